@@ -1,0 +1,501 @@
+"""A client: finds or starts its server, sends requests with deadlines, and notices when the server is gone."""
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextlib
+import enum
+import itertools
+import logging
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import ClassVar, Self, TypeVar
+
+import filelock
+import msgspec
+import zmq
+
+from zmqruntime.codec import Decoder, encode
+from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.exceptions import (
+    ClosedError,
+    ConnectionFailedError,
+    MessageError,
+    PortInUseError,
+    RequestRefusedError,
+    RequestTimeoutError,
+    ServerLostError,
+)
+from zmqruntime.identity import ProcessIdentity, describe_port_holder
+from zmqruntime.launch import Lifetime, ServerSpec, start_server_process
+from zmqruntime.loop import SocketLoop
+from zmqruntime.messages import (
+    HEARTBEAT_TOPIC,
+    DataMessage,
+    ErrorCode,
+    ErrorResponse,
+    EventBatch,
+    Heartbeat,
+    OkResponse,
+    PingRequest,
+    PongResponse,
+    Request,
+    Response,
+    ShutdownRequest,
+)
+from zmqruntime.server import receive_ready
+from zmqruntime.transport import (
+    LOOPBACK,
+    get_default_transport_mode,
+    get_zmq_transport_url,
+    is_listening,
+    prepare_private_dir,
+)
+
+__all__ = ["ClientState", "ZMQClient"]
+
+_log = logging.getLogger(__name__)
+
+ResponseT = TypeVar("ResponseT", bound=Response)
+
+_PING_SECONDS = 3.0
+_END_SECONDS = 10.0
+_LINGER_MS = 200
+
+
+class ClientState(enum.Enum):
+    """What a client can do now."""
+
+    NEW = "new"
+    """``connect()`` was not called yet."""
+    CONNECTED = "connected"
+    """The server answers."""
+    LOST = "lost"
+    """The server stopped answering; the client goes back to CONNECTED when it, or its successor, is heard."""
+    CLOSED = "closed"
+    """``disconnect()`` was called; the client cannot be used again."""
+
+
+class ZMQClient:
+    """Talks to one server from any thread; one I/O thread owns its sockets.
+
+    Args:
+        port: the server's data port; the configuration's default when None.
+        host: where a TCP server is; naming one selects TCP. Servers are only started on this machine.
+        transport_mode: IPC or TCP; IPC where the platform has it and no host is named.
+        config: what the server and its clients agree on.
+        persistent: whether a server that this client starts outlives it; otherwise it ends with the client, also
+            when the client is killed.
+    """
+
+    server_target: ClassVar[str | None] = None
+    """``module:Class`` of the server to start when none answers; None to never start one."""
+
+    def __init__(
+        self,
+        port: int | None = None,
+        *,
+        host: str | None = None,
+        transport_mode: TransportMode | None = None,
+        config: ZMQConfig | None = None,
+        persistent: bool = True,
+    ) -> None:
+        self.config = config or ZMQConfig()
+        self.port = self.config.default_port if port is None else port
+        self.control_port = self.port + self.config.control_port_offset
+        self.transport_mode = transport_mode or (TransportMode.TCP if host else get_default_transport_mode())
+        self.host = host or LOOPBACK
+        self.persistent = persistent
+        self._state = ClientState.NEW
+        self._lifecycle = threading.RLock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._loop: SocketLoop | None = None
+        self._server: PongResponse | None = None
+        self._decode_response: Decoder[Response] = Decoder(Response)
+        self._decode_data: Decoder[DataMessage] = Decoder(DataMessage)
+        self._ids = itertools.count(1)
+        self._waiting: dict[bytes, concurrent.futures.Future[Response]] = {}
+        self._outbox: deque[tuple[bytes, bytes]] = deque()
+        self._last_heard = 0.0
+
+    # --- life ----------------------------------------------------------------------------------------------------
+
+    def connect(self, timeout: float = 15.0) -> PongResponse:
+        """Attach to the server of this port, or start one if nothing listens there; says who it is.
+
+        May be called again after the server was lost.
+
+        Raises:
+            PortInUseError: something else listens there; it is left alone.
+            ServerStartError: the server that was started did not come up; the error has the end of its log.
+            ConnectionFailedError: nothing listens and nothing can be started.
+            ClosedError: after ``disconnect()``.
+        """
+        deadline = time.monotonic() + timeout
+        with self._lifecycle:
+            if self._state is ClientState.CLOSED:
+                raise ClosedError("this client was disconnected; make a new one")
+            self._ensure_server(deadline)
+            self._open()
+            try:
+                pong = self.request(PingRequest(), PongResponse, min(_PING_SECONDS, _left(deadline)))
+            except (RequestTimeoutError, ServerLostError) as error:
+                if self._state is ClientState.NEW:
+                    self._end_loop()
+                raise self._silent_server() from error
+            self._server = pong
+            self._set_state(ClientState.CONNECTED)
+            return pong
+
+    def disconnect(self) -> None:
+        """Release the sockets and the thread, and end the server if this client owns it. May be called twice."""
+        with self._lifecycle:
+            self._set_state(ClientState.CLOSED)
+            process, self._process = self._process, None
+            self._end_loop()
+        if process is not None:
+            _let_go(process)
+
+    def __enter__(self) -> Self:
+        self.connect()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.disconnect()
+
+    @property
+    def state(self) -> ClientState:
+        """What the client can do now."""
+        return self._state
+
+    @property
+    def server(self) -> PongResponse:
+        """Who the server is.
+
+        Raises:
+            ClosedError: before ``connect()``.
+        """
+        if self._server is None:
+            raise ClosedError("this client is not connected; call connect() first")
+        return self._server
+
+    def shutdown_server(self, timeout: float = _END_SECONDS) -> None:
+        """End the server process and wait until it has ended.
+
+        Raises:
+            RequestTimeoutError: it still runs after ``timeout`` seconds.
+        """
+        server = self.server
+        self.request(ShutdownRequest(), OkResponse, timeout)
+        if self.is_local and not ProcessIdentity(server.pid, server.process_start).wait(timeout):
+            raise RequestTimeoutError(f"server process {server.pid} still runs {timeout:g} s after it agreed to end")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the server is on this machine."""
+        return self.transport_mode is TransportMode.IPC or self.host in (LOOPBACK, "localhost", "::1")
+
+    # --- requests ------------------------------------------------------------------------------------------------
+
+    def request(self, message: Request, expect: type[ResponseT], timeout: float | None = None) -> ResponseT:
+        """Send a request and wait for its reply.
+
+        Args:
+            message: what to ask.
+            expect: the type of the reply.
+            timeout: seconds; the configuration's ``request_timeout`` when None.
+
+        Raises:
+            RequestTimeoutError: no reply in time; the next call works all the same.
+            RequestRefusedError: the server replied with an error.
+            ServerLostError: the server ended meanwhile.
+            ClosedError: the client is not connected.
+        """
+        seconds = self.config.request_timeout if timeout is None else timeout
+        future = self.send_request(message)
+        try:
+            response = future.result(seconds)
+        except TimeoutError as error:
+            future.cancel()
+            raise self._timed_out(message, seconds) from error
+        return _checked(response, expect)
+
+    async def request_async(self, message: Request, expect: type[ResponseT], timeout: float | None = None) -> ResponseT:
+        """:meth:`request` for asyncio."""
+        seconds = self.config.request_timeout if timeout is None else timeout
+        future = self.send_request(message)
+        try:
+            response = await asyncio.wait_for(asyncio.wrap_future(future), seconds)
+        except TimeoutError as error:
+            raise self._timed_out(message, seconds) from error
+        return _checked(response, expect)
+
+    def send_request(self, message: Request) -> "concurrent.futures.Future[Response]":
+        """Send a request and return at once; cancel the future to forget about its reply.
+
+        Raises:
+            MessageError: the message is larger than a server takes.
+            ClosedError: the client is not connected.
+        """
+        data = encode(message)
+        if len(data) > self.config.max_message_bytes:
+            raise MessageError(
+                ErrorCode.INVALID,
+                f"the {type(message).__name__} is {len(data):,} bytes, more than the {self.config.max_message_bytes:,} "
+                "that a server takes; pass a path to the data instead of the data",
+            )
+        key = next(self._ids).to_bytes(8)
+        future: concurrent.futures.Future[Response] = concurrent.futures.Future()
+        future.add_done_callback(lambda done: self._on_future_done(key, done))
+        self._call(lambda: self._put_out(key, data, future))
+        return future
+
+    def _timed_out(self, message: Request, seconds: float) -> RequestTimeoutError:
+        name = type(message).__name__
+        return RequestTimeoutError(f"the server on port {self.port} did not reply to {name} within {seconds:g} s")
+
+    def subscribe(self, topic: bytes) -> None:
+        """Receive what the server publishes on topics that begin with ``topic``."""
+        self._call(lambda: self._data.subscribe(topic))
+
+    # --- for subclasses, called on the I/O thread ----------------------------------------------------------------
+
+    def on_event_batch(self, batch: EventBatch) -> None:
+        """Events arrived."""
+
+    def on_heartbeat(self, heartbeat: Heartbeat) -> None:
+        """The server said that it lives."""
+
+    def on_server_lost(self, error: ServerLostError) -> None:
+        """The server stopped answering."""
+
+    def on_server_back(self, is_new: bool) -> None:
+        """The server answers again; ``is_new`` if it is another run of it."""
+
+    # --- finding and starting ------------------------------------------------------------------------------------
+
+    def server_spec(self) -> ServerSpec | None:
+        """The server to start when none answers, or None to never start one."""
+        return None if self.server_target is None else self.spec_for(self.server_target)
+
+    def spec_for(self, target: str) -> ServerSpec:
+        """The server class ``target`` with the port and the settings of this client."""
+        return ServerSpec(
+            target=target,
+            port=self.port,
+            host=self.host if self.transport_mode is TransportMode.TCP else None,
+            transport_mode=self.transport_mode,
+            config=self.config,
+            sys_path=sys.path,
+        )
+
+    def _ensure_server(self, deadline: float) -> None:
+        if self._is_listening():
+            return
+        spec = self.server_spec()
+        where = get_zmq_transport_url(self.port, self.host, self.transport_mode, self.config)
+        if spec is None or not self.is_local:
+            raise ConnectionFailedError(f"no server listens on {where}; start one there")
+        folder = prepare_private_dir(self.config.home / self.config.ipc_socket_dir)
+        lock = filelock.FileLock(folder / f"{self.config.ipc_socket_prefix}-{self.port}.start.lock")
+        try:
+            with lock.acquire(timeout=_left(deadline), poll_interval=0.01):
+                if not self._is_listening():
+                    if self._process is not None:
+                        _let_go(self._process)
+                    lifetime = Lifetime.PERSISTENT if self.persistent else Lifetime.OWNED
+                    self._process = start_server_process(spec, lifetime, _left(deadline))
+        except filelock.Timeout as error:
+            raise ConnectionFailedError(f"another client is still starting the server on {where}") from error
+
+    def _is_listening(self) -> bool:
+        return is_listening(self.control_port, self.host, self.transport_mode, self.config)
+
+    def _silent_server(self) -> ConnectionFailedError:
+        url = get_zmq_transport_url(self.control_port, self.host, self.transport_mode, self.config)
+        if not self._is_listening():
+            return ConnectionFailedError(f"the server on {url} went away while we connected")
+        is_tcp = self.transport_mode is TransportMode.TCP and self.is_local
+        holder = describe_port_holder(self.control_port) if is_tcp else "what listens there"
+        return PortInUseError(
+            f"{url} is taken, but {holder} does not answer as a {self.config.app_name} server; "
+            "choose another port, or end it yourself if you know it"
+        )
+
+    # --- I/O thread ----------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        if self._loop is not None:
+            return
+        loop = SocketLoop(f"{type(self).__name__}-{self.port}")
+        stack = contextlib.ExitStack()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        stack.callback(self._context.term)
+        stack.callback(lambda: self._control.close())
+        self._control = self._socket(zmq.DEALER, self.control_port)
+        self._data = stack.enter_context(self._socket(zmq.SUB, self.port))
+        self._data.subscribe(HEARTBEAT_TOPIC)
+        loop.add_reader(self._control, self._on_control_readable)
+        loop.add_reader(self._data, self._on_data_readable)
+        stack.callback(self._fail_waiting, ClosedError("this client was disconnected"))
+        loop.at_end = stack.close
+        self._loop = self._io = loop
+        self._last_heard = time.monotonic()
+        loop.call_later(self.config.heartbeat_window, self._check_heartbeat)
+        loop.start()
+        atexit.register(self.disconnect)
+
+    def _end_loop(self) -> None:
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            loop.stop()
+            loop.join()
+        atexit.unregister(self.disconnect)
+
+    def _socket(self, kind: int, port: int) -> "zmq.Socket[bytes]":
+        sock = self._context.socket(kind)
+        sock.linger = _LINGER_MS
+        sock.maxmsgsize = self.config.max_message_bytes
+        sock.ipv6 = ":" in self.host
+        sock.connect(get_zmq_transport_url(port, self.host, self.transport_mode, self.config))
+        return sock
+
+    def _renew_control(self) -> None:
+        """Drop what was written for a server that is gone, so that it never reaches its successor."""
+        self._io.remove(self._control)
+        self._control.close(linger=0)
+        self._control = self._socket(zmq.DEALER, self.control_port)
+        self._io.add_reader(self._control, self._on_control_readable)
+
+    def _call(self, call: Callable[[], None]) -> None:
+        if self._state is ClientState.CLOSED:
+            raise ClosedError("this client was disconnected; make a new one")
+        if self._loop is None:
+            raise ClosedError("this client is not connected; call connect() first")
+        self._loop.call_soon(call)
+
+    def _put_out(self, key: bytes, data: bytes, future: "concurrent.futures.Future[Response]") -> None:
+        if not future.cancelled():
+            self._waiting[key] = future
+            self._outbox.append((key, data))
+            self._flush_outbox()
+
+    def _on_future_done(self, key: bytes, future: "concurrent.futures.Future[Response]") -> None:
+        if future.cancelled() and self._loop is not None:
+            self._loop.call_soon(lambda: self._forget(key))
+
+    def _flush_outbox(self) -> None:
+        while self._outbox:
+            key, data = self._outbox[0]
+            if key in self._waiting:
+                try:
+                    self._control.send_multipart([key, b"", data], zmq.NOBLOCK)
+                except zmq.Again:
+                    self._io.add_writer(self._control, self._flush_outbox)
+                    return
+            self._outbox.popleft()
+        self._io.remove_writer(self._control)
+
+    def _forget(self, key: bytes) -> None:
+        self._waiting.pop(key, None)
+        self._outbox = deque(entry for entry in self._outbox if entry[0] != key)
+
+    def _on_control_readable(self) -> None:
+        for frames in receive_ready(self._control):
+            future = self._waiting.pop(frames[0], None)
+            if future is None or len(frames) != 3 or not future.set_running_or_notify_cancel():
+                continue
+            try:
+                response = self._decode_response(frames[2])
+            except MessageError as error:
+                future.set_exception(error)
+                continue
+            self._heard(response.instance_id if isinstance(response, PongResponse) else None)
+            future.set_result(response)
+
+    def _on_data_readable(self) -> None:
+        for frames in receive_ready(self._data):
+            try:
+                message = self._decode_data(frames[-1])
+            except MessageError as error:
+                _log.warning("the server on port %d published something unreadable: %s", self.port, error)
+                continue
+            if isinstance(message, Heartbeat):
+                self._heard(message.instance_id)
+                self.on_heartbeat(message)
+            else:
+                self.on_event_batch(message)
+
+    # --- is the server there? ------------------------------------------------------------------------------------
+
+    def _heard(self, instance_id: str | None) -> None:
+        self._last_heard = time.monotonic()
+        known = self._server
+        is_new = known is not None and instance_id is not None and known.instance_id != instance_id
+        if is_new and known is not None and instance_id is not None:
+            self._server = msgspec.structs.replace(known, instance_id=instance_id)
+        if is_new or self._state is ClientState.LOST:
+            self._set_state(ClientState.CONNECTED)
+            self.on_server_back(is_new)
+
+    def _check_heartbeat(self) -> None:
+        """Silence alone proves nothing, this process may have slept: ask, and only then call the server lost."""
+        window = self.config.heartbeat_window
+        if self._state is ClientState.CONNECTED and time.monotonic() - self._last_heard > window:
+            key = next(self._ids).to_bytes(8)
+            self._put_out(key, encode(PingRequest()), concurrent.futures.Future())
+            self._io.call_later(window / 3, lambda: self._judge(key))
+        self._io.call_later(window / 2, self._check_heartbeat)
+
+    def _judge(self, key: bytes) -> None:
+        if key not in self._waiting or self._state is not ClientState.CONNECTED:
+            return
+        self._set_state(ClientState.LOST)
+        error = ServerLostError(
+            f"the server on port {self.port} (process {self.server.pid}) stopped answering; "
+            "connect() again finds or starts its successor, which knows all executions"
+        )
+        self._renew_control()
+        self._fail_waiting(error)
+        self.on_server_lost(error)
+
+    def _fail_waiting(self, error: Exception) -> None:
+        waiting, self._waiting = self._waiting, {}
+        self._outbox.clear()
+        for future in waiting.values():
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error)
+
+    def _set_state(self, state: ClientState) -> None:
+        if self._state is not ClientState.CLOSED:
+            self._state = state
+
+
+def _left(deadline: float) -> float:
+    return max(0.1, deadline - time.monotonic())
+
+
+def _checked(response: Response, expect: type[ResponseT]) -> ResponseT:
+    if isinstance(response, expect):
+        return response
+    if isinstance(response, ErrorResponse):
+        raise RequestRefusedError(response.code, response.message)
+    raise MessageError(ErrorCode.INVALID, f"expected {expect.__name__}, the server sent {type(response).__name__}")
+
+
+def _let_go(process: "subprocess.Popen[bytes]") -> None:
+    """End an owned server by closing its stdin; forget a persistent one."""
+    if process.stdin is None:
+        if process.poll() is None:
+            process.returncode = 0  # it outlives us: keeps Popen from warning of a process that nobody waited for
+        return
+    process.stdin.close()
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

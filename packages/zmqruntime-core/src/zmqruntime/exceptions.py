@@ -1,0 +1,80 @@
+"""Every error that the core raises, in one tree.
+
+ZMQRuntimeError
+├── ConfigurationError     a setting of ours that cannot work; names the setting and the remedy
+├── ClosedError            a client or server was used after ``close()``
+├── MessageError           bytes that are not a message of the protocol
+├── ConnectionFailedError
+│   ├── ServerStartError   the server that we started did not answer; carries the tail of its log
+│   ├── PortInUseError     the port is held by something that is not our server
+│   └── ServerLostError    a server that did answer has stopped answering
+├── RequestTimeoutError    no reply before the deadline (also a ``TimeoutError``)
+└── RequestRefusedError    the server answered with an error; carries its code
+"""
+
+from zmqruntime.messages import ErrorCode
+
+__all__ = [
+    "ClosedError",
+    "ConfigurationError",
+    "ConnectionFailedError",
+    "MessageError",
+    "PortInUseError",
+    "RequestRefusedError",
+    "RequestTimeoutError",
+    "ServerLostError",
+    "ServerStartError",
+    "ZMQRuntimeError",
+]
+
+
+class ZMQRuntimeError(Exception):
+    """Base of all errors of ``zmqruntime``."""
+
+
+class ConfigurationError(ZMQRuntimeError):
+    """A setting cannot work on this machine."""
+
+
+class ClosedError(ZMQRuntimeError):
+    """The object was closed and cannot be used again."""
+
+
+class MessageError(ZMQRuntimeError):
+    """The bytes are not a message of this protocol."""
+
+    def __init__(self, code: ErrorCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class ConnectionFailedError(ZMQRuntimeError):
+    """No server could be reached."""
+
+
+class ServerStartError(ConnectionFailedError):
+    """A server was started but ended, or stayed silent, before it answered."""
+
+    def __init__(self, text: str, log_tail: str = "") -> None:
+        super().__init__(f"{text}\n--- end of its log ---\n{log_tail}" if log_tail else text)
+        self.log_tail = log_tail
+
+
+class PortInUseError(ConnectionFailedError):
+    """Another program, or another server, holds the port."""
+
+
+class ServerLostError(ConnectionFailedError):
+    """The server stopped answering; what it was doing may be going on or may be gone."""
+
+
+class RequestTimeoutError(ZMQRuntimeError, TimeoutError):
+    """The server did not reply in time; the request may or may not have been carried out."""
+
+
+class RequestRefusedError(ZMQRuntimeError):
+    """The server replied with an error."""
+
+    def __init__(self, code: ErrorCode, text: str) -> None:
+        super().__init__(text)
+        self.code = code

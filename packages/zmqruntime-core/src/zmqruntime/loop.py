@@ -1,0 +1,211 @@
+"""One thread that owns sockets and sleeps in a poller until one of them, a timer or another thread needs it."""
+
+import heapq
+import itertools
+import logging
+import math
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import zmq
+
+__all__ = ["Pollable", "SocketLoop", "Timer"]
+
+_log = logging.getLogger(__name__)
+
+
+class HasFileno(Protocol):
+    """A plain socket or pipe."""
+
+    def fileno(self) -> int: ...
+
+
+Pollable = zmq.Socket[bytes] | HasFileno
+
+
+class Timer:
+    """A call that a loop will make; ``cancel()`` on the loop's thread prevents it."""
+
+    def __init__(self, when: float, call: Callable[[], None]) -> None:
+        self.when: Final = when
+        self._call: Callable[[], None] | None = call
+
+    def cancel(self) -> None:
+        """Do not make the call."""
+        self._call = None
+
+    def fire(self) -> None:
+        """Make the call, once."""
+        call, self._call = self._call, None
+        if call is not None:
+            call()
+
+
+class SocketLoop:
+    """Runs handlers on one thread.
+
+    Only :meth:`call_soon`, :meth:`stop` and :meth:`join` may be used from other threads. A *turn* is one sleep and
+    all the handlers that were due after it; ``after_turn`` runs at its end, so that what a turn collected can be
+    written at once.
+    An exception in a handler is logged and the loop goes on.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.after_turn: Callable[[], None] | None = None
+        self.at_end: Callable[[], None] | None = None
+        self._poller = zmq.Poller()
+        self._handlers: dict[object, Callable[[], None]] = {}
+        self._writers: dict[object, Callable[[], None]] = {}
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._order = itertools.count()
+        self._calls: deque[Callable[[], None]] = deque()
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        self._wake_lock = threading.RLock()  # re-entrant: a signal handler may call call_soon in the middle of it
+        self._wake_sent = False
+        self._stopping = False
+        self._closed = False
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._runner: threading.Thread | None = None
+        self.add_reader(self._wake_reader, self._drain_wake)
+
+    # --- from any thread -----------------------------------------------------------------------------------------
+
+    def call_soon(self, call: Callable[[], None]) -> None:
+        """Run ``call`` on the loop's thread; calls keep their order. After the loop's end it does nothing."""
+        self._calls.append(call)
+        with self._wake_lock:
+            if self._wake_sent or self._closed:
+                return
+            self._wake_sent = True
+            self._wake_writer.send(b"\0")
+
+    def stop(self) -> None:
+        """Let the loop end after the calls that were handed to it before."""
+        self.call_soon(self._note_stop)
+
+    def start(self) -> None:
+        """Run the loop in a thread of its own."""
+        self._thread = threading.Thread(target=self.run, name=self.name, daemon=True)
+        self._thread.start()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for :meth:`run` to end; True if it has. On the loop's own thread it returns at once."""
+        if self._runner is threading.current_thread():
+            return False
+        ended = self._ended.wait(timeout)
+        if ended and self._thread is not None:
+            self._thread.join(timeout)
+        return ended
+
+    # --- on the loop's thread ------------------------------------------------------------------------------------
+
+    def add_reader(self, source: Pollable, handler: Callable[[], None]) -> None:
+        """Call ``handler`` in every turn in which ``source`` can be read."""
+        self._handlers[self._key(source)] = handler
+        self._update(source)
+
+    def add_writer(self, source: Pollable, handler: Callable[[], None]) -> None:
+        """Call ``handler`` in every turn in which ``source`` can be written."""
+        self._writers[self._key(source)] = handler
+        self._update(source)
+
+    def remove_writer(self, source: Pollable) -> None:
+        """Stop watching whether ``source`` can be written."""
+        if self._writers.pop(self._key(source), None) is not None:
+            self._update(source)
+
+    def remove(self, source: Pollable) -> None:
+        """Stop watching ``source``; do so before it is closed."""
+        self._handlers.pop(self._key(source), None)
+        self._writers.pop(self._key(source), None)
+        self._update(source)
+
+    def call_later(self, delay: float, call: Callable[[], None]) -> Timer:
+        """Run ``call`` after ``delay`` seconds."""
+        timer = Timer(time.monotonic() + delay, call)
+        heapq.heappush(self._timers, (timer.when, next(self._order), timer))
+        return timer
+
+    def run(self) -> None:
+        """Run until :meth:`stop`, in the calling thread; ``at_end`` is called last, for closing sockets."""
+        self._runner = threading.current_thread()
+        try:
+            while not self._stopping:
+                self._turn()
+        finally:
+            self.dispose()
+
+    def dispose(self) -> None:
+        """Call ``at_end`` and release the loop; by :meth:`run`, or in its stead for a loop that never ran."""
+        with self._wake_lock:
+            if self._closed:
+                return
+            self._closed = True
+        if self.at_end is not None:
+            self._guard(self.at_end)
+        self._wake_reader.close()
+        self._wake_writer.close()
+        self._ended.set()
+
+    def _turn(self) -> None:
+        ready = self._poller.poll(self._sleep_milliseconds())
+        for source, event in ready:
+            key = self._key(source)
+            if event & ~zmq.POLLOUT and (handler := self._handlers.get(key)) is not None:
+                self._guard(handler)
+            if event & zmq.POLLOUT and (writer := self._writers.get(key)) is not None:
+                self._guard(writer)
+        self._fire_timers()
+        for _ in range(len(self._calls)):
+            self._guard(self._calls.popleft())
+        if self.after_turn is not None:
+            self._guard(self.after_turn)
+
+    def _sleep_milliseconds(self) -> int | None:
+        if self._calls:
+            return 0
+        if not self._timers:
+            return None
+        return math.ceil(max(0.0, self._timers[0][0] - time.monotonic()) * 1000)
+
+    def _fire_timers(self) -> None:
+        now = time.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            self._guard(heapq.heappop(self._timers)[2].fire)
+
+    def _guard(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception:  # noqa: BLE001 - the loop must outlive any handler
+            _log.exception("a handler of the loop %s failed", self.name)
+
+    def _drain_wake(self) -> None:
+        with self._wake_lock:
+            self._wake_reader.recv(64)
+            self._wake_sent = False
+
+    def _note_stop(self) -> None:
+        self._stopping = True
+
+    def _update(self, source: Pollable) -> None:
+        key = self._key(source)
+        flags = (zmq.POLLIN if key in self._handlers else 0) | (zmq.POLLOUT if key in self._writers else 0)
+        if flags:
+            self._poller.register(source, flags)
+        elif key in self._poller:
+            self._poller.unregister(source)
+
+    @staticmethod
+    def _key(source: object) -> object:
+        """What the poller reports for ``source``: the ZeroMQ socket itself, or the file descriptor."""
+        if isinstance(source, zmq.Socket | int):
+            return source
+        return source.fileno() if hasattr(source, "fileno") else source

@@ -1,0 +1,379 @@
+"""The wire protocol: every message, typed, and the one codec for all of them.
+
+A message is one msgpack map. ``type`` names it, ``protocol`` is the version of this document, the other keys
+are its fields; an unknown key, a missing one or a wrong type makes the whole message invalid.
+"""
+
+import enum
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+import msgspec
+from msgspec import Meta
+
+PROTOCOL_VERSION = 1
+
+
+class ControlMessageType(enum.StrEnum):
+    """What a client may ask on the control channel."""
+
+    PING = "ping"
+    SHUTDOWN = "shutdown"
+    EXECUTE = "execute"
+    STATUS = "status"
+    CANCEL = "cancel"
+    EVENTS = "events"
+
+
+class ResponseType(enum.StrEnum):
+    """What a server answers on the control channel."""
+
+    PONG = "pong"
+    OK = "ok"
+    ERROR = "error"
+    ACCEPTED = "accepted"
+    STATUS = "status_report"
+    CANCEL = "cancel_report"
+    EVENTS = "event_report"
+
+
+class ErrorCode(enum.StrEnum):
+    """Why a server refused a request."""
+
+    INVALID = "invalid"
+    """The bytes are not a message of the protocol."""
+    PROTOCOL = "protocol"
+    """The message is of another protocol version."""
+    UNSUPPORTED = "unsupported"
+    """This server does not know the request."""
+    NOT_FOUND = "not_found"
+    """The request names an execution that this server does not have."""
+    STORAGE = "storage"
+    """The server could not write the request to disk, so it was not accepted."""
+    CLOSING = "closing"
+    """The server is about to end."""
+    INTERNAL = "internal"
+    """The server has a bug; its log has the traceback."""
+
+
+class ExecutionStatus(enum.StrEnum):
+    """Where an execution is; ``zmqruntime.execution.lifecycle`` holds the legal ways between them."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
+class ProgressPhase(enum.StrEnum):
+    """Which part of a task a progress update speaks of."""
+
+    INIT = "init"
+    COMPILE = "compile"
+    AXIS_STARTED = "axis_started"
+    STEP_STARTED = "step_started"
+    PATTERN_GROUP = "pattern_group"
+    STEP_COMPLETED = "step_completed"
+    AXIS_COMPLETED = "axis_completed"
+
+
+class ProgressStatus(enum.StrEnum):
+    """How that part is doing."""
+
+    STARTED = "started"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+
+class LogLevel(enum.StrEnum):
+    """Levels of the log lines of a task, as in :mod:`logging`."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+Count = Annotated[int, Meta(ge=0)]
+Sequence = Annotated[int, Meta(ge=0)]
+Percent = Annotated[float, Meta(ge=0, le=100)]
+Seconds = Annotated[float, Meta(ge=0)]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
+    """Base of all messages; can also be read like a mapping (``message["status"]``, ``message.get("error")``)."""
+
+    protocol: int = PROTOCOL_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """The message as plain dicts, lists, strings and numbers, ``type`` included."""
+        plain: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(bytes,))
+        return plain
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`to_dict`.
+
+        Raises:
+            msgspec.ValidationError: a field is missing, unknown or of a wrong type.
+        """
+        return msgspec.convert(plain, cls)
+
+    def __getitem__(self, field: str) -> Any:
+        if field not in self.__struct_fields__:
+            raise KeyError(field)
+        return getattr(self, field)
+
+    def get(self, field: str, default: Any = None) -> Any:
+        """The field's value, or ``default`` if the message has no such field."""
+        return getattr(self, field) if field in self.__struct_fields__ else default
+
+
+# --- what runs in an execution says -------------------------------------------------------------------------------
+
+
+class ProgressUpdate(Message, frozen=True, kw_only=True, tag="progress"):
+    """How far one step of one axis is.
+
+    ``completed`` of ``total`` counts what the phase counts (pattern groups of a step, steps of an axis);
+    ``timestamp`` is in seconds since the epoch; ``sequence`` counts the updates of one execution from 1 without a gap.
+    """
+
+    execution_id: str
+    plate_id: str
+    axis_id: str
+    step_name: str
+    step_index: Count
+    total_steps: Count
+    phase: ProgressPhase
+    status: ProgressStatus
+    completed: Count
+    total: Count
+    percent: Percent
+    timestamp: float
+    sequence: Sequence
+    pattern: str | None = None
+    component: str | None = None
+    message: str | None = None
+    error: str | None = None
+    traceback: str | None = None
+
+
+class LogLine(Message, frozen=True, kw_only=True, tag="log"):
+    """One line that a task logged or printed; ``sequence`` counts the lines of one execution from 1."""
+
+    execution_id: str
+    sequence: Sequence
+    timestamp: float
+    level: LogLevel
+    logger: str
+    text: str
+
+
+class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One execution as the server knows it. Times are seconds since the epoch, None where not reached."""
+
+    execution_id: str
+    plate_id: str
+    status: ExecutionStatus
+    submitted_at: float
+    started_at: float | None = None
+    ended_at: float | None = None
+    error: str | None = None
+    traceback: str | None = None
+    result: Any = None
+    """What the task returned; None until the execution is complete."""
+    event_count: Count = 0
+    """How many events the execution had when this was written; later ones have higher numbers."""
+    queue_position: int | None = None
+    """0 for the next to run; None unless queued."""
+    cpu_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+
+
+class StateChange(Message, frozen=True, kw_only=True, tag="state"):
+    """An execution went to another status; ``sequence`` counts the changes of one execution from 1."""
+
+    sequence: Sequence
+    timestamp: float
+    execution: ExecutionSnapshot
+
+
+Event = ProgressUpdate | LogLine | StateChange
+
+
+# --- data channel: frames [topic, message] ------------------------------------------------------------------------
+
+
+class EventBatch(Message, frozen=True, kw_only=True, tag="event_batch"):
+    """The events of one execution numbered ``after + 1`` to ``upto``, in order; the topic is the execution's id.
+
+    Fewer events than numbers means that superseded progress was merged. An empty batch says how far the
+    execution is: a subscriber that knows less asks for the rest with :class:`EventsRequest`.
+    """
+
+    execution_id: str
+    after: Count
+    upto: Count
+    events: list[Event]
+
+
+class Heartbeat(Message, frozen=True, kw_only=True, tag="heartbeat"):
+    """The server lives; sent every ``interval`` seconds on topic ``heartbeat`` while anybody subscribes.
+
+    ``positions`` says how many events each execution that changed lately has.
+    """
+
+    instance_id: str
+    interval: Seconds
+    positions: dict[str, int] = {}
+
+
+HEARTBEAT_TOPIC = b"heartbeat"
+DataMessage = EventBatch | Heartbeat
+
+
+# --- control channel: requests ------------------------------------------------------------------------------------
+
+
+class PingRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.PING.value):
+    """Is a server there, and which?"""
+
+
+class ShutdownRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.SHUTDOWN.value):
+    """End the server process. Running executions are interrupted unless ``wait_for_running``."""
+
+    wait_for_running: bool = False
+
+
+class ExecuteRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.EXECUTE.value):
+    """Run a task.
+
+    ``submission_id`` becomes the id of the execution; the same id sent again is the same execution. It is chosen
+    by the client, so that the client can subscribe to the topic before it submits. ``payload`` says what to do:
+    any msgpack value that the server's ``execute_task`` understands. ``plate_id`` names what it is done to.
+    """
+
+    submission_id: Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{8,64}$")]
+    payload: Any = None
+    plate_id: Annotated[str, Meta(max_length=4096)] = ""
+    priority: int = 0
+
+
+class StatusRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.STATUS.value):
+    """One execution by its id, or without one all that are not ended and the latest ``limit`` that are."""
+
+    execution_id: str | None = None
+    limit: Annotated[int, Meta(ge=0, le=1000)] = 20
+
+
+class CancelRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.CANCEL.value):
+    """Cancel an execution, or with ``axis_id`` one axis of it."""
+
+    execution_id: str
+    axis_id: str | None = None
+
+
+class EventsRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.EVENTS.value):
+    """The events of an execution after number ``after``; the reply may hold a part, then ask again."""
+
+    execution_id: str
+    after: Count = 0
+
+
+Request = PingRequest | ShutdownRequest | ExecuteRequest | StatusRequest | CancelRequest | EventsRequest
+
+
+# --- control channel: responses -----------------------------------------------------------------------------------
+
+
+class PongResponse(Message, frozen=True, kw_only=True, tag=ResponseType.PONG.value):
+    """Who the server is. ``pid`` with ``process_start`` identifies the process, ``instance_id`` this run of it."""
+
+    instance_id: str
+    pid: int
+    process_start: float
+    server: str
+    version: str
+    app_name: str
+    port: int
+
+
+class OkResponse(Message, frozen=True, kw_only=True, tag=ResponseType.OK.value):
+    """Done; ``message`` says what."""
+
+    message: str = ""
+
+
+class ErrorResponse(Message, frozen=True, kw_only=True, tag=ResponseType.ERROR.value):
+    """The request was not carried out."""
+
+    code: ErrorCode
+    message: str
+
+
+class AcceptedResponse(Message, frozen=True, kw_only=True, tag=ResponseType.ACCEPTED.value):
+    """The execution is on disk. ``duplicate`` if its id was known before."""
+
+    execution_id: str
+    duplicate: bool
+    status: ExecutionStatus
+
+
+class StatusResponse(Message, frozen=True, kw_only=True, tag=ResponseType.STATUS.value):
+    """The executions that were asked for: running, queued in their order, then ended, newest first."""
+
+    executions: list[ExecutionSnapshot]
+    queued: int
+    running: int
+    workers: int
+
+
+class CancelResponse(Message, frozen=True, kw_only=True, tag=ResponseType.CANCEL.value):
+    """What will happen. ``status`` is ``ok`` unless the execution had ended before."""
+
+    execution_id: str
+    status: str
+    execution_status: ExecutionStatus
+    message: str
+
+
+class EventsResponse(Message, frozen=True, kw_only=True, tag=ResponseType.EVENTS.value):
+    """Stored batches in order, and how many events there are in all."""
+
+    execution_id: str
+    batches: list[EventBatch]
+    upto: Count
+
+
+Response = (
+    PongResponse | OkResponse | ErrorResponse | AcceptedResponse | StatusResponse | CancelResponse | EventsResponse
+)
+
+
+# --- viewers ------------------------------------------------------------------------------------------------------
+
+
+class AckStage(enum.StrEnum):
+    """How far an image got in its viewer."""
+
+    RECEIVED = "received"
+    DISPLAYED = "displayed"
+    FAILED = "failed"
+
+
+class ImageAck(Message, frozen=True, kw_only=True, tag="image_ack"):
+    """A viewer says what became of an image."""
+
+    image_id: str
+    viewer_port: int
+    viewer_type: str
+    stage: AckStage
+    timestamp: float
+    error: str | None = None

@@ -1,0 +1,339 @@
+"""A server process: a control channel that answers every request once, a data channel, and a clean end."""
+
+import atexit
+import contextlib
+import logging
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import ClassVar, Self
+
+import filelock
+import zmq
+
+from zmqruntime._version import VERSION
+from zmqruntime.codec import Decoder, encode
+from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.exceptions import ClosedError, ConfigurationError, MessageError, PortInUseError
+from zmqruntime.identity import ProcessIdentity, describe_port_holder
+from zmqruntime.loop import SocketLoop, Timer
+from zmqruntime.messages import (
+    HEARTBEAT_TOPIC,
+    DataMessage,
+    ErrorCode,
+    ErrorResponse,
+    Heartbeat,
+    OkResponse,
+    PingRequest,
+    PongResponse,
+    Request,
+    Response,
+    ShutdownRequest,
+)
+from zmqruntime.transport import (
+    LOOPBACK,
+    get_default_transport_mode,
+    get_zmq_transport_url,
+    is_listening,
+    prepare_private_dir,
+    remove_ipc_socket,
+)
+
+__all__ = ["ZMQServer"]
+
+_log = logging.getLogger(__name__)
+
+_MESSAGES_PER_TURN = 512
+_LINGER_MS = 1000
+
+
+class ZMQServer:
+    """Listens on ``port`` (data) and ``port + control_port_offset`` (control) with one I/O thread.
+
+    Subclasses answer requests in :meth:`handle_request` and choose the data channel's socket by
+    ``data_socket_type``. Run it with :meth:`serve_forever` or, beside other work, :meth:`start` and :meth:`close`;
+    it is a context manager that does the latter two.
+
+    Args:
+        port: the data port; the configuration's default when None.
+        host: an address to bind TCP to; naming one selects TCP.
+        transport_mode: IPC or TCP; IPC where the platform has it and no host is named.
+        config: what the server and its clients agree on.
+    """
+
+    data_socket_type: ClassVar[int] = zmq.XPUB
+
+    def __init__(
+        self,
+        port: int | None = None,
+        *,
+        host: str | None = None,
+        transport_mode: TransportMode | None = None,
+        config: ZMQConfig | None = None,
+    ) -> None:
+        self.config = config or ZMQConfig()
+        self.port = self.config.default_port if port is None else port
+        self.control_port = self.port + self.config.control_port_offset
+        self.transport_mode = transport_mode or (TransportMode.TCP if host else get_default_transport_mode())
+        self.host = host or LOOPBACK
+        self.instance_id = uuid.uuid4().hex
+        self._decode: Decoder[Request] = Decoder(Request)
+        self._loop: SocketLoop | None = None
+        self._lifecycle = threading.Lock()
+        self._closed = False
+        self._identity = ProcessIdentity.current()
+        self._replies: list[tuple[list[bytes], Response]] = []
+        self._heartbeat: Timer | None = None
+        self._listeners: set[bytes] = set()
+
+    # --- life ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Bind both channels and answer in a thread of its own.
+
+        Raises:
+            PortInUseError: another server or program holds the port; it is left alone.
+            ConfigurationError: the address cannot be used.
+        """
+        self._open().start()
+
+    def serve_forever(self, on_ready: Callable[[], None] | None = None) -> None:
+        """Bind and answer in this thread until :meth:`close`, a shutdown request, SIGTERM or Ctrl-C.
+
+        ``on_ready`` is called once both channels listen. Raises as :meth:`start` does.
+        """
+        loop = self._open()
+        with _stop_on_signals(loop.stop):
+            if on_ready is not None:
+                loop.call_soon(on_ready)
+            loop.run()
+
+    def close(self) -> None:
+        """End the loop and release ports, files and threads. May be called twice and from any thread."""
+        with self._lifecycle:
+            self._closed = True
+            loop = self._loop
+        if loop is not None:
+            loop.stop()
+            loop.join()
+        atexit.unregister(self.close)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    # --- for subclasses ------------------------------------------------------------------------------------------
+
+    @property
+    def loop(self) -> SocketLoop:
+        """The loop that owns the sockets; only after start."""
+        if self._loop is None:
+            raise ClosedError(f"{type(self).__name__} on port {self.port} is not running; call start() first")
+        return self._loop
+
+    def handle_request(self, request: Request) -> Response:
+        """The one answer to ``request``. Runs on the loop's thread and must not block."""
+        match request:
+            case PingRequest():
+                return self._pong()
+            case ShutdownRequest():
+                self.loop.stop()
+                return OkResponse(message=f"the server on port {self.port} is ending")
+            case _:
+                return ErrorResponse(
+                    code=ErrorCode.UNSUPPORTED,
+                    message=f"{type(self).__name__} does not know the request {type(request).__name__}",
+                )
+
+    def on_open(self, stack: contextlib.ExitStack) -> None:
+        """Called once the ports are ours, before the first request; what it opens it registers with ``stack``.
+
+        The stack is closed on the loop's thread when the server ends, before the sockets are.
+        """
+
+    def on_data_readable(self) -> None:
+        """Called when the data socket can be read: subscriptions of an XPUB, images of a PULL."""
+        for frames in receive_ready(self.data_socket):
+            topic, is_subscribed = frames[0][1:], frames[0][:1] == b"\x01"
+            if topic in (HEARTBEAT_TOPIC, b""):
+                self._note_listener(topic, is_subscribed)
+            elif is_subscribed:
+                self.on_subscribed(topic)
+
+    def on_subscribed(self, topic: bytes) -> None:
+        """Somebody subscribed to ``topic``; called for each subscriber."""
+
+    def event_positions(self) -> dict[str, int]:
+        """For the heartbeat: how many events each execution has that changed lately."""
+        return {}
+
+    @property
+    def has_listeners(self) -> bool:
+        """Whether anybody gets heartbeats."""
+        return self._heartbeat is not None
+
+    def publish(self, topic: bytes, message: DataMessage | bytes) -> None:
+        """Send a message, encoded or not, to the subscribers of ``topic``; a slow one may lose it and must ask."""
+        data = message if isinstance(message, bytes) else encode(message)
+        self.data_socket.send_multipart([topic, data], zmq.NOBLOCK)
+
+    def before_replies(self) -> None:
+        """Called at the end of every turn, before its replies leave: make durable here what they promise.
+
+        May change ``pending_replies``.
+        """
+
+    @property
+    def pending_replies(self) -> list[tuple[list[bytes], Response]]:
+        """The replies of this turn, each with the envelope that leads back to who asked."""
+        return self._replies
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _open(self) -> SocketLoop:
+        with self._lifecycle:
+            if self._closed:
+                raise ClosedError(f"{type(self).__name__} on port {self.port} was closed; make a new one")
+            if self._loop is not None:
+                raise ClosedError(f"{type(self).__name__} on port {self.port} is running already")
+            loop = SocketLoop(f"{type(self).__name__}-{self.port}")
+            stack = contextlib.ExitStack()
+            loop.at_end = stack.close
+            self._loop = loop
+            try:
+                self._claim_port(stack)
+                self._bind(stack)
+                loop.add_reader(self.control_socket, self._on_control_readable)
+                loop.add_reader(self.data_socket, self.on_data_readable)
+                loop.after_turn = self._flush
+                self.on_open(stack)
+            except BaseException:
+                loop.dispose()
+                self._loop = None
+                raise
+            atexit.register(self.close)
+            return loop
+
+    def _claim_port(self, stack: contextlib.ExitStack) -> None:
+        """Hold the port's lock file for the life of this server, since ZeroMQ lets a second bind of a path succeed."""
+        folder = prepare_private_dir(self.config.home / self.config.ipc_socket_dir)
+        lock = filelock.FileLock(folder / f"{self.config.ipc_socket_prefix}-{self.port}.lock", thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise PortInUseError(f"another {self.config.app_name} server runs on port {self.port}") from error
+        stack.callback(lock.release)
+        if self.transport_mode is TransportMode.IPC:
+            for port in (self.port, self.control_port):
+                stack.callback(remove_ipc_socket, port, self.config)
+
+    def _bind(self, stack: contextlib.ExitStack) -> None:
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        stack.callback(context.term)
+        self.control_socket = stack.enter_context(context.socket(zmq.ROUTER))
+        self.data_socket = stack.enter_context(context.socket(self.data_socket_type))
+        for sock, port in ((self.control_socket, self.control_port), (self.data_socket, self.port)):
+            sock.linger = _LINGER_MS
+            sock.maxmsgsize = self.config.max_message_bytes
+            sock.ipv6 = ":" in self.host
+            if sock.type == zmq.XPUB:
+                sock.xpub_verbose = True
+            self._bind_one(sock, port)
+
+    def _bind_one(self, sock: "zmq.Socket[bytes]", port: int) -> None:
+        url = get_zmq_transport_url(port, self.host, self.transport_mode, self.config)
+        if self.transport_mode is TransportMode.IPC and is_listening(port, self.host, TransportMode.IPC, self.config):
+            raise PortInUseError(f"a program that is not ours listens on {url}; end it or choose another port")
+        try:
+            sock.bind(url)
+        except zmq.ZMQError as error:
+            if error.errno == zmq.EADDRINUSE:
+                raise PortInUseError(
+                    f"port {port} on {self.host} is held by {describe_port_holder(port)}; end it or choose another port"
+                ) from error
+            raise ConfigurationError(f"cannot listen on {url}: {error.strerror}") from error
+
+    def _on_control_readable(self) -> None:
+        for frames in receive_ready(self.control_socket):
+            # A plain REQ peer sends [identity, empty, message]; all up to the empty frame leads back to it.
+            if b"" not in frames[1:]:
+                continue
+            split = frames.index(b"", 1) + 1
+            self._replies.append((frames[:split], self._answer(frames[split:])))
+
+    def _answer(self, body: list[bytes]) -> Response:
+        if len(body) != 1:
+            return ErrorResponse(code=ErrorCode.INVALID, message=f"a request is one frame, not {len(body)}")
+        try:
+            return self.handle_request(self._decode(body[0]))
+        except MessageError as error:
+            return ErrorResponse(code=error.code, message=str(error))
+        except Exception as error:  # noqa: BLE001 - one request must not end the server; the log has the traceback
+            _log.exception("a request failed")
+            return ErrorResponse(code=ErrorCode.INTERNAL, message=f"{type(error).__name__}: {error}")
+
+    def _flush(self) -> None:
+        self.before_replies()
+        replies, self._replies = self._replies, []
+        for envelope, response in replies:
+            self.control_socket.send_multipart([*envelope, encode(response)], zmq.NOBLOCK, copy=True)
+
+    def _note_listener(self, topic: bytes, is_subscribed: bool) -> None:
+        """Keep the heart beating while anybody hears it, and only then: an idle server sleeps."""
+        if is_subscribed:
+            self._listeners.add(topic)
+            if self._heartbeat is None:
+                self._send_heartbeat()
+        else:
+            self._listeners.discard(topic)
+            if not self._listeners and self._heartbeat is not None:
+                self._heartbeat.cancel()
+                self._heartbeat = None
+
+    def _send_heartbeat(self) -> None:
+        interval = self.config.heartbeat_interval
+        heartbeat = Heartbeat(instance_id=self.instance_id, interval=interval, positions=self.event_positions())
+        self.publish(HEARTBEAT_TOPIC, heartbeat)
+        self._heartbeat = self.loop.call_later(interval, self._send_heartbeat)
+
+    def _pong(self) -> PongResponse:
+        return PongResponse(
+            instance_id=self.instance_id,
+            pid=self._identity.pid,
+            process_start=self._identity.start,
+            server=type(self).__name__,
+            version=VERSION,
+            app_name=self.config.app_name,
+            port=self.port,
+        )
+
+
+def receive_ready(sock: "zmq.Socket[bytes]", limit: int = _MESSAGES_PER_TURN) -> Iterator[list[bytes]]:
+    """The messages that wait on ``sock``, ``limit`` at most so that other sockets get their turn."""
+    for _ in range(limit):
+        try:
+            yield sock.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return
+
+
+@contextlib.contextmanager
+def _stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def on_signal(signum: int, frame: FrameType | None) -> None:
+        stop()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

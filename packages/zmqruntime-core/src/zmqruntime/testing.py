@@ -1,0 +1,75 @@
+"""pytest fixtures for programs built on this package: a home folder of one's own, and a check that nothing leaks.
+
+Import them in a ``conftest.py``; nothing at run time imports this module.
+"""
+
+import gc
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+__all__ = ["isolated_home", "no_leaks"]
+
+_END_SECONDS = 10.0
+_LIBRARY_PROCESSES = ("resource_tracker", "forkserver")  # multiprocessing keeps one of each for the life of a process
+
+
+@pytest.fixture
+def isolated_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A new home folder, with a name short enough for socket paths, for this test and the processes that it starts."""
+    home = Path(tempfile.mkdtemp(prefix="zr"))
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(home))
+    for variable in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    yield home
+    left = [path for path in home.rglob("*") if path.is_socket()]
+    shutil.rmtree(home, ignore_errors=True)
+    assert not left, f"socket files were left: {left}"
+
+
+@pytest.fixture
+def no_leaks() -> Iterator[None]:
+    """Fails a test that leaves a thread, a child process, a file descriptor or shared memory behind."""
+    gc.collect()
+    threads, children, shared = set(threading.enumerate()), _children(), _shared_memory()
+    descriptors = _descriptors()
+    yield
+    gc.collect()
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(_END_SECONDS)
+    new_threads = [thread.name for thread in set(threading.enumerate()) - threads]
+    assert not new_threads, f"threads were left: {new_threads}"
+    _, alive = psutil.wait_procs([child for child in _children() if child not in children], _END_SECONDS)
+    assert not alive, f"processes were left: {[child.cmdline() for child in alive]}"
+    assert not _shared_memory() - shared, f"shared memory was left: {_shared_memory() - shared}"
+    assert _descriptors() <= descriptors + _SPARE_DESCRIPTORS, "file descriptors were left"
+
+
+_SPARE_DESCRIPTORS = 4  # what libraries open once and keep, a random source for example
+
+
+def _children() -> list[psutil.Process]:
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if not any(name in " ".join(child.cmdline()) for name in _LIBRARY_PROCESSES):
+                found.append(child)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def _shared_memory() -> set[str]:
+    folder = Path("/dev/shm")
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+def _descriptors() -> int:
+    return psutil.Process().num_fds() if os.name == "posix" else 0

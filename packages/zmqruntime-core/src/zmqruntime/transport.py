@@ -1,0 +1,114 @@
+"""Where a port is found: URLs, socket files, and whether anything listens there."""
+
+import os
+import socket
+from pathlib import Path
+
+from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.exceptions import ConfigurationError
+
+__all__ = [
+    "get_default_transport_mode",
+    "get_ipc_socket_path",
+    "get_zmq_transport_url",
+    "is_listening",
+    "prepare_private_dir",
+    "remove_ipc_socket",
+]
+
+LOOPBACK = "127.0.0.1"
+_MAX_SOCKET_PATH_BYTES = 103  # sun_path holds 104 bytes on macOS, 108 on Linux, with the closing zero
+
+
+def get_default_transport_mode() -> TransportMode:
+    """IPC where the platform has it, else TCP."""
+    return TransportMode.IPC if hasattr(socket, "AF_UNIX") and os.name == "posix" else TransportMode.TCP
+
+
+def get_ipc_socket_path(port: int, config: ZMQConfig | None = None) -> Path | None:
+    """The socket file of ``port``, or None on a platform without IPC.
+
+    Raises:
+        ConfigurationError: the path is longer than a socket address can be.
+    """
+    if get_default_transport_mode() is not TransportMode.IPC:
+        return None
+    config = config or ZMQConfig()
+    name = f"{config.ipc_socket_prefix}-{port}{config.ipc_socket_extension}"
+    path = config.home / config.ipc_socket_dir / name
+    if len(os.fsencode(path)) > _MAX_SOCKET_PATH_BYTES:
+        raise ConfigurationError(
+            f"the socket path {path} is longer than the {_MAX_SOCKET_PATH_BYTES} bytes that a socket address holds; "
+            "use a shorter home folder or app_name, or transport_mode=TransportMode.TCP"
+        )
+    return path
+
+
+def get_zmq_transport_url(
+    port: int,
+    host: str = "localhost",
+    mode: TransportMode | None = None,
+    config: ZMQConfig | None = None,
+) -> str:
+    """The ZeroMQ URL of ``port``.
+
+    Raises:
+        ConfigurationError: the port is out of range, or IPC is asked for where there is none.
+    """
+    if not 0 < port < 65536:
+        raise ConfigurationError(f"port {port} is not between 1 and 65535")
+    if (mode or get_default_transport_mode()) is TransportMode.TCP:
+        name = LOOPBACK if host == "localhost" else host
+        return f"tcp://[{name}]:{port}" if ":" in name else f"tcp://{name}:{port}"
+    path = get_ipc_socket_path(port, config)
+    if path is None:
+        raise ConfigurationError("this platform has no IPC sockets; use transport_mode=TransportMode.TCP")
+    return f"ipc://{path}"
+
+
+def remove_ipc_socket(port: int, config: ZMQConfig | None = None) -> bool:
+    """Remove the socket file of ``port`` if nothing listens on it; True if one was removed."""
+    path = get_ipc_socket_path(port, config)
+    if path is None or not path.is_socket() or is_listening(port, LOOPBACK, TransportMode.IPC, config):
+        return False
+    path.unlink(missing_ok=True)
+    return True
+
+
+def is_listening(
+    port: int, host: str, mode: TransportMode, config: ZMQConfig | None = None, timeout: float = 1.0
+) -> bool:
+    """Whether any program, ours or not, accepts connections there now. Sends nothing."""
+    address: str | tuple[str, int]
+    if mode is TransportMode.IPC:
+        path = get_ipc_socket_path(port, config)
+        if path is None or not path.exists():
+            return False
+        family, address = socket.AF_UNIX, str(path)
+    else:
+        name = LOOPBACK if host == "localhost" else host
+        family, address = (socket.AF_INET6 if ":" in name else socket.AF_INET), (name, port)
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.settimeout(timeout)
+        try:
+            probe.connect(address)
+        except OSError:
+            return False
+    return True
+
+
+def prepare_private_dir(path: Path) -> Path:
+    """Make ``path`` a folder that only this user can enter.
+
+    Raises:
+        ConfigurationError: it cannot be made, or belongs to another user.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if os.name == "posix":
+            if path.stat().st_uid != os.getuid():
+                raise ConfigurationError(f"{path} belongs to another user; remove it or set another app_name")
+            path.chmod(0o700)
+    except OSError as error:
+        raise ConfigurationError(f"cannot make the folder {path}: {error.strerror or error}") from error
+    return path

@@ -1,0 +1,89 @@
+"""Messages on the wire: round trips, and every kind of wrong bytes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zmqruntime import ErrorCode, ExecuteRequest, MessageError, ProgressPhase, ProgressStatus, ProgressUpdate
+from zmqruntime.codec import Decoder, encode
+from zmqruntime.messages import PROTOCOL_VERSION, DataMessage, EventBatch, PingRequest, Request
+
+decode_request: Decoder[Request] = Decoder(Request)
+decode_data: Decoder[DataMessage] = Decoder(DataMessage)
+
+UPDATE = ProgressUpdate(
+    execution_id="e1",
+    plate_id="/data/plate_01",
+    axis_id="B06",
+    step_name="SegmentNuclei",
+    step_index=2,
+    total_steps=7,
+    phase=ProgressPhase.PATTERN_GROUP,
+    status=ProgressStatus.RUNNING,
+    completed=14,
+    total=50,
+    percent=28.0,
+    timestamp=1700000000.0,
+    sequence=1,
+)
+
+
+def test_every_message_says_its_type_and_version() -> None:
+    plain = PingRequest().to_dict()
+    assert plain == {"type": "ping", "protocol": PROTOCOL_VERSION}
+    assert decode_request(encode(plain)) == PingRequest()
+
+
+def test_progress_round_trip_as_bytes_as_dict_and_read_like_a_mapping() -> None:
+    batch = EventBatch(execution_id="e1", after=0, upto=1, events=[UPDATE])
+    assert decode_data(encode(batch)) == batch
+    assert ProgressUpdate.from_dict(UPDATE.to_dict()) == UPDATE
+    assert UPDATE.to_dict()["type"] == "progress"
+    assert (UPDATE["axis_id"], UPDATE.get("well_id", "unknown")) == ("B06", "unknown")
+    with pytest.raises(KeyError):
+        UPDATE["well_id"]
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        {"type": "ping", "surplus": 1},
+        {"type": "status", "limit": -1},
+        {"type": "status", "limit": "many"},
+        {"type": "cancel"},
+        {"type": "execute", "submission_id": "../../etc", "payload": None},
+        {"type": "no such"},
+        {"type": "pong"},
+        [1, 2],
+        None,
+        7,
+    ],
+)
+def test_what_breaks_the_schema_is_invalid(plain: object) -> None:
+    with pytest.raises(MessageError) as caught:
+        decode_request(encode(plain))
+    assert caught.value.code is ErrorCode.INVALID
+
+
+def test_another_protocol_version_is_named_whatever_else_is_wrong() -> None:
+    with pytest.raises(MessageError, match="version 2") as caught:
+        decode_request(encode({"type": "ping", "protocol": 2, "new field": 1}))
+    assert caught.value.code is ErrorCode.PROTOCOL
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_decode_or_are_refused(data: bytes) -> None:
+    try:
+        decode_request(data)
+    except MessageError:
+        return
+
+
+@given(st.integers(0, 10_000), st.integers(0, 255), st.integers(0, 3))
+def test_a_damaged_message_decodes_or_is_refused(position: int, byte: int, cut: int) -> None:
+    data = bytearray(encode(ExecuteRequest(submission_id="0123456789", payload={"a": [1, 2.5, "x", None]})))
+    data[position % len(data)] = byte
+    try:
+        decode_request(bytes(data[: len(data) - cut]))
+    except MessageError:
+        return

@@ -1,0 +1,26 @@
+"""The front door: what ``zmqruntime`` exports is what it says it exports, and it stays light."""
+
+import subprocess
+import sys
+from types import ModuleType
+
+import zmqruntime
+
+
+def test_all_is_sorted_and_complete() -> None:
+    public = {
+        name
+        for name, value in vars(zmqruntime).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType) and name != "extend_path"
+    }
+    assert public == set(zmqruntime.__all__)
+    assert list(zmqruntime.__all__) == sorted(zmqruntime.__all__)
+
+
+def test_import_brings_in_neither_numpy_nor_openhcs() -> None:
+    code = "import sys, zmqruntime; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = set(done.stdout.split())
+    assert "zmqruntime" in modules
+    assert "numpy" not in modules
+    assert not {name for name in modules if name.startswith("openhcs")}

@@ -1,0 +1,86 @@
+"""The loop: calls from threads, timers, sockets, and that it survives what its handlers do."""
+
+import logging
+import socket
+import threading
+import time
+
+import pytest
+
+from zmqruntime.loop import SocketLoop
+
+
+def test_calls_keep_their_order_and_run_on_the_loops_thread() -> None:
+    loop = SocketLoop("test")
+    seen: list[tuple[int, str]] = []
+    loop.start()
+    for number in range(1000):
+        loop.call_soon(lambda number=number: seen.append((number, threading.current_thread().name)))  # type: ignore[misc]
+    loop.stop()
+    assert loop.join(10)
+    assert seen == [(number, "test") for number in range(1000)]
+
+
+def test_a_failing_handler_is_logged_and_the_loop_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    loop = SocketLoop("test")
+    done = threading.Event()
+    loop.start()
+    with caplog.at_level(logging.CRITICAL + 1):
+        loop.call_soon(lambda: 1 / 0)  # type: ignore[arg-type]
+        loop.call_soon(done.set)
+        assert done.wait(10)
+    loop.stop()
+    loop.join()
+
+
+def test_timers_fire_in_order_and_can_be_cancelled() -> None:
+    loop = SocketLoop("test")
+    seen: list[str] = []
+    loop.call_later(0.02, loop.stop)
+    loop.call_later(0.01, lambda: seen.append("second"))
+    loop.call_later(0.0, lambda: seen.append("first"))
+    loop.call_later(0.0, lambda: seen.append("never")).cancel()
+    loop.run()
+    assert seen == ["first", "second"]
+
+
+def test_sockets_are_read_and_written_when_they_can_be() -> None:
+    loop = SocketLoop("test")
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        got: list[bytes] = []
+
+        def read() -> None:
+            got.append(ours.recv(100))
+            loop.remove(ours)
+            loop.stop()
+
+        def write() -> None:
+            theirs.send(b"hello")
+            loop.remove_writer(theirs)
+
+        loop.add_reader(ours, read)
+        loop.add_writer(theirs, write)
+        loop.run()
+    assert got == [b"hello"]
+
+
+def test_an_idle_loop_sleeps_until_its_next_timer() -> None:
+    loop = SocketLoop("test")
+    turns: list[float] = []
+    loop.after_turn = lambda: turns.append(time.monotonic())
+    loop.call_later(0.3, loop.stop)
+    loop.run()
+    assert len(turns) <= 3
+
+
+def test_after_its_end_calls_do_nothing_and_at_end_ran_once() -> None:
+    loop = SocketLoop("test")
+    ends: list[int] = []
+    loop.at_end = lambda: ends.append(1)
+    loop.start()
+    loop.stop()
+    assert loop.join(10)
+    loop.call_soon(lambda: ends.append(2))
+    loop.dispose()
+    assert ends == [1]
