@@ -2,7 +2,6 @@
 
 import enum
 import importlib
-import importlib.util
 import inspect
 import os
 import subprocess
@@ -157,25 +156,20 @@ def _tail(path: Path, begin: int) -> str:
 
 
 def _can_find(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
+    """Whether a new process with our ``sys.path`` can import it; that this one has it loaded says nothing."""
+    top = module.partition(".")[0]
+    finders = (finder for finder in sys.meta_path if hasattr(finder, "find_spec"))
+    return any(finder.find_spec(top, None) is not None for finder in finders)
 
 
 def _import(name: str) -> ModuleType:
+    """A module by its name, or a script by its path, whose folder is then searched last as for any script."""
     if not name.endswith(".py"):
         return importlib.import_module(name)
-    alias = f"zmqruntime_script_{Path(name).stem}"
-    if alias not in sys.modules:
-        spec = importlib.util.spec_from_file_location(alias, name)
-        if spec is None or spec.loader is None:
-            raise ImportError(f"{name} is not a Python file")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[alias] = module
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[alias]
-            raise
-    return sys.modules[alias]
+    path = Path(name)
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    module = importlib.import_module(path.stem)
+    if module.__file__ is None or not path.samefile(module.__file__):
+        raise ImportError(f"another module is called {path.stem} too ({module.__file__}); rename {path.name}")
+    return module

@@ -1,0 +1,92 @@
+"""Events of an execution, numbered and packed: by the server as they happen, and unpacked in order by a client."""
+
+import time
+
+import msgspec
+
+from zmqruntime.codec import encode
+from zmqruntime.execution.store import Record
+from zmqruntime.messages import Event, EventBatch, Message, StateChange
+
+__all__ = ["Gap", "Reader", "empty_batch", "pack", "pack_state"]
+
+
+class _PackedBatch(Message, frozen=True, kw_only=True, tag="event_batch"):
+    """An ``EventBatch`` whose events are encoded already."""
+
+    execution_id: str
+    after: int
+    upto: int
+    events: list[msgspec.Raw]
+
+
+def pack(record: Record, events: list[msgspec.Raw]) -> bytes:
+    """Number encoded events as the record's next ones and pack them; counts them in the record."""
+    after = record.event_count
+    record.event_count += len(events)
+    return encode(_PackedBatch(execution_id=record.execution_id, after=after, upto=record.event_count, events=events))
+
+
+def pack_state(record: Record) -> bytes:
+    """A batch of one state change that says what the record is now."""
+    record.state_count += 1
+    after = record.event_count
+    record.event_count += 1
+    change = StateChange(sequence=record.state_count, timestamp=time.time(), execution=record.snapshot())
+    return encode(EventBatch(execution_id=record.execution_id, after=after, upto=record.event_count, events=[change]))
+
+
+def empty_batch(record: Record) -> EventBatch:
+    """Says how many events there are, to a subscriber that has just come."""
+    count = record.event_count
+    return EventBatch(execution_id=record.execution_id, after=count, upto=count, events=[])
+
+
+class Gap(Exception):
+    """Events are missing between what was read and what arrived; ask for those after ``Reader.position``."""
+
+
+class Reader:
+    """Puts the batches of one execution, live ones and asked-for ones, into order without gap or repetition."""
+
+    def __init__(self, position: int = 0) -> None:
+        self.position = position
+        """The number of the last event that was read."""
+        self.known = position
+        """The highest number that is known to exist."""
+        self._sequences: dict[type[Event], int] = {}
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether events exist that were not read."""
+        return self.position < self.known
+
+    def note(self, upto: int) -> None:
+        """Events up to ``upto`` exist."""
+        self.known = max(self.known, upto)
+
+    def settle(self, upto: int) -> None:
+        """There is nothing left to read: the rest was merged or pruned away."""
+        self.position = self.known = upto
+
+    def read(self, batch: EventBatch) -> list[Event]:
+        """The events of the batch that are new.
+
+        Raises:
+            Gap: some before them are missing; nothing was read.
+        """
+        self.note(batch.upto)
+        if batch.upto <= self.position:
+            return []
+        if batch.after > self.position:
+            raise Gap
+        known = self.position - batch.after if len(batch.events) == batch.upto - batch.after else 0
+        self.position = batch.upto
+        return [event for event in batch.events[known:] if self._is_new(event)]
+
+    def _is_new(self, event: Event) -> bool:
+        kind = type(event)
+        if event.sequence <= self._sequences.get(kind, 0):
+            return False
+        self._sequences[kind] = event.sequence
+        return True

@@ -1,0 +1,282 @@
+"""A client of an execution server: submit, wait, follow, cancel; nothing is polled and nothing is missed."""
+
+import concurrent.futures
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from zmqruntime.client import ZMQClient
+from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.exceptions import RequestTimeoutError, ServerLostError
+from zmqruntime.execution.callbacks import CallbackThread
+from zmqruntime.execution.exceptions import WaitTimeoutError
+from zmqruntime.execution.following import CallbackSink, EndSink, Follower, IteratorSink, Sink
+from zmqruntime.execution.lifecycle import has_ended
+from zmqruntime.execution.server import ExecutionServer
+from zmqruntime.launch import ServerSpec
+from zmqruntime.messages import (
+    AcceptedResponse,
+    CancelRequest,
+    CancelResponse,
+    Event,
+    EventBatch,
+    EventsRequest,
+    EventsResponse,
+    ExecuteRequest,
+    ExecutionSnapshot,
+    Heartbeat,
+    PongResponse,
+    ProgressUpdate,
+    Response,
+    StatusRequest,
+    StatusResponse,
+)
+
+__all__ = ["ExecutionClient"]
+
+_CALLBACK_SECONDS = 1.0
+
+
+class ExecutionClient(ZMQClient):
+    """Submits tasks to an :class:`ExecutionServer` and follows them.
+
+    Args:
+        port, host, transport_mode, config, persistent: as for :class:`zmqruntime.ZMQClient`.
+        server: the server class to start when none answers: the class, or ``module:Class``; overrides
+            ``server_target``.
+        progress_callback: called with every progress update of the executions that this client submits, in order, in
+            a thread of its own. However slow it is, it misses none but superseded ones, and holds up nothing else.
+    """
+
+    def __init__(
+        self,
+        port: int | None = None,
+        *,
+        host: str | None = None,
+        transport_mode: TransportMode | None = None,
+        config: ZMQConfig | None = None,
+        persistent: bool = True,
+        server: str | type[ExecutionServer] | None = None,
+        progress_callback: Callable[[ProgressUpdate], None] | None = None,
+    ) -> None:
+        super().__init__(port, host=host, transport_mode=transport_mode, config=config, persistent=persistent)
+        self._target = ServerSpec.target_of(server) if isinstance(server, type) else server or self.server_target
+        self._progress_callback = progress_callback
+        self._callbacks = CallbackThread(f"callbacks-{self.port}", self._on_callback_room)
+        # All our ids begin alike, so one subscription, made before the first submission, brings all their events.
+        self._id_prefix = uuid.uuid4().hex[:12]
+        self._followers: dict[str, list[Follower]] = {}
+        self._ends: dict[str, EndSink] = {}
+        self._delivered: dict[str, threading.Event] = {}
+
+    def server_spec(self) -> ServerSpec | None:
+        """The server to start when none answers, or None to never start one."""
+        return None if self._target is None else self.spec_for(self._target)
+
+    def connect(self, timeout: float = 15.0) -> PongResponse:
+        """Attach to the server, or start it; see :meth:`zmqruntime.ZMQClient.connect`."""
+        pong = super().connect(timeout)
+        self.subscribe(self._id_prefix.encode())
+        return pong
+
+    def disconnect(self) -> None:
+        """Release everything; what was submitted goes on, unless this client owns the server. May be called twice."""
+        super().disconnect()
+        self._callbacks.close()
+
+    # --- executions ----------------------------------------------------------------------------------------------
+
+    def serialize_task(self, task: Any, config: Any) -> Any:
+        """What travels for ``task`` and ``config``: a value that msgpack can hold. Override it for richer objects."""
+        return task if config is None else {"task": task, "config": config}
+
+    def submit(
+        self,
+        task: Any,
+        config: Any = None,
+        *,
+        plate_id: str = "",
+        priority: int = 0,
+        timeout: float | None = None,
+    ) -> str:
+        """Hand a task to the server and return its execution id, once it is on the server's disk.
+
+        Args:
+            task: what ``execute_task`` gets as ``request.payload``.
+            config: see :meth:`serialize_task`.
+            plate_id: what the task is about; goes into its progress and status.
+            priority: higher runs earlier.
+            timeout: seconds until a ``RequestTimeoutError``.
+
+        Raises:
+            RequestRefusedError: the server could not write it to disk.
+            RequestTimeoutError: no reply, also when asked a second time.
+        """
+        execution_id = self._id_prefix + uuid.uuid4().hex[:20]
+        request = ExecuteRequest(
+            submission_id=execution_id,
+            payload=self.serialize_task(task, config),
+            plate_id=plate_id,
+            priority=priority,
+        )
+        self._follow_own(execution_id)
+        try:
+            self._send_submission(request, timeout)
+        except BaseException:
+            self._call(lambda: self._forget_own(execution_id))
+            self._ends.pop(execution_id, None)
+            self._delivered.pop(execution_id, None)
+            raise
+        return execution_id
+
+    def wait(self, execution_id: str, timeout: float | None = None) -> ExecutionSnapshot:
+        """Wait until an execution has ended, and return it with its status, result or error.
+
+        Args:
+            execution_id: from :meth:`submit`, of this client or another.
+            timeout: seconds; None waits as long as the server lives.
+
+        Raises:
+            WaitTimeoutError: it has not ended in time; it goes on.
+            ServerLostError: the server ended. Nothing accepted is lost: ``connect()`` and wait again.
+            RequestRefusedError: the server has no such execution.
+        """
+        delivered = self._delivered.get(execution_id)
+        sink = self._ends.get(execution_id)
+        if sink is None:
+            snapshot = self.poll_status(execution_id)
+            if has_ended(snapshot.status):
+                return snapshot
+            sink = EndSink()
+            self._follow(execution_id, snapshot.event_count, sink)
+        try:
+            snapshot = sink.ended.result(timeout)
+        except TimeoutError as error:
+            raise WaitTimeoutError(f"execution {execution_id} has not ended within {timeout:g} s") from error
+        if delivered is not None:
+            delivered.wait(_CALLBACK_SECONDS)  # so that what the callback prints comes before what our caller prints
+        return snapshot
+
+    def poll_status(self, execution_id: str) -> ExecutionSnapshot:
+        """What the execution is now.
+
+        Raises:
+            RequestRefusedError: the server has no such execution.
+        """
+        return self.request(StatusRequest(execution_id=execution_id), StatusResponse).executions[0]
+
+    def status(self, limit: int = 20) -> StatusResponse:
+        """All executions that have not ended, and the latest ``limit`` that have."""
+        return self.request(StatusRequest(limit=limit), StatusResponse)
+
+    def cancel(self, execution_id: str, axis_id: str | None = None) -> CancelResponse:
+        """Ask an execution, or one axis of it, to stop; the reply says what will happen."""
+        return self.request(CancelRequest(execution_id=execution_id, axis_id=axis_id), CancelResponse)
+
+    def events(self, execution_id: str, after: int = 0) -> Iterator[Event]:
+        """All events of an execution after number ``after``, past and live, in order, until it has ended.
+
+        Raises:
+            ServerLostError: the server ended; events that were not seen come with a new call.
+            RequestRefusedError: the server has no such execution.
+        """
+        self.poll_status(execution_id)
+        sink = IteratorSink()
+        follower = self._follow(execution_id, after, sink)
+        sink.on_room = lambda: self._io.call_soon(follower.catch_up)
+        try:
+            yield from sink
+        finally:
+            sink.is_done = True
+            self._io.call_soon(lambda: self._drop_done(execution_id))
+
+    # --- following, on the I/O thread unless said otherwise ------------------------------------------------------
+
+    def _follow_own(self, execution_id: str) -> None:
+        """From any thread, before it is submitted: its first event is number 1."""
+        end = self._ends[execution_id] = EndSink()
+        sinks: list[Sink] = [end]
+        if self._progress_callback is not None:
+            sink = CallbackSink(self._callbacks, self._progress_callback)
+            self._delivered[execution_id] = sink.delivered
+            sinks.append(sink)
+        followers = [Follower(execution_id, 0, sink, self._ask) for sink in sinks]
+        self._call(lambda: self._followers.__setitem__(execution_id, followers))
+
+    def _forget_own(self, execution_id: str) -> None:
+        self._followers.pop(execution_id, None)
+
+    def _follow(self, execution_id: str, position: int, sink: Sink) -> Follower:
+        """From any thread: an execution that is under way, or has ended."""
+        follower = Follower(execution_id, position, sink, self._ask)
+
+        def begin() -> None:
+            self._followers.setdefault(execution_id, []).append(follower)
+            if not execution_id.startswith(self._id_prefix):
+                self._data.subscribe(execution_id.encode())
+            follower.ask_now()
+
+        self._call(begin)
+        return follower
+
+    def _drop_done(self, execution_id: str) -> None:
+        followers = self._followers.get(execution_id, [])
+        followers[:] = [follower for follower in followers if not follower.sink.is_done]
+        if not followers and self._followers.pop(execution_id, None) is not None:
+            self._ends.pop(execution_id, None)
+            self._delivered.pop(execution_id, None)
+            if not execution_id.startswith(self._id_prefix):
+                self._data.unsubscribe(execution_id.encode())
+
+    def _ask(self, follower: Follower, after: int) -> None:
+        request = EventsRequest(execution_id=follower.execution_id, after=after)
+        future = self.send_request(request)
+        future.add_done_callback(lambda reply: self._on_asked(follower, reply))
+
+    def _on_asked(self, follower: Follower, reply: "concurrent.futures.Future[Response]") -> None:
+        response = None if reply.cancelled() or reply.exception() else reply.result()
+        follower.on_response(response if isinstance(response, EventsResponse) else None)
+        self._drop_done(follower.execution_id)
+
+    def on_event_batch(self, batch: EventBatch) -> None:
+        """Pass live events to whoever follows them."""
+        for follower in list(self._followers.get(batch.execution_id, [])):
+            follower.on_batch(batch)
+        self._drop_done(batch.execution_id)
+
+    def on_heartbeat(self, heartbeat: Heartbeat) -> None:
+        """Notice events whose batch was lost."""
+        for execution_id, upto in heartbeat.positions.items():
+            for follower in self._followers.get(execution_id, []):
+                follower.on_position(upto)
+
+    def on_server_lost(self, error: ServerLostError) -> None:
+        """Tell whoever waits."""
+        for execution_id, followers in list(self._followers.items()):
+            for follower in followers:
+                follower.sink.fail(error)
+            self._drop_done(execution_id)
+
+    def on_server_back(self, is_new: bool) -> None:
+        """Ask for what happened meanwhile."""
+        for followers in list(self._followers.values()):
+            for follower in followers:
+                follower.restart()
+
+    def _on_callback_room(self) -> None:
+        """From the callback thread."""
+
+        def catch_up() -> None:
+            for followers in list(self._followers.values()):
+                for follower in followers:
+                    follower.catch_up()
+
+        self._io.call_soon(catch_up)
+
+    def _send_submission(self, request: ExecuteRequest, timeout: float | None) -> None:
+        """A reply that got lost is asked for once more: the same id is the same execution."""
+        try:
+            self.request(request, AcceptedResponse, timeout)
+        except RequestTimeoutError:
+            self.request(request, AcceptedResponse, timeout)

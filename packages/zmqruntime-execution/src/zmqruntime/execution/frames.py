@@ -1,0 +1,123 @@
+"""Length-prefixed frames over a socket pair, between a server and one of its worker processes."""
+
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable
+
+from zmqruntime.loop import SocketLoop
+
+__all__ = ["FrameStream"]
+
+_LENGTH = struct.Struct("<I")
+_READ_BYTES = 256 * 1024
+
+
+class FrameStream:
+    """Sends and receives whole frames without blocking; used on the loop's thread only.
+
+    Args:
+        loop: the loop that owns the socket from now on.
+        sock: one end of a connected pair; closed with the stream.
+        on_frame: called with each frame.
+        on_end: called once when the other end is gone.
+        on_drained: called when all that was sent has left.
+    """
+
+    def __init__(
+        self,
+        loop: SocketLoop,
+        sock: socket.socket,
+        on_frame: Callable[[bytes], None],
+        on_end: Callable[[], None],
+        on_drained: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._loop = loop
+        self._socket = sock
+        self._on_frame = on_frame
+        self._on_end = on_end
+        self._on_drained = on_drained
+        self._received = bytearray()
+        self._unsent: deque[memoryview] = deque()
+        self._open = True
+        self.backlog = 0
+        """Bytes that were given to :meth:`send` and have not left."""
+        sock.setblocking(False)
+        loop.add_reader(sock, self.receive)
+
+    def send(self, data: bytes) -> None:
+        """Send one frame, now or as soon as the other end takes it. After the end it does nothing."""
+        if not self._open:
+            return
+        was_idle = not self._unsent
+        self._unsent.append(memoryview(_LENGTH.pack(len(data)) + data))
+        self.backlog += _LENGTH.size + len(data)
+        if was_idle:
+            self._write()
+
+    def receive(self) -> None:
+        """Take in what has arrived."""
+        while self._open:
+            try:
+                chunk = self._socket.recv(_READ_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                chunk = b""
+            if not chunk:
+                self.close()
+                self._on_end()
+                return
+            self._received += chunk
+            self._split()
+
+    def pause(self) -> None:
+        """Leave what arrives unread."""
+        if self._open:
+            self._loop.remove(self._socket)
+            if self._unsent:
+                self._loop.add_writer(self._socket, self._write)
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._open:
+            self._loop.add_reader(self._socket, self.receive)
+
+    def close(self) -> None:
+        """Release the socket; may be called twice."""
+        if self._open:
+            self._open = False
+            self._unsent.clear()
+            self.backlog = 0
+            self._loop.remove(self._socket)
+            self._socket.close()
+
+    def _split(self) -> None:
+        begin = 0
+        while len(self._received) - begin >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._received, begin)
+            end = begin + _LENGTH.size + length
+            if len(self._received) < end:
+                break
+            frame = bytes(self._received[begin + _LENGTH.size : end])
+            begin = end
+            self._on_frame(frame)
+        del self._received[:begin]
+
+    def _write(self) -> None:
+        while self._unsent:
+            try:
+                sent = self._socket.send(self._unsent[0])
+            except BlockingIOError:
+                self._loop.add_writer(self._socket, self._write)
+                return
+            except OSError:  # the other end is gone; the reader will see it, and say so once
+                self._unsent.clear()
+                self.backlog = 0
+                break
+            self.backlog -= sent
+            self._unsent[0] = self._unsent[0][sent:]
+            if not self._unsent[0]:
+                self._unsent.popleft()
+        self._loop.remove_writer(self._socket)
+        self._on_drained()

@@ -1,0 +1,427 @@
+"""The one place of an execution through which all its reports go: numbered here, and shared with other processes.
+
+The process that runs a task has the hub. Other processes (of a pool, say) join over a socket of their own.
+"""
+
+import concurrent.futures
+import contextlib
+import functools
+import itertools
+import os
+import secrets
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeGuard
+
+import msgspec
+import zmq
+
+from zmqruntime.codec import Decoder, encode
+from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.exceptions import ConnectionFailedError, MessageError
+from zmqruntime.execution.callbacks import call_guarded
+from zmqruntime.execution.task import CancelFlags, Task, TaskLink, TaskReport, entered
+from zmqruntime.loop import SocketLoop
+from zmqruntime.messages import LogLine, Message, ProgressPhase, ProgressStatus, ProgressUpdate
+from zmqruntime.server import receive_ready
+from zmqruntime.transport import LOOPBACK, get_default_transport_mode, prepare_private_dir
+
+__all__ = [
+    "TaskHub",
+    "is_superseded_by_next",
+    "join_task",
+    "local_task",
+    "merge",
+    "task_socket_pattern",
+]
+
+
+_JOIN_SECONDS = 10.0
+_LINGER_MS = 1000
+_MERGE_ABOVE = 5_000
+_KEEP_LOG_LINES = 2_000
+
+
+class Hello(Message, frozen=True, kw_only=True, tag="hello"):
+    """A process joins; the token proves that it was given the link."""
+
+    token: str
+
+
+class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):
+    """What a process that joins must know."""
+
+    cancelled: bool
+    cancelled_axes: list[str]
+    checkpoints: dict[str, Any]
+
+
+class Reports(Message, frozen=True, kw_only=True, tag="reports"):
+    """Progress and log lines, not numbered yet."""
+
+    reports: list[ProgressUpdate | LogLine]
+
+
+class Checkpoint(Message, frozen=True, kw_only=True, tag="checkpoint"):
+    """A value to keep for a resumed execution."""
+
+    key: str
+    value: Any
+
+
+class Cancel(Message, frozen=True, kw_only=True, tag="cancel_task"):
+    """Stop one axis, or with None everything. Sent both ways."""
+
+    axis_id: str | None
+
+
+class Leave(Message, frozen=True, kw_only=True, tag="leave"):
+    """A joined process is done; sent back once all it said before has been taken in."""
+
+
+ToHub = Hello | Reports | Checkpoint | Cancel | Leave
+FromHub = Welcome | Cancel | Leave
+
+
+class TaskHub:
+    """Numbers the reports of one execution and hands them, in order, to ``deliver`` on the loop's thread.
+
+    Args:
+        loop: a running loop; the hub adds its socket to it when a link is asked for.
+        execution_id, plate_id: go into the task and its links.
+        deliver: gets lists of numbered reports.
+        on_checkpoint: gets what the task wants kept, on any thread.
+        may_deliver: asked before each delivery; while it says no, reports wait here, merged when they are many.
+        checkpoints: what an interrupted run kept.
+        numbered: how many progress updates and log lines the execution had before.
+    """
+
+    def __init__(
+        self,
+        loop: SocketLoop,
+        execution_id: str,
+        plate_id: str,
+        deliver: Callable[[list[TaskReport]], None],
+        *,
+        on_checkpoint: Callable[[str, Any], None] = lambda key, value: None,
+        may_deliver: Callable[[], bool] = lambda: True,
+        checkpoints: Mapping[str, Any] | None = None,
+        numbered: tuple[int, int] = (0, 0),
+        config: ZMQConfig | None = None,
+    ) -> None:
+        self.flags = CancelFlags()
+        self.task = Task(execution_id, plate_id, self, self.flags, checkpoints)
+        self._loop = loop
+        self._deliver = deliver
+        self._on_checkpoint = on_checkpoint
+        self._may_deliver = may_deliver
+        self._config = config or ZMQConfig()
+        self._lock = threading.Lock()
+        self._pending: list[TaskReport] = []
+        self._progress_numbers = itertools.count(numbered[0] + 1)
+        self._log_numbers = itertools.count(numbered[1] + 1)
+        self._stack = contextlib.ExitStack()
+        self._link: TaskLink | None = None
+        self._joined: set[bytes] = set()
+        self._decode: Decoder[ToHub] = Decoder(ToHub)
+
+    # --- TaskChannel, from any thread ----------------------------------------------------------------------------
+
+    def report(self, report: TaskReport) -> None:
+        """Take in a report."""
+        with self._lock:
+            self._pending.append(report)
+            is_first = len(self._pending) == 1
+            if len(self._pending) > _MERGE_ABOVE and len(self._pending) % _MERGE_ABOVE == 1:
+                self._pending = merge(self._pending)
+        if is_first:
+            self._loop.call_soon(self.flush)
+
+    def request_cancel(self, axis_id: str | None) -> None:
+        """Set the flag here and in all processes that joined."""
+        self.flags.set(axis_id)
+        self._loop.call_soon(lambda: self._broadcast(Cancel(axis_id=axis_id)))
+
+    def save_checkpoint(self, key: str, value: Any) -> None:
+        """Pass on a value to keep."""
+        self._on_checkpoint(key, value)
+
+    def link(self) -> TaskLink:
+        """A way in for other processes; the socket is opened at the first call."""
+        with self._lock:
+            if self._link is None:
+                self._link = self._listen()
+            return self._link
+
+    # --- on the loop's thread ------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Number what waits and deliver it, if there is room for it."""
+        if self._may_deliver():
+            self._deliver_pending()
+
+    def close(self) -> None:
+        """Deliver what waits and close the socket; no process may be joined any more."""
+        self._deliver_pending()
+        self._stack.close()
+
+    def _deliver_pending(self) -> None:
+        with self._lock:
+            pending, self._pending = self._pending, []
+        if pending:
+            self._deliver([self._number(report) for report in pending])
+
+    def _number(self, report: TaskReport) -> TaskReport:
+        numbers = self._progress_numbers if isinstance(report, ProgressUpdate) else self._log_numbers
+        return msgspec.structs.replace(report, sequence=next(numbers))
+
+    def _listen(self) -> TaskLink:
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        sock = context.socket(zmq.ROUTER)
+        sock.linger = _LINGER_MS
+        if get_default_transport_mode() is TransportMode.IPC:
+            folder = prepare_private_dir(self._config.home / self._config.ipc_socket_dir)
+            path = folder / task_socket_pattern(os.getpid()).replace("*", secrets.token_hex(4))
+            sock.bind(f"ipc://{path}")
+            self._stack.callback(path.unlink, missing_ok=True)
+        else:
+            sock.bind(f"tcp://{LOOPBACK}:*")
+        self._stack.callback(context.term)
+        self._stack.callback(sock.close)
+        self._stack.callback(self._loop.remove, sock)
+        self._socket = sock
+        self._loop.call_soon(lambda: self._loop.add_reader(sock, self._on_readable))
+        return TaskLink(
+            url=sock.getsockopt_string(zmq.LAST_ENDPOINT),
+            token=secrets.token_hex(16),
+            execution_id=self.task.execution_id,
+            plate_id=self.task.plate_id,
+        )
+
+    def _on_readable(self) -> None:
+        for peer, *body in receive_ready(self._socket):
+            with contextlib.suppress(MessageError):  # whoever cannot speak the protocol was not given the link
+                message = self._decode(body[-1])
+                if peer in self._joined or isinstance(message, Hello):
+                    self._on_message(peer, message)
+
+    def _on_message(self, peer: bytes, message: ToHub) -> None:
+        match message:
+            case Hello(token=token):
+                if self._link is not None and secrets.compare_digest(token, self._link.token):
+                    self._joined.add(peer)
+                    self._send(peer, self._welcome())
+            case Reports(reports=reports):
+                for report in reports:
+                    self.report(report)
+            case Checkpoint(key=key, value=value):
+                self.task.checkpoint(key, value)
+            case Cancel(axis_id=axis_id):
+                self.flags.set(axis_id)
+                self._broadcast(message)
+            case Leave():
+                self._joined.discard(peer)
+                self._send(peer, message)
+
+    def _welcome(self) -> Welcome:
+        return Welcome(
+            cancelled=self.flags.is_set(None),
+            cancelled_axes=self.flags.axes(),
+            checkpoints=self.task.checkpoints(),
+        )
+
+    def _broadcast(self, message: Cancel) -> None:
+        for peer in self._joined:
+            self._send(peer, message)
+
+    def _send(self, peer: bytes, message: FromHub) -> None:
+        self._socket.send_multipart([peer, encode(message)], zmq.NOBLOCK)
+
+
+class _Member:
+    """The channel of a task in a process that joined it."""
+
+    def __init__(self, loop: SocketLoop, link: TaskLink) -> None:
+        self.flags = CancelFlags()
+        self.welcome: concurrent.futures.Future[Welcome] = concurrent.futures.Future()
+        self.left: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._link = link
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._pending: list[TaskReport] = []
+        self._outbox: deque[bytes] = deque()
+        self._decode: Decoder[FromHub] = Decoder(FromHub)
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = context.socket(zmq.DEALER)
+        self._socket.linger = 0
+        self._socket.connect(link.url)
+        stack = contextlib.ExitStack()
+        stack.callback(context.term)
+        stack.callback(self._socket.close)
+        loop.at_end = stack.close
+        loop.add_reader(self._socket, self._on_readable)
+        loop.call_soon(lambda: self._send(Hello(token=link.token)))
+
+    def report(self, report: TaskReport) -> None:
+        """Pass it to the hub, together with what else waits."""
+        with self._lock:
+            self._pending.append(report)
+            is_first = len(self._pending) == 1
+            if len(self._pending) > _MERGE_ABOVE and len(self._pending) % _MERGE_ABOVE == 1:
+                self._pending = merge(self._pending)
+        if is_first:
+            self._loop.call_soon(self._flush)
+
+    def request_cancel(self, axis_id: str | None) -> None:
+        """Tell the hub, which tells all others."""
+        self._loop.call_soon(lambda: self._send(Cancel(axis_id=axis_id)))
+
+    def save_checkpoint(self, key: str, value: Any) -> None:
+        """Pass it to the hub."""
+        self._loop.call_soon(lambda: self._send(Checkpoint(key=key, value=value)))
+
+    def link(self) -> TaskLink:
+        """The link that this process came by."""
+        return self._link
+
+    def leave(self) -> None:
+        """Wait until the hub has taken in all that was said here."""
+        self._loop.call_soon(self._flush)
+        self._loop.call_soon(lambda: self._send(Leave()))
+        self.left.result(_JOIN_SECONDS)
+
+    def _flush(self) -> None:
+        if self._outbox:
+            return  # the hub is behind: reports wait, and are merged, until it has caught up
+        with self._lock:
+            pending, self._pending = self._pending, []
+        if pending:
+            self._send(Reports(reports=pending))
+
+    def _send(self, message: ToHub) -> None:
+        self._outbox.append(encode(message))
+        self._drain()
+
+    def _drain(self) -> None:
+        while self._outbox:
+            try:
+                self._socket.send(self._outbox[0], zmq.NOBLOCK)
+            except zmq.Again:
+                self._loop.add_writer(self._socket, self._drain)
+                return
+            self._outbox.popleft()
+        self._loop.remove_writer(self._socket)
+        self._flush()
+
+    def _on_readable(self) -> None:
+        for frames in receive_ready(self._socket):
+            match self._decode(frames[-1]):
+                case Welcome() as welcome:
+                    if welcome.cancelled:
+                        self.flags.set(None)
+                    for axis_id in welcome.cancelled_axes:
+                        self.flags.set(axis_id)
+                    self.welcome.set_result(welcome)
+                case Cancel(axis_id=axis_id):
+                    self.flags.set(axis_id)
+                case Leave():
+                    self.left.set_result(None)
+
+
+@contextlib.contextmanager
+def join_task(link: TaskLink) -> Iterator[Task]:
+    """Take part in a task of another process of this machine: ``current_task()`` is that task in the block.
+
+    When the block ends, all that was reported in it has reached the task's own process.
+
+    Raises:
+        ConnectionFailedError: that process does not answer, since the task has ended.
+    """
+    loop = SocketLoop("task-member")
+    member = _Member(loop, link)
+    loop.start()
+    try:
+        try:
+            welcome = member.welcome.result(_JOIN_SECONDS)
+        except TimeoutError as error:
+            raise ConnectionFailedError(f"the task {link.execution_id} does not answer at {link.url}") from error
+        task = Task(link.execution_id, link.plate_id, member, member.flags, welcome.checkpoints)
+        try:
+            with entered(task):
+                yield task
+        finally:
+            with contextlib.suppress(TimeoutError):
+                member.leave()
+    finally:
+        loop.stop()
+        loop.join()
+
+
+@contextlib.contextmanager
+def local_task(
+    on_event: Callable[[TaskReport], None] | None = None,
+    *,
+    plate_id: str = "",
+    config: ZMQConfig | None = None,
+) -> Iterator[Task]:
+    """Run the block as a task of this process, without any server.
+
+    Args:
+        on_event: called with each progress update and log line, in order, in a thread of its own.
+        plate_id: what the task is about.
+        config: where sockets are made if a link is asked for.
+    """
+    loop = SocketLoop("local-task")
+
+    def deliver(reports: list[TaskReport]) -> None:
+        for report in reports:
+            if on_event is not None:
+                call_guarded(functools.partial(on_event, report))
+
+    hub = TaskHub(loop, secrets.token_hex(16), plate_id, deliver, config=config)
+    loop.at_end = hub.close
+    loop.start()
+    try:
+        with entered(hub.task):
+            yield hub.task
+    finally:
+        loop.stop()
+        loop.join()
+
+
+def task_socket_pattern(pid: int) -> str:
+    """Which files in the socket folder are hubs of that process."""
+    return f"task-{pid}-*.sock"
+
+
+def merge(reports: list[TaskReport]) -> list[TaskReport]:
+    """The same without superseded progress: of each axis and step only the latest ``pattern_group`` that runs on.
+
+    Starts, ends and errors all stay; of log lines the latest stay.
+    """
+    latest: dict[tuple[str, int], int] = {}
+    for position, report in enumerate(reports):
+        if is_superseded_by_next(report):
+            latest[report.axis_id, report.step_index] = position
+    log_lines = sum(isinstance(report, LogLine) for report in reports)
+    kept: list[TaskReport] = []
+    for position, report in enumerate(reports):
+        if is_superseded_by_next(report):
+            if latest[report.axis_id, report.step_index] != position:
+                continue
+        elif isinstance(report, LogLine):
+            log_lines -= 1
+            if log_lines >= _KEEP_LOG_LINES:
+                continue
+        kept.append(report)
+    return kept
+
+
+def is_superseded_by_next(report: object) -> TypeGuard[ProgressUpdate]:
+    """Whether the next report of the same axis and step makes this one worthless."""
+    return (
+        isinstance(report, ProgressUpdate)
+        and report.phase is ProgressPhase.PATTERN_GROUP
+        and report.status is ProgressStatus.RUNNING
+    )

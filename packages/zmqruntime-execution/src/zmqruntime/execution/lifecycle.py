@@ -1,0 +1,39 @@
+"""The lifecycle of an execution: which status may follow which. Nothing else in the project decides that."""
+
+from typing import Final
+
+from zmqruntime.execution.exceptions import IllegalTransitionError
+from zmqruntime.messages import ExecutionStatus
+
+__all__ = ["TERMINAL", "advance", "has_ended"]
+
+_S = ExecutionStatus
+
+_NEXT: Final[dict[ExecutionStatus, frozenset[ExecutionStatus]]] = {
+    _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLED, _S.FAILED}),
+    _S.RUNNING: frozenset({_S.COMPLETE, _S.FAILED, _S.CANCELLING, _S.INTERRUPTED}),
+    _S.CANCELLING: frozenset({_S.CANCELLED, _S.INTERRUPTED}),
+    _S.INTERRUPTED: frozenset({_S.QUEUED, _S.CANCELLED}),
+    _S.COMPLETE: frozenset(),
+    _S.FAILED: frozenset(),
+    _S.CANCELLED: frozenset(),
+}
+
+TERMINAL: Final = frozenset(status for status, following in _NEXT.items() if not following)
+"""Statuses that never change again."""
+
+
+def advance(current: ExecutionStatus, following: ExecutionStatus) -> ExecutionStatus:
+    """``following``, if it may follow ``current``.
+
+    Raises:
+        IllegalTransitionError: it may not.
+    """
+    if following not in _NEXT[current]:
+        raise IllegalTransitionError(f"an execution that is {current} cannot become {following}")
+    return following
+
+
+def has_ended(status: ExecutionStatus) -> bool:
+    """Whether nothing runs or waits to run: the status is terminal, or interrupted."""
+    return status in TERMINAL or status is ExecutionStatus.INTERRUPTED

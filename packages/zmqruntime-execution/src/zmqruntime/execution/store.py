@@ -1,0 +1,275 @@
+"""Executions on disk: one SQLite database a server, written once a turn, so that what was promised is there."""
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from zmqruntime.codec import encode
+from zmqruntime.exceptions import ConfigurationError
+from zmqruntime.execution.lifecycle import TERMINAL
+from zmqruntime.messages import ExecuteRequest, ExecutionSnapshot, ExecutionStatus
+
+__all__ = ["Record", "Store", "StoreError"]
+
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE executions (
+    number INTEGER PRIMARY KEY,
+    execution_id TEXT NOT NULL UNIQUE,
+    plate_id TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    payload BLOB NOT NULL,
+    status TEXT NOT NULL,
+    submitted_at REAL NOT NULL,
+    started_at REAL,
+    ended_at REAL,
+    error TEXT,
+    traceback TEXT,
+    result BLOB,
+    cpu_seconds REAL,
+    peak_memory_bytes INTEGER,
+    event_count INTEGER NOT NULL,
+    state_count INTEGER NOT NULL,
+    progress_count INTEGER NOT NULL,
+    log_count INTEGER NOT NULL
+) STRICT;
+CREATE INDEX executions_ended ON executions (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX executions_open ON executions (number) WHERE ended_at IS NULL;
+CREATE TABLE event_batches (
+    number INTEGER NOT NULL,
+    upto INTEGER NOT NULL,
+    batch BLOB NOT NULL,
+    PRIMARY KEY (number, upto)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE checkpoints (
+    number INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (number, key)
+) STRICT, WITHOUT ROWID;
+"""
+
+_INSERT = """
+INSERT INTO executions (number, execution_id, plate_id, priority, payload, status, submitted_at,
+    event_count, state_count, progress_count, log_count) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)
+"""
+_UPDATE = """
+UPDATE executions SET status = ?, started_at = ?, ended_at = ?, error = ?, traceback = ?, result = ?, cpu_seconds = ?,
+    peak_memory_bytes = ?, event_count = ?, state_count = ?, progress_count = ?, log_count = ? WHERE number = ?
+"""
+_COLUMNS = """
+number, execution_id, plate_id, priority, status, submitted_at, started_at, ended_at, error, traceback, result,
+cpu_seconds, peak_memory_bytes, event_count, state_count, progress_count, log_count
+"""
+_BUSY_SECONDS = 0.1  # nobody else should write this file; who does must not stop the server
+_REPLAY_BYTES = 4 * 1024 * 1024
+
+
+class StoreError(Exception):
+    """The database could not be written; nothing of the turn was."""
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """One execution as the server keeps it while it is not ended. The payload stays on disk."""
+
+    number: int
+    execution_id: str
+    plate_id: str
+    priority: int
+    status: ExecutionStatus
+    submitted_at: float
+    started_at: float | None = None
+    ended_at: float | None = None
+    error: str | None = None
+    traceback: str | None = None
+    result: bytes | None = None
+    cpu_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    event_count: int = 0
+    state_count: int = 0
+    progress_count: int = 0
+    log_count: int = 0
+
+    def snapshot(self, queue_position: int | None = None) -> ExecutionSnapshot:
+        """The record as clients see it."""
+        return ExecutionSnapshot(
+            execution_id=self.execution_id,
+            plate_id=self.plate_id,
+            status=self.status,
+            submitted_at=self.submitted_at,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            error=self.error,
+            traceback=self.traceback,
+            result=None if self.result is None else msgspec.msgpack.decode(self.result),
+            event_count=self.event_count,
+            queue_position=queue_position,
+            cpu_seconds=self.cpu_seconds,
+            peak_memory_bytes=self.peak_memory_bytes,
+        )
+
+
+class Store:
+    """The database of one server; used on its loop's thread only.
+
+    Writes are collected and carried out by :meth:`commit`. What must survive a power cut asks for it by ``durable``.
+
+    Raises:
+        ConfigurationError: the database cannot be opened, or is of a newer release.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writes: list[tuple[str, tuple[object, ...]]] = []
+        self._durable = False
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._connection = sqlite3.connect(
+                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._open()
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigurationError(f"cannot open the database {path}: {error}") from error
+        row = self._connection.execute("SELECT max(number) FROM executions").fetchone()
+        self._last_number: int = row[0] or 0
+
+    def _open(self) -> None:
+        run = self._connection.execute
+        run("PRAGMA journal_mode = WAL")
+        run("PRAGMA synchronous = NORMAL")
+        (version,) = run("PRAGMA user_version").fetchone()
+        if version > _SCHEMA_VERSION:
+            raise ConfigurationError(
+                f"the database {self.path} is of schema {version}, made by a newer release; this one knows "
+                f"{_SCHEMA_VERSION}. Install the newer release, or move the file away"
+            )
+        if version == 0:
+            self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
+
+    def close(self) -> None:
+        """Release the database."""
+        self._connection.close()
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def insert(self, request: ExecuteRequest) -> Record:
+        """A new queued execution; durable with the next commit."""
+        self._last_number += 1
+        record = Record(
+            number=self._last_number,
+            execution_id=request.submission_id,
+            plate_id=request.plate_id,
+            priority=request.priority,
+            status=ExecutionStatus.QUEUED,
+            submitted_at=time.time(),
+        )
+        values = (record.number, record.execution_id, record.plate_id, record.priority, encode(request.payload))
+        self._writes.append((_INSERT, (*values, str(record.status), record.submitted_at)))
+        self._durable = True
+        return record
+
+    def update(self, record: Record) -> None:
+        """Write the record as it is now; an end is durable with the next commit."""
+        r = record
+        outcome = (str(r.status), r.started_at, r.ended_at, r.error, r.traceback, r.result)
+        usage = (r.cpu_seconds, r.peak_memory_bytes)
+        counts = (r.event_count, r.state_count, r.progress_count, r.log_count)
+        self._writes.append((_UPDATE, (*outcome, *usage, *counts, r.number)))
+        self._durable = self._durable or r.status in TERMINAL
+
+    def append_events(self, record: Record, batch: bytes) -> None:
+        """Keep an encoded event batch that ends at the record's ``event_count``."""
+        statement = "INSERT INTO event_batches (number, upto, batch) VALUES (?, ?, ?)"
+        self._writes.append((statement, (record.number, record.event_count, batch)))
+
+    def save_checkpoint(self, record: Record, key: str, value: Any) -> None:
+        """Keep a value for a resumed run."""
+        statement = "INSERT OR REPLACE INTO checkpoints (number, key, value) VALUES (?, ?, ?)"
+        self._writes.append((statement, (record.number, key, encode(value))))
+
+    def commit(self) -> None:
+        """Carry out all writes since the last commit, in one transaction.
+
+        Raises:
+            StoreError: none of them was carried out, for example because the disk is full. They are kept for the
+                next try unless :meth:`discard` is called.
+        """
+        if not self._writes:
+            return
+        run = self._connection.execute
+        try:
+            run(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+            run("BEGIN IMMEDIATE")
+            for statement, values in self._writes:
+                run(statement, values)
+            run("COMMIT")
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    run("ROLLBACK")
+            raise StoreError(f"cannot write {self.path}: {error}") from error
+        self._writes.clear()
+        self._durable = False
+
+    def discard(self, record: Record) -> None:
+        """Forget the uncommitted writes of a record that was never committed."""
+        self._writes = [write for write in self._writes if not _concerns(write, record)]
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def open_records(self) -> list[Record]:
+        """All that are not ended, in the order of submission."""
+        return list(self._records("WHERE ended_at IS NULL ORDER BY number", ()))
+
+    def find(self, execution_id: str) -> Record | None:
+        """One execution, ended or not."""
+        return next(self._records("WHERE execution_id = ?", (execution_id,)), None)
+
+    def ended_records(self, limit: int) -> list[Record]:
+        """The latest that ended, newest first."""
+        return list(self._records("WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT ?", (limit,)))
+
+    def request_of(self, record: Record) -> ExecuteRequest:
+        """What was submitted."""
+        query = "SELECT payload FROM executions WHERE number = ?"
+        (payload,) = self._connection.execute(query, (record.number,)).fetchone()
+        return ExecuteRequest(
+            submission_id=record.execution_id,
+            plate_id=record.plate_id,
+            priority=record.priority,
+            payload=msgspec.msgpack.decode(payload),
+        )
+
+    def checkpoints_of(self, record: Record) -> dict[str, Any]:
+        """What an interrupted run kept."""
+        query = "SELECT key, value FROM checkpoints WHERE number = ?"
+        rows = self._connection.execute(query, (record.number,))
+        return {key: msgspec.msgpack.decode(value) for key, value in rows}
+
+    def events_after(self, number: int, after: int) -> list[bytes]:
+        """Encoded batches that end after event ``after``, in order, as many as fit one reply."""
+        query = "SELECT batch FROM event_batches WHERE number = ? AND upto > ? ORDER BY upto"
+        found, size = [], 0
+        for (batch,) in self._connection.execute(query, (number, after)):
+            found.append(batch)
+            size += len(batch)
+            if size > _REPLAY_BYTES:
+                break
+        return found
+
+    def _records(self, where: str, values: tuple[object, ...]) -> Iterator[Record]:
+        cursor = self._connection.execute(f"SELECT {_COLUMNS} FROM executions {where}", values)
+        names = [column[0] for column in cursor.description]
+        for row in cursor:
+            fields = dict(zip(names, row, strict=True))
+            yield Record(**{**fields, "status": ExecutionStatus(fields["status"])})
+
+
+def _concerns(write: tuple[str, tuple[object, ...]], record: Record) -> bool:
+    statement, values = write
+    return values[-1 if statement is _UPDATE else 0] == record.number

@@ -1,0 +1,274 @@
+"""What code inside a task sees: one small object for progress, cancel, log and checkpoints, at any depth."""
+
+import contextlib
+import contextvars
+import logging
+import math
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from zmqruntime.execution.exceptions import InvalidProgressError, TaskCancelled
+from zmqruntime.messages import LogLevel, LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
+
+__all__ = ["CancelFlags", "Task", "TaskChannel", "TaskLink", "TaskReport", "current_task", "entered"]
+
+TaskReport = ProgressUpdate | LogLine
+"""What a task says; its ``sequence`` is 0 until the execution's one counter gives it a number."""
+
+
+class TaskLink(msgspec.Struct, frozen=True, kw_only=True):
+    """What another process of this machine needs to join a task; small, and safe to pickle or to put into JSON."""
+
+    url: str
+    token: str
+    execution_id: str
+    plate_id: str
+
+
+class TaskChannel(Protocol):
+    """Where a task's words go. All calls may come from any thread and never block."""
+
+    def report(self, report: TaskReport) -> None:
+        """Pass on a progress update or a log line."""
+
+    def request_cancel(self, axis_id: str | None) -> None:
+        """Let the task, or one axis of it, stop wherever it runs."""
+
+    def save_checkpoint(self, key: str, value: Any) -> None:
+        """Keep ``value`` (msgpack-able) for a resumed execution."""
+
+    def link(self) -> TaskLink:
+        """A way in for another process."""
+
+
+class CancelFlags:
+    """Which axes, or whether the whole task, were asked to stop. Flags are never taken back."""
+
+    def __init__(self) -> None:
+        self._all = threading.Event()
+        self._axes: set[str] = set()
+
+    def set(self, axis_id: str | None) -> None:
+        """Ask one axis, or with None everything, to stop."""
+        if axis_id is None:
+            self._all.set()
+        else:
+            self._axes.add(axis_id)
+
+    def is_set(self, axis_id: str | None) -> bool:
+        """Whether the whole task, or that axis, was asked to stop."""
+        return self._all.is_set() or axis_id in self._axes
+
+    def axes(self) -> list[str]:
+        """The axes that were asked to stop one by one."""
+        return sorted(self._axes)
+
+
+class Task:
+    """The task that the calling code is a part of; :func:`current_task` gives it.
+
+    Attributes:
+        execution_id: the execution that runs it; empty for a detached task.
+        plate_id: what the submission said it is about.
+        log: a logger whose lines travel with the execution.
+    """
+
+    def __init__(
+        self,
+        execution_id: str,
+        plate_id: str,
+        channel: TaskChannel,
+        flags: CancelFlags,
+        checkpoints: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.execution_id = execution_id
+        self.plate_id = plate_id
+        self._channel = channel
+        self._flags = flags
+        self._checkpoints = dict(checkpoints or {})
+        self.log = logging.Logger("task", logging.DEBUG)
+        self.log.addHandler(_LogToChannel(execution_id, channel))
+
+    # --- progress ------------------------------------------------------------------------------------------------
+
+    def report(
+        self,
+        *,
+        axis_id: str,
+        step_name: str,
+        step_index: int,
+        total_steps: int,
+        phase: ProgressPhase,
+        status: ProgressStatus,
+        completed: int,
+        total: int,
+        pattern: str | None = None,
+        component: str | None = None,
+        message: str | None = None,
+        error: str | None = None,
+        traceback: str | None = None,
+    ) -> None:
+        """Say how far one step of one axis is; percent, time and ids are filled in. Never blocks.
+
+        Raises:
+            InvalidProgressError: a value has a wrong type or range, or more is completed than there is in total.
+        """
+        self.send_progress(
+            {
+                "type": "progress",
+                "execution_id": self.execution_id,
+                "plate_id": self.plate_id,
+                "axis_id": axis_id,
+                "step_name": step_name,
+                "step_index": step_index,
+                "total_steps": total_steps,
+                "phase": phase,
+                "status": status,
+                "completed": completed,
+                "total": total,
+                "percent": min(100.0, 100.0 * completed / total) if total else 0.0,
+                "timestamp": time.time(),
+                "sequence": 0,
+                "pattern": pattern,
+                "component": component,
+                "message": message,
+                "error": error,
+                "traceback": traceback,
+            }
+        )
+
+    def send_progress(self, update: ProgressUpdate | Mapping[str, Any]) -> None:
+        """Send a whole update; what counts is its content, its ``sequence`` is numbered anew.
+
+        Raises:
+            InvalidProgressError: it breaks the schema; nothing was sent.
+        """
+        self._channel.report(validate_progress(update))
+
+    # --- cancel --------------------------------------------------------------------------------------------------
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the whole task was asked to stop."""
+        return self._flags.is_set(None)
+
+    def is_cancelled(self, axis_id: str | None = None) -> bool:
+        """Whether the task, or the axis, was asked to stop."""
+        return self._flags.is_set(axis_id)
+
+    def check_cancelled(self, axis_id: str | None = None) -> None:
+        """Call it wherever stopping is safe.
+
+        Raises:
+            TaskCancelled: the task, or the axis, was asked to stop.
+        """
+        if self._flags.is_set(axis_id):
+            raise TaskCancelled("the task was cancelled" if self.cancelled else f"axis {axis_id} was cancelled")
+
+    def request_cancel(self, axis_id: str | None = None) -> None:
+        """Ask the task, or one axis of it, to stop, in all its processes."""
+        self._flags.set(axis_id)
+        self._channel.request_cancel(axis_id)
+
+    # --- the rest ------------------------------------------------------------------------------------------------
+
+    def checkpoint(self, key: str, value: Any) -> None:
+        """Keep ``value`` (anything msgpack can hold) under ``key`` for the case that the execution is resumed."""
+        self._checkpoints[key] = value
+        self._channel.save_checkpoint(key, value)
+
+    def checkpoints(self) -> dict[str, Any]:
+        """What was kept, by this run of the execution or an interrupted one before it."""
+        return dict(self._checkpoints)
+
+    def link(self) -> TaskLink:
+        """Give it to another process of this machine, which then calls ``join_task(link)``."""
+        return self._channel.link()
+
+
+def current_task() -> Task:
+    """The task that the calling code is a part of.
+
+    Outside of any task it is a detached one: never cancelled, and what it says goes nowhere. So a function that
+    reports progress also works when it is called by hand.
+    """
+    return _current.get() or Task("", "", _Nowhere(), CancelFlags())
+
+
+@contextlib.contextmanager
+def entered(task: Task) -> Iterator[Task]:
+    """Make ``task`` the current one for the code in the block."""
+    token = _current.set(task)
+    try:
+        yield task
+    finally:
+        _current.reset(token)
+
+
+def validate_progress(update: ProgressUpdate | Mapping[str, Any]) -> ProgressUpdate:
+    """The update, checked against the schema.
+
+    Raises:
+        InvalidProgressError: it breaks the schema; the message names the field.
+    """
+    plain = update.to_dict() if isinstance(update, ProgressUpdate) else update
+    try:
+        valid = msgspec.convert(plain, ProgressUpdate)
+    except msgspec.ValidationError as error:
+        raise InvalidProgressError(f"not a progress update: {error}") from error
+    if valid.completed > valid.total:
+        raise InvalidProgressError(f"completed {valid.completed} is more than total {valid.total}")
+    if not math.isfinite(valid.timestamp):
+        raise InvalidProgressError(f"timestamp {valid.timestamp} is not a time")
+    return valid
+
+
+_current: contextvars.ContextVar[Task | None] = contextvars.ContextVar("zmqruntime_task", default=None)
+
+_LEVELS = {
+    logging.DEBUG: LogLevel.DEBUG,
+    logging.INFO: LogLevel.INFO,
+    logging.WARNING: LogLevel.WARNING,
+    logging.ERROR: LogLevel.ERROR,
+    logging.CRITICAL: LogLevel.CRITICAL,
+}
+
+
+class _LogToChannel(logging.Handler):
+    def __init__(self, execution_id: str, channel: TaskChannel) -> None:
+        super().__init__()
+        self._execution_id = execution_id
+        self._channel = channel
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = _LEVELS[max(logging.DEBUG, min(logging.CRITICAL, record.levelno // 10 * 10))]
+        self._channel.report(
+            LogLine(
+                execution_id=self._execution_id,
+                sequence=0,
+                timestamp=record.created,
+                level=level,
+                logger=record.name,
+                text=self.format(record),
+            )
+        )
+
+
+class _Nowhere:
+    """The channel of a detached task."""
+
+    def report(self, report: TaskReport) -> None:
+        return None
+
+    def request_cancel(self, axis_id: str | None) -> None:
+        return None
+
+    def save_checkpoint(self, key: str, value: Any) -> None:
+        return None
+
+    def link(self) -> TaskLink:
+        raise RuntimeError("this code runs outside of any task, so there is nothing to join; use local_task()")

@@ -1,0 +1,164 @@
+"""What a worker does: load the server's class once, then run one task after the other."""
+
+import functools
+import os
+import queue
+import signal
+import socket
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, cast
+
+from zmqruntime.codec import Decoder, encode
+from zmqruntime.exceptions import ZMQRuntimeError
+from zmqruntime.execution.exceptions import TaskCancelled, TaskFailed
+from zmqruntime.execution.frames import FrameStream
+from zmqruntime.execution.hub import TaskHub
+from zmqruntime.execution.task import TaskReport, entered
+from zmqruntime.execution.usage import UsageMeter
+from zmqruntime.execution.worker_protocol import (
+    Assign,
+    CancelAssigned,
+    Finished,
+    KeepCheckpoint,
+    Outcome,
+    Ready,
+    Setup,
+    TaskReports,
+    ToWorker,
+)
+from zmqruntime.loop import SocketLoop
+from zmqruntime.messages import LogLine, Message
+
+if TYPE_CHECKING:
+    from zmqruntime.execution.server import ExecutionServer
+
+__all__ = ["Worker"]
+
+_STOP_REPORTS_ABOVE = 1024 * 1024
+_MAX_ERROR_CHARACTERS = 4_000
+_MAX_TRACEBACK_CHARACTERS = 40_000
+
+
+class Worker:
+    """Runs the tasks that arrive on ``sock``, in the calling thread, until the other end is gone."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._inbox: queue.SimpleQueue[Setup | Assign] = queue.SimpleQueue()
+        self._decode: Decoder[ToWorker] = Decoder(ToWorker)
+        self._hub: TaskHub | None = None
+        self._loop = SocketLoop("worker")
+        self._stream = FrameStream(self._loop, sock, self._on_frame, _end_group, self._on_drained)
+        self._loop.start()
+
+    def run(self) -> None:
+        """Never returns: the process ends with its server, or if it cannot load the server's class."""
+        setup = self._inbox.get()
+        assert isinstance(setup, Setup)
+        try:
+            server = cast("ExecutionServer", setup.spec.build())
+        except ZMQRuntimeError as error:
+            self._fail_to_start(str(error))
+        except BaseException as error:  # noqa: BLE001 - whatever a module raises when it is imported
+            self._fail_to_start(f"{setup.spec.target} cannot be loaded: {_describe(error)}")
+        self._send(Ready())
+        while True:
+            assign = self._inbox.get()
+            assert isinstance(assign, Assign)
+            self._run_task(server, assign)
+
+    def _run_task(self, server: "ExecutionServer", assign: Assign) -> None:
+        request = assign.request
+        hub = TaskHub(
+            self._loop,
+            request.submission_id,
+            request.plate_id,
+            functools.partial(self._deliver, [assign.progress_count, assign.log_count]),
+            on_checkpoint=lambda key, value: self._send(KeepCheckpoint(key=key, value=value)),
+            may_deliver=lambda: self._stream.backlog < _STOP_REPORTS_ABOVE,
+            checkpoints=assign.checkpoints,
+            numbered=(assign.progress_count, assign.log_count),
+            config=server.config,
+        )
+        self._hub = hub
+        meter = UsageMeter()
+        finished = self._outcome(server, hub, request.submission_id, assign)
+        finished = _with_usage(finished, meter)
+        self._hub = None
+
+        def close() -> None:
+            hub.close()
+            self._stream.send(encode(finished))
+
+        self._loop.call_soon(close)
+
+    def _outcome(self, server: "ExecutionServer", hub: TaskHub, execution_id: str, assign: Assign) -> Finished:
+        try:
+            with entered(hub.task):
+                result = server.execute_task(execution_id, assign.request)
+            encode(result)  # here, so that what cannot travel is the task's failure and not the worker's
+        except TaskFailed as error:
+            return Finished(outcome=Outcome.FAILED, error=str(error), result=error.result)
+        except TaskCancelled as error:
+            if hub.flags.is_set(None):
+                return Finished(outcome=Outcome.CANCELLED, error=str(error))
+            return _failure(error)
+        except BaseException as error:  # noqa: BLE001 - also SystemExit: a task must not end its worker
+            return _failure(error)
+        return Finished(outcome=Outcome.COMPLETE, result=result)
+
+    # --- the loop's thread, apart from _send ---------------------------------------------------------------------
+
+    def _send(self, message: Message) -> None:
+        data = encode(message)
+        self._loop.call_soon(lambda: self._stream.send(data))
+
+    def _deliver(self, counts: list[int], reports: list[TaskReport]) -> None:
+        for report in reports:
+            counts[isinstance(report, LogLine)] = report.sequence
+        self._stream.send(encode(TaskReports(reports=reports, progress_count=counts[0], log_count=counts[1])))
+
+    def _on_drained(self) -> None:
+        if self._hub is not None:
+            self._hub.flush()
+
+    def _on_frame(self, frame: bytes) -> None:
+        match self._decode(frame):
+            case CancelAssigned(axis_id=axis_id):
+                if self._hub is not None:
+                    self._hub.request_cancel(axis_id)
+            case Setup() | Assign() as message:
+                self._inbox.put(message)
+
+    def _fail_to_start(self, reason: str) -> None:
+        self._send(Ready(error=reason))
+        self._loop.stop()
+        self._loop.join()
+        sys.exit(1)
+
+
+def _failure(error: BaseException) -> Finished:
+    text = "".join(traceback.format_exception(error))
+    return Finished(
+        outcome=Outcome.FAILED,
+        error=_describe(error),
+        traceback=text[-_MAX_TRACEBACK_CHARACTERS:],
+    )
+
+
+def _describe(error: BaseException) -> str:
+    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return text[:_MAX_ERROR_CHARACTERS]
+
+
+def _with_usage(finished: Finished, meter: UsageMeter) -> Finished:
+    plain: dict[str, Any] = {name: getattr(finished, name) for name in finished.__struct_fields__}
+    plain.update(cpu_seconds=meter.cpu_seconds(), peak_memory_bytes=meter.peak_memory_bytes())
+    return Finished(**plain)
+
+
+def _end_group() -> None:
+    """The server is gone: end this process and all that its task started."""
+    if os.name == "posix" and os.getpgid(0) == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)

@@ -1,0 +1,101 @@
+"""What a server and a worker process say to each other over their private socket pair."""
+
+import enum
+from typing import Any
+
+import msgspec
+
+from zmqruntime.launch import ServerSpec
+from zmqruntime.messages import ExecuteRequest, LogLine, Message, ProgressUpdate
+
+__all__ = [
+    "FROM_STDIN",
+    "Assign",
+    "CancelAssigned",
+    "Finished",
+    "FromWorker",
+    "KeepCheckpoint",
+    "Outcome",
+    "Ready",
+    "Setup",
+    "TaskReports",
+    "TaskReportsRaw",
+    "ToWorker",
+]
+
+
+FROM_STDIN = "stdin"
+"""In place of a descriptor: the worker reads its socket from its standard input, as Windows needs it."""
+
+
+class Outcome(enum.StrEnum):
+    """How a task ended, as the worker saw it."""
+
+    COMPLETE = "complete"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Setup(Message, frozen=True, kw_only=True, tag="setup"):
+    """First frame to a worker: which server's tasks it will run."""
+
+    spec: ServerSpec
+
+
+class Assign(Message, frozen=True, kw_only=True, tag="assign"):
+    """Run this execution; the numbers go on from where an interrupted run left them."""
+
+    request: ExecuteRequest
+    checkpoints: dict[str, Any]
+    progress_count: int
+    log_count: int
+
+
+class CancelAssigned(Message, frozen=True, kw_only=True, tag="cancel_assigned"):
+    """Let the running task, or one axis of it, stop."""
+
+    axis_id: str | None
+
+
+class Ready(Message, frozen=True, kw_only=True, tag="ready"):
+    """The worker has loaded all it needs; with ``error`` it could not, and ends."""
+
+    error: str | None = None
+
+
+class TaskReports(Message, frozen=True, kw_only=True, tag="task_reports"):
+    """Numbered reports of the running task."""
+
+    reports: list[ProgressUpdate | LogLine]
+    progress_count: int
+    log_count: int
+
+
+class TaskReportsRaw(Message, frozen=True, kw_only=True, tag="task_reports"):
+    """The same as the server reads it: it passes the reports on without looking into them."""
+
+    reports: list[msgspec.Raw]
+    progress_count: int
+    log_count: int
+
+
+class KeepCheckpoint(Message, frozen=True, kw_only=True, tag="keep_checkpoint"):
+    """A value that the running task wants kept."""
+
+    key: str
+    value: Any
+
+
+class Finished(Message, frozen=True, kw_only=True, tag="finished"):
+    """The running task has ended; the worker waits for the next."""
+
+    outcome: Outcome
+    result: Any = None
+    error: str | None = None
+    traceback: str | None = None
+    cpu_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+
+
+ToWorker = Setup | Assign | CancelAssigned
+FromWorker = Ready | TaskReportsRaw | KeepCheckpoint | Finished

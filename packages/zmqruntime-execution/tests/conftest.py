@@ -1,0 +1,52 @@
+"""Every test has a home of its own and leaves nothing behind; servers and clients for them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from zmqruntime import ProgressUpdate, ZMQConfig
+from zmqruntime.execution import ExecutionClient
+from zmqruntime.testing import isolated_home, no_leaks
+
+__all__ = ["isolated_home", "no_leaks"]
+
+SERVERS = Path(__file__).with_name("servers.py")
+QUICK = ZMQConfig(heartbeat_interval=0.1, heartbeat_window=0.5)
+
+
+@pytest.fixture(autouse=True)
+def clean(isolated_home: object, no_leaks: None) -> None:
+    """Applies both to every test."""
+
+
+@pytest.fixture
+def make_client() -> Iterator[Callable[..., ExecutionClient]]:
+    """Makes clients that start and own the server class that is named, from ``servers.py``."""
+    made: list[ExecutionClient] = []
+
+    def make(
+        server: str = "BenchServer",
+        progress_callback: Callable[[ProgressUpdate], None] | None = None,
+        persistent: bool = False,
+    ) -> ExecutionClient:
+        client = ExecutionClient(
+            7777,
+            server=f"{SERVERS}:{server}",
+            progress_callback=progress_callback,
+            persistent=persistent,
+            config=QUICK,
+        )
+        made.append(client)
+        client.connect()
+        return client
+
+    yield make
+    for client in made:
+        client.disconnect()
+
+
+@pytest.fixture
+def client(make_client: Callable[..., ExecutionClient]) -> ExecutionClient:
+    """A client with a server whose tasks do what the tests need."""
+    return make_client()

@@ -1,0 +1,164 @@
+"""Servers whose tasks do what the tests need; found by worker processes through this file's path."""
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import Any
+
+from zmqruntime import ExecuteRequest, ProgressPhase, ProgressStatus
+from zmqruntime.execution import ExecutionServer, TaskFailed, TaskLink, current_task, join_task
+
+
+def report(completed: int, total: int, axis_id: str = "A01", phase: str = ProgressPhase.PATTERN_GROUP) -> None:
+    """One progress update of the current task."""
+    current_task().report(
+        axis_id=axis_id,
+        step_name="count",
+        step_index=0,
+        total_steps=1,
+        phase=ProgressPhase(phase),
+        status=ProgressStatus.RUNNING,
+        completed=completed,
+        total=total,
+    )
+
+
+def until_cancelled(axis_id: str | None = None) -> None:
+    """Work that asks whether to stop."""
+    tick = threading.Event()
+    while True:
+        current_task().check_cancelled(axis_id)
+        tick.wait(0.002)
+
+
+def in_pool_process(link: TaskLink, axis_id: str) -> None:
+    """An axis that runs in another process until it is told to stop."""
+    with join_task(link):
+        report(0, 1, axis_id, ProgressPhase.AXIS_STARTED)
+        until_cancelled(axis_id)
+
+
+class BenchServer(ExecutionServer):
+    """Does what the payload's ``do`` names."""
+
+    def execute_task(self, execution_id: str, request: ExecuteRequest) -> Any:
+        payload = request.payload or {}
+        method = getattr(self, "do_" + payload.get("do", "nothing"))
+        return method(**{key: value for key, value in payload.items() if key != "do"})
+
+    def do_nothing(self, value: Any = None) -> Any:
+        return value
+
+    def do_count(self, upto: int, axis_id: str = "A01") -> int:
+        for number in range(upto):
+            report(number, upto, axis_id, ProgressPhase.STEP_STARTED)
+        return upto
+
+    def do_who(self) -> list[int]:
+        return [os.getpid(), os.getppid()]
+
+    def do_raise(self, text: str) -> None:
+        raise ValueError(text)
+
+    def do_fail(self, text: str, value: Any) -> None:
+        raise TaskFailed(text, result=value)
+
+    def do_exit(self, code: int) -> None:
+        os._exit(code)
+
+    def do_sys_exit(self) -> None:
+        sys.exit(5)
+
+    def do_segfault(self) -> None:
+        ctypes.string_at(0)
+
+    def do_kill_self(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def do_unencodable(self) -> object:
+        return object()
+
+    def do_wait(self) -> None:
+        report(0, 1)
+        until_cancelled()
+
+    def do_swallow(self) -> None:
+        report(0, 1)
+        while True:
+            try:
+                until_cancelled()
+            except Exception:  # noqa: BLE001 - what a user may write
+                continue
+
+    def do_finish_although_cancelled(self) -> str:
+        report(0, 1)
+        tick = threading.Event()
+        while not current_task().cancelled:
+            tick.wait(0.002)
+        return "finished all the same"
+
+    def do_cancel_self(self) -> None:
+        current_task().request_cancel()
+        current_task().check_cancelled()
+
+    def do_log(self, lines: int) -> None:
+        for number in range(lines):
+            current_task().log.warning("line %d", number)
+
+    def do_bad_progress(self) -> str:
+        try:
+            self.send_progress_update({"type": "progress", "axis_id": "A01"})
+        except ValueError as error:
+            return str(error)
+        return "accepted"
+
+    def do_axes(self, axes: list[str]) -> list[str]:
+        """Each axis in a process of its own; they end when they are cancelled."""
+        link = current_task().link()
+        context = multiprocessing.get_context("spawn")
+        processes = {axis: context.Process(target=in_pool_process, args=(link, axis)) for axis in axes}
+        for process in processes.values():
+            process.start()
+        for process in processes.values():
+            process.join()
+        return [axis for axis in axes if current_task().is_cancelled(axis)]
+
+    def do_grandchild(self) -> None:
+        child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+        current_task().log.info("%d", child.pid)
+        report(0, 1)
+        until_cancelled()
+
+    def do_hold_interpreter(self) -> None:
+        report(0, 1)
+        threading.Event().wait(0.2)
+        ctypes.PyDLL(None).sleep(60)
+
+
+class TwoAtOnceServer(BenchServer):
+    """Runs two executions at once."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"max_concurrent": 2, **kwargs})
+
+
+class NeedyServer(BenchServer):
+    """Needs an argument that it does not hand to its workers."""
+
+    def __init__(self, port: int | None = None, *, model: str, **kwargs: Any) -> None:
+        super().__init__(port, **kwargs)
+        self.model = model
+
+
+class ModelServer(NeedyServer):
+    """Hands its argument to its workers."""
+
+    def worker_options(self) -> dict[str, Any]:
+        return {"model": self.model}
+
+    def do_model(self) -> str:
+        return self.model
