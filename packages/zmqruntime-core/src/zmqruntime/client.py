@@ -1,6 +1,5 @@
 """A client: finds or starts its server, sends requests with deadlines, and notices when the server is gone."""
 
-import asyncio
 import atexit
 import concurrent.futures
 import contextlib
@@ -15,7 +14,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import ClassVar, Self, TypeVar
 
-import filelock
 import msgspec
 import zmq
 
@@ -32,6 +30,7 @@ from zmqruntime.exceptions import (
 )
 from zmqruntime.identity import ProcessIdentity, describe_port_holder
 from zmqruntime.launch import Lifetime, ServerSpec, start_server_process
+from zmqruntime.lock import FileLock
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import (
     HEARTBEAT_TOPIC,
@@ -224,16 +223,6 @@ class ZMQClient:
             raise self._timed_out(message, seconds) from error
         return _checked(response, expect)
 
-    async def request_async(self, message: Request, expect: type[ResponseT], timeout: float | None = None) -> ResponseT:
-        """:meth:`request` for asyncio."""
-        seconds = self.config.request_timeout if timeout is None else timeout
-        future = self.send_request(message)
-        try:
-            response = await asyncio.wait_for(asyncio.wrap_future(future), seconds)
-        except TimeoutError as error:
-            raise self._timed_out(message, seconds) from error
-        return _checked(response, expect)
-
     def send_request(self, message: Request) -> "concurrent.futures.Future[Response]":
         """Send a request and return at once; cancel the future to forget about its reply.
 
@@ -301,16 +290,17 @@ class ZMQClient:
         if spec is None or not self.is_local:
             raise ConnectionFailedError(f"no server listens on {where}; start one there")
         folder = prepare_private_dir(self.config.home / self.config.ipc_socket_dir)
-        lock = filelock.FileLock(folder / f"{self.config.ipc_socket_prefix}-{self.port}.start.lock")
+        lock = FileLock(folder / f"{self.config.ipc_socket_prefix}-{self.port}.start.lock")
+        if not lock.acquire(timeout=_left(deadline)):
+            raise ConnectionFailedError(f"another client is still starting the server on {where}")
         try:
-            with lock.acquire(timeout=_left(deadline), poll_interval=0.01):
-                if not self._is_listening():
-                    if self._process is not None:
-                        _let_go(self._process)
-                    lifetime = Lifetime.PERSISTENT if self.persistent else Lifetime.OWNED
-                    self._process = start_server_process(spec, lifetime, _left(deadline))
-        except filelock.Timeout as error:
-            raise ConnectionFailedError(f"another client is still starting the server on {where}") from error
+            if not self._is_listening():
+                if self._process is not None:
+                    _let_go(self._process)
+                lifetime = Lifetime.PERSISTENT if self.persistent else Lifetime.OWNED
+                self._process = start_server_process(spec, lifetime, _left(deadline))
+        finally:
+            lock.release()
 
     def _is_listening(self) -> bool:
         return is_listening(self.control_port, self.host, self.transport_mode, self.config)

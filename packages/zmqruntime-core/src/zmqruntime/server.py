@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import ClassVar, Self
 
-import filelock
 import zmq
 
 from zmqruntime._version import VERSION
@@ -18,6 +17,7 @@ from zmqruntime.codec import Decoder, encode
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ClosedError, ConfigurationError, MessageError, PortInUseError
 from zmqruntime.identity import ProcessIdentity, describe_port_holder
+from zmqruntime.lock import FileLock
 from zmqruntime.loop import SocketLoop, Timer
 from zmqruntime.messages import (
     HEARTBEAT_TOPIC,
@@ -47,6 +47,7 @@ _log = logging.getLogger(__name__)
 
 _MESSAGES_PER_TURN = 512
 _LINGER_MS = 1000
+_CLAIM_SECONDS = 1.0  # a server that is ending still holds the port for a moment
 
 
 class ZMQServer:
@@ -222,11 +223,9 @@ class ZMQServer:
     def _claim_port(self, stack: contextlib.ExitStack) -> None:
         """Hold the port's lock file for the life of this server, since ZeroMQ lets a second bind of a path succeed."""
         folder = prepare_private_dir(self.config.home / self.config.ipc_socket_dir)
-        lock = filelock.FileLock(folder / f"{self.config.ipc_socket_prefix}-{self.port}.lock", thread_local=False)
-        try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout as error:
-            raise PortInUseError(f"another {self.config.app_name} server runs on port {self.port}") from error
+        lock = FileLock(folder / f"{self.config.ipc_socket_prefix}-{self.port}.lock")
+        if not lock.acquire(timeout=_CLAIM_SECONDS):
+            raise PortInUseError(f"another {self.config.app_name} server runs on port {self.port}")
         stack.callback(lock.release)
         if self.transport_mode is TransportMode.IPC:
             for port in (self.port, self.control_port):

@@ -1,0 +1,57 @@
+"""A lock between processes: held through an open file, so the system releases it however its holder ends.
+
+The library for this brings in asyncio, which would double the start of a server.
+"""
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+__all__ = ["FileLock"]
+
+_RETRY_SECONDS = 0.01  # a lock file has no event to wait on
+
+
+class FileLock:
+    """Locks ``path``, which is made if need be and stays; one lock object is one holder."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor: int | None = None
+
+    def acquire(self, timeout: float) -> bool:
+        """Take the lock; False if another holds it for ``timeout`` seconds. 0 tries once."""
+        deadline = time.monotonic() + timeout
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        pause = threading.Event()
+        while not _try_lock(descriptor):
+            if time.monotonic() >= deadline:
+                os.close(descriptor)
+                return False
+            pause.wait(_RETRY_SECONDS)
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Let go; does nothing if it is not held."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
