@@ -1,0 +1,133 @@
+"""The checks of this repository, one session each: ``nox -l`` lists them, ``python3 tools/start.py tests`` runs all."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import nox
+from packaging.requirements import Requirement
+
+nox.needs_version = ">=2025.11.12"
+nox.options.default_venv_backend = "uv|venv"
+nox.options.error_on_external_run = True
+
+ROOT = Path(__file__).parent
+WHEELS = ROOT / "dist"
+VERSION = (ROOT / "VERSION").read_text(encoding="utf-8").strip()
+PACKAGES = (
+    "zmqruntime-core",
+    "zmqruntime-execution",
+    "zmqruntime-streaming",
+    "openhcs-runtime",
+    "openhcs-gui-services",
+)
+TEST_ENVIRONMENT = {
+    "TESTS_FROM_WHEELS": "1",
+    "QT_QPA_PLATFORM": "offscreen",
+    "QT_API": "pyqt6",
+    "PYTEST_QT_API": "pyqt6",
+}
+LIGHT_IMPORTS = """
+import sys
+import zmqruntime, zmqruntime.execution
+packages = {name.partition(".")[0] for name in sys.modules}
+heavy = sorted(name for name in packages if name == "numpy" or name.startswith("openhcs"))
+sys.exit(f"importing zmqruntime and zmqruntime.execution must not bring in {heavy}" if heavy else 0)
+"""
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and format of all Python files."""
+    session.install(*group(ROOT, "lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Mypy, strict, over the five packages, their tests and the tools."""
+    groups = [name for package in PACKAGES for name in group(ROOT / "packages" / package, "tests")]
+    editable = [argument for package in PACKAGES for argument in ("--editable", f"packages/{package}")]
+    session.install(*group(ROOT, "types"), *groups, *editable)
+    session.run("mypy")
+    for package in PACKAGES:  # one run each: test files of equal names clash within a run
+        session.run("mypy", f"packages/{package}/tests")
+    session.run("mypy", "noxfile.py", "tools")
+
+
+@nox.session
+def wheels(session: nox.Session) -> None:
+    """Build each package: an sdist, and from that the wheel, to dist/."""
+    session.install(*group(ROOT, "build"))
+    shutil.rmtree(WHEELS, ignore_errors=True)
+    for package in PACKAGES:
+        session.run("python", "-m", "build", "--no-isolation", f"--outdir={WHEELS}", f"packages/{package}")
+
+
+@nox.session(requires=["wheels"])
+def boundaries(session: nox.Session) -> None:
+    """Which package may import which, on the built wheels: import-linter cannot see through editable installs."""
+    session.install(*group(ROOT, "boundaries"), *map(wheel, with_siblings("zmqruntime-execution")), "numpy")
+    session.install("--no-deps", *map(wheel, PACKAGES))
+    session.run("lint-imports", "--no-cache")
+    session.run("python", "-I", "-c", LIGHT_IMPORTS)
+
+
+@nox.session(requires=["wheels"])
+@nox.parametrize("package", PACKAGES, ids=PACKAGES)
+def tests(session: nox.Session, package: str) -> None:
+    """One package's tests against its wheel and what it declares, nothing else."""
+    session.install(*map(wheel, with_siblings(package)), *group(ROOT / "packages" / package, "tests"))
+    run_pytest(session, f"packages/{package}/tests", "tools/tests/test_from_wheels.py")
+
+
+@nox.session(requires=["wheels"])
+def tests_all(session: nox.Session) -> None:
+    """All tests, with all five packages together from their wheels, and the checks of the repository itself."""
+    groups = [name for package in PACKAGES for name in group(ROOT / "packages" / package, "tests")]
+    session.install(*map(wheel, PACKAGES), *groups, *group(ROOT, "tools"))
+    run_pytest(session, *(f"packages/{package}/tests" for package in PACKAGES), "tools/tests")
+
+
+@nox.session(requires=["wheels"])
+def demo(session: nox.Session) -> None:
+    """The demo against the wheels, in a home of its own so that it cannot meet a server of the user."""
+    session.install(*map(wheel, with_siblings("openhcs-runtime")))
+    # A short path: a socket's name has about 100 characters, and a checkout may be deep.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        home = {"HOME": folder, "USERPROFILE": folder, "LOCALAPPDATA": folder}
+        env = {**home, "XDG_DATA_HOME": None}
+        # On Ctrl-C it still has a server to stop.
+        session.run("python", "tools/demo.py", folder, env=env, interrupt_timeout=30, terminate_timeout=30)
+
+
+def group(folder: Path, name: str) -> tuple[str, ...]:
+    """The requirements of a dependency group of the pyproject.toml in ``folder``."""
+    return nox.project.dependency_groups(nox.project.load_toml(folder / "pyproject.toml"), name)
+
+
+def with_siblings(package: str) -> list[str]:
+    """The package, and those of the five that it declares as dependencies, directly or not."""
+    found: list[str] = []
+    waiting = [package]
+    while waiting:
+        name = waiting.pop()
+        if name in PACKAGES and name not in found:
+            found.append(name)
+            project = nox.project.load_toml(ROOT / "packages" / name / "pyproject.toml")["project"]
+            waiting += [Requirement(line).name for line in project["dependencies"]]
+    return found
+
+
+def wheel(package: str) -> str:
+    """The path of the package's wheel: a path, because an index or a cache could answer a name with another build."""
+    return str(WHEELS / f"{package.replace('-', '_')}-{VERSION}-py3-none-any.whl")
+
+
+def run_pytest(session: nox.Session, *paths: str) -> None:
+    """Run pytest; with JUNIT_FOLDER set, leave a report there under the session's name."""
+    folder = os.environ.get("JUNIT_FOLDER")
+    report = [f"--junitxml={Path(folder) / session.name}.xml"] if folder else []
+    session.run("pytest", "--hypothesis-profile=ci", *report, *session.posargs, *paths, env=TEST_ENVIRONMENT)

@@ -1,0 +1,46 @@
+"""Times in words, as a person would say them: no more exact than is of use."""
+
+__all__ = ["duration_text", "remaining_seconds", "timing_text"]
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+# An estimate from less than this would jump about.
+MINIMAL_PERCENT = 1.0
+MINIMAL_SECONDS = 2.0
+
+
+def duration_text(seconds: float) -> str:
+    """A duration in its two largest units: ``42 s``, ``3 min 5 s``, ``2 h 10 min``, ``1 d 4 h``."""
+    whole = max(0, round(seconds))
+    if whole < MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        return _two(whole, MINUTE, "min", 1, "s")
+    if whole < DAY:
+        return _two(whole, HOUR, "h", MINUTE, "min")
+    return _two(whole, DAY, "d", HOUR, "h")
+
+
+def remaining_seconds(elapsed_seconds: float, percent: float) -> float | None:
+    """How long the rest takes if it goes on as before; None while it is too early to say."""
+    if percent < MINIMAL_PERCENT or elapsed_seconds < MINIMAL_SECONDS:
+        return None
+    return elapsed_seconds * max(0.0, 100.0 - percent) / percent
+
+
+def timing_text(elapsed_seconds: float, remaining: float | None = None) -> str:
+    """``3 min 5 s, about 8 min left``, or without an estimate only the first part."""
+    elapsed = duration_text(elapsed_seconds)
+    return elapsed if remaining is None else f"{elapsed}, about {_rough_text(remaining)} left"
+
+
+def _two(whole: int, large: int, large_name: str, small: int, small_name: str) -> str:
+    count, rest = divmod(whole, large)
+    rest //= small
+    return f"{count} {large_name} {rest} {small_name}" if rest else f"{count} {large_name}"
+
+
+def _rough_text(seconds: float) -> str:
+    """An estimate, rounded up so that it doesn't promise: to 5 s, then minutes, then from an hour on to 5 min."""
+    step = 5 if seconds < MINUTE else MINUTE if seconds < HOUR else 5 * MINUTE
+    return duration_text(max(step, -(-seconds // step) * step))

@@ -1,0 +1,106 @@
+"""Element types on the wire: a numpy dtype as a typed value, and back."""
+
+import re
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+
+from zmqruntime.streaming.exceptions import UnsupportedArrayError
+
+__all__ = ["ElementType", "Field", "describe_dtype", "restore_dtype"]
+
+Size = Annotated[int, Meta(ge=0)]
+
+# Byte order, kind, size in bytes, and for dates the unit: the plain types of numpy's array interface protocol
+# (typestr, version 3). No objects ("O") and no platform's long double ("f" or "c" beyond 8 or 16 bytes).
+_TYPESTR = re.compile(r"[<>|](?:[biu][1248]|f[248]|c(?:8|16)|[SUV]\d{1,9}|[mM]8(?:\[\d{0,9}[A-Za-z]{1,2}\])?)")
+
+
+class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One named part of a record, ``offset`` bytes after its start; with a ``shape``, a small array."""
+
+    name: str
+    type: "ElementType"
+    offset: Size
+    shape: tuple[Size, ...] = ()
+    title: str | None = None
+    """A second name, as numpy's records may have one."""
+
+
+class ElementType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one element of an array is.
+
+    ``typestr`` is byte order, kind and size in bytes as in numpy's array interface protocol: ``<u2``, ``>f8``,
+    ``|b1``. A record has ``fields`` and the typestr ``|V<size>``.
+    """
+
+    typestr: str
+    fields: tuple[Field, ...] = ()
+
+
+def describe_dtype(dtype: np.dtype) -> ElementType:
+    """The wire form of a dtype.
+
+    Raises:
+        UnsupportedArrayError: the elements are references, have no size, or differ from machine to machine.
+    """
+    if dtype.hasobject:
+        raise UnsupportedArrayError(f"elements of type {dtype} are references; send numbers or fixed strings")
+    if dtype.itemsize == 0:
+        raise UnsupportedArrayError(f"elements of type {dtype} have no size; send a type of at least one byte")
+    described = _describe(dtype)
+    try:
+        restored = restore_dtype(described)
+    except ValueError:
+        restored = None
+    if restored != dtype:
+        raise UnsupportedArrayError(
+            f"elements of type {dtype} do not mean the same on every machine; convert first, as in array.astype('f8')"
+        )
+    return described
+
+
+def restore_dtype(described: ElementType) -> np.dtype:
+    """The dtype of a wire form.
+
+    Raises:
+        ValueError: it describes no type of plain memory.
+    """
+    if not _TYPESTR.fullmatch(described.typestr):
+        raise ValueError(f"{described.typestr[:40]!r} is not a type of plain memory")
+    try:
+        plain = np.dtype(described.typestr)
+        dtype = _restore_record(described, plain.itemsize) if described.fields else plain
+    except (TypeError, OverflowError) as error:
+        raise ValueError(str(error)) from error
+    if dtype.itemsize == 0:
+        raise ValueError(f"{described.typestr!r} has no size")
+    return dtype
+
+
+def _describe(dtype: np.dtype) -> ElementType:
+    if dtype.fields is None:
+        return ElementType(dtype.str)
+    fields = []
+    for name in dtype.names or ():
+        part, offset, *rest = dtype.fields[name]
+        title = rest[0] if rest and isinstance(rest[0], str) else None
+        fields.append(Field(name, _describe(part.base), offset, part.shape, title))
+    return ElementType(dtype.str, tuple(fields))
+
+
+def _restore_record(described: ElementType, itemsize: int) -> np.dtype:
+    if not described.typestr.startswith("|V"):
+        raise ValueError(f"a record cannot be of type {described.typestr!r}")
+    fields = described.fields
+    return np.dtype(
+        {
+            "names": [field.name for field in fields],
+            "formats": [(restore_dtype(field.type), field.shape) for field in fields],
+            "offsets": [field.offset for field in fields],
+            "titles": [field.title for field in fields],
+            "itemsize": itemsize,
+        }
+    )

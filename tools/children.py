@@ -1,0 +1,53 @@
+"""Run a program attached to this terminal and leave none behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+GRACE_SECONDS = 15.0
+
+
+def run(
+    command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str | os.PathLike[str] | None = None
+) -> int:
+    """Run ``command``; its exit code.
+
+    On Ctrl-C, which the program gets from the terminal too, it may end by itself; then it is asked, then killed.
+    Whatever else ends the wait (a SIGTERM turned into an exception, say) asks it at once.
+    """
+    with subprocess.Popen(command, env=env, cwd=cwd) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            if not _ended(process):
+                _end(process)
+            raise
+        except BaseException:
+            _end(process)
+            raise
+
+
+def end_on_sigterm() -> None:
+    """From now on SIGTERM ends this process as ``sys.exit`` does, so that :func:`run` can end what it runs."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if os.name == "nt":
+        process.terminate()
+    else:
+        process.send_signal(signal.SIGINT)
+    if not _ended(process):
+        process.kill()
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        process.wait(GRACE_SECONDS)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        return False
+    return True

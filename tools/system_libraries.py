@@ -1,0 +1,64 @@
+"""The system libraries that tests of windows need; run alone, it prints the Debian packages that are missing."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from children import run
+
+# What Qt's offscreen platform loads, by the name the loader knows, and the Debian/Ubuntu package that has it.
+LIBRARIES = {
+    "libGL.so.1": "libgl1",
+    "libEGL.so.1": "libegl1",
+    "libxkbcommon.so.0": "libxkbcommon0",
+    "libdbus-1.so.3": "libdbus-1-3",
+    "libfontconfig.so.1": "libfontconfig1",
+    "libglib-2.0.so.0": "libglib2.0-0",
+}
+FONT_FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
+FONT_PACKAGE = "fonts-dejavu-core"
+
+
+def missing_packages() -> list[str]:
+    """The Debian packages of whatever the loader does not find; empty on systems other than Linux."""
+    if not sys.platform.startswith("linux"):
+        return []
+    packages = [package for name, package in LIBRARIES.items() if not _loads(name)]
+    if not any(True for folder in FONT_FOLDERS for _ in folder.rglob("*.[to]tf")):
+        packages.append(FONT_PACKAGE)
+    return packages
+
+
+def install(packages: list[str]) -> bool:
+    """Install Debian packages if this is root on Debian or Ubuntu; else say which command would. True if it worked."""
+    if not packages:
+        return True
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
+    if shutil.which("apt-get") is None:
+        print(f"   Missing on this system; install what holds the same as Debian's {' '.join(packages)}", flush=True)
+        return False
+    if os.geteuid() != 0:
+        print(f"   Missing; please run:\n     sudo apt-get update && sudo {' '.join(command)}", flush=True)
+        return False
+    print(f"   Installing {' '.join(packages)}", flush=True)
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    if run(["apt-get", "update", "-qq"], env=env) == 0 and run([*command, "-qq"], env=env) == 0:
+        return True
+    print(f"   That failed; when it is mended, run:\n     {' '.join(command)}", flush=True)
+    return False
+
+
+def _loads(name: str) -> bool:
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    print(" ".join(missing_packages()))
