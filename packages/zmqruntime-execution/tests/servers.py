@@ -1,6 +1,7 @@
 """Servers whose tasks do what the tests need; found by worker processes through this file's path."""
 
 import ctypes
+import logging
 import multiprocessing
 import os
 import signal
@@ -9,8 +10,12 @@ import sys
 import threading
 from typing import Any
 
+import psutil
+
 from zmqruntime import ExecuteRequest, ProgressPhase, ProgressStatus
 from zmqruntime.execution import ExecutionServer, TaskFailed, TaskLink, current_task, join_task
+
+SLEEPER = [sys.executable, "-c", "import signal; signal.pause()"]
 
 
 def report(completed: int, total: int, axis_id: str = "A01", phase: str = ProgressPhase.PATTERN_GROUP) -> None:
@@ -59,7 +64,9 @@ class BenchServer(ExecutionServer):
         return upto
 
     def do_who(self) -> list[int]:
-        return [os.getpid(), os.getppid()]
+        guard = psutil.Process().parent()
+        assert guard is not None
+        return [os.getpid(), guard.ppid()]
 
     def do_raise(self, text: str) -> None:
         raise ValueError(text)
@@ -109,6 +116,20 @@ class BenchServer(ExecutionServer):
         for number in range(lines):
             current_task().log.warning("line %d", number)
 
+    def do_print(self) -> None:
+        print("printed")
+        print("to stderr", file=sys.stderr)
+        logging.getLogger("library").error("logged by a %s", "library")
+        libc = ctypes.CDLL(None)
+        libc.puts(b"from C")
+        libc.fflush(None)
+        subprocess.run([sys.executable, "-c", "print('from a child')"], check=True)
+        os.write(1, b"without an end")
+
+    def do_talk(self, lines: int, width: int) -> None:
+        for number in range(lines):
+            print(f"{number:0{width}d}")
+
     def do_bad_progress(self) -> str:
         try:
             self.send_progress_update({"type": "progress", "axis_id": "A01"})
@@ -128,10 +149,35 @@ class BenchServer(ExecutionServer):
         return [axis for axis in axes if current_task().is_cancelled(axis)]
 
     def do_grandchild(self) -> None:
-        child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
-        current_task().log.info("%d", child.pid)
+        """Start a process that leaves our group and whose parent ends, as a daemon does."""
+        streams = "start_new_session=True, stdout=s.DEVNULL, stderr=s.DEVNULL"
+        start = f"import subprocess as s; print(s.Popen({SLEEPER!r}, {streams}).pid)"
+        pid = subprocess.run([sys.executable, "-c", start], check=True, capture_output=True, text=True).stdout
+        current_task().log.info("%d", int(pid))
         report(0, 1)
         until_cancelled()
+
+    def do_leave_grandchild(self, ending: str) -> None:
+        subprocess.Popen(SLEEPER, start_new_session=True)
+        getattr(self, "do_" + ending)()
+
+    def do_flaky(self, failures: int) -> int:
+        attempt = len(current_task().checkpoints()) + 1
+        current_task().checkpoint(str(attempt), attempt)
+        if attempt <= failures:
+            raise OSError(f"attempt {attempt}")
+        return attempt
+
+    def do_resumable(self, upto: int) -> list[int]:
+        task = current_task()
+        done = {int(key) for key in task.checkpoints()}
+        for number in range(upto):
+            if number not in done:
+                task.checkpoint(str(number), os.getpid())
+                report(number, upto, phase=ProgressPhase.STEP_STARTED)
+                if number == upto // 2 and not done:
+                    until_cancelled()
+        return sorted(done)
 
     def do_hold_interpreter(self) -> None:
         report(0, 1)
@@ -162,3 +208,17 @@ class ModelServer(NeedyServer):
 
     def do_model(self) -> str:
         return self.model
+
+
+class SmallQueueServer(BenchServer):
+    """Takes few at a time."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"max_queued": 3, **kwargs})
+
+
+class ForgetfulServer(BenchServer):
+    """Keeps little of the past."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"keep_history": 2, "log_limit": 50_000, **kwargs})

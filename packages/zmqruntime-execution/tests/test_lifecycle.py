@@ -17,10 +17,12 @@ LEGAL = {
     (S.RUNNING, S.FAILED),
     (S.RUNNING, S.CANCELLING),
     (S.RUNNING, S.INTERRUPTED),
+    (S.RUNNING, S.QUEUED),
     (S.CANCELLING, S.CANCELLED),
     (S.CANCELLING, S.INTERRUPTED),
     (S.INTERRUPTED, S.QUEUED),
     (S.INTERRUPTED, S.CANCELLED),
+    (S.INTERRUPTED, S.FAILED),
 }
 
 
@@ -35,4 +37,5 @@ def test_only_the_legal_ways_exist(before: ExecutionStatus, after: ExecutionStat
 
 def test_terminal_means_that_nothing_follows() -> None:
     assert {S.COMPLETE, S.FAILED, S.CANCELLED} == TERMINAL
-    assert {status for status in S if has_ended(status)} == {*TERMINAL, S.INTERRUPTED}
+    assert {status for status in S if has_ended(status, resumable=True)} == TERMINAL
+    assert {status for status in S if has_ended(status, resumable=False)} == {*TERMINAL, S.INTERRUPTED}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from zmqruntime import LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
 from zmqruntime.codec import encode
 from zmqruntime.execution import InvalidProgressError, TaskCancelled, TaskLink, current_task, join_task, local_task
-from zmqruntime.execution.hub import is_superseded_by_next, merge
+from zmqruntime.execution.merging import is_superseded_by_next, merge
 from zmqruntime.execution.task import TaskReport
 
 GOOD: dict[str, Any] = {
@@ -178,7 +178,7 @@ reports = st.lists(
 
 @given(reports)
 def test_merging_drops_only_superseded_progress(drawn: list[tuple[str, int, ProgressPhase, int]]) -> None:
-    updates: list[TaskReport] = [
+    updates = [
         ProgressUpdate(
             execution_id="e",
             plate_id="p",

@@ -4,7 +4,14 @@ Start with :class:`ZMQServer` and :class:`ZMQClient`; ``zmqruntime.execution`` (
 ``zmqruntime.streaming`` (arrays) are separate distributions that build on them.
 """
 
+import pathlib
 from pkgutil import extend_path
+
+if any(pathlib.Path(__file__).parent.parent.glob("zmqruntime-[0-9]*.dist-info")):
+    raise ImportError(
+        "another distribution called 'zmqruntime' is installed here and shares the import name of 'zmqruntime-core': "
+        "pip uninstall zmqruntime, then pip install --force-reinstall zmqruntime-core, or use another environment"
+    )
 
 from zmqruntime.client import ClientState, ZMQClient
 from zmqruntime.config import TransportMode, ZMQConfig
@@ -22,6 +29,8 @@ from zmqruntime.exceptions import (
 )
 from zmqruntime.messages import (
     AckStage,
+    BatchRequest,
+    BatchResponse,
     CancelRequest,
     CancelResponse,
     ControlMessageType,
@@ -29,14 +38,23 @@ from zmqruntime.messages import (
     ExecuteRequest,
     ExecutionSnapshot,
     ExecutionStatus,
+    HistoryRequest,
     ImageAck,
     LogLevel,
     LogLine,
+    MessageFields,
     PongResponse,
     ProgressPhase,
     ProgressStatus,
     ProgressUpdate,
+    QueueAction,
+    QueueRequest,
+    QueueResponse,
     ResponseType,
+    ROIMessage,
+    Shape,
+    ShapeKind,
+    ShapesMessage,
     StateChange,
     StatusRequest,
     StatusResponse,
@@ -53,6 +71,8 @@ __path__ = extend_path(__path__, __name__)
 
 __all__ = [
     "AckStage",
+    "BatchRequest",
+    "BatchResponse",
     "CancelRequest",
     "CancelResponse",
     "ClientState",
@@ -64,20 +84,29 @@ __all__ = [
     "ExecuteRequest",
     "ExecutionSnapshot",
     "ExecutionStatus",
+    "HistoryRequest",
     "ImageAck",
     "LogLevel",
     "LogLine",
     "MessageError",
+    "MessageFields",
     "PongResponse",
     "PortInUseError",
     "ProgressPhase",
     "ProgressStatus",
     "ProgressUpdate",
+    "QueueAction",
+    "QueueRequest",
+    "QueueResponse",
+    "ROIMessage",
     "RequestRefusedError",
     "RequestTimeoutError",
     "ResponseType",
     "ServerLostError",
     "ServerStartError",
+    "Shape",
+    "ShapeKind",
+    "ShapesMessage",
     "StateChange",
     "StatusRequest",
     "StatusResponse",

@@ -6,6 +6,7 @@ are its fields; an unknown key, a missing one or a wrong type makes the whole me
 
 import enum
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Annotated, Any, Self
 
 import msgspec
@@ -23,6 +24,9 @@ class ControlMessageType(enum.StrEnum):
     STATUS = "status"
     CANCEL = "cancel"
     EVENTS = "events"
+    BATCH = "batch"
+    QUEUE = "queue"
+    HISTORY = "history"
 
 
 class ResponseType(enum.StrEnum):
@@ -35,6 +39,8 @@ class ResponseType(enum.StrEnum):
     STATUS = "status_report"
     CANCEL = "cancel_report"
     EVENTS = "event_report"
+    BATCH = "batch_accepted"
+    QUEUE = "queue_report"
 
 
 class ErrorCode(enum.StrEnum):
@@ -48,6 +54,10 @@ class ErrorCode(enum.StrEnum):
     """This server does not know the request."""
     NOT_FOUND = "not_found"
     """The request names an execution that this server does not have."""
+    QUEUE_FULL = "queue_full"
+    """The server has as many queued executions as it may; submit again later."""
+    CONFLICT = "conflict"
+    """The execution is not in a status in which that can be done."""
     STORAGE = "storage"
     """The server could not write the request to disk, so it was not accepted."""
     CLOSING = "closing"
@@ -104,6 +114,7 @@ Count = Annotated[int, Meta(ge=0)]
 Sequence = Annotated[int, Meta(ge=0)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Seconds = Annotated[float, Meta(ge=0)]
+PositiveSeconds = Annotated[float, Meta(gt=0)]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
@@ -193,6 +204,11 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """How many events the execution had when this was written; later ones have higher numbers."""
     queue_position: int | None = None
     """0 for the next to run; None unless queued."""
+    held: bool = False
+    """Whether it stays queued until it is released."""
+    attempts: Count = 0
+    """How often it was started."""
+    resumable: bool = False
     cpu_seconds: float | None = None
     peak_memory_bytes: int | None = None
 
@@ -263,7 +279,23 @@ class ExecuteRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.
     submission_id: Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{8,64}$")]
     payload: Any = None
     plate_id: Annotated[str, Meta(max_length=4096)] = ""
-    priority: int = 0
+    priority: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)] = 0
+    soft_time_limit: PositiveSeconds | None = None
+    """After so long the task is asked to stop, and fails."""
+    time_limit: PositiveSeconds | None = None
+    """After so long the task is killed, and fails."""
+    max_retries: Annotated[int, Meta(ge=0, le=1000)] = 0
+    """How often it is tried again after it failed."""
+    retry_delay: Seconds = 1.0
+    """Before the first retry; doubles with each."""
+    resumable: bool = False
+    """Whether it goes back to the queue, with its checkpoints, when the server ended under it."""
+
+
+class BatchRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.BATCH.value):
+    """Accept all of these executions or none."""
+
+    requests: Annotated[list[ExecuteRequest], Meta(min_length=1)]
 
 
 class StatusRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.STATUS.value):
@@ -274,10 +306,15 @@ class StatusRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.S
 
 
 class CancelRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.CANCEL.value):
-    """Cancel an execution, or with ``axis_id`` one axis of it."""
+    """Cancel an execution, or with ``axis_id`` one axis of it.
+
+    It is asked to stop, and stops at its next check. With ``grace_seconds`` its processes are killed if they have not
+    stopped by then; 0 kills at once.
+    """
 
     execution_id: str
     axis_id: str | None = None
+    grace_seconds: Seconds | None = None
 
 
 class EventsRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.EVENTS.value):
@@ -287,7 +324,49 @@ class EventsRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.E
     after: Count = 0
 
 
-Request = PingRequest | ShutdownRequest | ExecuteRequest | StatusRequest | CancelRequest | EventsRequest
+class QueueAction(enum.StrEnum):
+    """What can be done to the queue, or to one execution in it."""
+
+    PAUSE = "pause"
+    """Start nothing more; what runs goes on."""
+    RESUME = "resume"
+    """Start again."""
+    DRAIN = "drain"
+    """Accept nothing more; what is queued still runs."""
+    MOVE = "move"
+    """Put one execution at ``position`` of its priority's queue, 0 being the next."""
+    HOLD = "hold"
+    """Leave one execution in the queue until it is released."""
+    RELEASE = "release"
+    """Let it run again in its turn."""
+
+
+class QueueRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.QUEUE.value):
+    """Change the order of what is queued, or whether it runs. Survives a restart."""
+
+    action: QueueAction
+    execution_id: str | None = None
+    position: Count = 0
+
+
+class HistoryRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.HISTORY.value):
+    """Ended executions, newest first, a page at a time: those that ended before ``before``."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+    before: float | None = None
+
+
+Request = (
+    PingRequest
+    | ShutdownRequest
+    | ExecuteRequest
+    | StatusRequest
+    | CancelRequest
+    | EventsRequest
+    | BatchRequest
+    | QueueRequest
+    | HistoryRequest
+)
 
 
 # --- control channel: responses -----------------------------------------------------------------------------------
@@ -326,6 +405,20 @@ class AcceptedResponse(Message, frozen=True, kw_only=True, tag=ResponseType.ACCE
     status: ExecutionStatus
 
 
+class BatchResponse(Message, frozen=True, kw_only=True, tag=ResponseType.BATCH.value):
+    """All of the batch is on disk; one entry for each request, in their order."""
+
+    accepted: list[AcceptedResponse]
+
+
+class QueueResponse(Message, frozen=True, kw_only=True, tag=ResponseType.QUEUE.value):
+    """What the queue is now: execution ids in the order in which they will run."""
+
+    paused: bool
+    draining: bool
+    queued: list[str]
+
+
 class StatusResponse(Message, frozen=True, kw_only=True, tag=ResponseType.STATUS.value):
     """The executions that were asked for: running, queued in their order, then ended, newest first."""
 
@@ -333,6 +426,8 @@ class StatusResponse(Message, frozen=True, kw_only=True, tag=ResponseType.STATUS
     queued: int
     running: int
     workers: int
+    paused: bool = False
+    draining: bool = False
 
 
 class CancelResponse(Message, frozen=True, kw_only=True, tag=ResponseType.CANCEL.value):
@@ -353,7 +448,15 @@ class EventsResponse(Message, frozen=True, kw_only=True, tag=ResponseType.EVENTS
 
 
 Response = (
-    PongResponse | OkResponse | ErrorResponse | AcceptedResponse | StatusResponse | CancelResponse | EventsResponse
+    PongResponse
+    | OkResponse
+    | ErrorResponse
+    | AcceptedResponse
+    | BatchResponse
+    | StatusResponse
+    | CancelResponse
+    | EventsResponse
+    | QueueResponse
 )
 
 
@@ -377,3 +480,55 @@ class ImageAck(Message, frozen=True, kw_only=True, tag="image_ack"):
     stage: AckStage
     timestamp: float
     error: str | None = None
+
+
+class ShapeKind(enum.StrEnum):
+    """What the coordinates of a shape outline."""
+
+    POLYGON = "polygon"
+    POLYLINE = "polyline"
+    ELLIPSE = "ellipse"
+    RECTANGLE = "rectangle"
+    LINE = "line"
+    POINTS = "points"
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One shape: ``coordinates`` are its vertices, (y, x) or (z, y, x) each, in pixels.
+
+    An ellipse and a rectangle have the four corners of the box around them, a line its two ends.
+    """
+
+    kind: ShapeKind
+    coordinates: list[list[float]]
+    properties: dict[str, str | int | float | bool] = {}
+
+
+class ShapesMessage(Message, frozen=True, kw_only=True, tag="shapes"):
+    """Shapes for one layer of a viewer; ``metadata`` says where they belong, as for an image."""
+
+    image_id: str
+    layer_name: str
+    shapes: list[Shape]
+    metadata: dict[str, Any] = {}
+
+
+class ROIMessage(Message, frozen=True, kw_only=True, tag="rois"):
+    """ROIs for an ImageJ viewer, each encoded as in a ``.roi`` file, with a name for each."""
+
+    image_id: str
+    layer_name: str
+    rois: list[bytes]
+    names: list[str]
+    metadata: dict[str, Any] = {}
+
+
+def _field_names(base: type[Message]) -> set[str]:
+    found = set(base.__struct_fields__)
+    for message in base.__subclasses__():
+        found |= _field_names(message)
+    return found
+
+
+MessageFields = SimpleNamespace(TYPE="type", **{name.upper(): name for name in sorted(_field_names(Message))})
+"""The names of all fields of all messages, upper-case, for programs that read messages as mappings."""

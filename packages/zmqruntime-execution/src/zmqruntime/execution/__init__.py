@@ -1,6 +1,6 @@
 """Long tasks in a background process: a durable queue, warm workers, live progress, cancel."""
 
-from zmqruntime.execution.client import ExecutionClient
+from zmqruntime.execution.client import ExecutionClient, SubmitOptions
 from zmqruntime.execution.exceptions import (
     IllegalTransitionError,
     InvalidProgressError,
@@ -18,6 +18,7 @@ __all__ = [
     "ExecutionServer",
     "IllegalTransitionError",
     "InvalidProgressError",
+    "SubmitOptions",
     "Task",
     "TaskCancelled",
     "TaskFailed",

@@ -5,10 +5,13 @@ import time
 import msgspec
 
 from zmqruntime.codec import encode
+from zmqruntime.execution.merging import superseded
 from zmqruntime.execution.store import Record
 from zmqruntime.messages import Event, EventBatch, Message, StateChange
 
-__all__ = ["Gap", "Reader", "empty_batch", "pack", "pack_state"]
+__all__ = ["Gap", "Reader", "compact", "empty_batch", "pack", "pack_state"]
+
+_COMPACT_EVENTS = 500
 
 
 class _PackedBatch(Message, frozen=True, kw_only=True, tag="event_batch"):
@@ -40,6 +43,27 @@ def empty_batch(record: Record) -> EventBatch:
     """Says how many events there are, to a subscriber that has just come."""
     count = record.event_count
     return EventBatch(execution_id=record.execution_id, after=count, upto=count, events=[])
+
+
+def compact(batches: list[EventBatch]) -> list[tuple[int, bytes]]:
+    """The same batches without superseded events, in fewer pieces that cover the same numbers without a gap.
+
+    Returns each piece, encoded, with the number of its last event.
+    """
+    drop = superseded([event for batch in batches for event in batch.events])
+    pieces: list[tuple[int, bytes]] = []
+    kept: list[Event] = []
+    after, place = batches[0].after, 0
+    for batch in batches:
+        for event in batch.events:
+            if place not in drop:
+                kept.append(event)
+            place += 1
+        if len(kept) >= _COMPACT_EVENTS or batch is batches[-1]:
+            piece = EventBatch(execution_id=batch.execution_id, after=after, upto=batch.upto, events=kept)
+            pieces.append((batch.upto, encode(piece)))
+            after, kept = batch.upto, []
+    return pieces
 
 
 class Gap(Exception):

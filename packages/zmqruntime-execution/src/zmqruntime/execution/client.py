@@ -1,10 +1,11 @@
 """A client of an execution server: submit, wait, follow, cancel; nothing is polled and nothing is missed."""
 
 import concurrent.futures
+import functools
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from zmqruntime.client import ZMQClient
 from zmqruntime.config import TransportMode, ZMQConfig
@@ -17,6 +18,8 @@ from zmqruntime.execution.server import ExecutionServer
 from zmqruntime.launch import ServerSpec
 from zmqruntime.messages import (
     AcceptedResponse,
+    BatchRequest,
+    BatchResponse,
     CancelRequest,
     CancelResponse,
     Event,
@@ -26,16 +29,42 @@ from zmqruntime.messages import (
     ExecuteRequest,
     ExecutionSnapshot,
     Heartbeat,
+    HistoryRequest,
     PongResponse,
     ProgressUpdate,
+    QueueAction,
+    QueueRequest,
+    QueueResponse,
     Response,
     StatusRequest,
     StatusResponse,
 )
 
-__all__ = ["ExecutionClient"]
+__all__ = ["ExecutionClient", "SubmitOptions"]
 
 _CALLBACK_SECONDS = 1.0
+
+
+class SubmitOptions(TypedDict, total=False):
+    """How an execution is run, apart from what it does; times in seconds.
+
+    Attributes:
+        plate_id: what the task is about; goes into its progress and status.
+        priority: higher runs earlier; 0 when not given.
+        soft_time_limit: after so long the task is asked to stop, and fails.
+        time_limit: after so long the task is killed, and fails.
+        max_retries: how often it is tried again after it failed; 0 when not given.
+        retry_delay: pause before the first retry, doubling with each; 1 when not given.
+        resumable: back to the queue, with its checkpoints, if the server ends under it.
+    """
+
+    plate_id: str
+    priority: int
+    soft_time_limit: float | None
+    time_limit: float | None
+    max_retries: int
+    retry_delay: float
+    resumable: bool
 
 
 class ExecutionClient(ZMQClient):
@@ -91,44 +120,39 @@ class ExecutionClient(ZMQClient):
         """What travels for ``task`` and ``config``: a value that msgpack can hold. Override it for richer objects."""
         return task if config is None else {"task": task, "config": config}
 
+    def request_for(self, task: Any, config: Any = None, **options: Unpack[SubmitOptions]) -> ExecuteRequest:
+        """A submission with an id of its own, ready for :meth:`submit_batch`; see :class:`SubmitOptions`."""
+        execution_id = self._id_prefix + uuid.uuid4().hex[:20]
+        return ExecuteRequest(submission_id=execution_id, payload=self.serialize_task(task, config), **options)
+
     def submit(
-        self,
-        task: Any,
-        config: Any = None,
-        *,
-        plate_id: str = "",
-        priority: int = 0,
-        timeout: float | None = None,
+        self, task: Any, config: Any = None, *, timeout: float | None = None, **options: Unpack[SubmitOptions]
     ) -> str:
         """Hand a task to the server and return its execution id, once it is on the server's disk.
 
         Args:
             task: what ``execute_task`` gets as ``request.payload``.
             config: see :meth:`serialize_task`.
-            plate_id: what the task is about; goes into its progress and status.
-            priority: higher runs earlier.
             timeout: seconds until a ``RequestTimeoutError``.
+            options: see :class:`SubmitOptions`.
 
         Raises:
-            RequestRefusedError: the server could not write it to disk.
+            RequestRefusedError: the queue is full or drained, or the server could not write to its disk.
             RequestTimeoutError: no reply, also when asked a second time.
         """
-        execution_id = self._id_prefix + uuid.uuid4().hex[:20]
-        request = ExecuteRequest(
-            submission_id=execution_id,
-            payload=self.serialize_task(task, config),
-            plate_id=plate_id,
-            priority=priority,
-        )
-        self._follow_own(execution_id)
-        try:
-            self._send_submission(request, timeout)
-        except BaseException:
-            self._call(lambda: self._forget_own(execution_id))
-            self._ends.pop(execution_id, None)
-            self._delivered.pop(execution_id, None)
-            raise
-        return execution_id
+        request = self.request_for(task, config, **options)
+        self._send_submission([request], request, AcceptedResponse, timeout)
+        return request.submission_id
+
+    def submit_batch(self, requests: list[ExecuteRequest], timeout: float | None = None) -> list[str]:
+        """Hand over many tasks, made by :meth:`request_for`, of which all or none are accepted; their ids.
+
+        Raises:
+            RequestRefusedError: none was accepted; the error says why.
+            RequestTimeoutError: no reply, also when asked a second time.
+        """
+        self._send_submission(requests, BatchRequest(requests=requests), BatchResponse, timeout)
+        return [request.submission_id for request in requests]
 
     def wait(self, execution_id: str, timeout: float | None = None) -> ExecutionSnapshot:
         """Wait until an execution has ended, and return it with its status, result or error.
@@ -144,9 +168,9 @@ class ExecutionClient(ZMQClient):
         """
         delivered = self._delivered.get(execution_id)
         sink = self._ends.get(execution_id)
-        if sink is None:
+        if sink is None or sink.has_failed:
             snapshot = self.poll_status(execution_id)
-            if has_ended(snapshot.status):
+            if has_ended(snapshot.status, snapshot.resumable):
                 return snapshot
             sink = EndSink()
             self._follow(execution_id, snapshot.event_count, sink)
@@ -170,9 +194,31 @@ class ExecutionClient(ZMQClient):
         """All executions that have not ended, and the latest ``limit`` that have."""
         return self.request(StatusRequest(limit=limit), StatusResponse)
 
-    def cancel(self, execution_id: str, axis_id: str | None = None) -> CancelResponse:
-        """Ask an execution, or one axis of it, to stop; the reply says what will happen."""
-        return self.request(CancelRequest(execution_id=execution_id, axis_id=axis_id), CancelResponse)
+    def history(self, limit: int = 100, before: float | None = None) -> list[ExecutionSnapshot]:
+        """Ended executions, newest first: up to ``limit`` of those that ended before a time (s since the epoch)."""
+        return self.request(HistoryRequest(limit=limit, before=before), StatusResponse).executions
+
+    def cancel(
+        self, execution_id: str, axis_id: str | None = None, grace_seconds: float | None = None
+    ) -> CancelResponse:
+        """Ask an execution, or one axis of it, to stop; the reply says what will happen, its events what did.
+
+        Args:
+            execution_id: what to stop.
+            axis_id: only this axis of it.
+            grace_seconds: kill its processes if they have not stopped by then, 0 at once; None never does.
+        """
+        request = CancelRequest(execution_id=execution_id, axis_id=axis_id, grace_seconds=grace_seconds)
+        return self.request(request, CancelResponse)
+
+    def change_queue(self, action: QueueAction, execution_id: str | None = None, position: int = 0) -> QueueResponse:
+        """Pause, resume or drain the queue; move, hold or release one execution in it.
+
+        Raises:
+            RequestRefusedError: the execution is not in the queue.
+        """
+        request = QueueRequest(action=action, execution_id=execution_id, position=position)
+        return self.request(request, QueueResponse)
 
     def events(self, execution_id: str, after: int = 0) -> Iterator[Event]:
         """All events of an execution after number ``after``, past and live, in order, until it has ended.
@@ -204,8 +250,10 @@ class ExecutionClient(ZMQClient):
         followers = [Follower(execution_id, 0, sink, self._ask) for sink in sinks]
         self._call(lambda: self._followers.__setitem__(execution_id, followers))
 
-    def _forget_own(self, execution_id: str) -> None:
+    def _forget_execution(self, execution_id: str) -> None:
         self._followers.pop(execution_id, None)
+        self._ends.pop(execution_id, None)
+        self._delivered.pop(execution_id, None)
 
     def _follow(self, execution_id: str, position: int, sink: Sink) -> Follower:
         """From any thread: an execution that is under way, or has ended."""
@@ -223,9 +271,8 @@ class ExecutionClient(ZMQClient):
     def _drop_done(self, execution_id: str) -> None:
         followers = self._followers.get(execution_id, [])
         followers[:] = [follower for follower in followers if not follower.sink.is_done]
-        if not followers and self._followers.pop(execution_id, None) is not None:
-            self._ends.pop(execution_id, None)
-            self._delivered.pop(execution_id, None)
+        if not followers and execution_id in self._followers:
+            self._forget_execution(execution_id)
             if not execution_id.startswith(self._id_prefix):
                 self._data.unsubscribe(execution_id.encode())
 
@@ -274,9 +321,22 @@ class ExecutionClient(ZMQClient):
 
         self._io.call_soon(catch_up)
 
-    def _send_submission(self, request: ExecuteRequest, timeout: float | None) -> None:
+    def _send_submission(
+        self,
+        requests: list[ExecuteRequest],
+        message: ExecuteRequest | BatchRequest,
+        expect: type[AcceptedResponse] | type[BatchResponse],
+        timeout: float | None,
+    ) -> None:
         """A reply that got lost is asked for once more: the same id is the same execution."""
+        for request in requests:
+            self._follow_own(request.submission_id)
         try:
-            self.request(request, AcceptedResponse, timeout)
-        except RequestTimeoutError:
-            self.request(request, AcceptedResponse, timeout)
+            try:
+                self.request(message, expect, timeout)
+            except RequestTimeoutError:
+                self.request(message, expect, timeout)
+        except BaseException:
+            for request in requests:
+                self._io.call_soon(functools.partial(self._forget_execution, request.submission_id))
+            raise

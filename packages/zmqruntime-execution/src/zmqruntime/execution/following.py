@@ -133,6 +133,11 @@ class EndSink:
             self.is_done = True
             self.ended.set_exception(error)
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the server was lost meanwhile, so that this sink will never know."""
+        return self.ended.done() and self.ended.exception() is not None
+
 
 class CallbackSink:
     """Passes progress on to a callback in another thread, until the execution has ended."""
@@ -212,5 +217,6 @@ def find_end(events: list[Event]) -> ExecutionSnapshot | None:
     """The state in which an execution ended, if it did so in these events."""
     for event in reversed(events):
         if isinstance(event, StateChange):
-            return event.execution if has_ended(event.execution.status) else None
+            execution = event.execution
+            return execution if has_ended(execution.status, execution.resumable) else None
     return None

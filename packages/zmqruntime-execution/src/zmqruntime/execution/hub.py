@@ -12,7 +12,7 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
 import msgspec
 import zmq
@@ -21,18 +21,17 @@ from zmqruntime.codec import Decoder, encode
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ConnectionFailedError, MessageError
 from zmqruntime.execution.callbacks import call_guarded
+from zmqruntime.execution.merging import merge
 from zmqruntime.execution.task import CancelFlags, Task, TaskLink, TaskReport, entered
 from zmqruntime.loop import SocketLoop
-from zmqruntime.messages import LogLine, Message, ProgressPhase, ProgressStatus, ProgressUpdate
+from zmqruntime.messages import LogLine, Message, ProgressUpdate
 from zmqruntime.server import receive_ready
 from zmqruntime.transport import LOOPBACK, get_default_transport_mode, prepare_private_dir
 
 __all__ = [
     "TaskHub",
-    "is_superseded_by_next",
     "join_task",
     "local_task",
-    "merge",
     "task_socket_pattern",
 ]
 
@@ -40,7 +39,6 @@ __all__ = [
 _JOIN_SECONDS = 10.0
 _LINGER_MS = 1000
 _MERGE_ABOVE = 5_000
-_KEEP_LOG_LINES = 2_000
 
 
 class Hello(Message, frozen=True, kw_only=True, tag="hello"):
@@ -393,35 +391,3 @@ def local_task(
 def task_socket_pattern(pid: int) -> str:
     """Which files in the socket folder are hubs of that process."""
     return f"task-{pid}-*.sock"
-
-
-def merge(reports: list[TaskReport]) -> list[TaskReport]:
-    """The same without superseded progress: of each axis and step only the latest ``pattern_group`` that runs on.
-
-    Starts, ends and errors all stay; of log lines the latest stay.
-    """
-    latest: dict[tuple[str, int], int] = {}
-    for position, report in enumerate(reports):
-        if is_superseded_by_next(report):
-            latest[report.axis_id, report.step_index] = position
-    log_lines = sum(isinstance(report, LogLine) for report in reports)
-    kept: list[TaskReport] = []
-    for position, report in enumerate(reports):
-        if is_superseded_by_next(report):
-            if latest[report.axis_id, report.step_index] != position:
-                continue
-        elif isinstance(report, LogLine):
-            log_lines -= 1
-            if log_lines >= _KEEP_LOG_LINES:
-                continue
-        kept.append(report)
-    return kept
-
-
-def is_superseded_by_next(report: object) -> TypeGuard[ProgressUpdate]:
-    """Whether the next report of the same axis and step makes this one worthless."""
-    return (
-        isinstance(report, ProgressUpdate)
-        and report.phase is ProgressPhase.PATTERN_GROUP
-        and report.status is ProgressStatus.RUNNING
-    )

@@ -11,9 +11,9 @@ _S = ExecutionStatus
 
 _NEXT: Final[dict[ExecutionStatus, frozenset[ExecutionStatus]]] = {
     _S.QUEUED: frozenset({_S.RUNNING, _S.CANCELLED, _S.FAILED}),
-    _S.RUNNING: frozenset({_S.COMPLETE, _S.FAILED, _S.CANCELLING, _S.INTERRUPTED}),
+    _S.RUNNING: frozenset({_S.COMPLETE, _S.FAILED, _S.CANCELLING, _S.INTERRUPTED, _S.QUEUED}),  # queued: a retry
     _S.CANCELLING: frozenset({_S.CANCELLED, _S.INTERRUPTED}),
-    _S.INTERRUPTED: frozenset({_S.QUEUED, _S.CANCELLED}),
+    _S.INTERRUPTED: frozenset({_S.QUEUED, _S.CANCELLED, _S.FAILED}),
     _S.COMPLETE: frozenset(),
     _S.FAILED: frozenset(),
     _S.CANCELLED: frozenset(),
@@ -34,6 +34,6 @@ def advance(current: ExecutionStatus, following: ExecutionStatus) -> ExecutionSt
     return following
 
 
-def has_ended(status: ExecutionStatus) -> bool:
-    """Whether nothing runs or waits to run: the status is terminal, or interrupted."""
-    return status in TERMINAL or status is ExecutionStatus.INTERRUPTED
+def has_ended(status: ExecutionStatus, resumable: bool) -> bool:
+    """Whether nothing runs or waits to run: the status is terminal, or interrupted and nobody will resume it."""
+    return status in TERMINAL or (status is ExecutionStatus.INTERRUPTED and not resumable)

@@ -29,6 +29,8 @@ from zmqruntime.identity import kill_tree
 from zmqruntime.launch import ServerSpec
 from zmqruntime.loop import SocketLoop
 
+_GUARD_SECONDS = 1.0
+
 __all__ = ["PoolListener", "WorkerHandle", "WorkerPool"]
 
 
@@ -103,13 +105,22 @@ class WorkerHandle:
         self._stream.resume()
 
     def kill(self) -> None:
-        """End the process and all that descends from it, at once."""
+        """End the process and all that descends from it, at once: its guard does it, or we do if that one cannot."""
+        with self._reaping:
+            if self.process.returncode is None and os.name == "posix":
+                self.process.terminate()
+        self._pool.loop.call_later(_GUARD_SECONDS, self.kill_tree)
+
+    def kill_tree(self) -> None:
+        """End all processes that can be found, the guard among them."""
         with self._reaping:
             if self.process.returncode is None:
                 kill_tree(self.process.pid)
 
     def join(self) -> None:
         """Wait until the process has been reaped, and release what is ours of it."""
+        self._waiter.join(_GUARD_SECONDS)
+        self.kill_tree()
         self._waiter.join()
         self._stream.close()
 
@@ -147,13 +158,15 @@ class WorkerHandle:
 
 
 class WorkerPool:
-    """Keeps ``size`` worker processes; all calls on the loop's thread."""
+    """Keeps ``size`` worker processes; all calls on the loop's thread.
 
-    def __init__(
-        self, loop: SocketLoop, spec: ServerSpec, size: int, listener: PoolListener, config: ZMQConfig
-    ) -> None:
+    Attributes:
+        listener: hears what the workers say; set it before :meth:`fill`.
+    """
+
+    def __init__(self, loop: SocketLoop, spec: ServerSpec, size: int, config: ZMQConfig) -> None:
         self.loop = loop
-        self.listener = listener
+        self.listener: PoolListener
         self._spec = spec
         self._size = size
         self._config = config

@@ -1,6 +1,7 @@
 """Executions on disk: one SQLite database a server, written once a turn, so that what was promised is there."""
 
 import contextlib
+import math
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -16,18 +17,30 @@ from zmqruntime.messages import ExecuteRequest, ExecutionSnapshot, ExecutionStat
 
 __all__ = ["Record", "Store", "StoreError"]
 
-_SCHEMA_VERSION = 1
-_SCHEMA = """
+# Each script takes the schema one version further; the database counts them in user_version. Never change one that was
+# released: add another.
+_MIGRATIONS = (
+    """
 CREATE TABLE executions (
     number INTEGER PRIMARY KEY,
     execution_id TEXT NOT NULL UNIQUE,
     plate_id TEXT NOT NULL,
     priority INTEGER NOT NULL,
+    rank REAL NOT NULL,
+    held INTEGER NOT NULL,
     payload BLOB NOT NULL,
+    soft_time_limit REAL,
+    time_limit REAL,
+    max_retries INTEGER NOT NULL,
+    retry_delay REAL NOT NULL,
+    resumable INTEGER NOT NULL,
     status TEXT NOT NULL,
     submitted_at REAL NOT NULL,
     started_at REAL,
     ended_at REAL,
+    not_before REAL,
+    attempts INTEGER NOT NULL,
+    worker_deaths INTEGER NOT NULL,
     error TEXT,
     traceback TEXT,
     result BLOB,
@@ -52,19 +65,27 @@ CREATE TABLE checkpoints (
     value BLOB NOT NULL,
     PRIMARY KEY (number, key)
 ) STRICT, WITHOUT ROWID;
-"""
+CREATE TABLE settings (
+    name TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+""",
+)
 
 _INSERT = """
-INSERT INTO executions (number, execution_id, plate_id, priority, payload, status, submitted_at,
-    event_count, state_count, progress_count, log_count) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0)
+INSERT INTO executions (number, execution_id, plate_id, priority, rank, held, payload, soft_time_limit, time_limit,
+    max_retries, retry_delay, resumable, status, submitted_at, attempts, worker_deaths, event_count, state_count,
+    progress_count, log_count) VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0)
 """
 _UPDATE = """
-UPDATE executions SET status = ?, started_at = ?, ended_at = ?, error = ?, traceback = ?, result = ?, cpu_seconds = ?,
-    peak_memory_bytes = ?, event_count = ?, state_count = ?, progress_count = ?, log_count = ? WHERE number = ?
+UPDATE executions SET rank = ?, held = ?, status = ?, started_at = ?, ended_at = ?, not_before = ?, attempts = ?,
+    worker_deaths = ?, error = ?, traceback = ?, result = ?, cpu_seconds = ?, peak_memory_bytes = ?, event_count = ?,
+    state_count = ?, progress_count = ?, log_count = ? WHERE number = ?
 """
 _COLUMNS = """
-number, execution_id, plate_id, priority, status, submitted_at, started_at, ended_at, error, traceback, result,
-cpu_seconds, peak_memory_bytes, event_count, state_count, progress_count, log_count
+number, execution_id, plate_id, priority, rank, held, soft_time_limit, time_limit, max_retries, retry_delay, resumable,
+status, submitted_at, started_at, ended_at, not_before, attempts, worker_deaths, error, traceback, result, cpu_seconds,
+peak_memory_bytes, event_count, state_count, progress_count, log_count
 """
 _BUSY_SECONDS = 0.1  # nobody else should write this file; who does must not stop the server
 _REPLAY_BYTES = 4 * 1024 * 1024
@@ -81,10 +102,20 @@ class Record(msgspec.Struct, kw_only=True):
     execution_id: str
     plate_id: str
     priority: int
+    rank: float
+    held: bool = False
+    soft_time_limit: float | None
+    time_limit: float | None
+    max_retries: int
+    retry_delay: float
+    resumable: bool
     status: ExecutionStatus
     submitted_at: float
     started_at: float | None = None
     ended_at: float | None = None
+    not_before: float | None = None
+    attempts: int = 0
+    worker_deaths: int = 0
     error: str | None = None
     traceback: str | None = None
     result: bytes | None = None
@@ -109,6 +140,9 @@ class Record(msgspec.Struct, kw_only=True):
             result=None if self.result is None else msgspec.msgpack.decode(self.result),
             event_count=self.event_count,
             queue_position=queue_position,
+            held=self.held,
+            attempts=self.attempts,
+            resumable=self.resumable,
             cpu_seconds=self.cpu_seconds,
             peak_memory_bytes=self.peak_memory_bytes,
         )
@@ -143,13 +177,13 @@ class Store:
         run("PRAGMA journal_mode = WAL")
         run("PRAGMA synchronous = NORMAL")
         (version,) = run("PRAGMA user_version").fetchone()
-        if version > _SCHEMA_VERSION:
+        if version > len(_MIGRATIONS):
             raise ConfigurationError(
                 f"the database {self.path} is of schema {version}, made by a newer release; this one knows "
-                f"{_SCHEMA_VERSION}. Install the newer release, or move the file away"
+                f"{len(_MIGRATIONS)}. Install the newer release, or move the file away"
             )
-        if version == 0:
-            self._connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;")
+        for reached, script in enumerate(_MIGRATIONS[version:], start=version + 1):
+            self._connection.executescript(f"BEGIN; {script} PRAGMA user_version = {reached}; COMMIT;")
 
     def close(self) -> None:
         """Release the database."""
@@ -165,21 +199,30 @@ class Store:
             execution_id=request.submission_id,
             plate_id=request.plate_id,
             priority=request.priority,
+            rank=float(self._last_number),
+            soft_time_limit=request.soft_time_limit,
+            time_limit=request.time_limit,
+            max_retries=request.max_retries,
+            retry_delay=request.retry_delay,
+            resumable=request.resumable,
             status=ExecutionStatus.QUEUED,
             submitted_at=time.time(),
         )
-        values = (record.number, record.execution_id, record.plate_id, record.priority, encode(request.payload))
-        self._writes.append((_INSERT, (*values, str(record.status), record.submitted_at)))
+        r = record
+        task = (r.number, r.execution_id, r.plate_id, r.priority, r.rank, encode(request.payload))
+        limits = (r.soft_time_limit, r.time_limit, r.max_retries, r.retry_delay, r.resumable)
+        self._writes.append((_INSERT, (*task, *limits, str(r.status), r.submitted_at)))
         self._durable = True
         return record
 
     def update(self, record: Record) -> None:
         """Write the record as it is now; an end is durable with the next commit."""
         r = record
-        outcome = (str(r.status), r.started_at, r.ended_at, r.error, r.traceback, r.result)
+        where = (r.rank, r.held, str(r.status), r.started_at, r.ended_at, r.not_before, r.attempts, r.worker_deaths)
+        outcome = (r.error, r.traceback, r.result)
         usage = (r.cpu_seconds, r.peak_memory_bytes)
         counts = (r.event_count, r.state_count, r.progress_count, r.log_count)
-        self._writes.append((_UPDATE, (*outcome, *usage, *counts, r.number)))
+        self._writes.append((_UPDATE, (*where, *outcome, *usage, *counts, r.number)))
         self._durable = self._durable or r.status in TERMINAL
 
     def append_events(self, record: Record, batch: bytes) -> None:
@@ -191,6 +234,37 @@ class Store:
         """Keep a value for a resumed run."""
         statement = "INSERT OR REPLACE INTO checkpoints (number, key, value) VALUES (?, ?, ?)"
         self._writes.append((statement, (record.number, key, encode(value))))
+
+    def forget_checkpoints(self, record: Record) -> None:
+        """The execution has ended for good."""
+        self._writes.append(("DELETE FROM checkpoints WHERE number = ?", (record.number,)))
+
+    def replace_events(self, record: Record, batches: list[tuple[int, bytes]]) -> None:
+        """Put these batches (each with the number of its last event) in place of all that are stored."""
+        self._writes.append(("DELETE FROM event_batches WHERE number = ?", (record.number,)))
+        statement = "INSERT INTO event_batches (number, upto, batch) VALUES (?, ?, ?)"
+        self._writes.extend((statement, (record.number, upto, batch)) for upto, batch in batches)
+
+    def set_setting(self, name: str, value: bool) -> None:
+        """Keep a switch of the queue; durable with the next commit."""
+        self._writes.append(("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, int(value))))
+        self._durable = True
+
+    def prune(self, keep: int, oldest: float, at_most: int) -> list[str]:
+        """Forget up to ``at_most`` ended executions: beyond the newest ``keep``, or ended before ``oldest``.
+
+        Returns their ids; they are gone with the next commit.
+        """
+        query = (
+            "SELECT number, execution_id FROM executions WHERE ended_at IS NOT NULL AND (ended_at < ? OR number IN "
+            "(SELECT number FROM executions WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT -1 OFFSET ?)) "
+            "LIMIT ?"
+        )
+        rows = self._connection.execute(query, (oldest, keep, at_most)).fetchall()
+        for number, _ in rows:
+            for table in ("executions", "event_batches", "checkpoints"):
+                self._writes.append((f"DELETE FROM {table} WHERE number = ?", (number,)))
+        return [execution_id for _, execution_id in rows]
 
     def commit(self) -> None:
         """Carry out all writes since the last commit, in one transaction.
@@ -230,9 +304,15 @@ class Store:
         """One execution, ended or not."""
         return next(self._records("WHERE execution_id = ?", (execution_id,)), None)
 
-    def ended_records(self, limit: int) -> list[Record]:
-        """The latest that ended, newest first."""
-        return list(self._records("WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT ?", (limit,)))
+    def ended_records(self, limit: int, before: float | None = None) -> list[Record]:
+        """The latest that ended, before a time if one is given, newest first."""
+        where = "WHERE ended_at IS NOT NULL AND ended_at < ? ORDER BY ended_at DESC LIMIT ?"
+        return list(self._records(where, (math.inf if before is None else before, limit)))
+
+    def setting(self, name: str) -> bool:
+        """A switch of the queue; off if it was never set."""
+        row = self._connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        return bool(row and row[0])
 
     def request_of(self, record: Record) -> ExecuteRequest:
         """What was submitted."""
@@ -243,6 +323,11 @@ class Store:
             plate_id=record.plate_id,
             priority=record.priority,
             payload=msgspec.msgpack.decode(payload),
+            soft_time_limit=record.soft_time_limit,
+            time_limit=record.time_limit,
+            max_retries=record.max_retries,
+            retry_delay=record.retry_delay,
+            resumable=record.resumable,
         )
 
     def checkpoints_of(self, record: Record) -> dict[str, Any]:
@@ -251,14 +336,14 @@ class Store:
         rows = self._connection.execute(query, (record.number,))
         return {key: msgspec.msgpack.decode(value) for key, value in rows}
 
-    def events_after(self, number: int, after: int) -> list[bytes]:
+    def events_after(self, number: int, after: int, limit_bytes: int = _REPLAY_BYTES) -> list[bytes]:
         """Encoded batches that end after event ``after``, in order, as many as fit one reply."""
         query = "SELECT batch FROM event_batches WHERE number = ? AND upto > ? ORDER BY upto"
         found, size = [], 0
         for (batch,) in self._connection.execute(query, (number, after)):
             found.append(batch)
             size += len(batch)
-            if size > _REPLAY_BYTES:
+            if size > limit_bytes:
                 break
         return found
 
@@ -267,7 +352,9 @@ class Store:
         names = [column[0] for column in cursor.description]
         for row in cursor:
             fields = dict(zip(names, row, strict=True))
-            yield Record(**{**fields, "status": ExecutionStatus(fields["status"])})
+            fields.update(status=ExecutionStatus(fields["status"]))
+            fields.update(held=bool(fields["held"]), resumable=bool(fields["resumable"]))
+            yield Record(**fields)
 
 
 def _concerns(write: tuple[str, tuple[object, ...]], record: Record) -> bool:

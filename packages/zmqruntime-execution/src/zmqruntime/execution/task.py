@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from zmqruntime.execution.capture import TaskLogHandler
 from zmqruntime.execution.exceptions import InvalidProgressError, TaskCancelled
 from zmqruntime.messages import LogLevel, LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
 
@@ -91,7 +92,7 @@ class Task:
         self._flags = flags
         self._checkpoints = dict(checkpoints or {})
         self.log = logging.Logger("task", logging.DEBUG)
-        self.log.addHandler(_LogToChannel(execution_id, channel))
+        self.log.addHandler(TaskLogHandler(self.send_line))
 
     # --- progress ------------------------------------------------------------------------------------------------
 
@@ -148,6 +149,13 @@ class Task:
             InvalidProgressError: it breaks the schema; nothing was sent.
         """
         self._channel.report(validate_progress(update))
+
+    def send_line(self, level: LogLevel, logger: str, text: str) -> None:
+        """Add a line to the execution's log."""
+        line = LogLine(
+            execution_id=self.execution_id, sequence=0, timestamp=time.time(), level=level, logger=logger, text=text
+        )
+        self._channel.report(line)
 
     # --- cancel --------------------------------------------------------------------------------------------------
 
@@ -228,34 +236,6 @@ def validate_progress(update: ProgressUpdate | Mapping[str, Any]) -> ProgressUpd
 
 
 _current: contextvars.ContextVar[Task | None] = contextvars.ContextVar("zmqruntime_task", default=None)
-
-_LEVELS = {
-    logging.DEBUG: LogLevel.DEBUG,
-    logging.INFO: LogLevel.INFO,
-    logging.WARNING: LogLevel.WARNING,
-    logging.ERROR: LogLevel.ERROR,
-    logging.CRITICAL: LogLevel.CRITICAL,
-}
-
-
-class _LogToChannel(logging.Handler):
-    def __init__(self, execution_id: str, channel: TaskChannel) -> None:
-        super().__init__()
-        self._execution_id = execution_id
-        self._channel = channel
-
-    def emit(self, record: logging.LogRecord) -> None:
-        level = _LEVELS[max(logging.DEBUG, min(logging.CRITICAL, record.levelno // 10 * 10))]
-        self._channel.report(
-            LogLine(
-                execution_id=self._execution_id,
-                sequence=0,
-                timestamp=record.created,
-                level=level,
-                logger=record.name,
-                text=self.format(record),
-            )
-        )
 
 
 class _Nowhere:

@@ -1,19 +1,22 @@
 """What a worker does: load the server's class once, then run one task after the other."""
 
 import functools
+import logging
 import os
 import queue
-import signal
 import socket
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from zmqruntime.codec import Decoder, encode
 from zmqruntime.exceptions import ZMQRuntimeError
+from zmqruntime.execution.capture import OutputCapture, TaskLogHandler
 from zmqruntime.execution.exceptions import TaskCancelled, TaskFailed
 from zmqruntime.execution.frames import FrameStream
 from zmqruntime.execution.hub import TaskHub
+from zmqruntime.execution.logfile import LogFile
 from zmqruntime.execution.task import TaskReport, entered
 from zmqruntime.execution.usage import UsageMeter
 from zmqruntime.execution.worker_protocol import (
@@ -28,7 +31,7 @@ from zmqruntime.execution.worker_protocol import (
     ToWorker,
 )
 from zmqruntime.loop import SocketLoop
-from zmqruntime.messages import LogLine, Message
+from zmqruntime.messages import LogLevel, LogLine, Message
 
 if TYPE_CHECKING:
     from zmqruntime.execution.server import ExecutionServer
@@ -47,8 +50,11 @@ class Worker:
         self._inbox: queue.SimpleQueue[Setup | Assign] = queue.SimpleQueue()
         self._decode: Decoder[ToWorker] = Decoder(ToWorker)
         self._hub: TaskHub | None = None
+        self._log: LogFile | None = None
         self._loop = SocketLoop("worker")
-        self._stream = FrameStream(self._loop, sock, self._on_frame, _end_group, self._on_drained)
+        self._capture = OutputCapture(self._loop, self._take_line)
+        logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[TaskLogHandler(self._take_line)])
+        self._stream = FrameStream(self._loop, sock, self._on_frame, _end, self._on_drained)
         self._loop.start()
 
     def run(self) -> None:
@@ -80,14 +86,19 @@ class Worker:
             numbered=(assign.progress_count, assign.log_count),
             config=server.config,
         )
+        self._log = LogFile(Path(assign.log_path), assign.log_limit)
         self._hub = hub
         meter = UsageMeter()
         finished = self._outcome(server, hub, request.submission_id, assign)
         finished = _with_usage(finished, meter)
-        self._hub = None
+        self._capture.flush()
 
         def close() -> None:
+            self._capture.drain()
             hub.close()
+            self._hub = None
+            if self._log is not None:
+                self._log.close()
             self._stream.send(encode(finished))
 
         self._loop.call_soon(close)
@@ -116,7 +127,18 @@ class Worker:
     def _deliver(self, counts: list[int], reports: list[TaskReport]) -> None:
         for report in reports:
             counts[isinstance(report, LogLine)] = report.sequence
+        lines = [report for report in reports if isinstance(report, LogLine)]
+        if lines and self._log is not None:
+            self._log.write(lines)
         self._stream.send(encode(TaskReports(reports=reports, progress_count=counts[0], log_count=counts[1])))
+
+    def _take_line(self, level: LogLevel, logger: str, text: str) -> None:
+        """A line that this process, or one that its task started, printed or logged; from any thread."""
+        hub = self._hub
+        if hub is not None:
+            hub.task.send_line(level, logger, text)
+        else:
+            os.write(self._capture.server_log, f"worker {os.getpid()}: {logger}: {text}\n".encode())
 
     def _on_drained(self) -> None:
         if self._hub is not None:
@@ -157,8 +179,6 @@ def _with_usage(finished: Finished, meter: UsageMeter) -> Finished:
     return Finished(**plain)
 
 
-def _end_group() -> None:
-    """The server is gone: end this process and all that its task started."""
-    if os.name == "posix" and os.getpgid(0) == os.getpid():
-        os.killpg(0, signal.SIGKILL)
+def _end() -> None:
+    """The server is gone; the guard ends what the task started."""
     os._exit(1)

@@ -1,9 +1,10 @@
 """The main module of a worker process; see :mod:`zmqruntime.execution.pool`."""
 
-import logging
+import os
 import socket
 import sys
 
+from zmqruntime.execution.guard import start_guarded
 from zmqruntime.execution.processes import die_with_parent
 from zmqruntime.execution.worker import Worker
 from zmqruntime.execution.worker_protocol import FROM_STDIN
@@ -11,12 +12,13 @@ from zmqruntime.execution.worker_protocol import FROM_STDIN
 
 def main(argument: str) -> None:
     """Run the worker; ``argument`` says where its socket comes from."""
-    die_with_parent()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     if argument == FROM_STDIN and sys.platform == "win32":
         sock = socket.fromshare(sys.stdin.buffer.read())
     else:
+        if os.name == "posix":
+            start_guarded(int(argument))
         sock = socket.socket(fileno=int(argument))
+    die_with_parent()
     Worker(sock).run()
 
 

@@ -49,6 +49,10 @@ class Assign(Message, frozen=True, kw_only=True, tag="assign"):
     checkpoints: dict[str, Any]
     progress_count: int
     log_count: int
+    log_path: str
+    """Where the lines of its log are kept too."""
+    log_limit: int
+    """How many bytes of them."""
 
 
 class CancelAssigned(Message, frozen=True, kw_only=True, tag="cancel_assigned"):

@@ -1,0 +1,215 @@
+"""What a server knows of its executions: in memory while they are open, on disk always, with the events they cause.
+
+Changes are collected through a turn of the server's loop and become visible together: :meth:`Ledger.commit` writes
+them, and only what is written is published or acted on.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from zmqruntime.codec import Decoder
+from zmqruntime.execution.backlog import Backlog
+from zmqruntime.execution.batching import compact, pack, pack_state
+from zmqruntime.execution.lifecycle import advance, has_ended
+from zmqruntime.execution.store import Record, Store, StoreError
+from zmqruntime.execution.worker_protocol import TaskReportsRaw
+from zmqruntime.messages import AcceptedResponse, EventBatch, ExecuteRequest, ExecutionStatus
+
+__all__ = ["Ledger"]
+
+_log = logging.getLogger(__name__)
+
+_COMPACT_ABOVE_BYTES = 8 * 1024 * 1024
+_PRUNE_AT_ONCE = 200
+
+
+class Ledger:
+    """All executions of one server; on its loop's thread only.
+
+    Args:
+        store: the database.
+        publish: sends an encoded batch of an execution to whoever follows it.
+        on_event: told, for each batch, how many events the execution has now.
+    """
+
+    def __init__(
+        self, store: Store, publish: Callable[[str, bytes], None], on_event: Callable[[str, int], None]
+    ) -> None:
+        self.active: dict[str, Record] = {}
+        self.backlog = Backlog()
+        self.paused = store.setting("paused")
+        self.draining = store.setting("draining")
+        self._store = store
+        self._publish = publish
+        self._on_event = on_event
+        self._new: set[str] = set()
+        self._after_commit: list[tuple[str, Callable[[], None]]] = []
+        self._event_bytes: dict[str, int] = {}
+        self._decode_batch: Decoder[EventBatch] = Decoder(EventBatch)
+
+    # --- finding -------------------------------------------------------------------------------------------------
+
+    def find(self, execution_id: str) -> Record | None:
+        """One execution, open or ended."""
+        return self.active.get(execution_id) or self._store.find(execution_id)
+
+    def ended(self, limit: int, before: float | None = None) -> list[Record]:
+        """Ended ones, newest first."""
+        return self._store.ended_records(limit, before)
+
+    def running(self) -> list[Record]:
+        """Those that are neither queued nor ended."""
+        return [record for record in self.active.values() if record.status is not ExecutionStatus.QUEUED]
+
+    def places(self) -> dict[str, int]:
+        """The place in the queue of each queued one, in their order."""
+        return {execution_id: place for place, execution_id in enumerate(self.backlog.ordered())}
+
+    def events_after(self, record: Record, after: int) -> list[EventBatch]:
+        """Stored batches after an event, as many as fit one reply."""
+        return [self._decode_batch(batch) for batch in self._store.events_after(record.number, after)]
+
+    def assignment(self, record: Record) -> tuple[ExecuteRequest, dict[str, Any]]:
+        """What a worker needs to run it: the request and the checkpoints of an interrupted run."""
+        return self._store.request_of(record), self._store.checkpoints_of(record)
+
+    # --- changing ------------------------------------------------------------------------------------------------
+
+    def take_over(self) -> list[Record]:
+        """Load what an earlier run of the server left open; each is in ``active``, none in the backlog yet."""
+        records = self._store.open_records()
+        self.active.update((record.execution_id, record) for record in records)
+        return records
+
+    def accept(self, request: ExecuteRequest) -> AcceptedResponse:
+        """Queue a request, unless its id is known already."""
+        record = self.find(request.submission_id)
+        duplicate = record is not None
+        if record is None:
+            record = self._store.insert(request)
+            self.active[record.execution_id] = record
+            self._new.add(record.execution_id)
+            self.enqueue(record)
+            self._tell_state(record)
+        return AcceptedResponse(execution_id=record.execution_id, duplicate=duplicate, status=record.status)
+
+    def enqueue(self, record: Record) -> None:
+        """Put a queued record into the order of execution."""
+        self.backlog.add(record.execution_id, record.priority, record.rank, record.number, record.held)
+
+    def set_status(self, record: Record, status: ExecutionStatus) -> None:
+        """Take an execution to its next status.
+
+        Raises:
+            IllegalTransitionError: the lifecycle has no such way; nothing was changed.
+        """
+        record.status = advance(record.status, status)
+        self.backlog.remove(record.execution_id)
+        if status is ExecutionStatus.RUNNING:
+            record.started_at = time.time()
+            record.attempts += 1
+        if status is ExecutionStatus.QUEUED:
+            record.ended_at = record.started_at = None
+        if has_ended(status, record.resumable):
+            record.ended_at = time.time()
+            self.active.pop(record.execution_id, None)
+            self._event_bytes.pop(record.execution_id, None)
+            if status is not ExecutionStatus.INTERRUPTED:
+                self._store.forget_checkpoints(record)
+        else:
+            self.active[record.execution_id] = record
+        self._tell_state(record)
+
+    def reorder(self, record: Record, position: int) -> None:
+        """Move a queued execution to a place among those of its priority."""
+        record.rank = self.backlog.rank_for(record.execution_id, position)
+        self.backlog.remove(record.execution_id)
+        self.enqueue(record)
+        self._store.update(record)
+
+    def set_held(self, record: Record, held: bool) -> None:
+        """Let a queued execution wait until it is released, or release it."""
+        record.held = held
+        (self.backlog.hold if held else self.backlog.release)(record.execution_id)
+        self._tell_state(record)
+
+    def set_paused(self, paused: bool) -> None:
+        """Let nothing be started, or let it again."""
+        self.paused = paused
+        self._store.set_setting("paused", paused)
+
+    def set_draining(self, draining: bool) -> None:
+        """Let nothing be accepted, or let it again."""
+        self.draining = draining
+        self._store.set_setting("draining", draining)
+
+    def add_reports(self, record: Record, reports: TaskReportsRaw) -> None:
+        """Progress and log lines of a running task."""
+        record.progress_count, record.log_count = reports.progress_count, reports.log_count
+        self._tell(record, pack(record, reports.reports))
+        self._store.update(record)
+
+    def keep_checkpoint(self, record: Record, key: str, value: Any) -> None:
+        """A value for a resumed run."""
+        self._store.save_checkpoint(record, key, value)
+
+    def prune(self, keep: int, max_age_seconds: float) -> list[str]:
+        """Forget some of the oldest ended executions that are too many or too old; returns which."""
+        return self._store.prune(keep, time.time() - max_age_seconds, _PRUNE_AT_ONCE)
+
+    # --- the end of a turn ---------------------------------------------------------------------------------------
+
+    def after_commit(self, execution_id: str, action: Callable[[], None]) -> None:
+        """Do something about an execution once what it is now is on disk."""
+        self._after_commit.append((execution_id, action))
+
+    def commit(self) -> None:
+        """Write all changes, then publish them.
+
+        Raises:
+            StoreError: nothing was written; what was not new stays for the next try, what was new call
+                :meth:`drop_new` for.
+        """
+        self._store.commit()
+        self._new.clear()
+        actions, self._after_commit = self._after_commit, []
+        for _, action in actions:
+            action()
+
+    def drop_new(self) -> set[str]:
+        """Take back what was accepted since the last commit; returns which."""
+        dropped, self._new = self._new, set()
+        for execution_id in dropped:
+            self.backlog.remove(execution_id)
+            self._store.discard(self.active.pop(execution_id))
+        self._after_commit = [entry for entry in self._after_commit if entry[0] not in dropped]
+        return dropped
+
+    # --- inside --------------------------------------------------------------------------------------------------
+
+    def _tell_state(self, record: Record) -> None:
+        self._tell(record, pack_state(record))
+        self._store.update(record)
+
+    def _tell(self, record: Record, batch: bytes) -> None:
+        execution_id = record.execution_id
+        self._store.append_events(record, batch)
+        self._on_event(execution_id, record.event_count)
+        self._after_commit.append((execution_id, lambda: self._publish(execution_id, batch)))
+        if execution_id in self.active:
+            size = self._event_bytes.get(execution_id, 0) + len(batch)
+            self._event_bytes[execution_id] = size
+            if size > _COMPACT_ABOVE_BYTES:
+                self._after_commit.append((execution_id, lambda: self._compact(record)))
+                self._event_bytes[execution_id] = 0
+
+    def _compact(self, record: Record) -> None:
+        stored = self._store.events_after(record.number, 0, limit_bytes=2**62)
+        batches = [self._decode_batch(batch) for batch in stored]
+        self._store.replace_events(record, compact(batches))
+        try:
+            self._store.commit()
+        except StoreError as error:  # its writes stay for the next commit
+            _log.warning("the events of %s could not be compacted now: %s", record.execution_id, error)
