@@ -1,0 +1,214 @@
+"""What can be typed: the commands with their options and help. Loads nothing heavy until a command runs."""
+
+import importlib.metadata
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from openhcs_runtime.cli import commands
+from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
+from openhcs_runtime.cli.output import print_document, print_error
+
+__all__ = ["app", "main"]
+
+PROGRAM = "openhcs-runtime"
+
+# typer brings its own click or uses an installed one, by version; both derive BadParameter from their UsageError.
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+Port = Annotated[
+    int, typer.Option(min=1, max=64535, metavar="P", help="Data port of the server; its control port is 1000 higher.")
+]
+Host = Annotated[
+    str | None,
+    typer.Option(metavar="H", help="Use TCP and this address, e.g. 127.0.0.1, instead of a socket file of this user."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+def main() -> int:
+    """Run the command line of this process; gives the exit code."""
+    arguments = sys.argv[1:] or ["--help"]
+    try:
+        code: int | None = app(args=arguments, prog_name=PROGRAM, standalone_mode=False)
+        return code or ExitCode.OK
+    except CommandError as error:
+        return _fail(error, arguments)
+    except _UsageError as error:
+        return _fail(_usage_error(error), arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail(CommandError(ErrorKind.INTERRUPTED, "interrupted", ExitCode.INTERRUPTED), arguments)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone; Python would complain about the rest of it
+        return ExitCode.FAILED
+
+
+def _fail(error: CommandError, arguments: list[str]) -> int:
+    if "--json" in arguments:
+        print_document({}, error)
+    else:
+        print_error(error)
+    return error.exit_code
+
+
+def _usage_error(error: Exception) -> CommandError:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else PROGRAM
+    message = getattr(error, "format_message", lambda: str(error))().rstrip(".")
+    return CommandError(ErrorKind.USAGE, f"{message} (see '{command} --help')")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"{PROGRAM} {importlib.metadata.version(PROGRAM)}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Run image pipelines over microscopy plates on a background server.
+
+    Try it: make a small plate, count its nuclei, end the server:
+
+    \b
+      openhcs-runtime make-plate demo
+      openhcs-runtime run demo
+      openhcs-runtime stop
+
+    A run goes on when its terminal is closed; status shows it, cancel stops it.
+
+    Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted with Ctrl-C.
+    """
+
+
+@app.command("make-plate")
+def make_plate(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the plate.")],
+    wells: Annotated[int, typer.Option(min=1, max=1536, metavar="N", help="Wells, along the rows from A01.")] = 6,
+    sites: Annotated[int, typer.Option(min=1, metavar="N", help="Image positions per well.")] = 2,
+    channels: Annotated[int, typer.Option(min=1, metavar="N", help="Channels; the first one shows nuclei.")] = 2,
+    z: Annotated[int, typer.Option("--z", min=1, metavar="N", help="Planes per position.")] = 1,
+    size: Annotated[int, typer.Option(min=32, metavar="N", help="Edge of an image in pixels.")] = 512,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="The same seed gives the same plate.")] = 0,
+    as_json: Json = False,
+) -> int:
+    """Make a plate of simulated nuclei, with the true counts in truth.csv.
+
+    \b
+      openhcs-runtime make-plate demo
+      openhcs-runtime make-plate big --wells 96 --sites 4 --size 1024 --seed 7
+    """
+    return commands.make_plate(
+        folder, wells=wells, sites=sites, channels=channels, z=z, size=size, seed=seed, as_json=as_json
+    )
+
+
+@app.command("run")
+def run(
+    plate: Annotated[Path, typer.Argument(metavar="PLATE", help="The folder that holds the plate's images.")],
+    pipeline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.py", help="Pipeline file; without it nuclei in channel 1 are counted."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where results go; PLATE_results beside the plate without it.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Wells at the same time; one per core without it.")
+    ] = None,
+    port: Port = 7777,
+    host: Host = None,
+    as_json: Json = False,
+) -> int:
+    """Run a pipeline over a plate and watch it, one bar per well.
+
+    A background server does the work; it is started when none runs, and stays for the next run. Closing the terminal
+    does not end the run. Ctrl-C cancels it and keeps the wells that are done.
+
+    \b
+      openhcs-runtime run demo
+      openhcs-runtime run /data/plate7 --pipeline segment.py --output /data/out --workers 8
+      openhcs-runtime run demo --json > result.json
+
+    A pipeline file is Python that defines pipeline_steps, a list of FunctionStep; optionally global_config and
+    pipeline_config:
+
+    \b
+      from openhcs_runtime import FunctionStep
+      from openhcs_runtime.functions import measure_objects, segment_nuclei
+      pipeline_steps = [
+          FunctionStep(segment_nuclei),
+          FunctionStep((measure_objects, {"name": "nuclei"})),
+      ]
+    """
+    options = commands.RunOptions(plate, pipeline, output, workers, commands.Place(port, host))
+    return commands.run_plate(options, as_json=as_json)
+
+
+@app.command("serve")
+def serve(port: Port = 7777, host: Host = None, as_json: Json = False) -> int:
+    """Run a server in this terminal until Ctrl-C, instead of one in the background.
+
+    \b
+      openhcs-runtime serve
+      openhcs-runtime serve --port 7800 --host 127.0.0.1
+    """
+    return commands.serve(commands.Place(port, host), as_json=as_json)
+
+
+@app.command("status")
+def status(
+    execution_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="An execution, or how its id begins; all without it.")
+    ] = None,
+    port: Port = 7777,
+    host: Host = None,
+    as_json: Json = False,
+) -> int:
+    """Show the server and its executions, or one of them in full. Never starts a server.
+
+    \b
+      openhcs-runtime status
+      openhcs-runtime status 4f2a91
+    """
+    return commands.show_status(commands.Place(port, host), execution_id, as_json=as_json)
+
+
+@app.command("cancel")
+def cancel(
+    execution_id: Annotated[str, typer.Argument(metavar="ID", help="An execution, or how its id begins.")],
+    well: Annotated[str | None, typer.Option(metavar="W", help="Stop only this well, e.g. B06.")] = None,
+    port: Port = 7777,
+    host: Host = None,
+    as_json: Json = False,
+) -> int:
+    """Stop an execution, or one well of it, at its next image group. What is done is kept.
+
+    \b
+      openhcs-runtime cancel 4f2a91
+      openhcs-runtime cancel 4f2a91 --well B06
+    """
+    return commands.cancel(commands.Place(port, host), execution_id, well, as_json=as_json)
+
+
+@app.command("stop")
+def stop(port: Port = 7777, host: Host = None, as_json: Json = False) -> int:
+    """End the server and wait until its process has ended. Executions that run are interrupted.
+
+    \b
+      openhcs-runtime stop
+    """
+    return commands.stop(commands.Place(port, host), as_json=as_json)

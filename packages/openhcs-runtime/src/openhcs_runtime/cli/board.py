@@ -1,0 +1,183 @@
+"""What is known of a run while it goes on: events go in, a frozen view of plate and wells comes out."""
+
+import enum
+import threading
+import time
+from dataclasses import dataclass, replace
+
+from zmqruntime.messages import (
+    Event,
+    ExecutionStatus,
+    LogLevel,
+    LogLine,
+    ProgressPhase,
+    ProgressStatus,
+    ProgressUpdate,
+    StateChange,
+)
+
+__all__ = ["Board", "BoardView", "Stage", "WellState", "WellView"]
+
+_MOST_WARNINGS = 100
+_LOUD = (LogLevel.WARNING, LogLevel.ERROR, LogLevel.CRITICAL)
+
+
+class Stage(enum.Enum):
+    """How far the whole run is."""
+
+    QUEUED = "queued"
+    LOADING = "loading the pipeline"
+    INIT = "reading the plate"
+    COMPILE = "checking the pipeline"
+    STARTING = "starting workers"
+    WELLS = "working"
+    FINISHING = "writing tables"
+    CANCELLING = "cancelling"
+    ENDED = "ended"
+
+
+class WellState(enum.Enum):
+    """How far a well is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+_ENDINGS = {
+    ProgressStatus.COMPLETED: WellState.COMPLETE,
+    ProgressStatus.ERROR: WellState.FAILED,
+    ProgressStatus.CANCELLED: WellState.CANCELLED,
+}
+_STEP_PHASES = (ProgressPhase.STEP_STARTED, ProgressPhase.PATTERN_GROUP, ProgressPhase.STEP_COMPLETED)
+
+
+@dataclass(frozen=True, slots=True)
+class WellView:
+    """One well; ``fraction`` is 0 to 1, ``step_index`` counts from 0."""
+
+    well: str
+    state: WellState = WellState.WAITING
+    fraction: float = 0.0
+    step_name: str = ""
+    step_index: int = 0
+    total_steps: int = 0
+    error: str = ""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more happens in it."""
+        return self.state not in (WellState.WAITING, WellState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class BoardView:
+    """The run at one moment. ``elapsed`` is in seconds since it left the queue."""
+
+    stage: Stage
+    wells: tuple[WellView, ...]
+    elapsed: float
+    warnings: tuple[str, ...]
+
+    @property
+    def fraction(self) -> float:
+        """How much of the plate is done, 0 to 1; a well that failed needs no more time, so it counts as done."""
+        if not self.wells:
+            return 0.0
+        return sum(1.0 if well.state is WellState.FAILED else well.fraction for well in self.wells) / len(self.wells)
+
+    def count(self, *states: WellState) -> int:
+        """How many wells are in one of these states."""
+        return sum(well.state in states for well in self.wells)
+
+    @property
+    def done(self) -> int:
+        """How many wells have been worked on to their end, good or bad."""
+        return self.count(WellState.COMPLETE, WellState.FAILED)
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds that the rest takes if it goes on as before; None while it is too early to say."""
+        if self.stage is not Stage.WELLS or self.fraction < 0.02 or self.elapsed < 3:
+            return None
+        return self.elapsed * (1 - self.fraction) / self.fraction
+
+
+class Board:
+    """Takes the events of one execution in their order; any thread may look."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stage = Stage.QUEUED
+        self._wells: dict[str, WellView] = {}
+        self._warnings: list[str] = []
+        self._began: float | None = None
+        self._ended: float | None = None
+
+    def take(self, event: Event) -> None:
+        """Take in one event."""
+        with self._lock:
+            match event:
+                case ProgressUpdate():
+                    self._take_progress(event)
+                case StateChange():
+                    self._take_status(event.execution.status)
+                case LogLine(level=level, text=text):
+                    if level in _LOUD and len(self._warnings) < _MOST_WARNINGS:
+                        self._warnings.append(text)
+
+    def view(self) -> BoardView:
+        """The run as it is now."""
+        with self._lock:
+            until = time.monotonic() if self._ended is None else self._ended
+            elapsed = 0.0 if self._began is None else until - self._began
+            return BoardView(self._stage, tuple(self._wells.values()), elapsed, tuple(self._warnings))
+
+    def _take_status(self, status: ExecutionStatus) -> None:
+        match status:
+            case ExecutionStatus.QUEUED:
+                self._stage = Stage.QUEUED
+            case ExecutionStatus.RUNNING:
+                self._stage, self._began = Stage.LOADING, time.monotonic()
+            case ExecutionStatus.CANCELLING:
+                self._stage = Stage.CANCELLING
+            case _:
+                self._stage, self._ended = Stage.ENDED, time.monotonic()
+
+    def _take_progress(self, update: ProgressUpdate) -> None:
+        if update.phase is ProgressPhase.INIT:
+            self._go_on(Stage.INIT)
+        elif update.phase is ProgressPhase.COMPILE:
+            self._go_on(Stage.STARTING if update.status is ProgressStatus.COMPLETED else Stage.COMPILE)
+            if update.axis_id:
+                self._wells.setdefault(update.axis_id, WellView(update.axis_id, total_steps=update.total_steps))
+        else:
+            self._take_well(update)
+            all_ended = all(well.has_ended for well in self._wells.values())
+            self._go_on(Stage.FINISHING if all_ended else Stage.WELLS)
+
+    def _take_well(self, update: ProgressUpdate) -> None:
+        known = self._wells.get(update.axis_id, WellView(update.axis_id))
+        if update.phase is ProgressPhase.AXIS_COMPLETED:
+            state = _ENDINGS.get(update.status, WellState.FAILED)
+            fraction = 1.0 if state is WellState.COMPLETE else known.fraction
+            changed = replace(known, state=state, fraction=fraction, error=update.error or "")
+        elif update.phase in _STEP_PHASES:
+            of_step = update.completed / update.total if update.total else 0.0
+            changed = replace(
+                known,
+                state=WellState.RUNNING,
+                fraction=(update.step_index + of_step) / max(1, update.total_steps),
+                step_name=update.step_name,
+                step_index=update.step_index,
+                total_steps=update.total_steps,
+            )
+        else:
+            changed = replace(known, state=WellState.RUNNING, total_steps=update.total_steps)
+        self._wells[update.axis_id] = changed
+
+    def _go_on(self, stage: Stage) -> None:
+        if self._stage not in (Stage.CANCELLING, Stage.ENDED):
+            self._stage = stage

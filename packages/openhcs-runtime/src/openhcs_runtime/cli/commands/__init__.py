@@ -1,0 +1,31 @@
+"""What the commands do. Each is loaded when it is used, so that help and version answer at once."""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from openhcs_runtime.cli.commands.executions import cancel, show_status
+    from openhcs_runtime.cli.commands.plates import make_plate
+    from openhcs_runtime.cli.commands.run import RunOptions, run_plate
+    from openhcs_runtime.cli.commands.servers import serve, stop
+    from openhcs_runtime.cli.connection import Place
+
+_HOMES = {
+    "Place": "openhcs_runtime.cli.connection",
+    "RunOptions": "openhcs_runtime.cli.commands.run",
+    "cancel": "openhcs_runtime.cli.commands.executions",
+    "make_plate": "openhcs_runtime.cli.commands.plates",
+    "run_plate": "openhcs_runtime.cli.commands.run",
+    "serve": "openhcs_runtime.cli.commands.servers",
+    "show_status": "openhcs_runtime.cli.commands.executions",
+    "stop": "openhcs_runtime.cli.commands.servers",
+}
+
+__all__ = ["Place", "RunOptions", "cancel", "make_plate", "run_plate", "serve", "show_status", "stop"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(_HOMES[name]), name)
+    return value

@@ -1,0 +1,122 @@
+"""Reaching a server from a command, and the errors of that in words for a user."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
+from openhcs_runtime.client import ZMQExecutionClient
+from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
+from zmqruntime.client import ZMQClient
+from zmqruntime.config import TransportMode
+from zmqruntime.exceptions import (
+    ConfigurationError,
+    ConnectionFailedError,
+    PortInUseError,
+    RequestRefusedError,
+    RequestTimeoutError,
+    ServerLostError,
+    ServerStartError,
+    ZMQRuntimeError,
+)
+from zmqruntime.execution import ExecutionClient
+from zmqruntime.messages import ErrorCode
+from zmqruntime.transport import is_listening
+
+__all__ = ["Place", "attached", "clear_errors", "connected", "no_server"]
+
+_CONNECT_SECONDS = 20.0
+
+_KINDS: tuple[tuple[type[ZMQRuntimeError], ErrorKind, ExitCode], ...] = (
+    (PortInUseError, ErrorKind.PORT_IN_USE, ExitCode.USAGE),
+    (ConfigurationError, ErrorKind.CONFIGURATION, ExitCode.USAGE),
+    (ServerLostError, ErrorKind.SERVER_LOST, ExitCode.FAILED),
+    (ConnectionFailedError, ErrorKind.NO_SERVER, ExitCode.FAILED),
+    (RequestTimeoutError, ErrorKind.TIMEOUT, ExitCode.FAILED),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the server is: its port, and a host when it listens on TCP."""
+
+    port: int
+    host: str | None
+
+    @property
+    def options(self) -> str:
+        """How the place is written on a command line, with a blank before it; empty for the default."""
+        port = f" --port {self.port}" if self.port != OPENHCS_CONFIG.default_port else ""
+        return port + (f" --host {self.host}" if self.host else "")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether paths mean the same there as here."""
+        return self.host in (None, "localhost", "127.0.0.1", "::1")
+
+
+@contextlib.contextmanager
+def attached(place: Place) -> Iterator[ExecutionClient | None]:
+    """A client of the server that runs, None when none does; never starts one."""
+    client = ExecutionClient(place.port, host=place.host, config=OPENHCS_CONFIG)
+    with clear_errors(client), contextlib.closing(_Closing(client)):
+        try:
+            client.connect(_CONNECT_SECONDS)
+        except PortInUseError:
+            raise
+        except ConnectionFailedError:
+            yield None
+            return
+        yield client
+
+
+@contextlib.contextmanager
+def connected(place: Place) -> Iterator[ZMQExecutionClient]:
+    """A client of the server that runs, or of a new one that goes on without us."""
+    client = ZMQExecutionClient(place.port, persistent=True, host=place.host)
+    with clear_errors(client), contextlib.closing(_Closing(client)):
+        client.connect(_CONNECT_SECONDS)
+        yield client
+
+
+class _Closing:
+    def __init__(self, client: ZMQClient) -> None:
+        self.close = client.disconnect
+
+
+def no_server(place: Place) -> str:
+    """The words for it."""
+    return f"no server runs on port {place.port}" + (f" of {place.host}" if place.host else "")
+
+
+@contextlib.contextmanager
+def clear_errors(client: ZMQClient | None = None) -> Iterator[None]:
+    """Turn what the server layer raises, and Ctrl-C, into a CommandError."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise CommandError(ErrorKind.INTERRUPTED, "interrupted", ExitCode.INTERRUPTED) from error
+    except ServerStartError as error:
+        raise _start_error(error, client) from error
+    except RequestRefusedError as error:
+        if error.code is ErrorCode.NOT_FOUND:
+            raise CommandError(ErrorKind.NOT_FOUND, f"{error} ('openhcs-runtime status' lists what it has)") from error
+        raise CommandError(ErrorKind.REFUSED, str(error), ExitCode.FAILED) from error
+    except ZMQRuntimeError as error:
+        entries = ((kind, code) for known_type, kind, code in _KINDS if isinstance(error, known_type))
+        kind, code = next(entries, (ErrorKind.REFUSED, ExitCode.FAILED))
+        raise CommandError(kind, str(error), code) from error
+
+
+def _start_error(error: ServerStartError, client: ZMQClient | None) -> CommandError:
+    """A server that ends at once most often found the port taken."""
+    reason = next(iter(reversed(error.log_tail.splitlines())), "")
+    if client is not None and client.transport_mode is TransportMode.TCP and _is_taken(client):
+        return CommandError(ErrorKind.PORT_IN_USE, reason or str(error))
+    message = str(error).partition("\n")[0]
+    return CommandError(ErrorKind.SERVER_START, f"{message}: {reason}" if reason else message, ExitCode.FAILED)
+
+
+def _is_taken(client: ZMQClient) -> bool:
+    ports = (client.port, client.control_port)
+    return any(is_listening(port, client.host, client.transport_mode, client.config) for port in ports)

@@ -1,0 +1,82 @@
+"""Executions in words and tables."""
+
+import datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from openhcs_runtime.cli.wording import STATUS_STYLES, duration, plural
+from openhcs_runtime.client import PlateExecution
+from openhcs_runtime.results import ResultStatus
+from zmqruntime.messages import ExecutionSnapshot, PongResponse, StatusResponse
+
+__all__ = ["print_execution", "print_executions"]
+
+
+def print_executions(server: PongResponse, report: StatusResponse) -> None:
+    """The server in one line, and its executions in a table."""
+    console = Console(highlight=False)
+    console.print(
+        f"Server on port {server.port}: process {server.pid}, version {server.version}, "
+        f"{report.running} running, {report.queued} queued"
+    )
+    if not report.executions:
+        console.print("No executions yet.")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("Execution", no_wrap=True)
+    table.add_column("Status", no_wrap=True)
+    table.add_column("Submitted", no_wrap=True)
+    table.add_column("Took", no_wrap=True, justify="right")
+    table.add_column("Plate", overflow="fold")
+    for execution in report.executions:
+        table.add_row(
+            execution.execution_id,
+            _status(execution),
+            _moment(execution.submitted_at),
+            _took(execution),
+            execution.plate_id,
+        )
+    console.print(table)
+
+
+def print_execution(execution: PlateExecution) -> None:
+    """One execution in full."""
+    console = Console(highlight=False)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    table.add_row("Execution", execution.execution_id)
+    table.add_row("Status", _status(execution))
+    table.add_row("Plate", execution.plate_id)
+    table.add_row("Submitted", _moment(execution.submitted_at))
+    for label, moment in (("Started", execution.started_at), ("Ended", execution.ended_at)):
+        if moment is not None:
+            table.add_row(label, _moment(moment))
+    plate = execution.plate
+    if plate is not None:
+        table.add_row("Results", plate.output_dir)
+        table.add_row("Wells", ", ".join(f"{len(plate.wells_with(status))} {status}" for status in ResultStatus))
+    if execution.error:
+        table.add_row("Error", Text(execution.error))
+    console.print(table)
+
+
+def _status(execution: ExecutionSnapshot) -> Text:
+    text = execution.status.value
+    if execution.queue_position:
+        text += f" ({plural(execution.queue_position, 'run')} before it)"
+    return Text(text, style=STATUS_STYLES[execution.status])
+
+
+def _took(execution: ExecutionSnapshot) -> str:
+    if execution.started_at is None or execution.ended_at is None:
+        return ""
+    return duration(execution.ended_at - execution.started_at)
+
+
+def _moment(seconds: float) -> str:
+    moment = datetime.datetime.fromtimestamp(seconds)
+    is_today = moment.date() == datetime.datetime.now().date()
+    return moment.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M")

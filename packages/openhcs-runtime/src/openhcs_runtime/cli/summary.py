@@ -1,0 +1,129 @@
+"""What a run came to, for people and as the JSON document."""
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from openhcs_runtime.cli.board import BoardView, WellState
+from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
+from openhcs_runtime.cli.wording import duration, plural
+from openhcs_runtime.client import PlateExecution
+from openhcs_runtime.plate_tasks import Refusal, RefusalKind
+from openhcs_runtime.results import PlateResult, ResultStatus
+from zmqruntime.messages import ExecutionStatus
+
+__all__ = ["error_of", "kept_text", "print_summary", "run_document"]
+
+_FAILED_ROWS = 20
+_INPUT_KINDS = {
+    RefusalKind.PLATE: ErrorKind.PLATE,
+    RefusalKind.PIPELINE: ErrorKind.PIPELINE,
+    RefusalKind.COMPILE: ErrorKind.COMPILE,
+    RefusalKind.OUTPUT: ErrorKind.OUTPUT,
+}
+"""Refusals that whoever typed the command can put right."""
+
+
+def error_of(execution: PlateExecution) -> CommandError | None:
+    """Why the run is not a success; None when it is one."""
+    refusal, plate = execution.refusal, execution.plate
+    match execution.status:
+        case ExecutionStatus.FAILED if refusal is not None:
+            return _refused(refusal)
+        case ExecutionStatus.FAILED if plate is not None:
+            return CommandError(ErrorKind.WELLS_FAILED, _failed_text(plate), ExitCode.FAILED)
+        case ExecutionStatus.COMPLETE if plate is not None and plate.status is not ResultStatus.COMPLETE:
+            cancelled = plural(len(plate.wells_with(ResultStatus.CANCELLED)), "well")
+            return CommandError(ErrorKind.CANCELLED, f"{cancelled} cancelled; the others are done", ExitCode.FAILED)
+        case ExecutionStatus.COMPLETE:
+            return None
+        case ExecutionStatus.CANCELLED:
+            return CommandError(ErrorKind.CANCELLED, "the run was cancelled", ExitCode.FAILED)
+        case _:
+            return CommandError(
+                ErrorKind.TASK, f"the run ended as {execution.status}: {execution.message}", ExitCode.FAILED
+            )
+
+
+def run_document(execution: PlateExecution, view: BoardView) -> dict[str, Any]:
+    """The JSON document of a run, without its error."""
+    plate = execution.plate
+    return {
+        "execution_id": execution.execution_id,
+        "status": execution.status.value,
+        "result": plate.to_dict() if plate is not None else None,
+        "warnings": list(view.warnings),
+        "cpu_seconds": execution.cpu_seconds,
+        "peak_memory_bytes": execution.peak_memory_bytes,
+    }
+
+
+def print_summary(execution: PlateExecution) -> None:
+    """Where the results are, what was found, and which wells failed."""
+    plate = execution.plate
+    if plate is None:
+        return
+    console = Console(highlight=False)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style="bold")
+    table.add_column(overflow="fold")
+    table.add_row("Wells", _well_counts(plate))
+    for name, count in plate.counts.items():
+        table.add_row(name.removesuffix("_count").replace("_", " ").capitalize(), f"{count:,}")
+    table.add_row("Time", duration(plate.elapsed_s))
+    table.add_row("Results", Text(plate.output_dir))
+    tables = [Path(path).name for path in (plate.measurements, plate.objects) if path]
+    if tables:
+        table.add_row("Tables", ", ".join(tables))
+    console.print()
+    console.print(table)
+    if plate.wells_with(ResultStatus.FAILED):
+        console.print()
+        _print_failed(console, plate)
+
+
+def kept_text(view: BoardView, execution: PlateExecution) -> str:
+    """What is left of a run that was cancelled."""
+    done, plate = view.count(WellState.COMPLETE), execution.plate
+    if not view.wells:
+        return "before any well was begun"
+    where = f" and kept in {plate.output_dir}" if plate is not None and done else ""
+    return f"{done} of {plural(len(view.wells), 'well')} done{where}"
+
+
+def _print_failed(console: Console, plate: PlateResult) -> None:
+    failed = plate.wells_with(ResultStatus.FAILED)
+    table = Table(box=None, pad_edge=False, header_style="bold red")
+    table.add_column("Failed", no_wrap=True)
+    table.add_column("Step", no_wrap=True)
+    table.add_column("Reason", overflow="fold")
+    for well in failed[:_FAILED_ROWS]:
+        table.add_row(well.well, Text(well.step or "-"), Text(well.error))
+    console.print(table)
+    if len(failed) > _FAILED_ROWS:
+        console.print(f"and {len(failed) - _FAILED_ROWS:,} more; --json lists them all")
+
+
+def _well_counts(plate: PlateResult) -> str:
+    counts = {status: len(plate.wells_with(status)) for status in ResultStatus}
+    others = [f"{count} {status.value}" for status, count in counts.items() if count]
+    return ", ".join(others)
+
+
+def _failed_text(plate: PlateResult) -> str:
+    failed = len(plate.wells_with(ResultStatus.FAILED))
+    parts = [f"{failed} of {plural(len(plate.wells), 'well')} failed"] if failed else []
+    return "; ".join([*parts, *([plate.error] if plate.error else [])])
+
+
+def _refused(refusal: Refusal) -> CommandError:
+    kind = _INPUT_KINDS.get(refusal.refused)
+    code = ExitCode.FAILED if kind is None else ExitCode.USAGE
+    kind = kind or (ErrorKind.WORKERS if refusal.refused is RefusalKind.WORKERS else ErrorKind.TASK)
+    if len(refusal.problems) == 1:
+        return CommandError(kind, refusal.problems[0], code)
+    message = f"{plural(len(refusal.problems), 'problem')} found before any image was read:"
+    return CommandError(kind, message, code, refusal.problems)

@@ -1,0 +1,105 @@
+"""Watching a run: its events go to a board, and from there to bars on a terminal or to a few plain lines elsewhere."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+from rich.live import Live
+
+from openhcs_runtime.cli.bars import BoardBars, plate_text
+from openhcs_runtime.cli.board import Board, Stage, WellState, WellView
+from zmqruntime.exceptions import ZMQRuntimeError
+from zmqruntime.execution import ExecutionClient
+from zmqruntime.messages import Event
+
+__all__ = ["PlainLines", "watching"]
+
+_FRAMES_PER_SECOND = 10
+_LAST_EVENTS_SECONDS = 2.0
+_PLAIN_SECONDS = 10.0
+_PLAIN_SHARES = 10
+_PLAIN_FAILURES = 20
+
+
+@contextlib.contextmanager
+def watching(client: ExecutionClient, execution_id: str, *, quiet: bool) -> Iterator[Board]:
+    """Show the run while the block waits for its end."""
+    board = Board()
+    console = Console(highlight=False)
+    if quiet:
+        with _fed(client, execution_id, board, lambda event: None):
+            yield board
+    elif console.is_terminal:
+        live = Live(BoardBars(board), console=console, refresh_per_second=_FRAMES_PER_SECOND)
+        warnings = _Warnings(board, lambda text: console.print(text, style="yellow", markup=False))
+        with live, _fed(client, execution_id, board, lambda event: warnings.tell()):
+            yield board
+    else:
+        lines = PlainLines(board, lambda text: print(text, flush=True))
+        with _fed(client, execution_id, board, lambda event: lines.tell()):
+            yield board
+
+
+@contextlib.contextmanager
+def _fed(client: ExecutionClient, execution_id: str, board: Board, on_event: Callable[[Event], None]) -> Iterator[None]:
+    """Bring all events of the execution to the board; when the block ends by itself, it has got the last ones."""
+
+    def feed() -> None:
+        # A lost server is told by whoever waits for the end in the block.
+        with contextlib.suppress(ZMQRuntimeError):
+            for event in client.events(execution_id):
+                board.take(event)
+                on_event(event)
+
+    thread = threading.Thread(target=feed, name="watch", daemon=True)
+    thread.start()
+    yield
+    thread.join(_LAST_EVENTS_SECONDS)
+
+
+class _Warnings:
+    """Prints each warning of a run once."""
+
+    def __init__(self, board: Board, write: Callable[[str], None]) -> None:
+        self._board = board
+        self._write = write
+        self._told = 0
+
+    def tell(self) -> None:
+        """Print those that are new."""
+        warnings = self._board.view().warnings
+        for text in warnings[self._told :]:
+            self._write(f"Warning: {text}")
+        self._told = len(warnings)
+
+
+class PlainLines:
+    """A line whenever another tenth of the wells is done, or when there was none for some seconds; warnings and
+    failed wells at once."""
+
+    def __init__(self, board: Board, write: Callable[[str], None]) -> None:
+        self._board = board
+        self._write = write
+        self._warnings = _Warnings(board, write)
+        self._failed: set[str] = set()
+        self._share = 0
+        self._last = time.monotonic()
+
+    def tell(self) -> None:
+        """Print what is worth a line since the last call."""
+        self._warnings.tell()
+        view = self._board.view()
+        for well in view.wells:
+            if well.state is WellState.FAILED and well.well not in self._failed:
+                self._tell_failed(well)
+        share = view.done * _PLAIN_SHARES // max(1, len(view.wells))
+        if view.stage is not Stage.ENDED and (share > self._share or time.monotonic() - self._last > _PLAIN_SECONDS):
+            self._share, self._last = share, time.monotonic()
+            self._write(f"Plate {int(view.fraction * 100):3d} %  {plate_text(view)}")
+
+    def _tell_failed(self, well: WellView) -> None:
+        self._failed.add(well.well)
+        if len(self._failed) <= _PLAIN_FAILURES:
+            self._write(f"Well {well.well} failed: {well.error}")

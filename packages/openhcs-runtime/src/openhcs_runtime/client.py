@@ -1,0 +1,199 @@
+"""Submit pipelines to an OpenHCS execution server from Python, and wait for what comes of them."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+
+import openhcs_runtime
+from openhcs_runtime.config import GlobalConfig, PipelineConfig
+from openhcs_runtime.exceptions import PipelineError
+from openhcs_runtime.plate_tasks import OPENHCS_CONFIG, PlateTask, Refusal, read_result
+from openhcs_runtime.results import PlateResult
+from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.execution import ExecutionClient
+from zmqruntime.messages import CancelResponse, ExecutionSnapshot, Message, ProgressUpdate
+
+if TYPE_CHECKING:
+    from openhcs_runtime.pipeline.source import Pipeline
+    from openhcs_runtime.pipeline.step import FunctionStep
+
+    PipelineSteps: TypeAlias = Pipeline | Sequence[FunctionStep] | str | os.PathLike[str]
+
+__all__ = ["PlateExecution", "SubmitResponse", "ZMQExecutionClient", "read_pipeline_file"]
+
+
+class SubmitResponse(Message, frozen=True, kw_only=True, tag="submitted"):
+    """The submission is on the server's disk; ``status`` is ``accepted``."""
+
+    execution_id: str
+    status: str = "accepted"
+
+
+class PlateExecution(ExecutionSnapshot, frozen=True, kw_only=True):
+    """An execution of a pipeline over a plate; can also be read like a mapping (``execution["status"]``)."""
+
+    @classmethod
+    def of(cls, snapshot: ExecutionSnapshot) -> "PlateExecution":
+        """The same execution with what is known about plates."""
+        return cls(**{name: getattr(snapshot, name) for name in ExecutionSnapshot.__struct_fields__})
+
+    @property
+    def message(self) -> str:
+        """Why it failed, else the status in a word."""
+        return self.error or self.status.value
+
+    @property
+    def plate(self) -> PlateResult | None:
+        """How each well ended and where the results are; None when no well was worked on."""
+        result = read_result(self.result)
+        return result if isinstance(result, PlateResult) else None
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why no well was worked on, where that is so."""
+        result = read_result(self.result)
+        return result if isinstance(result, Refusal) else None
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.__struct_fields__ and name not in ("message", "plate", "refusal"):
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """What ``execution[name]`` gives, or ``default`` if there is no such thing."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+
+class ZMQExecutionClient(ExecutionClient):
+    """Runs pipelines on the server of ``port``, which it starts when none answers.
+
+        with ZMQExecutionClient(port=7777) as client:
+            response = client.execute_pipeline(plate_id="/data/plate", pipeline_steps=steps)
+            print(response["status"], response["message"])
+
+    Args:
+        port: the server's data port; 7777 when None.
+        persistent: whether a server that this client starts outlives it.
+        host: where a TCP server is; naming one selects TCP.
+        progress_callback: called, in a thread of its own, with every :class:`zmqruntime.ProgressUpdate` of what this
+            client submits.
+        transport_mode, config: as for :class:`zmqruntime.ZMQClient`.
+    """
+
+    server_target = "openhcs_runtime.server:OpenHCSExecutionServer"
+
+    def __init__(
+        self,
+        port: int | None = None,
+        persistent: bool = False,
+        host: str | None = None,
+        progress_callback: Callable[[ProgressUpdate], None] | None = None,
+        *,
+        transport_mode: TransportMode | None = None,
+        config: ZMQConfig | None = None,
+    ) -> None:
+        super().__init__(
+            port,
+            host=host,
+            transport_mode=transport_mode,
+            config=config or OPENHCS_CONFIG,
+            persistent=persistent,
+            progress_callback=progress_callback,
+        )
+
+    @property
+    def has_started_server(self) -> bool:
+        """Whether the server is one that this client started."""
+        return self._process is not None
+
+    def execute_pipeline(
+        self,
+        plate_id: str | os.PathLike[str],
+        pipeline_steps: "PipelineSteps",
+        global_config: GlobalConfig | None = None,
+        pipeline_config: PipelineConfig | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> PlateExecution:
+        """:meth:`submit_pipeline`, then :meth:`wait`. A failed plate is in the response's status, not raised."""
+        accepted = self.submit_pipeline(plate_id, pipeline_steps, global_config, pipeline_config)
+        return self.wait(accepted.execution_id, timeout)
+
+    def submit_pipeline(
+        self,
+        plate_id: str | os.PathLike[str],
+        pipeline_steps: "PipelineSteps",
+        global_config: GlobalConfig | None = None,
+        pipeline_config: PipelineConfig | None = None,
+    ) -> SubmitResponse:
+        """Hand a pipeline and a plate to the server, and return once that is on its disk.
+
+        Args:
+            plate_id: folder of the plate; relative to the current folder.
+            pipeline_steps: a list of ``FunctionStep``; a loaded ``Pipeline``; the path of a pipeline file (a path
+                object, or a text that ends in ``.py``); or the source text of one.
+            global_config, pipeline_config: take the place of the pipeline's own.
+
+        Raises:
+            PipelineError: the steps can't be written as source, or the file can't be read.
+            RequestRefusedError: the server could not write the submission to disk.
+            RequestTimeoutError: no reply in time.
+        """
+        source, name = _source_of(pipeline_steps)
+        task = PlateTask(
+            plate_path=os.fspath(plate_id),
+            source=source,
+            source_name=name,
+            global_config=global_config,
+            pipeline_config=pipeline_config,
+            base_dir=os.getcwd(),
+        )
+        return self.submit_task(task)
+
+    def submit_task(self, task: PlateTask) -> SubmitResponse:
+        """Hand over a task that is put together already; raises as :meth:`submit_pipeline` does."""
+        payload = msgspec.to_builtins(task)
+        return SubmitResponse(execution_id=self.submit(payload, plate_id=task.plate_path))
+
+    def wait(self, execution_id: str, timeout: float | None = None) -> PlateExecution:
+        """Wait until an execution has ended; see :meth:`zmqruntime.execution.ExecutionClient.wait`."""
+        return PlateExecution.of(super().wait(execution_id, timeout))
+
+    def cancel_execution(self, execution_id: str, axis_id: str | None = None) -> CancelResponse:
+        """Ask an execution, or one well of it, to stop; ``["status"]`` is ``ok`` if it will."""
+        return self.cancel(execution_id, axis_id)
+
+
+def read_pipeline_file(path: str | os.PathLike[str]) -> str:
+    """The text of a pipeline file, which is not run.
+
+    Raises PipelineError when it can't be read.
+    """
+    try:
+        return Path(path).expanduser().read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise PipelineError(f"pipeline file {path} is no text in UTF-8: save it as UTF-8") from error
+    except FileNotFoundError as error:
+        raise PipelineError(f"no such pipeline file: {path}") from error
+    except OSError as error:
+        raise PipelineError(f"pipeline file {path} can't be read: {error.strerror or error}") from error
+
+
+def _source_of(pipeline: "PipelineSteps") -> tuple[str, str]:
+    """The source text of a pipeline, and its name."""
+    if isinstance(pipeline, os.PathLike) or (isinstance(pipeline, str) and _looks_like_path(pipeline)):
+        return read_pipeline_file(pipeline), os.fspath(pipeline)
+    if isinstance(pipeline, str):
+        return pipeline, "pipeline.py"
+    file = getattr(pipeline, "file", None)
+    return openhcs_runtime.to_source(pipeline), file.name if file is not None else "pipeline.py"
+
+
+def _looks_like_path(text: str) -> bool:
+    return "\n" not in text and text.endswith(".py")

@@ -1,0 +1,190 @@
+"""Makes a pipeline ready for a plate: checks all that can be checked before an image is read, then plans each well.
+
+Pure: it reads and writes no file. The same inputs give the same plans and signatures.
+"""
+
+import dataclasses
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from openhcs_runtime.components import Component
+from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
+from openhcs_runtime.exceptions import CompileError
+from openhcs_runtime.pipeline.check import Flow, import_problem, step_problems
+from openhcs_runtime.pipeline.declare import OutputKind, StepFunction, traits_of
+from openhcs_runtime.pipeline.source import file_of_function
+from openhcs_runtime.pipeline.step import FunctionStep
+from openhcs_runtime.plan import CompiledPlate, PlateJob, WellPlan
+from openhcs_runtime.plates.base import ImageRef, Plate
+
+SIGNATURE_VERSION = "1"
+"""Part of every signature: changes when the engine's own results do."""
+
+
+def compile_plate(
+    plate: Plate,
+    steps: Sequence[FunctionStep],
+    global_config: GlobalConfig,
+    pipeline_config: PipelineConfig,
+    output_dir: Path,
+    problems: Iterable[str] = (),
+) -> CompiledPlate:
+    """Plan every well.
+
+    problems: what the caller already found; reported together with the rest.
+    Raises CompileError with all problems, each naming its step and, where one is concerned, its well.
+    """
+    enabled = tuple(step for step in steps if step.enabled)
+    found = [*problems, *_setting_problems(plate, pipeline_config, output_dir)]
+    if not enabled:
+        found.append("the pipeline has no enabled step")
+    for number, step in enumerate(enabled, start=1):
+        where = f"step {number} {step.name!r}"
+        found += [f"{where}: {problem}" for problem in dict.fromkeys(step_problems(step, plate.components))]
+        if global_config.mode is ExecutionMode.PROCESSES:
+            found += [f"{where}: {problem}" for problem in _import_problems(step)]
+    wells = [well for well in plate.wells if pipeline_config.wells is None or well in pipeline_config.wells]
+    if not found:
+        found += _flow_problems(plate, wells, enabled)
+    if found:
+        raise CompileError(found)
+    job = PlateJob(
+        plate_format=plate.format,
+        steps=enabled,
+        output_dir=str(output_dir),
+        pixel_size_um=plate.pixel_size_um,
+        named=frozenset(component for component, values in plate.components.items() if len(values) > 1),
+        folders=_folders(enabled),
+    )
+    base = _job_digest(job)
+    plans = tuple(_plan_well(plate, well, base, pipeline_config) for well in wells)
+    return CompiledPlate(
+        plate_path=str(plate.path),
+        job=job,
+        wells=plans,
+        mode=global_config.mode,
+        workers=global_config.workers_for(len(plans)),
+        signature=_digest([base, *(plan.signature for plan in plans)]),
+    )
+
+
+def default_output_dir(plate_path: Path) -> Path:
+    """The folder `<plate>_results` beside the plate."""
+    return plate_path.parent / f"{plate_path.name}_results"
+
+
+def _setting_problems(plate: Plate, config: PipelineConfig, output_dir: Path) -> list[str]:
+    problems = []
+    if output_dir == plate.path or output_dir.is_relative_to(plate.path):
+        problems.append(f"output folder {output_dir} is in the plate itself: choose another output folder")
+    unknown = [well for well in config.wells or () if well not in plate.images]
+    if unknown:
+        problems.append(f"the plate has no images of well(s) {', '.join(unknown)}, which wells in PipelineConfig names")
+    if config.wells is not None and not config.wells:
+        problems.append("wells in PipelineConfig is empty: leave it out for all wells")
+    return problems
+
+
+def _import_problems(step: FunctionStep) -> list[str]:
+    functions = {call.function: None for chain in step.branches().values() for call in chain}
+    return [problem for function in functions if (problem := import_problem(function))]
+
+
+def _flow_problems(plate: Plate, wells: Sequence[str], steps: Sequence[FunctionStep]) -> list[str]:
+    """Follow the images of each well through the steps; wells with the same images are followed once."""
+    problems: dict[str, None] = {}
+    layouts: dict[tuple[Any, ...], str] = {}
+    for well in wells:
+        if plate.missing.get(well):
+            continue  # fails by itself, with the names of what is missing
+        keys = [image.key for image in plate.images[well]]
+        by_well = well if any(step.group_by is Component.WELL for step in steps) else ""
+        layout = (by_well, *((key.site, key.channel, key.z_index, key.timepoint) for key in keys))
+        if layout in layouts:
+            continue
+        layouts[layout] = well
+        flow = Flow(keys)
+        for number, step in enumerate(steps, start=1):
+            found = flow.follow(step)
+            if step.group_by is Component.WELL:
+                found = [problem for problem in found if not problem.startswith("works on no image")]
+            if found:
+                problems.update(dict.fromkeys(f"step {number} {step.name!r}, well {well}: {line}" for line in found))
+                break
+    return list(problems)
+
+
+def _plan_well(plate: Plate, well: str, base: str, config: PipelineConfig) -> WellPlan:
+    images = plate.images[well]
+    missing = () if config.allow_gaps else plate.missing.get(well, ())
+    return WellPlan(
+        well=well,
+        images=images,
+        missing=missing,
+        signature=_digest([base, well, *(_image_text(image, plate.path) for image in images)]),
+    )
+
+
+def _image_text(image: ImageRef, plate: Path) -> str:
+    name = Path(image.path)
+    inside = name.relative_to(plate).as_posix() if name.is_relative_to(plate) else name.as_posix()
+    return f"{inside} {image.key} {image.size} {image.mtime_ns}"
+
+
+def _folders(steps: Sequence[FunctionStep]) -> tuple[str, ...]:
+    """Where each step writes: right into `labels/` and `images/` when only one step does, else into a folder of its
+    own."""
+    labelling = sum(_writes_labels(step) for step in steps)
+    materializing = sum(step.materialize for step in steps)
+    if labelling <= 1 and materializing <= 1:
+        return ("",) * len(steps)
+    slugs = ["".join(c if c.isalnum() or c in "-_" else "_" for c in step.name)[:60] for step in steps]
+    taken = Counter(slugs)
+    return tuple(f"{number}_{slug}" if taken[slug] > 1 else slug for number, slug in enumerate(slugs, start=1))
+
+
+def _writes_labels(step: FunctionStep) -> bool:
+    calls = [call for chain in step.branches().values() for call in chain]
+    return any(OutputKind.LABELS in traits_of(call.function).outputs for call in calls)
+
+
+def _job_digest(job: PlateJob) -> str:
+    """Digest of everything but the images that decides what a well gives; not of where it is written."""
+    parts = [SIGNATURE_VERSION, job.plate_format.value, repr(job.pixel_size_um), repr(sorted(job.named)), *job.folders]
+    return _digest([*parts, *(_stable_text(step) for step in job.steps)])
+
+
+def _stable_text(value: object) -> str:
+    """A text that is equal for equal values, in any process."""
+    if isinstance(value, Enum):
+        return f"{type(value).__qualname__}.{value.name}"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [f"{f.name}={_stable_text(getattr(value, f.name))}" for f in dataclasses.fields(value)]
+        return f"{type(value).__qualname__}({', '.join(fields)})"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{k!r}: {_stable_text(v)}" for k, v in sorted(value.items(), key=repr)) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_stable_text, value)) + "]"
+    if isinstance(value, (set, frozenset)):
+        return "{" + ", ".join(sorted(map(_stable_text, value))) + "}"
+    if callable(value):
+        return _function_text(value)
+    return repr(value)
+
+
+def _function_text(function: StepFunction) -> str:
+    file = file_of_function(function)
+    name = getattr(function, "__qualname__", repr(function))
+    return f"{_digest([file.text])}:{name}" if file else f"{getattr(function, '__module__', '')}:{name}"
+
+
+def _digest(parts: Iterable[str]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part.encode())
+        digest.update(b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,67 @@
+"""Everything that this package raises on purpose.
+
+The tree, each line with what went wrong:
+
+    OpenHCSError
+    ├── PlateError            the plate folder itself: missing, empty, no images in it
+    ├── ImageError            one image: missing, cut short, unreadable, of the wrong shape
+    ├── PipelineError         the pipeline as written; lists all problems
+    │   └── CompileError      the pipeline on this plate; lists all problems with step and well
+    ├── StepError             a step's function failed or gave something else than it declares
+    ├── OutputError           a result could not be written
+    ├── WorkerError           worker processes could not be started
+    └── LifecycleError        a call that the state of the object does not allow
+"""
+
+from collections.abc import Iterable, Sequence
+
+
+class OpenHCSError(Exception):
+    """Base class; its text is one clear line for a user."""
+
+
+class PlateError(OpenHCSError):
+    """The plate can't be opened."""
+
+
+class ImageError(OpenHCSError):
+    """An image can't be used; `path` is its file (empty when there is none)."""
+
+    def __init__(self, message: str, path: str = "") -> None:
+        super().__init__(message, path)
+        self.message = message
+        self.path = path
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class PipelineError(OpenHCSError):
+    """The pipeline can't be used; `problems` has one line for each thing that is wrong."""
+
+    def __init__(self, problems: str | Iterable[str]) -> None:
+        self.problems: Sequence[str] = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return "; ".join(self.problems)
+
+
+class CompileError(PipelineError):
+    """The pipeline does not fit this plate or configuration; found before any image is read."""
+
+
+class StepError(OpenHCSError):
+    """A step failed in a well."""
+
+
+class OutputError(OpenHCSError):
+    """A result could not be written; names the folder and the remedy."""
+
+
+class WorkerError(OpenHCSError):
+    """The worker processes of a run could not be started."""
+
+
+class LifecycleError(OpenHCSError):
+    """The object is in a state that does not allow this call."""

@@ -1,0 +1,35 @@
+"""Ways to work on many wells at once, behind one small interface."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from openhcs_runtime.config import ExecutionMode
+from openhcs_runtime.executors.processes import ProcessExecutor, warm_up
+from openhcs_runtime.executors.threads import ThreadExecutor
+from openhcs_runtime.plan import PlateJob, WellPlan
+from openhcs_runtime.results import WellResult
+from zmqruntime.execution import Task
+
+__all__ = ["WellExecutor", "make_executor", "warm_up"]
+
+
+class WellExecutor(Protocol):
+    """Works on wells, each taken by whichever worker is free. May be used for one run after the other, then closed."""
+
+    def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan]) -> Iterator[WellResult]:
+        """One result per plan, in the order in which they end.
+
+        Wells that the task says are cancelled are not begun. Raises WorkerError when no worker can be started.
+        """
+
+    def close(self) -> None:
+        """End all workers; may be called twice."""
+
+
+def make_executor(mode: ExecutionMode, workers: int) -> WellExecutor:
+    """An executor with so many workers."""
+    match mode:
+        case ExecutionMode.THREADS:
+            return ThreadExecutor(workers)
+        case ExecutionMode.PROCESSES:
+            return ProcessExecutor(workers)

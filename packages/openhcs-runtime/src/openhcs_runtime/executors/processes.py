@@ -1,0 +1,212 @@
+"""Wells in worker processes of this machine: one that dies costs the well in hand, and a new one takes its place.
+
+Each worker has a pipe of its own, so it is always known which well it works on, and it ends when this process does.
+"""
+
+import multiprocessing
+import signal
+import weakref
+from collections import deque
+from collections.abc import Iterator, Sequence
+from multiprocessing import forkserver
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openhcs_runtime.exceptions import WorkerError
+from openhcs_runtime.executors.worker import PRELOAD, EndOfRun, Ready, WellTask, serve
+from openhcs_runtime.outputs.atomic import remove_leftovers
+from openhcs_runtime.pipeline.packing import pack_job
+from openhcs_runtime.plan import PlateJob, WellPlan
+from openhcs_runtime.progress import WellProgress
+from openhcs_runtime.results import ResultStatus, WellResult
+from zmqruntime.execution import Task
+from zmqruntime.messages import ProgressStatus
+
+if TYPE_CHECKING:  # not all platforms have both
+    from multiprocessing.context import ForkServerContext, SpawnContext
+
+_START_ATTEMPTS = 3
+_EXIT_SECONDS = 5.0
+_DYING_SECONDS = 0.5
+"""A process that closed its pipe is about to end: time for it to leave its own exit code before it is killed."""
+
+
+class ProcessExecutor:
+    """See `openhcs_runtime.executors.WellExecutor`; workers stay for the next run until `close`."""
+
+    def __init__(self, workers: int) -> None:
+        self._size = workers
+        self._workers: list[_Worker] = []
+        self._failed_starts = 0
+        weakref.finalize(self, _end_all, self._workers)
+
+    def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan]) -> Iterator[WellResult]:
+        """One result per plan, in the order in which they end."""
+        link, packed = task.link(), pack_job(job)
+        waiting = deque(plans)
+        try:
+            while waiting or any(worker.plan for worker in self._workers):
+                while waiting and task.is_cancelled(waiting[0].well):
+                    yield _cancelled(task, job, waiting.popleft())
+                while waiting and (worker := self._idle_worker()):
+                    if worker.give(waiting[0], WellTask(link, packed, waiting[0])):
+                        waiting.popleft()
+                    else:
+                        self._drop(worker)
+                for worker in self._wait():
+                    yield from self._hear(task, job, worker, waiting)
+        finally:
+            for worker in [worker for worker in self._workers if worker.plan or not worker.leave()]:
+                self._drop(worker)  # when busy, the run was given up: nobody awaits its result any more
+
+    def close(self) -> None:
+        """End all workers; may be called twice."""
+        _end_all(self._workers)
+
+    def _idle_worker(self) -> "_Worker | None":
+        idle = next((worker for worker in self._workers if worker.plan is None), None)
+        if idle is None and len(self._workers) < self._size:
+            idle = _Worker()
+            self._workers.append(idle)
+        return idle
+
+    def _wait(self) -> "list[_Worker]":
+        """The busy workers that have something to say, be it that they have died."""
+        busy: dict[Any, _Worker] = {worker.connection: worker for worker in self._workers if worker.plan}
+        return [busy[connection] for connection in wait(list(busy))] if busy else []
+
+    def _hear(self, task: Task, job: PlateJob, worker: "_Worker", waiting: deque[WellPlan]) -> Iterator[WellResult]:
+        try:
+            message = worker.connection.recv()
+        except (EOFError, OSError):
+            message = None
+        if isinstance(message, Ready):
+            worker.ready = True
+            self._failed_starts = 0
+        elif isinstance(message, WellResult):
+            worker.plan = None
+            yield message
+        else:
+            plan = worker.plan
+            assert plan is not None
+            code = self._drop(worker)
+            remove_leftovers(Path(job.output_dir))
+            if worker.ready:
+                yield _lost(task, job, plan, code)
+            else:
+                waiting.appendleft(plan)
+
+    def _drop(self, worker: "_Worker") -> int | None:
+        """Take a worker out. Raises WorkerError when workers keep dying before they have said a word."""
+        self._workers.remove(worker)
+        was_busy, code = worker.plan is not None, worker.end()
+        if not worker.ready and was_busy:
+            self._failed_starts += 1
+        if self._failed_starts >= _START_ATTEMPTS:
+            self._failed_starts = 0
+            raise WorkerError(
+                f"worker processes end while they start ({_exit_text(code)}). A script that runs a pipeline needs "
+                "'if __name__ == \"__main__\":' around its top-level calls; or use mode 'threads'"
+            )
+        return code
+
+
+class _Worker:
+    """One worker process with its pipe; `plan` is the well that it works on."""
+
+    def __init__(self) -> None:
+        context = _context()
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=serve, args=(theirs,), name="openhcs-worker", daemon=True)
+        self.plan: WellPlan | None = None
+        self.ready = False
+        try:
+            self.process.start()
+        except (OSError, EOFError) as error:
+            self.connection.close()
+            raise WorkerError(f"no worker process can be started: {error}") from error
+        finally:
+            theirs.close()
+
+    def give(self, plan: WellPlan, work: WellTask) -> bool:
+        """Hand over a well; false when the process is gone."""
+        self.plan = plan
+        try:
+            self.connection.send(work)
+        except OSError:
+            return False
+        return True
+
+    def leave(self) -> bool:
+        """Let an idle worker leave the task of the run that ends; false when it does not answer."""
+        try:
+            self.connection.send(EndOfRun())
+            return self.connection.poll(_EXIT_SECONDS) and isinstance(self.connection.recv(), Ready)
+        except (EOFError, OSError):
+            return False
+
+    def end(self) -> int | None:
+        """End the process whatever it does; returns its exit code (negative: the signal)."""
+        self.connection.close()
+        if self.plan is not None:
+            self.process.join(_DYING_SECONDS)
+            self.process.kill()
+        self.process.join(_EXIT_SECONDS)
+        if self.process.exitcode is None:
+            self.process.kill()
+            self.process.join()
+        code = self.process.exitcode
+        self.process.close()
+        return code
+
+
+def warm_up() -> None:
+    """Begin to import, in the background, what worker processes need; returns at once. Does nothing where it can't."""
+    if _can_fork_from_server():
+        _context()
+        forkserver.ensure_running()
+
+
+def _can_fork_from_server() -> bool:
+    return "forkserver" in multiprocessing.get_all_start_methods()
+
+
+def _context() -> "SpawnContext | ForkServerContext":
+    """Never a plain fork: it copies locks that other threads hold."""
+    if not _can_fork_from_server():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([PRELOAD])
+    return context
+
+
+def _end_all(workers: list[_Worker]) -> None:
+    for worker in workers:
+        worker.connection.close()
+    while workers:
+        workers.pop().end()
+
+
+def _cancelled(task: Task, job: PlateJob, plan: WellPlan) -> WellResult:
+    """The result of a well that was not begun."""
+    WellProgress(task, plan.well, [step.name for step in job.steps]).ended(ProgressStatus.CANCELLED)
+    return WellResult(well=plan.well, status=ResultStatus.CANCELLED)
+
+
+def _lost(task: Task, job: PlateJob, plan: WellPlan, code: int | None) -> WellResult:
+    """The result of a well whose worker process died."""
+    error = f"the worker process that worked on well {plan.well} ended unexpectedly ({_exit_text(code)})"
+    WellProgress(task, plan.well, [step.name for step in job.steps]).ended(ProgressStatus.ERROR, error=error)
+    return WellResult(well=plan.well, status=ResultStatus.FAILED, error=error)
+
+
+def _exit_text(code: int | None) -> str:
+    if code is None:
+        return "no exit code"
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"

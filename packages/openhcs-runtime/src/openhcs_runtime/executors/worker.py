@@ -1,0 +1,71 @@
+"""What runs in a worker process: one well after the other, until the other end of its pipe is closed."""
+
+import contextlib
+import importlib
+import signal
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+from openhcs_runtime.pipeline.packing import PackedJob, unpack_job
+from openhcs_runtime.plan import WellPlan
+from openhcs_runtime.results import ResultStatus, WellResult
+from openhcs_runtime.wells import run_well
+from zmqruntime.execution import TaskLink, die_with_parent, join_task
+
+PRELOAD = "openhcs_runtime.executors.preload"
+"""What makes a process ready to be a worker; imported once, before workers are forked, where they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A worker can take work: its first word, and its answer to `EndOfRun`."""
+
+
+@dataclass(frozen=True, slots=True)
+class WellTask:
+    """One well to work on as a part of a task."""
+
+    link: TaskLink
+    job: PackedJob
+    plan: WellPlan
+
+
+@dataclass(frozen=True, slots=True)
+class EndOfRun:
+    """The task is about to end: leave it, when all that was reported to it has arrived."""
+
+
+def serve(connection: "Connection[object, object]") -> None:
+    """Work on what comes through the pipe."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle: it cancels
+    importlib.import_module(PRELOAD)
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            connection.send(Ready())
+            _run_wells(connection)
+
+
+def _run_wells(connection: "Connection[object, object]") -> None:
+    """One run: the wells up to `EndOfRun`. They share one way to their task, since each costs a millisecond or two."""
+    work = connection.recv()
+    if not isinstance(work, WellTask):
+        return
+    with join_task(work.link):
+        while isinstance(work, WellTask):
+            connection.send(_run(work))
+            work = connection.recv()
+
+
+def _run(work: WellTask) -> WellResult:
+    try:
+        job = unpack_job(work.job)
+    except Exception as error:  # noqa: BLE001  it imports the user's modules
+        return WellResult(
+            well=work.plan.well,
+            status=ResultStatus.FAILED,
+            error=f"the pipeline can't be loaded in a worker process: {type(error).__name__}: {error}",
+            traceback=traceback.format_exc(),
+        )
+    return run_well(job, work.plan)

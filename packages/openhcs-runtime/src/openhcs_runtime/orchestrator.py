@@ -1,0 +1,272 @@
+"""Takes a plate through initialize, compile and execute; works by itself or as part of a task of a server."""
+
+import contextlib
+import enum
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from openhcs_runtime.compiler import compile_plate, default_output_dir
+from openhcs_runtime.components import well_position
+from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
+from openhcs_runtime.exceptions import LifecycleError, OpenHCSError, OutputError
+from openhcs_runtime.executors import WellExecutor, make_executor, warm_up
+from openhcs_runtime.outputs.atomic import check_folder, remove_leftovers
+from openhcs_runtime.outputs.plate import write_tables
+from openhcs_runtime.pipeline.source import Pipeline
+from openhcs_runtime.pipeline.step import FunctionStep
+from openhcs_runtime.plan import CompiledPlate
+from openhcs_runtime.plates import Plate, open_plate
+from openhcs_runtime.progress import report_plate
+from openhcs_runtime.results import PlateResult, overall_status
+from zmqruntime.execution import Task, current_task, local_task
+from zmqruntime.messages import LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
+
+ProgressCallback = Callable[[str, str, str, dict[str, Any]], None]
+"""`(axis_id, step, status, metadata)`: well ("" for the plate), step name, progress status, the whole update as a
+dict."""
+
+
+class OrchestratorState(enum.Enum):
+    """How far an orchestrator is. Each call needs at least the state before it; execute goes back to COMPILED."""
+
+    CREATED = "created"
+    INITIALIZED = "initialized"
+    COMPILED = "compiled"
+    EXECUTING = "executing"
+    CLOSED = "closed"
+
+
+class PipelineOrchestrator:
+    """Runs a pipeline over a plate: `initialize()`, `compile()`, `execute()`, as often as wanted.
+
+    plate_path: folder of the plate. pipeline_steps: the steps, or a loaded `Pipeline` whose own settings hold where
+    none are
+    given here. progress_callback: called with every progress report, from another thread; what it raises is logged.
+
+    Inside a task of an execution server, progress, log and cancelling are that task's; anywhere else they are its own.
+    Worker processes stay between calls of `execute`; `close` (or a `with` block) ends them.
+    """
+
+    def __init__(
+        self,
+        plate_path: str | os.PathLike[str],
+        pipeline_steps: Pipeline | Sequence[FunctionStep],
+        global_config: GlobalConfig | None = None,
+        pipeline_config: PipelineConfig | None = None,
+        progress_callback: ProgressCallback | None = None,
+    ) -> None:
+        pipeline = pipeline_steps if isinstance(pipeline_steps, Pipeline) else Pipeline(tuple(pipeline_steps))
+        self.plate_path = Path(plate_path).expanduser()
+        self.steps = pipeline.steps
+        self.global_config = global_config or pipeline.global_config or GlobalConfig()
+        self.pipeline_config = pipeline_config or pipeline.pipeline_config or PipelineConfig()
+        self._callback = progress_callback
+        self._lock = threading.Lock()
+        self._state = OrchestratorState.CREATED
+        self._plate: Plate | None = None
+        self._compiled: CompiledPlate | None = None
+        self._executor: tuple[object, WellExecutor] | None = None
+        self._task: Task | None = None
+        self._cancel_requests: set[str | None] = set()
+
+    @property
+    def state(self) -> OrchestratorState:
+        """How far it is."""
+        return self._state
+
+    @property
+    def plate(self) -> Plate:
+        """The opened plate. Raises LifecycleError before `initialize`."""
+        if self._plate is None:
+            raise LifecycleError("the plate is not open yet: call initialize() first")
+        return self._plate
+
+    def initialize(self) -> Plate:
+        """Open the plate and list its images. Raises PlateError."""
+        self._require(
+            "initialize", OrchestratorState.CREATED, OrchestratorState.INITIALIZED, OrchestratorState.COMPILED
+        )
+        if self.global_config.mode is ExecutionMode.PROCESSES:
+            warm_up()
+        with self._in_task() as task, _reported(task, ProgressPhase.INIT):
+            self._plate = open_plate(self.plate_path)
+            self._compiled = None
+            for problem in self._plate.problems:
+                task.log.warning(problem.message)
+        self._state = OrchestratorState.INITIALIZED
+        return self._plate
+
+    def compile(self) -> CompiledPlate:
+        """Check everything that can be checked and plan each well. Raises CompileError with all problems."""
+        self._require("compile", OrchestratorState.INITIALIZED, OrchestratorState.COMPILED)
+        with self._in_task() as task, _reported(task, ProgressPhase.COMPILE):
+            output_dir, problems = self._output_dir(), []
+            try:
+                if not output_dir.is_relative_to(self.plate.path):
+                    check_folder(output_dir)
+            except OutputError as error:
+                problems.append(str(error))
+            self._compiled = compile_plate(
+                self.plate, self.steps, self.global_config, self.pipeline_config, output_dir, problems
+            )
+        self._state = OrchestratorState.COMPILED
+        return self._compiled
+
+    def execute(self) -> PlateResult:
+        """Work on all wells and say how each ended. A failed well stops no other.
+
+        Raises WorkerError when no worker process can be started.
+        """
+        self._require("execute", OrchestratorState.COMPILED)
+        compiled = self._compiled
+        assert compiled is not None
+        self._state = OrchestratorState.EXECUTING
+        try:
+            with self._in_task() as task:
+                return self._execute(task, compiled)
+        finally:
+            with self._lock:
+                self._task = None
+                self._state = OrchestratorState.COMPILED
+
+    def run(self) -> PlateResult:
+        """`initialize`, `compile` and `execute`."""
+        self.initialize()
+        self.compile()
+        return self.execute()
+
+    def cancel(self, axis_id: str | None = None) -> None:
+        """Let the run, or one well, stop at its next pattern group; from any thread.
+
+        Also holds for runs that begin later, until `reset_cancellation`.
+        """
+        with self._lock:
+            self._cancel_requests.add(axis_id)
+            task = self._task
+        if task is not None:
+            task.request_cancel(axis_id)
+
+    def reset_cancellation(self) -> None:
+        """Forget earlier calls of `cancel`; what a server's task was told stays. Raises LifecycleError during a run."""
+        with self._lock:
+            if self._state is OrchestratorState.EXECUTING:
+                raise LifecycleError("a run can't be un-cancelled: call reset_cancellation() after it has ended")
+            self._cancel_requests.clear()
+
+    def close(self) -> None:
+        """End the worker processes; may be called twice. The orchestrator can't be used after it."""
+        self._state = OrchestratorState.CLOSED
+        if self._executor is not None:
+            self._executor[1].close()
+            self._executor = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _execute(self, task: Task, compiled: CompiledPlate) -> PlateResult:
+        started = time.monotonic()
+        with self._lock:
+            self._task = task
+            requests = list(self._cancel_requests)
+        for axis_id in requests:
+            task.request_cancel(axis_id)
+        output_dir = Path(compiled.job.output_dir)
+        remove_leftovers(output_dir)
+        executor = self._executor_for(compiled)
+        ended = {result.well: result for result in executor.run(task, compiled.job, compiled.wells)}
+        wells = tuple(ended[well] for well in sorted(ended, key=well_position))
+        tables, failure = {}, ""
+        try:
+            tables = write_tables(output_dir, compiled.job, wells)
+        except OutputError as error:
+            failure = str(error)
+        return PlateResult(
+            status=overall_status(wells, cancelled=task.cancelled, error=failure),
+            plate_path=compiled.plate_path,
+            output_dir=compiled.job.output_dir,
+            signature=compiled.signature,
+            wells=wells,
+            measurements=tables.get("measurements", ""),
+            objects=tables.get("objects", ""),
+            error=failure,
+            elapsed_s=time.monotonic() - started,
+        )
+
+    def _executor_for(self, compiled: CompiledPlate) -> WellExecutor:
+        wanted = (compiled.mode, compiled.workers)
+        if self._executor is not None and self._executor[0] != wanted:
+            self._executor[1].close()
+            self._executor = None
+        if self._executor is None:
+            self._executor = (wanted, make_executor(compiled.mode, compiled.workers))
+        return self._executor[1]
+
+    def _output_dir(self) -> Path:
+        given = self.pipeline_config.output_dir
+        return Path(given).expanduser().resolve() if given else default_output_dir(self.plate.path)
+
+    def _require(self, call: str, *states: OrchestratorState) -> None:
+        if self._state not in states:
+            order = "initialize(), compile(), execute()"
+            raise LifecycleError(f"{call}() can't be called when it is {self._state.value}; the order is {order}")
+
+    @contextlib.contextmanager
+    def _in_task(self) -> Iterator[Task]:
+        """The task of the server that runs this code, or one of its own."""
+        outer = current_task()
+        if self._callback is None and outer.execution_id:
+            yield outer
+            return
+        relay = _Relay(outer if outer.execution_id else None, self._callback)
+        with local_task(relay.on_event, plate_id=str(self.plate_path)) as task:
+            relay.inner = task
+            if outer.cancelled:
+                task.request_cancel()
+            yield task
+
+
+class _Relay:
+    """Brings reports to the progress callback; and, inside a server's task, also to that task and its cancelling
+    back."""
+
+    def __init__(self, outer: Task | None, callback: ProgressCallback | None) -> None:
+        self.inner: Task | None = None
+        self._outer = outer
+        self._callback = callback
+
+    def on_event(self, event: ProgressUpdate | LogLine) -> None:
+        """Called on another thread, one event after the other."""
+        if self._outer is not None:
+            self._pass_on(event, self._outer)
+        if self._callback is not None and isinstance(event, ProgressUpdate):
+            self._callback(event.axis_id, event.step_name, event.status.value, event.to_dict())
+
+    def _pass_on(self, event: ProgressUpdate | LogLine, outer: Task) -> None:
+        if isinstance(event, LogLine):
+            outer.log.log(logging.getLevelName(event.level.name), event.text)
+            return
+        outer.send_progress({**event.to_dict(), "execution_id": outer.execution_id, "plate_id": outer.plate_id})
+        if self.inner is not None and outer.is_cancelled(event.axis_id):
+            self.inner.request_cancel(None if outer.cancelled else event.axis_id)
+
+
+@contextlib.contextmanager
+def _reported(task: Task, phase: ProgressPhase) -> Iterator[None]:
+    report_plate(task, phase, ProgressStatus.STARTED)
+    try:
+        yield
+    except OpenHCSError as error:
+        report_plate(task, phase, ProgressStatus.ERROR, error=str(error))
+        raise
+    report_plate(task, phase, ProgressStatus.COMPLETED)

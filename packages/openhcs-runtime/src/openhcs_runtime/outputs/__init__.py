@@ -1,0 +1,1 @@
+"""Result files: written whole or not at all."""

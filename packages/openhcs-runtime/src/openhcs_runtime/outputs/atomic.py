@@ -1,0 +1,73 @@
+"""Files that are there whole or not at all, and clear words when the disk does not take them."""
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import psutil
+
+from openhcs_runtime.exceptions import OutputError
+
+_FULL = {errno.ENOSPC, errno.EFBIG, *([errno.EDQUOT] if hasattr(errno, "EDQUOT") else [])}
+_TEMPORARY = re.compile(r"\.(?P<pid>\d+)-[0-9a-f]{8}\.openhcs-part")
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place of `path` when the block ends well, and leaves no trace when it does not.
+
+    Raises OutputError when it can't be written.
+    """
+    temporary = path.parent / f".{os.getpid()}-{secrets.token_hex(4)}.openhcs-part"
+    with writing_to(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+@contextlib.contextmanager
+def writing_to(path: Path) -> Iterator[None]:
+    """Turn what the system says about writing `path` into an OutputError with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            reason = f"no space left in {path.parent} for {path.name}: free some or choose another output folder"
+        else:
+            reason = f"{path} can't be written: {error.strerror or error} (choose another output folder)"
+        raise OutputError(reason) from error
+
+
+def check_folder(folder: Path) -> None:
+    """Make the folder and try whether it takes a file. Raises OutputError."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"output folder {folder} is a file: choose another output folder")
+    probe = folder / f".{os.getpid()}-{secrets.token_hex(4)}.openhcs-part"
+    with writing_to(folder / "results"):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            probe.write_bytes(b"\0")
+        finally:
+            probe.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the unfinished files of processes that were killed; those of live processes stay."""
+    for path in folder.rglob(".*.openhcs-part"):
+        match = _TEMPORARY.fullmatch(path.name)
+        if match and not psutil.pid_exists(int(match["pid"])):
+            with contextlib.suppress(OSError):
+                path.unlink()

@@ -1,0 +1,53 @@
+"""Label images and step images as TIFF files."""
+
+from collections.abc import Set as AbstractSet
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from openhcs_runtime.components import PROJECTED, Component, ImageKey
+from openhcs_runtime.outputs.atomic import atomic_file
+
+_CENTIMETRE = 3
+"""ResolutionUnit centimetre of TIFF 6.0."""
+
+
+def image_name(key: ImageKey, named: AbstractSet[Component]) -> str:
+    """File name of an image made of `key`: `A01_s1_w1.tif`, with `_z` and `_t` where the plate has several of them."""
+    name = f"{key.well}_s{key.site}_w{key.channel}"
+    if Component.Z_INDEX in named and key.z_index != PROJECTED:
+        name += f"_z{key.z_index}"
+    if Component.TIMEPOINT in named and key.timepoint != PROJECTED:
+        name += f"_t{key.timepoint}"
+    return name + ".tif"
+
+
+def write_labels(path: Path, labels: NDArray[np.integer[Any]], pixel_size_um: float | None) -> None:
+    """Write one label plane (Y, X) as uint16, or uint32 when it has more than 65,535 objects; deflate.
+
+    Raises OutputError.
+    """
+    highest = int(labels.max(initial=0))
+    kind = np.uint16 if highest <= np.iinfo(np.uint16).max else np.uint32
+    write_plane(path, labels.astype(kind), pixel_size_um)
+
+
+def write_plane(path: Path, plane: NDArray[Any], pixel_size_um: float | None) -> None:
+    """Write one plane (Y, X) of any numeric type, deflate; bool becomes uint8. Raises OutputError."""
+    if plane.dtype == bool:
+        plane = plane.astype(np.uint8)
+    per_centimetre = 10000 / pixel_size_um if pixel_size_um else None
+    with atomic_file(path) as file:
+        tifffile.imwrite(
+            file,
+            plane,
+            photometric="minisblack",
+            compression="zlib",
+            metadata=None,
+            software=False,
+            resolution=(per_centimetre, per_centimetre) if per_centimetre else None,
+            resolutionunit=_CENTIMETRE if per_centimetre else None,
+        )

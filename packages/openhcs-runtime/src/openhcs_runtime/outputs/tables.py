@@ -1,0 +1,83 @@
+"""The tables of a plate: `measurements.csv` with a row per image measured, `objects.csv` with a row per object.
+
+Both begin with well, site, channel, z_index, timepoint and are sorted by these. A z_index of 0 is a projection. Empty
+cells are what could not be measured. CSV as in RFC 4180, with `\\n` at the line ends and a dot in numbers.
+"""
+
+import contextlib
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from openhcs_runtime.components import ImageKey
+from openhcs_runtime.outputs.atomic import atomic_file
+from openhcs_runtime.outputs.wells import WellPart
+
+KEY_COLUMNS = ("well", "site", "channel", "z_index", "timepoint")
+
+
+class _Writer(Protocol):
+    def writerow(self, row: Iterable[Any], /) -> Any: ...
+    def writerows(self, rows: Iterable[Iterable[Any]], /) -> None: ...
+
+
+def write_objects(path: Path, tables: Sequence[tuple[ImageKey, Mapping[str, NDArray[Any]]]]) -> None:
+    """Write the objects of one well. Raises OutputError."""
+    columns = list(dict.fromkeys(name for _, table in tables for name in table))
+    with _csv_file(path) as writer:
+        writer.writerow((*KEY_COLUMNS, *columns))
+        for key, table in tables:
+            where = (key.well, key.site, key.channel, key.z_index, key.timepoint)
+            rows = max((len(values) for values in table.values()), default=0)
+            cells = [
+                [_text(value) for value in table[name].tolist()] if name in table else [""] * rows for name in columns
+            ]
+            writer.writerows((*where, *row) for row in zip(*cells, strict=True))
+
+
+def write_measurements(path: Path, parts: Iterable[WellPart]) -> None:
+    """Write one table from the parts of all wells, in the order of the parts. Raises OutputError."""
+    measured = [image for part in parts for image in part.measured]
+    columns = list(dict.fromkeys(name for image in measured for name in image.values))
+    with _csv_file(path) as writer:
+        writer.writerow((*KEY_COLUMNS, *columns))
+        for image in measured:
+            where = (image.well, image.site, image.channel, image.z_index, image.timepoint)
+            writer.writerow((*where, *(_text(image.values.get(name)) for name in columns)))
+
+
+def join_objects(path: Path, sources: Sequence[Path]) -> None:
+    """Write one table from the objects of all wells, in the order of the files. Raises OutputError."""
+    columns: dict[str, None] = dict.fromkeys(KEY_COLUMNS)
+    for source in sources:
+        with source.open(encoding="utf-8", newline="") as part:
+            columns.update(dict.fromkeys(next(csv.reader(part))))
+    with _csv_file(path) as writer:
+        writer.writerow(columns)
+        for source in sources:
+            with source.open(encoding="utf-8", newline="") as part:
+                reader = csv.reader(part)
+                places = {name: place for place, name in enumerate(next(reader))}
+                order = [places.get(name) for name in columns]
+                writer.writerows([row[place] if place is not None else "" for place in order] for row in reader)
+
+
+@contextlib.contextmanager
+def _csv_file(path: Path) -> Iterator[_Writer]:
+    with atomic_file(path) as file:
+        text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
+        try:
+            yield csv.writer(text, lineterminator="\n")
+        finally:
+            text.detach()
+
+
+def _text(value: Any) -> str:
+    """A cell: at most nine significant digits, empty for what is no number."""
+    if value is None or value != value:
+        return ""
+    return f"{value:.9g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""Pipelines: steps, how they group images, and how they travel as Python source."""

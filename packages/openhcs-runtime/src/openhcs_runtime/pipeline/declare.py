@@ -1,0 +1,113 @@
+"""What a pipeline function says about itself, by decorators at its definition.
+
+A function takes a stack (n, Y, X) and gives a stack of the same n. These declare anything else:
+
+- `@special_outputs(OutputKind.LABELS, ...)`: it returns a tuple, the stack first, then one value per kind;
+- `@special_inputs(InputKind.LABELS, ...)`: it wants these as keyword arguments named like the kind;
+- `@reduces`: it gives one plane, (1, Y, X), for the whole stack (a projection);
+- `@per_plane`: it is written for one plane (Y, X) and is to be called for each.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Stack = NDArray[Any]
+"""Planes of any numeric type, (n, Y, X)."""
+StepFunction = Callable[..., Any]
+
+_ATTRIBUTE = "__openhcs_traits__"
+_F = TypeVar("_F", bound=StepFunction)
+_P = ParamSpec("_P")
+
+
+class OutputKind(StrEnum):
+    """What a function can return beside its stack."""
+
+    LABELS = "labels"
+    """Label image, integers (n, Y, X): 0 is background, each object has a number of its own in its plane."""
+    MEASUREMENTS = "measurements"
+    """A sequence of n `Measurements`, one per plane."""
+
+
+class InputKind(StrEnum):
+    """What the engine can hand to a function beside its stack; the value is the name of the argument."""
+
+    LABELS = "labels"
+    """The labels (n, Y, X) that an earlier function has made for the same images."""
+    PIXEL_SIZE_UM = "pixel_size_um"
+    """Edge of a pixel in micrometres, or None when the plate does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurements:
+    """What was measured in one plane. Column names end in their unit (`_px2`, `_um2`), without one for counts.
+
+    summary: one value per column for the plane.
+    objects: per column an array with one value per object, all of one length; may be empty.
+    """
+
+    summary: Mapping[str, int | float]
+    objects: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionTraits:
+    """The declarations of one function."""
+
+    outputs: tuple[OutputKind, ...] = ()
+    inputs: tuple[InputKind, ...] = ()
+    reduces: bool = False
+
+
+def traits_of(function: StepFunction) -> FunctionTraits:
+    """What `function` declares; a plain function declares nothing."""
+    traits = getattr(function, _ATTRIBUTE, None)
+    return traits if isinstance(traits, FunctionTraits) else FunctionTraits()
+
+
+def special_outputs(*kinds: OutputKind) -> Callable[[_F], _F]:
+    """Declare that the function returns `(stack, *values)` with one value for each kind, in this order."""
+    checked = tuple(OutputKind(kind) for kind in kinds)
+
+    def declare(function: _F) -> _F:
+        return _with_traits(function, replace(traits_of(function), outputs=checked))
+
+    return declare
+
+
+def special_inputs(*kinds: InputKind) -> Callable[[_F], _F]:
+    """Declare that the function takes these keyword arguments from the engine."""
+    checked = tuple(InputKind(kind) for kind in kinds)
+
+    def declare(function: _F) -> _F:
+        return _with_traits(function, replace(traits_of(function), inputs=checked))
+
+    return declare
+
+
+def reduces(function: _F) -> _F:
+    """Declare that the function gives one plane (1, Y, X) for its stack."""
+    return _with_traits(function, replace(traits_of(function), reduces=True))
+
+
+def per_plane(
+    function: Callable[Concatenate[NDArray[Any], _P], NDArray[Any]],
+) -> Callable[Concatenate[NDArray[Any], _P], NDArray[Any]]:
+    """Make a function of one plane (Y, X) into one of a stack (n, Y, X)."""
+
+    @functools.wraps(function)
+    def of_stack(stack: Stack, /, *args: _P.args, **kwargs: _P.kwargs) -> Stack:
+        return np.stack([function(plane, *args, **kwargs) for plane in stack])
+
+    return of_stack
+
+
+def _with_traits(function: _F, traits: FunctionTraits) -> _F:
+    setattr(function, _ATTRIBUTE, traits)
+    return function

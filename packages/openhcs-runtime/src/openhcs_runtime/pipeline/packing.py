@@ -1,0 +1,36 @@
+"""How the work on a plate travels to the worker processes of the same machine.
+
+Functions go by name; those defined in a pipeline file have its text sent along, which the worker loads first.
+"""
+
+import functools
+import pickle
+from dataclasses import dataclass
+
+from openhcs_runtime.pipeline.source import PipelineFile, file_of_function, load_module
+from openhcs_runtime.plan import PlateJob
+
+
+@dataclass(frozen=True, slots=True)
+class PackedJob:
+    """A `PlateJob` as bytes, and the pipeline files that its functions come from."""
+
+    files: tuple[PipelineFile, ...]
+    data: bytes
+
+
+def pack_job(job: PlateJob) -> PackedJob:
+    """Pack a job whose functions can all be imported (the compiler has checked that)."""
+    calls = [call for step in job.steps for chain in step.branches().values() for call in chain]
+    files = dict.fromkeys(file for call in calls if (file := file_of_function(call.function)))
+    return PackedJob(tuple(files), pickle.dumps(job, pickle.HIGHEST_PROTOCOL))
+
+
+@functools.lru_cache(maxsize=2)
+def unpack_job(packed: PackedJob) -> PlateJob:
+    """The job again; only for what `pack_job` of this machine's own process made."""
+    for file in packed.files:
+        load_module(file)
+    job = pickle.loads(packed.data)  # noqa: S301  from the parent process, through a private pipe
+    assert isinstance(job, PlateJob)
+    return job

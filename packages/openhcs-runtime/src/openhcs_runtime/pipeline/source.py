@@ -1,0 +1,145 @@
+"""Pipelines as Python source: a file is run to load one, and one is written as a file again.
+
+A pipeline file defines `pipeline_steps` (a list of `FunctionStep`), optionally `global_config` and `pipeline_config`.
+It is ordinary Python that runs when it is loaded: only load what may run as you. Functions defined in the file can be
+imported from the module `openhcs_pipeline_<digest of name and text>`, also in another process once that has loaded it.
+"""
+
+import ast
+import hashlib
+import linecache
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import TypeVar
+
+from openhcs_runtime.config import GlobalConfig, PipelineConfig
+from openhcs_runtime.exceptions import PipelineError
+from openhcs_runtime.pipeline.step import FunctionStep
+
+MODULE_PREFIX = "openhcs_pipeline_"
+_MAX_MODULES = 32
+_FILE_ATTRIBUTE = "__openhcs_pipeline_file__"
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineFile:
+    """The text of a pipeline file and the name that error messages give it."""
+
+    text: str
+    name: str = "pipeline.py"
+
+    @property
+    def module_name(self) -> str:
+        """Name under which functions of the file can be imported."""
+        digest = hashlib.sha256(f"{self.name}\0{self.text}".encode()).hexdigest()
+        return MODULE_PREFIX + digest[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Steps with their settings; `file` is what they were loaded from."""
+
+    steps: tuple[FunctionStep, ...]
+    global_config: GlobalConfig | None = None
+    pipeline_config: PipelineConfig | None = None
+    file: PipelineFile | None = field(default=None, compare=False)
+
+
+def load_pipeline(text: str, name: str = "pipeline.py") -> Pipeline:
+    """Run the text of a pipeline file and take what it defines. Loading the same text again gives equal steps.
+
+    Raises PipelineError with `name:line:` for a syntax error, an exception while it runs (unknown names, failed
+    imports, wrong arguments), or when what it defines is missing or of the wrong type.
+    """
+    file = PipelineFile(text, name)
+    namespace = vars(load_module(file))
+    tree = ast.parse(text)
+    if "pipeline_steps" not in namespace:
+        raise PipelineError(f"{name}: does not define pipeline_steps (a list of FunctionStep)")
+    steps = namespace["pipeline_steps"]
+    where = f"{name}:{_line_of(tree, 'pipeline_steps')}"
+    if not isinstance(steps, Sequence) or isinstance(steps, str):
+        raise PipelineError(f"{where}: pipeline_steps is {_kind(steps)}, not a list of FunctionStep")
+    for number, step in enumerate(steps, start=1):
+        if not isinstance(step, FunctionStep):
+            raise PipelineError(f"{where}: entry {number} of pipeline_steps is {_kind(step)}, not a FunctionStep")
+    return Pipeline(
+        steps=tuple(steps),
+        global_config=_setting(namespace.get("global_config"), GlobalConfig, "global_config", name, tree),
+        pipeline_config=_setting(namespace.get("pipeline_config"), PipelineConfig, "pipeline_config", name, tree),
+        file=file,
+    )
+
+
+def load_module(file: PipelineFile) -> ModuleType:
+    """The module made by running the file; the same one while it is among the last ones loaded.
+
+    Raises PipelineError with `name:line:`.
+    """
+    loaded = sys.modules.get(file.module_name)
+    if loaded is not None:
+        return loaded
+    try:
+        code = compile(file.text, file.name, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        reason = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise PipelineError(f"{file.name}:{line}: syntax error: {reason}") from None
+    module = ModuleType(file.module_name)
+    module.__file__ = file.name
+    setattr(module, _FILE_ATTRIBUTE, file)
+    linecache.cache[file.name] = (len(file.text), None, file.text.splitlines(keepends=True), file.name)
+    sys.modules[file.module_name] = module
+    try:
+        exec(code, vars(module))
+    except (Exception, SystemExit) as error:  # what a user's file may raise is open
+        del sys.modules[file.module_name]
+        raise PipelineError(_run_error(error, file.name)) from error
+    _forget_old_modules()
+    return module
+
+
+def file_of_function(function: object) -> PipelineFile | None:
+    """The pipeline file in which a function is defined, None for one from an ordinary module."""
+    module = sys.modules.get(getattr(function, "__module__", None) or "")
+    file = getattr(module, _FILE_ATTRIBUTE, None)
+    return file if isinstance(file, PipelineFile) else None
+
+
+def _forget_old_modules() -> None:
+    """A long-lived worker loads many versions of a file: keep the last ones only."""
+    names = [name for name in sys.modules if name.startswith(MODULE_PREFIX)]
+    for name in names[:-_MAX_MODULES]:
+        del sys.modules[name]
+
+
+def _run_error(error: BaseException, name: str) -> str:
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
+    where = f"{name}:{lines[-1]}" if lines else name
+    if isinstance(error, PipelineError):
+        return f"{where}: {error}"
+    return f"{where}: {type(error).__name__}: {error}"
+
+
+def _setting(value: object, wanted: type[_T], what: str, name: str, tree: ast.Module) -> _T | None:
+    if value is None or isinstance(value, wanted):
+        return value
+    raise PipelineError(f"{name}:{_line_of(tree, what)}: {what} is {_kind(value)}, not a {wanted.__name__}")
+
+
+def _line_of(tree: ast.Module, name: str) -> int:
+    """The line that last gives `name` a value at the top of the file."""
+    line = 1
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            line = node.lineno
+    return line
+
+
+def _kind(value: object) -> str:
+    return f"of type {type(value).__name__}"

@@ -1,0 +1,117 @@
+"""One step of a pipeline: which function, over which images."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, TypeAlias
+
+from openhcs_runtime.components import Component
+from openhcs_runtime.exceptions import PipelineError
+from openhcs_runtime.pipeline.declare import StepFunction
+
+Call: TypeAlias = StepFunction | tuple[StepFunction, Mapping[str, Any]]
+CallOrChain: TypeAlias = Call | Sequence[Call]
+Dispatch: TypeAlias = Mapping[str | int, CallOrChain]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A function with the keyword arguments that a step gives it."""
+
+    function: StepFunction
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The function's name as a user knows it."""
+        return getattr(self.function, "__name__", None) or repr(self.function)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionStep:
+    """Apply a function to the images of each well, one pattern group at a time.
+
+    func: a callable; `(callable, {"argument": value})`; a list of these, each fed by the one before; or a dict from a
+        value of `group_by` (a number may be given as text) to any of these. Images whose value the dict does not name
+        are passed on unchanged.
+        A callable takes a stack (n, Y, X) and gives one of the same n; `openhcs_runtime.pipeline.declare` has the
+        decorators with which it says that it does more.
+    name: for progress and error messages; made from the functions when empty.
+    variable_components: the images which differ only in these make one stack, sorted by these in the given order. All
+        other components have one value per pattern group.
+    group_by: the component that picks the function from a dict.
+    enabled: a step that is not is left out.
+    materialize: write the images that leave this step, as TIFF, below `<output>/images/`.
+
+    Raises PipelineError, naming the step, when an argument makes no sense by itself.
+    """
+
+    func: CallOrChain | Dispatch
+    _: KW_ONLY
+    name: str = ""
+    variable_components: tuple[Component, ...] = (Component.SITE,)
+    group_by: Component | None = None
+    enabled: bool = True
+    materialize: bool = False
+
+    def __post_init__(self) -> None:
+        branches = self._branches()
+        if not self.name:
+            calls = [call for chain in branches.values() for call in chain]
+            object.__setattr__(self, "name", " + ".join(dict.fromkeys(call.name for call in calls)))
+        given: Any = self.variable_components
+        values = [given] if isinstance(given, str) else list(given)
+        object.__setattr__(self, "variable_components", tuple(self._component(value) for value in values))
+        if self.group_by is not None:
+            object.__setattr__(self, "group_by", self._component(self.group_by))
+
+    @property
+    def is_dispatched(self) -> bool:
+        """Whether `func` is a dict by component value."""
+        return isinstance(self.func, Mapping)
+
+    def branches(self) -> dict[str | None, tuple[FunctionCall, ...]]:
+        """The chain of calls by the value of `group_by` as text; one for None when `func` is no dict."""
+        return self._branches()
+
+    def calls_for(self, value: str | int | None) -> tuple[FunctionCall, ...]:
+        """The calls for a pattern group with this value of `group_by`; empty when its images are passed on."""
+        branches = self._branches()
+        return branches.get(str(value), ()) if self.is_dispatched else branches[None]
+
+    def _branches(self) -> dict[str | None, tuple[FunctionCall, ...]]:
+        if isinstance(self.func, Mapping):
+            if not self.func:
+                raise PipelineError(f"step {self.name!r}: func is an empty dict")
+            return {str(value): self._chain(form) for value, form in self.func.items()}
+        return {None: self._chain(self.func)}
+
+    def _chain(self, form: CallOrChain) -> tuple[FunctionCall, ...]:
+        if callable(form) or _is_call_with_arguments(form):
+            return (self._call(form),)
+        if isinstance(form, Sequence) and not isinstance(form, str) and form:
+            return tuple(self._call(part) for part in form)
+        raise self._bad_form(form)
+
+    def _call(self, form: Any) -> FunctionCall:
+        if callable(form):
+            return FunctionCall(form)
+        if _is_call_with_arguments(form):
+            function, kwargs = form
+            if callable(function) and all(isinstance(name, str) for name in kwargs):
+                return FunctionCall(function, dict(kwargs))
+        raise self._bad_form(form)
+
+    def _bad_form(self, form: object) -> PipelineError:
+        wanted = "a callable, (callable, {'argument': value}), a list of these or a dict of these by component value"
+        return PipelineError(f"step {self.name!r}: func must be {wanted}, not {form!r}")
+
+    def _component(self, value: object) -> Component:
+        try:
+            return Component(str(value))
+        except ValueError:
+            known = ", ".join(Component)
+            raise PipelineError(f"step {self.name!r}: {value!r} is no component (these are: {known})") from None
+
+
+def _is_call_with_arguments(form: object) -> bool:
+    return isinstance(form, tuple) and len(form) == 2 and isinstance(form[1], Mapping)

@@ -1,0 +1,66 @@
+"""What travels between client and server for one run of a pipeline over a plate; loads no image library."""
+
+import enum
+from typing import Any
+
+import msgspec
+
+from openhcs_runtime.config import GlobalConfig, PipelineConfig
+from openhcs_runtime.results import PlateResult
+from zmqruntime.config import ZMQConfig
+
+__all__ = ["OPENHCS_CONFIG", "PlateTask", "Refusal", "RefusalKind", "read_result"]
+
+OPENHCS_CONFIG = ZMQConfig(app_name="openhcs")
+"""What OpenHCS servers and their clients agree on: sockets are in ``~/.openhcs/ipc``."""
+
+
+class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The payload of a submission: run this pipeline over that plate.
+
+    ``source`` is the text of a pipeline file and ``source_name`` what error messages call it. A whole configuration
+    given here takes the place of the pipeline's own; ``num_workers`` and ``output_dir`` override one setting of
+    whichever holds. Relative paths are relative to ``base_dir``.
+    """
+
+    plate_path: str
+    source: str
+    source_name: str = "pipeline.py"
+    global_config: GlobalConfig | None = None
+    pipeline_config: PipelineConfig | None = None
+    num_workers: int | None = None
+    output_dir: str | None = None
+    base_dir: str = ""
+
+
+class RefusalKind(enum.StrEnum):
+    """Why a run ended before any well was worked on."""
+
+    TASK = "task"
+    """The payload is no plate task: the client is of another release."""
+    PLATE = "plate"
+    PIPELINE = "pipeline"
+    """The pipeline as written."""
+    COMPILE = "compile"
+    """The pipeline on this plate with these settings."""
+    OUTPUT = "output"
+    WORKERS = "workers"
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """What the result of an execution is that ended before any well was worked on; ``problems`` has a line for each."""
+
+    refused: RefusalKind
+    problems: tuple[str, ...]
+
+
+def read_result(result: Any) -> PlateResult | Refusal | None:
+    """The result of an execution as a typed value; None when it left none.
+
+    Raises msgspec.ValidationError for the result of another kind of task.
+    """
+    if result is None:
+        return None
+    if isinstance(result, dict) and "refused" in result:
+        return msgspec.convert(result, Refusal)
+    return msgspec.convert(result, PlateResult)

@@ -1,0 +1,112 @@
+"""Runs a plate task inside a worker process: the only place where the source of a submitted pipeline is executed."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from openhcs_runtime.config import GlobalConfig, PipelineConfig
+from openhcs_runtime.exceptions import (
+    CompileError,
+    OpenHCSError,
+    OutputError,
+    PipelineError,
+    PlateError,
+    WorkerError,
+)
+from openhcs_runtime.executors import warm_up
+from openhcs_runtime.orchestrator import PipelineOrchestrator
+from openhcs_runtime.pipeline.source import load_pipeline
+from openhcs_runtime.plan import CompiledPlate
+from openhcs_runtime.plate_tasks import PlateTask, Refusal, RefusalKind
+from openhcs_runtime.results import PlateResult, ResultStatus, WellResult
+from zmqruntime.execution import Task, TaskFailed, current_task
+from zmqruntime.messages import ProgressPhase, ProgressStatus
+
+__all__ = ["run_plate_task", "warm_up"]
+
+_NAMED_WELLS = 3
+
+_KINDS = {
+    PlateError: RefusalKind.PLATE,
+    CompileError: RefusalKind.COMPILE,
+    PipelineError: RefusalKind.PIPELINE,
+    OutputError: RefusalKind.OUTPUT,
+    WorkerError: RefusalKind.WORKERS,
+}
+
+
+def run_plate_task(payload: Any) -> dict[str, Any]:
+    """Load the pipeline, then initialize, compile and execute it in the current task; gives ``PlateResult.to_dict()``.
+
+    Raises TaskFailed with a :class:`Refusal` when it can't begin, or with the plate's result when a well failed.
+    """
+    try:
+        result = _run(msgspec.convert(payload, PlateTask))
+    except msgspec.ValidationError as error:
+        problem = f"not a plate task: {error}; install the same release for client and server"
+        raise _refuse(RefusalKind.TASK, (problem,)) from error
+    except OpenHCSError as error:
+        problems = tuple(error.problems) if isinstance(error, PipelineError) else (str(error),)
+        kind = next((kind for known, kind in _KINDS.items() if isinstance(error, known)), RefusalKind.COMPILE)
+        raise _refuse(kind, problems) from error
+    if result.status is ResultStatus.FAILED:
+        raise TaskFailed(failure_text(result), result=result.to_dict())
+    return result.to_dict()
+
+
+def failure_text(result: PlateResult) -> str:
+    """Which wells failed and why, in a line that stays short however many they are."""
+    failed = result.wells_with(ResultStatus.FAILED)
+    reasons = [_reason(well) for well in failed[:_NAMED_WELLS]]
+    if len(failed) > _NAMED_WELLS:
+        reasons.append(f"and {len(failed) - _NAMED_WELLS} more")
+    parts = [f"{len(failed)} of {len(result.wells)} wells failed: {'; '.join(reasons)}"] if failed else []
+    return "; ".join([*parts, *([result.error] if result.error else [])])
+
+
+def _run(task: PlateTask) -> PlateResult:
+    current = current_task()
+    pipeline = load_pipeline(task.source, task.source_name)
+    global_config = task.global_config or pipeline.global_config or GlobalConfig()
+    if task.num_workers is not None:
+        global_config = dataclasses.replace(global_config, num_workers=task.num_workers)
+    pipeline_config = task.pipeline_config or pipeline.pipeline_config or PipelineConfig()
+    output_dir = task.output_dir or pipeline_config.output_dir
+    if output_dir is not None:
+        pipeline_config = dataclasses.replace(pipeline_config, output_dir=_absolute(output_dir, task.base_dir))
+    plate_path = _absolute(task.plate_path, task.base_dir)
+    with PipelineOrchestrator(plate_path, pipeline, global_config, pipeline_config) as orchestrator:
+        current.check_cancelled()
+        orchestrator.initialize()
+        current.check_cancelled()
+        _announce_wells(current, orchestrator.compile())
+        return orchestrator.execute()
+
+
+def _announce_wells(task: Task, compiled: CompiledPlate) -> None:
+    """One report per well that is planned, so that whoever watches knows from the start how many there are."""
+    for plan in compiled.wells:
+        task.report(
+            axis_id=plan.well,
+            step_name=ProgressPhase.COMPILE.value,
+            step_index=0,
+            total_steps=len(compiled.job.steps),
+            phase=ProgressPhase.COMPILE,
+            status=ProgressStatus.COMPLETED,
+            completed=1,
+            total=1,
+        )
+
+
+def _absolute(path: str, base_dir: str) -> str:
+    return str(Path(base_dir, Path(path).expanduser()))
+
+
+def _reason(well: WellResult) -> str:
+    return f"{well.well} ({well.step}): {well.error}" if well.step else f"{well.well}: {well.error}"
+
+
+def _refuse(kind: RefusalKind, problems: tuple[str, ...]) -> TaskFailed:
+    return TaskFailed("; ".join(problems), result=msgspec.to_builtins(Refusal(refused=kind, problems=problems)))

@@ -1,0 +1,133 @@
+"""The progress reports of one well, in their order: started, each step with its pattern groups, ended."""
+
+from collections.abc import Sequence
+
+from openhcs_runtime.components import Component
+from openhcs_runtime.pipeline.patterns import PatternGroup
+from zmqruntime.execution import Task
+from zmqruntime.messages import ProgressPhase, ProgressStatus
+
+AXIS = "pipeline"
+"""Step name of what concerns a whole well or plate."""
+
+
+class WellProgress:
+    """Reports for one well to a task; also asks it whether to go on."""
+
+    def __init__(self, task: Task, well: str, steps: Sequence[str]) -> None:
+        self._task = task
+        self._well = well
+        self._steps = steps
+        self._index = 0
+        self._in_step = False
+        self._done = 0
+        self._groups = 0
+
+    @property
+    def step_name(self) -> str:
+        """The step that is being done, empty outside of one."""
+        return self._steps[self._index] if self._in_step else ""
+
+    def check_cancelled(self) -> None:
+        """Raises TaskCancelled when the task or this well is to stop."""
+        self._task.check_cancelled(self._well)
+
+    def axis_started(self) -> None:
+        """The well begins."""
+        self._report_axis(ProgressPhase.AXIS_STARTED, ProgressStatus.STARTED)
+
+    def enter_step(self, index: int) -> None:
+        """A step begins, unless the well is to stop. Raises TaskCancelled."""
+        self._index, self._done = index, 0
+        self.check_cancelled()
+
+    def step_started(self, groups: int) -> None:
+        """The step has so many pattern groups to do."""
+        self._groups = groups
+        self._in_step = True
+        self._report_step(ProgressPhase.STEP_STARTED, ProgressStatus.STARTED)
+
+    def group_done(self, group: PatternGroup, group_by: Component | None) -> None:
+        """One more pattern group is done."""
+        self._done += 1
+        self._report_step(
+            ProgressPhase.PATTERN_GROUP,
+            ProgressStatus.RUNNING,
+            pattern=group.pattern,
+            component=str(group.value(group_by)) if group_by else None,
+        )
+
+    def step_completed(self) -> None:
+        """All pattern groups of the step are done; one that had none counts as one of one."""
+        self._groups = self._done = max(1, self._groups)
+        self._report_step(ProgressPhase.STEP_COMPLETED, ProgressStatus.COMPLETED)
+        self._in_step = False
+
+    def axis_completed(self) -> None:
+        """The well is done."""
+        self._index = len(self._steps)
+        self._report_axis(ProgressPhase.AXIS_COMPLETED, ProgressStatus.COMPLETED)
+
+    def ended(self, status: ProgressStatus, *, error: str | None = None, traceback: str | None = None) -> None:
+        """The well ends with an error or cancelled, and with it the step it is in."""
+        if self._in_step:
+            self._report_step(ProgressPhase.STEP_COMPLETED, status, error=error)
+        self._report_axis(ProgressPhase.AXIS_COMPLETED, status, error=error, traceback=traceback)
+
+    def _report_step(
+        self,
+        phase: ProgressPhase,
+        status: ProgressStatus,
+        *,
+        pattern: str | None = None,
+        component: str | None = None,
+        error: str | None = None,
+    ) -> None:
+        self._task.report(
+            axis_id=self._well,
+            step_name=self._steps[self._index],
+            step_index=self._index,
+            total_steps=len(self._steps),
+            phase=phase,
+            status=status,
+            completed=self._done,
+            total=self._groups,
+            pattern=pattern,
+            component=component,
+            error=error,
+        )
+
+    def _report_axis(
+        self, phase: ProgressPhase, status: ProgressStatus, *, error: str | None = None, traceback: str | None = None
+    ) -> None:
+        self._task.report(
+            axis_id=self._well,
+            step_name=AXIS,
+            step_index=min(self._index, max(0, len(self._steps) - 1)),
+            total_steps=len(self._steps),
+            phase=phase,
+            status=status,
+            completed=self._index,
+            total=len(self._steps),
+            error=error,
+            traceback=traceback,
+        )
+
+
+def report_plate(
+    task: Task, phase: ProgressPhase, status: ProgressStatus, *, message: str | None = None, error: str | None = None
+) -> None:
+    """Report one of the phases that concern the whole plate (`init`, `compile`): no axis, step name is the phase."""
+    done = int(status is ProgressStatus.COMPLETED)
+    task.report(
+        axis_id="",
+        step_name=phase.value,
+        step_index=0,
+        total_steps=0,
+        phase=phase,
+        status=status,
+        completed=done,
+        total=1,
+        message=message,
+        error=error,
+    )

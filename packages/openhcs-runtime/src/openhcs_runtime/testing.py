@@ -1,0 +1,200 @@
+"""pytest fixtures: the command line in a home of its own with proof that nothing of it is left, and wells that wait.
+
+Import them in a ``conftest.py``; nothing at run time imports this module.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+__all__ = ["CommandLine", "Finished", "Gate", "command", "free_port", "gate", "shared_command"]
+
+_SECONDS = 60.0
+
+_HOLD_PIPELINE = '''
+import contextlib
+import socket
+
+from openhcs_runtime import FunctionStep
+from zmqruntime.execution import current_task
+
+
+def hold(stack):
+    """Call the test, and go on when it hangs up or the run is cancelled."""
+    with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", {port})) as line:
+        line.settimeout(0.02)
+        waiting = True
+        while waiting:
+            current_task().check_cancelled()
+            try:
+                waiting = line.recv(1) != b""
+            except TimeoutError:
+                continue
+    return stack
+
+
+pipeline_steps = [FunctionStep(hold)]
+'''
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command printed and how it ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Standard output as the one JSON document that it must be."""
+        document: dict[str, Any] = json.loads(self.stdout)
+        return document
+
+
+class CommandLine:
+    """Runs ``openhcs-runtime`` in a home of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("XDG_")},
+            "HOME": str(home),
+            "USERPROFILE": str(home),
+            "COLUMNS": "100",
+        }
+
+    def __call__(self, *arguments: str | Path, cwd: Path | None = None) -> Finished:
+        """Run a command to its end."""
+        return self.finish(self.start(*arguments, cwd=cwd))
+
+    def both(self, *arguments: str | Path, cwd: Path | None = None) -> tuple[Finished, Finished]:
+        """Run a command twice at the same time: for people and with ``--json``."""
+        for_people, as_json = self.start(*arguments, cwd=cwd), self.start(*arguments, "--json", cwd=cwd)
+        return self.finish(for_people), self.finish(as_json)
+
+    def start(self, *arguments: str | Path, cwd: Path | None = None) -> "subprocess.Popen[str]":
+        """Start a command."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "openhcs_runtime.cli", *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self._environment,
+            cwd=cwd or self.home,
+            text=True,
+            preexec_fn=_hear_interrupts if os.name == "posix" else None,
+        )
+
+    def finish(self, process: "subprocess.Popen[str]") -> Finished:
+        """Wait for a command's end."""
+        with process:
+            try:
+                stdout, stderr = process.communicate(timeout=_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                stdout, stderr = process.communicate()
+                pytest.fail(f"{process.args!r} did not end; it printed {stdout}{stderr}")
+        return Finished(process.returncode, stdout, stderr)
+
+    def processes(self) -> list[psutil.Process]:
+        """All processes that live in this home."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                in_home = process.environ().get("HOME") == str(self.home)
+                if in_home and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+
+def _hear_interrupts() -> None:
+    """A test run in the background ignores Ctrl-C, and its children would as well."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def _command_line() -> Iterator[CommandLine]:
+    home = Path(tempfile.mkdtemp(prefix="oh", dir="/tmp" if os.name == "posix" else None))  # sockets: short paths
+    command = CommandLine(home)
+    try:
+        yield command
+        if command.processes():
+            command("stop")
+        assert command.processes() == []
+        assert list(home.glob(".openhcs/ipc/zmq-*.sock")) == []
+    finally:
+        for process in command.processes():
+            process.kill()
+        shutil.rmtree(home)
+
+
+@pytest.fixture
+def command() -> Iterator[CommandLine]:
+    """The command line in a new home; its server is stopped afterwards, and nothing of it is left."""
+    with _command_line() as command:
+        yield command
+
+
+@pytest.fixture(scope="session")
+def shared_command() -> Iterator[CommandLine]:
+    """The same for all tests that do not mind to have one server together."""
+    with _command_line() as command:
+        yield command
+
+
+class Gate:
+    """Wells that run ``pipeline`` wait at it until it is opened or they are cancelled."""
+
+    def __init__(self, listener: socket.socket, folder: Path) -> None:
+        self._listener = listener
+        self._lines: list[socket.socket] = []
+        self.pipeline = folder / "hold.py"
+        self.pipeline.write_text(_HOLD_PIPELINE.format(port=listener.getsockname()[1]), encoding="utf-8")
+
+    def wait_for_well(self) -> None:
+        """Return once a well has arrived."""
+        self._lines.append(self._listener.accept()[0])
+
+    def open(self) -> None:
+        """Let all wells through."""
+        self._listener.close()
+        while self._lines:
+            self._lines.pop().close()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    """A pipeline whose wells wait for the test."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(_SECONDS)
+        gate = Gate(listener, tmp_path)
+        yield gate
+        gate.open()
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Gives TCP ports whose control port is free as well."""
+
+    def find() -> int:
+        while True:
+            with socket.create_server(("127.0.0.1", 0)) as data:
+                port: int = data.getsockname()[1]
+                with contextlib.suppress(OSError, OverflowError), socket.create_server(("127.0.0.1", port + 1000)):
+                    return port
+
+    return find

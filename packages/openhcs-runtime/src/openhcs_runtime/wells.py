@@ -1,0 +1,211 @@
+"""Runs the plan of one well: its steps, their pattern groups, what they write. Used by every executor."""
+
+import time
+import traceback
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openhcs_runtime.components import ImageKey
+from openhcs_runtime.exceptions import ImageError, OpenHCSError, StepError
+from openhcs_runtime.outputs.images import image_name, write_labels, write_plane
+from openhcs_runtime.outputs.tables import write_objects
+from openhcs_runtime.outputs.wells import WellPart, discard_part, measured_image, objects_path, write_part
+from openhcs_runtime.pipeline.calls import GroupResult, call_chain
+from openhcs_runtime.pipeline.declare import InputKind, Measurements, traits_of
+from openhcs_runtime.pipeline.patterns import PatternGroup, group_images
+from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep
+from openhcs_runtime.plan import PlateJob, WellPlan
+from openhcs_runtime.plates import ImageRef, read_image
+from openhcs_runtime.progress import WellProgress
+from openhcs_runtime.results import ResultStatus, WellResult
+from zmqruntime.execution import TaskCancelled, current_task
+from zmqruntime.messages import ProgressStatus
+
+
+def run_well(job: PlateJob, plan: WellPlan) -> WellResult:
+    """Work on one well in the current task and say how it ended; a failure is in the result, never raised.
+
+    Cancelling is seen before each step and each pattern group. What was written before stays.
+    """
+    started = time.monotonic()
+    progress = WellProgress(current_task(), plan.well, [step.name for step in job.steps])
+    run = _WellRun(job, plan, progress)
+    try:
+        progress.check_cancelled()
+        progress.axis_started()
+        part = run.run(started)
+    except TaskCancelled:
+        progress.ended(ProgressStatus.CANCELLED)
+        return run.result(ResultStatus.CANCELLED, started)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a user's function may raise anything
+        result = run.failure(error, started)
+        progress.ended(ProgressStatus.ERROR, error=result.error, traceback=result.traceback or None)
+        return result
+    progress.axis_completed()
+    return run.result(ResultStatus.COMPLETE, started, part)
+
+
+class _WellRun:
+    """The state of one well between its steps: an image is a file until a step has touched it."""
+
+    def __init__(self, job: PlateJob, plan: WellPlan, progress: WellProgress) -> None:
+        self._job = job
+        self._plan = plan
+        self._progress = progress
+        self._output = Path(job.output_dir)
+        self._images: dict[ImageKey, ImageRef | NDArray[Any]] = {image.key: image for image in plan.images}
+        self._labels: dict[ImageKey, NDArray[Any]] = {}
+        self._measured: dict[ImageKey, dict[str, int | float]] = {}
+        self._objects: list[tuple[ImageKey, Mapping[str, NDArray[Any]]]] = []
+        self._files: dict[str, None] = {}
+
+    def run(self, started: float) -> WellPart:
+        """Do all steps and leave the well's part of the results."""
+        discard_part(self._output, self._plan.well)
+        if self._plan.missing:
+            more = f" and {len(self._plan.missing) - 1} more" if len(self._plan.missing) > 1 else ""
+            raise ImageError(f"missing image: {self._plan.missing[0].describe()}{more}")
+        for index, step in enumerate(self._job.steps):
+            self._progress.enter_step(index)
+            self._run_step(index, step)
+        return self._finish(started)
+
+    def result(self, status: ResultStatus, started: float, part: WellPart | None = None) -> WellResult:
+        """The well's result when it did not fail."""
+        counts: Counter[str] = Counter()
+        for values in self._measured.values() if part else ():
+            counts.update({name: int(value) for name, value in values.items() if name.endswith("_count")})
+        return WellResult(
+            well=self._plan.well,
+            status=status,
+            step=self._progress.step_name if status is ResultStatus.CANCELLED else "",
+            outputs=len(part.files) if part else len(self._files),
+            counts=dict(counts),
+            elapsed_s=time.monotonic() - started,
+        )
+
+    def failure(self, error: BaseException, started: float) -> WellResult:
+        """The well's result when it failed."""
+        expected = isinstance(error, OpenHCSError)
+        text = str(error) if expected else f"{type(error).__name__}: {error}"
+        show_traceback = isinstance(error, StepError) or not expected
+        return WellResult(
+            well=self._plan.well,
+            status=ResultStatus.FAILED,
+            error=text,
+            step=self._progress.step_name,
+            file=error.path if isinstance(error, ImageError) else "",
+            traceback="".join(traceback.format_exception(error)) if show_traceback else "",
+            outputs=len(self._files),
+            elapsed_s=time.monotonic() - started,
+        )
+
+    def _run_step(self, index: int, step: FunctionStep) -> None:
+        groups = group_images(self._images, step.variable_components)
+        work = [(group, calls) for group in groups if (calls := self._calls(step, group))]
+        self._progress.step_started(len(work))
+        is_last = index + 1 == len(self._job.steps)
+        keep_labels = any(map(_needs_labels, self._job.steps[index + 1 :]))
+        for group, calls in work:
+            self._progress.check_cancelled()
+            result = self._run_group(group, calls)
+            self._write(result, step, self._job.folders[index])
+            self._take_over(group, result, keep_images=not is_last, keep_labels=keep_labels)
+            self._progress.group_done(group, step.group_by)
+        if not keep_labels:
+            self._labels.clear()
+        self._progress.step_completed()
+
+    def _calls(self, step: FunctionStep, group: PatternGroup) -> tuple[FunctionCall, ...]:
+        return step.calls_for(group.value(step.group_by) if step.group_by else None)
+
+    def _run_group(self, group: PatternGroup, calls: Sequence[FunctionCall]) -> GroupResult:
+        planes = [self._plane(key) for key in group.keys]
+        if len({plane.shape for plane in planes}) > 1:
+            sizes = ", ".join(sorted({"x".join(map(str, plane.shape)) for plane in planes}))
+            raise ImageError(f"images of different sizes ({sizes} pixels) in one stack: {group.pattern}")
+        stack = _stacked(planes)
+        del planes
+        labels = [self._labels[key] for key in group.keys if key in self._labels]
+        return call_chain(
+            calls,
+            stack,
+            group,
+            labels=_stacked(labels) if len(labels) == len(group.keys) and any(map(_takes_labels, calls)) else None,
+            pixel_size_um=self._job.pixel_size_um,
+        )
+
+    def _plane(self, key: ImageKey) -> NDArray[Any]:
+        image = self._images[key]
+        return read_image(self._job.plate_format, image) if isinstance(image, ImageRef) else image
+
+    def _take_over(self, group: PatternGroup, result: GroupResult, *, keep_images: bool, keep_labels: bool) -> None:
+        for key in group.keys:
+            del self._images[key]
+            if len(result.keys) != len(group.keys):
+                self._labels.pop(key, None)
+        if keep_images:
+            self._images.update(zip(result.keys, result.stack, strict=True))
+        if keep_labels and result.labels is not None:
+            self._labels.update(zip(result.keys, result.labels, strict=True))
+
+    def _write(self, result: GroupResult, step: FunctionStep, folder: str) -> None:
+        size = self._job.pixel_size_um
+        if result.new_labels is not None:
+            for key, labels in zip(result.keys, result.new_labels, strict=True):
+                write_labels(self._new_file("labels", folder, key), labels, size)
+        if step.materialize:
+            for key, plane in zip(result.keys, result.stack, strict=True):
+                write_plane(self._new_file("images", folder, key), plane, size)
+        for key, measurements in result.measurements:
+            self._measure(key, measurements)
+
+    def _new_file(self, kind: str, folder: str, key: ImageKey) -> Path:
+        path = self._output / kind / folder / image_name(key, self._job.named)
+        self._files[path.relative_to(self._output).as_posix()] = None
+        return path
+
+    def _measure(self, key: ImageKey, measurements: Measurements) -> None:
+        values = self._measured.setdefault(key, {})
+        twice = values.keys() & measurements.summary.keys()
+        if twice:
+            raise StepError(f"column {sorted(twice)[0]} is measured twice for {key.describe()}: give one another name")
+        values.update(measurements.summary)
+        if measurements.objects:
+            self._objects.append((key, measurements.objects))
+
+    def _finish(self, started: float) -> WellPart:
+        objects = None
+        if self._objects:
+            path = objects_path(self._output, self._plan.well)
+            objects = path.relative_to(self._output).as_posix()
+            self._files[objects] = None
+            write_objects(path, sorted(self._objects, key=lambda entry: entry[0]))
+        part = WellPart(
+            well=self._plan.well,
+            signature=self._plan.signature,
+            files=list(self._files),
+            objects=objects,
+            measured=[measured_image(key, values) for key, values in sorted(self._measured.items())],
+            elapsed_s=time.monotonic() - started,
+        )
+        write_part(self._output, part)
+        return part
+
+
+def _stacked(planes: list[NDArray[Any]]) -> NDArray[Any]:
+    """(n, Y, X) from planes of one shape; a single one is not copied."""
+    return planes[0][np.newaxis] if len(planes) == 1 else np.stack(planes)
+
+
+def _takes_labels(call: FunctionCall) -> bool:
+    return InputKind.LABELS in traits_of(call.function).inputs
+
+
+def _needs_labels(step: FunctionStep) -> bool:
+    return any(_takes_labels(call) for chain in step.branches().values() for call in chain)

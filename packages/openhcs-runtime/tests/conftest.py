@@ -1,0 +1,57 @@
+"""Small plates, and the check that no test leaves anything running."""
+
+import gc
+import multiprocessing
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from openhcs_runtime.plates import make_plate
+from openhcs_runtime.testing import command, free_port, gate, shared_command
+from zmqruntime.testing import isolated_home
+
+__all__ = ["command", "free_port", "gate", "isolated_home", "shared_command"]
+
+
+@pytest.fixture(autouse=True)
+def _leaves_nothing() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    gc.collect()
+    assert multiprocessing.active_children() == []
+    assert [thread for thread in set(threading.enumerate()) - before if thread.is_alive()] == []
+
+
+@pytest.fixture(scope="session")
+def small_plate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four wells, two sites, two channels, 64 x 64 pixels. Read only."""
+    return make_plate(tmp_path_factory.mktemp("plates") / "small", wells=4, sites=2, channels=2, size=64, seed=5)
+
+
+@pytest.fixture
+def new_plate(tmp_path: Path) -> Callable[..., Path]:
+    """Make a plate of this test's own; 4 wells, 1 site, 1 channel, 64 x 64 pixels unless told otherwise."""
+
+    def make(name: str = "plate", **options: int) -> Path:
+        return make_plate(tmp_path / name, **{"wells": 4, "sites": 1, "channels": 1, "size": 64, **options})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def plate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three wells of 128 x 128 pixels. Read only."""
+    return make_plate(tmp_path_factory.mktemp("service") / "plate", wells=3, sites=1, channels=1, size=128)
+
+
+@pytest.fixture
+def half_plate(plate: Path, tmp_path: Path) -> Path:
+    """The same, but the image of A02 is cut in half."""
+    copy = tmp_path / "half"
+    shutil.copytree(plate, copy)
+    image = next(copy.rglob("*_A02_*.tif"))
+    image.write_bytes(image.read_bytes()[: image.stat().st_size // 2])
+    return copy

@@ -1,0 +1,92 @@
+"""Whatever is wrong with what was typed: one clear line, exit code 2, the same as a document with ``--json``."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from openhcs_runtime.testing import CommandLine
+
+STEPS = "from openhcs_runtime import FunctionStep\nfrom openhcs_runtime.functions import segment_nuclei\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("steps = (\n", "bad.py:1: syntax error: "),
+        ("steps = '\0'\n", "bad.py:1: syntax error: "),
+        ("steps = []\n", "bad.py: does not define pipeline_steps"),
+        ("\npipeline_steps = [no_such_name]\n", "bad.py:2: NameError: name 'no_such_name'"),
+        ("from openhcs_runtime.functions import nothing_like_it\n", "bad.py:1: ImportError: "),
+        (STEPS + "pipeline_steps = [FunctionStep((segment_nuclei, {'sise': 3}))]\n", "'sise'"),
+        (STEPS + "pipeline_steps = [FunctionStep(segment_nuclei, sise=3)]\n", "bad.py:3: TypeError: "),
+    ],
+)
+def test_bad_pipelines(shared_command: CommandLine, plate: Path, tmp_path: Path, source: str, line: str) -> None:
+    (tmp_path / "bad.py").write_text(source, encoding="utf-8")
+    finished = shared_command("run", plate, "--pipeline", "bad.py", cwd=tmp_path)
+    assert finished.code == 2
+    assert finished.stderr.startswith("Error: ")
+    assert finished.stderr.count("\n") == 1
+    assert line in finished.stderr
+
+
+def test_all_problems_are_listed(shared_command: CommandLine, plate: Path, tmp_path: Path) -> None:
+    wrong = "FunctionStep((segment_nuclei, {'sise': 3}))"
+    (tmp_path / "bad.py").write_text(STEPS + f"pipeline_steps = [{wrong}, {wrong}]\n", encoding="utf-8")
+    finished, as_json = shared_command.both("run", plate, "--pipeline", tmp_path / "bad.py")
+    assert (finished.code, as_json.code, as_json.stderr) == (2, 2, "")
+    assert as_json.document["error"]["kind"] == "compile"
+    assert len(as_json.document["error"]["problems"]) == 2
+    first, *others = finished.stderr.splitlines()
+    assert first == "Error: 2 problems found before any image was read:"
+    assert [other.startswith("  - step ") for other in others] == [True, True]
+
+
+def test_bad_plates(shared_command: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for name, line in (("nowhere", "no such plate"), ("empty", "no images in"), ("file", "not a plate")):
+        finished, as_json = shared_command.both("run", tmp_path / name)
+        assert (finished.code, as_json.code, as_json.stderr) == (2, 2, "")
+        assert as_json.document["error"]["kind"] == "plate"
+        assert finished.stderr.startswith("Error: ")
+        assert finished.stderr.count("\n") == 1
+        assert line in finished.stderr
+        assert str(tmp_path / name) in finished.stderr
+
+
+def test_bad_pipeline_files(shared_command: CommandLine, plate: Path, tmp_path: Path) -> None:
+    (tmp_path / "binary.py").write_bytes(b"\xff\xfe\x00")
+    for name, line in (("nowhere.py", "no such pipeline file"), (".", "can't be read"), ("binary.py", "UTF-8")):
+        finished = shared_command("run", plate, "--pipeline", tmp_path / name)
+        assert finished.code == 2
+        assert line in finished.stderr
+        assert finished.stderr.count("\n") == 1
+
+
+def test_output_that_cannot_be_written(shared_command: CommandLine, plate: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    bad = [tmp_path / "file", tmp_path / "file" / "below"]
+    if sys.platform == "linux":
+        bad.append(Path("/proc/results"))
+    if os.name == "posix" and os.getuid() != 0:
+        (tmp_path / "closed").mkdir(mode=0o500)
+        bad.append(tmp_path / "closed" / "results")
+    for folder in bad:
+        finished = shared_command("run", plate, "--output", folder)
+        assert finished.code == 2, folder
+        assert str(folder) in finished.stderr
+        assert finished.stderr.count("\n") == 1
+
+
+def test_bad_ids_and_folders(shared_command: CommandLine, plate: Path) -> None:
+    assert shared_command("run", plate, "--output", shared_command.home / "out").code == 0
+    for verb in ("status", "cancel"):
+        finished = shared_command(verb, "nosuch")
+        assert finished.code == 2
+        assert finished.stderr.startswith("Error: this server has no execution nosuch")
+    finished = shared_command("make-plate", plate)
+    assert finished.code == 2
+    assert "not empty" in finished.stderr

@@ -1,0 +1,77 @@
+"""Help, version and wrong use of the command line: fast, and without loading what they do not need."""
+
+import subprocess
+import sys
+
+import pytest
+
+from openhcs_runtime.testing import CommandLine
+
+COMMANDS = ("make-plate", "run", "serve", "status", "cancel", "stop")
+
+
+def test_help_teaches_every_command(shared_command: CommandLine) -> None:
+    overview = shared_command("--help")
+    assert overview.code == 0
+    assert shared_command().stdout == overview.stdout
+    for name in COMMANDS:
+        assert f"\n  {name} " in overview.stdout
+        page = shared_command(name, "--help")
+        assert page.code == 0
+        assert f"    openhcs-runtime {name}" in page.stdout, "an example"
+        assert "--json" in page.stdout
+
+
+def test_version(shared_command: CommandLine) -> None:
+    finished = shared_command("--version")
+    assert finished.code == 0
+    assert finished.stdout.startswith("openhcs-runtime 0.")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run",),
+        ("frobnicate",),
+        ("run", "plate", "--frobnicate"),
+        ("run", "plate", "--workers", "0"),
+        ("run", "a", "b"),
+    ],
+)
+def test_wrong_use(shared_command: CommandLine, arguments: tuple[str, ...]) -> None:
+    finished, as_json = shared_command.both(*arguments)
+    assert (finished.code, finished.stdout) == (2, "")
+    assert finished.stderr.startswith("Error: ")
+    assert "--help" in finished.stderr
+    assert finished.stderr.count("\n") == 1
+    assert as_json.document["error"]["kind"] == "usage"
+    assert as_json.document["exit_code"] == as_json.code == 2
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("openhcs_runtime.cli", {"numpy", "zmq", "rich"}),
+        ("openhcs_runtime.cli.commands.servers", {"numpy", "skimage", "scipy", "tifffile"}),
+        ("openhcs_runtime.cli.commands.executions", {"numpy", "skimage", "scipy", "tifffile"}),
+        ("openhcs_runtime.cli.commands.run", {"numpy", "skimage", "scipy", "tifffile"}),
+        ("openhcs_runtime.client", {"numpy", "typer", "rich"}),
+        ("openhcs_runtime.server", {"numpy", "typer", "rich"}),
+    ],
+)
+def test_nothing_heavy_is_loaded(module: str, unwanted: set[str]) -> None:
+    code = f"import sys, {module}; print(*sorted({unwanted!r} & sys.modules.keys()))"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
+    assert loaded.stdout.split() == []
+
+
+def test_make_plate(shared_command: CommandLine) -> None:
+    finished = shared_command("make-plate", "made", "--wells", "2", "--sites", "1", "--size", "64", "--json")
+    assert finished.code == 0
+    document = finished.document
+    assert (document["wells"], document["images"]) == (2, 4)
+    folder = shared_command.home / "made"
+    assert document["plate_path"] == str(folder.resolve())
+    assert len(list(folder.rglob("*.tif"))) == 4
+    for_people = shared_command("make-plate", "other", "--wells", "1", "--sites", "1", "--size", "64")
+    assert "1 well, 2 images" in for_people.stdout
