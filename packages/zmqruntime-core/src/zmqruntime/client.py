@@ -262,6 +262,9 @@ class ZMQClient:
     def on_server_lost(self, error: ServerLostError) -> None:
         """The server stopped answering."""
 
+    def on_disconnected(self, error: ClosedError) -> None:
+        """``disconnect()`` was called; nothing more will arrive."""
+
     def on_server_back(self, is_new: bool) -> None:
         """The server answers again; ``is_new`` if it is another run of it."""
 
@@ -312,7 +315,7 @@ class ZMQClient:
         is_tcp = self.transport_mode is TransportMode.TCP and self.is_local
         holder = describe_port_holder(self.control_port) if is_tcp else "what listens there"
         return PortInUseError(
-            f"{url} is taken, but {holder} does not answer as a {self.config.app_name} server; "
+            f"{url} is taken, but {holder} does not answer as a server of {self.config.app_name}; "
             "choose another port, or end it yourself if you know it"
         )
 
@@ -331,7 +334,7 @@ class ZMQClient:
         self._data.subscribe(HEARTBEAT_TOPIC)
         loop.add_reader(self._control, self._on_control_readable)
         loop.add_reader(self._data, self._on_data_readable)
-        stack.callback(self._fail_waiting, ClosedError("this client was disconnected"))
+        stack.callback(self._on_end)
         loop.at_end = stack.close
         self._loop = self._io = loop
         self._last_heard = time.monotonic()
@@ -452,6 +455,11 @@ class ZMQClient:
         self._renew_control()
         self._fail_waiting(error)
         self.on_server_lost(error)
+
+    def _on_end(self) -> None:
+        error = ClosedError("this client was disconnected")
+        self._fail_waiting(error)
+        self.on_disconnected(error)
 
     def _fail_waiting(self, error: Exception) -> None:
         waiting, self._waiting = self._waiting, {}

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import os
+import select
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,12 +37,29 @@ class ProcessIdentity:
 
     def wait(self, timeout: float) -> bool:
         """Wait until the process has ended; False if it still runs after ``timeout`` seconds."""
-        library = _load_psutil()
-        with contextlib.suppress(library.NoSuchProcess, library.TimeoutExpired):
-            process = library.Process(self.pid)
-            if self.is_running():
-                process.wait(timeout)
+        if sys.platform == "linux":
+            self._wait_on_linux(timeout)
+        else:
+            library = _load_psutil()
+            with contextlib.suppress(library.NoSuchProcess, library.TimeoutExpired):
+                process = library.Process(self.pid)
+                if self.is_running():
+                    process.wait(timeout)
         return not self.is_running()
+
+    def _wait_on_linux(self, timeout: float) -> None:
+        """Also for a process whose parent has not waited for it, which psutil takes for running until then."""
+        try:
+            descriptor = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            return
+        try:
+            if self.is_running():
+                poller = select.poll()
+                poller.register(descriptor, select.POLLIN)
+                poller.poll(timeout * 1000)
+        finally:
+            os.close(descriptor)
 
 
 def kill_tree(pid: int) -> None:

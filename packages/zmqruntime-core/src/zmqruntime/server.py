@@ -225,7 +225,9 @@ class ZMQServer:
         folder = prepare_private_dir(self.config.home / self.config.ipc_socket_dir)
         lock = FileLock(folder / f"{self.config.ipc_socket_prefix}-{self.port}.lock")
         if not lock.acquire(timeout=_CLAIM_SECONDS):
-            raise PortInUseError(f"another {self.config.app_name} server runs on port {self.port}")
+            raise PortInUseError(
+                f"port {self.port} has a server of {self.config.app_name} already; stop it or choose another port"
+            )
         stack.callback(lock.release)
         if self.transport_mode is TransportMode.IPC:
             for port in (self.port, self.control_port):

@@ -9,7 +9,7 @@ from typing import Any, TypedDict, Unpack
 
 from zmqruntime.client import ZMQClient
 from zmqruntime.config import TransportMode, ZMQConfig
-from zmqruntime.exceptions import RequestTimeoutError, ServerLostError
+from zmqruntime.exceptions import ClosedError, RequestTimeoutError, ServerLostError
 from zmqruntime.execution.callbacks import CallbackThread
 from zmqruntime.execution.exceptions import WaitTimeoutError
 from zmqruntime.execution.following import CallbackSink, EndSink, Follower, IteratorSink, Sink
@@ -246,6 +246,7 @@ class ExecutionClient(ZMQClient):
         if self._progress_callback is not None:
             sink = CallbackSink(self._callbacks, self._progress_callback)
             self._delivered[execution_id] = sink.delivered
+            sink.on_delivered = lambda: self._forget_delivered(execution_id)
             sinks.append(sink)
         followers = [Follower(execution_id, 0, sink, self._ask) for sink in sinks]
         self._call(lambda: self._followers.__setitem__(execution_id, followers))
@@ -253,6 +254,9 @@ class ExecutionClient(ZMQClient):
     def _forget_execution(self, execution_id: str) -> None:
         self._followers.pop(execution_id, None)
         self._ends.pop(execution_id, None)
+
+    def _forget_delivered(self, execution_id: str) -> None:
+        """From the callback thread, after its last call for an execution."""
         self._delivered.pop(execution_id, None)
 
     def _follow(self, execution_id: str, position: int, sink: Sink) -> Follower:
@@ -300,6 +304,13 @@ class ExecutionClient(ZMQClient):
 
     def on_server_lost(self, error: ServerLostError) -> None:
         """Tell whoever waits."""
+        self._fail_all(error)
+
+    def on_disconnected(self, error: ClosedError) -> None:
+        """Tell whoever waits."""
+        self._fail_all(error)
+
+    def _fail_all(self, error: Exception) -> None:
         for execution_id, followers in list(self._followers.items()):
             for follower in followers:
                 follower.sink.fail(error)
@@ -338,5 +349,6 @@ class ExecutionClient(ZMQClient):
                 self.request(message, expect, timeout)
         except BaseException:
             for request in requests:
+                self._delivered.pop(request.submission_id, None)
                 self._io.call_soon(functools.partial(self._forget_execution, request.submission_id))
             raise

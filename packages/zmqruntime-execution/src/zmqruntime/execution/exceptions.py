@@ -4,7 +4,7 @@ zmqruntime.ZMQRuntimeError
 ├── IllegalTransitionError   an execution cannot go from one status to the other
 ├── InvalidProgressError     a progress update that breaks the schema; refused where it is sent
 ├── WaitTimeoutError         the execution has not ended before the deadline (also a ``TimeoutError``)
-└── WorkerError              a worker process could not be started
+└── TaskFailed               raised by a task: it failed, and this is what there is of a result
 TaskCancelled                raised inside a task that was asked to stop (a ``BaseException``)
 """
 

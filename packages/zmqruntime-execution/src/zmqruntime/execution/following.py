@@ -146,6 +146,7 @@ class CallbackSink:
         self.is_done = False
         self.delivered = threading.Event()
         """Set once the callback has returned from the last call."""
+        self.on_delivered: Callable[[], None] = lambda: None
         self._thread = thread
         self._callback = callback
 
@@ -156,7 +157,7 @@ class CallbackSink:
         ]
         if find_end(events) is not None:
             self.is_done = True
-            calls.append(self.delivered.set)
+            calls += [self.delivered.set, self.on_delivered]
         self._thread.put(calls)
 
     def has_room(self) -> bool:

@@ -19,6 +19,7 @@ from typing import NoReturn
 __all__ = ["start_guarded"]
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
+_PATIENCE_MS = 1000.0
 
 
 def start_guarded(server_end: int) -> None:
@@ -47,12 +48,16 @@ def _guard(worker: int, server_end: int, wake_reader: int) -> NoReturn:
     poller = select.poll()
     poller.register(server_end, 0)  # no data, only that it hangs up
     poller.register(wake_reader, select.POLLIN)
+    patience: float | None = None
     status = _reap(worker)
     while status is None:
-        ready = dict(poller.poll())
+        ready = dict(poller.poll(patience))
         numbers = os.read(wake_reader, 64) if wake_reader in ready else b""
-        if server_end in ready or signal.SIGTERM in numbers:
+        if signal.SIGTERM in numbers or not ready:
             os.kill(worker, signal.SIGKILL)
+        if server_end in ready:
+            poller.unregister(server_end)
+            patience = _PATIENCE_MS  # an idle worker ends by itself, and tidies up
         status = _reap(worker)
     _end_descendants()
     _end_as(status)

@@ -5,10 +5,12 @@ The process that runs a task has the hub. Other processes (of a pool, say) join 
 
 import concurrent.futures
 import contextlib
+import errno
 import functools
 import itertools
 import os
 import secrets
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +34,7 @@ __all__ = [
     "TaskHub",
     "join_task",
     "local_task",
+    "sweep_task_sockets",
     "task_socket_pattern",
 ]
 
@@ -388,6 +391,14 @@ def local_task(
         loop.join()
 
 
-def task_socket_pattern(pid: int) -> str:
+def sweep_task_sockets(config: ZMQConfig) -> None:
+    """Remove the sockets of tasks whose process was killed: those that nobody listens on any more."""
+    for path in (config.home / config.ipc_socket_dir).glob(task_socket_pattern("*")):
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(path)) == errno.ECONNREFUSED:
+                path.unlink(missing_ok=True)
+
+
+def task_socket_pattern(pid: int | str) -> str:
     """Which files in the socket folder are hubs of that process."""
     return f"task-{pid}-*.sock"

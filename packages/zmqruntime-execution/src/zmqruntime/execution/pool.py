@@ -104,6 +104,10 @@ class WorkerHandle:
         """Listen again."""
         self._stream.resume()
 
+    def hang_up(self) -> None:
+        """Let an idle worker end by itself."""
+        self._stream.close()
+
     def kill(self) -> None:
         """End the process and all that descends from it, at once: its guard does it, or we do if that one cannot."""
         with self._reaping:
@@ -119,7 +123,7 @@ class WorkerHandle:
 
     def join(self) -> None:
         """Wait until the process has been reaped, and release what is ours of it."""
-        self._waiter.join(_GUARD_SECONDS)
+        self._waiter.join(2 * _GUARD_SECONDS)
         self.kill_tree()
         self._waiter.join()
         self._stream.close()
@@ -215,11 +219,14 @@ class WorkerPool:
         self.fill()
 
     def close(self) -> None:
-        """Kill all workers with their descendants and wait for them."""
+        """End all workers with their descendants, idle ones in good order, and wait for them."""
         self._closing = True
         workers, self._workers = self._workers, []
         for worker in workers:
-            worker.kill()
+            if worker.state is WorkerState.IDLE:
+                worker.hang_up()
+            else:
+                worker.kill()
         for worker in workers:
             worker.join()
             self._sweep(worker.process.pid)

@@ -10,6 +10,7 @@ from typing import Any
 
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.execution.batching import empty_batch
+from zmqruntime.execution.hub import sweep_task_sockets
 from zmqruntime.execution.ledger import Ledger
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.logfile import log_path, remove_logs
@@ -217,6 +218,7 @@ class ExecutionServer(ZMQServer, abc.ABC):
         """Open the database, take over what an earlier run left, and start the workers."""
         store = Store(self.config.server_dir(self.port) / "executions.sqlite")
         stack.callback(store.close)
+        sweep_task_sockets(self.config)
         self._ledger = Ledger(store, self._publish_batch, self._note_events)
         pool = WorkerPool(self.loop, self._worker_spec(), self.max_concurrent, self.config)
         self._runner = Runner(

@@ -47,20 +47,21 @@ class Worker:
     """Runs the tasks that arrive on ``sock``, in the calling thread, until the other end is gone."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self._inbox: queue.SimpleQueue[Setup | Assign] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Setup | Assign | None] = queue.SimpleQueue()
         self._decode: Decoder[ToWorker] = Decoder(ToWorker)
         self._hub: TaskHub | None = None
         self._log: LogFile | None = None
         self._loop = SocketLoop("worker")
         self._capture = OutputCapture(self._loop, self._take_line)
         logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[TaskLogHandler(self._take_line)])
-        self._stream = FrameStream(self._loop, sock, self._on_frame, _end, self._on_drained)
+        self._stream = FrameStream(self._loop, sock, self._on_frame, self._on_server_gone, self._on_drained)
         self._loop.start()
 
     def run(self) -> None:
-        """Never returns: the process ends with its server, or if it cannot load the server's class."""
+        """Return when the server is gone; exit if its class cannot be loaded."""
         setup = self._inbox.get()
-        assert isinstance(setup, Setup)
+        if not isinstance(setup, Setup):
+            return
         try:
             server = cast("ExecutionServer", setup.spec.build())
         except ZMQRuntimeError as error:
@@ -68,9 +69,7 @@ class Worker:
         except BaseException as error:  # noqa: BLE001 - whatever a module raises when it is imported
             self._fail_to_start(f"{setup.spec.target} cannot be loaded: {_describe(error)}")
         self._send(Ready())
-        while True:
-            assign = self._inbox.get()
-            assert isinstance(assign, Assign)
+        while isinstance(assign := self._inbox.get(), Assign):
             self._run_task(server, assign)
 
     def _run_task(self, server: "ExecutionServer", assign: Assign) -> None:
@@ -144,6 +143,12 @@ class Worker:
         if self._hub is not None:
             self._hub.flush()
 
+    def _on_server_gone(self) -> None:
+        """End: at once in the middle of a task, whose remains the guard sees to, else in good order."""
+        if self._hub is not None:
+            os._exit(1)
+        self._inbox.put(None)
+
     def _on_frame(self, frame: bytes) -> None:
         match self._decode(frame):
             case CancelAssigned(axis_id=axis_id):
@@ -177,8 +182,3 @@ def _with_usage(finished: Finished, meter: UsageMeter) -> Finished:
     plain: dict[str, Any] = {name: getattr(finished, name) for name in finished.__struct_fields__}
     plain.update(cpu_seconds=meter.cpu_seconds(), peak_memory_bytes=meter.peak_memory_bytes())
     return Finished(**plain)
-
-
-def _end() -> None:
-    """The server is gone; the guard ends what the task started."""
-    os._exit(1)
