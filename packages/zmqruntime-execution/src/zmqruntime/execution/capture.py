@@ -16,6 +16,8 @@ __all__ = ["OutputCapture", "TaskLogHandler"]
 _MAX_LINE_BYTES: Final = 16 * 1024
 _READ_BYTES: Final = 64 * 1024
 
+_C_LIBRARY: Final = ctypes.CDLL(None) if os.name == "posix" else None
+
 LineTaker = Callable[[LogLevel, str, str], None]
 """Takes level, logger and text of a line."""
 
@@ -44,8 +46,8 @@ class OutputCapture:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
-        if os.name == "posix":
-            ctypes.CDLL(None).fflush(None)
+        if _C_LIBRARY is not None:
+            _C_LIBRARY.fflush(None)
 
     def drain(self) -> None:
         """Take all that was written up to now, the last line also when it has no end; on the loop's thread."""

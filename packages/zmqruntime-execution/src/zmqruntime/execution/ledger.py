@@ -59,6 +59,10 @@ class Ledger:
         """Ended ones, newest first."""
         return self._store.ended_records(limit, before)
 
+    def is_new(self, execution_id: str) -> bool:
+        """Whether it was accepted in this turn and is not on disk yet."""
+        return execution_id in self._new
+
     def running(self) -> list[Record]:
         """Those that are neither queued nor ended."""
         return [record for record in self.active.values() if record.status is not ExecutionStatus.QUEUED]
@@ -88,11 +92,13 @@ class Ledger:
         record = self.find(request.submission_id)
         duplicate = record is not None
         if record is None:
-            record = self._store.insert(request)
+            record = self._store.create(request)
             self.active[record.execution_id] = record
             self._new.add(record.execution_id)
             self.enqueue(record)
-            self._tell_state(record)
+            batch = pack_state(record)
+            self._store.insert(record, request)
+            self._tell(record, batch)
         return AcceptedResponse(execution_id=record.execution_id, duplicate=duplicate, status=record.status)
 
     def enqueue(self, record: Record) -> None:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from zmqruntime.config import ZMQConfig
 from zmqruntime.messages import LogLine
 
-__all__ = ["LogFile", "log_path", "log_paths", "remove_logs"]
+__all__ = ["LogFile", "log_dir", "log_paths", "remove_logs"]
 
 
 class LogFile:
@@ -46,9 +46,9 @@ class LogFile:
             self._file = None
 
 
-def log_path(config: ZMQConfig, port: int, execution_id: str) -> Path:
-    """Where the server on ``port`` keeps the log of an execution."""
-    return config.server_dir(port) / "logs" / f"{execution_id}.log"
+def log_dir(config: ZMQConfig, port: int) -> Path:
+    """Where the server on ``port`` keeps the logs of its executions, one file ``<execution id>.log`` each."""
+    return config.server_dir(port) / "logs"
 
 
 def log_paths(path: Path) -> list[Path]:

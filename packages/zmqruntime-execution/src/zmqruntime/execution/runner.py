@@ -36,10 +36,9 @@ class Runner:
         loop: for limits, graces and pauses before retries.
         ledger: the executions.
         pool: the workers; their words come to this object.
-        commit: writes the ledger; False if that has to wait.
         on_ended: called for each execution that has ended.
-        log_path: where the log of an execution is kept.
-        log_limit: how many bytes of it.
+        log_dir: where the logs of executions are kept.
+        log_limit: how many bytes of each.
     """
 
     def __init__(
@@ -47,17 +46,15 @@ class Runner:
         loop: SocketLoop,
         ledger: Ledger,
         pool: WorkerPool,
-        commit: Callable[[], bool],
         on_ended: Callable[[], None],
         *,
-        log_path: Callable[[str], Path],
+        log_dir: Path,
         log_limit: int,
     ) -> None:
         self._ledger = ledger
         self._pool = pool
-        self._commit = commit
         self._on_ended = on_ended
-        self._log_path = log_path
+        self._log_dir = str(log_dir)
         self._log_limit = log_limit
         self._timers = ExecutionTimers(loop)
         self._overdue: dict[str, str] = {}
@@ -94,12 +91,16 @@ class Runner:
                     self._ledger.set_status(record, ExecutionStatus.QUEUED)
                     self._ledger.enqueue(record)
 
-    def dispatch(self) -> None:
-        """Give idle workers what is next."""
+    def dispatch(self) -> bool:
+        """Give idle workers what is next, as soon as that is written; whether there was anything.
+
+        What is not on disk yet is left for later.
+        """
+        started = False
         while not self._ledger.paused and (worker := self._pool.idle()) is not None:
             execution_id = self._ledger.backlog.peek()
-            if execution_id is None:
-                return
+            if execution_id is None or self._ledger.is_new(execution_id):
+                break
             record = self._ledger.active[execution_id]
             request, checkpoints = self._ledger.assignment(record)
             assign = Assign(
@@ -107,15 +108,15 @@ class Runner:
                 checkpoints=checkpoints,
                 progress_count=record.progress_count,
                 log_count=record.log_count,
-                log_path=str(self._log_path(execution_id)),
+                log_path=f"{self._log_dir}/{execution_id}.log",
                 log_limit=self._log_limit,
             )
             worker.reserve(execution_id)
             self._ledger.set_status(record, ExecutionStatus.RUNNING)
             self._ledger.after_commit(execution_id, functools.partial(worker.assign, assign))
             self._start_limits(record)
-            if not self._commit():
-                return
+            started = True
+        return started
 
     # --- cancel --------------------------------------------------------------------------------------------------
 

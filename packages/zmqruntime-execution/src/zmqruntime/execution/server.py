@@ -5,7 +5,6 @@ import contextlib
 import logging
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from zmqruntime.config import TransportMode, ZMQConfig
@@ -13,7 +12,7 @@ from zmqruntime.execution.batching import empty_batch
 from zmqruntime.execution.hub import sweep_task_sockets
 from zmqruntime.execution.ledger import Ledger
 from zmqruntime.execution.lifecycle import has_ended
-from zmqruntime.execution.logfile import log_path, remove_logs
+from zmqruntime.execution.logfile import log_dir, remove_logs
 from zmqruntime.execution.pool import WorkerPool
 from zmqruntime.execution.runner import Runner
 from zmqruntime.execution.store import Record, Store, StoreError
@@ -219,15 +218,15 @@ class ExecutionServer(ZMQServer, abc.ABC):
         store = Store(self.config.server_dir(self.port) / "executions.sqlite")
         stack.callback(store.close)
         sweep_task_sockets(self.config)
+        self._log_dir = log_dir(self.config, self.port)
         self._ledger = Ledger(store, self._publish_batch, self._note_events)
         pool = WorkerPool(self.loop, self._worker_spec(), self.max_concurrent, self.config)
         self._runner = Runner(
             self.loop,
             self._ledger,
             pool,
-            self._commit,
             self._on_ended,
-            log_path=self.log_path,
+            log_dir=self._log_dir,
             log_limit=self.log_limit,
         )
         self._runner.take_over()
@@ -235,10 +234,6 @@ class ExecutionServer(ZMQServer, abc.ABC):
         stack.callback(self._runner.close)
         self.loop.call_soon(pool.fill)
         self.loop.call_soon(self._prune)
-
-    def log_path(self, execution_id: str) -> Path:
-        """Where the log of an execution is kept."""
-        return log_path(self.config, self.port, execution_id)
 
     def _worker_spec(self) -> ServerSpec:
         return ServerSpec(
@@ -255,7 +250,7 @@ class ExecutionServer(ZMQServer, abc.ABC):
         """Forget old executions, some in each turn."""
         pruned = self._ledger.prune(self.keep_history, self.keep_history_seconds)
         for execution_id in pruned:
-            remove_logs(self.log_path(execution_id))
+            remove_logs(self._log_dir / f"{execution_id}.log")
         if pruned:
             self.loop.call_soon(self._prune)
 
@@ -268,8 +263,11 @@ class ExecutionServer(ZMQServer, abc.ABC):
 
     def before_replies(self) -> None:
         """Write the turn to disk, then publish it and hand out what can run."""
-        if self._commit():
+        # What was on disk before starts in the same write that ends what ran before it; what is new follows once it is.
+        if self._commit_timer is None:
             self._runner.dispatch()
+        if self._commit() and self._runner.dispatch():
+            self._commit()
 
     def _commit(self) -> bool:
         """Whether all changes are on disk now; if not, it is tried again later and nothing is lost meanwhile."""

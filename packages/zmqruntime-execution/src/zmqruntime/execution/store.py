@@ -75,7 +75,7 @@ CREATE TABLE settings (
 _INSERT = """
 INSERT INTO executions (number, execution_id, plate_id, priority, rank, held, payload, soft_time_limit, time_limit,
     max_retries, retry_delay, resumable, status, submitted_at, attempts, worker_deaths, event_count, state_count,
-    progress_count, log_count) VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0, 0)
+    progress_count, log_count) VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, 0, 0)
 """
 _UPDATE = """
 UPDATE executions SET rank = ?, held = ?, status = ?, started_at = ?, ended_at = ?, not_before = ?, attempts = ?,
@@ -125,6 +125,8 @@ class Record(msgspec.Struct, kw_only=True):
     state_count: int = 0
     progress_count: int = 0
     log_count: int = 0
+    has_checkpoints: bool = True
+    """False when it is certain that none are stored."""
 
     def snapshot(self, queue_position: int | None = None) -> ExecutionSnapshot:
         """The record as clients see it."""
@@ -191,10 +193,10 @@ class Store:
 
     # --- writing -------------------------------------------------------------------------------------------------
 
-    def insert(self, request: ExecuteRequest) -> Record:
-        """A new queued execution; durable with the next commit."""
+    def create(self, request: ExecuteRequest) -> Record:
+        """A record for a new queued execution; :meth:`insert` writes it."""
         self._last_number += 1
-        record = Record(
+        return Record(
             number=self._last_number,
             execution_id=request.submission_id,
             plate_id=request.plate_id,
@@ -207,13 +209,17 @@ class Store:
             resumable=request.resumable,
             status=ExecutionStatus.QUEUED,
             submitted_at=time.time(),
+            has_checkpoints=False,
         )
+
+    def insert(self, record: Record, request: ExecuteRequest) -> None:
+        """Write a new record as it is now; durable with the next commit."""
         r = record
         task = (r.number, r.execution_id, r.plate_id, r.priority, r.rank, encode(request.payload))
         limits = (r.soft_time_limit, r.time_limit, r.max_retries, r.retry_delay, r.resumable)
-        self._writes.append((_INSERT, (*task, *limits, str(r.status), r.submitted_at)))
+        counts = (r.event_count, r.state_count)
+        self._writes.append((_INSERT, (*task, *limits, str(r.status), r.submitted_at, *counts)))
         self._durable = True
-        return record
 
     def update(self, record: Record) -> None:
         """Write the record as it is now; an end is durable with the next commit."""
@@ -232,12 +238,14 @@ class Store:
 
     def save_checkpoint(self, record: Record, key: str, value: Any) -> None:
         """Keep a value for a resumed run."""
+        record.has_checkpoints = True
         statement = "INSERT OR REPLACE INTO checkpoints (number, key, value) VALUES (?, ?, ?)"
         self._writes.append((statement, (record.number, key, encode(value))))
 
     def forget_checkpoints(self, record: Record) -> None:
         """The execution has ended for good."""
-        self._writes.append(("DELETE FROM checkpoints WHERE number = ?", (record.number,)))
+        if record.has_checkpoints:
+            self._writes.append(("DELETE FROM checkpoints WHERE number = ?", (record.number,)))
 
     def replace_events(self, record: Record, batches: list[tuple[int, bytes]]) -> None:
         """Put these batches (each with the number of its last event) in place of all that are stored."""
@@ -332,6 +340,8 @@ class Store:
 
     def checkpoints_of(self, record: Record) -> dict[str, Any]:
         """What an interrupted run kept."""
+        if not record.has_checkpoints:
+            return {}
         query = "SELECT key, value FROM checkpoints WHERE number = ?"
         rows = self._connection.execute(query, (record.number,))
         return {key: msgspec.msgpack.decode(value) for key, value in rows}

@@ -2,40 +2,101 @@
 
 import os
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["UsageMeter"]
+__all__ = ["Usage", "UsageMeter"]
 
 _RESET_PEAK = "5"  # proc(5), clear_refs: sets the peak resident size back to the present one
+_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+_PROC = Path("/proc")
+_WORTH_MEASURING_SECONDS = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a task took: processor time, user and system, and the largest resident size of its process.
+
+    Descendants that still run are counted in the time where the system tells (Linux). The size is None where the
+    system does not tell it, and for a task of a few milliseconds, which measuring would only slow down.
+    """
+
+    cpu_seconds: float
+    peak_memory_bytes: int | None
 
 
 class UsageMeter:
-    """Measures this process and its ended children from its making on."""
+    """Measures the tasks of this process, one after the other."""
 
     def __init__(self) -> None:
-        self._cpu = _cpu_seconds()
-        if sys.platform == "linux":
-            try:
-                Path("/proc/self/clear_refs").write_text(_RESET_PEAK)
-            except OSError:
-                self._reset = False
-            else:
-                self._reset = True
+        self._can_reset_peak = sys.platform == "linux" and _reset_peak()
+        self._descendants_before = _descendants_cpu()
+        self._own_before = _own_cpu()
+        self._started = time.monotonic()
 
-    def cpu_seconds(self) -> float:
-        """Processor time, user and system."""
-        return _cpu_seconds() - self._cpu
+    def begin(self) -> None:
+        """A task begins."""
+        self._own_before = _own_cpu()
+        self._started = time.monotonic()
 
-    def peak_memory_bytes(self) -> int | None:
-        """The largest resident size, or None where the system does not tell it."""
-        if sys.platform != "linux" or not self._reset:
-            return None
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-        return None
+    def end(self) -> Usage:
+        """A task has ended; what it took since :meth:`begin`."""
+        cpu = _own_cpu() - self._own_before
+        if time.monotonic() - self._started < _WORTH_MEASURING_SECONDS:
+            return Usage(cpu, None)
+        descendants = _descendants_cpu()
+        cpu += max(0.0, descendants - self._descendants_before)
+        self._descendants_before = descendants
+        peak = _peak() if self._can_reset_peak else None
+        if self._can_reset_peak:
+            _reset_peak()
+        return Usage(cpu, peak)
 
 
-def _cpu_seconds() -> float:
+def _own_cpu() -> float:
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
+
+
+def _descendants_cpu() -> float:
+    return sum(map(_seconds_of, _descendants(os.getpid()))) if sys.platform == "linux" else 0.0
+
+
+def _peak() -> int | None:
+    for line in (_PROC / "self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    waiting = [pid]
+    while waiting:
+        try:
+            tasks = _PROC / str(waiting.pop()) / "task"
+            for task in os.listdir(tasks):
+                children = (tasks / task / "children").read_text().split()
+                waiting += map(int, children)
+                found += map(int, children)
+        except OSError:  # it has ended meanwhile
+            continue
+    return found
+
+
+def _seconds_of(pid: int) -> float:
+    """User and system time of a process and of its children that were waited for; 0 if it has ended."""
+    try:
+        fields = (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / _TICKS
+
+
+def _reset_peak() -> bool:
+    try:
+        (_PROC / "self/clear_refs").write_text(_RESET_PEAK)
+    except OSError:
+        return False
+    return True

@@ -8,7 +8,9 @@ import socket
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
+
+import msgspec
 
 from zmqruntime.codec import Decoder, encode
 from zmqruntime.exceptions import ZMQRuntimeError
@@ -51,6 +53,7 @@ class Worker:
         self._decode: Decoder[ToWorker] = Decoder(ToWorker)
         self._hub: TaskHub | None = None
         self._log: LogFile | None = None
+        self._meter = UsageMeter()
         self._loop = SocketLoop("worker")
         self._capture = OutputCapture(self._loop, self._take_line)
         logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[TaskLogHandler(self._take_line)])
@@ -87,9 +90,12 @@ class Worker:
         )
         self._log = LogFile(Path(assign.log_path), assign.log_limit)
         self._hub = hub
-        meter = UsageMeter()
+        self._meter.begin()
         finished = self._outcome(server, hub, request.submission_id, assign)
-        finished = _with_usage(finished, meter)
+        usage = self._meter.end()
+        finished = msgspec.structs.replace(
+            finished, cpu_seconds=usage.cpu_seconds, peak_memory_bytes=usage.peak_memory_bytes
+        )
         self._capture.flush()
 
         def close() -> None:
@@ -176,9 +182,3 @@ def _failure(error: BaseException) -> Finished:
 def _describe(error: BaseException) -> str:
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return text[:_MAX_ERROR_CHARACTERS]
-
-
-def _with_usage(finished: Finished, meter: UsageMeter) -> Finished:
-    plain: dict[str, Any] = {name: getattr(finished, name) for name in finished.__struct_fields__}
-    plain.update(cpu_seconds=meter.cpu_seconds(), peak_memory_bytes=meter.peak_memory_bytes())
-    return Finished(**plain)
