@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from zmqruntime import LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
 from zmqruntime.codec import encode
 from zmqruntime.execution import InvalidProgressError, TaskCancelled, TaskLink, current_task, join_task, local_task
+from zmqruntime.execution.hub import TaskHub
 from zmqruntime.execution.merging import is_superseded_by_next, merge
 from zmqruntime.execution.task import TaskReport
+from zmqruntime.loop import SocketLoop
 
 GOOD: dict[str, Any] = {
     "axis_id": "B06",
@@ -88,6 +90,24 @@ def test_local_task_numbers_and_completes_what_is_reported() -> None:
     assert (second.sequence, second.percent) == (2, 0.0)
     assert isinstance(line, LogLine)
     assert (line.sequence, line.level, line.text) == (1, "error", "a line")
+
+
+def test_a_checkpoint_is_not_overtaken_by_what_is_reported_after_it() -> None:
+    loop = SocketLoop("never runs")
+    order: list[str] = []
+    hub = TaskHub(
+        loop,
+        "e",
+        "p",
+        lambda reports: order.extend(str(report.sequence) for report in reports),
+        on_checkpoint=lambda key, value: order.append(key),
+    )
+    for number in range(3):
+        hub.task.checkpoint(f"kept {number}", number)
+        hub.task.report(**STARTED)
+    hub.close()
+    loop.dispose()
+    assert order == ["kept 0", "kept 1", "kept 2", "1", "2", "3"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from zmqruntime.execution.exceptions import (
     TaskFailed,
     WaitTimeoutError,
 )
-from zmqruntime.execution.hub import join_task, local_task
+from zmqruntime.execution.hub import local_task
+from zmqruntime.execution.joining import join_task
 from zmqruntime.execution.processes import die_with_parent
 from zmqruntime.execution.server import ExecutionServer
 from zmqruntime.execution.task import Task, TaskLink, current_task

@@ -3,7 +3,6 @@
 The process that runs a task has the hub. Other processes (of a pool, say) join over a socket of their own.
 """
 
-import concurrent.futures
 import contextlib
 import errno
 import functools
@@ -12,7 +11,6 @@ import os
 import secrets
 import socket
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -21,9 +19,9 @@ import zmq
 
 from zmqruntime.codec import Decoder, encode
 from zmqruntime.config import TransportMode, ZMQConfig
-from zmqruntime.exceptions import ConnectionFailedError, MessageError
+from zmqruntime.exceptions import MessageError
 from zmqruntime.execution.callbacks import call_guarded
-from zmqruntime.execution.merging import merge
+from zmqruntime.execution.pending import PendingReports
 from zmqruntime.execution.task import CancelFlags, Task, TaskLink, TaskReport, entered
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import LogLine, Message, ProgressUpdate
@@ -32,16 +30,13 @@ from zmqruntime.transport import LOOPBACK, get_default_transport_mode, prepare_p
 
 __all__ = [
     "TaskHub",
-    "join_task",
     "local_task",
     "sweep_task_sockets",
     "task_socket_pattern",
 ]
 
 
-_JOIN_SECONDS = 10.0
 _LINGER_MS = 1000
-_MERGE_ABOVE = 5_000
 
 
 class Hello(Message, frozen=True, kw_only=True, tag="hello"):
@@ -92,7 +87,7 @@ class TaskHub:
         loop: a running loop; the hub adds its socket to it when a link is asked for.
         execution_id, plate_id: go into the task and its links.
         deliver: gets lists of numbered reports.
-        on_checkpoint: gets what the task wants kept, on any thread.
+        on_checkpoint: gets what the task wants kept, on the loop's thread.
         may_deliver: asked before each delivery; while it says no, reports wait here, merged when they are many.
         checkpoints: what an interrupted run kept.
         numbered: how many progress updates and log lines the execution had before.
@@ -119,7 +114,7 @@ class TaskHub:
         self._may_deliver = may_deliver
         self._config = config or ZMQConfig()
         self._lock = threading.Lock()
-        self._pending: list[TaskReport] = []
+        self._pending = PendingReports()
         self._progress_numbers = itertools.count(numbered[0] + 1)
         self._log_numbers = itertools.count(numbered[1] + 1)
         self._stack = contextlib.ExitStack()
@@ -131,12 +126,7 @@ class TaskHub:
 
     def report(self, report: TaskReport) -> None:
         """Take in a report."""
-        with self._lock:
-            self._pending.append(report)
-            is_first = len(self._pending) == 1
-            if len(self._pending) > _MERGE_ABOVE and len(self._pending) % _MERGE_ABOVE == 1:
-                self._pending = merge(self._pending)
-        if is_first:
+        if self._pending.add_report(report):
             self._loop.call_soon(self.flush)
 
     def request_cancel(self, axis_id: str | None) -> None:
@@ -145,8 +135,9 @@ class TaskHub:
         self._loop.call_soon(lambda: self._broadcast(Cancel(axis_id=axis_id)))
 
     def save_checkpoint(self, key: str, value: Any) -> None:
-        """Pass on a value to keep."""
-        self._on_checkpoint(key, value)
+        """Pass on a value to keep, before anything that is reported after it."""
+        if self._pending.add_checkpoint(key, value):
+            self._loop.call_soon(self.flush)
 
     def link(self) -> TaskLink:
         """A way in for other processes; the socket is opened at the first call."""
@@ -168,10 +159,11 @@ class TaskHub:
         self._stack.close()
 
     def _deliver_pending(self) -> None:
-        with self._lock:
-            pending, self._pending = self._pending, []
-        if pending:
-            self._deliver([self._number(report) for report in pending])
+        checkpoints, reports = self._pending.take()
+        for key, value in checkpoints.items():
+            self._on_checkpoint(key, value)
+        if reports:
+            self._deliver([self._number(report) for report in reports])
 
     def _number(self, report: TaskReport) -> TaskReport:
         numbers = self._progress_numbers if isinstance(report, ProgressUpdate) else self._log_numbers
@@ -238,125 +230,6 @@ class TaskHub:
 
     def _send(self, peer: bytes, message: FromHub) -> None:
         self._socket.send_multipart([peer, encode(message)], zmq.NOBLOCK)
-
-
-class _Member:
-    """The channel of a task in a process that joined it."""
-
-    def __init__(self, loop: SocketLoop, link: TaskLink) -> None:
-        self.flags = CancelFlags()
-        self.welcome: concurrent.futures.Future[Welcome] = concurrent.futures.Future()
-        self.left: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self._link = link
-        self._loop = loop
-        self._lock = threading.Lock()
-        self._pending: list[TaskReport] = []
-        self._outbox: deque[bytes] = deque()
-        self._decode: Decoder[FromHub] = Decoder(FromHub)
-        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = context.socket(zmq.DEALER)
-        self._socket.linger = 0
-        self._socket.connect(link.url)
-        stack = contextlib.ExitStack()
-        stack.callback(context.term)
-        stack.callback(self._socket.close)
-        loop.at_end = stack.close
-        loop.add_reader(self._socket, self._on_readable)
-        loop.call_soon(lambda: self._send(Hello(token=link.token)))
-
-    def report(self, report: TaskReport) -> None:
-        """Pass it to the hub, together with what else waits."""
-        with self._lock:
-            self._pending.append(report)
-            is_first = len(self._pending) == 1
-            if len(self._pending) > _MERGE_ABOVE and len(self._pending) % _MERGE_ABOVE == 1:
-                self._pending = merge(self._pending)
-        if is_first:
-            self._loop.call_soon(self._flush)
-
-    def request_cancel(self, axis_id: str | None) -> None:
-        """Tell the hub, which tells all others."""
-        self._loop.call_soon(lambda: self._send(Cancel(axis_id=axis_id)))
-
-    def save_checkpoint(self, key: str, value: Any) -> None:
-        """Pass it to the hub."""
-        self._loop.call_soon(lambda: self._send(Checkpoint(key=key, value=value)))
-
-    def link(self) -> TaskLink:
-        """The link that this process came by."""
-        return self._link
-
-    def leave(self) -> None:
-        """Wait until the hub has taken in all that was said here."""
-        self._loop.call_soon(self._flush)
-        self._loop.call_soon(lambda: self._send(Leave()))
-        self.left.result(_JOIN_SECONDS)
-
-    def _flush(self) -> None:
-        if self._outbox:
-            return  # the hub is behind: reports wait, and are merged, until it has caught up
-        with self._lock:
-            pending, self._pending = self._pending, []
-        if pending:
-            self._send(Reports(reports=pending))
-
-    def _send(self, message: ToHub) -> None:
-        self._outbox.append(encode(message))
-        self._drain()
-
-    def _drain(self) -> None:
-        while self._outbox:
-            try:
-                self._socket.send(self._outbox[0], zmq.NOBLOCK)
-            except zmq.Again:
-                self._loop.add_writer(self._socket, self._drain)
-                return
-            self._outbox.popleft()
-        self._loop.remove_writer(self._socket)
-        self._flush()
-
-    def _on_readable(self) -> None:
-        for frames in receive_ready(self._socket):
-            match self._decode(frames[-1]):
-                case Welcome() as welcome:
-                    if welcome.cancelled:
-                        self.flags.set(None)
-                    for axis_id in welcome.cancelled_axes:
-                        self.flags.set(axis_id)
-                    self.welcome.set_result(welcome)
-                case Cancel(axis_id=axis_id):
-                    self.flags.set(axis_id)
-                case Leave():
-                    self.left.set_result(None)
-
-
-@contextlib.contextmanager
-def join_task(link: TaskLink) -> Iterator[Task]:
-    """Take part in a task of another process of this machine: ``current_task()`` is that task in the block.
-
-    When the block ends, all that was reported in it has reached the task's own process.
-
-    Raises:
-        ConnectionFailedError: that process does not answer, since the task has ended.
-    """
-    loop = SocketLoop("task-member")
-    member = _Member(loop, link)
-    loop.start()
-    try:
-        try:
-            welcome = member.welcome.result(_JOIN_SECONDS)
-        except TimeoutError as error:
-            raise ConnectionFailedError(f"the task {link.execution_id} does not answer at {link.url}") from error
-        task = Task(link.execution_id, link.plate_id, member, member.flags, welcome.checkpoints)
-        try:
-            with entered(task):
-                yield task
-        finally:
-            with contextlib.suppress(TimeoutError):
-                member.leave()
-    finally:
-        loop.stop()
-        loop.join()
 
 
 @contextlib.contextmanager

@@ -82,7 +82,7 @@ class Worker:
             request.submission_id,
             request.plate_id,
             functools.partial(self._deliver, [assign.progress_count, assign.log_count]),
-            on_checkpoint=lambda key, value: self._send(KeepCheckpoint(key=key, value=value)),
+            on_checkpoint=lambda key, value: self._stream.send(encode(KeepCheckpoint(key=key, value=value))),
             may_deliver=lambda: self._stream.backlog < _STOP_REPORTS_ABOVE,
             checkpoints=assign.checkpoints,
             numbered=(assign.progress_count, assign.log_count),
