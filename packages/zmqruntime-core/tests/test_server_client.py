@@ -17,6 +17,7 @@ from zmqruntime import (
     ClosedError,
     ConnectionFailedError,
     ErrorCode,
+    KeyStore,
     PongResponse,
     PortInUseError,
     RequestRefusedError,
@@ -64,6 +65,14 @@ def free_port() -> int:
                 return port
 
 
+def introduce(sock: "zmq.Socket[bytes]", server: ZMQServer) -> None:
+    """Give a plain socket the keys that it needs for a server over TCP."""
+    if server.transport_mode is TransportMode.TCP:
+        keys = KeyStore(server.config)
+        sock.curve_publickey, sock.curve_secretkey = keys.client().public, keys.client().secret
+        sock.curve_serverkey = keys.server().public
+
+
 @pytest.fixture(params=[TransportMode.IPC, TransportMode.TCP])
 def mode(request: pytest.FixtureRequest) -> TransportMode:
     found: TransportMode = request.param
@@ -89,6 +98,7 @@ def raw(server: ZMQServer) -> Iterator[Callable[[list[bytes]], Response]]:
     with zmq.Context() as context, context.socket(zmq.REQ) as sock:
         sock.linger = 0
         sock.rcvtimeo = 10_000
+        introduce(sock, server)
         sock.connect(get_zmq_transport_url(server.control_port, mode=server.transport_mode))
 
         def ask(frames: list[bytes]) -> Response:
@@ -124,6 +134,7 @@ def test_a_request_that_the_server_does_not_know_is_refused_by_name(client: ZMQC
 def test_frames_without_an_envelope_and_other_protocols_do_no_harm(server: ZMQServer, client: ZMQClient) -> None:
     with zmq.Context() as context, context.socket(zmq.DEALER) as sock:
         sock.linger = 0
+        introduce(sock, server)
         sock.connect(get_zmq_transport_url(server.control_port, mode=server.transport_mode))
         for frames in ([b"no delimiter"], [b""], [b"", b"", b""], [b"x" * 100_000] * 20):
             sock.send_multipart(frames)

@@ -14,7 +14,7 @@ if any(pathlib.Path(__file__).parent.parent.glob("zmqruntime-[0-9]*.dist-info"))
     )
 
 from zmqruntime.client import ClientState, ZMQClient
-from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.config import Security, TransportMode, ZMQConfig
 from zmqruntime.exceptions import (
     ClosedError,
     ConfigurationError,
@@ -59,6 +59,7 @@ from zmqruntime.messages import (
     StatusRequest,
     StatusResponse,
 )
+from zmqruntime.security import KeyStore
 from zmqruntime.server import ZMQServer
 from zmqruntime.transport import (
     get_default_transport_mode,
@@ -86,6 +87,7 @@ __all__ = [
     "ExecutionStatus",
     "HistoryRequest",
     "ImageAck",
+    "KeyStore",
     "LogLevel",
     "LogLine",
     "MessageError",
@@ -102,6 +104,7 @@ __all__ = [
     "RequestRefusedError",
     "RequestTimeoutError",
     "ResponseType",
+    "Security",
     "ServerLostError",
     "ServerStartError",
     "Shape",

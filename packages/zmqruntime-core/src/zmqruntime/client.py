@@ -18,7 +18,7 @@ import msgspec
 import zmq
 
 from zmqruntime.codec import Decoder, encode
-from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.config import Security, TransportMode, ZMQConfig
 from zmqruntime.exceptions import (
     ClosedError,
     ConnectionFailedError,
@@ -46,6 +46,7 @@ from zmqruntime.messages import (
     Response,
     ShutdownRequest,
 )
+from zmqruntime.security import KeyStore
 from zmqruntime.server import receive_ready
 from zmqruntime.transport import (
     LOOPBACK,
@@ -194,6 +195,10 @@ class ZMQClient:
             raise RequestTimeoutError(f"server process {server.pid} still runs {timeout:g} s after it agreed to end")
 
     @property
+    def _is_encrypted(self) -> bool:
+        return self.transport_mode is TransportMode.TCP and self.config.security is Security.CURVE
+
+    @property
     def is_local(self) -> bool:
         """Whether the server is on this machine."""
         return self.transport_mode is TransportMode.IPC or self.host in (LOOPBACK, "localhost", "::1")
@@ -317,6 +322,7 @@ class ZMQClient:
         return PortInUseError(
             f"{url} is taken, but {holder} does not answer as a server of {self.config.app_name}; "
             "choose another port, or end it yourself if you know it"
+            + ("; if it is one, it does not know this client's key" if self._is_encrypted else "")
         )
 
     # --- I/O thread ----------------------------------------------------------------------------------------------
@@ -354,6 +360,11 @@ class ZMQClient:
         sock.linger = _LINGER_MS
         sock.maxmsgsize = self.config.max_message_bytes
         sock.ipv6 = ":" in self.host
+        if self._is_encrypted:
+            store = KeyStore(self.config)
+            keys = store.client()
+            sock.curve_publickey, sock.curve_secretkey = keys.public, keys.secret
+            sock.curve_serverkey = store.server_key_for(self.host, self.port, is_local=self.is_local)
         sock.connect(get_zmq_transport_url(port, self.host, self.transport_mode, self.config))
         return sock
 

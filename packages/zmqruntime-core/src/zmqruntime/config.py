@@ -6,7 +6,7 @@ from pathlib import Path
 
 import platformdirs
 
-__all__ = ["TransportMode", "ZMQConfig"]
+__all__ = ["Security", "TransportMode", "ZMQConfig"]
 
 
 class TransportMode(enum.StrEnum):
@@ -16,6 +16,15 @@ class TransportMode(enum.StrEnum):
     """A socket file in a folder that only this user can open; not on Windows."""
     TCP = "tcp"
     """A TCP port, on loopback unless a host is named."""
+
+
+class Security(enum.StrEnum):
+    """How TCP is protected. IPC needs nothing: only this user can open its folder."""
+
+    CURVE = "curve"
+    """Encrypted, with the keys of both sides checked."""
+    NONE = "none"
+    """Anybody who can reach the port can run code as the server's user, and read what passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,8 @@ class ZMQConfig:
     """A client that heard nothing for so long asks, and without an answer calls the server lost."""
     request_timeout: float = 10.0
     """The deadline of a request that names none."""
+    security: Security = Security.CURVE
+    """Of TCP; to do without it has to be said here."""
     max_message_bytes: int = 64 * 1024 * 1024
     """A longer message ends its connection unread."""
 

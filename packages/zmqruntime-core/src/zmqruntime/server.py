@@ -14,7 +14,7 @@ import zmq
 
 from zmqruntime._version import VERSION
 from zmqruntime.codec import Decoder, encode
-from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.config import Security, TransportMode, ZMQConfig
 from zmqruntime.exceptions import ClosedError, ConfigurationError, MessageError, PortInUseError
 from zmqruntime.identity import ProcessIdentity, describe_port_holder
 from zmqruntime.lock import FileLock
@@ -32,6 +32,7 @@ from zmqruntime.messages import (
     Response,
     ShutdownRequest,
 )
+from zmqruntime.security import ClientCheck, KeyPair, KeyStore
 from zmqruntime.transport import (
     LOOPBACK,
     get_default_transport_mode,
@@ -236,6 +237,7 @@ class ZMQServer:
     def _bind(self, stack: contextlib.ExitStack) -> None:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         stack.callback(context.term)
+        keys = self._check_clients(context, stack)
         self.control_socket = stack.enter_context(context.socket(zmq.ROUTER))
         self.data_socket = stack.enter_context(context.socket(self.data_socket_type))
         for sock, port in ((self.control_socket, self.control_port), (self.data_socket, self.port)):
@@ -244,7 +246,19 @@ class ZMQServer:
             sock.ipv6 = ":" in self.host
             if sock.type == zmq.XPUB:
                 sock.xpub_verbose = True
+            if keys is not None:
+                sock.curve_server = True
+                sock.curve_secretkey = keys.secret
             self._bind_one(sock, port)
+
+    def _check_clients(self, context: "zmq.Context[zmq.Socket[bytes]]", stack: contextlib.ExitStack) -> KeyPair | None:
+        """The server's keys, with the check of its clients under way; None where none is needed or wanted."""
+        if self.transport_mode is TransportMode.IPC or self.config.security is Security.NONE:
+            return None
+        store = KeyStore(self.config)
+        store.client()  # made now, so that the first client of this user finds itself admitted
+        stack.callback(ClientCheck(context, self.loop, store.is_admitted).close)
+        return store.server()
 
     def _bind_one(self, sock: "zmq.Socket[bytes]", port: int) -> None:
         url = get_zmq_transport_url(port, self.host, self.transport_mode, self.config)

@@ -1,0 +1,195 @@
+"""Who may talk over TCP: CURVE keys of servers and clients, made on first use and kept where only this user can read.
+
+Who may submit a task can run code as the server's user, so a server answers clients whose key it knows, and a client
+talks to a server whose key it knows (CurveZMQ, RFC 26; the check of keys is ZAP, RFC 27). Within one home folder both
+know each other. For another machine the keys are exchanged by hand, once:
+
+    keys/server.key            the server's public key, to be given to clients elsewhere
+    keys/client.key            the client's public key, to be given to servers elsewhere
+    keys/*.key_secret          the secret halves; never leave this folder
+    keys/clients/<name>.key    other clients that our servers answer
+    keys/servers/<name>.key    servers elsewhere, as <host> or <host>-<port>
+"""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import zmq
+from zmq.utils import z85
+
+from zmqruntime.config import ZMQConfig
+from zmqruntime.exceptions import ConfigurationError
+from zmqruntime.lock import FileLock
+from zmqruntime.loop import SocketLoop
+from zmqruntime.transport import prepare_private_dir
+
+__all__ = ["ClientCheck", "KeyPair", "KeyStore"]
+
+_ZAP_URL = "inproc://zeromq.zap.01"
+_ZAP_VERSION = b"1.0"
+_LOCK_SECONDS = 10.0
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,100}")
+_Z85_KEY = re.compile(rb"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A CURVE key: 40 characters of Z85 each."""
+
+    public: bytes
+    secret: bytes
+
+
+class KeyStore:
+    """The keys in the home folder of one application.
+
+    Raises:
+        ConfigurationError: this build of ZeroMQ has no CURVE, or the folder cannot be made private.
+    """
+
+    def __init__(self, config: ZMQConfig) -> None:
+        if not zmq.has("curve"):
+            raise ConfigurationError(
+                "this build of libzmq has no CURVE encryption; install pyzmq's own wheel, or use IPC"
+            )
+        self.folder = config.home / "keys"
+
+    def server(self) -> KeyPair:
+        """The key of our servers; made if there is none."""
+        return self._own("server")
+
+    def client(self) -> KeyPair:
+        """The key of our clients; made if there is none."""
+        return self._own("client")
+
+    def is_admitted(self, public: bytes) -> bool:
+        """Whether our servers answer a client with this key: our own clients, and those that were admitted."""
+        known = [self.folder / "client.key", *self._listed("clients").values()]
+        return public in {_read_public(path) for path in known} - {b""}
+
+    def admit(self, name: str, public: bytes) -> None:
+        """Let our servers answer a client; takes effect at once, also for servers that run."""
+        self._write("clients", name, public)
+
+    def trust(self, name: str, public: bytes) -> None:
+        """Let our clients talk to a server elsewhere; ``name`` is its host, or ``host-port``."""
+        self._write("servers", name, public)
+
+    def forget(self, name: str) -> bool:
+        """Take back an ``admit`` or ``trust``; False if there was none of that name. Open connections stay."""
+        found = [path for kind in ("clients", "servers") if (path := self._listed(kind).get(name)) is not None]
+        for path in found:
+            path.unlink(missing_ok=True)
+        return bool(found)
+
+    def admitted(self) -> dict[str, bytes]:
+        """The clients that were admitted, by name."""
+        return {name: _read_public(path) for name, path in self._listed("clients").items()}
+
+    def trusted(self) -> dict[str, bytes]:
+        """The servers elsewhere that our clients talk to, by name."""
+        return {name: _read_public(path) for name, path in self._listed("servers").items()}
+
+    def server_key_for(self, host: str, port: int, *, is_local: bool) -> bytes:
+        """The public key that the server there must have.
+
+        Raises:
+            ConfigurationError: it is not known; the message says how to exchange keys.
+        """
+        trusted = self.trusted()
+        for name in (f"{host}-{port}", host):
+            if name in trusted:
+                return trusted[name]
+        if is_local:
+            return self.server().public
+        raise ConfigurationError(
+            f"the key of the server on {host} is not known here, so it could be anybody; copy keys/server.key of its "
+            f"home folder to {self.folder / 'servers' / host}.key, and our {self.folder / 'client.key'} to its "
+            "keys/clients/"
+        )
+
+    def _own(self, name: str) -> KeyPair:
+        secret_file = self.folder / f"{name}.key_secret"
+        if not secret_file.is_file():
+            self._make(name)
+        public, secret = _read_key(secret_file, "public"), _read_key(secret_file, "secret")
+        if not public or not secret:
+            raise ConfigurationError(f"{secret_file} holds no key; delete it, and another pair is made")
+        return KeyPair(public, secret)
+
+    def _make(self, name: str) -> None:
+        prepare_private_dir(self.folder)
+        lock = FileLock(self.folder / "lock")
+        if not lock.acquire(_LOCK_SECONDS):
+            raise ConfigurationError(f"another process has been making keys in {self.folder} for a long time")
+        try:
+            if not (self.folder / f"{name}.key_secret").is_file():
+                public, secret = zmq.curve_keypair()
+                _write_keys(self.folder / f"{name}.key", public=public)
+                _write_keys(self.folder / f"{name}.key_secret", public=public, secret=secret)
+        finally:
+            lock.release()
+
+    def _write(self, kind: str, name: str, public: bytes) -> None:
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError(f"{name!r} cannot name a key; use letters, digits, dots and dashes")
+        if not _Z85_KEY.fullmatch(public):
+            raise ConfigurationError("a public key is 40 characters of Z85, as after 'public-key =' in a .key file")
+        _write_keys(prepare_private_dir(prepare_private_dir(self.folder) / kind) / f"{name}.key", public=public)
+
+    def _listed(self, kind: str) -> dict[str, Path]:
+        folder = self.folder / kind
+        return {path.stem: path for path in sorted(folder.glob("*.key"))} if folder.is_dir() else {}
+
+
+class ClientCheck:
+    """Answers libzmq, on the loop's thread, whether a client that connects may talk to this server.
+
+    Who may not gets no reply at all, and its connection is closed before it has sent a message.
+    """
+
+    def __init__(
+        self, context: "zmq.Context[zmq.Socket[bytes]]", loop: SocketLoop, is_admitted: Callable[[bytes], bool]
+    ) -> None:
+        self._is_admitted = is_admitted
+        self._socket = context.socket(zmq.REP)
+        self._socket.linger = 0
+        self._socket.bind(_ZAP_URL)
+        loop.add_reader(self._socket, self._answer)
+
+    def close(self) -> None:
+        """Release the socket."""
+        self._socket.close()
+
+    def _answer(self) -> None:
+        _, number, _, _, _, mechanism, *credentials = self._socket.recv_multipart()
+        public = z85.encode(credentials[0]) if mechanism == b"CURVE" and credentials else b""
+        status = (b"200", b"") if public and self._is_admitted(public) else (b"400", b"this key is not known here")
+        self._socket.send_multipart([_ZAP_VERSION, number, *status, b"", b""])
+
+
+def _read_public(path: Path) -> bytes:
+    return _read_key(path, "public")
+
+
+def _read_key(path: Path, half: str) -> bytes:
+    """A key of a file in the form that the tools around ZeroMQ use (ZPL, RFC 4); empty if there is none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return b""
+    found = re.search(rf'^\s*{half}-key\s*=\s*"([^"]+)"', text, re.MULTILINE)
+    return found[1].encode() if found and _Z85_KEY.fullmatch(found[1].encode()) else b""
+
+
+def _write_keys(path: Path, **halves: bytes) -> None:
+    """Write the file whole or not at all, and readable for this user only from its first moment on."""
+    lines = "".join(f'    {half}-key = "{key.decode()}"\n' for half, key in halves.items())
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w", encoding="ascii") as file:
+        file.write(f"curve\n{lines}")
+    unfinished.replace(path)
