@@ -10,9 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from zmqruntime import ZMQClient
+from zmqruntime.execution import ExecutionClient
 
 
 class BenchClient(ZMQClient):
@@ -38,9 +40,7 @@ def connect_seconds(client: ZMQClient) -> float:
 
 
 def execution_client() -> ZMQClient:
-    """A client of an execution server, if that package is installed."""
-    from zmqruntime.execution import ExecutionClient
-
+    """A client of an execution server."""
     return ExecutionClient(7790, server=f"{Path(__file__).with_name('noop_server.py')}:NoopServer", persistent=False)
 
 
@@ -51,7 +51,7 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     with tempfile.TemporaryDirectory(prefix="zb") as home:
         os.environ["HOME"] = home
-        measure = {
+        measure: dict[str, Callable[[], float]] = {
             "python -c 'import zmq'": import_seconds,
             "connect, plain server": lambda: connect_seconds(BenchClient(7790, persistent=False)),
             "connect, execution server": lambda: connect_seconds(execution_client()),

@@ -263,9 +263,7 @@ class PingRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.PIN
 
 
 class ShutdownRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.SHUTDOWN.value):
-    """End the server process. Running executions are interrupted unless ``wait_for_running``."""
-
-    wait_for_running: bool = False
+    """End the server process; what is running is interrupted, what is queued waits for the next."""
 
 
 class ExecuteRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.EXECUTE.value):

@@ -1,0 +1,132 @@
+"""Writes docs/protocol.md from the message types, so that the page cannot say anything else than the code.
+
+python tools/protocol_page.py            write the page
+python tools/protocol_page.py --check    exit 1 if it is not as it would be written
+"""
+
+import enum
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from zmqruntime import messages
+from zmqruntime.messages import PROTOCOL_VERSION, Message
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "protocol.md"
+
+INTRODUCTION = f"""# The wire protocol
+
+Version {PROTOCOL_VERSION}. This page is written by `tools/protocol_page.py` from the types in `zmqruntime.messages`.
+
+A server has two channels. **Control** is a ROUTER socket at port P + 1000: send a request from any REQ or DEALER
+socket, and exactly one reply comes back, also to a bad request. From a DEALER, put an empty frame before the message,
+and any frames that you want back before that. **Data** is an XPUB socket at port P: subscribe to the id of an
+execution, or to `heartbeat`; each message is two frames, the topic and the message. A server of another kind (a
+viewer) has a PULL there.
+
+Addresses are `ipc://~/.<app name>/ipc/zmq-<port>.sock`, or TCP with CURVE, for which keys must be exchanged first.
+
+A message is one msgpack map. `type` names it and `protocol` is the version, {PROTOCOL_VERSION} when it is left out. An
+unknown key, a missing key without a default, or a wrong type makes the whole message invalid: the reply is an `error`.
+
+A client chooses the id of an execution (`submission_id`) and subscribes to it before it submits, so it misses nothing.
+Events of an execution are numbered from 1: a batch says that it holds those after `after` up to `upto`. Who has fewer
+than `after` asks for the rest with `events`; a batch may hold fewer events than numbers, when progress was merged that
+later progress had superseded.
+"""
+
+SECTIONS = (
+    ("Requests", messages.Request),
+    ("Replies", messages.Response),
+    ("Data", messages.DataMessage),
+    ("Events", messages.Event),
+    ("Viewers", messages.ImageAck | messages.ShapesMessage | messages.ROIMessage),
+)
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [INTRODUCTION]
+    for title, union in SECTIONS:
+        parts.append(f"## {title}\n")
+        parts += [describe(found) for found in typing.get_args(union)]
+    parts.append("## Values in messages\n")
+    parts += [describe(found) for found in (messages.ExecutionSnapshot, messages.Shape)]
+    parts += [describe_enum(found) for found in enums()]
+    return "\n".join(parts)
+
+
+def describe(struct: type[msgspec.Struct]) -> str:
+    """A message type: its tag, what it is for, and its fields."""
+    tag = struct.__struct_config__.tag
+    title = f"`{tag}`" if tag else struct.__name__
+    rows = [
+        f"| `{field.name}` | {name_of(field.type)} | {default_of(field)} |"
+        for field in msgspec.structs.fields(struct)
+        if field.name != "protocol"
+    ]
+    table = ["| field | type | default |", "|---|---|---|", *rows, ""] if rows else []
+    return "\n".join([f"### {title}\n", f"{inspect.getdoc(struct)}\n", *table])
+
+
+def describe_enum(found: type[enum.StrEnum]) -> str:
+    """The values of an enumeration."""
+    values = ", ".join(f"`{member.value}`" for member in found)
+    return f"### {found.__name__}\n\n{inspect.getdoc(found)}\n\nOne of {values}.\n"
+
+
+def enums() -> Iterator[type[enum.StrEnum]]:
+    """The enumerations of the protocol, in their order."""
+    for value in vars(messages).values():
+        if isinstance(value, type) and issubclass(value, enum.StrEnum) and value.__module__ == messages.__name__:
+            yield value
+
+
+def name_of(kind: object) -> str:
+    """A type in the words of msgpack."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Annotated:
+        bounds = ", ".join(
+            f"{name} {value}"
+            for name, value in (("at least", arguments[1].ge), ("at most", arguments[1].le), ("over", arguments[1].gt))
+            if value is not None
+        )
+        return f"{name_of(arguments[0])}{f' ({bounds})' if bounds else ''}"
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(name_of(argument) for argument in arguments)
+    if origin is list:
+        return f"list of {name_of(arguments[0])}"
+    if origin is dict:
+        return f"map of {name_of(arguments[1])}"
+    plain = {str: "string", int: "integer", float: "number", bool: "boolean", bytes: "binary", type(None): "nil"}
+    if isinstance(kind, type) and kind in plain:
+        return plain[kind]
+    if isinstance(kind, type) and issubclass(kind, Message):
+        return f"`{kind.__struct_config__.tag}`"
+    return kind.__name__ if isinstance(kind, type) else "anything"
+
+
+def default_of(field: msgspec.structs.FieldInfo) -> str:
+    """The default in the words of the table, empty for a field that must be there."""
+    if field.default is not msgspec.NODEFAULT:
+        return "nil" if field.default is None else f"`{field.default!r}`".replace("'", '"')
+    return "empty" if field.default_factory is not msgspec.NODEFAULT else ""
+
+
+def main() -> int:
+    """Write or check the page."""
+    text = page()
+    if "--check" in sys.argv[1:]:
+        return 0 if PAGE.read_text(encoding="utf-8") == text else 1
+    PAGE.write_text(text, encoding="utf-8")
+    print(f"wrote {PAGE}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
