@@ -30,13 +30,23 @@ HERE = ZMQConfig(heartbeat_interval=0.1)
 ELSEWHERE = ZMQConfig(app_name="elsewhere", heartbeat_interval=0.1)
 """Another home folder, as that of another user or machine."""
 OPEN = ZMQConfig(security=Security.NONE)
-PORT = 28_431
 SECRET_TEXT = b"the plain text of a submission"
 
 
 @pytest.fixture
-def server() -> Iterator[ZMQServer]:
-    with ZMQServer(PORT, transport_mode=TransportMode.TCP, config=HERE) as server:
+def port() -> int:
+    """One whose control port is free too."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            found = int(first.getsockname()[1])
+            if found < 64_000 and second.connect_ex(("127.0.0.1", found + 1000)):
+                return found
+
+
+@pytest.fixture
+def server(port: int) -> Iterator[ZMQServer]:
+    with ZMQServer(port, transport_mode=TransportMode.TCP, config=HERE) as server:
         yield server
 
 
@@ -132,19 +142,19 @@ def test_a_damaged_key_file_admits_nobody() -> None:
 
 
 def test_the_same_user_is_admitted_without_further_ado(server: ZMQServer) -> None:
-    with ZMQClient(PORT, transport_mode=TransportMode.TCP, config=HERE) as client:
+    with ZMQClient(server.port, transport_mode=TransportMode.TCP, config=HERE) as client:
         assert client.server.instance_id == server.instance_id
 
 
 def test_another_user_gets_nothing_until_keys_were_exchanged(server: ZMQServer) -> None:
-    stranger = ZMQClient(PORT, transport_mode=TransportMode.TCP, config=ELSEWHERE)
+    stranger = ZMQClient(server.port, transport_mode=TransportMode.TCP, config=ELSEWHERE)
     with pytest.raises(PortInUseError, match="does not know this client's key"):
         stranger.connect(timeout=1)
     KeyStore(ELSEWHERE).trust("127.0.0.1", KeyStore(HERE).server().public)
     with pytest.raises(PortInUseError, match="does not know this client's key"):
         stranger.connect(timeout=1)
     KeyStore(HERE).admit("stranger", KeyStore(ELSEWHERE).client().public)
-    with ZMQClient(PORT, transport_mode=TransportMode.TCP, config=ELSEWHERE) as known:
+    with ZMQClient(server.port, transport_mode=TransportMode.TCP, config=ELSEWHERE) as known:
         assert known.server.instance_id == server.instance_id
     stranger.disconnect()
 
@@ -156,7 +166,7 @@ def test_a_client_without_encryption_gets_nothing_and_costs_nothing(server: ZMQS
             sock.connect(f"tcp://127.0.0.1:{port}")
         listener.subscribe(b"")
         stranger.send_multipart([b"", encode(PingRequest())])
-        with ZMQClient(PORT, transport_mode=TransportMode.TCP, config=HERE) as client:
+        with ZMQClient(server.port, transport_mode=TransportMode.TCP, config=HERE) as client:
             assert client.request(PingRequest(), PongResponse).instance_id == server.instance_id
         assert not stranger.poll(300)
         assert not listener.poll(0)
@@ -165,13 +175,13 @@ def test_a_client_without_encryption_gets_nothing_and_costs_nothing(server: ZMQS
 def test_a_server_with_the_wrong_key_is_not_talked_to(server: ZMQServer) -> None:
     KeyStore(HERE).trust("127.0.0.1", KeyStore(ELSEWHERE).server().public)
     with pytest.raises(PortInUseError):
-        ZMQClient(PORT, transport_mode=TransportMode.TCP, config=HERE).connect(timeout=1)
+        ZMQClient(server.port, transport_mode=TransportMode.TCP, config=HERE).connect(timeout=1)
 
 
 @pytest.mark.parametrize("security", list(Security))
-def test_the_text_of_a_submission_is_on_the_wire_only_without_encryption(security: Security) -> None:
+def test_the_text_of_a_submission_is_on_the_wire_only_without_encryption(port: int, security: Security) -> None:
     config = HERE if security is Security.CURVE else OPEN
-    with ZMQServer(PORT, transport_mode=TransportMode.TCP, config=config) as server:
+    with ZMQServer(port, transport_mode=TransportMode.TCP, config=config) as server:
         tap = Wiretap(server.control_port)
         try:
             client = ZMQClient(tap.port - 1000, transport_mode=TransportMode.TCP, config=config)
@@ -191,4 +201,4 @@ def test_another_users_socket_folder_is_refused(isolated_home: Path) -> None:
     folder.mkdir(parents=True)
     os.chown(folder, 65534, 65534)
     with pytest.raises(ConfigurationError, match="belongs to another user"):
-        ZMQServer(PORT).start()
+        ZMQServer(7777).start()

@@ -1,6 +1,7 @@
 """Servers whose tasks do what the tests need; found by worker processes through this file's path."""
 
 import ctypes
+import fcntl
 import logging
 import multiprocessing
 import os
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -183,6 +185,28 @@ class BenchServer(ExecutionServer):
         report(0, 1)
         threading.Event().wait(0.2)
         ctypes.PyDLL(None).sleep(60)
+
+    def do_chaos(self, kind: str, folder: str) -> str:
+        """Notes when it runs while another process runs the same execution."""
+        task = current_task()
+        with Path(folder, f"{task.execution_id}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                with Path(folder, "twice").open("a") as twice:
+                    twice.write(f"{task.execution_id}\n")
+            task.checkpoint("step", kind)
+            for number in range(3):
+                report(number, 3, phase=ProgressPhase.STEP_STARTED)
+                task.log.info("step %d", number)
+            if kind == "long":
+                until_cancelled()
+            if kind == "fail":
+                raise ValueError("this one fails")
+            if kind == "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            Path(folder, f"{task.execution_id}.ran").touch()
+        return kind
 
 
 class TwoAtOnceServer(BenchServer):

@@ -139,17 +139,26 @@ class ZMQClient:
         with self._lifecycle:
             if self._state is ClientState.CLOSED:
                 raise ClosedError("this client was disconnected; make a new one")
-            self._ensure_server(deadline)
-            self._open()
             try:
-                pong = self.request(PingRequest(), PongResponse, min(_PING_SECONDS, _left(deadline)))
-            except (RequestTimeoutError, ServerLostError) as error:
+                pong = self._attach(deadline)
+            except ConnectionFailedError:
                 if self._state is ClientState.NEW:
                     self._end_loop()
-                raise self._silent_server() from error
+                raise
             self._server = pong
             self._set_state(ClientState.CONNECTED)
             return pong
+
+    def _attach(self, deadline: float) -> PongResponse:
+        """Ping whatever listens; what dies meanwhile is looked for, or started, again."""
+        while True:
+            self._ensure_server(deadline)
+            self._open()
+            try:
+                return self.request(PingRequest(), PongResponse, min(_PING_SECONDS, _left(deadline)))
+            except (RequestTimeoutError, ServerLostError) as error:
+                if self._is_listening() or time.monotonic() >= deadline:
+                    raise self._silent_server() from error
 
     def disconnect(self) -> None:
         """Release the sockets and the thread, and end the server if this client owns it. May be called twice."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import io
 import logging
 import os
 import sys
@@ -36,6 +37,9 @@ class OutputCapture:
         """The standard error that the process was started with."""
         self._pipes: list[_Pipe] = []
         if os.name == "posix":  # elsewhere pipes cannot be polled, and only what is logged is taken
+            for stream in (sys.stdout, sys.stderr):
+                if isinstance(stream, io.TextIOWrapper):
+                    stream.reconfigure(line_buffering=True)  # else what is printed comes when the task has ended
             self._pipes = [_Pipe(1, "stdout", LogLevel.INFO, take), _Pipe(2, "stderr", LogLevel.WARNING, take)]
         for pipe in self._pipes:
             loop.call_soon(lambda pipe=pipe: loop.add_reader(pipe, pipe.read))  # type: ignore[misc]

@@ -30,6 +30,9 @@ from zmqruntime.launch import ServerSpec
 from zmqruntime.loop import SocketLoop
 
 _GUARD_SECONDS = 1.0
+_FAILED_STARTS = 3
+_RESTART_SECONDS = 0.02
+_LONGEST_RESTART_SECONDS = 10.0
 
 __all__ = ["PoolListener", "WorkerHandle", "WorkerPool"]
 
@@ -151,7 +154,7 @@ class WorkerHandle:
                 self.failure = error
                 if error is None:
                     self.state = WorkerState.IDLE
-                    listener.on_worker_ready()
+                    self._pool.note_ready()
             case TaskReportsRaw() as reports:
                 listener.on_reports(execution_id, reports)
             case KeepCheckpoint() as checkpoint:
@@ -176,6 +179,7 @@ class WorkerPool:
         self._config = config
         self._workers: list[WorkerHandle] = []
         self._closing = False
+        self._failed_starts = 0
 
     def fill(self) -> None:
         """Start the workers that are missing."""
@@ -211,12 +215,24 @@ class WorkerPool:
         if self._closing:
             return
         how = _describe_exit(worker.process.returncode)
+        if state is WorkerState.STARTING:
+            self._on_failed_start(worker.failure, how)
+            return
         if worker.execution_id is not None:
             self.listener.on_worker_lost(worker.execution_id, how)
-        elif state is WorkerState.STARTING:
-            self.listener.on_worker_failed(worker.failure or f"the worker process {how} while it was starting")
-            return  # the next execution that needs a worker tries again
         self.fill()
+
+    def note_ready(self) -> None:
+        """A worker has loaded all that it needs."""
+        self._failed_starts = 0
+        self.listener.on_worker_ready()
+
+    def _on_failed_start(self, failure: str | None, how: str) -> None:
+        """Try again, ever less often; what says why it cannot load, or fails time after time, is worth an execution."""
+        self._failed_starts += 1
+        if failure is not None or self._failed_starts >= _FAILED_STARTS:
+            self.listener.on_worker_failed(failure or f"the worker process {how} while it was starting")
+        self.loop.call_later(min(_RESTART_SECONDS * 2.0**self._failed_starts, _LONGEST_RESTART_SECONDS), self.fill)
 
     def close(self) -> None:
         """End all workers with their descendants, idle ones in good order, and wait for them."""
