@@ -92,6 +92,15 @@ def tests_all(session: nox.Session) -> None:
 
 
 @nox.session(requires=["wheels"])
+def chaos(session: nox.Session) -> None:
+    """Eight minutes of random kills, cancels and restarts, against a model; CHAOS_SECONDS and CHAOS_SEED set it."""
+    session.install(*map(wheel, with_siblings("zmqruntime-execution")))
+    session.install(*group(ROOT / "packages" / "zmqruntime-execution", "tests"))
+    session.env["CHAOS_SECONDS"] = os.environ.get("CHAOS_SECONDS", "480")
+    run_pytest(session, "packages/zmqruntime-execution/tests/test_chaos.py", "--capture=no")
+
+
+@nox.session(requires=["wheels"])
 def demo(session: nox.Session) -> None:
     """The demo against the wheels, in a home of its own so that it cannot meet a server of the user."""
     session.install(*map(wheel, with_siblings("openhcs-runtime")))

@@ -21,7 +21,7 @@ def clean(isolated_home: object, no_leaks: None) -> None:
 
 
 @pytest.fixture
-def make_client() -> Iterator[Callable[..., ExecutionClient]]:
+def make_client(isolated_home: Path) -> Iterator[Callable[..., ExecutionClient]]:
     """Makes clients that start and own the server class that is named, from ``servers.py``."""
     made: list[ExecutionClient] = []
 
@@ -44,6 +44,8 @@ def make_client() -> Iterator[Callable[..., ExecutionClient]]:
     yield make
     for client in made:
         client.disconnect()
+    for log in isolated_home.rglob("server.log"):
+        print(log.read_text())  # shown when the test failed
 
 
 @pytest.fixture
