@@ -93,11 +93,16 @@ def tests_all(session: nox.Session) -> None:
 
 @nox.session(requires=["wheels"])
 def chaos(session: nox.Session) -> None:
-    """Eight minutes of random kills, cancels and restarts, against a model; CHAOS_SECONDS and CHAOS_SEED set it."""
+    """A million damaged frames, then seven minutes of random kills, cancels and restarts, against a model.
+
+    FUZZ_FRAMES, FUZZ_SEED, CHAOS_SECONDS and CHAOS_SEED set how much and which.
+    """
     session.install(*map(wheel, with_siblings("zmqruntime-execution")))
     session.install(*group(ROOT / "packages" / "zmqruntime-execution", "tests"))
-    session.env["CHAOS_SECONDS"] = os.environ.get("CHAOS_SECONDS", "480")
-    run_pytest(session, "packages/zmqruntime-execution/tests/test_chaos.py", "--capture=no")
+    session.env["CHAOS_SECONDS"] = os.environ.get("CHAOS_SECONDS", "420")
+    session.env["FUZZ_FRAMES"] = os.environ.get("FUZZ_FRAMES", "1000000")
+    fuzz, kills = "packages/zmqruntime-core/tests/test_fuzz.py", "packages/zmqruntime-execution/tests/test_chaos.py"
+    run_pytest(session, fuzz, kills, "--capture=no")
 
 
 @nox.session(requires=["wheels"])

@@ -6,6 +6,7 @@ import contextlib
 import enum
 import itertools
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -111,6 +112,7 @@ class ZMQClient:
         self.host = host or LOOPBACK
         self.persistent = persistent
         self._state = ClientState.NEW
+        self._pid = os.getpid()
         self._lifecycle = threading.RLock()
         self._process: subprocess.Popen[bytes] | None = None
         self._loop: SocketLoop | None = None
@@ -161,7 +163,12 @@ class ZMQClient:
                     raise self._silent_server() from error
 
     def disconnect(self) -> None:
-        """Release the sockets and the thread, and end the server if this client owns it. May be called twice."""
+        """Release the sockets and the thread, and end the server if this client owns it. May be called twice.
+
+        In a forked child it does nothing: all that is the parent's.
+        """
+        if os.getpid() != self._pid:
+            return
         with self._lifecycle:
             self._set_state(ClientState.CLOSED)
             process, self._process = self._process, None
@@ -385,6 +392,8 @@ class ZMQClient:
         self._io.add_reader(self._control, self._on_control_readable)
 
     def _call(self, call: Callable[[], None]) -> None:
+        if os.getpid() != self._pid:
+            raise ClosedError("this client was made before a fork and is the parent's; make one in the child")
         if self._state is ClientState.CLOSED:
             raise ClosedError("this client was disconnected; make a new one")
         if self._loop is None:

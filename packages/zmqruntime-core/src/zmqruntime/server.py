@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import logging
+import os
 import signal
 import threading
 import uuid
@@ -113,7 +114,12 @@ class ZMQServer:
             loop.run()
 
     def close(self) -> None:
-        """End the loop and release ports, files and threads. May be called twice and from any thread."""
+        """End the loop and release ports, files and threads. May be called twice and from any thread.
+
+        In a forked child it does nothing: all that is the parent's.
+        """
+        if os.getpid() != self._identity.pid:
+            return
         with self._lifecycle:
             self._closed = True
             loop = self._loop

@@ -44,7 +44,8 @@ class Ledger:
         self._store = store
         self._publish = publish
         self._on_event = on_event
-        self._new: set[str] = set()
+        self._new: dict[str, Record] = {}
+        self._just_ended: dict[str, Record] = {}
         self._after_commit: list[tuple[str, Callable[[], None]]] = []
         self._event_bytes: dict[str, int] = {}
         self._decode_batch: Decoder[EventBatch] = Decoder(EventBatch)
@@ -53,7 +54,8 @@ class Ledger:
 
     def find(self, execution_id: str) -> Record | None:
         """One execution, open or ended."""
-        return self.active.get(execution_id) or self._store.find(execution_id)
+        unwritten = self.active.get(execution_id) or self._just_ended.get(execution_id)
+        return unwritten or self._store.find(execution_id)
 
     def ended(self, limit: int, before: float | None = None) -> list[Record]:
         """Ended ones, newest first."""
@@ -94,7 +96,7 @@ class Ledger:
         if record is None:
             record = self._store.create(request)
             self.active[record.execution_id] = record
-            self._new.add(record.execution_id)
+            self._new[record.execution_id] = record
             self.enqueue(record)
             batch = pack_state(record)
             self._store.insert(record, request)
@@ -121,11 +123,13 @@ class Ledger:
         if has_ended(status, record.resumable):
             record.ended_at = time.time()
             self.active.pop(record.execution_id, None)
+            self._just_ended[record.execution_id] = record
             self._event_bytes.pop(record.execution_id, None)
             if status is not ExecutionStatus.INTERRUPTED:
                 self._store.forget_checkpoints(record)
         else:
             self.active[record.execution_id] = record
+            self._just_ended.pop(record.execution_id, None)
         self._tell_state(record)
 
     def reorder(self, record: Record, position: int) -> None:
@@ -180,18 +184,21 @@ class Ledger:
         """
         self._store.commit()
         self._new.clear()
+        self._just_ended.clear()
         actions, self._after_commit = self._after_commit, []
         for _, action in actions:
             action()
 
     def drop_new(self) -> set[str]:
         """Take back what was accepted since the last commit; returns which."""
-        dropped, self._new = self._new, set()
-        for execution_id in dropped:
+        dropped, self._new = self._new, {}
+        for execution_id, record in dropped.items():
             self.backlog.remove(execution_id)
-            self._store.discard(self.active.pop(execution_id))
+            self.active.pop(execution_id, None)
+            self._just_ended.pop(execution_id, None)
+            self._store.discard(record)
         self._after_commit = [entry for entry in self._after_commit if entry[0] not in dropped]
-        return dropped
+        return set(dropped)
 
     # --- inside --------------------------------------------------------------------------------------------------
 

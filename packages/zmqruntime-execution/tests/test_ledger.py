@@ -1,0 +1,147 @@
+"""The ledger against a model: whatever is done and wherever it crashes, what was committed is what it knows."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+
+from zmqruntime import ExecuteRequest, ExecutionStatus, LogLevel, LogLine, StateChange
+from zmqruntime.codec import encode
+from zmqruntime.execution import IllegalTransitionError
+from zmqruntime.execution.ledger import Ledger
+from zmqruntime.execution.lifecycle import TERMINAL, advance, has_ended
+from zmqruntime.execution.store import Store
+from zmqruntime.execution.worker_protocol import TaskReportsRaw
+
+S = ExecutionStatus
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Random changes, commits and crashes."""
+
+    ids = Bundle("ids")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="ledger"))
+        self.number = 0
+        self.now: dict[str, list[ExecutionStatus]] = {}
+        self.committed: dict[str, list[ExecutionStatus]] = {}
+        self.logged: dict[str, int] = {}
+        self.committed_logged: dict[str, int] = {}
+        self.resumable: dict[str, bool] = {}
+        self.published: dict[str, int] = {}
+        self.open()
+
+    def open(self) -> None:
+        self.store = Store(self.folder / "executions.sqlite")
+        self.ledger = Ledger(self.store, self.publish, lambda execution_id, count: None)
+        for record in self.ledger.take_over():
+            if record.status is S.QUEUED:
+                self.ledger.enqueue(record)
+
+    def publish(self, execution_id: str, batch: bytes) -> None:
+        assert execution_id in self.now
+        self.published[execution_id] = self.published.get(execution_id, 0) + 1
+
+    @rule(target=ids, priority=st.integers(-1, 1), resumable=st.booleans())
+    def accept(self, priority: int, resumable: bool) -> str:
+        self.number += 1
+        execution_id = f"execution-{self.number}"
+        request = ExecuteRequest(submission_id=execution_id, priority=priority, resumable=resumable)
+        assert not self.ledger.accept(request).duplicate
+        assert self.ledger.accept(request).duplicate
+        self.now[execution_id] = [S.QUEUED]
+        self.logged[execution_id] = 0
+        self.resumable[execution_id] = resumable
+        return execution_id
+
+    @rule(execution_id=ids, status=st.sampled_from(S))
+    def change(self, execution_id: str, status: ExecutionStatus) -> None:
+        record = self.ledger.active.get(execution_id)
+        if record is None:
+            return
+        before = record.status
+        try:
+            advance(before, status)
+        except IllegalTransitionError:
+            with pytest.raises(IllegalTransitionError):
+                self.ledger.set_status(record, status)
+            assert record.status is before
+            return
+        self.ledger.set_status(record, status)
+        if status is S.QUEUED:
+            self.ledger.enqueue(record)
+        self.now[execution_id].append(status)
+
+    @rule(execution_id=ids, count=st.integers(1, 3))
+    def log(self, execution_id: str, count: int) -> None:
+        record = self.ledger.active.get(execution_id)
+        if record is None:
+            return
+        numbers = range(record.log_count + 1, record.log_count + count + 1)
+        reports = [msgspec.Raw(encode(line(execution_id, number))) for number in numbers]
+        message = TaskReportsRaw(reports=reports, progress_count=record.progress_count, log_count=numbers[-1])
+        self.ledger.add_reports(record, message)
+        self.logged[execution_id] += count
+
+    @rule()
+    def commit(self) -> None:
+        self.ledger.commit()
+        self.committed = {execution_id: list(states) for execution_id, states in self.now.items()}
+        self.committed_logged = dict(self.logged)
+
+    @rule()
+    def take_back_what_is_new(self) -> None:
+        for execution_id in self.ledger.drop_new():
+            assert execution_id not in self.committed
+            for known in (self.now, self.logged, self.resumable):
+                known.pop(execution_id)
+
+    @rule()
+    def crash(self) -> None:
+        self.store.close()
+        self.now = {execution_id: list(states) for execution_id, states in self.committed.items()}
+        self.logged = dict(self.committed_logged)
+        self.open()
+
+    @rule(execution_id=ids)
+    def read_back(self, execution_id: str) -> None:
+        record = self.ledger.find(execution_id)
+        if record is None:
+            assert execution_id not in self.committed
+            return
+        self.commit()
+        events = [event for batch in self.ledger.events_after(record, 0) for event in batch.events]
+        states = [event.execution.status for event in events if isinstance(event, StateChange)]
+        assert states == self.now[execution_id]
+        lines = [event.sequence for event in events if isinstance(event, LogLine)]
+        assert lines == list(range(1, self.logged[execution_id] + 1))
+        assert record.event_count == len(events)
+
+    @invariant()
+    def the_backlog_holds_what_is_queued(self) -> None:
+        queued = {execution_id for execution_id, states in self.now.items() if states[-1] is S.QUEUED}
+        assert set(self.ledger.backlog.ordered()) == queued
+        for execution_id, states in self.now.items():
+            assert (execution_id in self.ledger.active) is not has_ended(states[-1], self.resumable[execution_id])
+            assert not any(state in TERMINAL for state in states[:-1])
+
+    def teardown(self) -> None:
+        self.store.close()
+        shutil.rmtree(self.folder)
+
+
+def line(execution_id: str, number: int) -> LogLine:
+    return LogLine(
+        execution_id=execution_id, sequence=number, timestamp=0.0, level=LogLevel.INFO, logger="t", text=str(number)
+    )
+
+
+TestLedger = LedgerMachine.TestCase
+TestLedger.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
