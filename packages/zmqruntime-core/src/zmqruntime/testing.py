@@ -68,7 +68,8 @@ def _children() -> list[psutil.Process]:
 
 def _shared_memory() -> set[str]:
     folder = Path("/dev/shm")
-    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    # Semaphores of multiprocessing are there too, those of any process; only segments hold memory worth the name.
+    return {path.name for path in folder.iterdir() if not path.name.startswith("sem.")} if folder.is_dir() else set()
 
 
 def _descriptors() -> int:
