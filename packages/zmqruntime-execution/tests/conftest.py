@@ -1,5 +1,8 @@
 """Every test has a home of its own and leaves nothing behind; servers and clients for them."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -52,3 +55,41 @@ def make_client(isolated_home: Path) -> Iterator[Callable[..., ExecutionClient]]
 def client(make_client: Callable[..., ExecutionClient]) -> ExecutionClient:
     """A client with a server whose tasks do what the tests need."""
     return make_client()
+
+
+@pytest.fixture
+def start_command(isolated_home: Path) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
+    """Starts the command ``zmqruntime`` with some arguments, in this test's home."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-m", "zmqruntime.execution.cli", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=isolated_home,
+            env={**os.environ, "COLUMNS": "100"},
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        with process:  # closes its pipes and waits
+            process.kill()
+
+
+@pytest.fixture
+def command(
+    start_command: Callable[..., "subprocess.Popen[str]"],
+) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Runs the command ``zmqruntime`` with some arguments to its end, in this test's home."""
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        process = start_command(*arguments)
+        stdout, stderr = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+
+    return run

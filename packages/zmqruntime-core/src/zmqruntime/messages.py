@@ -426,6 +426,8 @@ class StatusResponse(Message, frozen=True, kw_only=True, tag=ResponseType.STATUS
     workers: int
     paused: bool = False
     draining: bool = False
+    ended: dict[ExecutionStatus, Count] = {}
+    """How many ended in which status since the server started."""
 
 
 class CancelResponse(Message, frozen=True, kw_only=True, tag=ResponseType.CANCEL.value):

@@ -92,6 +92,8 @@ def is_listening(
         probe.settimeout(timeout)
         try:
             probe.connect(address)
+        except BlockingIOError:
+            return True  # somebody listens who is behind with accepting: a socket file then refuses at once
         except OSError:
             return False
     return True

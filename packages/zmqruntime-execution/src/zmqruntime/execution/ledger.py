@@ -6,6 +6,7 @@ them, and only what is written is published or acted on.
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,7 @@ class Ledger:
     ) -> None:
         self.active: dict[str, Record] = {}
         self.backlog = Backlog()
+        self.ended_counts: Counter[ExecutionStatus] = Counter()
         self.paused = store.setting("paused")
         self.draining = store.setting("draining")
         self._store = store
@@ -122,6 +124,7 @@ class Ledger:
             record.ended_at = record.started_at = None
         if has_ended(status, record.resumable):
             record.ended_at = time.time()
+            self.ended_counts[status] += 1
             self.active.pop(record.execution_id, None)
             self._just_ended[record.execution_id] = record
             self._event_bytes.pop(record.execution_id, None)

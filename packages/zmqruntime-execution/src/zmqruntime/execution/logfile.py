@@ -8,7 +8,7 @@ from typing import BinaryIO
 from zmqruntime.config import ZMQConfig
 from zmqruntime.messages import LogLine
 
-__all__ = ["LogFile", "log_dir", "log_paths", "remove_logs"]
+__all__ = ["LogFile", "format_line", "log_dir", "log_paths", "remove_logs"]
 
 
 class LogFile:
@@ -26,7 +26,7 @@ class LogFile:
 
     def write(self, lines: list[LogLine]) -> None:
         """Append lines; the file is made at the first."""
-        data = "".join(map(_format, lines)).encode()
+        data = "".join(map(format_line, lines)).encode()
         with contextlib.suppress(OSError):
             if self._file is None:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +67,7 @@ def older(path: Path) -> Path:
     return path.with_name(path.name + ".1")
 
 
-def _format(line: LogLine) -> str:
+def format_line(line: LogLine) -> str:
+    """The line of the file, with its end."""
     when = datetime.fromtimestamp(line.timestamp, UTC).isoformat(timespec="milliseconds")
     return f"{when} {line.level.upper():8} {line.logger}: {line.text}\n"

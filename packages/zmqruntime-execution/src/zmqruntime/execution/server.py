@@ -168,6 +168,7 @@ class ExecutionServer(ZMQServer, abc.ABC):
             workers=self._runner.worker_count,
             paused=self._ledger.paused,
             draining=self._ledger.draining,
+            ended=dict(self._ledger.ended_counts),
         )
 
     def _change_queue(self, request: QueueRequest) -> Response:

@@ -1,0 +1,30 @@
+"""The command of this process: run, and its end told as an exit code and at most one line of error."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
+from zmqruntime.execution.cli.output import Output
+from zmqruntime.execution.cli.surface import make_parser
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Run the command line of this process; gives the exit code."""
+    arguments = sys.argv[1:] or ["--help"]
+    for stream in (sys.stdout, sys.stderr):
+        getattr(stream, "reconfigure", lambda **options: None)(errors="backslashreplace")
+    output = Output("--json" in arguments)
+    try:
+        options = make_parser().parse_args(arguments)
+        command: Callable[[argparse.Namespace, Output], int] = options.command
+        return command(options, output)
+    except CommandError as error:
+        return output.fail(error)
+    except KeyboardInterrupt:
+        return output.fail(CommandError(ErrorKind.INTERRUPTED, "interrupted", ExitCode.INTERRUPTED))
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone; Python would complain about the rest of it
+        return ExitCode.FAILED

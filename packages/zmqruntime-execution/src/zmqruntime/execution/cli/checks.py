@@ -1,0 +1,206 @@
+"""What a server needs from its machine, checked one by one without changing anything."""
+
+import contextlib
+import enum
+import os
+import platform
+import shutil
+import sqlite3
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import zmq
+
+from zmqruntime._version import VERSION
+from zmqruntime.config import TransportMode
+from zmqruntime.exceptions import ConfigurationError
+from zmqruntime.execution.cli.failures import CommandError
+from zmqruntime.execution.cli.place import Place, attached_or_none
+from zmqruntime.execution.cli.trial import TrialError, run_trial
+from zmqruntime.execution.cli.wording import duration, size
+from zmqruntime.transport import get_ipc_socket_path, is_listening
+
+__all__ = ["Check", "CheckState", "check_all"]
+
+_LITTLE_SPACE = 200_000_000
+_SLOW_WRITE_SECONDS = 0.05
+_PROBE_WRITES = 5
+
+
+class CheckState(enum.StrEnum):
+    """How a check went."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """It works, but not as well as it could."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was looked at, what was found, and what to do about it."""
+
+    name: str
+    state: CheckState
+    message: str
+    remedy: str = ""
+
+
+def check_all(place: Place) -> list[Check]:
+    """All checks for a server at ``place``, in the order in which trouble comes."""
+    sockets = _socket_path(place)
+    found = [_versions(), _home(place), sockets, _disk(place), _database(place)]
+    if sockets.state is CheckState.OK:
+        found.append(_server(place))
+    if any(check.state is CheckState.FAILED for check in found):
+        return [*found, Check("trial", CheckState.WARNING, "not tried", "mend what failed above, then try again")]
+    return [*found, _trial()]
+
+
+def _versions() -> Check:
+    python = f"Python {platform.python_version()}, {platform.system()}"
+    return Check("versions", CheckState.OK, f"zmqruntime {VERSION}, pyzmq {zmq.__version__}, {python}")
+
+
+def _home(place: Place) -> Check:
+    """The folder of sockets, locks and keys."""
+    folder = place.config.home / place.config.ipc_socket_dir
+    remedy = f"make {place.config.home} a folder that you can write, or give HOME another folder"
+    try:
+        existing = _existing(folder)
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+        if existing == folder and os.name == "posix":
+            return _privacy(folder)
+    except OSError as error:
+        return Check("home folder", CheckState.FAILED, f"cannot write in {folder}: {_reason(error)}", remedy)
+    return Check("home folder", CheckState.OK, f"{folder} can be made")
+
+
+def _privacy(folder: Path) -> Check:
+    entry = folder.stat()
+    if entry.st_uid != os.getuid():
+        message = f"{folder} belongs to another user"
+        return Check("home folder", CheckState.FAILED, message, "remove it, or use another application name")
+    if entry.st_mode & 0o077:
+        message = f"other users can enter {folder}"
+        return Check("home folder", CheckState.WARNING, message, f"chmod 700 {folder}; a server that starts does that")
+    return Check("home folder", CheckState.OK, f"{folder}, yours alone")
+
+
+def _socket_path(place: Place) -> Check:
+    if place.host is not None:
+        return Check("sockets", CheckState.OK, "TCP, no socket files")
+    try:
+        path = get_ipc_socket_path(place.port + place.config.control_port_offset, place.config)
+    except ConfigurationError as error:
+        message, _, remedy = str(error).partition("; ")
+        return Check("sockets", CheckState.FAILED, message, remedy)
+    return Check("sockets", CheckState.OK, "TCP: this platform has no socket files" if path is None else str(path))
+
+
+def _disk(place: Place) -> Check:
+    """The folder of the durable queue: space, and whether SQLite can write ahead there."""
+    folder = place.config.data_dir
+    remedy = f"make {folder} a folder that you can write, on a local disk with free space"
+    try:
+        existing = _existing(folder)
+        free = shutil.disk_usage(existing).free
+        with tempfile.TemporaryDirectory(dir=existing, prefix=".zmqruntime-check-") as probe:
+            seconds = _durable_write_seconds(Path(probe) / "probe.sqlite")
+    except (OSError, sqlite3.Error) as error:
+        return Check("disk", CheckState.FAILED, f"cannot write in {folder}: {_reason(error)}", remedy)
+    message = f"{folder}: {size(free)} free, a durable write takes {seconds * 1000:.1f} ms"
+    if free < _LITTLE_SPACE:
+        return Check("disk", CheckState.WARNING, message, "free some space; a full disk accepts no executions")
+    if seconds > _SLOW_WRITE_SECONDS:
+        return Check("disk", CheckState.WARNING, message, "use a local disk; this one makes each submission slow")
+    return Check("disk", CheckState.OK, message)
+
+
+def _durable_write_seconds(path: Path) -> float:
+    """The median time of a committed and synced row, as the queue writes it.
+
+    Raises:
+        sqlite3.Error: the file system cannot do it.
+    """
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise sqlite3.OperationalError("this file system has no shared memory for SQLite's write-ahead log")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("CREATE TABLE probe (value INTEGER)")
+        times = []
+        for value in range(_PROBE_WRITES):
+            begin = time.perf_counter()
+            connection.execute("INSERT INTO probe VALUES (?)", (value,))
+            times.append(time.perf_counter() - begin)
+    return statistics.median(times)
+
+
+def _database(place: Place) -> Check:
+    path = place.config.server_dir(place.port) / "executions.sqlite"
+    if place.host is not None or not path.is_file():
+        return Check("database", CheckState.OK, "none here" if place.host else f"{path} will be made")
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            (count,) = connection.execute("SELECT count(*) FROM executions").fetchone()
+    except sqlite3.Error as error:
+        remedy = f"stop the server and move {path} away; the next server makes a new one, without what was queued"
+        return Check("database", CheckState.FAILED, f"cannot read {path}: {error}", remedy)
+    return Check("database", CheckState.OK, f"{path}: {count:,} executions")
+
+
+def _server(place: Place) -> Check:
+    try:
+        with attached_or_none(place) as client:
+            if client is not None:
+                server = client.server
+                message = f"{server.server} {server.version} answers on port {place.port}, process {server.pid}"
+                return Check("server", CheckState.OK, message)
+    except CommandError as error:
+        message, _, remedy = error.message.partition("; ")
+        return Check("server", CheckState.FAILED, message, remedy)
+    if place.host is not None:
+        message = f"nothing listens on port {place.port} of {place.host}"
+        return Check("server", CheckState.FAILED, message, "start the server there, and see to its firewall")
+    return Check("server", CheckState.OK, _quiet(place))
+
+
+def _quiet(place: Place) -> str:
+    """Nothing on the control port: all is well, also when a killed server left its files."""
+    path = get_ipc_socket_path(place.port, place.config)
+    is_left = path is not None and path.exists() and not is_listening(place.port, "", TransportMode.IPC, place.config)
+    left = "; a killed one left its socket files, which the next replaces" if is_left else ""
+    return f"none of {place.app} runs on port {place.port}{left}"
+
+
+def _trial() -> Check:
+    try:
+        times = run_trial()
+    except TrialError as error:
+        first, _, rest = str(error).partition("\n")
+        log = rest.strip().splitlines()
+        message = f"a task on a server of its own failed: {first}" + (f" ({log[-1]})" if log else "")
+        return Check("trial", CheckState.FAILED, message, "what the message names; then try again")
+    message = f"a server started in {duration(times.start)}, a task went through it in {duration(times.run)}"
+    return Check("trial", CheckState.OK, message)
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists.
+
+    Raises:
+        OSError: something that is no folder is in the way.
+    """
+    existing = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not existing.is_dir():
+        raise NotADirectoryError(f"{existing} is not a folder")
+    return existing
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)

@@ -1,0 +1,28 @@
+"""``doctor``."""
+
+from zmqruntime.execution.cli.checks import CheckState, check_all
+from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
+from zmqruntime.execution.cli.output import Output
+from zmqruntime.execution.cli.place import Place
+from zmqruntime.execution.cli.wording import plural
+
+__all__ = ["examine"]
+
+_MARKS = {CheckState.OK: "ok", CheckState.WARNING: "warning", CheckState.FAILED: "FAILED"}
+
+
+def examine(place: Place, output: Output) -> int:
+    """Check everything, and say what is wrong with its remedy."""
+    checks = check_all(place)
+    for check in checks:
+        output.line(f"{_MARKS[check.state]:<8} {check.name:<12} {check.message}")
+        if check.remedy:
+            output.line(f"{'':<8} {'':<12} remedy: {check.remedy}")
+    failed = [check for check in checks if check.state is CheckState.FAILED]
+    document = {"checks": checks}
+    if failed:
+        names = ", ".join(check.name for check in failed)
+        message = f"{plural(len(failed), 'check')} failed: {names}"
+        return output.fail(CommandError(ErrorKind.CHECKS_FAILED, message, ExitCode.FAILED), document)
+    output.line("All is well.")
+    return output.document(document)

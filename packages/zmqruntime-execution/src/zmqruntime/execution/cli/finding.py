@@ -1,0 +1,94 @@
+"""The servers of this user on this machine: found by their socket files, and asked who they are."""
+
+import concurrent.futures
+import enum
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.exceptions import RequestRefusedError, ZMQRuntimeError
+from zmqruntime.execution.cli.place import Place
+from zmqruntime.messages import PongResponse, StatusRequest, StatusResponse
+from zmqruntime.transport import LOOPBACK, is_listening
+
+__all__ = ["FoundServer", "ServerState", "find_servers"]
+
+_PING_SECONDS = 1.0
+_AT_ONCE = 8
+_DEFAULT = ZMQConfig()
+_SOCKET_NAME = re.compile(
+    re.escape(_DEFAULT.ipc_socket_prefix) + r"-([1-9][0-9]{0,4})" + re.escape(_DEFAULT.ipc_socket_extension)
+)
+
+
+class ServerState(enum.StrEnum):
+    """What is behind socket files."""
+
+    RUNNING = "running"
+    """A server answers."""
+    SILENT = "silent"
+    """Something listens but does not answer as a server: it is busy, stopped, or another program."""
+    STALE = "stale"
+    """Nothing listens: its server was killed. The next one on that port replaces the files."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundServer:
+    """A server, or what is left of one. ``work`` is None if it is not one that runs executions."""
+
+    app: str
+    port: int
+    state: ServerState
+    server: PongResponse | None = None
+    work: StatusResponse | None = None
+
+
+def find_servers() -> list[FoundServer]:
+    """All servers with socket files in ``~/.<app>/ipc``, of every application; nothing is changed or removed.
+
+    Servers on TCP have no socket file and are not found.
+    """
+    places = [
+        Place(folder.parent.name.removeprefix("."), port)
+        for folder in sorted(Path.home().glob(f".*/{_DEFAULT.ipc_socket_dir}"))
+        for port in data_ports(folder)
+    ]
+    with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as threads:
+        return list(threads.map(_ask, places))
+
+
+def data_ports(folder: Path) -> list[int]:
+    """The data ports of the servers whose socket files are there; one may have only one of its two files left."""
+    matches = [_SOCKET_NAME.fullmatch(path.name) for path in _sockets(folder)]
+    ports = sorted(int(match[1]) for match in matches if match)
+    offset = _DEFAULT.control_port_offset
+    found: list[int] = []
+    for port in ports:
+        if port - offset not in found:
+            found.append(port)
+    return found
+
+
+def _sockets(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.is_socket()]
+    except OSError:
+        return []
+
+
+def _ask(place: Place) -> FoundServer:
+    ports = (place.port, place.port + place.config.control_port_offset)
+    if not any(is_listening(port, LOOPBACK, TransportMode.IPC, place.config) for port in ports):
+        return FoundServer(place.app, place.port, ServerState.STALE)
+    client = place.client()
+    try:
+        server = client.connect(_PING_SECONDS)
+        work = client.request(StatusRequest(limit=0), StatusResponse, _PING_SECONDS)
+        return FoundServer(place.app, place.port, ServerState.RUNNING, server, work)
+    except RequestRefusedError:
+        return FoundServer(place.app, place.port, ServerState.RUNNING, client.server)
+    except ZMQRuntimeError:
+        return FoundServer(place.app, place.port, ServerState.SILENT)
+    finally:
+        client.disconnect()
