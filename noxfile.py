@@ -106,6 +106,15 @@ def chaos(session: nox.Session) -> None:
 
 
 @nox.session(requires=["wheels"])
+def bench(session: nox.Session) -> None:
+    """Measure on this machine, beside its floor and beside peers; what comes after -- goes to the rates."""
+    session.install(*map(wheel, with_siblings("openhcs-runtime")), "ipyparallel", "distributed")
+    session.run("python", "tools/bench/server_start.py")
+    session.run("python", "tools/bench/execution_rates.py", *session.posargs)
+    session.run("python", "tools/bench/engine_overhead.py")
+
+
+@nox.session(requires=["wheels"])
 def demo(session: nox.Session) -> None:
     """The demo against the wheels, in a home of its own so that it cannot meet a server of the user."""
     session.install(*map(wheel, with_siblings("openhcs-runtime")))

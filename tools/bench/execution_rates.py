@@ -1,0 +1,244 @@
+"""How fast core and execution are, beside the floor of the machine and beside peers where those are installed.
+
+One run prints one table: what, ours, the floor or the peer, the ratio. Everything runs on this machine over IPC.
+Ours is durable: a submission is in an fsynced database before it is accepted, and so is its end before it is told.
+The peers (ipyparallel, distributed) keep nothing on disk. nox -s bench installs them.
+"""
+
+import argparse
+import contextlib
+import importlib.util
+import multiprocessing
+import os
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import zmq
+
+from zmqruntime import PongResponse, ProgressUpdate
+from zmqruntime.codec import encode
+from zmqruntime.execution import ExecutionClient
+from zmqruntime.messages import PingRequest
+
+SERVER = Path(__file__).with_name("noop_server.py")
+PING = encode(PingRequest())
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeat", type=int, default=1000, help="requests and executions a median is taken of (1000)")
+    parser.add_argument("--batch", type=int, default=10_000, help="executions of a batch (10000)")
+    parser.add_argument("--events", type=int, default=100_000, help="progress events (100000)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="zb") as home:
+        os.environ["HOME"] = home
+        bare = bare_request_seconds(options.repeat)
+        row("bare REQ/ROUTER request, median", f"{bare * 1e6:.0f} us")
+        insert = insert_seconds(Path(home))
+        row("bare insert with fsync, median", f"{insert * 1e6:.0f} us")
+        with client("NoopServer") as ours:
+            measure_requests(ours, bare, options.repeat)
+            measure_executions(ours, options.repeat)
+            measure_idle(ours)
+        with client("ManyWorkersServer") as ours:
+            measure_rates(ours, options.batch)
+            measure_growth(ours, options.batch)
+        measure_events(options.events)
+        measure_restart(options.batch)
+
+
+def row(what: str, value: str, beside: str = "") -> None:
+    """One line of the table."""
+    print(f"{what:58} {value:>14}  {beside}", flush=True)
+
+
+def median_seconds(call: Callable[[], object], repeat: int) -> float:
+    """The median time of a call, after a tenth as many for warming up."""
+    for _ in range(max(1, repeat // 10)):
+        call()
+    return statistics.median(timed(call) for _ in range(repeat))
+
+
+def timed(call: Callable[[], object]) -> float:
+    """How long a call takes."""
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
+
+
+# --- the floor ----------------------------------------------------------------------------------------------------
+
+
+def echo(url: str) -> None:
+    """A bare ROUTER that sends back what it gets, until it gets nothing."""
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as sock:
+        sock.bind(url)
+        while (frames := sock.recv_multipart())[-1]:
+            sock.send_multipart(frames)
+        sock.send_multipart(frames)
+
+
+def bare_request_seconds(repeat: int) -> float:
+    """The same bytes through a bare REQ/ROUTER pair in two processes."""
+    url = f"ipc://{tempfile.mkdtemp(prefix='zb')}/bare.sock"
+    server = multiprocessing.get_context("spawn").Process(target=echo, args=(url,))
+    server.start()
+    with zmq.Context() as context, context.socket(zmq.REQ) as sock:
+        sock.connect(url)
+
+        def ask(data: bytes = PING) -> bytes:
+            sock.send(data)
+            return sock.recv()
+
+        median = median_seconds(ask, repeat)
+        ask(b"")
+    server.join()
+    return median
+
+
+def insert_seconds(folder: Path) -> float:
+    """One row into SQLite, WAL, with fsync."""
+    with contextlib.closing(sqlite3.connect(folder / "bare.sqlite", isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("CREATE TABLE t (data BLOB)")
+        return median_seconds(lambda: connection.execute("INSERT INTO t VALUES (?)", (b"x" * 300,)), 300)
+
+
+# --- ours ---------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def client(server: str) -> Iterator[ExecutionClient]:
+    """A client with a server of its own, and a warm worker."""
+    with ExecutionClient(7795, server=f"{SERVER}:{server}", persistent=False) as ours:
+        ours.wait(ours.submit(None), 60)
+        yield ours
+
+
+def measure_requests(ours: ExecutionClient, bare: float, repeat: int) -> None:
+    """A control request, beside the bare pair."""
+    seconds = median_seconds(lambda: ours.request(PingRequest(), PongResponse), repeat)
+    row("control request, median", f"{seconds * 1e6:.0f} us", f"{seconds / bare:.2f} x bare (bar 1.5 x)")
+
+
+def measure_executions(ours: ExecutionClient, repeat: int) -> None:
+    """From submit to the end of a task that does nothing, beside what the peers take for it."""
+    seconds = median_seconds(lambda: ours.wait(ours.submit(None), 60), repeat)
+    row("no-op execution, durable, submit to end, median", f"{seconds * 1e3:.2f} ms", "(bar 1 ms)")
+    for name, bar, peer in (("ipyparallel", 4, ipyparallel_seconds), ("distributed", 10, distributed_seconds)):
+        if importlib.util.find_spec(name) is None:
+            row(f"  the same with {name}", "not installed", "")
+            continue
+        other = peer(repeat)
+        row(
+            f"  the same with {name}, not durable", f"{other * 1e3:.2f} ms", f"{other / seconds:.1f} x ours (bar {bar})"
+        )
+
+
+def measure_rates(ours: ExecutionClient, batch: int) -> None:
+    """Executions a second."""
+    begin = time.perf_counter()
+    ids = [ours.submit(None) for _ in range(batch // 5)]
+    for execution_id in ids:
+        ours.wait(execution_id, 300)
+    row("no-op executions, submitted one by one", f"{len(ids) / (time.perf_counter() - begin):.0f} /s", "(bar 2,500)")
+    requests = [ours.request_for(None) for _ in range(batch)]
+    begin = time.perf_counter()
+    for execution_id in ours.submit_batch(requests, 60):
+        ours.wait(execution_id, 300)
+    row(f"the same as one batch of {batch:,}", f"{batch / (time.perf_counter() - begin):.0f} /s", "(bar 5,000)")
+
+
+def measure_growth(ours: ExecutionClient, batch: int) -> None:
+    """What is left in the server's memory after two more batches."""
+    server = psutil.Process(ours.server.pid)
+    before = server.memory_info().rss
+    for _ in range(2):
+        for execution_id in ours.submit_batch([ours.request_for(None) for _ in range(batch)], 60):
+            ours.wait(execution_id, 300)
+    grown = (server.memory_info().rss - before) / 1e6
+    row(f"growth of the server over {2 * batch:,} executions", f"{grown:.1f} MB", "(bar 10 MB)")
+
+
+def measure_events(count: int) -> None:
+    """Progress from a worker to a callback, checked for gaps; then read again by a new client."""
+    seen: list[int] = []
+
+    def callback(update: ProgressUpdate) -> None:
+        seen.append(update.sequence)
+
+    target = f"{SERVER}:NoopServer"
+    with ExecutionClient(7795, server=target, persistent=False, progress_callback=callback) as ours:
+        ours.wait(ours.submit(None), 60)
+        begin = time.perf_counter()
+        execution_id = ours.submit({"report": count})
+        ours.wait(execution_id, 300)
+        while len(seen) < count and time.perf_counter() - begin < 300:
+            ours.poll_status(execution_id)
+        seconds = time.perf_counter() - begin
+        whole = seen == list(range(1, count + 1))
+        row(
+            "progress events, worker to callback", f"{count / seconds:.0f} /s", f"in order, whole: {whole} (bar 50,000)"
+        )
+        with ExecutionClient(7795) as late:
+            seconds = timed(lambda: sum(1 for _ in late.events(execution_id)))
+        row(f"replay of {count:,} events to a new client", f"{seconds:.2f} s", "(bar 1 s for 100,000)")
+
+
+def measure_idle(ours: ExecutionClient) -> None:
+    """An idle server with one client attached."""
+    server = psutil.Process(ours.server.pid)
+    before = server.cpu_times()
+    time.sleep(10)
+    after = server.cpu_times()
+    cpu = 6 * (after.user + after.system - before.user - before.system)
+    row("idle server, memory", f"{server.memory_info().rss / 1e6:.0f} MB", "(bar 40 MB)")
+    row("idle server, processor time over 60 s", f"{cpu:.2f} s", "six times 10 s (bar 0.1 s)")
+
+
+def measure_restart(queued: int) -> None:
+    """From nothing to an answer, with much on disk."""
+    with ExecutionClient(7796, server=f"{SERVER}:PausedServer") as ours:
+        ours.submit_batch([ours.request_for(None) for _ in range(queued)], 60)
+        ours.shutdown_server()
+        seconds = timed(ours.connect)
+        row(f"restart with {queued:,} queued, until it answers", f"{seconds:.2f} s", "(bar 1.5 s)")
+        ours.shutdown_server()
+
+
+# --- peers --------------------------------------------------------------------------------------------------------
+
+
+def nothing() -> None:
+    """What is run."""
+
+
+def ipyparallel_seconds(repeat: int) -> float:
+    """``apply_sync`` on one engine."""
+    import ipyparallel  # noqa: PLC0415 - only where it is installed
+
+    with ipyparallel.Cluster(n=1, log_level=40) as client:
+        view = client[:]
+        return median_seconds(lambda: view.apply_sync(nothing), min(repeat, 300))
+
+
+def distributed_seconds(repeat: int) -> float:
+    """``submit`` and ``result`` on one worker process."""
+    import distributed  # noqa: PLC0415 - only where it is installed
+
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as peer,
+    ):
+        return median_seconds(lambda: peer.submit(nothing, pure=False).result(), min(repeat, 300))
+
+
+if __name__ == "__main__":
+    main()
