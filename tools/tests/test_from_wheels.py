@@ -26,7 +26,7 @@ def test_something_of_ours_is_installed() -> None:
 
 
 def test_no_sources_are_on_the_import_path() -> None:
-    assert [path for path in sys.path if Path(path, "zmqruntime").exists() and "site-packages" not in path] == []
+    assert [path for path in sys.path if Path(path, "zmqruntime").is_dir() and "site-packages" not in path] == []
 
 
 @pytest.mark.parametrize("package", INSTALLED)

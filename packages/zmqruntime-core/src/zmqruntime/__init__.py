@@ -13,6 +13,7 @@ if any(pathlib.Path(__file__).parent.parent.glob("zmqruntime-[0-9]*.dist-info"))
         "pip uninstall zmqruntime, then pip install --force-reinstall zmqruntime-core, or use another environment"
     )
 
+from zmqruntime.ack_listener import AckCounts, AckListener, GlobalAckListener
 from zmqruntime.client import ClientState, ZMQClient
 from zmqruntime.config import Security, TransportMode, ZMQConfig
 from zmqruntime.exceptions import (
@@ -59,6 +60,13 @@ from zmqruntime.messages import (
     StatusRequest,
     StatusResponse,
 )
+from zmqruntime.queue_tracker import (
+    GlobalQueueTrackerRegistry,
+    ImageFailure,
+    QueueCounts,
+    QueueTracker,
+    QueueTrackerRegistry,
+)
 from zmqruntime.security import KeyStore
 from zmqruntime.server import ZMQServer
 from zmqruntime.transport import (
@@ -71,6 +79,8 @@ from zmqruntime.transport import (
 __path__ = extend_path(__path__, __name__)
 
 __all__ = [
+    "AckCounts",
+    "AckListener",
     "AckStage",
     "BatchRequest",
     "BatchResponse",
@@ -85,8 +95,11 @@ __all__ = [
     "ExecuteRequest",
     "ExecutionSnapshot",
     "ExecutionStatus",
+    "GlobalAckListener",
+    "GlobalQueueTrackerRegistry",
     "HistoryRequest",
     "ImageAck",
+    "ImageFailure",
     "KeyStore",
     "LogLevel",
     "LogLine",
@@ -98,8 +111,11 @@ __all__ = [
     "ProgressStatus",
     "ProgressUpdate",
     "QueueAction",
+    "QueueCounts",
     "QueueRequest",
     "QueueResponse",
+    "QueueTracker",
+    "QueueTrackerRegistry",
     "ROIMessage",
     "RequestRefusedError",
     "RequestTimeoutError",

@@ -57,7 +57,7 @@ from zmqruntime.transport import (
     prepare_private_dir,
 )
 
-__all__ = ["ClientState", "ZMQClient"]
+__all__ = ["ClientState", "ZMQClient", "checked"]
 
 _log = logging.getLogger(__name__)
 
@@ -241,8 +241,8 @@ class ZMQClient:
             response = future.result(seconds)
         except TimeoutError as error:
             future.cancel()
-            raise self._timed_out(message, seconds) from error
-        return _checked(response, expect)
+            raise self.timeout_error(message, seconds) from error
+        return checked(response, expect)
 
     def send_request(self, message: Request) -> "concurrent.futures.Future[Response]":
         """Send a request and return at once; cancel the future to forget about its reply.
@@ -264,7 +264,8 @@ class ZMQClient:
         self._call(lambda: self._put_out(key, data, future))
         return future
 
-    def _timed_out(self, message: Request, seconds: float) -> RequestTimeoutError:
+    def timeout_error(self, message: Request, seconds: float) -> RequestTimeoutError:
+        """What to raise when no reply to ``message`` came within ``seconds``."""
         name = type(message).__name__
         return RequestTimeoutError(f"the server on port {self.port} did not reply to {name} within {seconds:g} s")
 
@@ -506,7 +507,13 @@ def _left(deadline: float) -> float:
     return max(0.1, deadline - time.monotonic())
 
 
-def _checked(response: Response, expect: type[ResponseT]) -> ResponseT:
+def checked(response: Response, expect: type[ResponseT]) -> ResponseT:
+    """The response, if it is of the type that was expected.
+
+    Raises:
+        RequestRefusedError: the server replied with an error.
+        MessageError: it replied with something else.
+    """
     if isinstance(response, expect):
         return response
     if isinstance(response, ErrorResponse):

@@ -1,8 +1,8 @@
 """A client of an execution server: submit, wait, follow, cancel; nothing is polled and nothing is missed."""
 
 import concurrent.futures
+import contextlib
 import functools
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, TypedDict, Unpack
@@ -40,9 +40,9 @@ from zmqruntime.messages import (
     StatusResponse,
 )
 
-__all__ = ["ExecutionClient", "SubmitOptions"]
+__all__ = ["CALLBACK_SECONDS", "ExecutionClient", "SubmitOptions", "not_ended"]
 
-_CALLBACK_SECONDS = 1.0
+CALLBACK_SECONDS = 1.0
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -97,7 +97,7 @@ class ExecutionClient(ZMQClient):
         self._id_prefix = uuid.uuid4().hex[:12]
         self._followers: dict[str, list[Follower]] = {}
         self._ends: dict[str, EndSink] = {}
-        self._delivered: dict[str, threading.Event] = {}
+        self._delivered: dict[str, concurrent.futures.Future[None]] = {}
 
     def server_spec(self) -> ServerSpec | None:
         """The server to start when none answers, or None to never start one."""
@@ -166,20 +166,17 @@ class ExecutionClient(ZMQClient):
             ServerLostError: the server ended. Nothing accepted is lost: ``connect()`` and wait again.
             RequestRefusedError: the server has no such execution.
         """
-        delivered = self._delivered.get(execution_id)
+        delivery = self.delivery_of(execution_id)
         sink = self._ends.get(execution_id)
-        if sink is None or sink.has_failed:
+        if sink is not None and not sink.has_failed:
+            snapshot = _end_within(timeout, sink, execution_id)
+        else:
             snapshot = self.poll_status(execution_id)
-            if has_ended(snapshot.status, snapshot.resumable):
-                return snapshot
-            sink = EndSink()
-            self._follow(execution_id, snapshot.event_count, sink)
-        try:
-            snapshot = sink.ended.result(timeout)
-        except TimeoutError as error:
-            raise WaitTimeoutError(f"execution {execution_id} has not ended within {timeout:g} s") from error
-        if delivered is not None:
-            delivered.wait(_CALLBACK_SECONDS)  # so that what the callback prints comes before what our caller prints
+            if not has_ended(snapshot.status, snapshot.resumable):
+                with self.following(execution_id, snapshot.event_count, sink := EndSink()):
+                    snapshot = _end_within(timeout, sink, execution_id)
+        if delivery is not None:
+            concurrent.futures.wait([delivery], CALLBACK_SECONDS)
         return snapshot
 
     def poll_status(self, execution_id: str) -> ExecutionSnapshot:
@@ -228,14 +225,50 @@ class ExecutionClient(ZMQClient):
             RequestRefusedError: the server has no such execution.
         """
         self.poll_status(execution_id)
-        sink = IteratorSink()
-        follower = self._follow(execution_id, after, sink)
-        sink.on_room = lambda: self._io.call_soon(follower.catch_up)
-        try:
+        with self.opened(execution_id, after) as sink:
             yield from sink
+
+    # --- for what waits in another way, from any thread -----------------------------------------------------------
+
+    @contextlib.contextmanager
+    def following(self, execution_id: str, after: int, sink: Sink) -> Iterator[Follower]:
+        """Within the block, put the events after number ``after`` into ``sink``; nothing is left behind."""
+        follower = self._follow(execution_id, after, sink)
+        try:
+            yield follower
         finally:
             sink.is_done = True
             self._io.call_soon(lambda: self._drop_done(execution_id))
+
+    @contextlib.contextmanager
+    def opened(self, execution_id: str, after: int) -> Iterator[IteratorSink]:
+        """Within the block, the events after number ``after``, to be taken as they come."""
+        sink = IteratorSink()
+        with self.following(execution_id, after, sink) as follower:
+            sink.on_room = lambda: self._io.call_soon(follower.catch_up)
+            yield sink
+
+    @contextlib.contextmanager
+    def submitting(self, requests: list[ExecuteRequest]) -> Iterator[None]:
+        """Follow what is submitted in the block from its first event; if the block fails, forget about it."""
+        for request in requests:
+            self._follow_own(request.submission_id)
+        try:
+            yield
+        except BaseException:
+            for request in requests:
+                self._delivered.pop(request.submission_id, None)
+                self._io.call_soon(functools.partial(self._forget_execution, request.submission_id))
+            raise
+
+    def delivery_of(self, execution_id: str) -> "concurrent.futures.Future[None] | None":
+        """Done when the progress callback has returned from its last call for an execution; None if it has, or none is
+        made.
+
+        Who waits for an execution also waits for this, ``CALLBACK_SECONDS`` at most, so that what the callback prints
+        comes before what they print.
+        """
+        return self._delivered.get(execution_id)
 
     # --- following, on the I/O thread unless said otherwise ------------------------------------------------------
 
@@ -340,15 +373,20 @@ class ExecutionClient(ZMQClient):
         timeout: float | None,
     ) -> None:
         """A reply that got lost is asked for once more: the same id is the same execution."""
-        for request in requests:
-            self._follow_own(request.submission_id)
-        try:
+        with self.submitting(requests):
             try:
                 self.request(message, expect, timeout)
             except RequestTimeoutError:
                 self.request(message, expect, timeout)
-        except BaseException:
-            for request in requests:
-                self._delivered.pop(request.submission_id, None)
-                self._io.call_soon(functools.partial(self._forget_execution, request.submission_id))
-            raise
+
+
+def not_ended(execution_id: str, seconds: float | None) -> WaitTimeoutError:
+    """What to raise when an execution has not ended in time."""
+    return WaitTimeoutError(f"execution {execution_id} has not ended within {seconds:g} s")
+
+
+def _end_within(seconds: float | None, sink: EndSink, execution_id: str) -> ExecutionSnapshot:
+    try:
+        return sink.ended.result(seconds)
+    except TimeoutError as error:
+        raise not_ended(execution_id, seconds) from error

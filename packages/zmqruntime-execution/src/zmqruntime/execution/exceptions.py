@@ -1,6 +1,7 @@
 """Every error that the execution layer adds to the core's tree.
 
 zmqruntime.ZMQRuntimeError
+├── BatchFailedError         a job of a batch failed, and the batch was to end with it; carries what there is
 ├── IllegalTransitionError   an execution cannot go from one status to the other
 ├── InvalidProgressError     a progress update that breaks the schema; refused where it is sent
 ├── WaitTimeoutError         the execution has not ended before the deadline (also a ``TimeoutError``)
@@ -8,11 +9,29 @@ zmqruntime.ZMQRuntimeError
 TaskCancelled                raised inside a task that was asked to stop (a ``BaseException``)
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zmqruntime.exceptions import ZMQRuntimeError
 
-__all__ = ["IllegalTransitionError", "InvalidProgressError", "TaskCancelled", "TaskFailed", "WaitTimeoutError"]
+if TYPE_CHECKING:
+    from zmqruntime.execution.batch import BatchResult
+
+__all__ = [
+    "BatchFailedError",
+    "IllegalTransitionError",
+    "InvalidProgressError",
+    "TaskCancelled",
+    "TaskFailed",
+    "WaitTimeoutError",
+]
+
+
+class BatchFailedError(ZMQRuntimeError):
+    """A batch ended with the first job that failed; ``result`` says how far each job got."""
+
+    def __init__(self, message: str, result: "BatchResult[Any, Any, Any]") -> None:
+        super().__init__(message)
+        self.result = result
 
 
 class IllegalTransitionError(ZMQRuntimeError):

@@ -121,7 +121,8 @@ class EndSink:
         end = find_end(events)
         if end is not None:
             self.is_done = True
-            self.ended.set_result(end)
+            if self.ended.set_running_or_notify_cancel():
+                self.ended.set_result(end)
 
     def has_room(self) -> bool:
         """Always: it keeps nothing."""
@@ -131,7 +132,8 @@ class EndSink:
         """Nobody knows how it ends."""
         if not self.is_done:
             self.is_done = True
-            self.ended.set_exception(error)
+            if self.ended.set_running_or_notify_cancel():
+                self.ended.set_exception(error)
 
     @property
     def has_failed(self) -> bool:
@@ -144,8 +146,8 @@ class CallbackSink:
 
     def __init__(self, thread: CallbackThread, callback: Callable[[ProgressUpdate], None]) -> None:
         self.is_done = False
-        self.delivered = threading.Event()
-        """Set once the callback has returned from the last call."""
+        self.delivered: concurrent.futures.Future[None] = concurrent.futures.Future()
+        """Done once the callback has returned from the last call."""
         self.on_delivered: Callable[[], None] = lambda: None
         self._thread = thread
         self._callback = callback
@@ -157,7 +159,7 @@ class CallbackSink:
         ]
         if find_end(events) is not None:
             self.is_done = True
-            calls += [self.delivered.set, self.on_delivered]
+            calls += [functools.partial(self.delivered.set_result, None), self.on_delivered]
         self._thread.put(calls)
 
     def has_room(self) -> bool:
@@ -169,11 +171,15 @@ class CallbackSink:
 
 
 class IteratorSink:
-    """Events for somebody who iterates in another thread, until the execution has ended."""
+    """Events for somebody who iterates in another thread, or takes them without waiting, until the execution has ended.
+
+    ``on_change`` is called on the I/O thread whenever there is something new to take.
+    """
 
     def __init__(self) -> None:
         self.is_done = False
         self.on_room: Callable[[], None] = lambda: None
+        self.on_change: Callable[[], None] = lambda: None
         self._events: deque[Event] = deque()
         self._error: Exception | None = None
         self._changed = threading.Condition()
@@ -184,6 +190,7 @@ class IteratorSink:
             self._events.extend(events)
             self.is_done = self.is_done or find_end(events) is not None
             self._changed.notify()
+        self.on_change()
 
     def has_room(self) -> bool:
         """Whether they are taken as fast as they come."""
@@ -194,6 +201,20 @@ class IteratorSink:
         with self._changed:
             self._error = error
             self._changed.notify()
+        self.on_change()
+
+    def take(self, limit: int) -> list[Event] | None:
+        """Up to ``limit`` events that have arrived; None after the last one. Raises what :meth:`fail` was given."""
+        with self._changed:
+            was_full = not self.has_room()
+            events = [self._events.popleft() for _ in range(min(limit, len(self._events)))]
+            if not events and self._error is not None:
+                raise self._error
+            if not events and self.is_done:
+                return None
+        if was_full:
+            self.on_room()
+        return events
 
     def __iter__(self) -> Iterator[Event]:
         while (event := self._next()) is not None:

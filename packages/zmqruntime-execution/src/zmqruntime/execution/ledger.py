@@ -79,6 +79,10 @@ class Ledger:
         """Stored batches after an event, as many as fit one reply."""
         return [self._decode_batch(batch) for batch in self._store.events_after(record.number, after)]
 
+    def stored_event_count(self, record: Record) -> int:
+        """How many events are stored: fewer than the record counts while this turn's are not."""
+        return self._store.event_count(record.number)
+
     def assignment(self, record: Record) -> tuple[ExecuteRequest, dict[str, Any]]:
         """What a worker needs to run it: the request and the checkpoints of an interrupted run."""
         return self._store.request_of(record), self._store.checkpoints_of(record)

@@ -144,8 +144,11 @@ class ExecutionServer(ZMQServer, abc.ABC):
             case CancelRequest():
                 return self._cancel(record, request)
             case EventsRequest(after=after):
+                # Not what the record counts: events of this turn come live once they are written, and must not be
+                # taken for merged away by a reader whose answer overtakes them.
+                upto = self._ledger.stored_event_count(record)
                 batches = self._ledger.events_after(record, after)
-                return EventsResponse(execution_id=record.execution_id, batches=batches, upto=record.event_count)
+                return EventsResponse(execution_id=record.execution_id, batches=batches, upto=upto)
 
     def _refusal(self, count: int) -> ErrorResponse | None:
         if self._ledger.draining:

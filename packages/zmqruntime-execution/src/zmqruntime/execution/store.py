@@ -357,6 +357,12 @@ class Store:
                 break
         return found
 
+    def event_count(self, number: int) -> int:
+        """The number of the last event that is written."""
+        query = "SELECT COALESCE(MAX(upto), 0) FROM event_batches WHERE number = ?"
+        count: int = self._connection.execute(query, (number,)).fetchone()[0]
+        return count
+
     def _records(self, where: str, values: tuple[object, ...]) -> Iterator[Record]:
         cursor = self._connection.execute(f"SELECT {_COLUMNS} FROM executions {where}", values)
         names = [column[0] for column in cursor.description]

@@ -1,6 +1,7 @@
 """The command of this process: run, and its end told as an exit code and at most one line of error."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 
@@ -26,5 +27,6 @@ def main() -> int:
     except KeyboardInterrupt:
         return output.fail(CommandError(ErrorKind.INTERRUPTED, "interrupted", ExitCode.INTERRUPTED))
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone; Python would complain about the rest of it
+        # Whoever read our output has gone; Python would fail to write the rest of it when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.FAILED

@@ -1,0 +1,243 @@
+"""How far a viewer is with the images that were sent to it: what it shows, what waits, what got stuck, what failed.
+
+A producer registers an image before it sends it; the viewer's acknowledgements, which
+:class:`zmqruntime.GlobalAckListener` receives, do the rest.
+"""
+
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from zmqruntime.messages import AckStage, ImageAck
+
+__all__ = ["GlobalQueueTrackerRegistry", "ImageFailure", "QueueCounts", "QueueTracker", "QueueTrackerRegistry"]
+
+_TIMEOUT_SECONDS = 30.0
+_MAX_PENDING = 100_000
+_FAILURES_KEPT = 100
+
+
+class ImageFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """An image that a viewer could not show, and why."""
+
+    image_id: str
+    reason: str
+
+
+class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """A viewer's images at one moment: ``sent`` is the sum of ``displayed``, ``failed`` and ``pending``."""
+
+    sent: int
+    displayed: int
+    failed: int
+    pending: int
+    received: int
+    """How many of the pending ones have arrived there."""
+    unmatched: int
+    """Acknowledgements of images that were not waiting for one: never registered, or finished before."""
+
+
+class _Pending(msgspec.Struct):
+    last_sign: float
+    has_arrived: bool = False
+
+
+class QueueTracker:
+    """Counts the images of one viewer; may be used from any thread.
+
+    Only images that wait are kept by name, and ``max_pending`` of them at most: one more, and the one that was heard of
+    least recently is given up and counts as failed.
+
+    Args:
+        viewer_port: the viewer's data port.
+        viewer_type: what the viewer is, for example ``napari``.
+        timeout_seconds: an image is stuck when nothing was heard of it for so long.
+        max_pending: how many may wait.
+        clock: seconds that only ever go forward.
+    """
+
+    def __init__(
+        self,
+        viewer_port: int,
+        viewer_type: str,
+        timeout_seconds: float = _TIMEOUT_SECONDS,
+        *,
+        max_pending: int = _MAX_PENDING,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.viewer_port: Final = viewer_port
+        self.viewer_type: Final = viewer_type
+        self.timeout_seconds: Final = timeout_seconds
+        self._max_pending = max_pending
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._pending: OrderedDict[str, _Pending] = OrderedDict()  # the one with the oldest sign first
+        self._failures: deque[ImageFailure] = deque(maxlen=_FAILURES_KEPT)
+        self._displayed = self._failed = self._received = self._unmatched = 0
+
+    # --- what happens ----------------------------------------------------------------------------------------------
+
+    def register_sent(self, image_id: str) -> None:
+        """An image is about to be sent. One that waits already is not counted again; its time begins anew."""
+        with self._lock:
+            self._settle(image_id)
+            self._pending[image_id] = _Pending(self._clock())
+            if len(self._pending) > self._max_pending:
+                oldest = next(iter(self._pending))
+                self._fail(oldest, f"given up: {self._max_pending:,} images sent later wait as well")
+
+    def mark_received(self, image_id: str) -> bool:
+        """The viewer has got the image; its time begins anew. False if it was not waiting."""
+        with self._lock:
+            image = self._pending.get(image_id)
+            if image is None:
+                return self._note_unmatched()
+            self._received += not image.has_arrived
+            image.has_arrived, image.last_sign = True, self._clock()
+            self._pending.move_to_end(image_id)
+            return True
+
+    def mark_processed(self, image_id: str) -> bool:
+        """The viewer shows the image. False if it was not waiting."""
+        with self._lock:
+            if not self._settle(image_id):
+                return self._note_unmatched()
+            self._displayed += 1
+            return True
+
+    def mark_failed(self, image_id: str, reason: str) -> bool:
+        """The viewer cannot show the image. False if it was not waiting."""
+        with self._lock:
+            return self._fail(image_id, reason) or self._note_unmatched()
+
+    def take_ack(self, ack: ImageAck) -> bool:
+        """What the viewer says of an image. False if that was not waiting."""
+        match ack.stage:
+            case AckStage.RECEIVED:
+                return self.mark_received(ack.image_id)
+            case AckStage.DISPLAYED:
+                return self.mark_processed(ack.image_id)
+            case AckStage.FAILED:
+                return self.mark_failed(ack.image_id, ack.error or "the viewer gave no reason")
+
+    # --- how it stands ---------------------------------------------------------------------------------------------
+
+    def get_progress(self) -> tuple[int, int]:
+        """How many images are done, displayed or failed, and how many there are in all."""
+        counts = self.get_counts()
+        return counts.displayed + counts.failed, counts.sent
+
+    def get_counts(self) -> QueueCounts:
+        """All numbers, of one moment."""
+        with self._lock:
+            pending = len(self._pending)
+            return QueueCounts(
+                sent=self._displayed + self._failed + pending,
+                displayed=self._displayed,
+                failed=self._failed,
+                pending=pending,
+                received=self._received,
+                unmatched=self._unmatched,
+            )
+
+    def get_pending_count(self) -> int:
+        """How many images are neither displayed nor failed."""
+        return len(self._pending)
+
+    def has_stuck_images(self) -> bool:
+        """Whether nothing was heard of some image for longer than the timeout."""
+        with self._lock:
+            oldest = next(iter(self._pending.values()), None)
+            return oldest is not None and self._is_stuck(oldest, self._clock())
+
+    def get_stuck_images(self) -> list[str]:
+        """The images of which nothing was heard for longer than the timeout, longest first."""
+        found = []
+        with self._lock:
+            now = self._clock()
+            for image_id, image in self._pending.items():
+                if not self._is_stuck(image, now):
+                    break
+                found.append(image_id)
+        return found
+
+    def get_failures(self) -> tuple[ImageFailure, ...]:
+        """The latest hundred images that failed, oldest first."""
+        with self._lock:
+            return tuple(self._failures)
+
+    # --- inside, with the lock held --------------------------------------------------------------------------------
+
+    def _settle(self, image_id: str) -> bool:
+        image = self._pending.pop(image_id, None)
+        if image is None:
+            return False
+        self._received -= image.has_arrived
+        return True
+
+    def _fail(self, image_id: str, reason: str) -> bool:
+        if not self._settle(image_id):
+            return False
+        self._failed += 1
+        self._failures.append(ImageFailure(image_id=image_id, reason=reason))
+        return True
+
+    def _note_unmatched(self) -> bool:
+        self._unmatched += 1
+        return False
+
+    def _is_stuck(self, image: _Pending, now: float) -> bool:
+        return now - image.last_sign > self.timeout_seconds
+
+
+class QueueTrackerRegistry:
+    """The trackers of a program, one for each viewer port; may be used from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._trackers: dict[int, QueueTracker] = {}
+
+    def get_or_create_tracker(
+        self, viewer_port: int, viewer_type: str, timeout_seconds: float = _TIMEOUT_SECONDS
+    ) -> QueueTracker:
+        """The tracker of the viewer on a port; made if there is none, or if the port was another kind of viewer's."""
+        with self._lock:
+            tracker = self._trackers.get(viewer_port)
+            if tracker is None or tracker.viewer_type != viewer_type:
+                tracker = self._trackers[viewer_port] = QueueTracker(viewer_port, viewer_type, timeout_seconds)
+            return tracker
+
+    def get_tracker(self, viewer_port: int) -> QueueTracker | None:
+        """The tracker of the viewer on a port, if there is one."""
+        with self._lock:
+            return self._trackers.get(viewer_port)
+
+    def remove_tracker(self, viewer_port: int) -> bool:
+        """Forget the tracker of a viewer that is gone; False if there was none."""
+        with self._lock:
+            return self._trackers.pop(viewer_port, None) is not None
+
+    def get_trackers(self) -> tuple[QueueTracker, ...]:
+        """All trackers, by port."""
+        with self._lock:
+            return tuple(tracker for _, tracker in sorted(self._trackers.items()))
+
+    def take_ack(self, ack: ImageAck) -> bool:
+        """Pass an acknowledgement to its viewer's tracker; False if no image was waiting for it."""
+        tracker = self.get_tracker(ack.viewer_port)
+        return tracker is not None and tracker.viewer_type == ack.viewer_type and tracker.take_ack(ack)
+
+
+_of_this_process = QueueTrackerRegistry()
+"""The one registry behind every ``GlobalQueueTrackerRegistry()``."""
+
+
+class GlobalQueueTrackerRegistry(QueueTrackerRegistry):
+    """The registry of this process: all objects of this class are the same registry."""
+
+    def __init__(self) -> None:
+        self.__dict__ = _of_this_process.__dict__

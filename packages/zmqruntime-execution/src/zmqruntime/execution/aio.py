@@ -1,0 +1,243 @@
+"""The execution client for asyncio, and for Qt programs whose loop is an asyncio loop: the same client, awaited.
+
+Everything is done by an :class:`ExecutionClient` and its one I/O thread; here its futures are awaited instead of waited
+for, so a thousand waits take no thread more than one. Only starting and ending a connection use a thread of the loop's
+default executor.
+"""
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, ClassVar, Self, TypeVar, Unpack
+
+from zmqruntime.client import ClientState, checked
+from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.exceptions import RequestTimeoutError
+from zmqruntime.execution.client import CALLBACK_SECONDS, ExecutionClient, SubmitOptions, not_ended
+from zmqruntime.execution.following import EndSink
+from zmqruntime.execution.lifecycle import has_ended
+from zmqruntime.execution.loop_calls import LoopCalls
+from zmqruntime.execution.server import ExecutionServer
+from zmqruntime.messages import (
+    AcceptedResponse,
+    BatchRequest,
+    BatchResponse,
+    CancelRequest,
+    CancelResponse,
+    Event,
+    ExecuteRequest,
+    ExecutionSnapshot,
+    HistoryRequest,
+    PongResponse,
+    ProgressUpdate,
+    QueueAction,
+    QueueRequest,
+    QueueResponse,
+    Request,
+    Response,
+    StatusRequest,
+    StatusResponse,
+)
+
+__all__ = ["AsyncExecutionClient"]
+
+ResponseT = TypeVar("ResponseT", bound=Response)
+
+_EVENTS_PER_TURN = 200
+
+
+class AsyncExecutionClient:
+    """:class:`ExecutionClient` for one event loop: the same methods with the same meaning, to be awaited.
+
+    Every call can be cancelled, and then leaves nothing behind; a submission that was cancelled may have been accepted.
+
+    Args:
+        port, host, transport_mode, config, persistent, server: as for :class:`ExecutionClient`.
+        progress_callback: called on the event loop with every progress update of the executions that this client
+            submits, in order. It must be quick; while the loop does not keep up, superseded updates are left out.
+    """
+
+    client_type: ClassVar[type[ExecutionClient]] = ExecutionClient
+    """The client that does the work; a subclass names its own here."""
+
+    def __init__(
+        self,
+        port: int | None = None,
+        *,
+        host: str | None = None,
+        transport_mode: TransportMode | None = None,
+        config: ZMQConfig | None = None,
+        persistent: bool = True,
+        server: str | type[ExecutionServer] | None = None,
+        progress_callback: Callable[[ProgressUpdate], None] | None = None,
+    ) -> None:
+        self._calls = None if progress_callback is None else LoopCalls(progress_callback)
+        self._client = self.client_type(
+            port,
+            host=host,
+            transport_mode=transport_mode,
+            config=config,
+            persistent=persistent,
+            server=server,
+            progress_callback=None if self._calls is None else self._calls.give,
+        )
+
+    # --- life ----------------------------------------------------------------------------------------------------
+
+    async def connect(self, timeout: float = 15.0) -> PongResponse:
+        """Attach to the server, or start it; see :meth:`zmqruntime.ZMQClient.connect`."""
+        if self._calls is not None:
+            self._calls.attach(asyncio.get_running_loop())
+        return await asyncio.to_thread(self._client.connect, timeout)
+
+    async def disconnect(self) -> None:
+        """Release everything; what was submitted goes on, unless this client owns the server. May be called twice."""
+        if self._calls is not None:
+            self._calls.close()
+        await asyncio.to_thread(self._client.disconnect)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.connect()
+        except BaseException:
+            await self.disconnect()  # a connect that was cancelled goes on in its thread; this waits for it
+            raise
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.disconnect()
+
+    async def shutdown_server(self, timeout: float = 10.0) -> None:
+        """End the server process and wait until it has ended; see :meth:`zmqruntime.ZMQClient.shutdown_server`."""
+        await asyncio.to_thread(self._client.shutdown_server, timeout)
+
+    @property
+    def client(self) -> ExecutionClient:
+        """The same client for other threads; on the event loop its calls would block."""
+        return self._client
+
+    @property
+    def state(self) -> ClientState:
+        """What the client can do now."""
+        return self._client.state
+
+    @property
+    def server(self) -> PongResponse:
+        """Who the server is. Raises ClosedError before ``connect()``."""
+        return self._client.server
+
+    # --- executions ----------------------------------------------------------------------------------------------
+
+    def request_for(self, task: Any, config: Any = None, **options: Unpack[SubmitOptions]) -> ExecuteRequest:
+        """A submission for :meth:`submit_batch`; see :meth:`ExecutionClient.request_for`."""
+        return self._client.request_for(task, config, **options)
+
+    async def submit(
+        self, task: Any, config: Any = None, *, timeout: float | None = None, **options: Unpack[SubmitOptions]
+    ) -> str:
+        """Hand a task to the server and return its execution id; see :meth:`ExecutionClient.submit`."""
+        request = self.request_for(task, config, **options)
+        await self._send_submission([request], request, AcceptedResponse, timeout)
+        return request.submission_id
+
+    async def submit_batch(self, requests: list[ExecuteRequest], timeout: float | None = None) -> list[str]:
+        """Hand over all of these tasks or none; see :meth:`ExecutionClient.submit_batch`."""
+        await self._send_submission(requests, BatchRequest(requests=requests), BatchResponse, timeout)
+        return [request.submission_id for request in requests]
+
+    async def wait(self, execution_id: str, timeout: float | None = None) -> ExecutionSnapshot:
+        """Wait until an execution has ended; see :meth:`ExecutionClient.wait`."""
+        delivery = self._client.delivery_of(execution_id)
+        try:
+            async with asyncio.timeout(timeout) as limit:
+                snapshot = await self._end_of(execution_id)
+        except TimeoutError as error:
+            if limit.expired():
+                raise not_ended(execution_id, timeout) from error
+            raise
+        if delivery is not None:
+            await asyncio.wait({asyncio.wrap_future(delivery)}, timeout=CALLBACK_SECONDS)
+        return snapshot
+
+    async def poll_status(self, execution_id: str) -> ExecutionSnapshot:
+        """What the execution is now; see :meth:`ExecutionClient.poll_status`."""
+        return (await self.request(StatusRequest(execution_id=execution_id), StatusResponse)).executions[0]
+
+    async def status(self, limit: int = 20) -> StatusResponse:
+        """All executions that have not ended, and the latest ``limit`` that have."""
+        return await self.request(StatusRequest(limit=limit), StatusResponse)
+
+    async def history(self, limit: int = 100, before: float | None = None) -> list[ExecutionSnapshot]:
+        """Ended executions, newest first; see :meth:`ExecutionClient.history`."""
+        return (await self.request(HistoryRequest(limit=limit, before=before), StatusResponse)).executions
+
+    async def cancel(
+        self, execution_id: str, axis_id: str | None = None, grace_seconds: float | None = None
+    ) -> CancelResponse:
+        """Ask an execution, or one axis of it, to stop; see :meth:`ExecutionClient.cancel`."""
+        request = CancelRequest(execution_id=execution_id, axis_id=axis_id, grace_seconds=grace_seconds)
+        return await self.request(request, CancelResponse)
+
+    async def change_queue(
+        self, action: QueueAction, execution_id: str | None = None, position: int = 0
+    ) -> QueueResponse:
+        """Pause, resume, drain, move, hold or release; see :meth:`ExecutionClient.change_queue`."""
+        request = QueueRequest(action=action, execution_id=execution_id, position=position)
+        return await self.request(request, QueueResponse)
+
+    async def events(self, execution_id: str, after: int = 0) -> AsyncGenerator[Event, None]:
+        """All events of an execution, in order, until it has ended; see :meth:`ExecutionClient.events`.
+
+        Events that are not taken wait at the server. Who leaves the loop early and does not want to wait for the
+        garbage collector closes the iterator: ``async with contextlib.aclosing(client.events(id)) as events``.
+        """
+        await self.poll_status(execution_id)
+        arrived = asyncio.Event()
+        wake = functools.partial(_call_on, asyncio.get_running_loop(), arrived.set)
+        with self._client.opened(execution_id, after) as sink:
+            sink.on_change = wake
+            while (events := sink.take(_EVENTS_PER_TURN)) is not None:
+                for event in events:
+                    yield event
+                if events:
+                    await asyncio.sleep(0)  # there may be more; first the others on the loop get their turn
+                else:
+                    await arrived.wait()
+                    arrived.clear()
+
+    async def request(self, message: Request, expect: type[ResponseT], timeout: float | None = None) -> ResponseT:
+        """Send a request and wait for its reply; see :meth:`zmqruntime.ZMQClient.request`."""
+        seconds = self._client.config.request_timeout if timeout is None else timeout
+        try:
+            async with asyncio.timeout(seconds):
+                response = await asyncio.wrap_future(self._client.send_request(message))
+        except TimeoutError as error:
+            raise self._client.timeout_error(message, seconds) from error
+        return checked(response, expect)
+
+    async def _end_of(self, execution_id: str) -> ExecutionSnapshot:
+        snapshot = await self.poll_status(execution_id)
+        if has_ended(snapshot.status, snapshot.resumable):
+            return snapshot
+        sink = EndSink()
+        with self._client.following(execution_id, snapshot.event_count, sink):
+            return await asyncio.wrap_future(sink.ended)
+
+    async def _send_submission(
+        self,
+        requests: list[ExecuteRequest],
+        message: ExecuteRequest | BatchRequest,
+        expect: type[AcceptedResponse] | type[BatchResponse],
+        timeout: float | None,
+    ) -> None:
+        with self._client.submitting(requests):
+            try:
+                await self.request(message, expect, timeout)
+            except RequestTimeoutError:
+                await self.request(message, expect, timeout)
+
+
+def _call_on(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop was closed without a word; nobody takes events any more
+        loop.call_soon_threadsafe(call)

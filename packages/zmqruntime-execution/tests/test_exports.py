@@ -1,0 +1,38 @@
+"""The front door: what ``zmqruntime.execution`` exports is what it says it exports, and it stays light."""
+
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+
+import zmqruntime.execution as front
+
+HELPERS = {"TYPE_CHECKING"}
+
+
+def test_all_is_sorted_and_complete() -> None:
+    values = {name: getattr(front, name) for name in front.__all__}
+    assert all(value is not None for value in values.values())
+    public = {
+        name
+        for name, value in vars(front).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType) and name not in HELPERS
+    }
+    assert public == set(front.__all__)
+    assert list(front.__all__) == sorted(front.__all__)
+    assert set(front.__all__) <= set(dir(front))
+
+
+def test_what_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = front.nonsense
+
+
+def test_import_brings_in_neither_asyncio_nor_numpy_nor_openhcs() -> None:
+    code = "import sys, zmqruntime.execution; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = set(done.stdout.split())
+    assert "zmqruntime" in modules
+    assert not {"asyncio", "numpy"} & modules
+    assert not {name for name in modules if name.startswith("openhcs")}

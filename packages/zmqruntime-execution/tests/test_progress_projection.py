@@ -1,0 +1,289 @@
+"""Projections: what updates say of axes, plates and batches, whatever their order."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zmqruntime import ExecutionSnapshot, ExecutionStatus, ProgressPhase, ProgressStatus, ProgressUpdate
+from zmqruntime.execution import (
+    AxisState,
+    BatchProgress,
+    PlateProgress,
+    PlateState,
+    project_axis,
+    project_batch,
+    project_plate,
+)
+
+P, S, A, PS = ProgressPhase, ProgressStatus, AxisState, PlateState
+STEPS = 3
+GROUPS = 4
+
+
+class Run:
+    """Makes the updates of one execution, numbered as they are made."""
+
+    def __init__(self) -> None:
+        self.updates: list[ProgressUpdate] = []
+
+    def say(
+        self,
+        axis_id: str,
+        phase: ProgressPhase,
+        status: ProgressStatus = S.RUNNING,
+        *,
+        step: int = 0,
+        completed: int = 0,
+        total: int = GROUPS,
+        error: str | None = None,
+    ) -> None:
+        made = ProgressUpdate(
+            execution_id="e",
+            plate_id="p",
+            axis_id=axis_id,
+            step_name=f"step {step}",
+            step_index=step,
+            total_steps=STEPS,
+            phase=phase,
+            status=status,
+            completed=completed,
+            total=total,
+            percent=100 * completed / total,
+            timestamp=1.0,
+            sequence=len(self.updates) + 1,
+            error=error,
+        )
+        self.updates.append(made)
+
+    def step(self, axis_id: str, step: int) -> None:
+        self.say(axis_id, P.STEP_STARTED, S.STARTED, step=step)
+        for group in range(1, GROUPS + 1):
+            self.say(axis_id, P.PATTERN_GROUP, step=step, completed=group)
+        self.say(axis_id, P.STEP_COMPLETED, S.COMPLETED, step=step, completed=GROUPS)
+
+    def axis(self, axis_id: str) -> None:
+        self.say(axis_id, P.AXIS_STARTED, S.STARTED)
+        for step in range(STEPS):
+            self.step(axis_id, step)
+        self.say(axis_id, P.AXIS_COMPLETED, S.COMPLETED, step=STEPS, completed=GROUPS)
+
+    def prepare(self, *axes: str) -> None:
+        for phase in (P.INIT, P.COMPILE):
+            self.say("", phase, S.STARTED)
+            self.say("", phase, S.COMPLETED, completed=GROUPS)
+        for axis_id in axes:
+            self.say(axis_id, P.COMPILE, S.COMPLETED, completed=GROUPS)
+
+    def plate(self, status: ExecutionStatus | None = None, **more: Any) -> PlateProgress:
+        return project_plate(self.updates, None if status is None else snapshot(status, **more))
+
+
+def snapshot(status: ExecutionStatus, **more: Any) -> ExecutionSnapshot:
+    return ExecutionSnapshot(execution_id="e", plate_id="p", status=status, submitted_at=0.0, **more)
+
+
+@pytest.fixture
+def run() -> Run:
+    return Run()
+
+
+def test_a_plate_from_its_submission_to_its_end(run: Run) -> None:
+    assert run.plate().state is PS.QUEUED
+    assert run.plate(ExecutionStatus.QUEUED).state is PS.QUEUED
+    assert run.plate(ExecutionStatus.RUNNING).state is PS.RUNNING
+    run.say("", P.INIT, S.STARTED)
+    assert run.plate(ExecutionStatus.RUNNING).state is PS.INIT_PENDING
+    run.say("", P.INIT, S.COMPLETED, completed=GROUPS)
+    run.say("", P.COMPILE, S.STARTED)
+    assert run.plate(ExecutionStatus.RUNNING).state is PS.COMPILE_PENDING
+    run.say("A01", P.COMPILE, S.COMPLETED, completed=GROUPS)
+    assert run.plate(ExecutionStatus.RUNNING).state is PS.COMPILE_PENDING
+    run.say("", P.COMPILE, S.COMPLETED, completed=GROUPS)
+    run.say("A02", P.COMPILE, S.COMPLETED, completed=GROUPS)
+    plate = run.plate(ExecutionStatus.RUNNING)
+    assert (plate.state, plate.percent, plate.axes_total, plate.axes_running) == (PS.RUNNING, 0.0, 2, 0)
+    run.axis("A01")
+    run.say("A02", P.AXIS_STARTED, S.STARTED)
+    run.step("A02", 0)
+    plate = run.plate(ExecutionStatus.RUNNING)
+    assert plate.percent == pytest.approx((100 + 100 / 3) / 2)
+    assert (plate.axes_done, plate.axes_running) == (1, 1)
+    ended = run.plate(ExecutionStatus.COMPLETE)
+    assert (ended.state, ended.percent, ended.has_ended) == (PS.COMPLETE, 100.0, True)
+    assert not run.plate().has_ended
+
+
+def test_an_axis_shows_the_step_that_it_is_in(run: Run) -> None:
+    run.say("B06", P.AXIS_STARTED, S.STARTED)
+    run.step("B06", 0)
+    run.say("B06", P.PATTERN_GROUP, step=1, completed=2)
+    (axis,) = run.plate().axes
+    assert (axis.state, axis.step_name, axis.step_index, axis.total_steps) == (A.RUNNING, "step 1", 1, STEPS)
+    assert axis.percent == pytest.approx(50.0)
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "percent"), [(S.ERROR, A.FAILED, 100.0), (S.CANCELLED, A.CANCELLED, 100 / 6)]
+)
+def test_an_axis_that_ends_badly_says_where_and_why(
+    run: Run, status: ProgressStatus, state: AxisState, percent: float
+) -> None:
+    run.say("B06", P.AXIS_STARTED, S.STARTED)
+    run.say("B06", P.PATTERN_GROUP, step=0, completed=2)
+    run.say("B06", P.AXIS_COMPLETED, status, error="no such file")
+    plate = run.plate()
+    (axis,) = plate.axes
+    assert (axis.state, axis.error, axis.step_name) == (state, "no such file", "step 0")
+    assert axis.percent == pytest.approx(100 / 6)
+    assert plate.percent == pytest.approx(percent)
+    assert (plate.axes_failed, plate.axes_cancelled) == (int(state is A.FAILED), int(state is A.CANCELLED))
+    assert (plate.state, plate.error) == (PS.RUNNING, "")
+
+
+def test_a_task_that_reports_only_steps_is_shown_too(run: Run) -> None:
+    run.say("all", P.PATTERN_GROUP, completed=2)
+    assert run.plate().axes[0].state is A.RUNNING
+    run.say("all", P.PATTERN_GROUP, S.ERROR, completed=2, error="broke")
+    assert (run.plate().axes[0].state, run.plate().axes[0].error) == (A.FAILED, "broke")
+    run.say("all", P.PATTERN_GROUP, completed=3)
+    assert (run.plate().axes[0].state, run.plate().axes[0].error) == (A.RUNNING, "")
+
+
+def test_a_task_without_axes_has_the_percent_of_its_steps(run: Run) -> None:
+    run.say("", P.PATTERN_GROUP, step=1, completed=2)
+    assert run.plate().axes == ()
+    assert run.plate().percent == pytest.approx(50.0)
+
+
+def test_an_axis_that_ended_stays_ended_until_it_is_started_again(run: Run) -> None:
+    run.axis("A01")
+    run.say("A01", P.PATTERN_GROUP, step=1, completed=1)
+    run.say("A01", P.COMPILE, S.COMPLETED, completed=GROUPS)
+    assert run.plate().axes[0].state is A.COMPLETE
+    run.say("A01", P.AXIS_STARTED, S.STARTED)
+    axis = run.plate().axes[0]
+    assert (axis.state, axis.percent, axis.step_name) == (A.RUNNING, 0.0, "")
+
+
+def test_a_second_attempt_is_pending_again(run: Run) -> None:
+    run.prepare("A01")
+    run.axis("A01")
+    run.say("", P.INIT, S.STARTED)
+    assert run.plate(ExecutionStatus.RUNNING).state is PS.INIT_PENDING
+
+
+def test_only_the_server_says_that_it_is_over(run: Run) -> None:
+    run.prepare("A01")
+    run.axis("A01")
+    assert run.plate(ExecutionStatus.RUNNING).state is PS.RUNNING
+    for status in ExecutionStatus:
+        if status is not ExecutionStatus.RUNNING:
+            assert run.plate(status).state == status.value
+    failed = run.plate(ExecutionStatus.FAILED, error="the worker died")
+    assert (failed.state, failed.error, failed.has_ended) == (PS.FAILED, "the worker died", True)
+    assert not run.plate(ExecutionStatus.INTERRUPTED, resumable=True).has_ended
+    assert run.plate(ExecutionStatus.INTERRUPTED).has_ended
+
+
+def test_a_preparation_that_fails_fails_the_plate_and_the_server_overrules(run: Run) -> None:
+    run.say("", P.COMPILE, S.ERROR, error="no such function")
+    assert (run.plate().state, run.plate().error) == (PS.FAILED, "no such function")
+    assert run.plate(ExecutionStatus.RUNNING).state is PS.RUNNING
+    run.say("", P.COMPILE, S.CANCELLED)
+    assert run.plate().state is PS.CANCELLED
+
+
+def test_contradictory_numbers_stay_within_bounds(run: Run) -> None:
+    run.say("A01", P.PATTERN_GROUP, step=17, completed=GROUPS)
+    assert run.plate().axes[0].percent == 100.0
+
+
+def test_nothing_is_known_of_an_axis_without_updates() -> None:
+    assert project_axis("A01", {}).state is A.WAITING
+
+
+def test_a_batch_counts_plates_and_has_one_percent(run: Run) -> None:
+    assert project_batch([]) == BatchProgress(
+        total=0, queued=0, pending=0, running=0, complete=0, failed=0, cancelled=0, interrupted=0, percent=0.0
+    )
+    run.say("A01", P.PATTERN_GROUP, step=1, completed=2)
+    empty = Run()
+    pending = Run()
+    pending.say("", P.COMPILE, S.STARTED)
+    plates = [
+        run.plate(ExecutionStatus.RUNNING),
+        run.plate(ExecutionStatus.FAILED),
+        run.plate(ExecutionStatus.COMPLETE),
+        run.plate(ExecutionStatus.CANCELLING),
+        empty.plate(ExecutionStatus.QUEUED),
+        pending.plate(ExecutionStatus.RUNNING),
+    ]
+    assert project_batch(plates) == BatchProgress(
+        total=6,
+        queued=1,
+        pending=1,
+        running=2,
+        complete=1,
+        failed=1,
+        cancelled=0,
+        interrupted=0,
+        percent=(50 + 100 + 100 + 50) / 6,
+    )
+
+
+anything = st.lists(
+    st.tuples(
+        st.sampled_from(["", "A01", "B06"]),
+        st.sampled_from(P),
+        st.sampled_from(S),
+        st.integers(0, STEPS),
+        st.integers(0, GROUPS),
+    ),
+    max_size=25,
+)
+statuses = st.none() | st.sampled_from(ExecutionStatus)
+
+
+@given(anything, statuses, st.data())
+def test_any_order_and_repetition_gives_the_same_plate(
+    said: list[tuple[str, ProgressPhase, ProgressStatus, int, int]],
+    status: ExecutionStatus | None,
+    data: st.DataObject,
+) -> None:
+    run = Run()
+    for axis_id, phase, of_phase, step, completed in said:
+        run.say(axis_id, phase, of_phase, step=step, completed=completed)
+    plate = run.plate(status)
+    again = data.draw(st.lists(st.sampled_from(run.updates))) if said else []
+    mixed = data.draw(st.permutations(run.updates + again))
+    assert project_plate(mixed, None if status is None else snapshot(status)) == plate
+    assert 0 <= plate.percent <= 100
+    assert plate.axes_running + plate.axes_done + plate.axes_failed + plate.axes_cancelled <= plate.axes_total
+    assert all(0 <= axis.percent <= 100 for axis in plate.axes)
+    assert 0 <= project_batch([plate, plate]).percent <= 100
+
+
+@given(st.data())
+def test_percent_never_goes_back_in_whatever_order_a_run_arrives(data: st.DataObject) -> None:
+    run = Run()
+    axes = ["A01", "A02"]
+    run.prepare(*axes)
+    for axis_id in axes:
+        run.say(axis_id, P.AXIS_STARTED, S.STARTED)
+    for step in range(STEPS):
+        for axis_id in axes:
+            run.step(axis_id, step)
+    for axis_id in axes:
+        run.say(axis_id, P.AXIS_COMPLETED, S.COMPLETED)
+    announced = [update for update in run.updates if update.phase is P.COMPILE]
+    others = [update for update in run.updates if update not in announced]
+    arriving = announced + data.draw(st.permutations(others))
+    before = dict.fromkeys(["", *axes], 0.0)
+    for count in range(len(announced), len(arriving) + 1):
+        plate = project_plate(arriving[:count])
+        now = {"": plate.percent, **{axis.axis_id: axis.percent for axis in plate.axes}}
+        assert all(now[axis_id] >= before[axis_id] for axis_id in before)
+        before = now
+    assert before == dict.fromkeys(before, 100.0)
