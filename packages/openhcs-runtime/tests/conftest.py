@@ -2,7 +2,10 @@
 
 import gc
 import multiprocessing
+import os
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,10 +13,17 @@ from pathlib import Path
 import pytest
 
 from openhcs_runtime.plates import make_plate
-from openhcs_runtime.testing import command, free_port, gate, shared_command
+from openhcs_runtime.testing import command, free_port, gate, shared_command, shared_home
 from zmqruntime.testing import isolated_home
 
-__all__ = ["command", "free_port", "gate", "isolated_home", "shared_command"]
+__all__ = ["command", "free_port", "gate", "isolated_home", "shared_command", "shared_home"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _libraries_are_not_searched() -> None:
+    """The collections after each test need not look through what was imported before the first one."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -55,3 +65,19 @@ def half_plate(plate: Path, tmp_path: Path) -> Path:
     image = next(copy.rglob("*_A02_*.tif"))
     image.write_bytes(image.read_bytes()[: image.stat().st_size // 2])
     return copy
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 32 KiB; skips where this user may not mount one."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("needs root on Linux to mount a small file system")
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)

@@ -1,35 +1,36 @@
 """Whatever is wrong with what was typed: one clear line, exit code 2, the same as a document with ``--json``."""
 
+import contextlib
 import os
 import sys
 from pathlib import Path
-
-import pytest
 
 from openhcs_runtime.testing import CommandLine
 
 STEPS = "from openhcs_runtime import FunctionStep\nfrom openhcs_runtime.functions import segment_nuclei\n"
 
 
-@pytest.mark.parametrize(
-    ("source", "line"),
-    [
-        ("steps = (\n", "bad.py:1: syntax error: "),
-        ("steps = '\0'\n", "bad.py:1: syntax error: "),
-        ("steps = []\n", "bad.py: does not define pipeline_steps"),
-        ("\npipeline_steps = [no_such_name]\n", "bad.py:2: NameError: name 'no_such_name'"),
-        ("from openhcs_runtime.functions import nothing_like_it\n", "bad.py:1: ImportError: "),
-        (STEPS + "pipeline_steps = [FunctionStep((segment_nuclei, {'sise': 3}))]\n", "'sise'"),
-        (STEPS + "pipeline_steps = [FunctionStep(segment_nuclei, sise=3)]\n", "bad.py:3: TypeError: "),
-    ],
-)
-def test_bad_pipelines(shared_command: CommandLine, plate: Path, tmp_path: Path, source: str, line: str) -> None:
-    (tmp_path / "bad.py").write_text(source, encoding="utf-8")
-    finished = shared_command("run", plate, "--pipeline", "bad.py", cwd=tmp_path)
-    assert finished.code == 2
-    assert finished.stderr.startswith("Error: ")
-    assert finished.stderr.count("\n") == 1
-    assert line in finished.stderr
+BAD_PIPELINES = [
+    ("steps = (\n", "bad0.py:1: syntax error: "),
+    ("steps = '\0'\n", "bad1.py:1: syntax error: "),
+    ("steps = []\n", "bad2.py: does not define pipeline_steps"),
+    ("\npipeline_steps = [no_such_name]\n", "bad3.py:2: NameError: name 'no_such_name'"),
+    ("from openhcs_runtime.functions import nothing_like_it\n", "bad4.py:1: ImportError: "),
+    (STEPS + "pipeline_steps = [FunctionStep((segment_nuclei, {'sise': 3}))]\n", "'sise'"),
+    (STEPS + "pipeline_steps = [FunctionStep(segment_nuclei, sise=3)]\n", "bad6.py:3: TypeError: "),
+    (STEPS + "pipeline_steps = [FunctionStep(len)]\n", "step 1 'len': len is a built-in"),
+]
+
+
+def test_bad_pipelines(shared_command: CommandLine, plate: Path, tmp_path: Path) -> None:
+    for number, (source, _) in enumerate(BAD_PIPELINES):
+        (tmp_path / f"bad{number}.py").write_text(source, encoding="utf-8")
+    commands = [("run", plate, "--pipeline", f"bad{number}.py") for number in range(len(BAD_PIPELINES))]
+    for finished, (source, line) in zip(shared_command.together(*commands, cwd=tmp_path), BAD_PIPELINES, strict=True):
+        assert finished.code == 2, source
+        assert finished.stderr.startswith("Error: ")
+        assert finished.stderr.count("\n") == 1
+        assert line in finished.stderr
 
 
 def test_all_problems_are_listed(shared_command: CommandLine, plate: Path, tmp_path: Path) -> None:
@@ -59,8 +60,9 @@ def test_bad_plates(shared_command: CommandLine, tmp_path: Path) -> None:
 
 def test_bad_pipeline_files(shared_command: CommandLine, plate: Path, tmp_path: Path) -> None:
     (tmp_path / "binary.py").write_bytes(b"\xff\xfe\x00")
-    for name, line in (("nowhere.py", "no such pipeline file"), (".", "can't be read"), ("binary.py", "UTF-8")):
-        finished = shared_command("run", plate, "--pipeline", tmp_path / name)
+    bad = {"nowhere.py": "no such pipeline file", ".": "can't be read", "binary.py": "UTF-8"}
+    all_finished = shared_command.together(*(("run", plate, "--pipeline", tmp_path / name) for name in bad))
+    for finished, line in zip(all_finished, bad.values(), strict=True):
         assert finished.code == 2
         assert line in finished.stderr
         assert finished.stderr.count("\n") == 1
@@ -74,19 +76,32 @@ def test_output_that_cannot_be_written(shared_command: CommandLine, plate: Path,
     if os.name == "posix" and os.getuid() != 0:
         (tmp_path / "closed").mkdir(mode=0o500)
         bad.append(tmp_path / "closed" / "results")
-    for folder in bad:
-        finished = shared_command("run", plate, "--output", folder)
+    for folder, finished in zip(
+        bad, shared_command.together(*(("run", plate, "--output", folder) for folder in bad)), strict=True
+    ):
         assert finished.code == 2, folder
-        assert str(folder) in finished.stderr
+        assert finished.stderr.startswith(f"Error: output folder {folder} ")
+        assert "choose another output folder" in finished.stderr
         assert finished.stderr.count("\n") == 1
+
+
+def test_a_full_disk_is_no_wrong_use(shared_command: CommandLine, plate: Path, tiny_disk: Path) -> None:
+    with contextlib.suppress(OSError), (tiny_disk / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+    finished, as_json = shared_command.both("run", plate, "--output", tiny_disk / "out")
+    assert finished.code == as_json.code == 1
+    assert (
+        finished.stderr == f"Error: no space left in {tiny_disk / 'out'}: free some or choose another output folder\n"
+    )
+    assert as_json.document["error"]["kind"] == "disk_full"
 
 
 def test_bad_ids_and_folders(shared_command: CommandLine, plate: Path) -> None:
     assert shared_command("run", plate, "--output", shared_command.home / "out").code == 0
-    for verb in ("status", "cancel"):
-        finished = shared_command(verb, "nosuch")
+    *unknown, taken = shared_command.together(("status", "nosuch"), ("cancel", "nosuch"), ("make-plate", plate))
+    for finished in unknown:
         assert finished.code == 2
         assert finished.stderr.startswith("Error: this server has no execution nosuch")
-    finished = shared_command("make-plate", plate)
-    assert finished.code == 2
-    assert "not empty" in finished.stderr
+    assert taken.code == 2
+    assert "not empty" in taken.stderr

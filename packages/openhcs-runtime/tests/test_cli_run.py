@@ -2,6 +2,7 @@
 
 import csv
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def test_first_run_starts_a_server_and_the_second_uses_it(command: CommandLine, 
     assert [entry["status"] for entry in known["executions"]] == ["complete"] * 2
     shown = command("status", document["execution_id"][:20])
     assert document["execution_id"] in shown.stdout
+    assert "over all cores" in shown.stdout
     assert "3 complete" in shown.stdout
 
 
@@ -73,24 +75,20 @@ def test_ctrl_c_cancels(shared_command: CommandLine, plate: Path, gate: Gate, tm
 
 
 @posix_only
-def test_second_ctrl_c_leaves_at_once(command: CommandLine, plate: Path, tmp_path: Path) -> None:
-    stubborn = tmp_path / "stubborn.py"
-    stubborn.write_text(
-        "import threading\nfrom openhcs_runtime import FunctionStep\n"
-        "def stay(stack):\n    threading.Event().wait(60)\n    return stack\n"
-        "pipeline_steps = [FunctionStep(stay)]\n",
-        encoding="utf-8",
-    )
-    process = command.start("run", plate, "--pipeline", stubborn)
+def test_second_ctrl_c_leaves_at_once(shared_command: CommandLine, plate: Path, gate: Gate, tmp_path: Path) -> None:
+    process = shared_command.start("run", plate, "--pipeline", gate.deaf_pipeline, "--output", tmp_path / "out")
+    gate.wait_for_well()
+    process.send_signal(signal.SIGINT)
     assert process.stdout is not None
-    while "Execution" not in process.stdout.readline():
+    while not process.stdout.readline().startswith("Cancelling"):
         pass
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.3)  # a second signal at once would count as the same Ctrl-C
     process.send_signal(signal.SIGINT)
-    assert process.stdout.readline().startswith("Cancelling")
-    process.send_signal(signal.SIGINT)
-    finished = command.finish(process)
+    finished = shared_command.finish(process)
     assert finished.code == 130
     assert finished.stderr.startswith("Error: left at once; the server goes on cancelling execution")
+    gate.open()
 
 
 @posix_only
@@ -105,6 +103,20 @@ def test_a_killed_server_is_called_lost(command: CommandLine, plate: Path, gate:
     assert "server.log" in finished.document["error"]["message"]
     for path in command.home.glob(".openhcs/ipc/zmq-*.sock"):
         path.unlink()  # who is killed leaves its sockets to its successor
+
+
+def test_a_run_that_has_to_wait_says_so(shared_command: CommandLine, plate: Path, gate: Gate, tmp_path: Path) -> None:
+    first = shared_command.start("run", plate, "--pipeline", gate.pipeline, "--output", tmp_path / "first")
+    gate.wait_for_well()
+    second = shared_command.start("run", plate, "--output", tmp_path / "second")
+    assert second.stdout is not None
+    lines = [second.stdout.readline() for _ in range(3)]
+    assert lines[2] == "Queued, 1 run before it\n"
+    gate.open()
+    finished = shared_command.finish(first)
+    assert finished.code == 0
+    assert "Queued" not in finished.stdout
+    assert shared_command.finish(second).code == 0
 
 
 def test_cancel_from_another_terminal(shared_command: CommandLine, plate: Path, gate: Gate) -> None:
@@ -141,8 +153,7 @@ def test_status_cancel_and_stop_never_start_a_server(command: CommandLine) -> No
     assert status.code == 0
     assert status.stdout.startswith("No server runs on port 7777")
     assert as_json.document["server"] is None
-    for verb in ("cancel", "status"):
-        finished = command(verb, "abc")
+    for finished in command.together(("cancel", "abc"), ("status", "abc")):
         assert (finished.code, finished.stderr) == (
             1,
             "Error: no server runs on port 7777, so it has no executions\n",

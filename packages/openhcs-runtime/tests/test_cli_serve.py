@@ -1,5 +1,6 @@
 """``serve``, and ports that somebody else holds."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -47,34 +48,32 @@ def test_serve_stays_on_this_machine(command: CommandLine) -> None:
     assert finished.document["error"]["kind"] == "configuration"
 
 
-def test_a_foreign_socket_stays_untouched(command: CommandLine, plate: Path) -> None:
+def test_foreign_sockets_and_ports_stay_untouched(
+    command: CommandLine, plate: Path, free_port: Callable[[], int]
+) -> None:
     folder = command.home / ".openhcs" / "ipc"
     folder.mkdir(parents=True)
     path = folder / "zmq-8777.sock"
-    with socket.socket(socket.AF_UNIX) as foreign:
+    ports = {free_port(): 0, free_port(): 1000}
+    by_file = [(*line, "--json") for line in (("run", plate), ("status",), ("stop",), ("serve",))]
+    by_port = [("run", plate, "--port", str(port), "--host", "127.0.0.1") for port in ports]
+    with contextlib.ExitStack() as stack:
+        foreign = stack.enter_context(socket.socket(socket.AF_UNIX))
         foreign.bind(str(path))
         foreign.listen(50)
         inode = os.stat(path).st_ino
-        processes = [command.start(*line, "--json") for line in (("run", plate), ("status",), ("stop",), ("serve",))]
-        for process in processes:
-            finished = command.finish(process)
-            assert finished.code == 2, process.args
+        held = [stack.enter_context(socket.create_server(("127.0.0.1", port + more))) for port, more in ports.items()]
+        all_finished = command.together(*by_file, *by_port)
+        for finished in all_finished[: len(by_file)]:
+            assert finished.code == 2
             assert finished.document["error"]["kind"] == "port_in_use"
+        for finished, holder in zip(all_finished[len(by_file) :], held, strict=True):
+            assert finished.code == 2
+            assert finished.stderr.count("\n") == 1
+            assert str(holder.getsockname()[1]) in finished.stderr
+            with socket.create_connection(holder.getsockname()):
+                pass
         assert os.stat(path).st_ino == inode
         with socket.socket(socket.AF_UNIX) as probe:
             probe.connect(str(path))
     path.unlink()
-
-
-@pytest.mark.parametrize("offset", [0, 1000])
-def test_a_foreign_tcp_port_stays_untouched(
-    command: CommandLine, plate: Path, free_port: Callable[[], int], offset: int
-) -> None:
-    port = free_port()
-    with socket.create_server(("127.0.0.1", port + offset)) as foreign:
-        finished = command("run", plate, "--port", str(port), "--host", "127.0.0.1")
-        assert finished.code == 2
-        assert finished.stderr.count("\n") == 1
-        assert str(port + offset) in finished.stderr
-        with socket.create_connection(foreign.getsockname()):
-            pass

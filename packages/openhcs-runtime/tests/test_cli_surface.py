@@ -14,9 +14,9 @@ def test_help_teaches_every_command(shared_command: CommandLine) -> None:
     overview = shared_command("--help")
     assert overview.code == 0
     assert shared_command().stdout == overview.stdout
-    for name in COMMANDS:
+    pages = shared_command.together(*((name, "--help") for name in COMMANDS))
+    for name, page in zip(COMMANDS, pages, strict=True):
         assert f"\n  {name} " in overview.stdout
-        page = shared_command(name, "--help")
         assert page.code == 0
         assert f"    openhcs-runtime {name}" in page.stdout, "an example"
         assert "--json" in page.stdout
@@ -66,12 +66,14 @@ def test_nothing_heavy_is_loaded(module: str, unwanted: set[str]) -> None:
 
 
 def test_make_plate(shared_command: CommandLine) -> None:
-    finished = shared_command("make-plate", "made", "--wells", "2", "--sites", "1", "--size", "64", "--json")
+    options = ("--sites", "1", "--size", "64")
+    finished, for_people = shared_command.together(
+        ("make-plate", "made", "--wells", "2", *options, "--json"), ("make-plate", "other", "--wells", "1", *options)
+    )
     assert finished.code == 0
     document = finished.document
     assert (document["wells"], document["images"]) == (2, 4)
     folder = shared_command.home / "made"
     assert document["plate_path"] == str(folder.resolve())
     assert len(list(folder.rglob("*.tif"))) == 4
-    for_people = shared_command("make-plate", "other", "--wells", "1", "--sites", "1", "--size", "64")
     assert "1 well, 2 images" in for_people.stdout

@@ -9,7 +9,7 @@ from openhcs_runtime.client import ZMQExecutionClient
 from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.functions import measure_objects, segment_nuclei
 from openhcs_runtime.plate_tasks import RefusalKind
-from openhcs_runtime.testing import Gate
+from openhcs_runtime.testing import CommandLine, Gate
 from zmqruntime.messages import ProgressPhase, ProgressUpdate
 
 STEPS = [
@@ -43,9 +43,13 @@ def test_execute_twice_with_progress(isolated_home: Path, plate: Path, tmp_path:
     client.disconnect()
 
 
-def test_submit_wait_cancel(isolated_home: Path, plate: Path, gate: Gate, tmp_path: Path) -> None:
-    with ZMQExecutionClient(port=7777) as client:
-        accepted = client.submit_pipeline(plate_id=plate, pipeline_steps=gate.pipeline)
+def test_submit_wait_cancel(shared_home: CommandLine, plate: Path, gate: Gate, tmp_path: Path) -> None:
+    with ZMQExecutionClient(port=7777, persistent=True) as client:
+        accepted = client.submit_pipeline(
+            plate_id=plate,
+            pipeline_steps=gate.pipeline,
+            pipeline_config=PipelineConfig(output_dir=str(tmp_path / "out")),
+        )
         assert accepted["status"] == "accepted"
         gate.wait_for_well()
         reply = client.cancel_execution(accepted["execution_id"])
@@ -58,10 +62,10 @@ def test_submit_wait_cancel(isolated_home: Path, plate: Path, gate: Gate, tmp_pa
 
 
 def test_failures_are_answers(
-    isolated_home: Path, plate: Path, half_plate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared_home: CommandLine, plate: Path, half_plate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with ZMQExecutionClient(port=7777) as client:
+    with ZMQExecutionClient(port=7777, persistent=True) as client:
         failed = client.execute_pipeline("half", STEPS, pipeline_config=PipelineConfig(output_dir="relative"))
         assert failed["status"] == "failed"
         assert failed["message"].startswith("1 of 3 wells failed: A02")

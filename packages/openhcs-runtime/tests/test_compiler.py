@@ -1,18 +1,28 @@
 """Compiling: every problem before an image is read, plans and signatures."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from openhcs_runtime.builtin import builtin_pipeline
 from openhcs_runtime.compiler import compile_plate
 from openhcs_runtime.components import Component
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
-from openhcs_runtime.exceptions import CompileError, LifecycleError, PipelineError
+from openhcs_runtime.exceptions import (
+    CompileError,
+    DiskFullError,
+    LifecycleError,
+    OpenHCSError,
+    OutputError,
+    PipelineError,
+)
 from openhcs_runtime.functions import denoise, max_projection, measure_objects, segment_nuclei
 from openhcs_runtime.orchestrator import PipelineOrchestrator
+from openhcs_runtime.pipeline.declare import Stack
 from openhcs_runtime.pipeline.source import load_pipeline
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.plan import CompiledPlate
@@ -27,6 +37,22 @@ def compiled(
     return compile_plate(
         open_plate(plate), steps, GlobalConfig(mode=mode), PipelineConfig(**config), plate.parent / "out"
     )
+
+
+def takes_names_only(*, stack: Stack) -> Stack:
+    return stack
+
+
+def takes_two(stack: Stack, other: Stack) -> Stack:
+    return stack + other
+
+
+def gives_a_number(stack: Stack) -> float:
+    return float(stack.mean())
+
+
+def prints(stack: Stack) -> "None":
+    print(stack)
 
 
 def problems(plate: Path, *steps: FunctionStep, **config: Any) -> str:
@@ -52,10 +78,29 @@ def problems(plate: Path, *steps: FunctionStep, **config: Any) -> str:
         (FunctionStep(denoise, variable_components=(C.SITE, C.SITE)), "names a component twice"),
         (FunctionStep(lambda stack: stack), "another process can't import it"),
         (FunctionStep(denoise, enabled=False), "the pipeline has no enabled step"),
+        (FunctionStep(len), "len is a built-in of Python that gives no stack"),
+        (FunctionStep(int), "int is a built-in of Python that gives no stack"),
+        (FunctionStep(np.add), "add works on several arrays"),
+        (FunctionStep(np.modf), "modf works on several arrays, or gives several"),
+        (FunctionStep(takes_names_only), "takes_names_only takes no stack: its first argument must be positional"),
+        (FunctionStep(takes_two), "takes_two: missing a required argument: 'other'"),
+        (FunctionStep(gives_a_number), "gives_a_number is declared to return float, not a stack"),
+        (FunctionStep(prints), "prints is declared to return None, not a stack"),
     ],
 )
 def test_a_problem_is_named(small_plate: Path, step: FunctionStep, words: str) -> None:
     assert words in problems(small_plate, step)
+
+
+def test_functions_that_do_not_tell_their_arguments_may_be_used(small_plate: Path) -> None:
+    steps = [FunctionStep(function) for function in (np.sqrt, np.float32, abs, (pow, {"exp": 2}))]
+    assert compiled(small_plate, steps).wells
+
+
+def test_steps_are_numbered_as_they_are_listed(small_plate: Path) -> None:
+    off = FunctionStep(denoise, enabled=False)
+    assert problems(small_plate, off, FunctionStep(len)).startswith("step 2 'len'")
+    assert problems(small_plate, off, FunctionStep(measure_objects)).startswith("step 2 'measure_objects', well A01")
 
 
 def test_all_problems_are_reported_together_with_their_steps(small_plate: Path) -> None:
@@ -79,19 +124,40 @@ def test_a_local_function_is_fine_in_threads(small_plate: Path) -> None:
     assert compiled(small_plate, [FunctionStep(lambda stack: stack)], ExecutionMode.THREADS).wells
 
 
+def failure_of(plate: Path, output: Path, *steps: FunctionStep) -> OpenHCSError:
+    config = PipelineConfig(output_dir=str(output))
+    with PipelineOrchestrator(plate, steps or builtin_pipeline(), pipeline_config=config) as orchestrator:
+        orchestrator.initialize()
+        with pytest.raises(OpenHCSError) as caught:
+            orchestrator.compile()
+    return caught.value
+
+
 def test_output_inside_the_plate_or_not_writable_is_found(small_plate: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    for output, words in {
-        small_plate / "out": "is in the plate itself",
-        tmp_path / "file" / "out": "can't be written",
-    }.items():
-        with PipelineOrchestrator(
-            small_plate, builtin_pipeline(), pipeline_config=PipelineConfig(output_dir=str(output))
-        ) as orchestrator:
-            orchestrator.initialize()
-            with pytest.raises(CompileError, match=words):
-                orchestrator.compile()
+    inside = failure_of(small_plate, small_plate / "out")
+    assert isinstance(inside, CompileError)
+    assert "is in the plate itself" in str(inside)
     assert not (small_plate / "out").exists()
+
+    below = failure_of(small_plate, tmp_path / "file" / "out")
+    assert type(below) is OutputError
+    assert str(below).startswith(f"output folder {tmp_path / 'file' / 'out'} can't be written: ")
+    assert str(below).endswith("(choose another output folder)")
+
+    both = failure_of(small_plate, tmp_path / "file", FunctionStep(len))
+    assert isinstance(both, CompileError)
+    assert [problem.partition(" ")[0] for problem in both.problems] == ["output", "step"]
+
+
+def test_a_full_disk_is_no_wrong_use(small_plate: Path, tiny_disk: Path) -> None:
+    with contextlib.suppress(OSError), (tiny_disk / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+    full = failure_of(small_plate, tiny_disk / "out")
+    assert isinstance(full, DiskFullError)
+    assert str(full) == f"no space left in {tiny_disk / 'out'}: free some or choose another output folder"
+    assert isinstance(failure_of(small_plate, tiny_disk, FunctionStep(len)), CompileError)
 
 
 def test_plans_follow_the_plate_order_and_name_what_is_missing(new_plate: Callable[..., Path]) -> None:

@@ -371,10 +371,16 @@ def test_workers_are_kept_between_runs_and_gone_after_close(small_plate: Path, t
     assert not any(psutil.pid_exists(pid) for pid in workers if pid)
 
 
-def run_script(script: str, *arguments: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
+def start_script(script: Path, *arguments: str | Path, home: Path | None = None) -> subprocess.Popen[str]:
     environment = {**os.environ, "HOME": str(home)} if home else None
-    command = [sys.executable, script, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    command = [sys.executable, str(script), *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def end_of(script: subprocess.Popen[str]) -> tuple[int, str, str]:
+    with script:
+        stdout, stderr = script.communicate(timeout=60)
+    return script.returncode, stdout, stderr
 
 
 SCRIPT = """
@@ -393,20 +399,16 @@ def main():
 """
 
 
-def test_a_script_may_use_its_own_functions_in_processes(small_plate: Path, tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT + "if __name__ == '__main__':\n    main()\n")
-    done = run_script(str(script), str(small_plate), str(tmp_path / "out"))
-    assert (done.returncode, done.stdout, done.stderr) == (0, "complete\n", "")
-
-
-def test_a_script_without_a_main_guard_is_told_so(small_plate: Path, tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT + "main()\n")
-    done = run_script(str(script), str(small_plate), str(tmp_path / "out"))
-    assert done.returncode == 1
-    assert WorkerError.__name__ in done.stderr.splitlines()[-1]
-    assert "if __name__ ==" in done.stderr.splitlines()[-1]
+def test_a_script_may_use_its_own_functions_but_needs_a_main_guard(small_plate: Path, tmp_path: Path) -> None:
+    guarded, open_script = tmp_path / "guarded.py", tmp_path / "open.py"
+    guarded.write_text(SCRIPT + "if __name__ == '__main__':\n    main()\n")
+    open_script.write_text(SCRIPT + "main()\n")
+    scripts = [start_script(script, small_plate, tmp_path / script.stem) for script in (guarded, open_script)]
+    good, bad = map(end_of, scripts)
+    assert good == (0, "complete\n", "")
+    assert bad[0] == 1
+    assert WorkerError.__name__ in bad[2].splitlines()[-1]
+    assert "if __name__ ==" in bad[2].splitlines()[-1]
 
 
 def test_workers_end_with_a_process_that_is_killed(
@@ -428,8 +430,8 @@ if __name__ == "__main__":
     PipelineOrchestrator(sys.argv[1], pipeline, GlobalConfig(2), PipelineConfig(sys.argv[2]), callback).run()
 """)
     home = tmp_path_factory.mktemp("h")  # a process that is killed leaves its socket
-    done = run_script(str(script), str(small_plate), str(tmp_path / "out"), home=home)
-    workers = [int(pid) for pid in done.stdout.split()]
+    _, stdout, _ = end_of(start_script(script, small_plate, tmp_path / "out", home=home))
+    workers = [int(pid) for pid in stdout.split()]
     assert workers
     _, alive = psutil.wait_procs([psutil.Process(pid) for pid in workers if psutil.pid_exists(pid)], timeout=10)
     assert alive == []
@@ -444,43 +446,33 @@ if __name__ == "__main__":
     pipeline = load_pipeline(HEAD + "pipeline_steps = [FunctionStep(plus, name='Add', materialize=True)]")
     config = GlobalConfig(2, ExecutionMode(sys.argv[3]))
     with PipelineOrchestrator(sys.argv[1], pipeline, config, PipelineConfig(sys.argv[2])) as orchestrator:
-        if sys.argv[4]:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]), resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
         result = orchestrator.run()
     print(result.status, *sorted({{well.error for well in result.wells}}), sep="\\n")
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
-def test_a_disk_that_takes_no_more_fails_the_wells_with_its_name(
-    small_plate: Path, tmp_path: Path, mode: ExecutionMode
-) -> None:
-    script, output = tmp_path / "script.py", tmp_path / "out"
+def test_a_disk_that_takes_no_more_fails_the_wells_with_its_name(small_plate: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
     script.write_text(LIMITED.format(head=HEAD))
-    done = run_script(str(script), str(small_plate), str(output), mode.value, "1000")
-    lines = done.stdout.splitlines()
-    assert lines[0] == "failed", done.stderr
-    assert all(f"no space left in {output}" in line for line in lines[1:])
-    assert "Traceback" not in done.stdout + done.stderr
-    assert [path for path in output.rglob("*") if path.is_file()] == []
+    outputs = {mode: tmp_path / mode for mode in MODES}
+    scripts = [start_script(script, small_plate, output, mode) for mode, output in outputs.items()]
+    for output, (code, stdout, stderr) in zip(outputs.values(), map(end_of, scripts), strict=True):
+        lines = stdout.splitlines()
+        assert (code, lines[0]) == (0, "failed"), stderr
+        assert all(f"no space left in {output}" in line for line in lines[1:])
+        assert "Traceback" not in stdout + stderr
+        assert [path for path in output.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs to mount a small tmpfs")
-def test_a_full_file_system(small_plate: Path, tmp_path: Path, mode: ExecutionMode) -> None:
-    output, script = tmp_path / "tiny", tmp_path / "script.py"
-    output.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", str(output)]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("mounting is not allowed here")
-    try:
-        script.write_text(LIMITED.format(head=HEAD))
-        done = run_script(str(script), str(small_plate), str(output), mode.value, "")
-        assert done.stdout.splitlines()[0] == "failed", done.stderr
-        assert f"no space left in {output}" in done.stdout
-        assert "Traceback" not in done.stdout + done.stderr
-        assert no_half_files(output)
-    finally:
-        subprocess.run(["umount", str(output)], check=True)
+def test_a_disk_that_fills_up_fails_the_wells(small_plate: Path, tiny_disk: Path, start: Any) -> None:
+    text = "pipeline_steps = [FunctionStep(plus, name='Add', materialize=True)]"
+    result = start(small_plate, text, output=str(tiny_disk)).run()
+    assert result.status is FAILED
+    assert all(f"no space left in {tiny_disk}" in well.error for well in result.wells_with(FAILED))
+    assert not any(well.traceback for well in result.wells)
+    assert no_half_files(tiny_disk)
 
 
 def test_the_default_output_is_beside_the_plate(small_plate: Path, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ import pytest
 import tifffile
 
 from openhcs_runtime.components import Component, ImageKey
-from openhcs_runtime.exceptions import OutputError
-from openhcs_runtime.outputs.atomic import atomic_file, check_folder, remove_leftovers
+from openhcs_runtime.exceptions import DiskFullError, OutputError
+from openhcs_runtime.outputs.atomic import atomic_file, check_folder, remove_leftovers, sync_files
 from openhcs_runtime.outputs.images import image_name, write_labels, write_plane
 from openhcs_runtime.outputs.tables import join_objects, write_measurements, write_objects
 from openhcs_runtime.outputs.wells import WellPart, discard_part, measured_image, read_part, write_part
@@ -125,6 +125,29 @@ def test_objects_become_one_table(tmp_path: Path) -> None:
         ("B02", "2", "4.5", ""),
         ("B03", "", "7", "1"),
     ]
+
+
+def test_objects_of_equal_columns_are_joined_line_by_line(tmp_path: Path) -> None:
+    for number in (1, 2):
+        write_objects(tmp_path / f"{number}.csv", [(ImageKey(f"B0{number}"), {"label": np.array([number])})])
+    join_objects(tmp_path / "all.csv", [tmp_path / "1.csv", tmp_path / "2.csv"])
+    assert (tmp_path / "all.csv").read_text() == (
+        "well,site,channel,z_index,timepoint,label\nB01,1,1,1,1,1\nB02,1,1,1,1,2\n"
+    )
+
+
+def test_a_file_that_the_disk_does_not_take_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fsync(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with atomic_file(tmp_path / "a", sync=False) as file:
+        file.write(b"a")
+    sync_files([tmp_path / "a"])
+    assert (tmp_path / "a").read_bytes() == b"a"
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(DiskFullError, match=f"no space left in {tmp_path} for a"):
+        sync_files([tmp_path / "a"])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_an_earlier_run_left_for_a_well_goes_but_nothing_outside(tmp_path: Path) -> None:

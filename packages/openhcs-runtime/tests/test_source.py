@@ -38,7 +38,19 @@ HEAD = "from openhcs_runtime import FunctionStep\nfrom openhcs_runtime.functions
         ("import no_such_module\n", r"^p\.py:1: ModuleNotFoundError"),
         ("import math\nmath.blur\n", r"^p\.py:2: AttributeError"),
         (HEAD + "pipeline_steps = [FunctionStep(denoise, wells=1)]\n", r"^p\.py:3: TypeError: .*'wells'"),
-        (HEAD + "pipeline_steps = [FunctionStep(3)]\n", r"^p\.py:3: step '': func must be"),
+        (
+            HEAD + "pipeline_steps = [FunctionStep(denoise), FunctionStep(3)]\n",
+            r"^p\.py:3: entry 2 of pipeline_steps: step without a function: func must be .*, not 3$",
+        ),
+        (
+            HEAD + "pipeline_steps = [\n  FunctionStep(denoise),\n  FunctionStep(\n    [denoise, None]),\n]\n",
+            r"^p\.py:5: entry 2 of pipeline_steps: step of denoise: func must be .*, not None$",
+        ),
+        (HEAD + "bad = FunctionStep({})\npipeline_steps = [bad]\n", r"^p\.py:3: step without a function: func is an"),
+        (
+            HEAD + "pipeline_steps = [FunctionStep(denoise, name=3)]\n",
+            r"entry 1 .*: step of denoise: name must be a text",
+        ),
         (
             HEAD + "pipeline_steps = []\nglobal_config = 5\n",
             r"^p\.py:4: global_config is of type int, not a GlobalConfig",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     PipelineSteps: TypeAlias = Pipeline | Sequence[FunctionStep] | str | os.PathLike[str]
 
-__all__ = ["PlateExecution", "SubmitResponse", "ZMQExecutionClient", "read_pipeline_file"]
+__all__ = ["PlateExecution", "SubmitResponse", "ZMQExecutionClient", "folder_of", "read_pipeline_file"]
 
 
 class SubmitResponse(Message, frozen=True, kw_only=True, tag="submitted"):
@@ -137,7 +137,7 @@ class ZMQExecutionClient(ExecutionClient):
         Args:
             plate_id: folder of the plate; relative to the current folder.
             pipeline_steps: a list of ``FunctionStep``; a loaded ``Pipeline``; the path of a pipeline file (a path
-                object, or a text that ends in ``.py``); or the source text of one.
+                object, or a text that ends in ``.py``), which may import modules beside it; or the source text of one.
             global_config, pipeline_config: take the place of the pipeline's own.
 
         Raises:
@@ -145,11 +145,12 @@ class ZMQExecutionClient(ExecutionClient):
             RequestRefusedError: the server could not write the submission to disk.
             RequestTimeoutError: no reply in time.
         """
-        source, name = _source_of(pipeline_steps)
+        source, name, folder = _source_of(pipeline_steps)
         task = PlateTask(
             plate_path=os.fspath(plate_id),
             source=source,
             source_name=name,
+            source_dir=folder,
             global_config=global_config,
             pipeline_config=pipeline_config,
             base_dir=os.getcwd(),
@@ -185,14 +186,20 @@ def read_pipeline_file(path: str | os.PathLike[str]) -> str:
         raise PipelineError(f"pipeline file {path} can't be read: {error.strerror or error}") from error
 
 
-def _source_of(pipeline: "PipelineSteps") -> tuple[str, str]:
-    """The source text of a pipeline, and its name."""
+def _source_of(pipeline: "PipelineSteps") -> tuple[str, str, str]:
+    """The source text of a pipeline, its name, and the folder of its file."""
     if isinstance(pipeline, os.PathLike) or (isinstance(pipeline, str) and _looks_like_path(pipeline)):
-        return read_pipeline_file(pipeline), os.fspath(pipeline)
+        return read_pipeline_file(pipeline), os.fspath(pipeline), folder_of(pipeline)
     if isinstance(pipeline, str):
-        return pipeline, "pipeline.py"
+        return pipeline, "pipeline.py", ""
+    source = openhcs_runtime.to_source(pipeline)
     file = getattr(pipeline, "file", None)
-    return openhcs_runtime.to_source(pipeline), file.name if file is not None else "pipeline.py"
+    return (source, file.name, file.folder) if file is not None else (source, "pipeline.py", "")
+
+
+def folder_of(path: str | os.PathLike[str]) -> str:
+    """The folder that a pipeline file lies in, where a symbolic link leads to the file it stands for."""
+    return str(Path(path).expanduser().resolve().parent)
 
 
 def _looks_like_path(text: str) -> bool:

@@ -32,24 +32,26 @@ def compile_plate(
     pipeline_config: PipelineConfig,
     output_dir: Path,
     problems: Iterable[str] = (),
+    modules_dir: str = "",
 ) -> CompiledPlate:
     """Plan every well.
 
-    problems: what the caller already found; reported together with the rest.
+    problems: what the caller already found; reported together with the rest. modules_dir: as in `PlateJob`.
     Raises CompileError with all problems, each naming its step and, where one is concerned, its well.
     """
-    enabled = tuple(step for step in steps if step.enabled)
+    numbered = [(number, step) for number, step in enumerate(steps, start=1) if step.enabled]
+    enabled = tuple(step for _, step in numbered)
     found = [*problems, *_setting_problems(plate, pipeline_config, output_dir)]
     if not enabled:
         found.append("the pipeline has no enabled step")
-    for number, step in enumerate(enabled, start=1):
+    for number, step in numbered:
         where = f"step {number} {step.name!r}"
         found += [f"{where}: {problem}" for problem in dict.fromkeys(step_problems(step, plate.components))]
         if global_config.mode is ExecutionMode.PROCESSES:
             found += [f"{where}: {problem}" for problem in _import_problems(step)]
     wells = [well for well in plate.wells if pipeline_config.wells is None or well in pipeline_config.wells]
     if not found:
-        found += _flow_problems(plate, wells, enabled)
+        found += _flow_problems(plate, wells, numbered)
     if found:
         raise CompileError(found)
     job = PlateJob(
@@ -59,6 +61,7 @@ def compile_plate(
         pixel_size_um=plate.pixel_size_um,
         named=frozenset(component for component, values in plate.components.items() if len(values) > 1),
         folders=_folders(enabled),
+        modules_dir=modules_dir,
     )
     base = _job_digest(job)
     plans = tuple(_plan_well(plate, well, base, pipeline_config) for well in wells)
@@ -94,7 +97,7 @@ def _import_problems(step: FunctionStep) -> list[str]:
     return [problem for function in functions if (problem := import_problem(function))]
 
 
-def _flow_problems(plate: Plate, wells: Sequence[str], steps: Sequence[FunctionStep]) -> list[str]:
+def _flow_problems(plate: Plate, wells: Sequence[str], numbered: Sequence[tuple[int, FunctionStep]]) -> list[str]:
     """Follow the images of each well through the steps; wells with the same images are followed once."""
     problems: dict[str, None] = {}
     layouts: dict[tuple[Any, ...], str] = {}
@@ -102,13 +105,13 @@ def _flow_problems(plate: Plate, wells: Sequence[str], steps: Sequence[FunctionS
         if plate.missing.get(well):
             continue  # fails by itself, with the names of what is missing
         keys = [image.key for image in plate.images[well]]
-        by_well = well if any(step.group_by is Component.WELL for step in steps) else ""
+        by_well = well if any(step.group_by is Component.WELL for _, step in numbered) else ""
         layout = (by_well, *((key.site, key.channel, key.z_index, key.timepoint) for key in keys))
         if layout in layouts:
             continue
         layouts[layout] = well
         flow = Flow(keys)
-        for number, step in enumerate(steps, start=1):
+        for number, step in numbered:
             found = flow.follow(step)
             if step.group_by is Component.WELL:
                 found = [problem for problem in found if not problem.startswith("works on no image")]

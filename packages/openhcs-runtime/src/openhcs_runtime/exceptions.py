@@ -9,6 +9,7 @@ The tree, each line with what went wrong:
     │   └── CompileError      the pipeline on this plate; lists all problems with step and well
     ├── StepError             a step's function failed or gave something else than it declares
     ├── OutputError           a result could not be written
+    │   └── DiskFullError     since the disk, or the user's share of it, is full
     ├── WorkerError           worker processes could not be started
     └── LifecycleError        a call that the state of the object does not allow
 """
@@ -57,6 +58,10 @@ class StepError(OpenHCSError):
 
 class OutputError(OpenHCSError):
     """A result could not be written; names the folder and the remedy."""
+
+
+class DiskFullError(OutputError):
+    """There is no room for a result; what was asked for was right."""
 
 
 class WorkerError(OpenHCSError):

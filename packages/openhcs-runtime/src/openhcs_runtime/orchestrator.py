@@ -14,10 +14,11 @@ from typing import Any, Self
 from openhcs_runtime.compiler import compile_plate, default_output_dir
 from openhcs_runtime.components import well_position
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
-from openhcs_runtime.exceptions import LifecycleError, OpenHCSError, OutputError
+from openhcs_runtime.exceptions import CompileError, LifecycleError, OpenHCSError, OutputError
 from openhcs_runtime.executors import WellExecutor, make_executor, warm_up
 from openhcs_runtime.outputs.atomic import check_folder, remove_leftovers
 from openhcs_runtime.outputs.plate import write_tables
+from openhcs_runtime.pipeline.neighbours import importable
 from openhcs_runtime.pipeline.source import Pipeline
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.plan import CompiledPlate
@@ -64,6 +65,7 @@ class PipelineOrchestrator:
         pipeline = pipeline_steps if isinstance(pipeline_steps, Pipeline) else Pipeline(tuple(pipeline_steps))
         self.plate_path = Path(plate_path).expanduser()
         self.steps = pipeline.steps
+        self._modules_dir = pipeline.file.folder if pipeline.file else ""
         self.global_config = global_config or pipeline.global_config or GlobalConfig()
         self.pipeline_config = pipeline_config or pipeline.pipeline_config or PipelineConfig()
         self._callback = progress_callback
@@ -103,20 +105,15 @@ class PipelineOrchestrator:
         return self._plate
 
     def compile(self) -> CompiledPlate:
-        """Check everything that can be checked and plan each well. Raises CompileError with all problems."""
+        """Check everything that can be checked and plan each well.
+
+        Raises CompileError with all problems; OutputError, or DiskFullError, when the output folder is the only one.
+        """
         self._require("compile", OrchestratorState.INITIALIZED, OrchestratorState.COMPILED)
         with self._in_task() as task, _reported(task, ProgressPhase.COMPILE):
-            output_dir, problems = self._output_dir(), []
-            try:
-                if not output_dir.is_relative_to(self.plate.path):
-                    check_folder(output_dir)
-            except OutputError as error:
-                problems.append(str(error))
-            self._compiled = compile_plate(
-                self.plate, self.steps, self.global_config, self.pipeline_config, output_dir, problems
-            )
+            compiled = self._compiled = self._compile(self._output_dir())
         self._state = OrchestratorState.COMPILED
-        return self._compiled
+        return compiled
 
     def execute(self) -> PlateResult:
         """Work on all wells and say how each ended. A failed well stops no other.
@@ -128,7 +125,7 @@ class PipelineOrchestrator:
         assert compiled is not None
         self._state = OrchestratorState.EXECUTING
         try:
-            with self._in_task() as task:
+            with self._in_task() as task, importable(self._modules_dir):
                 return self._execute(task, compiled)
         finally:
             with self._lock:
@@ -173,6 +170,23 @@ class PipelineOrchestrator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _compile(self, output_dir: Path) -> CompiledPlate:
+        unwritable: OutputError | None = None
+        try:
+            if not output_dir.is_relative_to(self.plate.path):
+                check_folder(output_dir)
+        except OutputError as error:
+            unwritable = error
+        known = [str(unwritable)] if unwritable else []
+        try:
+            return compile_plate(
+                self.plate, self.steps, self.global_config, self.pipeline_config, output_dir, known, self._modules_dir
+            )
+        except CompileError as error:
+            if unwritable is not None and list(error.problems) == known:
+                raise unwritable from None
+            raise
 
     def _execute(self, task: Task, compiled: CompiledPlate) -> PlateResult:
         started = time.monotonic()

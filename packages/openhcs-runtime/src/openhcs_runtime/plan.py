@@ -27,7 +27,7 @@ class PlateJob:
 
     steps: the enabled ones. output_dir: absolute. named: the components that have several values in the plate and
     therefore are part of output names. folders: of each step, where its labels and images go below `labels/` and
-    `images/` ("" is right there).
+    `images/` ("" is right there). modules_dir: the folder of the pipeline file, for its imports; "" is none.
     """
 
     plate_format: PlateFormat
@@ -36,6 +36,7 @@ class PlateJob:
     pixel_size_um: float | None
     named: frozenset[Component]
     folders: tuple[str, ...]
+    modules_dir: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,14 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     ``source`` is the text of a pipeline file and ``source_name`` what error messages call it. A whole configuration
     given here takes the place of the pipeline's own; ``num_workers`` and ``output_dir`` override one setting of
-    whichever holds. Relative paths are relative to ``base_dir``.
+    whichever holds. Relative paths are relative to ``base_dir``. ``source_dir`` is the folder of the pipeline file,
+    from which it may import modules; empty when there is no file.
     """
 
     plate_path: str
     source: str
     source_name: str = "pipeline.py"
+    source_dir: str = ""
     global_config: GlobalConfig | None = None
     pipeline_config: PipelineConfig | None = None
     num_workers: int | None = None
@@ -44,6 +46,8 @@ class RefusalKind(enum.StrEnum):
     COMPILE = "compile"
     """The pipeline on this plate with these settings."""
     OUTPUT = "output"
+    DISK_FULL = "disk_full"
+    """There is no room in the output folder."""
     WORKERS = "workers"
 
 

@@ -9,6 +9,7 @@ import msgspec
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import (
     CompileError,
+    DiskFullError,
     OpenHCSError,
     OutputError,
     PipelineError,
@@ -17,6 +18,7 @@ from openhcs_runtime.exceptions import (
 )
 from openhcs_runtime.executors import warm_up
 from openhcs_runtime.orchestrator import PipelineOrchestrator
+from openhcs_runtime.pipeline.neighbours import borrowed
 from openhcs_runtime.pipeline.source import load_pipeline
 from openhcs_runtime.plan import CompiledPlate
 from openhcs_runtime.plate_tasks import PlateTask, Refusal, RefusalKind
@@ -32,6 +34,7 @@ _KINDS = {
     PlateError: RefusalKind.PLATE,
     CompileError: RefusalKind.COMPILE,
     PipelineError: RefusalKind.PIPELINE,
+    DiskFullError: RefusalKind.DISK_FULL,
     OutputError: RefusalKind.OUTPUT,
     WorkerError: RefusalKind.WORKERS,
 }
@@ -43,7 +46,9 @@ def run_plate_task(payload: Any) -> dict[str, Any]:
     Raises TaskFailed with a :class:`Refusal` when it can't begin, or with the plate's result when a well failed.
     """
     try:
-        result = _run(msgspec.convert(payload, PlateTask))
+        task = msgspec.convert(payload, PlateTask)
+        with borrowed(task.source_dir):
+            result = _run(task)
     except msgspec.ValidationError as error:
         problem = f"not a plate task: {error}; install the same release for client and server"
         raise _refuse(RefusalKind.TASK, (problem,)) from error
@@ -68,7 +73,7 @@ def failure_text(result: PlateResult) -> str:
 
 def _run(task: PlateTask) -> PlateResult:
     current = current_task()
-    pipeline = load_pipeline(task.source, task.source_name)
+    pipeline = load_pipeline(task.source, task.source_name, task.source_dir)
     global_config = task.global_config or pipeline.global_config or GlobalConfig()
     if task.num_workers is not None:
         global_config = dataclasses.replace(global_config, num_workers=task.num_workers)

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
-__all__ = ["CommandLine", "Finished", "Gate", "command", "free_port", "gate", "shared_command"]
+__all__ = ["CommandLine", "Finished", "Gate", "command", "free_port", "gate", "shared_command", "shared_home"]
 
 _SECONDS = 60.0
 
@@ -32,13 +32,14 @@ from openhcs_runtime import FunctionStep
 from zmqruntime.execution import current_task
 
 
-def hold(stack):
-    """Call the test, and go on when it hangs up or the run is cancelled."""
+def hold(stack, hears=True):
+    """Call the test, and go on when it hangs up or, unless deaf, when the run is cancelled."""
     with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", {port})) as line:
         line.settimeout(0.02)
         waiting = True
         while waiting:
-            current_task().check_cancelled()
+            if hears:
+                current_task().check_cancelled()
             try:
                 waiting = line.recv(1) != b""
             except TimeoutError:
@@ -46,7 +47,7 @@ def hold(stack):
     return stack
 
 
-pipeline_steps = [FunctionStep(hold)]
+pipeline_steps = [FunctionStep((hold, {{"hears": {hears}}}))]
 '''
 
 
@@ -83,13 +84,21 @@ class CommandLine:
 
     def both(self, *arguments: str | Path, cwd: Path | None = None) -> tuple[Finished, Finished]:
         """Run a command twice at the same time: for people and with ``--json``."""
-        for_people, as_json = self.start(*arguments, cwd=cwd), self.start(*arguments, "--json", cwd=cwd)
-        return self.finish(for_people), self.finish(as_json)
+        for_people, as_json = self.together(arguments, (*arguments, "--json"), cwd=cwd)
+        return for_people, as_json
+
+    def together(self, *commands: Sequence[str | Path], cwd: Path | None = None) -> list[Finished]:
+        """Run several commands at the same time."""
+        return [self.finish(process) for process in [self.start(*line, cwd=cwd) for line in commands]]
 
     def start(self, *arguments: str | Path, cwd: Path | None = None) -> "subprocess.Popen[str]":
         """Start a command."""
+        return self.start_python("-m", "openhcs_runtime.cli", *arguments, cwd=cwd)
+
+    def start_python(self, *arguments: str | Path, cwd: Path | None = None) -> "subprocess.Popen[str]":
+        """Start the interpreter in the same home."""
         return subprocess.Popen(
-            [sys.executable, "-m", "openhcs_runtime.cli", *map(str, arguments)],
+            [sys.executable, *map(str, arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -156,14 +165,27 @@ def shared_command() -> Iterator[CommandLine]:
         yield command
 
 
+@pytest.fixture
+def shared_home(shared_command: CommandLine, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
+    """The test itself lives in the home of ``shared_command``: a persistent client attaches to the server there."""
+    for name in [name for name in os.environ if name.startswith("XDG_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(shared_command.home))
+    monkeypatch.setenv("USERPROFILE", str(shared_command.home))
+    return shared_command
+
+
 class Gate:
-    """Wells that run ``pipeline`` wait at it until it is opened or they are cancelled."""
+    """Wells that run ``pipeline`` wait at it until it is opened or they are cancelled; ``deaf_pipeline`` hears no
+    cancel."""
 
     def __init__(self, listener: socket.socket, folder: Path) -> None:
         self._listener = listener
         self._lines: list[socket.socket] = []
-        self.pipeline = folder / "hold.py"
-        self.pipeline.write_text(_HOLD_PIPELINE.format(port=listener.getsockname()[1]), encoding="utf-8")
+        self.pipeline, self.deaf_pipeline = folder / "hold.py", folder / "deaf.py"
+        for file in (self.pipeline, self.deaf_pipeline):
+            text = _HOLD_PIPELINE.format(port=listener.getsockname()[1], hears=file == self.pipeline)
+            file.write_text(text, encoding="utf-8")
 
     def wait_for_well(self) -> None:
         """Return once a well has arrived."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import ImageError, OpenHCSError, StepError
+from openhcs_runtime.outputs.atomic import sync_files
 from openhcs_runtime.outputs.images import image_name, write_labels, write_plane
 from openhcs_runtime.outputs.tables import write_objects
 from openhcs_runtime.outputs.wells import WellPart, discard_part, measured_image, objects_path, write_part
@@ -194,6 +195,7 @@ class _WellRun:
             measured=[measured_image(key, values) for key, values in sorted(self._measured.items())],
             elapsed_s=time.monotonic() - started,
         )
+        sync_files(self._output / name for name in self._files)
         write_part(self._output, part)
         return part
 

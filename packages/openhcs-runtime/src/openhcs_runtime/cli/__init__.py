@@ -1,5 +1,5 @@
 """The command line ``openhcs-runtime``."""
 
-from openhcs_runtime.cli.app import main
+from openhcs_runtime.cli.entry import main
 
 __all__ = ["main"]

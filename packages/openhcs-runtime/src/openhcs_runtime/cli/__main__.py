@@ -2,7 +2,7 @@
 
 import sys
 
-from openhcs_runtime.cli.app import main
+from openhcs_runtime.cli.entry import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from openhcs_runtime.cli import commands
-from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
-from openhcs_runtime.cli.output import print_document, print_error
+from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
+from openhcs_runtime.cli.interrupts import Interrupts
+from openhcs_runtime.cli.output import Output
 
 __all__ = ["app", "main"]
 
@@ -35,29 +36,28 @@ Host = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
-def main() -> int:
-    """Run the command line of this process; gives the exit code."""
+def main(interrupts: Interrupts) -> int:
+    """Run the command line of this process; gives the exit code. Ctrl-C was noted by ``interrupts`` up to here."""
     arguments = sys.argv[1:] or ["--help"]
     try:
+        interrupts.allow()
         code: int | None = app(args=arguments, prog_name=PROGRAM, standalone_mode=False)
+        if code == ExitCode.INTERRUPTED and not isinstance(code, ExitCode):
+            raise KeyboardInterrupt  # typer has swallowed it; a command that has answered it gives an ExitCode
         return code or ExitCode.OK
     except CommandError as error:
         return _fail(error, arguments)
     except _UsageError as error:
         return _fail(_usage_error(error), arguments)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail(CommandError(ErrorKind.INTERRUPTED, "interrupted", ExitCode.INTERRUPTED), arguments)
+        return _fail(interrupted(), arguments)
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone; Python would complain about the rest of it
         return ExitCode.FAILED
 
 
 def _fail(error: CommandError, arguments: list[str]) -> int:
-    if "--json" in arguments:
-        print_document({}, error)
-    else:
-        print_error(error)
-    return error.exit_code
+    return Output("--json" in arguments).document({}, error)
 
 
 def _usage_error(error: Exception) -> CommandError:

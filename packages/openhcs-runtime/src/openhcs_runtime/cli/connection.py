@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
+from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
 from openhcs_runtime.client import ZMQExecutionClient
 from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
 from zmqruntime.client import ZMQClient
@@ -75,7 +75,11 @@ def connected(place: Place) -> Iterator[ZMQExecutionClient]:
     """A client of the server that runs, or of a new one that goes on without us."""
     client = ZMQExecutionClient(place.port, persistent=True, host=place.host)
     with clear_errors(client), contextlib.closing(_Closing(client)):
-        client.connect(_CONNECT_SECONDS)
+        try:
+            client.connect(_CONNECT_SECONDS)
+        except KeyboardInterrupt as error:
+            what = f"left at once; if a server was starting, 'openhcs-runtime stop{place.options}' ends it"
+            raise interrupted(what) from error
         yield client
 
 
@@ -95,7 +99,7 @@ def clear_errors(client: ZMQClient | None = None) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        raise CommandError(ErrorKind.INTERRUPTED, "interrupted", ExitCode.INTERRUPTED) from error
+        raise interrupted() from error
     except ServerStartError as error:
         raise _start_error(error, client) from error
     except RequestRefusedError as error:

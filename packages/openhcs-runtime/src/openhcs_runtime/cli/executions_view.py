@@ -54,6 +54,10 @@ def print_execution(execution: PlateExecution) -> None:
     for label, moment in (("Started", execution.started_at), ("Ended", execution.ended_at)):
         if moment is not None:
             table.add_row(label, _moment(moment))
+    if execution.cpu_seconds:
+        table.add_row("Processor", f"{duration(execution.cpu_seconds)} over all cores")
+    if execution.peak_memory_bytes:
+        table.add_row("Memory", f"{execution.peak_memory_bytes / 1e6:,.0f} MB at most in the worker")
     plate = execution.plate
     if plate is not None:
         table.add_row("Results", plate.output_dir)

@@ -4,7 +4,7 @@ import enum
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["CommandError", "ErrorKind", "ExitCode"]
+__all__ = ["CommandError", "ErrorKind", "ExitCode", "interrupted"]
 
 
 class ExitCode(enum.IntEnum):
@@ -27,6 +27,7 @@ class ErrorKind(enum.StrEnum):
     PIPELINE = "pipeline"
     COMPILE = "compile"
     OUTPUT = "output"
+    DISK_FULL = "disk_full"
     PORT_IN_USE = "port_in_use"
     CONFIGURATION = "configuration"
     NOT_FOUND = "not_found"
@@ -62,3 +63,8 @@ class CommandError(Exception):
     def to_dict(self) -> dict[str, Any]:
         """``error`` of a JSON document."""
         return {"kind": self.kind.value, "message": self.message, "problems": list(self.problems)}
+
+
+def interrupted(message: str = "interrupted") -> CommandError:
+    """Ends a command on Ctrl-C."""
+    return CommandError(ErrorKind.INTERRUPTED, message, ExitCode.INTERRUPTED)

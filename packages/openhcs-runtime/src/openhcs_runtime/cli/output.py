@@ -6,7 +6,7 @@ from typing import Any
 
 from openhcs_runtime.cli.failures import CommandError, ExitCode
 
-__all__ = ["Output", "print_document", "print_error"]
+__all__ = ["Output"]
 
 
 class Output:
@@ -24,13 +24,13 @@ class Output:
         """The command's one JSON document, with the error if there is one; gives the exit code."""
         code = ExitCode.OK if error is None else error.exit_code
         if self.as_json:
-            print_document(document, error)
+            _print_document(document, error)
         elif error is not None:
-            print_error(error)
+            _print_error(error)
         return code
 
 
-def print_document(document: dict[str, Any], error: CommandError | None = None) -> None:
+def _print_document(document: dict[str, Any], error: CommandError | None = None) -> None:
     """One JSON document; ``error`` is in it exactly when ``exit_code`` is not 0."""
     ending: dict[str, Any] = {"exit_code": int(ExitCode.OK if error is None else error.exit_code)}
     if error is not None:
@@ -38,7 +38,7 @@ def print_document(document: dict[str, Any], error: CommandError | None = None) 
     print(json.dumps({**document, **ending}, indent=2), flush=True)
 
 
-def print_error(error: CommandError) -> None:
+def _print_error(error: CommandError) -> None:
     """The error for people, on standard error."""
     sys.stdout.flush()
     print(f"Error: {error.text()}", file=sys.stderr, flush=True)

@@ -18,13 +18,15 @@ from zmqruntime.messages import ExecutionStatus
 __all__ = ["error_of", "kept_text", "print_summary", "run_document"]
 
 _FAILED_ROWS = 20
-_INPUT_KINDS = {
-    RefusalKind.PLATE: ErrorKind.PLATE,
-    RefusalKind.PIPELINE: ErrorKind.PIPELINE,
-    RefusalKind.COMPILE: ErrorKind.COMPILE,
-    RefusalKind.OUTPUT: ErrorKind.OUTPUT,
+_REFUSALS = {
+    RefusalKind.TASK: (ErrorKind.TASK, ExitCode.FAILED),
+    RefusalKind.PLATE: (ErrorKind.PLATE, ExitCode.USAGE),
+    RefusalKind.PIPELINE: (ErrorKind.PIPELINE, ExitCode.USAGE),
+    RefusalKind.COMPILE: (ErrorKind.COMPILE, ExitCode.USAGE),
+    RefusalKind.OUTPUT: (ErrorKind.OUTPUT, ExitCode.USAGE),
+    RefusalKind.DISK_FULL: (ErrorKind.DISK_FULL, ExitCode.FAILED),
+    RefusalKind.WORKERS: (ErrorKind.WORKERS, ExitCode.FAILED),
 }
-"""Refusals that whoever typed the command can put right."""
 
 
 def error_of(execution: PlateExecution) -> CommandError | None:
@@ -120,9 +122,7 @@ def _failed_text(plate: PlateResult) -> str:
 
 
 def _refused(refusal: Refusal) -> CommandError:
-    kind = _INPUT_KINDS.get(refusal.refused)
-    code = ExitCode.FAILED if kind is None else ExitCode.USAGE
-    kind = kind or (ErrorKind.WORKERS if refusal.refused is RefusalKind.WORKERS else ErrorKind.TASK)
+    kind, code = _REFUSALS[refusal.refused]
     if len(refusal.problems) == 1:
         return CommandError(kind, refusal.problems[0], code)
     message = f"{plural(len(refusal.problems), 'problem')} found before any image was read:"

@@ -10,6 +10,7 @@ from rich.live import Live
 
 from openhcs_runtime.cli.bars import BoardBars, plate_text
 from openhcs_runtime.cli.board import Board, Stage, WellState, WellView
+from openhcs_runtime.cli.wording import plural
 from zmqruntime.exceptions import ZMQRuntimeError
 from zmqruntime.execution import ExecutionClient
 from zmqruntime.messages import Event
@@ -37,9 +38,17 @@ def watching(client: ExecutionClient, execution_id: str, *, quiet: bool) -> Iter
         with live, _fed(client, execution_id, board, lambda event: warnings.tell()):
             yield board
     else:
+        if before := _runs_before(client, execution_id):
+            print(f"Queued, {plural(before, 'run')} before it", flush=True)
         lines = PlainLines(board, lambda text: print(text, flush=True))
         with _fed(client, execution_id, board, lambda event: lines.tell()):
             yield board
+
+
+def _runs_before(client: ExecutionClient, execution_id: str) -> int:
+    """How many executions run, or are ahead in the queue, while this one waits; 0 when it does not wait."""
+    position = client.poll_status(execution_id).queue_position
+    return 0 if position is None else position + client.status(limit=0).running
 
 
 @contextlib.contextmanager

@@ -57,7 +57,9 @@ class ProcessExecutor:
                 for worker in self._wait():
                     yield from self._hear(task, job, worker, waiting)
         finally:
-            for worker in [worker for worker in self._workers if worker.plan or not worker.leave()]:
+            idle = [worker for worker in self._workers if not worker.plan and worker.ask_to_leave()]
+            stay = [worker for worker in idle if worker.has_left()]
+            for worker in [worker for worker in self._workers if worker not in stay]:
                 self._drop(worker)  # when busy, the run was given up: nobody awaits its result any more
 
     def close(self) -> None:
@@ -138,10 +140,17 @@ class _Worker:
             return False
         return True
 
-    def leave(self) -> bool:
-        """Let an idle worker leave the task of the run that ends; false when it does not answer."""
+    def ask_to_leave(self) -> bool:
+        """Let an idle worker leave the task of the run that ends; false when the process is gone."""
         try:
             self.connection.send(EndOfRun())
+        except OSError:
+            return False
+        return True
+
+    def has_left(self) -> bool:
+        """Wait until it has; false when it does not answer."""
+        try:
             return self.connection.poll(_EXIT_SECONDS) and isinstance(self.connection.recv(), Ready)
         except (EOFError, OSError):
             return False

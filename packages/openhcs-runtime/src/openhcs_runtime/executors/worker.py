@@ -7,6 +7,7 @@ import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
+from openhcs_runtime.pipeline.neighbours import importable
 from openhcs_runtime.pipeline.packing import PackedJob, unpack_job
 from openhcs_runtime.plan import WellPlan
 from openhcs_runtime.results import ResultStatus, WellResult
@@ -59,13 +60,14 @@ def _run_wells(connection: "Connection[object, object]") -> None:
 
 
 def _run(work: WellTask) -> WellResult:
-    try:
-        job = unpack_job(work.job)
-    except Exception as error:  # noqa: BLE001  it imports the user's modules
-        return WellResult(
-            well=work.plan.well,
-            status=ResultStatus.FAILED,
-            error=f"the pipeline can't be loaded in a worker process: {type(error).__name__}: {error}",
-            traceback=traceback.format_exc(),
-        )
-    return run_well(job, work.plan)
+    with importable(work.job.modules_dir):
+        try:
+            job = unpack_job(work.job)
+        except Exception as error:  # noqa: BLE001  it imports the user's modules
+            return WellResult(
+                well=work.plan.well,
+                status=ResultStatus.FAILED,
+                error=f"the pipeline can't be loaded in a worker process: {type(error).__name__}: {error}",
+                traceback=traceback.format_exc(),
+            )
+        return run_well(job, work.plan)

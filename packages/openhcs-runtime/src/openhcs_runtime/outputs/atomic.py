@@ -5,22 +5,23 @@ import errno
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 import psutil
 
-from openhcs_runtime.exceptions import OutputError
+from openhcs_runtime.exceptions import DiskFullError, OutputError
 
 _FULL = {errno.ENOSPC, errno.EFBIG, *([errno.EDQUOT] if hasattr(errno, "EDQUOT") else [])}
 _TEMPORARY = re.compile(r"\.(?P<pid>\d+)-[0-9a-f]{8}\.openhcs-part")
 
 
 @contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
     """A new file that takes the place of `path` when the block ends well, and leaves no trace when it does not.
 
+    sync: wait until the disk has it. Several files are on the disk sooner with one `sync_files` after all of them.
     Raises OutputError when it can't be written.
     """
     temporary = path.parent / f".{os.getpid()}-{secrets.token_hex(4)}.openhcs-part"
@@ -30,12 +31,29 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             with temporary.open("xb") as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                if sync:
+                    os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
+
+
+def sync_files(paths: Iterable[Path]) -> None:
+    """Wait until the disk has these files, which `atomic_file` has written; one that it does not take is removed.
+
+    Raises OutputError.
+    """
+    for path in paths:
+        with writing_to(path):
+            try:
+                with path.open("r+b") as file:
+                    os.fsync(file.fileno())
+            except OSError:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+                raise
 
 
 @contextlib.contextmanager
@@ -45,23 +63,32 @@ def writing_to(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            reason = f"no space left in {path.parent} for {path.name}: free some or choose another output folder"
-        else:
-            reason = f"{path} can't be written: {error.strerror or error} (choose another output folder)"
+            raise _full(path.parent, f" for {path.name}") from error
+        reason = f"{path} can't be written: {error.strerror or error} (choose another output folder)"
         raise OutputError(reason) from error
 
 
 def check_folder(folder: Path) -> None:
-    """Make the folder and try whether it takes a file. Raises OutputError."""
+    """Make the folder and try whether it takes a file. Raises OutputError, DiskFullError when it is full."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"output folder {folder} is a file: choose another output folder")
     probe = folder / f".{os.getpid()}-{secrets.token_hex(4)}.openhcs-part"
-    with writing_to(folder / "results"):
+    try:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             probe.write_bytes(b"\0")
         finally:
             probe.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _full(folder) from error
+        raise OutputError(
+            f"output folder {folder} can't be written: {error.strerror or error} (choose another output folder)"
+        ) from error
+
+
+def _full(folder: Path, purpose: str = "") -> DiskFullError:
+    return DiskFullError(f"no space left in {folder}{purpose}: free some or choose another output folder")
 
 
 def remove_leftovers(folder: Path) -> None:

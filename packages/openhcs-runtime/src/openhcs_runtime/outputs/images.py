@@ -26,7 +26,7 @@ def image_name(key: ImageKey, named: AbstractSet[Component]) -> str:
 
 
 def write_labels(path: Path, labels: NDArray[np.integer[Any]], pixel_size_um: float | None) -> None:
-    """Write one label plane (Y, X) as uint16, or uint32 when it has more than 65,535 objects; deflate.
+    """Write one label plane (Y, X) as uint16, or uint32 when it has more than 65,535 objects; deflate. Not synced.
 
     Raises OutputError.
     """
@@ -36,11 +36,11 @@ def write_labels(path: Path, labels: NDArray[np.integer[Any]], pixel_size_um: fl
 
 
 def write_plane(path: Path, plane: NDArray[Any], pixel_size_um: float | None) -> None:
-    """Write one plane (Y, X) of any numeric type, deflate; bool becomes uint8. Raises OutputError."""
+    """Write one plane (Y, X) of any numeric type, deflate; bool becomes uint8. Not synced. Raises OutputError."""
     if plane.dtype == bool:
         plane = plane.astype(np.uint8)
     per_centimetre = 10000 / pixel_size_um if pixel_size_um else None
-    with atomic_file(path) as file:
+    with atomic_file(path, sync=False) as file:
         tifffile.imwrite(
             file,
             plane,

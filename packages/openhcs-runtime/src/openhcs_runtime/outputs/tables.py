@@ -7,6 +7,7 @@ cells are what could not be measured. CSV as in RFC 4180, with `\\n` at the line
 import contextlib
 import csv
 import io
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,9 +27,9 @@ class _Writer(Protocol):
 
 
 def write_objects(path: Path, tables: Sequence[tuple[ImageKey, Mapping[str, NDArray[Any]]]]) -> None:
-    """Write the objects of one well. Raises OutputError."""
+    """Write the objects of one well. Not synced. Raises OutputError."""
     columns = list(dict.fromkeys(name for _, table in tables for name in table))
-    with _csv_file(path) as writer:
+    with _csv_file(path, sync=False) as writer:
         writer.writerow((*KEY_COLUMNS, *columns))
         for key, table in tables:
             where = (key.well, key.site, key.channel, key.z_index, key.timepoint)
@@ -52,6 +53,9 @@ def write_measurements(path: Path, parts: Iterable[WellPart]) -> None:
 
 def join_objects(path: Path, sources: Sequence[Path]) -> None:
     """Write one table from the objects of all wells, in the order of the files. Raises OutputError."""
+    if _have_one_header(sources):
+        _join_lines(path, sources)
+        return
     columns: dict[str, None] = dict.fromkeys(KEY_COLUMNS)
     for source in sources:
         with source.open(encoding="utf-8", newline="") as part:
@@ -66,9 +70,28 @@ def join_objects(path: Path, sources: Sequence[Path]) -> None:
                 writer.writerows([row[place] if place is not None else "" for place in order] for row in reader)
 
 
-@contextlib.contextmanager
-def _csv_file(path: Path) -> Iterator[_Writer]:
+def _have_one_header(sources: Sequence[Path]) -> bool:
+    headers = set()
+    for source in sources:
+        with source.open("rb") as part:
+            headers.add(part.readline())
+    return len(headers) == 1 and b'"' not in next(iter(headers))
+
+
+def _join_lines(path: Path, sources: Sequence[Path]) -> None:
+    """The usual case: all parts have the same columns, so their lines need not be read as tables."""
     with atomic_file(path) as file:
+        for number, source in enumerate(sources):
+            with source.open("rb") as part:
+                header = part.readline()
+                if number == 0:
+                    file.write(header)
+                shutil.copyfileobj(part, file)
+
+
+@contextlib.contextmanager
+def _csv_file(path: Path, *, sync: bool = True) -> Iterator[_Writer]:
+    with atomic_file(path, sync=sync) as file:
         text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
         try:
             yield csv.writer(text, lineterminator="\n")

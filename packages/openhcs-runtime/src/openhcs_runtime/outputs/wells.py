@@ -1,7 +1,7 @@
 """The part of the results that belongs to one well: `<output>/wells/<well>.json` and `<well>.objects.csv`.
 
-The JSON document is written last, so a well that has one is done; it names the plan it was made by and every file that
-belongs to it. The plate's tables are put together from these parts.
+The JSON document is written last, when the disk has all else, so a well that has one is done; it names the plan it was
+made by and every file that belongs to it. The plate's tables are put together from these parts.
 """
 
 import contextlib

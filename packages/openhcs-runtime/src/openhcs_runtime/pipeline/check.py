@@ -3,8 +3,11 @@
 import importlib
 import inspect
 import sys
+import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from openhcs_runtime.components import Component, ImageKey, well_position
 from openhcs_runtime.pipeline.declare import InputKind, OutputKind, StepFunction, traits_of
@@ -12,6 +15,10 @@ from openhcs_runtime.pipeline.patterns import group_images, reduced_key
 from openhcs_runtime.pipeline.source import MODULE_PREFIX, file_of_function
 from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep
 
+_STACK_BUILTINS: tuple[StepFunction, ...] = (abs, pow)
+"""The only ones of Python's own functions that give an array for an array."""
+_NO_STACKS = {"None", "bool", "bytes", "dict", "float", "int", "list", "set", "str"}
+"""Return annotations of functions that give no stack."""
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -34,6 +41,10 @@ def step_problems(step: FunctionStep, components: Mapping[Component, Sequence[st
 
 def call_problems(call: FunctionCall) -> Iterator[str]:
     """What is wrong with the arguments of one call."""
+    kind = _no_step_function(call.function)
+    if kind is not None:
+        yield f"{call.name} {kind}: a function takes a stack (n, Y, X) and gives one"
+        return
     try:
         signature = inspect.signature(call.function)
     except (TypeError, ValueError):
@@ -44,6 +55,10 @@ def call_problems(call: FunctionCall) -> Iterator[str]:
     ):
         yield f"{call.name} takes no stack: its first argument must be positional"
         return
+    declared = signature.return_annotation
+    declared = declared.__name__ if isinstance(declared, type) else str(declared)
+    if declared in _NO_STACKS:
+        yield f"{call.name} is declared to return {declared}, not a stack"
     provided = {kind.value: None for kind in traits_of(call.function).inputs}
     for name in sorted(provided.keys() & call.kwargs.keys()):
         yield f"{call.name}: argument {name!r} comes from the engine and can't be given"
@@ -81,6 +96,16 @@ def import_problem(function: StepFunction) -> str | None:
     except Exception as error:  # noqa: BLE001  importing runs the module
         return f"{module_name}.{name} can't be imported: {error}"
     return None if _attribute(module, name) is function else _not_itself(module_name, name)
+
+
+def _no_step_function(function: StepFunction) -> str | None:
+    """Why a callable can't be a function of stacks, whatever its arguments are; None when it may be one."""
+    if isinstance(function, np.ufunc):
+        return None if function.nin == function.nout == 1 else "works on several arrays, or gives several"
+    is_builtin = isinstance(function, types.BuiltinFunctionType | type) and function.__module__ == "builtins"
+    if is_builtin and function not in _STACK_BUILTINS:
+        return "is a built-in of Python that gives no stack"
+    return None
 
 
 @dataclass

@@ -13,17 +13,18 @@ from openhcs_runtime.plan import PlateJob
 
 @dataclass(frozen=True, slots=True)
 class PackedJob:
-    """A `PlateJob` as bytes, and the pipeline files that its functions come from."""
+    """A `PlateJob` as bytes, the pipeline files that its functions come from, and the folder of modules beside them."""
 
     files: tuple[PipelineFile, ...]
     data: bytes
+    modules_dir: str
 
 
 def pack_job(job: PlateJob) -> PackedJob:
     """Pack a job whose functions can all be imported (the compiler has checked that)."""
     calls = [call for step in job.steps for chain in step.branches().values() for call in chain]
     files = dict.fromkeys(file for call in calls if (file := file_of_function(call.function)))
-    return PackedJob(tuple(files), pickle.dumps(job, pickle.HIGHEST_PROTOCOL))
+    return PackedJob(tuple(files), pickle.dumps(job, pickle.HIGHEST_PROTOCOL), job.modules_dir)
 
 
 @functools.lru_cache(maxsize=2)

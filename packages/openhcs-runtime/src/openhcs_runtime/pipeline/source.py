@@ -12,11 +12,13 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import PipelineError
+from openhcs_runtime.pipeline.neighbours import importable
 from openhcs_runtime.pipeline.step import FunctionStep
 
 MODULE_PREFIX = "openhcs_pipeline_"
@@ -27,15 +29,19 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class PipelineFile:
-    """The text of a pipeline file and the name that error messages give it."""
+    """The text of a pipeline file, the name that error messages give it, and the folder it lies in ("": none).
+
+    Modules of the folder can be imported by the file.
+    """
 
     text: str
     name: str = "pipeline.py"
+    folder: str = ""
 
     @property
     def module_name(self) -> str:
         """Name under which functions of the file can be imported."""
-        digest = hashlib.sha256(f"{self.name}\0{self.text}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{self.folder}\0{self.name}\0{self.text}".encode()).hexdigest()
         return MODULE_PREFIX + digest[:16]
 
 
@@ -49,13 +55,14 @@ class Pipeline:
     file: PipelineFile | None = field(default=None, compare=False)
 
 
-def load_pipeline(text: str, name: str = "pipeline.py") -> Pipeline:
+def load_pipeline(text: str, name: str = "pipeline.py", folder: str = "") -> Pipeline:
     """Run the text of a pipeline file and take what it defines. Loading the same text again gives equal steps.
 
+    folder: where the file lies; it may import modules from there.
     Raises PipelineError with `name:line:` for a syntax error, an exception while it runs (unknown names, failed
     imports, wrong arguments), or when what it defines is missing or of the wrong type.
     """
-    file = PipelineFile(text, name)
+    file = PipelineFile(text, name, folder)
     namespace = vars(load_module(file))
     tree = ast.parse(text)
     if "pipeline_steps" not in namespace:
@@ -90,15 +97,16 @@ def load_module(file: PipelineFile) -> ModuleType:
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
         raise PipelineError(f"{file.name}:{line}: syntax error: {reason}") from None
     module = ModuleType(file.module_name)
-    module.__file__ = file.name
+    module.__file__ = str(Path(file.folder, Path(file.name).name)) if file.folder else file.name
     setattr(module, _FILE_ATTRIBUTE, file)
     linecache.cache[file.name] = (len(file.text), None, file.text.splitlines(keepends=True), file.name)
     sys.modules[file.module_name] = module
     try:
-        exec(code, vars(module))
+        with importable(file.folder):
+            exec(code, vars(module))
     except (Exception, SystemExit) as error:  # what a user's file may raise is open
         del sys.modules[file.module_name]
-        raise PipelineError(_run_error(error, file.name)) from error
+        raise PipelineError(_run_error(error, file)) from error
     _forget_old_modules()
     return module
 
@@ -117,12 +125,28 @@ def _forget_old_modules() -> None:
         del sys.modules[name]
 
 
-def _run_error(error: BaseException, name: str) -> str:
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
-    where = f"{name}:{lines[-1]}" if lines else name
-    if isinstance(error, PipelineError):
-        return f"{where}: {error}"
-    return f"{where}: {type(error).__name__}: {error}"
+def _run_error(error: BaseException, file: PipelineFile) -> str:
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file.name]
+    where = f"{file.name}:{frames[-1].lineno}" if frames else file.name
+    if not isinstance(error, PipelineError):
+        return f"{where}: {type(error).__name__}: {error}"
+    number = _entry_at(ast.parse(file.text), frames[0]) if frames else None
+    return f"{where}: {f'entry {number} of pipeline_steps: ' if number else ''}{error}"
+
+
+def _entry_at(tree: ast.Module, frame: traceback.FrameSummary) -> int | None:
+    """Which entry of the list `pipeline_steps`, from 1, is written there; None when it is elsewhere."""
+    here = (frame.lineno or 0, frame.colno or 0)
+    for node in tree.body:
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or not isinstance(node.value, ast.List | ast.Tuple):
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if any(isinstance(target, ast.Name) and target.id == "pipeline_steps" for target in targets):
+            for number, entry in enumerate(node.value.elts, start=1):
+                end = (entry.end_lineno or entry.lineno, entry.end_col_offset or 0)
+                if (entry.lineno, entry.col_offset) <= here < end:
+                    return number
+    return None
 
 
 def _setting(value: object, wanted: type[_T], what: str, name: str, tree: ast.Module) -> _T | None:

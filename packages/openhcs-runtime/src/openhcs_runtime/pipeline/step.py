@@ -54,6 +54,8 @@ class FunctionStep:
     materialize: bool = False
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise PipelineError(f"{self._label()}: name must be a text, not {self.name!r}")
         branches = self._branches()
         if not self.name:
             calls = [call for chain in branches.values() for call in chain]
@@ -81,7 +83,7 @@ class FunctionStep:
     def _branches(self) -> dict[str | None, tuple[FunctionCall, ...]]:
         if isinstance(self.func, Mapping):
             if not self.func:
-                raise PipelineError(f"step {self.name!r}: func is an empty dict")
+                raise PipelineError(f"{self._label()}: func is an empty dict")
             return {str(value): self._chain(form) for value, form in self.func.items()}
         return {None: self._chain(self.func)}
 
@@ -103,14 +105,29 @@ class FunctionStep:
 
     def _bad_form(self, form: object) -> PipelineError:
         wanted = "a callable, (callable, {'argument': value}), a list of these or a dict of these by component value"
-        return PipelineError(f"step {self.name!r}: func must be {wanted}, not {form!r}")
+        return PipelineError(f"{self._label()}: func must be {wanted}, not {form!r}")
+
+    def _label(self) -> str:
+        """What a message calls the step: by its name, or by what functions can be seen when it has none yet."""
+        if self.name and isinstance(self.name, str):
+            return f"step {self.name!r}"
+        names = ", ".join(dict.fromkeys(FunctionCall(function).name for function in _functions_in(self.func)))
+        return f"step of {names}" if names else "step without a function"
 
     def _component(self, value: object) -> Component:
         try:
             return Component(str(value))
         except ValueError:
             known = ", ".join(Component)
-            raise PipelineError(f"step {self.name!r}: {value!r} is no component (these are: {known})") from None
+            raise PipelineError(f"{self._label()}: {value!r} is no component (these are: {known})") from None
+
+
+def _functions_in(form: Any) -> list[StepFunction]:
+    """All functions in a form that may be wrong in some other place."""
+    if callable(form):
+        return [form]
+    parts = form.values() if isinstance(form, Mapping) else form if isinstance(form, list | tuple) else ()
+    return [function for part in parts for function in _functions_in(part)]
 
 
 def _is_call_with_arguments(form: object) -> bool:

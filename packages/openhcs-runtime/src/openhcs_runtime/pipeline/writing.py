@@ -45,8 +45,9 @@ def to_source(
         global_config=global_config or given.global_config,
         pipeline_config=pipeline_config or given.pipeline_config,
     )
-    if wanted.file is not None and load_pipeline(wanted.file.text, wanted.file.name) == wanted:
-        return wanted.file.text
+    file = wanted.file
+    if file is not None and load_pipeline(file.text, file.name, file.folder) == wanted:
+        return file.text
     return _Writer(wanted).text()
 
 

@@ -3,6 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING
 
+from openhcs_runtime.cli.interrupts import uninterrupted
+
 if TYPE_CHECKING:
     from openhcs_runtime.cli.commands.executions import cancel, show_status
     from openhcs_runtime.cli.commands.plates import make_plate
@@ -27,5 +29,6 @@ __all__ = ["Place", "RunOptions", "cancel", "make_plate", "run_plate", "serve", 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(_HOMES[name]), name)
+    with uninterrupted():
+        value: object = getattr(importlib.import_module(_HOMES[name]), name)
     return value

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import openhcs_runtime
-from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
+from openhcs_runtime.cli.failures import CommandError, ErrorKind, interrupted
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.cli.wording import plural
 from openhcs_runtime.exceptions import PlateError
@@ -23,8 +23,7 @@ def make_plate(
     except PlateError as error:
         raise CommandError(ErrorKind.PLATE, str(error)) from error
     except KeyboardInterrupt as error:
-        message = f"interrupted; {folder} is not whole, remove it"
-        raise CommandError(ErrorKind.INTERRUPTED, message, ExitCode.INTERRUPTED) from error
+        raise interrupted(f"interrupted; {folder} is not whole, remove it") from error
     with (made / "truth.csv").open(encoding="utf-8", newline="") as file:
         nuclei = sum(int(row["nuclei"]) for row in csv.DictReader(file))
     images = wells * sites * channels * z

@@ -2,20 +2,19 @@
 
 import ast
 import os
-import signal
 import warnings
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from types import FrameType
-from typing import Self
 
+from openhcs_runtime.cli.board import BoardView
 from openhcs_runtime.cli.connection import Place, connected
-from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
+from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
+from openhcs_runtime.cli.interrupts import Interrupts
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.cli.summary import error_of, kept_text, print_summary, run_document
 from openhcs_runtime.cli.watching import watching
-from openhcs_runtime.client import PlateExecution, ZMQExecutionClient, read_pipeline_file
+from openhcs_runtime.client import PlateExecution, ZMQExecutionClient, folder_of, read_pipeline_file
 from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.plate_tasks import PlateTask
 from zmqruntime.exceptions import ServerLostError
@@ -43,43 +42,71 @@ def run_plate(options: RunOptions, *, as_json: bool) -> int:
     """Run a pipeline over a plate to its end."""
     output = Output(as_json)
     task = _task(options)
-    with connected(options.place) as client, _Interrupts() as interrupts:
-        execution_id = client.submit_task(task).execution_id
-        name = options.pipeline or "the built-in nuclei count"
-        output.line(f"Running {name} over {task.plate_path}")
-        output.line(f"Execution {execution_id}, server process {client.server.pid}")
-        with watching(client, execution_id, quiet=as_json) as board:
-            execution, was_interrupted = _wait(client, execution_id, output, interrupts)
-        has_started_server = client.has_started_server
-    view = board.view()
+    with Interrupts() as interrupts:
+        with connected(options.place) as client:
+            if interrupts.were_noted:
+                raise _never_begun(client)
+            execution_id = client.submit_task(task).execution_id
+            name = options.pipeline or "the built-in nuclei count"
+            output.line(f"Running {name} over {task.plate_path}")
+            output.line(f"Execution {execution_id}, server process {client.server.pid}")
+            with watching(client, execution_id, quiet=as_json) as board:
+                execution, was_interrupted = _wait(client, execution_id, output, interrupts)
+            stays = client.has_started_server
+        hint = f"\nThe server stays for the next run; 'openhcs-runtime stop{options.place.options}' ends it."
+        return _tell_end(execution, board.view(), output, was_interrupted=was_interrupted, hint=hint if stays else "")
+
+
+def _tell_end(
+    execution: PlateExecution, view: BoardView, output: Output, *, was_interrupted: bool, hint: str
+) -> ExitCode:
+    """What came of the run."""
     document = run_document(execution, view)
     if was_interrupted and execution.status is ExecutionStatus.CANCELLED:
         message = f"cancelled with Ctrl-C, {kept_text(view, execution)}"
         return output.document(document, CommandError(ErrorKind.CANCELLED, message, ExitCode.INTERRUPTED))
-    if not as_json:
+    if not output.as_json:
         print_summary(execution)
-    if has_started_server:
-        output.line(f"\nThe server stays for the next run; 'openhcs-runtime stop{options.place.options}' ends it.")
+    if hint:
+        output.line(hint)
     return output.document(document, error_of(execution))
 
 
+def _never_begun(client: ZMQExecutionClient) -> CommandError:
+    """Ctrl-C came before anything was submitted: a server that was started for it, and is idle, ends again."""
+    message = "interrupted before the run was submitted"
+    if client.has_started_server:
+        report = client.status(limit=0)
+        if not report.running + report.queued:
+            client.shutdown_server()
+            message += "; the server that was started for it has ended"
+    return interrupted(message)
+
+
 def _wait(
-    client: ZMQExecutionClient, execution_id: str, output: Output, interrupts: "_Interrupts"
+    client: ZMQExecutionClient, execution_id: str, output: Output, interrupts: Interrupts
 ) -> tuple[PlateExecution, bool]:
-    """Wait for the end, which Ctrl-C brings about; true if it did."""
+    """Wait for the end, which Ctrl-C brings about; true if it did. What then is told is not broken off by another."""
     try:
         interrupts.allow()
-        return client.wait(execution_id), False
+        execution, was_interrupted = client.wait(execution_id), False
+        interrupts.hold()
     except KeyboardInterrupt:
-        return _cancel(client, execution_id, output), True
+        execution, was_interrupted = _cancel(client, execution_id, output), True
+        interrupts.hold()
     except ServerLostError as error:
-        log = client.config.server_dir(client.port) / "server.log"
-        raise CommandError(
-            ErrorKind.SERVER_LOST,
-            f"the server (process {client.server.pid}) ended during the run; wells that were done are kept, "
-            f"the same command starts over; its log is {log}",
-            ExitCode.FAILED,
-        ) from error
+        raise _lost(client) from error
+    return execution, was_interrupted
+
+
+def _lost(client: ZMQExecutionClient) -> CommandError:
+    log = client.config.server_dir(client.port) / "server.log"
+    return CommandError(
+        ErrorKind.SERVER_LOST,
+        f"the server (process {client.server.pid}) ended during the run; wells that were done are kept, "
+        f"the same command starts over; its log is {log}",
+        ExitCode.FAILED,
+    )
 
 
 def _cancel(client: ZMQExecutionClient, execution_id: str, output: Output) -> PlateExecution:
@@ -91,31 +118,7 @@ def _cancel(client: ZMQExecutionClient, execution_id: str, output: Output) -> Pl
         how = "left at once; the server goes on cancelling"
     except WaitTimeoutError:
         how = f"not stopped within {_CANCEL_SECONDS:g} s; the server goes on cancelling"
-    message = f"{how} execution {execution_id}, 'openhcs-runtime status' shows it"
-    raise CommandError(ErrorKind.INTERRUPTED, message, ExitCode.INTERRUPTED)
-
-
-class _Interrupts:
-    """In its block Ctrl-C is only noted until :meth:`allow`: before, nobody knows what there is to cancel."""
-
-    def __init__(self) -> None:
-        self._was_interrupted = False
-
-    def __enter__(self) -> Self:
-        self._before = signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
-
-    def allow(self) -> None:
-        """From now on Ctrl-C raises KeyboardInterrupt, at once if it was pressed before."""
-        signal.signal(signal.SIGINT, self._before)
-        if self._was_interrupted:
-            raise KeyboardInterrupt
-
-    def _note(self, signum: int, frame: FrameType | None) -> None:
-        self._was_interrupted = True
+    raise interrupted(f"{how} execution {execution_id}, 'openhcs-runtime status' shows it")
 
 
 def _task(options: RunOptions) -> PlateTask:
@@ -130,6 +133,7 @@ def _task(options: RunOptions) -> PlateTask:
         plate_path=str(plate),
         source=source,
         source_name=name,
+        source_dir=folder_of(options.pipeline) if options.pipeline else "",
         num_workers=options.workers,
         output_dir=str(options.output) if options.output else None,
         base_dir=os.getcwd(),
