@@ -146,6 +146,18 @@ def test_frames_without_an_envelope_and_other_protocols_do_no_harm(server: ZMQSe
     assert client.request(PingRequest(), PongResponse).instance_id == server.instance_id
 
 
+def test_a_client_that_asks_much_before_it_reads_gets_every_reply(server: ZMQServer) -> None:
+    with zmq.Context() as context, context.socket(zmq.DEALER) as sock:
+        introduce(sock, server)
+        sock.sndhwm = sock.rcvhwm = 1000
+        sock.rcvtimeo = sock.sndtimeo = 10_000
+        sock.connect(get_zmq_transport_url(server.control_port, "127.0.0.1", server.transport_mode))
+        for _ in range(20_000):
+            sock.send_multipart([b"", encode(PingRequest())])
+        for _ in range(20_000):
+            sock.recv_multipart()
+
+
 def test_many_threads_share_a_client(client: ZMQClient) -> None:
     answers: list[PongResponse] = []
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import threading
@@ -37,11 +38,17 @@ def owner(make_client: MakeClient) -> ExecutionClient:
     return make_client()
 
 
-def run(owner: ExecutionClient, body: Body, progress_callback: Callable[[ProgressUpdate], None] | None = None) -> None:
+def run(
+    owner: ExecutionClient,
+    body: Body,
+    progress_callback: Callable[[ProgressUpdate], None] | None = None,
+    heartbeat_window: float = 10.0,  # most tests mean their server to live, however busy the machine is
+) -> None:
     """Run ``body`` with a client of the owner's server."""
 
     async def main() -> None:
-        async with AsyncExecutionClient(owner.port, config=owner.config, progress_callback=progress_callback) as client:
+        config = dataclasses.replace(owner.config, heartbeat_window=heartbeat_window)
+        async with AsyncExecutionClient(owner.port, config=config, progress_callback=progress_callback) as client:
             await body(client)
 
     asyncio.run(main())
@@ -285,7 +292,7 @@ def test_a_lost_server_is_told_and_its_successor_is_found(make_client: MakeClien
         assert (await client.wait(execution_id, 30)).status is S.INTERRUPTED
         await client.shutdown_server()
 
-    run(owner, body)
+    run(owner, body, heartbeat_window=0.5)
 
 
 def test_leaving_the_loop_without_a_word_hangs_nobody(owner: ExecutionClient) -> None:

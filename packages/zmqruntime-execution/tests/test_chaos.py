@@ -30,7 +30,7 @@ from zmqruntime.execution import ExecutionClient
 from zmqruntime.execution.lifecycle import TERMINAL, advance
 
 S = ExecutionStatus
-SECONDS = float(os.environ.get("CHAOS_SECONDS", "5"))
+SECONDS = float(os.environ.get("CHAOS_SECONDS", "3"))
 SEED = int(os.environ.get("CHAOS_SEED", "0")) or random.randrange(1, 2**31)
 UNREACHABLE = (ServerLostError, RequestTimeoutError)
 

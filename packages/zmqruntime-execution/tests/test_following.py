@@ -1,12 +1,16 @@
 """Followers against a model of a lossy channel: every event once, in order, to the end."""
 
+import concurrent.futures
+import dataclasses
+from collections.abc import Callable
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from zmqruntime import CancelRequest, LogLevel, LogLine, QueueAction
 from zmqruntime.execution import ExecutionClient
 from zmqruntime.execution.following import Follower
-from zmqruntime.messages import Event, EventBatch, EventsRequest, EventsResponse
+from zmqruntime.messages import Event, EventBatch, EventsRequest, EventsResponse, Request, Response
 
 
 def line(number: int) -> LogLine:
@@ -88,3 +92,36 @@ def test_an_answer_counts_only_events_that_it_could_hold(client: ExecutionClient
         answer = client.send_request(EventsRequest(execution_id=execution_id)).result(30)
         assert isinstance(answer, EventsResponse)
         assert answer.batches[-1].upto == answer.upto
+
+
+class UnluckyClient(ExecutionClient):
+    """The replies to its first questions for events get lost."""
+
+    lost = 0
+
+    def send_request(self, message: Request) -> "concurrent.futures.Future[Response]":
+        if isinstance(message, EventsRequest) and self.lost < 3:
+            self.lost += 1
+            return concurrent.futures.Future()
+        return super().send_request(message)
+
+
+def test_a_reply_that_gets_lost_is_asked_for_again(client: ExecutionClient) -> None:
+    execution_id = client.submit({"do": "nothing"})
+    client.wait(execution_id, 30)
+    with UnluckyClient(client.port, config=dataclasses.replace(client.config, request_timeout=0.2)) as unlucky:
+        assert len(list(unlucky.events(execution_id))) == 3
+        assert unlucky.lost == 3
+
+
+def test_an_end_before_the_subscription_has_arrived_is_not_missed(make_client: Callable[..., ExecutionClient]) -> None:
+    """What is published while the data channel is still opening, first or again, is asked for once it is open."""
+    client = make_client(persistent=True)
+    for number in range(5):
+        client.change_queue(QueueAction.PAUSE)
+        ids = [client.submit({"do": "nothing", "value": number}) for _ in range(3)]
+        client.shutdown_server()
+        client.connect()
+        client.change_queue(QueueAction.RESUME)
+        assert [client.wait(execution_id, 20).result for execution_id in ids] == [number] * 3
+    client.shutdown_server()

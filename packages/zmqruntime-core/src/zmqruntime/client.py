@@ -66,6 +66,7 @@ ResponseT = TypeVar("ResponseT", bound=Response)
 _PING_SECONDS = 3.0
 _END_SECONDS = 10.0
 _LINGER_MS = 200
+_MISSED_BEATS = 1.5
 
 
 class ClientState(enum.Enum):
@@ -123,6 +124,9 @@ class ZMQClient:
         self._waiting: dict[bytes, concurrent.futures.Future[Response]] = {}
         self._outbox: deque[tuple[bytes, bytes]] = deque()
         self._last_heard = 0.0
+        self._beat = Heartbeat(instance_id="", interval=0.0)
+        self._beat_at = 0.0
+        self._resync_beats = 0
 
     # --- life ----------------------------------------------------------------------------------------------------
 
@@ -283,6 +287,9 @@ class ZMQClient:
 
     def on_server_lost(self, error: ServerLostError) -> None:
         """The server stopped answering."""
+
+    def on_resync(self) -> None:
+        """The data channel is open, for the first time or again: what was published before may have been missed."""
 
     def on_disconnected(self, error: ClosedError) -> None:
         """``disconnect()`` was called; nothing more will arrive."""
@@ -449,6 +456,7 @@ class ZMQClient:
                 continue
             if isinstance(message, Heartbeat):
                 self._heard(message.instance_id)
+                self._note_beat(message)
                 self.on_heartbeat(message)
             else:
                 self.on_event_batch(message)
@@ -465,17 +473,32 @@ class ZMQClient:
             self._set_state(ClientState.CONNECTED)
             self.on_server_back(is_new)
 
+    def _note_beat(self, beat: Heartbeat) -> None:
+        """The first heartbeats of a server, or after some were missed, say that the data channel is open (again).
+
+        Two, since the first may leave the server before it has read all that we subscribe to.
+        """
+        now = time.monotonic()
+        missed = beat.instance_id != self._beat.instance_id or now - self._beat_at > _MISSED_BEATS * beat.interval
+        self._beat, self._beat_at = beat, now
+        self._resync_beats = 2 if missed else self._resync_beats
+        if self._resync_beats:
+            self._resync_beats -= 1
+            self.on_resync()
+
     def _check_heartbeat(self) -> None:
         """Silence alone proves nothing, this process may have slept: ask, and only then call the server lost."""
         window = self.config.heartbeat_window
         if self._state is ClientState.CONNECTED and time.monotonic() - self._last_heard > window:
             key = next(self._ids).to_bytes(8)
             self._put_out(key, encode(PingRequest()), concurrent.futures.Future())
-            self._io.call_later(window / 3, lambda: self._judge(key))
+            asked_at = time.monotonic()
+            self._io.call_later(window / 3, lambda: self._judge(key, asked_at))
         self._io.call_later(window / 2, self._check_heartbeat)
 
-    def _judge(self, key: bytes) -> None:
-        if key not in self._waiting or self._state is not ClientState.CONNECTED:
+    def _judge(self, key: bytes, asked_at: float) -> None:
+        # Anything that was heard since will do: the answer itself may still be behind many others.
+        if key not in self._waiting or self._last_heard > asked_at or self._state is not ClientState.CONNECTED:
             return
         self._set_state(ClientState.LOST)
         error = ServerLostError(

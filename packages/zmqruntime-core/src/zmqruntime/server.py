@@ -49,6 +49,7 @@ _log = logging.getLogger(__name__)
 
 _MESSAGES_PER_TURN = 512
 _LINGER_MS = 1000
+_REPLIES_PER_CLIENT = 100_000  # a ROUTER drops what is above it; only a client that never reads may come so far
 _CLAIM_SECONDS = 1.0  # a server that is ending still holds the port for a moment
 
 
@@ -250,6 +251,8 @@ class ZMQServer:
             sock.linger = _LINGER_MS
             sock.maxmsgsize = self.config.max_message_bytes
             sock.ipv6 = ":" in self.host
+            if sock.type == zmq.ROUTER:
+                sock.sndhwm = _REPLIES_PER_CLIENT
             if sock.type == zmq.XPUB:
                 sock.xpub_verbose = True
             if keys is not None:

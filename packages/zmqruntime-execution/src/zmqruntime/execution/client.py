@@ -16,6 +16,7 @@ from zmqruntime.execution.following import CallbackSink, EndSink, Follower, Iter
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.server import ExecutionServer
 from zmqruntime.launch import ServerSpec
+from zmqruntime.loop import Timer
 from zmqruntime.messages import (
     AcceptedResponse,
     BatchRequest,
@@ -316,9 +317,15 @@ class ExecutionClient(ZMQClient):
     def _ask(self, follower: Follower, after: int) -> None:
         request = EventsRequest(execution_id=follower.execution_id, after=after)
         future = self.send_request(request)
-        future.add_done_callback(lambda reply: self._on_asked(follower, reply))
+        deadline = self._io.call_later(self.config.request_timeout, lambda: self._ask_again(follower, future))
+        future.add_done_callback(lambda reply: self._on_asked(follower, reply, deadline))
 
-    def _on_asked(self, follower: Follower, reply: "concurrent.futures.Future[Response]") -> None:
+    def _ask_again(self, follower: Follower, future: "concurrent.futures.Future[Response]") -> None:
+        if future.cancel() and not follower.sink.is_done:
+            follower.restart()
+
+    def _on_asked(self, follower: Follower, reply: "concurrent.futures.Future[Response]", deadline: Timer) -> None:
+        deadline.cancel()
         response = None if reply.cancelled() or reply.exception() else reply.result()
         follower.on_response(response if isinstance(response, EventsResponse) else None)
         self._drop_done(follower.execution_id)
@@ -351,6 +358,10 @@ class ExecutionClient(ZMQClient):
 
     def on_server_back(self, is_new: bool) -> None:
         """Ask for what happened meanwhile."""
+        self.on_resync()
+
+    def on_resync(self) -> None:
+        """Ask for what was published while nobody here could hear it."""
         for followers in list(self._followers.values()):
             for follower in followers:
                 follower.restart()
