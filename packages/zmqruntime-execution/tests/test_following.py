@@ -2,8 +2,10 @@
 
 import concurrent.futures
 import dataclasses
+import time
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,3 +127,17 @@ def test_an_end_before_the_subscription_has_arrived_is_not_missed(make_client: C
         client.change_queue(QueueAction.RESUME)
         assert [client.wait(execution_id, 20).result for execution_id in ids] == [number] * 3
     client.shutdown_server()
+
+
+def test_after_missed_heartbeats_what_was_lost_is_asked_for(
+    client: ExecutionClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the live events nor the positions in heartbeats arrive; only the gap between two heartbeats tells."""
+    monkeypatch.setattr(client, "on_event_batch", lambda batch: None)
+    monkeypatch.setattr(client, "on_heartbeat", lambda heartbeat: None)
+    execution_id = client.submit({"do": "nothing", "value": 1})
+    deadline = time.monotonic() + 20
+    while client.poll_status(execution_id).ended_at is None and time.monotonic() < deadline:
+        pass
+    monkeypatch.setattr(client, "_beat_at", 0.0)
+    assert client.wait(execution_id, 10).result == 1
