@@ -31,7 +31,7 @@ class ManyWorkersServer(NoopServer):
     """Four at once."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"max_concurrent": 4, **kwargs})
+        super().__init__(*args, **{"max_concurrent": 8, **kwargs})
 
 
 class PausedServer(NoopServer):

@@ -7,7 +7,9 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import psutil
@@ -26,7 +28,7 @@ from zmqruntime import (
     ZMQConfig,
 )
 from zmqruntime.execution import ExecutionClient, ExecutionServer, WaitTimeoutError
-from zmqruntime.messages import AcceptedResponse
+from zmqruntime.messages import AcceptedResponse, PositionsRequest, QueueAction, Request, Response
 
 S = ExecutionStatus
 MakeClient = Callable[..., ExecutionClient]
@@ -38,6 +40,16 @@ def wait_for_progress(client: ExecutionClient, execution_id: str) -> None:
         if isinstance(event, ProgressUpdate):
             return
     raise AssertionError("the execution ended without a report")
+
+
+def submit_when_it_can_write(client: ExecutionClient, task: object, seconds: float = 30) -> str:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return client.submit(task)
+        except RequestRefusedError:
+            if time.monotonic() > deadline:
+                raise
 
 
 def statuses(client: ExecutionClient, execution_id: str) -> list[str]:
@@ -362,6 +374,43 @@ def test_a_full_disk_refuses_what_is_new_and_loses_nothing(make_client: MakeClie
     client.cancel(running)
     assert client.wait(running, 30).status is S.CANCELLED
     assert client.wait(client.submit({"do": "nothing", "value": 1}), 30).result == 1
+
+
+def test_what_a_full_disk_refused_leaves_its_worker_to_the_next(make_client: MakeClient, isolated_home: Path) -> None:
+    client = make_client()
+    client.wait(client.submit({"do": "nothing"}), 30)  # the only worker is idle now
+    database = next(isolated_home.rglob("executions.sqlite"))
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as lock:
+        lock.execute("BEGIN IMMEDIATE")
+        with pytest.raises(RequestRefusedError, match="not accepted"):
+            client.submit({"do": "nothing"}, timeout=30)
+        lock.execute("ROLLBACK")
+    accepted = submit_when_it_can_write(client, {"do": "nothing", "value": 2})
+    assert client.wait(accepted, 30).result == 2
+
+
+def test_an_end_that_was_heard_needs_no_server(client: ExecutionClient) -> None:
+    execution_id = client.submit({"do": "nothing", "value": 3})
+    assert client.wait(execution_id, 30).result == 3
+    client.shutdown_server()
+    assert client.wait(execution_id, 5).result == 3
+
+
+def test_a_client_that_was_cut_off_asks_for_many_executions_at_once(client: ExecutionClient) -> None:
+    client.change_queue(QueueAction.PAUSE)
+    ids = client.submit_batch([client.request_for({"do": "nothing"}) for _ in range(1500)], 30)
+    asked: list[Request] = []
+    send = client.send_request
+
+    def note(message: Request) -> "Future[Response]":
+        asked.append(message)
+        return send(message)
+
+    client.send_request = note  # type: ignore[method-assign]
+    client._io.call_soon(client.on_resync)
+    client.status()
+    questions = [message.execution_ids for message in asked if isinstance(message, PositionsRequest)]
+    assert sum(questions[:2], []) == ids
 
 
 def test_a_database_of_a_newer_release_is_refused_and_left_alone(make_client: MakeClient, isolated_home: Path) -> None:

@@ -24,6 +24,7 @@ class ControlMessageType(enum.StrEnum):
     STATUS = "status"
     CANCEL = "cancel"
     EVENTS = "events"
+    POSITIONS = "positions"
     BATCH = "batch"
     QUEUE = "queue"
     HISTORY = "history"
@@ -39,6 +40,7 @@ class ResponseType(enum.StrEnum):
     STATUS = "status_report"
     CANCEL = "cancel_report"
     EVENTS = "event_report"
+    POSITIONS = "position_report"
     BATCH = "batch_accepted"
     QUEUE = "queue_report"
 
@@ -322,6 +324,12 @@ class EventsRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.E
     after: Count = 0
 
 
+class PositionsRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.POSITIONS.value):
+    """How many events these executions have, so that a reader learns which of them it lacks some of."""
+
+    execution_ids: Annotated[list[str], Meta(max_length=1000)]
+
+
 class QueueAction(enum.StrEnum):
     """What can be done to the queue, or to one execution in it."""
 
@@ -361,6 +369,7 @@ Request = (
     | StatusRequest
     | CancelRequest
     | EventsRequest
+    | PositionsRequest
     | BatchRequest
     | QueueRequest
     | HistoryRequest
@@ -447,6 +456,12 @@ class EventsResponse(Message, frozen=True, kw_only=True, tag=ResponseType.EVENTS
     upto: Count
 
 
+class PositionsResponse(Message, frozen=True, kw_only=True, tag=ResponseType.POSITIONS.value):
+    """The number of the last event of each execution that the server knows; of the others nothing."""
+
+    positions: dict[str, Count]
+
+
 Response = (
     PongResponse
     | OkResponse
@@ -456,6 +471,7 @@ Response = (
     | StatusResponse
     | CancelResponse
     | EventsResponse
+    | PositionsResponse
     | QueueResponse
 )
 

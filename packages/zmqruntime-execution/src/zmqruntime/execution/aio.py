@@ -217,6 +217,9 @@ class AsyncExecutionClient:
         return checked(response, expect)
 
     async def _end_of(self, execution_id: str) -> ExecutionSnapshot:
+        known = self._client.known_end(execution_id)
+        if known is not None:
+            return await asyncio.shield(asyncio.wrap_future(known.ended))
         snapshot = await self.poll_status(execution_id)
         if has_ended(snapshot.status, snapshot.resumable):
             return snapshot

@@ -1,17 +1,15 @@
 """Events of an execution, numbered and packed: by the server as they happen, and unpacked in order by a client."""
 
-import time
-
 import msgspec
 
 from zmqruntime.codec import encode
 from zmqruntime.execution.merging import superseded
-from zmqruntime.execution.store import Record
-from zmqruntime.messages import Event, EventBatch, Message, StateChange
+from zmqruntime.messages import Event, EventBatch, Message
 
-__all__ = ["Gap", "Reader", "compact", "empty_batch", "pack", "pack_state"]
+__all__ = ["Gap", "OpenBatch", "Reader", "compact", "empty_batch"]
 
 _COMPACT_EVENTS = 500
+_FULL_BYTES = 512 * 1024
 
 
 class _PackedBatch(Message, frozen=True, kw_only=True, tag="event_batch"):
@@ -23,26 +21,37 @@ class _PackedBatch(Message, frozen=True, kw_only=True, tag="event_batch"):
     events: list[msgspec.Raw]
 
 
-def pack(record: Record, events: list[msgspec.Raw]) -> bytes:
-    """Number encoded events as the record's next ones and pack them; counts them in the record."""
-    after = record.event_count
-    record.event_count += len(events)
-    return encode(_PackedBatch(execution_id=record.execution_id, after=after, upto=record.event_count, events=events))
+class OpenBatch:
+    """The events of one execution that are not written yet, numbered from ``after``."""
+
+    def __init__(self, after: int) -> None:
+        self.after = after
+        self.events: list[msgspec.Raw] = []
+        self.size = 0
+
+    @property
+    def upto(self) -> int:
+        """The number of the last event."""
+        return self.after + len(self.events)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether more events had better go into another batch."""
+        return self.size > _FULL_BYTES
+
+    def add(self, events: list[msgspec.Raw]) -> None:
+        """Append encoded events."""
+        self.events += events
+        self.size += sum(len(memoryview(event)) for event in events)
+
+    def pack(self, execution_id: str) -> bytes:
+        """The batch as it is stored and published."""
+        return encode(_PackedBatch(execution_id=execution_id, after=self.after, upto=self.upto, events=self.events))
 
 
-def pack_state(record: Record) -> bytes:
-    """A batch of one state change that says what the record is now."""
-    record.state_count += 1
-    after = record.event_count
-    record.event_count += 1
-    change = StateChange(sequence=record.state_count, timestamp=time.time(), execution=record.snapshot())
-    return encode(EventBatch(execution_id=record.execution_id, after=after, upto=record.event_count, events=[change]))
-
-
-def empty_batch(record: Record) -> EventBatch:
+def empty_batch(execution_id: str, count: int) -> EventBatch:
     """Says how many events there are, to a subscriber that has just come."""
-    count = record.event_count
-    return EventBatch(execution_id=record.execution_id, after=count, upto=count, events=[])
+    return EventBatch(execution_id=execution_id, after=count, upto=count, events=[])
 
 
 def compact(batches: list[EventBatch]) -> list[tuple[int, bytes]]:

@@ -32,6 +32,8 @@ from zmqruntime.messages import (
     Heartbeat,
     HistoryRequest,
     PongResponse,
+    PositionsRequest,
+    PositionsResponse,
     ProgressUpdate,
     QueueAction,
     QueueRequest,
@@ -44,6 +46,8 @@ from zmqruntime.messages import (
 __all__ = ["CALLBACK_SECONDS", "ExecutionClient", "SubmitOptions", "not_ended"]
 
 CALLBACK_SECONDS = 1.0
+_RECENT_ENDS = 4096
+_POSITIONS_AT_ONCE = 1000
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -98,6 +102,7 @@ class ExecutionClient(ZMQClient):
         self._id_prefix = uuid.uuid4().hex[:12]
         self._followers: dict[str, list[Follower]] = {}
         self._ends: dict[str, EndSink] = {}
+        self._recent_ends: dict[str, EndSink] = {}
         self._delivered: dict[str, concurrent.futures.Future[None]] = {}
 
     def server_spec(self) -> ServerSpec | None:
@@ -168,8 +173,8 @@ class ExecutionClient(ZMQClient):
             RequestRefusedError: the server has no such execution.
         """
         delivery = self.delivery_of(execution_id)
-        sink = self._ends.get(execution_id)
-        if sink is not None and not sink.has_failed:
+        sink = self.known_end(execution_id)
+        if sink is not None:
             snapshot = _end_within(timeout, sink, execution_id)
         else:
             snapshot = self.poll_status(execution_id)
@@ -262,6 +267,11 @@ class ExecutionClient(ZMQClient):
                 self._io.call_soon(functools.partial(self._forget_execution, request.submission_id))
             raise
 
+    def known_end(self, execution_id: str) -> EndSink | None:
+        """Where the end of an execution that this client submitted arrives, or has arrived not long ago."""
+        sink = self._ends.get(execution_id) or self._recent_ends.get(execution_id)
+        return None if sink is None or sink.has_failed else sink
+
     def delivery_of(self, execution_id: str) -> "concurrent.futures.Future[None] | None":
         """Done when the progress callback has returned from its last call for an execution; None if it has, or none is
         made.
@@ -287,7 +297,13 @@ class ExecutionClient(ZMQClient):
 
     def _forget_execution(self, execution_id: str) -> None:
         self._followers.pop(execution_id, None)
-        self._ends.pop(execution_id, None)
+        sink = self._ends.get(execution_id)
+        if sink is not None:
+            if sink.is_small:
+                self._recent_ends[execution_id] = sink
+                if len(self._recent_ends) > _RECENT_ENDS:
+                    del self._recent_ends[next(iter(self._recent_ends))]
+            del self._ends[execution_id]
 
     def _forget_delivered(self, execution_id: str) -> None:
         """From the callback thread, after its last call for an execution."""
@@ -338,9 +354,7 @@ class ExecutionClient(ZMQClient):
 
     def on_heartbeat(self, heartbeat: Heartbeat) -> None:
         """Notice events whose batch was lost."""
-        for execution_id, upto in heartbeat.positions.items():
-            for follower in self._followers.get(execution_id, []):
-                follower.on_position(upto)
+        self._on_upto(heartbeat.positions)
 
     def on_server_lost(self, error: ServerLostError) -> None:
         """Tell whoever waits."""
@@ -358,13 +372,29 @@ class ExecutionClient(ZMQClient):
 
     def on_server_back(self, is_new: bool) -> None:
         """Ask for what happened meanwhile."""
+        for followers in self._followers.values():
+            for follower in followers:
+                follower.give_up_asking()
         self.on_resync()
 
     def on_resync(self) -> None:
-        """Ask for what was published while nobody here could hear it."""
-        for followers in list(self._followers.values()):
-            for follower in followers:
-                follower.restart()
+        """Ask whether anything was published while nobody here could hear it; what was is then asked for."""
+        execution_ids = list(self._followers)
+        for begin in range(0, len(execution_ids), _POSITIONS_AT_ONCE):
+            some = execution_ids[begin : begin + _POSITIONS_AT_ONCE]
+            future = self.send_request(PositionsRequest(execution_ids=some))
+            self._io.call_later(self.config.request_timeout, functools.partial(_give_up, future))
+            future.add_done_callback(self._on_positions)
+
+    def _on_positions(self, reply: "concurrent.futures.Future[Response]") -> None:
+        response = None if reply.cancelled() or reply.exception() else reply.result()
+        if isinstance(response, PositionsResponse):
+            self._on_upto(response.positions)
+
+    def _on_upto(self, positions: dict[str, int]) -> None:
+        for execution_id, upto in positions.items():
+            for follower in self._followers.get(execution_id, []):
+                follower.on_position(upto)
 
     def _on_callback_room(self) -> None:
         """From the callback thread."""
@@ -401,3 +431,7 @@ def _end_within(seconds: float | None, sink: EndSink, execution_id: str) -> Exec
         return sink.ended.result(seconds)
     except TimeoutError as error:
         raise not_ended(execution_id, seconds) from error
+
+
+def _give_up(future: "concurrent.futures.Future[Response]") -> None:
+    future.cancel()

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from zmqruntime.codec import encode
 from zmqruntime.execution.batching import Gap, Reader
 from zmqruntime.execution.callbacks import CallbackThread
 from zmqruntime.execution.lifecycle import has_ended
@@ -15,6 +16,7 @@ from zmqruntime.messages import Event, EventBatch, EventsResponse, ExecutionSnap
 __all__ = ["CallbackSink", "EndSink", "Follower", "IteratorSink", "Sink"]
 
 _ITERATOR_ROOM = 5_000
+_SMALL_BYTES = 1024
 
 
 class Sink(Protocol):
@@ -81,9 +83,13 @@ class Follower:
         self.catch_up()
 
     def restart(self) -> None:
-        """The server was away: what was asked for will not be answered, and more may have happened."""
-        self._is_asking = False
+        """What was asked for will not be answered, and more may have happened."""
+        self.give_up_asking()
         self.ask_now()
+
+    def give_up_asking(self) -> None:
+        """The server was away: what was asked for will not be answered."""
+        self._is_asking = False
 
     def catch_up(self) -> None:
         """Ask for what is missing, if anything is."""
@@ -134,6 +140,14 @@ class EndSink:
             self.is_done = True
             if self.ended.set_running_or_notify_cancel():
                 self.ended.set_exception(error)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the end has arrived and is no burden to keep."""
+        if not self.ended.done() or self.ended.cancelled() or self.ended.exception() is not None:
+            return False
+        end = self.ended.result()
+        return end.error is None and len(encode(end.result)) <= _SMALL_BYTES
 
     @property
     def has_failed(self) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from zmqruntime.codec import Decoder
 from zmqruntime.execution.backlog import Backlog
-from zmqruntime.execution.batching import compact, pack, pack_state
+from zmqruntime.execution.batching import compact
 from zmqruntime.execution.lifecycle import advance, has_ended
 from zmqruntime.execution.store import Record, Store, StoreError
 from zmqruntime.execution.worker_protocol import TaskReportsRaw
@@ -39,6 +39,7 @@ class Ledger:
         self, store: Store, publish: Callable[[str, bytes], None], on_event: Callable[[str, int], None]
     ) -> None:
         self.active: dict[str, Record] = {}
+        self._started: dict[str, Record] = {}
         self.backlog = Backlog()
         self.ended_counts: Counter[ExecutionStatus] = Counter()
         self.paused = store.setting("paused")
@@ -63,13 +64,19 @@ class Ledger:
         """Ended ones, newest first."""
         return self._store.ended_records(limit, before)
 
-    def is_new(self, execution_id: str) -> bool:
-        """Whether it was accepted in this turn and is not on disk yet."""
-        return execution_id in self._new
-
     def running(self) -> list[Record]:
         """Those that are neither queued nor ended."""
-        return [record for record in self.active.values() if record.status is not ExecutionStatus.QUEUED]
+        return list(self._started.values())
+
+    @property
+    def running_count(self) -> int:
+        """How many are neither queued nor ended."""
+        return len(self._started)
+
+    @property
+    def queued_count(self) -> int:
+        """How many are queued, those that wait for a retry among them."""
+        return len(self.active) - len(self._started)
 
     def places(self) -> dict[str, int]:
         """The place in the queue of each queued one, in their order."""
@@ -93,6 +100,7 @@ class Ledger:
         """Load what an earlier run of the server left open; each is in ``active``, none in the backlog yet."""
         records = self._store.open_records()
         self.active.update((record.execution_id, record) for record in records)
+        self._started.update((r.execution_id, r) for r in records if r.status is not ExecutionStatus.QUEUED)
         return records
 
     def accept(self, request: ExecuteRequest) -> AcceptedResponse:
@@ -104,9 +112,8 @@ class Ledger:
             self.active[record.execution_id] = record
             self._new[record.execution_id] = record
             self.enqueue(record)
-            batch = pack_state(record)
             self._store.insert(record, request)
-            self._tell(record, batch)
+            self._tell_state(record)
         return AcceptedResponse(execution_id=record.execution_id, duplicate=duplicate, status=record.status)
 
     def enqueue(self, record: Record) -> None:
@@ -126,6 +133,10 @@ class Ledger:
             record.attempts += 1
         if status is ExecutionStatus.QUEUED:
             record.ended_at = record.started_at = None
+        if status is ExecutionStatus.QUEUED or has_ended(status, record.resumable):
+            self._started.pop(record.execution_id, None)
+        else:
+            self._started[record.execution_id] = record
         if has_ended(status, record.resumable):
             record.ended_at = time.time()
             self.ended_counts[status] += 1
@@ -165,8 +176,8 @@ class Ledger:
     def add_reports(self, record: Record, reports: TaskReportsRaw) -> None:
         """Progress and log lines of a running task."""
         record.progress_count, record.log_count = reports.progress_count, reports.log_count
-        self._tell(record, pack(record, reports.reports))
-        self._store.update(record)
+        self._store.append_events(record, reports.reports)
+        self._on_event(record.execution_id, record.event_count)
 
     def keep_checkpoint(self, record: Record, key: str, value: Any) -> None:
         """A value for a resumed run."""
@@ -189,12 +200,16 @@ class Ledger:
             StoreError: nothing was written; what was not new stays for the next try, what was new call
                 :meth:`drop_new` for.
         """
-        self._store.commit()
+        written = self._store.commit()
         self._new.clear()
         self._just_ended.clear()
         actions, self._after_commit = self._after_commit, []
         for _, action in actions:
             action()
+        for record, batch in written:
+            self._publish(record.execution_id, batch)
+        for record, batch in written:
+            self._note_size(record, len(batch))
 
     def drop_new(self) -> set[str]:
         """Take back what was accepted since the last commit; returns which."""
@@ -202,6 +217,7 @@ class Ledger:
         for execution_id, record in dropped.items():
             self.backlog.remove(execution_id)
             self.active.pop(execution_id, None)
+            self._started.pop(execution_id, None)
             self._just_ended.pop(execution_id, None)
             self._store.discard(record)
         self._after_commit = [entry for entry in self._after_commit if entry[0] not in dropped]
@@ -210,20 +226,19 @@ class Ledger:
     # --- inside --------------------------------------------------------------------------------------------------
 
     def _tell_state(self, record: Record) -> None:
-        self._tell(record, pack_state(record))
+        self._store.append_state(record)
         self._store.update(record)
+        self._on_event(record.execution_id, record.event_count)
 
-    def _tell(self, record: Record, batch: bytes) -> None:
-        execution_id = record.execution_id
-        self._store.append_events(record, batch)
-        self._on_event(execution_id, record.event_count)
-        self._after_commit.append((execution_id, lambda: self._publish(execution_id, batch)))
-        if execution_id in self.active:
-            size = self._event_bytes.get(execution_id, 0) + len(batch)
-            self._event_bytes[execution_id] = size
-            if size > _COMPACT_ABOVE_BYTES:
-                self._after_commit.append((execution_id, lambda: self._compact(record)))
-                self._event_bytes[execution_id] = 0
+    def _note_size(self, record: Record, size: int) -> None:
+        """Compact the events of an open execution when they have become many."""
+        if record.execution_id not in self.active:
+            return
+        total = self._event_bytes.get(record.execution_id, 0) + size
+        if total > _COMPACT_ABOVE_BYTES:
+            self._compact(record)
+            total = 0
+        self._event_bytes[record.execution_id] = total
 
     def _compact(self, record: Record) -> None:
         stored = self._store.events_after(record.number, 0, limit_bytes=2**62)

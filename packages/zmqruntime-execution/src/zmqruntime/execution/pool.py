@@ -91,6 +91,10 @@ class WorkerHandle:
         self.state = WorkerState.BUSY
         self.execution_id = execution_id
 
+    def release(self) -> None:
+        """It will not be assigned after all."""
+        self.state, self.execution_id = WorkerState.IDLE, None
+
     def assign(self, assign: Assign) -> None:
         """Let it run the execution that it was reserved for."""
         self._stream.send(encode(assign))

@@ -91,15 +91,11 @@ class Runner:
                     self._ledger.set_status(record, ExecutionStatus.QUEUED)
                     self._ledger.enqueue(record)
 
-    def dispatch(self) -> bool:
-        """Give idle workers what is next, as soon as that is written; whether there was anything.
-
-        What is not on disk yet is left for later.
-        """
-        started = False
+    def dispatch(self) -> None:
+        """Reserve idle workers for what is next; they begin as soon as that is written."""
         while not self._ledger.paused and (worker := self._pool.idle()) is not None:
             execution_id = self._ledger.backlog.peek()
-            if execution_id is None or self._ledger.is_new(execution_id):
+            if execution_id is None:
                 break
             record = self._ledger.active[execution_id]
             request, checkpoints = self._ledger.assignment(record)
@@ -115,8 +111,14 @@ class Runner:
             self._ledger.set_status(record, ExecutionStatus.RUNNING)
             self._ledger.after_commit(execution_id, functools.partial(worker.assign, assign))
             self._start_limits(record)
-            started = True
-        return started
+
+    def take_back(self, execution_ids: set[str]) -> None:
+        """These could not be written, so they are not; the workers that were reserved for them are idle again."""
+        for execution_id in execution_ids:
+            self._timers.cancel(execution_id)
+            worker = self._pool.running(execution_id)
+            if worker is not None:
+                worker.release()
 
     # --- cancel --------------------------------------------------------------------------------------------------
 

@@ -32,6 +32,8 @@ from zmqruntime.messages import (
     ExecuteRequest,
     ExecutionStatus,
     HistoryRequest,
+    PositionsRequest,
+    PositionsResponse,
     ProgressUpdate,
     QueueAction,
     QueueRequest,
@@ -127,6 +129,9 @@ class ExecutionServer(ZMQServer, abc.ABC):
                 return self._report(self._overview(limit))
             case HistoryRequest(limit=limit, before=before):
                 return self._report(self._ledger.ended(limit, before))
+            case PositionsRequest(execution_ids=execution_ids):
+                known = map(self._ledger.find, execution_ids)
+                return PositionsResponse(positions={r.execution_id: r.event_count for r in known if r is not None})
             case QueueRequest():
                 return self._change_queue(request)
             case StatusRequest() | CancelRequest() | EventsRequest():
@@ -166,8 +171,8 @@ class ExecutionServer(ZMQServer, abc.ABC):
         places = self._ledger.places() if any(r.status is ExecutionStatus.QUEUED for r in records) else {}
         return StatusResponse(
             executions=[record.snapshot(places.get(record.execution_id)) for record in records],
-            queued=sum(record.status is ExecutionStatus.QUEUED for record in self._ledger.active.values()),
-            running=len(self._ledger.running()),
+            queued=self._ledger.queued_count,
+            running=self._ledger.running_count,
             workers=self._runner.worker_count,
             paused=self._ledger.paused,
             draining=self._ledger.draining,
@@ -266,18 +271,16 @@ class ExecutionServer(ZMQServer, abc.ABC):
     # --- turn ----------------------------------------------------------------------------------------------------
 
     def before_replies(self) -> None:
-        """Write the turn to disk, then publish it and hand out what can run."""
-        # What was on disk before starts in the same write that ends what ran before it; what is new follows once it is.
+        """Hand out what can run, write the turn to disk, then let the workers begin and publish it."""
         if self._commit_timer is None:
             self._runner.dispatch()
-        if self._commit() and self._runner.dispatch():
-            self._commit()
+        self._commit()
 
-    def _commit(self) -> bool:
-        """Whether all changes are on disk now; if not, it is tried again later and nothing is lost meanwhile."""
+    def _commit(self) -> None:
+        """Write all changes; if that fails it is tried again later, and nothing is lost meanwhile."""
         if self._commit_timer is not None:
             self._refuse_new("the server cannot write to its disk at the moment")
-            return False
+            return
         try:
             self._ledger.commit()
         except StoreError as error:
@@ -285,8 +288,6 @@ class ExecutionServer(ZMQServer, abc.ABC):
             self._refuse_new(str(error))
             self._commit_timer = self.loop.call_later(_RETRY_WRITE_SECONDS, self._commit_again)
             self._runner.pause()
-            return False
-        return True
 
     def _commit_again(self) -> None:
         self._commit_timer = None
@@ -296,6 +297,7 @@ class ExecutionServer(ZMQServer, abc.ABC):
     def _refuse_new(self, reason: str) -> None:
         """What could not be written was not accepted."""
         dropped = self._ledger.drop_new()
+        self._runner.take_back(dropped)
         refusal = ErrorResponse(code=ErrorCode.STORAGE, message=f"not accepted: {reason}")
         for place, (envelope, response) in enumerate(self.pending_replies):
             accepted = response.accepted if isinstance(response, BatchResponse) else [response]
@@ -308,7 +310,7 @@ class ExecutionServer(ZMQServer, abc.ABC):
         """Tell a subscriber of one execution how far it is, so that it can ask for what it lacks."""
         record = self._ledger.find(topic.decode(errors="replace"))
         if record is not None:
-            self.publish(topic, empty_batch(record))
+            self.publish(topic, empty_batch(record.execution_id, record.event_count))
 
     def event_positions(self) -> dict[str, int]:
         """What changed since the heartbeat before the last."""

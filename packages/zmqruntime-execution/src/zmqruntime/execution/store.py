@@ -6,16 +6,17 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from zmqruntime.codec import encode
 from zmqruntime.exceptions import ConfigurationError
+from zmqruntime.execution.batching import OpenBatch
 from zmqruntime.execution.lifecycle import TERMINAL
-from zmqruntime.messages import ExecuteRequest, ExecutionSnapshot, ExecutionStatus
+from zmqruntime.messages import ExecuteRequest, ExecutionSnapshot, ExecutionStatus, StateChange
 
-__all__ = ["Record", "Store", "StoreError"]
+__all__ = ["Record", "Store", "StoreError", "Written"]
 
 # Each script takes the schema one version further; the database counts them in user_version. Never change one that was
 # released: add another.
@@ -73,9 +74,10 @@ CREATE TABLE settings (
 )
 
 _INSERT = """
-INSERT INTO executions (number, execution_id, plate_id, priority, rank, held, payload, soft_time_limit, time_limit,
-    max_retries, retry_delay, resumable, status, submitted_at, attempts, worker_deaths, event_count, state_count,
-    progress_count, log_count) VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, 0, 0)
+INSERT INTO executions (execution_id, plate_id, priority, payload, soft_time_limit, time_limit, max_retries,
+    retry_delay, resumable, submitted_at, rank, held, status, started_at, ended_at, not_before, attempts,
+    worker_deaths, error, traceback, result, cpu_seconds, peak_memory_bytes, event_count, state_count, progress_count, log_count, number)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _UPDATE = """
 UPDATE executions SET rank = ?, held = ?, status = ?, started_at = ?, ended_at = ?, not_before = ?, attempts = ?,
@@ -87,6 +89,7 @@ number, execution_id, plate_id, priority, rank, held, soft_time_limit, time_limi
 status, submitted_at, started_at, ended_at, not_before, attempts, worker_deaths, error, traceback, result, cpu_seconds,
 peak_memory_bytes, event_count, state_count, progress_count, log_count
 """
+_INSERT_BATCH = "INSERT INTO event_batches (number, upto, batch) VALUES (?, ?, ?)"
 _BUSY_SECONDS = 0.1  # nobody else should write this file; who does must not stop the server
 _REPLAY_BYTES = 4 * 1024 * 1024
 
@@ -128,8 +131,8 @@ class Record(msgspec.Struct, kw_only=True):
     has_checkpoints: bool = True
     """False when it is certain that none are stored."""
 
-    def snapshot(self, queue_position: int | None = None) -> ExecutionSnapshot:
-        """The record as clients see it."""
+    def snapshot(self, queue_position: int | None = None, event_count: int | None = None) -> ExecutionSnapshot:
+        """The record as clients see it; ``event_count`` is its own when None."""
         return ExecutionSnapshot(
             execution_id=self.execution_id,
             plate_id=self.plate_id,
@@ -140,7 +143,7 @@ class Record(msgspec.Struct, kw_only=True):
             error=self.error,
             traceback=self.traceback,
             result=None if self.result is None else msgspec.msgpack.decode(self.result),
-            event_count=self.event_count,
+            event_count=self.event_count if event_count is None else event_count,
             queue_position=queue_position,
             held=self.held,
             attempts=self.attempts,
@@ -148,6 +151,29 @@ class Record(msgspec.Struct, kw_only=True):
             cpu_seconds=self.cpu_seconds,
             peak_memory_bytes=self.peak_memory_bytes,
         )
+
+
+class Written(NamedTuple):
+    """A batch of events that is on disk."""
+
+    record: Record
+    batch: bytes
+
+
+class _Change:
+    """What is new of one execution since the last commit."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.request: ExecuteRequest | None = None
+        """What was submitted, if the record itself is new."""
+        self.batches: list[OpenBatch] = []
+
+    def add_events(self, events: list[msgspec.Raw]) -> None:
+        if not self.batches or self.batches[-1].is_full:
+            self.batches.append(OpenBatch(self.record.event_count))
+        self.batches[-1].add(events)
+        self.record.event_count += len(events)
 
 
 class Store:
@@ -161,6 +187,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._changes: dict[str, _Change] = {}
         self._writes: list[tuple[str, tuple[object, ...]]] = []
         self._durable = False
         try:
@@ -213,28 +240,32 @@ class Store:
         )
 
     def insert(self, record: Record, request: ExecuteRequest) -> None:
-        """Write a new record as it is now; durable with the next commit."""
-        r = record
-        task = (r.number, r.execution_id, r.plate_id, r.priority, r.rank, encode(request.payload))
-        limits = (r.soft_time_limit, r.time_limit, r.max_retries, r.retry_delay, r.resumable)
-        counts = (r.event_count, r.state_count)
-        self._writes.append((_INSERT, (*task, *limits, str(r.status), r.submitted_at, *counts)))
+        """Write a new record; durable with the next commit."""
+        self._change(record).request = request
         self._durable = True
 
     def update(self, record: Record) -> None:
-        """Write the record as it is now; an end is durable with the next commit."""
-        r = record
-        where = (r.rank, r.held, str(r.status), r.started_at, r.ended_at, r.not_before, r.attempts, r.worker_deaths)
-        outcome = (r.error, r.traceback, r.result)
-        usage = (r.cpu_seconds, r.peak_memory_bytes)
-        counts = (r.event_count, r.state_count, r.progress_count, r.log_count)
-        self._writes.append((_UPDATE, (*where, *outcome, *usage, *counts, r.number)))
-        self._durable = self._durable or r.status in TERMINAL
+        """Write the record as it is at the next commit; an end is durable with that."""
+        self._change(record)
+        self._durable = self._durable or record.status in TERMINAL
 
-    def append_events(self, record: Record, batch: bytes) -> None:
-        """Keep an encoded event batch that ends at the record's ``event_count``."""
-        statement = "INSERT INTO event_batches (number, upto, batch) VALUES (?, ?, ?)"
-        self._writes.append((statement, (record.number, record.event_count, batch)))
+    def append_state(self, record: Record) -> None:
+        """Keep an event that says what the record is now."""
+        record.state_count += 1
+        change = self._change(record)
+        snapshot = record.snapshot(event_count=record.event_count + 1)
+        event = StateChange(sequence=record.state_count, timestamp=time.time(), execution=snapshot)
+        change.add_events([msgspec.Raw(encode(event))])
+
+    def append_events(self, record: Record, events: list[msgspec.Raw]) -> None:
+        """Keep encoded events; they get the record's next numbers."""
+        self._change(record).add_events(events)
+
+    def _change(self, record: Record) -> _Change:
+        change = self._changes.get(record.execution_id)
+        if change is None:
+            change = self._changes[record.execution_id] = _Change(record)
+        return change
 
     def save_checkpoint(self, record: Record, key: str, value: Any) -> None:
         """Keep a value for a resumed run."""
@@ -250,8 +281,7 @@ class Store:
     def replace_events(self, record: Record, batches: list[tuple[int, bytes]]) -> None:
         """Put these batches (each with the number of its last event) in place of all that are stored."""
         self._writes.append(("DELETE FROM event_batches WHERE number = ?", (record.number,)))
-        statement = "INSERT INTO event_batches (number, upto, batch) VALUES (?, ?, ?)"
-        self._writes.extend((statement, (record.number, upto, batch)) for upto, batch in batches)
+        self._writes.extend((_INSERT_BATCH, (record.number, upto, batch)) for upto, batch in batches)
 
     def set_setting(self, name: str, value: bool) -> None:
         """Keep a switch of the queue; durable with the next commit."""
@@ -274,33 +304,51 @@ class Store:
                 self._writes.append((f"DELETE FROM {table} WHERE number = ?", (number,)))
         return [execution_id for _, execution_id in rows]
 
-    def commit(self) -> None:
-        """Carry out all writes since the last commit, in one transaction.
+    def commit(self) -> list[Written]:
+        """Carry out all writes since the last commit, in one transaction; the events that are on disk now.
 
         Raises:
             StoreError: none of them was carried out, for example because the disk is full. They are kept for the
                 next try unless :meth:`discard` is called.
         """
-        if not self._writes:
-            return
-        run = self._connection.execute
+        if not self._changes and not self._writes:
+            return []
         try:
-            run(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
-            run("BEGIN IMMEDIATE")
-            for statement, values in self._writes:
-                run(statement, values)
-            run("COMMIT")
+            written = self._write()
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 with contextlib.suppress(sqlite3.Error):
-                    run("ROLLBACK")
+                    self._connection.execute("ROLLBACK")
             raise StoreError(f"cannot write {self.path}: {error}") from error
+        self._changes.clear()
         self._writes.clear()
         self._durable = False
+        return written
+
+    def _write(self) -> list[Written]:
+        run = self._connection.execute
+        run(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+        run("BEGIN IMMEDIATE")
+        written: list[Written] = []
+        for change in self._changes.values():
+            record = change.record
+            if change.request is None:
+                run(_UPDATE, _updated_columns(record))
+            else:
+                run(_INSERT, _inserted_columns(record, change.request))
+            for open_batch in change.batches:
+                batch = open_batch.pack(record.execution_id)
+                run(_INSERT_BATCH, (record.number, open_batch.upto, batch))
+                written.append(Written(record, batch))
+        for statement, values in self._writes:
+            run(statement, values)
+        run("COMMIT")
+        return written
 
     def discard(self, record: Record) -> None:
         """Forget the uncommitted writes of a record that was never committed."""
-        self._writes = [write for write in self._writes if not _concerns(write, record)]
+        self._changes.pop(record.execution_id, None)
+        self._writes = [(statement, values) for statement, values in self._writes if values[0] != record.number]
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -324,6 +372,9 @@ class Store:
 
     def request_of(self, record: Record) -> ExecuteRequest:
         """What was submitted."""
+        change = self._changes.get(record.execution_id)
+        if change is not None and change.request is not None:
+            return change.request
         query = "SELECT payload FROM executions WHERE number = ?"
         (payload,) = self._connection.execute(query, (record.number,)).fetchone()
         return ExecuteRequest(
@@ -373,6 +424,15 @@ class Store:
             yield Record(**fields)
 
 
-def _concerns(write: tuple[str, tuple[object, ...]], record: Record) -> bool:
-    statement, values = write
-    return values[-1 if statement is _UPDATE else 0] == record.number
+def _inserted_columns(r: Record, request: ExecuteRequest) -> tuple[object, ...]:
+    task = (r.execution_id, r.plate_id, r.priority, encode(request.payload))
+    limits = (r.soft_time_limit, r.time_limit, r.max_retries, r.retry_delay, r.resumable)
+    return (*task, *limits, r.submitted_at, *_updated_columns(r))
+
+
+def _updated_columns(r: Record) -> tuple[object, ...]:
+    where = (r.rank, r.held, str(r.status), r.started_at, r.ended_at, r.not_before, r.attempts, r.worker_deaths)
+    outcome = (r.error, r.traceback, r.result)
+    usage = (r.cpu_seconds, r.peak_memory_bytes)
+    counts = (r.event_count, r.state_count, r.progress_count, r.log_count)
+    return (*where, *outcome, *usage, *counts, r.number)
