@@ -6,6 +6,7 @@ The peers (ipyparallel, distributed) keep nothing on disk. nox -s bench installs
 """
 
 import argparse
+import asyncio
 import contextlib
 import importlib.util
 import multiprocessing
@@ -13,6 +14,7 @@ import os
 import sqlite3
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,9 +22,10 @@ from pathlib import Path
 import psutil
 import zmq
 
-from zmqruntime import PongResponse, ProgressUpdate
+from zmqruntime import ExecuteRequest, ExecutionStatus, PongResponse, ProgressUpdate
 from zmqruntime.codec import encode
-from zmqruntime.execution import ExecutionClient
+from zmqruntime.execution import AsyncExecutionClient, ExecutionClient
+from zmqruntime.execution.store import Store
 from zmqruntime.messages import PingRequest
 
 SERVER = Path(__file__).with_name("noop_server.py")
@@ -35,6 +38,8 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=1000, help="requests and executions a median is taken of (1000)")
     parser.add_argument("--batch", type=int, default=10_000, help="executions of a batch (10000)")
     parser.add_argument("--events", type=int, default=100_000, help="progress events (100000)")
+    parser.add_argument("--growth-events", type=int, default=1_000_000, help="progress events for growth (1000000)")
+    parser.add_argument("--idle", type=float, default=60.0, help="seconds of idleness (60)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="zb") as home:
         os.environ["HOME"] = home
@@ -45,10 +50,11 @@ def main() -> None:
         with client("NoopServer") as ours:
             measure_requests(ours, bare, options.repeat)
             measure_executions(ours, options.repeat)
-            measure_idle(ours)
+            measure_cancel(ours)
+            measure_idle(ours, options.idle)
         with client("ManyWorkersServer") as ours:
             measure_rates(ours, options.batch)
-            measure_growth(ours, options.batch)
+            measure_growth(ours, options.batch, options.growth_events)
         measure_events(options.events)
         measure_restart(options.batch)
 
@@ -145,72 +151,135 @@ def measure_executions(ours: ExecutionClient, repeat: int) -> None:
 def measure_rates(ours: ExecutionClient, batch: int) -> None:
     """Executions a second."""
     begin = time.perf_counter()
-    ids = [ours.submit(None) for _ in range(batch // 5)]
-    for execution_id in ids:
-        ours.wait(execution_id, 300)
-    row("no-op executions, submitted one by one", f"{len(ids) / (time.perf_counter() - begin):.0f} /s", "(bar 2,500)")
-    requests = [ours.request_for(None) for _ in range(batch)]
+    count = asyncio.run(submit_as_they_come(ours.port, batch))
+    row("no-op executions, submitted as they come", f"{count / (time.perf_counter() - begin):.0f} /s", "(bar 2,500)")
+    row(f"the same as one batch of {batch:,}", f"{batch / run_batch(ours, batch):.0f} /s", "(bar 5,000)")
+
+
+async def submit_as_they_come(port: int, count: int) -> int:
+    """Single submissions from a hundred tasks of one event loop, each of which waits for the end of its own."""
+    async with AsyncExecutionClient(port) as client:
+
+        async def some() -> None:
+            for _ in range(count // 100):
+                await client.wait(await client.submit(None), 300)
+
+        await asyncio.gather(*(some() for _ in range(100)))
+    return count // 100 * 100
+
+
+def run_batch(ours: ExecutionClient, count: int, task: object = None) -> float:
+    """Seconds from handing over a batch to the end of its last execution."""
+    requests = [ours.request_for(task) for _ in range(count)]
     begin = time.perf_counter()
     for execution_id in ours.submit_batch(requests, 60):
         ours.wait(execution_id, 300)
-    row(f"the same as one batch of {batch:,}", f"{batch / (time.perf_counter() - begin):.0f} /s", "(bar 5,000)")
+    return time.perf_counter() - begin
 
 
-def measure_growth(ours: ExecutionClient, batch: int) -> None:
-    """What is left in the server's memory after two more batches."""
+def measure_growth(ours: ExecutionClient, batch: int, events: int) -> None:
+    """What is left in the server after two more batches, and after many events."""
     server = psutil.Process(ours.server.pid)
-    before = server.memory_info().rss
-    for _ in range(2):
-        for execution_id in ours.submit_batch([ours.request_for(None) for _ in range(batch)], 60):
-            ours.wait(execution_id, 300)
-    grown = (server.memory_info().rss - before) / 1e6
-    row(f"growth of the server over {2 * batch:,} executions", f"{grown:.1f} MB", "(bar 10 MB)")
+    before = held(server)
+    run_batch(ours, batch)
+    run_batch(ours, batch)
+    tell_growth(f"growth of the server over {2 * batch:,} executions", before, held(server))
+    before = held(server)
+    run_batch(ours, 10, {"report": events // 10})
+    tell_growth(f"growth of the server over {events:,} events", before, held(server))
+
+
+def held(server: psutil.Process) -> tuple[int, int, int, int]:
+    """Bytes of memory, file descriptors, threads and child processes."""
+    return server.memory_info().rss, server.num_fds(), server.num_threads(), len(server.children())
+
+
+def tell_growth(what: str, before: tuple[int, ...], after: tuple[int, ...]) -> None:
+    """One line: memory, and how many descriptors, threads and processes more."""
+    memory, *others = (new - old for old, new in zip(before, after, strict=True))
+    counted = f"(bar 10 MB); {others[0]} descriptors, {others[1]} threads, {others[2]} processes more"
+    row(what, f"{memory / 1e6:.1f} MB", counted)
+
+
+def measure_cancel(ours: ExecutionClient) -> None:
+    """From a forced cancel of a task that does not listen to the start of the next one."""
+    grace = 0.5
+    stuck = ours.submit({"stuck": True})
+    while ours.poll_status(stuck).status is not ExecutionStatus.RUNNING:
+        pass
+    following = ours.submit(None)
+    begin = time.time()
+    ours.cancel(stuck, grace_seconds=grace)
+    started = ours.wait(following, 60).started_at or 0.0
+    row(f"forced cancel to free slot, grace {grace:g} s", f"{started - begin:.2f} s", "(bar grace + 0.5 s)")
 
 
 def measure_events(count: int) -> None:
     """Progress from a worker to a callback, checked for gaps; then read again by a new client."""
     seen: list[int] = []
+    everything = threading.Event()
 
     def callback(update: ProgressUpdate) -> None:
         seen.append(update.sequence)
+        if update.sequence == count:
+            everything.set()
 
     target = f"{SERVER}:NoopServer"
     with ExecutionClient(7795, server=target, persistent=False, progress_callback=callback) as ours:
         ours.wait(ours.submit(None), 60)
         begin = time.perf_counter()
         execution_id = ours.submit({"report": count})
-        ours.wait(execution_id, 300)
-        while len(seen) < count and time.perf_counter() - begin < 300:
-            ours.poll_status(execution_id)
+        everything.wait(300)
         seconds = time.perf_counter() - begin
         whole = seen == list(range(1, count + 1))
         row(
             "progress events, worker to callback", f"{count / seconds:.0f} /s", f"in order, whole: {whole} (bar 50,000)"
         )
+        ours.wait(execution_id, 60)
         with ExecutionClient(7795) as late:
             seconds = timed(lambda: sum(1 for _ in late.events(execution_id)))
         row(f"replay of {count:,} events to a new client", f"{seconds:.2f} s", "(bar 1 s for 100,000)")
 
 
-def measure_idle(ours: ExecutionClient) -> None:
+def measure_idle(ours: ExecutionClient, seconds: float) -> None:
     """An idle server with one client attached."""
     server = psutil.Process(ours.server.pid)
     before = server.cpu_times()
-    time.sleep(10)
+    time.sleep(seconds)
     after = server.cpu_times()
-    cpu = 6 * (after.user + after.system - before.user - before.system)
+    cpu = after.user + after.system - before.user - before.system
     row("idle server, memory", f"{server.memory_info().rss / 1e6:.0f} MB", "(bar 40 MB)")
-    row("idle server, processor time over 60 s", f"{cpu:.2f} s", "six times 10 s (bar 0.1 s)")
+    row(f"idle server, processor time over {seconds:g} s", f"{cpu:.2f} s", "(bar 0.1 s for 60 s)")
 
 
 def measure_restart(queued: int) -> None:
     """From nothing to an answer, with much on disk."""
+    history = 10 * queued
     with ExecutionClient(7796, server=f"{SERVER}:PausedServer") as ours:
         ours.submit_batch([ours.request_for(None) for _ in range(queued)], 60)
         ours.shutdown_server()
+        write_history(ours.config.server_dir(7796) / "executions.sqlite", history)
         seconds = timed(ours.connect)
-        row(f"restart with {queued:,} queued, until it answers", f"{seconds:.2f} s", "(bar 1.5 s)")
+        known = ours.status(1)
+        text = f"(bar 1.5 s); it knows {known.queued:,} queued"
+        row(f"restart with {queued:,} queued and {history:,} in history", f"{seconds:.2f} s", text)
         ours.shutdown_server()
+
+
+def write_history(path: Path, count: int) -> None:
+    """Ended executions, as if a server had run them."""
+    store = Store(path)
+    for number in range(count):
+        request = ExecuteRequest(submission_id=f"history-{number}", payload=None)
+        record = store.create(request)
+        store.insert(record, request)
+        for status in (ExecutionStatus.QUEUED, ExecutionStatus.RUNNING, ExecutionStatus.COMPLETE):
+            record.status = status
+            store.append_state(record)
+        record.started_at = record.ended_at = time.time()
+        store.update(record)
+    store.commit()
+    store.close()
 
 
 # --- peers --------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Servers whose tasks do next to nothing, for measuring what is around a task."""
 
+import threading
 from typing import Any
 
 from zmqruntime import ExecuteRequest, ProgressPhase, ProgressStatus
@@ -7,10 +8,13 @@ from zmqruntime.execution import ExecutionServer, current_task
 
 
 class NoopServer(ExecutionServer):
-    """Gives back what it was sent; with ``{"report": n}`` it reports progress n times first."""
+    """Gives back what it was sent; with ``{"report": n}`` it reports progress n times first,
+    with ``{"stuck": true}`` it never ends."""
 
     def execute_task(self, execution_id: str, request: ExecuteRequest) -> Any:
         """Do next to nothing."""
+        if isinstance(request.payload, dict) and request.payload.get("stuck"):
+            threading.Event().wait()  # for ever, and deaf to a cancel
         count = request.payload.get("report", 0) if isinstance(request.payload, dict) else 0
         task = current_task()
         for number in range(count):
@@ -28,7 +32,7 @@ class NoopServer(ExecutionServer):
 
 
 class ManyWorkersServer(NoopServer):
-    """Four at once."""
+    """Eight at once."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"max_concurrent": 8, **kwargs})

@@ -410,7 +410,7 @@ def test_a_client_that_was_cut_off_asks_for_many_executions_at_once(client: Exec
     client._io.call_soon(client.on_resync)
     client.status()
     questions = [message.execution_ids for message in asked if isinstance(message, PositionsRequest)]
-    assert sum(questions[:2], []) == ids
+    assert [*questions[0], *questions[1]] == ids
 
 
 def test_a_database_of_a_newer_release_is_refused_and_left_alone(make_client: MakeClient, isolated_home: Path) -> None:

@@ -79,6 +79,8 @@ class Leave(Message, frozen=True, kw_only=True, tag="leave"):
 ToHub = Hello | Reports | Checkpoint | Cancel | Leave
 FromHub = Welcome | Cancel | Leave
 
+_decode: Decoder[ToHub] = Decoder(ToHub)
+
 
 class TaskHub:
     """Numbers the reports of one execution and hands them, in order, to ``deliver`` on the loop's thread.
@@ -120,7 +122,6 @@ class TaskHub:
         self._stack = contextlib.ExitStack()
         self._link: TaskLink | None = None
         self._joined: set[bytes] = set()
-        self._decode: Decoder[ToHub] = Decoder(ToHub)
 
     # --- TaskChannel, from any thread ----------------------------------------------------------------------------
 
@@ -195,7 +196,7 @@ class TaskHub:
     def _on_readable(self) -> None:
         for peer, *body in receive_ready(self._socket):
             with contextlib.suppress(MessageError):  # whoever cannot speak the protocol was not given the link
-                message = self._decode(body[-1])
+                message = _decode(body[-1])
                 if peer in self._joined or isinstance(message, Hello):
                     self._on_message(peer, message)
 

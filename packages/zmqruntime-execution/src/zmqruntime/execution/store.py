@@ -76,7 +76,8 @@ CREATE TABLE settings (
 _INSERT = """
 INSERT INTO executions (execution_id, plate_id, priority, payload, soft_time_limit, time_limit, max_retries,
     retry_delay, resumable, submitted_at, rank, held, status, started_at, ended_at, not_before, attempts,
-    worker_deaths, error, traceback, result, cpu_seconds, peak_memory_bytes, event_count, state_count, progress_count, log_count, number)
+    worker_deaths, error, traceback, result, cpu_seconds, peak_memory_bytes, event_count, state_count,
+    progress_count, log_count, number)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _UPDATE = """
