@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,18 @@ def _leaves_nothing() -> Iterator[None]:
     assert [thread for thread in set(threading.enumerate()) - before if thread.is_alive()] == []
 
 
+@pytest.fixture
+def zarr_ends() -> Iterator[None]:
+    """zarr keeps threads for the next array; after the test they end."""
+    before = set(threading.enumerate())
+    yield
+    import zarr.core.sync
+
+    zarr.core.sync.cleanup_resources()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(timeout=10)
+
+
 @pytest.fixture(scope="session")
 def small_plate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four wells, two sites, two channels, 64 x 64 pixels. Read only."""
@@ -45,7 +58,7 @@ def small_plate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def new_plate(tmp_path: Path) -> Callable[..., Path]:
     """Make a plate of this test's own; 4 wells, 1 site, 1 channel, 64 x 64 pixels unless told otherwise."""
 
-    def make(name: str = "plate", **options: int) -> Path:
+    def make(name: str = "plate", **options: Any) -> Path:
         return make_plate(tmp_path / name, **{"wells": 4, "sites": 1, "channels": 1, "size": 64, **options})
 
     return make

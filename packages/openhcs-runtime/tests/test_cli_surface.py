@@ -7,7 +7,7 @@ import pytest
 
 from openhcs_runtime.testing import CommandLine
 
-COMMANDS = ("make-plate", "run", "serve", "status", "cancel", "stop")
+COMMANDS = ("make-plate", "info", "run", "serve", "status", "cancel", "stop")
 
 
 def test_help_teaches_every_command(shared_command: CommandLine) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def counts(path: Path, column: str) -> dict[tuple[str, str], int]:
         ({"wells": 4, "sites": 1, "channels": 1, "size": 512, "seed": 12, "z": 3}, 0.03),
     ],
 )
-def test_counts_are_right(tmp_path: Path, options: dict[str, int], limit: float) -> None:
+def test_counts_are_right(tmp_path: Path, options: dict[str, Any], limit: float) -> None:
     plate = make_plate(tmp_path / "plate", **options)
     with PipelineOrchestrator(
         plate, builtin_pipeline(), GlobalConfig(num_workers=2), PipelineConfig(str(tmp_path / "out"))

@@ -85,7 +85,7 @@ def test_a_time_point_folder_is_a_plate_itself(tmp_path: Path) -> None:
 
 def test_thumbnails_and_other_files_are_passed_over(tmp_path: Path) -> None:
     write(tmp_path / "x_A01_s1_w1.tif")
-    for other in ("x_A01_s1_w1_thumb.tif", f"x_A01_s1_w1_Thumb{UUID}.TIF", "x.HTD", "Thumbs.db", ".hidden.tif"):
+    for other in ("x_A01_s1_w1_thumb.tif", f"x_A01_s1_w1_Thumb{UUID}.TIF", "x.log", "Thumbs.db", ".hidden.tif"):
         (tmp_path / other).write_bytes(b"?")
     plate = open_plate(tmp_path)
     assert len(plate.images["A01"]) == 1

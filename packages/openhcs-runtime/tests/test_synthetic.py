@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tifffile
@@ -59,7 +60,7 @@ def test_a_folder_in_use_is_refused(small_plate: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [{"wells": 0}, {"wells": 1537}, {"sites": 0}, {"size": 8}, {"z": -1}, {"seed": -1}])
-def test_numbers_that_make_no_plate_are_refused(tmp_path: Path, options: dict[str, int]) -> None:
+def test_numbers_that_make_no_plate_are_refused(tmp_path: Path, options: dict[str, Any]) -> None:
     with pytest.raises(PlateError, match=next(iter(options))):
         make_plate(tmp_path / "p", **options)
     assert not (tmp_path / "p").exists()

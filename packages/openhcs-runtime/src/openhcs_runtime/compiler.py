@@ -135,7 +135,8 @@ def _plan_well(plate: Plate, well: str, base: str, config: PipelineConfig) -> We
 def _image_text(image: ImageRef, plate: Path) -> str:
     name = Path(image.path)
     inside = name.relative_to(plate).as_posix() if name.is_relative_to(plate) else name.as_posix()
-    return f"{inside} {image.key} {image.size} {image.mtime_ns}"
+    where = f" {image.index}" if image.index else ""
+    return f"{inside}{where} {image.key} {image.size} {image.mtime_ns}"
 
 
 def _folders(steps: Sequence[FunctionStep]) -> tuple[str, ...]:

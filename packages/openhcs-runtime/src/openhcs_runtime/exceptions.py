@@ -10,6 +10,7 @@ The tree, each line with what went wrong:
     ├── StepError             a step's function failed or gave something else than it declares
     ├── OutputError           a result could not be written
     │   └── DiskFullError     since the disk, or the user's share of it, is full
+    ├── RoiError              a region of interest makes no sense, or a format can't hold it
     ├── WorkerError           worker processes could not be started
     └── LifecycleError        a call that the state of the object does not allow
 """
@@ -62,6 +63,10 @@ class OutputError(OpenHCSError):
 
 class DiskFullError(OutputError):
     """There is no room for a result; what was asked for was right."""
+
+
+class RoiError(OpenHCSError):
+    """A region of interest makes no sense, or the format asked for can't hold it."""
 
 
 class WorkerError(OpenHCSError):

@@ -1,5 +1,6 @@
 """What can be typed: the commands with their options and help. Loads nothing heavy until a command runs."""
 
+import enum
 import importlib.metadata
 import sys
 from pathlib import Path
@@ -34,6 +35,14 @@ Host = Annotated[
     typer.Option(metavar="H", help="Use TCP and this address, e.g. 127.0.0.1, instead of a socket file of this user."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+class MadeFormat(enum.StrEnum):
+    """What make-plate can make; the names are those of PlateFormat, whose module loads image libraries."""
+
+    IMAGEXPRESS = "imagexpress"
+    OPERA_PHENIX = "opera_phenix"
+    OME_ZARR = "ome_zarr"
 
 
 def main(interrupts: Interrupts) -> int:
@@ -103,6 +112,9 @@ def make_plate(
     z: Annotated[int, typer.Option("--z", min=1, metavar="N", help="Planes per position.")] = 1,
     size: Annotated[int, typer.Option(min=32, metavar="N", help="Edge of an image in pixels.")] = 512,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="The same seed gives the same plate.")] = 0,
+    plate_format: Annotated[
+        MadeFormat, typer.Option("--format", help="How the images are stored.")
+    ] = MadeFormat.IMAGEXPRESS,
     as_json: Json = False,
 ) -> int:
     """Make a plate of simulated nuclei, with the true counts in truth.csv.
@@ -112,8 +124,38 @@ def make_plate(
       openhcs-runtime make-plate big --wells 96 --sites 4 --size 1024 --seed 7
     """
     return commands.make_plate(
-        folder, wells=wells, sites=sites, channels=channels, z=z, size=size, seed=seed, as_json=as_json
+        folder,
+        wells=wells,
+        sites=sites,
+        channels=channels,
+        z=z,
+        size=size,
+        seed=seed,
+        plate_format=plate_format.value,
+        as_json=as_json,
     )
+
+
+@app.command("info")
+def info(
+    plate: Annotated[Path, typer.Argument(metavar="PLATE", help="The folder that holds the plate's images.")],
+    pattern: Annotated[
+        str | None,
+        typer.Option(metavar="REGEX", help="What the names of TIFF files say; the format is found out without it."),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Show what a plate holds: wells, sites, channels, pixel size, what is missing and what does not belong.
+
+    \b
+      openhcs-runtime info demo
+      openhcs-runtime info /data/plate7 --json
+      openhcs-runtime info /data/images --pattern '(?P<well>[A-P]\\d\\d)_f(?P<site>\\d+)_(?P<channel>DAPI|GFP)'
+
+    Formats: ImageXpress and Opera Phenix folders, OME-Zarr plates (0.4 and 0.5), and with --pattern any folder of TIFF
+    files. Its groups are well, or row and col, and site, channel, z_index and timepoint where there are several.
+    """
+    return commands.show_plate(plate, pattern, as_json=as_json)
 
 
 @app.command("run")

@@ -1,4 +1,4 @@
-"""Makes plates with known truth: ImageXpress-style folders of fluorescent nuclei.
+"""Makes plates with known truth, of fluorescent nuclei, in any format.
 
 The image model is the usual one of a wide-field camera: objects on a dim background, times uneven light, blurred by a
 Gaussian point spread function, then photon (Poisson) and read-out (Gaussian) noise, digitised with 16 bits.
@@ -13,12 +13,13 @@ from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from openhcs_runtime.components import well_name
+from openhcs_runtime.components import ImageKey, well_name
 from openhcs_runtime.exceptions import PlateError
+from openhcs_runtime.plates.base import PlateFormat
+from openhcs_runtime.plates.layouts import PlatePlan, layout_for
 
 PIXEL_SIZE_UM = 0.65
 _GRIDS = ((8, 12), (16, 24), (32, 48))
@@ -41,12 +42,13 @@ def make_plate(
     size: int = 512,
     seed: int = 0,
     timepoints: int = 1,
+    format: PlateFormat = PlateFormat.IMAGEXPRESS,
 ) -> Path:
     """Write a plate of `wells` wells, A01, A02 ... along the rows of the smallest of a 96, 384 and 1536 grid that fits.
 
     Each image is `size` x `size` uint16: channel 1 shows nuclei, the others cytoplasm. With `z` > 1 planes blur with
     their distance from the middle one. `truth.csv` (well, site, nuclei; with several time points also timepoint) tells
-    how many nuclei are in each frame. The same arguments give the same bytes.
+    how many nuclei are in each frame. The same arguments give the same pixels; as TIFF, the same bytes.
 
     Returns the folder. Raises PlateError when the arguments make no plate or the folder is not empty.
     """
@@ -57,16 +59,29 @@ def make_plate(
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise PlateError(f"{target} exists and is not empty: name a new folder")
-        truth = []
-        for timepoint in range(1, timepoints + 1):
-            images = target / f"TimePoint_{timepoint}"
-            images.mkdir(parents=True, exist_ok=True)
-            for (row, column), site in product(_positions(wells), range(1, sites + 1)):
-                rng = np.random.default_rng([seed, row, column, site, timepoint])
-                nuclei = _place_nuclei(rng, size)
-                stem = f"{target.resolve().name}_{well_name(row, column)}_s{site}"
-                _write_site(images, stem, rng, nuclei, channels=channels, z=z, size=size)
-                truth.append((well_name(row, column), site, timepoint, len(nuclei)))
+        target.mkdir(parents=True, exist_ok=True)
+        positions = list(_positions(wells))
+        layout = layout_for(
+            format,
+            PlatePlan(
+                folder=target,
+                name=target.resolve().name,
+                wells=tuple(well_name(*position) for position in positions),
+                sites=sites,
+                channels=channels,
+                z=z,
+                timepoints=timepoints,
+                size=size,
+                pixel_size_um=PIXEL_SIZE_UM,
+            ),
+        )
+        truth: list[tuple[str, int, int, int]] = []
+        for row, column in positions:
+            well = well_name(row, column)
+            planes = _well_planes([seed, row, column], well, truth, layout.plan)
+            layout.write_well(well, planes)
+        layout.finish()
+        truth.sort(key=lambda entry: entry[2])
         _write_truth(target / "truth.csv", truth, with_timepoint=timepoints > 1)
     except OSError as error:
         raise PlateError(f"the plate can't be written to {target}: {error.strerror or error}") from error
@@ -187,9 +202,22 @@ def _visible_part(nucleus: _Nucleus, size: int) -> float:
     return float(_coverage(nucleus, window).sum()) / (math.pi * nucleus.major * nucleus.minor)
 
 
-def _write_site(
-    folder: Path, stem: str, rng: np.random.Generator, nuclei: list[_Nucleus], *, channels: int, z: int, size: int
-) -> None:
+def _well_planes(
+    seed: list[int], well: str, truth: list[tuple[str, int, int, int]], plan: PlatePlan
+) -> Iterator[tuple[ImageKey, NDArray[np.uint16]]]:
+    """The images of a well, site by site; how many nuclei each frame has is added to `truth`."""
+    for site, timepoint in product(range(1, plan.sites + 1), range(1, plan.timepoints + 1)):
+        rng = np.random.default_rng([*seed, site, timepoint])
+        nuclei = _place_nuclei(rng, plan.size)
+        truth.append((well, site, timepoint, len(nuclei)))
+        for channel, plane, image in _frame_planes(rng, nuclei, channels=plan.channels, z=plan.z, size=plan.size):
+            yield ImageKey(well, site, channel, plane, timepoint), image
+
+
+def _frame_planes(
+    rng: np.random.Generator, nuclei: list[_Nucleus], *, channels: int, z: int, size: int
+) -> Iterator[tuple[int, int, NDArray[np.uint16]]]:
+    """Channel, plane and image of everything that one frame shows."""
     light = _uneven_light(rng, size)
     for channel in range(1, channels + 1):
         stain = _nuclear_stain(rng, nuclei, size) if channel == 1 else _cytoplasm_stain(rng, nuclei, size, channel)
@@ -197,8 +225,7 @@ def _write_site(
             defocus = _DEFOCUS_SIGMA * abs(plane - (z + 1) / 2)
             photons = ndimage.gaussian_filter(stain, math.hypot(_PSF_SIGMA, defocus), mode="nearest") * light
             counts = rng.poisson(photons) + rng.normal(_OFFSET, _READ_NOISE, photons.shape)
-            name = f"{stem}_w{channel}_z{plane}.tif" if z > 1 else f"{stem}_w{channel}.tif"
-            _write_tiff(folder / name, np.clip(counts.round(), 0, 65535).astype(np.uint16))
+            yield channel, plane, np.clip(counts.round(), 0, 65535).astype(np.uint16)
 
 
 def _uneven_light(rng: np.random.Generator, size: int) -> Image:
@@ -232,13 +259,6 @@ def _cytoplasm_stain(rng: np.random.Generator, nuclei: list[_Nucleus], size: int
         body = _coverage(nucleus, window, reach, softness=8.0) - 0.6 * _coverage(nucleus, window)
         np.maximum(stain[window], 0.5 * nucleus.brightness * body, out=stain[window])
     return stain * _texture(rng, size, 1.5, 0.2) + np.float32(rng.uniform(150, 260))
-
-
-def _write_tiff(path: Path, image: NDArray[np.uint16]) -> None:
-    per_centimetre = 10000 / PIXEL_SIZE_UM
-    tifffile.imwrite(
-        path, image, resolution=(per_centimetre, per_centimetre), resolutionunit=3, metadata=None, software=False
-    )
 
 
 def _write_truth(path: Path, truth: list[tuple[str, int, int, int]], *, with_timepoint: bool) -> None:

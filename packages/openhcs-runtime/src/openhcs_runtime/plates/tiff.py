@@ -1,12 +1,15 @@
-"""Reading one plane and its pixel size from a TIFF file."""
+"""Reading one plane, its pixel size and its position from a TIFF file."""
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
 from openhcs_runtime.exceptions import ImageError
+from openhcs_runtime.plates.base import StagePosition
 
 _MICROMETRES_PER_UNIT = {2: 25400.0, 3: 10000.0}
 """ResolutionUnit of TIFF 6.0: 2 is inch, 3 is centimetre."""
@@ -36,20 +39,52 @@ def read_plane(path: str | os.PathLike[str]) -> NDArray[np.generic]:
     return plane
 
 
-def pixel_size_um(path: str | os.PathLike[str]) -> float | None:
-    """Edge of a pixel in micrometres from the resolution tags, None when they do not say or the file is damaged."""
+@dataclass(frozen=True, slots=True)
+class TiffNotes:
+    """What a TIFF file says about its image besides the pixels; None where it says nothing."""
+
+    pixel_size_um: float | None = None
+    position: StagePosition | None = None
+
+
+def tiff_notes(path: str | os.PathLike[str]) -> TiffNotes:
+    """Edge of a pixel and stage position from the resolution tags and the MetaSeries XML that MetaXpress writes into
+    the image description; of a damaged file nothing."""
     try:
         with tifffile.TiffFile(path) as file:
             tags = file.pages.first.tags
-            unit = _MICROMETRES_PER_UNIT.get(int(tags["ResolutionUnit"].value))
-            numerator, denominator = tags["XResolution"].value
-    except Exception:  # noqa: BLE001  the size is a nicety: reading the image will tell what is wrong with the file
+            series = file.metaseries_metadata
+            size = _size_of_tags(tags)
+    except Exception:  # noqa: BLE001  notes are a nicety: reading the image will tell what is wrong with the file
+        return TiffNotes()
+    plane = series.get("PlaneInfo", {}) if series else {}
+    return TiffNotes(size or _size_of_metaseries(plane), _position_of_metaseries(plane))
+
+
+def _size_of_tags(tags: tifffile.TiffTags) -> float | None:
+    if "ResolutionUnit" not in tags or "XResolution" not in tags:
         return None
+    unit = _MICROMETRES_PER_UNIT.get(int(tags["ResolutionUnit"].value))
+    numerator, denominator = tags["XResolution"].value
     if unit is None or not numerator or not denominator:
         return None
     size = unit * denominator / numerator
     # 72 or 96 dots per inch is what programs write that know no pixel size; a microscope's pixel is under 100 um.
     return round(size, 6) if size < 100 else None
+
+
+def _position_of_metaseries(plane: Mapping[str, object]) -> StagePosition | None:
+    y, x = plane.get("stage-position-y"), plane.get("stage-position-x")
+    if not isinstance(y, float | int) or not isinstance(x, float | int):
+        return None
+    return StagePosition(float(y), float(x))
+
+
+def _size_of_metaseries(plane: Mapping[str, object]) -> float | None:
+    size = plane.get("spatial-calibration-x")
+    if plane.get("spatial-calibration-units") not in ("um", "\u00b5m", "\u03bcm") or not isinstance(size, float | int):
+        return None
+    return float(size) if plane.get("spatial-calibration-state") and size > 0 else None
 
 
 def _check_whole(page: tifffile.TiffPage | tifffile.TiffFrame, size: int) -> None:

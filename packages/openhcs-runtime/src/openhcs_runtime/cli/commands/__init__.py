@@ -7,6 +7,7 @@ from openhcs_runtime.cli.interrupts import uninterrupted
 
 if TYPE_CHECKING:
     from openhcs_runtime.cli.commands.executions import cancel, show_status
+    from openhcs_runtime.cli.commands.info import show_plate
     from openhcs_runtime.cli.commands.plates import make_plate
     from openhcs_runtime.cli.commands.run import RunOptions, run_plate
     from openhcs_runtime.cli.commands.servers import serve, stop
@@ -19,11 +20,12 @@ _HOMES = {
     "make_plate": "openhcs_runtime.cli.commands.plates",
     "run_plate": "openhcs_runtime.cli.commands.run",
     "serve": "openhcs_runtime.cli.commands.servers",
+    "show_plate": "openhcs_runtime.cli.commands.info",
     "show_status": "openhcs_runtime.cli.commands.executions",
     "stop": "openhcs_runtime.cli.commands.servers",
 }
 
-__all__ = ["Place", "RunOptions", "cancel", "make_plate", "run_plate", "serve", "show_status", "stop"]
+__all__ = ["Place", "RunOptions", "cancel", "make_plate", "run_plate", "serve", "show_plate", "show_status", "stop"]
 
 
 def __getattr__(name: str) -> object:

@@ -8,17 +8,34 @@ from openhcs_runtime.cli.failures import CommandError, ErrorKind, interrupted
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.cli.wording import plural
 from openhcs_runtime.exceptions import PlateError
+from openhcs_runtime.plates import PlateFormat
 
 __all__ = ["make_plate"]
 
 
 def make_plate(
-    folder: Path, *, wells: int, sites: int, channels: int, z: int, size: int, seed: int, as_json: bool
+    folder: Path,
+    *,
+    wells: int,
+    sites: int,
+    channels: int,
+    z: int,
+    size: int,
+    seed: int,
+    plate_format: str,
+    as_json: bool,
 ) -> int:
     """Make a plate and say what is in it."""
     try:
         made = openhcs_runtime.make_plate(
-            folder, wells=wells, sites=sites, channels=channels, z=z, size=size, seed=seed
+            folder,
+            wells=wells,
+            sites=sites,
+            channels=channels,
+            z=z,
+            size=size,
+            seed=seed,
+            format=PlateFormat(plate_format),
         ).resolve()
     except PlateError as error:
         raise CommandError(ErrorKind.PLATE, str(error)) from error
@@ -34,6 +51,7 @@ def make_plate(
     return output.document(
         {
             "plate_path": str(made),
+            "format": plate_format,
             "truth": str(made / "truth.csv"),
             "wells": wells,
             "sites": sites,

@@ -1,0 +1,204 @@
+"""Writes one OME-Zarr image: its levels of resolution, its metadata, its labels."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from openhcs_runtime.components import ImageKey
+from openhcs_runtime.exceptions import OutputError
+from openhcs_runtime.plates.base import StagePosition
+
+Json = dict[str, Any]  # a document in someone else's format
+
+_CHUNK = 2048
+_SMALLEST_EDGE = 256
+_COLOURS = ("0000FF", "00FF00", "FF0000", "FF00FF", "00FFFF", "FFFF00")
+
+
+class OmeZarrVersion(StrEnum):
+    """The versions that can be written."""
+
+    V04 = "0.4"
+    """zarr 2"""
+    V05 = "0.5"
+    """zarr 3"""
+
+    @property
+    def zarr_format(self) -> Literal[2, 3]:
+        """The version of zarr under it."""
+        return 2 if self is OmeZarrVersion.V04 else 3
+
+
+@dataclass(frozen=True, slots=True)
+class ImageStyle:
+    """What all images of a plate share; `channels` are the names of the channels 1, 2, ..."""
+
+    version: OmeZarrVersion
+    channels: tuple[str, ...]
+    pixel_size_um: float | None
+
+
+def write_group(folder: Path, metadata: Json, version: OmeZarrVersion) -> None:
+    """Make `folder` a zarr group with OME metadata. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, document in group_documents(metadata, version).items():
+        (folder / name).write_bytes(document)
+
+
+def group_documents(metadata: Json, version: OmeZarrVersion) -> dict[str, bytes]:
+    """The files of a zarr group and what is in them."""
+    if version is OmeZarrVersion.V04:
+        documents: dict[str, Json] = {".zgroup": {"zarr_format": 2}, ".zattrs": metadata}
+    else:
+        ome = {"ome": {"version": version.value, **metadata}} if metadata else {}
+        documents = {"zarr.json": {"zarr_format": 3, "node_type": "group", "attributes": ome}}
+    return {name: msgspec.json.format(msgspec.json.encode(document)) for name, document in documents.items()}
+
+
+def write_image(
+    folder: Path, planes: Mapping[ImageKey, NDArray[Any]], style: ImageStyle, position: StagePosition | None
+) -> None:
+    """Write the planes (Y, X) of one site as an image of the axes t, c, z, y, x.
+
+    Levels below the first halve y and x: each pixel is the mean of four. Raises OutputError when planes are missing or
+    differ in shape, OSError when the disk does not take them.
+    """
+    highest = max(key.channel for key in planes)
+    if highest > len(style.channels):
+        raise OutputError(
+            f"channel {highest} has no name: the OME-Zarr plate is made for {len(style.channels)} channels"
+        )
+    data = _stacked(planes, tuple(range(1, len(style.channels) + 1)))
+    levels = _pyramid(data, _mean_of_four)
+    window = {"min": 0, "max": _highest(data.dtype)}
+    channels = [
+        {
+            "label": name,
+            "color": _COLOURS[number % len(_COLOURS)],
+            "active": True,
+            "window": {
+                **window,
+                "start": float(levels[-1][:, number].min()),
+                "end": float(levels[-1][:, number].max()),
+            },
+        }
+        for number, name in enumerate(style.channels)
+    ]
+    multiscale = _multiscale("tczyx", len(levels), style, position)
+    write_group(folder, {"multiscales": [multiscale], "omero": {"channels": channels}}, style.version)
+    _write_levels(folder, levels, "tczyx", style)
+
+
+def write_labels(
+    folder: Path,
+    labels: Mapping[str, Mapping[ImageKey, NDArray[Any]]],
+    style: ImageStyle,
+    position: StagePosition | None,
+) -> None:
+    """Write label images, by name, into the image `folder`: axes t, z, y, x; levels take every second pixel.
+
+    Raises as `write_image` does, also when the labels of one name are of several channels.
+    """
+    write_group(folder / "labels", {"labels": list(labels)}, style.version)
+    for name, planes in labels.items():
+        channels = {key.channel for key in planes}
+        if len(channels) != 1:
+            raise OutputError(
+                f"labels {name!r} are of {len(channels)} channels: give those of each a name of their own"
+            )
+        data = _stacked(planes, tuple(channels))[:, 0]
+        kind = np.uint16 if data.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32
+        levels = _pyramid(data.astype(kind), lambda level: level[..., ::2, ::2])
+        about = {"version": style.version.value, "source": {"image": "../../"}}
+        multiscale = _multiscale("tzyx", len(levels), style, position)
+        target = folder / "labels" / name
+        write_group(target, {"multiscales": [multiscale], "image-label": about}, style.version)
+        _write_levels(target, levels, "tzyx", style)
+
+
+def _stacked(planes: Mapping[ImageKey, NDArray[Any]], channels: tuple[int, ...]) -> NDArray[Any]:
+    """(t, c, z, Y, X) of all planes."""
+    timepoints = sorted({key.timepoint for key in planes})
+    depths = sorted({key.z_index for key in planes})
+    places = {(key.timepoint, key.channel, key.z_index): plane for key, plane in planes.items()}
+    shapes = {plane.shape for plane in planes.values()}
+    wanted = len(timepoints) * len(channels) * len(depths)
+    first = next(iter(planes))
+    where = f"well {first.well}, site {first.site}"
+    if len(shapes) != 1 or len(next(iter(shapes))) != 2:
+        raise OutputError(f"{where} can't be one OME-Zarr image: its planes have the shapes {sorted(shapes)}")
+    if len(places) != wanted or len(planes) != wanted:
+        raise OutputError(f"{where} can't be one OME-Zarr image: it has {len(planes)} of {wanted} planes")
+    dtype = np.result_type(*planes.values())
+    data = np.empty(
+        (len(timepoints), len(channels), len(depths), *next(iter(shapes))), np.uint8 if dtype.kind == "b" else dtype
+    )
+    for (timepoint, channel, depth), plane in places.items():
+        data[timepoints.index(timepoint), channels.index(channel), depths.index(depth)] = plane
+    return data
+
+
+def _pyramid(data: NDArray[Any], halved: Callable[[NDArray[Any]], NDArray[Any]]) -> list[NDArray[Any]]:
+    """`data` and halves of it until its longer edge is small."""
+    levels = [data]
+    while max(levels[-1].shape[-2:]) > _SMALLEST_EDGE:
+        levels.append(halved(levels[-1]))
+    return levels
+
+
+def _mean_of_four(data: NDArray[Any]) -> NDArray[Any]:
+    """Half of y and x, in the same type; the last row or column of an odd number counts twice."""
+    y, x = data.shape[-2:]
+    even = np.pad(data, [(0, 0)] * (data.ndim - 2) + [(0, y % 2), (0, x % 2)], mode="edge")
+    blocks = even.reshape(*data.shape[:-2], (y + 1) // 2, 2, (x + 1) // 2, 2)
+    mean = blocks.mean(axis=(-3, -1), dtype=np.float64)
+    result: NDArray[Any] = (np.rint(mean) if np.issubdtype(data.dtype, np.integer) else mean).astype(data.dtype)
+    return result
+
+
+def _highest(dtype: np.dtype[Any]) -> float:
+    return float(np.iinfo(dtype).max) if np.issubdtype(dtype, np.integer) else 1.0
+
+
+def _multiscale(axes: str, levels: int, style: ImageStyle, position: StagePosition | None) -> Json:
+    """The metadata of an image of these axes; a stage position is where all levels begin."""
+    unit = {"unit": "micrometer"} if style.pixel_size_um else {}
+    kinds: dict[str, Json] = {"t": {"type": "time"}, "c": {"type": "channel"}}
+    edge = style.pixel_size_um or 1.0
+    datasets = []
+    for level in range(levels):
+        scale = [1.0] * (len(axes) - 2) + [edge * 2**level] * 2
+        steps: list[Json] = [{"type": "scale", "scale": scale}]
+        if position is not None and style.pixel_size_um:
+            begin = [0.0] * (len(axes) - 2) + [position.y_um, position.x_um]
+            steps.append({"type": "translation", "translation": begin})
+        datasets.append({"path": str(level), "coordinateTransformations": steps})
+    described = [
+        {"name": axis, **kinds.get(axis, {"type": "space", **(unit if axis in "yx" else {})})} for axis in axes
+    ]
+    version = {"version": style.version.value} if style.version is OmeZarrVersion.V04 else {}  # 0.5: in the group only
+    return {**version, "axes": described, "datasets": datasets}
+
+
+def _write_levels(folder: Path, levels: list[NDArray[Any]], axes: str, style: ImageStyle) -> None:
+    """One chunk a plane, unless it is very large."""
+    old = style.version is OmeZarrVersion.V04
+    for number, level in enumerate(levels):
+        y, x = level.shape[-2:]
+        array = zarr.create_array(
+            store=str(folder / str(number)),
+            shape=level.shape,
+            dtype=level.dtype,
+            chunks=(*([1] * (level.ndim - 2)), min(y, _CHUNK), min(x, _CHUNK)),
+            zarr_format=style.version.zarr_format,
+            chunk_key_encoding={"name": "v2", "separator": "/"} if old else {"name": "default", "separator": "/"},
+            dimension_names=None if old else tuple(axes),
+        )
+        array[...] = level

@@ -1,0 +1,145 @@
+"""Any folder of TIFF files, one a plane, whose names a regular expression explains.
+
+(?P<well>[A-P]\\d\\d)_f(?P<site>\\d+)_(?P<channel>DAPI|GFP)
+"""
+
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from openhcs_runtime.components import Component, ImageKey, well_name, well_position
+from openhcs_runtime.exceptions import PlateError
+from openhcs_runtime.plates.base import ImageRef, PlateFormat, PlateProblem, ProblemKind
+from openhcs_runtime.plates.listing import FolderPlate, Metadata, list_plate
+from openhcs_runtime.plates.tiff_files import image_of, tiff_files
+
+_NUMBERED = (Component.SITE, Component.CHANNEL, Component.Z_INDEX, Component.TIMEPOINT)
+_GROUPS = frozenset({"well", "row", "col", *map(str, _NUMBERED)})
+
+
+@dataclass(frozen=True, slots=True)
+class NamePattern:
+    """What file names say: a Python regular expression with the named groups `well`, or `row` (letters or a number) and
+    `col`, and any of `site`, `channel`, `z_index` and `timepoint`; a group that is left out is 1 everywhere.
+
+    It is matched with the whole file name, with or without its extension; where it has a slash, with the path below the
+    plate's folder. Values are numbers; channels may be names, which are numbered from 1 in sorted order. A component
+    whose numbers begin with 0 is counted from 1. As text it is just the expression.
+
+    Raises PlateError when it is no regular expression or has no such groups.
+    """
+
+    text: str
+    _compiled: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        try:
+            compiled = re.compile(self.text)
+        except re.error as error:
+            raise PlateError(f"pattern {self.text!r} is no regular expression: {error}") from error
+        groups = compiled.groupindex.keys()
+        if unknown := sorted(groups - _GROUPS):
+            known = ", ".join(sorted(_GROUPS))
+            raise PlateError(f"pattern {self.text!r} has the unknown group {unknown[0]!r} (there are {known})")
+        if ("well" in groups) == ("row" in groups) or ("row" in groups) != ("col" in groups):
+            raise PlateError(
+                f"pattern {self.text!r} names no well: it needs (?P<well>...), or (?P<row>...) and (?P<col>...)"
+            )
+        object.__setattr__(self, "_compiled", compiled)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def values(self, path: str) -> dict[str, str] | None:
+        """What the path of a file, below the plate's folder and with slashes, says; None when it does not match."""
+        name = path if "/" in self.text else path.rpartition("/")[2]
+        match = self._compiled.fullmatch(name) or self._compiled.fullmatch(os.path.splitext(name)[0])
+        return {group: value for group, value in match.groupdict().items() if value is not None} if match else None
+
+
+def open_pattern(folder: Path, pattern: NamePattern) -> FolderPlate:
+    """List the images of `folder` and all folders below it.
+
+    Raises PlateError when no file matches, OSError when it can't be listed.
+    """
+    named: list[tuple[os.DirEntry[str], str, dict[str, str]]] = []
+    problems = []
+    for entry in tiff_files(folder, deep=True):
+        path = os.path.relpath(entry.path, folder).replace(os.sep, "/") if "/" in pattern.text else entry.name
+        values = pattern.values(path)
+        well = _well(values) if values else ""
+        if values and well:
+            named.append((entry, well, values))
+        else:
+            reason = "it does not match the pattern" if values is None else "what the pattern finds is no well"
+            problems.append(PlateProblem(ProblemKind.STRAY_FILE, f"{path} is no image of the plate: {reason}"))
+    channels = {values["channel"] for _, _, values in named if "channel" in values}
+    number_of = _channel_numbers(channels)
+    images: list[ImageRef] = []
+    for entry, well, values in named:
+        key = _key(well, values, number_of)
+        if key is None:
+            problems.append(
+                PlateProblem(ProblemKind.STRAY_FILE, f"{entry.name} is no image of the plate: not a number")
+            )
+        else:
+            images.append(image_of(entry, key))
+    if not images:
+        raise PlateError(_nothing_found(folder, pattern, [problem.message for problem in problems]))
+    names = {} if all(map(str.isdecimal, channels)) else {number: name for name, number in number_of.items()}
+    return list_plate(folder, PlateFormat.PATTERN, _from_1(images), problems, Metadata(channel_names=names))
+
+
+def _well(values: dict[str, str]) -> str:
+    """The name of the well; empty when it is none."""
+    try:
+        if "well" in values:
+            return well_name(*well_position(values["well"]))
+        row, column = values.get("row", ""), values.get("col", "")
+        if row.isdecimal():
+            return well_name(int(row) - 1, int(column) - 1)
+        return well_name(*well_position(f"{row}{int(column):02d}"))
+    except ValueError:
+        return ""
+
+
+def _channel_numbers(channels: set[str]) -> dict[str, int]:
+    if all(map(str.isdecimal, channels)):
+        return {channel: int(channel) for channel in channels}
+    return {name: number for number, name in enumerate(sorted(channels), start=1)}
+
+
+def _key(well: str, values: dict[str, str], channel_numbers: dict[str, int]) -> ImageKey | None:
+    numbers: dict[Component, int] = {}
+    for component in _NUMBERED:
+        text = values.get(component, "1")
+        if component is Component.CHANNEL and text in channel_numbers:
+            numbers[component] = channel_numbers[text]
+        elif text.isdecimal():
+            numbers[component] = int(text)
+        else:
+            return None
+    return ImageKey(well, *(numbers[component] for component in _NUMBERED))
+
+
+def _from_1(images: list[ImageRef]) -> list[ImageRef]:
+    """Count each component from 1 that the names count from 0 (0 stands for a projection)."""
+    from_0 = [min(int(image.key.value(component)) for image in images) == 0 for component in _NUMBERED]
+    if not any(from_0):
+        return images
+    return [replace(image, key=_shifted(image.key, from_0)) for image in images]
+
+
+def _shifted(key: ImageKey, offsets: list[bool]) -> ImageKey:
+    numbers = (int(key.value(component)) + offset for component, offset in zip(_NUMBERED, offsets, strict=True))
+    return ImageKey(key.well, *numbers)
+
+
+def _nothing_found(folder: Path, pattern: NamePattern, strays: list[str]) -> str:
+    if not strays:
+        return f"no TIFF files in {folder}"
+    reasons = Counter(message.rpartition(": ")[2] for message in strays)
+    reason = reasons.most_common(1)[0][0]
+    return f"none of the {len(strays)} TIFF files in {folder} is an image of pattern {pattern}: {reason}"

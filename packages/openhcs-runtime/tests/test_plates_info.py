@@ -1,0 +1,120 @@
+"""``openhcs-runtime info``, ``make-plate --format``, and runs over plates of every format."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from openhcs_runtime.builtin import builtin_pipeline
+from openhcs_runtime.cli.commands.info import plate_map
+from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
+from openhcs_runtime.orchestrator import PipelineOrchestrator
+from openhcs_runtime.plates import PlateFormat, make_plate, open_plate
+from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
+from openhcs_runtime.testing import CommandLine
+
+
+@pytest.mark.parametrize(
+    ("wells", "text"),
+    [
+        (["A01"], "A01"),
+        (["A02", "A01", "A03"], "A01-A03"),
+        (["A01", "B01"], "A01, B01"),
+        ([f"{row}{column:02d}" for row in "ABC" for column in (1, 2, 3, 5)], "A-C x 1-3+5"),
+        ([f"{row}{column:02d}" for row in ("Z", "AA", "AB") for column in (1, 2)], "Z-AB x 1-2"),
+        (["A01", "A02", "B07", "D01", "D03"], "A01-A02, B07, D01, D03"),
+    ],
+)
+def test_wells_in_few_words(wells: list[str], text: str) -> None:
+    assert well_ranges(wells) == text
+
+
+def test_numbers_in_few_words() -> None:
+    assert number_ranges([7, 1, 3, 2]) == "1-3, 7"
+
+
+def test_a_map_shows_gaps_in_the_grid_that_fits(new_plate: Callable[..., Path]) -> None:
+    folder = new_plate(wells=97, sites=2, size=32)
+    next(folder.rglob("*_B02_s2_w1.tif")).unlink()
+    lines = plate_map(open_plate(folder))
+    assert len(lines) == 18
+    assert (lines[2], lines[3], lines[7]) == (" A " + "#" * 24, " B #o" + "#" * 22, " F " + "." * 24)
+
+
+def test_info_of_a_plate_with_everything_odd(shared_command: CommandLine, tmp_path: Path) -> None:
+    folder = make_plate(tmp_path / "p", wells=3, sites=2, channels=2, size=32)
+    next(folder.rglob("*_A02_s2_w1.tif")).unlink()
+    tifffile.imwrite(folder / "TimePoint_1" / "overview.tif", np.zeros((4, 4), np.uint8))
+    finished, as_json = shared_command.both("info", folder)
+    assert finished.code == as_json.code == 0
+    for text in (
+        "ImageXpress",
+        "3: A01-A03",
+        "1 DAPI, 2 FITC",
+        "32 x 32 pixels (Y x X), uint16",
+        "0.65 um",
+        "A #o#...",
+    ):
+        assert text in finished.stdout
+    assert "Missing:\n  no image of well A02, site 2, channel 1, z 1, time point 1\n" in finished.stdout
+    assert "Not of the plate:\n  overview.tif is no image" in finished.stdout
+    document = as_json.document
+    assert document["format"] == "imagexpress"
+    assert document["channels"] == [{"channel": 1, "name": "DAPI"}, {"channel": 2, "name": "FITC"}]
+    assert (document["image_shape"], document["dtype"], document["images"]) == ([32, 32], "uint16", 11)
+    assert document["missing"] == {"A02": 1}
+    assert [problem["kind"] for problem in document["problems"]] == ["stray_file", "gap"]
+
+
+def test_info_with_a_pattern_and_a_first_image_that_is_broken(shared_command: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "A1-GFP.tif").write_bytes(b"no image")
+    finished, as_json = shared_command.both("info", tmp_path, "--pattern", r"(?P<well>\w+)-(?P<channel>\w+)")
+    assert (finished.code, finished.stderr) == (0, "")
+    assert "1; image A1-GFP.tif is damaged or no TIFF" in finished.stdout
+    assert as_json.document["channels"] == [{"channel": 1, "name": "GFP"}]
+    assert as_json.document["image_error"].startswith("image A1-GFP.tif is damaged")
+
+
+def test_info_of_what_is_no_plate(shared_command: CommandLine, tmp_path: Path) -> None:
+    for arguments in (("info", tmp_path), ("info", tmp_path, "--pattern", "(")):
+        finished, as_json = shared_command.both(*arguments)
+        assert (finished.code, finished.stdout, finished.stderr.count("\n")) == (2, "", 1)
+        assert as_json.document["error"]["kind"] == "plate"
+
+
+@pytest.mark.parametrize("kind", ["opera_phenix", "ome_zarr"])
+def test_plates_made_in_other_formats(shared_command: CommandLine, kind: str) -> None:
+    options = ("--wells", "1", "--sites", "2", "--channels", "1", "--size", "64", "--format", kind)
+    made = shared_command("make-plate", f"made_{kind}", *options, "--json")
+    assert (made.code, made.document["format"]) == (0, kind)
+    shown = shared_command("info", f"made_{kind}", "--json")
+    assert (shown.document["format"], shown.document["images"], shown.document["problems"]) == (kind, 2, [])
+
+
+@pytest.mark.usefixtures("zarr_ends")
+@pytest.mark.parametrize("mode", list(ExecutionMode))
+def test_a_run_gives_the_same_for_every_format(tmp_path: Path, mode: ExecutionMode) -> None:
+    tables = []
+    for kind in (PlateFormat.IMAGEXPRESS, PlateFormat.OPERA_PHENIX, PlateFormat.OME_ZARR):
+        plate = make_plate(tmp_path / kind, wells=2, sites=2, channels=2, z=2, size=128, format=kind)
+        config = GlobalConfig(num_workers=2, mode=mode)
+        output = PipelineConfig(output_dir=str(tmp_path / f"{kind}_out"))
+        with PipelineOrchestrator(plate, builtin_pipeline(), config, output) as orchestrator:
+            result = orchestrator.run()
+        assert result.status == "complete"
+        tables.append(Path(result.measurements or "").read_text())
+    assert tables[0] == tables[1] == tables[2]
+
+
+@pytest.mark.usefixtures("zarr_ends")
+def test_a_damaged_chunk_fails_its_well_alone(tmp_path: Path) -> None:
+    plate = make_plate(tmp_path / "p", wells=3, sites=1, channels=1, size=64, format=PlateFormat.OME_ZARR)
+    chunk = next((plate / "A" / "02" / "0" / "0" / "c").rglob("0/0/0/0/0"))
+    chunk.write_bytes(chunk.read_bytes()[:50])
+    output = PipelineConfig(output_dir=str(tmp_path / "out"))
+    with PipelineOrchestrator(plate, builtin_pipeline(), GlobalConfig(num_workers=1), output) as orchestrator:
+        result = orchestrator.run()
+    failed = [well for well in result.wells if well.status == "failed"]
+    assert [(well.well, "A/02/0/0 is damaged" in well.error) for well in failed] == [("A02", True)]
