@@ -84,3 +84,26 @@ def test_after_its_end_calls_do_nothing_and_at_end_ran_once() -> None:
     loop.call_soon(lambda: ends.append(2))
     loop.dispose()
     assert ends == [1]
+
+
+def test_a_plain_socket_that_was_removed_may_be_closed_and_its_number_used_again() -> None:
+    loop = SocketLoop("test")
+    seen: list[int] = []
+
+    def watch(turns: int) -> None:
+        ours, theirs = socket.socketpair()
+
+        def read() -> None:
+            seen.append(ours.fileno())
+            loop.remove(ours)
+            ours.close()
+            theirs.close()
+            loop.call_soon(lambda: watch(turns - 1) if turns else loop.stop())
+
+        loop.add_reader(ours, read)
+        theirs.send(b"x")
+
+    loop.call_soon(lambda: watch(5))
+    loop.start()
+    assert loop.join(10)
+    assert len(seen) == 6

@@ -97,7 +97,7 @@ class AckListener:
                 return wanted
             if self._server is not None:
                 raise ConfigurationError(f"acknowledgements are received on {self._server.port}; stop() first")
-            server = _AckServer(self._take, wanted, host=host, transport_mode=transport_mode, config=config)
+            server = _AckServer(self._take_frames, wanted, host=host, transport_mode=transport_mode, config=config)
             try:
                 server.start()
             except PortInUseError as error:
@@ -126,9 +126,23 @@ class AckListener:
         """What has arrived so far."""
         return self._counts
 
+    def take(self, ack: ImageAck) -> None:
+        """Pass on an acknowledgement that came another way than over the port, to the trackers and the callbacks."""
+        matched = self._registry.take_ack(ack)
+        with self._lock:
+            counts = self._counts
+            self._counts = msgspec.structs.replace(
+                counts, matched=counts.matched + matched, unmatched=counts.unmatched + (not matched)
+            )
+        for callback in self._callbacks:
+            try:
+                callback(ack)
+            except Exception:  # noqa: BLE001 - the callback is not ours
+                _log.exception("the callback %r failed", callback)
+
     # --- on the listener's thread ----------------------------------------------------------------------------------
 
-    def _take(self, frames: list[bytes]) -> None:
+    def _take_frames(self, frames: list[bytes]) -> None:
         try:
             if len(frames) != 1:
                 raise MessageError(ErrorCode.INVALID, f"an acknowledgement is one frame, not {len(frames)}")
@@ -136,20 +150,12 @@ class AckListener:
         except MessageError as error:
             self._note_bad(error)
             return
-        counts = self._counts
-        if self._registry.take_ack(ack):
-            self._counts = msgspec.structs.replace(counts, matched=counts.matched + 1)
-        else:
-            self._counts = msgspec.structs.replace(counts, unmatched=counts.unmatched + 1)
-        for callback in self._callbacks:
-            try:
-                callback(ack)
-            except Exception:  # noqa: BLE001 - the callback is not ours
-                _log.exception("the callback %r failed", callback)
+        self.take(ack)
 
     def _note_bad(self, error: MessageError) -> None:
-        bad = self._counts.bad + 1
-        self._counts = msgspec.structs.replace(self._counts, bad=bad)
+        with self._lock:
+            bad = self._counts.bad + 1
+            self._counts = msgspec.structs.replace(self._counts, bad=bad)
         if bad.bit_count() == 1:  # the first, then ever fewer: a viewer of another release sends nothing else
             _log.warning("%d unreadable acknowledgements so far, the latest: %s", bad, error)
 

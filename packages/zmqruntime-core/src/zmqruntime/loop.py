@@ -200,7 +200,7 @@ class SocketLoop:
         flags = (zmq.POLLIN if key in self._handlers else 0) | (zmq.POLLOUT if key in self._writers else 0)
         if flags:
             self._poller.register(source, flags)
-        elif key in self._poller:
+        elif source in self._poller:
             self._poller.unregister(source)
 
     @staticmethod

@@ -25,6 +25,7 @@ class ControlMessageType(enum.StrEnum):
     CANCEL = "cancel"
     EVENTS = "events"
     POSITIONS = "positions"
+    SUBMISSION = "submission"
     BATCH = "batch"
     QUEUE = "queue"
     HISTORY = "history"
@@ -41,6 +42,7 @@ class ResponseType(enum.StrEnum):
     CANCEL = "cancel_report"
     EVENTS = "event_report"
     POSITIONS = "position_report"
+    SUBMISSION = "submission_report"
     BATCH = "batch_accepted"
     QUEUE = "queue_report"
 
@@ -330,6 +332,12 @@ class PositionsRequest(Message, frozen=True, kw_only=True, tag=ControlMessageTyp
     execution_ids: Annotated[list[str], Meta(max_length=1000)]
 
 
+class SubmissionRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.SUBMISSION.value):
+    """What was submitted for an execution, so that it can be run again."""
+
+    execution_id: str
+
+
 class QueueAction(enum.StrEnum):
     """What can be done to the queue, or to one execution in it."""
 
@@ -370,6 +378,7 @@ Request = (
     | CancelRequest
     | EventsRequest
     | PositionsRequest
+    | SubmissionRequest
     | BatchRequest
     | QueueRequest
     | HistoryRequest
@@ -462,6 +471,12 @@ class PositionsResponse(Message, frozen=True, kw_only=True, tag=ResponseType.POS
     positions: dict[str, Count]
 
 
+class SubmissionResponse(Message, frozen=True, kw_only=True, tag=ResponseType.SUBMISSION.value):
+    """The request as it was accepted."""
+
+    request: ExecuteRequest
+
+
 Response = (
     PongResponse
     | OkResponse
@@ -472,6 +487,7 @@ Response = (
     | CancelResponse
     | EventsResponse
     | PositionsResponse
+    | SubmissionResponse
     | QueueResponse
 )
 

@@ -1,17 +1,52 @@
-"""Arrays shown in another process."""
+"""Arrays, shapes and points shown in another process.
 
+A pipeline sends with :class:`ImageStream`; a viewer is a :class:`StreamingVisualizerServer`, and
+:class:`VisualizerProcessManager` runs it.
+"""
+
+from zmqruntime.streaming.backlog import Policy
+from zmqruntime.streaming.compression import Compression
+from zmqruntime.streaming.display import DisplayItem, Fate
 from zmqruntime.streaming.dtypes import ElementType, Field
-from zmqruntime.streaming.exceptions import ArrayFramesError, StreamingError, UnsupportedArrayError
+from zmqruntime.streaming.exceptions import (
+    ArrayFramesError,
+    ArrayTooLargeError,
+    SegmentError,
+    StreamingError,
+    StreamTimeoutError,
+    UnsupportedArrayError,
+    ViewerCommandError,
+)
 from zmqruntime.streaming.frames import ArrayHeader, MemoryOrder, decode_array, encode_array
+from zmqruntime.streaming.process_manager import VisualizerProcessManager
+from zmqruntime.streaming.segments import sweep_segments
+from zmqruntime.streaming.server import StreamingVisualizerServer
+from zmqruntime.streaming.stream import ImageStream, StreamCounts
+from zmqruntime.streaming.wire import Position, ViewerPort
 
 __all__ = [
     "ArrayFramesError",
     "ArrayHeader",
+    "ArrayTooLargeError",
+    "Compression",
+    "DisplayItem",
     "ElementType",
+    "Fate",
     "Field",
+    "ImageStream",
     "MemoryOrder",
+    "Policy",
+    "Position",
+    "SegmentError",
+    "StreamCounts",
+    "StreamTimeoutError",
     "StreamingError",
+    "StreamingVisualizerServer",
     "UnsupportedArrayError",
+    "ViewerCommandError",
+    "ViewerPort",
+    "VisualizerProcessManager",
     "decode_array",
     "encode_array",
+    "sweep_segments",
 ]

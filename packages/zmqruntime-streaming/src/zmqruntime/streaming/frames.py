@@ -21,7 +21,7 @@ from zmqruntime.messages import ErrorCode, Message
 from zmqruntime.streaming.dtypes import ElementType, Size, describe_dtype, restore_dtype
 from zmqruntime.streaming.exceptions import ArrayFramesError, UnsupportedArrayError
 
-__all__ = ["ArrayHeader", "MemoryOrder", "decode_array", "encode_array"]
+__all__ = ["ArrayHeader", "MemoryOrder", "check_array", "count_bytes", "decode_array", "encode_array"]
 
 
 class MemoryOrder(enum.StrEnum):
@@ -54,9 +54,7 @@ def encode_array(array: npt.NDArray[Any]) -> list[bytes | memoryview]:
     Raises:
         UnsupportedArrayError: the array is masked, or its elements are objects, long doubles or have no size.
     """
-    if isinstance(array, np.ma.MaskedArray):
-        raise UnsupportedArrayError("a masked array would lose its mask; send array.filled(), and the mask on its own")
-    element = describe_dtype(array.dtype)
+    element = check_array(array)
     plain = array.view(np.ndarray)
     if plain.flags.c_contiguous:
         order, packed = MemoryOrder.LAST, plain
@@ -67,6 +65,27 @@ def encode_array(array: npt.NDArray[Any]) -> list[bytes | memoryview]:
     header = ArrayHeader(element=element, shape=array.shape, order=order)
     # As bytes, since the buffer protocol has no code for dates and numpy gives it none for big-endian records.
     return [encode(header), packed.reshape(-1).view(np.uint8).data]
+
+
+def count_bytes(head: bytes | memoryview) -> int:
+    """How many bytes of elements a header frame promises.
+
+    Raises:
+        ArrayFramesError: the frame is no header.
+    """
+    header, dtype = _read(head)
+    return math.prod(header.shape) * dtype.itemsize
+
+
+def check_array(array: npt.NDArray[Any]) -> ElementType:
+    """The element type of an array that can be sent.
+
+    Raises:
+        UnsupportedArrayError: as by :func:`encode_array`.
+    """
+    if isinstance(array, np.ma.MaskedArray):
+        raise UnsupportedArrayError("a masked array would lose its mask; send array.filled(), and the mask on its own")
+    return describe_dtype(array.dtype)
 
 
 def decode_array(frames: Sequence[bytes | bytearray | memoryview | zmq.Frame]) -> npt.NDArray[Any]:
@@ -81,13 +100,7 @@ def decode_array(frames: Sequence[bytes | bytearray | memoryview | zmq.Frame]) -
     if len(frames) != 2:
         raise _invalid(f"an array is two frames, a header and its elements, not {len(frames)}")
     head, body = (memoryview(frame.buffer if isinstance(frame, zmq.Frame) else frame) for frame in frames)
-    try:
-        header = _read_header(head)
-        dtype = restore_dtype(header.element)
-    except MessageError as error:
-        raise ArrayFramesError(error.code, f"array header: {error}") from error
-    except (ValueError, RecursionError) as error:
-        raise _invalid(f"array header: {error}") from error
+    header, dtype = _read(head)
     expected = math.prod(header.shape) * dtype.itemsize
     if body.nbytes != expected:
         raise _invalid(f"the header promises {expected} bytes of elements, but {body.nbytes} came")
@@ -97,6 +110,16 @@ def decode_array(frames: Sequence[bytes | bytearray | memoryview | zmq.Frame]) -
         raise _invalid(f"array header: {error}") from error
     array.flags.writeable = False
     return array
+
+
+def _read(head: bytes | memoryview) -> tuple[ArrayHeader, np.dtype[Any]]:
+    try:
+        header = _read_header(head)
+        return header, restore_dtype(header.element)
+    except MessageError as error:
+        raise ArrayFramesError(error.code, f"array header: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise _invalid(f"array header: {error}") from error
 
 
 def _invalid(text: str) -> ArrayFramesError:

@@ -1,0 +1,54 @@
+"""What arrives at a viewer, made into arrays: from the segment that a delivery names, or from its frames."""
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy.typing as npt
+import zmq
+
+from zmqruntime.messages import ErrorCode
+from zmqruntime.streaming.compression import decompress
+from zmqruntime.streaming.exceptions import ArrayFramesError, SegmentError
+from zmqruntime.streaming.frames import count_bytes, decode_array
+from zmqruntime.streaming.segments import open_segment
+from zmqruntime.streaming.wire import Delivery, ImageMessage, Packing, PointsMessage, SegmentProbe
+
+__all__ = ["can_open", "read_array"]
+
+
+def can_open(probe: SegmentProbe | None) -> bool:
+    """Whether we share memory with whoever made the probe."""
+    if probe is None:
+        return False
+    try:
+        with open_segment(probe.name, len(probe.content)) as mapped:
+            return mapped[:] == probe.content
+    except SegmentError:
+        return False
+
+
+def read_array(
+    delivery: Delivery, frames: Sequence[zmq.Frame], on_release: Callable[[], None]
+) -> npt.NDArray[Any] | None:
+    """The array of a delivery, read-only; None where there is none, with shapes and ROIs.
+
+    ``on_release`` is called, on any thread, once nothing refers to an array in a segment any more.
+
+    Raises:
+        ArrayFramesError: the frames are not an array.
+        SegmentError: the segment cannot be opened.
+    """
+    if not isinstance(delivery.content, ImageMessage | PointsMessage):
+        return None
+    if not frames:
+        raise ArrayFramesError(ErrorCode.INVALID, "an array needs its header")
+    head, bodies = frames[0].buffer, [frame.buffer for frame in frames[1:]]
+    if delivery.segment is not None:
+        mapped = open_segment(delivery.segment.name, delivery.segment.nbytes)
+        weakref.finalize(mapped, on_release).atexit = False
+        return decode_array([head, memoryview(mapped)])
+    body = bodies[0] if len(bodies) == 1 else memoryview(b"".join(bodies))
+    if delivery.packing is Packing.BLOSC2:
+        return decode_array([head, decompress(body, count_bytes(head))])
+    return decode_array([head, body])

@@ -1,0 +1,101 @@
+"""The memory of a producer: blocks that are filled, sent, and used again, within a budget.
+
+Not for several threads at once; a stream holds its lock around every call.
+"""
+
+import mmap
+import os
+from dataclasses import dataclass, field
+
+from zmqruntime.streaming.segments import create_segment, remove_segment
+
+__all__ = ["Block", "BlockPool"]
+
+_PAGE = mmap.PAGESIZE
+_MAX_SEGMENTS = 256  # each is an open file
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """Memory for one array, longer than that perhaps. ``segment`` is the name by which a viewer can open it."""
+
+    memory: memoryview
+    capacity: int
+    segment: str | None = None
+    reusable: bool = True
+    owner_pid: int = field(default_factory=os.getpid)
+
+    def discard(self) -> None:
+        """Take the segment's name away. Its memory goes with the last array on it."""
+        if self.segment is not None and self.owner_pid == os.getpid():
+            remove_segment(self.segment)
+
+
+class BlockPool:
+    """Blocks of ``budget`` bytes altogether, used and free ones."""
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self.total = 0
+        self.segments = 0
+        self._free: list[Block] = []
+        self._all: set[Block] = set()
+
+    def acquire(self, nbytes: int, shared: bool) -> Block | None:
+        """A block of at least ``nbytes``, or None if there is no room. ``shared`` if it should be a segment."""
+        for index in range(len(self._free) - 1, -1, -1):  # the last one that was freed is the warmest
+            block = self._free[index]
+            if nbytes <= block.capacity <= 2 * nbytes + _PAGE and (block.segment is not None) == shared:
+                return self._free.pop(index)
+        capacity = max(_PAGE, -(-nbytes // _PAGE) * _PAGE)
+        while self.total + capacity > self.budget and self._free:
+            self._drop(self._free.pop(0))
+        if self.total + capacity > self.budget:
+            return None
+        block = self._make(capacity, shared)
+        self.total += block.capacity
+        self._all.add(block)
+        return block
+
+    def adopt(self, memory: memoryview) -> Block | None:
+        """Count memory that is not ours, as long as it is in use; None if there is no room."""
+        while self.total + memory.nbytes > self.budget and self._free:
+            self._drop(self._free.pop(0))
+        if self.total + memory.nbytes > self.budget:
+            return None
+        block = Block(memory, memory.nbytes, reusable=False)
+        self.total += block.capacity
+        self._all.add(block)
+        return block
+
+    def give_back(self, block: Block) -> None:
+        """The block is in use no more."""
+        if block not in self._all:
+            return
+        if block.reusable:
+            self._free.append(block)
+        else:
+            self._drop(block)
+
+    def close(self) -> None:
+        """Remove all segments, also of blocks that are in use."""
+        for block in list(self._all):
+            self._drop(block)
+        self._free.clear()
+
+    def _make(self, capacity: int, shared: bool) -> Block:
+        if shared and self.segments < _MAX_SEGMENTS:
+            try:
+                name, mapped = create_segment(capacity)
+            except OSError:
+                pass  # no room in shared memory: the array goes as frames from memory of our own
+            else:
+                self.segments += 1
+                return Block(memoryview(mapped), capacity, name)
+        return Block(memoryview(mmap.mmap(-1, capacity)), capacity)
+
+    def _drop(self, block: Block) -> None:
+        self._all.discard(block)
+        self.total -= block.capacity
+        self.segments -= block.segment is not None
+        block.discard()

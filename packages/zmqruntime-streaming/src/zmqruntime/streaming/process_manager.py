@@ -1,0 +1,271 @@
+"""A viewer as a process: started if none answers, else found, checked, stopped; its log is shown when it fails."""
+
+import abc
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Self
+
+import msgspec
+import zmq
+
+from zmqruntime.codec import Decoder, encode
+from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.exceptions import (
+    ConnectionFailedError,
+    MessageError,
+    PortInUseError,
+    RequestTimeoutError,
+    ServerStartError,
+)
+from zmqruntime.identity import ProcessIdentity
+from zmqruntime.launch import Lifetime, ServerSpec
+from zmqruntime.lock import FileLock
+from zmqruntime.messages import OkResponse, PingRequest, PongResponse, Request, Response, ShutdownRequest
+from zmqruntime.streaming.link import ViewerAddress
+from zmqruntime.streaming.segments import sweep_segments
+from zmqruntime.streaming.server import StreamingVisualizerServer
+from zmqruntime.transport import get_default_transport_mode, is_listening, prepare_private_dir, remove_ipc_socket
+
+__all__ = ["VisualizerProcessManager"]
+
+_KEEP_MEMORY = MappingProxyType(
+    {
+        "MALLOC_TRIM_THRESHOLD_": str(256 * 1024 * 1024),
+        "MALLOC_MMAP_THRESHOLD_": str(256 * 1024 * 1024),
+        "MALLOC_TOP_PAD_": str(64 * 1024 * 1024),
+    }
+)
+_LOG_ROTATE_BYTES = 5 * 1024 * 1024
+_LOG_TAIL_BYTES = 4096
+_PING_SECONDS = 3.0
+_LOOK_MS = 50  # there is no one event for "it answers" and "it has ended" that all systems have
+
+
+class VisualizerProcessManager(abc.ABC):
+    """The viewer on one port of this machine; subclasses say how it is started.
+
+    Args:
+        port: the viewer's data port.
+        transport_mode: IPC or TCP; IPC where the platform has it.
+        config: what the viewer and its producers agree on.
+        persistent: whether a viewer that was started here outlives :meth:`close`.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        *,
+        transport_mode: TransportMode | None = None,
+        config: ZMQConfig | None = None,
+        persistent: bool = True,
+    ) -> None:
+        self.config = config or ZMQConfig()
+        self.port = int(port)
+        self.persistent = persistent
+        self.transport_mode = transport_mode or get_default_transport_mode()
+        self._address = ViewerAddress(self.port, None, self.transport_mode, self.config)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @abc.abstractmethod
+    def get_launch_command(self) -> list[str]:
+        """The program of the viewer and its arguments. It must serve ``self.port`` until it is told to end."""
+
+    def get_launch_env(self) -> Mapping[str, str]:
+        """The environment of the viewer: this process's own, and glibc's malloc told to keep memory for the next image.
+
+        By default it gives the memory of a large array back to the system, and the next one is made of new pages, one
+        page fault each: a third of the time that such an array takes over TCP.
+        """
+        return {**_KEEP_MEMORY, **os.environ}
+
+    def server_command(self, server: type[StreamingVisualizerServer] | str, **options: Any) -> list[str]:
+        """For :meth:`get_launch_command`: a server class, or ``module:Class``, run as it is in a process of its own."""
+        spec = ServerSpec(
+            target=server if isinstance(server, str) else ServerSpec.target_of(server),
+            port=self.port,
+            transport_mode=self.transport_mode,
+            config=self.config,
+            options=options,
+            sys_path=sys.path,
+        )
+        arguments = [Lifetime.PERSISTENT, msgspec.json.encode(spec).decode()]
+        return [sys.executable, "-P", "-m", "zmqruntime.server_process", *arguments]
+
+    @property
+    def log_path(self) -> Path:
+        """Where what the viewer prints goes."""
+        return self.config.server_dir(self.port) / "viewer.log"
+
+    def start(self, timeout: float = 30.0) -> PongResponse:
+        """Attach to the viewer of this port, or start one and wait until it answers; says who it is.
+
+        Raises:
+            ServerStartError: it ended, or did not answer in time; the error has the end of its log.
+            PortInUseError: something that is not a viewer of ours listens there; it is left alone.
+            ConnectionFailedError: another process is still starting one.
+        """
+        deadline = time.monotonic() + timeout
+        folder = prepare_private_dir(self.config.home / self.config.ipc_socket_dir)
+        lock = FileLock(folder / f"{self.config.ipc_socket_prefix}-{self.port}.start.lock")
+        if not lock.acquire(timeout):
+            raise ConnectionFailedError(f"another process is still starting the viewer on port {self.port}")
+        try:
+            if self._is_listening():
+                pong = self.health(max(_PING_SECONDS, deadline - time.monotonic()))
+                if pong is None:
+                    raise PortInUseError(
+                        f"port {self.port} is taken, but what listens there does not answer as a viewer; "
+                        "choose another port, or end it yourself if you know it"
+                    )
+                return pong
+            return self._launch(deadline, timeout)
+        finally:
+            lock.release()
+
+    def health(self, timeout: float = _PING_SECONDS) -> PongResponse | None:
+        """Who the viewer is, None if none answers within ``timeout`` seconds."""
+        if not self._is_listening():
+            return None
+        with contextlib.suppress(RequestTimeoutError, MessageError):
+            response = self._ask(PingRequest(), timeout)
+            return response if isinstance(response, PongResponse) else None
+        return None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the viewer answers."""
+        return self.health() is not None
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """End the viewer, whoever started it; one that was started here is killed if it does not end by itself.
+
+        Does nothing if there is none.
+
+        Raises:
+            RequestTimeoutError: a viewer that was started elsewhere still runs.
+        """
+        pong = self.health(min(timeout, _PING_SECONDS))
+        process, self._process = self._process, None
+        if pong is not None:
+            with contextlib.suppress(RequestTimeoutError, MessageError):
+                response = self._ask(ShutdownRequest(), timeout)
+                if isinstance(response, OkResponse):
+                    ProcessIdentity(pong.pid, pong.process_start).wait(timeout)
+        if process is not None:
+            _end(process, timeout if pong is not None else 0.0)
+        elif pong is not None and ProcessIdentity(pong.pid, pong.process_start).is_running():
+            raise RequestTimeoutError(
+                f"the viewer, process {pong.pid}, still runs {timeout:g} s after it was told to end"
+            )
+        if self.transport_mode is TransportMode.IPC:
+            for port in (self.port, self._control_port):
+                remove_ipc_socket(port, self.config)  # of a viewer that was killed
+        sweep_segments()
+
+    def close(self) -> None:
+        """Let go: a viewer that was started here and is not ``persistent`` is stopped. May be called twice."""
+        if not self.persistent and self._process is not None:
+            self.stop()
+        process, self._process = self._process, None
+        if process is not None and process.poll() is None:
+            process.returncode = 0  # it outlives us: keeps Popen from warning of a process that nobody waited for
+
+    def log_tail(self, nbytes: int = _LOG_TAIL_BYTES) -> str:
+        """The end of the viewer's log."""
+        return _tail(self.log_path, 0, nbytes)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    # --- inside ----------------------------------------------------------------------------------------------------
+
+    def _launch(self, deadline: float, timeout: float) -> PongResponse:
+        path = self.log_path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists() and path.stat().st_size > _LOG_ROTATE_BYTES:
+                path.replace(path.with_name("viewer.log.1"))
+            log = path.open("ab")
+        except OSError as error:
+            raise ServerStartError(f"cannot write the viewer's log {path}: {error.strerror or error}") from error
+        command = list(self.get_launch_command())
+        with log:
+            begin = log.tell()
+            try:
+                process = subprocess.Popen(
+                    command,
+                    env=dict(self.get_launch_env()),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise ServerStartError(f"cannot run {command[0]}: {error.strerror or error}") from error
+        response = self._ask_while(process, deadline)
+        if isinstance(response, PongResponse):
+            self._process = process
+            return response
+        ended = process.poll() is not None
+        _end(process, 0.0)
+        what = f"ended with exit code {process.returncode}" if ended else f"did not answer within {timeout:g} s"
+        raise ServerStartError(
+            f"the viewer for port {self.port} {what}; its log is {path}", _tail(path, begin, _LOG_TAIL_BYTES)
+        )
+
+    def _ask_while(self, process: "subprocess.Popen[bytes]", deadline: float) -> Response | None:
+        """The answer to a ping, which waits at our end until the viewer listens; None if the viewer ends before."""
+        with zmq.Context() as context, self._address.connect(context, zmq.DEALER, self._control_port) as sock:
+            sock.linger = 0
+            sock.send_multipart([b"", encode(PingRequest())])
+            while time.monotonic() < deadline and process.poll() is None:
+                if sock.poll(_LOOK_MS):
+                    return _decode(sock.recv_multipart()[-1])
+        return None
+
+    def _ask(self, request: Request, timeout: float) -> Response:
+        with zmq.Context() as context, self._address.connect(context, zmq.DEALER, self._control_port) as sock:
+            sock.linger = 0
+            sock.send_multipart([b"", encode(request)])
+            if not sock.poll(int(timeout * 1000)):
+                raise RequestTimeoutError(f"the viewer on port {self.port} did not reply within {timeout:g} s")
+            return _decode(sock.recv_multipart()[-1])
+
+    @property
+    def _control_port(self) -> int:
+        return self.port + self.config.control_port_offset
+
+    def _is_listening(self) -> bool:
+        return is_listening(self._control_port, self._address.host, self.transport_mode, self.config)
+
+
+_decode: Decoder[Response] = Decoder(Response)
+
+
+def _end(process: "subprocess.Popen[bytes]", grace: float) -> None:
+    """Wait for a child of ours for ``grace`` seconds, then kill it."""
+    try:
+        process.wait(grace)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _tail(path: Path, begin: int, nbytes: int) -> str:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(begin, size - nbytes))
+            return file.read().decode(errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,371 @@
+"""The inside of a stream: its memory, what waits in it, and the thread that sends that as the viewer has room.
+
+Any thread puts items, under one lock; only the loop's thread touches sockets.
+"""
+
+import concurrent.futures
+import contextlib
+import itertools
+import mmap
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import zmq
+
+from zmqruntime.ack_listener import GlobalAckListener
+from zmqruntime.codec import encode
+from zmqruntime.exceptions import ClosedError
+from zmqruntime.identity import ProcessIdentity
+from zmqruntime.loop import SocketLoop
+from zmqruntime.queue_tracker import GlobalQueueTrackerRegistry, QueueTracker
+from zmqruntime.streaming.backlog import Backlog, Item, Policy
+from zmqruntime.streaming.compression import Compression, Gauge, compress, prepare
+from zmqruntime.streaming.exceptions import StreamTimeoutError, ViewerCommandError
+from zmqruntime.streaming.link import ViewerAddress, ViewerLink
+from zmqruntime.streaming.pool import Block, BlockPool
+from zmqruntime.streaming.segments import create_segment, remove_segment, sweep_segments
+from zmqruntime.streaming.wire import (
+    CommandReply,
+    Content,
+    Delivery,
+    FromViewer,
+    Packing,
+    SegmentProbe,
+    SegmentRef,
+    StreamHello,
+    StreamReport,
+    StreamWelcome,
+    ViewerAction,
+    ViewerCommand,
+)
+
+__all__ = ["Sender"]
+
+Reply = concurrent.futures.Future[Sequence[zmq.Frame]]
+
+_MIN_SHARED_BYTES = 64 * 1024  # below, a frame costs less than opening a segment
+_LINE_BYTES = 16 * 1024 * 1024  # on a line at once: more only leaves the caches of both sides; two arrays always may
+_SHARE = 2  # of the budget a half may be on its way, or be kept by the viewer; the other is for what comes next
+
+
+class Sender:
+    """See :class:`zmqruntime.streaming.ImageStream`, whose arguments these are."""
+
+    def __init__(
+        self, address: ViewerAddress, policy: Policy, budget: int, share: bool, compression: Compression
+    ) -> None:
+        self.address = address
+        self.changed = threading.Condition(threading.RLock())
+        self.pool = BlockPool(budget)
+        self.backlog = Backlog(policy, self.pool.give_back, self._note_skipped)
+        self.welcome: StreamWelcome | None = None
+        self.displayed = self.failed = self.put_count = 0
+        self._policy = policy
+        self._share = share
+        self._tickets = itertools.count(1)
+        self._commands: dict[int, Reply] = {}
+        self._gauge = Gauge()
+        self._compression = compression
+        if compression is Compression.ALWAYS or (compression is Compression.AUTO and not address.is_local):
+            self._packs = prepare()
+        else:
+            self._packs = False
+        self._sent: dict[int, tuple[float, int]] = {}
+        self._last_done = 0.0
+        self._tracker: QueueTracker | None = None
+        self._pid = os.getpid()
+        self._closed = False
+        self._hello = self._make_hello()
+        self._loop = SocketLoop(f"stream-{address.port}")
+        try:
+            self._link = ViewerLink(self._loop, address, self._greet, self._on_message, self._on_lost)
+        except BaseException:
+            self._loop.dispose()
+            self._release()
+            raise
+        self._loop.at_end = self._at_end
+        self._loop.start()
+
+    # --- from any thread -------------------------------------------------------------------------------------------
+
+    @property
+    def largest(self) -> int:
+        """The longest array that can be sent, in bytes."""
+        return self.pool.budget // _SHARE // mmap.PAGESIZE * mmap.PAGESIZE
+
+    def take_block(self, nbytes: int, deadline: float) -> Block | None:
+        """Memory for an array; None where it has to be skipped for lack of room."""
+        shared = self._share and nbytes >= _MIN_SHARED_BYTES
+        return self.make_room(lambda: self.pool.acquire(nbytes, shared), deadline)
+
+    def make_room(self, get: Callable[[], Block | None], deadline: float) -> Block | None:
+        """What ``get`` gives once there is room for it; None with ``latest`` if that would mean to wait.
+
+        Raises:
+            StreamTimeoutError: there is none at the deadline.
+        """
+        with self.changed:
+            while (block := get()) is None:
+                self.check_open()
+                if self.backlog.forget_current():
+                    continue
+                may_skip = self._policy is Policy.LATEST or (self._policy is Policy.BLOCK and self.welcome is None)
+                if may_skip and self.backlog.skip_oldest():
+                    continue
+                if may_skip:
+                    return None
+                self._wait(deadline, "the memory budget of the stream is full")
+            return block
+
+    def wait_for_turn(self, deadline: float) -> None:
+        """With ``block``, wait until the viewer has room for one more, or there is no viewer."""
+        with self.changed:
+            while self._policy is Policy.BLOCK and self.welcome is not None and self._is_full(self.welcome):
+                self._wait(deadline, "the viewer takes no more")
+
+    def put(
+        self,
+        content: Content,
+        key: tuple[object, ...],
+        block: Block,
+        nbytes: int,
+        header: bytes | None = None,
+        itemsize: int = 1,
+    ) -> None:
+        """Send it when the viewer has room."""
+        with self.changed:
+            self.check_open()
+            self.put_count += 1
+            self.backlog.put(Item(next(self._tickets), content, key, block, nbytes, header, itemsize=itemsize))
+        self._loop.call_soon(self._pump)
+
+    def skip(self) -> None:
+        """Count something that was not even put."""
+        with self.changed:
+            self.put_count += 1
+            self.backlog.skipped += 1
+
+    def give_back_later(self, block: Block) -> None:
+        """The block is not needed; may be called at any moment, by the garbage collector too."""
+        self._loop.call_soon(lambda: self._give_back(block))
+
+    def command(self, action: ViewerAction, arguments: dict[str, Any], timeout: float) -> Sequence[zmq.Frame]:
+        """Let the viewer do something; gives the frames of its reply.
+
+        Raises:
+            ViewerCommandError: it cannot.
+            StreamTimeoutError: it did not reply in time, or there is no viewer.
+        """
+        self.check_open()
+        reply: Reply = concurrent.futures.Future()
+        self._loop.call_soon(lambda: self._send_command(action, arguments, reply))
+        try:
+            return reply.result(timeout)
+        except TimeoutError as error:
+            raise StreamTimeoutError(
+                f"the viewer on port {self.address.port} did not reply to {action} within {timeout:g} s"
+            ) from error
+
+    def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Wait for something that the loop's thread changes; False at the deadline."""
+        with self.changed:
+            return self.changed.wait_for(lambda: self._closed or condition(), timeout) and condition()
+
+    def check_open(self) -> None:
+        """Raises ClosedError after the end, and in a forked child."""
+        if self._closed or os.getpid() != self._pid:
+            raise ClosedError("this stream was closed, or made before a fork; make a new one")
+
+    def close(self) -> None:
+        """End the thread and remove the segments. May be called twice; in a forked child it does nothing."""
+        if os.getpid() != self._pid:
+            return
+        with self.changed:
+            self._closed = True
+            self.changed.notify_all()
+        self._loop.stop()
+        self._loop.join()
+
+    def _wait(self, deadline: float, why: str) -> None:
+        left = deadline - time.monotonic()
+        if left <= 0 or not self.changed.wait(left):
+            raise StreamTimeoutError(
+                f"{why}, and the viewer on port {self.address.port} did not change that in time; look whether it "
+                "hangs, raise the timeout or the memory_budget, or use Policy.LATEST"
+            )
+        self.check_open()
+
+    def _is_full(self, welcome: StreamWelcome) -> bool:
+        return bool(self.backlog.waiting) or len(self.backlog.in_flight) >= welcome.window
+
+    def _give_back(self, block: Block) -> None:
+        with self.changed:
+            self.pool.give_back(block)
+            self.changed.notify_all()
+
+    # --- on the loop's thread ---------------------------------------------------------------------------------------
+
+    def _make_hello(self) -> StreamHello:
+        sweep_segments()
+        owner = ProcessIdentity.current()
+        hello = StreamHello(stream_id=uuid.uuid4().hex, pid=owner.pid, process_start=owner.start)
+        self._probe: str | None = None
+        if self._share:
+            with contextlib.suppress(OSError):
+                content = os.urandom(16)
+                self._probe, mapped = create_segment(len(content))
+                mapped[:] = content
+                self._probe_memory = mapped
+                probe = SegmentProbe(self._probe, content)
+                return StreamHello(stream_id=hello.stream_id, pid=owner.pid, process_start=owner.start, probe=probe)
+        return hello
+
+    def _greet(self) -> StreamHello:
+        hello = self._hello
+        return StreamHello(
+            stream_id=hello.stream_id,
+            pid=hello.pid,
+            process_start=hello.process_start,
+            probe=hello.probe,
+            ack_port=GlobalAckListener().port,
+        )
+
+    def _pump(self) -> None:
+        with self.changed:
+            welcome = self.welcome
+            while welcome is not None and (item := self._next(welcome)) is not None:
+                self._send(item, welcome)
+            self.changed.notify_all()
+
+    def _next(self, welcome: StreamWelcome) -> Item | None:
+        limit = self.largest
+        if not welcome.shares_memory:
+            limit = min(limit, max(_LINE_BYTES, 2 * self.backlog.next_bytes))
+        return self.backlog.send_next(welcome.window, limit)
+
+    def _send(self, item: Item, welcome: StreamWelcome) -> None:
+        if self._tracker is not None and not item.is_repeat:
+            self._tracker.register_sent(item.content.image_id)
+        item.was_sent = True
+        segment = self._segment_for(item, welcome)
+        body: memoryview | bytes = item.block.memory[: item.nbytes]
+        packing = Packing.PLAIN
+        if segment is None and item.header is not None and self._is_worth_packing(item, welcome):
+            body, packing = compress(item.block.memory[: item.nbytes], item.itemsize), Packing.BLOSC2
+        delivery = encode(Delivery(ticket=item.ticket, content=item.content, segment=segment, packing=packing))
+        if item.header is None:
+            frames: list[bytes | memoryview] = [delivery]
+        elif segment is not None:
+            frames = [delivery, item.header]
+        else:
+            frames = [delivery, item.header, *_pieces(body, self.address.config.max_message_bytes)]
+            self._sent[item.ticket] = (time.monotonic(), len(body))
+        self._link.send(frames)
+
+    def _segment_for(self, item: Item, welcome: StreamWelcome) -> SegmentRef | None:
+        may_lend = self.backlog.lent_bytes + item.nbytes <= self.largest
+        if item.block.segment is None or not welcome.shares_memory or not may_lend:
+            return None
+        self.backlog.lend(item)
+        return SegmentRef(item.block.segment, item.nbytes)
+
+    def _is_worth_packing(self, item: Item, welcome: StreamWelcome) -> bool:
+        if not self._packs or Packing.BLOSC2 not in welcome.packings or not item.nbytes:
+            return False
+        if self._compression is Compression.ALWAYS:
+            return True
+        return self._gauge.is_worth_it(item.block.memory[: item.nbytes], item.itemsize)
+
+    def _on_message(self, message: FromViewer, rest: Sequence[zmq.Frame]) -> None:
+        match message:
+            case StreamWelcome():
+                with self.changed:
+                    self.welcome = message
+                    self._share = message.shares_memory
+                    self._tracker = GlobalQueueTrackerRegistry().get_or_create_tracker(
+                        message.viewer_port, message.viewer_type
+                    )
+                self._pump()
+            case StreamReport():
+                self._take_report(message)
+            case CommandReply():
+                reply = self._commands.pop(message.number, None)
+                if reply is not None and reply.set_running_or_notify_cancel():
+                    if message.error is None:
+                        reply.set_result(rest)
+                    else:
+                        reply.set_exception(ViewerCommandError(message.error))
+
+    def _take_report(self, report: StreamReport) -> None:
+        listener = GlobalAckListener()
+        for ack in report.acks:
+            listener.take(ack)
+        failed = {ack.image_id for ack in report.acks if ack.error is not None}
+        with self.changed:
+            for ticket in report.done:
+                self._note_done(ticket, failed)
+            for ticket in report.released:
+                self.backlog.released(ticket)
+        self._pump()
+
+    def _note_done(self, ticket: int, failed: set[str]) -> None:
+        item = self.backlog.in_flight.get(ticket)
+        if item is None:
+            return
+        has_failed = item.content.image_id in failed
+        if not item.is_repeat:
+            self.failed += has_failed
+            self.displayed += not has_failed
+        self.backlog.done(ticket, keep=not has_failed)
+        sent = self._sent.pop(ticket, None)
+        if sent is not None:
+            now = time.monotonic()
+            self._gauge.note_sent(sent[1], now - max(sent[0], self._last_done))
+            self._last_done = now
+
+    def _note_skipped(self, item: Item) -> None:
+        if self._tracker is not None and item.was_sent and not item.is_repeat:
+            self._tracker.mark_failed(item.content.image_id, "the viewer closed before it was shown")
+
+    def _send_command(self, action: ViewerAction, arguments: dict[str, Any], reply: Reply) -> None:
+        if self.welcome is None:
+            reply.set_exception(ViewerCommandError(f"no viewer answers on port {self.address.port}; start one"))
+            return
+        number = next(self._tickets)
+        self._commands[number] = reply
+        reply.add_done_callback(lambda _: self._commands.pop(number, None))
+        self._link.send([encode(ViewerCommand(number=number, action=action, arguments=arguments))])
+
+    def _on_lost(self) -> None:
+        commands, self._commands = self._commands, {}
+        for reply in commands.values():
+            if reply.set_running_or_notify_cancel():
+                reply.set_exception(ViewerCommandError(f"the viewer on port {self.address.port} went away"))
+        self._sent.clear()
+        with self.changed:
+            self.welcome = None
+            self.backlog.lost()
+            self.changed.notify_all()
+
+    def _at_end(self) -> None:
+        self._link.close()
+        with self.changed:
+            if self._tracker is not None:
+                for item in self.backlog.in_flight.values():
+                    self._tracker.mark_failed(item.content.image_id, "the stream was closed before it was shown")
+            self._release()
+
+    def _release(self) -> None:
+        self.pool.close()
+        if self._probe is not None:
+            remove_segment(self._probe)
+
+
+def _pieces(body: memoryview | bytes, limit: int) -> list[memoryview]:
+    """The body in frames of which none is too long for a viewer; at least one, though it be empty."""
+    view = memoryview(body)
+    return [view[start : start + limit] for start in range(0, max(1, len(view)), limit)]

@@ -1,0 +1,408 @@
+"""The viewer's side: arrays, shapes and points come in, are displayed in order, and are acknowledged in stages."""
+
+import abc
+import contextlib
+import logging
+import time
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import zmq
+
+from zmqruntime.codec import Decoder, encode
+from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.exceptions import MessageError
+from zmqruntime.messages import AckStage, ImageAck, ROIMessage, Shape, ShapesMessage
+from zmqruntime.server import ZMQServer
+from zmqruntime.streaming.compression import is_available
+from zmqruntime.streaming.display import DisplayItem, DisplayQueue, DisplayThread, Fate
+from zmqruntime.streaming.exceptions import SegmentError, ViewerCommandError
+from zmqruntime.streaming.frames import encode_array
+from zmqruntime.streaming.intake import can_open, read_array
+from zmqruntime.streaming.link import ViewerAddress
+from zmqruntime.streaming.peers import Peers
+from zmqruntime.streaming.segments import sweep_segments
+from zmqruntime.streaming.wire import (
+    CommandReply,
+    Delivery,
+    FromProducer,
+    FromViewer,
+    ImageMessage,
+    Packing,
+    PointsMessage,
+    Position,
+    StreamBye,
+    StreamHello,
+    StreamReport,
+    StreamWelcome,
+    ViewerAction,
+    ViewerCommand,
+)
+from zmqruntime.transport import LOOPBACK, get_default_transport_mode, is_listening
+
+__all__ = ["StreamingVisualizerServer"]
+
+_log = logging.getLogger(__name__)
+
+_PER_TURN = 64
+_WINDOW = 16
+_LOOK_SECONDS = 1.0
+
+T = TypeVar("T")
+
+
+class StreamingVisualizerServer(ZMQServer, abc.ABC):
+    """Displays what producers send to its data port. Subclasses say how, in :meth:`display_image`.
+
+    What is to be displayed is handed over on one thread, in the order of its arrival: on a thread of the server's
+    own, or, with ``has_display_thread = False`` and :meth:`wake_display`, on the one of a window's event loop.
+
+    Args:
+        port: the data port; by default 5555 for napari, 5565 for Fiji.
+        host: an address to bind TCP to; naming one selects TCP.
+        transport_mode: IPC or TCP; IPC where the platform has it and no host is named.
+        config: what the viewer and its producers agree on.
+        ack_port: where another process of this machine listens for acknowledgements; the configuration's
+            ``shared_ack_port`` when None. Producers get theirs on their own connection in any case.
+        window: how many deliveries of one producer may be here, not yet displayed.
+    """
+
+    data_socket_type = zmq.ROUTER
+    viewer_type: ClassVar[str] = "viewer"
+    """What the viewer is, for example ``napari``; acknowledgements and trackers carry it."""
+    has_display_thread: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        port: int,
+        *,
+        host: str | None = None,
+        transport_mode: TransportMode | None = None,
+        config: ZMQConfig | None = None,
+        ack_port: int | None = None,
+        window: int = _WINDOW,
+    ) -> None:
+        super().__init__(int(port), host=host, transport_mode=transport_mode, config=config)
+        self.ack_port = self.config.shared_ack_port if ack_port is None else ack_port
+        self._window = max(1, window)
+        self._decode_stream: Decoder[FromProducer] = Decoder(FromProducer)
+        self._queue = DisplayQueue()
+        self._acks: deque[tuple[bytes, ImageAck]] = deque()
+        self._done: deque[tuple[bytes, int]] = deque()
+        self._released: deque[tuple[bytes, int]] = deque()
+        self._open_items: set[DisplayItem] = set()
+        self._settling: list[tuple[DisplayItem, set[DisplayItem]]] = []
+        self._fate: Fate | None = None
+        self._is_deferred = False
+        self._bad = 0
+        self._ack_socket: zmq.Socket[bytes] | None = None
+        self._look_for_listener_at = 0.0
+        self._is_report_due = False
+
+    # --- for subclasses: called on the display thread ---------------------------------------------------------------
+
+    @abc.abstractmethod
+    def display_image(self, image_data: npt.NDArray[Any], metadata: dict[str, Any]) -> None:
+        """Show an image. What this raises is reported as the reason why it failed.
+
+        Args:
+            image_data: read-only, and perhaps in the producer's memory, which is lent as long as the array is
+                referred to: copy what is to stay.
+            metadata: the producer's, with ``image_id``, ``layer_name`` and ``position``.
+        """
+
+    def display_points(
+        self, points: npt.NDArray[Any], features: dict[str, list[Any]], metadata: dict[str, Any]
+    ) -> None:
+        """Show points (points, axes) in pixels, each with a value of every feature."""
+        raise NotImplementedError(f"a {self.viewer_type} viewer does not show points")
+
+    def display_shapes(self, shapes: list[Shape], metadata: dict[str, Any]) -> None:
+        """Show shapes."""
+        raise NotImplementedError(f"a {self.viewer_type} viewer does not show shapes")
+
+    def display_rois(self, rois: list[bytes], names: list[str], metadata: dict[str, Any]) -> None:
+        """Show ImageJ ROIs, each as in a ``.roi`` file."""
+        raise NotImplementedError(f"a {self.viewer_type} viewer does not show ImageJ ROIs")
+
+    def display_batch(self, items: Sequence[DisplayItem]) -> None:
+        """Show all that waited, each by :meth:`display`; a subclass may draw once for all of them."""
+        for item in items:
+            self.display(item)
+
+    def clear(self, layer_name: str | None) -> None:
+        """Remove a layer, or all of them."""
+        raise NotImplementedError(f"a {self.viewer_type} viewer cannot be cleared")
+
+    def navigate(self, position: Position) -> None:
+        """Go to a position."""
+        raise NotImplementedError(f"a {self.viewer_type} viewer cannot navigate")
+
+    def take_screenshot(self) -> npt.NDArray[np.uint8]:
+        """A picture of the window: (rows, columns, RGB or RGBA), uint8."""
+        raise NotImplementedError(f"a {self.viewer_type} viewer makes no screenshots")
+
+    def defer_ack(self) -> Fate:
+        """For use inside ``display_...``: its return does not mean that the thing is on the screen.
+
+        The caller keeps what this gives and calls its ``displayed()`` after the draw, from any thread.
+        """
+        if self._fate is None:
+            raise RuntimeError("defer_ack() is only for use inside display_image and its like")
+        self._is_deferred = True
+        return self._fate
+
+    def wake_display(self) -> None:
+        """Called on the I/O thread when something waits; a window makes its own thread call display_waiting()."""
+
+    def display_waiting(self) -> None:
+        """Display all that waits; on the one thread that displays."""
+        items = self._queue.take_all()
+        if not items:
+            return
+        try:
+            self.display_batch(items)
+        except Exception as error:  # noqa: BLE001 - the display goes on with what comes next
+            _log.exception("a batch could not be displayed")
+            for item in items:
+                self._end(item, f"{type(error).__name__}: {error}")
+
+    def display(self, item: DisplayItem) -> None:
+        """Display one item, or carry out one command, and report what became of it."""
+        if item not in self._open_items:
+            return
+        fate = Fate(item, self._end)
+        self._fate, self._is_deferred = fate, False
+        try:
+            self._show(item)
+        except Exception as error:  # noqa: BLE001 - it goes to whoever sent the item
+            _log.warning("%s could not be displayed", type(item.content).__name__, exc_info=True)
+            item.array = None
+            fate.failed(str(error) if isinstance(error, NotImplementedError) else f"{type(error).__name__}: {error}")
+        else:
+            item.array = None
+            if not self._is_deferred:
+                fate.displayed()
+        finally:
+            self._fate = None
+
+    # --- life ------------------------------------------------------------------------------------------------------
+
+    def on_open(self, stack: contextlib.ExitStack) -> None:
+        """Sweep what a crash left, and start to display."""
+        sweep_segments()
+        self._peers = Peers(self.loop, sweep_segments)
+        stack.callback(self._close_ack_socket)
+        stack.callback(self._peers.close)
+        stack.callback(self._report)
+        if self.has_display_thread:
+            thread = DisplayThread(self._queue, self.display_waiting)
+            stack.callback(thread.join)
+        stack.callback(self._queue.close)
+
+    # --- inside, on the I/O thread ----------------------------------------------------------------------------------
+
+    def on_data_readable(self) -> None:
+        """Take in what producers sent."""
+        for _ in range(_PER_TURN):
+            try:
+                frames = self.data_socket.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                break
+            try:
+                self._take(
+                    frames[0].bytes, self._decode_stream(frames[1].buffer if len(frames) > 1 else b""), frames[2:]
+                )
+            except MessageError as error:
+                self._note_bad(error)
+        self._report()
+
+    def _take(self, peer: bytes, message: FromProducer, frames: Sequence[zmq.Frame]) -> None:
+        match message:
+            case StreamHello():
+                shares = can_open(message.probe)
+                self._peers.add(peer, message, watch=shares)
+                self._send(peer, self._welcome(shares))
+            case StreamBye():
+                self._peers.remove(peer)
+            case Delivery():
+                self._receive(peer, message, frames)
+            case ViewerCommand():
+                self._put(DisplayItem(peer, message, message.number))
+
+    def _receive(self, peer: bytes, delivery: Delivery, frames: Sequence[zmq.Frame]) -> None:
+        item = DisplayItem(peer, delivery.content, delivery.ticket)
+        self._open_items.add(item)
+        try:
+            item.array = read_array(delivery, frames, lambda: self._on_released(peer, delivery.ticket))
+        except (MessageError, SegmentError) as error:
+            if delivery.segment is not None:
+                self._released.append((peer, delivery.ticket))
+            self._end(item, str(error))
+            return
+        self._acks.append((peer, self._ack(item, AckStage.RECEIVED, None)))
+        self._put(item)
+
+    def _put(self, item: DisplayItem) -> None:
+        self._open_items.add(item)
+        self._queue.put(item)
+        self.wake_display()
+
+    def _welcome(self, shares: bool) -> StreamWelcome:
+        return StreamWelcome(
+            instance_id=self.instance_id,
+            viewer_type=self.viewer_type,
+            viewer_port=self.port,
+            window=self._window,
+            shares_memory=shares,
+            packings=[Packing.PLAIN, Packing.BLOSC2] if is_available() else [Packing.PLAIN],
+        )
+
+    def _report(self) -> None:
+        """Tell each producer what became of its deliveries."""
+        self._is_report_due = False
+        reports: defaultdict[bytes, StreamReport] = defaultdict(StreamReport)
+        for peer, ack in _drain(self._acks):
+            reports[peer].acks.append(ack)
+            if self._peers.ack_port(peer) != self.ack_port:  # whoever listens there itself has it from the report
+                self._push_ack(ack)
+        for peer, ticket in _drain(self._done):
+            reports[peer].done.append(ticket)
+        for peer, ticket in _drain(self._released):
+            reports[peer].released.append(ticket)
+        for peer, report in reports.items():
+            self._send(peer, report)
+        if self._settling:
+            self._answer_settled()
+
+    def _send(self, peer: bytes, message: FromViewer, array: npt.NDArray[Any] | None = None) -> None:
+        frames: list[bytes | memoryview] = [peer, encode(message)]
+        self.data_socket.send_multipart(frames if array is None else [*frames, *encode_array(array)], zmq.NOBLOCK)
+
+    def _push_ack(self, ack: ImageAck) -> None:
+        if self._ack_socket is None and not self._open_ack_socket():
+            return
+        assert self._ack_socket is not None
+        with contextlib.suppress(zmq.Again):  # it does not listen any more, or not fast enough
+            self._ack_socket.send(encode(ack), zmq.NOBLOCK)
+
+    def _open_ack_socket(self) -> bool:
+        """Connect to the process that wants to be kept informed, if there is one; looks once a second at most."""
+        now = time.monotonic()
+        if now < self._look_for_listener_at:
+            return False
+        self._look_for_listener_at = now + _LOOK_SECONDS
+        mode = get_default_transport_mode()
+        if not is_listening(self.ack_port, LOOPBACK, mode, self.config):
+            return False
+        address = ViewerAddress(self.ack_port, None, mode, self.config)
+        self._ack_socket = address.connect(self.data_socket.context, zmq.PUSH, self.ack_port)
+        return True
+
+    def _close_ack_socket(self) -> None:
+        if self._ack_socket is not None:
+            self._ack_socket.close()
+
+    def _note_bad(self, error: MessageError) -> None:
+        self._bad += 1
+        if self._bad.bit_count() == 1:
+            _log.warning("%d unreadable messages so far, the latest: %s", self._bad, error)
+
+    def _reply(self, item: DisplayItem, error: str | None, array: npt.NDArray[Any] | None = None) -> None:
+        self._send(item.peer, CommandReply(number=item.ticket, error=error), array)
+
+    # --- inside, on any thread --------------------------------------------------------------------------------------
+
+    def _show(self, item: DisplayItem) -> None:
+        content, array = item.content, item.array
+        match content:
+            case ImageMessage() if array is not None:
+                self.display_image(array, _metadata_of(content))
+            case PointsMessage() if array is not None:
+                self.display_points(array, content.features, _metadata_of(content))
+            case ShapesMessage():
+                self.display_shapes(content.shapes, _metadata_of(content))
+            case ROIMessage():
+                self.display_rois(content.rois, content.names, _metadata_of(content))
+            case ViewerCommand():
+                self._carry_out(item, content)
+
+    def _carry_out(self, item: DisplayItem, command: ViewerCommand) -> None:
+        match command.action:
+            case ViewerAction.CLEAR:
+                self.clear(command.arguments.get("layer_name"))
+            case ViewerAction.NAVIGATE:
+                self.navigate(command.arguments.get("position") or {})
+            case ViewerAction.SCREENSHOT:
+                self.defer_ack()
+                picture = self.take_screenshot()
+                if picture.ndim != 3 or picture.dtype != np.uint8:
+                    raise ViewerCommandError(f"a picture is (rows, columns, RGB), uint8, not {picture.shape}")
+                self._open_items.discard(item)
+                self.loop.call_soon(lambda: self._reply(item, None, picture))
+            case ViewerAction.SETTLE:
+                self.defer_ack()
+                self.loop.call_soon(lambda: self._settle(item))
+
+    def _settle(self, item: DisplayItem) -> None:
+        earlier = {
+            one for one in self._open_items.copy() if one is not item and not isinstance(one.content, ViewerCommand)
+        }
+        self._settling.append((item, earlier))
+        self._answer_settled()
+
+    def _answer_settled(self) -> None:
+        for entry in list(self._settling):
+            item, earlier = entry
+            if not earlier & self._open_items:
+                self._settling.remove(entry)
+                self._open_items.discard(item)
+                self._reply(item, None)
+
+    def _end(self, item: DisplayItem, error: str | None) -> None:
+        """What became of an item; of a command, it is the reply."""
+        if item not in self._open_items:
+            return
+        self._open_items.discard(item)
+        item.array = None
+        if isinstance(item.content, ViewerCommand):
+            self.loop.call_soon(lambda: self._reply(item, error))
+            return
+        stage = AckStage.DISPLAYED if error is None else AckStage.FAILED
+        self._acks.append((item.peer, self._ack(item, stage, error)))
+        self._done.append((item.peer, item.ticket))
+        self._report_soon()
+
+    def _on_released(self, peer: bytes, ticket: int) -> None:
+        self._released.append((peer, ticket))
+        self._report_soon()
+
+    def _report_soon(self) -> None:
+        if not self._is_report_due:  # the report that is due takes this along, since it looks after it has said so
+            self._is_report_due = True
+            self.loop.call_soon(self._report)
+
+    def _ack(self, item: DisplayItem, stage: AckStage, error: str | None) -> ImageAck:
+        image_id = "" if isinstance(item.content, ViewerCommand) else item.content.image_id
+        return ImageAck(
+            image_id=image_id,
+            viewer_port=self.port,
+            viewer_type=self.viewer_type,
+            stage=stage,
+            timestamp=time.time(),
+            error=error,
+        )
+
+
+def _metadata_of(content: ImageMessage | PointsMessage | ShapesMessage | ROIMessage) -> dict[str, Any]:
+    own = {"image_id": content.image_id, "layer_name": content.layer_name}
+    if isinstance(content, ImageMessage | PointsMessage):
+        return {**content.metadata, **own, "position": content.position}
+    return {"position": {}, **content.metadata, **own}
+
+
+def _drain(queue: deque[T]) -> list[T]:
+    return [queue.popleft() for _ in range(len(queue))]

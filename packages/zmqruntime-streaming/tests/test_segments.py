@@ -1,0 +1,107 @@
+"""Segments of shared memory and the blocks made of them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zmqruntime.identity import ProcessIdentity
+from zmqruntime.streaming import SegmentError, sweep_segments
+from zmqruntime.streaming.pool import BlockPool
+from zmqruntime.streaming.segments import create_segment, open_segment, remove_segment, segment_folder
+
+PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+ORPHAN = """
+import os, sys
+from zmqruntime.streaming.segments import create_segment
+name, mapped = create_segment(5000)
+print(name, flush=True)
+sys.stdin.read()
+os._exit(1)
+"""
+
+
+def test_what_is_written_is_read_and_survives_the_name() -> None:
+    name, mapped = create_segment(3)
+    mapped[:] = b"abc"
+    read = open_segment(name, 3)
+    remove_segment(name)
+    assert read[:] == b"abc"
+    with pytest.raises(SegmentError, match="cannot open"):
+        open_segment(name, 3)
+    with pytest.raises(TypeError):
+        read[0] = 1
+
+
+@pytest.mark.parametrize("name", ["", "../etc/passwd", "zrs-1-1-x", "psm_1234", "zrs-1-2-" + "0" * 32])
+def test_a_name_that_is_no_segment_is_refused(name: str) -> None:
+    with pytest.raises(SegmentError):
+        open_segment(name, 1)
+
+
+def test_a_segment_that_is_too_short_is_refused() -> None:
+    name, _ = create_segment(10)
+    with pytest.raises(SegmentError, match="not the 11"):
+        open_segment(name, 11)
+    remove_segment(name)
+
+
+def test_a_sweep_takes_what_a_dead_process_left_and_nothing_else() -> None:
+    mine, _mapped = create_segment(10)
+    foreign = segment_folder() / "zrs-not-ours"
+    foreign.touch()
+    child = subprocess.Popen([sys.executable, "-c", ORPHAN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    name = child.stdout.readline().strip()
+    assert sweep_segments() == [], "its owner lives"
+    child.kill()
+    child.wait()
+    child.stdin.close()
+    child.stdout.close()
+    assert sweep_segments(ProcessIdentity.current()) == [], "another owner's"
+    assert sweep_segments() == [name]
+    assert (segment_folder() / mine).exists()
+    assert foreign.exists()
+    foreign.unlink()
+    remove_segment(mine)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no lock is kept there")
+def test_a_segment_that_is_locked_is_not_swept_whatever_its_pid_says() -> None:
+    name, _mapped = create_segment(10)
+    other = segment_folder() / f"zrs-{2**22 + 1}-1.5-{'a' * 32}"  # an owner in another pid namespace
+    (segment_folder() / name).rename(other)
+    assert sweep_segments() == []
+    del _mapped
+    assert sweep_segments() == [other.name]
+
+
+def test_blocks_are_used_again_and_stay_within_the_budget() -> None:
+    pool = BlockPool(10 * PAGE)
+    first = pool.acquire(4 * PAGE, shared=True)
+    assert first is not None
+    assert first.segment is not None
+    pool.give_back(first)
+    assert pool.acquire(3 * PAGE, shared=True) is first
+    assert pool.acquire(7 * PAGE, shared=True) is None
+    small = pool.acquire(PAGE, shared=False)
+    assert small is not None
+    assert small.segment is None
+    pool.give_back(first)
+    assert pool.acquire(9 * PAGE, shared=True) is not None, "the free one makes room for another size"
+    assert pool.total <= pool.budget
+    pool.close()
+
+
+def test_without_room_in_shared_memory_a_block_is_private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(nbytes: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("zmqruntime.streaming.pool.create_segment", full)
+    block = BlockPool(10 * PAGE).acquire(PAGE, shared=True)
+    assert block is not None
+    assert block.segment is None

@@ -1,0 +1,306 @@
+"""How fast arrays get to a viewer, beside what the machine can do at all and beside peers where those are installed.
+
+One run prints one table: what, ours, the floor or the peer, the ratio. The viewer is another process of this machine
+that looks at nothing. The peer (imagezmq) is measured where it is installed.
+"""
+
+import argparse
+import contextlib
+import importlib
+import importlib.util
+import multiprocessing
+import os
+import signal
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import psutil
+import zmq
+
+from zmqruntime import Security, TransportMode, ZMQConfig
+from zmqruntime.streaming import (
+    Compression,
+    ImageStream,
+    Policy,
+    StreamingVisualizerServer,
+    VisualizerProcessManager,
+    decode_array,
+    encode_array,
+)
+from zmqruntime.streaming.segments import create_segment, remove_segment
+
+PORT, PEER_PORT = 5595, 5596
+CONFIG = ZMQConfig(security=Security.NONE)
+SHAPE = (2048, 2048)
+SPAWN = multiprocessing.get_context("spawn")
+ROTATION = (
+    16  # as many blocks as the window of a viewer, so that neither side writes to memory that is still in the cache
+)
+
+
+class BlindViewer(StreamingVisualizerServer):
+    """Takes everything, looks at nothing; notes when an image came whose metadata names a file for that."""
+
+    viewer_type = "blind"
+
+    def display_image(self, image_data: npt.NDArray[Any], metadata: dict[str, Any]) -> None:
+        """Write the time, which is the same clock in all processes, if that is asked for."""
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        if "times" in metadata:
+            with Path(metadata["times"]).open("a", encoding="ascii") as file:
+                file.write(f"{now}\n")
+
+
+class BlindViewerManager(VisualizerProcessManager):
+    """Runs one."""
+
+    def get_launch_command(self) -> list[str]:
+        """A process of its own."""
+        return self.server_command(BlindViewer)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=300, help="images that a rate is taken of (300)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each rate is taken, the median counts (5)")
+    parser.add_argument("--stopped-seconds", type=float, default=60.0, help="how long the viewer is stopped (60)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="zs") as home:
+        os.environ["HOME"] = home
+        image = np.random.default_rng(0).integers(0, 2**16, SHAPE, np.uint16)
+        measure_copy(image, options.images, options.rounds)
+        measure_allocated(Path(home))
+        measure_frames(image, options.images, options.rounds)
+        measure_stopped(options.stopped_seconds)
+
+
+def row(what: str, value: str, beside: str = "") -> None:
+    """One line of the table."""
+    print(f"{what:64} {value:>12}  {beside}", flush=True)
+
+
+def alternating(rounds: int, ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[float, float]:
+    """The medians of two measurements that take turns, since the machine is not equally fast all the time."""
+    pairs = [(ours(), theirs()) for _ in range(rounds)]
+    return statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)
+
+
+@contextlib.contextmanager
+def viewer(mode: TransportMode = TransportMode.IPC) -> Iterator[BlindViewerManager]:
+    """A viewer process, ended at the end."""
+    manager = BlindViewerManager(PORT, transport_mode=mode, config=CONFIG)
+    manager.start()
+    try:
+        yield manager
+    finally:
+        manager.stop()
+
+
+# --- one host -----------------------------------------------------------------------------------------------------
+
+
+def measure_copy(image: npt.NDArray[Any], count: int, rounds: int) -> None:
+    """Copied in by the stream, acknowledged by the viewer, beside the copy alone and beside imagezmq."""
+    with viewer(), ImageStream(PORT, policy=Policy.ALL, config=CONFIG) as stream, segments(image.nbytes) as targets:
+        stream.wait_connected()
+
+        def ours() -> float:
+            begin = time.perf_counter()
+            for _ in range(count):
+                stream.send(image)
+            stream.settle(60)
+            return count * image.nbytes / (time.perf_counter() - begin) / 1e9
+
+        def bare() -> float:
+            begin = time.perf_counter()
+            for number in range(count):
+                np.copyto(targets[number % ROTATION].reshape(image.shape), image)
+            return count * image.nbytes / (time.perf_counter() - begin) / 1e9
+
+        ours(), bare()
+        rate, floor = alternating(rounds, ours, bare)
+    row("bare memcpy of 2048 x 2048 uint16 into shared memory", f"{floor:.2f} GB/s")
+    row("the same, sent, copied in and acknowledged", f"{rate:.2f} GB/s", f"{rate / floor:.2f} x memcpy (bar 0.7)")
+    if importlib.util.find_spec("imagezmq") is None:
+        row("  the same with imagezmq", "not installed")
+        return
+    peer = imagezmq_rate(image, count)
+    row("  the same with imagezmq", f"{peer:.2f} GB/s", f"{rate / peer:.1f} x imagezmq (bar 3)")
+
+
+@contextlib.contextmanager
+def segments(nbytes: int) -> Iterator[list[npt.NDArray[np.uint16]]]:
+    """Shared memory to copy to, as the stream's."""
+    made = [create_segment(nbytes) for _ in range(ROTATION)]
+    yield [np.frombuffer(mapped, np.uint16) for _, mapped in made]
+    for name, _ in made:
+        remove_segment(name)
+
+
+def imagezmq_hub(ready: Any) -> None:
+    """Receives and replies until it gets an image of one pixel."""
+    imagezmq = importlib.import_module("imagezmq")
+    hub = imagezmq.ImageHub(open_port=f"tcp://127.0.0.1:{PEER_PORT}")
+    ready.set()
+    last = False
+    while not last:
+        _, image = hub.recv_image()
+        hub.send_reply(b"OK")
+        last = image.size == 1
+    hub.close()
+
+
+def imagezmq_rate(image: npt.NDArray[Any], count: int) -> float:
+    """Each image sent and acknowledged, which is how imagezmq does it by default."""
+    imagezmq = importlib.import_module("imagezmq")
+    ready = SPAWN.Event()
+    hub = SPAWN.Process(target=imagezmq_hub, args=(ready,))
+    hub.start()
+    ready.wait(30)
+    sender = imagezmq.ImageSender(connect_to=f"tcp://127.0.0.1:{PEER_PORT}")
+    sender.send_image("warm", image)
+    begin = time.perf_counter()
+    for _ in range(count):
+        sender.send_image("image", image)
+    rate = count * image.nbytes / (time.perf_counter() - begin) / 1e9
+    sender.send_image("end", np.zeros((1, 1), np.uint16))
+    sender.close()
+    hub.join()
+    return rate
+
+
+def measure_allocated(folder: Path) -> None:
+    """From the call of send to the first line of display_image, for small arrays and large."""
+    with viewer(), ImageStream(PORT, config=CONFIG) as stream:
+        stream.wait_connected()
+        for side in (256, 2048, 8192):
+            times = folder / f"times-{side}"
+            sent = []
+            for number in range(200):
+                array = stream.allocate((side, side), np.uint16)
+                array[::256, ::2048] = number
+                sent.append(time.clock_gettime_ns(time.CLOCK_MONOTONIC))
+                stream.send(array, metadata={"times": str(times)})
+                stream.settle()
+            came = [int(line) for line in times.read_text(encoding="ascii").split()]
+            median = statistics.median(after - before for before, after in zip(sent, came, strict=True)) / 1e6
+            row(f"{side} x {side} uint16 allocated, send to display_image, median", f"{median:.3f} ms", "(bar 0.5 ms)")
+
+
+# --- between hosts ------------------------------------------------------------------------------------------------
+
+
+def measure_frames(image: npt.NDArray[Any], count: int, rounds: int) -> None:
+    """TCP without shared memory, not encrypted, beside a bare PUSH and PULL."""
+    stream = ImageStream(
+        PORT,
+        host="127.0.0.1",
+        config=CONFIG,
+        policy=Policy.BLOCK,
+        shared_memory=False,
+        compression=Compression.OFF,
+    )
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    done = SPAWN.Semaphore(0)
+    receiver = SPAWN.Process(target=bare_receiver, args=(done, count))
+    receiver.start()
+    with viewer(TransportMode.TCP), stream, context, context.socket(zmq.PUSH) as sock:
+        sock.sndhwm = ROTATION
+        sock.connect(f"tcp://127.0.0.1:{PEER_PORT}")
+        stream.wait_connected()
+
+        def ours() -> float:
+            begin = time.perf_counter()
+            for _ in range(count):
+                stream.send(image, copy=False)
+            stream.settle(60)
+            return count * image.nbytes / (time.perf_counter() - begin) / 1e9
+
+        def bare() -> float:
+            begin = time.perf_counter()
+            for _ in range(count):
+                sock.send_multipart(encode_array(image), copy=False)
+            done.acquire()
+            return count * image.nbytes / (time.perf_counter() - begin) / 1e9
+
+        ours(), bare()
+        rate, floor = alternating(rounds, ours, bare)
+        sock.send(b"")
+        receiver.join()
+    row("bare pyzmq copy=False, TCP loopback", f"{floor:.2f} GB/s")
+    row("the same, sent and acknowledged", f"{rate:.2f} GB/s", f"{rate / floor:.2f} x bare (bar 0.8)")
+
+
+def bare_receiver(done: Any, count: int) -> None:
+    """Counts what arrives."""
+    with zmq.Context() as context, context.socket(zmq.PULL) as sock:
+        sock.rcvhwm = ROTATION
+        sock.bind(f"tcp://127.0.0.1:{PEER_PORT}")
+        number = 0
+        while len(frames := sock.recv_multipart(copy=False)) == 2:
+            decode_array(frames)
+            number += 1
+            if number % count == 0:
+                done.release()
+
+
+# --- a viewer that hangs ------------------------------------------------------------------------------------------
+
+
+def measure_stopped(seconds: float) -> None:
+    """A pipeline that makes 100 MB/s, without a stream, with a viewer, and with one that is stopped."""
+    if seconds <= 0:
+        return
+    rounds = max(1, int(seconds))
+    with viewer() as manager, ImageStream(PORT, memory_budget=256_000_000, config=CONFIG) as stream:
+        stream.wait_connected()
+        image = np.random.default_rng(1).integers(0, 2**16, SHAPE, np.uint16)
+        pause = threading.Event()
+
+        def make(send: bool) -> tuple[float, float]:
+            """A second's images: the time at work, and the whole time."""
+            begin, busy = time.perf_counter(), 0.0
+            for number in range(12):  # 12 of 8.4 MB are 100 MB
+                start = time.perf_counter()
+                work(image)
+                if send:
+                    stream.send(image, position={"site": number})
+                busy += time.perf_counter() - start
+                pause.wait(max(0.0, begin + (number + 1) / 12 - time.perf_counter()))
+            return busy, time.perf_counter() - begin
+
+        make(True)
+        alone = [make(False) for _ in range(max(3, rounds // 10))]
+        process = psutil.Process(manager.start().pid)
+        before = psutil.Process().memory_info().rss
+        process.send_signal(signal.SIGSTOP)
+        try:
+            stopped = [make(True) for _ in range(rounds)]
+        finally:
+            process.send_signal(signal.SIGCONT)
+        grown = (psutil.Process().memory_info().rss - before) / 1e6
+        counts = stream.counts
+        whole = statistics.mean(t[1] for t in stopped) / statistics.mean(t[1] for t in alone)
+        busy = statistics.median(t[0] for t in stopped) - statistics.median(t[0] for t in alone)
+        row(f"viewer stopped for {seconds:g} s at 100 MB/s: time of the pipeline", f"{whole:.4f} x", "(bar 1.02)")
+        row("  added to each second of its work", f"{busy * 1e3:.1f} ms", "the copies")
+        row("  growth of the producer", f"{grown:.0f} MB", f"budget 256 MB, {counts.memory_bytes / 1e6:.0f} used")
+        stream.settle(60)
+        row("  skipped, of all sent", f"{stream.counts.skipped}/{stream.counts.sent}")
+
+
+def work(image: npt.NDArray[np.uint16]) -> float:
+    """Something like a step of a pipeline."""
+    return float(image[::4, ::4].astype(np.float32).std())
+
+
+if __name__ == "__main__":
+    main()
