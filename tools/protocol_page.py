@@ -27,7 +27,7 @@ A server has two channels. **Control** is a ROUTER socket at port P + 1000: send
 socket, and exactly one reply comes back, also to a bad request. From a DEALER, put an empty frame before the message,
 and any frames that you want back before that. **Data** is an XPUB socket at port P: subscribe to the id of an
 execution, or to `heartbeat`; each message is two frames, the topic and the message. A server of another kind (a
-viewer) has a PULL there.
+viewer) has a ROUTER there, to which producers of images connect.
 
 Addresses are `ipc://~/.<app name>/ipc/zmq-<port>.sock`, or TCP with CURVE, for which keys must be exchanged first.
 
