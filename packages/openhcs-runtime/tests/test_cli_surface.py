@@ -7,7 +7,8 @@ import pytest
 
 from openhcs_runtime.testing import CommandLine
 
-COMMANDS = ("make-plate", "info", "run", "serve", "status", "cancel", "stop")
+SERVED = ("run", "compile", "resume", "rerun", "serve", "status", "cancel", "stop")
+COMMANDS = ("make-plate", "info", *SERVED, "export-roi", "heatmap")
 
 
 def test_help_teaches_every_command(shared_command: CommandLine) -> None:

@@ -1,8 +1,12 @@
 """Pipelines as Python text: loading, what goes wrong, and back."""
 
-import enum
+import functools
+import inspect
 import math
-from pathlib import Path
+import re
+import subprocess
+import sys
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -17,9 +21,9 @@ from openhcs_runtime.builtin import builtin_pipeline, builtin_source
 from openhcs_runtime.components import Component
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import PipelineError
-from openhcs_runtime.functions.segment import ThresholdMethod
+from openhcs_runtime.functions import GridOrder, ThresholdMethod
 from openhcs_runtime.pipeline.source import Pipeline, load_pipeline
-from openhcs_runtime.pipeline.step import FunctionStep
+from openhcs_runtime.pipeline.step import FunctionStep, InputSource
 from openhcs_runtime.pipeline.writing import to_source
 
 HEAD = "from openhcs_runtime import FunctionStep\nfrom openhcs_runtime.functions import denoise\n"
@@ -96,15 +100,28 @@ def test_functions_of_the_file_keep_its_text() -> None:
     assert to_source(again) == written
 
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary()
+SLICES = st.builds(slice, st.none() | st.integers(-9, 9), st.none() | st.integers(-9, 9))
+NUMBERS = st.integers() | st.floats(allow_nan=False) | st.complex_numbers(allow_nan=False)
+SCALARS = st.none() | st.booleans() | NUMBERS | st.text() | st.binary()
+NUMPY = st.floats(allow_nan=False, width=32).map(np.float32) | st.integers(-9, 9).map(np.int16) | st.just(np.True_)
+MEMBERS = st.sampled_from([*ThresholdMethod, *GridOrder, *Component, *re.RegexFlag, re.I | re.M, re.RegexFlag(0)])
+NAMED = st.sampled_from([np.float32, np.dtype("uint16"), max, np.max, len, math.pi, ndimage.sobel, filters.sobel])
+KEYS = st.text() | st.integers() | st.sampled_from(ThresholdMethod)
+HASHABLE = st.recursive(st.integers() | st.text() | MEMBERS, lambda inner: st.tuples(inner, inner), max_leaves=4)
 VALUES = st.recursive(
-    SCALARS | st.sampled_from([*ThresholdMethod, *Component]) | st.text().map(Path),
-    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(st.text(), inner),
+    SCALARS | NUMPY | MEMBERS | NAMED | st.text().map(Path) | st.builds(range, st.integers(0, 9)) | SLICES,
+    lambda inner: (
+        st.lists(inner)
+        | st.lists(inner).map(tuple)
+        | st.dictionaries(KEYS, inner)
+        | st.sets(HASHABLE)
+        | st.frozensets(HASHABLE)
+        | st.builds(PipelineConfig, allow_gaps=st.booleans())
+    ),
     max_leaves=8,
 )
-FUNCTIONS = st.sampled_from(
-    [functions.denoise, functions.max_projection, filters.gaussian, ndimage.median_filter, np.sqrt, functions.threshold]
-)
+LIBRARY = [value for name in functions.__all__ if inspect.isfunction(value := getattr(functions, name))]
+FUNCTIONS = st.sampled_from([*LIBRARY, filters.gaussian, ndimage.median_filter, np.sqrt, np.median, filters.median])
 CALLS = FUNCTIONS | st.tuples(FUNCTIONS, st.dictionaries(st.text(min_size=1), VALUES, max_size=3))
 FORMS = CALLS | st.lists(CALLS, min_size=1, max_size=3)
 COMPONENTS = st.sampled_from(list(Component))
@@ -114,16 +131,20 @@ STEPS = st.builds(
     name=st.text(max_size=10),
     variable_components=st.lists(COMPONENTS, max_size=3),
     group_by=st.none() | COMPONENTS,
+    input_source=st.sampled_from(InputSource),
     enabled=st.booleans(),
     materialize=st.booleans(),
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(STEPS, max_size=4), st.none() | st.builds(PipelineConfig, allow_gaps=st.booleans()))
 def test_source_gives_an_equal_pipeline(steps: list[FunctionStep], config: PipelineConfig | None) -> None:
     pipeline = Pipeline(tuple(steps), pipeline_config=config)
-    assert load_pipeline(to_source(pipeline)) == pipeline
+    source = to_source(pipeline)
+    again = load_pipeline(source)
+    assert again == pipeline
+    assert to_source(Pipeline(again.steps, pipeline_config=config)) == source, "equal pipelines have equal sources"
 
 
 def test_source_is_readable() -> None:
@@ -132,8 +153,47 @@ def test_source_is_readable() -> None:
         "from openhcs_runtime import Component, FunctionStep\n"
         "from skimage.filters import gaussian\n\n"
         "pipeline_steps = [\n"
-        "    FunctionStep((gaussian, {'sigma': 2}), name='Blur', variable_components=(Component.Z_INDEX,)),\n"
+        '    FunctionStep((gaussian, {"sigma": 2}), name="Blur", variable_components=(Component.Z_INDEX,)),\n'
         "]\n"
+    )
+
+
+def test_long_lines_are_broken_as_by_hand() -> None:
+    measure = (functions.measure_objects, {"name": "nuclei"})
+    segment = (functions.segment_nuclei, {"diameter_px": 18.5, "method": ThresholdMethod.LI, "factor": 0.75})
+    step = FunctionStep(
+        {1: [functions.denoise, segment, (functions.segment_cells, {}), measure], 2: functions.denoise},
+        group_by=Component.CHANNEL,
+        name='Say "nuclei"',
+        input_source=InputSource.PLATE,
+    )
+    assert (
+        to_source([FunctionStep((np.max, {"where": re.I})), step])
+        == """\
+from re import RegexFlag
+
+from numpy import max as numpy_max
+from openhcs_runtime import Component, FunctionStep, InputSource
+from openhcs_runtime.functions import ThresholdMethod, denoise, measure_objects, segment_cells, segment_nuclei
+
+pipeline_steps = [
+    FunctionStep((numpy_max, {"where": RegexFlag.IGNORECASE})),
+    FunctionStep(
+        {
+            1: [
+                denoise,
+                (segment_nuclei, {"diameter_px": 18.5, "method": ThresholdMethod.LI, "factor": 0.75}),
+                (segment_cells, {}),
+                (measure_objects, {"name": "nuclei"}),
+            ],
+            2: denoise,
+        },
+        name='Say "nuclei"',
+        group_by=Component.CHANNEL,
+        input_source=InputSource.PLATE,
+    ),
+]
+"""
     )
 
 
@@ -142,8 +202,15 @@ def test_equal_names_of_different_modules_are_told_apart() -> None:
     assert load_pipeline(to_source(steps)).steps == steps
 
 
-class Local(enum.Enum):
-    A = 1
+class Local(str):
+    __slots__ = ()
+
+    def method(self, stack: Any) -> Any:
+        return stack
+
+
+SELF: list[Any] = []
+SELF.append(SELF)
 
 
 def test_what_can_not_be_written_is_named_all_at_once() -> None:
@@ -162,6 +229,36 @@ def test_what_can_not_be_written_is_named_all_at_once() -> None:
     assert "lambda" in first
     assert "local is a local function" in second
     assert "step 3 'Third': a ndarray can't be written" in third
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (object(), "an object can't be written"),
+        (Local("a"), "a Local can't be written"),
+        (np.datetime64("2020-01-01"), "a date can't be written"),
+        (PureWindowsPath("C:/a"), "a PureWindowsPath can't be written"),
+        (functools.partial(functions.denoise), "has no name by which another process could import it"),
+        (Local("x").method, "something else than the function"),
+        (SELF, "an argument that contains itself"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_values_without_a_literal_are_refused(value: Any, words: str) -> None:
+    with pytest.raises(PipelineError, match=words):
+        to_source([FunctionStep((functions.denoise, {"a": value}))])
+
+
+def test_functions_of_the_main_script_are_refused(tmp_path: Path) -> None:
+    script = tmp_path / "main.py"
+    script.write_text(
+        "from openhcs_runtime import FunctionStep, OpenHCSError, to_source\ndef mine(stack):\n    return stack\n"
+        "try:\n    to_source([FunctionStep(mine)])\nexcept OpenHCSError as error:\n    print(error)\n"
+    )
+    said = subprocess.run([sys.executable, script], check=True, capture_output=True, text=True, timeout=60)
+    assert said.stdout == (
+        "step 1 'mine': mine is defined in the main script: move it to a module or into the pipeline file\n"
+    )
 
 
 def test_numbers_that_have_no_literal() -> None:

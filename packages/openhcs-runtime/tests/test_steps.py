@@ -7,7 +7,7 @@ import pytest
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import PipelineError, StepError
-from openhcs_runtime.pipeline.calls import GroupResult, call_chain
+from openhcs_runtime.pipeline.calls import GroupResult, Known, call_chain
 from openhcs_runtime.pipeline.declare import (
     InputKind,
     Measurements,
@@ -50,7 +50,7 @@ def scaled_labels(stack: Stack, *, labels: Stack, pixel_size_um: float | None) -
 
 
 def run(step: FunctionStep, value: str | int | None = None) -> GroupResult:
-    return call_chain(step.calls_for(value), STACK, GROUP, labels=None, pixel_size_um=0.5)
+    return call_chain(step.calls_for(value), STACK, GROUP, Known(pixel_size_um=0.5))
 
 
 @pytest.mark.parametrize(
@@ -96,13 +96,19 @@ def test_an_unknown_component_is_refused() -> None:
 def test_declared_outputs_and_inputs_meet_within_a_chain() -> None:
     result = run(FunctionStep([label, scaled_labels]))
     assert np.array_equal(result.stack, np.full(STACK.shape, 0.5))
-    assert result.new_labels is not None
-    assert [key for key, _ in result.measurements] == list(GROUP.keys)
+    assert list(result.labels) == list(GROUP.keys)
+    assert [measured.key for measured in result.measurements] == list(GROUP.keys)
 
 
 def test_a_reducing_function_gives_one_plane_with_a_key_of_its_own() -> None:
     result = run(FunctionStep([project, double]))
     assert result.stack.shape == (1, 4, 5)
+    assert result.keys == (ImageKey("A01", 0),)
+
+
+def test_labels_made_before_a_projection_stay_with_their_images() -> None:
+    result = run(FunctionStep([label, project, double]))
+    assert list(result.labels) == list(GROUP.keys)
     assert result.keys == (ImageKey("A01", 0),)
 
 
@@ -161,9 +167,21 @@ def few_measurements(stack: Stack) -> tuple[Stack, list[Measurements]]:
     return stack, [Measurements({"n": 1})]
 
 
+@special_outputs(OutputKind.ROIS)
+def few_rois(stack: Stack) -> tuple[Stack, list[list[Any]]]:
+    return stack, [[]]
+
+
+@special_outputs(OutputKind.ROIS)
+def no_rois(stack: Stack) -> tuple[Stack, list[list[Any]]]:
+    return stack, [[], [(1, 2)]]
+
+
 @pytest.mark.parametrize(
     ("func", "words"),
     [
+        (few_rois, r"few_rois must return a list of 2 list\(s\) of regions of interest, not a list of 1"),
+        (no_rois, "no_rois must return .* not with a tuple of 2 among them"),
         (no_stack, r"no_stack must return a stack of 2 plane\(s\), .* not an array of shape \(4, 5\)"),
         (wrong_count, "wrong_count must return a stack of 2"),
         (boom, r"boom failed on s\*_w1_z1_t1: ValueError: no such luck"),

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from zmqruntime import ProgressUpdate, ZMQConfig
-from zmqruntime.execution import ExecutionClient
+from zmqruntime.execution import ExecutionClient, InvalidProgressError
+from zmqruntime.execution.progress_rules import log_invalid_progress
 from zmqruntime.testing import isolated_home, no_leaks
 
 __all__ = ["isolated_home", "no_leaks"]
@@ -32,6 +33,7 @@ def make_client(isolated_home: Path) -> Iterator[Callable[..., ExecutionClient]]
         server: str = "BenchServer",
         progress_callback: Callable[[ProgressUpdate], None] | None = None,
         persistent: bool = False,
+        on_error: Callable[[InvalidProgressError], None] = log_invalid_progress,
     ) -> ExecutionClient:
         client = ExecutionClient(
             7777,
@@ -39,6 +41,7 @@ def make_client(isolated_home: Path) -> Iterator[Callable[..., ExecutionClient]]
             progress_callback=progress_callback,
             persistent=persistent,
             config=QUICK,
+            on_error=on_error,
         )
         made.append(client)
         client.connect()

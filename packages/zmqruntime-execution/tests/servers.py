@@ -12,10 +12,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 
-from zmqruntime import ExecuteRequest, ProgressPhase, ProgressStatus
-from zmqruntime.execution import ExecutionServer, TaskFailed, TaskLink, current_task, join_task
+from zmqruntime import ExecuteRequest, ProgressPhase, ProgressStatus, ProgressUpdate
+from zmqruntime.execution import ExecutionServer, TaskFailed, TaskLink, WorkerKind, current_task, join_task
 
 SLEEPER = [sys.executable, "-c", "import signal; signal.pause()"]
 
@@ -70,6 +71,9 @@ class BenchServer(ExecutionServer):
         assert guard is not None
         return [os.getpid(), guard.ppid()]
 
+    def do_pid(self) -> int:
+        return os.getpid()
+
     def do_raise(self, text: str) -> None:
         raise ValueError(text)
 
@@ -91,6 +95,9 @@ class BenchServer(ExecutionServer):
     def do_unencodable(self) -> object:
         return object()
 
+    def do_unencodable_failure(self) -> None:
+        raise TaskFailed("the reason", result=object())
+
     def do_wait(self) -> None:
         report(0, 1)
         until_cancelled()
@@ -110,6 +117,34 @@ class BenchServer(ExecutionServer):
             tick.wait(0.002)
         return "finished all the same"
 
+    def do_overrun(self) -> str:
+        """Work that asks only now and then, and finishes what it has begun."""
+        report(0, 1)
+        told = threading.Event()
+        with current_task().on_cancel(lambda axis_id: told.set()):
+            told.wait(60)
+        return "finished too late"
+
+    def do_ignore_everything(self) -> None:
+        report(0, 1)
+        threading.Event().wait(60)
+
+    def do_hooked(self) -> list[str | None]:
+        """Who is told of a cancel, and where."""
+        task, told = current_task(), list[str | None]()
+        ended = threading.Event()
+
+        def note(axis_id: str | None) -> None:
+            assert current_task() is task
+            told.append(axis_id)
+            if len(told) == 2:
+                ended.set()
+
+        with task.on_cancel(note):
+            report(0, 1)
+            ended.wait(60)
+        raise TaskFailed("it was told", result=told)
+
     def do_cancel_self(self) -> None:
         current_task().request_cancel()
         current_task().check_cancelled()
@@ -128,6 +163,14 @@ class BenchServer(ExecutionServer):
         subprocess.run([sys.executable, "-c", "print('from a child')"], check=True)
         os.write(1, b"without an end")
 
+    def do_log_and_print(self) -> None:
+        current_task().log.info("through the task")
+        logging.getLogger("library").warning("through logging")
+        print("printed")
+        thread = threading.Thread(target=logging.getLogger("other").warning, args=("by another thread",))
+        thread.start()
+        thread.join()
+
     def do_talk(self, lines: int, width: int) -> None:
         for number in range(lines):
             print(f"{number:0{width}d}")
@@ -138,6 +181,30 @@ class BenchServer(ExecutionServer):
         except ValueError as error:
             return str(error)
         return "accepted"
+
+    def do_rude(self) -> None:
+        """Progress that no honest task can send: it goes past the check at the sender."""
+        task = current_task()
+        report(0, 3, phase=ProgressPhase.STEP_STARTED)
+        good = ProgressUpdate(
+            execution_id=task.execution_id,
+            plate_id="",
+            axis_id="A01",
+            step_name="count",
+            step_index=0,
+            total_steps=1,
+            phase=ProgressPhase.STEP_STARTED,
+            status=ProgressStatus.RUNNING,
+            completed=1,
+            total=3,
+            percent=33.3,
+            timestamp=0.0,
+            sequence=0,
+        )
+        for change in ({"completed": 9}, {"timestamp": float("nan")}, {"percent": 150.0}, {"phase": "thinking"}):
+            task._channel.report(msgspec.structs.replace(good, **change))
+        task.log.info("between")
+        report(2, 3, phase=ProgressPhase.STEP_STARTED)
 
     def do_axes(self, axes: list[str]) -> list[str]:
         """Each axis in a process of its own; they end when they are cancelled."""
@@ -246,3 +313,22 @@ class ForgetfulServer(BenchServer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"keep_history": 2, "log_limit": 50_000, **kwargs})
+
+
+class ThreadServer(BenchServer):
+    """Runs its tasks in a thread of its own process."""
+
+    worker_kind = WorkerKind.THREAD
+
+
+class TwoThreadsServer(ThreadServer):
+    """Two of them at once."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"max_concurrent": 2, **kwargs})
+
+
+class ImpatientThreadServer(ThreadServer):
+    """Does not wait long for tasks that do not stop."""
+
+    thread_stop_seconds = 0.3

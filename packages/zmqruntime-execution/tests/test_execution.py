@@ -127,6 +127,7 @@ def test_another_client_can_follow_wait_and_cancel(client: ExecutionClient, make
         ({"do": "raise", "text": "no such channel"}, "ValueError: no such channel"),
         ({"do": "sys_exit"}, "SystemExit: 5"),
         ({"do": "unencodable"}, "TypeError"),
+        ({"do": "unencodable_failure"}, "the reason (its result cannot be sent"),
         ({"do": "exit", "code": 3}, "ended with exit code 3"),
         ({"do": "segfault"}, "SIGSEGV"),
         ({"do": "kill_self"}, "SIGKILL"),
@@ -176,6 +177,30 @@ def test_a_cancelled_task_is_cancelled_whatever_it_does_then(client: ExecutionCl
         client.cancel(execution_id)
         assert client.wait(execution_id, 30).status is S.CANCELLED
     assert client.wait(client.submit({"do": "cancel_self"}), 30).status is S.CANCELLED
+
+
+def test_a_cancel_right_behind_the_start_is_heard(client: ExecutionClient) -> None:
+    """It may reach the worker before the task has begun there."""
+    for _ in range(30):
+        execution_id = client.submit({"do": "wait"})
+        for event in client.events(execution_id):
+            if isinstance(event, StateChange) and event.execution.status is S.RUNNING:
+                client.cancel(execution_id)
+        assert client.wait(execution_id, 5).status is S.CANCELLED
+
+
+def test_a_hook_is_told_of_axes_and_of_the_whole_task(make_client: MakeClient) -> None:
+    for server in ("BenchServer", "ThreadServer"):
+        client = make_client(server)
+        execution_id = client.submit({"do": "hooked"})
+        wait_for_progress(client, execution_id)
+        for axis_id in ("A01", "A01"):
+            client.cancel(execution_id, axis_id=axis_id)
+        client.cancel(execution_id)
+        snapshot = client.wait(execution_id, 30)
+        assert snapshot.status is S.CANCELLED
+        assert sorted(snapshot.result, key=str) == ["A01", None]
+        client.disconnect()
 
 
 def test_one_axis_is_cancelled_alone(client: ExecutionClient) -> None:
@@ -387,6 +412,20 @@ def test_what_a_full_disk_refused_leaves_its_worker_to_the_next(make_client: Mak
         lock.execute("ROLLBACK")
     accepted = submit_when_it_can_write(client, {"do": "nothing", "value": 2})
     assert client.wait(accepted, 30).result == 2
+
+
+def test_a_cancel_while_the_start_waits_for_the_disk_is_heard(make_client: MakeClient, isolated_home: Path) -> None:
+    client = make_client()
+    client.wait(client.submit({"do": "nothing"}), 30)  # the worker is idle now
+    client.change_queue(QueueAction.PAUSE)
+    execution_id = client.submit({"do": "wait"})
+    database = next(isolated_home.rglob("executions.sqlite"))
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as lock:
+        lock.execute("BEGIN IMMEDIATE")
+        client.change_queue(QueueAction.RESUME)
+        assert client.cancel(execution_id).execution_status is S.CANCELLING
+        lock.execute("ROLLBACK")
+    assert client.wait(execution_id, 10).status is S.CANCELLED
 
 
 def test_an_end_that_was_heard_needs_no_server(client: ExecutionClient) -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zmqruntime import CancelRequest, LogLevel, LogLine, QueueAction
-from zmqruntime.execution import ExecutionClient
+from zmqruntime import CancelRequest, LogLevel, LogLine, ProgressUpdate, QueueAction
+from zmqruntime.execution import ExecutionClient, InvalidProgressError
 from zmqruntime.execution.following import Follower
 from zmqruntime.messages import Event, EventBatch, EventsRequest, EventsResponse, Request, Response
 
@@ -141,3 +141,34 @@ def test_after_missed_heartbeats_what_was_lost_is_asked_for(
         pass
     monkeypatch.setattr(client, "_beat_at", 0.0)
     assert client.wait(execution_id, 10).result == 1
+
+
+@pytest.mark.parametrize("server", ["BenchServer", "ThreadServer"])
+def test_progress_that_breaks_the_schema_is_told_and_costs_nothing_else(
+    make_client: Callable[..., ExecutionClient], server: str
+) -> None:
+    seen, told = list[ProgressUpdate](), list[InvalidProgressError]()
+    client = make_client(server, progress_callback=seen.append, on_error=told.append)
+    execution_id = client.submit({"do": "rude"})
+    assert client.wait(execution_id, 30).status == "complete"
+    assert [update.completed for update in seen] == [0, 2]
+    assert sorted({word for error in told for word in WRONG if word in str(error)}) == sorted(WRONG)
+    live = client.bad_updates
+    assert live == len(told) >= len(WRONG)
+    late = list(client.events(execution_id))
+    assert [event.completed for event in late if isinstance(event, ProgressUpdate)] == [0, 2]
+    assert [event.text for event in late if isinstance(event, LogLine)] == ["between"]
+    assert client.bad_updates >= live + len(WRONG)
+    assert client.wait(client.submit({"do": "nothing", "value": 1}), 30).result == 1
+
+
+def test_who_does_not_listen_to_errors_has_them_counted_and_logged(
+    client: ExecutionClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    list(client.events(client.submit({"do": "rude"})))
+    assert client.bad_updates >= len(WRONG)
+    client.disconnect()
+    assert "completed 9 is more than total 3" in caplog.text
+
+
+WRONG = ("completed 9", "timestamp nan", "percent", "phase")

@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from zmqruntime import ExecuteRequest, ExecutionStatus, LogLevel, LogLine, StateChange
-from zmqruntime.codec import encode
+from zmqruntime.codec import Decoder, encode
 from zmqruntime.execution import IllegalTransitionError
 from zmqruntime.execution.ledger import Ledger
 from zmqruntime.execution.lifecycle import TERMINAL, advance, has_ended
 from zmqruntime.execution.store import Store
 from zmqruntime.execution.worker_protocol import TaskReportsRaw
+from zmqruntime.messages import EventBatch
 
 S = ExecutionStatus
+decode_batch: Decoder[EventBatch] = Decoder(EventBatch)
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -117,7 +119,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert execution_id not in self.committed
             return
         self.commit()
-        events = [event for batch in self.ledger.events_after(record, 0) for event in batch.events]
+        events = [event for batch in self.ledger.events_after(record, 0) for event in decode_batch(batch).events]
         states = [event.execution.status for event in events if isinstance(event, StateChange)]
         assert states == self.now[execution_id]
         lines = [event.sequence for event in events if isinstance(event, LogLine)]

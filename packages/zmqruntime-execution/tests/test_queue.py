@@ -133,6 +133,23 @@ def test_a_full_queue_refuses_and_a_batch_is_taken_whole_or_not_at_all(make_clie
     assert ended_in_order(client, ids)
 
 
+def test_the_status_lists_all_that_is_open_but_for_the_end_of_a_long_queue(client: ExecutionClient) -> None:
+    retried = client.submit({"do": "raise", "text": "no"}, max_retries=5, retry_delay=60)
+    running = client.submit({"do": "wait"})
+    wait_for_progress(client, running)
+    queued = client.submit_batch([client.request_for({"do": "nothing"}) for _ in range(5)], 30)
+    report = client.status(limit=0)
+    assert [entry.execution_id for entry in report.executions] == [running, *queued, retried]
+    assert [entry.queue_position for entry in report.executions] == [None, 0, 1, 2, 3, 4, None]
+    more = client.submit_batch([client.request_for({"do": "nothing"}) for _ in range(1500)], 30)
+    report = client.status(limit=0)
+    assert (report.queued, report.running) == (1506, 1)
+    assert [entry.execution_id for entry in report.executions] == [running, *queued, *more[:995]]
+    client.change_queue(QueueAction.PAUSE)
+    client.cancel(running)
+    client.wait(running, 30)
+
+
 def test_a_failed_task_is_tried_again_as_often_as_allowed(client: ExecutionClient) -> None:
     good = client.submit({"do": "flaky", "failures": 2}, max_retries=2, retry_delay=0.01)
     bad = client.submit({"do": "flaky", "failures": 2}, max_retries=1, retry_delay=0.01)

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import threading
+from queue import Queue
 from typing import Any
 
 import pytest
@@ -52,6 +53,19 @@ def failing_member(link: TaskLink) -> None:
     with join_task(link) as task:
         task.log.info("before the end")
         raise SystemExit(3)
+
+
+def hooked_member(link: TaskLink, writer: Any) -> None:
+    told = threading.Event()
+
+    def note(axis_id: str | None) -> None:
+        writer.send((axis_id, current_task().execution_id))
+        if axis_id is None:
+            told.set()
+
+    with join_task(link) as task, task.on_cancel(note):
+        task.log.info("hooked")
+        assert told.wait(30)
 
 
 def spawn(target: Any, *arguments: Any) -> int | None:
@@ -146,6 +160,72 @@ def test_cancel_reaches_the_whole_or_one_axis() -> None:
         assert task.cancelled
         with pytest.raises(TaskCancelled):
             task.check_cancelled("A01")
+
+
+def test_a_hook_is_told_once_of_each_cancel_and_outside_of_the_thread_that_asked() -> None:
+    told: Queue[tuple[str | None, bool, bool]] = Queue()
+    here = threading.current_thread()
+
+    def note(axis_id: str | None) -> None:
+        told.put((axis_id, current_task() is task, threading.current_thread() is here))
+        raise ValueError("is logged and harms nobody")
+
+    with local_task() as task, task.on_cancel(note):
+        for axis_id in ("A02", "A02", None, None):
+            task.request_cancel(axis_id)
+        assert {told.get(timeout=10) for _ in range(2)} == {("A02", True, False), (None, True, False)}
+        with task.on_cancel(note):  # late, and told at once
+            assert [told.get_nowait() for _ in range(2)] == [(None, True, True), ("A02", True, True)]
+    assert told.empty()
+
+
+def test_a_stuck_hook_holds_up_neither_the_task_nor_its_reports() -> None:
+    entered, release = threading.Event(), threading.Event()
+    seen: Queue[TaskReport] = Queue()
+
+    def stick(axis_id: str | None) -> None:
+        entered.set()
+        release.wait(60)
+
+    with local_task(seen.put) as task, task.on_cancel(stick):
+        task.request_cancel()
+        assert entered.wait(10)
+        task.report(**GOOD)
+        assert seen.get(timeout=10)
+    release.set()
+
+
+def test_a_hook_that_was_closed_is_told_nothing() -> None:
+    told: list[str | None] = []
+    with local_task() as task:
+        hook = task.on_cancel(told.append)
+        hook.close()
+        hook.close()
+        with task.on_cancel(told.append):
+            pass
+        with task.on_cancel(lambda axis_id: done.set()):
+            done = threading.Event()
+            task.request_cancel()
+            assert done.wait(10)
+        with current_task().on_cancel(told.append):
+            pass
+    assert told == [None]  # by the last one, which came when the task was cancelled already
+
+
+def test_a_hook_in_a_joined_process_is_told() -> None:
+    seen: Queue[TaskReport] = Queue()
+    reader, writer = multiprocessing.get_context("spawn").Pipe(duplex=False)
+    with reader, writer, local_task(seen.put) as task:
+        thread = threading.Thread(target=spawn, args=(hooked_member, task.link(), writer))
+        thread.start()
+        assert isinstance(seen.get(timeout=30), LogLine)
+        task.request_cancel("A01")
+        assert reader.poll(10)
+        assert reader.recv() == ("A01", task.execution_id)
+        task.request_cancel()
+        assert reader.poll(10)
+        assert reader.recv() == (None, task.execution_id)
+        thread.join()
 
 
 def test_joined_processes_report_in_order_and_all_has_arrived_when_they_leave() -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         special_outputs,
     )
     from openhcs_runtime.pipeline.source import Pipeline, load_pipeline
-    from openhcs_runtime.pipeline.step import FunctionStep
+    from openhcs_runtime.pipeline.step import FunctionStep, InputSource
     from openhcs_runtime.pipeline.writing import to_source
     from openhcs_runtime.plates import make_plate, open_plate
     from openhcs_runtime.results import PlateResult, ResultStatus, WellResult
@@ -33,6 +33,7 @@ _HOMES = {
     "FunctionStep": "pipeline.step",
     "GlobalConfig": "config",
     "InputKind": "pipeline.declare",
+    "InputSource": "pipeline.step",
     "Measurements": "pipeline.declare",
     "OpenHCSError": "exceptions",
     "OutputKind": "pipeline.declare",
@@ -62,6 +63,7 @@ __all__ = [
     "FunctionStep",
     "GlobalConfig",
     "InputKind",
+    "InputSource",
     "Measurements",
     "OpenHCSError",
     "OutputKind",

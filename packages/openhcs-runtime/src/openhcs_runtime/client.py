@@ -9,11 +9,12 @@ import msgspec
 
 import openhcs_runtime
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
-from openhcs_runtime.exceptions import PipelineError
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG, PlateTask, Refusal, read_result
+from openhcs_runtime.exceptions import CompileError, OutputError, PipelineError
+from openhcs_runtime.plate_tasks import OPENHCS_CONFIG, CompileReport, PlateTask, Refusal, TaskAction, read_result
 from openhcs_runtime.results import PlateResult
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.execution import ExecutionClient
+from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.messages import CancelResponse, ExecutionSnapshot, Message, ProgressUpdate
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ class PlateExecution(ExecutionSnapshot, frozen=True, kw_only=True):
         """How each well ended and where the results are; None when no well was worked on."""
         result = read_result(self.result)
         return result if isinstance(result, PlateResult) else None
+
+    @property
+    def compiled(self) -> CompileReport | None:
+        """What a run would do, when it was only compiled."""
+        result = read_result(self.result)
+        return result if isinstance(result, CompileReport) else None
 
     @property
     def refusal(self) -> Refusal | None:
@@ -145,8 +152,18 @@ class ZMQExecutionClient(ExecutionClient):
             RequestRefusedError: the server could not write the submission to disk.
             RequestTimeoutError: no reply in time.
         """
+        return self.submit_task(self.plate_task(plate_id, pipeline_steps, global_config, pipeline_config))
+
+    def plate_task(
+        self,
+        plate_id: str | os.PathLike[str],
+        pipeline_steps: "PipelineSteps",
+        global_config: GlobalConfig | None = None,
+        pipeline_config: PipelineConfig | None = None,
+    ) -> PlateTask:
+        """What :meth:`submit_pipeline` submits. Raises PipelineError."""
         source, name, folder = _source_of(pipeline_steps)
-        task = PlateTask(
+        return PlateTask(
             plate_path=os.fspath(plate_id),
             source=source,
             source_name=name,
@@ -155,12 +172,77 @@ class ZMQExecutionClient(ExecutionClient):
             pipeline_config=pipeline_config,
             base_dir=os.getcwd(),
         )
-        return self.submit_task(task)
 
     def submit_task(self, task: PlateTask) -> SubmitResponse:
-        """Hand over a task that is put together already; raises as :meth:`submit_pipeline` does."""
+        """Hand over a task that is put together already; raises as :meth:`submit_pipeline` does.
+
+        If the server is killed under it, the next one goes on with it by itself.
+        """
         payload = msgspec.to_builtins(task)
-        return SubmitResponse(execution_id=self.submit(payload, plate_id=task.plate_path))
+        return SubmitResponse(execution_id=self.submit(payload, plate_id=task.plate_path, resumable=True))
+
+    def compile_pipeline(
+        self,
+        plate_id: str | os.PathLike[str],
+        pipeline_steps: "PipelineSteps",
+        global_config: GlobalConfig | None = None,
+        pipeline_config: PipelineConfig | None = None,
+    ) -> SubmitResponse:
+        """Submit an execution that only compiles; raises as :meth:`submit_pipeline` does.
+
+        Its id is the ``compile_artifact_id`` for :meth:`submit_compiled` once it is complete, and its
+        ``PlateExecution.compiled`` says what a run would do.
+        """
+        task = self.plate_task(plate_id, pipeline_steps, global_config, pipeline_config)
+        return self.submit_task(msgspec.structs.replace(task, action=TaskAction.COMPILE))
+
+    def submit_compiled(self, compile_artifact_id: str, *, resume: bool = False) -> SubmitResponse:
+        """Run what was compiled. What is needed travels with the submission, so it can wait in the queue for ever.
+
+        Raises:
+            RequestRefusedError: the server has no such execution.
+            CompileError: that execution is not a compilation that is complete.
+        """
+        execution = PlateExecution.of(self.poll_status(compile_artifact_id))
+        if execution.compiled is None:
+            raise CompileError([f"execution {compile_artifact_id} is no complete compilation: {execution.message}"])
+        task = msgspec.structs.replace(
+            self.task_of(compile_artifact_id),
+            action=TaskAction.RUN,
+            resume=resume,
+            compile_artifact_id=compile_artifact_id,
+            expected_signature=execution.compiled.signature,
+        )
+        return self.submit_task(task)
+
+    def resume(self, execution_id: str) -> SubmitResponse:
+        """Do what an execution has left undone, as a new one: wells that it finished are kept.
+
+        One that has not ended goes on by itself: its own id is given back.
+
+        Raises:
+            RequestRefusedError: the server has no such execution.
+        """
+        known = self.poll_status(execution_id)
+        if not has_ended(known.status, known.resumable):
+            return SubmitResponse(execution_id=execution_id)
+        return self.submit_task(msgspec.structs.replace(self.task_of(execution_id), resume=True, action=TaskAction.RUN))
+
+    def rerun(self, output_dir: str | os.PathLike[str], into: str | os.PathLike[str] | None = None) -> SubmitResponse:
+        """Repeat the run that has written a folder: the same pipeline, settings and plate.
+
+        Args:
+            output_dir: the folder, with its ``provenance.json``.
+            into: where the results go; ``<output_dir>_rerun`` when None.
+
+        Raises:
+            OutputError: the folder has no such document, or one that cannot be run.
+        """
+        return self.submit_task(rerun_task(Path(output_dir), None if into is None else Path(into)))
+
+    def task_of(self, execution_id: str) -> PlateTask:
+        """What was submitted for an execution. Raises RequestRefusedError."""
+        return msgspec.convert(self.submission_of(execution_id).payload, PlateTask)
 
     def wait(self, execution_id: str, timeout: float | None = None) -> PlateExecution:
         """Wait until an execution has ended; see :meth:`zmqruntime.execution.ExecutionClient.wait`."""
@@ -169,6 +251,27 @@ class ZMQExecutionClient(ExecutionClient):
     def cancel_execution(self, execution_id: str, axis_id: str | None = None) -> CancelResponse:
         """Ask an execution, or one well of it, to stop; ``["status"]`` is ``ok`` if it will."""
         return self.cancel(execution_id, axis_id)
+
+
+def rerun_task(output_dir: Path, into: Path | None = None) -> PlateTask:
+    """What repeats the run that has written a folder; see :meth:`ZMQExecutionClient.rerun`. Raises OutputError."""
+    # Loads image libraries, which nothing else here needs.
+    from openhcs_runtime.outputs.provenance import read_provenance  # noqa: PLC0415
+
+    folder = output_dir.expanduser().resolve()
+    known = read_provenance(folder)
+    if not known.pipeline_source:
+        raise OutputError(f"{folder} was made by a pipeline that has no source: {known.no_source}")
+    target = into.expanduser().resolve() if into else folder.with_name(f"{folder.name}_rerun")
+    return PlateTask(
+        plate_path=known.plate_path,
+        source=known.pipeline_source,
+        source_name=known.pipeline_name,
+        source_dir=known.pipeline_folder,
+        global_config=known.global_config,
+        pipeline_config=known.pipeline_config,
+        output_dir=str(target),
+    )
 
 
 def read_pipeline_file(path: str | os.PathLike[str]) -> str:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from openhcs_runtime.components import Component
-from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
+from openhcs_runtime.config import ExecutionMode, GlobalConfig, ImageFormat, PipelineConfig
 from openhcs_runtime.exceptions import CompileError
 from openhcs_runtime.pipeline.check import Flow, import_problem, step_problems
-from openhcs_runtime.pipeline.declare import OutputKind, StepFunction, traits_of
+from openhcs_runtime.pipeline.declare import InputKind, OutputKind, StepFunction, traits_of
 from openhcs_runtime.pipeline.source import file_of_function
-from openhcs_runtime.pipeline.step import FunctionStep
+from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep
 from openhcs_runtime.plan import CompiledPlate, PlateJob, WellPlan
 from openhcs_runtime.plates.base import ImageRef, Plate
 
@@ -62,9 +62,13 @@ def compile_plate(
         named=frozenset(component for component, values in plate.components.items() if len(values) > 1),
         folders=_folders(enabled),
         modules_dir=modules_dir,
+        parquet=pipeline_config.parquet,
+        image_format=pipeline_config.image_format,
+        channel_names=tuple(sorted(plate.channel_names.items())),
     )
     base = _job_digest(job)
-    plans = tuple(_plan_well(plate, well, base, pipeline_config) for well in wells)
+    with_positions = any(InputKind.POSITIONS in traits_of(call.function).inputs for call in _calls(enabled))
+    plans = tuple(_plan_well(plate, well, base, pipeline_config, with_positions) for well in wells)
     return CompiledPlate(
         plate_path=str(plate.path),
         job=job,
@@ -121,14 +125,19 @@ def _flow_problems(plate: Plate, wells: Sequence[str], numbered: Sequence[tuple[
     return list(problems)
 
 
-def _plan_well(plate: Plate, well: str, base: str, config: PipelineConfig) -> WellPlan:
+def _plan_well(plate: Plate, well: str, base: str, config: PipelineConfig, with_positions: bool) -> WellPlan:
     images = plate.images[well]
+    sites = sorted({image.key.site for image in images}) if with_positions else []
+    positions = {site: plate.positions[well, site] for site in sites if (well, site) in plate.positions}
     missing = () if config.allow_gaps else plate.missing.get(well, ())
     return WellPlan(
         well=well,
         images=images,
         missing=missing,
-        signature=_digest([base, well, *(_image_text(image, plate.path) for image in images)]),
+        signature=_digest(
+            [base, well, *(_image_text(image, plate.path) for image in images), *map(repr, positions.items())]
+        ),
+        positions={site: (position.y_um, position.x_um) for site, position in positions.items()},
     )
 
 
@@ -140,25 +149,31 @@ def _image_text(image: ImageRef, plate: Path) -> str:
 
 
 def _folders(steps: Sequence[FunctionStep]) -> tuple[str, ...]:
-    """Where each step writes: right into `labels/` and `images/` when only one step does, else into a folder of its
-    own."""
-    labelling = sum(_writes_labels(step) for step in steps)
+    """Where each step writes: right into `labels/`, `images/` and `rois/` when only one step does, else into a folder
+    of its own."""
+    labelling = sum(_writes(step, OutputKind.LABELS) for step in steps)
+    outlining = sum(_writes(step, OutputKind.ROIS) for step in steps)
     materializing = sum(step.materialize for step in steps)
-    if labelling <= 1 and materializing <= 1:
+    if labelling <= 1 and materializing <= 1 and outlining <= 1:
         return ("",) * len(steps)
     slugs = ["".join(c if c.isalnum() or c in "-_" else "_" for c in step.name)[:60] for step in steps]
     taken = Counter(slugs)
     return tuple(f"{number}_{slug}" if taken[slug] > 1 else slug for number, slug in enumerate(slugs, start=1))
 
 
-def _writes_labels(step: FunctionStep) -> bool:
-    calls = [call for chain in step.branches().values() for call in chain]
-    return any(OutputKind.LABELS in traits_of(call.function).outputs for call in calls)
+def _writes(step: FunctionStep, kind: OutputKind) -> bool:
+    return any(kind in traits_of(call.function).outputs for call in _calls([step]))
+
+
+def _calls(steps: Iterable[FunctionStep]) -> list[FunctionCall]:
+    return [call for step in steps for chain in step.branches().values() for call in chain]
 
 
 def _job_digest(job: PlateJob) -> str:
     """Digest of everything but the images that decides what a well gives; not of where it is written."""
     parts = [SIGNATURE_VERSION, job.plate_format.value, repr(job.pixel_size_um), repr(sorted(job.named)), *job.folders]
+    if job.image_format is not ImageFormat.TIFF:
+        parts += [job.image_format.value, repr(job.channel_names)]
     return _digest([*parts, *(_stable_text(step) for step in job.steps)])
 
 

@@ -1,6 +1,7 @@
 """Settings of a run: what belongs to the machine and what belongs to the pipeline."""
 
 import os
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -13,6 +14,12 @@ class ExecutionMode(StrEnum):
 
     THREADS = "threads"
     PROCESSES = "processes"
+    DASK = "dask"
+    """Workers of a Dask cluster; needs the extra `dask`."""
+
+
+LOCAL_CLUSTER = "local"
+"""In place of a scheduler's address: a Dask cluster on this machine, for as long as the run takes."""
 
 
 def available_cores() -> int:
@@ -26,26 +33,60 @@ def available_cores() -> int:
 class GlobalConfig:
     """Settings that belong to the machine.
 
-    num_workers: wells worked on at the same time; "auto" is one per core.
-    mode: threads share this process; processes (default) survive a crash of one of them.
+    num_workers: wells worked on at the same time; "auto" is one per core, or fewer where the memory does not suffice
+        for so many; of a Dask scheduler elsewhere it is all of its workers.
+    mode: threads share this process; processes (default) survive a crash of one of them; a Dask cluster may have
+        workers on many machines.
+    dask: address of a Dask scheduler ("tcp://host:8786", "tls://..."), or "local" for a cluster on this machine.
+        Naming one selects the mode. Plate and output folder must have the same path on all of its machines.
     """
 
     num_workers: int | Literal["auto"] = "auto"
     mode: ExecutionMode = ExecutionMode.PROCESSES
+    dask: str | None = None
 
     def __post_init__(self) -> None:
         try:
             object.__setattr__(self, "mode", ExecutionMode(self.mode))
         except ValueError:
-            raise PipelineError(f"GlobalConfig: mode {self.mode!r} is neither 'threads' nor 'processes'") from None
+            raise PipelineError(f"GlobalConfig: mode {self.mode!r} is none of {', '.join(ExecutionMode)}") from None
+        self._check_dask()
         workers = self.num_workers
         if workers != "auto" and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
             raise PipelineError(f"GlobalConfig: num_workers {workers!r} is neither 'auto' nor a number from 1")
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether wells are worked on elsewhere, so that cores and memory of this machine do not count."""
+        return self.mode is ExecutionMode.DASK and self.dask != LOCAL_CLUSTER
+
+    def _check_dask(self) -> None:
+        if self.dask is None:
+            if self.mode is ExecutionMode.DASK:
+                object.__setattr__(self, "dask", LOCAL_CLUSTER)
+            return
+        if self.dask != LOCAL_CLUSTER and not re.fullmatch(r"[a-z]+://\S+", self.dask):
+            raise PipelineError(
+                f"GlobalConfig: dask {self.dask!r} is neither 'local' nor an address like 'tcp://host:8786'"
+            )
+        object.__setattr__(self, "mode", ExecutionMode.DASK)
+
     def workers_for(self, wells: int) -> int:
         """How many workers to use for so many wells (at least one)."""
-        wanted = available_cores() if self.num_workers == "auto" else self.num_workers
+        if self.num_workers != "auto":
+            wanted = self.num_workers
+        else:
+            wanted = wells if self.is_remote else available_cores()
         return max(1, min(wanted, wells))
+
+
+class ImageFormat(StrEnum):
+    """How the images of steps with `materialize=True` are written."""
+
+    TIFF = "tiff"
+    """One file per plane."""
+    OME_ZARR = "ome_zarr"
+    """One OME-Zarr 0.5 plate per step, with pyramids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +97,28 @@ class PipelineConfig:
         again: each file is replaced when its successor is complete.
     wells: only these wells; None is all of them.
     allow_gaps: work with what is there when images of a well are missing, instead of failing that well.
+    parquet: write the tables as Parquet, too; needs the extra `parquet`. Without it only the CSV tables are written,
+        and the log says so.
+    image_format: how the images that leave steps with `materialize=True` are written.
+    pattern: what the names of the plate's TIFF files say, as a regular expression; None finds out the format. See
+        `openhcs_runtime.plates.open_plate`.
     """
 
     output_dir: str | None = None
     wells: tuple[str, ...] | None = None
     allow_gaps: bool = False
+    parquet: bool = False
+    image_format: ImageFormat = ImageFormat.TIFF
+    pattern: str | None = None
 
     def __post_init__(self) -> None:
         if self.output_dir is not None:
             object.__setattr__(self, "output_dir", os.fspath(self.output_dir))
+        try:
+            object.__setattr__(self, "image_format", ImageFormat(self.image_format))
+        except ValueError:
+            known = ", ".join(repr(each.value) for each in ImageFormat)
+            raise PipelineError(f"PipelineConfig: image_format {self.image_format!r} is none of {known}") from None
         if isinstance(self.wells, str):
             raise PipelineError(f"PipelineConfig: wells takes a tuple of well names, not the text {self.wells!r}")
         if self.wells is not None:

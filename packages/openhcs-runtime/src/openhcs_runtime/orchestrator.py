@@ -17,16 +17,20 @@ from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import CompileError, LifecycleError, OpenHCSError, OutputError
 from openhcs_runtime.executors import WellExecutor, make_executor, warm_up
 from openhcs_runtime.outputs.atomic import check_folder, remove_leftovers
-from openhcs_runtime.outputs.plate import write_tables
+from openhcs_runtime.outputs.plate import finish_images, write_tables
+from openhcs_runtime.outputs.provenance import Provenance
+from openhcs_runtime.outputs.resume import finished_wells
 from openhcs_runtime.pipeline.neighbours import importable
 from openhcs_runtime.pipeline.source import Pipeline
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.plan import CompiledPlate
 from openhcs_runtime.plates import Plate, open_plate
-from openhcs_runtime.progress import report_plate
+from openhcs_runtime.progress import WellProgress, report_plate
 from openhcs_runtime.results import PlateResult, overall_status
 from zmqruntime.execution import Task, current_task, local_task
 from zmqruntime.messages import LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
+
+_KEPT = "done by an earlier run"
 
 ProgressCallback = Callable[[str, str, str, dict[str, Any]], None]
 """`(axis_id, step, status, metadata)`: well ("" for the plate), step name, progress status, the whole update as a
@@ -64,6 +68,7 @@ class PipelineOrchestrator:
     ) -> None:
         pipeline = pipeline_steps if isinstance(pipeline_steps, Pipeline) else Pipeline(tuple(pipeline_steps))
         self.plate_path = Path(plate_path).expanduser()
+        self._pipeline = pipeline
         self.steps = pipeline.steps
         self._modules_dir = pipeline.file.folder if pipeline.file else ""
         self.global_config = global_config or pipeline.global_config or GlobalConfig()
@@ -97,7 +102,7 @@ class PipelineOrchestrator:
         if self.global_config.mode is ExecutionMode.PROCESSES:
             warm_up()
         with self._in_task() as task, _reported(task, ProgressPhase.INIT):
-            self._plate = open_plate(self.plate_path)
+            self._plate = open_plate(self.plate_path, pattern=self.pipeline_config.pattern)
             self._compiled = None
             for problem in self._plate.problems:
                 task.log.warning(problem.message)
@@ -115,9 +120,11 @@ class PipelineOrchestrator:
         self._state = OrchestratorState.COMPILED
         return compiled
 
-    def execute(self) -> PlateResult:
+    def execute(self, *, resume: bool = False) -> PlateResult:
         """Work on all wells and say how each ended. A failed well stops no other.
 
+        resume: leave alone the wells that an earlier run into the same folder has finished, if they were made from
+        the same images by the same pipeline and settings.
         Raises WorkerError when no worker process can be started.
         """
         self._require("execute", OrchestratorState.COMPILED)
@@ -126,17 +133,17 @@ class PipelineOrchestrator:
         self._state = OrchestratorState.EXECUTING
         try:
             with self._in_task() as task, importable(self._modules_dir):
-                return self._execute(task, compiled)
+                return self._execute(task, compiled, resume=resume)
         finally:
             with self._lock:
                 self._task = None
                 self._state = OrchestratorState.COMPILED
 
-    def run(self) -> PlateResult:
+    def run(self, *, resume: bool = False) -> PlateResult:
         """`initialize`, `compile` and `execute`."""
         self.initialize()
         self.compile()
-        return self.execute()
+        return self.execute(resume=resume)
 
     def cancel(self, axis_id: str | None = None) -> None:
         """Let the run, or one well, stop at its next pattern group; from any thread.
@@ -188,7 +195,7 @@ class PipelineOrchestrator:
                 raise unwritable from None
             raise
 
-    def _execute(self, task: Task, compiled: CompiledPlate) -> PlateResult:
+    def _execute(self, task: Task, compiled: CompiledPlate, *, resume: bool) -> PlateResult:
         started = time.monotonic()
         with self._lock:
             self._task = task
@@ -197,15 +204,23 @@ class PipelineOrchestrator:
             task.request_cancel(axis_id)
         output_dir = Path(compiled.job.output_dir)
         remove_leftovers(output_dir)
-        executor = self._executor_for(compiled)
-        ended = {result.well: result for result in executor.run(task, compiled.job, compiled.wells)}
+        provenance = Provenance.begin(self._pipeline, compiled, self.global_config, self.pipeline_config)
+        _write_provenance(task, provenance, output_dir)
+        ended = finished_wells(output_dir, compiled.wells) if resume else {}
+        for well in ended:
+            WellProgress(task, well, [step.name for step in compiled.job.steps]).axis_completed(_KEPT)
+        waiting = [plan for plan in compiled.wells if plan.well not in ended]
+        if waiting:
+            executor = self._executor_for(compiled)
+            ended |= {result.well: result for result in executor.run(task, compiled.job, waiting)}
         wells = tuple(ended[well] for well in sorted(ended, key=well_position))
         tables, failure = {}, ""
         try:
             tables = write_tables(output_dir, compiled.job, wells)
+            finish_images(compiled.job)
         except OutputError as error:
             failure = str(error)
-        return PlateResult(
+        result = PlateResult(
             status=overall_status(wells, cancelled=task.cancelled, error=failure),
             plate_path=compiled.plate_path,
             output_dir=compiled.job.output_dir,
@@ -216,14 +231,16 @@ class PipelineOrchestrator:
             error=failure,
             elapsed_s=time.monotonic() - started,
         )
+        _write_provenance(task, provenance.ended(result), output_dir)
+        return result
 
     def _executor_for(self, compiled: CompiledPlate) -> WellExecutor:
-        wanted = (compiled.mode, compiled.workers)
+        wanted = (compiled.mode, compiled.workers, self.global_config.dask)
         if self._executor is not None and self._executor[0] != wanted:
             self._executor[1].close()
             self._executor = None
         if self._executor is None:
-            self._executor = (wanted, make_executor(compiled.mode, compiled.workers))
+            self._executor = (wanted, make_executor(*wanted))
         return self._executor[1]
 
     def _output_dir(self) -> Path:
@@ -273,6 +290,14 @@ class _Relay:
         outer.send_progress({**event.to_dict(), "execution_id": outer.execution_id, "plate_id": outer.plate_id})
         if self.inner is not None and outer.is_cancelled(event.axis_id):
             self.inner.request_cancel(None if outer.cancelled else event.axis_id)
+
+
+def _write_provenance(task: Task, provenance: Provenance, output_dir: Path) -> None:
+    """A disk that does not take it costs the document, not the wells."""
+    try:
+        provenance.write(output_dir)
+    except OutputError as error:
+        task.log.warning("how these results came about can't be written: %s", error)
 
 
 @contextlib.contextmanager

@@ -1,9 +1,10 @@
 """What compiling a pipeline for a plate gives: frozen plans, one per well, and what they share."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from openhcs_runtime.components import Component, ImageKey
-from openhcs_runtime.config import ExecutionMode
+from openhcs_runtime.config import ExecutionMode, ImageFormat
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.plates.base import ImageRef, PlateFormat
 
@@ -12,13 +13,15 @@ from openhcs_runtime.plates.base import ImageRef, PlateFormat
 class WellPlan:
     """What is to be done in one well; `signature` changes with its images, the pipeline and the settings.
 
-    missing: images that the well lacks and can't be worked on without.
+    missing: images that the well lacks and can't be worked on without. positions: of its sites, y and x in
+    micrometres; only where a function takes them.
     """
 
     well: str
     images: tuple[ImageRef, ...]
     missing: tuple[ImageKey, ...]
     signature: str
+    positions: Mapping[int, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +29,10 @@ class PlateJob:
     """What all wells of a plate share.
 
     steps: the enabled ones. output_dir: absolute. named: the components that have several values in the plate and
-    therefore are part of output names. folders: of each step, where its labels and images go below `labels/` and
-    `images/` ("" is right there). modules_dir: the folder of the pipeline file, for its imports; "" is none.
+    therefore are part of output names. folders: of each step, where its labels, images and regions go below `labels/`,
+    `images/` and `rois/` ("" is right there). modules_dir: the folder of the pipeline file, for its imports; "" is
+    none. parquet: write tables as Parquet, too. image_format: of the images of steps. channel_names: those that the
+    plate says.
     """
 
     plate_format: PlateFormat
@@ -37,11 +42,18 @@ class PlateJob:
     named: frozenset[Component]
     folders: tuple[str, ...]
     modules_dir: str = ""
+    parquet: bool = False
+    image_format: ImageFormat = ImageFormat.TIFF
+    channel_names: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledPlate:
-    """A pipeline made ready for a plate; `signature` is over all of it."""
+    """A pipeline made ready for a plate; `signature` is over all of it.
+
+    memory_per_well_bytes: how much the work on one well takes at most, as `openhcs_runtime.memory` estimates it; 0
+    where that is not known.
+    """
 
     plate_path: str
     job: PlateJob
@@ -49,3 +61,4 @@ class CompiledPlate:
     mode: ExecutionMode
     workers: int
     signature: str
+    memory_per_well_bytes: int = 0

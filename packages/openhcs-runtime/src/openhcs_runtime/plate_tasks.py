@@ -9,10 +9,26 @@ from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.results import PlateResult
 from zmqruntime.config import ZMQConfig
 
-__all__ = ["OPENHCS_CONFIG", "PlateTask", "Refusal", "RefusalKind", "read_result"]
+__all__ = [
+    "OPENHCS_CONFIG",
+    "CompileReport",
+    "PlateTask",
+    "Refusal",
+    "RefusalKind",
+    "TaskAction",
+    "read_result",
+]
 
 OPENHCS_CONFIG = ZMQConfig(app_name="openhcs")
 """What OpenHCS servers and their clients agree on: sockets are in ``~/.openhcs/ipc``."""
+
+
+class TaskAction(enum.StrEnum):
+    """What to do with a pipeline and a plate."""
+
+    RUN = "run"
+    COMPILE = "compile"
+    """Check everything that can be checked, and do nothing."""
 
 
 class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,6 +38,10 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     given here takes the place of the pipeline's own; ``num_workers`` and ``output_dir`` override one setting of
     whichever holds. Relative paths are relative to ``base_dir``. ``source_dir`` is the folder of the pipeline file,
     from which it may import modules; empty when there is no file.
+
+    ``action``: run it, or only see whether it could be run. ``resume``: keep the wells that an earlier run into the
+    same folder has finished. ``expected_signature``: refuse to run when images, pipeline or settings are no longer
+    those that ``compile_artifact_id`` was compiled from.
     """
 
     plate_path: str
@@ -33,6 +53,28 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     num_workers: int | None = None
     output_dir: str | None = None
     base_dir: str = ""
+    action: TaskAction = TaskAction.RUN
+    resume: bool = False
+    compile_artifact_id: str = ""
+    expected_signature: str = ""
+
+
+class CompileReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of an execution that only compiled: nothing stands in the way of a run.
+
+    ``compile_artifact_id`` is the id of that execution; runs are submitted by it. ``wells`` are those that would be
+    worked on, ``incomplete_wells`` those of them that lack images, ``warnings`` what is odd about the plate.
+    """
+
+    compile_artifact_id: str
+    signature: str
+    plate_path: str
+    output_dir: str
+    wells: tuple[str, ...]
+    incomplete_wells: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    workers: int = 1
+    warnings: tuple[str, ...] = ()
 
 
 class RefusalKind(enum.StrEnum):
@@ -45,6 +87,8 @@ class RefusalKind(enum.StrEnum):
     """The pipeline as written."""
     COMPILE = "compile"
     """The pipeline on this plate with these settings."""
+    CHANGED = "changed"
+    """What was compiled is no longer what there is."""
     OUTPUT = "output"
     DISK_FULL = "disk_full"
     """There is no room in the output folder."""
@@ -58,7 +102,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...]
 
 
-def read_result(result: Any) -> PlateResult | Refusal | None:
+def read_result(result: Any) -> PlateResult | CompileReport | Refusal | None:
     """The result of an execution as a typed value; None when it left none.
 
     Raises msgspec.ValidationError for the result of another kind of task.
@@ -67,4 +111,6 @@ def read_result(result: Any) -> PlateResult | Refusal | None:
         return None
     if isinstance(result, dict) and "refused" in result:
         return msgspec.convert(result, Refusal)
+    if isinstance(result, dict) and "compile_artifact_id" in result:
+        return msgspec.convert(result, CompileReport)
     return msgspec.convert(result, PlateResult)

@@ -21,7 +21,8 @@ from openhcs_runtime.orchestrator import PipelineOrchestrator
 from openhcs_runtime.pipeline.neighbours import borrowed
 from openhcs_runtime.pipeline.source import load_pipeline
 from openhcs_runtime.plan import CompiledPlate
-from openhcs_runtime.plate_tasks import PlateTask, Refusal, RefusalKind
+from openhcs_runtime.plate_tasks import CompileReport, PlateTask, Refusal, RefusalKind, TaskAction
+from openhcs_runtime.plates import Plate
 from openhcs_runtime.results import PlateResult, ResultStatus, WellResult
 from zmqruntime.execution import Task, TaskFailed, current_task
 from zmqruntime.messages import ProgressPhase, ProgressStatus
@@ -29,6 +30,8 @@ from zmqruntime.messages import ProgressPhase, ProgressStatus
 __all__ = ["run_plate_task", "warm_up"]
 
 _NAMED_WELLS = 3
+_BEGUN = "begun"
+"""Checkpoint of an execution that has begun to work on wells."""
 
 _KINDS = {
     PlateError: RefusalKind.PLATE,
@@ -41,14 +44,18 @@ _KINDS = {
 
 
 def run_plate_task(payload: Any) -> dict[str, Any]:
-    """Load the pipeline, then initialize, compile and execute it in the current task; gives ``PlateResult.to_dict()``.
+    """Load the pipeline, then initialize, compile and execute it in the current task.
 
+    Gives ``PlateResult.to_dict()``, or a :class:`CompileReport` as a dict when the task is only to be compiled. A task
+    whose execution was interrupted, or is retried, leaves alone the wells that it has finished.
     Raises TaskFailed with a :class:`Refusal` when it can't begin, or with the plate's result when a well failed.
     """
     try:
         task = msgspec.convert(payload, PlateTask)
         with borrowed(task.source_dir):
             result = _run(task)
+    except _ChangedError as error:
+        raise _refuse(RefusalKind.CHANGED, (str(error),)) from error
     except msgspec.ValidationError as error:
         problem = f"not a plate task: {error}; install the same release for client and server"
         raise _refuse(RefusalKind.TASK, (problem,)) from error
@@ -56,6 +63,9 @@ def run_plate_task(payload: Any) -> dict[str, Any]:
         problems = tuple(error.problems) if isinstance(error, PipelineError) else (str(error),)
         kind = next((kind for known, kind in _KINDS.items() if isinstance(error, known)), RefusalKind.COMPILE)
         raise _refuse(kind, problems) from error
+    if isinstance(result, CompileReport):
+        report: dict[str, Any] = msgspec.to_builtins(result)
+        return report
     if result.status is ResultStatus.FAILED:
         raise TaskFailed(failure_text(result), result=result.to_dict())
     return result.to_dict()
@@ -71,7 +81,11 @@ def failure_text(result: PlateResult) -> str:
     return "; ".join([*parts, *([result.error] if result.error else [])])
 
 
-def _run(task: PlateTask) -> PlateResult:
+class _ChangedError(Exception):
+    """What was compiled is no longer what there is."""
+
+
+def _run(task: PlateTask) -> PlateResult | CompileReport:
     current = current_task()
     pipeline = load_pipeline(task.source, task.source_name, task.source_dir)
     global_config = task.global_config or pipeline.global_config or GlobalConfig()
@@ -86,8 +100,31 @@ def _run(task: PlateTask) -> PlateResult:
         current.check_cancelled()
         orchestrator.initialize()
         current.check_cancelled()
-        _announce_wells(current, orchestrator.compile())
-        return orchestrator.execute()
+        compiled = orchestrator.compile()
+        if task.action is TaskAction.COMPILE:
+            return _report(current.execution_id, orchestrator.plate, compiled)
+        if task.expected_signature and task.expected_signature != compiled.signature:
+            raise _ChangedError(
+                f"images, pipeline or settings have changed since compilation {task.compile_artifact_id}: compile again"
+            )
+        _announce_wells(current, compiled)
+        was_begun = _BEGUN in current.checkpoints()
+        current.checkpoint(_BEGUN, True)
+        return orchestrator.execute(resume=task.resume or was_begun)
+
+
+def _report(execution_id: str, plate: Plate, compiled: CompiledPlate) -> CompileReport:
+    return CompileReport(
+        compile_artifact_id=execution_id,
+        signature=compiled.signature,
+        plate_path=compiled.plate_path,
+        output_dir=compiled.job.output_dir,
+        wells=tuple(plan.well for plan in compiled.wells),
+        incomplete_wells=tuple(plan.well for plan in compiled.wells if plan.missing),
+        steps=tuple(step.name for step in compiled.job.steps),
+        workers=compiled.workers,
+        warnings=tuple(problem.message for problem in plate.problems),
+    )
 
 
 def _announce_wells(task: Task, compiled: CompiledPlate) -> None:

@@ -63,10 +63,10 @@ class WellProgress:
         self._report_step(ProgressPhase.STEP_COMPLETED, ProgressStatus.COMPLETED)
         self._in_step = False
 
-    def axis_completed(self) -> None:
+    def axis_completed(self, message: str | None = None) -> None:
         """The well is done."""
         self._index = len(self._steps)
-        self._report_axis(ProgressPhase.AXIS_COMPLETED, ProgressStatus.COMPLETED)
+        self._report_axis(ProgressPhase.AXIS_COMPLETED, ProgressStatus.COMPLETED, message=message)
 
     def ended(self, status: ProgressStatus, *, error: str | None = None, traceback: str | None = None) -> None:
         """The well ends with an error or cancelled, and with it the step it is in."""
@@ -98,7 +98,13 @@ class WellProgress:
         )
 
     def _report_axis(
-        self, phase: ProgressPhase, status: ProgressStatus, *, error: str | None = None, traceback: str | None = None
+        self,
+        phase: ProgressPhase,
+        status: ProgressStatus,
+        *,
+        message: str | None = None,
+        error: str | None = None,
+        traceback: str | None = None,
     ) -> None:
         self._task.report(
             axis_id=self._well,
@@ -109,6 +115,7 @@ class WellProgress:
             status=status,
             completed=self._index,
             total=len(self._steps),
+            message=message,
             error=error,
             traceback=traceback,
         )

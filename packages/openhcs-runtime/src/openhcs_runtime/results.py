@@ -23,7 +23,8 @@ class WellResult:
     about
         (both may be empty). traceback: only for what a pipeline function raised.
     outputs: how many files were written. counts: the sum of each `..._count` column of its measurements.
-    elapsed_s: seconds.
+    elapsed_s: seconds. peak_memory_bytes: the most memory that its process held meanwhile; None where it shares a
+    process with others. reused: it was done by an earlier run, whose results are kept.
     """
 
     well: str
@@ -35,6 +36,8 @@ class WellResult:
     outputs: int = 0
     counts: Mapping[str, int] = field(default_factory=dict)
     elapsed_s: float = 0.0
+    peak_memory_bytes: int | None = None
+    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,40 +2,45 @@
 
 import time
 import traceback
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from openhcs_runtime.components import ImageKey
+from openhcs_runtime.config import ImageFormat
 from openhcs_runtime.exceptions import ImageError, OpenHCSError, StepError
 from openhcs_runtime.outputs.atomic import sync_files
 from openhcs_runtime.outputs.images import image_name, write_labels, write_plane
-from openhcs_runtime.outputs.tables import write_objects
+from openhcs_runtime.outputs.rois import write_rois
+from openhcs_runtime.outputs.tables import ImageObjects, write_objects
 from openhcs_runtime.outputs.wells import WellPart, discard_part, measured_image, objects_path, write_part
-from openhcs_runtime.pipeline.calls import GroupResult, call_chain
-from openhcs_runtime.pipeline.declare import InputKind, Measurements, traits_of
+from openhcs_runtime.pipeline.calls import GroupResult, Known, Measured, call_chain, stacked
+from openhcs_runtime.pipeline.declare import InputKind, traits_of
 from openhcs_runtime.pipeline.patterns import PatternGroup, group_images
-from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep
+from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep, InputSource
 from openhcs_runtime.plan import PlateJob, WellPlan
 from openhcs_runtime.plates import ImageRef, read_image
 from openhcs_runtime.progress import WellProgress
 from openhcs_runtime.results import ResultStatus, WellResult
 from zmqruntime.execution import TaskCancelled, current_task
+from zmqruntime.execution.usage import UsageMeter
 from zmqruntime.messages import ProgressStatus
 
 
-def run_well(job: PlateJob, plan: WellPlan) -> WellResult:
+def run_well(job: PlateJob, plan: WellPlan, meter: UsageMeter | None = None) -> WellResult:
     """Work on one well in the current task and say how it ended; a failure is in the result, never raised.
+
+    meter: measures this process, where the well has it to itself.
 
     Cancelling is seen before each step and each pattern group. What was written before stays.
     """
     started = time.monotonic()
     progress = WellProgress(current_task(), plan.well, [step.name for step in job.steps])
-    run = _WellRun(job, plan, progress)
+    if meter is not None:
+        meter.begin()
+    run = _WellRun(job, plan, progress, meter)
     try:
         progress.check_cancelled()
         progress.axis_started()
@@ -54,15 +59,16 @@ def run_well(job: PlateJob, plan: WellPlan) -> WellResult:
 class _WellRun:
     """The state of one well between its steps: an image is a file until a step has touched it."""
 
-    def __init__(self, job: PlateJob, plan: WellPlan, progress: WellProgress) -> None:
+    def __init__(self, job: PlateJob, plan: WellPlan, progress: WellProgress, meter: UsageMeter | None) -> None:
         self._job = job
         self._plan = plan
         self._progress = progress
+        self._meter = meter
         self._output = Path(job.output_dir)
         self._images: dict[ImageKey, ImageRef | NDArray[Any]] = {image.key: image for image in plan.images}
         self._labels: dict[ImageKey, NDArray[Any]] = {}
         self._measured: dict[ImageKey, dict[str, int | float]] = {}
-        self._objects: list[tuple[ImageKey, Mapping[str, NDArray[Any]]]] = []
+        self._objects: dict[ImageKey, ImageObjects] = {}
         self._files: dict[str, None] = {}
 
     def run(self, started: float) -> WellPart:
@@ -78,16 +84,14 @@ class _WellRun:
 
     def result(self, status: ResultStatus, started: float, part: WellPart | None = None) -> WellResult:
         """The well's result when it did not fail."""
-        counts: Counter[str] = Counter()
-        for values in self._measured.values() if part else ():
-            counts.update({name: int(value) for name, value in values.items() if name.endswith("_count")})
         return WellResult(
             well=self._plan.well,
             status=status,
             step=self._progress.step_name if status is ResultStatus.CANCELLED else "",
             outputs=len(part.files) if part else len(self._files),
-            counts=dict(counts),
+            counts=part.counts if part else {},
             elapsed_s=time.monotonic() - started,
+            peak_memory_bytes=part.peak_memory_bytes if part else None,
         )
 
     def failure(self, error: BaseException, started: float) -> WellResult:
@@ -107,17 +111,25 @@ class _WellRun:
         )
 
     def _run_step(self, index: int, step: FunctionStep) -> None:
+        if step.input_source is InputSource.PLATE:
+            self._images = {image.key: image for image in self._plan.images}
         groups = group_images(self._images, step.variable_components)
         work = [(group, calls) for group in groups if (calls := self._calls(step, group))]
         self._progress.step_started(len(work))
         is_last = index + 1 == len(self._job.steps)
         keep_labels = any(map(_needs_labels, self._job.steps[index + 1 :]))
+        as_zarr = step.materialize and self._job.image_format is ImageFormat.OME_ZARR
+        made = _Made()
         for group, calls in work:
             self._progress.check_cancelled()
             result = self._run_group(group, calls)
-            self._write(result, step, self._job.folders[index])
+            self._write(result, self._job.folders[index], images=step.materialize and not as_zarr)
+            if as_zarr:
+                made.add(result)
             self._take_over(group, result, keep_images=not is_last, keep_labels=keep_labels)
             self._progress.group_done(group, step.group_by)
+        if made.images:
+            self._write_zarr(index, made)
         if not keep_labels:
             self._labels.clear()
         self._progress.step_completed()
@@ -130,16 +142,9 @@ class _WellRun:
         if len({plane.shape for plane in planes}) > 1:
             sizes = ", ".join(sorted({"x".join(map(str, plane.shape)) for plane in planes}))
             raise ImageError(f"images of different sizes ({sizes} pixels) in one stack: {group.pattern}")
-        stack = _stacked(planes)
+        stack = stacked(planes)
         del planes
-        labels = [self._labels[key] for key in group.keys if key in self._labels]
-        return call_chain(
-            calls,
-            stack,
-            group,
-            labels=_stacked(labels) if len(labels) == len(group.keys) and any(map(_takes_labels, calls)) else None,
-            pixel_size_um=self._job.pixel_size_um,
-        )
+        return call_chain(calls, stack, group, Known(self._labels, self._plan.positions, self._job.pixel_size_um))
 
     def _plane(self, key: ImageKey) -> NDArray[Any]:
         image = self._images[key]
@@ -148,37 +153,48 @@ class _WellRun:
     def _take_over(self, group: PatternGroup, result: GroupResult, *, keep_images: bool, keep_labels: bool) -> None:
         for key in group.keys:
             del self._images[key]
-            if len(result.keys) != len(group.keys):
-                self._labels.pop(key, None)
         if keep_images:
             self._images.update(zip(result.keys, result.stack, strict=True))
-        if keep_labels and result.labels is not None:
-            self._labels.update(zip(result.keys, result.labels, strict=True))
+        if keep_labels:
+            self._labels.update(result.labels)
 
-    def _write(self, result: GroupResult, step: FunctionStep, folder: str) -> None:
+    def _write_zarr(self, index: int, made: "_Made") -> None:
+        # Loads zarr, which takes most of a second.
+        from openhcs_runtime.outputs.zarr_plates import write_zarr_well  # noqa: PLC0415
+
+        mark = write_zarr_well(self._job, self._plan, index, made.images, made.labels)
+        self._files[mark.relative_to(self._output).as_posix()] = None
+
+    def _write(self, result: GroupResult, folder: str, *, images: bool) -> None:
         size = self._job.pixel_size_um
-        if result.new_labels is not None:
-            for key, labels in zip(result.keys, result.new_labels, strict=True):
-                write_labels(self._new_file("labels", folder, key), labels, size)
-        if step.materialize:
+        for key, labels in result.labels.items():
+            write_labels(self._new_file("labels", folder, key), labels, size)
+        for key, rois in result.rois.items():
+            write_rois(self._new_file("rois", folder, key, ".zip"), rois)
+        if images:
             for key, plane in zip(result.keys, result.stack, strict=True):
                 write_plane(self._new_file("images", folder, key), plane, size)
-        for key, measurements in result.measurements:
-            self._measure(key, measurements)
+        for measured in result.measurements:
+            self._measure(measured)
 
-    def _new_file(self, kind: str, folder: str, key: ImageKey) -> Path:
-        path = self._output / kind / folder / image_name(key, self._job.named)
+    def _new_file(self, kind: str, folder: str, key: ImageKey, suffix: str = ".tif") -> Path:
+        path = (self._output / kind / folder / image_name(key, self._job.named)).with_suffix(suffix)
         self._files[path.relative_to(self._output).as_posix()] = None
         return path
 
-    def _measure(self, key: ImageKey, measurements: Measurements) -> None:
+    def _measure(self, measured: Measured) -> None:
+        key, measurements = measured.key, measured.measurements
         values = self._measured.setdefault(key, {})
-        twice = values.keys() & measurements.summary.keys()
-        if twice:
-            raise StepError(f"column {sorted(twice)[0]} is measured twice for {key.describe()}: give one another name")
-        values.update(measurements.summary)
+        again = key in self._objects and self._objects[key].has(measured.objects_of)
+        for name, value in measurements.summary.items():
+            if name in values and not (again and _same(values[name], value)):
+                raise StepError(f"column {name} is measured twice for {key.describe()}: give one another name")
+            values[name] = value
         if measurements.objects:
-            self._objects.append((key, measurements.objects))
+            try:
+                self._objects.setdefault(key, ImageObjects()).add(measurements.objects, measured.objects_of)
+            except ValueError as error:
+                raise StepError(f"{error} for {key.describe()}") from error
 
     def _finish(self, started: float) -> WellPart:
         objects = None
@@ -186,7 +202,9 @@ class _WellRun:
             path = objects_path(self._output, self._plan.well)
             objects = path.relative_to(self._output).as_posix()
             self._files[objects] = None
-            write_objects(path, sorted(self._objects, key=lambda entry: entry[0]))
+            write_objects(
+                path, [(key, table) for key, objects in sorted(self._objects.items()) for table in objects.tables]
+            )
         part = WellPart(
             well=self._plan.well,
             signature=self._plan.signature,
@@ -194,19 +212,31 @@ class _WellRun:
             objects=objects,
             measured=[measured_image(key, values) for key, values in sorted(self._measured.items())],
             elapsed_s=time.monotonic() - started,
+            peak_memory_bytes=self._meter.end().peak_memory_bytes if self._meter else None,
         )
         sync_files(self._output / name for name in self._files)
         write_part(self._output, part)
         return part
 
 
-def _stacked(planes: list[NDArray[Any]]) -> NDArray[Any]:
-    """(n, Y, X) from planes of one shape; a single one is not copied."""
-    return planes[0][np.newaxis] if len(planes) == 1 else np.stack(planes)
+class _Made:
+    """The images and labels that a step has made, for formats that want a site at once."""
+
+    def __init__(self) -> None:
+        self.images: dict[ImageKey, NDArray[Any]] = {}
+        self.labels: dict[ImageKey, NDArray[Any]] = {}
+
+    def add(self, result: GroupResult) -> None:
+        self.images.update(zip(result.keys, result.stack, strict=True))
+        self.labels.update(result.labels)
+
+
+def _same(one: float, other: float) -> bool:
+    return one == other or (one != one and other != other)
 
 
 def _takes_labels(call: FunctionCall) -> bool:
-    return InputKind.LABELS in traits_of(call.function).inputs
+    return not {InputKind.LABELS, InputKind.SHARED_LABELS}.isdisjoint(traits_of(call.function).inputs)
 
 
 def _needs_labels(step: FunctionStep) -> bool:

@@ -459,6 +459,7 @@ class ZMQClient:
                 self._note_beat(message)
                 self.on_heartbeat(message)
             else:
+                self._last_heard = time.monotonic()
                 self.on_event_batch(message)
 
     # --- is the server there? ------------------------------------------------------------------------------------

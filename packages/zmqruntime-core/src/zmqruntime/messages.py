@@ -301,7 +301,10 @@ class BatchRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.BA
 
 
 class StatusRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.STATUS.value):
-    """One execution by its id, or without one all that are not ended and the latest ``limit`` that are."""
+    """One execution by its id, or without one all that are not ended and the latest ``limit`` that are.
+
+    Of queued ones the first 1,000 are listed; the reply counts all.
+    """
 
     execution_id: str | None = None
     limit: Annotated[int, Meta(ge=0, le=1000)] = 20

@@ -50,6 +50,7 @@ _log = logging.getLogger(__name__)
 _MESSAGES_PER_TURN = 512
 _LINGER_MS = 1000
 _REPLIES_PER_CLIENT = 100_000  # a ROUTER drops what is above it; only a client that never reads may come so far
+_MESSAGES_PER_SUBSCRIBER = 250  # what a slow one misses it asks for; it need not be kept for it twice
 _CLAIM_SECONDS = 1.0  # a server that is ending still holds the port for a moment
 
 
@@ -255,6 +256,7 @@ class ZMQServer:
                 sock.sndhwm = _REPLIES_PER_CLIENT
             if sock.type == zmq.XPUB:
                 sock.xpub_verbose = True
+                sock.sndhwm = _MESSAGES_PER_SUBSCRIBER
             if keys is not None:
                 sock.curve_server = True
                 sock.curve_secretkey = keys.secret

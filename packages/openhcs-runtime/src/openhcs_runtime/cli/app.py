@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from openhcs_runtime.cli import commands
+from openhcs_runtime.cli import commands, results
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
 from openhcs_runtime.cli.interrupts import Interrupts
 from openhcs_runtime.cli.output import Output
@@ -33,6 +33,15 @@ Port = Annotated[
 Host = Annotated[
     str | None,
     typer.Option(metavar="H", help="Use TCP and this address, e.g. 127.0.0.1, instead of a socket file of this user."),
+]
+PipelineFile = Annotated[
+    Path | None, typer.Option(metavar="FILE.py", help="Pipeline file; without it nuclei in channel 1 are counted.")
+]
+OutputFolder = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Where results go; PLATE_results beside the plate without it.")
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Wells at the same time; one per core without it.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
@@ -160,16 +169,14 @@ def info(
 
 @app.command("run")
 def run(
-    plate: Annotated[Path, typer.Argument(metavar="PLATE", help="The folder that holds the plate's images.")],
-    pipeline: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.py", help="Pipeline file; without it nuclei in channel 1 are counted."),
+    plate: Annotated[
+        Path | None, typer.Argument(metavar="PLATE", help="The folder that holds the plate's images.")
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where results go; PLATE_results beside the plate without it.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Wells at the same time; one per core without it.")
+    pipeline: PipelineFile = None,
+    output: OutputFolder = None,
+    workers: Workers = None,
+    compiled: Annotated[
+        str | None, typer.Option(metavar="ID", help="Run what was compiled before, instead of a plate that is named.")
     ] = None,
     port: Port = 7777,
     host: Host = None,
@@ -196,8 +203,70 @@ def run(
           FunctionStep((measure_objects, {"name": "nuclei"})),
       ]
     """
+    place = commands.Place(port, host)
+    if compiled is not None:
+        if plate or pipeline or output or workers:
+            raise typer.BadParameter("--compiled names all there is to run: leave out PLATE and the other options")
+        return commands.run_compiled(place, compiled, as_json=as_json)
+    if plate is None:
+        raise typer.BadParameter("name the folder of a plate, or --compiled ID")
+    return commands.run_plate(commands.RunOptions(plate, pipeline, output, workers, place), as_json=as_json)
+
+
+@app.command("compile")
+def compile_(
+    plate: Annotated[Path, typer.Argument(metavar="PLATE", help="The folder that holds the plate's images.")],
+    pipeline: PipelineFile = None,
+    output: OutputFolder = None,
+    workers: Workers = None,
+    port: Port = 7777,
+    host: Host = None,
+    as_json: Json = False,
+) -> int:
+    """See whether a pipeline could run over a plate, with all problems at once; reads no image and writes nothing.
+
+    \b
+      openhcs-runtime compile demo --pipeline segment.py
+      openhcs-runtime run --compiled ID
+    """
     options = commands.RunOptions(plate, pipeline, output, workers, commands.Place(port, host))
-    return commands.run_plate(options, as_json=as_json)
+    return commands.compile_run(options, as_json=as_json)
+
+
+@app.command("resume")
+def resume(
+    execution_id: Annotated[str, typer.Argument(metavar="ID", help="An execution, or how its id begins.")],
+    port: Port = 7777,
+    host: Host = None,
+    as_json: Json = False,
+) -> int:
+    """Do what a run has left undone: wells that failed, were cancelled, or were not reached.
+
+    Wells that are done are kept if images, pipeline and settings are still the same. A run whose server was killed
+    goes on by itself as soon as a server runs, which this command starts.
+
+    \b
+      openhcs-runtime resume 4f2a91
+    """
+    return commands.resume_run(commands.Place(port, host), execution_id, as_json=as_json)
+
+
+@app.command("rerun")
+def rerun(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder that a run has written.")],
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the results go; FOLDER_rerun without it.")
+    ] = None,
+    port: Port = 7777,
+    host: Host = None,
+    as_json: Json = False,
+) -> int:
+    """Repeat the run that has written a folder: the same pipeline, settings and plate, from its provenance.json.
+
+    \b
+      openhcs-runtime rerun demo_results
+    """
+    return commands.repeat_run(commands.Place(port, host), folder, output, as_json=as_json)
 
 
 @app.command("serve")
@@ -254,3 +323,6 @@ def stop(port: Port = 7777, host: Host = None, as_json: Json = False) -> int:
       openhcs-runtime stop
     """
     return commands.stop(commands.Place(port, host), as_json=as_json)
+
+
+results.register(app)

@@ -23,9 +23,11 @@ from zmqruntime.execution import ExecutionClient
 from zmqruntime.messages import ErrorCode
 from zmqruntime.transport import is_listening
 
-__all__ = ["Place", "attached", "clear_errors", "connected", "no_server"]
+__all__ = ["Place", "attached", "clear_errors", "connected", "full_id", "no_server"]
 
 _CONNECT_SECONDS = 20.0
+_ID_LENGTH = 32
+_KNOWN_EXECUTIONS = 1000
 
 _KINDS: tuple[tuple[type[ZMQRuntimeError], ErrorKind, ExitCode], ...] = (
     (PortInUseError, ErrorKind.PORT_IN_USE, ExitCode.USAGE),
@@ -81,6 +83,17 @@ def connected(place: Place) -> Iterator[ZMQExecutionClient]:
             what = f"left at once; if a server was starting, 'openhcs-runtime stop{place.options}' ends it"
             raise interrupted(what) from error
         yield client
+
+
+def full_id(client: ExecutionClient, given: str) -> str:
+    """The id that begins with what was typed; what fits none goes to the server, which then says so."""
+    if len(given) >= _ID_LENGTH:
+        return given
+    known = client.status(limit=_KNOWN_EXECUTIONS).executions
+    fitting = [execution.execution_id for execution in known if execution.execution_id.startswith(given)]
+    if len(fitting) > 1:
+        raise CommandError(ErrorKind.NOT_FOUND, f"{len(fitting)} executions begin with {given}: type more of the id")
+    return fitting[0] if fitting else given
 
 
 class _Closing:

@@ -23,6 +23,7 @@ _REFUSALS = {
     RefusalKind.PLATE: (ErrorKind.PLATE, ExitCode.USAGE),
     RefusalKind.PIPELINE: (ErrorKind.PIPELINE, ExitCode.USAGE),
     RefusalKind.COMPILE: (ErrorKind.COMPILE, ExitCode.USAGE),
+    RefusalKind.CHANGED: (ErrorKind.COMPILE, ExitCode.USAGE),
     RefusalKind.OUTPUT: (ErrorKind.OUTPUT, ExitCode.USAGE),
     RefusalKind.DISK_FULL: (ErrorKind.DISK_FULL, ExitCode.FAILED),
     RefusalKind.WORKERS: (ErrorKind.WORKERS, ExitCode.FAILED),

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from openhcs_runtime.config import ExecutionMode
+from openhcs_runtime.config import LOCAL_CLUSTER, ExecutionMode
+from openhcs_runtime.exceptions import WorkerError
 from openhcs_runtime.executors.processes import ProcessExecutor, warm_up
 from openhcs_runtime.executors.threads import ThreadExecutor
 from openhcs_runtime.plan import PlateJob, WellPlan
@@ -26,10 +27,19 @@ class WellExecutor(Protocol):
         """End all workers; may be called twice."""
 
 
-def make_executor(mode: ExecutionMode, workers: int) -> WellExecutor:
-    """An executor with so many workers."""
+def make_executor(mode: ExecutionMode, workers: int, dask: str | None = None) -> WellExecutor:
+    """An executor with so many workers; `dask` as in `GlobalConfig`.
+
+    Raises WorkerError when the library that it needs is not there.
+    """
     match mode:
         case ExecutionMode.THREADS:
             return ThreadExecutor(workers)
         case ExecutionMode.PROCESSES:
             return ProcessExecutor(workers)
+        case ExecutionMode.DASK:
+            try:
+                from openhcs_runtime.executors.dask_cluster import DaskExecutor  # noqa: PLC0415  an extra, and heavy
+            except ImportError as error:
+                raise WorkerError(f"Dask is not installed ({error}): pip install 'openhcs-runtime[dask]'") from error
+            return DaskExecutor(dask or LOCAL_CLUSTER, workers)

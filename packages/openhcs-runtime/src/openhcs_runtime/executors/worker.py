@@ -4,15 +4,17 @@ import contextlib
 import importlib
 import signal
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from openhcs_runtime.pipeline.neighbours import importable
 from openhcs_runtime.pipeline.packing import PackedJob, unpack_job
-from openhcs_runtime.plan import WellPlan
+from openhcs_runtime.plan import PlateJob, WellPlan
 from openhcs_runtime.results import ResultStatus, WellResult
 from openhcs_runtime.wells import run_well
 from zmqruntime.execution import TaskLink, die_with_parent, join_task
+from zmqruntime.execution.usage import UsageMeter
 
 PRELOAD = "openhcs_runtime.executors.preload"
 """What makes a process ready to be a worker; imported once, before workers are forked, where they are."""
@@ -42,32 +44,38 @@ def serve(connection: "Connection[object, object]") -> None:
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle: it cancels
     importlib.import_module(PRELOAD)
+    meter = UsageMeter()
     with contextlib.suppress(EOFError, OSError):
         while True:
             connection.send(Ready())
-            _run_wells(connection)
+            _run_wells(connection, meter)
 
 
-def _run_wells(connection: "Connection[object, object]") -> None:
+def _run_wells(connection: "Connection[object, object]", meter: UsageMeter) -> None:
     """One run: the wells up to `EndOfRun`. They share one way to their task, since each costs a millisecond or two."""
     work = connection.recv()
     if not isinstance(work, WellTask):
         return
     with join_task(work.link):
         while isinstance(work, WellTask):
-            connection.send(_run(work))
+            connection.send(_run(work, meter))
             work = connection.recv()
 
 
-def _run(work: WellTask) -> WellResult:
+def _run(work: WellTask, meter: UsageMeter) -> WellResult:
     with importable(work.job.modules_dir):
-        try:
-            job = unpack_job(work.job)
-        except Exception as error:  # noqa: BLE001  it imports the user's modules
-            return WellResult(
-                well=work.plan.well,
-                status=ResultStatus.FAILED,
-                error=f"the pipeline can't be loaded in a worker process: {type(error).__name__}: {error}",
-                traceback=traceback.format_exc(),
-            )
-        return run_well(job, work.plan)
+        return run_loaded(lambda: unpack_job(work.job), work.plan, meter)
+
+
+def run_loaded(load: Callable[[], PlateJob], plan: WellPlan, meter: UsageMeter | None) -> WellResult:
+    """Work on one well in the current task; a job that can't be loaded here is a failure of the well."""
+    try:
+        job = load()
+    except Exception as error:  # noqa: BLE001  it imports the user's modules
+        return WellResult(
+            well=plan.well,
+            status=ResultStatus.FAILED,
+            error=f"the pipeline can't be loaded in a worker process: {type(error).__name__}: {error}",
+            traceback=traceback.format_exc(),
+        )
+    return run_well(job, plan, meter)

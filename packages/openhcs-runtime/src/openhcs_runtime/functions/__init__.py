@@ -1,17 +1,79 @@
-"""Ready-made pipeline functions on scikit-image and scipy.ndimage."""
+"""Ready-made pipeline functions on scikit-image and scipy.ndimage.
 
-from openhcs_runtime.functions.intensity import correct_illumination, denoise, max_projection, subtract_background
-from openhcs_runtime.functions.measure import measure_objects
-from openhcs_runtime.functions.segment import label_objects, segment_nuclei, split_touching, threshold
+Each takes a stack (n, Y, X) as its first argument; what else it takes from the engine and gives to it is declared at
+it. Lengths end in their unit: `_px` are pixels, `_um` micrometres.
+"""
+
+from openhcs_runtime.functions.background import (
+    subtract_background,
+    subtract_constant,
+    subtract_gaussian,
+    subtract_rolling_ball,
+    subtract_tophat,
+)
+from openhcs_runtime.functions.denoising import (
+    denoise,
+    denoise_median,
+    denoise_non_local_means,
+    denoise_total_variation,
+)
+from openhcs_runtime.functions.illumination import correct_flat_field, correct_illumination
+from openhcs_runtime.functions.measure import measure_intensity, measure_objects, measure_shape
+from openhcs_runtime.functions.objects import clear_border, expand_objects, filter_objects, outline_objects
+from openhcs_runtime.functions.projection import (
+    focus_projection,
+    max_projection,
+    mean_projection,
+    min_projection,
+    std_projection,
+    sum_projection,
+)
+from openhcs_runtime.functions.segment import label_objects, segment_cells, segment_nuclei, split_touching
+from openhcs_runtime.functions.stitch import GridOrder, stitch_sites
+from openhcs_runtime.functions.texture import measure_texture
+from openhcs_runtime.functions.thresholds import (
+    ThresholdMethod,
+    fill_holes,
+    threshold,
+    threshold_around,
+    threshold_fixed,
+)
 
 __all__ = [
+    "GridOrder",
+    "ThresholdMethod",
+    "clear_border",
+    "correct_flat_field",
     "correct_illumination",
     "denoise",
+    "denoise_median",
+    "denoise_non_local_means",
+    "denoise_total_variation",
+    "expand_objects",
+    "fill_holes",
+    "filter_objects",
+    "focus_projection",
     "label_objects",
     "max_projection",
+    "mean_projection",
+    "measure_intensity",
     "measure_objects",
+    "measure_shape",
+    "measure_texture",
+    "min_projection",
+    "outline_objects",
+    "segment_cells",
     "segment_nuclei",
     "split_touching",
+    "std_projection",
+    "stitch_sites",
     "subtract_background",
+    "subtract_constant",
+    "subtract_gaussian",
+    "subtract_rolling_ball",
+    "subtract_tophat",
+    "sum_projection",
     "threshold",
+    "threshold_around",
+    "threshold_fixed",
 ]

@@ -1,9 +1,24 @@
-"""Measuring labelled objects."""
+"""Measuring labelled objects: how many, how large, how bright, of what shape.
+
+Rows of objects that have the same labels in the same image are one row in `objects.csv`, whatever function they are
+from.
+"""
+
+import math
+from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from openhcs_runtime.pipeline.declare import InputKind, Measurements, OutputKind, Stack, special_inputs, special_outputs
+
+_SHAPE_PX = {
+    "perimeter_px": "perimeter",
+    "major_axis_px": "axis_major_length",
+    "minor_axis_px": "axis_minor_length",
+}
+_SHAPE_PLAIN = {"eccentricity": "eccentricity", "solidity": "solidity"}
 
 
 @special_inputs(InputKind.LABELS, InputKind.PIXEL_SIZE_UM)
@@ -48,3 +63,93 @@ def _measure(plane: Stack, labels: Stack, pixel_size_um: float | None, name: str
         objects["area_um2"] = area * square
         summary[f"{name}_area_mean_um2"] = summary[f"{name}_area_mean_px2"] * square
     return Measurements(summary, objects)
+
+
+@special_inputs(InputKind.SHARED_LABELS)
+@special_outputs(OutputKind.MEASUREMENTS)
+def measure_intensity(stack: Stack, *, shared_labels: Stack, name: str = "object") -> tuple[Stack, list[Measurements]]:
+    """Brightness of each plane in labelled objects, which may be those of another channel; the stack is passed on.
+
+    So nuclei that were found in channel 1 are measured in channel 2 by a step on channel 2. Columns of a plane:
+    `<name>_intensity_mean` and `<name>_intensity_sum_mean` (means over objects, counts). Columns of an object:
+    `label`, `intensity_mean`, `_sum`, `_std`, `_min`, `_median`, `_max`, in counts.
+    """
+    planes = zip(stack, shared_labels, strict=True)
+    return stack, [_measure_intensity(plane, marked, name) for plane, marked in planes]
+
+
+@special_inputs(InputKind.LABELS, InputKind.PIXEL_SIZE_UM)
+@special_outputs(OutputKind.MEASUREMENTS)
+def measure_shape(
+    stack: Stack, *, labels: Stack, pixel_size_um: float | None, name: str = "object"
+) -> tuple[Stack, list[Measurements]]:
+    """Form of the labelled objects of each plane; the stack is passed on. Their area is in `measure_objects`.
+
+    Columns of an object: `label`, `perimeter_px` (Benkrid & Crookes, 2000), `major_axis_px`, `minor_axis_px` (of the
+    ellipse with the same second moments), `orientation_deg` (of the major axis, from the x axis towards the y axis, 0
+    to 180), `eccentricity` (0 is a circle), `solidity` (area by that of the convex hull), `form_factor` (4 pi area by
+    perimeter squared; 1 is a circle), with a known pixel size also the lengths as `_um`. Columns of a plane: their
+    means as `<name>_<column>` with `_mean` before the unit, but for label and orientation.
+    """
+    return stack, [_measure_shape(plane, pixel_size_um, name) for plane in labels]
+
+
+def _measure_intensity(plane: Stack, labels: Stack, name: str) -> Measurements:
+    numbers = np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1
+    values = [np.sort(part) for part in _values_of(plane, labels, numbers)]
+    area = np.array([len(part) for part in values])
+    sums = np.bincount(labels.ravel(), weights=plane.ravel(), minlength=1)[numbers]
+    objects: dict[str, NDArray[np.generic]] = {
+        "label": numbers,
+        "intensity_mean": sums / area,
+        "intensity_sum": sums,
+        "intensity_std": np.array([part.std(dtype=np.float64) for part in values]),
+        "intensity_min": np.array([float(part[0]) for part in values]),
+        "intensity_median": np.array([float(np.median(part)) for part in values]),
+        "intensity_max": np.array([float(part[-1]) for part in values]),
+    }
+    summary = {f"{name}_intensity_mean": _mean(sums / area), f"{name}_intensity_sum_mean": _mean(sums)}
+    return Measurements(summary, objects)
+
+
+def _values_of(plane: Stack, labels: Stack, numbers: NDArray[np.integer]) -> list[Stack]:
+    """The values of each object."""
+    inside = np.flatnonzero(labels)
+    order = inside[np.argsort(labels.flat[inside], kind="stable")]
+    starts = np.searchsorted(labels.flat[order], numbers)
+    return np.split(plane.flat[order], starts[1:]) if len(numbers) else []
+
+
+def _measure_shape(labels: Stack, pixel_size_um: float | None, name: str) -> Measurements:
+    from skimage.measure import regionprops_table  # noqa: PLC0415  loads slowly
+
+    wanted = ("label", "area", "orientation", *_SHAPE_PX.values(), *_SHAPE_PLAIN.values())
+    table: Mapping[str, NDArray[np.generic]] = regionprops_table(labels, properties=wanted)
+    area, perimeter = table["area"].astype(float), table["perimeter"].astype(float)
+    with np.errstate(divide="ignore"):  # one pixel has no perimeter
+        form = np.where(perimeter > 0, 4 * math.pi * area / perimeter**2, np.nan)
+    objects: dict[str, NDArray[np.generic]] = {
+        "label": table["label"],
+        **{column: table[prop].astype(float) for column, prop in (_SHAPE_PX | _SHAPE_PLAIN).items()},
+        "form_factor": form,
+    }
+    if pixel_size_um is not None:
+        for column, prop in _SHAPE_PX.items():
+            objects[column.removesuffix("_px") + "_um"] = table[prop].astype(float) * pixel_size_um
+    summary = {f"{name}_{_mean_column(column)}": _mean(objects[column]) for column in objects if column != "label"}
+    # scikit-image counts from the row axis, towards the columns
+    objects["orientation_deg"] = (90 - np.degrees(table["orientation"].astype(float))) % 180
+    return Measurements(summary, objects)
+
+
+def _mean_column(column: str) -> str:
+    for unit in ("_px", "_um"):
+        if column.endswith(unit):
+            return f"{column.removesuffix(unit)}_mean{unit}"
+    return f"{column}_mean"
+
+
+def _mean(values: NDArray[np.generic]) -> float:
+    """Mean of those that are numbers; not a number when there are none."""
+    numbers = values[~np.isnan(values)]
+    return float(numbers.mean()) if len(numbers) else float("nan")

@@ -1,46 +1,18 @@
-"""Functions that find objects: threshold, labels, splitting of touching ones."""
+"""Functions that find objects: labels, splitting of touching ones, cells around nuclei."""
 
 import math
-from enum import StrEnum
 
 import numpy as np
 from scipy import ndimage
-from skimage.filters import threshold_li, threshold_otsu, threshold_triangle
 from skimage.measure import label
 from skimage.segmentation import watershed
 
-from openhcs_runtime.pipeline.declare import OutputKind, Stack, per_plane, special_outputs
+from openhcs_runtime.functions.thresholds import ThresholdMethod, threshold
+from openhcs_runtime.pipeline.declare import InputKind, OutputKind, Stack, special_inputs, special_outputs
 
 _QUARTILE_OF_NORMAL = 0.3186
 """Lower quartile of the absolute value of a normal variate, in standard deviations."""
 _NOISE_FACTOR = 6.0
-
-
-class ThresholdMethod(StrEnum):
-    """Automatic thresholds: names of the methods' authors."""
-
-    OTSU = "otsu"
-    LI = "li"
-    TRIANGLE = "triangle"
-
-
-@per_plane
-def threshold(plane: Stack, *, method: ThresholdMethod = ThresholdMethod.OTSU, factor: float = 1.0) -> Stack:
-    """Foreground of each plane as bool: pixels above `factor` times an automatic threshold.
-
-    Otsu, IEEE Trans. SMC 9(1), 1979; Li & Lee, Pattern Recognition 26(4), 1993; triangle: Zack et al., J. Histochem.
-    Cytochem. 25(7), 1977. A plane of one single value has no foreground.
-    """
-    if plane.min() == plane.max():
-        return np.zeros(plane.shape, dtype=bool)
-    match ThresholdMethod(method):
-        case ThresholdMethod.OTSU:
-            level = threshold_otsu(plane)
-        case ThresholdMethod.LI:
-            level = threshold_li(plane)
-        case ThresholdMethod.TRIANGLE:
-            level = threshold_triangle(plane)
-    return np.asarray(plane > factor * level)
 
 
 @special_outputs(OutputKind.LABELS)
@@ -81,6 +53,30 @@ def segment_nuclei(
         mask &= plane > _noise_ceiling(plane, min(max(1, round(radius / 2)), plane.shape[1] - 1))
         labels.append(_split(np.asarray(ndimage.binary_fill_holes(mask)), radius / 2, round(np.pi * radius**2 / 8)))
     return stack, np.stack(labels)
+
+
+@special_inputs(InputKind.SHARED_LABELS)
+@special_outputs(OutputKind.LABELS)
+def segment_cells(
+    stack: Stack,
+    *,
+    shared_labels: Stack,
+    method: ThresholdMethod = ThresholdMethod.OTSU,
+    factor: float = 0.6,
+    smooth_px: float = 2.0,
+) -> tuple[Stack, Stack]:
+    """Label the cells around labelled nuclei, which may be those of another channel; the stack is passed on.
+
+    Watershed from seeds over the darkness of the smoothed image (Meyer & Beucher, J. Vis. Commun. Image Represent.
+    1(1), 1990), within `factor` times an automatic threshold and at least within the nucleus. A cell has the number of
+    its nucleus; what has no nucleus is no cell.
+    """
+    cells = []
+    for plane, seeds in zip(stack, shared_labels, strict=True):
+        smooth = ndimage.gaussian_filter(plane.astype(np.float32), smooth_px, mode="nearest")
+        mask = threshold(smooth[np.newaxis], method=method, factor=factor)[0] | (seeds > 0)
+        cells.append(watershed(-smooth, seeds, mask=mask).astype(np.int32))
+    return stack, np.stack(cells)
 
 
 def _noise_ceiling(plane: Stack, lag: int) -> float:

@@ -1,8 +1,11 @@
 """The tables of a plate, put together from the parts of its finished wells."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from openhcs_runtime.config import ImageFormat
+from openhcs_runtime.outputs import parquet
 from openhcs_runtime.outputs.atomic import writing_to
 from openhcs_runtime.outputs.tables import join_objects, write_measurements
 from openhcs_runtime.outputs.wells import read_part
@@ -10,10 +13,22 @@ from openhcs_runtime.pipeline.declare import OutputKind, traits_of
 from openhcs_runtime.plan import PlateJob
 from openhcs_runtime.results import ResultStatus, WellResult
 
+_log = logging.getLogger(__name__)
+
+
+def finish_images(job: PlateJob) -> None:
+    """What is left to be written of the images when all wells are done. Raises OutputError."""
+    if job.image_format is ImageFormat.OME_ZARR:
+        # Loads zarr, which takes most of a second.
+        from openhcs_runtime.outputs.zarr_plates import finish_zarr_plates  # noqa: PLC0415
+
+        finish_zarr_plates(job)
+
 
 def write_tables(output_dir: Path, job: PlateJob, wells: Sequence[WellResult]) -> dict[str, str]:
     """Write `measurements.csv` and `objects.csv` of the complete wells, in their order; those of an earlier run go.
 
+    Where the job wants it they are written as `.parquet`, too; when that can't be the log says why.
     Returns the path of each that there is, by "measurements" and "objects". Raises OutputError.
     """
     done = [well.well for well in wells if well.status is ResultStatus.COMPLETE]
@@ -32,8 +47,15 @@ def write_tables(output_dir: Path, job: PlateJob, wells: Sequence[WellResult]) -
         with writing_to(paths["objects"]):
             join_objects(paths["objects"], sources)
     written = {"measurements": measures, "objects": bool(sources)}
+    as_parquet = job.parquet and parquet.can_write()
+    if job.parquet and not as_parquet:
+        _log.warning(parquet.MISSING)
     for name, path in paths.items():
-        if not written[name]:
-            with writing_to(path):
+        with writing_to(path):
+            if not written[name]:
                 path.unlink(missing_ok=True)
+            if not (written[name] and as_parquet):
+                path.with_suffix(".parquet").unlink(missing_ok=True)
+        if written[name] and as_parquet:
+            parquet.write_parquet(path, path.with_suffix(".parquet"))
     return {name: str(path) for name, path in paths.items() if written[name]}

@@ -8,10 +8,12 @@ import contextlib
 import csv
 import io
 import shutil
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from openhcs_runtime.components import ImageKey
@@ -24,6 +26,33 @@ KEY_COLUMNS = ("well", "site", "channel", "z_index", "timepoint")
 class _Writer(Protocol):
     def writerow(self, row: Iterable[Any], /) -> Any: ...
     def writerows(self, rows: Iterable[Iterable[Any]], /) -> None: ...
+
+
+class ImageObjects:
+    """What was measured of the objects of one image: a table for each set of objects, so that each has one row."""
+
+    def __init__(self) -> None:
+        self.tables: list[Mapping[str, NDArray[Any]]] = []
+        self._sets: list[weakref.ref[NDArray[Any]] | None] = []
+
+    def has(self, objects_of: NDArray[Any] | None) -> bool:
+        """Whether the objects of this plane of labels were measured before."""
+        return objects_of is not None and any(known is not None and known() is objects_of for known in self._sets)
+
+    def add(self, new: Mapping[str, NDArray[Any]], objects_of: NDArray[Any] | None) -> None:
+        """Add a table; one of the same objects as an earlier one gives that one more columns.
+
+        objects_of: the very plane of labels that was measured. While it is in use the objects are known by it.
+        Raises ValueError when a column of the same objects is there already with other values.
+        """
+        for place, (known, known_set) in enumerate(zip(self.tables, self._sets, strict=True)):
+            is_same = objects_of is not None and known_set is not None and known_set() is objects_of
+            if is_same and "label" in known and "label" in new and np.array_equal(known["label"], new["label"]):
+                _check_columns(known, new)
+                self.tables[place] = {**known, **new}
+                return
+        self.tables.append(new)
+        self._sets.append(None if objects_of is None else weakref.ref(objects_of))
 
 
 def write_objects(path: Path, tables: Sequence[tuple[ImageKey, Mapping[str, NDArray[Any]]]]) -> None:
@@ -68,6 +97,18 @@ def join_objects(path: Path, sources: Sequence[Path]) -> None:
                 places = {name: place for place, name in enumerate(next(reader))}
                 order = [places.get(name) for name in columns]
                 writer.writerows([row[place] if place is not None else "" for place in order] for row in reader)
+
+
+def _check_columns(known: Mapping[str, NDArray[Any]], new: Mapping[str, NDArray[Any]]) -> None:
+    for name in sorted(known.keys() & new.keys()):
+        if not np.array_equal(known[name], new[name], equal_nan=known[name].dtype.kind == "f"):
+            raise ValueError(f"column {name} of objects is measured twice, differently")
+
+
+def columns_of(path: Path) -> tuple[str, ...]:
+    """The names of a table's columns."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return tuple(next(csv.reader(file), ()))
 
 
 def _have_one_header(sources: Sequence[Path]) -> bool:

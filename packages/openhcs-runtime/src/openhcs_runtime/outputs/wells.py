@@ -5,6 +5,7 @@ made by and every file that belongs to it. The plate's tables are put together f
 """
 
 import contextlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -34,6 +35,21 @@ class WellPart(msgspec.Struct, frozen=True, kw_only=True):
     objects: str | None
     measured: list[MeasuredImage]
     elapsed_s: float
+    peak_memory_bytes: int | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The sum of each `..._count` column over the planes of the well."""
+        total: Counter[str] = Counter()
+        for image in self.measured:
+            total.update(
+                {name: int(value) for name, value in image.values.items() if _is_count(name) and value is not None}
+            )
+        return dict(total)
+
+
+def _is_count(name: str) -> bool:
+    return name.endswith("_count")
 
 
 def measured_image(key: ImageKey, values: Mapping[str, int | float]) -> MeasuredImage:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from openhcs_runtime.components import Component, ImageKey, well_position
-from openhcs_runtime.pipeline.declare import InputKind, OutputKind, StepFunction, traits_of
-from openhcs_runtime.pipeline.patterns import group_images, reduced_key
+from openhcs_runtime.pipeline.declare import FunctionTraits, InputKind, OutputKind, StepFunction, traits_of
+from openhcs_runtime.pipeline.patterns import group_images, reduced_key, shared_key
 from openhcs_runtime.pipeline.source import MODULE_PREFIX, file_of_function
-from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep
+from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep, InputSource
 
 _STACK_BUILTINS: tuple[StepFunction, ...] = (abs, pow)
 """The only ones of Python's own functions that give an array for an array."""
@@ -110,23 +110,32 @@ def _no_step_function(function: StepFunction) -> str | None:
 
 @dataclass
 class Flow:
-    """What the images and labels of a well have become after some steps; no pixels, only keys."""
+    """What the images and labels of a well have become after some steps; no pixels, only keys.
 
-    keys: list[ImageKey]
+    plate_keys: the images that the plate has of the well.
+    """
+
+    plate_keys: Sequence[ImageKey]
+    keys: list[ImageKey] = field(init=False)
     labelled: set[ImageKey] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.keys = list(self.plate_keys)
 
     def follow(self, step: FunctionStep) -> list[str]:
         """Take one step; returns what goes wrong."""
         problems: list[str] = []
         result: list[ImageKey] = []
         touched = False
+        if step.input_source is InputSource.PLATE:
+            self.keys = list(self.plate_keys)
         for group in group_images(self.keys, step.variable_components):
             calls = step.calls_for(group.value(step.group_by) if step.group_by else None)
             keys = list(group.keys)
             for call in calls:
                 touched = True
                 traits = traits_of(call.function)
-                if InputKind.LABELS in traits.inputs and (lacking := [k for k in keys if k not in self.labelled]):
+                if lacking := self._lacking(traits, keys):
                     problems.append(
                         f"{call.name} needs labels, but no earlier step makes any for {lacking[0].describe()}"
                     )
@@ -139,6 +148,14 @@ class Flow:
             problems.append("works on no image of this well")
         self.keys = result
         return problems
+
+    def _lacking(self, traits: FunctionTraits, keys: Sequence[ImageKey]) -> list[ImageKey]:
+        """The images that lack the labels which a function wants."""
+        if InputKind.LABELS in traits.inputs:
+            return [key for key in keys if key not in self.labelled]
+        if InputKind.SHARED_LABELS in traits.inputs:
+            return [key for key in keys if shared_key(key, self.labelled) is None]
+        return []
 
 
 def _dispatch_problems(step: FunctionStep, group_by: Component, values: Sequence[str | int]) -> Iterator[str]:

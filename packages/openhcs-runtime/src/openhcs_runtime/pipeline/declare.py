@@ -33,6 +33,8 @@ class OutputKind(StrEnum):
     """Label image, integers (n, Y, X): 0 is background, each object has a number of its own in its plane."""
     MEASUREMENTS = "measurements"
     """A sequence of n `Measurements`, one per plane."""
+    ROIS = "rois"
+    """A sequence of n sequences of regions of interest (`openhcs_runtime.rois`), one per plane."""
 
 
 class InputKind(StrEnum):
@@ -40,8 +42,13 @@ class InputKind(StrEnum):
 
     LABELS = "labels"
     """The labels (n, Y, X) that an earlier function has made for the same images."""
+    SHARED_LABELS = "shared_labels"
+    """The same, where an image has none with those of another channel at its place: the lowest channel that has any."""
     PIXEL_SIZE_UM = "pixel_size_um"
     """Edge of a pixel in micrometres, or None when the plate does not say."""
+    POSITIONS = "positions"
+    """Where the planes were taken, (n, 2) float64 as y, x in micrometres (y grows downwards), or None when the plate
+    does not say it for all of them. Of which point of a plane it is the place is the same for all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import contextlib
 import importlib
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -36,11 +36,16 @@ def borrowed(folder: str) -> Iterator[None]:
         with importable(folder):
             yield
     finally:
-        if folder and folder not in _installed():
-            _forget(Path(folder), before)
+        forget(folder, before)
 
 
-def _forget(folder: Path, before: set[str]) -> None:
+def forget(folder: str, spare: Collection[str] = ()) -> None:
+    """Let modules of the folder, but those named in `spare`, be read from their files when they are next imported."""
+    if folder and folder not in _installed():
+        _forget(Path(folder), spare)
+
+
+def _forget(folder: Path, before: Collection[str]) -> None:
     names = [name for name in sys.modules if "." not in name and name not in before]
     tops = {name for name in names if _is_in(sys.modules[name], folder)}
     for name in list(sys.modules):

@@ -1,4 +1,4 @@
-"""How the work on a plate travels to the worker processes of the same machine.
+"""How the work on a plate travels to worker processes, of this machine or of a Dask cluster.
 
 Functions go by name; those defined in a pipeline file have its text sent along, which the worker loads first.
 """
@@ -29,9 +29,14 @@ def pack_job(job: PlateJob) -> PackedJob:
 
 @functools.lru_cache(maxsize=2)
 def unpack_job(packed: PackedJob) -> PlateJob:
-    """The job again; only for what `pack_job` of this machine's own process made."""
+    """The job again, from memory while it is one of the last two; see `load_job`."""
+    return load_job(packed)
+
+
+def load_job(packed: PackedJob) -> PlateJob:
+    """The job again; only for what `pack_job` made and what came on a way that runs code anyway."""
     for file in packed.files:
         load_module(file)
-    job = pickle.loads(packed.data)  # noqa: S301  from the parent process, through a private pipe
+    job = pickle.loads(packed.data)  # noqa: S301  from the parent process, or as a part of a Dask task
     assert isinstance(job, PlateJob)
     return job

@@ -1,6 +1,6 @@
 """Which images one call of a step's function gets together; pure functions of image keys."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from openhcs_runtime.components import PROJECTED, Component, ImageKey
@@ -63,3 +63,12 @@ def reduced_key(keys: Sequence[ImageKey], variable: Sequence[Component]) -> Imag
         z_index=PROJECTED if Component.Z_INDEX in several else first.z_index,
         timepoint=PROJECTED if Component.TIMEPOINT in several else first.timepoint,
     )
+
+
+def shared_key(key: ImageKey, labelled: Collection[ImageKey]) -> ImageKey | None:
+    """The image whose labels `key` may use: itself, else the one of the lowest channel that has labels at its place."""
+    if key in labelled:
+        return key
+    place = (key.well, key.site, key.z_index, key.timepoint)
+    others = (other for other in labelled if (other.well, other.site, other.z_index, other.timepoint) == place)
+    return min(others, default=None)

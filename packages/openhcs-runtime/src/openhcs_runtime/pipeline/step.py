@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 from openhcs_runtime.components import Component
@@ -11,6 +12,16 @@ from openhcs_runtime.pipeline.declare import StepFunction
 Call: TypeAlias = StepFunction | tuple[StepFunction, Mapping[str, Any]]
 CallOrChain: TypeAlias = Call | Sequence[Call]
 Dispatch: TypeAlias = Mapping[str | int, CallOrChain]
+
+
+class InputSource(StrEnum):
+    """Which images a step works on."""
+
+    PREVIOUS_STEP = "previous_step"
+    """What the step before it has left; the plate's images in the first one."""
+    PLATE = "plate"
+    """The plate's own images again. What earlier steps made of images is gone for the steps after this one as well;
+    labels, regions and measurements stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,7 @@ class FunctionStep:
     variable_components: the images which differ only in these make one stack, sorted by these in the given order. All
         other components have one value per pattern group.
     group_by: the component that picks the function from a dict.
+    input_source: the images to work on: those of the step before, or the plate's own again.
     enabled: a step that is not is left out.
     materialize: write the images that leave this step, as TIFF, below `<output>/images/`.
 
@@ -50,6 +62,7 @@ class FunctionStep:
     name: str = ""
     variable_components: tuple[Component, ...] = (Component.SITE,)
     group_by: Component | None = None
+    input_source: InputSource = InputSource.PREVIOUS_STEP
     enabled: bool = True
     materialize: bool = False
 
@@ -65,6 +78,10 @@ class FunctionStep:
         object.__setattr__(self, "variable_components", tuple(self._component(value) for value in values))
         if self.group_by is not None:
             object.__setattr__(self, "group_by", self._component(self.group_by))
+        if self.input_source not in set(InputSource):
+            known = ", ".join(InputSource)
+            raise PipelineError(f"{self._label()}: {self.input_source!r} is no input_source (these are: {known})")
+        object.__setattr__(self, "input_source", InputSource(self.input_source))
 
     @property
     def is_dispatched(self) -> bool:

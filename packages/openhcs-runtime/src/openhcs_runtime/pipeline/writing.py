@@ -1,5 +1,6 @@
 """Writes a pipeline as readable Python source that, when loaded, gives an equal pipeline."""
 
+import builtins
 import dataclasses
 import enum
 import importlib
@@ -8,6 +9,7 @@ import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -15,14 +17,18 @@ import numpy as np
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.pipeline.check import import_problem
+from openhcs_runtime.pipeline.layout import (
+    Expression,
+    Group,
+    Named,
+    assignment,
+    import_lines,
+    listing,
+    one_line,
+    text_literal,
+)
 from openhcs_runtime.pipeline.source import Pipeline, PipelineFile, file_of_function, load_pipeline
 from openhcs_runtime.pipeline.step import FunctionStep
-
-_PUBLIC_HOMES = {
-    "openhcs_runtime.components": "openhcs_runtime",
-    "openhcs_runtime.config": "openhcs_runtime",
-    "openhcs_runtime.pipeline.step": "openhcs_runtime",
-}
 
 
 def to_source(
@@ -35,6 +41,9 @@ def to_source(
 
     A pipeline that is still as it was loaded gives the very text it came from. Functions defined in a pipeline file
     keep that file's text, with the steps written after it. Settings given here take the place of the pipeline's own.
+
+    Arguments may be None, bool, int, float, complex, str, bytes, bytearray, range, slice, tuple, list, set, frozenset,
+    dict, paths, enums, dataclasses, numpy scalars (written as numbers) and types, functions and classes by name.
 
     Raises PipelineError, with one line for each thing that can't be written: lambdas, local functions, functions of the
     main script, values that have no literal form.
@@ -63,17 +72,17 @@ class _Writer:
 
     def text(self) -> str:
         """The whole source. Raises PipelineError."""
-        step_lines = [f"    {self._step(number, step)},\n" for number, step in enumerate(self._pipeline.steps, start=1)]
-        body = "pipeline_steps = [\n" + "".join(step_lines) + "]\n"
+        steps = [self._step(number, step) for number, step in enumerate(self._pipeline.steps, start=1)]
+        body = listing("pipeline_steps", steps)
         for name in ("global_config", "pipeline_config"):
             setting = getattr(self._pipeline, name)
             if setting is not None:
-                body += f"\n{name} = {self._value(setting, name)}\n"
+                body += "\n" + assignment(name, self._value(setting, name))
         self._reference(FunctionStep, "pipeline_steps")
         if self._problems:
             raise PipelineError(dict.fromkeys(self._problems))
         start = self._file.text.rstrip("\n") + "\n\n\n" if self._file else ""
-        return start + "".join(self._import_lines()) + "\n" + body
+        return start + "".join(self._import_lines()) + body
 
     def _only_file(self) -> PipelineFile | None:
         calls = [call for step in self._pipeline.steps for chain in step.branches().values() for call in chain]
@@ -89,60 +98,84 @@ class _Writer:
         modules: dict[str, list[str]] = {}
         for (module, name), alias in self._imports.items():
             modules.setdefault(module, []).append(name if alias == name else f"{name} as {alias}")
-        for module in sorted(modules):
-            yield f"from {module} import {', '.join(sorted(modules[module]))}\n"
+        standard = {module for module in modules if module.partition(".")[0] in sys.stdlib_module_names}
+        for block in (standard, modules.keys() - standard):
+            if block:
+                yield "".join(import_lines(module, modules[module]) for module in sorted(block)) + "\n"
 
-    def _step(self, number: int, step: FunctionStep) -> str:
+    def _step(self, number: int, step: FunctionStep) -> Group:
         where = f"step {number} {step.name!r}"
-        arguments = [self._value(step.func, where)]
+        try:
+            arguments = [self._value(step.func, where)]
+        except RecursionError:
+            raise PipelineError(f"{where}: an argument that contains itself can't be written as source") from None
         default = FunctionStep(step.func)
-        for name in ("name", "variable_components", "group_by", "enabled", "materialize"):
-            value = getattr(step, name)
-            if value != getattr(default, name):
-                arguments.append(f"{name}={self._value(value, where)}")
-        return f"FunctionStep({', '.join(arguments)})"
+        for field in dataclasses.fields(step):
+            value = getattr(step, field.name)
+            if field.name != "func" and value != getattr(default, field.name):
+                arguments.append(Named(f"{field.name}=", self._value(value, where)))
+        return Group("FunctionStep(", tuple(arguments), ")")
 
-    def _value(self, value: Any, where: str) -> str:
+    def _value(self, value: Any, where: str) -> Expression:
         if isinstance(value, enum.Enum):
-            return f"{self._reference(type(value), where)}.{value.name}"
-        if isinstance(value, np.generic):
+            return self._enum(value, where)
+        kind = type(value)
+        if isinstance(value, np.generic) and kind is not type(value.item()):
             return self._value(value.item(), where)
-        if value is None or isinstance(value, bool | int | str | bytes):
+        if kind is str or kind is bytes:
+            return text_literal(value)
+        if kind is float or kind is complex:
+            return _number(value)
+        if value is None or kind in (bool, int, bytearray, range):
             return repr(value)
-        if isinstance(value, float):
-            return repr(value) if math.isfinite(value) else f'float("{value}")'
-        if isinstance(value, PurePath):
-            return f"{self._reference(Path, where)}({str(value)!r})"
-        if isinstance(value, Mapping | Sequence | set | frozenset):
+        if isinstance(value, PurePath) and value == Path(value):
+            return Group(f"{self._reference(Path, where)}(", (text_literal(str(value)),), ")")
+        if kind is slice:
+            return Group(
+                "slice(", tuple(self._value(part, where) for part in (value.start, value.stop, value.step)), ")"
+            )
+        if kind in (tuple, list, set, frozenset) or isinstance(value, Mapping):
             return self._container(value, where)
+        if isinstance(value, np.dtype):
+            return Group(f"{self._reference(np.dtype, where)}(", (text_literal(value.str),), ")")
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return self._dataclass(value, where)
         if callable(value):
             return self._reference(value, where)
-        self._problems.append(
-            f"{where}: a {type(value).__name__} can't be written as source; use numbers, texts and lists"
-        )
+        self._problems.append(f"{where}: {_no_literal(value)} can't be written as source; use numbers, texts and lists")
         return "None"
 
-    def _container(self, value: Any, where: str) -> str:
-        if isinstance(value, Mapping):
-            pairs = (f"{self._value(key, where)}: {self._value(entry, where)}" for key, entry in value.items())
-            return f"{{{', '.join(pairs)}}}"
-        entries = [self._value(entry, where) for entry in value]
-        if isinstance(value, tuple):
-            return f"({', '.join(entries)}{',' if len(entries) == 1 else ''})"
-        if isinstance(value, set | frozenset):
-            inner = f"{{{', '.join(sorted(entries))}}}" if entries else ""
-            return inner if entries and isinstance(value, set) else f"{type(value).__name__}({inner})"
-        return f"[{', '.join(entries)}]"
+    def _enum(self, value: enum.Enum, where: str) -> Expression:
+        """A member by its name; a combination of flags by its number."""
+        name = self._reference(type(value), where)
+        if isinstance(value, enum.Flag) and value.name not in type(value).__members__:
+            return Group(f"{name}(", (repr(value.value),), ")")
+        return f"{name}.{value.name}"
 
-    def _dataclass(self, value: Any, where: str) -> str:
-        arguments = [
-            f"{field.name}={self._value(getattr(value, field.name), where)}"
+    def _container(self, value: Any, where: str) -> Expression:
+        if isinstance(value, Mapping):
+            return Group("{", tuple(self._pair(key, entry, where) for key, entry in value.items()), "}")
+        entries = tuple(self._value(entry, where) for entry in value)
+        if isinstance(value, tuple):
+            return Group("(", entries, ")", comma_after_one=True)
+        if isinstance(value, set | frozenset):
+            ordered = tuple(sorted(entries, key=repr))
+            if not entries:
+                return f"{type(value).__name__}()"
+            plain = Group("{", ordered, "}")
+            return plain if isinstance(value, set) else Group("frozenset(", (plain,), ")")
+        return Group("[", entries, "]")
+
+    def _pair(self, key: Any, entry: Any, where: str) -> Expression:
+        return Named(f"{one_line(self._value(key, where))}: ", self._value(entry, where))
+
+    def _dataclass(self, value: Any, where: str) -> Expression:
+        arguments = tuple(
+            Named(f"{field.name}=", self._value(getattr(value, field.name), where))
             for field in dataclasses.fields(value)
             if field.init and getattr(value, field.name) != field.default
-        ]
-        return f"{self._reference(type(value), where)}({', '.join(arguments)})"
+        )
+        return Group(f"{self._reference(type(value), where)}(", arguments, ")")
 
     def _reference(self, target: Any, where: str) -> str:
         """The name by which the source calls a function or class; it is imported if need be."""
@@ -158,6 +191,8 @@ class _Writer:
         file = file_of_function(target)
         if file is not None and file == self._file:
             return str(target.__qualname__)
+        if target.__module__ == "builtins" and self._taken.get(first, target) is target:
+            return str(target.__qualname__)
         module = _public_home(target.__module__, first)
         alias = self._imports.get((module, first)) or self._alias(module, first)
         self._imports[module, first] = alias
@@ -166,31 +201,56 @@ class _Writer:
     def _alias(self, module: str, name: str) -> str:
         wanted = getattr(importlib.import_module(module), name)
         used = set(self._imports.values()) | {"pipeline_steps", "global_config", "pipeline_config"}
-        alias, number = name, 2
-        while alias in used or keyword.iskeyword(alias) or self._taken.get(alias, wanted) is not wanted:
-            alias, number = f"{name}_{number}", number + 1
+        package = module.rpartition(".")[2]
+        alias, number = name, 1
+        while (
+            alias in used
+            or keyword.iskeyword(alias)
+            or hasattr(builtins, alias)
+            or self._taken.get(alias, wanted) is not wanted
+        ):
+            alias = f"{package}_{name}" if number == 1 else f"{package}_{name}_{number}"
+            number += 1
         return alias
 
 
 def _public_home(module: str, name: str) -> str:
-    """Where a reader expects to import `name` from: a public module of the package, if one has it."""
-    if module in _PUBLIC_HOMES:
-        return _PUBLIC_HOMES[module]
+    """Where a reader expects to import `name` from: the outermost package that lists it, else a public one that has
+    it."""
+    target = getattr(sys.modules[module], name)
+    parts = module.split(".")
+    parents = [".".join(parts[:length]) for length in range(1, len(parts))]
+    for parent in parents:
+        if _lists(importlib.import_module(parent), name, target) and _is_public(parent):
+            return parent
     if _is_public(module):
         return module
-    target = getattr(sys.modules[module], name)
-    parents = module.split(".")[:-1]
-    while parents:
-        parent = ".".join(parents)
+    for parent in reversed(parents):
         if _is_public(parent) and getattr(importlib.import_module(parent), name, None) is target:
             return parent
-        parents.pop()
-    package = module.partition(".")[0] + "."
-    others = [other for other in list(sys.modules) if other.startswith(package) and _is_public(other)]
+    others = [other for other in list(sys.modules) if other.startswith(f"{parts[0]}.") and _is_public(other)]
     for other in sorted(others, key=lambda other: (other.count("."), other)):
-        if name in getattr(sys.modules[other], "__all__", ()) and getattr(sys.modules[other], name, None) is target:
+        if _lists(sys.modules[other], name, target):
             return other
     return module
+
+
+def _lists(module: ModuleType, name: str, target: object) -> bool:
+    return name in getattr(module, "__all__", ()) and getattr(module, name, None) is target
+
+
+def _number(value: complex) -> str:
+    """A float or complex number; those that have no literal by their name."""
+    if isinstance(value, float):
+        return repr(value).replace("e+", "e") if math.isfinite(value) else f'float("{value}")'
+    if math.isfinite(value.real) and math.isfinite(value.imag):
+        return f"complex({_number(value.real)}, {_number(value.imag)})"
+    return f'complex("{value}")'
+
+
+def _no_literal(value: object) -> str:
+    kind = type(value).__name__
+    return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
 
 
 def _is_public(module: str) -> bool:

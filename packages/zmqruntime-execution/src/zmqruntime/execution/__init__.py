@@ -3,6 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING
 
+from zmqruntime.execution.cancelling import CancelHook
 from zmqruntime.execution.client import ExecutionClient, SubmitOptions
 from zmqruntime.execution.exceptions import (
     BatchFailedError,
@@ -14,6 +15,7 @@ from zmqruntime.execution.exceptions import (
 )
 from zmqruntime.execution.hub import local_task
 from zmqruntime.execution.joining import join_task
+from zmqruntime.execution.pool import WorkerKind
 from zmqruntime.execution.processes import die_with_parent
 from zmqruntime.execution.server import ExecutionServer
 from zmqruntime.execution.task import Task, TaskLink, current_task
@@ -86,6 +88,7 @@ __all__ = [
     "BatchSubmitWaitPolicy",
     "CallbackBatchSubmitWaitPolicy",
     "CallbackExecutionStatusPollPolicy",
+    "CancelHook",
     "ExecutionClient",
     "ExecutionServer",
     "ExecutionStatusPollPolicy",
@@ -107,6 +110,7 @@ __all__ = [
     "TaskFailed",
     "TaskLink",
     "WaitTimeoutError",
+    "WorkerKind",
     "current_task",
     "die_with_parent",
     "join_task",

@@ -15,9 +15,11 @@ from zmqruntime.client import ClientState, checked
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import RequestTimeoutError
 from zmqruntime.execution.client import CALLBACK_SECONDS, ExecutionClient, SubmitOptions, not_ended
+from zmqruntime.execution.exceptions import InvalidProgressError
 from zmqruntime.execution.following import EndSink
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.loop_calls import LoopCalls
+from zmqruntime.execution.progress_rules import log_invalid_progress
 from zmqruntime.execution.server import ExecutionServer
 from zmqruntime.messages import (
     AcceptedResponse,
@@ -38,6 +40,8 @@ from zmqruntime.messages import (
     Response,
     StatusRequest,
     StatusResponse,
+    SubmissionRequest,
+    SubmissionResponse,
 )
 
 __all__ = ["AsyncExecutionClient"]
@@ -56,6 +60,8 @@ class AsyncExecutionClient:
         port, host, transport_mode, config, persistent, server: as for :class:`ExecutionClient`.
         progress_callback: called on the event loop with every progress update of the executions that this client
             submits, in order. It must be quick; while the loop does not keep up, superseded updates are left out.
+        on_error: called in another thread with what is wrong with an event that breaks the schema; see
+            :class:`ExecutionClient`, whose ``bad_updates`` counts them.
     """
 
     client_type: ClassVar[type[ExecutionClient]] = ExecutionClient
@@ -71,6 +77,7 @@ class AsyncExecutionClient:
         persistent: bool = True,
         server: str | type[ExecutionServer] | None = None,
         progress_callback: Callable[[ProgressUpdate], None] | None = None,
+        on_error: Callable[[InvalidProgressError], None] = log_invalid_progress,
     ) -> None:
         self._calls = None if progress_callback is None else LoopCalls(progress_callback)
         self._client = self.client_type(
@@ -81,6 +88,7 @@ class AsyncExecutionClient:
             persistent=persistent,
             server=server,
             progress_callback=None if self._calls is None else self._calls.give,
+            on_error=on_error,
         )
 
     # --- life ----------------------------------------------------------------------------------------------------
@@ -165,12 +173,19 @@ class AsyncExecutionClient:
         return (await self.request(StatusRequest(execution_id=execution_id), StatusResponse)).executions[0]
 
     async def status(self, limit: int = 20) -> StatusResponse:
-        """All executions that have not ended, and the latest ``limit`` that have."""
+        """All executions that have not ended, queued ones up to 1,000, and the latest ``limit`` that have.
+
+        How many are queued and running in all, its fields ``queued`` and ``running`` say.
+        """
         return await self.request(StatusRequest(limit=limit), StatusResponse)
 
     async def history(self, limit: int = 100, before: float | None = None) -> list[ExecutionSnapshot]:
         """Ended executions, newest first; see :meth:`ExecutionClient.history`."""
         return (await self.request(HistoryRequest(limit=limit, before=before), StatusResponse)).executions
+
+    async def submission_of(self, execution_id: str) -> ExecuteRequest:
+        """What was submitted for an execution; see :meth:`ExecutionClient.submission_of`."""
+        return (await self.request(SubmissionRequest(execution_id=execution_id), SubmissionResponse)).request
 
     async def cancel(
         self, execution_id: str, axis_id: str | None = None, grace_seconds: float | None = None

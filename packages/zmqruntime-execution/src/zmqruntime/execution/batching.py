@@ -1,24 +1,31 @@
 """Events of an execution, numbered and packed: by the server as they happen, and unpacked in order by a client."""
 
+from collections.abc import Iterable, Iterator
+
 import msgspec
 
-from zmqruntime.codec import encode
-from zmqruntime.execution.merging import superseded
+from zmqruntime.codec import Decoder, encode
+from zmqruntime.exceptions import MessageError
+from zmqruntime.execution.merging import Superseded
 from zmqruntime.messages import Event, EventBatch, Message
 
-__all__ = ["Gap", "OpenBatch", "Reader", "compact", "empty_batch"]
+__all__ = ["Gap", "OpenBatch", "PackedBatch", "Reader", "compact", "empty_batch"]
 
 _COMPACT_EVENTS = 500
-_FULL_BYTES = 512 * 1024
+_FULL_BYTES = 64 * 1024
 
 
-class _PackedBatch(Message, frozen=True, kw_only=True, tag="event_batch"):
-    """An ``EventBatch`` whose events are encoded already."""
+class PackedBatch(Message, frozen=True, kw_only=True, tag="event_batch"):
+    """An ``EventBatch`` whose events are encoded."""
 
     execution_id: str
     after: int
     upto: int
     events: list[msgspec.Raw]
+
+
+_decode_packed: Decoder[PackedBatch] = Decoder(PackedBatch)
+_decode_event: Decoder[Event] = Decoder(Event)
 
 
 class OpenBatch:
@@ -46,7 +53,7 @@ class OpenBatch:
 
     def pack(self, execution_id: str) -> bytes:
         """The batch as it is stored and published."""
-        return encode(_PackedBatch(execution_id=execution_id, after=self.after, upto=self.upto, events=self.events))
+        return _pack(execution_id, self.after, self.upto, self.events)
 
 
 def empty_batch(execution_id: str, count: int) -> EventBatch:
@@ -54,25 +61,35 @@ def empty_batch(execution_id: str, count: int) -> EventBatch:
     return EventBatch(execution_id=execution_id, after=count, upto=count, events=[])
 
 
-def compact(batches: list[EventBatch]) -> list[tuple[int, bytes]]:
+def compact(newest_first: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     """The same batches without superseded events, in fewer pieces that cover the same numbers without a gap.
 
-    Returns each piece, encoded, with the number of its last event.
+    Takes encoded batches from the newest to the oldest and gives each piece, encoded, with the number of its last
+    event, in that order. Never holds more than a piece.
     """
-    drop = superseded([event for batch in batches for event in batch.events])
-    pieces: list[tuple[int, bytes]] = []
-    kept: list[Event] = []
-    after, place = batches[0].after, 0
-    for batch in batches:
-        for event in batch.events:
-            if place not in drop:
-                kept.append(event)
-            place += 1
-        if len(kept) >= _COMPACT_EVENTS or batch is batches[-1]:
-            piece = EventBatch(execution_id=batch.execution_id, after=after, upto=batch.upto, events=kept)
-            pieces.append((batch.upto, encode(piece)))
-            after, kept = batch.upto, []
-    return pieces
+    judge = Superseded()
+    kept: list[msgspec.Raw] = []
+    upto = after = 0
+    execution_id = ""
+    for batch in map(_decode_packed, newest_first):
+        execution_id, after, upto = batch.execution_id, batch.after, upto or batch.upto
+        kept += [event for event in reversed(batch.events) if not _may_go(event, judge)]
+        if len(kept) >= _COMPACT_EVENTS:
+            yield upto, _pack(execution_id, after, upto, kept[::-1])
+            kept, upto = [], 0
+    if upto:
+        yield upto, _pack(execution_id, after, upto, kept[::-1])
+
+
+def _may_go(event: msgspec.Raw, judge: Superseded) -> bool:
+    try:
+        return judge.may_go(_decode_event(event))
+    except MessageError:
+        return False  # what breaks the schema stays, for its readers to tell
+
+
+def _pack(execution_id: str, after: int, upto: int, events: list[msgspec.Raw]) -> bytes:
+    return encode(PackedBatch(execution_id=execution_id, after=after, upto=upto, events=events))
 
 
 class Gap(Exception):

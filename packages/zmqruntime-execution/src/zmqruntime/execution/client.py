@@ -11,9 +11,11 @@ from zmqruntime.client import ZMQClient
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ClosedError, RequestTimeoutError, ServerLostError
 from zmqruntime.execution.callbacks import CallbackThread
-from zmqruntime.execution.exceptions import WaitTimeoutError
+from zmqruntime.execution.exceptions import InvalidProgressError, WaitTimeoutError
 from zmqruntime.execution.following import CallbackSink, EndSink, Follower, IteratorSink, Sink
 from zmqruntime.execution.lifecycle import has_ended
+from zmqruntime.execution.progress_rules import log_invalid_progress
+from zmqruntime.execution.salvaging import InvalidEvents, SalvagingDataDecoder, SalvagingResponseDecoder
 from zmqruntime.execution.server import ExecutionServer
 from zmqruntime.launch import ServerSpec
 from zmqruntime.loop import Timer
@@ -41,6 +43,8 @@ from zmqruntime.messages import (
     Response,
     StatusRequest,
     StatusResponse,
+    SubmissionRequest,
+    SubmissionResponse,
 )
 
 __all__ = ["CALLBACK_SECONDS", "ExecutionClient", "SubmitOptions", "not_ended"]
@@ -81,6 +85,7 @@ class ExecutionClient(ZMQClient):
             ``server_target``.
         progress_callback: called with every progress update of the executions that this client submits, in order, in
             a thread of its own. However slow it is, it misses none but superseded ones, and holds up nothing else.
+        on_error: called in that thread with what is wrong with an event that breaks the schema; logs it by default.
     """
 
     def __init__(
@@ -93,11 +98,15 @@ class ExecutionClient(ZMQClient):
         persistent: bool = True,
         server: str | type[ExecutionServer] | None = None,
         progress_callback: Callable[[ProgressUpdate], None] | None = None,
+        on_error: Callable[[InvalidProgressError], None] = log_invalid_progress,
     ) -> None:
         super().__init__(port, host=host, transport_mode=transport_mode, config=config, persistent=persistent)
         self._target = ServerSpec.target_of(server) if isinstance(server, type) else server or self.server_target
         self._progress_callback = progress_callback
         self._callbacks = CallbackThread(f"callbacks-{self.port}", self._on_callback_room)
+        self._invalid = InvalidEvents(self._callbacks, on_error)
+        self._decode_data = SalvagingDataDecoder(self._invalid.note)
+        self._decode_response = SalvagingResponseDecoder(self._invalid.note)
         # All our ids begin alike, so one subscription, made before the first submission, brings all their events.
         self._id_prefix = uuid.uuid4().hex[:12]
         self._followers: dict[str, list[Follower]] = {}
@@ -119,6 +128,14 @@ class ExecutionClient(ZMQClient):
         """Release everything; what was submitted goes on, unless this client owns the server. May be called twice."""
         super().disconnect()
         self._callbacks.close()
+
+    @property
+    def bad_updates(self) -> int:
+        """How many events broke the schema, each counted for every reader that it arrived for.
+
+        They are left out; all others arrive, and the client goes on.
+        """
+        return self._invalid.count
 
     # --- executions ----------------------------------------------------------------------------------------------
 
@@ -194,12 +211,23 @@ class ExecutionClient(ZMQClient):
         return self.request(StatusRequest(execution_id=execution_id), StatusResponse).executions[0]
 
     def status(self, limit: int = 20) -> StatusResponse:
-        """All executions that have not ended, and the latest ``limit`` that have."""
+        """All executions that have not ended, queued ones up to 1,000, and the latest ``limit`` that have.
+
+        How many are queued and running in all, its fields ``queued`` and ``running`` say.
+        """
         return self.request(StatusRequest(limit=limit), StatusResponse)
 
     def history(self, limit: int = 100, before: float | None = None) -> list[ExecutionSnapshot]:
         """Ended executions, newest first: up to ``limit`` of those that ended before a time (s since the epoch)."""
         return self.request(HistoryRequest(limit=limit, before=before), StatusResponse).executions
+
+    def submission_of(self, execution_id: str) -> ExecuteRequest:
+        """What was submitted for an execution, by whichever client: for running it again.
+
+        Raises:
+            RequestRefusedError: the server has no such execution.
+        """
+        return self.request(SubmissionRequest(execution_id=execution_id), SubmissionResponse).request
 
     def cancel(
         self, execution_id: str, axis_id: str | None = None, grace_seconds: float | None = None
@@ -249,7 +277,7 @@ class ExecutionClient(ZMQClient):
     @contextlib.contextmanager
     def opened(self, execution_id: str, after: int) -> Iterator[IteratorSink]:
         """Within the block, the events after number ``after``, to be taken as they come."""
-        sink = IteratorSink()
+        sink = IteratorSink(self._invalid.sift)
         with self.following(execution_id, after, sink) as follower:
             sink.on_room = lambda: self._io.call_soon(follower.catch_up)
             yield sink
@@ -288,7 +316,7 @@ class ExecutionClient(ZMQClient):
         end = self._ends[execution_id] = EndSink()
         sinks: list[Sink] = [end]
         if self._progress_callback is not None:
-            sink = CallbackSink(self._callbacks, self._progress_callback)
+            sink = CallbackSink(self._callbacks, self._progress_callback, self._invalid.sift)
             self._delivered[execution_id] = sink.delivered
             sink.on_delivered = lambda: self._forget_delivered(execution_id)
             sinks.append(sink)

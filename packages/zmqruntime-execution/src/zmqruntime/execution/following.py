@@ -18,6 +18,8 @@ __all__ = ["CallbackSink", "EndSink", "Follower", "IteratorSink", "Sink"]
 _ITERATOR_ROOM = 5_000
 _SMALL_BYTES = 1024
 
+Sift = Callable[[list[Event]], list[Event]]
+
 
 class Sink(Protocol):
     """Where a follower's events go; called on the client's I/O thread."""
@@ -156,10 +158,17 @@ class EndSink:
 
 
 class CallbackSink:
-    """Passes progress on to a callback in another thread, until the execution has ended."""
+    """Passes progress on to a callback in another thread, until the execution has ended.
 
-    def __init__(self, thread: CallbackThread, callback: Callable[[ProgressUpdate], None]) -> None:
+    Args:
+        thread: makes the calls.
+        callback: gets each update.
+        sift: takes out of events what is not valid.
+    """
+
+    def __init__(self, thread: CallbackThread, callback: Callable[[ProgressUpdate], None], sift: Sift) -> None:
         self.is_done = False
+        self._sift = sift
         self.delivered: concurrent.futures.Future[None] = concurrent.futures.Future()
         """Done once the callback has returned from the last call."""
         self.on_delivered: Callable[[], None] = lambda: None
@@ -169,7 +178,9 @@ class CallbackSink:
     def put(self, events: list[Event]) -> None:
         """Hand the progress to the thread."""
         calls: list[Callable[[], None]] = [
-            functools.partial(self._callback, event) for event in events if isinstance(event, ProgressUpdate)
+            functools.partial(self._callback, event)
+            for event in self._sift(events)
+            if isinstance(event, ProgressUpdate)
         ]
         if find_end(events) is not None:
             self.is_done = True
@@ -187,11 +198,13 @@ class CallbackSink:
 class IteratorSink:
     """Events for somebody who iterates in another thread, or takes them without waiting, until the execution has ended.
 
-    ``on_change`` is called on the I/O thread whenever there is something new to take.
+    ``on_change`` is called on the I/O thread whenever there is something new to take; ``sift`` takes out of events what
+    is not valid.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sift: Sift) -> None:
         self.is_done = False
+        self._sift = sift
         self.on_room: Callable[[], None] = lambda: None
         self.on_change: Callable[[], None] = lambda: None
         self._events: deque[Event] = deque()
@@ -201,7 +214,7 @@ class IteratorSink:
     def put(self, events: list[Event]) -> None:
         """Keep events until they are taken."""
         with self._changed:
-            self._events.extend(events)
+            self._events.extend(self._sift(events))
             self.is_done = self.is_done or find_end(events) is not None
             self._changed.notify()
         self.on_change()

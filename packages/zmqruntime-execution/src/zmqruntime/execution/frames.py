@@ -10,7 +10,8 @@ from zmqruntime.loop import SocketLoop
 __all__ = ["FrameStream"]
 
 _LENGTH = struct.Struct("<I")
-_READ_BYTES = 256 * 1024
+_READ_BYTES = 64 * 1024
+_TURN_BYTES = 256 * 1024
 
 
 class FrameStream:
@@ -55,9 +56,10 @@ class FrameStream:
         if was_idle:
             self._write()
 
-    def receive(self) -> None:
-        """Take in what has arrived."""
-        while self._open:
+    def receive(self, limit: float = _TURN_BYTES) -> None:
+        """Take in what has arrived, about ``limit`` bytes at most so that others get their turn."""
+        taken = 0
+        while self._open and taken < limit:
             try:
                 chunk = self._socket.recv(_READ_BYTES)
             except BlockingIOError:
@@ -68,6 +70,7 @@ class FrameStream:
                 self.close()
                 self._on_end()
                 return
+            taken += len(chunk)
             self._received += chunk
             self._split()
 

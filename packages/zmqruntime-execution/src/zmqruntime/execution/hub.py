@@ -21,8 +21,9 @@ from zmqruntime.codec import Decoder, encode
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import MessageError
 from zmqruntime.execution.callbacks import call_guarded
+from zmqruntime.execution.cancelling import CancelFlags
 from zmqruntime.execution.pending import PendingReports
-from zmqruntime.execution.task import CancelFlags, Task, TaskLink, TaskReport, entered
+from zmqruntime.execution.task import Task, TaskLink, TaskReport, entered
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import LogLine, Message, ProgressUpdate
 from zmqruntime.server import receive_ready
@@ -37,6 +38,7 @@ __all__ = [
 
 
 _LINGER_MS = 1000
+_REPORTS_AT_ONCE = 200
 
 
 class Hello(Message, frozen=True, kw_only=True, tag="hello"):
@@ -122,12 +124,14 @@ class TaskHub:
         self._stack = contextlib.ExitStack()
         self._link: TaskLink | None = None
         self._joined: set[bytes] = set()
+        self._is_closed = False
+        self._is_delivering = False
 
     # --- TaskChannel, from any thread ----------------------------------------------------------------------------
 
     def report(self, report: TaskReport) -> None:
-        """Take in a report."""
-        if self._pending.add_report(report):
+        """Take in a report; after the end it is dropped."""
+        if not self._is_closed and self._pending.add_report(report):
             self._loop.call_soon(self.flush)
 
     def request_cancel(self, axis_id: str | None) -> None:
@@ -143,6 +147,8 @@ class TaskHub:
     def link(self) -> TaskLink:
         """A way in for other processes; the socket is opened at the first call."""
         with self._lock:
+            if self._is_closed:
+                raise RuntimeError(f"the execution {self.task.execution_id} has ended, so there is nothing to join")
             if self._link is None:
                 self._link = self._listen()
             return self._link
@@ -155,16 +161,27 @@ class TaskHub:
             self._deliver_pending()
 
     def close(self) -> None:
-        """Deliver what waits and close the socket; no process may be joined any more."""
+        """Deliver what waits and close the socket; no process may be joined any more. May be called twice."""
+        with self._lock:
+            self._is_closed = True
         self._deliver_pending()
+        self._joined.clear()
         self._stack.close()
 
     def _deliver_pending(self) -> None:
-        checkpoints, reports = self._pending.take()
-        for key, value in checkpoints.items():
-            self._on_checkpoint(key, value)
-        if reports:
-            self._deliver([self._number(report) for report in reports])
+        if (
+            self._is_delivering
+        ):  # what is delivered may leave at once, and who sees that asks for more in the middle of it
+            return
+        self._is_delivering = True
+        try:
+            checkpoints, reports = self._pending.take()
+            for key, value in checkpoints.items():
+                self._on_checkpoint(key, value)
+            for begin in range(0, len(reports), _REPORTS_AT_ONCE):
+                self._deliver([self._number(report) for report in reports[begin : begin + _REPORTS_AT_ONCE]])
+        finally:
+            self._is_delivering = False
 
     def _number(self, report: TaskReport) -> TaskReport:
         numbers = self._progress_numbers if isinstance(report, ProgressUpdate) else self._log_numbers

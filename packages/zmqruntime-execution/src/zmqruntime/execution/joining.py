@@ -10,9 +10,10 @@ import zmq
 
 from zmqruntime.codec import Decoder, encode
 from zmqruntime.exceptions import ConnectionFailedError
+from zmqruntime.execution.cancelling import CancelFlags
 from zmqruntime.execution.hub import Cancel, Checkpoint, FromHub, Hello, Leave, Reports, ToHub, Welcome
 from zmqruntime.execution.pending import PendingReports
-from zmqruntime.execution.task import CancelFlags, Task, TaskLink, TaskReport, entered
+from zmqruntime.execution.task import Task, TaskLink, TaskReport, entered
 from zmqruntime.loop import SocketLoop
 from zmqruntime.server import receive_ready
 

@@ -4,26 +4,35 @@ Changes are collected through a turn of the server's loop and become visible tog
 them, and only what is written is published or acted on.
 """
 
+import itertools
 import logging
 import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from zmqruntime.codec import Decoder
 from zmqruntime.execution.backlog import Backlog
 from zmqruntime.execution.batching import compact
 from zmqruntime.execution.lifecycle import advance, has_ended
 from zmqruntime.execution.store import Record, Store, StoreError
 from zmqruntime.execution.worker_protocol import TaskReportsRaw
-from zmqruntime.messages import AcceptedResponse, EventBatch, ExecuteRequest, ExecutionStatus
+from zmqruntime.messages import AcceptedResponse, ExecuteRequest, ExecutionStatus
 
 __all__ = ["Ledger"]
 
 _log = logging.getLogger(__name__)
 
 _COMPACT_ABOVE_BYTES = 8 * 1024 * 1024
+_WORTH_COMPACTING = 0.75
 _PRUNE_AT_ONCE = 200
+
+
+class _EventSize:
+    """How many bytes of events an open execution has on disk, and when it is worth looking through them."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.compact_above = _COMPACT_ABOVE_BYTES
 
 
 class Ledger:
@@ -50,8 +59,8 @@ class Ledger:
         self._new: dict[str, Record] = {}
         self._just_ended: dict[str, Record] = {}
         self._after_commit: list[tuple[str, Callable[[], None]]] = []
-        self._event_bytes: dict[str, int] = {}
-        self._decode_batch: Decoder[EventBatch] = Decoder(EventBatch)
+        self._event_sizes: dict[str, _EventSize] = {}
+        self._to_compact: dict[str, Record] = {}
 
     # --- finding -------------------------------------------------------------------------------------------------
 
@@ -68,6 +77,14 @@ class Ledger:
         """Those that are neither queued nor ended."""
         return list(self._started.values())
 
+    def queued(self, limit: int) -> list[Record]:
+        """Queued ones in the order in which they will run, then those that wait for a retry; ``limit`` at most."""
+        ids = self.backlog.ordered()[:limit]
+        if len(ids) < limit and len(ids) < self.queued_count:
+            waiting = (key for key in self.active if key not in self._started and key not in self.backlog)
+            ids += itertools.islice(waiting, limit - len(ids))
+        return [self.active[execution_id] for execution_id in ids]
+
     @property
     def running_count(self) -> int:
         """How many are neither queued nor ended."""
@@ -82,9 +99,9 @@ class Ledger:
         """The place in the queue of each queued one, in their order."""
         return {execution_id: place for place, execution_id in enumerate(self.backlog.ordered())}
 
-    def events_after(self, record: Record, after: int) -> list[EventBatch]:
-        """Stored batches after an event, as many as fit one reply."""
-        return [self._decode_batch(batch) for batch in self._store.events_after(record.number, after)]
+    def events_after(self, record: Record, after: int) -> list[bytes]:
+        """Stored batches after an event, encoded, as many as fit one reply."""
+        return self._store.events_after(record.number, after)
 
     def stored_event_count(self, record: Record) -> int:
         """How many events are stored: fewer than the record counts while this turn's are not."""
@@ -142,7 +159,7 @@ class Ledger:
             self.ended_counts[status] += 1
             self.active.pop(record.execution_id, None)
             self._just_ended[record.execution_id] = record
-            self._event_bytes.pop(record.execution_id, None)
+            self._event_sizes.pop(record.execution_id, None)
             if status is not ExecutionStatus.INTERRUPTED:
                 self._store.forget_checkpoints(record)
         else:
@@ -210,6 +227,7 @@ class Ledger:
             self._publish(record.execution_id, batch)
         for record, batch in written:
             self._note_size(record, len(batch))
+        self._compact_one()
 
     def drop_new(self) -> set[str]:
         """Take back what was accepted since the last commit; returns which."""
@@ -234,17 +252,29 @@ class Ledger:
         """Compact the events of an open execution when they have become many."""
         if record.execution_id not in self.active:
             return
-        total = self._event_bytes.get(record.execution_id, 0) + size
-        if total > _COMPACT_ABOVE_BYTES:
-            self._compact(record)
-            total = 0
-        self._event_bytes[record.execution_id] = total
+        known = self._event_sizes.setdefault(record.execution_id, _EventSize())
+        known.size += size
+        if known.size > known.compact_above:
+            self._to_compact[record.execution_id] = record
 
-    def _compact(self, record: Record) -> None:
-        stored = self._store.events_after(record.number, 0, limit_bytes=2**62)
-        batches = [self._decode_batch(batch) for batch in stored]
-        self._store.replace_events(record, compact(batches))
+    def _compact_one(self) -> None:
+        """One in a turn, since each takes a while; the next time it must have grown to twice what was left."""
+        if not self._to_compact:
+            return
+        execution_id, record = self._to_compact.popitem()
+        known = self._event_sizes.get(execution_id)
+        if known is not None:
+            known.size = self._compact(record, known.size)
+            known.compact_above = max(_COMPACT_ABOVE_BYTES, 2 * known.size)
+
+    def _compact(self, record: Record, known: int) -> int:
+        """Leave out what is superseded; how many bytes are left."""
+        size = sum(len(batch) for _, batch in compact(self._store.events_backwards(record.number)))
+        if size > _WORTH_COMPACTING * known:
+            return size
+        self._store.replace_events(record, list(compact(self._store.events_backwards(record.number))))
         try:
             self._store.commit()
         except StoreError as error:  # its writes stay for the next commit
             _log.warning("the events of %s could not be compacted now: %s", record.execution_id, error)
+        return size

@@ -1,40 +1,18 @@
-"""The worker processes of a server: started, given one execution each, replaced when they end."""
+"""The workers of a server: started, given one execution each, replaced when they end."""
 
-import contextlib
+import abc
 import enum
-import os
-import signal
-import socket
-import subprocess
-import sys
-import threading
+from collections.abc import Callable
 from typing import Protocol
 
-from zmqruntime.codec import Decoder, encode
-from zmqruntime.config import ZMQConfig
-from zmqruntime.execution.frames import FrameStream
-from zmqruntime.execution.hub import task_socket_pattern
-from zmqruntime.execution.worker_protocol import (
-    FROM_STDIN,
-    Assign,
-    CancelAssigned,
-    Finished,
-    FromWorker,
-    KeepCheckpoint,
-    Ready,
-    Setup,
-    TaskReportsRaw,
-)
-from zmqruntime.identity import kill_tree
-from zmqruntime.launch import ServerSpec
+from zmqruntime.execution.worker_protocol import Assign, Finished, FromWorker, KeepCheckpoint, Ready, TaskReportsRaw
 from zmqruntime.loop import SocketLoop
 
-_GUARD_SECONDS = 1.0
+__all__ = ["PoolListener", "WorkerHandle", "WorkerKind", "WorkerPool", "WorkerState"]
+
 _FAILED_STARTS = 3
 _RESTART_SECONDS = 0.02
 _LONGEST_RESTART_SECONDS = 10.0
-
-__all__ = ["PoolListener", "WorkerHandle", "WorkerPool"]
 
 
 class PoolListener(Protocol):
@@ -59,6 +37,15 @@ class PoolListener(Protocol):
         """A worker process could not be made ready."""
 
 
+class WorkerKind(enum.Enum):
+    """In what a server's tasks run."""
+
+    PROCESS = "process"
+    """A process for each worker: whatever a task does to it, the server goes on, and a forced cancel kills it."""
+    THREAD = "thread"
+    """A thread of the server's process for each worker: nothing has to be loaded twice, and nothing can be killed."""
+
+
 class WorkerState(enum.Enum):
     """What a worker is doing."""
 
@@ -68,92 +55,73 @@ class WorkerState(enum.Enum):
     ENDED = "ended"
 
 
-class WorkerHandle:
-    """One worker process as its server sees it."""
+class WorkerHandle(abc.ABC):
+    """One worker as its server sees it; on the loop's thread only."""
 
-    def __init__(self, pool: "WorkerPool", spec: ServerSpec) -> None:
+    def __init__(self, pool: "WorkerPool") -> None:
         self.state = WorkerState.STARTING
         self.execution_id: str | None = None
         self.failure: str | None = None
         self._pool = pool
-        self._decode: Decoder[FromWorker] = Decoder(FromWorker)
-        self._reaping = threading.Lock()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self.process = _start_process(theirs)
-        self._stream = FrameStream(pool.loop, ours, self._on_frame, lambda: None)
-        self._stream.send(encode(Setup(spec=spec)))
-        self._waiter = threading.Thread(target=self._wait, name=f"worker-{self.process.pid}-wait", daemon=True)
-        self._waiter.start()
+        self._is_assigned = False
+        self._early_cancels: list[str | None] = []
 
     def reserve(self, execution_id: str) -> None:
         """Keep it for an execution that will be assigned as soon as that is on disk."""
-        self.state = WorkerState.BUSY
-        self.execution_id = execution_id
+        self.state, self.execution_id = WorkerState.BUSY, execution_id
+        self._is_assigned = False
 
     def release(self) -> None:
         """It will not be assigned after all."""
         self.state, self.execution_id = WorkerState.IDLE, None
+        self._early_cancels.clear()
 
     def assign(self, assign: Assign) -> None:
         """Let it run the execution that it was reserved for."""
-        self._stream.send(encode(assign))
+        self._is_assigned = True
+        self._give(assign)
+        early, self._early_cancels = self._early_cancels, []
+        for axis_id in early:
+            self._pass_on(axis_id)
 
     def cancel(self, axis_id: str | None) -> None:
-        """Pass a wish to stop on to the task."""
-        self._stream.send(encode(CancelAssigned(axis_id=axis_id)))
+        """Pass a wish to stop on to the task, also to one that has still to be assigned."""
+        if self._is_assigned:
+            self._pass_on(axis_id)
+        else:
+            self._early_cancels.append(axis_id)
 
+    @abc.abstractmethod
     def pause(self) -> None:
-        """Leave what it says in the pipe, so that it waits, and merges progress, on its own side."""
-        self._stream.pause()
+        """Leave what it says where it is, so that it waits, and merges progress, on its own side."""
 
+    @abc.abstractmethod
     def resume(self) -> None:
         """Listen again."""
-        self._stream.resume()
 
-    def hang_up(self) -> None:
-        """Let an idle worker end by itself."""
-        self._stream.close()
-
+    @abc.abstractmethod
     def kill(self) -> None:
-        """End the process and all that descends from it, at once: its guard does it, or we do if that one cannot."""
-        with self._reaping:
-            if self.process.returncode is None and os.name == "posix":
-                self.process.terminate()
-        self._pool.loop.call_later(_GUARD_SECONDS, self.kill_tree)
+        """End what it runs at once, if that is possible; whatever it does then, its execution does not succeed."""
 
-    def kill_tree(self) -> None:
-        """End all processes that can be found, the guard among them."""
-        with self._reaping:
-            if self.process.returncode is None:
-                kill_tree(self.process.pid)
+    @abc.abstractmethod
+    def end(self) -> None:
+        """Begin to end the worker: an idle one in good order, with what it runs otherwise."""
 
+    @abc.abstractmethod
     def join(self) -> None:
-        """Wait until the process has been reaped, and release what is ours of it."""
-        self._waiter.join(2 * _GUARD_SECONDS)
-        self.kill_tree()
-        self._waiter.join()
-        self._stream.close()
+        """Wait until it has ended, after :meth:`end`, and release what is ours of it."""
 
-    def _wait(self) -> None:
-        pid = self.process.pid
-        if not hasattr(os, "waitid"):
-            self.process.wait()
-        else:
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        with self._reaping:
-            _kill_group(pid)
-            self.process.wait()
-        self._pool.loop.call_soon(self._on_exit)
+    @abc.abstractmethod
+    def _give(self, assign: Assign) -> None:
+        """Hand over what to run."""
 
-    def _on_exit(self) -> None:
-        self._stream.receive()  # what it said before it ended comes first
-        self._stream.close()
-        self._pool.forget(self)
+    @abc.abstractmethod
+    def _pass_on(self, axis_id: str | None) -> None:
+        """Tell the task that it, or one axis of it, is to stop."""
 
-    def _on_frame(self, frame: bytes) -> None:
+    def _hear(self, message: FromWorker) -> None:
         listener, execution_id = self._pool.listener, self.execution_id or ""
-        match self._decode(frame):
+        match message:
             case Ready(error=error):
                 self.failure = error
                 if error is None:
@@ -164,23 +132,27 @@ class WorkerHandle:
             case KeepCheckpoint() as checkpoint:
                 listener.on_checkpoint(execution_id, checkpoint)
             case Finished() as finished:
-                self.state, self.execution_id = WorkerState.IDLE, None
+                self.release()
                 listener.on_finished(execution_id, finished)
 
 
 class WorkerPool:
-    """Keeps ``size`` worker processes; all calls on the loop's thread.
+    """Keeps ``size`` workers; all calls on the loop's thread.
+
+    Args:
+        loop: the server's.
+        start: starts one worker of a pool.
+        size: how many.
 
     Attributes:
         listener: hears what the workers say; set it before :meth:`fill`.
     """
 
-    def __init__(self, loop: SocketLoop, spec: ServerSpec, size: int, config: ZMQConfig) -> None:
+    def __init__(self, loop: SocketLoop, start: Callable[["WorkerPool"], WorkerHandle], size: int) -> None:
         self.loop = loop
         self.listener: PoolListener
-        self._spec = spec
+        self._start = start
         self._size = size
-        self._config = config
         self._workers: list[WorkerHandle] = []
         self._closing = False
         self._failed_starts = 0
@@ -188,7 +160,7 @@ class WorkerPool:
     def fill(self) -> None:
         """Start the workers that are missing."""
         while len(self._workers) < self._size and not self._closing:
-            self._workers.append(WorkerHandle(self, self._spec))
+            self._workers.append(self._start(self))
 
     def idle(self) -> WorkerHandle | None:
         """A worker that can be given an execution."""
@@ -211,14 +183,12 @@ class WorkerPool:
     def __len__(self) -> int:
         return len(self._workers)
 
-    def forget(self, worker: WorkerHandle) -> None:
-        """A worker's process has ended: say so, and start another."""
+    def forget(self, worker: WorkerHandle, how: str) -> None:
+        """A worker has ended by itself, or was killed: say so, and start another."""
         self._workers.remove(worker)
         state, worker.state = worker.state, WorkerState.ENDED
-        self._sweep(worker.process.pid)
         if self._closing:
             return
-        how = _describe_exit(worker.process.returncode)
         if state is WorkerState.STARTING:
             self._on_failed_start(worker.failure, how)
             return
@@ -239,53 +209,10 @@ class WorkerPool:
         self.loop.call_later(min(_RESTART_SECONDS * 2.0**self._failed_starts, _LONGEST_RESTART_SECONDS), self.fill)
 
     def close(self) -> None:
-        """End all workers with their descendants, idle ones in good order, and wait for them."""
+        """End all workers with what they run, idle ones in good order, and wait for them."""
         self._closing = True
-        workers, self._workers = self._workers, []
-        for worker in workers:
-            if worker.state is WorkerState.IDLE:
-                worker.hang_up()
-            else:
-                worker.kill()
-        for worker in workers:
+        for worker in self._workers:
+            worker.end()
+        for worker in self._workers:
             worker.join()
-            self._sweep(worker.process.pid)
-
-    def _sweep(self, pid: int) -> None:
-        """Remove the sockets that a killed worker could not remove itself."""
-        folder = self._config.home / self._config.ipc_socket_dir
-        for path in folder.glob(task_socket_pattern(pid)):
-            path.unlink(missing_ok=True)
-
-
-def _kill_group(pid: int) -> None:
-    """Kill what is left of the process group that a worker leads, before the worker is reaped and its pid free."""
-    if os.name == "posix":
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-
-
-def _start_process(theirs: socket.socket) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-P", "-m", "zmqruntime.execution.worker_process"]
-    if sys.platform == "win32":
-        process = subprocess.Popen([*command, FROM_STDIN], stdin=subprocess.PIPE)
-        assert process.stdin is not None
-        process.stdin.write(theirs.share(process.pid))
-        process.stdin.close()
-        return process
-    descriptor = theirs.fileno()
-    return subprocess.Popen(
-        [*command, str(descriptor)],
-        stdin=subprocess.DEVNULL,
-        pass_fds=(descriptor,),
-        start_new_session=True,
-    )
-
-
-def _describe_exit(code: int) -> str:
-    if code < 0:
-        try:
-            return f"was ended by {signal.Signals(-code).name}"
-        except ValueError:
-            return f"was ended by signal {-code}"
-    return f"ended with exit code {code}"
+        self._workers = []

@@ -5,7 +5,6 @@ Hand :meth:`ProgressRegistry.add` to a client as its ``progress_callback``, and 
 """
 
 import functools
-import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -16,12 +15,10 @@ import msgspec
 from zmqruntime.execution.callbacks import call_guarded
 from zmqruntime.execution.exceptions import InvalidProgressError
 from zmqruntime.execution.progress_channels import ProgressChannel, ProgressKey, is_newer, key_of
-from zmqruntime.execution.task import validate_progress
+from zmqruntime.execution.progress_rules import log_invalid_progress, validate_progress
 from zmqruntime.messages import ProgressUpdate
 
 __all__ = ["ProgressRegistry", "RegistryCounts"]
-
-_log = logging.getLogger(__name__)
 
 _MAX_EXECUTIONS = 1_000
 _MAX_KEYS = 100_000
@@ -41,10 +38,6 @@ class RegistryCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Of an execution that has too many axes to keep them all."""
 
 
-def _report(error: InvalidProgressError) -> None:
-    _log.warning("progress was not understood: %s", error)
-
-
 class ProgressRegistry:
     """The newest progress of many executions; may be used from any thread.
 
@@ -57,7 +50,7 @@ class ProgressRegistry:
 
     def __init__(
         self,
-        on_error: Callable[[InvalidProgressError], None] = _report,
+        on_error: Callable[[InvalidProgressError], None] = log_invalid_progress,
         *,
         max_executions: int = _MAX_EXECUTIONS,
         max_keys: int = _MAX_KEYS,

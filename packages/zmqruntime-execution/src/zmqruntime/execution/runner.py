@@ -58,11 +58,12 @@ class Runner:
         self._log_limit = log_limit
         self._timers = ExecutionTimers(loop)
         self._overdue: dict[str, str] = {}
+        self._is_closing = False
         pool.listener = self
 
     @property
     def worker_count(self) -> int:
-        """How many worker processes there are."""
+        """How many workers there are."""
         return len(self._pool)
 
     def pause(self) -> None:
@@ -147,7 +148,8 @@ class Runner:
             worker.cancel(axis_id)
 
     def close(self) -> None:
-        """Kill the workers; what ran is interrupted, and waits in the queue for the next server if it can resume."""
+        """End the workers; what ran is interrupted, and waits in the queue for the next server if it can resume."""
+        self._is_closing = True
         self._pool.close()
         for record in self._ledger.running():
             if record.status is ExecutionStatus.CANCELLING:
@@ -169,6 +171,8 @@ class Runner:
 
     def on_finished(self, execution_id: str, finished: Finished) -> None:
         """A task ended by itself."""
+        if self._is_closing and finished.outcome is not Outcome.COMPLETE:
+            return  # it was the server that let it stop, and :meth:`close` says so
         record = self._ledger.active[execution_id]
         record.cpu_seconds, record.peak_memory_bytes = finished.cpu_seconds, finished.peak_memory_bytes
         record.traceback = finished.traceback

@@ -2,10 +2,13 @@
 
 import abc
 import contextlib
+import functools
 import logging
 import sys
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, cast
+
+import msgspec
 
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.execution.batching import empty_batch
@@ -13,10 +16,12 @@ from zmqruntime.execution.hub import sweep_task_sockets
 from zmqruntime.execution.ledger import Ledger
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.logfile import log_dir, remove_logs
-from zmqruntime.execution.pool import WorkerPool
+from zmqruntime.execution.pool import WorkerHandle, WorkerKind, WorkerPool
+from zmqruntime.execution.process_worker import ProcessWorker
 from zmqruntime.execution.runner import Runner
 from zmqruntime.execution.store import Record, Store, StoreError
 from zmqruntime.execution.task import current_task
+from zmqruntime.execution.thread_worker import ThreadWorker
 from zmqruntime.launch import ServerSpec
 from zmqruntime.loop import Timer
 from zmqruntime.messages import (
@@ -27,6 +32,7 @@ from zmqruntime.messages import (
     CancelResponse,
     ErrorCode,
     ErrorResponse,
+    EventBatch,
     EventsRequest,
     EventsResponse,
     ExecuteRequest,
@@ -42,6 +48,8 @@ from zmqruntime.messages import (
     Response,
     StatusRequest,
     StatusResponse,
+    SubmissionRequest,
+    SubmissionResponse,
 )
 from zmqruntime.server import ZMQServer
 
@@ -51,21 +59,33 @@ _log = logging.getLogger(__name__)
 
 _RETRY_WRITE_SECONDS = 1.0
 _PRUNE_EVERY = 500
+_MAX_QUEUED_SHOWN = 1_000
 
 
 class ExecutionServer(ZMQServer, abc.ABC):
     """Runs what clients submit, ``max_concurrent`` at a time, in order of priority, then of submission.
 
     Implement :meth:`execute_task`. It runs in a worker process, which makes its own object of your class: with the
-    same port and configuration and with what :meth:`worker_options` returns.
+    same port and configuration and with what :meth:`worker_options` returns. Where ``worker_kind`` says so it runs in
+    a thread of this process instead, on this very object.
 
     Args:
-        max_concurrent: how many executions run at once, each in its own worker process.
+        max_concurrent: how many executions run at once, each in its own worker.
         max_queued: more than so many queued executions are refused.
         keep_history, keep_history_seconds: how many ended executions are kept, and for how long.
         log_limit: how many bytes of the log of one execution are kept in its file.
         port, host, transport_mode, config: as for :class:`zmqruntime.ZMQServer`.
     """
+
+    worker_kind: ClassVar[WorkerKind] = WorkerKind.PROCESS
+    """What tasks run in. In a thread a task must be trusted, since it can end or block the server's whole process, and
+    must share it with other tasks if several run at once. It is cancelled only where it asks, so a cancel with a grace
+    is refused and a hard time limit acts as a soft one. Of its output only what is logged travels, through
+    ``current_task().log`` or :mod:`logging` in its context, not what is printed; its peak memory is not known."""
+
+    thread_stop_seconds: ClassVar[float] = 8.0
+    """How long a server that ends waits for tasks in threads, once it has asked them to stop; what runs on is left
+    behind. Less than a client waits for the end of a server."""
 
     def __init__(
         self,
@@ -90,14 +110,15 @@ class ExecutionServer(ZMQServer, abc.ABC):
         self._commit_timer: Timer | None = None
         self._endings = 0
 
-    # --- in the worker process -----------------------------------------------------------------------------------
+    # --- in the worker -----------------------------------------------------------------------------------
 
     @abc.abstractmethod
     def execute_task(self, execution_id: str, request: ExecuteRequest) -> Any:
         """Do what ``request.payload`` says and return a result that msgpack can hold.
 
-        Runs in a worker process. Use ``current_task()`` for progress, cancel, log and checkpoints. What it raises
-        fails the execution, with the traceback in its status; nothing it does can harm the server.
+        Runs in a worker process, or in a thread if ``worker_kind`` says so. Use ``current_task()`` for progress,
+        cancel, log and checkpoints. What it raises fails the execution, with the traceback in its status; nothing that
+        it does in a worker process can harm the server.
         """
 
     def send_progress_update(self, update: ProgressUpdate | Mapping[str, Any]) -> None:
@@ -109,7 +130,7 @@ class ExecutionServer(ZMQServer, abc.ABC):
         current_task().send_progress(update)
 
     def worker_options(self) -> dict[str, Any]:
-        """Keyword arguments, besides port and configuration, with which workers make their object of this class.
+        """Keyword arguments, besides port and configuration, with which processes make their object of this class.
 
         Override it together with ``__init__``. Values must be ones that msgpack can hold.
         """
@@ -134,7 +155,7 @@ class ExecutionServer(ZMQServer, abc.ABC):
                 return PositionsResponse(positions={r.execution_id: r.event_count for r in known if r is not None})
             case QueueRequest():
                 return self._change_queue(request)
-            case StatusRequest() | CancelRequest() | EventsRequest():
+            case StatusRequest() | CancelRequest() | EventsRequest() | SubmissionRequest():
                 record = self._ledger.find(request.execution_id or "")
                 if record is None:
                     return _not_found(request.execution_id)
@@ -142,17 +163,23 @@ class ExecutionServer(ZMQServer, abc.ABC):
             case _:
                 return super().handle_request(request)
 
-    def _about(self, record: Record, request: StatusRequest | CancelRequest | EventsRequest) -> Response:
+    def _about(
+        self, record: Record, request: StatusRequest | CancelRequest | EventsRequest | SubmissionRequest
+    ) -> Response:
         match request:
             case StatusRequest():
                 return self._report([record])
             case CancelRequest():
                 return self._cancel(record, request)
+            case SubmissionRequest():
+                return SubmissionResponse(request=self._ledger.assignment(record)[0])
             case EventsRequest(after=after):
                 # Not what the record counts: events of this turn come live once they are written, and must not be
                 # taken for merged away by a reader whose answer overtakes them.
                 upto = self._ledger.stored_event_count(record)
-                batches = self._ledger.events_after(record, after)
+                # Batches travel as they are stored: nothing in them is the server's to look at, or to stumble over.
+                stored = [msgspec.Raw(batch) for batch in self._ledger.events_after(record, after)]
+                batches = cast(list[EventBatch], stored)
                 return EventsResponse(execution_id=record.execution_id, batches=batches, upto=upto)
 
     def _refusal(self, count: int) -> ErrorResponse | None:
@@ -164,8 +191,7 @@ class ExecutionServer(ZMQServer, abc.ABC):
         return None
 
     def _overview(self, limit: int) -> list[Record]:
-        queued = [self._ledger.active[execution_id] for execution_id in self._ledger.backlog.ordered()[:limit]]
-        return [*self._ledger.running(), *queued, *self._ledger.ended(limit)]
+        return [*self._ledger.running(), *self._ledger.queued(_MAX_QUEUED_SHOWN), *self._ledger.ended(limit)]
 
     def _report(self, records: list[Record]) -> StatusResponse:
         places = self._ledger.places() if any(r.status is ExecutionStatus.QUEUED for r in records) else {}
@@ -211,6 +237,8 @@ class ExecutionServer(ZMQServer, abc.ABC):
         elif request.axis_id is not None:
             self._runner.cancel_axis(record, request.axis_id)
             status, text = "ok", f"axis {request.axis_id} stops at its next check, the others go on"
+        elif self._cannot_kill(record) and request.grace_seconds is not None:
+            status, text = "refused", "it runs in a thread, which cannot be killed; leave out the grace"
         else:
             status, text = "ok", self._runner.cancel(record, request.grace_seconds)
         return CancelResponse(
@@ -219,6 +247,9 @@ class ExecutionServer(ZMQServer, abc.ABC):
             execution_status=record.status,
             message=f"execution {record.execution_id}: {text}",
         )
+
+    def _cannot_kill(self, record: Record) -> bool:
+        return self.worker_kind is WorkerKind.THREAD and record.status is not ExecutionStatus.QUEUED
 
     # --- life ----------------------------------------------------------------------------------------------------
 
@@ -229,7 +260,7 @@ class ExecutionServer(ZMQServer, abc.ABC):
         sweep_task_sockets(self.config)
         self._log_dir = log_dir(self.config, self.port)
         self._ledger = Ledger(store, self._publish_batch, self._note_events)
-        pool = WorkerPool(self.loop, self._worker_spec(), self.max_concurrent, self.config)
+        pool = WorkerPool(self.loop, self._worker_starter(), self.max_concurrent)
         self._runner = Runner(
             self.loop,
             self._ledger,
@@ -243,6 +274,18 @@ class ExecutionServer(ZMQServer, abc.ABC):
         stack.callback(self._runner.close)
         self.loop.call_soon(pool.fill)
         self.loop.call_soon(self._prune)
+
+    def _worker_starter(self) -> Callable[[WorkerPool], WorkerHandle]:
+        match self.worker_kind:
+            case WorkerKind.PROCESS:
+                return functools.partial(ProcessWorker, spec=self._worker_spec())
+            case WorkerKind.THREAD:
+                return functools.partial(
+                    ThreadWorker,
+                    execute_task=self.execute_task,
+                    config=self.config,
+                    stop_seconds=self.thread_stop_seconds,
+                )
 
     def _worker_spec(self) -> ServerSpec:
         return ServerSpec(

@@ -92,7 +92,7 @@ peak_memory_bytes, event_count, state_count, progress_count, log_count
 """
 _INSERT_BATCH = "INSERT INTO event_batches (number, upto, batch) VALUES (?, ?, ?)"
 _BUSY_SECONDS = 0.1  # nobody else should write this file; who does must not stop the server
-_REPLAY_BYTES = 4 * 1024 * 1024
+_REPLAY_BYTES = 1024 * 1024
 
 
 class StoreError(Exception):
@@ -191,6 +191,7 @@ class Store:
         self._changes: dict[str, _Change] = {}
         self._writes: list[tuple[str, tuple[object, ...]]] = []
         self._durable = False
+        self._syncs = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._connection = sqlite3.connect(
@@ -328,7 +329,9 @@ class Store:
 
     def _write(self) -> list[Written]:
         run = self._connection.execute
-        run(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+        if self._durable is not self._syncs:
+            run(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+            self._syncs = self._durable
         run("BEGIN IMMEDIATE")
         written: list[Written] = []
         for change in self._changes.values():
@@ -408,6 +411,12 @@ class Store:
             if size > limit_bytes:
                 break
         return found
+
+    def events_backwards(self, number: int) -> Iterator[bytes]:
+        """All encoded batches, from the newest to the oldest; write nothing before the last."""
+        query = "SELECT batch FROM event_batches WHERE number = ? ORDER BY upto DESC"
+        for (batch,) in self._connection.execute(query, (number,)):
+            yield batch
 
     def event_count(self, number: int) -> int:
         """The number of the last event that is written."""

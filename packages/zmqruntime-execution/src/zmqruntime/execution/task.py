@@ -3,19 +3,27 @@
 import contextlib
 import contextvars
 import logging
-import math
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
 
+from zmqruntime.execution.cancelling import CancelFlags, CancelHook
 from zmqruntime.execution.capture import TaskLogHandler
-from zmqruntime.execution.exceptions import InvalidProgressError, TaskCancelled
+from zmqruntime.execution.exceptions import TaskCancelled
+from zmqruntime.execution.progress_rules import validate_progress
 from zmqruntime.messages import LogLevel, LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
 
-__all__ = ["CancelFlags", "Task", "TaskChannel", "TaskLink", "TaskReport", "current_task", "entered"]
+__all__ = [
+    "Task",
+    "TaskChannel",
+    "TaskLink",
+    "TaskReport",
+    "current_task",
+    "entered",
+    "is_current",
+]
 
 TaskReport = ProgressUpdate | LogLine
 """What a task says; its ``sequence`` is 0 until the execution's one counter gives it a number."""
@@ -44,29 +52,6 @@ class TaskChannel(Protocol):
 
     def link(self) -> TaskLink:
         """A way in for another process."""
-
-
-class CancelFlags:
-    """Which axes, or whether the whole task, were asked to stop. Flags are never taken back."""
-
-    def __init__(self) -> None:
-        self._all = threading.Event()
-        self._axes: set[str] = set()
-
-    def set(self, axis_id: str | None) -> None:
-        """Ask one axis, or with None everything, to stop."""
-        if axis_id is None:
-            self._all.set()
-        else:
-            self._axes.add(axis_id)
-
-    def is_set(self, axis_id: str | None) -> bool:
-        """Whether the whole task, or that axis, was asked to stop."""
-        return self._all.is_set() or axis_id in self._axes
-
-    def axes(self) -> list[str]:
-        """The axes that were asked to stop one by one."""
-        return sorted(self._axes)
 
 
 class Task:
@@ -182,6 +167,18 @@ class Task:
         self._flags.set(axis_id)
         self._channel.request_cancel(axis_id)
 
+    def on_cancel(self, callback: Callable[[str | None], object]) -> CancelHook:
+        """Call ``callback`` soon after the task, or an axis of it, is asked to stop: for what cannot ask by itself.
+
+        It is called with None for the whole task and with its id for an axis, once for each of them, whoever asked
+        and in whichever process. That is done in another thread, where ``current_task()`` is what it is here; what was
+        asked to stop before is told at once, in this thread. What it raises is logged.
+
+        Returns:
+            A hook: close it, or make it the head of a ``with`` block, to be called no more.
+        """
+        return self._flags.add(callback)
+
     # --- the rest ------------------------------------------------------------------------------------------------
 
     def checkpoint(self, key: str, value: Any) -> None:
@@ -207,6 +204,11 @@ def current_task() -> Task:
     return _current.get() or Task("", "", _Nowhere(), CancelFlags())
 
 
+def is_current(task: Task) -> bool:
+    """Whether the calling code is a part of ``task``."""
+    return _current.get() is task
+
+
 @contextlib.contextmanager
 def entered(task: Task) -> Iterator[Task]:
     """Make ``task`` the current one for the code in the block."""
@@ -215,24 +217,6 @@ def entered(task: Task) -> Iterator[Task]:
         yield task
     finally:
         _current.reset(token)
-
-
-def validate_progress(update: ProgressUpdate | Mapping[str, Any]) -> ProgressUpdate:
-    """The update, checked against the schema.
-
-    Raises:
-        InvalidProgressError: it breaks the schema; the message names the field.
-    """
-    plain = update.to_dict() if isinstance(update, ProgressUpdate) else update
-    try:
-        valid = msgspec.convert(plain, ProgressUpdate)
-    except msgspec.ValidationError as error:
-        raise InvalidProgressError(f"not a progress update: {error}") from error
-    if valid.completed > valid.total:
-        raise InvalidProgressError(f"completed {valid.completed} is more than total {valid.total}")
-    if not math.isfinite(valid.timestamp):
-        raise InvalidProgressError(f"timestamp {valid.timestamp} is not a time")
-    return valid
 
 
 _current: contextvars.ContextVar[Task | None] = contextvars.ContextVar("zmqruntime_task", default=None)

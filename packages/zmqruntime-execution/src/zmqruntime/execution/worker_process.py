@@ -1,4 +1,4 @@
-"""The main module of a worker process; see :mod:`zmqruntime.execution.pool`."""
+"""The main module of a worker process; see :mod:`zmqruntime.execution.process_worker`."""
 
 import os
 import socket

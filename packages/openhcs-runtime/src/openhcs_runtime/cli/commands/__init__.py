@@ -7,9 +7,18 @@ from openhcs_runtime.cli.interrupts import uninterrupted
 
 if TYPE_CHECKING:
     from openhcs_runtime.cli.commands.executions import cancel, show_status
+    from openhcs_runtime.cli.commands.export_roi import export_roi
+    from openhcs_runtime.cli.commands.heatmap import draw_plate
     from openhcs_runtime.cli.commands.info import show_plate
     from openhcs_runtime.cli.commands.plates import make_plate
-    from openhcs_runtime.cli.commands.run import RunOptions, run_plate
+    from openhcs_runtime.cli.commands.run import (
+        RunOptions,
+        compile_run,
+        repeat_run,
+        resume_run,
+        run_compiled,
+        run_plate,
+    )
     from openhcs_runtime.cli.commands.servers import serve, stop
     from openhcs_runtime.cli.connection import Place
 
@@ -17,7 +26,13 @@ _HOMES = {
     "Place": "openhcs_runtime.cli.connection",
     "RunOptions": "openhcs_runtime.cli.commands.run",
     "cancel": "openhcs_runtime.cli.commands.executions",
+    "draw_plate": "openhcs_runtime.cli.commands.heatmap",
+    "export_roi": "openhcs_runtime.cli.commands.export_roi",
     "make_plate": "openhcs_runtime.cli.commands.plates",
+    "compile_run": "openhcs_runtime.cli.commands.run",
+    "repeat_run": "openhcs_runtime.cli.commands.run",
+    "resume_run": "openhcs_runtime.cli.commands.run",
+    "run_compiled": "openhcs_runtime.cli.commands.run",
     "run_plate": "openhcs_runtime.cli.commands.run",
     "serve": "openhcs_runtime.cli.commands.servers",
     "show_plate": "openhcs_runtime.cli.commands.info",
@@ -25,7 +40,23 @@ _HOMES = {
     "stop": "openhcs_runtime.cli.commands.servers",
 }
 
-__all__ = ["Place", "RunOptions", "cancel", "make_plate", "run_plate", "serve", "show_plate", "show_status", "stop"]
+__all__ = [
+    "Place",
+    "RunOptions",
+    "cancel",
+    "compile_run",
+    "draw_plate",
+    "export_roi",
+    "make_plate",
+    "repeat_run",
+    "resume_run",
+    "run_compiled",
+    "run_plate",
+    "serve",
+    "show_plate",
+    "show_status",
+    "stop",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -4,18 +4,15 @@ from typing import Any
 
 import msgspec
 
-from openhcs_runtime.cli.connection import Place, attached, no_server
+from openhcs_runtime.cli.connection import Place, attached, full_id, no_server
 from openhcs_runtime.cli.executions_view import print_execution, print_executions
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.client import PlateExecution
-from zmqruntime.execution import ExecutionClient
 from zmqruntime.messages import CancelResponse, ExecutionSnapshot, ExecutionStatus
 
 __all__ = ["cancel", "show_status"]
 
-_ID_LENGTH = 32
-_KNOWN_EXECUTIONS = 1000
 _SHOWN_EXECUTIONS = 20
 
 
@@ -30,7 +27,7 @@ def show_status(place: Place, execution_id: str | None, *, as_json: bool) -> int
             return output.document({"server": None, "executions": []})
         server = msgspec.to_builtins(client.server)
         if execution_id is not None:
-            execution = client.poll_status(_full_id(client, execution_id))
+            execution = client.poll_status(full_id(client, execution_id))
             if not as_json:
                 print_execution(PlateExecution.of(execution))
             return output.document({"server": server, "execution": msgspec.to_builtins(execution)})
@@ -46,7 +43,7 @@ def cancel(place: Place, execution_id: str, well: str | None, *, as_json: bool) 
     with attached(place) as client:
         if client is None:
             raise _nothing_there(place)
-        reply = client.cancel(_full_id(client, execution_id), well.upper() if well else None)
+        reply = client.cancel(full_id(client, execution_id), well.upper() if well else None)
     document = {"execution_id": reply.execution_id, "status": reply.status, "message": reply.message}
     if not _will_stop(reply):
         return output.document(document, CommandError(ErrorKind.REFUSED, reply.message, ExitCode.FAILED))
@@ -67,14 +64,3 @@ def _will_stop(reply: CancelResponse) -> bool:
 
 def _nothing_there(place: Place) -> CommandError:
     return CommandError(ErrorKind.NO_SERVER, f"{no_server(place)}, so it has no executions", ExitCode.FAILED)
-
-
-def _full_id(client: ExecutionClient, given: str) -> str:
-    """The id that begins with what was typed; what fits none goes to the server, which then says so."""
-    if len(given) >= _ID_LENGTH:
-        return given
-    known: list[ExecutionSnapshot] = client.status(limit=_KNOWN_EXECUTIONS).executions
-    fitting = [execution.execution_id for execution in known if execution.execution_id.startswith(given)]
-    if len(fitting) > 1:
-        raise CommandError(ErrorKind.NOT_FOUND, f"{len(fitting)} executions begin with {given}: type more of the id")
-    return fitting[0] if fitting else given

@@ -1,27 +1,31 @@
-"""``run``: submit a pipeline and a plate, watch, and say what came of it."""
+"""``run``, ``resume`` and ``rerun``: submit, watch, and say what came of it; ``compile``: only see whether it would."""
 
 import ast
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+import msgspec
+
 from openhcs_runtime.cli.board import BoardView
-from openhcs_runtime.cli.connection import Place, connected
+from openhcs_runtime.cli.connection import Place, connected, full_id
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
 from openhcs_runtime.cli.interrupts import Interrupts
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.cli.summary import error_of, kept_text, print_summary, run_document
 from openhcs_runtime.cli.watching import watching
-from openhcs_runtime.client import PlateExecution, ZMQExecutionClient, folder_of, read_pipeline_file
-from openhcs_runtime.exceptions import PipelineError
-from openhcs_runtime.plate_tasks import PlateTask
+from openhcs_runtime.cli.wording import plural
+from openhcs_runtime.client import PlateExecution, ZMQExecutionClient, folder_of, read_pipeline_file, rerun_task
+from openhcs_runtime.exceptions import CompileError, OutputError, PipelineError
+from openhcs_runtime.plate_tasks import PlateTask, TaskAction
 from zmqruntime.exceptions import ServerLostError
 from zmqruntime.execution import WaitTimeoutError
 from zmqruntime.messages import ExecutionStatus
 
-__all__ = ["RunOptions", "run_plate"]
+__all__ = ["RunOptions", "compile_run", "repeat_run", "resume_run", "run_compiled", "run_plate"]
 
 _CANCEL_SECONDS = 60.0
 _BUILTIN = "nuclei_count.py"
@@ -38,22 +42,97 @@ class RunOptions:
     place: Place
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An execution to watch, and what it is in words."""
+
+    execution_id: str
+    title: str
+
+
+Begin = Callable[[ZMQExecutionClient], Begun]
+
+
 def run_plate(options: RunOptions, *, as_json: bool) -> int:
     """Run a pipeline over a plate to its end."""
-    output = Output(as_json)
     task = _task(options)
+    title = f"Running {options.pipeline or 'the built-in nuclei count'} over {task.plate_path}"
+    return _follow(options.place, lambda client: Begun(client.submit_task(task).execution_id, title), as_json=as_json)
+
+
+def run_compiled(place: Place, compiled_id: str, *, as_json: bool) -> int:
+    """Run what was compiled before."""
+
+    def begin(client: ZMQExecutionClient) -> Begun:
+        known = full_id(client, compiled_id)
+        try:
+            return Begun(client.submit_compiled(known).execution_id, f"Running what {known} compiled")
+        except CompileError as error:
+            raise CommandError(ErrorKind.COMPILE, "; ".join(error.problems)) from error
+
+    return _follow(place, begin, as_json=as_json)
+
+
+def resume_run(place: Place, execution_id: str, *, as_json: bool) -> int:
+    """Do what a run has left undone, or watch it if it goes on by itself."""
+
+    def begin(client: ZMQExecutionClient) -> Begun:
+        known = full_id(client, execution_id)
+        resumed = client.resume(known).execution_id
+        title = f"{known} goes on by itself" if resumed == known else f"Doing what {known} has left undone"
+        return Begun(resumed, title)
+
+    return _follow(place, begin, as_json=as_json)
+
+
+def repeat_run(place: Place, folder: Path, into: Path | None, *, as_json: bool) -> int:
+    """Repeat the run that has written a folder, into another one."""
+    try:
+        task = rerun_task(folder, into)
+    except OutputError as error:
+        raise CommandError(ErrorKind.OUTPUT, str(error)) from error
+    title = f"Repeating what made {folder} over {task.plate_path}, into {task.output_dir}"
+    return _follow(place, lambda client: Begun(client.submit_task(task).execution_id, title), as_json=as_json)
+
+
+def compile_run(options: RunOptions, *, as_json: bool) -> int:
+    """Check everything that can be checked before an image is read."""
+    output = Output(as_json)
+    task = msgspec.structs.replace(_task(options), action=TaskAction.COMPILE)
+    with connected(options.place) as client:
+        execution = client.wait(client.submit_task(task).execution_id)
+    report = execution.compiled
+    document = {"execution_id": execution.execution_id, "status": execution.status.value}
+    if report is None:
+        return output.document({**document, "compiled": None}, error_of(execution))
+    lacking = f", {len(report.incomplete_wells)} of them without all images" if report.incomplete_wells else ""
+    output.line(
+        f"{plural(len(report.wells), 'well')}{lacking}; {plural(len(report.steps), 'step')}: {', '.join(report.steps)}"
+    )
+    for warning in report.warnings:
+        output.line(f"Note: {warning}")
+    output.line(f"Results would go to {report.output_dir}")
+    output.line(
+        f"Compiled; 'openhcs-runtime run --compiled {report.compile_artifact_id}{options.place.options}' runs it."
+    )
+    return output.document({**document, "compiled": msgspec.to_builtins(report)})
+
+
+def _follow(place: Place, begin: Begin, *, as_json: bool) -> int:
+    """Submit something and watch it to its end."""
+    output = Output(as_json)
     with Interrupts() as interrupts:
-        with connected(options.place) as client:
+        with connected(place) as client:
             if interrupts.were_noted:
                 raise _never_begun(client)
-            execution_id = client.submit_task(task).execution_id
-            name = options.pipeline or "the built-in nuclei count"
-            output.line(f"Running {name} over {task.plate_path}")
+            begun = begin(client)
+            execution_id = begun.execution_id
+            output.line(begun.title)
             output.line(f"Execution {execution_id}, server process {client.server.pid}")
             with watching(client, execution_id, quiet=as_json) as board:
                 execution, was_interrupted = _wait(client, execution_id, output, interrupts)
             stays = client.has_started_server
-        hint = f"\nThe server stays for the next run; 'openhcs-runtime stop{options.place.options}' ends it."
+        hint = f"\nThe server stays for the next run; 'openhcs-runtime stop{place.options}' ends it."
         return _tell_end(execution, board.view(), output, was_interrupted=was_interrupted, hint=hint if stays else "")
 
 
@@ -95,16 +174,16 @@ def _wait(
         execution, was_interrupted = _cancel(client, execution_id, output), True
         interrupts.hold()
     except ServerLostError as error:
-        raise _lost(client) from error
+        raise _lost(client, execution_id) from error
     return execution, was_interrupted
 
 
-def _lost(client: ZMQExecutionClient) -> CommandError:
+def _lost(client: ZMQExecutionClient, execution_id: str) -> CommandError:
     log = client.config.server_dir(client.port) / "server.log"
     return CommandError(
         ErrorKind.SERVER_LOST,
-        f"the server (process {client.server.pid}) ended during the run; wells that were done are kept, "
-        f"the same command starts over; its log is {log}",
+        f"the server (process {client.server.pid}) ended during the run; wells that were done are kept, and the next "
+        f"server goes on with it: 'openhcs-runtime resume {execution_id}' starts one; its log is {log}",
         ExitCode.FAILED,
     )
 

@@ -1,0 +1,43 @@
+"""``heatmap``."""
+
+from pathlib import Path
+
+from openhcs_runtime.cli.failures import CommandError, ErrorKind
+from openhcs_runtime.cli.output import Output
+from openhcs_runtime.cli.wording import plural
+from openhcs_runtime.exceptions import OutputError
+from openhcs_runtime.outputs.heatmap import Statistic, well_values
+from openhcs_runtime.outputs.heatmap_image import write_heatmap
+
+__all__ = ["draw_plate"]
+
+
+def draw_plate(
+    results: Path, measurement: str, out: Path | None, statistic: str, channel: int | None, *, as_json: bool
+) -> int:
+    """Draw a measurement over the plate and say where the picture is."""
+    output = Output(as_json)
+    try:
+        found = well_values(results, measurement, Statistic(statistic), channel)
+    except OutputError as error:
+        raise CommandError(ErrorKind.NOT_FOUND, str(error)) from error
+    in_channel = "" if channel is None else f"_w{channel}"
+    name = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in measurement)
+    path = out or results / f"heatmap_{name}{in_channel}_{statistic}.png"
+    title = f"{measurement}, {statistic} by well" + ("" if channel is None else f", channel {channel}")
+    try:
+        write_heatmap(path, found.values, title)
+    except OutputError as error:
+        raise CommandError(ErrorKind.OUTPUT, str(error)) from error
+    output.line(f"{measurement} of {plural(len(found.values), 'well')} in {path}")
+    return output.document(
+        {
+            "results": str(results.resolve()),
+            "file": str(path.resolve()),
+            "measurement": measurement,
+            "statistic": statistic,
+            "channel": channel,
+            "table": found.table,
+            "wells": dict(found.values),
+        }
+    )

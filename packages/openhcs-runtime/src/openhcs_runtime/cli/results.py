@@ -1,0 +1,68 @@
+"""What can be typed about the results of a run: the commands that need no server."""
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from openhcs_runtime.cli import commands
+
+__all__ = ["register"]
+
+Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="A folder that a run has written.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+
+
+class DrawnStatistic(enum.StrEnum):
+    """What heatmap can show; the names are those of Statistic, whose module loads more than a command line needs."""
+
+    MEAN = "mean"
+    MEDIAN = "median"
+    SUM = "sum"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("export-roi")(export_roi)
+    app.command("heatmap")(heatmap)
+
+
+def export_roi(
+    results: Results,
+    wells: Annotated[str | None, typer.Option(metavar="W,W", help="Only these wells, e.g. A01,B06.")] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE|DIR", help="One .zip for all, or a folder; RESULTS/imagej without it."),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Make ImageJ sets of regions from a run's regions or label images: one .zip for each image, or one for all.
+
+    \b
+      openhcs-runtime export-roi demo_results
+      openhcs-runtime export-roi demo_results --wells A01,B06 --to nuclei.zip
+    """
+    names = [name.strip() for name in wells.split(",") if name.strip()] if wells else []
+    return commands.export_roi(results, names, to, as_json=as_json)
+
+
+def heatmap(
+    results: Results,
+    measurement: Annotated[str, typer.Argument(metavar="MEASUREMENT", help="A column of its tables.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE.png", help="The picture; in RESULTS without it.")] = None,
+    stat: Annotated[
+        DrawnStatistic, typer.Option("--stat", help="What becomes of several values of a well.")
+    ] = DrawnStatistic.MEAN,
+    channel: Annotated[int | None, typer.Option(metavar="N", help="Only what was measured in this channel.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Draw a measurement over the plate, as a PNG; wells without a value are pale.
+
+    \b
+      openhcs-runtime heatmap demo_results nuclei_count --stat sum
+      openhcs-runtime heatmap demo_results area_um2 --stat median --out area.png
+
+    Columns of measurements.csv have one value for each image, those of objects.csv one for each object.
+    """
+    return commands.draw_plate(results, measurement, out, stat.value, channel, as_json=as_json)

@@ -1,0 +1,35 @@
+"""Images on a coarse grid, for what varies slowly: quantiles of blocks, their slope, and back to full size."""
+
+import numpy as np
+from scipy import ndimage
+
+from openhcs_runtime.pipeline.declare import Stack
+
+GRID = 32
+"""Blocks per edge on which a background is estimated."""
+
+
+def block_quantile(image: Stack, block: int, quantile: float) -> Stack:
+    """The quantile of each block x block square; what is left over at the far edges belongs to the last squares."""
+    rows, columns = max(1, image.shape[0] // block), max(1, image.shape[1] // block)
+    squares = image[: rows * block, : columns * block].reshape(rows, block, columns, block)
+    flat = squares.transpose(0, 2, 1, 3).reshape(rows, columns, block * block)
+    rank = int(quantile * (block * block - 1))
+    return np.partition(flat, rank, axis=2)[:, :, rank]
+
+
+def slope(image: Stack) -> Stack:
+    """The plane a*y + b*x through the image, from the medians of differences between its halves; 0 in the middle."""
+    rows, columns = (size // 2 for size in image.shape)
+    down = np.median(image[image.shape[0] - rows :] - image[:rows]) / max(1, image.shape[0] - rows)
+    right = np.median(image[:, image.shape[1] - columns :] - image[:, :columns]) / max(1, image.shape[1] - columns)
+    y, x = (np.arange(size, dtype=np.float32) - (size - 1) / 2 for size in image.shape)
+    plane: Stack = (down * y[:, np.newaxis] + right * x).astype(np.float32)
+    return plane
+
+
+def enlarge(coarse: Stack, shape: tuple[int, ...], block: int) -> Stack:
+    """Linear interpolation of block centres to every pixel."""
+    matrix = np.array([1 / block, 1 / block])
+    offset = np.array([(0.5 - block / 2) / block] * 2)
+    return ndimage.affine_transform(coarse, matrix, offset, output_shape=shape, order=1, mode="nearest")

@@ -1,0 +1,72 @@
+"""Functions that take noise away."""
+
+import math
+
+import numpy as np
+from scipy import ndimage
+from skimage.restoration import denoise_nl_means
+
+from openhcs_runtime.pipeline.declare import Stack, per_plane
+
+_BEND = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
+
+
+@per_plane
+def denoise(plane: Stack, *, sigma_px: float = 1.0) -> Stack:
+    """Smooth each plane with a Gaussian of `sigma_px`, its standard deviation; float32."""
+    return ndimage.gaussian_filter(plane.astype(np.float32, copy=False), sigma_px, mode="nearest")
+
+
+@per_plane
+def denoise_median(plane: Stack, *, radius_px: int = 1) -> Stack:
+    """The median of a disk of `radius_px` around each pixel of each plane, same type; single hot pixels vanish.
+
+    Tukey, Exploratory Data Analysis, 1977.
+    """
+    return np.asarray(ndimage.median_filter(plane, footprint=_disk(radius_px), mode="nearest"))
+
+
+@per_plane
+def denoise_non_local_means(plane: Stack, *, strength: float = 0.8, patch_px: int = 5, distance_px: int = 6) -> Stack:
+    """Average each pixel with those nearby whose surroundings look alike; float32. Keeps edges and texture, slow.
+
+    Buades, Coll & Morel, CVPR 2005. strength: how unlike they may be, in standard deviations of the noise, which is
+    estimated from each plane (Immerkaer, CVIU 64(2), 1996). patch_px: edge of the surroundings that are compared.
+    distance_px: how far apart.
+    """
+    image = plane.astype(np.float32)
+    noise = _noise(image)
+    if noise == 0:
+        return image
+    smooth = denoise_nl_means(
+        image, patch_size=patch_px, patch_distance=distance_px, h=strength * noise, sigma=noise, fast_mode=True
+    )
+    return np.asarray(smooth, dtype=np.float32)
+
+
+@per_plane
+def denoise_total_variation(plane: Stack, *, weight: float = 0.1) -> Stack:
+    """Make each plane smooth between sharp edges; float32.
+
+    Total variation (Rudin, Osher & Fatemi, Physica D 60, 1992) by Chambolle's method (J. Math. Imaging Vision 20,
+    2004). weight: smoothness against likeness, for an image from 0 to 1, which the plane is scaled to and back.
+    """
+    from skimage.restoration import denoise_tv_chambolle  # noqa: PLC0415  loads half of scipy, slowly
+
+    image = plane.astype(np.float32)
+    low, high = float(image.min()), float(image.max())
+    if low == high:
+        return image
+    smooth = denoise_tv_chambolle((image - low) / (high - low), weight=weight)
+    return np.asarray(smooth * (high - low) + low, dtype=np.float32)
+
+
+def _disk(radius_px: int) -> Stack:
+    y, x = np.ogrid[-radius_px : radius_px + 1, -radius_px : radius_px + 1]
+    return np.asarray(y**2 + x**2 <= radius_px**2)
+
+
+def _noise(image: Stack) -> float:
+    """Standard deviation of white noise, from second differences, which smooth structures do not show in."""
+    bends = np.abs(ndimage.convolve(image, _BEND, mode="nearest"))
+    return float(math.sqrt(math.pi / 2) * bends.mean() / 6)

@@ -1,0 +1,55 @@
+"""Functions of labelled objects: larger, fewer, as regions of interest. Objects keep their numbers."""
+
+import numpy as np
+from skimage import segmentation
+
+from openhcs_runtime.pipeline.declare import InputKind, OutputKind, Stack, special_inputs, special_outputs
+from openhcs_runtime.rois.labels import labels_to_rois
+from openhcs_runtime.rois.shapes import Roi
+
+
+@special_inputs(InputKind.LABELS)
+@special_outputs(OutputKind.LABELS)
+def expand_objects(stack: Stack, *, labels: Stack, distance_px: float = 5.0) -> tuple[Stack, Stack]:
+    """Let each object grow by `distance_px`, where another one is not nearer; the stack is passed on.
+
+    A stand-in for cells around nuclei (scikit-image's expand_labels, after CellProfiler's IdentifySecondaryObjects by
+    distance; Carpenter et al., Genome Biology 7:R100, 2006).
+    """
+    return stack, np.stack([segmentation.expand_labels(plane, distance_px) for plane in labels])
+
+
+@special_inputs(InputKind.LABELS)
+@special_outputs(OutputKind.LABELS)
+def filter_objects(
+    stack: Stack, *, labels: Stack, min_area_px: int = 0, max_area_px: int | None = None
+) -> tuple[Stack, Stack]:
+    """Keep the objects with an area from `min_area_px` to `max_area_px`, both included; the stack is passed on."""
+    kept = []
+    for plane in labels:
+        areas = np.bincount(plane.ravel())
+        wrong = areas < min_area_px
+        if max_area_px is not None:
+            wrong |= areas > max_area_px
+        kept.append(np.where(wrong[plane], 0, plane))
+    return stack, np.stack(kept)
+
+
+@special_inputs(InputKind.LABELS)
+@special_outputs(OutputKind.LABELS)
+def clear_border(stack: Stack, *, labels: Stack, margin_px: int = 0) -> tuple[Stack, Stack]:
+    """Drop the objects that reach within `margin_px` of the image's edge, so are cut off; the stack is passed on.
+
+    Soille, Morphological Image Analysis, 2003 (border objects).
+    """
+    return stack, np.stack([segmentation.clear_border(plane, buffer_size=margin_px) for plane in labels])
+
+
+@special_inputs(InputKind.LABELS)
+@special_outputs(OutputKind.ROIS)
+def outline_objects(stack: Stack, *, labels: Stack, keep_holes: bool = True) -> tuple[Stack, list[tuple[Roi, ...]]]:
+    """Give the outlines of the objects as regions of interest; the stack is passed on.
+
+    See `openhcs_runtime.rois.labels_to_rois`: polygons along the edges of pixels, masks where there are holes.
+    """
+    return stack, [labels_to_rois(plane, keep_holes=keep_holes) for plane in labels]

@@ -1,0 +1,96 @@
+"""One value for each well of a plate, from the tables of a run."""
+
+import csv
+import math
+import statistics
+from array import array
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from openhcs_runtime.exceptions import OutputError
+from openhcs_runtime.outputs.tables import KEY_COLUMNS, columns_of
+
+_TABLES = ("measurements.csv", "objects.csv")
+
+
+class Statistic(StrEnum):
+    """What becomes of several values of a well: images in `measurements.csv`, objects in `objects.csv`."""
+
+    MEAN = "mean"
+    MEDIAN = "median"
+    SUM = "sum"
+
+    def of(self, values: Sequence[float]) -> float:
+        """The statistic of at least one value."""
+        match self:
+            case Statistic.MEAN:
+                return statistics.fmean(values)
+            case Statistic.MEDIAN:
+                return statistics.median(values)
+            case Statistic.SUM:
+                return math.fsum(values)
+
+
+@dataclass(frozen=True, slots=True)
+class WellValues:
+    """A measurement by well; wells without a value are not in it. table: the file that it is from."""
+
+    measurement: str
+    statistic: Statistic
+    channel: int | None
+    table: str
+    values: Mapping[str, float]
+
+
+def well_values(
+    results: Path, measurement: str, statistic: Statistic = Statistic.MEAN, channel: int | None = None
+) -> WellValues:
+    """The values of a column of `measurements.csv`, or else of `objects.csv`, of a run's output folder.
+
+    channel: only what was measured in it; may be left out where the column has values of one channel only.
+    Raises OutputError when there is no such column (and says which there are), it has no values or text, or several
+    channels have it.
+    """
+    columns = {name: _columns(results / name) for name in _TABLES if (results / name).is_file()}
+    if not columns:
+        raise OutputError(
+            f"{results} has no measurements.csv: name the folder that a run with measurements has written"
+        )
+    table = next((name for name, there in columns.items() if measurement in there), None)
+    if table is None:
+        known = "; ".join(f"{name}: {', '.join(there)}" for name, there in columns.items() if there)
+        raise OutputError(f"no measurement {measurement!r} in {results} (there are {known})")
+    by_channel = _read(results / table, measurement)
+    if channel is None and len(by_channel) > 1:
+        some = ", ".join(map(str, sorted(by_channel)))
+        raise OutputError(f"{measurement} was measured in channels {some}: say which with the channel option")
+    chosen = by_channel.get(channel, {}) if channel is not None else next(iter(by_channel.values()), {})
+    if not chosen:
+        where = f" in channel {channel}" if channel is not None else ""
+        raise OutputError(f"{measurement} has no values{where} in {results / table}")
+    values = {well: statistic.of(of_well) for well, of_well in chosen.items()}
+    return WellValues(measurement, statistic, channel, table, values)
+
+
+def _columns(path: Path) -> tuple[str, ...]:
+    return tuple(name for name in columns_of(path) if name not in (*KEY_COLUMNS, "label"))
+
+
+def _read(path: Path, column: str) -> dict[int, dict[str, "array[float]"]]:
+    """By channel and well the values that are there."""
+    values: defaultdict[int, defaultdict[str, array[float]]] = defaultdict(lambda: defaultdict(lambda: array("d")))
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        places = {name: place for place, name in enumerate(next(rows))}
+        well, channel, wanted = places["well"], places["channel"], places[column]
+        for row in rows:
+            if row[wanted]:
+                try:
+                    number = float(row[wanted])
+                except ValueError:
+                    raise OutputError(f"{column} in {path} is no number: {row[wanted]!r}") from None
+                values[int(row[channel])][row[well]].append(number)
+    return {number: dict(of_channel) for number, of_channel in values.items()}

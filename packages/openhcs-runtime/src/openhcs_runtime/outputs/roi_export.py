@@ -1,0 +1,99 @@
+"""ImageJ sets from the results of a run: of its regions of interest, else of its label images."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+import tifffile
+
+from openhcs_runtime.components import well_position
+from openhcs_runtime.exceptions import OutputError
+from openhcs_runtime.outputs.atomic import atomic_file
+from openhcs_runtime.outputs.wells import WellPart, read_part
+from openhcs_runtime.rois.imagej import read_imagej, write_set
+from openhcs_runtime.rois.labels import labels_to_rois
+from openhcs_runtime.rois.shapes import Roi
+
+_LABELS, _ROIS = "labels", "rois"
+
+
+@dataclass(frozen=True, slots=True)
+class RoiSource:
+    """A file of a finished well that regions can be had from; `name` is its path below `labels/` or `rois/`."""
+
+    well: str
+    path: Path
+    name: PurePosixPath
+
+    def read(self) -> tuple[Roi, ...]:
+        """The regions. Raises OutputError, RoiError."""
+        try:
+            if self.path.suffix == ".zip":
+                return read_imagej(self.path)
+            return labels_to_rois(tifffile.imread(self.path))
+        except (OSError, ValueError, tifffile.TiffFileError) as error:
+            raise OutputError(f"{self.path} can't be read: {error}") from error
+
+
+def roi_sources(results: Path, wells: Collection[str] | None = None) -> list[RoiSource]:
+    """What a run has left for these wells (None: all), in plate order.
+
+    Raises OutputError when the folder is none of a run, a well is not in it, or there are no regions and no labels.
+    """
+    parts = _finished(results)
+    if unknown := sorted(set(wells or ()) - parts.keys()):
+        there = ", ".join(list(parts)[:12]) + (", ..." if len(parts) > 12 else "")
+        raise OutputError(f"no results of well(s) {', '.join(unknown)} in {results} (it has {there})")
+    picked = [part for well, part in parts.items() if wells is None or well in wells]
+    sources = [source for part in picked for source in _sources(results, part)]
+    if not sources:
+        raise OutputError(f"the run in {results} has left no labels and no regions: it needs a step that makes some")
+    return sources
+
+
+def export_to_folder(sources: Sequence[RoiSource], folder: Path) -> Iterator[tuple[Path, int]]:
+    """Write a `.zip` for each image; gives the path of each and how many regions it has. Raises OutputError."""
+    for source in sources:
+        path = folder / source.name.with_suffix(".zip")
+        rois = source.read()
+        with atomic_file(path) as file:
+            write_set(file, rois)
+        yield path, len(rois)
+
+
+def export_to_file(sources: Sequence[RoiSource], path: Path) -> int:
+    """Write one `.zip` with the regions of all images, which are named after their image; gives how many they are.
+
+    Raises OutputError.
+    """
+    count = 0
+
+    def named() -> Iterator[Roi]:
+        nonlocal count
+        for source in sources:
+            image = "_".join(source.name.with_suffix("").parts)
+            for number, roi in enumerate(source.read(), start=1):
+                count += 1
+                yield replace(roi, name=f"{image}-{roi.name or f'{roi.label or number:04d}'}")
+
+    with atomic_file(path) as file:
+        write_set(file, named())
+    return count
+
+
+def _finished(results: Path) -> dict[str, WellPart]:
+    """The parts of the finished wells in plate order."""
+    names = [path.stem for path in (results / "wells").glob("*.json")]
+    parts = {name: part for name in names if (part := read_part(results, name)) is not None}
+    if not parts:
+        raise OutputError(f"{results} has no results of a run: name the folder that a run has written")
+    return dict(sorted(parts.items(), key=lambda entry: well_position(entry[0])))
+
+
+def _sources(results: Path, part: WellPart) -> list[RoiSource]:
+    files = [PurePosixPath(name) for name in part.files]
+    for kind, suffix in ((_ROIS, ".zip"), (_LABELS, ".tif")):
+        found = [name for name in files if name.parts[0] == kind and name.suffix == suffix]
+        if found:
+            return [RoiSource(part.well, results / name, name.relative_to(kind)) for name in found]
+    return []

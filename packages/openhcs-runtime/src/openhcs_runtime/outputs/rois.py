@@ -1,0 +1,15 @@
+"""Regions of interest as ImageJ sets, one file per image."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from openhcs_runtime.outputs.atomic import atomic_file
+from openhcs_runtime.rois.imagej import zip_bytes
+from openhcs_runtime.rois.shapes import Roi
+
+
+def write_rois(path: Path, rois: Sequence[Roi]) -> None:
+    """Write the regions of one image as a `.zip`. Not synced. Raises OutputError, RoiError."""
+    data = zip_bytes(rois)
+    with atomic_file(path, sync=False) as file:
+        file.write(data)

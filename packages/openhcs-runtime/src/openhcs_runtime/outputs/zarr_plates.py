@@ -1,0 +1,67 @@
+"""The images of a step as an OME-Zarr plate, `<output>/images/<step>.ome.zarr`, with the labels that the step made.
+
+Each well is written whole, when its step is done; the plate's own document when the run is.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from openhcs_runtime.components import ImageKey
+from openhcs_runtime.plan import PlateJob, WellPlan
+from openhcs_runtime.plates.base import StagePosition
+from openhcs_runtime.plates.ome_zarr_writer import OmeZarrPlateWriter
+
+Planes = Mapping[ImageKey, NDArray[Any]]
+"""Planes (Y, X) of one well by what they show."""
+
+
+def write_zarr_well(job: PlateJob, plan: WellPlan, index: int, images: Planes, labels: Planes) -> Path:
+    """Write what the step of this number made of a well; the file that tells that it is there. Raises OutputError.
+
+    Channels that the step leaves out are left out: those that remain are numbered from 1 and keep their names.
+    """
+    channels = sorted({key.channel for key in images})
+    numbers = {channel: number for number, channel in enumerate(channels, start=1)}
+    names = dict(job.channel_names)
+    writer = OmeZarrPlateWriter(
+        zarr_plate(job, index),
+        tuple(names.get(channel, f"channel {channel}") for channel in channels),
+        job.pixel_size_um,
+    )
+    with writer.well(plan.well) as well:
+        for site in sorted({key.site for key in images}):
+            own = {_numbered(key, numbers): plane for key, plane in images.items() if key.site == site}
+            place = plan.positions.get(site)
+            position = StagePosition(*place) if place else None
+            well.add_site(site, own, _labels_of(site, labels, numbers), position=position)
+    row, column = plan.well[:-2], plan.well[-2:]
+    return writer.folder / row / column / "zarr.json"
+
+
+def finish_zarr_plates(job: PlateJob) -> None:
+    """Make each folder a plate of the wells that it holds. Raises OutputError."""
+    for index, step in enumerate(job.steps):
+        if step.materialize and zarr_plate(job, index).exists():
+            OmeZarrPlateWriter(zarr_plate(job, index), ()).finish()
+
+
+def zarr_plate(job: PlateJob, index: int) -> Path:
+    """The plate of the step of this number."""
+    return Path(job.output_dir) / "images" / f"{job.folders[index] or 'images'}.ome.zarr"
+
+
+def _labels_of(site: int, labels: Planes, numbers: Mapping[int, int]) -> dict[str, dict[ImageKey, NDArray[Any]]]:
+    """By name, one for each channel: labels of a channel that has no image are left out."""
+    found: dict[str, dict[ImageKey, NDArray[Any]]] = {}
+    for key, plane in labels.items():
+        if key.site == site and key.channel in numbers:
+            found.setdefault(f"objects_w{key.channel}", {})[_numbered(key, numbers)] = plane
+    return found
+
+
+def _numbered(key: ImageKey, numbers: Mapping[int, int]) -> ImageKey:
+    return replace(key, channel=numbers[key.channel])

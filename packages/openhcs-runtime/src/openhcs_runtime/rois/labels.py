@@ -1,0 +1,93 @@
+"""Label images to regions of interest and back."""
+
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.draw import line
+
+from openhcs_runtime.rois.outlines import fill, outlines, signed_area
+from openhcs_runtime.rois.shapes import Ellipse, Mask, Points, Polygon, Polyline, Roi, RoiError, pairs
+
+
+def labels_to_rois(labels: NDArray[np.integer[Any]], *, keep_holes: bool = True) -> tuple[Roi, ...]:
+    """The objects of a label image (Y, X) as polygons along the edges of their pixels, in order of their numbers.
+
+    A polygon encloses exactly the pixels of its object, so `rois_to_labels` gives the same image again. An object in
+    several parts gives a polygon for each, with the same label; parts that touch at a corner are one. A polygon has no
+    holes: an object with holes is a `Mask`, or filled where `keep_holes` is False.
+    """
+    if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
+        raise RoiError(f"a label image is integers (Y, X), not {labels.dtype} {labels.shape}")
+    rois: list[Roi] = []
+    for label, box in enumerate(ndimage.find_objects(labels), start=1):
+        if box is not None:
+            rois += _object(labels[box] == label, box[0].start, box[1].start, label, keep_holes)
+    return tuple(rois)
+
+
+def rois_to_labels(rois: Iterable[Roi], shape: tuple[int, int]) -> NDArray[np.int32]:
+    """A label image (Y, X) of the regions: those with a label get it, others the next number that none has.
+
+    Where regions overlap the later one wins. A pixel belongs to an area when its middle is inside; a line and a point
+    mark the pixels that they go through. What is outside of the image is cut off.
+    """
+    given = list(rois)
+    taken = {roi.label for roi in given}
+    image = np.zeros(shape, np.int32)
+    following = 1
+    for roi in given:
+        label = roi.label
+        if label == 0:
+            while following in taken:
+                following += 1
+            label = following
+            taken.add(label)
+        _mark(image, roi, label)
+    return image
+
+
+def _object(mask: NDArray[np.bool_], top: int, left: int, label: int, keep_holes: bool) -> list[Roi]:
+    loops = outlines(mask)
+    outer = [loop for loop in loops if signed_area(loop) > 0]
+    if keep_holes and len(outer) < len(loops):
+        return [Mask(top, left, mask, label=label)]
+    return [Polygon(pairs(loop + np.array([top, left])), label=label) for loop in outer]
+
+
+def _mark(image: NDArray[np.int32], roi: Roi, label: int) -> None:
+    match roi:
+        case Polygon():
+            image[fill([roi.array], (image.shape[0], image.shape[1]))] = label
+        case Ellipse():
+            _mark_ellipse(image, roi, label)
+        case Mask():
+            _mark_mask(image, roi, label)
+        case Polyline():
+            corners = np.floor(roi.array + 0.5).astype(int).tolist()
+            for start, end in itertools.pairwise(corners):
+                _mark_pixels(image, np.stack(line(*start, *end), axis=1), label)
+        case Points():
+            _mark_pixels(image, np.floor(roi.array + 0.5).astype(int), label)
+
+
+def _mark_pixels(image: NDArray[np.int32], pixels: NDArray[np.integer[Any]], label: int) -> None:
+    inside = ((pixels >= 0) & (pixels < image.shape)).all(axis=1)
+    image[tuple(pixels[inside].T)] = label
+
+
+def _mark_mask(image: NDArray[np.int32], roi: Mask, label: int) -> None:
+    _mark_pixels(image, np.argwhere(roi.pixels) + np.array([roi.top, roi.left]), label)
+
+
+def _mark_ellipse(image: NDArray[np.int32], roi: Ellipse, label: int) -> None:
+    y, x = np.ogrid[: image.shape[0], : image.shape[1]]
+    (y1, x1), (y2, x2) = roi.directions
+    down, right = y - roi.center[0], x - roi.center[1]
+    long, short = roi.semi_axes
+    along = (down * y1 + right * x1) / long**2
+    across = (down * y2 + right * x2) / short**2
+    image[along**2 + across**2 <= 1] = label

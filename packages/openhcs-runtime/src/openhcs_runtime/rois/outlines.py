@@ -1,0 +1,81 @@
+"""Outlines of pixels along their edges, and pixels inside of outlines."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.draw import polygon as draw_polygon
+
+_STEPS = ((0, 1), (1, 0), (0, -1), (-1, 0))
+"""Right, down, left, up: a turn to the right is the next one."""
+
+
+def outlines(mask: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
+    """The closed outlines of the pixels of a mask (Y, X), each its corners (n, 2) as y, x, in whole numbers and a half.
+
+    They run along the edges of the pixels, so they enclose exactly as much as there are pixels. Pixels that touch at a
+    corner belong together. Outer ones have a positive `signed_area`, holes a negative one.
+    """
+    leaving = _leaving(np.pad(mask, 1))
+    found = []
+    while leaving:
+        start = next(iter(leaving))
+        found.append(_follow(leaving, start))
+    return [np.array(corners, dtype=float) - 1.5 for corners in found]  # one pixel of padding, half to its middle
+
+
+def signed_area(corners: NDArray[np.float64]) -> float:
+    """Area of an outline (n, 2): positive where it runs clockwise, y downwards."""
+    y, x = corners.T
+    return float(np.dot(np.roll(x, 1), y) - np.dot(np.roll(y, 1), x)) / 2
+
+
+def fill(loops: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """The pixels (Y, X) whose middles are inside of the outlines, by the even-odd rule; what is outside is cut off."""
+    filled = np.zeros(shape, dtype=bool)
+    for loop in loops:
+        rows, columns = draw_polygon(loop[:, 0], loop[:, 1], shape)
+        filled[rows, columns] ^= True
+    return filled
+
+
+def _leaving(mask: NDArray[np.bool_]) -> dict[tuple[int, int], list[int]]:
+    """The directions in which edges leave each corner, with the pixels of the mask to the right of the edge."""
+    leaving: dict[tuple[int, int], list[int]] = {}
+    above, below = mask[:-1], mask[1:]
+    before, after = mask[:, :-1], mask[:, 1:]
+    edges = (
+        (below & ~above, 1, 0),
+        (before & ~after, 0, 1),
+        (above & ~below, 1, 1),
+        (after & ~before, 1, 1),
+    )
+    for direction, (present, down, right) in enumerate(edges):
+        offset = np.array([down, right])
+        for y, x in (np.argwhere(present) + offset).tolist():
+            leaving.setdefault((y, x), []).append(direction)
+    return leaving
+
+
+def _follow(leaving: dict[tuple[int, int], list[int]], start: tuple[int, int]) -> list[tuple[int, int]]:
+    """Take one closed outline out of `leaving`; its corners, where the direction changes."""
+    first = leaving[start][0]
+    edges: list[tuple[tuple[int, int], int]] = []
+    place, heading = start, first
+    while not edges or (place, heading) != (start, first):
+        edges.append((place, heading))
+        directions = leaving[place]
+        directions.remove(heading)
+        if not directions:
+            del leaving[place]
+        place = (place[0] + _STEPS[heading][0], place[1] + _STEPS[heading][1])
+        open_ends = leaving.get(place, [])
+        heading = _next([*open_ends, first] if place == start else open_ends, heading)
+    before = [edges[-1], *edges[:-1]]
+    return [corner for (corner, new), (_, old) in zip(edges, before, strict=True) if new != old]
+
+
+def _next(directions: list[int], heading: int) -> int:
+    """Where two edges leave (pixels touch at a corner) the one to the left joins them."""
+    left = (heading - 1) % 4
+    return left if left in directions else directions[0]

@@ -1,0 +1,86 @@
+"""The commands on the results of a run: heatmap and export-roi."""
+
+from pathlib import Path
+
+import pytest
+
+from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
+from openhcs_runtime.functions import measure_objects, outline_objects, segment_nuclei, subtract_background
+from openhcs_runtime.orchestrator import PipelineOrchestrator
+from openhcs_runtime.pipeline.step import FunctionStep
+from openhcs_runtime.rois import labels_to_rois, read_imagej
+from openhcs_runtime.testing import CommandLine
+
+
+def run(plate: Path, output: Path, *more: FunctionStep) -> Path:
+    steps = [FunctionStep({1: [subtract_background, segment_nuclei, measure_objects]}, group_by="channel"), *more]  # type: ignore[arg-type]
+    with PipelineOrchestrator(
+        plate, steps, GlobalConfig(1, ExecutionMode.THREADS), PipelineConfig(output_dir=str(output))
+    ) as orchestrator:
+        orchestrator.run()
+    return output
+
+
+@pytest.fixture(scope="module")
+def results(small_plate: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a run has left that makes labels, no regions. Four wells, two sites."""
+    return run(small_plate, tmp_path_factory.mktemp("results") / "out")
+
+
+def test_a_heat_map_is_drawn(shared_command: CommandLine, results: Path, tmp_path: Path) -> None:
+    people, document = shared_command.together(
+        ("heatmap", results, "object_count", "--stat", "sum"),
+        ("heatmap", results, "area_px2", "--stat", "median", "--out", tmp_path / "a.png", "--json"),
+    )
+    assert people.code == document.code == 0
+    assert "object_count of 4 wells" in people.stdout
+    assert (results / "heatmap_object_count_sum.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "a.png").exists()
+    assert list(document.document["wells"]) == ["A01", "A02", "A03", "A04"]
+    assert document.document["table"] == "objects.csv"
+
+
+def test_regions_of_labels(shared_command: CommandLine, results: Path, tmp_path: Path) -> None:
+    import tifffile
+
+    folder, one = shared_command.together(
+        ("export-roi", results, "--wells", "A01, A03", "--to", tmp_path / "sets", "--json"),
+        ("export-roi", results, "--to", tmp_path / "all.zip", "--json"),
+    )
+    assert folder.code == one.code == 0
+    assert folder.document["wells"] == ["A01", "A03"]
+    names = sorted(path.name for path in (tmp_path / "sets").iterdir())
+    assert names == ["A01_s1_w1.zip", "A01_s2_w1.zip", "A03_s1_w1.zip", "A03_s2_w1.zip"]
+    labels = tifffile.imread(results / "labels" / "A01_s1_w1.tif")
+    assert read_imagej(tmp_path / "sets" / "A01_s1_w1.zip") == labels_to_rois(labels)
+    everything = read_imagej(tmp_path / "all.zip")
+    assert len(everything) == one.document["rois"] > folder.document["rois"]
+    assert everything[0].name == "A01_s1_w1-0001"
+
+
+def test_regions_of_the_run_itself_come_first(shared_command: CommandLine, small_plate: Path, tmp_path: Path) -> None:
+    filled = FunctionStep({1: (outline_objects, {"keep_holes": False})}, group_by="channel")  # type: ignore[arg-type]
+    output = run(small_plate, tmp_path / "out", filled)
+    done = shared_command("export-roi", output, "--json")
+    assert done.code == 0
+    first = sorted((output / "rois").iterdir())[0]
+    assert read_imagej(output / "imagej" / first.name) == read_imagej(first)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("heatmap", "RESULTS", "size"), "no measurement 'size' in"),
+        (("heatmap", "RESULTS/none", "size"), "has no measurements.csv: name the folder"),
+        (("export-roi", "RESULTS", "--wells", "A01,H12"), "no results of well(s) H12"),
+        (("export-roi", "RESULTS/wells"), "has no results of a run: name the folder"),
+    ],
+)
+def test_what_can_not_be_done_is_said(
+    shared_command: CommandLine, results: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    ended, as_json = shared_command.both(*(part.replace("RESULTS", str(results)) for part in arguments))
+    assert (ended.code, ended.stdout) == (2, "")
+    assert words in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert as_json.document["error"]["kind"] == "not_found"

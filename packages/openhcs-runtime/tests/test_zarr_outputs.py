@@ -1,0 +1,67 @@
+"""The images of a pipeline as OME-Zarr plates, and plates whose format a pattern tells."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from openhcs_runtime import Component, FunctionStep, GlobalConfig, PipelineConfig, PipelineOrchestrator, PlateResult
+from openhcs_runtime.config import ExecutionMode, ImageFormat
+from openhcs_runtime.exceptions import PipelineError
+from openhcs_runtime.functions import denoise, segment_nuclei
+from openhcs_runtime.plates import PlateFormat, open_plate
+from openhcs_runtime.results import ResultStatus
+
+pytestmark = pytest.mark.usefixtures("zarr_ends")
+NewPlate = Callable[..., Path]
+
+
+def _run(plate: Path, steps: list[FunctionStep], *, resume: bool = False, **options: object) -> PlateResult:
+    settings = GlobalConfig(num_workers=2, mode=ExecutionMode.THREADS)
+    with PipelineOrchestrator(plate, steps, settings, PipelineConfig(**options)) as orchestrator:  # type: ignore[arg-type]
+        return orchestrator.run(resume=resume)
+
+
+def test_images_and_their_labels_are_a_plate_that_is_read_again(new_plate: NewPlate, tmp_path: Path) -> None:
+    plate = new_plate(sites=2, channels=2)
+    steps = [
+        FunctionStep(denoise, materialize=True, name="Smooth"),
+        FunctionStep({1: segment_nuclei}, group_by=Component.CHANNEL, materialize=True, name="Segment"),
+    ]
+    tiff, zarr = tmp_path / "tiff", tmp_path / "zarr"
+    _run(plate, steps, output_dir=str(tiff))
+    result = _run(plate, steps, output_dir=str(zarr), image_format=ImageFormat.OME_ZARR)
+    assert result.status is ResultStatus.COMPLETE, result
+    smooth = open_plate(zarr / "images" / "Smooth.ome.zarr")
+    assert smooth.format is PlateFormat.OME_ZARR
+    assert smooth.wells == ("A01", "A02", "A03", "A04")
+    assert smooth.pixel_size_um == open_plate(plate).pixel_size_um
+    assert smooth.components[Component.CHANNEL] == (1, 2)
+    for image in smooth.images["A03"]:
+        name = f"A03_s{image.key.site}_w{image.key.channel}.tif"
+        assert np.array_equal(smooth.read(image), tifffile.imread(tiff / "images" / "Smooth" / name))
+    segment = zarr / "images" / "Segment.ome.zarr"
+    assert open_plate(segment).components[Component.CHANNEL] == (1,)
+    assert (segment / "A" / "03" / "0" / "labels" / "objects_w1" / "zarr.json").is_file()
+    assert list((zarr / "images").rglob("*.tif")) == []
+
+    again = _run(plate, steps, resume=True, output_dir=str(zarr), image_format=ImageFormat.OME_ZARR)
+    assert all(well.reused for well in again.wells)
+
+
+def test_a_pattern_tells_what_the_names_say(new_plate: NewPlate, tmp_path: Path) -> None:
+    plate = new_plate()
+    for number, image in enumerate(sorted(plate.rglob("*.tif"))):
+        image.rename(plate / f"nuclei-A0{number + 1}.tif")
+    result = _run(
+        plate, [FunctionStep(segment_nuclei)], output_dir=str(tmp_path / "out"), pattern=r"nuclei-(?P<well>[A-P]\d\d)"
+    )
+    assert [well.well for well in result.wells] == ["A01", "A02", "A03", "A04"]
+    assert result.status is ResultStatus.COMPLETE
+
+
+def test_another_format_is_refused() -> None:
+    with pytest.raises(PipelineError, match="'tiff', 'ome_zarr'"):
+        PipelineConfig(image_format="png")  # type: ignore[arg-type]

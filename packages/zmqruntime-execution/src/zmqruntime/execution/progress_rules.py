@@ -1,0 +1,47 @@
+"""The rules of a progress update, in one place for who sends it, who listens and who keeps it."""
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from zmqruntime.execution.exceptions import InvalidProgressError
+from zmqruntime.messages import ProgressUpdate
+
+__all__ = ["check_progress", "log_invalid_progress", "validate_progress"]
+
+_log = logging.getLogger(__name__)
+
+
+def validate_progress(update: ProgressUpdate | Mapping[str, Any]) -> ProgressUpdate:
+    """The update, checked against the schema.
+
+    Raises:
+        InvalidProgressError: it breaks the schema; the message names the field.
+    """
+    plain = update.to_dict() if isinstance(update, ProgressUpdate) else update
+    try:
+        valid = msgspec.convert(plain, ProgressUpdate)
+    except msgspec.ValidationError as error:
+        raise InvalidProgressError(f"not a progress update: {error}") from error
+    check_progress(valid)
+    return valid
+
+
+def check_progress(update: ProgressUpdate) -> None:
+    """What the types of its fields cannot say; enough for an update that was decoded from a message.
+
+    Raises:
+        InvalidProgressError: the update contradicts itself.
+    """
+    if update.completed > update.total:
+        raise InvalidProgressError(f"completed {update.completed} is more than total {update.total}")
+    if not math.isfinite(update.timestamp):
+        raise InvalidProgressError(f"timestamp {update.timestamp} is not a time")
+
+
+def log_invalid_progress(error: InvalidProgressError) -> None:
+    """What is done about it where nobody says otherwise."""
+    _log.warning("progress was not understood: %s", error)
