@@ -93,16 +93,20 @@ def tests_all(session: nox.Session) -> None:
 
 @nox.session(requires=["wheels"])
 def chaos(session: nox.Session) -> None:
-    """A million damaged frames, then seven minutes of random kills, cancels and restarts, against a model.
+    """A million damaged frames, fifty clients that start one server, five minutes of random kills, cancels, restarts.
 
-    FUZZ_FRAMES, FUZZ_SEED, CHAOS_SECONDS and CHAOS_SEED set how much and which.
+    FUZZ_FRAMES, FUZZ_SEED, SPAWN_CLIENTS, SPAWN_ROUNDS, CHAOS_SECONDS and CHAOS_SEED set how much and which.
     """
     session.install(*map(wheel, with_siblings("zmqruntime-execution")))
     session.install(*group(ROOT / "packages" / "zmqruntime-execution", "tests"))
-    session.env["CHAOS_SECONDS"] = os.environ.get("CHAOS_SECONDS", "420")
+    session.env["CHAOS_SECONDS"] = os.environ.get("CHAOS_SECONDS", "300")
     session.env["FUZZ_FRAMES"] = os.environ.get("FUZZ_FRAMES", "1000000")
-    fuzz, kills = "packages/zmqruntime-core/tests/test_fuzz.py", "packages/zmqruntime-execution/tests/test_chaos.py"
-    run_pytest(session, fuzz, kills, "--capture=no")
+    session.env["SPAWN_CLIENTS"] = os.environ.get("SPAWN_CLIENTS", "50")
+    session.env["SPAWN_ROUNDS"] = os.environ.get("SPAWN_ROUNDS", "20")
+    core, execution = "packages/zmqruntime-core/tests", "packages/zmqruntime-execution/tests"
+    run_pytest(
+        session, f"{core}/test_fuzz.py", f"{core}/test_starting.py", f"{execution}/test_chaos.py", "--capture=no"
+    )
 
 
 @nox.session(requires=["wheels"])

@@ -15,9 +15,9 @@ import pytest
 
 from openhcs_runtime.plates import make_plate
 from openhcs_runtime.testing import command, free_port, gate, shared_command, shared_home
-from zmqruntime.testing import isolated_home
+from zmqruntime.testing import isolated_home, no_leaks
 
-__all__ = ["command", "free_port", "gate", "isolated_home", "shared_command", "shared_home"]
+__all__ = ["command", "free_port", "gate", "isolated_home", "no_leaks", "shared_command", "shared_home"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -273,30 +273,6 @@ def test_a_persistent_server_outlives_its_client_and_is_found_by_the_next() -> N
     assert not ProcessIdentity(pid, second.server.process_start).is_running()
 
 
-def test_clients_that_start_at_the_same_instant_get_one_server() -> None:
-    code = (
-        "import sys; from zmqruntime import ZMQClient\n"
-        "class C(ZMQClient): server_target = 'zmqruntime.server:ZMQServer'\n"
-        "c = C(7704); print('up', flush=True); sys.stdin.readline(); print(c.connect(30).pid); c.disconnect()"
-    )
-    many = [
-        subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(6)
-    ]
-    for process in many:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "up\n"
-    for process in many:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    pids = {process.communicate()[0] for process in many}
-    assert len(pids) == 1
-    with StartingClient(7704) as client:
-        assert {f"{client.server.pid}\n"} == pids
-        client.shutdown_server()
-
-
 def test_a_server_that_cannot_start_says_why() -> None:
     client = MisledClient(7705)
     with pytest.raises(ServerStartError, match="NoSuchServer") as caught:

@@ -55,6 +55,15 @@ def test_list_and_status_show_the_server_and_its_executions(client: ExecutionCli
     assert "Traceback" in in_full
 
 
+def test_a_long_queue_is_not_shown_whole(client: ExecutionClient, command: Command) -> None:
+    assert command("queue", "pause").returncode == 0
+    ids = client.submit_batch([client.request_for({"do": "nothing"}) for _ in range(25)], 30)
+    table = command("status").stdout
+    assert [execution_id for execution_id in ids if execution_id in table] == ids[:20]
+    assert table.endswith("5 more are queued.\n")
+    assert len(document(command("status", "--json"))["executions"]) == 25
+
+
 def test_ids_are_unique_beginnings(client: ExecutionClient, command: Command) -> None:
     first, second = client.submit({"do": "nothing"}), client.submit({"do": "nothing"})
     client.wait(second, 30)

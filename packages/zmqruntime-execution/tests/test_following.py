@@ -2,6 +2,9 @@
 
 import concurrent.futures
 import dataclasses
+import logging
+import logging.handlers
+import queue
 import time
 from collections.abc import Callable
 
@@ -162,13 +165,17 @@ def test_progress_that_breaks_the_schema_is_told_and_costs_nothing_else(
     assert client.wait(client.submit({"do": "nothing", "value": 1}), 30).result == 1
 
 
-def test_who_does_not_listen_to_errors_has_them_counted_and_logged(
-    client: ExecutionClient, caplog: pytest.LogCaptureFixture
-) -> None:
-    list(client.events(client.submit({"do": "rude"})))
-    assert client.bad_updates >= len(WRONG)
-    client.disconnect()
-    assert "completed 9 is more than total 3" in caplog.text
+def test_who_does_not_listen_to_errors_has_them_counted_and_logged(client: ExecutionClient) -> None:
+    logged: queue.Queue[logging.LogRecord] = queue.Queue()
+    handler = logging.handlers.QueueHandler(logged)
+    logger = logging.getLogger("zmqruntime.execution.progress_rules")
+    logger.addHandler(handler)
+    try:
+        list(client.events(client.submit({"do": "rude"})))
+        assert client.bad_updates >= len(WRONG)
+        assert any("completed 9 is more than total 3" in logged.get(timeout=10).getMessage() for _ in WRONG)
+    finally:
+        logger.removeHandler(handler)
 
 
 WRONG = ("completed 9", "timestamp nan", "percent", "phase")

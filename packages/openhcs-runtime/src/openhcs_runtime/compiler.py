@@ -1,6 +1,6 @@
 """Makes a pipeline ready for a plate: checks all that can be checked before an image is read, then plans each well.
 
-Pure: it reads and writes no file. The same inputs give the same plans and signatures.
+It writes no file, and reads no more than the header of one image of each arrangement of images in a well. The same inputs give the same plans and signatures.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ from typing import Any
 from openhcs_runtime.components import Component
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, ImageFormat, PipelineConfig
 from openhcs_runtime.exceptions import CompileError
+from openhcs_runtime.memory import WellMemory, available_bytes, in_gigabytes, most_memory
 from openhcs_runtime.pipeline.check import Flow, import_problem, step_problems
 from openhcs_runtime.pipeline.declare import InputKind, OutputKind, StepFunction, traits_of
 from openhcs_runtime.pipeline.source import file_of_function
@@ -47,13 +48,15 @@ def compile_plate(
     for number, step in numbered:
         where = f"step {number} {step.name!r}"
         found += [f"{where}: {problem}" for problem in dict.fromkeys(step_problems(step, plate.components))]
-        if global_config.mode is ExecutionMode.PROCESSES:
+        if global_config.mode is not ExecutionMode.THREADS:
             found += [f"{where}: {problem}" for problem in _import_problems(step)]
     wells = [well for well in plate.wells if pipeline_config.wells is None or well in pipeline_config.wells]
     if not found:
         found += _flow_problems(plate, wells, numbered)
     if found:
         raise CompileError(found)
+    memory = most_memory(plate, wells, enabled)
+    workers = _workers_that_fit(global_config, len(wells), memory)
     job = PlateJob(
         plate_format=plate.format,
         steps=enabled,
@@ -74,9 +77,28 @@ def compile_plate(
         job=job,
         wells=plans,
         mode=global_config.mode,
-        workers=global_config.workers_for(len(plans)),
+        workers=workers,
         signature=_digest([base, *(plan.signature for plan in plans)]),
+        memory_per_well_bytes=memory.needed_bytes,
     )
+
+
+def _workers_that_fit(config: GlobalConfig, wells: int, memory: WellMemory) -> int:
+    """How many workers to use: where that is left to us, no more than there is memory for.
+
+    Raises CompileError when there is not enough for one.
+    """
+    workers = config.workers_for(wells)
+    if config.is_remote or not memory.needed_bytes:
+        return workers
+    available = available_bytes()
+    if memory.needed_bytes > available:
+        raise CompileError(
+            f"well {memory.well} needs about {in_gigabytes(memory.needed_bytes)} of memory, and this machine has "
+            f"{in_gigabytes(available)} left: end other programs, let fewer images into one stack "
+            "(variable_components), or use a machine with more memory"
+        )
+    return min(workers, available // memory.needed_bytes) if config.num_workers == "auto" else workers
 
 
 def default_output_dir(plate_path: Path) -> Path:

@@ -73,10 +73,8 @@ class GlobalConfig:
 
     def workers_for(self, wells: int) -> int:
         """How many workers to use for so many wells (at least one)."""
-        if self.num_workers != "auto":
-            wanted = self.num_workers
-        else:
-            wanted = wells if self.is_remote else available_cores()
+        most = wells if self.is_remote else available_cores()
+        wanted = most if self.num_workers == "auto" else self.num_workers
         return max(1, min(wanted, wells))
 
 

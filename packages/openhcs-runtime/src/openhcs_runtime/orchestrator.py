@@ -13,9 +13,9 @@ from typing import Any, Self
 
 from openhcs_runtime.compiler import compile_plate, default_output_dir
 from openhcs_runtime.components import well_position
-from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
+from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import CompileError, LifecycleError, OpenHCSError, OutputError
-from openhcs_runtime.executors import WellExecutor, make_executor, warm_up
+from openhcs_runtime.executors import WellExecutor, make_executor, warm_up_for
 from openhcs_runtime.outputs.atomic import check_folder, remove_leftovers
 from openhcs_runtime.outputs.plate import finish_images, write_tables
 from openhcs_runtime.outputs.provenance import Provenance
@@ -99,8 +99,7 @@ class PipelineOrchestrator:
         self._require(
             "initialize", OrchestratorState.CREATED, OrchestratorState.INITIALIZED, OrchestratorState.COMPILED
         )
-        if self.global_config.mode is ExecutionMode.PROCESSES:
-            warm_up()
+        warm_up_for(self.global_config)
         with self._in_task() as task, _reported(task, ProgressPhase.INIT):
             self._plate = open_plate(self.plate_path, pattern=self.pipeline_config.pattern)
             self._compiled = None

@@ -35,8 +35,9 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The payload of a submission: run this pipeline over that plate.
 
     ``source`` is the text of a pipeline file and ``source_name`` what error messages call it. A whole configuration
-    given here takes the place of the pipeline's own; ``num_workers`` and ``output_dir`` override one setting of
-    whichever holds. Relative paths are relative to ``base_dir``. ``source_dir`` is the folder of the pipeline file,
+    given here takes the place of the pipeline's own; ``num_workers``, ``output_dir`` and ``pattern`` override one
+    setting of whichever holds. Relative paths are relative to ``base_dir``. ``source_dir`` is the folder of the
+    pipeline file,
     from which it may import modules; empty when there is no file.
 
     ``action``: run it, or only see whether it could be run. ``resume``: keep the wells that an earlier run into the
@@ -53,6 +54,7 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     num_workers: int | None = None
     output_dir: str | None = None
     base_dir: str = ""
+    pattern: str | None = None
     action: TaskAction = TaskAction.RUN
     resume: bool = False
     compile_artifact_id: str = ""

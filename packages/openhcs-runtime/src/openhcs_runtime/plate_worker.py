@@ -95,6 +95,8 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
     output_dir = task.output_dir or pipeline_config.output_dir
     if output_dir is not None:
         pipeline_config = dataclasses.replace(pipeline_config, output_dir=_absolute(output_dir, task.base_dir))
+    if task.pattern is not None:
+        pipeline_config = dataclasses.replace(pipeline_config, pattern=task.pattern)
     plate_path = _absolute(task.plate_path, task.base_dir)
     with PipelineOrchestrator(plate_path, pipeline, global_config, pipeline_config) as orchestrator:
         current.check_cancelled()

@@ -1,5 +1,7 @@
 """Servers as processes of their own: how one is described, and how a client starts it."""
 
+import concurrent.futures
+import contextlib
 import enum
 import importlib
 import inspect
@@ -22,6 +24,7 @@ __all__ = ["READY_LINE", "Lifetime", "ServerSpec", "start_server_process"]
 READY_LINE = b"ready\n"
 _LOG_ROTATE_BYTES = 5 * 1024 * 1024
 _LOG_TAIL_BYTES = 4096
+_END_SECONDS = 2.0
 
 
 class Lifetime(enum.StrEnum):
@@ -112,40 +115,82 @@ def start_server_process(spec: ServerSpec, lifetime: Lifetime, timeout: float) -
         log = log_path.open("ab")
     except OSError as error:
         raise ServerStartError(f"cannot write the server's log in {folder}: {error.strerror or error}") from error
+    command = [sys.executable, "-P", "-m", "zmqruntime.server_process", lifetime, msgspec.json.encode(spec).decode()]
     with log:
         begin = log.tell()
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "zmqruntime.server_process", lifetime, msgspec.json.encode(spec).decode()],
-            stdin=subprocess.PIPE if lifetime is Lifetime.OWNED else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            start_new_session=True,
-        )
-    assert process.stdout is not None
-    line = _read_line(process.stdout, timeout, process)
-    process.stdout.close()
+        start = _Start(command, subprocess.PIPE if lifetime is Lifetime.OWNED else subprocess.DEVNULL, log)
+        line = start.first_line(timeout)
     if line == READY_LINE:
-        return process
-    ended = process.poll() is not None or line == b""
-    if process.stdin is not None:
-        process.stdin.close()
-    if not ended:
-        process.kill()
-    process.wait()
-    what = f"ended with exit code {process.returncode}" if ended else f"did not answer within {timeout:g} s"
+        return start.process
+    code = start.process.returncode
+    what = f"did not answer within {timeout:g} s" if line is None else f"ended with exit code {code}"
     raise ServerStartError(f"the server for port {spec.port} {what}; its log is {log_path}", _tail(log_path, begin))
 
 
-def _read_line(pipe: IO[bytes], timeout: float, process: "subprocess.Popen[bytes]") -> bytes:
-    """The first line, b"" if the writer ended before, or what there is once a timer has killed a silent writer."""
-    timer = threading.Timer(timeout, process.kill)
-    timer.daemon = True
-    timer.start()
-    try:
-        return pipe.readline()
-    finally:
-        timer.cancel()
-        timer.join()
+class _Start:
+    """Starts a process and reads its first line, in a thread of its own: Ctrl-C, which comes to the main thread, can
+    then tear neither apart, and however often it comes, no process is left that nobody has.
+    """
+
+    def __init__(self, command: list[str], stdin: int, log: IO[bytes]) -> None:
+        self.process: subprocess.Popen[bytes]
+        self._command = command
+        self._stdin = stdin
+        self._log = log
+        self._line: concurrent.futures.Future[bytes] = concurrent.futures.Future()
+        self._is_wanted = True
+        self._has_process = False
+        self._thread = threading.Thread(target=self._run, name="server-start")
+
+    def first_line(self, timeout: float) -> bytes | None:
+        """What the process wrote first; b"" if it ended instead, None if it did neither in time and was killed.
+
+        Unless it was ``READY_LINE`` the process has ended. Raises OSError: it cannot be started.
+        """
+        try:
+            self._thread.start()
+            concurrent.futures.wait([self._line], timeout)
+            has_answered = self._line.done()
+            if not has_answered:
+                self._give_up()
+            self._thread.join()
+            return self._line.result() if has_answered else None
+        except BaseException:
+            self._give_up()
+            if self._line.done() and self._has_process:
+                self._end()
+            raise
+
+    def _give_up(self) -> None:
+        """Whichever of the two threads comes later sees what the other did, and the process is killed."""
+        self._is_wanted = False
+        if self._has_process:
+            self.process.kill()
+
+    def _run(self) -> None:
+        try:
+            self.process = subprocess.Popen(
+                self._command, stdin=self._stdin, stdout=subprocess.PIPE, stderr=self._log, start_new_session=True
+            )
+        except OSError as error:
+            self._line.set_exception(error)
+            return
+        self._has_process = True
+        assert self.process.stdout is not None
+        with self.process.stdout as stdout:
+            line = stdout.readline() if self._is_wanted else b""
+        if not self._is_wanted or line != READY_LINE:
+            self._end()
+        self._line.set_result(line)
+
+    def _end(self) -> None:
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        if self._is_wanted:  # then it has closed its end of the pipe, and is ending
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(_END_SECONDS)
+        self.process.kill()
+        self.process.wait()
 
 
 def _tail(path: Path, begin: int) -> str:

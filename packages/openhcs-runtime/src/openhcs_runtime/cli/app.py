@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from openhcs_runtime.cli import commands, results
+from openhcs_runtime.cli import attending, commands, results
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
 from openhcs_runtime.cli.interrupts import Interrupts
+from openhcs_runtime.cli.options import Host, ImagePattern, Json, OutputFolder, PipelineFile, Port, Workers
 from openhcs_runtime.cli.output import Output
 
 __all__ = ["app", "main"]
@@ -21,29 +22,10 @@ PROGRAM = "openhcs-runtime"
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-
-Port = Annotated[
-    int, typer.Option(min=1, max=64535, metavar="P", help="Data port of the server; its control port is 1000 higher.")
-]
-Host = Annotated[
-    str | None,
-    typer.Option(metavar="H", help="Use TCP and this address, e.g. 127.0.0.1, instead of a socket file of this user."),
-]
-PipelineFile = Annotated[
-    Path | None, typer.Option(metavar="FILE.py", help="Pipeline file; without it nuclei in channel 1 are counted.")
-]
-OutputFolder = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Where results go; PLATE_results beside the plate without it.")
-]
-Workers = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="Wells at the same time; one per core without it.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
 class MadeFormat(enum.StrEnum):
@@ -154,7 +136,9 @@ def info(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Show what a plate holds: wells, sites, channels, pixel size, what is missing and what does not belong.
+    """Show what a plate holds, and what it lacks.
+
+    Wells, sites, channels, pixel size, what is missing and what does not belong.
 
     \b
       openhcs-runtime info demo
@@ -175,6 +159,7 @@ def run(
     pipeline: PipelineFile = None,
     output: OutputFolder = None,
     workers: Workers = None,
+    pattern: ImagePattern = None,
     compiled: Annotated[
         str | None, typer.Option(metavar="ID", help="Run what was compiled before, instead of a plate that is named.")
     ] = None,
@@ -205,12 +190,12 @@ def run(
     """
     place = commands.Place(port, host)
     if compiled is not None:
-        if plate or pipeline or output or workers:
+        if plate or pipeline or output or workers or pattern:
             raise typer.BadParameter("--compiled names all there is to run: leave out PLATE and the other options")
         return commands.run_compiled(place, compiled, as_json=as_json)
     if plate is None:
         raise typer.BadParameter("name the folder of a plate, or --compiled ID")
-    return commands.run_plate(commands.RunOptions(plate, pipeline, output, workers, place), as_json=as_json)
+    return commands.run_plate(commands.RunOptions(plate, pipeline, output, workers, place, pattern), as_json=as_json)
 
 
 @app.command("compile")
@@ -219,17 +204,20 @@ def compile_(
     pipeline: PipelineFile = None,
     output: OutputFolder = None,
     workers: Workers = None,
+    pattern: ImagePattern = None,
     port: Port = 7777,
     host: Host = None,
     as_json: Json = False,
 ) -> int:
-    """See whether a pipeline could run over a plate, with all problems at once; reads no image and writes nothing.
+    """Check a pipeline against a plate, all problems at once.
+
+    Reads no image and writes nothing.
 
     \b
       openhcs-runtime compile demo --pipeline segment.py
       openhcs-runtime run --compiled ID
     """
-    options = commands.RunOptions(plate, pipeline, output, workers, commands.Place(port, host))
+    options = commands.RunOptions(plate, pipeline, output, workers, commands.Place(port, host), pattern)
     return commands.compile_run(options, as_json=as_json)
 
 
@@ -240,7 +228,9 @@ def resume(
     host: Host = None,
     as_json: Json = False,
 ) -> int:
-    """Do what a run has left undone: wells that failed, were cancelled, or were not reached.
+    """Finish a run: do the wells that it has left undone.
+
+    Those that failed, were cancelled, or were not reached.
 
     Wells that are done are kept if images, pipeline and settings are still the same. A run whose server was killed
     goes on by itself as soon as a server runs, which this command starts.
@@ -261,7 +251,9 @@ def rerun(
     host: Host = None,
     as_json: Json = False,
 ) -> int:
-    """Repeat the run that has written a folder: the same pipeline, settings and plate, from its provenance.json.
+    """Repeat the run that has written a folder.
+
+    The same pipeline, settings and plate, from its provenance.json.
 
     \b
       openhcs-runtime rerun demo_results
@@ -302,6 +294,10 @@ def status(
 def cancel(
     execution_id: Annotated[str, typer.Argument(metavar="ID", help="An execution, or how its id begins.")],
     well: Annotated[str | None, typer.Option(metavar="W", help="Stop only this well, e.g. B06.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Kill its processes if it has not stopped by then.")] = False,
+    grace: Annotated[
+        float, typer.Option(min=0, metavar="S", help="With --force: how many seconds it is given to stop by itself.")
+    ] = 5.0,
     port: Port = 7777,
     host: Host = None,
     as_json: Json = False,
@@ -311,8 +307,11 @@ def cancel(
     \b
       openhcs-runtime cancel 4f2a91
       openhcs-runtime cancel 4f2a91 --well B06
+      openhcs-runtime cancel 4f2a91 --force --grace 0
     """
-    return commands.cancel(commands.Place(port, host), execution_id, well, as_json=as_json)
+    if force and well is not None:
+        raise typer.BadParameter("one well can't be killed without the others: leave out --force or --well")
+    return commands.cancel(commands.Place(port, host), execution_id, well, grace if force else None, as_json=as_json)
 
 
 @app.command("stop")
@@ -325,4 +324,5 @@ def stop(port: Port = 7777, host: Host = None, as_json: Json = False) -> int:
     return commands.stop(commands.Place(port, host), as_json=as_json)
 
 
+attending.register(app)
 results.register(app)

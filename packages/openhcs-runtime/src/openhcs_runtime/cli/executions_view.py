@@ -1,6 +1,7 @@
 """Executions in words and tables."""
 
 import datetime
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -11,7 +12,7 @@ from openhcs_runtime.client import PlateExecution
 from openhcs_runtime.results import ResultStatus
 from zmqruntime.messages import ExecutionSnapshot, PongResponse, StatusResponse
 
-__all__ = ["print_execution", "print_executions"]
+__all__ = ["print_execution", "print_executions", "print_table"]
 
 
 def print_executions(server: PongResponse, report: StatusResponse) -> None:
@@ -21,7 +22,13 @@ def print_executions(server: PongResponse, report: StatusResponse) -> None:
         f"Server on port {server.port}: process {server.pid}, version {server.version}, "
         f"{report.running} running, {report.queued} queued"
     )
-    if not report.executions:
+    print_table(report.executions)
+
+
+def print_table(executions: Sequence[ExecutionSnapshot]) -> None:
+    """A line for each."""
+    console = Console(highlight=False)
+    if not executions:
         console.print("No executions yet.")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -30,7 +37,7 @@ def print_executions(server: PongResponse, report: StatusResponse) -> None:
     table.add_column("Submitted", no_wrap=True)
     table.add_column("Took", no_wrap=True, justify="right")
     table.add_column("Plate", overflow="fold")
-    for execution in report.executions:
+    for execution in executions:
         table.add_row(
             execution.execution_id,
             _status(execution),

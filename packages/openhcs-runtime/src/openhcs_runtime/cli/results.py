@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from openhcs_runtime.cli import commands
+from openhcs_runtime.cli.options import Json
 
 __all__ = ["register"]
 
 Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="A folder that a run has written.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
 class DrawnStatistic(enum.StrEnum):
@@ -37,7 +37,9 @@ def export_roi(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Make ImageJ sets of regions from a run's regions or label images: one .zip for each image, or one for all.
+    """Make ImageJ regions from a run's regions or labels.
+
+    One .zip for each image, or one for all.
 
     \b
       openhcs-runtime export-roi demo_results
@@ -57,7 +59,9 @@ def heatmap(
     channel: Annotated[int | None, typer.Option(metavar="N", help="Only what was measured in this channel.")] = None,
     as_json: Json = False,
 ) -> int:
-    """Draw a measurement over the plate, as a PNG; wells without a value are pale.
+    """Draw a measurement over the plate, as a PNG.
+
+    Wells without a value are pale.
 
     \b
       openhcs-runtime heatmap demo_results nuclei_count --stat sum

@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from openhcs_runtime.config import LOCAL_CLUSTER, ExecutionMode
+from openhcs_runtime.config import LOCAL_CLUSTER, ExecutionMode, GlobalConfig
 from openhcs_runtime.exceptions import WorkerError
-from openhcs_runtime.executors.processes import ProcessExecutor, warm_up
+from openhcs_runtime.executors.processes import NANNY, ProcessExecutor, warm_up
 from openhcs_runtime.executors.threads import ThreadExecutor
 from openhcs_runtime.plan import PlateJob, WellPlan
 from openhcs_runtime.results import WellResult
 from zmqruntime.execution import Task
 
-__all__ = ["WellExecutor", "make_executor", "warm_up"]
+__all__ = ["WellExecutor", "make_executor", "warm_up", "warm_up_for"]
 
 
 class WellExecutor(Protocol):
@@ -25,6 +25,14 @@ class WellExecutor(Protocol):
 
     def close(self) -> None:
         """End all workers; may be called twice."""
+
+
+def warm_up_for(config: GlobalConfig) -> None:
+    """Begin to import, in the background, what the workers of a run need, if they are processes of this machine."""
+    if config.mode is ExecutionMode.PROCESSES:
+        warm_up()
+    elif config.mode is ExecutionMode.DASK and not config.is_remote:
+        warm_up(NANNY)
 
 
 def make_executor(mode: ExecutionMode, workers: int, dask: str | None = None) -> WellExecutor:

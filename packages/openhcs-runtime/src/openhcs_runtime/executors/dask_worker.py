@@ -6,18 +6,17 @@ execution's id: `current_task()` works in it at any depth, also in processes tha
 
 import contextlib
 import functools
-import io
 import secrets
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TextIO
 
 import threadpoolctl
 from distributed import Worker, get_worker
 
+from openhcs_runtime.executors.printing import end_printed_lines, prints_to_tasks
 from openhcs_runtime.executors.worker import run_loaded
 from openhcs_runtime.outputs.resume import finished_wells
 from openhcs_runtime.outputs.wells import part_path
@@ -27,12 +26,12 @@ from openhcs_runtime.plan import PlateJob, WellPlan
 from openhcs_runtime.progress import WellProgress
 from openhcs_runtime.results import WellResult
 from zmqruntime.codec import encode
-from zmqruntime.execution import Task, current_task
+from zmqruntime.execution import Task
 from zmqruntime.execution.hub import TaskHub
 from zmqruntime.execution.task import TaskReport, entered
 from zmqruntime.execution.usage import UsageMeter
 from zmqruntime.loop import SocketLoop
-from zmqruntime.messages import LogLevel, LogLine, Message, ProgressUpdate
+from zmqruntime.messages import LogLine, Message, ProgressUpdate
 
 _BACKLOG = 20
 """Messages that wait in the worker for the network: with more of them reports wait in the hub, where they merge."""
@@ -41,7 +40,7 @@ _RETRY_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class DaskWell:
-    """One well to work on. Its words are logged under `topic`.
+    """One well to work on. Its words are logged under `topic`; output_dir and steps (names) are those of the job.
 
     part_mtime_ns: of the mark that an earlier run has left for the well, None when there was none: another mark is
     this run's, and the well need not be done again.
@@ -52,6 +51,8 @@ class DaskWell:
     execution_id: str
     plate_id: str
     job: PackedJob
+    output_dir: str
+    steps: tuple[str, ...]
     plan: WellPlan
     part_mtime_ns: int | None
 
@@ -73,13 +74,7 @@ def work(well: DaskWell) -> None:
     line = _Line(worker, well)
     with line.task() as task, wells_here().listed(well, line.attempt, task):
         line.send([])
-        if (done := _done_before(well)) is not None:
-            WellProgress(task, well.plan.well, done.steps).axis_completed()
-            result = done.result
-        else:
-            meter = UsageMeter() if worker.state.nthreads == 1 else None
-            with importable(well.job.modules_dir), threadpoolctl.threadpool_limits(1):
-                result = run_loaded(lambda: _job_of(well.run_id, well.job), well.plan, meter)
+        result = _work(well, task, worker.state.nthreads)
     line.send([], result)
 
 
@@ -125,7 +120,7 @@ class WellsHere:
         """While the block works on the well; what it prints goes to the task's log."""
         with self._lock:
             if not any(run.under_way for run in self._runs.values()):
-                self._printing = _prints_to_tasks()
+                self._printing = prints_to_tasks()
             run = self._runs.setdefault(well.run_id, _RunHere())
             run.under_way[attempt] = well.plan.well, task
             for axis_id in run.stopped:
@@ -133,7 +128,7 @@ class WellsHere:
         try:
             yield
         finally:
-            _end_line()
+            end_printed_lines()
             with self._lock:
                 del run.under_way[attempt]
                 if not run.under_way and not run.stopped:
@@ -210,16 +205,15 @@ class _Line:
         self._flush()
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
-    result: WellResult
-    steps: list[str]
-
-
-def _done_before(well: DaskWell) -> _Done | None:
-    """What an earlier attempt of this run made, whose worker was lost when it had told nobody yet."""
-    job = _job_of(well.run_id, well.job) if False else None
-    return None if job is None else _Done(replace(job), [])
+def _work(well: DaskWell, task: Task, nthreads: int) -> WellResult:
+    if part_mtime_ns(well.output_dir, well.plan.well) != well.part_mtime_ns:
+        # An earlier attempt of this run was done, and its worker lost before anybody knew.
+        for result in finished_wells(Path(well.output_dir), [well.plan]).values():
+            WellProgress(task, well.plan.well, well.steps).axis_completed()
+            return replace(result, reused=False)
+    meter = UsageMeter() if nthreads == 1 else None
+    with importable(well.job.modules_dir), threadpoolctl.threadpool_limits(1):
+        return run_loaded(lambda: _job_of(well.run_id, well.job), well.plan, meter)
 
 
 @functools.lru_cache(maxsize=2)

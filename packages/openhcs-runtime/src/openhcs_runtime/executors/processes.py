@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from openhcs_runtime.exceptions import WorkerError
 from openhcs_runtime.executors.worker import PRELOAD, EndOfRun, Ready, WellTask, serve
@@ -25,6 +25,9 @@ from zmqruntime.messages import ProgressStatus
 
 if TYPE_CHECKING:  # not all platforms have both
     from multiprocessing.context import ForkServerContext, SpawnContext
+
+NANNY = "distributed.nanny"
+"""What the workers of a local Dask cluster need besides."""
 
 _START_ATTEMPTS = 3
 _EXIT_SECONDS = 5.0
@@ -170,20 +173,23 @@ class _Worker:
         return code
 
 
-def warm_up() -> None:
-    """Begin to import, in the background, what worker processes need; returns at once. Does nothing where it can't."""
-    if _can_fork_from_server():
-        _context()
+def warm_up(*modules: str) -> None:
+    """Begin to import, in the background, what worker processes need; returns at once. Does nothing where it can't.
+
+    modules: what they need besides.
+    """
+    if start_method() == "forkserver":
+        multiprocessing.get_context("forkserver").set_forkserver_preload([PRELOAD, *modules])
         forkserver.ensure_running()
 
 
-def _can_fork_from_server() -> bool:
-    return "forkserver" in multiprocessing.get_all_start_methods()
+def start_method() -> Literal["forkserver", "spawn"]:
+    """How worker processes are started. Never by a plain fork: it copies locks that other threads hold."""
+    return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
 def _context() -> "SpawnContext | ForkServerContext":
-    """Never a plain fork: it copies locks that other threads hold."""
-    if not _can_fork_from_server():
+    if start_method() == "spawn":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([PRELOAD])

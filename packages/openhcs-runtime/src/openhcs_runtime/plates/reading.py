@@ -1,10 +1,20 @@
-"""Reads one image of any plate format; what worker processes call for every plane."""
+"""Reads one image of any plate format, or only its header; what worker processes call for every plane."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openhcs_runtime.plates.base import ImageRef, PlateFormat
-from openhcs_runtime.plates.tiff import read_plane
+from openhcs_runtime.plates.tiff import plane_header, read_plane
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """Size (Y, X) in pixels and type of an image."""
+
+    shape: tuple[int, int]
+    dtype: np.dtype[np.generic]
 
 
 def read_image(plate_format: PlateFormat, image: ImageRef) -> NDArray[np.generic]:
@@ -20,3 +30,15 @@ def read_image(plate_format: PlateFormat, image: ImageRef) -> NDArray[np.generic
             from openhcs_runtime.plates.zarr_planes import read_zarr_plane  # noqa: PLC0415  zarr loads slowly
 
             return read_zarr_plane(image.path, image.index)
+
+
+def read_header(plate_format: PlateFormat, image: ImageRef) -> ImageHeader:
+    """Size and type of one image, without its pixels. Raises ImageError with the file's name."""
+    match plate_format:
+        case PlateFormat.IMAGEXPRESS | PlateFormat.OPERA_PHENIX | PlateFormat.PATTERN:
+            shape, dtype = plane_header(image.path)
+        case PlateFormat.OME_ZARR:
+            from openhcs_runtime.plates.zarr_planes import zarr_header  # noqa: PLC0415  zarr loads slowly
+
+            shape, dtype = zarr_header(image.path)
+    return ImageHeader(shape, dtype)

@@ -39,6 +39,17 @@ def read_plane(path: str | os.PathLike[str]) -> NDArray[np.generic]:
     return plane
 
 
+def plane_header(path: str | os.PathLike[str]) -> tuple[tuple[int, int], np.dtype[np.generic]]:
+    """Size (Y, X) and type of the first plane of a TIFF, from its tags. Raises ImageError, naming the file."""
+    name = os.path.basename(path)
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = file.pages.first
+            return (page.imagelength, page.imagewidth), np.dtype(page.dtype)
+    except Exception as error:  # a damaged file makes the decoder raise almost anything
+        raise ImageError(f"image {name} has no header that can be read: {error}", str(path)) from error
+
+
 @dataclass(frozen=True, slots=True)
 class TiffNotes:
     """What a TIFF file says about its image besides the pixels; None where it says nothing."""

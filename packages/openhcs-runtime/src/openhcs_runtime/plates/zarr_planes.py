@@ -30,3 +30,12 @@ def read_zarr_plane(path: str | os.PathLike[str], index: tuple[int, ...]) -> NDA
     if plane is None or plane.ndim != 2:
         raise ImageError(f"image {name} has no plane {index}", os.fspath(path))
     return plane
+
+
+def zarr_header(path: str | os.PathLike[str]) -> tuple[tuple[int, int], np.dtype[np.generic]]:
+    """Size (Y, X) and type of the planes of an array. Raises ImageError."""
+    try:
+        array = zarr.open_array(store=os.fspath(path), mode="r")
+        return (int(array.shape[-2]), int(array.shape[-1])), np.dtype(array.dtype)
+    except Exception as error:  # damaged metadata can make the library raise almost anything
+        raise ImageError(f"array {path} has no header that can be read: {error}", os.fspath(path)) from error

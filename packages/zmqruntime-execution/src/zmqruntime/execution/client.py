@@ -10,6 +10,7 @@ from typing import Any, TypedDict, Unpack
 from zmqruntime.client import ZMQClient
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ClosedError, RequestTimeoutError, ServerLostError
+from zmqruntime.execution.batching import Reader
 from zmqruntime.execution.callbacks import CallbackThread
 from zmqruntime.execution.exceptions import InvalidProgressError, WaitTimeoutError
 from zmqruntime.execution.following import CallbackSink, EndSink, Follower, IteratorSink, Sink
@@ -33,6 +34,7 @@ from zmqruntime.messages import (
     ExecutionSnapshot,
     Heartbeat,
     HistoryRequest,
+    LogLine,
     PongResponse,
     PositionsRequest,
     PositionsResponse,
@@ -261,6 +263,24 @@ class ExecutionClient(ZMQClient):
         self.poll_status(execution_id)
         with self.opened(execution_id, after) as sink:
             yield from sink
+
+    def logs(self, execution_id: str) -> list[LogLine]:
+        """The log lines of an execution up to now; ``events`` has those that come.
+
+        The server keeps the latest 2,000 of many, and more of them in a file.
+
+        Raises:
+            RequestRefusedError: the server has no such execution.
+        """
+        reader, lines = Reader(), []
+        while True:
+            request = EventsRequest(execution_id=execution_id, after=reader.position)
+            response = self.request(request, EventsResponse)
+            for batch in response.batches:
+                lines += [event for event in reader.read(batch) if isinstance(event, LogLine)]
+            reader.note(response.upto)
+            if not response.batches or not reader.is_behind:
+                return lines
 
     # --- for what waits in another way, from any thread -----------------------------------------------------------
 

@@ -32,7 +32,7 @@ class TaskRun:
         loop: owns the sockets of the task's hub.
         assign: what to run.
         say: passes on what the task reports and wants kept; called on the loop's thread.
-        may_say: asked before reports are passed on; while it says no they wait, and ``hub.flush`` is to be called later.
+        may_say: asked before reports are passed on; while it says no they wait for a later ``hub.flush``.
         config: where the hub makes its socket if other processes join.
     """
 

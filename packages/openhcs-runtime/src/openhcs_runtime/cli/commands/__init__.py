@@ -8,6 +8,7 @@ from openhcs_runtime.cli.interrupts import uninterrupted
 if TYPE_CHECKING:
     from openhcs_runtime.cli.commands.executions import cancel, show_status
     from openhcs_runtime.cli.commands.export_roi import export_roi
+    from openhcs_runtime.cli.commands.following import show_history, show_logs, watch
     from openhcs_runtime.cli.commands.heatmap import draw_plate
     from openhcs_runtime.cli.commands.info import show_plate
     from openhcs_runtime.cli.commands.plates import make_plate
@@ -35,7 +36,10 @@ _HOMES = {
     "run_compiled": "openhcs_runtime.cli.commands.run",
     "run_plate": "openhcs_runtime.cli.commands.run",
     "serve": "openhcs_runtime.cli.commands.servers",
+    "show_history": "openhcs_runtime.cli.commands.following",
+    "show_logs": "openhcs_runtime.cli.commands.following",
     "show_plate": "openhcs_runtime.cli.commands.info",
+    "watch": "openhcs_runtime.cli.commands.following",
     "show_status": "openhcs_runtime.cli.commands.executions",
     "stop": "openhcs_runtime.cli.commands.servers",
 }
@@ -53,9 +57,12 @@ __all__ = [
     "run_compiled",
     "run_plate",
     "serve",
+    "show_history",
+    "show_logs",
     "show_plate",
     "show_status",
     "stop",
+    "watch",
 ]
 
 

@@ -11,7 +11,7 @@ from openhcs_runtime.cli.output import Output
 from openhcs_runtime.client import PlateExecution
 from zmqruntime.messages import CancelResponse, ExecutionSnapshot, ExecutionStatus
 
-__all__ = ["cancel", "show_status"]
+__all__ = ["brief", "cancel", "nothing_there", "show_status"]
 
 _SHOWN_EXECUTIONS = 20
 
@@ -22,7 +22,7 @@ def show_status(place: Place, execution_id: str | None, *, as_json: bool) -> int
     with attached(place) as client:
         if client is None:
             if execution_id is not None:
-                raise _nothing_there(place)
+                raise nothing_there(place)
             output.line(f"{no_server(place).capitalize()}; 'openhcs-runtime run PLATE' starts one.")
             return output.document({"server": None, "executions": []})
         server = msgspec.to_builtins(client.server)
@@ -34,16 +34,16 @@ def show_status(place: Place, execution_id: str | None, *, as_json: bool) -> int
         report = client.status(limit=_SHOWN_EXECUTIONS)
         if not as_json:
             print_executions(client.server, report)
-        return output.document({"server": server, "executions": [_brief(entry) for entry in report.executions]})
+        return output.document({"server": server, "executions": [brief(entry) for entry in report.executions]})
 
 
-def cancel(place: Place, execution_id: str, well: str | None, *, as_json: bool) -> int:
-    """Ask an execution, or a well of it, to stop."""
+def cancel(place: Place, execution_id: str, well: str | None, grace: float | None, *, as_json: bool) -> int:
+    """Ask an execution, or a well of it, to stop; after ``grace`` seconds its processes are killed."""
     output = Output(as_json)
     with attached(place) as client:
         if client is None:
-            raise _nothing_there(place)
-        reply = client.cancel(full_id(client, execution_id), well.upper() if well else None)
+            raise nothing_there(place)
+        reply = client.cancel(full_id(client, execution_id), well.upper() if well else None, grace)
     document = {"execution_id": reply.execution_id, "status": reply.status, "message": reply.message}
     if not _will_stop(reply):
         return output.document(document, CommandError(ErrorKind.REFUSED, reply.message, ExitCode.FAILED))
@@ -51,7 +51,7 @@ def cancel(place: Place, execution_id: str, well: str | None, *, as_json: bool) 
     return output.document(document)
 
 
-def _brief(execution: ExecutionSnapshot) -> dict[str, Any]:
+def brief(execution: ExecutionSnapshot) -> dict[str, Any]:
     """Without what can be long: one execution by itself has it."""
     return {
         name: value for name, value in msgspec.to_builtins(execution).items() if name not in ("result", "traceback")
@@ -62,5 +62,6 @@ def _will_stop(reply: CancelResponse) -> bool:
     return reply.status == "ok" or reply.execution_status is ExecutionStatus.CANCELLED
 
 
-def _nothing_there(place: Place) -> CommandError:
+def nothing_there(place: Place) -> CommandError:
+    """No server, so nothing of what was asked for."""
     return CommandError(ErrorKind.NO_SERVER, f"{no_server(place)}, so it has no executions", ExitCode.FAILED)

@@ -40,6 +40,7 @@ class RunOptions:
     output: Path | None
     workers: int | None
     place: Place
+    pattern: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +217,7 @@ def _task(options: RunOptions) -> PlateTask:
         num_workers=options.workers,
         output_dir=str(options.output) if options.output else None,
         base_dir=os.getcwd(),
+        pattern=options.pattern,
     )
 
 

@@ -11,7 +11,7 @@ _KNOWN_EXECUTIONS = 1000
 
 
 def find_id(client: ExecutionClient, given: str) -> str:
-    """The id that was meant: of a server's executions, ended ones among its latest 1,000 if it is not whole.
+    """The id that was meant: of a server's executions; if it is not whole, of its next 1,000 and its latest 1,000.
 
     Raises:
         CommandError: several begin like that.

@@ -28,7 +28,7 @@ def show_status(place: Place, given_id: str | None, output: Output) -> int:
         report = client.status(limit=_SHOWN_EXECUTIONS)
     output.line(f"{server.server} {server.version} of {place.app} on port {server.port}, process {server.pid}")
     output.line(f"{_load(report)}")
-    _print_table(report.executions, output)
+    _print_table(*_shown(report), output)
     counts = {name: getattr(report, name) for name in ("running", "queued", "workers", "paused", "draining")}
     return output.document({"server": server, **counts, "executions": [_brief(entry) for entry in report.executions]})
 
@@ -37,7 +37,7 @@ def show_history(place: Place, limit: int, output: Output) -> int:
     """Show ended executions, newest first."""
     with attached(place) as client:
         ended = client.history(limit)
-    _print_table(ended, output)
+    _print_table(ended, 0, output)
     return output.document({"executions": [_brief(entry) for entry in ended]})
 
 
@@ -65,12 +65,22 @@ def _load(report: StatusResponse) -> str:
     return ", ".join(words)
 
 
-def _print_table(executions: list[ExecutionSnapshot], output: Output) -> None:
+def _shown(report: StatusResponse) -> tuple[list[ExecutionSnapshot], int]:
+    """All executions but the end of a long queue, and how many that leaves out."""
+    queued = [entry for entry in report.executions if entry.status is ExecutionStatus.QUEUED]
+    hidden = {entry.execution_id for entry in queued[_SHOWN_EXECUTIONS:]}
+    shown = [entry for entry in report.executions if entry.execution_id not in hidden]
+    return shown, report.queued - min(len(queued), _SHOWN_EXECUTIONS)
+
+
+def _print_table(executions: list[ExecutionSnapshot], left_out: int, output: Output) -> None:
     if not executions:
         output.line("No executions yet.")
         return
     for line in table(("EXECUTION", "STATUS", "SUBMITTED", "TOOK", "ABOUT"), map(_row, executions)):
         output.line(line)
+    if left_out:
+        output.line(f"{left_out:,} more are queued.")
 
 
 def _row(execution: ExecutionSnapshot) -> tuple[str, ...]:

@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from zmqruntime.execution.batching import Reader
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
 from zmqruntime.execution.cli.ids import find_id, only_one
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.execution.cli.place import Place, attached, attached_or_none, no_server
 from zmqruntime.execution.cli.wording import moment, one_line
-from zmqruntime.execution.client import ExecutionClient
 from zmqruntime.execution.logfile import format_line, log_dir, log_paths
-from zmqruntime.messages import Event, EventsRequest, EventsResponse, LogLine, ProgressUpdate, StateChange
+from zmqruntime.messages import Event, LogLine, ProgressUpdate, StateChange
 
 __all__ = ["follow_events", "show_logs"]
 
@@ -34,7 +32,9 @@ def show_logs(place: Place, given_id: str, follow: bool, output: Output) -> int:
             execution_id, lines = _kept_log(place, given_id)
         else:
             execution_id = find_id(client, given_id)
-            lines = list(_file_lines(place, execution_id)) or list(_stored_lines(client, execution_id))
+            lines = list(_file_lines(place, execution_id)) or [
+                format_line(line).removesuffix("\n") for line in client.logs(execution_id)
+            ]
     for line in lines:
         output.line(line)
     return output.document({"execution_id": execution_id, "lines": lines})
@@ -72,18 +72,6 @@ def _file_lines(place: Place, execution_id: str) -> Iterator[str]:
 
 def _lines_of(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")
-
-
-def _stored_lines(client: ExecutionClient, execution_id: str) -> Iterator[str]:
-    reader = Reader()
-    while True:
-        request = EventsRequest(execution_id=execution_id, after=reader.position)
-        response = client.request(request, EventsResponse)
-        for batch in response.batches:
-            lines = (event for event in reader.read(batch) if isinstance(event, LogLine))
-            yield from (format_line(line).removesuffix("\n") for line in lines)
-        if not response.batches or not reader.is_behind:
-            return
 
 
 def _in_words(event: Event) -> str:

@@ -1,0 +1,68 @@
+"""``watch``, ``logs`` and ``history``: what runs ran, and what they say, from any terminal."""
+
+from openhcs_runtime.cli.commands.executions import brief, nothing_there
+from openhcs_runtime.cli.connection import Place, attached, full_id
+from openhcs_runtime.cli.executions_view import print_table
+from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
+from openhcs_runtime.cli.output import Output
+from openhcs_runtime.cli.summary import error_of, print_summary, run_document
+from openhcs_runtime.cli.watching import watching
+from openhcs_runtime.client import PlateExecution
+from zmqruntime.exceptions import ServerLostError
+from zmqruntime.execution.logfile import format_line
+from zmqruntime.messages import LogLine
+
+__all__ = ["show_history", "show_logs", "watch"]
+
+
+def watch(place: Place, execution_id: str, *, as_json: bool) -> int:
+    """Watch an execution to its end; Ctrl-C leaves it alone."""
+    output = Output(as_json)
+    with attached(place) as client:
+        if client is None:
+            raise nothing_there(place)
+        known = full_id(client, execution_id)
+        client.poll_status(known)
+        output.line(f"Watching execution {known}; Ctrl-C leaves, and it goes on")
+        try:
+            with watching(client, known, quiet=as_json) as board:
+                execution = PlateExecution.of(client.wait(known))
+        except KeyboardInterrupt:
+            raise interrupted(f"left; execution {known} goes on") from None
+        except ServerLostError as error:
+            resume = f"'openhcs-runtime resume {known}{place.options}' goes on with it"
+            message = f"the server (process {client.server.pid}) ended during the run; {resume}"
+            raise CommandError(ErrorKind.SERVER_LOST, message, ExitCode.FAILED) from error
+    if not as_json:
+        print_summary(execution)
+    return output.document(run_document(execution, board.view()), error_of(execution))
+
+
+def show_logs(place: Place, execution_id: str, *, follow: bool, as_json: bool) -> int:
+    """Print the log of an execution; with ``follow`` also what comes, until it has ended."""
+    output = Output(as_json)
+    with attached(place) as client:
+        if client is None:
+            raise nothing_there(place)
+        known = full_id(client, execution_id)
+        events = client.events(known) if follow else client.logs(known)
+        lines = []
+        for line in events:
+            if isinstance(line, LogLine):
+                text = format_line(line).removesuffix("\n")
+                output.line(text)
+                if as_json:
+                    lines.append(text)
+    return output.document({"execution_id": known, "lines": lines})
+
+
+def show_history(place: Place, limit: int, *, as_json: bool) -> int:
+    """Show the executions that have ended, newest first."""
+    output = Output(as_json)
+    with attached(place) as client:
+        if client is None:
+            raise nothing_there(place)
+        executions = client.history(limit)
+    if not as_json:
+        print_table(executions)
+    return output.document({"executions": [brief(execution) for execution in executions]})

@@ -1,0 +1,61 @@
+"""What code inside a task prints goes to the task's log, in a process whose output is not the task's to take."""
+
+import contextlib
+import io
+import sys
+import threading
+from typing import TextIO
+
+from zmqruntime.execution import current_task
+from zmqruntime.messages import LogLevel
+
+
+def prints_to_tasks() -> contextlib.ExitStack:
+    """From now on, until the result is closed, lines that are printed inside a task go to its log.
+
+    All else goes where it went before. What C code and child processes write is not seen.
+    """
+    stack = contextlib.ExitStack()
+    stack.enter_context(contextlib.redirect_stdout(_TaskStream(sys.stdout, "stdout", LogLevel.INFO)))
+    stack.enter_context(contextlib.redirect_stderr(_TaskStream(sys.stderr, "stderr", LogLevel.WARNING)))
+    return stack
+
+
+def end_printed_lines() -> None:
+    """Pass on what this thread has printed without an end of line; call it before the task is left."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, _TaskStream):
+            stream.end_line()
+
+
+class _TaskStream(io.TextIOBase):
+    """Takes the place of a standard stream; each thread has its own unfinished line."""
+
+    def __init__(self, behind: TextIO, name: str, level: LogLevel) -> None:
+        super().__init__()
+        self._behind = behind
+        self._name = name
+        self._level = level
+        self._unfinished = threading.local()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        task = current_task()
+        if not task.execution_id:
+            return self._behind.write(text)
+        *lines, rest = (getattr(self._unfinished, "text", "") + text).split("\n")
+        self._unfinished.text = rest
+        for line in lines:
+            task.send_line(self._level, self._name, line)
+        return len(text)
+
+    def flush(self) -> None:
+        if not self.closed:
+            self._behind.flush()
+
+    def end_line(self) -> None:
+        """Take the unfinished line of this thread as a whole one."""
+        if getattr(self._unfinished, "text", ""):
+            self.write("\n")
