@@ -18,7 +18,7 @@ from openhcs_runtime.exceptions import PipelineError, WorkerError
 from openhcs_runtime.orchestrator import PipelineOrchestrator
 from openhcs_runtime.pipeline.source import load_pipeline
 from openhcs_runtime.results import PlateResult, ResultStatus
-from openhcs_runtime.testing import Gate
+from openhcs_runtime.testing import CommandLine, Gate
 from zmqruntime.execution import local_task
 from zmqruntime.messages import LogLine
 
@@ -349,6 +349,14 @@ def test_a_local_cluster_survives_its_workers_and_leaves_nothing(
     assert [event[2] for event in events if event[0] == "A01"][-1] == "error"
     orchestrator.close()
     assert not [path for path in temporary.iterdir() if path.name.startswith(("openhcs", "dask"))]
+
+
+def test_the_command_runs_on_a_cluster(cluster: Cluster, small_plate: Path, command: CommandLine) -> None:
+    arguments = ("run", small_plate, "--output", command.home / "out", "--workers", "auto", "--json", "--dask")
+    finished = command(*arguments, cluster.address)
+    assert (finished.code, finished.document["status"]) == (0, "complete"), finished.stderr
+    wrong = command(*arguments, "host:8786")
+    assert (wrong.code, wrong.document["error"]["kind"]) == (2, "usage")
 
 
 @pytest.mark.parametrize("address", ["host:8786", "", "tcp://", "tcp:// a"])

@@ -1,6 +1,7 @@
 """Makes a pipeline ready for a plate: checks all that can be checked before an image is read, then plans each well.
 
-It writes no file, and reads no more than the header of one image of each arrangement of images in a well. The same inputs give the same plans and signatures.
+It writes no file, and reads no more than one image's header for each arrangement of images in a well. The same inputs
+give the same plans and signatures.
 """
 
 import dataclasses

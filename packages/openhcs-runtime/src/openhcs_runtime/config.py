@@ -4,7 +4,7 @@ import os
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from openhcs_runtime.exceptions import PipelineError
 
@@ -18,8 +18,17 @@ class ExecutionMode(StrEnum):
     """Workers of a Dask cluster; needs the extra `dask`."""
 
 
-LOCAL_CLUSTER = "local"
+LOCAL_CLUSTER: Final = "local"
 """In place of a scheduler's address: a Dask cluster on this machine, for as long as the run takes."""
+
+
+AUTO: Final = "auto"
+"""In place of a number of workers: as many as cores and memory allow."""
+
+
+def is_dask_address(text: str) -> bool:
+    """Whether it can be the address of a Dask scheduler, or is "local"."""
+    return text == LOCAL_CLUSTER or re.fullmatch(r"[a-z]+://\S+", text) is not None
 
 
 def available_cores() -> int:
@@ -52,7 +61,7 @@ class GlobalConfig:
             raise PipelineError(f"GlobalConfig: mode {self.mode!r} is none of {', '.join(ExecutionMode)}") from None
         self._check_dask()
         workers = self.num_workers
-        if workers != "auto" and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
+        if workers != AUTO and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
             raise PipelineError(f"GlobalConfig: num_workers {workers!r} is neither 'auto' nor a number from 1")
 
     @property
@@ -65,7 +74,7 @@ class GlobalConfig:
             if self.mode is ExecutionMode.DASK:
                 object.__setattr__(self, "dask", LOCAL_CLUSTER)
             return
-        if self.dask != LOCAL_CLUSTER and not re.fullmatch(r"[a-z]+://\S+", self.dask):
+        if not is_dask_address(self.dask):
             raise PipelineError(
                 f"GlobalConfig: dask {self.dask!r} is neither 'local' nor an address like 'tcp://host:8786'"
             )
@@ -74,7 +83,7 @@ class GlobalConfig:
     def workers_for(self, wells: int) -> int:
         """How many workers to use for so many wells (at least one)."""
         most = wells if self.is_remote else available_cores()
-        wanted = most if self.num_workers == "auto" else self.num_workers
+        wanted = most if self.num_workers == AUTO else self.num_workers
         return max(1, min(wanted, wells))
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import ImageError
 from openhcs_runtime.pipeline.patterns import group_images
 from openhcs_runtime.pipeline.step import FunctionStep
@@ -71,7 +72,8 @@ def _needed(plate: Plate, images: Sequence[ImageRef], steps: Sequence[FunctionSt
     except (ImageError, IndexError):
         return 0  # it fails by itself, with its name
     keys = [image.key for image in images]
-    worked_on, largest = set(), 1
+    worked_on: set[ImageKey] = set()
+    largest = 1
     for step in steps:
         for group in group_images(keys, step.variable_components):
             if step.calls_for(group.value(step.group_by) if step.group_by else None):

@@ -1,7 +1,8 @@
 """What travels between client and server for one run of a pipeline over a plate; loads no image library."""
 
 import enum
-from typing import Any
+import os
+from typing import Any, Literal
 
 import msgspec
 
@@ -11,16 +12,26 @@ from zmqruntime.config import ZMQConfig
 
 __all__ = [
     "OPENHCS_CONFIG",
+    "USE_SERVER",
     "CompileReport",
     "PlateTask",
     "Refusal",
     "RefusalKind",
     "TaskAction",
     "read_result",
+    "wants_server",
 ]
 
 OPENHCS_CONFIG = ZMQConfig(app_name="openhcs")
 """What OpenHCS servers and their clients agree on: sockets are in ``~/.openhcs/ipc``."""
+
+
+USE_SERVER = "OPENHCS_USE_ZMQ_EXECUTION"
+
+
+def wants_server() -> bool:
+    """Whether runs go to a server: they do unless the environment variable says ``false``, ``0``, ``no`` or ``off``."""
+    return os.environ.get(USE_SERVER, "true").strip().lower() not in ("false", "0", "no", "off")
 
 
 class TaskAction(enum.StrEnum):
@@ -35,10 +46,9 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The payload of a submission: run this pipeline over that plate.
 
     ``source`` is the text of a pipeline file and ``source_name`` what error messages call it. A whole configuration
-    given here takes the place of the pipeline's own; ``num_workers``, ``output_dir`` and ``pattern`` override one
-    setting of whichever holds. Relative paths are relative to ``base_dir``. ``source_dir`` is the folder of the
-    pipeline file,
-    from which it may import modules; empty when there is no file.
+    given here takes the place of the pipeline's own; ``num_workers``, ``dask``, ``output_dir`` and ``pattern``
+    override one setting of whichever holds. Relative paths are relative to ``base_dir``. ``source_dir`` is the folder
+    of the pipeline file, from which it may import modules; empty when there is no file.
 
     ``action``: run it, or only see whether it could be run. ``resume``: keep the wells that an earlier run into the
     same folder has finished. ``expected_signature``: refuse to run when images, pipeline or settings are no longer
@@ -51,7 +61,8 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     source_dir: str = ""
     global_config: GlobalConfig | None = None
     pipeline_config: PipelineConfig | None = None
-    num_workers: int | None = None
+    num_workers: int | Literal["auto"] | None = None
+    dask: str | None = None
     output_dir: str | None = None
     base_dir: str = ""
     pattern: str | None = None

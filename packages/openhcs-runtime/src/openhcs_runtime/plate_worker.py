@@ -91,6 +91,8 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
     global_config = task.global_config or pipeline.global_config or GlobalConfig()
     if task.num_workers is not None:
         global_config = dataclasses.replace(global_config, num_workers=task.num_workers)
+    if task.dask is not None:
+        global_config = dataclasses.replace(global_config, dask=task.dask)
     pipeline_config = task.pipeline_config or pipeline.pipeline_config or PipelineConfig()
     output_dir = task.output_dir or pipeline_config.output_dir
     if output_dir is not None:

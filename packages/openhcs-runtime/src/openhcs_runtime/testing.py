@@ -71,7 +71,7 @@ class CommandLine:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        self._environment = {
+        self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("XDG_")},
             "HOME": str(home),
             "USERPROFILE": str(home),
@@ -102,7 +102,7 @@ class CommandLine:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=self._environment,
+            env=self.environment,
             cwd=cwd or self.home,
             text=True,
             preexec_fn=_hear_interrupts if os.name == "posix" else None,

@@ -11,7 +11,7 @@ import typer
 from openhcs_runtime.cli import attending, commands, results
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
 from openhcs_runtime.cli.interrupts import Interrupts
-from openhcs_runtime.cli.options import Host, ImagePattern, Json, OutputFolder, PipelineFile, Port, Workers
+from openhcs_runtime.cli.options import DaskCluster, Host, ImagePattern, Json, OutputFolder, PipelineFile, Port, Workers
 from openhcs_runtime.cli.output import Output
 
 __all__ = ["app", "main"]
@@ -159,6 +159,7 @@ def run(
     pipeline: PipelineFile = None,
     output: OutputFolder = None,
     workers: Workers = None,
+    dask: DaskCluster = None,
     pattern: ImagePattern = None,
     compiled: Annotated[
         str | None, typer.Option(metavar="ID", help="Run what was compiled before, instead of a plate that is named.")
@@ -176,6 +177,7 @@ def run(
       openhcs-runtime run demo
       openhcs-runtime run /data/plate7 --pipeline segment.py --output /data/out --workers 8
       openhcs-runtime run demo --json > result.json
+      openhcs-runtime run /data/plate7 --dask tcp://scheduler:8786
 
     A pipeline file is Python that defines pipeline_steps, a list of FunctionStep; optionally global_config and
     pipeline_config:
@@ -190,12 +192,13 @@ def run(
     """
     place = commands.Place(port, host)
     if compiled is not None:
-        if plate or pipeline or output or workers or pattern:
+        if plate or pipeline or output or workers or dask or pattern:
             raise typer.BadParameter("--compiled names all there is to run: leave out PLATE and the other options")
         return commands.run_compiled(place, compiled, as_json=as_json)
     if plate is None:
         raise typer.BadParameter("name the folder of a plate, or --compiled ID")
-    return commands.run_plate(commands.RunOptions(plate, pipeline, output, workers, place, pattern), as_json=as_json)
+    options = commands.RunOptions(plate, pipeline, output, workers, place, pattern, dask)
+    return commands.run_plate(options, as_json=as_json)
 
 
 @app.command("compile")
@@ -204,6 +207,7 @@ def compile_(
     pipeline: PipelineFile = None,
     output: OutputFolder = None,
     workers: Workers = None,
+    dask: DaskCluster = None,
     pattern: ImagePattern = None,
     port: Port = 7777,
     host: Host = None,
@@ -217,7 +221,7 @@ def compile_(
       openhcs-runtime compile demo --pipeline segment.py
       openhcs-runtime run --compiled ID
     """
-    options = commands.RunOptions(plate, pipeline, output, workers, commands.Place(port, host), pattern)
+    options = commands.RunOptions(plate, pipeline, output, workers, commands.Place(port, host), pattern, dask)
     return commands.compile_run(options, as_json=as_json)
 
 

@@ -128,6 +128,11 @@ class Board:
                     if level in _LOUD and len(self._warnings) < _MOST_WARNINGS:
                         self._warnings.append(text)
 
+    def note_status(self, status: ExecutionStatus) -> None:
+        """Take in a status that no event tells: of a run without a server."""
+        with self._lock:
+            self._take_status(status)
+
     def view(self) -> BoardView:
         """The run as it is now."""
         with self._lock:

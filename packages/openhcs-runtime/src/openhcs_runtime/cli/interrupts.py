@@ -5,9 +5,12 @@ import signal
 import time
 from collections.abc import Iterator
 from types import FrameType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-__all__ = ["Interrupts", "uninterrupted"]
+if TYPE_CHECKING:
+    from zmqruntime.execution import Task
+
+__all__ = ["Interrupts", "cancelling", "uninterrupted"]
 
 _SAME_SECONDS = 0.25
 """Programs that run others (timeout, uv run) pass one Ctrl-C on a second time: within so long it is the same."""
@@ -48,6 +51,26 @@ class Interrupts:
         is_second, self.were_noted, self._last = self.were_noted, True, now
         if self._are_allowed or is_second:
             raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def cancelling(task: "Task") -> Iterator[None]:
+    """In the block the first Ctrl-C lets the task stop; a second one raises KeyboardInterrupt at once."""
+    last = 0.0
+
+    def hear(signum: int, frame: FrameType | None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if task.cancelled and now - last > _SAME_SECONDS:
+            raise KeyboardInterrupt
+        last = now
+        task.request_cancel()
+
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

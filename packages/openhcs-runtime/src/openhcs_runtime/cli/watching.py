@@ -15,7 +15,7 @@ from zmqruntime.exceptions import ZMQRuntimeError
 from zmqruntime.execution import ExecutionClient
 from zmqruntime.messages import Event
 
-__all__ = ["PlainLines", "watching"]
+__all__ = ["PlainLines", "shown", "watching"]
 
 _FRAMES_PER_SECOND = 10
 _LAST_EVENTS_SECONDS = 2.0
@@ -27,22 +27,32 @@ _PLAIN_FAILURES = 20
 @contextlib.contextmanager
 def watching(client: ExecutionClient, execution_id: str, *, quiet: bool) -> Iterator[Board]:
     """Show the run while the block waits for its end."""
+    with shown(quiet=quiet) as (board, take):
+        if not (quiet or Console().is_terminal) and (before := _runs_before(client, execution_id)):
+            print(f"Queued, {plural(before, 'run')} before it", flush=True)
+        with _fed(client, execution_id, take):
+            yield board
+
+
+@contextlib.contextmanager
+def shown(*, quiet: bool) -> Iterator[tuple[Board, Callable[[Event], None]]]:
+    """A board, and what takes the events of a run: they appear on the terminal, unless it is to be quiet."""
     board = Board()
     console = Console(highlight=False)
     if quiet:
-        with _fed(client, execution_id, board, lambda event: None):
-            yield board
+        yield board, board.take
     elif console.is_terminal:
-        live = Live(BoardBars(board), console=console, refresh_per_second=_FRAMES_PER_SECOND)
         warnings = _Warnings(board, lambda text: console.print(text, style="yellow", markup=False))
-        with live, _fed(client, execution_id, board, lambda event: warnings.tell()):
-            yield board
+        with Live(BoardBars(board), console=console, refresh_per_second=_FRAMES_PER_SECOND):
+            yield board, lambda event: _take(board, event, warnings.tell)
     else:
-        if before := _runs_before(client, execution_id):
-            print(f"Queued, {plural(before, 'run')} before it", flush=True)
         lines = PlainLines(board, lambda text: print(text, flush=True))
-        with _fed(client, execution_id, board, lambda event: lines.tell()):
-            yield board
+        yield board, lambda event: _take(board, event, lines.tell)
+
+
+def _take(board: Board, event: Event, tell: Callable[[], None]) -> None:
+    board.take(event)
+    tell()
 
 
 def _runs_before(client: ExecutionClient, execution_id: str) -> int:
@@ -52,15 +62,14 @@ def _runs_before(client: ExecutionClient, execution_id: str) -> int:
 
 
 @contextlib.contextmanager
-def _fed(client: ExecutionClient, execution_id: str, board: Board, on_event: Callable[[Event], None]) -> Iterator[None]:
-    """Bring all events of the execution to the board; when the block ends by itself, it has got the last ones."""
+def _fed(client: ExecutionClient, execution_id: str, take: Callable[[Event], None]) -> Iterator[None]:
+    """Hand over all events of the execution; when the block ends by itself, the last ones have been."""
 
     def feed() -> None:
         # A lost server is told by whoever waits for the end in the block.
         with contextlib.suppress(ZMQRuntimeError):
             for event in client.events(execution_id):
-                board.take(event)
-                on_event(event)
+                take(event)
 
     thread = threading.Thread(target=feed, name="watch", daemon=True)
     thread.start()

@@ -1,6 +1,7 @@
 """``run``, ``resume`` and ``rerun``: submit, watch, and say what came of it; ``compile``: only see whether it would."""
 
 import ast
+import contextlib
 import os
 import warnings
 from collections.abc import Callable
@@ -13,14 +14,15 @@ import msgspec
 from openhcs_runtime.cli.board import BoardView
 from openhcs_runtime.cli.connection import Place, connected, full_id
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
-from openhcs_runtime.cli.interrupts import Interrupts
+from openhcs_runtime.cli.interrupts import Interrupts, cancelling
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.cli.summary import error_of, kept_text, print_summary, run_document
-from openhcs_runtime.cli.watching import watching
+from openhcs_runtime.cli.watching import shown, watching
 from openhcs_runtime.cli.wording import plural
 from openhcs_runtime.client import PlateExecution, ZMQExecutionClient, folder_of, read_pipeline_file, rerun_task
+from openhcs_runtime.config import AUTO
 from openhcs_runtime.exceptions import CompileError, OutputError, PipelineError
-from openhcs_runtime.plate_tasks import PlateTask, TaskAction
+from openhcs_runtime.plate_tasks import PlateTask, TaskAction, wants_server
 from zmqruntime.exceptions import ServerLostError
 from zmqruntime.execution import WaitTimeoutError
 from zmqruntime.messages import ExecutionStatus
@@ -38,9 +40,10 @@ class RunOptions:
     plate: Path
     pipeline: Path | None
     output: Path | None
-    workers: int | None
+    workers: str | None
     place: Place
     pattern: str | None = None
+    dask: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,25 @@ Begin = Callable[[ZMQExecutionClient], Begun]
 def run_plate(options: RunOptions, *, as_json: bool) -> int:
     """Run a pipeline over a plate to its end."""
     task = _task(options)
+    if not wants_server():
+        return _run_here(task, as_json=as_json)
     title = f"Running {options.pipeline or 'the built-in nuclei count'} over {task.plate_path}"
     return _follow(options.place, lambda client: Begun(client.submit_task(task).execution_id, title), as_json=as_json)
+
+
+def _run_here(task: PlateTask, *, as_json: bool) -> int:
+    """The same in this process; the first Ctrl-C cancels, another one leaves at once."""
+    # Loads image libraries, which a client of a server never needs.
+    from openhcs_runtime.local import run_locally  # noqa: PLC0415
+
+    output = Output(as_json)
+    output.line(f"Running over {task.plate_path} in this process, without a server")
+    with shown(quiet=as_json) as (board, take), contextlib.ExitStack() as stack:
+        board.note_status(ExecutionStatus.RUNNING)
+        execution = run_locally(task, take, lambda here: stack.enter_context(cancelling(here)))
+        board.note_status(execution.status)
+    was_interrupted = execution.status is ExecutionStatus.CANCELLED
+    return _tell_end(execution, board.view(), output, was_interrupted=was_interrupted, hint="")
 
 
 def run_compiled(place: Place, compiled_id: str, *, as_json: bool) -> int:
@@ -214,7 +234,8 @@ def _task(options: RunOptions) -> PlateTask:
         source=source,
         source_name=name,
         source_dir=folder_of(options.pipeline) if options.pipeline else "",
-        num_workers=options.workers,
+        num_workers=AUTO if options.workers == AUTO else int(options.workers) if options.workers else None,
+        dask=options.dask,
         output_dir=str(options.output) if options.output else None,
         base_dir=os.getcwd(),
         pattern=options.pattern,
