@@ -259,19 +259,14 @@ class PipelineOrchestrator:
             yield outer
             return
         relay = _Relay(outer if outer.execution_id else None, self._callback)
-        with local_task(relay.on_event, plate_id=str(self.plate_path)) as task:
-            relay.inner = task
-            if outer.cancelled:
-                task.request_cancel()
+        with local_task(relay.on_event, plate_id=str(self.plate_path)) as task, outer.on_cancel(task.request_cancel):
             yield task
 
 
 class _Relay:
-    """Brings reports to the progress callback; and, inside a server's task, also to that task and its cancelling
-    back."""
+    """Brings reports to the progress callback; and, inside a server's task, also to that task."""
 
     def __init__(self, outer: Task | None, callback: ProgressCallback | None) -> None:
-        self.inner: Task | None = None
         self._outer = outer
         self._callback = callback
 
@@ -287,8 +282,6 @@ class _Relay:
             outer.log.log(logging.getLevelName(event.level.name), event.text)
             return
         outer.send_progress({**event.to_dict(), "execution_id": outer.execution_id, "plate_id": outer.plate_id})
-        if self.inner is not None and outer.is_cancelled(event.axis_id):
-            self.inner.request_cancel(None if outer.cancelled else event.axis_id)
 
 
 def _write_provenance(task: Task, provenance: Provenance, output_dir: Path) -> None:

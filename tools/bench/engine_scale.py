@@ -1,0 +1,143 @@
+"""How the engine does with large plates: memory that must stay flat, a plate of 1,536 wells, a cancel deep in a step.
+
+    python tools/bench/engine_scale.py [memory] [plate] [cancel]
+
+`memory`: the most that a worker holds over 24 and over 384 wells. `plate`: `info`, `compile` and the server's memory
+for 1,536 wells x 9 sites x 4 channels of tiny images (hard links to one file). `cancel`: two wells that are in the
+middle of 200 pattern groups, in processes and on a local Dask cluster. Prints what was measured beside its bar; the
+exit code is 1 when one is missed.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import tifffile
+
+from openhcs_runtime import GlobalConfig, PipelineConfig, PipelineOrchestrator, make_plate
+from openhcs_runtime.builtin import builtin_pipeline, builtin_source
+from openhcs_runtime.client import ZMQExecutionClient
+from openhcs_runtime.pipeline.source import load_pipeline
+
+PORT = 7796
+INFO_SECONDS, COMPILE_SECONDS, SERVER_BYTES = 3.0, 5.0, 200_000_000
+MEMORY_GROWTH = 1.1
+GROUPS = 200
+SLOW = """
+import threading
+from openhcs_runtime import Component, FunctionStep
+def slow(stack):
+    threading.Event().wait(0.02)
+    return stack
+pipeline_steps = [FunctionStep(slow, variable_components=(Component.CHANNEL,))]
+"""
+
+
+def main() -> int:
+    """Run the parts that are named, or all."""
+    parts = {"memory": worker_memory, "plate": large_plate, "cancel": cancel_latency}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", help=f"{', '.join(parts)}; all when none is named")
+    wanted = parser.parse_args().parts or list(parts)
+    missed = 0
+    for name in wanted:
+        with tempfile.TemporaryDirectory(prefix="es") as folder:
+            os.environ["HOME"] = folder
+            missed += parts[name](Path(folder))
+    return int(missed > 0)
+
+
+def tell(what: str, value: float, bar: float, unit: str) -> int:
+    """Print a figure; 1 when it is above its bar."""
+    print(f"{what:58} {value:9.3f} {unit:6} (at most {bar:g})", flush=True)
+    return int(value > bar)
+
+
+def worker_memory(folder: Path) -> int:
+    """The most memory that any well was measured with, over few and over many wells."""
+    most = {}
+    for wells in (24, 384):
+        plate = make_plate(folder / f"plate{wells}", wells=wells, sites=1, channels=1, size=256)
+        config = PipelineConfig(str(folder / f"out{wells}"))
+        with PipelineOrchestrator(plate, builtin_pipeline(), GlobalConfig(2), config) as orchestrator:
+            result = orchestrator.run()
+        most[wells] = max(well.peak_memory_bytes or 0 for well in result.wells)
+        print(f"memory of a worker over {wells} wells: {most[wells] / 1e6:.1f} MB at most")
+    return tell("memory of a worker, 384 wells over 24", most[384] / most[24], MEMORY_GROWTH, "x")
+
+
+def large_plate(folder: Path) -> int:
+    """Look at 55,296 images, compile for them, and see what the server holds."""
+    plate = linked_plate(folder / "plate")
+    command = [sys.executable, "-m", "openhcs_runtime.cli"]
+    subprocess.run([*command, "info", plate, "--json"], check=True, stdout=subprocess.DEVNULL)  # fills caches
+    started = time.perf_counter()
+    subprocess.run([*command, "info", plate, "--json"], check=True, stdout=subprocess.DEVNULL)
+    missed = tell("info, 1,536 wells x 9 sites x 4 channels", time.perf_counter() - started, INFO_SECONDS, "s")
+    with ZMQExecutionClient(port=PORT) as client:
+        started = time.perf_counter()
+        execution = client.wait(client.compile_pipeline(plate, builtin_source()).execution_id, 600)
+        missed += tell("compile of the same on the server", time.perf_counter() - started, COMPILE_SECONDS, "s")
+        assert execution.compiled is not None, execution.message
+        run = client.submit_compiled(execution.execution_id)
+        begun = client.wait(run.execution_id, 3600)
+        print(f"a run over it: {begun.status}, {begun.message}")
+        memory = psutil.Process(client.server.pid).memory_info().rss
+        missed += tell("memory of the server after a run over it", memory / 1e6, SERVER_BYTES / 1e6, "MB")
+        client.shutdown_server()
+    return missed
+
+
+def linked_plate(folder: Path) -> Path:
+    """A plate whose images are one file under many names."""
+    (folder / "TimePoint_1").mkdir(parents=True)
+    image = folder.parent / "image.tif"
+    tifffile.imwrite(image, np.arange(32 * 32, dtype=np.uint16).reshape(32, 32))
+    rows = [(prefix + chr(65 + row)) for prefix, count in (("", 26), ("A", 6)) for row in range(count)]
+    for row in rows:
+        for column in range(1, 49):
+            for site in range(1, 10):
+                for channel in range(1, 5):
+                    name = f"p_{row}{column:02}_s{site}_w{channel}.tif"
+                    os.link(image, folder / "TimePoint_1" / name)
+    return folder
+
+
+def cancel_latency(folder: Path) -> int:
+    """Cancel when both wells have done half of their groups: how many more each of them does."""
+    plate = make_plate(folder / "plate", wells=2, sites=GROUPS, channels=1, size=32)
+    missed = 0
+    for name, machine in (("processes", GlobalConfig(2)), ("a Dask cluster", GlobalConfig(2, dask="local"))):
+        done: dict[str, int] = {}
+        at_cancel: dict[str, int] = {}
+        when = [0.0]
+
+        def callback(well: str, step: str, status: str, update: dict[str, Any]) -> None:
+            if update["phase"] != "pattern_group":
+                return
+            done[well] = update["completed"]  # noqa: B023  the run ends within the turn
+            if not at_cancel and len(done) == 2 and min(done.values()) >= GROUPS // 2:  # noqa: B023
+                at_cancel.update(done)  # noqa: B023
+                when[0] = time.perf_counter()  # noqa: B023
+                orchestrator.cancel()
+
+        output = PipelineConfig(str(folder / name))
+        with PipelineOrchestrator(plate, load_pipeline(SLOW), machine, output, callback) as orchestrator:
+            result = orchestrator.run()
+            seconds = time.perf_counter() - when[0]
+        assert result.status == "cancelled", result.wells
+        more = max(done[well] - at_cancel[well] for well in done)
+        print(f"cancel in {name}: both wells have ended {seconds * 1000:.0f} ms after it (a group takes 20 ms)")
+        missed += tell(f"groups that {name} ended after the cancel", more, 1, "")
+    return missed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
