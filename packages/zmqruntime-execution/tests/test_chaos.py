@@ -26,13 +26,14 @@ from zmqruntime import (
     ServerLostError,
     StateChange,
 )
-from zmqruntime.execution import ExecutionClient
+from zmqruntime.execution import ExecutionClient, WaitTimeoutError
 from zmqruntime.execution.lifecycle import TERMINAL, advance
 
 S = ExecutionStatus
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "3"))
 SEED = int(os.environ.get("CHAOS_SEED", "0")) or random.randrange(1, 2**31)
 UNREACHABLE = (ServerLostError, RequestTimeoutError)
+ENOUGH_QUEUED = 300
 
 
 @dataclass
@@ -73,6 +74,8 @@ class Chaos:
         self.send([self.new_request() for _ in range(self.random.randrange(1, 6))])
 
     def send(self, requests: list[tuple[object, Submitted]]) -> None:
+        if self.client.status(limit=0).queued > ENOUGH_QUEUED:
+            return  # what kills its worker is not run as fast as it is submitted
         made = [
             self.client.request_for(
                 task, max_retries=entry.retries, retry_delay=0.01, resumable=entry.resumable, priority=len(entry.kind)
@@ -133,7 +136,19 @@ class Chaos:
                 entry.was_cancelled = True
                 self.client.cancel(execution_id)
         for execution_id in self.known:
-            self.client.wait(execution_id, 60)
+            self.wait_while_others_end(execution_id)
+
+    def wait_while_others_end(self, execution_id: str) -> None:
+        """Wait for its end as long as any execution has ended in the latest 60 s."""
+        ended = -1
+        while True:
+            try:
+                self.client.wait(execution_id, 60)
+                return
+            except WaitTimeoutError:
+                before, ended = ended, sum(self.client.status(limit=0).ended.values())
+                if ended == before:
+                    raise
 
 
 def check(chaos: Chaos, execution_id: str, entry: Submitted) -> None:

@@ -10,9 +10,11 @@ from rich.text import Text
 from openhcs_runtime.cli.wording import STATUS_STYLES, duration, plural
 from openhcs_runtime.client import PlateExecution
 from openhcs_runtime.results import ResultStatus
-from zmqruntime.messages import ExecutionSnapshot, PongResponse, StatusResponse
+from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus, PongResponse, StatusResponse
 
 __all__ = ["print_execution", "print_executions", "print_table"]
+
+_QUEUED_ROWS = 20
 
 
 def print_executions(server: PongResponse, report: StatusResponse) -> None:
@@ -22,7 +24,12 @@ def print_executions(server: PongResponse, report: StatusResponse) -> None:
         f"Server on port {server.port}: process {server.pid}, version {server.version}, "
         f"{report.running} running, {report.queued} queued"
     )
-    print_table(report.executions)
+    queued = [execution for execution in report.executions if execution.status is ExecutionStatus.QUEUED]
+    hidden = {execution.execution_id for execution in queued[_QUEUED_ROWS:]}
+    print_table([execution for execution in report.executions if execution.execution_id not in hidden])
+    more = report.queued - min(len(queued), _QUEUED_ROWS)
+    if more:
+        console.print(f"{more:,} more are queued.")
 
 
 def print_table(executions: Sequence[ExecutionSnapshot]) -> None:
