@@ -112,12 +112,15 @@ def chaos(session: nox.Session) -> None:
 @nox.session(requires=["wheels"])
 def bench(session: nox.Session) -> None:
     """Measure on this machine, beside its floor and beside peers; what comes after -- goes to the rates."""
-    session.install(*map(wheel, with_siblings("openhcs-runtime")), "ipyparallel", "distributed", "imagezmq")
+    session.install(
+        *map(wheel, with_siblings("openhcs-runtime")), "ipyparallel", "distributed", "cryptography", "imagezmq"
+    )
     session.run("python", "tools/bench/server_start.py")
     session.run("python", "tools/bench/execution_rates.py", *session.posargs)
     session.run("python", "tools/bench/streaming.py")
     session.run("python", "tools/bench/engine_overhead.py")
     session.run("python", "tools/bench/engine_resume.py")
+    session.run("python", "tools/bench/engine_scale.py")
 
 
 @nox.session(requires=["wheels"])

@@ -276,7 +276,7 @@ pipeline_steps = [FunctionStep(add), FunctionStep(mean)]
 def test_no_scheduler_is_said_clearly(
     small_plate: Path, start: Any, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("openhcs_runtime.executors.dask_cluster._CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("openhcs_runtime.executors.dask_connection.CONNECT_SECONDS", 0.5)
     address = f"tcp://127.0.0.1:{free_port()}"
     with pytest.raises(WorkerError, match=f"no Dask scheduler answers at {address}"):
         start(small_plate, "pipeline_steps = [FunctionStep(mean)]", address).run()

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import zmq
@@ -35,7 +36,9 @@ from zmqruntime import (
 )
 from zmqruntime.codec import Decoder, encode
 from zmqruntime.identity import ProcessIdentity
-from zmqruntime.messages import ErrorResponse, PingRequest, Response
+from zmqruntime.messages import ErrorResponse, PingRequest, Request, Response
+
+R = TypeVar("R", bound=Response)
 
 QUICK = ZMQConfig(heartbeat_interval=0.1, heartbeat_window=0.3)
 
@@ -289,6 +292,25 @@ def test_a_stopped_server_costs_a_deadline_and_the_next_call_works() -> None:
             client.request(PingRequest(), PongResponse, timeout=0.1)
         os.kill(client.server.pid, signal.SIGCONT)
         assert client.request(PingRequest(), PongResponse).pid == client.server.pid
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGSTOP")
+def test_a_server_that_is_busy_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zmqruntime.client._PING_SECONDS", 0.1)
+    pings: list[Request] = []
+
+    class PatientClient(StartingClient):
+        def request(self, message: Request, expect: type[R], timeout: float | None = None) -> R:
+            pings.append(message)
+            if len(pings) == 3:
+                os.kill(owner.server.pid, signal.SIGCONT)
+            return super().request(message, expect, timeout)
+
+    with StartingClient(7716, persistent=False) as owner:
+        os.kill(owner.server.pid, signal.SIGSTOP)
+        with PatientClient(7716) as patient:
+            assert patient.server.pid == owner.server.pid
+    assert len(pings) >= 3
 
 
 def test_a_killed_server_is_noticed_and_connect_starts_its_successor() -> None:

@@ -6,6 +6,7 @@ give the same plans and signatures.
 
 import dataclasses
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
@@ -165,8 +166,7 @@ def _plan_well(plate: Plate, well: str, base: str, config: PipelineConfig, with_
 
 
 def _image_text(image: ImageRef, plate: Path) -> str:
-    name = Path(image.path)
-    inside = name.relative_to(plate).as_posix() if name.is_relative_to(plate) else name.as_posix()
+    inside = image.path.removeprefix(f"{plate}{os.sep}").replace(os.sep, "/")
     where = f" {image.index}" if image.index else ""
     return f"{inside}{where} {image.key} {image.size} {image.mtime_ns}"
 

@@ -163,7 +163,8 @@ class ZMQClient:
             try:
                 return self.request(PingRequest(), PongResponse, min(_PING_SECONDS, _left(deadline)))
             except (RequestTimeoutError, ServerLostError) as error:
-                if self._is_listening() or time.monotonic() >= deadline:
+                is_foreign = self._is_listening() and not self._is_claimed()
+                if is_foreign or time.monotonic() >= deadline:
                     raise self._silent_server() from error
 
     def disconnect(self) -> None:
@@ -333,6 +334,17 @@ class ZMQClient:
                 self._process = start_server_process(spec, lifetime, _left(deadline))
         finally:
             lock.release()
+
+    def _is_claimed(self) -> bool:
+        """Whether a server of ours holds the port: one that does not answer at once is busy, and worth waiting for."""
+        path = self.config.home / self.config.ipc_socket_dir / f"{self.config.ipc_socket_prefix}-{self.port}.lock"
+        if not (self.is_local and path.exists()):
+            return False
+        lock = FileLock(path)
+        if lock.acquire(timeout=0):
+            lock.release()
+            return False
+        return True
 
     def _is_listening(self) -> bool:
         return is_listening(self.control_port, self.host, self.transport_mode, self.config)

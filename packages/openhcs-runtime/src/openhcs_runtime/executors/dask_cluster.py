@@ -8,8 +8,6 @@ call (`Client.run`). A worker that is lost costs each of its wells another attem
 import contextlib
 import functools
 import secrets
-import shutil
-import tempfile
 import weakref
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,19 +16,12 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-import dask
-from distributed import Client, Future, LocalCluster, as_completed
-from distributed.comm import connect
+from distributed import Client, Future, as_completed
 from distributed.scheduler import KilledWorker
-from distributed.security import Security
-from distributed.utils import LoopRunner
-from tornado.ioloop import IOLoop
 
-from openhcs_runtime.config import LOCAL_CLUSTER
 from openhcs_runtime.exceptions import WorkerError
+from openhcs_runtime.executors.dask_connection import RETRIES, connect
 from openhcs_runtime.executors.dask_worker import DaskWell, WellNews, forget_run, part_mtime_ns, stop_wells, work
-from openhcs_runtime.executors.processes import NANNY, start_method, warm_up
-from openhcs_runtime.executors.worker import PRELOAD
 from openhcs_runtime.outputs.atomic import remove_leftovers
 from openhcs_runtime.pipeline.packing import pack_job
 from openhcs_runtime.plan import PlateJob, WellPlan
@@ -40,9 +31,6 @@ from zmqruntime.codec import Decoder
 from zmqruntime.execution import Task
 from zmqruntime.messages import LogLine, ProgressStatus
 
-_CONNECT_SECONDS = 10.0
-_RETRIES = 2
-"""How often a well is tried again when the worker that it was on is lost."""
 _SCHEDULER_TOPIC = "all"
 """Where the scheduler logs, among other things, that it has lost a worker."""
 _BATCH = 100
@@ -84,67 +72,11 @@ class DaskExecutor:
         if self._client is not None and self._client.status != "running":
             self.close()
         if self._client is None:
-            client = self._client = self._connect()
+            client = self._client = connect(self._address, self._workers, self._stack)
             for topic in (client.id, _SCHEDULER_TOPIC):
                 client.subscribe_topic(topic, functools.partial(_pass_on, self._runs))
                 self._stack.callback(client.unsubscribe_topic, topic)
         return self._client
-
-    def _connect(self) -> Client:
-        runner = LoopRunner()
-        self._stack.callback(runner.stop)
-        runner.start()
-        try:
-            scheduler: Any = self._address
-            if scheduler == LOCAL_CLUSTER:
-                scheduler = self._stack.enter_context(_local_cluster(self._workers, runner.loop))
-            else:
-                runner.run_sync(_see_scheduler, self._address)  # a client that can't connect leaves a thread behind
-            client = Client(scheduler, timeout=_CONNECT_SECONDS, set_as_default=False, loop=runner.loop)
-            return self._stack.enter_context(client)
-        except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
-            self._stack.close()
-            raise WorkerError(_no_cluster(self._address, error)) from error
-
-
-async def _see_scheduler(address: str) -> None:
-    comm = await connect(address, timeout=_CONNECT_SECONDS, **Security().get_connection_args("client"))
-    await comm.close()
-
-
-@contextlib.contextmanager
-def _local_cluster(workers: int, loop: IOLoop) -> Iterator[LocalCluster]:
-    """A cluster of so many processes of this machine; its files are in a folder that goes with it.
-
-    Its keys are known to nobody else: who can talk to a scheduler can run code as its user.
-    """
-    folder = tempfile.mkdtemp(prefix="openhcs-dask-")
-    warm_up(NANNY)
-    settings = {
-        "temporary-directory": folder,
-        "distributed.worker.multiprocessing-method": start_method(),
-        "distributed.scheduler.allowed-failures": _RETRIES,
-        "distributed.scheduler.worker-saturation": 1.0,  # a well waits at the scheduler, not behind one that may crash
-    }
-    try:
-        with (
-            dask.config.set(settings),
-            LocalCluster(
-                n_workers=workers,
-                loop=loop,
-                threads_per_worker=1,
-                memory_limit=0,
-                dashboard_address=":0",
-                scheduler_kwargs={"dashboard": False},
-                protocol="tls://",
-                security=Security.temporary(),
-                local_directory=folder,
-                preload=[PRELOAD],
-            ) as cluster,
-        ):
-            yield cluster
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +161,8 @@ class _Run:
         """Give each well to a worker and take what comes of it."""
         if not self._client.nthreads():
             self._task.log.warning(f"the Dask scheduler at {self._address} has no workers yet: the wells wait for some")
+        # Opens the connections that a cancel takes; a new one would cost it a tenth of a second.
+        self._client.loop.add_callback(_run_there, self._client, None, forget_run, self.id)
         while self._waiting or self._open:
             yield from self._give_out()
             if self._open:
@@ -335,7 +269,7 @@ class _Run:
         error = well.future.exception() if status == "error" else None
         if isinstance(error, KilledWorker):
             self._has_lost = True
-            if len(well.attempts) <= _RETRIES and well.submitted <= _RETRIES:  # others' crashes count for Dask, too
+            if len(well.attempts) <= RETRIES and well.submitted <= RETRIES:  # others' crashes count for Dask, too
                 well.submitted += 1
                 [(_, well.future)] = self._submit([well.plan], well.submitted)
                 return
@@ -401,15 +335,3 @@ async def _run_there(client: Client, worker: str | None, call: Any, *arguments: 
     except (OSError, TimeoutError):  # the scheduler is gone; each well will be told so
         return {}
     return answers
-
-
-def _no_cluster(address: str, error: Exception) -> str:
-    if address == LOCAL_CLUSTER:
-        return (
-            f"no local Dask cluster can be started: {error}. A script that runs a pipeline needs "
-            "'if __name__ == \"__main__\":' around its top-level calls"
-        )
-    return (
-        f"no Dask scheduler answers at {address} within {_CONNECT_SECONDS:g} s ({type(error).__name__}): start one "
-        "with 'dask scheduler', and check address, network and, for tls, the certificates"
-    )
