@@ -5,6 +5,7 @@ Import them in a ``conftest.py``; nothing at run time imports this module.
 
 import gc
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -69,7 +70,20 @@ def _children() -> list[psutil.Process]:
 def _shared_memory() -> set[str]:
     folder = Path("/dev/shm")
     # Semaphores of multiprocessing are there too, those of any process; only segments hold memory worth the name.
-    return {path.name for path in folder.iterdir() if not path.name.startswith("sem.")} if folder.is_dir() else set()
+    names = {path.name for path in folder.iterdir() if not path.name.startswith("sem.")} if folder.is_dir() else set()
+    return {name for name in names if not _is_of_others(name)}
+
+
+def _is_of_others(name: str) -> bool:
+    """Whether the segment's name has the pid of a process that runs and does not descend from this one."""
+    match = re.search(r"-(\d+)-", name)
+    if match is None:
+        return False
+    try:
+        owner = psutil.Process(int(match[1]))
+        return os.getpid() not in (owner.pid, *(parent.pid for parent in owner.parents()))
+    except psutil.Error:
+        return False
 
 
 def _descriptors() -> int:
