@@ -217,6 +217,11 @@ class BenchServer(ExecutionServer):
             process.join()
         return [axis for axis in axes if current_task().is_cancelled(axis)]
 
+    def do_link_and_hold(self) -> None:
+        """Make a way for other processes to join, and hear nothing any more."""
+        current_task().link()
+        self.do_hold_interpreter()
+
     def do_grandchild(self) -> None:
         """Start a process that leaves our group and whose parent ends, as a daemon does."""
         streams = "start_new_session=True, stdout=s.DEVNULL, stderr=s.DEVNULL"

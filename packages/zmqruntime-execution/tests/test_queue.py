@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -192,6 +193,18 @@ def test_forced_cancel_kills_what_does_not_listen(client: ExecutionClient, grace
     assert "killed" in report.message
     assert client.wait(execution_id, 30).status is S.CANCELLED
     assert client.wait(following, 30).result == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a way to join is a TCP port there")
+def test_a_killed_worker_leaves_no_socket_of_its_task(client: ExecutionClient) -> None:
+    execution_id = client.submit({"do": "link_and_hold"})
+    wait_for_progress(client, execution_id)
+    folder = client.config.home / client.config.ipc_socket_dir
+    assert len(list(folder.glob("task-*.sock"))) == 1
+    client.cancel(execution_id, grace_seconds=0)
+    assert client.wait(execution_id, 30).status is S.CANCELLED
+    client.shutdown_server()
+    assert list(folder.glob("task-*.sock")) == []
 
 
 def test_a_grace_is_not_used_up_by_a_task_that_listens(client: ExecutionClient) -> None:

@@ -10,6 +10,7 @@ import itertools
 import os
 import secrets
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -193,7 +194,7 @@ class TaskHub:
         sock.linger = _LINGER_MS
         if get_default_transport_mode() is TransportMode.IPC:
             folder = prepare_private_dir(self._config.home / self._config.ipc_socket_dir)
-            path = folder / task_socket_pattern(os.getpid()).replace("*", secrets.token_hex(4))
+            path = folder / task_socket_pattern(_group()).replace("*", secrets.token_hex(4))
             sock.bind(f"ipc://{path}")
             self._stack.callback(path.unlink, missing_ok=True)
         else:
@@ -290,6 +291,10 @@ def sweep_task_sockets(config: ZMQConfig) -> None:
                 path.unlink(missing_ok=True)
 
 
-def task_socket_pattern(pid: int | str) -> str:
-    """Which files in the socket folder are hubs of that process."""
-    return f"task-{pid}-*.sock"
+def task_socket_pattern(group: int | str) -> str:
+    """Which files in the socket folder are hubs of that process group; of a worker, it is its guard's process."""
+    return f"task-{group}-*.sock"
+
+
+def _group() -> int:
+    return os.getpid() if sys.platform == "win32" else os.getpgrp()
