@@ -22,6 +22,7 @@ PACKAGES = (
     "openhcs-runtime",
     "openhcs-gui-services",
 )
+TEST_PROCESSES = 3  # many tests wait most of their time, for processes that start or end
 TEST_ENVIRONMENT = {
     "TESTS_FROM_WHEELS": "1",
     "QT_QPA_PLATFORM": "offscreen",
@@ -104,9 +105,8 @@ def chaos(session: nox.Session) -> None:
     session.env["SPAWN_CLIENTS"] = os.environ.get("SPAWN_CLIENTS", "50")
     session.env["SPAWN_ROUNDS"] = os.environ.get("SPAWN_ROUNDS", "20")
     core, execution = "packages/zmqruntime-core/tests", "packages/zmqruntime-execution/tests"
-    run_pytest(
-        session, f"{core}/test_fuzz.py", f"{core}/test_starting.py", f"{execution}/test_chaos.py", "--capture=no"
-    )
+    files = f"{core}/test_fuzz.py", f"{core}/test_starting.py", f"{execution}/test_chaos.py"
+    run_pytest(session, *files, "--capture=no", processes=0)
 
 
 @nox.session(requires=["wheels"])
@@ -158,8 +158,11 @@ def wheel(package: str) -> str:
     return str(WHEELS / f"{package.replace('-', '_')}-{VERSION}-py3-none-any.whl")
 
 
-def run_pytest(session: nox.Session, *paths: str) -> None:
-    """Run pytest; with JUNIT_FOLDER set, leave a report there under the session's name."""
+def run_pytest(session: nox.Session, *paths: str, processes: int = TEST_PROCESSES) -> None:
+    """Run pytest, the files spread over processes; with JUNIT_FOLDER set, leave a report there under the session's
+    name."""
     folder = os.environ.get("JUNIT_FOLDER")
     report = [f"--junitxml={Path(folder) / session.name}.xml"] if folder else []
-    session.run("pytest", "--hypothesis-profile=ci", *report, *session.posargs, *paths, env=TEST_ENVIRONMENT)
+    spread = [f"--numprocesses={processes}", "--dist=loadfile"] if processes else []
+    options = ["--hypothesis-profile=ci", *spread, *report]
+    session.run("pytest", *options, *session.posargs, *paths, env=TEST_ENVIRONMENT)
