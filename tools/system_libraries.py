@@ -19,15 +19,20 @@ LIBRARIES = {
     "libfontconfig.so.1": "libfontconfig1",
     "libglib-2.0.so.0": "libglib2.0-0",
 }
+# Programs and files that tests of viewers need: a screen, and ImageJ with its Java.
+PROGRAMS = {"Xvfb": "xvfb", "java": "default-jre"}
+FILES = {Path("/usr/share/java/ij.jar"): "libij-java"}
 FONT_FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
 FONT_PACKAGE = "fonts-dejavu-core"
 
 
 def missing_packages() -> list[str]:
-    """The Debian packages of whatever the loader does not find; empty on systems other than Linux."""
+    """The Debian packages of whatever is not found; empty on systems other than Linux."""
     if not sys.platform.startswith("linux"):
         return []
     packages = [package for name, package in LIBRARIES.items() if not _loads(name)]
+    packages += [package for name, package in PROGRAMS.items() if shutil.which(name) is None]
+    packages += [package for path, package in FILES.items() if not path.is_file()]
     if not any(True for folder in FONT_FOLDERS for _ in folder.rglob("*.[to]tf")):
         packages.append(FONT_PACKAGE)
     return packages

@@ -1,6 +1,6 @@
 """What the pipeline engine costs over a hand-written loop that calls the same functions.
 
-    python tools/bench/engine_overhead.py [--wells 96] [--repeat 3] [--no-dask] [--size 512] [--workers 2]
+    python tools/bench/engine_overhead.py [--wells 96] [--repeat 3] [--no-dask] [--size 1024] [--workers 2]
         [--start-method fork]
 
 Both count nuclei on the same made plate with as many worker processes, call the same functions and write the same label
@@ -56,7 +56,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--wells", type=int, default=96)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--bar", type=float, default=1.05)
     parser.add_argument("--dask-bar", type=float, default=1.15)

@@ -34,7 +34,7 @@ SLOW = """
 import threading
 from openhcs_runtime import Component, FunctionStep
 def slow(stack):
-    threading.Event().wait(0.02)
+    threading.Event().wait(0.05)
     return stack
 pipeline_steps = [FunctionStep(slow, variable_components=(Component.CHANNEL,))]
 """
@@ -134,7 +134,7 @@ def cancel_latency(folder: Path) -> int:
             seconds = time.perf_counter() - when[0]
         assert result.status == "cancelled", result.wells
         more = max(done[well] - at_cancel[well] for well in done)
-        print(f"cancel in {name}: both wells have ended {seconds * 1000:.0f} ms after it (a group takes 20 ms)")
+        print(f"cancel in {name}: both wells have ended {seconds * 1000:.0f} ms after it (a group takes 50 ms)")
         missed += tell(f"groups that {name} ended after the cancel", more, 1, "")
     return missed
 

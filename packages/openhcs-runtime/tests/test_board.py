@@ -45,9 +45,9 @@ def _progress(
     )
 
 
-def _state(status: ExecutionStatus) -> StateChange:
+def _state(status: ExecutionStatus, timestamp: float = 0) -> StateChange:
     snapshot = ExecutionSnapshot(execution_id="e", plate_id="p", status=status, submitted_at=0)
-    return StateChange(sequence=next(_numbers), timestamp=0, execution=snapshot)
+    return StateChange(sequence=next(_numbers), timestamp=timestamp, execution=snapshot)
 
 
 def _board(wells: int, events: Iterable[Event] = ()) -> Board:
@@ -90,6 +90,17 @@ def test_stages_until_the_wells_run() -> None:
     assert board.view().stage is Stage.FINISHING
     board.take(_state(ExecutionStatus.COMPLETE))
     assert board.view().stage is Stage.ENDED
+
+
+def test_who_watches_late_sees_since_when_it_runs() -> None:
+    board = Board()
+    board.take(_state(ExecutionStatus.RUNNING, timestamp=1000))
+    board.take(_state(ExecutionStatus.CANCELLING, timestamp=1600))
+    assert 600 <= board.view().elapsed < 700
+    board.take(_state(ExecutionStatus.INTERRUPTED, timestamp=1610))
+    assert board.view().elapsed == 610
+    board.take(_state(ExecutionStatus.RUNNING, timestamp=5000))
+    assert board.view().elapsed < 100, "it goes on after a restart"
 
 
 def test_fractions_count_steps_and_pattern_groups() -> None:

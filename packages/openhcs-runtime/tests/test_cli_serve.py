@@ -42,12 +42,6 @@ def test_serve_runs_and_stop_ends_it(
     assert (stopped["stopped"], stopped["pid"]) == (True, server.pid)
 
 
-def test_serve_stays_on_this_machine(command: CommandLine) -> None:
-    finished = command("serve", "--host", "0.0.0.0", "--json")
-    assert finished.code == 2
-    assert finished.document["error"]["kind"] == "configuration"
-
-
 def test_foreign_sockets_and_ports_stay_untouched(
     command: CommandLine, plate: Path, free_port: Callable[[], int]
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from openhcs_runtime.testing import CommandLine
 
-SERVED = ("run", "compile", "resume", "rerun", "serve", "status", "cancel", "stop", "watch", "logs", "history")
+SERVED = ("run", "compile", "resume", "rerun", "serve", "status", "cancel", "stop", "watch", "tui", "logs", "history")
 COMMANDS = ("make-plate", "info", *SERVED, "export-roi", "heatmap")
 
 

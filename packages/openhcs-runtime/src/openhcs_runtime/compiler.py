@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,15 @@ from typing import Any
 from openhcs_runtime.components import Component
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, ImageFormat, PipelineConfig
 from openhcs_runtime.exceptions import CompileError
-from openhcs_runtime.memory import WellMemory, available_bytes, in_gigabytes, most_memory
-from openhcs_runtime.pipeline.check import Flow, import_problem, step_problems
+from openhcs_runtime.limits import available_bytes
+from openhcs_runtime.memory import WellMemory, in_gigabytes, most_memory
+from openhcs_runtime.pipeline.check import Flow, files_of, import_problem, step_problems
 from openhcs_runtime.pipeline.declare import InputKind, OutputKind, StepFunction, traits_of
 from openhcs_runtime.pipeline.source import file_of_function
 from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep
 from openhcs_runtime.plan import CompiledPlate, PlateJob, WellPlan
 from openhcs_runtime.plates.base import ImageRef, Plate
+from openhcs_runtime.viewing.target import ViewTarget
 
 SIGNATURE_VERSION = "1"
 """Part of every signature: changes when the engine's own results do."""
@@ -50,6 +52,7 @@ def compile_plate(
     for number, step in numbered:
         where = f"step {number} {step.name!r}"
         found += [f"{where}: {problem}" for problem in dict.fromkeys(step_problems(step, plate.components))]
+        found += [f"{where}: {problem}" for problem in _place_problems(plate, step)]
         if global_config.mode is not ExecutionMode.THREADS:
             found += [f"{where}: {problem}" for problem in _import_problems(step)]
     wells = [well for well in plate.wells if pipeline_config.wells is None or well in pipeline_config.wells]
@@ -70,6 +73,7 @@ def compile_plate(
         parquet=pipeline_config.parquet,
         image_format=pipeline_config.image_format,
         channel_names=tuple(sorted(plate.channel_names.items())),
+        view=None if global_config.view is None else ViewTarget.parse(global_config.view),
     )
     base = _job_digest(job)
     with_positions = any(InputKind.POSITIONS in traits_of(call.function).inputs for call in _calls(enabled))
@@ -118,6 +122,19 @@ def _setting_problems(plate: Plate, config: PipelineConfig, output_dir: Path) ->
     if config.wells is not None and not config.wells:
         problems.append("wells in PipelineConfig is empty: leave it out for all wells")
     return problems
+
+
+def _place_problems(plate: Plate, step: FunctionStep) -> Iterator[str]:
+    """What the functions of a step must know of the plate's sites, and it does not tell."""
+    for call in _calls([step]):
+        traits = traits_of(call.function)
+        if traits.unless is None or call.kwargs.get(traits.unless) is not None:
+            continue
+        remedy = f"give {call.name} the argument {traits.unless}"
+        if InputKind.POSITIONS in traits.inputs and not plate.positions:
+            yield f"the plate does not tell where its sites are: {remedy}"
+        elif InputKind.PIXEL_SIZE_UM in traits.inputs and plate.pixel_size_um is None:
+            yield f"the plate does not tell the size of a pixel: {remedy}"
 
 
 def _import_problems(step: FunctionStep) -> list[str]:
@@ -197,7 +214,9 @@ def _job_digest(job: PlateJob) -> str:
     parts = [SIGNATURE_VERSION, job.plate_format.value, repr(job.pixel_size_um), repr(sorted(job.named)), *job.folders]
     if job.image_format is not ImageFormat.TIFF:
         parts += [job.image_format.value, repr(job.channel_names)]
-    return _digest([*parts, *(_stable_text(step) for step in job.steps)])
+    steps = [_stable_text(dataclasses.replace(step, stream=False)) for step in job.steps]
+    files = [f"{name} {stat.st_size} {stat.st_mtime_ns}" for call in _calls(job.steps) for name, stat in files_of(call)]
+    return _digest([*parts, *steps, *files])
 
 
 def _stable_text(value: object) -> str:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
-from openhcs_runtime.exceptions import PipelineError
+from openhcs_runtime.exceptions import PipelineError, ViewerError
+from openhcs_runtime.limits import available_cores
+from openhcs_runtime.viewing.target import ViewTarget
 
 
 class ExecutionMode(StrEnum):
@@ -31,13 +33,6 @@ def is_dask_address(text: str) -> bool:
     return text == LOCAL_CLUSTER or re.fullmatch(r"[a-z]+://\S+", text) is not None
 
 
-def available_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @dataclass(frozen=True, slots=True)
 class GlobalConfig:
     """Settings that belong to the machine.
@@ -48,11 +43,14 @@ class GlobalConfig:
         workers on many machines.
     dask: address of a Dask scheduler ("tcp://host:8786", "tls://..."), or "local" for a cluster on this machine.
         Naming one selects the mode. Plate and output folder must have the same path on all of its machines.
+    view: the viewer that shows images as they appear: "napari" or "fiji" on this machine (see
+        `openhcs_runtime.viewing.open_viewer`), "napari:PORT", "HOST:PORT"; None shows nothing.
     """
 
     num_workers: int | Literal["auto"] = "auto"
     mode: ExecutionMode = ExecutionMode.PROCESSES
     dask: str | None = None
+    view: str | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -60,6 +58,8 @@ class GlobalConfig:
         except ValueError:
             raise PipelineError(f"GlobalConfig: mode {self.mode!r} is none of {', '.join(ExecutionMode)}") from None
         self._check_dask()
+        if self.view is not None:
+            self._check_view(self.view)
         workers = self.num_workers
         if workers != AUTO and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
             raise PipelineError(f"GlobalConfig: num_workers {workers!r} is neither 'auto' nor a number from 1")
@@ -79,6 +79,12 @@ class GlobalConfig:
                 f"GlobalConfig: dask {self.dask!r} is neither 'local' nor an address like 'tcp://host:8786'"
             )
         object.__setattr__(self, "mode", ExecutionMode.DASK)
+
+    def _check_view(self, view: str) -> None:
+        try:
+            object.__setattr__(self, "view", str(ViewTarget.parse(view)))
+        except ViewerError as error:
+            raise PipelineError(f"GlobalConfig: view {error}") from None
 
     def workers_for(self, wells: int) -> int:
         """How many workers to use for so many wells (at least one)."""

@@ -12,6 +12,8 @@ The tree, each line with what went wrong:
     │   └── DiskFullError     since the disk, or the user's share of it, is full
     ├── RoiError              a region of interest makes no sense, or a format can't hold it
     ├── WorkerError           worker processes could not be started
+    ├── OmeroError            the containers of an OMERO server can't be started, reached or ended
+    ├── ViewerError           a viewer can't be named, started or reached
     └── LifecycleError        a call that the state of the object does not allow
 """
 
@@ -71,6 +73,18 @@ class RoiError(OpenHCSError):
 
 class WorkerError(OpenHCSError):
     """The worker processes of a run could not be started."""
+
+
+class OmeroError(OpenHCSError):
+    """The containers of an OMERO server: no Docker, a port that is taken, no answer in time."""
+
+
+class ViewerError(OpenHCSError):
+    """A viewer can't be named, started or reached; `log` is the end of its log, empty when there is none."""
+
+    def __init__(self, message: str, log: str = "") -> None:
+        super().__init__(message)
+        self.log = log
 
 
 class LifecycleError(OpenHCSError):

@@ -1,4 +1,4 @@
-"""How much memory the work on one well takes at most, guessed before any pixel is read; and what the machine has.
+"""How much memory the work on one well takes at most, guessed before any pixel is read.
 
 The rule, per well, for images of one size (the header of one image tells it):
 
@@ -13,8 +13,6 @@ With the built-in functions that is 15 to 25 % more than is measured. A function
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-import psutil
 
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import ImageError
@@ -54,11 +52,6 @@ def estimate(header: ImageHeader, kept: int, largest_group: int) -> int:
     between = kept * (max(header.dtype.itemsize, _KEPT_BYTES) + _LABEL_BYTES)
     stack = largest_group * (header.dtype.itemsize + _DOUBLE_BYTES)
     return _PROCESS_BYTES + pixels * (between + stack + _WORKING_PLANES * _DOUBLE_BYTES)
-
-
-def available_bytes() -> int:
-    """What processes of this machine can still take without swapping."""
-    return int(psutil.virtual_memory().available)
 
 
 def in_gigabytes(size: int) -> str:

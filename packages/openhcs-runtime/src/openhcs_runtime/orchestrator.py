@@ -27,6 +27,7 @@ from openhcs_runtime.plan import CompiledPlate
 from openhcs_runtime.plates import Plate, open_plate
 from openhcs_runtime.progress import WellProgress, report_plate
 from openhcs_runtime.results import PlateResult, overall_status
+from openhcs_runtime.viewing.tally import ViewTally
 from zmqruntime.execution import Task, current_task, local_task
 from zmqruntime.messages import LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
 
@@ -208,10 +209,11 @@ class PipelineOrchestrator:
         ended = finished_wells(output_dir, compiled.wells) if resume else {}
         for well in ended:
             WellProgress(task, well, [step.name for step in compiled.job.steps]).axis_completed(_KEPT)
+        tally = ViewTally(task)
         waiting = [plan for plan in compiled.wells if plan.well not in ended]
         if waiting:
             executor = self._executor_for(compiled)
-            ended |= {result.well: result for result in executor.run(task, compiled.job, waiting)}
+            ended |= {result.well: result for result in executor.run(task, compiled.job, waiting, tally.take)}
         wells = tuple(ended[well] for well in sorted(ended, key=well_position))
         tables, failure = {}, ""
         try:
@@ -229,6 +231,7 @@ class PipelineOrchestrator:
             objects=tables.get("objects", ""),
             error=failure,
             elapsed_s=time.monotonic() - started,
+            viewed=tally.end(),
         )
         _write_provenance(task, provenance.ended(result), output_dir)
         return result

@@ -7,6 +7,7 @@ from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.config import ExecutionMode, ImageFormat
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.plates.base import ImageRef, PlateFormat
+from openhcs_runtime.viewing.target import ViewTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class PlateJob:
     therefore are part of output names. folders: of each step, where its labels, images and regions go below `labels/`,
     `images/` and `rois/` ("" is right there). modules_dir: the folder of the pipeline file, for its imports; "" is
     none. parquet: write tables as Parquet, too. image_format: of the images of steps. channel_names: those that the
-    plate says.
+    plate says. view: where to show what appears.
     """
 
     plate_format: PlateFormat
@@ -45,6 +46,7 @@ class PlateJob:
     parquet: bool = False
     image_format: ImageFormat = ImageFormat.TIFF
     channel_names: tuple[tuple[int, str], ...] = ()
+    view: ViewTarget | None = None
 
 
 @dataclass(frozen=True, slots=True)

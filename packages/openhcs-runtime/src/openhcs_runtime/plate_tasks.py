@@ -46,9 +46,9 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The payload of a submission: run this pipeline over that plate.
 
     ``source`` is the text of a pipeline file and ``source_name`` what error messages call it. A whole configuration
-    given here takes the place of the pipeline's own; ``num_workers``, ``dask``, ``output_dir`` and ``pattern``
-    override one setting of whichever holds. Relative paths are relative to ``base_dir``. ``source_dir`` is the folder
-    of the pipeline file, from which it may import modules; empty when there is no file.
+    given here takes the place of the pipeline's own; ``num_workers``, ``dask``, ``view``, ``output_dir`` and
+    ``pattern`` override one setting of whichever holds. Relative paths are relative to ``base_dir``. ``source_dir`` is
+    the folder of the pipeline file, from which it may import modules; empty when there is no file.
 
     ``action``: run it, or only see whether it could be run. ``resume``: keep the wells that an earlier run into the
     same folder has finished. ``expected_signature``: refuse to run when images, pipeline or settings are no longer
@@ -66,6 +66,7 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     output_dir: str | None = None
     base_dir: str = ""
     pattern: str | None = None
+    view: str | None = None
     action: TaskAction = TaskAction.RUN
     resume: bool = False
     compile_artifact_id: str = ""
@@ -76,7 +77,8 @@ class CompileReport(msgspec.Struct, frozen=True, kw_only=True):
     """The result of an execution that only compiled: nothing stands in the way of a run.
 
     ``compile_artifact_id`` is the id of that execution; runs are submitted by it. ``wells`` are those that would be
-    worked on, ``incomplete_wells`` those of them that lack images, ``warnings`` what is odd about the plate.
+    worked on, ``incomplete_wells`` those of them that lack images, ``warnings`` what is odd about the plate;
+    ``memory_per_well_bytes`` is the most that the work on a well takes, 0 where that is not known.
     """
 
     compile_artifact_id: str
@@ -87,6 +89,7 @@ class CompileReport(msgspec.Struct, frozen=True, kw_only=True):
     incomplete_wells: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
     workers: int = 1
+    memory_per_well_bytes: int = 0
     warnings: tuple[str, ...] = ()
 
 

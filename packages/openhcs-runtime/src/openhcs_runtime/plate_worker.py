@@ -93,6 +93,8 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
         global_config = dataclasses.replace(global_config, num_workers=task.num_workers)
     if task.dask is not None:
         global_config = dataclasses.replace(global_config, dask=task.dask)
+    if task.view is not None:
+        global_config = dataclasses.replace(global_config, view=task.view)
     pipeline_config = task.pipeline_config or pipeline.pipeline_config or PipelineConfig()
     output_dir = task.output_dir or pipeline_config.output_dir
     if output_dir is not None:
@@ -127,6 +129,7 @@ def _report(execution_id: str, plate: Plate, compiled: CompiledPlate) -> Compile
         incomplete_wells=tuple(plan.well for plan in compiled.wells if plan.missing),
         steps=tuple(step.name for step in compiled.job.steps),
         workers=compiled.workers,
+        memory_per_well_bytes=compiled.memory_per_well_bytes,
         warnings=tuple(problem.message for problem in plate.problems),
     )
 

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from openhcs_runtime.viewing.target import ViewCounts
+
 
 class ResultStatus(StrEnum):
     """How a well or a plate ended."""
@@ -47,6 +49,7 @@ class PlateResult:
     status: complete when every well is; cancelled when the run was; failed otherwise, the other wells being done.
     measurements, objects: paths of the plate's tables, empty where there is nothing to measure.
     error: what went wrong besides the wells (the tables could not be written), else empty.
+    viewed: what became of the images that were sent to a viewer; None where there was none.
     """
 
     status: ResultStatus
@@ -58,6 +61,7 @@ class PlateResult:
     objects: str = ""
     error: str = ""
     elapsed_s: float = 0.0
+    viewed: ViewCounts | None = None
 
     @property
     def counts(self) -> dict[str, int]:

@@ -24,15 +24,18 @@ from openhcs_runtime.plan import PlateJob, WellPlan
 from openhcs_runtime.plates import ImageRef, read_image
 from openhcs_runtime.progress import WellProgress
 from openhcs_runtime.results import ResultStatus, WellResult
+from openhcs_runtime.viewing.feed import ViewerFeed
 from zmqruntime.execution import TaskCancelled, current_task
 from zmqruntime.execution.usage import UsageMeter
 from zmqruntime.messages import ProgressStatus
 
 
-def run_well(job: PlateJob, plan: WellPlan, meter: UsageMeter | None = None) -> WellResult:
+def run_well(
+    job: PlateJob, plan: WellPlan, meter: UsageMeter | None = None, feed: ViewerFeed | None = None
+) -> WellResult:
     """Work on one well in the current task and say how it ended; a failure is in the result, never raised.
 
-    meter: measures this process, where the well has it to itself.
+    meter: measures this process, where the well has it to itself. feed: shows what the well makes, where it is wanted.
 
     Cancelling is seen before each step and each pattern group. What was written before stays.
     """
@@ -40,7 +43,7 @@ def run_well(job: PlateJob, plan: WellPlan, meter: UsageMeter | None = None) -> 
     progress = WellProgress(current_task(), plan.well, [step.name for step in job.steps])
     if meter is not None:
         meter.begin()
-    run = _WellRun(job, plan, progress, meter)
+    run = _WellRun(job, plan, progress, meter, feed)
     try:
         progress.check_cancelled()
         progress.axis_started()
@@ -59,11 +62,19 @@ def run_well(job: PlateJob, plan: WellPlan, meter: UsageMeter | None = None) -> 
 class _WellRun:
     """The state of one well between its steps: an image is a file until a step has touched it."""
 
-    def __init__(self, job: PlateJob, plan: WellPlan, progress: WellProgress, meter: UsageMeter | None) -> None:
+    def __init__(
+        self,
+        job: PlateJob,
+        plan: WellPlan,
+        progress: WellProgress,
+        meter: UsageMeter | None,
+        feed: ViewerFeed | None,
+    ) -> None:
         self._job = job
         self._plan = plan
         self._progress = progress
         self._meter = meter
+        self._feed = feed
         self._output = Path(job.output_dir)
         self._images: dict[ImageKey, ImageRef | NDArray[Any]] = {image.key: image for image in plan.images}
         self._labels: dict[ImageKey, NDArray[Any]] = {}
@@ -124,6 +135,8 @@ class _WellRun:
             self._progress.check_cancelled()
             result = self._run_group(group, calls)
             self._write(result, self._job.folders[index], images=step.materialize and not as_zarr)
+            if self._feed is not None:
+                self._feed.show(self._job, index, result)
             if as_zarr:
                 made.add(result)
             self._take_over(group, result, keep_images=not is_last, keep_labels=keep_labels)
@@ -133,6 +146,8 @@ class _WellRun:
         if not keep_labels:
             self._labels.clear()
         self._progress.step_completed()
+        if self._feed is not None:
+            self._feed.tell()
 
     def _calls(self, step: FunctionStep, group: PatternGroup) -> tuple[FunctionCall, ...]:
         return step.calls_for(group.value(step.group_by) if step.group_by else None)

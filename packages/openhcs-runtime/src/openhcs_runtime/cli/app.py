@@ -8,10 +8,22 @@ from typing import Annotated
 
 import typer
 
-from openhcs_runtime.cli import attending, commands, results
+from openhcs_runtime.cli import attending, commands, omero, results
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
 from openhcs_runtime.cli.interrupts import Interrupts
-from openhcs_runtime.cli.options import DaskCluster, Host, ImagePattern, Json, OutputFolder, PipelineFile, Port, Workers
+from openhcs_runtime.cli.options import (
+    DaskCluster,
+    Host,
+    ImagePattern,
+    Json,
+    OutputFolder,
+    PipelineFile,
+    Port,
+    View,
+    ViewComponents,
+    Workers,
+    read_components,
+)
 from openhcs_runtime.cli.output import Output
 
 __all__ = ["app", "main"]
@@ -161,6 +173,8 @@ def run(
     workers: Workers = None,
     dask: DaskCluster = None,
     pattern: ImagePattern = None,
+    view: View = None,
+    view_components: ViewComponents = None,
     compiled: Annotated[
         str | None, typer.Option(metavar="ID", help="Run what was compiled before, instead of a plate that is named.")
     ] = None,
@@ -178,6 +192,10 @@ def run(
       openhcs-runtime run /data/plate7 --pipeline segment.py --output /data/out --workers 8
       openhcs-runtime run demo --json > result.json
       openhcs-runtime run /data/plate7 --dask tcp://scheduler:8786
+      openhcs-runtime run demo --view napari --view-components site=layer
+
+    A viewer shows what the last step makes, and all labels, regions and objects; or what steps with stream=True make.
+    It never holds up the run, and stays open after it.
 
     A pipeline file is Python that defines pipeline_steps, a list of FunctionStep; optionally global_config and
     pipeline_config:
@@ -192,12 +210,15 @@ def run(
     """
     place = commands.Place(port, host)
     if compiled is not None:
-        if plate or pipeline or output or workers or dask or pattern:
+        if plate or pipeline or output or workers or dask or pattern or view:
             raise typer.BadParameter("--compiled names all there is to run: leave out PLATE and the other options")
         return commands.run_compiled(place, compiled, as_json=as_json)
     if plate is None:
         raise typer.BadParameter("name the folder of a plate, or --compiled ID")
-    options = commands.RunOptions(plate, pipeline, output, workers, place, pattern, dask)
+    if view_components and not view:
+        raise typer.BadParameter("--view-components needs a viewer: add --view napari or --view fiji")
+    components = read_components(view_components)
+    options = commands.RunOptions(plate, pipeline, output, workers, place, pattern, dask, view, components)
     return commands.run_plate(options, as_json=as_json)
 
 
@@ -272,6 +293,10 @@ def serve(port: Port = 7777, host: Host = None, as_json: Json = False) -> int:
     \b
       openhcs-runtime serve
       openhcs-runtime serve --port 7800 --host 127.0.0.1
+      openhcs-runtime serve --host 0.0.0.0
+
+    With --host 0.0.0.0, or an address of this machine, it also listens to other machines. All is encrypted, and a
+    client whose key is not known here gets no answer. What is to be typed there and here is printed.
     """
     return commands.serve(commands.Place(port, host), as_json=as_json)
 
@@ -330,3 +355,4 @@ def stop(port: Port = 7777, host: Host = None, as_json: Json = False) -> int:
 
 attending.register(app)
 results.register(app)
+omero.register(app)

@@ -1,4 +1,4 @@
-"""What can be typed about runs that are under way or have ended: watch, logs, history."""
+"""What can be typed about runs that are under way or have ended: watch, tui, logs, history."""
 
 from typing import Annotated
 
@@ -15,11 +15,18 @@ Execution = Annotated[str, typer.Argument(metavar="ID", help="An execution, or h
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("watch")(watch)
+    app.command("tui")(tui)
     app.command("logs")(logs)
     app.command("history")(history)
 
 
-def watch(execution_id: Execution, port: Port = 7777, host: Host = None, as_json: Json = False) -> int:
+def watch(
+    execution_id: Execution,
+    as_plate: Annotated[bool, typer.Option("--tui", help="As the plate view of the command tui.")] = False,
+    port: Port = 7777,
+    host: Host = None,
+    as_json: Json = False,
+) -> int:
     """Watch a run to its end, as run shows it.
 
     Ctrl-C leaves, and the run goes on.
@@ -28,7 +35,30 @@ def watch(execution_id: Execution, port: Port = 7777, host: Host = None, as_json
       openhcs-runtime watch 4f2a91
       openhcs-runtime watch 4f2a91 --host 192.168.1.20
     """
+    if as_plate:
+        return commands.view_plate(commands.Place(port, host), execution_id, as_json=as_json)
     return commands.watch(commands.Place(port, host), execution_id, as_json=as_json)
+
+
+def tui(
+    execution_id: Annotated[
+        str | None,
+        typer.Argument(metavar="[ID]", help="An execution, or how its id begins; the one that runs without it."),
+    ] = None,
+    port: Port = 7777,
+    host: Host = None,
+    as_json: Json = False,
+) -> int:
+    """Show the wells of a run as a grid, live.
+
+    Arrow keys select a well and show its steps and error, c cancels it, q leaves; the run goes on. Needs the extra
+    tui.
+
+    \b
+      openhcs-runtime tui
+      openhcs-runtime tui 4f2a91 --host 192.168.1.20
+    """
+    return commands.view_plate(commands.Place(port, host), execution_id, as_json=as_json)
 
 
 def logs(

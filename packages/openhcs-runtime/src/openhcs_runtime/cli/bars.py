@@ -8,13 +8,13 @@ from rich.text import Text
 from openhcs_runtime.cli.board import Board, BoardView, Stage, WellState, WellView
 from openhcs_runtime.cli.wording import duration, plural, rough_duration
 
-__all__ = ["BoardBars", "bars", "chosen_wells"]
+__all__ = ["WELL_STYLES", "BoardBars", "bars", "chosen_wells", "plate_text", "well_text"]
 
 _BAR_WIDTH = 30
-_KEPT_LINES = 5
-"""Lines of the screen that are not for wells: the plate, the rest in words, and what was printed before."""
+_KEPT_LINES = 6
+"""Lines of the screen that are not for wells: the plate, the viewer, the rest in words, and what was printed before."""
 
-_STYLES = {
+WELL_STYLES = {
     WellState.WAITING: "dim",
     WellState.RUNNING: "cyan",
     WellState.COMPLETE: "green",
@@ -42,16 +42,18 @@ def bars(view: BoardView, height: int) -> RenderableType:
     table.add_column(no_wrap=True, justify="right", width=5)
     table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     for well in shown:
-        style = _STYLES[well.state]
+        style = WELL_STYLES[well.state]
         bar = ProgressBar(
             total=1, completed=well.fraction, style="bar.back", complete_style=style, finished_style=style
         )
-        table.add_row(well.well, bar, _percent(well.fraction), Text(_well_text(well), style=style))
+        table.add_row(well.well, bar, _percent(well.fraction), Text(well_text(well), style=style))
     complete = ProgressBar(total=1, completed=view.fraction, complete_style="bold blue", finished_style="bold green")
     if not view.wells and view.stage is not Stage.ENDED:
         complete = ProgressBar(pulse=True)
     percent = _percent(view.fraction) if view.wells else ""
     table.add_row(Text("Plate", style="bold"), complete, percent, Text(plate_text(view)))
+    if view.viewer:
+        table.add_row(Text("Viewer", style="bold"), "", "", Text(view.viewer))
     hidden = [] if view.stage is Stage.ENDED else [well for well in view.wells if well not in shown]
     return Group(Text(_hidden_text(hidden), style="dim"), table) if hidden else table
 
@@ -83,7 +85,8 @@ def plate_text(view: BoardView) -> str:
     return ", ".join(parts)
 
 
-def _well_text(well: WellView) -> str:
+def well_text(well: WellView) -> str:
+    """How far the well is, in words."""
     match well.state:
         case WellState.RUNNING if well.step_name:
             return f"{well.step_name} (step {well.step_index + 1} of {well.total_steps})"

@@ -1,10 +1,12 @@
 """What is known of a run while it goes on: events go in, a frozen view of plate and wells comes out."""
 
 import enum
+import math
 import threading
 import time
 from dataclasses import dataclass, replace
 
+from openhcs_runtime.viewing.target import VIEWER_STEP
 from zmqruntime.messages import (
     Event,
     ExecutionStatus,
@@ -80,6 +82,8 @@ class BoardView:
     wells: tuple[WellView, ...]
     elapsed: float
     warnings: tuple[str, ...]
+    viewer: str = ""
+    """How far the viewer is, in words; empty where there is none."""
 
     @property
     def fraction(self) -> float:
@@ -105,6 +109,23 @@ class BoardView:
         return self.elapsed * (1 - self.fraction) / self.fraction
 
 
+class _Clock:
+    """The server's clock by the times in its events, so that who begins to watch late sees since when a run goes on."""
+
+    def __init__(self) -> None:
+        self._told = -math.inf
+        self._heard_at = 0.0
+
+    def hear(self, timestamp: float) -> None:
+        """Take in the time of an event; events come late, never early."""
+        if timestamp > self.now():
+            self._told, self._heard_at = timestamp, time.monotonic()
+
+    def now(self) -> float:
+        """Seconds since the epoch, as far as events have told."""
+        return self._told + time.monotonic() - self._heard_at
+
+
 class Board:
     """Takes the events of one execution in their order; any thread may look."""
 
@@ -113,17 +134,20 @@ class Board:
         self._stage = Stage.QUEUED
         self._wells: dict[str, WellView] = {}
         self._warnings: list[str] = []
+        self._viewer = ""
+        self._clock = _Clock()
         self._began: float | None = None
         self._ended: float | None = None
 
     def take(self, event: Event) -> None:
         """Take in one event."""
         with self._lock:
+            self._clock.hear(event.timestamp)
             match event:
                 case ProgressUpdate():
                     self._take_progress(event)
                 case StateChange():
-                    self._take_status(event.execution.status)
+                    self._take_status(event.execution.status, event.timestamp)
                 case LogLine(level=level, text=text):
                     if level in _LOUD and len(self._warnings) < _MOST_WARNINGS:
                         self._warnings.append(text)
@@ -131,28 +155,32 @@ class Board:
     def note_status(self, status: ExecutionStatus) -> None:
         """Take in a status that no event tells: of a run without a server."""
         with self._lock:
-            self._take_status(status)
+            now = time.time()
+            self._clock.hear(now)
+            self._take_status(status, now)
 
     def view(self) -> BoardView:
         """The run as it is now."""
         with self._lock:
-            until = time.monotonic() if self._ended is None else self._ended
-            elapsed = 0.0 if self._began is None else until - self._began
-            return BoardView(self._stage, tuple(self._wells.values()), elapsed, tuple(self._warnings))
+            until = self._clock.now() if self._ended is None else self._ended
+            elapsed = 0.0 if self._began is None else max(0.0, until - self._began)
+            return BoardView(self._stage, tuple(self._wells.values()), elapsed, tuple(self._warnings), self._viewer)
 
-    def _take_status(self, status: ExecutionStatus) -> None:
+    def _take_status(self, status: ExecutionStatus, timestamp: float) -> None:
         match status:
             case ExecutionStatus.QUEUED:
                 self._stage = Stage.QUEUED
             case ExecutionStatus.RUNNING:
-                self._stage, self._began = Stage.LOADING, time.monotonic()
+                self._stage, self._began, self._ended = Stage.LOADING, timestamp, None
             case ExecutionStatus.CANCELLING:
                 self._stage = Stage.CANCELLING
             case _:
-                self._stage, self._ended = Stage.ENDED, time.monotonic()
+                self._stage, self._ended = Stage.ENDED, timestamp
 
     def _take_progress(self, update: ProgressUpdate) -> None:
-        if update.phase is ProgressPhase.INIT:
+        if update.step_name == VIEWER_STEP and not update.axis_id:
+            self._viewer = update.message or ""
+        elif update.phase is ProgressPhase.INIT:
             self._go_on(Stage.INIT)
         elif update.phase is ProgressPhase.COMPILE:
             self._go_on(Stage.STARTING if update.status is ProgressStatus.COMPLETED else Stage.COMPILE)

@@ -21,6 +21,7 @@ from zmqruntime.exceptions import (
 )
 from zmqruntime.execution import ExecutionClient
 from zmqruntime.messages import ErrorCode
+from zmqruntime.security import KeyStore
 from zmqruntime.transport import is_listening
 
 __all__ = ["Place", "attached", "clear_errors", "connected", "full_id", "no_server"]
@@ -64,8 +65,8 @@ def attached(place: Place) -> Iterator[ExecutionClient | None]:
     with clear_errors(client), contextlib.closing(_Closing(client)):
         try:
             client.connect(_CONNECT_SECONDS)
-        except PortInUseError:
-            raise
+        except PortInUseError as error:
+            raise _unanswered(place, error) from error
         except ConnectionFailedError:
             yield None
             return
@@ -82,6 +83,8 @@ def connected(place: Place) -> Iterator[ZMQExecutionClient]:
         except KeyboardInterrupt as error:
             what = f"left at once; if a server was starting, 'openhcs-runtime stop{place.options}' ends it"
             raise interrupted(what) from error
+        except PortInUseError as error:
+            raise _unanswered(place, error) from error
         yield client
 
 
@@ -104,6 +107,23 @@ class _Closing:
 def no_server(place: Place) -> str:
     """The words for it."""
     return f"no server runs on port {place.port}" + (f" of {place.host}" if place.host else "")
+
+
+def _unanswered(place: Place, error: PortInUseError) -> Exception:
+    """Something listens on another machine that gives no answer: most often it does not know our key."""
+    if place.is_local:
+        return error
+    app, key = OPENHCS_CONFIG.app_name, KeyStore(OPENHCS_CONFIG).client().public.decode()
+    return CommandError(
+        ErrorKind.REFUSED,
+        f"what listens on port {place.port} of {place.host} does not answer; if it is a server of {app}, then",
+        ExitCode.FAILED,
+        [
+            f"it may not know our key; type there: zmqruntime keys admit --app {app} -- NAME '{key}'",
+            f"or its key is not the one that is known here; compare the two that 'zmqruntime keys show --app {app}' "
+            "shows there and here",
+        ],
+    )
 
 
 @contextlib.contextmanager

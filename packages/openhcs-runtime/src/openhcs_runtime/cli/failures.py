@@ -39,6 +39,8 @@ class ErrorKind(enum.StrEnum):
     TASK = "task"
     """The pipeline's run ended in a way that is nobody's input: the message says which."""
     WORKERS = "workers"
+    VIEWER = "viewer"
+    OMERO = "omero"
     WELLS_FAILED = "wells_failed"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"

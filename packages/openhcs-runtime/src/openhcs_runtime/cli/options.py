@@ -6,8 +6,22 @@ from typing import Annotated
 import typer
 
 from openhcs_runtime.config import AUTO, is_dask_address
+from openhcs_runtime.exceptions import ViewerError
+from openhcs_runtime.viewing.target import ViewTarget
 
-__all__ = ["DaskCluster", "Host", "ImagePattern", "Json", "OutputFolder", "PipelineFile", "Port", "Workers"]
+__all__ = [
+    "DaskCluster",
+    "Host",
+    "ImagePattern",
+    "Json",
+    "OutputFolder",
+    "PipelineFile",
+    "Port",
+    "View",
+    "ViewComponents",
+    "Workers",
+    "read_components",
+]
 
 
 def _check_workers(text: str | None) -> str | None:
@@ -20,6 +34,27 @@ def _check_dask(text: str | None) -> str | None:
     if text is None or is_dask_address(text):
         return text
     raise typer.BadParameter(f"{text!r} is neither 'local' nor an address like tcp://host:8786")
+
+
+def _check_view(text: str | None) -> str | None:
+    try:
+        return None if text is None else str(ViewTarget.parse(text))
+    except ViewerError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _check_components(text: str | None) -> str | None:
+    if text is not None:
+        read_components(text)
+    return text
+
+
+def read_components(text: str | None) -> dict[str, str]:
+    """What `--view-components` says, by component. Raises typer.BadParameter."""
+    pairs = [pair.strip().partition("=") for pair in (text or "").split(",") if pair.strip()]
+    if any(not name or not mode for name, _, mode in pairs):
+        raise typer.BadParameter(f"{text!r} is not of the form channel=layer,site=slider")
+    return {name.strip(): mode.strip() for name, _, mode in pairs}
 
 
 Port = Annotated[
@@ -53,6 +88,23 @@ DaskCluster = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+View = Annotated[
+    str | None,
+    typer.Option(
+        metavar="VIEWER",
+        callback=_check_view,
+        help="Show images as they appear: napari, fiji, napari:PORT, or HOST:PORT of a viewer elsewhere.",
+    ),
+]
+ViewComponents = Annotated[
+    str | None,
+    typer.Option(
+        metavar="C=MODE,...",
+        callback=_check_components,
+        help="What well, site, channel, z_index, timepoint become in a viewer that is started: slider or layer in "
+        "napari; window, channel, slice or frame in Fiji.",
+    ),
+]
 ImagePattern = Annotated[
     str | None,
     typer.Option(metavar="REGEX", help="What the names of TIFF files say; the format is found out without it."),

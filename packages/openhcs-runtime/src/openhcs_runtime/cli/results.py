@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from openhcs_runtime.cli import commands
-from openhcs_runtime.cli.options import Json
+from openhcs_runtime.cli.options import Json, ViewComponents, read_components
+from openhcs_runtime.exceptions import ViewerError
+from openhcs_runtime.viewing.target import ViewTarget
 
 __all__ = ["register"]
 
@@ -26,6 +28,45 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("export-roi")(export_roi)
     app.command("heatmap")(heatmap)
+    app.command("view")(view)
+
+
+class ViewedKind(enum.StrEnum):
+    """What view can show; the names are those of PictureKind, whose module loads image libraries."""
+
+    PLATE = "plate"
+    IMAGES = "images"
+    LABELS = "labels"
+    REGIONS = "regions"
+
+
+def view(
+    results: Results,
+    viewer: Annotated[
+        str, typer.Option("--view", metavar="VIEWER", help="napari, fiji, napari:PORT, or HOST:PORT.")
+    ] = "napari",
+    view_components: ViewComponents = None,
+    only: Annotated[
+        list[ViewedKind] | None, typer.Option("--only", help="Only this; may be given several times.")
+    ] = None,
+    wells: Annotated[str | None, typer.Option(metavar="W,W", help="Only these wells, e.g. A01,B06.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Show what a run has left in a viewer: the plate's images, labels and regions over them, images of steps.
+
+    The viewer is started when it is not there, and stays open.
+
+    \b
+      openhcs-runtime view demo_results
+      openhcs-runtime view demo_results --view fiji --wells B06 --only labels
+    """
+    try:
+        target = str(ViewTarget.parse(viewer))
+    except ViewerError as error:
+        raise typer.BadParameter(str(error)) from error
+    names = [name.strip() for name in wells.split(",") if name.strip()] if wells else []
+    kinds = [kind.value for kind in only or ()]
+    return commands.view_results(results, target, read_components(view_components), kinds, names, as_json=as_json)
 
 
 def export_roi(

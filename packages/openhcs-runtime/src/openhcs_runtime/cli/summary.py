@@ -81,6 +81,8 @@ def print_summary(execution: PlateExecution) -> None:
     tables = [Path(path).name for path in (plate.measurements, plate.objects) if path]
     if tables:
         table.add_row("Tables", ", ".join(tables))
+    if plate.viewed is not None:
+        table.add_row("Viewer", str(plate.viewed))
     console.print()
     console.print(table)
     if plate.wells_with(ResultStatus.FAILED):

@@ -115,7 +115,8 @@ class PlainLines:
         share = view.done * _PLAIN_SHARES // max(1, len(view.wells))
         if view.stage is not Stage.ENDED and (share > self._share or time.monotonic() - self._last > _PLAIN_SECONDS):
             self._share, self._last = share, time.monotonic()
-            self._write(f"Plate {int(view.fraction * 100):3d} %  {plate_text(view)}")
+            viewer = f"; viewer {view.viewer}" if view.viewer else ""
+            self._write(f"Plate {int(view.fraction * 100):3d} %  {plate_text(view)}{viewer}")
 
     def _tell_failed(self, well: WellView) -> None:
         self._failed.add(well.well)

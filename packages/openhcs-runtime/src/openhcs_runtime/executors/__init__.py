@@ -9,6 +9,7 @@ from openhcs_runtime.executors.processes import NANNY, ProcessExecutor, warm_up
 from openhcs_runtime.executors.threads import ThreadExecutor
 from openhcs_runtime.plan import PlateJob, WellPlan
 from openhcs_runtime.results import WellResult
+from openhcs_runtime.viewing.tally import OnViewed
 from zmqruntime.execution import Task
 
 __all__ = ["WellExecutor", "make_executor", "warm_up", "warm_up_for"]
@@ -17,7 +18,7 @@ __all__ = ["WellExecutor", "make_executor", "warm_up", "warm_up_for"]
 class WellExecutor(Protocol):
     """Works on wells, each taken by whichever worker is free. May be used for one run after the other, then closed."""
 
-    def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan]) -> Iterator[WellResult]:
+    def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan], on_viewed: OnViewed) -> Iterator[WellResult]:
         """One result per plan, in the order in which they end.
 
         Wells that the task says are cancelled are not begun. Raises WorkerError when no worker can be started.

@@ -27,6 +27,8 @@ from openhcs_runtime.pipeline.packing import pack_job
 from openhcs_runtime.plan import PlateJob, WellPlan
 from openhcs_runtime.progress import WellProgress
 from openhcs_runtime.results import ResultStatus, WellResult
+from openhcs_runtime.viewing.tally import OnViewed
+from openhcs_runtime.viewing.target import ViewCounts
 from zmqruntime.codec import Decoder
 from zmqruntime.execution import Task
 from zmqruntime.messages import LogLine, ProgressStatus
@@ -52,9 +54,9 @@ class DaskExecutor:
         self._stack = contextlib.ExitStack()
         weakref.finalize(self, self._stack.close)
 
-    def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan]) -> Iterator[WellResult]:
+    def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan], on_viewed: OnViewed) -> Iterator[WellResult]:
         """One result per plan, in the order in which they end. Raises WorkerError when there is no scheduler."""
-        run = _Run(self._connected(), self._address, task, job, plans, self._workers)
+        run = _Run(self._connected(), self._address, task, job, plans, self._workers, on_viewed)
         self._runs.add(run)
         try:
             with task.on_cancel(run.stop):
@@ -120,7 +122,14 @@ class _Run:
     """One run: sleeps until there is news."""
 
     def __init__(
-        self, client: Client, address: str, task: Task, job: PlateJob, plans: Sequence[WellPlan], limit: int
+        self,
+        client: Client,
+        address: str,
+        task: Task,
+        job: PlateJob,
+        plans: Sequence[WellPlan],
+        limit: int,
+        on_viewed: OnViewed,
     ) -> None:
         self.id = f"openhcs-{secrets.token_hex(8)}"
         self._client = client
@@ -130,6 +139,7 @@ class _Run:
         self._packed = pack_job(job)
         self._steps = tuple(step.name for step in job.steps)
         self._limit = limit
+        self._on_viewed = on_viewed
         self._waiting = deque(plans)
         self._open: dict[str, _OpenWell] = {}
         self._news: SimpleQueue[_News] = SimpleQueue()
@@ -176,8 +186,11 @@ class _Run:
             if self._open:
                 self._client.cancel([well.future for well in self._open.values()])
                 self._client.run(stop_wells, self.id, None, on_error="ignore")
-            if self._stopped or self._open:
-                self._client.run(forget_run, self.id, on_error="ignore")
+            if self._stopped or self._open or self._job.view is not None:
+                viewed: dict[str, ViewCounts | None] = self._client.run(forget_run, self.id, on_error="ignore")
+                for worker, counts in viewed.items():
+                    if counts is not None:
+                        self._on_viewed(worker, counts)
         if self._has_lost:
             remove_leftovers(Path(self._job.output_dir))
 
@@ -242,6 +255,8 @@ class _Run:
                 self._task.send_line(report.level, report.logger, report.text)
             else:
                 self._task.send_progress(report)
+        if news.viewed is not None:
+            self._on_viewed(news.worker, news.viewed)
         if news.result is not None:
             del self._open[news.well]
             yield news.result

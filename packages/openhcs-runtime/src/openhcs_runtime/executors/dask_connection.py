@@ -60,6 +60,8 @@ def _local_cluster(workers: int, loop: IOLoop) -> Iterator[LocalCluster]:
     settings = {
         "temporary-directory": folder,
         "distributed.worker.multiprocessing-method": start_method(),
+        "distributed.worker.profile.enabled": False,
+        "distributed.scheduler.work-stealing": False,
         "distributed.scheduler.allowed-failures": RETRIES,
         "distributed.scheduler.worker-saturation": 1.0,  # a well waits at the scheduler, not behind one that may crash
     }

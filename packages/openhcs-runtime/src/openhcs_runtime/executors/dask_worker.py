@@ -4,6 +4,7 @@ So the worker need not reach the client's machine. Each well is a part of a task
 execution's id: `current_task()` works in it at any depth, also in processes that it starts.
 """
 
+import asyncio
 import contextlib
 import functools
 import secrets
@@ -25,6 +26,8 @@ from openhcs_runtime.pipeline.packing import PackedJob, load_job
 from openhcs_runtime.plan import PlateJob, WellPlan
 from openhcs_runtime.progress import WellProgress
 from openhcs_runtime.results import WellResult
+from openhcs_runtime.viewing.feed import ViewerFeed
+from openhcs_runtime.viewing.target import ViewCounts
 from zmqruntime.codec import encode
 from zmqruntime.execution import Task
 from zmqruntime.execution.hub import TaskHub
@@ -58,7 +61,10 @@ class DaskWell:
 
 
 class WellNews(Message, frozen=True, kw_only=True, tag="well_news"):
-    """What an attempt at a well says, in order. The first message has no reports, the last one has the result."""
+    """What an attempt at a well says, in order. The first message has no reports, the last one has the result.
+
+    viewed: what became of all that the worker has shown in this run so far, where there is a viewer.
+    """
 
     run_id: str
     well: str
@@ -66,6 +72,7 @@ class WellNews(Message, frozen=True, kw_only=True, tag="well_news"):
     worker: str
     reports: list[ProgressUpdate | LogLine]
     result: WellResult | None = None
+    viewed: ViewCounts | None = None
 
 
 def work(well: DaskWell) -> None:
@@ -74,8 +81,9 @@ def work(well: DaskWell) -> None:
     line = _Line(worker, well)
     with line.task() as task, wells_here().listed(well, line.attempt, task):
         line.send([])
-        result = _work(well, task, worker.state.nthreads)
-    line.send([], result)
+        feed = wells_here().feed(well.run_id)
+        result = _work(well, task, worker.state.nthreads, feed)
+    line.send([], result, feed.counts)
 
 
 def stop_wells(run_id: str, axis_id: str | None) -> list[str]:
@@ -83,9 +91,13 @@ def stop_wells(run_id: str, axis_id: str | None) -> list[str]:
     return wells_here().stop(run_id, axis_id)
 
 
-def forget_run(run_id: str) -> None:
-    """A run has ended: what was asked to stop need not be known any more."""
-    wells_here().forget(run_id)
+async def forget_run(run_id: str) -> ViewCounts | None:
+    """A run has ended: what was asked to stop need not be known any more. Gives what was shown of it, if anything."""
+    feed = wells_here().forget(run_id)
+    if feed is None:
+        return None
+    await asyncio.to_thread(feed.close)
+    return feed.counts if feed.counts.sent else None
 
 
 @functools.cache
@@ -113,6 +125,7 @@ class WellsHere:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._runs: dict[str, _RunHere] = {}
+        self._feeds: dict[str, ViewerFeed] = {}
         self._printing = contextlib.ExitStack()
 
     @contextlib.contextmanager
@@ -136,6 +149,14 @@ class WellsHere:
                 if not any(run.under_way for run in self._runs.values()):
                     self._printing.close()
 
+    def feed(self, run_id: str) -> ViewerFeed:
+        """What shows the wells of a run here; those of runs that nobody said have ended make room for it."""
+        with self._lock:
+            others = [known for known in self._feeds if known != run_id and not self._is_at_work(known)]
+            for known in others:
+                self._feeds.pop(known).close()
+            return self._feeds.setdefault(run_id, ViewerFeed())
+
     def stop(self, run_id: str, axis_id: str | None) -> list[str]:
         """See `stop_wells`."""
         with self._lock:
@@ -145,12 +166,17 @@ class WellsHere:
                 task.request_cancel(axis_id)
             return [well for well, _ in run.under_way.values()]
 
-    def forget(self, run_id: str) -> None:
-        """See `forget_run`."""
+    def forget(self, run_id: str) -> ViewerFeed | None:
+        """See `forget_run`; gives what has shown its wells, for the caller to close."""
         with self._lock:
-            run = self._runs.get(run_id)
-            if run is not None and not run.under_way:
-                del self._runs[run_id]
+            if self._is_at_work(run_id):
+                return None
+            self._runs.pop(run_id, None)
+            return self._feeds.pop(run_id, None)
+
+    def _is_at_work(self, run_id: str) -> bool:
+        run = self._runs.get(run_id)
+        return run is not None and bool(run.under_way)
 
 
 class _Line:
@@ -178,7 +204,9 @@ class _Line:
             loop.stop()
             loop.join()
 
-    def send(self, reports: list[TaskReport], result: WellResult | None = None) -> None:
+    def send(
+        self, reports: list[TaskReport], result: WellResult | None = None, viewed: ViewCounts | None = None
+    ) -> None:
         """Send a message after those before."""
         well = self._well
         news = WellNews(
@@ -188,6 +216,7 @@ class _Line:
             worker=self._worker.address,
             reports=reports,
             result=result,
+            viewed=viewed if viewed and viewed.sent else None,
         )
         self._worker.log_event(well.topic, encode(news))
 
@@ -205,15 +234,21 @@ class _Line:
         self._flush()
 
 
-def _work(well: DaskWell, task: Task, nthreads: int) -> WellResult:
+def _work(well: DaskWell, task: Task, nthreads: int, feed: ViewerFeed) -> WellResult:
     if part_mtime_ns(well.output_dir, well.plan.well) != well.part_mtime_ns:
         # An earlier attempt of this run was done, and its worker lost before anybody knew.
         for result in finished_wells(Path(well.output_dir), [well.plan]).values():
             WellProgress(task, well.plan.well, well.steps).axis_completed()
             return replace(result, reused=False)
     meter = UsageMeter() if nthreads == 1 else None
-    with importable(well.job.modules_dir), threadpoolctl.threadpool_limits(1):
-        return run_loaded(lambda: _job_of(well.run_id, well.job), well.plan, meter)
+    with importable(well.job.modules_dir), _libraries(well.run_id).limit(limits=1):
+        return run_loaded(lambda: _job_of(well.run_id, well.job), well.plan, meter, feed)
+
+
+@functools.lru_cache(maxsize=1)
+def _libraries(_run_id: str) -> threadpoolctl.ThreadpoolController:
+    """The libraries that have threads; looking for them takes five milliseconds, so it is done once for each run."""
+    return threadpoolctl.ThreadpoolController()
 
 
 @functools.lru_cache(maxsize=2)

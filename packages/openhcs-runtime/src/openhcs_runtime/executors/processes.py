@@ -20,6 +20,8 @@ from openhcs_runtime.pipeline.packing import pack_job
 from openhcs_runtime.plan import PlateJob, WellPlan
 from openhcs_runtime.progress import WellProgress
 from openhcs_runtime.results import ResultStatus, WellResult
+from openhcs_runtime.viewing.tally import OnViewed
+from openhcs_runtime.viewing.target import ViewCounts
 from zmqruntime.execution import Task
 from zmqruntime.messages import ProgressStatus
 
@@ -44,7 +46,7 @@ class ProcessExecutor:
         self._failed_starts = 0
         weakref.finalize(self, _end_all, self._workers)
 
-    def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan]) -> Iterator[WellResult]:
+    def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan], on_viewed: OnViewed) -> Iterator[WellResult]:
         """One result per plan, in the order in which they end."""
         link, packed = task.link(), pack_job(job)
         waiting = deque(plans)
@@ -58,10 +60,10 @@ class ProcessExecutor:
                     else:
                         self._drop(worker)
                 for worker in self._wait():
-                    yield from self._hear(task, job, worker, waiting)
+                    yield from self._hear(task, job, worker, waiting, on_viewed)
         finally:
             idle = [worker for worker in self._workers if not worker.plan and worker.ask_to_leave()]
-            stay = [worker for worker in idle if worker.has_left()]
+            stay = [worker for worker in idle if worker.has_left(on_viewed)]
             for worker in [worker for worker in self._workers if worker not in stay]:
                 self._drop(worker)  # when busy, the run was given up: nobody awaits its result any more
 
@@ -81,7 +83,9 @@ class ProcessExecutor:
         busy: dict[Any, _Worker] = {worker.connection: worker for worker in self._workers if worker.plan}
         return [busy[connection] for connection in wait(list(busy))] if busy else []
 
-    def _hear(self, task: Task, job: PlateJob, worker: "_Worker", waiting: deque[WellPlan]) -> Iterator[WellResult]:
+    def _hear(
+        self, task: Task, job: PlateJob, worker: "_Worker", waiting: deque[WellPlan], on_viewed: OnViewed
+    ) -> Iterator[WellResult]:
         try:
             message = worker.connection.recv()
         except (EOFError, OSError):
@@ -89,6 +93,8 @@ class ProcessExecutor:
         if isinstance(message, Ready):
             worker.ready = True
             self._failed_starts = 0
+        elif isinstance(message, ViewCounts):
+            on_viewed(worker.name, message)
         elif isinstance(message, WellResult):
             worker.plan = None
             yield message
@@ -151,12 +157,22 @@ class _Worker:
             return False
         return True
 
-    def has_left(self) -> bool:
+    @property
+    def name(self) -> str:
+        """What tells it apart from all others of this process."""
+        return str(self.process.pid)
+
+    def has_left(self, on_viewed: OnViewed) -> bool:
         """Wait until it has; false when it does not answer."""
         try:
-            return self.connection.poll(_EXIT_SECONDS) and isinstance(self.connection.recv(), Ready)
+            while self.connection.poll(_EXIT_SECONDS):
+                message = self.connection.recv()
+                if not isinstance(message, ViewCounts):
+                    return isinstance(message, Ready)
+                on_viewed(self.name, message)
         except (EOFError, OSError):
-            return False
+            pass
+        return False
 
     def end(self) -> int | None:
         """End the process whatever it does; returns its exit code (negative: the signal)."""

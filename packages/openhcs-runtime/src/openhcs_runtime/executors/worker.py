@@ -12,6 +12,7 @@ from openhcs_runtime.pipeline.neighbours import importable
 from openhcs_runtime.pipeline.packing import PackedJob, unpack_job
 from openhcs_runtime.plan import PlateJob, WellPlan
 from openhcs_runtime.results import ResultStatus, WellResult
+from openhcs_runtime.viewing.feed import ViewerFeed
 from openhcs_runtime.wells import run_well
 from zmqruntime.execution import TaskLink, die_with_parent, join_task
 from zmqruntime.execution.usage import UsageMeter
@@ -56,18 +57,20 @@ def _run_wells(connection: "Connection[object, object]", meter: UsageMeter) -> N
     work = connection.recv()
     if not isinstance(work, WellTask):
         return
-    with join_task(work.link):
+    with join_task(work.link), contextlib.closing(ViewerFeed(connection.send)) as feed:
         while isinstance(work, WellTask):
-            connection.send(_run(work, meter))
+            connection.send(_run(work, meter, feed))
             work = connection.recv()
 
 
-def _run(work: WellTask, meter: UsageMeter) -> WellResult:
+def _run(work: WellTask, meter: UsageMeter, feed: ViewerFeed) -> WellResult:
     with importable(work.job.modules_dir):
-        return run_loaded(lambda: unpack_job(work.job), work.plan, meter)
+        return run_loaded(lambda: unpack_job(work.job), work.plan, meter, feed)
 
 
-def run_loaded(load: Callable[[], PlateJob], plan: WellPlan, meter: UsageMeter | None) -> WellResult:
+def run_loaded(
+    load: Callable[[], PlateJob], plan: WellPlan, meter: UsageMeter | None, feed: ViewerFeed | None = None
+) -> WellResult:
     """Work on one well in the current task; a job that can't be loaded here is a failure of the well."""
     try:
         job = load()
@@ -78,4 +81,4 @@ def run_loaded(load: Callable[[], PlateJob], plan: WellPlan, meter: UsageMeter |
             error=f"the pipeline can't be loaded in a worker process: {type(error).__name__}: {error}",
             traceback=traceback.format_exc(),
         )
-    return run_well(job, plan, meter)
+    return run_well(job, plan, meter, feed)

@@ -20,7 +20,7 @@ class GridOrder(StrEnum):
     """Every second row from the right to the left."""
 
 
-@special_inputs(InputKind.POSITIONS, InputKind.PIXEL_SIZE_UM)
+@special_inputs(InputKind.POSITIONS, InputKind.PIXEL_SIZE_UM, unless="grid")
 @reduces
 def stitch_sites(
     stack: Stack,

@@ -40,11 +40,7 @@ def roi_sources(results: Path, wells: Collection[str] | None = None) -> list[Roi
 
     Raises OutputError when the folder is none of a run, a well is not in it, or there are no regions and no labels.
     """
-    parts = _finished(results)
-    if unknown := sorted(set(wells or ()) - parts.keys()):
-        there = ", ".join(list(parts)[:12]) + (", ..." if len(parts) > 12 else "")
-        raise OutputError(f"no results of well(s) {', '.join(unknown)} in {results} (it has {there})")
-    picked = [part for well, part in parts.items() if wells is None or well in wells]
+    picked = finished_parts(results, wells)
     sources = [source for part in picked for source in _sources(results, part)]
     if not sources:
         raise OutputError(f"the run in {results} has left no labels and no regions: it needs a step that makes some")
@@ -81,13 +77,21 @@ def export_to_file(sources: Sequence[RoiSource], path: Path) -> int:
     return count
 
 
-def _finished(results: Path) -> dict[str, WellPart]:
-    """The parts of the finished wells in plate order."""
+def finished_parts(results: Path, wells: Collection[str] | None = None) -> list[WellPart]:
+    """What these wells (None: all that are finished) have left, in plate order.
+
+    Raises OutputError when the folder is none of a run, or a well is not in it.
+    """
     names = [path.stem for path in (results / "wells").glob("*.json")]
     parts = {name: part for name in names if (part := read_part(results, name)) is not None}
     if not parts:
         raise OutputError(f"{results} has no results of a run: name the folder that a run has written")
-    return dict(sorted(parts.items(), key=lambda entry: well_position(entry[0])))
+    if unknown := sorted(set(wells or ()) - parts.keys()):
+        known = sorted(parts, key=well_position)
+        there = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+        raise OutputError(f"no results of well(s) {', '.join(unknown)} in {results} (it has {there})")
+    picked = [name for name in parts if wells is None or name in wells]
+    return [parts[name] for name in sorted(picked, key=well_position)]
 
 
 def _sources(results: Path, part: WellPart) -> list[RoiSource]:

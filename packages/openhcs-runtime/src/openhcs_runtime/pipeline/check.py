@@ -1,11 +1,14 @@
 """Checks of a pipeline against the images of a plate, without reading any; pure."""
 
+import contextlib
 import importlib
 import inspect
+import os
 import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -71,6 +74,28 @@ def call_problems(call: FunctionCall) -> Iterator[str]:
             if parameter.kind is not inspect.Parameter.VAR_KEYWORD and name not in provided
         )
         yield f"{call.name}: {error} (its arguments: {known or 'none'})"
+    for name, path in _file_arguments(call):
+        if not path.exists():
+            yield f"{call.name}: there is no {path}, which {name} names"
+
+
+def files_of(call: FunctionCall) -> Iterator[tuple[str, os.stat_result]]:
+    """The files that arguments name and that are there: names of the arguments, and what the system says of them."""
+    for name, path in _file_arguments(call):
+        with contextlib.suppress(OSError):
+            yield name, path.stat()
+
+
+def _file_arguments(call: FunctionCall) -> Iterator[tuple[str, Path]]:
+    """The arguments that are paths, or texts where the function says that it takes a path."""
+    parameters: Mapping[str, inspect.Parameter] = {}
+    with contextlib.suppress(TypeError, ValueError):  # some functions written in C don't tell
+        parameters = inspect.signature(call.function).parameters
+    for name, value in call.kwargs.items():
+        declared = str(parameters[name].annotation) if name in parameters else ""
+        takes_path = "PathLike" in declared or "Path" in declared.split(".")
+        if isinstance(value, os.PathLike) or (isinstance(value, str) and takes_path):
+            yield name, Path(value).expanduser()
 
 
 def import_problem(function: StepFunction) -> str | None:

@@ -70,6 +70,8 @@ class FunctionTraits:
     outputs: tuple[OutputKind, ...] = ()
     inputs: tuple[InputKind, ...] = ()
     reduces: bool = False
+    unless: str | None = None
+    """The argument that takes the place of what the engine gives; without it that must be known."""
 
 
 def traits_of(function: StepFunction) -> FunctionTraits:
@@ -88,12 +90,16 @@ def special_outputs(*kinds: OutputKind) -> Callable[[_F], _F]:
     return declare
 
 
-def special_inputs(*kinds: InputKind) -> Callable[[_F], _F]:
-    """Declare that the function takes these keyword arguments from the engine."""
+def special_inputs(*kinds: InputKind, unless: str | None = None) -> Callable[[_F], _F]:
+    """Declare that the function takes these keyword arguments from the engine.
+
+    unless: an argument of the function that makes positions and pixel size unnecessary; where it is not given, a plate
+    that lacks them is refused when the pipeline is compiled. None: the function takes None for what is not known.
+    """
     checked = tuple(InputKind(kind) for kind in kinds)
 
     def declare(function: _F) -> _F:
-        return _with_traits(function, replace(traits_of(function), inputs=checked))
+        return _with_traits(function, replace(traits_of(function), inputs=checked, unless=unless))
 
     return declare
 

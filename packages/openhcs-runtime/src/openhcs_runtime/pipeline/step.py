@@ -53,6 +53,9 @@ class FunctionStep:
     input_source: the images to work on: those of the step before, or the plate's own again.
     enabled: a step that is not is left out.
     materialize: write the images that leave this step, as TIFF, below `<output>/images/`.
+    stream: where the run has a viewer, show what this step makes as it appears: its images, labels, regions and
+        measured objects. When no step says so, the viewer gets labels, regions and objects of all steps, and the images
+        of the last step and of those that are materialized. Changes nothing in the results.
 
     Raises PipelineError, naming the step, when an argument makes no sense by itself.
     """
@@ -65,6 +68,7 @@ class FunctionStep:
     input_source: InputSource = InputSource.PREVIOUS_STEP
     enabled: bool = True
     materialize: bool = False
+    stream: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):

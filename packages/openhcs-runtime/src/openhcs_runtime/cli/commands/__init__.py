@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from openhcs_runtime.cli.commands.following import show_history, show_logs, watch
     from openhcs_runtime.cli.commands.heatmap import draw_plate
     from openhcs_runtime.cli.commands.info import show_plate
+    from openhcs_runtime.cli.commands.omero import OmeroInstance, omero_start, omero_status, omero_stop
     from openhcs_runtime.cli.commands.plates import make_plate
     from openhcs_runtime.cli.commands.run import (
         RunOptions,
@@ -21,15 +22,21 @@ if TYPE_CHECKING:
         run_plate,
     )
     from openhcs_runtime.cli.commands.servers import serve, stop
+    from openhcs_runtime.cli.commands.tui import view_plate
+    from openhcs_runtime.cli.commands.view import view_results
     from openhcs_runtime.cli.connection import Place
 
 _HOMES = {
+    "OmeroInstance": "openhcs_runtime.cli.commands.omero",
     "Place": "openhcs_runtime.cli.connection",
     "RunOptions": "openhcs_runtime.cli.commands.run",
     "cancel": "openhcs_runtime.cli.commands.executions",
     "draw_plate": "openhcs_runtime.cli.commands.heatmap",
     "export_roi": "openhcs_runtime.cli.commands.export_roi",
     "make_plate": "openhcs_runtime.cli.commands.plates",
+    "omero_start": "openhcs_runtime.cli.commands.omero",
+    "omero_status": "openhcs_runtime.cli.commands.omero",
+    "omero_stop": "openhcs_runtime.cli.commands.omero",
     "compile_run": "openhcs_runtime.cli.commands.run",
     "repeat_run": "openhcs_runtime.cli.commands.run",
     "resume_run": "openhcs_runtime.cli.commands.run",
@@ -42,9 +49,12 @@ _HOMES = {
     "watch": "openhcs_runtime.cli.commands.following",
     "show_status": "openhcs_runtime.cli.commands.executions",
     "stop": "openhcs_runtime.cli.commands.servers",
+    "view_plate": "openhcs_runtime.cli.commands.tui",
+    "view_results": "openhcs_runtime.cli.commands.view",
 }
 
 __all__ = [
+    "OmeroInstance",
     "Place",
     "RunOptions",
     "cancel",
@@ -52,6 +62,9 @@ __all__ = [
     "draw_plate",
     "export_roi",
     "make_plate",
+    "omero_start",
+    "omero_status",
+    "omero_stop",
     "repeat_run",
     "resume_run",
     "run_compiled",
@@ -62,6 +75,8 @@ __all__ = [
     "show_plate",
     "show_status",
     "stop",
+    "view_plate",
+    "view_results",
     "watch",
 ]
 

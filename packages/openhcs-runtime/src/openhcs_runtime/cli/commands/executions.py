@@ -23,7 +23,8 @@ def show_status(place: Place, execution_id: str | None, *, as_json: bool) -> int
         if client is None:
             if execution_id is not None:
                 raise nothing_there(place)
-            output.line(f"{no_server(place).capitalize()}; 'openhcs-runtime run PLATE' starts one.")
+            start = "'openhcs-runtime run PLATE'" if place.is_local else "'openhcs-runtime serve --host 0.0.0.0' there"
+            output.line(f"N{no_server(place)[1:]}; {start} starts one.")
             return output.document({"server": None, "executions": []})
         server = msgspec.to_builtins(client.server)
         if execution_id is not None:

@@ -9,10 +9,11 @@ from openhcs_runtime.cli.summary import error_of, print_summary, run_document
 from openhcs_runtime.cli.watching import watching
 from openhcs_runtime.client import PlateExecution
 from zmqruntime.exceptions import ServerLostError
+from zmqruntime.execution import ExecutionClient
 from zmqruntime.execution.logfile import format_line
 from zmqruntime.messages import LogLine
 
-__all__ = ["show_history", "show_logs", "watch"]
+__all__ = ["server_lost", "show_history", "show_logs", "watch"]
 
 
 def watch(place: Place, execution_id: str, *, as_json: bool) -> int:
@@ -30,9 +31,7 @@ def watch(place: Place, execution_id: str, *, as_json: bool) -> int:
         except KeyboardInterrupt:
             raise interrupted(f"left; execution {known} goes on") from None
         except ServerLostError as error:
-            resume = f"'openhcs-runtime resume {known}{place.options}' goes on with it"
-            message = f"the server (process {client.server.pid}) ended during the run; {resume}"
-            raise CommandError(ErrorKind.SERVER_LOST, message, ExitCode.FAILED) from error
+            raise server_lost(client, known, place) from error
     if not as_json:
         print_summary(execution)
     return output.document(run_document(execution, board.view()), error_of(execution))
@@ -66,3 +65,10 @@ def show_history(place: Place, limit: int, *, as_json: bool) -> int:
     if not as_json:
         print_table(executions)
     return output.document({"executions": [brief(execution) for execution in executions]})
+
+
+def server_lost(client: ExecutionClient, execution_id: str, place: Place) -> CommandError:
+    """The server ended while somebody looked."""
+    resume = f"'openhcs-runtime resume {execution_id}{place.options}' goes on with it"
+    message = f"the server (process {client.server.pid}) ended during the run; {resume}"
+    return CommandError(ErrorKind.SERVER_LOST, message, ExitCode.FAILED)

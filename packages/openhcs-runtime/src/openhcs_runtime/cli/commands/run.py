@@ -4,8 +4,8 @@ import ast
 import contextlib
 import os
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, inte
 from openhcs_runtime.cli.interrupts import Interrupts, cancelling
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.cli.summary import error_of, kept_text, print_summary, run_document
+from openhcs_runtime.cli.viewer import show_viewer
 from openhcs_runtime.cli.watching import shown, watching
 from openhcs_runtime.cli.wording import plural
 from openhcs_runtime.client import PlateExecution, ZMQExecutionClient, folder_of, read_pipeline_file, rerun_task
@@ -44,6 +45,8 @@ class RunOptions:
     place: Place
     pattern: str | None = None
     dask: str | None = None
+    view: str | None = None
+    components: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ Begin = Callable[[ZMQExecutionClient], Begun]
 def run_plate(options: RunOptions, *, as_json: bool) -> int:
     """Run a pipeline over a plate to its end."""
     task = _task(options)
+    if options.view is not None:
+        show_viewer(options.view, options.components, Output(as_json))
     if not wants_server():
         return _run_here(task, as_json=as_json)
     title = f"Running {options.pipeline or 'the built-in nuclei count'} over {task.plate_path}"
@@ -130,6 +135,10 @@ def compile_run(options: RunOptions, *, as_json: bool) -> int:
     output.line(
         f"{plural(len(report.wells), 'well')}{lacking}; {plural(len(report.steps), 'step')}: {', '.join(report.steps)}"
     )
+    if report.memory_per_well_bytes:
+        output.line(
+            f"{plural(report.workers, 'worker')}, each with up to {report.memory_per_well_bytes / 1e9:.3g} GB of memory"
+        )
     for warning in report.warnings:
         output.line(f"Note: {warning}")
     output.line(f"Results would go to {report.output_dir}")
@@ -239,6 +248,7 @@ def _task(options: RunOptions) -> PlateTask:
         output_dir=str(options.output) if options.output else None,
         base_dir=os.getcwd(),
         pattern=options.pattern,
+        view=options.view,
     )
 
 

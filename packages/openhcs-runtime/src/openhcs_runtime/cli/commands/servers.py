@@ -2,13 +2,16 @@
 
 import ipaddress
 import logging
+import socket
+from collections.abc import Sequence
+from typing import Any
 
 from openhcs_runtime.cli.connection import Place, attached, clear_errors, no_server
-from openhcs_runtime.cli.failures import CommandError, ErrorKind
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
 from openhcs_runtime.server import OpenHCSExecutionServer
 from zmqruntime.identity import ProcessIdentity
+from zmqruntime.security import KeyStore
 from zmqruntime.transport import get_zmq_transport_url
 
 __all__ = ["serve", "stop"]
@@ -16,7 +19,6 @@ __all__ = ["serve", "stop"]
 
 def serve(place: Place, *, as_json: bool) -> int:
     """Run a server in this process until it is told to end."""
-    _refuse_open_host(place)
     output = Output(as_json)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     server = OpenHCSExecutionServer(place.port, host=place.host)
@@ -25,7 +27,9 @@ def serve(place: Place, *, as_json: bool) -> int:
     def announce() -> None:
         output.line(f"Serving on {url}, control port {server.control_port}. Ctrl-C ends it.")
         identity = ProcessIdentity.current()
-        output.document({"port": server.port, "control_port": server.control_port, "url": url, "pid": identity.pid})
+        keys = _tell_keys(place, output)
+        document = {"port": server.port, "control_port": server.control_port, "url": url, "pid": identity.pid}
+        output.document({**document, **keys})
 
     with clear_errors():
         server.serve_forever(on_ready=announce)
@@ -50,17 +54,40 @@ def stop(place: Place, *, as_json: bool) -> int:
     return output.document({"port": place.port, "stopped": True, "pid": pid, "interrupted": interrupted})
 
 
-def _refuse_open_host(place: Place) -> None:
-    """Who can submit a pipeline can run code as this user."""
+def _tell_keys(place: Place, output: Output) -> dict[str, Any]:
+    """How clients on other machines come to talk to this server; nothing where it listens to this machine only."""
+    if not _is_open(place):
+        return {}
+    store, app = KeyStore(OPENHCS_CONFIG), OPENHCS_CONFIG.app_name
+    key, admitted = store.server().public.decode(), sorted(store.admitted())
+    host = place.host if _names_machine(place) else "HOST"
+    there = Place(place.port, host)
+    output.line(f"Clients on other machines are answered if their key is known here; so far: {_listed(admitted)}.")
+    output.line("To let another one in, type once")
+    output.line(f"  there  zmqruntime keys trust --app {app} -- {host} '{key}'")
+    output.line(f"  there  zmqruntime keys show --app {app}")
+    output.line(f"  here   zmqruntime keys admit --app {app} -- NAME 'KEY'")
+    output.line("NAME is what you call it, KEY the client key that it shows.")
+    if host == "HOST":
+        output.line(f"HOST is how it reaches this machine, such as {socket.gethostname()} or an address.")
+    output.line(f"Then 'openhcs-runtime status{there.options}' there shows this server.")
+    return {"server_key": key, "admitted": admitted}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _is_open(place: Place) -> bool:
+    """Whether other machines can reach it."""
     if place.host is None or place.host == "localhost":
-        return
+        return False
     try:
-        is_open = not ipaddress.ip_address(place.host).is_loopback
+        return not ipaddress.ip_address(place.host).is_loopback
     except ValueError:
-        is_open = True
-    if is_open:
-        raise CommandError(
-            ErrorKind.CONFIGURATION,
-            f"--host {place.host} would let everyone who reaches it run code as you; use --host 127.0.0.1, "
-            "and an SSH tunnel from other machines",
-        )
+        return True
+
+
+def _names_machine(place: Place) -> bool:
+    """Whether clients elsewhere reach it by the name that it listens on, which 0.0.0.0 is not."""
+    return place.host not in ("0.0.0.0", "::", "*")

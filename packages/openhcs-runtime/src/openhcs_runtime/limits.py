@@ -1,0 +1,72 @@
+"""What this process may use of the machine: cores and memory, also where a container or a batch system limits them.
+
+Source of the files: the Linux kernel's documents "Control Group v2" and "Memory Resource Controller" (v1).
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import psutil
+
+__all__ = ["available_bytes", "available_cores"]
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_OF_THIS_PROCESS = Path("/proc/self/cgroup")
+
+
+def available_cores(cgroups: Path = _CGROUPS, own: Path = _OF_THIS_PROCESS) -> int:
+    """Cores that this process may use, at least 1: those it is bound to, or fewer where its time is limited."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    shares = [share for folder in _folders(cgroups, own, "") if (share := _core_share(folder / "cpu.max")) is not None]
+    return max(1, min([bound, *(int(share + 0.5) for share in shares)]))
+
+
+def available_bytes(cgroups: Path = _CGROUPS, own: Path = _OF_THIS_PROCESS) -> int:
+    """What processes here can still take without swapping, or without being killed for taking it."""
+    left = [int(psutil.virtual_memory().available)]
+    for folder in _folders(cgroups, own, ""):
+        left += _left(folder / "memory.max", folder / "memory.current", folder / "memory.stat", "inactive_file")
+    for folder in _folders(cgroups / "memory", own, "memory"):
+        left += _left(
+            folder / "memory.limit_in_bytes",
+            folder / "memory.usage_in_bytes",
+            folder / "memory.stat",
+            "total_inactive_file",
+        )
+    return max(0, min(left))
+
+
+def _folders(root: Path, own: Path, controller: str) -> Iterator[Path]:
+    """The group of this process and those around it; a container sees its own as the root."""
+    lines = _text(own).splitlines()
+    paths = [path for line in lines for _, names, path in [line.split(":", 2)] if controller in names.split(",")]
+    for path in paths:
+        inside = PurePosixPath(path.lstrip("/"))
+        for folder in (inside, *inside.parents):
+            yield root / folder
+
+
+def _core_share(path: Path) -> float | None:
+    """From `quota period` in microseconds; None without a limit."""
+    words = _text(path).split()
+    if len(words) != 2 or not all(word.isdigit() for word in words) or not int(words[1]):
+        return None
+    return int(words[0]) / int(words[1])
+
+
+def _left(limit: Path, used: Path, stat: Path, cache: str) -> list[int]:
+    """What a limit leaves; the file cache goes when memory is needed, so it counts as free."""
+    numbers = [_text(path).strip() for path in (limit, used)]
+    if not all(number.isdigit() for number in numbers):
+        return []
+    most, taken = map(int, numbers)
+    cached = [int(line.split()[1]) for line in _text(stat).splitlines() if line.startswith(f"{cache} ")]
+    return [most - max(0, taken - sum(cached))]
+
+
+def _text(path: Path) -> str:
+    with contextlib.suppress(OSError):
+        return path.read_text(encoding="ascii", errors="replace")
+    return ""

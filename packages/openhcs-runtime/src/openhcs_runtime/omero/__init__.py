@@ -1,0 +1,5 @@
+"""An OMERO server in containers on this machine: started, waited for and ended when you say so, never by a run."""
+
+from openhcs_runtime.omero.manager import OmeroInstanceManager
+
+__all__ = ["OmeroInstanceManager"]

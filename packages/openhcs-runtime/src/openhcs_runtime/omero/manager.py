@@ -1,0 +1,148 @@
+"""Starts, awaits and ends an OMERO server in containers."""
+
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from openhcs_runtime.exceptions import OmeroError
+from openhcs_runtime.omero.answering import LOOPBACK, answers
+from openhcs_runtime.omero.compose import Compose
+from zmqruntime.config import TransportMode
+from zmqruntime.identity import describe_port_holder
+from zmqruntime.transport import is_listening
+
+__all__ = ["OmeroInstanceManager"]
+
+_BETWEEN_SECONDS = 0.5
+_ASK_SECONDS = 2.0
+_LOOK_SECONDS = 5.0
+_QUICK_SECONDS = 30.0
+_TAIL_LINES = 30
+_UNUSED = "-"  # the file wants a password for every command, Docker only for the first start
+
+
+class OmeroInstanceManager:
+    """An OMERO server, its database and its web client, as containers that only this machine reaches.
+
+        omero = OmeroInstanceManager(root_password=getpass())
+        omero.start()
+        ...
+        omero.stop()
+
+    Nothing but these calls starts or ends it. It outlives this process; another manager of the same project finds it.
+
+    Args:
+        root_password: of OMERO's user ``root``, set when its data are made at the very first start.
+        port, secure_port, web_port: where the server (plain and TLS) and the web client are published.
+        compose_file: another description of the containers, whose server must be published on ``port``; it may use the
+            variables of ``compose.yaml`` beside this module.
+        project: Docker's name for the set of containers and volumes.
+    """
+
+    def __init__(
+        self,
+        *,
+        root_password: str | None = None,
+        port: int = 4063,
+        secure_port: int = 4064,
+        web_port: int = 4080,
+        compose_file: Path | None = None,
+        project: str = "openhcs-omero",
+    ) -> None:
+        self.port = port
+        self.secure_port = secure_port
+        self.web_port = web_port
+        self._root_password = root_password
+        variables = {
+            "OMERO_ROOT_PASSWORD": root_password or _UNUSED,
+            "OMERO_PORT": str(port),
+            "OMERO_SECURE_PORT": str(secure_port),
+            "OMERO_WEB_PORT": str(web_port),
+        }
+        file = compose_file or Path(__file__).with_name("compose.yaml")
+        self._compose = Compose(file, project, variables)
+
+    def start(self, timeout: float = 600.0) -> None:
+        """Bring the containers up, unless they are, and wait until the server answers.
+
+        The first time the images, some GB, are fetched, and the database is made.
+
+        Args:
+            timeout: seconds for all of it.
+
+        Raises:
+            OmeroError: no password was given; no docker, or it failed; another program has one of the ports; the
+                server did not answer in time, with the end of its log. Containers that were started stay:
+                :meth:`stop` ends them.
+        """
+        if not self._root_password:
+            raise OmeroError("an OMERO server needs a root_password")
+        deadline = time.monotonic() + timeout
+        before = self.running()
+        if not before:
+            self._refuse_taken((self.port, self.secure_port, self.web_port))
+        # Another password would make those that run anew, although only the very first start reads it.
+        self._compose.run("up", "--detach", *(["--no-recreate"] if before else []), timeout=timeout)
+        self._wait(deadline, self.running())
+
+    def wait(self, timeout: float) -> None:
+        """Wait until the server answers, whoever started it.
+
+        Raises:
+            OmeroError: it has not within ``timeout`` seconds, or one of the containers has ended meanwhile; with the
+                end of the log.
+        """
+        self._wait(time.monotonic() + timeout, self.running())
+
+    def is_answering(self) -> bool:
+        """Whether an OMERO server answers on the port, whoever started it."""
+        return answers(self.port, _ASK_SECONDS)
+
+    def stop(self, *, remove_data: bool = False, timeout: float = 120.0) -> None:
+        """End and remove the containers; may be called when there are none.
+
+        Args:
+            remove_data: remove the volumes, too: the database and all images in it.
+            timeout: seconds.
+
+        Raises:
+            OmeroError: docker is not there, or failed.
+        """
+        self._compose.run("down", *(["--volumes"] if remove_data else []), timeout=timeout)
+
+    def running(self) -> frozenset[str]:
+        """The services whose containers run: database, server and web. Raises OmeroError."""
+        listed = self._compose.run("ps", "--services", "--filter", "status=running", timeout=_QUICK_SECONDS)
+        return frozenset(listed.split())
+
+    def _wait(self, deadline: float, services: frozenset[str]) -> None:
+        began = time.monotonic()
+        look_again = began + _LOOK_SECONDS
+        pause = threading.Event()  # never set: nobody tells when a container begins to listen
+        while not self.is_answering():
+            now = time.monotonic()
+            if now >= deadline:
+                self._fail(f"OMERO does not answer on port {self.port} after {now - began:.0f} s")
+            if now >= look_again:
+                look_again = now + _LOOK_SECONDS
+                if ended := services - self.running():
+                    self._fail(f"these containers of OMERO have ended by themselves: {', '.join(sorted(ended))}")
+            pause.wait(min(deadline - now, _BETWEEN_SECONDS))
+
+    def _fail(self, message: str) -> NoReturn:
+        raise OmeroError(f"{message}; its log ends with:\n{self._log_tail()}")
+
+    def _refuse_taken(self, ports: Sequence[int]) -> None:
+        for port in ports:
+            if is_listening(port, LOOPBACK, TransportMode.TCP):
+                holder = describe_port_holder(port)
+                raise OmeroError(f"port {port} is held by {holder}; end it, or choose other ports")
+
+    def _log_tail(self) -> str:
+        try:
+            tail = self._compose.run("logs", "--no-color", "--tail", str(_TAIL_LINES), timeout=_QUICK_SECONDS)
+        except OmeroError as error:
+            return str(error)
+        return tail.rstrip() or "nothing: no container has written a line"

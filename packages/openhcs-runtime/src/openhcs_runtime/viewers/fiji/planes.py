@@ -1,0 +1,80 @@
+"""Arrays made into the planes that ImageJ has: 8 bits, 16 bits, or floats of 32 bits.
+
+| elements | become |
+|---|---|
+| uint8 | 8 bits |
+| bool | 8 bits, 0 and 255, as ImageJ's masks are |
+| uint16 | 16 bits |
+| all other integers and floats | float32; integers beyond 2**24 and doubles are rounded to it |
+| complex | float32, their magnitude |
+
+A window has one kind of elements, the widest that came for it: 8 bits fit into 16, and both exactly into float32.
+"""
+
+from collections.abc import Iterator, Mapping
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zmqruntime.streaming import UnsupportedArrayError
+
+__all__ = ["Element", "fill", "split_planes"]
+
+
+class Element(IntEnum):
+    """The elements of a window by their bits; a wider one holds all values of a narrower one."""
+
+    UINT8 = 8
+    UINT16 = 16
+    FLOAT32 = 32
+
+    @classmethod
+    def of(cls, dtype: np.dtype[Any]) -> "Element":
+        """What an array becomes. Raises UnsupportedArrayError for what is no number."""
+        if dtype.kind not in "buifc":
+            raise UnsupportedArrayError(f"ImageJ shows numbers, not elements of type {dtype}; send a numeric array")
+        if dtype.kind in "bu" and dtype.itemsize <= 2:
+            return cls.UINT8 if dtype.itemsize == 1 else cls.UINT16
+        return cls.FLOAT32
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """As numpy has it, in the byte order of this machine."""
+        return np.dtype({8: np.uint8, 16: np.uint16, 32: np.float32}[self])
+
+
+def split_planes(
+    array: npt.NDArray[Any], metadata: Mapping[str, Any]
+) -> Iterator[tuple[dict[str, int], npt.NDArray[Any]]]:
+    """The planes (Y, X) of an array, each with what it adds to the position.
+
+    An array (..., Y, X) has a plane for every ``z_index`` from 1 on. With ``rgb`` true in the metadata it is
+    (Y, X, 3 or 4), and red, green and blue become channels 1 to 3.
+
+    Raises:
+        UnsupportedArrayError: there is nothing to see in it.
+    """
+    if array.ndim < 2 or not array.size:
+        raise UnsupportedArrayError(f"an image has rows and columns, not the shape {array.shape}")
+    if metadata.get("rgb"):
+        if array.ndim != 3 or array.shape[2] not in (3, 4):
+            raise UnsupportedArrayError(f"an RGB image is (Y, X, 3 or 4), not {array.shape}")
+        yield from (({"channel": number + 1}, array[:, :, number]) for number in range(3))
+    elif array.ndim == 2:
+        yield {}, array
+    else:
+        flat = array.reshape(-1, *array.shape[-2:])
+        yield from (({"z_index": number + 1}, plane) for number, plane in enumerate(flat))
+
+
+def fill(target: npt.NDArray[Any], plane: npt.NDArray[Any]) -> None:
+    """Write a plane (Y, X) into an array of an element's dtype, by the rule above."""
+    if plane.dtype.kind == "b":
+        np.multiply(plane, 255, out=target, casting="unsafe")
+    elif plane.dtype.kind == "c":
+        np.copyto(target, np.abs(plane), casting="unsafe")
+    else:
+        with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite, as a cast makes it
+            np.copyto(target, plane, casting="unsafe")

@@ -1,0 +1,186 @@
+"""The Fiji viewer: what producers send, shown in ImageJ."""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openhcs_runtime.viewers.fiji.imagej import ImageJ
+from openhcs_runtime.viewers.fiji.java import find_installation, start_java
+from openhcs_runtime.viewers.fiji.layout import Axis, Layout, Windows
+from openhcs_runtime.viewers.fiji.planes import split_planes
+from openhcs_runtime.viewers.fiji.regions import (
+    Outline,
+    label_outlines,
+    outlines_of_points,
+    outlines_of_shapes,
+)
+from openhcs_runtime.viewers.fiji.screen import Screen, Window
+from zmqruntime import ConfigurationError, Shape, TransportMode, ZMQConfig
+from zmqruntime.streaming import DisplayItem, Fate, Position, StreamingVisualizerServer, ViewerPort
+
+__all__ = ["MEMORY_BUDGET", "FijiViewerServer"]
+
+_log = logging.getLogger(__name__)
+
+MEMORY_BUDGET = 2 * 1024**3
+_HEAP_BESIDES = (
+    2 * 1024**3
+)  # taken only as needed: what ImageJ needs itself, and the pictures that it draws of large planes
+_MAX_WINDOWS = 24
+
+
+class FijiViewerServer(StreamingVisualizerServer):
+    """Shows images as hyperstacks in ImageJ, plain or Fiji; labels, shapes, points and ROIs over them.
+
+    It has to be the only one of its process, and the process ends when the user quits ImageJ. Images are
+    acknowledged as displayed when ImageJ has drawn them, or has them in a part of a stack that is not in view.
+
+    The metadata of images: ``colormap`` (a colour's name, or ``#rrggbb``), ``contrast_limits`` (two numbers),
+    ``pixel_size`` (micrometres, one number or rows and columns), ``z_step`` (micrometres), ``rgb`` (the last axis is
+    red, green, blue), ``kind`` (``"labels"`` shows the outlines of a label image). Of shapes, points, ROIs: ``color``.
+
+    Args:
+        port: the data port.
+        host: an address to bind TCP to.
+        transport_mode: IPC or TCP.
+        config: what the viewer and its producers agree on.
+        windows: what gets a window: each well, each site, or all together one.
+        axes: components that go elsewhere than ``windows`` says, for example ``{"site": "slice"}``.
+        memory_budget: bytes that planes and regions may take in ImageJ; past it, the oldest go, counted in the log.
+        max_windows: as many open by themselves; images for more are kept, and shown when they are navigated to.
+        fiji: the folder of a Fiji, or Maven coordinates for pyimagej; by default what FIJI_HOME says.
+        jar: the file of a plain ImageJ; by default what IJ_JAR says, or where systems put it.
+    """
+
+    viewer_type = "fiji"
+
+    def __init__(
+        self,
+        port: int = ViewerPort.FIJI,
+        *,
+        host: str | None = None,
+        transport_mode: TransportMode | None = None,
+        config: ZMQConfig | None = None,
+        windows: Windows | str = Windows.WELL,
+        axes: Mapping[str, Axis | str] = MappingProxyType({}),
+        memory_budget: int = MEMORY_BUDGET,
+        max_windows: int = _MAX_WINDOWS,
+        fiji: str | None = None,
+        jar: str | None = None,
+    ) -> None:
+        super().__init__(port, host=host, transport_mode=transport_mode, config=config)
+        try:
+            self._layout = Layout.of(Windows(windows), {name: Axis(axis) for name, axis in axes.items()})
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{error}: windows are {', '.join(Windows)}; components go to {', '.join(Axis)}"
+            ) from error
+        self._memory_budget = memory_budget
+        self._max_windows = max_windows
+        self._installation = find_installation(fiji, jar)
+        self._waiting: list[tuple[Fate, set[Window]]] = []
+        self._reported_drops = 0
+        self._lock = threading.Lock()
+        """Held by whoever uses the screen: our own thread, or a menu's."""
+
+    def on_open(self, stack: contextlib.ExitStack) -> None:
+        """Start ImageJ; only then is there anything that could display."""
+        start_java(self._installation, self._memory_budget + _HEAP_BESIDES)
+        self._ij = ImageJ()
+        self._screen = Screen(self._ij, self._layout, self._memory_budget, self._max_windows)
+        self._ij.on_quit(self._on_quit)
+        self._ij.add_menu("Stream", {"Open all windows": self._on_reopen})
+        stack.callback(self._ij.dispose_all)
+        super().on_open(stack)
+
+    # --- what comes in, on the display thread ------------------------------------------------------------------------
+
+    def display_batch(self, items: Sequence[DisplayItem]) -> None:
+        """Take in all that waited, then draw once."""
+        with self._lock:
+            for item in items:
+                self.display(item)
+            self._draw()
+
+    def display_image(self, image_data: npt.NDArray[Any], metadata: dict[str, Any]) -> None:
+        """Put an image into its hyperstack, or the outlines of labels over it."""
+        layer, position = metadata["layer_name"], metadata["position"]
+        if metadata.get("kind") == "labels":
+            windows: set[Window] = set()
+            for more, plane in split_planes(image_data, {}):
+                rows, columns = plane.shape
+                place = {**position, **more}
+                windows |= self._screen.put_regions(label_outlines(plane), layer, place, metadata, (rows, columns))
+            self._wait_for(windows)
+        else:
+            self._wait_for(self._screen.put_image(image_data, layer, position, metadata))
+
+    def display_points(
+        self, points: npt.NDArray[Any], features: dict[str, list[Any]], metadata: dict[str, Any]
+    ) -> None:
+        """Show points as one multi-point ROI; ImageJ has no place for their features."""
+        self._show_regions(outlines_of_points(points, metadata["layer_name"]), metadata)
+
+    def display_shapes(self, shapes: list[Shape], metadata: dict[str, Any]) -> None:
+        """Show shapes as ROIs."""
+        self._show_regions(outlines_of_shapes(shapes), metadata)
+
+    def display_rois(self, rois: list[bytes], names: list[str], metadata: dict[str, Any]) -> None:
+        """Show ImageJ's own ROIs."""
+        padded = [*names, *[""] * len(rois)]
+        self._show_regions([Outline(data, name) for data, name in zip(rois, padded, strict=False)], metadata)
+
+    def clear(self, layer_name: str | None) -> None:
+        """Close all windows, or remove one layer."""
+        self._draw()
+        self._screen.clear(layer_name)
+
+    def navigate(self, position: Position) -> None:
+        """Bring the window of a position to the front, and its sliders to it."""
+        self._draw()
+        self._screen.navigate(position)
+
+    def take_screenshot(self) -> npt.NDArray[np.uint8]:
+        """The image in the window that is in front, as large as it is on the screen, with what is over it."""
+        self._draw()
+        return self._screen.picture()
+
+    # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _show_regions(self, outlines: list[Outline], metadata: dict[str, Any]) -> None:
+        self._wait_for(self._screen.put_regions(outlines, metadata["layer_name"], metadata["position"] or {}, metadata))
+
+    def _wait_for(self, windows: set[Window]) -> None:
+        self._waiting.append((self.defer_ack(), windows))
+
+    def _draw(self) -> None:
+        failed = self._screen.draw()
+        waiting, self._waiting = self._waiting, []
+        for fate, windows in waiting:
+            reason = next((failed[window] for window in windows if window in failed), None)
+            if reason is None:
+                fate.displayed()
+            else:
+                fate.failed(reason)
+        dropped = self._screen.dropped
+        if dropped >= 2 * self._reported_drops and dropped:
+            self._reported_drops = dropped
+            _log.warning("%d planes or sets of regions so far were dropped: the memory budget is used up", dropped)
+
+    def _on_quit(self) -> None:
+        """On ImageJ's thread, which must not wait for ours."""
+        _log.info("ImageJ was closed by its user")
+        threading.Thread(target=self.close, name="quit", daemon=True).start()
+
+    def _on_reopen(self) -> None:
+        threading.Thread(target=self._reopen, name="reopen", daemon=True).start()
+
+    def _reopen(self) -> None:
+        with self._lock:
+            self._screen.reopen()

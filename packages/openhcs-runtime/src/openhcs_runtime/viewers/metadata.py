@@ -1,0 +1,123 @@
+"""What producers say of an image besides its pixels, read into one typed value; the same keys in every viewer."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Appearance", "Kind", "colour_of", "display_range", "read_appearance"]
+
+_NAMES = MappingProxyType(
+    {
+        "gray": 0xFFFFFF,
+        "grey": 0xFFFFFF,
+        "grays": 0xFFFFFF,
+        "white": 0xFFFFFF,
+        "red": 0xFF0000,
+        "green": 0x00FF00,
+        "blue": 0x0000FF,
+        "cyan": 0x00FFFF,
+        "magenta": 0xFF00FF,
+        "yellow": 0xFFFF00,
+        "orange": 0xFF8000,
+    }
+)
+_SAMPLES = 16_384
+_LOW_PERCENT, _HIGH_PERCENT = 0.1, 99.9
+
+
+class Kind(StrEnum):
+    """What is shown."""
+
+    IMAGE = "image"
+    LABELS = "labels"
+    SHAPES = "shapes"
+    POINTS = "points"
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """How something is to look; None where the producer does not care, or said what makes no sense.
+
+    kind: `LABELS` of a label image, else `IMAGE`.
+    colormap: a name, for viewers that know more colours than those of :func:`colour_of`.
+    colour: 0xRRGGBB of `colormap` or `color`.
+    contrast_limits: the values that are black and brightest.
+    pixel_size: micrometres, rows and columns.
+    z_step: micrometres.
+    rgb: the last axis is red, green and blue.
+    """
+
+    kind: Kind = Kind.IMAGE
+    colormap: str | None = None
+    colour: int | None = None
+    contrast_limits: tuple[float, float] | None = None
+    pixel_size: tuple[float, float] | None = None
+    z_step: float | None = None
+    rgb: bool = False
+
+
+def read_appearance(metadata: Mapping[str, Any]) -> Appearance:
+    """The metadata of an image, of shapes or of points. Unknown keys are not looked at."""
+    colormap = metadata.get("colormap") or metadata.get("color")
+    limits = _pair(metadata.get("contrast_limits"), may_be_one=False)
+    size = _pair(metadata.get("pixel_size"))
+    step = _pair(metadata.get("z_step"))
+    return Appearance(
+        kind=Kind.LABELS if metadata.get("kind") == Kind.LABELS else Kind.IMAGE,
+        colormap=colormap if isinstance(colormap, str) else None,
+        colour=colour_of(colormap),
+        contrast_limits=limits if limits is not None and limits[0] < limits[1] else None,
+        pixel_size=size if size is not None and min(size) > 0 else None,
+        z_step=step[0] if step is not None and step[0] > 0 else None,
+        rgb=bool(metadata.get("rgb")),
+    )
+
+
+def colour_of(name: object) -> int | None:
+    """0xRRGGBB of a name or of ``#rrggbb``; None for what is neither."""
+    if not isinstance(name, str):
+        return None
+    if name.startswith("#") and len(name) == 7:
+        try:
+            return int(name[1:], 16)
+        except ValueError:
+            return None
+    return _NAMES.get(name.lower())
+
+
+def display_range(plane: npt.NDArray[Any]) -> tuple[float, float]:
+    """From black to white for a plane (Y, X) of which nobody said it: all of 8 bits, 0 and 1 of booleans, else where
+    all but a few pixels are (0.1 and 99.9 percent of some of them).
+    """
+    if plane.dtype.kind == "b":
+        return 0.0, 1.0
+    if plane.dtype == np.uint8:
+        return 0.0, 255.0
+    step = max(1, int((plane.size / _SAMPLES) ** 0.5))
+    sample = plane[::step, ::step]
+    if sample.dtype.kind == "c":
+        sample = np.abs(sample)
+    values = sample.astype(np.float64).ravel()
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return 0.0, 1.0
+    low, high = np.percentile(values, (_LOW_PERCENT, _HIGH_PERCENT)).tolist()
+    if plane.dtype.kind in "iu":
+        low, high = float(np.floor(low)), float(np.ceil(high))
+    return low, high if high > low else low + 1.0
+
+
+def _pair(value: object, *, may_be_one: bool = True) -> tuple[float, float] | None:
+    """Two finite numbers, or one number twice; None for anything else."""
+    numbers = [value, value] if may_be_one and not isinstance(value, list | tuple) else value
+    if not isinstance(numbers, list | tuple) or len(numbers) != 2:
+        return None
+    if not all(isinstance(one, int | float) and math.isfinite(one) for one in numbers):
+        return None
+    return float(numbers[0]), float(numbers[1])

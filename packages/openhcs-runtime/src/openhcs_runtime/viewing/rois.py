@@ -1,0 +1,53 @@
+"""Regions of interest as what travels to a viewer: shapes, and a plane of labels for those that are masks."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openhcs_runtime.rois import Mask, NapariShapeType, Roi, to_napari
+from zmqruntime import Shape
+from zmqruntime.messages import ShapeKind
+
+__all__ = ["mask_labels", "shapes_of"]
+
+_KINDS = {
+    NapariShapeType.POLYGON: ShapeKind.POLYGON,
+    NapariShapeType.PATH: ShapeKind.POLYLINE,
+    NapariShapeType.ELLIPSE: ShapeKind.ELLIPSE,
+    NapariShapeType.RECTANGLE: ShapeKind.RECTANGLE,
+    NapariShapeType.LINE: ShapeKind.LINE,
+    NapariShapeType.POINTS: ShapeKind.POINTS,
+}
+
+
+def shapes_of(rois: Iterable[Roi]) -> list[Shape]:
+    """All regions but the masks, with their names and the numbers of their objects as properties."""
+    return [_shape(roi) for roi in rois if not isinstance(roi, Mask)]
+
+
+def mask_labels(rois: Iterable[Roi], shape: tuple[int, int]) -> NDArray[np.int32] | None:
+    """The masks as labels of an image of that shape (Y, X); None when there is none.
+
+    Each has the number of its object, or its place in the list from 1; the later one wins where two overlap.
+    """
+    masks = [(place, roi) for place, roi in enumerate(rois, start=1) if isinstance(roi, Mask)]
+    if not masks:
+        return None
+    labels = np.zeros(shape, np.int32)
+    for place, mask in masks:
+        top, left = max(0, mask.top), max(0, mask.left)
+        room = labels[top:, left:]
+        seen = mask.pixels[top - mask.top :, left - mask.left :][: room.shape[0], : room.shape[1]]
+        room[: seen.shape[0], : seen.shape[1]][seen] = mask.label or place
+    return labels
+
+
+def _shape(roi: Roi) -> Shape:
+    drawn = to_napari(roi)
+    properties: dict[str, str | int | float | bool] = {}
+    if drawn.label:
+        properties["label"] = drawn.label
+    if drawn.name:
+        properties["name"] = drawn.name
+    return Shape(kind=_KINDS[drawn.shape_type], coordinates=drawn.data.tolist(), properties=properties)

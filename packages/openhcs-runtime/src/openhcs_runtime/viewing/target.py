@@ -1,0 +1,84 @@
+"""Where the images of a run are to be shown, and how many were; loads neither a viewer nor an image library."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Self
+
+from openhcs_runtime.exceptions import ViewerError
+
+__all__ = ["VIEWER_STEP", "ViewCounts", "ViewTarget", "ViewerKind"]
+
+VIEWER_STEP: Final = "viewer"
+"""Step name of the progress that tells how far a viewer is; its axis is empty, since it concerns the whole plate."""
+
+_PORTS = range(1, 64536)
+_FORM = "napari, fiji, napari:PORT or fiji:PORT for a viewer of this machine, HOST:PORT for one elsewhere"
+
+
+class ViewerKind(StrEnum):
+    """The programs that show images."""
+
+    NAPARI = "napari"
+    FIJI = "fiji"
+
+
+_USUAL_PORTS = {ViewerKind.NAPARI: 5555, ViewerKind.FIJI: 5565}
+
+
+@dataclass(frozen=True, slots=True)
+class ViewTarget:
+    """One viewer, by its data port.
+
+    host: of a viewer that is reached over TCP; None is one of this machine and user.
+    kind: which program it is, where one is to be started; None for one that somebody else has started.
+    """
+
+    port: int
+    host: str | None = None
+    kind: ViewerKind | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From `napari`, `fiji`, either with a port of its own (`napari:5600`), or `HOST:PORT`. Raises ViewerError."""
+        name, _, number = text.strip().rpartition(":") if ":" in text else (text.strip(), "", "")
+        kind = next((kind for kind in ViewerKind if kind == name.lower()), None)
+        if kind is not None and ":" not in text:
+            return cls(_USUAL_PORTS[kind], kind=kind)
+        host = name.removeprefix("[").removesuffix("]")
+        if not (host and re.fullmatch(r"\d{1,5}", number) and int(number) in _PORTS):
+            raise ViewerError(f"{text!r} is no viewer: {_FORM} (ports up to {_PORTS[-1]})")
+        return cls(int(number), kind=kind) if kind is not None else cls(int(number), host)
+
+    def __str__(self) -> str:
+        if self.kind is not None:
+            usual = self.port == _USUAL_PORTS[self.kind]
+            return self.kind.value if usual else f"{self.kind.value}:{self.port}"
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class ViewCounts:
+    """What became of all that was sent to a viewer; the rest of `sent` waits or is on its way.
+
+    skipped: given up for something newer, or since the viewer was not there or not fast enough.
+    """
+
+    sent: int = 0
+    displayed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: "ViewCounts") -> "ViewCounts":
+        return ViewCounts(
+            self.sent + other.sent,
+            self.displayed + other.displayed,
+            self.failed + other.failed,
+            self.skipped + other.skipped,
+        )
+
+    def __str__(self) -> str:
+        parts = [f"displayed {self.displayed:,}/{self.sent:,}"]
+        parts += [f"skipped {self.skipped:,}"] if self.skipped else []
+        parts += [f"failed {self.failed:,}"] if self.failed else []
+        return ", ".join(parts)

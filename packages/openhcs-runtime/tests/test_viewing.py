@@ -1,0 +1,240 @@
+"""What a run shows in a viewer while it goes on, with a real viewer on a real socket."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from openhcs_runtime import FunctionStep, GlobalConfig, PipelineConfig, PipelineOrchestrator, builtin_pipeline
+from openhcs_runtime.components import Component, ImageKey
+from openhcs_runtime.exceptions import PipelineError, ViewerError
+from openhcs_runtime.functions import measure_objects, segment_nuclei, subtract_background
+from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
+from openhcs_runtime.results import ResultStatus
+from openhcs_runtime.rois import Mask, Polygon
+from openhcs_runtime.testing import CommandLine
+from openhcs_runtime.viewing import ViewCounts, ViewerKind, ViewTarget
+from openhcs_runtime.viewing.colours import channel_colormap
+from openhcs_runtime.viewing.feed import image_position
+from openhcs_runtime.viewing.launch import open_viewer
+from openhcs_runtime.viewing.rois import mask_labels, shapes_of
+from zmqruntime import Shape
+from zmqruntime.messages import ShapeKind
+from zmqruntime.streaming import StreamingVisualizerServer
+
+PORT = 5601
+VIEW = f"fiji:{PORT}"
+
+
+class Viewer(StreamingVisualizerServer):
+    """Keeps what it is to show."""
+
+    def __init__(self) -> None:
+        super().__init__(PORT, config=OPENHCS_CONFIG)
+        self.images: dict[tuple[str, str], dict[str, Any]] = {}
+        self.points: dict[tuple[str, str], dict[str, list[Any]]] = {}
+        self.changed = threading.Condition()
+
+    def display_image(self, image_data: NDArray[Any], metadata: dict[str, Any]) -> None:
+        key = metadata["layer_name"], metadata["position"]["well"]
+        with self.changed:
+            self.images[key] = {**metadata, "max": int(image_data.max()), "shape": image_data.shape}
+            self.changed.notify_all()
+
+    def display_points(self, points: NDArray[Any], features: dict[str, list[Any]], metadata: dict[str, Any]) -> None:
+        self.points[metadata["layer_name"], metadata["position"]["well"]] = features
+
+    def display_shapes(self, shapes: list[Shape], metadata: dict[str, Any]) -> None:
+        raise AssertionError("no step makes regions")
+
+
+@pytest.fixture
+def viewer(isolated_home: Path, no_leaks: None) -> Iterator[Viewer]:
+    with Viewer() as viewer:
+        yield viewer
+
+
+STEPS = [
+    FunctionStep(subtract_background, name="Correct", materialize=False),
+    FunctionStep(segment_nuclei, name="Segment"),
+    FunctionStep((measure_objects, {"name": "nuclei"}), name="Measure"),
+]
+
+
+def run(plate: Path, output: Path, steps: Any = None, **settings: Any) -> Any:
+    config = GlobalConfig(**{"num_workers": 2, "view": VIEW, **settings})
+    with PipelineOrchestrator(plate, steps or STEPS, config, PipelineConfig(output_dir=str(output))) as orchestrator:
+        return orchestrator.run()
+
+
+def test_wells_appear_in_the_viewer(viewer: Viewer, new_plate: Callable[..., Path], tmp_path: Path) -> None:
+    result = run(new_plate(wells=4, sites=1), tmp_path / "out", mode="threads")
+    assert result.status is ResultStatus.COMPLETE
+    wells = ["A01", "A02", "A03", "A04"]
+    assert sorted(viewer.images) == sorted((layer, well) for layer in ("Measure", "Segment labels") for well in wells)
+    assert sorted(viewer.points) == [("Measure objects", well) for well in wells]
+    assert viewer.images["Segment labels", "A01"]["kind"] == "labels"
+    assert viewer.images["Segment labels", "A01"]["max"] == len(viewer.points["Measure objects", "A01"]["label"])
+    assert viewer.images["Measure", "A01"]["pixel_size"] == pytest.approx(0.65)
+    assert result.viewed == ViewCounts(sent=12, displayed=12)
+    assert result.to_dict()["viewed"]["displayed"] == 12
+
+
+def test_only_steps_that_say_so_are_shown_when_one_does(
+    viewer: Viewer, new_plate: Callable[..., Path], tmp_path: Path
+) -> None:
+    shown = [FunctionStep(subtract_background, name="Correct", stream=True), *STEPS[1:]]
+    plate = new_plate(wells=1)
+    result = run(plate, tmp_path / "out", shown, mode="threads")
+    assert list(viewer.images) == [("Correct", "A01")]
+    assert result.viewed == ViewCounts(sent=1, displayed=1)
+    without = run(plate, tmp_path / "out", STEPS, mode="threads", view=None)
+    assert (without.signature, without.viewed) == (result.signature, None)
+
+
+def test_a_run_does_not_need_its_viewer(
+    isolated_home: Path, no_leaks: None, new_plate: Callable[..., Path], tmp_path: Path
+) -> None:
+    result = run(new_plate(wells=2), tmp_path / "out", mode="processes")
+    assert result.status is ResultStatus.COMPLETE
+    assert result.viewed.sent == 6
+    assert result.viewed.displayed == 0
+
+
+def test_progress_tells_how_far_the_viewer_is(viewer: Viewer, new_plate: Callable[..., Path], tmp_path: Path) -> None:
+    told: list[tuple[str, dict[str, Any]]] = []
+    with PipelineOrchestrator(
+        new_plate(wells=2),
+        STEPS,
+        GlobalConfig(num_workers=1, mode="threads", view=VIEW),
+        PipelineConfig(output_dir=str(tmp_path / "out")),
+        progress_callback=lambda axis, step, status, more: told.append((step, more)),
+    ) as orchestrator:
+        orchestrator.run()
+    last = [more for step, more in told if step == "viewer"][-1]
+    assert (last["axis_id"], last["completed"], last["total"]) == ("", 6, 6)
+    assert (last["message"], last["status"]) == ("displayed 6/6", "completed")
+
+
+def test_run_and_view_of_the_command_line(
+    shared_command: CommandLine, new_plate: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(shared_command.home))
+    plate = new_plate(wells=2)
+    with Viewer() as viewer:
+        target = f"127.0.0.1:{PORT + 1}"
+        # A viewer of another kind of address than the one that is there: nothing comes, and the run does not mind.
+        lonely = shared_command("run", plate, "--view", target, "--output", tmp_path / "lonely", "--json")
+        assert (lonely.code, viewer.images) == (0, {})
+        assert lonely.document["result"]["viewed"]["displayed"] == 0
+
+        finished = shared_command("run", plate, "--view", VIEW, "--output", tmp_path / "out")
+        assert finished.code == 0, finished.stderr
+        assert "displayed" in finished.stdout
+        assert ("Segment labels", "A02") in viewer.images
+
+        viewer.images.clear()
+        on_dask = shared_command(
+            "run", plate, "--dask", "local", "--view", VIEW, "--output", tmp_path / "dask", "--json"
+        )
+        assert (on_dask.code, on_dask.stderr) == (0, "")
+        viewed = on_dask.document["result"]["viewed"]
+        assert viewed["displayed"] == viewed["sent"] == 6
+        assert ("Segment labels", "A02") in viewer.images
+
+        viewer.images.clear()
+        again = shared_command("view", tmp_path / "out", "--view", VIEW, "--wells", "A02", "--json")
+        assert (again.code, again.document["displayed"]) == (0, 2)
+        assert sorted(viewer.images) == [("labels", "A02"), ("plate", "A02")]
+        nothing = shared_command("view", tmp_path / "out", "--view", VIEW, "--only", "regions")
+        assert nothing.code == 2
+        assert "has no regions to show" in nothing.stderr
+
+
+def test_a_viewer_that_does_not_start_is_a_warning(
+    shared_command: CommandLine, new_plate: Callable[..., Path], tmp_path: Path
+) -> None:
+    shared_command.environment["DISPLAY"] = ":nowhere"
+    shared_command.environment["IJ_JAR"] = str(tmp_path / "missing.jar")
+    finished = shared_command("run", new_plate(wells=1), "--view", "fiji:5602", "--output", tmp_path / "out")
+    assert finished.code == 0, finished.stderr
+    assert "Warning: fiji" in finished.stderr
+    assert "going on without it" in finished.stderr
+    assert "1 complete" in finished.stdout
+
+
+def test_bad_viewers_are_named(shared_command: CommandLine, small_plate: Path) -> None:
+    for arguments, reason in (
+        (("--view", "paint"), "'paint' is no viewer"),
+        (("--view", "host:99999"), "is no viewer"),
+        (("--view-components", "site=layer"), "needs a viewer"),
+        (("--view", "napari", "--view-components", "site=frame"), "site=frame"),
+        (("--view", "napari", "--view-components", "smell=layer"), "no component"),
+        (("--view", "a:5", "--view-components", "site=layer"), "said when it was started"),
+    ):
+        finished = shared_command("run", small_plate, *arguments)
+        assert (finished.code, finished.stdout) == (2, "")
+        assert reason in " ".join(finished.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("napari", ViewTarget(5555, kind=ViewerKind.NAPARI)),
+        ("Fiji", ViewTarget(5565, kind=ViewerKind.FIJI)),
+        ("fiji:5600", ViewTarget(5600, kind=ViewerKind.FIJI)),
+        ("lab-pc:5555", ViewTarget(5555, "lab-pc")),
+        ("[::1]:5555", ViewTarget(5555, "::1")),
+    ],
+)
+def test_targets_are_read(text: str, target: ViewTarget) -> None:
+    assert ViewTarget.parse(text) == target
+    assert ViewTarget.parse(str(target)) == target
+
+
+@pytest.mark.parametrize("text", ["", "paint", ":5", "napari:", "napari:0", "host:70000", "host:x"])
+def test_what_is_no_target(text: str) -> None:
+    with pytest.raises(ViewerError, match="is no viewer: napari, fiji"):
+        ViewTarget.parse(text)
+    with pytest.raises(PipelineError, match="GlobalConfig: view"):
+        GlobalConfig(view=text)
+
+
+def test_a_viewer_elsewhere_is_not_started_from_here() -> None:
+    with pytest.raises(ViewerError, match="start it there"):
+        open_viewer("lab-pc:5555")
+
+
+def test_positions_have_what_tells_images_apart() -> None:
+    key = ImageKey("B06", site=2, channel=1, z_index=0, timepoint=3)
+    named = frozenset({Component.SITE, Component.CHANNEL, Component.Z_INDEX})
+    assert image_position(key, named, {1: "DAPI"}) == {"well": "B06", "site": 2, "channel": "DAPI"}
+
+
+def test_channels_have_the_colour_of_their_dye() -> None:
+    names = ["Hoechst 33342", "Alexa 488", "TRITC", "Cy5", "Brightfield"]
+    assert [channel_colormap(1, name) for name in names] == ["blue", "green", "red", "magenta", "gray"]
+    assert [channel_colormap(number) for number in (1, 2, 7)] == ["blue", "green", "blue"]
+
+
+def test_regions_travel_as_shapes_and_masks_as_labels() -> None:
+    outline = Polygon(((0, 0), (0, 4), (4, 4)), label=3, name="cell")
+    mask = Mask(-1, 2, np.ones((3, 9), bool), label=7)
+    [shape] = shapes_of([outline, mask])
+    assert (shape.kind, shape.properties) == (ShapeKind.POLYGON, {"label": 3, "name": "cell"})
+    assert shape.coordinates == [[0, 0], [0, 4], [4, 4]]
+    labels = mask_labels([outline, mask], (4, 6))
+    assert labels is not None
+    assert labels.tolist() == [[0, 0, 7, 7, 7, 7], [0, 0, 7, 7, 7, 7], [0] * 6, [0] * 6]
+    assert mask_labels([outline], (4, 6)) is None
+
+
+def test_the_builtin_pipeline_can_be_shown(viewer: Viewer, small_plate: Path, tmp_path: Path) -> None:
+    result = run(small_plate, tmp_path / "out", builtin_pipeline(), mode="threads")
+    assert result.viewed.displayed == result.viewed.sent
+    assert {layer for layer, _ in viewer.images} == {"Measure", "Segment labels"}
+    assert viewer.images["Measure", "A01"]["position"] == {"well": "A01", "site": 2, "channel": "DAPI"}
