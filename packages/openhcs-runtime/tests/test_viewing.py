@@ -131,6 +131,7 @@ def test_run_and_view_of_the_command_line(
         lonely = shared_command("run", plate, "--view", target, "--output", tmp_path / "lonely", "--json")
         assert (lonely.code, viewer.images) == (0, {})
         assert lonely.document["result"]["viewed"]["displayed"] == 0
+        assert "it did not answer" in shared_command("watch", lonely.document["execution_id"]).stdout
 
         finished = shared_command("run", plate, "--view", VIEW, "--output", tmp_path / "out")
         assert finished.code == 0, finished.stderr

@@ -13,6 +13,7 @@ from openhcs_runtime.cli.wording import duration, plural
 from openhcs_runtime.client import PlateExecution
 from openhcs_runtime.plate_tasks import Refusal, RefusalKind
 from openhcs_runtime.results import PlateResult, ResultStatus
+from openhcs_runtime.viewing.target import ViewCounts
 from zmqruntime.messages import ExecutionStatus
 
 __all__ = ["error_of", "kept_text", "print_summary", "run_document"]
@@ -82,7 +83,8 @@ def print_summary(execution: PlateExecution) -> None:
     if tables:
         table.add_row("Tables", ", ".join(tables))
     if plate.viewed is not None:
-        table.add_row("Viewer", str(plate.viewed))
+        silent = plate.viewed.sent and plate.viewed == ViewCounts(plate.viewed.sent)
+        table.add_row("Viewer", f"{plate.viewed}; it did not answer" if silent else str(plate.viewed))
     console.print()
     console.print(table)
     if plate.wells_with(ResultStatus.FAILED):
