@@ -19,19 +19,18 @@ import msgspec
 import zmq
 
 from zmqruntime.codec import Decoder, encode
-from zmqruntime.config import Security, TransportMode, ZMQConfig
+from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import (
     ClosedError,
     ConnectionFailedError,
     MessageError,
-    PortInUseError,
     RequestRefusedError,
     RequestTimeoutError,
     ServerLostError,
 )
-from zmqruntime.identity import ProcessIdentity, describe_port_holder
-from zmqruntime.launch import Lifetime, ServerSpec, start_server_process
-from zmqruntime.lock import FileLock
+from zmqruntime.finding import Address, let_go, seconds_left, silent_server, start_server
+from zmqruntime.identity import ProcessIdentity
+from zmqruntime.launch import Lifetime, ServerSpec
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import (
     HEARTBEAT_TOPIC,
@@ -49,13 +48,7 @@ from zmqruntime.messages import (
 )
 from zmqruntime.security import KeyStore
 from zmqruntime.server import receive_ready
-from zmqruntime.transport import (
-    LOOPBACK,
-    get_default_transport_mode,
-    get_zmq_transport_url,
-    is_listening,
-    prepare_private_dir,
-)
+from zmqruntime.transport import LOOPBACK, get_default_transport_mode
 
 __all__ = ["ClientState", "ZMQClient", "checked"]
 
@@ -108,10 +101,11 @@ class ZMQClient:
     ) -> None:
         self.config = config or ZMQConfig()
         self.port = self.config.default_port if port is None else port
-        self.control_port = self.port + self.config.control_port_offset
         self.transport_mode = transport_mode or (TransportMode.TCP if host else get_default_transport_mode())
         self.host = host or LOOPBACK
         self.persistent = persistent
+        self._address = Address(self.port, self.host, self.transport_mode, self.config)
+        self.control_port = self._address.control_port
         self._state = ClientState.NEW
         self._pid = os.getpid()
         self._lifecycle = threading.RLock()
@@ -161,11 +155,11 @@ class ZMQClient:
             self._ensure_server(deadline)
             self._open()
             try:
-                return self.request(PingRequest(), PongResponse, min(_PING_SECONDS, _left(deadline)))
+                return self.request(PingRequest(), PongResponse, min(_PING_SECONDS, seconds_left(deadline)))
             except (RequestTimeoutError, ServerLostError) as error:
-                is_foreign = self._is_listening() and not self._is_claimed()
+                is_foreign = self._address.is_listening() and not self._address.is_claimed()
                 if is_foreign or time.monotonic() >= deadline:
-                    raise self._silent_server() from error
+                    raise silent_server(self._address) from error
 
     def disconnect(self) -> None:
         """Release the sockets and the thread, and end the server if this client owns it. May be called twice.
@@ -179,7 +173,7 @@ class ZMQClient:
             process, self._process = self._process, None
             self._end_loop()
         if process is not None:
-            _let_go(process)
+            let_go(process)
 
     def __enter__(self) -> Self:
         self.connect()
@@ -216,13 +210,9 @@ class ZMQClient:
             raise RequestTimeoutError(f"server process {server.pid} still runs {timeout:g} s after it agreed to end")
 
     @property
-    def _is_encrypted(self) -> bool:
-        return self.transport_mode is TransportMode.TCP and self.config.security is Security.CURVE
-
-    @property
     def is_local(self) -> bool:
         """Whether the server is on this machine."""
-        return self.transport_mode is TransportMode.IPC or self.host in (LOOPBACK, "localhost", "::1")
+        return self._address.is_local
 
     # --- requests ------------------------------------------------------------------------------------------------
 
@@ -316,50 +306,12 @@ class ZMQClient:
         )
 
     def _ensure_server(self, deadline: float) -> None:
-        if self._is_listening():
-            return
-        spec = self.server_spec()
-        where = get_zmq_transport_url(self.port, self.host, self.transport_mode, self.config)
-        if spec is None or not self.is_local:
-            raise ConnectionFailedError(f"no server listens on {where}; start one there")
-        folder = prepare_private_dir(self.config.home / self.config.ipc_socket_dir)
-        lock = FileLock(folder / f"{self.config.ipc_socket_prefix}-{self.port}.start.lock")
-        if not lock.acquire(timeout=_left(deadline)):
-            raise ConnectionFailedError(f"another client is still starting the server on {where}")
-        try:
-            if not self._is_listening():
-                if self._process is not None:
-                    _let_go(self._process)
-                lifetime = Lifetime.PERSISTENT if self.persistent else Lifetime.OWNED
-                self._process = start_server_process(spec, lifetime, _left(deadline))
-        finally:
-            lock.release()
-
-    def _is_claimed(self) -> bool:
-        """Whether a server of ours holds the port: one that does not answer at once is busy, and worth waiting for."""
-        path = self.config.home / self.config.ipc_socket_dir / f"{self.config.ipc_socket_prefix}-{self.port}.lock"
-        if not (self.is_local and path.exists()):
-            return False
-        lock = FileLock(path)
-        if lock.acquire(timeout=0):
-            lock.release()
-            return False
-        return True
-
-    def _is_listening(self) -> bool:
-        return is_listening(self.control_port, self.host, self.transport_mode, self.config)
-
-    def _silent_server(self) -> ConnectionFailedError:
-        url = get_zmq_transport_url(self.control_port, self.host, self.transport_mode, self.config)
-        if not self._is_listening():
-            return ConnectionFailedError(f"the server on {url} went away while we connected")
-        is_tcp = self.transport_mode is TransportMode.TCP and self.is_local
-        holder = describe_port_holder(self.control_port) if is_tcp else "what listens there"
-        return PortInUseError(
-            f"{url} is taken, but {holder} does not answer as a server of {self.config.app_name}; "
-            "choose another port, or end it yourself if you know it"
-            + ("; if it is one, it does not know this client's key" if self._is_encrypted else "")
-        )
+        lifetime = Lifetime.PERSISTENT if self.persistent else Lifetime.OWNED
+        process = start_server(self._address, self.server_spec(), lifetime, deadline)
+        if process is not None:
+            if self._process is not None:
+                let_go(self._process)
+            self._process = process
 
     # --- I/O thread ----------------------------------------------------------------------------------------------
 
@@ -396,12 +348,12 @@ class ZMQClient:
         sock.linger = _LINGER_MS
         sock.maxmsgsize = self.config.max_message_bytes
         sock.ipv6 = ":" in self.host
-        if self._is_encrypted:
+        if self._address.is_encrypted:
             store = KeyStore(self.config)
             keys = store.client()
             sock.curve_publickey, sock.curve_secretkey = keys.public, keys.secret
             sock.curve_serverkey = store.server_key_for(self.host, self.port, is_local=self.is_local)
-        sock.connect(get_zmq_transport_url(port, self.host, self.transport_mode, self.config))
+        sock.connect(self._address.url(port))
         return sock
 
     def _renew_control(self) -> None:
@@ -539,10 +491,6 @@ class ZMQClient:
             self._state = state
 
 
-def _left(deadline: float) -> float:
-    return max(0.1, deadline - time.monotonic())
-
-
 def checked(response: Response, expect: type[ResponseT]) -> ResponseT:
     """The response, if it is of the type that was expected.
 
@@ -555,17 +503,3 @@ def checked(response: Response, expect: type[ResponseT]) -> ResponseT:
     if isinstance(response, ErrorResponse):
         raise RequestRefusedError(response.code, response.message)
     raise MessageError(ErrorCode.INVALID, f"expected {expect.__name__}, the server sent {type(response).__name__}")
-
-
-def _let_go(process: "subprocess.Popen[bytes]") -> None:
-    """End an owned server by closing its stdin; forget a persistent one."""
-    if process.stdin is None:
-        if process.poll() is None:
-            process.returncode = 0  # it outlives us: keeps Popen from warning of a process that nobody waited for
-        return
-    process.stdin.close()
-    try:
-        process.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
