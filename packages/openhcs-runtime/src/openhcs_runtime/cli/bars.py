@@ -6,7 +6,8 @@ from rich.table import Table
 from rich.text import Text
 
 from openhcs_runtime.cli.board import Board, BoardView, Stage, WellState, WellView
-from openhcs_runtime.cli.wording import duration, plural, rough_duration
+from openhcs_runtime.cli.wording import rough_duration
+from zmqruntime.execution.wording import duration, plural
 
 __all__ = ["WELL_STYLES", "BoardBars", "bars", "chosen_wells", "plate_text", "well_text"]
 

@@ -1,15 +1,15 @@
 """Executions in words and tables."""
 
-import datetime
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from openhcs_runtime.cli.wording import STATUS_STYLES, duration, plural
+from openhcs_runtime.cli.wording import STATUS_STYLES
 from openhcs_runtime.client import PlateExecution
 from openhcs_runtime.results import ResultStatus
+from zmqruntime.execution.wording import duration, moment, plural
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus, PongResponse, StatusResponse
 
 __all__ = ["print_execution", "print_executions", "print_table"]
@@ -48,7 +48,7 @@ def print_table(executions: Sequence[ExecutionSnapshot]) -> None:
         table.add_row(
             execution.execution_id,
             _status(execution),
-            _moment(execution.submitted_at),
+            moment(execution.submitted_at),
             _took(execution),
             execution.plate_id,
         )
@@ -64,10 +64,10 @@ def print_execution(execution: PlateExecution) -> None:
     table.add_row("Execution", execution.execution_id)
     table.add_row("Status", _status(execution))
     table.add_row("Plate", execution.plate_id)
-    table.add_row("Submitted", _moment(execution.submitted_at))
-    for label, moment in (("Started", execution.started_at), ("Ended", execution.ended_at)):
-        if moment is not None:
-            table.add_row(label, _moment(moment))
+    table.add_row("Submitted", moment(execution.submitted_at))
+    for label, when in (("Started", execution.started_at), ("Ended", execution.ended_at)):
+        if when is not None:
+            table.add_row(label, moment(when))
     if execution.cpu_seconds:
         table.add_row("Processor", f"{duration(execution.cpu_seconds)} over all cores")
     if execution.peak_memory_bytes:
@@ -92,9 +92,3 @@ def _took(execution: ExecutionSnapshot) -> str:
     if execution.started_at is None or execution.ended_at is None:
         return ""
     return duration(execution.ended_at - execution.started_at)
-
-
-def _moment(seconds: float) -> str:
-    moment = datetime.datetime.fromtimestamp(seconds)
-    is_today = moment.date() == datetime.datetime.now().date()
-    return moment.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M")

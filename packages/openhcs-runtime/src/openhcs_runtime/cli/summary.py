@@ -9,11 +9,11 @@ from rich.text import Text
 
 from openhcs_runtime.cli.board import BoardView, WellState
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
-from openhcs_runtime.cli.wording import duration, plural
 from openhcs_runtime.client import PlateExecution
 from openhcs_runtime.plate_tasks import Refusal, RefusalKind
 from openhcs_runtime.results import PlateResult, ResultStatus
 from openhcs_runtime.viewing.target import ViewCounts
+from zmqruntime.execution.wording import duration, plural
 from zmqruntime.messages import ExecutionStatus
 
 __all__ = ["error_of", "kept_text", "print_summary", "run_document"]

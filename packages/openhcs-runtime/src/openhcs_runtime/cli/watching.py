@@ -10,9 +10,9 @@ from rich.live import Live
 
 from openhcs_runtime.cli.bars import BoardBars, plate_text
 from openhcs_runtime.cli.board import Board, Stage, WellState, WellView
-from openhcs_runtime.cli.wording import plural
 from zmqruntime.exceptions import ZMQRuntimeError
 from zmqruntime.execution import ExecutionClient
+from zmqruntime.execution.wording import plural
 from zmqruntime.messages import Event
 
 __all__ = ["PlainLines", "shown", "watching"]

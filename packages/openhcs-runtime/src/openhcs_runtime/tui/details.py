@@ -6,8 +6,8 @@ from rich.text import Text
 
 from openhcs_runtime.cli.bars import WELL_STYLES, well_text
 from openhcs_runtime.cli.board import WellState, WellView
-from openhcs_runtime.cli.wording import duration
 from openhcs_runtime.tui.steps import StepState, StepView
+from zmqruntime.execution.wording import duration
 
 __all__ = ["well_details"]
 

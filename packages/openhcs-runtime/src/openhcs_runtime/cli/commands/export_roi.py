@@ -5,9 +5,9 @@ from pathlib import Path
 
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
 from openhcs_runtime.cli.output import Output
-from openhcs_runtime.cli.wording import plural
 from openhcs_runtime.exceptions import OutputError, RoiError
 from openhcs_runtime.outputs.roi_export import export_to_file, export_to_folder, roi_sources
+from zmqruntime.execution.wording import plural
 
 __all__ = ["export_roi"]
 

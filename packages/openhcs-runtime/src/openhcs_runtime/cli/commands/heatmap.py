@@ -4,10 +4,10 @@ from pathlib import Path
 
 from openhcs_runtime.cli.failures import CommandError, ErrorKind
 from openhcs_runtime.cli.output import Output
-from openhcs_runtime.cli.wording import plural
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.heatmap import Statistic, well_values
 from openhcs_runtime.outputs.heatmap_image import write_heatmap
+from zmqruntime.execution.wording import plural
 
 __all__ = ["draw_plate"]
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import openhcs_runtime
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, interrupted
 from openhcs_runtime.cli.output import Output
-from openhcs_runtime.cli.wording import plural
 from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.plates import PlateFormat
+from zmqruntime.execution.wording import plural
 
 __all__ = ["make_plate"]
 

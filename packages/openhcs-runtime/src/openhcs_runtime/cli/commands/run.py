@@ -19,13 +19,13 @@ from openhcs_runtime.cli.output import Output
 from openhcs_runtime.cli.summary import error_of, kept_text, print_summary, run_document
 from openhcs_runtime.cli.viewer import show_viewer
 from openhcs_runtime.cli.watching import shown, watching
-from openhcs_runtime.cli.wording import plural
 from openhcs_runtime.client import PlateExecution, ZMQExecutionClient, folder_of, read_pipeline_file, rerun_task
 from openhcs_runtime.config import AUTO
 from openhcs_runtime.exceptions import CompileError, OutputError, PipelineError
 from openhcs_runtime.plate_tasks import PlateTask, TaskAction, wants_server
 from zmqruntime.exceptions import ServerLostError
 from zmqruntime.execution import WaitTimeoutError
+from zmqruntime.execution.wording import plural
 from zmqruntime.messages import ExecutionStatus
 
 __all__ = ["RunOptions", "compile_run", "repeat_run", "resume_run", "run_compiled", "run_plate"]

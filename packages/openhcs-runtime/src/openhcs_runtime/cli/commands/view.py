@@ -9,12 +9,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.cli.viewer import show_viewer
-from openhcs_runtime.cli.wording import plural
 from openhcs_runtime.exceptions import OpenHCSError, OutputError
 from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
 from openhcs_runtime.viewing.results import PictureKind, Pictures, find_pictures
 from openhcs_runtime.viewing.target import ViewCounts, ViewTarget
 from zmqruntime import ZMQRuntimeError
+from zmqruntime.execution.wording import plural
 from zmqruntime.streaming import ImageStream, Policy, StreamTimeoutError
 
 __all__ = ["view_results"]

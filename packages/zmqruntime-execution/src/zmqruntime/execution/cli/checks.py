@@ -20,7 +20,8 @@ from zmqruntime.exceptions import ConfigurationError
 from zmqruntime.execution.cli.failures import CommandError
 from zmqruntime.execution.cli.place import Place, attached_or_none
 from zmqruntime.execution.cli.trial import TrialError, run_trial
-from zmqruntime.execution.cli.wording import duration, size
+from zmqruntime.execution.cli.wording import size
+from zmqruntime.execution.wording import duration
 from zmqruntime.transport import get_ipc_socket_path, is_listening
 
 __all__ = ["Check", "CheckState", "check_all"]

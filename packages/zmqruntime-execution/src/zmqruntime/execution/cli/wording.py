@@ -1,37 +1,13 @@
-"""Words, times and tables that all commands share."""
+"""Sizes and tables as all commands print them."""
 
-import datetime
 from collections.abc import Iterable, Sequence
 
-__all__ = ["duration", "moment", "one_line", "plural", "size", "table"]
-
-
-def plural(number: int, noun: str) -> str:
-    """``1 worker``, ``2 workers``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def duration(seconds: float) -> str:
-    """``0.8 s``, ``42 s``, ``3 min 05 s``, ``2 h 10 min``."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes == 0:
-        return f"{rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+__all__ = ["one_line", "size", "table"]
 
 
 def size(number: float) -> str:
     """Bytes as ``950 MB`` or ``3.2 GB``."""
     return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{number / 1e6:,.0f} MB"
-
-
-def moment(seconds: float) -> str:
-    """Seconds since the epoch as local time, without the date if that is today."""
-    when = datetime.datetime.fromtimestamp(seconds)
-    is_today = when.date() == datetime.datetime.now().date()
-    return when.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M")
 
 
 def one_line(text: str) -> str:

@@ -4,7 +4,7 @@ from zmqruntime.execution.cli.checks import CheckState, check_all
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.execution.cli.place import Place
-from zmqruntime.execution.cli.wording import plural
+from zmqruntime.execution.wording import plural
 
 __all__ = ["examine"]
 

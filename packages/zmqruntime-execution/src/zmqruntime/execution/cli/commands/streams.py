@@ -7,8 +7,9 @@ from zmqruntime.execution.cli.failures import CommandError, ErrorKind
 from zmqruntime.execution.cli.ids import find_id, only_one
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.execution.cli.place import Place, attached, attached_or_none, no_server
-from zmqruntime.execution.cli.wording import moment, one_line
+from zmqruntime.execution.cli.wording import one_line
 from zmqruntime.execution.logfile import format_line, log_dir, log_paths
+from zmqruntime.execution.wording import moment
 from zmqruntime.messages import Event, LogLine, ProgressUpdate, StateChange
 
 __all__ = ["follow_events", "show_logs"]
