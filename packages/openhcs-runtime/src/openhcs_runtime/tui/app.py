@@ -64,12 +64,13 @@ class PlateApp(App[None]):
         self._steps = StepRecord()
         self._next_frame: Timer | None = None
         self._lost = ""
+        self._grid = PlateGrid()
 
     def compose(self) -> ComposeResult:
         """Title, grid beside the selected well, the plate in words, and the keys."""
         yield Static(self._title, id="title", markup=False)
         with Horizontal(id="plate"):
-            yield PlateGrid()
+            yield self._grid
             with VerticalScroll(id="well", can_focus=False):
                 yield Static(id="details", markup=False)
         yield Static(id="status", markup=False)
@@ -77,7 +78,7 @@ class PlateApp(App[None]):
 
     def on_mount(self) -> None:
         """Begin to follow the execution."""
-        self.query_one(PlateGrid).focus()
+        self._grid.focus()
         self.set_interval(_CLOCK_SECONDS, self._tick)
         self._draw()
         self._follow()
@@ -89,7 +90,7 @@ class PlateApp(App[None]):
 
     def action_next_failed(self) -> None:
         """Go to the next well that failed."""
-        if not self.query_one(PlateGrid).select_next(WellState.FAILED):
+        if not self._grid.select_next(WellState.FAILED):
             self.notify("No well has failed.")
 
     def action_cancel_well(self) -> None:
@@ -153,8 +154,10 @@ class PlateApp(App[None]):
 
     def _draw(self) -> None:
         self._next_frame = None
+        if not self._grid.is_attached:
+            return  # a last frame, while the view is being left
         view = self._board.view()
-        self.query_one(PlateGrid).show(view.wells)
+        self._grid.show(view.wells)
         self.query_one("#status", Static).update(self._status(view))
         self._draw_well(view)
 
@@ -167,7 +170,7 @@ class PlateApp(App[None]):
             details.update(well_details(well, self._steps.steps_of(well.well), self._steps.traceback_of(well.well)))
 
     def _selected(self, view: BoardView) -> WellView | None:
-        name = self.query_one(PlateGrid).selected
+        name = self._grid.selected
         return next((well for well in view.wells if well.well == name), None)
 
     def _status(self, view: BoardView) -> Text:
