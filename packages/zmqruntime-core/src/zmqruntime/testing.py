@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 __all__ = ["isolated_home", "no_leaks"]
 
 _END_SECONDS = 10.0
+_LOOK_SECONDS = 0.05
 _LIBRARY_PROCESSES = ("resource_tracker", "forkserver")  # multiprocessing keeps one of each for the life of a process
 
 
@@ -49,7 +51,8 @@ def no_leaks() -> Iterator[None]:
     assert not new_threads, f"threads were left: {new_threads}"
     _, alive = psutil.wait_procs([child for child in _children() if child not in children], _END_SECONDS)
     assert not alive, f"processes were left: {[child.cmdline() for child in alive]}"
-    assert not _shared_memory() - shared, f"shared memory was left: {_shared_memory() - shared}"
+    left = _left_for_good(shared)
+    assert not left, f"shared memory was left: {left}"
     assert _descriptors() <= descriptors + _SPARE_DESCRIPTORS, "file descriptors were left"
 
 
@@ -72,6 +75,18 @@ def _shared_memory() -> set[str]:
     # Semaphores of multiprocessing are there too, those of any process; only segments hold memory worth the name.
     names = {path.name for path in folder.iterdir() if not path.name.startswith("sem.")} if folder.is_dir() else set()
     return {name for name in names if not _is_of_others(name)}
+
+
+def _left_for_good(before: set[str]) -> set[str]:
+    """The segments that came since and that nobody removes.
+
+    That of a process which was killed cannot be told from ours: where tests run in several processes, it may be the
+    matter of another test, which sweeps it soon.
+    """
+    deadline, pause = time.monotonic() + _END_SECONDS, threading.Event()
+    while (left := _shared_memory() - before) and time.monotonic() < deadline:
+        pause.wait(_LOOK_SECONDS)
+    return left
 
 
 def _is_of_others(name: str) -> bool:
