@@ -14,7 +14,7 @@ def test_all_is_sorted_and_complete() -> None:
         if not name.startswith("_") and not isinstance(value, ModuleType) and name != "extend_path"
     }
     assert public == set(zmqruntime.__all__)
-    assert list(zmqruntime.__all__) == sorted(zmqruntime.__all__)
+    assert dir(zmqruntime) == list(zmqruntime.__all__) == sorted(zmqruntime.__all__)
 
 
 def test_import_brings_in_neither_numpy_nor_openhcs() -> None:

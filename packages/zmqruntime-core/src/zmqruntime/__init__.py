@@ -139,3 +139,7 @@ __all__ = [
     "get_zmq_transport_url",
     "remove_ipc_socket",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -77,3 +77,7 @@ __all__ = [
     "threshold_around",
     "threshold_fixed",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -70,3 +70,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = importlib.import_module(f"{__name__}.synthetic").make_plate
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -24,3 +24,7 @@ __all__ = [
     "to_napari",
     "write_imagej",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -50,3 +50,7 @@ __all__ = [
     "encode_array",
     "sweep_segments",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
