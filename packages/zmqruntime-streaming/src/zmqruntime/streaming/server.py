@@ -118,15 +118,15 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         self, points: npt.NDArray[Any], features: dict[str, list[Any]], metadata: dict[str, Any]
     ) -> None:
         """Show points (points, axes) in pixels, each with a value of every feature."""
-        raise NotImplementedError(f"a {self.viewer_type} viewer does not show points")
+        raise NotImplementedError(f"{type(self).__name__} does not show points")
 
     def display_shapes(self, shapes: list[Shape], metadata: dict[str, Any]) -> None:
         """Show shapes."""
-        raise NotImplementedError(f"a {self.viewer_type} viewer does not show shapes")
+        raise NotImplementedError(f"{type(self).__name__} does not show shapes")
 
     def display_rois(self, rois: list[bytes], names: list[str], metadata: dict[str, Any]) -> None:
         """Show ImageJ ROIs, each as in a ``.roi`` file."""
-        raise NotImplementedError(f"a {self.viewer_type} viewer does not show ImageJ ROIs")
+        raise NotImplementedError(f"{type(self).__name__} does not show ImageJ ROIs")
 
     def display_batch(self, items: Sequence[DisplayItem]) -> None:
         """Show all that waited, each by :meth:`display`; a subclass may draw once for all of them."""
@@ -135,15 +135,15 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
 
     def clear(self, layer_name: str | None) -> None:
         """Remove a layer, or all of them."""
-        raise NotImplementedError(f"a {self.viewer_type} viewer cannot be cleared")
+        raise NotImplementedError(f"{type(self).__name__} cannot be cleared")
 
     def navigate(self, position: Position) -> None:
         """Go to a position."""
-        raise NotImplementedError(f"a {self.viewer_type} viewer cannot navigate")
+        raise NotImplementedError(f"{type(self).__name__} cannot navigate")
 
     def take_screenshot(self) -> npt.NDArray[np.uint8]:
         """A picture of the window: (rows, columns, RGB or RGBA), uint8."""
-        raise NotImplementedError(f"a {self.viewer_type} viewer makes no screenshots")
+        raise NotImplementedError(f"{type(self).__name__} makes no screenshots")
 
     def defer_ack(self) -> Fate:
         """For use inside ``display_...``: its return does not mean that the thing is on the screen.
