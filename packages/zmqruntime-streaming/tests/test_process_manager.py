@@ -1,7 +1,10 @@
 """Viewers as processes: started, found again, checked, stopped, and what is said when that fails."""
 
+import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -78,6 +81,19 @@ def test_another_manager_may_stop_it(manager: SmallManager) -> None:
     SmallManager(5555).stop()
     assert not manager.is_running
     manager.stop()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no signals like these")
+def test_a_viewer_that_is_killed_while_it_is_asked_is_replaced(manager: SmallManager) -> None:
+    hung = manager.start()
+    os.kill(hung.pid, signal.SIGSTOP)  # it listens, and does not answer, as one does that is about to go
+    killing = threading.Timer(0.3, os.kill, (hung.pid, signal.SIGKILL))
+    killing.start()
+    try:
+        assert manager.start(60).pid != hung.pid
+    finally:
+        killing.join()
+        manager.stop()
 
 
 def test_the_log_is_shown_when_a_viewer_fails() -> None:

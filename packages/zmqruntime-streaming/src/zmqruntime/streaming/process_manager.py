@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -44,6 +44,7 @@ _KEEP_MEMORY = MappingProxyType(
 _LOG_ROTATE_BYTES = 5 * 1024 * 1024
 _LOG_TAIL_BYTES = 4096
 _PING_SECONDS = 3.0
+_LOOK_AGAIN_MS = 500  # whether a viewer that does not answer is still there
 _LOOK_MS = 50  # there is no one event for "it answers" and "it has ended" that all systems have
 
 
@@ -116,15 +117,7 @@ class VisualizerProcessManager(abc.ABC):
         if not lock.acquire(timeout):
             raise ConnectionFailedError(f"another process is still starting the viewer on port {self.port}")
         try:
-            if self._is_listening():
-                pong = self.health(max(_PING_SECONDS, deadline - time.monotonic()))
-                if pong is None:
-                    raise PortInUseError(
-                        f"port {self.port} is taken, but what listens there does not answer as a viewer; "
-                        "choose another port, or end it yourself if you know it"
-                    )
-                return pong
-            return self._launch(deadline, timeout)
+            return self._attach(deadline) or self._launch(deadline, timeout)
         finally:
             lock.release()
 
@@ -189,7 +182,27 @@ class VisualizerProcessManager(abc.ABC):
 
     # --- inside ----------------------------------------------------------------------------------------------------
 
+    def _attach(self, deadline: float) -> PongResponse | None:
+        """Who listens there; None if nobody does, or does no more: a viewer that was killed may take a moment to go."""
+        if not self._is_listening():
+            return None
+        with contextlib.suppress(MessageError):
+            response = self._ask_while(
+                self._is_listening, max(time.monotonic() + _PING_SECONDS, deadline), _LOOK_AGAIN_MS
+            )
+            if isinstance(response, PongResponse):
+                return response
+        if not self._is_listening():
+            return None
+        raise PortInUseError(
+            f"port {self.port} is taken, but what listens there does not answer as a viewer; "
+            "choose another port, or end it yourself if you know it"
+        )
+
     def _launch(self, deadline: float, timeout: float) -> PongResponse:
+        if self._process is not None:  # one that we started earlier, and that does not listen any more
+            _end(self._process, max(0.0, min(_PING_SECONDS, deadline - time.monotonic())))
+            self._process = None
         path = self.log_path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -212,7 +225,7 @@ class VisualizerProcessManager(abc.ABC):
                 )
             except OSError as error:
                 raise ServerStartError(f"cannot run {command[0]}: {error.strerror or error}") from error
-        response = self._ask_while(process, deadline)
+        response = self._ask_while(lambda: process.poll() is None, deadline, _LOOK_MS)
         if isinstance(response, PongResponse):
             self._process = process
             return response
@@ -223,13 +236,17 @@ class VisualizerProcessManager(abc.ABC):
             f"the viewer for port {self.port} {what}; its log is {path}", _tail(path, begin, _LOG_TAIL_BYTES)
         )
 
-    def _ask_while(self, process: "subprocess.Popen[bytes]", deadline: float) -> Response | None:
-        """The answer to a ping, which waits at our end until the viewer listens; None if the viewer ends before."""
+    def _ask_while(self, is_there: Callable[[], bool], deadline: float, look_ms: int) -> Response | None:
+        """The answer to a ping, which waits at our end until the viewer listens; None if the viewer ends before.
+
+        Raises:
+            MessageError: the answer cannot be read.
+        """
         with zmq.Context() as context, self._address.connect(context, zmq.DEALER, self._control_port) as sock:
             sock.linger = 0
             sock.send_multipart([b"", encode(PingRequest())])
-            while time.monotonic() < deadline and process.poll() is None:
-                if sock.poll(_LOOK_MS):
+            while time.monotonic() < deadline and is_there():
+                if sock.poll(look_ms):
                     return _decode(sock.recv_multipart()[-1])
         return None
 
