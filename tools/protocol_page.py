@@ -6,6 +6,7 @@ python tools/protocol_page.py --check    exit 1 if it is not as it would be writ
 
 import enum
 import inspect
+import re
 import sys
 import types
 import typing
@@ -16,12 +17,15 @@ import msgspec
 
 from zmqruntime import messages
 from zmqruntime.messages import PROTOCOL_VERSION, Message
+from zmqruntime.streaming import wire
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "protocol.md"
 
 INTRODUCTION = f"""# The wire protocol
 
-Version {PROTOCOL_VERSION}. This page is written by `tools/protocol_page.py` from the types in `zmqruntime.messages`.
+Version {PROTOCOL_VERSION}. This page is written by `tools/protocol_page.py` from the types in `zmqruntime.messages` and
+`zmqruntime.streaming.wire`. [How the messages go together](explain-wire-protocol.md) is told elsewhere, and
+[a client in JavaScript](howto-other-language.md) shows it.
 
 A server has two channels. **Control** is a ROUTER socket at port P + 1000: send a request from any REQ or DEALER
 socket, and exactly one reply comes back, also to a bad request. From a DEALER, put an empty frame before the message,
@@ -45,8 +49,20 @@ SECTIONS = (
     ("Replies", messages.Response),
     ("Data", messages.DataMessage),
     ("Events", messages.Event),
-    ("Viewers", messages.ImageAck | messages.ShapesMessage | messages.ROIMessage),
+    ("Viewers: from the producer", wire.FromProducer),
+    ("Viewers: from the viewer", wire.FromViewer),
+    ("Viewers: what is delivered", wire.Content),
+    ("Viewers: what became of it", messages.ImageAck),
 )
+
+VALUES = (messages.ExecutionSnapshot, messages.Shape, wire.SegmentRef, wire.SegmentProbe)
+
+VIEWERS = """Between a producer and the ROUTER of a viewer each message is one frame, without an empty frame before it.
+A connection begins with `stream_hello` and `stream_welcome`. A delivery with an array has one or two parts more: the
+header of the array, then its elements, in several frames where they are longer than a message may be; without elements
+they are in the segment of shared memory that the delivery names. [Array frames](architecture.md#array-frames) describes
+both. `window` deliveries may be under way at once; each number in `done` makes room for one more.
+"""
 
 
 def page() -> str:
@@ -54,9 +70,11 @@ def page() -> str:
     parts = [INTRODUCTION]
     for title, union in SECTIONS:
         parts.append(f"## {title}\n")
-        parts += [describe(found) for found in typing.get_args(union)]
+        if union is wire.FromProducer:
+            parts.append(VIEWERS)
+        parts += [describe(found) for found in typing.get_args(union) or (union,)]
     parts.append("## Values in messages\n")
-    parts += [describe(found) for found in (messages.ExecutionSnapshot, messages.Shape)]
+    parts += [describe(found) for found in VALUES]
     parts += [describe_enum(found) for found in enums()]
     return "\n".join(parts)
 
@@ -71,20 +89,26 @@ def describe(struct: type[msgspec.Struct]) -> str:
         if field.name != "protocol"
     ]
     table = ["| field | type | default |", "|---|---|---|", *rows, ""] if rows else []
-    return "\n".join([f"### {title}\n", f"{inspect.getdoc(struct)}\n", *table])
+    return "\n".join([f"### {title}\n", f"{said(struct)}\n", *table])
 
 
 def describe_enum(found: type[enum.StrEnum]) -> str:
     """The values of an enumeration."""
     values = ", ".join(f"`{member.value}`" for member in found)
-    return f"### {found.__name__}\n\n{inspect.getdoc(found)}\n\nOne of {values}.\n"
+    return f"### {found.__name__}\n\n{said(found)}\n\nOne of {values}.\n"
 
 
 def enums() -> Iterator[type[enum.StrEnum]]:
     """The enumerations of the protocol, in their order."""
-    for value in vars(messages).values():
-        if isinstance(value, type) and issubclass(value, enum.StrEnum) and value.__module__ == messages.__name__:
-            yield value
+    for module in (messages, wire):
+        for value in vars(module).values():
+            if isinstance(value, type) and issubclass(value, enum.StrEnum) and value.__module__ == module.__name__:
+                yield value
+
+
+def said(found: type) -> str:
+    """The docstring as Markdown."""
+    return re.sub(r":\w+:`([^`]+)`", r"`\1`", inspect.getdoc(found) or "").replace("``", "`")
 
 
 def name_of(kind: object) -> str:
@@ -114,7 +138,8 @@ def name_of(kind: object) -> str:
 def default_of(field: msgspec.structs.FieldInfo) -> str:
     """The default in the words of the table, empty for a field that must be there."""
     if field.default is not msgspec.NODEFAULT:
-        return "nil" if field.default is None else f"`{field.default!r}`".replace("'", '"')
+        value = str(field.default) if isinstance(field.default, enum.StrEnum) else field.default
+        return "nil" if value is None else f"`{value!r}`".replace("'", '"')
     return "empty" if field.default_factory is not msgspec.NODEFAULT else ""
 
 

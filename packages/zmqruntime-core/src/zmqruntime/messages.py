@@ -157,7 +157,8 @@ class ProgressUpdate(Message, frozen=True, kw_only=True, tag="progress"):
     """How far one step of one axis is.
 
     ``completed`` of ``total`` counts what the phase counts (pattern groups of a step, steps of an axis);
-    ``timestamp`` is in seconds since the epoch; ``sequence`` counts the updates of one execution from 1 without a gap.
+    ``timestamp`` is in seconds since the epoch; ``sequence`` counts the updates of one execution from 1 without a gap;
+    ``worker`` is the id of the process that says so, on its machine.
     """
 
     execution_id: str
@@ -178,6 +179,7 @@ class ProgressUpdate(Message, frozen=True, kw_only=True, tag="progress"):
     message: str | None = None
     error: str | None = None
     traceback: str | None = None
+    worker: Count | None = None
 
 
 class LogLine(Message, frozen=True, kw_only=True, tag="log"):

@@ -53,7 +53,10 @@ class PlateState(enum.StrEnum):
 
 
 class AxisProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """One axis. ``percent`` is of all its steps, 0 to 100; the step is the one it is in or ended in, counted from 0."""
+    """One axis. ``percent`` is of all its steps, 0 to 100; the step is the one it is in or ended in, counted from 0.
+
+    ``worker`` is the id of the process that reported it last.
+    """
 
     axis_id: str
     state: AxisState = AxisState.WAITING
@@ -62,6 +65,7 @@ class AxisProgress(msgspec.Struct, frozen=True, kw_only=True):
     step_index: int = 0
     total_steps: int = 0
     error: str = ""
+    worker: int | None = None
 
 
 class PlateProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +136,7 @@ def project_axis(axis_id: str, latest: AxisUpdates) -> AxisProgress:
         step_index=0 if step is None else step.step_index,
         total_steps=place.total_steps,
         error=(speaker.error or "") if speaker.status in _BROKEN else "",
+        worker=place.worker,
     )
 
 

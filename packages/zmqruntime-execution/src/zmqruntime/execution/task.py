@@ -3,6 +3,7 @@
 import contextlib
 import contextvars
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
@@ -98,7 +99,7 @@ class Task:
         error: str | None = None,
         traceback: str | None = None,
     ) -> None:
-        """Say how far one step of one axis is; percent, time and ids are filled in. Never blocks.
+        """Say how far one step of one axis is; percent, time, process and ids are filled in. Never blocks.
 
         Raises:
             InvalidProgressError: a value has a wrong type or range, or more is completed than there is in total.
@@ -124,6 +125,7 @@ class Task:
                 "message": message,
                 "error": error,
                 "traceback": traceback,
+                "worker": os.getpid(),
             }
         )
 
