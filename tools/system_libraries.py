@@ -10,7 +10,7 @@ from pathlib import Path
 
 from children import run
 
-# What Qt's offscreen platform loads, by the name the loader knows, and the Debian/Ubuntu package that has it.
+# What Qt loads, offscreen and on X11, by the name the loader knows, and the Debian/Ubuntu package that has it.
 LIBRARIES = {
     "libGL.so.1": "libgl1",
     "libEGL.so.1": "libegl1",
@@ -18,6 +18,13 @@ LIBRARIES = {
     "libdbus-1.so.3": "libdbus-1-3",
     "libfontconfig.so.1": "libfontconfig1",
     "libglib-2.0.so.0": "libglib2.0-0",
+    "libX11-xcb.so.1": "libx11-xcb1",
+    "libxcb-cursor.so.0": "libxcb-cursor0",
+    "libxcb-icccm.so.4": "libxcb-icccm4",
+    "libxcb-keysyms.so.1": "libxcb-keysyms1",
+    "libxcb-randr.so.0": "libxcb-randr0",
+    "libxcb-shape.so.0": "libxcb-shape0",
+    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
 }
 # Programs and files that tests of viewers need: a screen, and ImageJ with its Java.
 PROGRAMS = {"Xvfb": "xvfb", "java": "default-jre"}

@@ -4,7 +4,6 @@ import contextlib
 import importlib.util
 import json
 import os
-import select
 import shutil
 import subprocess
 import sys
@@ -186,21 +185,6 @@ class Probe:
             asking.settle()
             assert not asking.counts.failed, self.manager.log_tail()
         return answer.read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def display() -> Iterator[str]:
-    """An X server."""
-    reading, writing = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x1024x24", "-nolisten", "tcp"]
-    process = subprocess.Popen(command, pass_fds=[writing], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    os.close(writing)
-    with open(reading, encoding="ascii") as pipe:
-        assert select.select([pipe], [], [], 20)[0], "Xvfb did not start"
-        name = f":{pipe.readline().strip()}"
-    yield name
-    process.terminate()
-    process.wait(10)
 
 
 Opener = Callable[..., contextlib.AbstractContextManager[Probe]]

@@ -1,5 +1,9 @@
 """What a run shows in a viewer while it goes on, with a real viewer on a real socket."""
 
+import contextlib
+import importlib.util
+import re
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,20 +13,30 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from openhcs_runtime import FunctionStep, GlobalConfig, PipelineConfig, PipelineOrchestrator, builtin_pipeline
+from openhcs_runtime import (
+    ExecutionMode,
+    FunctionStep,
+    GlobalConfig,
+    PipelineConfig,
+    PipelineOrchestrator,
+    builtin_pipeline,
+)
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import PipelineError, ViewerError
 from openhcs_runtime.functions import measure_objects, segment_nuclei, subtract_background
 from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
 from openhcs_runtime.results import ResultStatus
 from openhcs_runtime.rois import Mask, Polygon
-from openhcs_runtime.testing import CommandLine
-from openhcs_runtime.viewing import ViewCounts, ViewerKind, ViewTarget
+from openhcs_runtime.testing import CommandLine, Finished, Gate
+from openhcs_runtime.viewers.fiji import FijiProcessManager
+from openhcs_runtime.viewers.fiji.java import find_installation
+from openhcs_runtime.viewers.napari import NapariProcessManager
+from openhcs_runtime.viewing import ViewCounts, ViewerKind, ViewTarget, feed
 from openhcs_runtime.viewing.colours import channel_colormap
 from openhcs_runtime.viewing.feed import image_position
 from openhcs_runtime.viewing.launch import open_viewer
 from openhcs_runtime.viewing.rois import mask_labels, shapes_of
-from zmqruntime import Shape
+from zmqruntime import ConfigurationError, Shape
 from zmqruntime.messages import ShapeKind
 from zmqruntime.streaming import StreamingVisualizerServer
 
@@ -110,7 +124,7 @@ def test_progress_tells_how_far_the_viewer_is(viewer: Viewer, new_plate: Callabl
     with PipelineOrchestrator(
         new_plate(wells=2),
         STEPS,
-        GlobalConfig(num_workers=1, mode="threads", view=VIEW),
+        GlobalConfig(num_workers=1, mode=ExecutionMode.THREADS, view=VIEW),
         PipelineConfig(output_dir=str(tmp_path / "out")),
         progress_callback=lambda axis, step, status, more: told.append((step, more)),
     ) as orchestrator:
@@ -118,6 +132,31 @@ def test_progress_tells_how_far_the_viewer_is(viewer: Viewer, new_plate: Callabl
     last = [more for step, more in told if step == "viewer"][-1]
     assert (last["axis_id"], last["completed"], last["total"]) == ("", 6, 6)
     assert (last["message"], last["status"]) == ("displayed 6/6", "completed")
+
+
+def test_a_cancelled_run_waits_for_no_viewer(
+    isolated_home: Path, no_leaks: None, new_plate: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "_CLOSE_SECONDS", 3600)
+    monkeypatch.setattr(feed, "_STALL_SECONDS", 3600)
+    go_on = threading.Event()
+
+    class Hanging(Viewer):
+        def display_image(self, image_data: NDArray[Any], metadata: dict[str, Any]) -> None:
+            orchestrator.cancel()
+            go_on.wait()
+
+    config = GlobalConfig(num_workers=1, mode=ExecutionMode.THREADS, view=VIEW)
+    with (
+        Hanging(),
+        PipelineOrchestrator(
+            new_plate(wells=2), STEPS, config, PipelineConfig(output_dir=str(tmp_path / "out"))
+        ) as orchestrator,
+    ):
+        viewed = orchestrator.run().viewed
+        assert viewed is not None
+        assert viewed.displayed == 0
+        go_on.set()
 
 
 def test_run_and_view_of_the_command_line(
@@ -166,6 +205,80 @@ def test_a_viewer_that_does_not_start_is_a_warning(
     assert "Warning: fiji" in finished.stderr
     assert "going on without it" in finished.stderr
     assert "1 complete" in finished.stdout
+
+
+def _has_napari() -> bool:
+    return all(importlib.util.find_spec(name) is not None for name in ("napari", "PyQt6"))
+
+
+def _has_fiji() -> bool:
+    if importlib.util.find_spec("jpype") is None or shutil.which("java") is None:
+        return False
+    try:
+        find_installation()
+    except ConfigurationError:
+        return False
+    return True
+
+
+def _finish(process: Any) -> Finished:
+    """Windows take their time to open on a busy machine."""
+    with process:
+        stdout, stderr = process.communicate(timeout=200)
+    return Finished(process.returncode, stdout, stderr)
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(
+    ("view", "make"),
+    [
+        pytest.param(
+            "napari:5630",
+            NapariProcessManager,
+            marks=pytest.mark.skipif(not _has_napari(), reason="napari or PyQt6 is not installed"),
+        ),
+        pytest.param(
+            "fiji:5632",
+            FijiProcessManager,
+            marks=pytest.mark.skipif(not _has_fiji(), reason="jpype, Java or ImageJ is not installed"),
+        ),
+    ],
+)
+def test_real_viewers_show_runs_and_results_and_may_be_closed_at_any_time(
+    view: str,
+    make: Any,
+    display: str,
+    command: CommandLine,
+    new_plate: Callable[..., Path],
+    gate: Gate,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(command.home))
+    command.environment.update(DISPLAY=display, QT_QPA_PLATFORM="offscreen")  # napari must not heed the latter
+    plate, out = new_plate(wells=2), tmp_path / "out"
+    viewer = make(ViewTarget.parse(view).port, config=OPENHCS_CONFIG)
+    with contextlib.ExitStack() as stack:
+        stack.callback(viewer.stop)
+        shown = _finish(command.start("run", plate, "--view", view, "--output", out))
+        assert (shown.code, shown.stderr) == (0, "")
+        assert re.findall(r"displayed (\d+)/(\d+)", shown.stdout)[-1] == ("6", "6")
+
+        results = _finish(command.start("view", out, "--view", view, "--json"))
+        assert (results.code, results.document["failed"]) == (0, 0)
+        assert results.document["displayed"] == results.document["pictures"] == 4
+
+        waiting = command.start(
+            "run", plate, "--view", view, "--pipeline", gate.pipeline, "--output", tmp_path / "held", "--json"
+        )
+        gate.wait_for_well()
+        viewer.stop()
+        gate.open()
+        closed = _finish(waiting)
+        assert (closed.code, closed.stderr) == (0, "")
+        viewed = closed.document["result"]["viewed"]
+        assert (viewed["sent"], viewed["displayed"]) == (2, 0)
 
 
 def test_bad_viewers_are_named(shared_command: CommandLine, small_plate: Path) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,7 +19,8 @@ from openhcs_runtime.viewing.colours import channel_colormap
 from openhcs_runtime.viewing.rois import mask_labels, shapes_of
 from openhcs_runtime.viewing.target import ViewCounts, ViewTarget
 from zmqruntime import ZMQRuntimeError
-from zmqruntime.streaming import ImageStream, Position, StreamCounts
+from zmqruntime.execution import current_task
+from zmqruntime.streaming import ImageStream, Position, StreamCounts, StreamTimeoutError
 
 __all__ = ["ViewerFeed", "image_position"]
 
@@ -26,7 +28,9 @@ _log = logging.getLogger(__name__)
 
 _BUDGET = 256 * 1024**2
 _CONNECT_SECONDS = 0.5
-_CLOSE_SECONDS = 2.0
+_CLOSE_SECONDS = 12.0
+_STALL_SECONDS = 4.0
+_LOOK_SECONDS = 0.5
 _CENTROID = ("centroid_y_px", "centroid_x_px")
 
 
@@ -74,10 +78,13 @@ class ViewerFeed:
         return sum(map(_counts_of, known), self._closed)
 
     def close(self) -> None:
-        """Give viewers that are there a moment to show the rest, then let go of them. May be called twice."""
+        """Let viewers that are there show the rest, as long as they get on with it, then let go of them. May be called
+        twice.
+        """
         for stream in filter(None, self._streams.values()):
-            stream.wait_connected(_CONNECT_SECONDS)  # in a short run it may be about to
-            stream.close(_CLOSE_SECONDS)
+            if stream.wait_connected(_CONNECT_SECONDS):  # in a short run it may be about to
+                _show_rest(stream)
+            stream.close(0.0)
         self.tell()
         self._closed = self.counts
         self._streams.clear()
@@ -112,6 +119,23 @@ def image_position(key: ImageKey, named: frozenset[Component], channel_names: Ma
             is_channel = component is Component.CHANNEL
             position[component.value] = channel_names.get(int(value), value) if is_channel else value
     return position
+
+
+def _show_rest(stream: ImageStream) -> None:
+    """Wait until all is shown; no longer than some seconds, less for a viewer that hangs or goes, and not at all for a
+    run that was cancelled.
+    """
+    now = time.monotonic()
+    end, stalled, seen = now + _CLOSE_SECONDS, now + _STALL_SECONDS, 0
+    while not current_task().cancelled and time.monotonic() < min(end, stalled):
+        try:
+            stream.settle(_LOOK_SECONDS)
+        except StreamTimeoutError:
+            shown = stream.counts.displayed + stream.counts.failed
+            stalled = time.monotonic() + _STALL_SECONDS if shown > seen else stalled
+            seen = shown
+        else:
+            return
 
 
 def _counts_of(counts: StreamCounts) -> ViewCounts:

@@ -1,0 +1,6 @@
+"""Images of a pipeline shown in napari, in a process of their own or in a napari that is open already."""
+
+from openhcs_runtime.viewers.components import Mode
+from openhcs_runtime.viewers.napari.process_manager import NapariProcessManager
+
+__all__ = ["Mode", "NapariProcessManager"]

@@ -1,0 +1,138 @@
+"""One layer of napari with images or labels: its planes, and its looks, which are ours until the user changes them."""
+
+from typing import Any
+
+import numpy.typing as npt
+from napari.layers import Image, Labels  # type: ignore[import-untyped]
+from napari.utils.colormaps import AVAILABLE_COLORMAPS  # type: ignore[import-untyped]
+
+from openhcs_runtime.viewers.components import Axes, LayerKey, Place
+from openhcs_runtime.viewers.metadata import Appearance, Kind, display_range
+from openhcs_runtime.viewers.napari.planes import to_plane
+from openhcs_runtime.viewers.napari.stack import PlaneStack
+
+__all__ = ["StackLayer", "axis_labels"]
+
+_GRAY = "gray"
+
+
+class StackLayer:
+    """The planes of one layer and the layer of napari that shows them.
+
+    Args:
+        key: which layer.
+        title: what napari calls it until the user does otherwise.
+        axes: the sliders.
+        first: a plane that is to come, by which the layer is made.
+        appearance: of that plane.
+        scale: of the layer's axes.
+    """
+
+    def __init__(
+        self,
+        key: LayerKey,
+        title: str,
+        axes: Axes,
+        first: npt.NDArray[Any],
+        appearance: Appearance,
+        scale: tuple[float, ...],
+    ) -> None:
+        self.key = key
+        self._axes = axes
+        self._asked = appearance.contrast_limits
+        self._seen: tuple[float, float] | None = None
+        self._is_styled = key.kind is Kind.IMAGE and not appearance.rgb
+        self._rgb = appearance.rgb
+        self._colormap = _colormap(appearance)
+        self._stack = PlaneStack(axes, key.shape, key.kind, to_plane(first, key.kind, rgb=self._rgb).dtype)
+        common = {"name": title, "scale": scale, "axis_labels": axis_labels(axes), "multiscale": False, "cache": False}
+        if key.kind is Kind.LABELS:
+            self.layer = Labels(self._stack, **common)
+            self.layer.editable = False  # it would be painted over when the plane comes again
+        elif self._rgb:
+            self.layer = Image(self._stack, rgb=True, **common)
+        else:
+            limits = appearance.contrast_limits or display_range(first)
+            colormap = self._colormap or _GRAY
+            self.layer = Image(
+                self._stack, rgb=False, contrast_limits=limits, colormap=colormap, blending="additive", **common
+            )
+            self._applied_limits = tuple(self.layer.contrast_limits)
+            self._applied_colormap = self.layer.colormap.name
+
+    @property
+    def nbytes(self) -> int:
+        """Of its planes."""
+        return self._stack.nbytes_held
+
+    def put(self, place: Place, array: npt.NDArray[Any], appearance: Appearance) -> bool:
+        """Take a plane in; True if the layer has to be read anew since its elements are of another type now.
+
+        Raises:
+            UnsupportedArrayError: napari cannot show it.
+        """
+        plane = to_plane(array, self.key.kind, rgb=self._rgb)
+        if self._is_styled:
+            self._ask(plane, appearance)
+        return self._stack.put(place, plane)
+
+    def drop(self, place: Place) -> None:
+        """Forget a plane."""
+        self._stack.drop(place)
+
+    @property
+    def places(self) -> list[Place]:
+        """Where its planes are."""
+        return list(self._stack.places)
+
+    def renew(self) -> None:
+        """Tell napari that the sliders got longer, or the elements another type."""
+        names = len(self.layer.axis_labels)
+        self.layer.data = self._stack
+        if self.layer.ndim != names:
+            self.layer.axis_labels = axis_labels(self._axes)
+
+    def refresh(self) -> None:
+        """Tell napari that what is in view has changed."""
+        self.layer.refresh(extent=False)
+
+    def style(self) -> None:
+        """Set what producers asked for, where the user has not changed it."""
+        if not self._is_styled:
+            return
+        layer = self.layer
+        limits = self._asked or self._seen
+        if limits is not None and not self._limits_are_users and limits != self._applied_limits:
+            layer.contrast_limits = limits
+            self._applied_limits = tuple(layer.contrast_limits)
+        is_ours = layer.colormap.name == self._applied_colormap
+        if self._colormap is not None and is_ours and self._colormap != self._applied_colormap:
+            layer.colormap = self._colormap
+            self._applied_colormap = layer.colormap.name
+
+    @property
+    def _limits_are_users(self) -> bool:
+        return tuple(self.layer.contrast_limits) != self._applied_limits
+
+    def _ask(self, plane: npt.NDArray[Any], appearance: Appearance) -> None:
+        self._colormap = _colormap(appearance) or self._colormap
+        self._asked = appearance.contrast_limits or self._asked
+        if self._asked is None and not self._limits_are_users:
+            low, high = display_range(plane)
+            before = self._seen or (low, high)
+            self._seen = (min(low, before[0]), max(high, before[1]))
+
+
+def axis_labels(axes: Axes) -> tuple[str, ...]:
+    """What the sliders and the axes of a plane are called."""
+    return (*(name.removesuffix("_index") for name in axes.names), "y", "x")
+
+
+def _colormap(appearance: Appearance) -> str | None:
+    """A colormap of napari; None where none was asked for that there is."""
+    asked = (appearance.colormap or "").lower()
+    if asked in AVAILABLE_COLORMAPS:
+        return asked
+    if appearance.colour is None:
+        return None
+    return _GRAY if appearance.colour == 0xFFFFFF else f"#{appearance.colour:06x}"

@@ -1,0 +1,144 @@
+"""The planes of one layer as the one array that napari wants, without ever copying them into one.
+
+napari cuts out of an array what the sliders say. Here that is looked up: a new plane, a longer slider or a plane that
+is dropped costs the same whatever is there already.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openhcs_runtime.viewers.components import Axes, Place
+from openhcs_runtime.viewers.metadata import Kind
+from openhcs_runtime.viewers.napari.planes import common_dtype
+
+__all__ = ["PlaneStack"]
+
+Index = int | slice | EllipsisType
+
+
+class PlaneStack:
+    """An array (sliders..., Y, X), with a further axis for the samples of RGB; black where no plane is.
+
+    Args:
+        axes: the sliders, which all layers of a viewer share and which may get longer at any time.
+        shape: of a plane.
+        kind: of the layer.
+        dtype: of the first plane; it widens when a wider one comes, and no value changes by that.
+    """
+
+    def __init__(self, axes: Axes, shape: tuple[int, ...], kind: Kind, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self.nbytes_held = 0
+        self._axes = axes
+        self._plane_shape = shape
+        self._kind = kind
+        self._planes: dict[Place, npt.NDArray[Any]] = {}
+        self._named: dict[tuple[str, ...], int] = {}  # which components places have, and how many have just these
+
+    # --- as napari sees it -------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Steps of the sliders, then of a plane."""
+        return (*self._axes.sizes, *self._plane_shape)
+
+    @property
+    def ndim(self) -> int:
+        """How many axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """How many elements an array of this shape has."""
+        return int(np.prod(self.shape, dtype=object))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return np.asarray(self[...], dtype=dtype)
+
+    def __getitem__(self, key: Index | tuple[Index, ...]) -> npt.NDArray[Any]:
+        """What numpy would give for integers and slices."""
+        sizes = self._axes.sizes
+        indices = _padded(key, self.ndim)
+        outer, inner = indices[: len(sizes)], indices[len(sizes) :]
+        steps = [_steps(index, size) for index, size in zip(outer, sizes, strict=True)]
+        kept = tuple(len(found) for found, index in zip(steps, outer, strict=True) if isinstance(index, slice))
+        planes = [self._plane_at(place)[inner] for place in itertools.product(*steps)]
+        if len(planes) == 1:
+            return planes[0].reshape(kept + planes[0].shape)
+        shape = planes[0].shape if planes else np.empty(self._plane_shape, bool)[inner].shape
+        found = np.empty((len(planes), *shape), self.dtype)
+        for number, plane in enumerate(planes):
+            found[number] = plane
+        return found.reshape(kept + shape)
+
+    # --- its planes --------------------------------------------------------------------------------------------------
+
+    def put(self, place: Place, plane: npt.NDArray[Any]) -> bool:
+        """Take a plane in, which nobody changes any more; True if the type of the elements has changed by it."""
+        self.drop(place)
+        self._planes[place] = plane
+        names = tuple(name for name, _ in place)
+        self._named[names] = self._named.get(names, 0) + 1
+        self.nbytes_held += plane.nbytes
+        before, self.dtype = self.dtype, common_dtype(self.dtype, plane.dtype, self._kind)
+        return before != self.dtype
+
+    def drop(self, place: Place) -> None:
+        """Forget a plane, if there is one."""
+        plane = self._planes.pop(place, None)
+        if plane is None:
+            return
+        self.nbytes_held -= plane.nbytes
+        names = tuple(name for name, _ in place)
+        self._named[names] -= 1
+        if not self._named[names]:
+            del self._named[names]
+
+    def __contains__(self, place: Place) -> bool:
+        return place in self._planes
+
+    @property
+    def places(self) -> Iterator[Place]:
+        """Where planes are."""
+        return iter(tuple(self._planes))
+
+    def _plane_at(self, steps: Sequence[int]) -> npt.NDArray[Any]:
+        """The plane that names most of what the sliders say; black where there is none."""
+        where = dict(self._axes.place(steps))
+        for names in sorted(self._named, key=len, reverse=True):
+            if all(name in where for name in names):
+                plane = self._planes.get(tuple((name, where[name]) for name in names))
+                if plane is not None:
+                    return plane.astype(self.dtype, copy=False)
+        return np.broadcast_to(np.zeros((), self.dtype), self._plane_shape)
+
+
+def _padded(key: Index | tuple[Index, ...], ndim: int) -> tuple[int | slice, ...]:
+    """As many indices as there are axes."""
+    keys = key if isinstance(key, tuple) else (key,)
+    before: list[int | slice] = []
+    after: list[int | slice] = []
+    target = before
+    for one in keys:
+        if isinstance(one, EllipsisType):
+            target = after
+        else:
+            target.append(one)
+    missing = ndim - len(before) - len(after)
+    if missing < 0:
+        raise IndexError(f"{len(keys)} indices for {ndim} axes")
+    return (*before, *[slice(None)] * missing, *after)
+
+
+def _steps(index: int | slice, size: int) -> Sequence[int]:
+    if isinstance(index, slice):
+        return range(size)[index]
+    return [range(size)[int(index)]]
