@@ -1,15 +1,16 @@
 """A plate in one row: its name, a real progress bar with its state in words, the detail and the time below."""
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QColor, QPalette
+from PyQt6.QtGui import QPalette
 from PyQt6.QtWidgets import QGridLayout, QLabel, QProgressBar, QSizePolicy, QWidget
 
 from openhcs_gui_services.services import PlatePresentation, Tone
+from openhcs_gui_services.widgets.colours import tone_colour
 
 __all__ = ["PlateProgressRow"]
 
-# Of the bar. The others keep the highlight colour of the user's palette.
-_COLOURS = {Tone.GOOD: QColor(0x2E, 0x8B, 0x57), Tone.BAD: QColor(0xC0, 0x39, 0x2B)}
+_COLOURED = (Tone.GOOD, Tone.BAD)
+"""The others keep the highlight colour of the user's palette."""
 
 
 class PlateProgressRow(QWidget):
@@ -56,6 +57,6 @@ class PlateProgressRow(QWidget):
 
     def _palette(self, tone: Tone) -> QPalette:
         palette = QPalette(self.palette())
-        if tone in _COLOURS:
-            palette.setColor(QPalette.ColorRole.Highlight, _COLOURS[tone])
+        if tone in _COLOURED:
+            palette.setColor(QPalette.ColorRole.Highlight, tone_colour(tone, palette))
         return palette

@@ -1,0 +1,31 @@
+"""A plate in one row, as its states follow each other: python gui_progress_row.py"""
+
+import sys
+from collections.abc import Iterator
+
+from PyQt6.QtCore import QTimer
+from PyQt6.QtWidgets import QApplication
+
+from openhcs_gui_services.services import PlateSnapshot, PlateState, present_plate
+from openhcs_gui_services.widgets import PlateProgressRow
+
+
+def story() -> Iterator[PlateSnapshot]:
+    """From the folder to the results."""
+    for state in (PlateState.INIT_PENDING, PlateState.READY, PlateState.COMPILE_PENDING, PlateState.COMPILED):
+        yield PlateSnapshot(state)
+    for percent in range(0, 100, 5):
+        yield PlateSnapshot(PlateState.RUNNING, percent=percent, elapsed_seconds=percent, axis_id="B06")
+    yield PlateSnapshot(PlateState.COMPLETE, elapsed_seconds=100)
+
+
+if __name__ == "__main__":
+    app = QApplication(sys.argv)
+    row, states = PlateProgressRow("plate_01"), story()
+    timer = QTimer()
+    timer.timeout.connect(
+        lambda: row.show_presentation(present_plate(next(states, PlateSnapshot(PlateState.COMPLETE))))
+    )
+    timer.start(300)
+    row.show()
+    sys.exit(app.exec())

@@ -1,0 +1,8 @@
+"""``python -m openhcs_gui_services`` is the same as the command ``openhcs-gui``."""
+
+import sys
+
+from openhcs_gui_services.app import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""From a function's source to the parameters that a form asks for: nothing is imported and nothing is run.
+
+What the engine hands over (the stack, and what ``@special_inputs`` declares) is no parameter of the form. The help of a
+parameter is what the docstring says after ``name:``.
+"""
+
+import ast
+import enum
+import importlib.util
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+__all__ = ["FunctionInfo", "ParameterKind", "StepParameter", "read_functions", "read_library", "source_text"]
+
+LIBRARY: Final = "openhcs_runtime.functions"
+_UNITS: Final = {"px": "px", "um": "µm", "px2": "px²", "um2": "µm²", "s": "s"}
+_ENUM_BASES: Final = {"Enum", "StrEnum", "IntEnum"}
+_PRIVATE: Final = "_"
+
+
+class ParameterKind(enum.Enum):
+    """How a parameter is asked for."""
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    SWITCH = "switch"
+    TEXT = "text"
+    CHOICE = "choice"
+    LITERAL = "literal"
+    """Anything else that can be written down in Python, such as ``(2, 3)`` or ``None``."""
+
+
+_STARTS: Final = {
+    ParameterKind.INTEGER: 1,
+    ParameterKind.NUMBER: 1.0,
+    ParameterKind.SWITCH: False,
+    ParameterKind.TEXT: "",
+    ParameterKind.CHOICE: "",
+    ParameterKind.LITERAL: None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StepParameter:
+    """One parameter. ``default`` is a plain Python value, without meaning when ``is_required``."""
+
+    name: str
+    kind: ParameterKind
+    default: object = None
+    is_required: bool = False
+    choices: tuple[object, ...] = ()
+    help: str = ""
+
+    @property
+    def start_value(self) -> object:
+        """What a form begins with, and a new step is told: the default, or something where there is none."""
+        if not self.is_required:
+            return self.default
+        return self.choices[0] if self.choices else _STARTS[self.kind]
+
+    @property
+    def label(self) -> str:
+        """The name in words, with its unit: ``min_distance_px`` is ``Min distance (px)``."""
+        words = self.name.split("_")
+        unit = _UNITS.get(words[-1]) if len(words) > 1 else None
+        text = " ".join(words[:-1] if unit else words)
+        return text[:1].upper() + text[1:] + (f" ({unit})" if unit else "")
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionInfo:
+    """A pipeline function: where it is imported from ("": the pipeline file itself), and what it can be told."""
+
+    name: str
+    module: str
+    group: str
+    summary: str
+    help: str
+    parameters: tuple[StepParameter, ...]
+
+
+def read_library(package: str = LIBRARY) -> tuple[FunctionInfo, ...]:
+    """The public functions of a package, by their groups (its modules) and names. Does not import it.
+
+    Raises:
+        ModuleNotFoundError: there is no such package.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f"no package {package}", name=package)
+    folder = Path(next(iter(spec.submodule_search_locations)))
+    trees = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.py"))}
+    public = _public_names(trees.get("__init__"))
+    enums = {name: values for tree in trees.values() for name, values in _enums_of(tree).items()}
+    return tuple(
+        _info(node, package, group.replace("_", " ").capitalize(), enums)
+        for group, tree in trees.items()
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name in public
+    )
+
+
+def read_functions(tree: ast.Module) -> tuple[FunctionInfo, ...]:
+    """The public functions that a pipeline file itself defines."""
+    enums = _enums_of(tree)
+    return tuple(
+        _info(node, "", "This file", enums)
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith(_PRIVATE)
+    )
+
+
+def _info(node: ast.FunctionDef, module: str, group: str, enums: Mapping[str, tuple[object, ...]]) -> FunctionInfo:
+    text = ast.get_docstring(node) or ""
+    parameters = tuple(_parameters(node, text, enums))
+    return FunctionInfo(node.name, module, group, text.partition("\n")[0].strip(), text, parameters)
+
+
+def _parameters(node: ast.FunctionDef, text: str, enums: Mapping[str, tuple[object, ...]]) -> Iterable[StepParameter]:
+    arguments = node.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
+    pairs = [*zip(positional, defaults, strict=True)][1:]  # the first one is the stack
+    pairs += zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    from_engine = _from_engine(node)
+    names = [argument.arg for argument, _ in pairs]
+    for argument, default in pairs:
+        if argument.arg not in from_engine:
+            yield _parameter(argument, default, _help_of(argument.arg, names, text), enums)
+
+
+def _parameter(
+    argument: ast.arg, default: ast.expr | None, help_text: str, enums: Mapping[str, tuple[object, ...]]
+) -> StepParameter:
+    value = _value(default, enums)
+    annotation = "" if argument.annotation is None else ast.unparse(argument.annotation)
+    kind, choices = _kind(annotation, value, enums)
+    return StepParameter(argument.arg, kind, value, default is None, choices, help_text)
+
+
+def _kind(
+    annotation: str, value: object, enums: Mapping[str, tuple[object, ...]]
+) -> tuple[ParameterKind, tuple[object, ...]]:
+    plain = {
+        "int": ParameterKind.INTEGER,
+        "float": ParameterKind.NUMBER,
+        "bool": ParameterKind.SWITCH,
+        "str": ParameterKind.TEXT,
+    }
+    if annotation in enums:
+        return ParameterKind.CHOICE, enums[annotation]
+    if annotation.startswith("Literal["):
+        found = ast.literal_eval(f"({annotation[8:-1]},)")
+        return ParameterKind.CHOICE, tuple(found)
+    if annotation in plain:
+        return plain[annotation], ()
+    if not annotation and type(value).__name__ in plain:
+        return plain[type(value).__name__], ()
+    return ParameterKind.LITERAL, ()
+
+
+def _value(node: ast.expr | None, enums: Mapping[str, tuple[object, ...]]) -> object:
+    """The default as a plain value; a member of an enumeration is its value, and what cannot be told is None."""
+    if node is None:
+        return None
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in enums:
+        return _enum_value(node.attr, enums[node.value.id])
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None
+
+
+def source_text(value: object) -> str:
+    """A plain value as a person would write it: texts between double quotes."""
+    text = repr(value)
+    is_plain = isinstance(value, str) and text.startswith("'") and '"' not in text
+    return f'"{text[1:-1]}"' if is_plain else text
+
+
+def _enum_value(member: str, values: Iterable[object]) -> object:
+    """The value of the member with this name, where names are values in capitals; None when there is none such."""
+    return next((value for value in values if str(value).upper() == member), None)
+
+
+def _from_engine(node: ast.FunctionDef) -> set[str]:
+    """``@special_inputs(InputKind.LABELS)``: the engine hands over ``labels``."""
+    calls = [each for each in node.decorator_list if isinstance(each, ast.Call)]
+    marks = [each for each in calls if ast.unparse(each.func).rpartition(".")[2] == "special_inputs"]
+    return {
+        part.attr.lower() if isinstance(part, ast.Attribute) else str(getattr(part, "value", ""))
+        for mark in marks
+        for part in mark.args
+    }
+
+
+def _enums_of(tree: ast.Module) -> dict[str, tuple[object, ...]]:
+    found: dict[str, tuple[object, ...]] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and any(
+            ast.unparse(base).rpartition(".")[2] in _ENUM_BASES for base in node.bases
+        ):
+            values = [each.value for each in node.body if isinstance(each, ast.Assign)]
+            found[node.name] = tuple(value.value for value in values if isinstance(value, ast.Constant))
+    return found
+
+
+def _public_names(tree: ast.Module | None) -> set[str]:
+    for node in [] if tree is None else tree.body:
+        if isinstance(node, ast.Assign) and any(ast.unparse(target) == "__all__" for target in node.targets):
+            return set(ast.literal_eval(node.value))
+    return set()
+
+
+def _help_of(name: str, names: Iterable[str], text: str) -> str:
+    """What follows ``name:``, up to the next parameter, or the end of the paragraph."""
+    others = "|".join(map(re.escape, names))
+    pattern = rf"\b{re.escape(name)}(?: \([^)]*\))?:\s+(.+?)(?=\s+(?:{others})(?: \([^)]*\))?:\s|\n\s*\n|\Z)"
+    found = re.search(pattern, text, re.DOTALL)
+    words = " ".join(found[1].split()) if found else ""
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,97 @@
+"""Syntax colours for Python source, a line at a time: typing costs the same in a long file as in a short one."""
+
+from types import MappingProxyType
+
+from pygments.lexer import ExtendedRegexLexer, LexerContext
+from pygments.lexers.python import PythonLexer
+from pygments.token import Comment, Keyword, Name, Number, Operator, String, _TokenType
+from PyQt6.QtGui import QColor, QFont, QPalette, QSyntaxHighlighter, QTextCharFormat, QTextDocument
+
+__all__ = ["PythonHighlighter"]
+
+_START = ("root",)
+_FIRST_STATE = 0
+_MAX_STATES = 4096
+
+# Light and dark.
+_COLOURS = MappingProxyType(
+    {
+        Keyword: ("#7b2fa0", "#c792ea"),
+        Operator.Word: ("#7b2fa0", "#c792ea"),
+        Name.Function: ("#0b5cad", "#82aaff"),
+        Name.Class: ("#0b5cad", "#ffcb6b"),
+        Name.Decorator: ("#8a5a00", "#e0a93b"),
+        Name.Builtin: ("#0b6e75", "#89ddff"),
+        String: ("#1e7a34", "#a5d6a7"),
+        Number: ("#a0500a", "#f78c6c"),
+        Comment: ("#6a737d", "#8b949e"),
+    }
+)
+
+
+class _LineLexer(ExtendedRegexLexer):
+    """The rules of the Python lexer, with a stack that can be carried from one line to the next."""
+
+    tokens = PythonLexer.tokens
+    flags = PythonLexer.flags
+
+
+class PythonHighlighter(QSyntaxHighlighter):
+    """Colours a document; follows :meth:`set_palette` when the window turns dark or light."""
+
+    def __init__(self, document: QTextDocument, palette: QPalette) -> None:
+        super().__init__(document)
+        self._lexer = _LineLexer()
+        self._stacks: list[tuple[str, ...]] = [_START]
+        self._numbers: dict[tuple[str, ...], int] = {_START: _FIRST_STATE}
+        self._formats: dict[_TokenType, QTextCharFormat] = {}
+        self._is_dark: bool | None = None
+        self.set_palette(palette)
+
+    def set_palette(self, palette: QPalette) -> None:
+        """Use the colours for a background like this."""
+        is_dark = palette.color(QPalette.ColorRole.Base).lightness() < 128
+        if is_dark is not self._is_dark:
+            self._is_dark = is_dark
+            self._formats = {kind: _format(kind, QColor(pair[is_dark])) for kind, pair in _COLOURS.items()}
+            self.rehighlight()
+
+    def highlightBlock(self, text: str | None) -> None:
+        """Colour one line, from where the line before has ended: within a long text perhaps."""
+        line = f"{text or ''}\n"
+        before = self.previousBlockState()
+        stack = self._stacks[before] if 0 <= before < len(self._stacks) else _START
+        context = LexerContext(line, 0, list(stack))
+        for start, kind, value in self._lexer.get_tokens_unprocessed(context=context):
+            found = self._format_of(kind)
+            if found is not None:
+                # Qt counts in UTF-16 units.
+                self.setFormat(_units(line[:start]), _units(value), found)
+        self.setCurrentBlockState(self._state_of(tuple(context.stack)))
+
+    def _format_of(self, kind: _TokenType) -> QTextCharFormat | None:
+        """Of the kind, or of what it is a kind of."""
+        looked: _TokenType | None = kind
+        while looked is not None and looked not in self._formats:
+            looked = looked.parent
+        return None if looked is None else self._formats[looked]
+
+    def _state_of(self, stack: tuple[str, ...]) -> int:
+        if stack not in self._numbers and len(self._stacks) < _MAX_STATES:
+            self._numbers[stack] = len(self._stacks)
+            self._stacks.append(stack)
+        return self._numbers.get(stack, _FIRST_STATE)
+
+
+def _format(kind: _TokenType, colour: QColor) -> QTextCharFormat:
+    made = QTextCharFormat()
+    made.setForeground(colour)
+    if kind is Keyword:
+        made.setFontWeight(QFont.Weight.DemiBold)
+    if kind is Comment:
+        made.setFontItalic(True)
+    return made
+
+
+def _units(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2

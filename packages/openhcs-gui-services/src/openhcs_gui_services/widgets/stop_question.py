@@ -1,0 +1,61 @@
+"""Asks how to stop, when stopping at once would lose work."""
+
+import enum
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtCore import pyqtSignal as Signal
+from PyQt6.QtWidgets import QMessageBox, QPushButton, QWidget
+
+from openhcs_gui_services.services.durations import duration_text
+
+__all__ = ["StopAnswer", "StopQuestion"]
+
+
+class StopAnswer(enum.Enum):
+    """What was chosen."""
+
+    AFTER_WELLS = "after_wells"
+    """The wells that are being worked on are finished first."""
+    NOW = "now"
+    KILL = "kill"
+    KEEP_RUNNING = "keep_running"
+
+
+class StopQuestion(QMessageBox):
+    """Open it with ``open()``; it holds up nothing else and emits :attr:`answered` once."""
+
+    answered = Signal(StopAnswer)
+
+    def __init__(self, wells: int, seconds: float, *, kills: bool, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setIcon(QMessageBox.Icon.Warning)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        count = "1 well is" if wells == 1 else f"{wells} wells are"
+        lost = f"{count} being worked on. To end them now loses {duration_text(seconds)} of work."
+        self._answers: dict[QPushButton, StopAnswer] = {}
+        if kills:
+            self.setWindowTitle("Force Kill")
+            self.setText("End the processes of this window's runs at once?")
+            self._offer("Force Kill", StopAnswer.KILL, QMessageBox.ButtonRole.DestructiveRole)
+            default = self._offer("Wait", StopAnswer.KEEP_RUNNING, QMessageBox.ButtonRole.RejectRole)
+        else:
+            self.setWindowTitle("Stop")
+            self.setText("Stop the runs of this window?")
+            default = self._offer("Stop after this well", StopAnswer.AFTER_WELLS, QMessageBox.ButtonRole.AcceptRole)
+            self._offer("Stop now", StopAnswer.NOW, QMessageBox.ButtonRole.DestructiveRole)
+            self._offer("Keep running", StopAnswer.KEEP_RUNNING, QMessageBox.ButtonRole.RejectRole)
+        self.setInformativeText(f"{lost} Wells that are finished stay; Resume does the rest.")
+        self.setDefaultButton(default)
+        self.finished.connect(self._answer)
+
+    def _offer(self, text: str, answer: StopAnswer, role: QMessageBox.ButtonRole) -> QPushButton:
+        button = self.addButton(text, role)
+        assert isinstance(button, QPushButton)
+        self._answers[button] = answer
+        return button
+
+    def _answer(self, _: int) -> None:
+        button = self.clickedButton()
+        chosen = self._answers.get(button) if isinstance(button, QPushButton) else None
+        self.answered.emit(chosen or StopAnswer.KEEP_RUNNING)

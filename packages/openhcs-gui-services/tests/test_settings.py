@@ -1,0 +1,102 @@
+"""Settings: what is accepted, what is said of the rest, and how they are kept."""
+
+from pathlib import Path
+
+import pytest
+from PyQt6.QtCore import QSettings
+from PyQt6.QtGui import QGuiApplication
+from PyQt6.QtWidgets import QDialogButtonBox, QToolButton
+from pytestqt.qtbot import QtBot
+
+from openhcs_gui_services.services.settings import SettingsField, SettingsForm, WindowSettings, apply_keys, read_form
+from openhcs_gui_services.widgets.settings_dialog import SettingsDialog, load_settings, save_settings
+from openhcs_runtime.config import ExecutionMode, GlobalConfig
+from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
+from zmqruntime.security import KeyStore
+
+KEY = "a" * 40
+FULL = WindowSettings(host="lab-server", port=7800, server_key=KEY, workers=4, viewer="napari")
+
+
+@pytest.mark.parametrize("settings", [WindowSettings(), FULL, WindowSettings(workers="auto", viewer="fiji:5600")])
+def test_a_form_gives_back_what_it_was_made_of(settings: WindowSettings) -> None:
+    assert read_form(SettingsForm.of(settings)) == settings
+
+
+@pytest.mark.parametrize(
+    ("form", "field", "words"),
+    [
+        (SettingsForm(host="no host"), SettingsField.HOST, "address"),
+        (SettingsForm(port="80"), SettingsField.PORT, "1024 to 64535"),
+        (SettingsForm(port="x"), SettingsField.PORT, "number"),
+        (SettingsForm(host="lab", server_key="short"), SettingsField.SERVER_KEY, "40 characters"),
+        (SettingsForm(server_key=KEY), SettingsField.SERVER_KEY, "another machine"),
+        (SettingsForm(workers="0"), SettingsField.WORKERS, "from 1"),
+        (SettingsForm(workers="many"), SettingsField.WORKERS, "auto"),
+        (SettingsForm(viewer="paint"), SettingsField.VIEWER, "no viewer"),
+    ],
+)
+def test_what_is_wrong_is_said_at_its_field(form: SettingsForm, field: SettingsField, words: str) -> None:
+    found = read_form(form)
+    assert not isinstance(found, WindowSettings)
+    assert list(found) == [field]
+    assert words in found[field]
+
+
+def test_a_run_gets_what_the_window_says_and_else_its_own() -> None:
+    base = GlobalConfig(num_workers=2, mode=ExecutionMode.THREADS, view="fiji")
+    assert WindowSettings().config(base) == base
+    assert WindowSettings(workers=4).config(base) == GlobalConfig(4, ExecutionMode.THREADS, None, "fiji")
+    assert FULL.config() == GlobalConfig(4, view="napari")
+
+
+@pytest.mark.usefixtures("isolated_home")
+def test_the_key_of_a_server_elsewhere_is_trusted() -> None:
+    keys = KeyStore(OPENHCS_CONFIG)
+    apply_keys(WindowSettings(), keys)
+    assert keys.trusted() == {}
+    apply_keys(FULL, keys)
+    assert keys.trusted() == {"lab-server-7800": KEY.encode()}
+
+
+def test_settings_are_kept(tmp_path: Path) -> None:
+    path = str(tmp_path / "window.ini")
+    store = QSettings(path, QSettings.Format.IniFormat)
+    assert load_settings(store) == WindowSettings()
+    save_settings(store, FULL)
+    assert load_settings(QSettings(path, QSettings.Format.IniFormat)) == FULL
+    store.setValue("window/port", "broken")
+    assert load_settings(store) == WindowSettings("lab-server", 7777, KEY, 4, "napari")
+
+
+def test_the_dialog_says_what_is_wrong_and_accepts_the_rest(qtbot: QtBot) -> None:
+    dialog = SettingsDialog(WindowSettings(), own_key=lambda: KEY)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    box = dialog.findChild(QDialogButtonBox)
+    assert isinstance(box, QDialogButtonBox)
+    ok = box.button(QDialogButtonBox.StandardButton.Ok)
+    assert ok is not None
+    port = dialog.field(SettingsField.PORT)
+    port.clear()
+    qtbot.keyClicks(port, "99")
+    assert "1024" in dialog.problem(SettingsField.PORT)
+    assert not ok.isEnabled()
+    assert dialog.settings() is None
+    port.setText("7801")
+    dialog.field(SettingsField.VIEWER).setText("fiji")
+    assert dialog.problem(SettingsField.PORT) == ""
+    with qtbot.waitSignal(dialog.settings_accepted) as accepted:
+        ok.click()
+    assert accepted.args == [WindowSettings(port=7801, viewer="fiji")]
+
+
+def test_the_own_key_is_copied(qtbot: QtBot) -> None:
+    dialog = SettingsDialog(WindowSettings(), own_key=lambda: KEY)
+    qtbot.addWidget(dialog)
+    copy = dialog.findChild(QToolButton)
+    clipboard = QGuiApplication.clipboard()
+    assert isinstance(copy, QToolButton)
+    assert clipboard is not None
+    copy.click()
+    assert clipboard.text() == KEY

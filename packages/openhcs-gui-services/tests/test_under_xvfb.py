@@ -1,0 +1,51 @@
+"""The windows on an X server, as on a desktop: tests that ran offscreen run again there, in a process of their own."""
+
+import os
+import select
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+FILES = ("test_plate_table.py", "test_plate_map.py", "test_plate_manager.py", "test_main_window.py")
+ON_SERVER = ("add_init_compile_run", "force_kill", "asked_for")
+
+pytestmark = pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed")
+
+
+@pytest.fixture(scope="module")
+def display() -> Iterator[str]:
+    """An X server."""
+    reading, writing = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1600x1200x24", "-nolisten", "tcp"]
+    process = subprocess.Popen(command, pass_fds=[writing], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.close(writing)
+    with open(reading, encoding="ascii") as pipe:
+        assert select.select([pipe], [], [], 30)[0], "Xvfb did not start"
+        name = f":{pipe.readline().strip()}"
+    yield name
+    process.terminate()
+    process.wait(10)
+
+
+def run_there(display: str, *arguments: str) -> None:
+    environment = {**os.environ, "DISPLAY": display, "QT_QPA_PLATFORM": "xcb"}
+    environment = {name: value for name, value in environment.items() if not name.startswith("PYTEST_XDIST")}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    ended = subprocess.run(
+        command, env=environment, cwd=HERE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stdout[-6000:]
+    assert " passed" in ended.stdout
+
+
+def test_widgets_and_windows(display: str) -> None:
+    run_there(display, *FILES, "-k", "not xvfb")
+
+
+def test_plates_on_a_server(display: str) -> None:
+    run_there(display, "test_plate_manager_server.py", "-k", " or ".join(ON_SERVER))

@@ -1,0 +1,248 @@
+"""Takes the pictures of the window that the documentation shows, into docs/images, light and dark.
+
+    python tools/pictures_gui.py [FOLDER] [--all]
+
+The plates of the window are real ones on a real server in a home of its own; only the table of all states is made up.
+With --all also those of states that the documentation does not show.
+Needs no screen.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import qasync  # type: ignore[import-untyped]
+from PyQt6.QtCore import QSettings
+from PyQt6.QtGui import QColor, QPalette
+from PyQt6.QtWidgets import QApplication, QDockWidget, QWidget
+
+from openhcs_gui_services.services import PlateSnapshot, PlateState
+from openhcs_gui_services.services.plates import PlateRow, WellRow, WellState
+from openhcs_gui_services.services.workspace import PlateWorkspace
+from openhcs_gui_services.widgets import MainWindow, PlateMap, PlateTable
+from openhcs_gui_services.widgets.stop_question import StopQuestion
+from openhcs_gui_services.window_panes import PIPELINE, SERVERS, WindowPanes
+from openhcs_runtime.builtin import builtin_source
+from openhcs_runtime.client import ZMQExecutionClient
+from openhcs_runtime.components import well_name
+from openhcs_runtime.plates import make_plate
+
+ROOT = Path(__file__).resolve().parents[1]
+PORT = 7885
+SECONDS = 120.0
+IN_DOCS = frozenset(
+    {"window", "window_dark", "window_empty", "window_panes", "window_stopping", "plate_table", "plate_map_1536"}
+    | {"question_stop"}
+)
+_SMALLEST_FILE = 0
+
+
+def main() -> int:
+    """Take all pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "folder", nargs="?", type=Path, default=ROOT / "docs" / "images", help="docs/images if not named"
+    )
+    parser.add_argument("--all", action="store_true", help="also what the documentation does not show")
+    asked = parser.parse_args()
+    folder: Path = asked.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    application = QApplication(sys.argv[:1])
+    application.setStyle("Fusion")
+    application.setQuitOnLastWindowClosed(False)
+    light = application.palette()
+    with tempfile.TemporaryDirectory(prefix="pg") as home:
+        os.environ["HOME"] = home
+        with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(application)) as runner:
+            runner.run(Camera(application, folder, shoots_all=asked.all).take(Path(home)))
+        application.setPalette(dark_palette())
+        with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(application)) as runner:
+            runner.run(Camera(application, folder, "_dark", shoots_all=asked.all).take_made_up())
+        application.setPalette(light)
+    return 0
+
+
+def dark_palette() -> QPalette:
+    """As a dark desktop gives it."""
+    palette = QPalette(QColor(0x2D, 0x2F, 0x33))
+    role, disabled = QPalette.ColorRole, QPalette.ColorGroup.Disabled
+    palette.setColor(role.Base, QColor(0x20, 0x22, 0x25))
+    palette.setColor(role.AlternateBase, QColor(0x26, 0x28, 0x2C))
+    palette.setColor(role.Highlight, QColor(0x3C, 0x6E, 0xB4))
+    for each in (role.WindowText, role.Text, role.ButtonText):
+        palette.setColor(disabled, each, QColor(0x7A, 0x7F, 0x87))
+    return palette
+
+
+class Camera:
+    """Takes pictures into a folder; their names end with ``suffix``."""
+
+    def __init__(self, application: QApplication, folder: Path, suffix: str = "", *, shoots_all: bool) -> None:
+        self._application = application
+        self._shoots_all = shoots_all
+        self._folder = folder
+        self._suffix = suffix
+
+    async def take(self, home: Path) -> None:
+        """The window on a real server, then what is made up."""
+        plates = [
+            make_plate(home / f"2026-11-{day:02d}_screen", wells=96, sites=1, channels=1, size=384, seed=day)
+            for day in (3, 4, 5)
+        ]
+        damaged = next(plates[0].rglob("*_C04_*.tif"))
+        damaged.write_bytes(damaged.read_bytes()[:200])
+        workspace = PlateWorkspace(PORT, default_pipeline=builtin_source(), memory=home / "memory")
+        settings = QSettings(str(home / "window.ini"), QSettings.Format.IniFormat)
+        window = MainWindow(workspace, settings, WindowPanes(workspace, settings, None, PORT))
+        window.resize(1250, 800)
+        window.show()
+        await self._settle()
+        self.shoot(window, "window_empty")
+        try:
+            await self._run(window, workspace, [str(plate) for plate in plates])
+        finally:
+            await window.end()
+            await workspace.close()
+            window.close()
+            client = ZMQExecutionClient(PORT, persistent=True)
+            client.connect()
+            client.shutdown_server()
+            client.disconnect()
+        await self.take_made_up()
+
+    async def _run(self, window: MainWindow, workspace: PlateWorkspace, plates: list[str]) -> None:
+        manager = window.manager
+        manager.add_plates(plates)
+        await self._until(workspace, lambda: all(row.well_count for row in workspace.rows()))
+        await self._settle()
+        manager.actions_.run.trigger()
+        await self._until(workspace, lambda: workspace.rows()[0].snapshot.percent > 60)
+        manager.map.select("C04")
+        await self._settle()
+        self.shoot(window, "window")
+        light = self._application.palette()
+        self._application.setPalette(dark_palette())
+        await self._settle()
+        self.shoot(window, "window_dark")
+        self._application.setPalette(light)
+        await self._until(workspace, lambda: workspace.rows()[1].snapshot.percent > 10)
+        manager.table.select_paths(plates[1:2])
+        window.show_pane(PIPELINE)
+        window.show_pane(SERVERS)
+        await self._settle(2.5)  # so that the servers have been looked for
+        self.shoot(window, "window_panes")
+        for pane in window.findChildren(QDockWidget):
+            pane.hide()
+        manager.actions_.stop.trigger()
+        await self._until(workspace, lambda: workspace.rows()[1].snapshot.state is PlateState.CANCELLING)
+        await self._settle(0.05)
+        self.shoot(window, "window_stopping")
+        await self._until(workspace, lambda: all(row.snapshot.state in ENDED for row in workspace.rows()))
+        await self._settle()
+        self.shoot(window, "window_stopped")
+
+    async def take_made_up(self) -> None:
+        """The table with every state, maps, questions."""
+        table = PlateTable()
+        table.plates.add_rows(all_states())
+        table.resize(1100, 340)
+        table.show()
+        await self._settle()
+        self.shoot(table, "plate_table")
+        for name, rows, columns, width in (("plate_map", 8, 12, 560), ("plate_map_1536", 32, 48, 680)):
+            plate_map = PlateMap()
+            plate_map.set_wells(made_wells(rows, columns))
+            plate_map.select("C05")
+            plate_map.resize(width, 460)
+            plate_map.show()
+            await self._settle()
+            self.shoot(plate_map, name)
+            plate_map.close()
+        for kills, name in ((False, "question_stop"), (True, "question_kill")):
+            question = StopQuestion(4, 1900, kills=kills)
+            question.show()
+            await self._settle()
+            self.shoot(question, name)
+            question.close()
+        table.close()
+
+    def shoot(self, widget: QWidget, name: str) -> None:
+        """Take one picture."""
+        target = self._folder / f"{name}{self._suffix}.png"
+        if target.stem not in IN_DOCS and not self._shoots_all:
+            return
+        widget.grab().save(str(target), "PNG", _SMALLEST_FILE)
+        print(target)
+
+    async def _settle(self, seconds: float = 0.3) -> None:
+        """Let Qt draw what is to be drawn."""
+        await asyncio.sleep(seconds)
+
+    async def _until(self, workspace: PlateWorkspace, condition: Callable[[], bool]) -> None:
+        changed = asyncio.Event()
+        leave = workspace.subscribe(lambda event: changed.set())
+        try:
+            async with asyncio.timeout(SECONDS):
+                while not condition():
+                    await changed.wait()
+                    changed.clear()
+        finally:
+            leave()
+
+
+ENDED = (PlateState.COMPLETE, PlateState.FAILED, PlateState.CANCELLED)
+
+
+def all_states() -> list[PlateRow]:
+    """A plate in each state."""
+    texts = {PlateState.FAILED: "well C04: the image of site 1, channel 1 is damaged"}
+    moving = (PlateState.RUNNING, PlateState.CANCELLING)
+    begun = (*moving, PlateState.FAILED, PlateState.CANCELLED, PlateState.INTERRUPTED)
+    return [
+        PlateRow(
+            f"/data/{number}",
+            f"2026-11-{number + 3:02d}_screen",
+            PlateSnapshot(
+                state,
+                queue_position=2 if state is PlateState.QUEUED else None,
+                percent=42 if state in begun else 0,
+                elapsed_seconds=754 if state in begun or state is PlateState.COMPLETE else None,
+                axis_id="B06" if state in moving else "",
+                step_name="segment_nuclei" if state in moving else "",
+                step_index=2,
+                total_steps=5,
+                failed_wells=2 if state in (PlateState.RUNNING, PlateState.FAILED) else 0,
+                error=texts.get(state, ""),
+            ),
+            well_count=None if state in (PlateState.CREATED, PlateState.INIT_PENDING) else 384,
+        )
+        for number, state in enumerate(PlateState)
+    ]
+
+
+def made_wells(rows: int, columns: int) -> list[WellRow]:
+    """A plate in the middle of its run."""
+    chance = random.Random(5)
+    names = [well_name(row, column) for row in range(rows) for column in range(columns)]
+    done = len(names) * 6 // 10
+    wells = []
+    for number, name in enumerate(names):
+        if number >= done + 8:
+            state = WellState.PENDING
+        elif number >= done:
+            state = WellState.RUNNING
+        else:
+            state = chance.choices([WellState.COMPLETE, WellState.FAILED, WellState.CANCELLED], [94, 4, 2])[0]
+        wells.append(WellRow(name, state, percent=chance.random() * 100))
+    return wells
+
+
+if __name__ == "__main__":
+    sys.exit(main())
