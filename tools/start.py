@@ -31,7 +31,7 @@ from children import end_on_sigterm, run
 from environment import ROOT, SetupError, say
 from tally import Counts, Session, read_run
 
-SESSIONS = ("lint", "types", "boundaries", "wheels", "tests", "tests_all", "demo")
+SESSIONS = ("lint", "types", "boundaries", "docs", "wheels", "tests", "tests_all", "demo")
 INTERRUPTED = 130
 
 

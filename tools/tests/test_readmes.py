@@ -1,13 +1,13 @@
 """The examples in the packages' READMEs run as they stand."""
 
 import os
-import re
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from docs_blocks import Kind, blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ["zmqruntime-core", "zmqruntime-execution", "zmqruntime-streaming", "openhcs-gui-services"]
@@ -17,13 +17,13 @@ pytestmark = pytest.mark.skipif(find_spec("openhcs_gui_services") is None, reaso
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_the_example_runs(package: str, tmp_path: Path) -> None:
-    text = (ROOT / "packages" / package / "README.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    assert blocks
+    page = ROOT / "packages" / package / "README.md"
+    code = [each.text for each in blocks(page) if each.kind is Kind.PYTHON and each.reason is None]
+    assert code
     example = tmp_path / "counting.py"  # the name that the execution layer's example gives itself
-    example.write_text("\n".join(blocks).replace("app.exec()", "app.processEvents()"), encoding="utf-8")
+    example.write_text("\n".join(code).replace("app.exec()", "app.processEvents()"), encoding="utf-8")
     home = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path), "LOCALAPPDATA": str(tmp_path)}
     env = {**os.environ, **home, "QT_QPA_PLATFORM": "offscreen"}
     command = [sys.executable, "-W", "error", str(example)]
-    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
