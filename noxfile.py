@@ -109,18 +109,44 @@ def chaos(session: nox.Session) -> None:
     run_pytest(session, *files, "--capture=no", processes=0)
 
 
+@nox.session(requires=["wheels"], python="3.11")
+@nox.parametrize("package", PACKAGES, ids=PACKAGES)
+def oldest(session: nox.Session, package: str) -> None:
+    """One package's tests with the oldest dependencies, also of its extras, that it and its siblings declare."""
+    siblings, of_tests = with_siblings(package), group(ROOT / "packages" / package, "tests")
+    bounded = [line for line in of_tests if Requirement(line).specifier]  # the oldest of the others is too old to run
+    # PyQt6 works with the Qt of its own minor version only, and does not say so.
+    qt = ["PyQt6-Qt6==6.6.*"] if package == "openhcs-gui-services" else []
+    session.install("--resolution=lowest-direct", *declared(siblings, extras_of=package), *bounded, *qt)
+    session.install(*map(wheel, siblings), *of_tests)
+    run_pytest(session, f"packages/{package}/tests")
+
+
+@nox.session(requires=["wheels"])
+def soak(session: nox.Session) -> None:
+    """Plates without end, with a viewer, a window and two clients, and random kills; does anything grow or differ?
+
+    SOAK_SECONDS (1800) and SOAK_SEED set how long and which course; what comes after -- goes to tools/soak.py.
+    """
+    session.install(*map(wheel, PACKAGES))
+    session.run("python", "tools/soak.py", "--window", *session.posargs)
+
+
 @nox.session(requires=["wheels"])
 def bench(session: nox.Session) -> None:
-    """Measure on this machine, beside its floor and beside peers; what comes after -- goes to the rates."""
-    session.install(
-        *map(wheel, with_siblings("openhcs-runtime")), "ipyparallel", "distributed", "cryptography", "imagezmq"
-    )
-    session.run("python", "tools/bench/server_start.py")
-    session.run("python", "tools/bench/execution_rates.py", *session.posargs)
-    session.run("python", "tools/bench/streaming.py")
-    session.run("python", "tools/bench/engine_overhead.py")
-    session.run("python", "tools/bench/engine_resume.py")
-    session.run("python", "tools/bench/engine_scale.py")
+    """One table: this machine's floor, ours, and peers; -- --quick for a look, -- --store to keep it in docs/."""
+    peers = "ipyparallel", "imagezmq"
+    session.install(*map(wheel, PACKAGES), f"{wheel('openhcs-runtime')}[dask,napari]", *peers)
+    session.run("python", "tools/bench/table.py", *session.posargs, success_codes=[0, 1])
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as a site, to docs/_build; a warning is an error."""
+    editable = [argument for package in PACKAGES for argument in ("--editable", f"packages/{package}")]
+    session.install(*group(ROOT, "docs"), *editable)
+    session.run("python", "tools/docs_pages.py", "--check")
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", *session.posargs, "docs", "docs/_build")
 
 
 @nox.session(requires=["wheels"])
@@ -151,6 +177,16 @@ def with_siblings(package: str) -> list[str]:
             project = nox.project.load_toml(ROOT / "packages" / name / "pyproject.toml")["project"]
             waiting += [Requirement(line).name for line in project["dependencies"]]
     return found
+
+
+def declared(packages: list[str], extras_of: str) -> list[str]:
+    """What these packages need besides each other, and what the extras of one of them do."""
+    found: list[str] = []
+    for name in packages:
+        project = nox.project.load_toml(ROOT / "packages" / name / "pyproject.toml")["project"]
+        extras = project.get("optional-dependencies", {}) if name == extras_of else {}
+        found += [*project["dependencies"], *(line for lines in extras.values() for line in lines)]
+    return [line for line in found if Requirement(line).name not in PACKAGES]
 
 
 def wheel(package: str) -> str:

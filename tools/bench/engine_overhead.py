@@ -24,9 +24,11 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import figures
 import numpy as np
 import threadpoolctl
 import tifffile
+from figures import Figure, Report, Side
 
 from openhcs_runtime import (
     GlobalConfig,
@@ -64,7 +66,20 @@ def main() -> int:
     methods = multiprocessing.get_all_start_methods()
     same = "forkserver" if "forkserver" in methods else "spawn"
     parser.add_argument("--start-method", choices=methods, default=same, help="how the loop starts its workers")
-    options = parser.parse_args()
+    with figures.report(parser) as (options, report):
+        seconds = in_turns(options)
+        print(f"{options.wells} wells, 2 sites of {options.size} pixels, {options.workers} workers")
+        print(NOTES.format(method=options.start_method))
+        if hasattr(os, "getloadavg"):
+            print(f"load average of the last minute at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+        bars = {"engine": options.bar, "dask": options.dask_bar}
+        for name in [name for name in seconds if name != "loop"]:
+            tell(report, f"plate of {options.wells} wells, {name}", seconds[name], seconds["loop"], bars[name])
+    return int(report.missed > 0)
+
+
+def in_turns(options: argparse.Namespace) -> dict[str, list[float]]:
+    """The seconds that each took, turn by turn."""
     warm_up(NANNY)  # the process that workers are forked from; it serves the loop as well
     with tempfile.TemporaryDirectory() as folder:
         plate = make_plate(Path(folder) / "plate", wells=options.wells, size=options.size)
@@ -83,24 +98,25 @@ def main() -> int:
                     seconds[name].append(time.perf_counter() - started)
         for name in [name for name in contenders if name != "loop"]:
             check_equal(Path(folder) / "loop0", Path(folder) / f"{name}0")
-    print(f"{options.wells} wells, 2 sites of {options.size} pixels, {options.workers} workers, {options.repeat} turns")
-    print(NOTES.format(method=options.start_method))
-    if hasattr(os, "getloadavg"):
-        print(f"load average of the last minute at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    bars = {"engine": options.bar, "dask": options.dask_bar}
-    return max([tell(name, times, seconds["loop"], bars.get(name)) for name, times in seconds.items()])
+    return seconds
 
 
-def tell(name: str, times: list[float], loop: list[float], bar: float | None) -> int:
-    """Print how long it took, and how much longer than the loop; 1 when that is above the bar."""
-    median = statistics.median(times)
-    print(f"{name:7} {median:.3f} s  ({min(times):.3f} to {max(times):.3f})")
-    if bar is None:
-        return 0
-    ratio = median / statistics.median(loop)
+def tell(report: Report, what: str, times: list[float], loop: list[float], bar: float) -> None:
+    """How long it took, beside the loop."""
+    spread = f"{min(times):.2f} to {max(times):.2f} s"
     pairs = statistics.median(mine / other for mine, other in zip(times, loop, strict=True))
-    print(f"        ratio {ratio:.3f}  (bar {bar}; median of the ratios turn by turn {pairs:.3f})")
-    return int(ratio > bar)
+    report.tell(
+        Figure(what, statistics.median(times), "s", note=spread),
+        Figure(
+            what,
+            statistics.median(loop),
+            "s",
+            Side.FLOOR,
+            "ProcessPoolExecutor, by hand",
+            bar=1 / bar,
+            note=f"ours over it, turn by turn: {pairs:.3f}",
+        ),
+    )
 
 
 def run_engine(plate: Path, output: Path, config: GlobalConfig) -> None:

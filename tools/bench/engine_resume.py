@@ -10,25 +10,28 @@ import os
 import random
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
+
+import figures
+from figures import Figure
 
 from openhcs_runtime import GlobalConfig, PipelineConfig, make_plate
 from openhcs_runtime.builtin import builtin_source
 from openhcs_runtime.client import PlateExecution, ZMQExecutionClient
 
 
-def main() -> None:
+def main() -> int:
     """Run the rounds; exit code 1 if any file of any round differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=20, help="how often (20)")
     parser.add_argument("--wells", type=int, default=96, help="wells of the plate (96)")
     parser.add_argument("--seed", type=int, default=0, help="the same seed kills at the same fractions (0)")
-    options = parser.parse_args()
-    chance = random.Random(options.seed)
-    with tempfile.TemporaryDirectory(prefix="er") as home:
+    with figures.report(parser) as (options, report), tempfile.TemporaryDirectory(prefix="er") as home:
+        chance = random.Random(options.seed)
         os.environ["HOME"] = home
         plate = make_plate(Path(home) / "plate", wells=options.wells, sites=1, channels=1, size=128)
         begin = time.perf_counter()
@@ -37,8 +40,9 @@ def main() -> None:
         wanted = digests(Path(home) / "undisturbed")
         print(f"{options.wells} wells, {len(wanted)} files, undisturbed {whole:.1f} s", flush=True)
         equal = [one_round(plate, Path(home) / "out", wanted, chance.uniform(0, whole)) for _ in range(options.rounds)]
-    print(f"{sum(equal)} of {len(equal)} rounds equal")
-    raise SystemExit(not all(equal))
+        name = f"runs of {options.wells} wells that differ after a kill, of {options.rounds}"
+        report.tell(Figure(name, len(equal) - sum(equal), "", bar=0))
+    return int(report.missed > 0)
 
 
 def one_round(plate: Path, output: Path, wanted: dict[str, str], delay: float) -> bool:
@@ -75,4 +79,4 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -17,9 +17,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import figures
 import numpy as np
 import psutil
 import tifffile
+from figures import Figure, Report
 
 from openhcs_runtime import GlobalConfig, PipelineConfig, PipelineOrchestrator, make_plate
 from openhcs_runtime.builtin import builtin_pipeline, builtin_source
@@ -45,22 +47,15 @@ def main() -> int:
     parts = {"memory": worker_memory, "plate": large_plate, "cancel": cancel_latency}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", help=f"{', '.join(parts)}; all when none is named")
-    wanted = parser.parse_args().parts or list(parts)
-    missed = 0
-    for name in wanted:
-        with tempfile.TemporaryDirectory(prefix="es") as folder:
-            os.environ["HOME"] = folder
-            missed += parts[name](Path(folder))
-    return int(missed > 0)
+    with figures.report(parser) as (options, report):
+        for name in options.parts or list(parts):
+            with tempfile.TemporaryDirectory(prefix="es") as folder:
+                os.environ["HOME"] = folder
+                parts[name](Path(folder), report)
+    return int(report.missed > 0)
 
 
-def tell(what: str, value: float, bar: float, unit: str) -> int:
-    """Print a figure; 1 when it is above its bar."""
-    print(f"{what:58} {value:9.3f} {unit:6} (at most {bar:g})", flush=True)
-    return int(value > bar)
-
-
-def worker_memory(folder: Path) -> int:
+def worker_memory(folder: Path, report: Report) -> None:
     """The most memory that any well was measured with, over few and over many wells."""
     most = {}
     for wells in (24, 384):
@@ -70,29 +65,30 @@ def worker_memory(folder: Path) -> int:
             result = orchestrator.run()
         most[wells] = max(well.peak_memory_bytes or 0 for well in result.wells)
         print(f"memory of a worker over {wells} wells: {most[wells] / 1e6:.1f} MB at most")
-    return tell("memory of a worker, 384 wells over 24", most[384] / most[24], MEMORY_GROWTH, "x")
+    report.tell(Figure("memory of a worker, 384 wells over 24", most[384] / most[24], "x", bar=MEMORY_GROWTH))
 
 
-def large_plate(folder: Path) -> int:
+def large_plate(folder: Path, report: Report) -> None:
     """Look at 55,296 images, compile for them, and see what the server holds."""
     plate = linked_plate(folder / "plate")
     command = [sys.executable, "-m", "openhcs_runtime.cli"]
     subprocess.run([*command, "info", plate, "--json"], check=True, stdout=subprocess.DEVNULL)  # fills caches
     started = time.perf_counter()
     subprocess.run([*command, "info", plate, "--json"], check=True, stdout=subprocess.DEVNULL)
-    missed = tell("info, 1,536 wells x 9 sites x 4 channels", time.perf_counter() - started, INFO_SECONDS, "s")
+    seconds = time.perf_counter() - started
+    report.tell(Figure("info, 1,536 wells x 9 sites x 4 channels", seconds, "s", bar=INFO_SECONDS))
     with ZMQExecutionClient(port=PORT) as client:
         started = time.perf_counter()
         execution = client.wait(client.compile_pipeline(plate, builtin_source()).execution_id, 600)
-        missed += tell("compile of the same on the server", time.perf_counter() - started, COMPILE_SECONDS, "s")
+        seconds = time.perf_counter() - started
+        report.tell(Figure("compile of the same on the server", seconds, "s", bar=COMPILE_SECONDS))
         assert execution.compiled is not None, execution.message
         run = client.submit_compiled(execution.execution_id)
         begun = client.wait(run.execution_id, 3600)
         print(f"a run over it: {begun.status}, {begun.message}")
-        memory = psutil.Process(client.server.pid).memory_info().rss
-        missed += tell("memory of the server after a run over it", memory / 1e6, SERVER_BYTES / 1e6, "MB")
+        megabytes = psutil.Process(client.server.pid).memory_info().rss / 1e6
+        report.tell(Figure("memory of the server after a run over it", megabytes, "MB", bar=SERVER_BYTES / 1e6))
         client.shutdown_server()
-    return missed
 
 
 def linked_plate(folder: Path) -> Path:
@@ -110,10 +106,9 @@ def linked_plate(folder: Path) -> Path:
     return folder
 
 
-def cancel_latency(folder: Path) -> int:
+def cancel_latency(folder: Path, report: Report) -> None:
     """Cancel when both wells have done half of their groups: how many more each of them does."""
     plate = make_plate(folder / "plate", wells=2, sites=GROUPS, channels=1, size=32)
-    missed = 0
     for name, machine in (("processes", GlobalConfig(2)), ("a Dask cluster", GlobalConfig(2, dask="local"))):
         done: dict[str, int] = {}
         at_cancel: dict[str, int] = {}
@@ -135,8 +130,7 @@ def cancel_latency(folder: Path) -> int:
         assert result.status == "cancelled", result.wells
         more = max(done[well] - at_cancel[well] for well in done)
         print(f"cancel in {name}: both wells have ended {seconds * 1000:.0f} ms after it (a group takes 50 ms)")
-        missed += tell(f"groups that {name} ended after the cancel", more, 1, "")
-    return missed
+        report.tell(Figure(f"groups that {name} ended after the cancel", more, "", bar=1))
 
 
 if __name__ == "__main__":

@@ -1,26 +1,30 @@
 """How fast core and execution are, beside the floor of the machine and beside peers where those are installed.
 
-One run prints one table: what, ours, the floor or the peer, the ratio. Everything runs on this machine over IPC.
-Ours is durable: a submission is in an fsynced database before it is accepted, and so is its end before it is told.
-The peers (ipyparallel, distributed) keep nothing on disk. nox -s bench installs them.
+Everything runs on this machine over IPC. Ours is durable: a submission is in an fsynced database before it is
+accepted, and so is its end before it is told. The peers (ipyparallel, distributed, ProcessPoolExecutor) keep nothing on
+disk. nox -s bench installs them.
 """
 
 import argparse
 import asyncio
+import concurrent.futures
 import contextlib
 import importlib.util
 import multiprocessing
 import os
 import sqlite3
 import statistics
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import figures
 import psutil
 import zmq
+from figures import Figure, Report, Side
 
 from zmqruntime import ExecuteRequest, ExecutionStatus, PongResponse, ProgressUpdate
 from zmqruntime.codec import encode
@@ -30,38 +34,31 @@ from zmqruntime.messages import PingRequest
 
 SERVER = Path(__file__).with_name("noop_server.py")
 PING = encode(PingRequest())
+NOT_DURABLE = "not durable"
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure and tell; 1 when a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=1000, help="requests and executions a median is taken of (1000)")
     parser.add_argument("--batch", type=int, default=10_000, help="executions of a batch (10000)")
     parser.add_argument("--events", type=int, default=100_000, help="progress events (100000)")
     parser.add_argument("--growth-events", type=int, default=1_000_000, help="progress events for growth (1000000)")
     parser.add_argument("--idle", type=float, default=60.0, help="seconds of idleness (60)")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="zb") as home:
+    with figures.report(parser) as (options, report), tempfile.TemporaryDirectory(prefix="zb") as home:
         os.environ["HOME"] = home
-        bare = bare_request_seconds(options.repeat)
-        row("bare REQ/ROUTER request, median", f"{bare * 1e6:.0f} us")
-        insert = insert_seconds(Path(home))
-        row("bare insert with fsync, median", f"{insert * 1e6:.0f} us")
+        bare, insert = bare_request_seconds(options.repeat), insert_seconds(Path(home))
         with client("NoopServer") as ours:
-            measure_requests(ours, bare, options.repeat)
-            measure_executions(ours, options.repeat)
-            measure_cancel(ours)
-            measure_idle(ours, options.idle)
+            measure_requests(report, ours, bare, options.repeat)
+            measure_executions(report, ours, insert, options.repeat)
+            measure_cancel(report, ours)
+            measure_idle(report, ours, options.idle)
         with client("ManyWorkersServer") as ours:
-            measure_rates(ours, options.batch)
-            measure_growth(ours, options.batch, options.growth_events)
-        measure_events(options.events)
-        measure_restart(options.batch)
-
-
-def row(what: str, value: str, beside: str = "") -> None:
-    """One line of the table."""
-    print(f"{what:58} {value:>14}  {beside}", flush=True)
+            measure_rates(report, ours, options.batch)
+            measure_growth(report, ours, options.batch, options.growth_events)
+        measure_events(report, options.events)
+        measure_restart(report, options.batch)
+    return int(report.missed > 0)
 
 
 def median_seconds(call: Callable[[], object], repeat: int) -> float:
@@ -128,32 +125,40 @@ def client(server: str) -> Iterator[ExecutionClient]:
         yield ours
 
 
-def measure_requests(ours: ExecutionClient, bare: float, repeat: int) -> None:
+def measure_requests(report: Report, ours: ExecutionClient, bare: float, repeat: int) -> None:
     """A control request, beside the bare pair."""
     seconds = median_seconds(lambda: ours.request(PingRequest(), PongResponse), repeat)
-    row("control request, median", f"{seconds * 1e6:.0f} us", f"{seconds / bare:.2f} x bare (bar 1.5 x)")
+    report.tell(
+        Figure("control request", seconds * 1e6, "us"),
+        Figure("control request", bare * 1e6, "us", Side.FLOOR, "pyzmq, REQ to ROUTER", bar=1 / 1.5),
+    )
 
 
-def measure_executions(ours: ExecutionClient, repeat: int) -> None:
+def measure_executions(report: Report, ours: ExecutionClient, insert: float, repeat: int) -> None:
     """From submit to the end of a task that does nothing, beside what the peers take for it."""
     seconds = median_seconds(lambda: ours.wait(ours.submit(None), 60), repeat)
-    row("no-op execution, durable, submit to end, median", f"{seconds * 1e3:.2f} ms", "(bar 1 ms)")
-    for name, bar, peer in (("ipyparallel", 4, ipyparallel_seconds), ("distributed", 10, distributed_seconds)):
-        if importlib.util.find_spec(name) is None:
-            row(f"  the same with {name}", "not installed", "")
-            continue
-        other = peer(repeat)
-        row(
-            f"  the same with {name}, not durable", f"{other * 1e3:.2f} ms", f"{other / seconds:.1f} x ours (bar {bar})"
-        )
+    name = "task that does nothing, from submit to its end"
+    report.tell(
+        Figure(name, seconds * 1e3, "ms", bar=1, note="on disk before it is accepted, and before its end is told"),
+        Figure(name, insert * 1e3, "ms", Side.FLOOR, "SQLite, one insert with fsync", note="ours does it twice"),
+    )
+    pool = process_pool_seconds(repeat)
+    report.tell(Figure(name, pool * 1e3, "ms", Side.PEER, "ProcessPoolExecutor", note=NOT_DURABLE))
+    for package, bar, peer in (("ipyparallel", 4, ipyparallel_seconds), ("distributed", 10, distributed_seconds)):
+        if importlib.util.find_spec(package) is not None:
+            report.tell(Figure(name, peer(repeat) * 1e3, "ms", Side.PEER, package, bar=bar, note=NOT_DURABLE))
 
 
-def measure_rates(ours: ExecutionClient, batch: int) -> None:
+def measure_rates(report: Report, ours: ExecutionClient, batch: int) -> None:
     """Executions a second."""
     begin = time.perf_counter()
     count = asyncio.run(submit_as_they_come(ours.port, batch))
-    row("no-op executions, submitted as they come", f"{count / (time.perf_counter() - begin):.0f} /s", "(bar 2,500)")
-    row(f"the same as one batch of {batch:,}", f"{batch / run_batch(ours, batch):.0f} /s", "(bar 5,000)")
+    rate = count / (time.perf_counter() - begin)
+    many = batch / run_batch(ours, batch)
+    report.tell(
+        Figure("tasks that do nothing, submitted one by one", rate, "/s", bar=2500, higher_is_better=True),
+        Figure(f"tasks that do nothing, a batch of {batch:,}", many, "/s", bar=5000, higher_is_better=True),
+    )
 
 
 async def submit_as_they_come(port: int, count: int) -> int:
@@ -177,17 +182,17 @@ def run_batch(ours: ExecutionClient, count: int, task: object = None) -> float:
     return time.perf_counter() - begin
 
 
-def measure_growth(ours: ExecutionClient, batch: int, events: int) -> None:
+def measure_growth(report: Report, ours: ExecutionClient, batch: int, events: int) -> None:
     """What is left in the server after two more batches, and after many events."""
     server = psutil.Process(ours.server.pid)
     before = held(server)
     run_batch(ours, batch)
     run_batch(ours, batch)
-    tell_growth(f"growth of the server over {2 * batch:,} executions", before, held(server))
+    tell_growth(report, f"growth of the server over {2 * batch:,} executions", before, held(server))
     run_batch(ours, 10, {"report": events // 100})
     before = held(server)
     run_batch(ours, 10, {"report": events // 10})
-    tell_growth(f"the same over {events:,} events, after a tenth as many", before, held(server))
+    tell_growth(report, f"growth of the server over {events:,} events", before, held(server))
 
 
 def held(server: psutil.Process) -> tuple[int, int, int, int]:
@@ -195,14 +200,14 @@ def held(server: psutil.Process) -> tuple[int, int, int, int]:
     return server.memory_info().rss, server.num_fds(), server.num_threads(), len(server.children())
 
 
-def tell_growth(what: str, before: tuple[int, ...], after: tuple[int, ...]) -> None:
-    """One line: memory, and how many descriptors, threads and processes more."""
+def tell_growth(report: Report, what: str, before: tuple[int, ...], after: tuple[int, ...]) -> None:
+    """Memory, and how many descriptors, threads and processes more."""
     memory, *others = (new - old for old, new in zip(before, after, strict=True))
-    counted = f"(bar 10 MB); {others[0]} descriptors, {others[1]} threads, {others[2]} processes more"
-    row(what, f"{memory / 1e6:.1f} MB", counted)
+    counted = f"{others[0]} descriptors, {others[1]} threads, {others[2]} processes more"
+    report.tell(Figure(what, memory / 1e6, "MB", bar=10, note=counted))
 
 
-def measure_cancel(ours: ExecutionClient) -> None:
+def measure_cancel(report: Report, ours: ExecutionClient) -> None:
     """From a forced cancel of a task that does not listen to the start of the next one."""
     grace = 0.5
     stuck = ours.submit({"stuck": True})
@@ -212,10 +217,10 @@ def measure_cancel(ours: ExecutionClient) -> None:
     begin = time.time()
     ours.cancel(stuck, grace_seconds=grace)
     started = ours.wait(following, 60).started_at or 0.0
-    row(f"forced cancel to free slot, grace {grace:g} s", f"{started - begin:.2f} s", "(bar grace + 0.5 s)")
+    report.tell(Figure(f"forced cancel to free slot, grace {grace:g} s", started - begin, "s", bar=grace + 0.5))
 
 
-def measure_events(count: int) -> None:
+def measure_events(report: Report, count: int) -> None:
     """Progress from a worker to a callback, checked for gaps; then read again by a new client."""
     seen: list[int] = []
     everything = threading.Event()
@@ -233,27 +238,29 @@ def measure_events(count: int) -> None:
         everything.wait(300)
         seconds = time.perf_counter() - begin
         whole = seen == list(range(1, count + 1))
-        row(
-            "progress events, worker to callback", f"{count / seconds:.0f} /s", f"in order, whole: {whole} (bar 50,000)"
-        )
+        note = "in order, none missing" if whole else "WRONG: not all, or not in order"
+        name = "progress events, worker to callback"
+        report.tell(Figure(name, count / seconds, "/s", bar=50_000, higher_is_better=True, note=note))
         ours.wait(execution_id, 60)
         with ExecutionClient(7795) as late:
             seconds = timed(lambda: sum(1 for _ in late.events(execution_id)))
-        row(f"replay of {count:,} events to a new client", f"{seconds:.2f} s", "(bar 1 s for 100,000)")
+        report.tell(Figure(f"replay of {count:,} events to a new client", seconds, "s", bar=count / 100_000))
 
 
-def measure_idle(ours: ExecutionClient, seconds: float) -> None:
+def measure_idle(report: Report, ours: ExecutionClient, seconds: float) -> None:
     """An idle server with one client attached."""
     server = psutil.Process(ours.server.pid)
     before = server.cpu_times()
     time.sleep(seconds)
     after = server.cpu_times()
     cpu = after.user + after.system - before.user - before.system
-    row("idle server, memory", f"{server.memory_info().rss / 1e6:.0f} MB", "(bar 40 MB)")
-    row(f"idle server, processor time over {seconds:g} s", f"{cpu:.2f} s", "(bar 0.1 s for 60 s)")
+    report.tell(
+        Figure("idle server, memory", server.memory_info().rss / 1e6, "MB", bar=40),
+        Figure(f"idle server, processor time over {seconds:g} s", cpu, "s", bar=seconds / 600),
+    )
 
 
-def measure_restart(queued: int) -> None:
+def measure_restart(report: Report, queued: int) -> None:
     """From nothing to an answer, with much on disk."""
     history = 10 * queued
     with ExecutionClient(7796, server=f"{SERVER}:PausedServer") as ours:
@@ -262,8 +269,8 @@ def measure_restart(queued: int) -> None:
         write_history(ours.config.server_dir(7796) / "executions.sqlite", history)
         seconds = timed(ours.connect)
         known = ours.status(1)
-        text = f"(bar 1.5 s); it knows {known.queued:,} queued"
-        row(f"restart with {queued:,} queued and {history:,} in history", f"{seconds:.2f} s", text)
+        name = f"restart with {queued:,} queued and {history:,} in history"
+        report.tell(Figure(name, seconds, "s", bar=1.5, note=f"it knows {known.queued:,} queued"))
         ours.shutdown_server()
 
 
@@ -290,6 +297,12 @@ def nothing() -> None:
     """What is run."""
 
 
+def process_pool_seconds(repeat: int) -> float:
+    """``submit`` and ``result`` on one process."""
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return median_seconds(lambda: pool.submit(nothing).result(), repeat)
+
+
 def ipyparallel_seconds(repeat: int) -> float:
     """``apply_sync`` on one engine."""
     import ipyparallel  # noqa: PLC0415 - only where it is installed
@@ -311,4 +324,4 @@ def distributed_seconds(repeat: int) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,8 +13,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import figures
+from figures import Figure, Side
+
 from zmqruntime import ZMQClient
 from zmqruntime.execution import ExecutionClient
+
+FLOOR = "python -c 'import zmq'"
 
 
 class BenchClient(ZMQClient):
@@ -44,27 +49,27 @@ def execution_client() -> ZMQClient:
     return ExecutionClient(7790, server=f"{Path(__file__).with_name('noop_server.py')}:NoopServer", persistent=False)
 
 
-def main() -> None:
-    """Print both medians and their ratio."""
+def main() -> int:
+    """Tell the medians; 1 when a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10, help="how often each is measured (default 10)")
-    rounds = parser.parse_args().rounds
-    with tempfile.TemporaryDirectory(prefix="zb") as home:
+    with figures.report(parser) as (options, report), tempfile.TemporaryDirectory(prefix="zb") as home:
         os.environ["HOME"] = home
         measure: dict[str, Callable[[], float]] = {
-            "python -c 'import zmq'": import_seconds,
+            FLOOR: import_seconds,
             "connect, plain server": lambda: connect_seconds(BenchClient(7790, persistent=False)),
             "connect, execution server": lambda: connect_seconds(execution_client()),
         }
         seconds: dict[str, list[float]] = {name: [] for name in measure}
-        for _ in range(rounds + 1):
+        for _ in range(options.rounds + 1):
             for name, run in measure.items():
                 seconds[name].append(run())
-    medians = {name: statistics.median(values[1:]) for name, values in seconds.items()}
-    floor = medians["python -c 'import zmq'"]
-    for name, median in medians.items():
-        print(f"{name:28} {median * 1000:7.1f} ms  {median / floor:5.2f} x")
+        medians = {name: statistics.median(values[1:]) * 1e3 for name, values in seconds.items()}
+        for name in list(measure)[1:]:
+            report.tell(Figure(name, medians[name], "ms"))
+            report.tell(Figure(name, medians[FLOOR], "ms", Side.FLOOR, FLOOR, bar=1 / 4))
+    return int(report.missed > 0)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,7 +1,7 @@
 """How fast arrays get to a viewer, beside what the machine can do at all and beside peers where those are installed.
 
-One run prints one table: what, ours, the floor or the peer, the ratio. The viewer is another process of this machine
-that looks at nothing. The peer (imagezmq) is measured where it is installed.
+The viewer is another process of this machine that looks at nothing. The peer (imagezmq) is measured where it is
+installed.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -19,10 +20,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import figures
 import numpy as np
 import numpy.typing as npt
 import psutil
 import zmq
+from figures import Figure, Report, Side
 
 from zmqruntime import Security, TransportMode, ZMQConfig
 from zmqruntime.streaming import (
@@ -66,25 +69,20 @@ class BlindViewerManager(VisualizerProcessManager):
         return self.server_command(BlindViewer)
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure and tell; 1 when a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=300, help="images that a rate is taken of (300)")
     parser.add_argument("--rounds", type=int, default=5, help="how often each rate is taken, the median counts (5)")
     parser.add_argument("--stopped-seconds", type=float, default=60.0, help="how long the viewer is stopped (60)")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="zs") as home:
+    with figures.report(parser) as (options, report), tempfile.TemporaryDirectory(prefix="zs") as home:
         os.environ["HOME"] = home
         image = np.random.default_rng(0).integers(0, 2**16, SHAPE, np.uint16)
-        measure_copy(image, options.images, options.rounds)
-        measure_allocated(Path(home))
-        measure_frames(image, options.images, options.rounds)
-        measure_stopped(options.stopped_seconds)
-
-
-def row(what: str, value: str, beside: str = "") -> None:
-    """One line of the table."""
-    print(f"{what:64} {value:>12}  {beside}", flush=True)
+        measure_copy(report, image, options.images, options.rounds)
+        measure_allocated(report, Path(home))
+        measure_frames(report, image, options.images, options.rounds)
+        measure_stopped(report, options.stopped_seconds)
+    return int(report.missed > 0)
 
 
 def alternating(rounds: int, ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[float, float]:
@@ -107,7 +105,7 @@ def viewer(mode: TransportMode = TransportMode.IPC) -> Iterator[BlindViewerManag
 # --- one host -----------------------------------------------------------------------------------------------------
 
 
-def measure_copy(image: npt.NDArray[Any], count: int, rounds: int) -> None:
+def measure_copy(report: Report, image: npt.NDArray[Any], count: int, rounds: int) -> None:
     """Copied in by the stream, acknowledged by the viewer, beside the copy alone and beside imagezmq."""
     with viewer(), ImageStream(PORT, policy=Policy.ALL, config=CONFIG) as stream, segments(image.nbytes) as targets:
         stream.wait_connected()
@@ -127,13 +125,14 @@ def measure_copy(image: npt.NDArray[Any], count: int, rounds: int) -> None:
 
         ours(), bare()
         rate, floor = alternating(rounds, ours, bare)
-    row("bare memcpy of 2048 x 2048 uint16 into shared memory", f"{floor:.2f} GB/s")
-    row("the same, sent, copied in and acknowledged", f"{rate:.2f} GB/s", f"{rate / floor:.2f} x memcpy (bar 0.7)")
-    if importlib.util.find_spec("imagezmq") is None:
-        row("  the same with imagezmq", "not installed")
-        return
-    peer = imagezmq_rate(image, count)
-    row("  the same with imagezmq", f"{peer:.2f} GB/s", f"{rate / peer:.1f} x imagezmq (bar 3)")
+    name = "2048 x 2048 uint16, copied in, sent and acknowledged"
+    report.tell(
+        Figure(name, rate, "GB/s", higher_is_better=True),
+        Figure(name, floor, "GB/s", Side.FLOOR, "memcpy into shared memory", bar=0.7, higher_is_better=True),
+    )
+    if importlib.util.find_spec("imagezmq") is not None:
+        peer = statistics.median(imagezmq_rate(image, count) for _ in range(rounds))
+        report.tell(Figure(name, peer, "GB/s", Side.PEER, "imagezmq", bar=3, higher_is_better=True))
 
 
 @contextlib.contextmanager
@@ -177,7 +176,7 @@ def imagezmq_rate(image: npt.NDArray[Any], count: int) -> float:
     return rate
 
 
-def measure_allocated(folder: Path) -> None:
+def measure_allocated(report: Report, folder: Path) -> None:
     """From the call of send to the first line of display_image, for small arrays and large."""
     with viewer(), ImageStream(PORT, config=CONFIG) as stream:
         stream.wait_connected()
@@ -192,13 +191,13 @@ def measure_allocated(folder: Path) -> None:
                 stream.settle()
             came = [int(line) for line in times.read_text(encoding="ascii").split()]
             median = statistics.median(after - before for before, after in zip(sent, came, strict=True)) / 1e6
-            row(f"{side} x {side} uint16 allocated, send to display_image, median", f"{median:.3f} ms", "(bar 0.5 ms)")
+            report.tell(Figure(f"{side} x {side} uint16 in shared memory, send to display", median, "ms", bar=0.5))
 
 
 # --- between hosts ------------------------------------------------------------------------------------------------
 
 
-def measure_frames(image: npt.NDArray[Any], count: int, rounds: int) -> None:
+def measure_frames(report: Report, image: npt.NDArray[Any], count: int, rounds: int) -> None:
     """TCP without shared memory, not encrypted, beside a bare PUSH and PULL."""
     stream = ImageStream(
         PORT,
@@ -235,8 +234,11 @@ def measure_frames(image: npt.NDArray[Any], count: int, rounds: int) -> None:
         rate, floor = alternating(rounds, ours, bare)
         sock.send(b"")
         receiver.join()
-    row("bare pyzmq copy=False, TCP loopback", f"{floor:.2f} GB/s")
-    row("the same, sent and acknowledged", f"{rate:.2f} GB/s", f"{rate / floor:.2f} x bare (bar 0.8)")
+    name = "2048 x 2048 uint16 over TCP loopback, sent and acknowledged"
+    report.tell(
+        Figure(name, rate, "GB/s", higher_is_better=True),
+        Figure(name, floor, "GB/s", Side.FLOOR, "pyzmq, copy=False", bar=0.8, higher_is_better=True),
+    )
 
 
 def bare_receiver(done: Any, count: int) -> None:
@@ -255,7 +257,7 @@ def bare_receiver(done: Any, count: int) -> None:
 # --- a viewer that hangs ------------------------------------------------------------------------------------------
 
 
-def measure_stopped(seconds: float) -> None:
+def measure_stopped(report: Report, seconds: float) -> None:
     """A pipeline that makes 100 MB/s, without a stream, with a viewer, and with one that is stopped."""
     if seconds <= 0:
         return
@@ -290,11 +292,15 @@ def measure_stopped(seconds: float) -> None:
         counts = stream.counts
         whole = statistics.mean(t[1] for t in stopped) / statistics.mean(t[1] for t in alone)
         busy = statistics.median(t[0] for t in stopped) - statistics.median(t[0] for t in alone)
-        row(f"viewer stopped for {seconds:g} s at 100 MB/s: time of the pipeline", f"{whole:.4f} x", "(bar 1.02)")
-        row("  added to each second of its work", f"{busy * 1e3:.1f} ms", "the copies")
-        row("  growth of the producer", f"{grown:.0f} MB", f"budget 256 MB, {counts.memory_bytes / 1e6:.0f} used")
+        what = "viewer stopped, 100 MB/s"
+        used = f"of its budget of 256 MB {counts.memory_bytes / 1e6:.0f} are used"
         stream.settle(60)
-        row("  skipped, of all sent", f"{stream.counts.skipped}/{stream.counts.sent}")
+        skipped = f"{stream.counts.skipped} of {stream.counts.sent} images skipped"
+        report.tell(
+            Figure(f"{what}: time of the pipeline beside that without", whole, "x", bar=1.02, note=skipped),
+            Figure(f"{what}: time at work in each second more", busy * 1e3, "ms", note="the copies"),
+            Figure(f"{what}: growth of the producer", grown, "MB", note=used),
+        )
 
 
 def work(image: npt.NDArray[np.uint16]) -> float:
@@ -303,4 +309,4 @@ def work(image: npt.NDArray[np.uint16]) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
