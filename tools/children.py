@@ -31,9 +31,14 @@ def run(
             raise
 
 
-def end_on_sigterm() -> None:
-    """From now on SIGTERM ends this process as ``sys.exit`` does, so that :func:`run` can end what it runs."""
+def end_on_signals() -> None:
+    """From now on SIGTERM ends this process as ``sys.exit`` does, so that :func:`run` can end what it runs.
+
+    And SIGINT interrupts it and all that it runs, also where a shell has started it in the background and let it ignore
+    that: tests that press Ctrl-C would wait in vain.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from children import end_on_sigterm, run
+from children import end_on_signals, run
 
 # A server of the demo's own: at its end it is stopped, and the user's may be at work.
 SERVER = ("--port", "7787")
@@ -37,7 +37,7 @@ def _show(command: str, *arguments: str) -> int:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: demo.py FOLDER   (the plate and its results are written there)")
-    end_on_sigterm()
+    end_on_signals()
     try:
         sys.exit(show(Path(sys.argv[1]), Path(sys.executable).parent))
     except KeyboardInterrupt:

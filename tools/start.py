@@ -27,7 +27,7 @@ from pathlib import Path
 import demo
 import environment
 import system_libraries
-from children import end_on_sigterm, run
+from children import end_on_signals, run
 from environment import ROOT, SetupError, say
 from tally import Counts, Session, read_run
 
@@ -47,7 +47,7 @@ def main() -> int:
         help=f"only these sessions, such as 'tests(zmqruntime-core)'; default: {' '.join(SESSIONS)}",
     )
     arguments = parser.parse_args()
-    end_on_sigterm()
+    end_on_signals()
     try:
         return run_demo() if arguments.command == "demo" else run_tests(arguments.session or SESSIONS)
     except SetupError as error:

@@ -14,8 +14,8 @@ TOOLS = Path(__file__).resolve().parents[1]
 CHILD = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
 PARENT = f"""
 import sys
-from children import end_on_sigterm, run
-end_on_sigterm()
+from children import end_on_signals, run
+end_on_signals()
 run([sys.executable, '-c', {CHILD!r}])
 """
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -86,13 +87,16 @@ def kill(process: "subprocess.Popen[str]") -> None:
     process.stdout.close()
 
 
-def our_segments() -> set[str]:
-    return {path.name for path in segment_folder().glob("zrs-*")}
+def segments_of(pid: int) -> list[str]:
+    return [path.name for path in segment_folder().glob(f"zrs-{pid}-*")]
+
+
+def is_swept(pid: int) -> bool:
+    return not segments_of(pid)
 
 
 @pytest.mark.timeout(60 + 10 * KILLS)
 def test_producers_that_are_killed_leave_nothing_where_a_viewer_lives(manager: FileViewerManager, until: Until) -> None:
-    before = our_segments()
     pong = manager.health()
     assert pong is not None
     viewer = psutil.Process(pong.pid)
@@ -104,7 +108,7 @@ def test_producers_that_are_killed_leave_nothing_where_a_viewer_lives(manager: F
         if random.random() < 0.7:
             assert producer.stdout.readline() == "well under way\n"
         kill(producer)
-        until(lambda: our_segments() == before)  # the viewer sees to it
+        until(partial(is_swept, producer.pid))  # the viewer sees to it
         if turn % 5 == 4:
             descriptors.append(viewer.num_fds())
     assert manager.is_running
@@ -121,9 +125,9 @@ def test_a_producer_that_is_killed_alone_is_swept_at_the_next_start(until: Until
     assert pong is not None
     os.kill(pong.pid, signal.SIGKILL)
     kill(producer)
-    assert our_segments()
+    assert segments_of(producer.pid)
     with ImageStream(PORT, shared_memory=False):
-        assert not our_segments()
+        assert not segments_of(producer.pid)
 
 
 @pytest.mark.timeout(60 + 10 * KILLS)
@@ -147,7 +151,7 @@ def test_viewers_that_are_killed_cost_the_producer_nothing(manager: FileViewerMa
         assert counts.failed == 0
         assert counts.displayed + counts.skipped == counts.sent
         assert descriptors[-1] <= descriptors[0] + 10
-    assert not our_segments()
+    assert not segments_of(os.getpid())
 
 
 def test_a_viewer_that_is_stopped_neither_delays_nor_grows_the_producer(manager: FileViewerManager) -> None:
@@ -165,7 +169,7 @@ def test_a_viewer_that_is_stopped_neither_delays_nor_grows_the_producer(manager:
             grown = psutil.Process().memory_info().rss - before
             assert stream.counts.memory_bytes <= budget
             assert grown < budget + 15_000_000
-            assert sum((segment_folder() / name).stat().st_size for name in our_segments()) <= budget + 4096
+            assert sum((segment_folder() / name).stat().st_size for name in segments_of(os.getpid())) <= budget + 4096
         finally:
             os.kill(pong.pid, signal.SIGCONT)
         stream.settle(20)
