@@ -147,3 +147,18 @@ def line(execution_id: str, number: int) -> LogLine:
 
 TestLedger = LedgerMachine.TestCase
 TestLedger.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+
+
+def test_what_a_task_kept_is_there_for_a_retry_that_follows_at_once(tmp_path: Path) -> None:
+    store = Store(tmp_path / "executions.sqlite")
+    ledger = Ledger(store, lambda execution_id, batch: None, lambda execution_id, count: None)
+    ledger.accept(ExecuteRequest(submission_id="a", max_retries=1))
+    record = ledger.active["a"]
+    ledger.set_status(record, S.RUNNING)
+    ledger.commit()
+    ledger.keep_checkpoint(record, "tried", [1])
+    assert ledger.assignment(record)[1] == {"tried": [1]}
+    ledger.commit()
+    ledger.keep_checkpoint(record, "again", 2)
+    assert ledger.assignment(record)[1] == {"tried": [1], "again": 2}
+    store.close()

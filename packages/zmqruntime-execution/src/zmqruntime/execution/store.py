@@ -190,6 +190,7 @@ class Store:
         self.path = path
         self._changes: dict[str, _Change] = {}
         self._writes: list[tuple[str, tuple[object, ...]]] = []
+        self._new_checkpoints: dict[int, dict[str, bytes]] = {}
         self._durable = False
         self._syncs = False
         try:
@@ -273,10 +274,13 @@ class Store:
         """Keep a value for a resumed run."""
         record.has_checkpoints = True
         statement = "INSERT OR REPLACE INTO checkpoints (number, key, value) VALUES (?, ?, ?)"
-        self._writes.append((statement, (record.number, key, encode(value))))
+        encoded = encode(value)
+        self._writes.append((statement, (record.number, key, encoded)))
+        self._new_checkpoints.setdefault(record.number, {})[key] = encoded
 
     def forget_checkpoints(self, record: Record) -> None:
         """The execution has ended for good."""
+        self._new_checkpoints.pop(record.number, None)
         if record.has_checkpoints:
             self._writes.append(("DELETE FROM checkpoints WHERE number = ?", (record.number,)))
 
@@ -324,6 +328,7 @@ class Store:
             raise StoreError(f"cannot write {self.path}: {error}") from error
         self._changes.clear()
         self._writes.clear()
+        self._new_checkpoints.clear()
         self._durable = False
         return written
 
@@ -394,12 +399,12 @@ class Store:
         )
 
     def checkpoints_of(self, record: Record) -> dict[str, Any]:
-        """What an interrupted run kept."""
+        """What an interrupted or failed run kept, also if that is not written yet: a retry may follow at once."""
         if not record.has_checkpoints:
             return {}
         query = "SELECT key, value FROM checkpoints WHERE number = ?"
-        rows = self._connection.execute(query, (record.number,))
-        return {key: msgspec.msgpack.decode(value) for key, value in rows}
+        kept = dict(self._connection.execute(query, (record.number,))) | self._new_checkpoints.get(record.number, {})
+        return {key: msgspec.msgpack.decode(value) for key, value in kept.items()}
 
     def events_after(self, number: int, after: int, limit_bytes: int = _REPLAY_BYTES) -> list[bytes]:
         """Encoded batches that end after event ``after``, in order, as many as fit one reply."""
