@@ -16,9 +16,18 @@ import pytest
 
 from openhcs_runtime.plates import make_plate
 from openhcs_runtime.testing import command, free_port, gate, shared_command, shared_home
-from zmqruntime.testing import isolated_home, no_leaks
+from zmqruntime.testing import isolated_home, no_leaks, zero_copy_thread
 
-__all__ = ["command", "free_port", "gate", "isolated_home", "no_leaks", "shared_command", "shared_home"]
+__all__ = [
+    "command",
+    "free_port",
+    "gate",
+    "isolated_home",
+    "no_leaks",
+    "shared_command",
+    "shared_home",
+    "zero_copy_thread",
+]
 
 
 _DASKS_OWN_THREAD = "Dask-Offload"  # for the life of the process

@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 import pytest
-from zmq.utils.garbage import gc as collector
 
 from openhcs_runtime.rois import Polygon, to_imagej
 from openhcs_runtime.viewers.napari import NapariProcessManager
@@ -162,14 +161,6 @@ class Probe:
     def pixel(self, layer: str, y: int = 9, x: int = 9) -> float:
         """What napari draws of a layer at a pixel."""
         return float(self.get(f"float(viewer.layers[{layer!r}]._data_view[{y}, {x}])"))
-
-
-@pytest.fixture(scope="module")
-def zero_copy_thread() -> Iterator[None]:
-    """pyzmq's own thread, which frees what was sent without a copy; it starts with the first large array."""
-    collector.start()
-    yield
-    collector.stop()
 
 
 Opener = Callable[..., contextlib.AbstractContextManager[Probe]]

@@ -12,23 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import zmq
-from zmq.utils.garbage import gc as collector
 
 from zmqruntime import GlobalQueueTrackerRegistry, Shape
 from zmqruntime.streaming import Position, StreamingVisualizerServer
-from zmqruntime.testing import isolated_home, no_leaks
+from zmqruntime.testing import isolated_home, no_leaks, zero_copy_thread
 
-__all__ = ["isolated_home", "no_leaks"]
+__all__ = ["isolated_home", "no_leaks", "zero_copy_thread"]
 
 TRANSPORTS = ["inproc", "tcp"] if sys.platform == "win32" else ["inproc", "ipc", "tcp"]
-
-
-@pytest.fixture(scope="session")
-def zero_copy_thread() -> Iterator[None]:
-    """pyzmq's own thread, which frees what was sent without a copy; it lives as long as the process."""
-    collector.start()
-    yield
-    collector.stop()
 
 
 @pytest.fixture(autouse=True)

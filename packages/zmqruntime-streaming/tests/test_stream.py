@@ -337,6 +337,21 @@ def test_a_viewer_says_what_it_cannot_do(until: Until) -> None:
             stream.screenshot(10)
 
 
+def test_what_fails_is_never_counted_as_displayed() -> None:
+    from zmqruntime.streaming import StreamingVisualizerServer
+
+    class Broken(StreamingVisualizerServer):
+        def display_image(self, image_data: npt.NDArray[Any], metadata: dict[str, Any]) -> None:
+            raise NotImplementedError("no image is to its taste")
+
+    with Broken(5555), ImageStream(policy=Policy.ALL) as stream:
+        assert stream.wait_connected(10)
+        for _ in range(3_000):
+            stream.send(np.zeros((2, 2), np.uint8))
+        stream.settle(60)
+        assert (stream.counts.displayed, stream.counts.failed) == (0, 3_000)
+
+
 def test_an_array_longer_than_a_message_goes_in_pieces(viewer_class: Any) -> None:
     from zmqruntime import ZMQConfig
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from zmq.utils.garbage import gc as _collector
 
-__all__ = ["isolated_home", "no_leaks"]
+__all__ = ["isolated_home", "no_leaks", "zero_copy_thread"]
 
 _END_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
@@ -35,6 +36,15 @@ def isolated_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     left = [path for path in home.rglob("*") if path.is_socket()]
     shutil.rmtree(home, ignore_errors=True)
     assert not left, f"socket files were left: {left}"
+
+
+@pytest.fixture(scope="session")
+def zero_copy_thread() -> None:
+    """pyzmq's own thread, which frees what was sent without a copy: it begins before the first test that may need it,
+    and lives as long as the process.
+    """
+    if not _collector.is_alive():
+        _collector.start()
 
 
 @pytest.fixture

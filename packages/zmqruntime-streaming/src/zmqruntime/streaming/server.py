@@ -90,8 +90,7 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         self._window = max(1, window)
         self._decode_stream: Decoder[FromProducer] = Decoder(FromProducer)
         self._queue = DisplayQueue()
-        self._acks: deque[tuple[bytes, ImageAck]] = deque()
-        self._done: deque[tuple[bytes, int]] = deque()
+        self._acks: deque[tuple[bytes, ImageAck, int | None]] = deque()  # with the ticket of what is done by it
         self._released: deque[tuple[bytes, int]] = deque()
         self._open_items: set[DisplayItem] = set()
         self._settling: list[tuple[DisplayItem, set[DisplayItem]]] = []
@@ -243,7 +242,7 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
                 self._released.append((peer, delivery.ticket))
             self._end(item, str(error))
             return
-        self._acks.append((peer, self._ack(item, AckStage.RECEIVED, None)))
+        self._acks.append((peer, self._ack(item, AckStage.RECEIVED, None), None))
         self._put(item)
 
     def _put(self, item: DisplayItem) -> None:
@@ -265,12 +264,12 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         """Tell each producer what became of its deliveries."""
         self._is_report_due = False
         reports: defaultdict[bytes, StreamReport] = defaultdict(StreamReport)
-        for peer, ack in _drain(self._acks):
+        for peer, ack, done in _drain(self._acks):
             reports[peer].acks.append(ack)
+            if done is not None:
+                reports[peer].done.append(done)
             if self._peers.ack_port(peer) != self.ack_port:  # whoever listens there itself has it from the report
                 self._push_ack(ack)
-        for peer, ticket in _drain(self._done):
-            reports[peer].done.append(ticket)
         for peer, ticket in _drain(self._released):
             reports[peer].released.append(ticket)
         for peer, report in reports.items():
@@ -372,8 +371,7 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
             self.loop.call_soon(lambda: self._reply(item, error))
             return
         stage = AckStage.DISPLAYED if error is None else AckStage.FAILED
-        self._acks.append((item.peer, self._ack(item, stage, error)))
-        self._done.append((item.peer, item.ticket))
+        self._acks.append((item.peer, self._ack(item, stage, error), item.ticket))
         self._report_soon()
 
     def _on_released(self, peer: bytes, ticket: int) -> None:
