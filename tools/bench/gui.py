@@ -1,16 +1,18 @@
 """How fluid the window is.
 
-    python tools/bench/gui.py [start] [flood] [plates] [stop] [--seconds S] [--json FILE]
+    python tools/bench/gui.py [start] [flood] [plates] [stop] [runs] [--seconds S] [--json FILE]
 
 `start`: from the command to a window that can be used. `flood`: a plate of 1,536 wells with 5,000 progress events a
 second for S seconds. `plates`: 10,000 plates in the table. `stop`: from the click on Stop to "Stopping" on the screen,
-and from Force Kill to the end of the workers, with a real server. Prints what was measured beside its bar; the exit
+and from Force Kill to the end of the workers, with a real server. `runs`: what 100 runs of a plate on a real server
+leave in the window's memory. Prints what was measured beside its bar; the exit
 code is 1 when one is missed. Needs no screen.
 """
 
 import argparse
 import asyncio
 import contextlib
+import gc
 import os
 import random
 import re
@@ -49,6 +51,7 @@ PORT = 7890
 START_SECONDS, IMPORT_SECONDS = 1.5, 0.5
 STALL_MS, REPAINTS = 16.0, 30.0
 TABLE_MS, STOPPING_MS, KILL_SECONDS = 200.0, 50.0, 1.0
+RUNS, WARM_RUNS, GROWTH_MB = 100, 20, 10.0
 EVENTS_A_SECOND, WELLS, STEPS = 5000, 1536, 5
 TICK_MS = 4
 DEAF = """
@@ -59,11 +62,17 @@ def deaf(stack):
     return stack
 pipeline_steps = [FunctionStep(deaf)]
 """
+QUICK = """
+from openhcs_runtime import FunctionStep
+from openhcs_runtime.functions import max_projection
+pipeline_steps = [FunctionStep(max_projection)]
+"""
 
 
 def main() -> int:
     """Run the parts that are named, or all."""
-    parts: dict[str, Callable[[Report, float], None]] = {"start": start, "flood": flood, "plates": plates, "stop": stop}
+    all_parts: Sequence[Callable[[Report, float], None]] = (start, flood, plates, stop, runs)
+    parts = {part.__name__: part for part in all_parts}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", help=f"{', '.join(parts)}; all when none is named")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long the flood lasts (default 60)")
@@ -345,6 +354,37 @@ async def _stop(report: Report, home: Path) -> None:
             await asyncio.to_thread(client.connect)
             await asyncio.to_thread(client.shutdown_server)
         await asyncio.to_thread(client.disconnect)
+
+
+def runs(report: Report, _: float) -> None:
+    """One plate, again and again, with its table, map and steps on the screen."""
+    application = QApplication.instance()
+    with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(application)) as runner:
+        runner.run(_run_often(report, Path(os.environ["HOME"])))
+
+
+async def _run_often(report: Report, home: Path) -> None:
+    plate = str(make_plate(home / "often", wells=6, sites=1, channels=1, size=64))
+    workspace = PlateWorkspace(PORT, default_pipeline=QUICK, memory=home / "memory_often")
+    window = PlateManagerWidget(workspace)
+    window.show()
+    process, sizes = psutil.Process(), []
+    try:
+        await workspace.add([plate])
+        for _ in range(RUNS):
+            await workspace.run([plate])
+            assert workspace.rows()[0].snapshot.state is PlateState.COMPLETE, workspace.rows()[0]
+            gc.collect()
+            sizes.append(process.memory_info().rss / 1e6)
+    finally:
+        await window.close_host_calls()
+        await workspace.close()
+        window.close()
+        with ZMQExecutionClient(PORT, persistent=True) as client:
+            await asyncio.to_thread(client.shutdown_server)
+    report.tell(Figure(f"memory of the window after {RUNS} runs", sizes[-1], "MB"))
+    growth = max(0.0, sizes[-1] - sizes[WARM_RUNS - 1])
+    report.tell(Figure(f"growth from run {WARM_RUNS} to run {RUNS}", growth, "MB", bar=GROWTH_MB))
 
 
 def click(button: QToolButton) -> None:
