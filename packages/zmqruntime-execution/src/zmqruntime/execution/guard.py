@@ -20,6 +20,7 @@ __all__ = ["start_guarded"]
 
 _PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 _PATIENCE_MS = 1000.0
+_LOOK_AGAIN_SECONDS = 0.001
 
 
 def start_guarded(server_end: int) -> None:
@@ -78,11 +79,20 @@ def _reap(worker: int) -> int | None:
 
 
 def _end_descendants() -> None:
-    """Kill what is left. On Linux all of it is, or in a moment becomes, a child of this process."""
-    while children := _children():
-        for pid in children:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+    """Kill what is left. On Linux all of it is, or in a moment becomes, a child of this process.
+
+    The list of children may lack some while others end (proc(5)), so only the lack of anything to wait for is the end.
+    """
+    while True:
+        for pid in _children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        try:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            select.select([], [], [], _LOOK_AGAIN_SECONDS)
 
 
 def _children() -> list[int]:
