@@ -79,13 +79,13 @@ class OmeroInstanceManager:
         """
         if not self._root_password:
             raise OmeroError("an OMERO server needs a root_password")
-        deadline = time.monotonic() + timeout
+        began = time.monotonic()
         before = self.running()
         if not before:
             self._refuse_taken((self.port, self.secure_port, self.web_port))
         # Another password would make those that run anew, although only the very first start reads it.
         self._compose.run("up", "--detach", *(["--no-recreate"] if before else []), timeout=timeout)
-        self._wait(deadline, self.running())
+        self._wait(began, timeout, self.running())
 
     def wait(self, timeout: float) -> None:
         """Wait until the server answers, whoever started it.
@@ -94,7 +94,7 @@ class OmeroInstanceManager:
             OmeroError: it has not within ``timeout`` seconds, or one of the containers has ended meanwhile; with the
                 end of the log.
         """
-        self._wait(time.monotonic() + timeout, self.running())
+        self._wait(time.monotonic(), timeout, self.running())
 
     def is_answering(self) -> bool:
         """Whether an OMERO server answers on the port, whoever started it."""
@@ -117,9 +117,8 @@ class OmeroInstanceManager:
         listed = self._compose.run("ps", "--services", "--filter", "status=running", timeout=_QUICK_SECONDS)
         return frozenset(listed.split())
 
-    def _wait(self, deadline: float, services: frozenset[str]) -> None:
-        began = time.monotonic()
-        look_again = began + _LOOK_SECONDS
+    def _wait(self, began: float, timeout: float, services: frozenset[str]) -> None:
+        deadline, look_again = began + timeout, time.monotonic() + _LOOK_SECONDS
         pause = threading.Event()  # never set: nobody tells when a container begins to listen
         while not self.is_answering():
             now = time.monotonic()
