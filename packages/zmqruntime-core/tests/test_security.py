@@ -50,6 +50,12 @@ def server(port: int) -> Iterator[ZMQServer]:
         yield server
 
 
+def test_a_new_public_key_can_be_typed_as_an_argument(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter([(b"-" + b"a" * 39, b"b" * 40), (b"c" * 40, b"d" * 40)])
+    monkeypatch.setattr(zmq, "curve_keypair", lambda: next(drawn))
+    assert KeyStore(HERE).server().public == b"c" * 40
+
+
 class Wiretap:
     """Passes a TCP connection on to another port and keeps all that goes by."""
 

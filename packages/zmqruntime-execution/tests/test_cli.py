@@ -225,6 +225,9 @@ def test_keys_are_shown_exchanged_and_forgotten(command: Command) -> None:
     assert shown["trusted"] == {"lab-server": theirs["server"]}
     assert "laptop" in command("keys", "show").stdout
     assert command("keys", "forget", "laptop").returncode == 0
+    dashed = "-" + theirs["client"][1:]
+    assert command("keys", "admit", "--", "dashed", dashed).returncode == 0
+    assert json.loads(command("keys", "show", "--json").stdout)["admitted"] == {"dashed": dashed}
     wrong = (
         ("keys", "forget", "laptop"),
         ("keys", "admit", "laptop", "short"),

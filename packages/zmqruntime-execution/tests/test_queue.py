@@ -240,6 +240,21 @@ def test_processes_that_left_their_group_end_with_the_worker(client: ExecutionCl
         client.wait(execution_id, 30)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="workers have no guard there")
+def test_a_worker_that_is_being_killed_gets_nothing_more_to_do(client: ExecutionClient) -> None:
+    execution_id = client.submit({"do": "grandchild"})
+    wait_for_progress(client, execution_id)
+    grandchild = psutil.Process(next(int(e.text) for e in client.events(execution_id) if isinstance(e, LogLine)))
+    following = client.submit({"do": "who"})
+    (guard,) = psutil.Process(client.server.pid).children()
+    (killed,) = (child.pid for child in guard.children() if child != grandchild)
+    guard.suspend()  # so that the task can say that it stopped long before it is killed
+    client.cancel(execution_id, grace_seconds=0)
+    assert client.wait(execution_id, 30).status is S.CANCELLED
+    grandchild.wait(10)
+    assert client.wait(following, 30).result[0] != killed
+
+
 def test_an_interrupted_execution_resumes_from_its_checkpoints(make_client: MakeClient) -> None:
     client = make_client(persistent=True)
     execution_id = client.submit({"do": "resumable", "upto": 10}, resumable=True)

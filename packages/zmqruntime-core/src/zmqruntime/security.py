@@ -127,7 +127,7 @@ class KeyStore:
             raise ConfigurationError(f"another process has been making keys in {self.folder} for a long time")
         try:
             if not (self.folder / f"{name}.key_secret").is_file():
-                public, secret = zmq.curve_keypair()
+                public, secret = _new_pair()
                 _write_keys(self.folder / f"{name}.key", public=public)
                 _write_keys(self.folder / f"{name}.key_secret", public=public, secret=secret)
         finally:
@@ -169,6 +169,14 @@ class ClientCheck:
         public = z85.encode(credentials[0]) if mechanism == b"CURVE" and credentials else b""
         status = (b"200", b"") if public and self._is_admitted(public) else (b"400", b"this key is not known here")
         self._socket.send_multipart([_ZAP_VERSION, number, *status, b"", b""])
+
+
+def _new_pair() -> tuple[bytes, bytes]:
+    """Public and secret; the public one does not look like an option on a command line."""
+    while True:
+        public, secret = zmq.curve_keypair()
+        if not public.startswith(b"-"):
+            return public, secret
 
 
 def _read_public(path: Path) -> bytes:

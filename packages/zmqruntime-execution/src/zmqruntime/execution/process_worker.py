@@ -13,7 +13,7 @@ from zmqruntime.codec import Decoder, encode
 from zmqruntime.execution.frames import FrameStream
 from zmqruntime.execution.hub import task_socket_pattern
 from zmqruntime.execution.pool import WorkerHandle, WorkerPool, WorkerState
-from zmqruntime.execution.worker_protocol import FROM_STDIN, Assign, CancelAssigned, FromWorker, Setup
+from zmqruntime.execution.worker_protocol import FROM_STDIN, Assign, CancelAssigned, Finished, FromWorker, Setup
 from zmqruntime.identity import kill_tree
 from zmqruntime.launch import ServerSpec
 
@@ -35,6 +35,7 @@ class ProcessWorker(WorkerHandle):
         self._config = spec.config
         self._decode: Decoder[FromWorker] = Decoder(FromWorker)
         self._reaping = threading.Lock()
+        self._is_killed = False
         ours, theirs = socket.socketpair()
         with theirs:
             self.process = _start_process(theirs)
@@ -53,6 +54,7 @@ class ProcessWorker(WorkerHandle):
 
     def kill(self) -> None:
         """End the process and all that descends from it, at once: its guard does it, or we do if that one cannot."""
+        self._is_killed = True
         with self._reaping:
             if self.process.returncode is None and os.name == "posix":
                 self.process.terminate()
@@ -103,7 +105,10 @@ class ProcessWorker(WorkerHandle):
         self._pool.forget(self, _describe_exit(self.process.returncode))
 
     def _on_frame(self, frame: bytes) -> None:
-        self._hear(self._decode(frame))
+        message = self._decode(frame)
+        if self._is_killed and isinstance(message, Finished):
+            return  # it will never be idle again; what it ran ends with it, when nothing of it is left
+        self._hear(message)
 
     def _sweep(self) -> None:
         """Remove the sockets that a killed worker could not remove itself."""

@@ -255,8 +255,11 @@ def _add_keys(commands: _Surface) -> None:
     )
     for command in (let_in, rely, drop):
         command.add_argument("name", metavar="HOST" if command is rely else "NAME", help="what the key is kept as")
+    key_help = (
+        "as 'zmqruntime keys show' prints it there, in quotes; write -- before NAME and KEY if it begins with a dash"
+    )
     for command in (let_in, rely):
-        command.add_argument("key", metavar="KEY", help="as 'zmqruntime keys show' prints it there, in quotes")
+        command.add_argument("key", metavar="KEY", help=key_help)
     for command in (show, let_in, rely, drop):
         command.add_argument(
             "--app", type=_app, default=ZMQConfig().app_name, metavar="NAME", help="of which application (zmqruntime)"
