@@ -22,6 +22,13 @@ PACKAGES = (
     "openhcs-runtime",
     "openhcs-gui-services",
 )
+COVERAGE = {  # percent of lines and branches
+    "zmqruntime-core": 95,
+    "zmqruntime-execution": 95,
+    "zmqruntime-streaming": 90,
+    "openhcs-runtime": 90,
+    "openhcs-gui-services": 85,
+}
 TEST_PROCESSES = 3  # many tests wait most of their time, for processes that start or end
 TEST_ENVIRONMENT = {
     "TESTS_FROM_WHEELS": "1",
@@ -120,6 +127,24 @@ def oldest(session: nox.Session, package: str) -> None:
     session.install("--resolution=lowest-direct", *declared(siblings, extras_of=package), *bounded, *qt)
     session.install(*map(wheel, siblings), *of_tests)
     run_pytest(session, f"packages/{package}/tests")
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Lines and branches that all tests together run, also in the processes that they start; below its bar a package
+    fails.
+    """
+    groups = [name for package in PACKAGES for name in group(ROOT / "packages" / package, "tests")]
+    editable = [argument for package in PACKAGES for argument in ("--editable", f"packages/{package}")]
+    session.install(*group(ROOT, "coverage"), *group(ROOT, "tools"), *groups, *editable)
+    session.run("coverage", "erase")
+    paths = [f"packages/{package}/tests" for package in PACKAGES]
+    spread = [f"--numprocesses={TEST_PROCESSES}", "--dist=loadfile"]
+    measured = "coverage", "run", "-m", "pytest", "--hypothesis-profile=ci", *spread
+    session.run(*measured, *session.posargs, *paths, "tools/tests", env={**TEST_ENVIRONMENT, "TESTS_FROM_WHEELS": None})
+    session.run("coverage", "combine", "--quiet")
+    for package, percent in COVERAGE.items():
+        session.run("coverage", "report", f"--include=packages/{package}/src/*", f"--fail-under={percent}")
 
 
 @nox.session(requires=["wheels"])

@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 GRACE_SECONDS = 15.0
 
 
 def run(
-    command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str | os.PathLike[str] | None = None
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: str | os.PathLike[str] | None = None,
+    limit_seconds: float | None = None,
 ) -> int:
     """Run ``command``; its exit code.
 
     On Ctrl-C, which the program gets from the terminal too, it may end by itself; then it is asked, then killed.
     Whatever else ends the wait (a SIGTERM turned into an exception, say) asks it at once.
+
+    Raises:
+        subprocess.TimeoutExpired: it ran longer than the limit. All that descends from it was aborted, so that pytest
+            says where each of its processes was.
     """
     with subprocess.Popen(command, env=env, cwd=cwd) as process:
         try:
-            return process.wait()
+            return process.wait(limit_seconds)
+        except subprocess.TimeoutExpired:
+            for pid in [*_descendants(process.pid)]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGABRT)
+            _end(process)
+            raise
         except KeyboardInterrupt:
             if not _ended(process):
                 _end(process)
@@ -48,6 +64,15 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.send_signal(signal.SIGINT)
     if not _ended(process):
         process.kill()
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    """Children, theirs, and so on, as Linux tells them; none elsewhere."""
+    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, listing.read_text(encoding="ascii").split()):
+                yield child
+                yield from _descendants(child)
 
 
 def _ended(process: subprocess.Popen[bytes]) -> bool:

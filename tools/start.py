@@ -20,6 +20,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - people start it with whatever py
 import argparse
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -33,6 +34,8 @@ from tally import Counts, Session, read_run
 
 SESSIONS = ("lint", "types", "boundaries", "docs", "wheels", "tests", "tests_all", "demo")
 INTERRUPTED = 130
+TIMED_OUT = 124
+TESTS_SECONDS = 80 * 60  # far beyond what they take; whatever hangs then is shown and ended
 
 
 def main() -> int:
@@ -78,7 +81,13 @@ def run_tests(sessions: list[str] | tuple[str, ...]) -> int:
         report = Path(folder, "nox.json")
         env = {**os.environ, **environment.uv_settings(), "JUNIT_FOLDER": folder}
         nox = [str(environment.PYTHON), "-m", "nox", "--non-interactive", "--noxfile", str(ROOT / "noxfile.py")]
-        code = run([*nox, "--report", str(report), "--session", *sessions], env=env, cwd=ROOT)
+        nox += ["--report", str(report), "--session", *sessions]
+        try:
+            code = run(nox, env=env, cwd=ROOT, limit_seconds=TESTS_SECONDS)
+        except subprocess.TimeoutExpired:
+            ended = sorted(path.stem for path in Path(folder).glob("*.xml"))
+            say(f"Ended after {TESTS_SECONDS // 60} min, as something hangs. Sessions of tests that had ended: {ended}")
+            code = TIMED_OUT
         found = read_run(report, Path(folder)) if report.is_file() else []
     return summarise(found, code, time.monotonic() - started)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import system_libraries
+from children import run
 
 TOOLS = Path(__file__).resolve().parents[1]
 # A parent that runs a child through children.run; the child says its pid and waits for whatever ends it.
@@ -43,6 +44,15 @@ def test_no_program_is_left_behind(by_terminal: bool) -> None:
         assert parent.wait(30) != 0
     with pytest.raises(ProcessLookupError):
         os.kill(child, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing tells the descendants elsewhere")
+def test_what_hangs_is_shown_and_ended(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    hanging = "import faulthandler, signal; faulthandler.enable(); print('ready', flush=True); signal.pause()"
+    outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {hanging!r}]); signal.pause()"
+    with pytest.raises(subprocess.TimeoutExpired):
+        run([sys.executable, "-c", f"import signal; {outer}"], limit_seconds=10)
+    assert 'File "<string>", line 1 in <module>' in capfd.readouterr().err
 
 
 def test_libraries_that_are_missing_are_named_by_package(monkeypatch: pytest.MonkeyPatch) -> None:
