@@ -1,6 +1,6 @@
 """Measures the log window: the longest stall and the memory while 1,000,000 lines of 100 runs come, and a search.
 
-    python tools/bench/gui_logs.py [--lines 1000000] [--runs 100] [--per-frame 3000] [--screen]
+    python tools/bench/gui_logs.py [--lines 1000000] [--runs 100] [--per-frame 3000] [--screen] [--json FILE]
 
 A stall is the time between two turns of Qt's loop that a timer asks for every 2 ms, less these 2 ms. On a machine that
 others use too it is longer than what the window itself causes, so the processor time of Qt's thread between two turns,
@@ -10,10 +10,13 @@ its work, is printed beside it.
 import argparse
 import itertools
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 
+import figures
 import psutil
+from figures import Figure, Report
 
 from zmqruntime.messages import LogLevel, LogLine
 
@@ -29,21 +32,23 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--per-frame", type=int, default=3_000, help="lines that arrive every 33 ms")
     parser.add_argument("--screen", action="store_true", help="on the screen instead of offscreen")
-    options = parser.parse_args()
-    if not options.screen:
-        os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    Bench(options.lines, options.runs, options.per_frame).run()
+    with figures.report(parser) as (options, report):
+        if not options.screen:
+            os.environ["QT_QPA_PLATFORM"] = "offscreen"
+        Bench(report, options.lines, options.runs, options.per_frame).run()
+    sys.exit(report.missed > 0)
 
 
 class Bench:
     """One window and what is done to it."""
 
-    def __init__(self, lines: int, runs: int, per_frame: int) -> None:
+    def __init__(self, report: Report, lines: int, runs: int, per_frame: int) -> None:
         from PyQt6.QtCore import QTimer  # noqa: PLC0415 - after the platform is chosen
         from PyQt6.QtWidgets import QApplication  # noqa: PLC0415
 
         from openhcs_gui_services.widgets.log_view import LogView  # noqa: PLC0415
 
+        self._report = report
         self._app = QApplication([])
         self._before = psutil.Process().memory_info().rss
         self._view = LogView()
@@ -65,21 +70,22 @@ class Bench:
         self._beat.start(_BEAT_MS)
         self._arrivals.start(33)
         model = self._view.model
-        self._until(
-            f"{self._lines:,} lines come", lambda: model.lines.next_number >= self._lines and not model.has_work
-        )
+        self._until("lines come", lambda: model.lines.next_number >= self._lines and not model.has_work)
         self._arrivals.stop()
         print(f"rows {model.rowCount():,}, kept {len(model.lines):,}, texts {model.lines.text_bytes / 2**20:.0f} MiB")
         from openhcs_gui_services.services.log_lines import LogFilter  # noqa: PLC0415
 
-        for wanted in (LogFilter(text="well b02"), LogFilter(level=LogLevel.ERROR), LogFilter()):
+        searches = {"search of a well": LogFilter(text="well b02"), "only errors": LogFilter(level=LogLevel.ERROR)}
+        for what, wanted in {**searches, "all again": LogFilter()}.items():
             self._view.set_filter(wanted)
-            self._until(f"filter {wanted.level}, {wanted.text!r}", lambda: not model.has_work)
+            self._until(what, lambda: not model.has_work)
             print(f"  found {model.rowCount():,}")
         self._source = _lines(self._lines // 5, 100)
         self._arrivals.start(33)
         end = model.lines.next_number + self._lines // 5
         self._until("a fifth more, old ones go", lambda: model.lines.next_number >= end and not model.has_work)
+        memory = (psutil.Process().memory_info().rss - self._before) / 2**20
+        self._report.tell(Figure(f"log window, {self._lines:,} lines and a fifth more: memory", memory, "MiB"))
         self._view.close()
 
     def _until(self, what: str, is_done: Callable[[], bool]) -> None:
@@ -90,11 +96,10 @@ class Bench:
         while not is_done():
             self._app.processEvents()
         stalls = [max(0.0, turn - _BEAT_MS / 1000) for turn in self._turns]
-        memory = (psutil.Process().memory_info().rss - self._before) / 2**20
-        print(
-            f"{what}: {time.perf_counter() - begin:.1f} s, stall {_summary(stalls)} (bar {_BAR_STALL_MS:.0f}), "
-            f"work {_summary(self._works)}, memory of the window {memory:.0f} MiB, load {psutil.getloadavg()[0]:.1f}"
-        )
+        name = f"log window, {self._lines:,} lines: {what}, stall p99"
+        took, longest = time.perf_counter() - begin, max(stalls, default=0.0) * 1000
+        note = f"in {took:.1f} s, longest {longest:.1f} ms, our work p99 {_p99(self._works):.1f} ms"
+        self._report.tell(Figure(name, _p99(stalls), "ms", bar=_BAR_STALL_MS, note=note))
 
     def _on_beat(self) -> None:
         now, work = time.perf_counter(), time.thread_time()
@@ -111,9 +116,10 @@ class Bench:
         self._view.add_lines(lines)
 
 
-def _summary(seconds: list[float]) -> str:
+def _p99(seconds: list[float]) -> float:
+    """In milliseconds."""
     ordered = sorted(seconds) or [0.0]
-    return f"p99 {ordered[int(len(ordered) * 0.99)] * 1000:.1f} ms, longest {ordered[-1] * 1000:.1f} ms"
+    return ordered[int(len(ordered) * 0.99)] * 1000
 
 
 def _lines(count: int, runs: int) -> Iterator[LogLine]:

@@ -46,11 +46,12 @@ QUICK = MappingProxyType(
         "engine_resume": ("--rounds=2", "--wells=24"),
         "engine_scale": ("cancel",),
         "gui": ("start", "plates"),
+        "gui_logs": ("--lines=50000",),
         "viewers_napari": ("--planes=100",),
     }
 )
 """What makes a script short; those that are not here are left out of a quick run."""
-NEEDS = MappingProxyType({"gui": "PyQt6", "viewers_napari": "napari", "viewers_fiji": "jpype"})
+NEEDS = MappingProxyType({"gui": "PyQt6", "gui_logs": "PyQt6", "viewers_napari": "napari", "viewers_fiji": "jpype"})
 """What a script cannot do without; it is left out where that is not installed."""
 SCREEN = "viewers_"
 """Scripts that begin like this need a screen."""
