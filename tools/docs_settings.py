@@ -15,12 +15,13 @@ from zmqruntime.execution import SubmitOptions
 SOURCES = Path(__file__).resolve().parent.parent / "packages"
 
 VARIABLES = {
-    "OPENHCS_USE_ZMQ_EXECUTION": "`false`, `0`, `no` or `off`: `RemoteOrchestrator` needs no server",
+    "OPENHCS_USE_ZMQ_EXECUTION": "`false`, `0`, `no` or `off`: `run` and `RemoteOrchestrator` need no server",
     "FIJI_HOME": "the folder of a Fiji for `--view fiji`; the option `fiji` goes before it",
     "IJ_JAR": "the file `ij.jar` of a plain ImageJ for `--view fiji`; the option `jar` goes before it",
     "OMERO_ROOT_PASSWORD": "the password of the user `root` of `openhcs-runtime omero`; else it is asked for",
-    "DISPLAY": "the screen of a viewer on Linux; without it, and without `WAYLAND_DISPLAY`, a viewer is refused",
-    "WAYLAND_DISPLAY": "the screen of napari under Wayland",
+    "DISPLAY": "the screen of viewers and of the window on Linux; without it and `WAYLAND_DISPLAY` they do not start",
+    "WAYLAND_DISPLAY": "the screen of napari and of the window under Wayland",
+    "QT_QPA_PLATFORM": "how Qt gets to a screen; `offscreen` needs none",
 }
 
 LONG_NUMBER = 99_999

@@ -62,6 +62,13 @@ def test_every_link_within_the_repository_leads_somewhere() -> None:
     assert broken == []
 
 
+def test_a_package_index_shows_no_dead_link() -> None:
+    """It shows the README of a package alone: a path of the repository leads nowhere there."""
+    for page in ROOT.glob("packages/*/README.md"):
+        links = re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+        assert [link for link in links if not link.startswith("https://")] == [], page
+
+
 def test_every_page_is_in_the_index() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     pages = [path.relative_to(ROOT / "docs").as_posix() for path in ROOT.glob("docs/*.md")]

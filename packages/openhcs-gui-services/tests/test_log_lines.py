@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from openhcs_gui_services.services.log_lines import LogFilter, LogLines, entry_text, follow_log
@@ -129,6 +130,8 @@ def test_the_text_of_a_line_says_level_and_logger() -> None:
     lines = LogLines()
     lines.add([line(0, "hello", level=LogLevel.ERROR)])
     assert entry_text(lines.entry(0)).endswith(" ERROR    log: hello")
+    lines.add([msgspec.structs.replace(line(1, "dark"), axis_id="B06")])
+    assert entry_text(lines.entry(1)).endswith(" INFO     B06 log: dark")
 
 
 @pytest.mark.usefixtures("isolated_home", "no_leaks")

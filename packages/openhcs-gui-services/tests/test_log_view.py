@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from PyQt6.QtCore import QModelIndex, Qt
 from PyQt6.QtGui import QGuiApplication
@@ -12,6 +13,7 @@ from PyQt6.QtWidgets import QComboBox, QLabel, QLineEdit, QTableView, QToolButto
 from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services.services.log_lines import LogFilter, LogLines
+from openhcs_gui_services.widgets.log_model import LogColumn
 from openhcs_gui_services.widgets.log_view import LogView
 from zmqruntime.messages import LogLevel, LogLine
 
@@ -57,7 +59,7 @@ def table(view: LogView) -> QTableView:
 
 
 def texts(view: LogView) -> list[str]:
-    return [view.model.index(row, 3).data() for row in range(view.model.rowCount())]
+    return [view.model.index(row, LogColumn.TEXT).data() for row in range(view.model.rowCount())]
 
 
 def settled(qtbot: QtBot, view: LogView) -> None:
@@ -193,3 +195,19 @@ def test_a_flood_is_taken_in_bit_by_bit(qtbot: QtBot, make_view: MakeView) -> No
     settled(qtbot, view)
     assert view.model.rowCount() == 30_000
     assert view.model.lines.first_number == 30_000
+
+
+def test_the_lines_of_one_well_alone_and_of_all_again(qtbot: QtBot, make_view: MakeView) -> None:
+    view = make_view()
+    of_wells = [
+        msgspec.structs.replace(line, axis_id=well) for line, well in zip(lines(3), ["", "A01", "B06"], strict=True)
+    ]
+    view.add_lines(of_wells)
+    view.set_filter(LogFilter(ONE, axis_id="B06"))
+    qtbot.waitUntil(lambda: texts(view) == ["line 2"])
+    assert view.model.index(0, LogColumn.WELL).data() == "B06"
+    (button,) = (button for button in view.findChildren(QToolButton) if button.text().startswith("Well B06"))
+    assert button.isVisible()
+    button.click()
+    qtbot.waitUntil(lambda: texts(view) == ["line 0", "line 1", "line 2"])
+    assert not button.isVisible()

@@ -152,6 +152,26 @@ def test_help_and_version_need_no_qt() -> None:
     wrong = subprocess.run(command("--port", "70000"), capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
     assert "70000 is no port" in wrong.stderr
+    assert wrong.stderr.startswith("Error: ")
+    assert wrong.stderr.count("\n") == 1
+
+
+def test_a_pipeline_file_that_is_not_there_ends_the_command() -> None:
+    wrong = subprocess.run(command("--pipeline", "nowhere.py"), capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert wrong.stderr == "Error: no such pipeline file: nowhere.py (see 'openhcs-gui --help')\n"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere there always is a screen")
+@pytest.mark.parametrize("screen", [{}, {"DISPLAY": ":9999"}])
+def test_without_a_screen_the_command_says_so(screen: dict[str, str]) -> None:
+    kept = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    kept.pop("QT_QPA_PLATFORM", None)
+    ended = subprocess.run(command(), env={**kept, **screen}, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("Error: ")
+    assert ended.stderr.count("\n") == 1
+    assert (":9999" if screen else "needs a screen") in ended.stderr
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C cannot be sent to one process there")

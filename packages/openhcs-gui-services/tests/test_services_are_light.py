@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import openhcs_gui_services.exceptions
-from openhcs_gui_services import services
+from openhcs_gui_services import services, widgets
 from openhcs_gui_services.exceptions import GuiServicesError
 
 MODULES = [f"{services.__name__}.{module.name}" for module in pkgutil.iter_modules(services.__path__)]
@@ -40,9 +40,13 @@ def test_the_front_door_is_complete() -> None:
         module = importlib.import_module(f"{services.__name__}.{home}")
         assert name in module.__all__, f"{home} does not offer {name}"
         assert getattr(services, name) is getattr(module, name)
-    assert set(services.__all__) <= set(dir(services))
+    assert dir(services) == services.__all__
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         services.Nothing  # noqa: B018
+
+
+def test_the_widgets_show_only_what_they_export() -> None:
+    assert dir(widgets) == widgets.__all__
 
 
 def test_all_errors_have_one_base() -> None:

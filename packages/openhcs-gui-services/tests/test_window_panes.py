@@ -18,6 +18,7 @@ from openhcs_gui_services.services import PlateState
 from openhcs_gui_services.services.settings import WindowSettings
 from openhcs_gui_services.services.workspace import PlateWorkspace
 from openhcs_gui_services.widgets import LogView, MainWindow, PipelinePane, SettingsDialog
+from openhcs_gui_services.widgets.log_model import LogColumn
 from openhcs_gui_services.widgets.settings_dialog import load_settings, save_settings
 from openhcs_gui_services.window_panes import LOG, PIPELINE, WindowPanes
 from openhcs_runtime.client import ZMQExecutionClient
@@ -143,6 +144,8 @@ def test_view_shows_the_results_and_the_log_what_was_said(
         log = window.pane(LOG)
         assert isinstance(log, LogView)
         await until(lambda: log.model.rowCount() > 0, log.model.rowsInserted, log.model.modelReset)
+        rows = range(log.model.rowCount())
+        assert {log.model.index(row, LogColumn.WELL).data() for row in rows} == {"A02"}
 
     play(scene)
 

@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from openhcs_runtime.plate_tasks import USE_SERVER
 from openhcs_runtime.testing import CommandLine
 
 STEPS = "from openhcs_runtime import FunctionStep\nfrom openhcs_runtime.functions import segment_nuclei\n"
@@ -14,10 +15,13 @@ BAD_PIPELINES = [
     ("steps = (\n", "bad0.py:1: syntax error: "),
     ("steps = '\0'\n", "bad1.py:1: syntax error: "),
     ("steps = []\n", "bad2.py: does not define pipeline_steps"),
-    ("\npipeline_steps = [no_such_name]\n", "bad3.py:2: NameError: name 'no_such_name'"),
-    ("from openhcs_runtime.functions import nothing_like_it\n", "bad4.py:1: ImportError: "),
+    ("pipeline_steps = []\n", "the pipeline has no enabled step: give"),
+    ("raise ValueError('one\\n  two')\n", "bad4.py:1: ValueError: one two\n"),
+    ("import no_such_module\n", "(install it, or put it beside the pipeline file)"),
+    ("\npipeline_steps = [no_such_name]\n", "bad6.py:2: NameError: name 'no_such_name'"),
+    ("from openhcs_runtime.functions import nothing_like_it\n", "bad7.py:1: ImportError: "),
     (STEPS + "pipeline_steps = [FunctionStep((segment_nuclei, {'sise': 3}))]\n", "'sise'"),
-    (STEPS + "pipeline_steps = [FunctionStep(segment_nuclei, sise=3)]\n", "bad6.py:3: TypeError: "),
+    (STEPS + "pipeline_steps = [FunctionStep(segment_nuclei, sise=3)]\n", "bad9.py:3: TypeError: "),
     (STEPS + "pipeline_steps = [FunctionStep(len)]\n", "step 1 'len': len is a built-in"),
 ]
 
@@ -105,3 +109,47 @@ def test_bad_ids_and_folders(shared_command: CommandLine, plate: Path) -> None:
         assert finished.stderr.startswith("Error: this server has no execution nosuch")
     assert taken.code == 2
     assert "not empty" in taken.stderr
+
+
+def test_numbers_are_said_with_their_range(shared_command: CommandLine) -> None:
+    wrong = {
+        ("status", "--port", "abc"): "'--port': 'abc' is not a whole number from 1 to 64535",
+        ("status", "--port", "64536"): "'--port': '64536' is not a whole number from 1 to 64535",
+        ("make-plate", "new", "--size", "3"): "'--size': '3' is not a whole number from 32",
+        ("cancel", "abc", "--force", "--grace", "-1"): "'--grace': '-1' is not a number of seconds from 0",
+        ("make-plate", "new", "--format", "foo"): "'--format': 'foo' is not one of 'imagexpress', 'opera_phenix'",
+        ("run",): "Error: name the folder of a plate, or --compiled ID (see",
+        ("cancel", "abc", "--grace", "3"): "Error: --grace says when processes are killed: add --force",
+    }
+    for finished, message in zip(shared_command.together(*wrong), wrong.values(), strict=True):
+        assert finished.code == 2
+        assert message in finished.stderr
+        assert finished.stderr.count("\n") == 1
+
+
+def test_what_is_named_but_is_not_there(shared_command: CommandLine, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("", encoding="utf-8")
+    wrong: dict[tuple[str | Path, ...], tuple[int, str]] = {
+        ("rerun", tmp_path / "nowhere"): (2, f"{tmp_path / 'nowhere'} does not exist: name a folder that a run has"),
+        ("rerun", tmp_path): (2, f"{tmp_path} has no provenance.json: name a folder that a run has written"),
+        ("rerun", file): (2, f"{file} is a file: name a folder that a run has written"),
+        ("make-plate", file): (2, f"{file} is a file: name a new folder"),
+        ("cancel", "abc", "--well", "Q"): (2, "'Q' is no well name such as B06"),
+        ("cancel", "abc", "--well", "Q99"): (2, "'Q99' is no well of a 1536-well plate (A01 to AF48)"),
+        ("status", "--host", "nobody.invalid"): (1, "no host nobody.invalid is known to this machine; check its name"),
+    }
+    for finished, (code, message) in zip(shared_command.together(*wrong), wrong.values(), strict=True):
+        assert finished.code == code, message
+        assert message in finished.stderr
+        assert finished.stderr.count("\n") == 1
+
+
+def test_a_variable_that_says_neither_yes_nor_no(command: CommandLine, plate: Path) -> None:
+    command.environment[USE_SERVER] = "flase"
+    finished = command("run", plate)
+    assert finished.code == 2
+    assert (
+        finished.stderr
+        == f"Error: the environment variable {USE_SERVER} is 'flase': set it to true or false, or unset it\n"
+    )

@@ -49,6 +49,8 @@ def test_logs_and_history_of_what_has_ended(command: CommandLine, plate: Path, t
         assert shown.code == 0, shown.stderr
         assert shown.stdout.count("a word from the step") == 3
     assert len(command("logs", execution_id, "--json").document["lines"]) >= 3
+    (line,) = command("logs", execution_id, "--well", "A02", "--json").document["lines"]
+    assert line.endswith("A02 stdout: a word from the step")
     assert execution_id in command("history").stdout
     assert [each["execution_id"] for each in command("history", "--json").document["executions"]] == [execution_id]
     unknown = command("logs", "ffffffff")

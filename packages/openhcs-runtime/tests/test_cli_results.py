@@ -30,7 +30,7 @@ def results(small_plate: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def test_a_heat_map_is_drawn(shared_command: CommandLine, results: Path, tmp_path: Path) -> None:
     people, document = shared_command.together(
         ("heatmap", results, "object_count", "--stat", "sum"),
-        ("heatmap", results, "area_px2", "--stat", "median", "--out", tmp_path / "a.png", "--json"),
+        ("heatmap", results, "area_px2", "--stat", "median", "--output", tmp_path / "a.png", "--json"),
     )
     assert people.code == document.code == 0
     assert "object_count of 4 wells" in people.stdout
@@ -44,8 +44,8 @@ def test_regions_of_labels(shared_command: CommandLine, results: Path, tmp_path:
     import tifffile
 
     folder, one = shared_command.together(
-        ("export-roi", results, "--wells", "A01, A03", "--to", tmp_path / "sets", "--json"),
-        ("export-roi", results, "--to", tmp_path / "all.zip", "--json"),
+        ("export-roi", results, "--wells", "A01, A03", "--output", tmp_path / "sets", "--json"),
+        ("export-roi", results, "--output", tmp_path / "all.zip", "--json"),
     )
     assert folder.code == one.code == 0
     assert folder.document["wells"] == ["A01", "A03"]
@@ -74,6 +74,7 @@ def test_regions_of_the_run_itself_come_first(shared_command: CommandLine, small
         (("heatmap", "RESULTS/none", "size"), "has no measurements.csv: name the folder"),
         (("export-roi", "RESULTS", "--wells", "A01,H12"), "no results of well(s) H12"),
         (("export-roi", "RESULTS/wells"), "has no results of a run: name the folder"),
+        (("heatmap", "RESULTS", "object_count", "--channel", "9"), "no values in channel 9, but in 1, in"),
     ],
 )
 def test_what_can_not_be_done_is_said(
@@ -84,3 +85,15 @@ def test_what_can_not_be_done_is_said(
     assert words in ended.stderr
     assert ended.stderr.count("\n") == 1
     assert as_json.document["error"]["kind"] == "not_found"
+
+
+def test_a_place_that_takes_no_file_is_wrong_use(shared_command: CommandLine, results: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    picture, sets = shared_command.together(
+        ("heatmap", results, "object_count", "--output", tmp_path / "file" / "a.png"),
+        ("export-roi", results, "--output", tmp_path / "file" / "all.zip"),
+    )
+    for ended in (picture, sets):
+        assert (ended.code, ended.stdout) == (2, "")
+        assert "choose another output folder" in ended.stderr
+        assert ended.stderr.count("\n") == 1

@@ -119,7 +119,7 @@ def test_all_problems_are_reported_together_with_their_steps(small_plate: Path) 
     )
     assert "step 1 'Smooth': denoise" in text
     assert "step 2 'Pick': func has a value '9'" in text
-    assert "no images of well(s) H12" in text
+    assert "no images of H12" in text
 
 
 def test_labels_must_come_from_the_same_images(small_plate: Path) -> None:

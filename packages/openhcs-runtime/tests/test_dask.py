@@ -213,9 +213,9 @@ def test_what_is_logged_and_printed_comes_along(cluster: Cluster, small_plate: P
     with local_task(lambda event: lines.append(event) if isinstance(event, LogLine) else None) as task:
         text = "pipeline_steps = [FunctionStep({1: says}, group_by=Component.CHANNEL)]"
         start(small_plate, text, cluster.address, wells=("A01",)).run()
-    assert {(line.logger, line.text, line.level.value) for line in lines} == {
-        ("task", "logged", "warning"),
-        ("stdout", "printed", "info"),
+    assert {(line.logger, line.text, line.level.value, line.axis_id) for line in lines} == {
+        ("task", "logged", "warning", "A01"),
+        ("stdout", "printed", "info", "A01"),
     }
     assert {line.execution_id for line in lines} == {task.execution_id}
 

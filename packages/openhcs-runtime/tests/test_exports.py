@@ -1,7 +1,10 @@
 """The front door of the package."""
 
+import importlib
 import subprocess
 import sys
+
+import pytest
 
 import openhcs_runtime
 
@@ -10,7 +13,17 @@ def test_every_public_name_is_there_and_listed_in_order() -> None:
     assert openhcs_runtime.__all__ == sorted(openhcs_runtime.__all__)
     assert set(openhcs_runtime.__all__) == set(openhcs_runtime._HOMES)
     assert all(getattr(openhcs_runtime, name) is not None for name in openhcs_runtime.__all__)
-    assert set(openhcs_runtime.__all__) <= set(dir(openhcs_runtime))
+    assert dir(openhcs_runtime) == openhcs_runtime.__all__
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["builtin", "executors", "functions", "omero", "plates", "rois", "viewers.fiji", "viewers.napari", "viewing"],
+)
+def test_a_package_shows_only_what_it_exports(name: str) -> None:
+    package = importlib.import_module(f"openhcs_runtime.{name}")
+    assert dir(package) == sorted(package.__all__)
+    assert all(getattr(package, each) is not None for each in package.__all__)
 
 
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:

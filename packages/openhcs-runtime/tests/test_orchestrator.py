@@ -384,11 +384,13 @@ def end_of(script: subprocess.Popen[str]) -> tuple[int, str, str]:
 
 
 SCRIPT = """
-import sys
+import logging, sys
 from openhcs_runtime import *
 from openhcs_runtime.functions import denoise
 
 def mine(stack):
+    print("in mine")
+    logging.getLogger("mine").warning("beware")
     return stack + 1
 
 def main():
@@ -405,7 +407,7 @@ def test_a_script_may_use_its_own_functions_but_needs_a_main_guard(small_plate: 
     open_script.write_text(SCRIPT + "main()\n")
     scripts = [start_script(script, small_plate, tmp_path / script.stem) for script in (guarded, open_script)]
     good, bad = map(end_of, scripts)
-    assert good == (0, "complete\n", "")
+    assert (good[0], set(good[1].splitlines()), set(good[2].splitlines())) == (0, {"in mine", "complete"}, {"beware"})
     assert bad[0] == 1
     assert WorkerError.__name__ in bad[2].splitlines()[-1]
     assert "if __name__ ==" in bad[2].splitlines()[-1]

@@ -294,7 +294,7 @@ def test_axes_and_versions_that_are_not_read_are_named(folder: Path) -> None:
     path.write_text(json.dumps(metadata))
     assert "its axes are x, y, z, c, t" in open_plate(folder).problems[0].message
     (folder / "zarr.json").write_text('{"attributes": {"ome": {"plate": {"wells": 3}}}}')
-    with pytest.raises(PlateError, match=r"no metadata of an OME-Zarr plate of version 0\.4 or 0\.5"):
+    with pytest.raises(PlateError, match=r"not that of an OME-Zarr plate of version 0\.4 or 0\.5"):
         open_plate(folder)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from openhcs_runtime.viewers.components import Axes, Mode, Modes, describe, is_at, natural_key, split_planes
+from openhcs_runtime.viewers.components import Axes, ComponentMode, Modes, describe, is_at, natural_key, split_planes
 from openhcs_runtime.viewers.metadata import Appearance, Kind, colour_of, display_range, read_appearance
 from zmqruntime.streaming import Position, UnsupportedArrayError
 
@@ -27,7 +27,7 @@ def test_channels_and_kinds_have_layers_and_the_rest_are_sliders() -> None:
 
 
 def test_every_component_can_be_the_other() -> None:
-    modes = Modes.of({"channel": "slider", "site": Mode.LAYER, "well": "layer"})
+    modes = Modes.of({"channel": "slider", "site": ComponentMode.LAYER, "well": "layer"})
     assert modes.sliders == ("channel", "timepoint", "z_index")
     assert modes.layer(Kind.IMAGE, "raw", POSITION).title == "raw, B02, site 2"
     assert describe(modes.place(POSITION)) == "GFP, timepoint 4, z 3"

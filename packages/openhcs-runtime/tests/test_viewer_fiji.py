@@ -23,7 +23,7 @@ from skimage import filters, measure
 
 from openhcs_runtime.plates import open_plate
 from openhcs_runtime.rois import Polygon, to_imagej
-from openhcs_runtime.viewers.fiji import FijiProcessManager, Windows
+from openhcs_runtime.viewers.fiji import FijiProcessManager, WindowScope
 from openhcs_runtime.viewers.fiji.java import find_installation
 from zmqruntime import ConfigurationError, ROIMessage, ServerStartError, Shape, ShapeKind
 from zmqruntime.streaming import ImageStream, Policy, Position, ViewerCommandError
@@ -601,7 +601,7 @@ def test_a_fiji_folder_is_started_by_pyimagej(
 
 def test_other_windows_a_memory_budget_and_a_viewer_that_is_closed(open_viewer: Opener) -> None:
     plane_bytes = SIDE * SIDE * 2
-    with open_viewer(PORT + 2, windows=Windows.SITE, memory_budget=3 * plane_bytes, max_windows=2) as viewer:
+    with open_viewer(PORT + 2, windows=WindowScope.SITE, memory_budget=3 * plane_bytes, max_windows=2) as viewer:
         for site in (1, 2, 3):
             viewer.send(site, well="A01", site=site)
         assert viewer.number("nImages") == 2

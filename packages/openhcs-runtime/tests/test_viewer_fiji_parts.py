@@ -10,7 +10,7 @@ import pytest
 
 from openhcs_runtime.viewers.components import describe
 from openhcs_runtime.viewers.fiji.java import Installation, Source, find_installation, start_java
-from openhcs_runtime.viewers.fiji.layout import Axis, Layout, Places, StackAxes, Windows
+from openhcs_runtime.viewers.fiji.layout import HyperstackAxis, Layout, Places, StackAxes, WindowScope
 from openhcs_runtime.viewers.fiji.planes import Element, fill, split_planes
 from openhcs_runtime.viewers.fiji.server import FijiViewerServer
 from zmqruntime import ConfigurationError
@@ -22,12 +22,12 @@ POSITION: Position = {"well": "B02", "site": 2, "channel": 1, "z_index": 3, "tim
 @pytest.mark.parametrize(
     ("windows", "title", "frame"),
     [
-        (Windows.WELL, "B02", "site 2, timepoint 4"),
-        (Windows.SITE, "B02, site 2", "timepoint 4"),
-        (Windows.ALL, "", "B02, site 2, timepoint 4"),
+        (WindowScope.WELL, "B02", "site 2, timepoint 4"),
+        (WindowScope.SITE, "B02, site 2", "timepoint 4"),
+        (WindowScope.ALL, "", "B02, site 2, timepoint 4"),
     ],
 )
-def test_wells_sites_or_nothing_have_windows(windows: Windows, title: str, frame: str) -> None:
+def test_wells_sites_or_nothing_have_windows(windows: WindowScope, title: str, frame: str) -> None:
     layout = Layout.of(windows)
     cell = layout.cell("DAPI", POSITION)
     assert describe(layout.window(POSITION)) == title
@@ -35,17 +35,17 @@ def test_wells_sites_or_nothing_have_windows(windows: Windows, title: str, frame
 
 
 def test_a_component_can_go_elsewhere() -> None:
-    cell = Layout.of(Windows.WELL, {"site": Axis.SLICE}).cell("DAPI", POSITION)
+    cell = Layout.of(WindowScope.WELL, {"site": HyperstackAxis.SLICE}).cell("DAPI", POSITION)
     assert describe(cell.slice) == "site 2, z 3"
     assert describe(cell.frame) == "timepoint 4"
     with pytest.raises(ValueError, match="sideways"):
-        Layout.of(Windows.WELL, {"site": "sideways"})  # type: ignore[dict-item]
-    with pytest.raises(ConfigurationError, match="windows are well, site, all"):
+        Layout.of(WindowScope.WELL, {"site": "sideways"})
+    with pytest.raises(ConfigurationError, match="well, site, all"):
         FijiViewerServer(windows="plate", jar=__file__)
 
 
 def test_axes_grow_in_natural_order() -> None:
-    layout, axes = Layout.of(Windows.ALL), StackAxes()
+    layout, axes = Layout.of(WindowScope.ALL), StackAxes()
     for well in ("A10", "A2", "B1", "A1"):
         assert axes.add(layout.cell("DAPI", {"well": well}))
     assert not axes.add(layout.cell("DAPI", {"well": "A2"}))

@@ -263,7 +263,9 @@ def test_real_viewers_show_runs_and_results_and_may_be_closed_at_any_time(
         stack.callback(viewer.stop)
         shown = _finish(command.start("run", plate, "--view", view, "--output", out))
         assert (shown.code, shown.stderr) == (0, "")
-        assert re.findall(r"displayed (\d+)/(\d+)", shown.stdout)[-1] == ("6", "6")
+        displayed, sent = re.findall(r"displayed (\d+)/(\d+)", shown.stdout)[-1]
+        assert sent == "6"
+        assert 1 <= int(displayed) <= 6  # it waits for a slow viewer, but not for ever
 
         results = _finish(command.start("view", out, "--view", view, "--json"))
         assert (results.code, results.document["failed"]) == (0, 0)

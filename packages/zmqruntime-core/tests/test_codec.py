@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zmqruntime import ErrorCode, ExecuteRequest, MessageError, ProgressPhase, ProgressStatus, ProgressUpdate
-from zmqruntime.codec import Decoder, encode
+from zmqruntime.codec import Decoder, encode, encode_given
 from zmqruntime.messages import PROTOCOL_VERSION, DataMessage, EventBatch, PingRequest, Request
 
 decode_request: Decoder[Request] = Decoder(Request)
@@ -87,3 +87,8 @@ def test_a_damaged_message_decodes_or_is_refused(position: int, byte: int, cut: 
         decode_request(bytes(data[: len(data) - cut]))
     except MessageError:
         return
+
+
+def test_a_payload_that_cannot_be_sent_is_said_with_what_can() -> None:
+    with pytest.raises(TypeError, match=r"an ExecuteRequest may hold None, .* lists and maps of those: .* type object"):
+        encode_given(ExecuteRequest(submission_id="12345678", payload={"x": object()}), "an ExecuteRequest")

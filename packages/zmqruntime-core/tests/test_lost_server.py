@@ -1,5 +1,6 @@
 """When a client calls its server lost: against a server that the test plays, over real sockets."""
 
+import contextlib
 import os
 import threading
 from collections.abc import Iterator
@@ -32,8 +33,8 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="IPC sockets need POS
 class WatchingClient(ZMQClient):
     """Notes what becomes of its server."""
 
-    def __init__(self) -> None:
-        super().__init__(PORT, config=CONFIG)
+    def __init__(self, config: ZMQConfig = CONFIG) -> None:
+        super().__init__(PORT, config=config)
         self.lost = threading.Event()
         self.judged = threading.Event()
 
@@ -95,13 +96,17 @@ def server() -> Iterator[PlayedServer]:
         remove_ipc_socket(port, CONFIG)
 
 
-@pytest.fixture
-def client(server: PlayedServer) -> Iterator[WatchingClient]:
-    client = WatchingClient()
+def connect(client: WatchingClient, server: PlayedServer) -> None:
     connecting = threading.Thread(target=client.connect)
     connecting.start()
     server.answer(server.take_ping())
     connecting.join()
+
+
+@pytest.fixture
+def client(server: PlayedServer) -> Iterator[WatchingClient]:
+    client = WatchingClient()
+    connect(client, server)
     client.subscribe(b"an-execution")
     server.take_subscriptions(2)
     yield client
@@ -137,3 +142,14 @@ def test_an_answer_in_time_keeps_it(server: PlayedServer, client: WatchingClient
     server.answer(server.take_ping())
     assert client.judged.wait(10)
     assert client.state is ClientState.CONNECTED
+
+
+def test_a_connection_that_ends_is_asked_about_at_once_and_not_after_a_silence(server: PlayedServer) -> None:
+    with zmq.Context() as context, contextlib.ExitStack() as stack:
+        client = WatchingClient(ZMQConfig(heartbeat_window=600))
+        stack.callback(client.disconnect)
+        connect(client, server)
+        server.close()
+        successor = stack.enter_context(contextlib.closing(PlayedServer(context)))
+        successor.answer(successor.take_ping())  # it waits ten seconds for it; the silence would take ten minutes
+        assert client.state is ClientState.CONNECTED

@@ -16,6 +16,7 @@ import zmq
 from zmqruntime import (
     ClientState,
     ClosedError,
+    ConfigurationError,
     ConnectionFailedError,
     ErrorCode,
     KeyStore,
@@ -36,6 +37,7 @@ from zmqruntime import (
 )
 from zmqruntime.codec import Decoder, encode
 from zmqruntime.identity import ProcessIdentity
+from zmqruntime.launch import ServerSpec
 from zmqruntime.messages import ErrorResponse, PingRequest, Request, Response
 
 R = TypeVar("R", bound=Response)
@@ -200,6 +202,18 @@ def test_close_and_disconnect_may_be_called_twice_and_end_everything(mode: Trans
         assert not path.exists()
 
 
+def test_an_address_that_is_not_of_this_machine_is_a_clear_error() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"cannot listen on tcp://192\.0\.2\.1:.*; name an address of this machine"
+    ):
+        ZMQServer(free_port(), host="192.0.2.1", transport_mode=TransportMode.TCP).start()
+
+
+def test_a_host_that_nobody_knows_is_a_clear_error() -> None:
+    with pytest.raises(ConnectionFailedError, match=r"no host nobody\.invalid is known to this machine"):
+        ZMQClient(free_port(), host="nobody.invalid", transport_mode=TransportMode.TCP).connect()
+
+
 def test_a_second_server_on_the_port_is_refused_and_the_first_goes_on(server: ZMQServer, client: ZMQClient) -> None:
     with pytest.raises(PortInUseError, match=str(server.port)):
         ZMQServer(server.port, transport_mode=server.transport_mode, config=QUICK).start()
@@ -274,6 +288,12 @@ def test_a_persistent_server_outlives_its_client_and_is_found_by_the_next() -> N
         assert second.server.pid == pid
         second.shutdown_server()
     assert not ProcessIdentity(pid, second.server.process_start).is_running()
+
+
+def test_a_target_that_names_no_class_is_said() -> None:
+    spec = ServerSpec(target="module", port=7777)
+    with pytest.raises(ConfigurationError, match="'module' names no server class; write module:Class"):
+        spec.build()
 
 
 def test_a_server_that_cannot_start_says_why() -> None:

@@ -15,7 +15,7 @@ from zmqruntime import (
     get_zmq_transport_url,
     remove_ipc_socket,
 )
-from zmqruntime.transport import is_listening, prepare_private_dir
+from zmqruntime.transport import choose_transport_mode, is_listening, prepare_private_dir
 
 posix = pytest.mark.skipif(os.name != "posix", reason="IPC sockets need POSIX")
 
@@ -37,8 +37,16 @@ def test_tcp_urls() -> None:
 
 @pytest.mark.parametrize("port", [0, -1, 65536])
 def test_a_port_out_of_range_is_named(port: int) -> None:
-    with pytest.raises(ConfigurationError, match=str(port)):
+    with pytest.raises(ConfigurationError, match=rf"port {port} is .* \(a control port is 1000 higher"):
         get_zmq_transport_url(port, mode=TransportMode.TCP)
+
+
+def test_a_transport_mode_may_be_its_word_and_no_other() -> None:
+    assert choose_transport_mode("tcp") is TransportMode.TCP  # type: ignore[arg-type]
+    assert choose_transport_mode(None, "127.0.0.1") is TransportMode.TCP
+    assert choose_transport_mode(None) is get_default_transport_mode()
+    with pytest.raises(ConfigurationError, match=r"'pigeon' is no transport_mode \(these are: ipc, tcp\)"):
+        choose_transport_mode("pigeon")  # type: ignore[arg-type]
 
 
 @posix
@@ -71,5 +79,5 @@ def test_the_socket_folder_is_private(tmp_path: Path) -> None:
     folder.mkdir(mode=0o777)
     assert prepare_private_dir(folder).stat().st_mode & 0o777 == 0o700
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="file"):
+    with pytest.raises(ConfigurationError, match=r"file.*; set HOME to a folder that you can write"):
         prepare_private_dir(tmp_path / "file")

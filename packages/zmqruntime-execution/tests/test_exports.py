@@ -21,7 +21,7 @@ def test_all_is_sorted_and_complete() -> None:
     }
     assert public == set(front.__all__)
     assert list(front.__all__) == sorted(front.__all__)
-    assert set(front.__all__) <= set(dir(front))
+    assert dir(front) == front.__all__
 
 
 def test_what_is_not_there_is_an_attribute_error() -> None:

@@ -17,6 +17,7 @@ from zmqruntime.execution.hub import TaskHub
 from zmqruntime.execution.merging import is_superseded_by_next, merge
 from zmqruntime.execution.task import TaskReport
 from zmqruntime.loop import SocketLoop
+from zmqruntime.messages import LogLevel
 
 GOOD: dict[str, Any] = {
     "axis_id": "B06",
@@ -66,6 +67,19 @@ def hooked_member(link: TaskLink, writer: Any) -> None:
     with join_task(link) as task, task.on_cancel(note):
         task.log.info("hooked")
         assert told.wait(30)
+
+
+def test_a_line_is_of_the_axis_that_is_worked_on() -> None:
+    lines: list[LogLine] = []
+    with local_task(lambda event: lines.append(event) if isinstance(event, LogLine) else None) as task:
+        task.log.info("before")
+        with task.axis("B06"):
+            task.log.info("within")
+            task.send_line(LogLevel.INFO, "mine", "of another", axis_id="C01")
+        task.log.info("after")
+    assert [(line.text, line.axis_id) for line in lines] == [
+        ("before", ""), ("within", "B06"), ("of another", "C01"), ("after", ""),
+    ]  # fmt: skip
 
 
 def spawn(target: Any, *arguments: Any) -> int | None:

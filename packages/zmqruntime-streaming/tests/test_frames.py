@@ -18,8 +18,8 @@ from zmqruntime.streaming import (
     ArrayFramesError,
     ArrayHeader,
     ElementType,
-    Field,
     MemoryOrder,
+    RecordField,
     UnsupportedArrayError,
     decode_array,
     encode_array,
@@ -83,7 +83,9 @@ def test_arbitrary_bytes_are_refused(head: bytes, body: bytes) -> None:
             ElementType,
             st.sampled_from(["|V8", "<u2", "|V64"]),
             st.lists(
-                st.builds(Field, st.text(max_size=3), inner, st.integers(0, 2**40), st.tuples(st.integers(0, 2**40))),
+                st.builds(
+                    RecordField, st.text(max_size=3), inner, st.integers(0, 2**40), st.tuples(st.integers(0, 2**40))
+                ),
                 max_size=3,
             ).map(tuple),
         ),

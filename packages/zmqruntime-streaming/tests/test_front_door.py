@@ -11,4 +11,4 @@ def test_all_names_are_there_sorted_and_no_other() -> None:
         for name, value in vars(zmqruntime.streaming).items()
         if not name.startswith("_") and not isinstance(value, ModuleType)
     }
-    assert zmqruntime.streaming.__all__ == sorted(visible)
+    assert zmqruntime.streaming.__all__ == sorted(visible) == dir(zmqruntime.streaming)

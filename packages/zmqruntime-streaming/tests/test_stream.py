@@ -14,6 +14,7 @@ import pytest
 from zmqruntime import (
     AckStage,
     ClosedError,
+    ConfigurationError,
     GlobalAckListener,
     GlobalQueueTrackerRegistry,
     ImageAck,
@@ -60,6 +61,11 @@ def shown(viewer: Viewer) -> list[tuple[npt.NDArray[Any], dict[str, Any]]]:
 def send_many(stream: ImageStream, count: int, timeout: float) -> None:
     for _ in range(count):
         stream.send(BIG, timeout=timeout)
+
+
+def test_a_policy_that_there_is_not_is_said_with_those_there_are() -> None:
+    with pytest.raises(ConfigurationError, match=r"'newest' is no policy .* \(these are: latest, block, all\)"):
+        ImageStream(26501, policy="newest")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("way", ["shared", "frames", "compressed", "tcp"])
@@ -392,7 +398,7 @@ def test_compression_is_used_when_the_line_is_slow_and_not_when_it_is_fast() -> 
     smooth = np.arange(10**6, dtype=np.uint16).view(np.uint8).data
     noise = RNG.integers(0, 255, 2 * 10**6).astype(np.uint8).data
     assert not Gauge().is_worth_it(smooth, 2), "nothing is known of the line yet"
-    for rate, body, expected in ((1e7, smooth, True), (1e7, noise, False), (1e12, smooth, False)):
+    for seconds, body, expected in ((1000.0, smooth, True), (1000.0, noise, False), (1e-5, smooth, False)):
         gauge = Gauge()
-        gauge.note_sent(int(rate), 1.0)
+        gauge.note_sent(10**7, seconds)
         assert gauge.is_worth_it(body, 2) is expected

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
@@ -17,6 +18,14 @@ __all__ = ["Options", "main"]
 
 DISTRIBUTION = "openhcs-gui-services"
 INTERRUPTED = 130
+_WRONG_USE = 2
+_EXAMPLES = """\
+examples:
+  openhcs-gui
+  openhcs-gui demo /data/plate7 --pipeline segment.py
+
+Closing the window ends no run; open it again to see how far it is.
+Exit codes: 0 closed, 1 failed, 2 wrong use, 130 interrupted with Ctrl-C."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,10 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the window until it is closed; gives the exit code."""
-    asked = _parser().parse_args(arguments)
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    if asked.pipeline is not None and not asked.pipeline.expanduser().is_file():
+        parser.error(f"no such pipeline file: {asked.pipeline}")
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     begin = time.perf_counter()
     from openhcs_gui_services.window import show_window  # noqa: PLC0415  --help and --version need no Qt
@@ -52,23 +64,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as the other commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_WRONG_USE, f"Error: {message} (see '{self.prog} --help')\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="openhcs-gui",
         description="A window to run image pipelines over microscopy plates on a background server.",
-        epilog="Closing the window ends no run; open it again to see how far it is.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("plates", nargs="*", metavar="PLATE", help="plate folders to add")
+    parser.add_argument(
+        "plates", nargs="*", metavar="PLATE", help="a folder that holds a plate's images; it is added to the window"
+    )
     parser.add_argument(
         "--pipeline",
         type=Path,
-        metavar="FILE",
-        help="pipeline file of the plates that are added; nuclei in channel 1 are counted without it",
+        metavar="FILE.py",
+        help="pipeline file of the plates that are added; without it nuclei in channel 1 are counted",
     )
-    parser.add_argument("--host", help="where the server is; this machine when it is not named")
-    parser.add_argument("--port", type=_port, help="the server's data port; 7777 unless the settings say another")
-    parser.add_argument("--time-start", action="store_true", help="print how long the start took")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version(DISTRIBUTION)}")
+    parser.add_argument(
+        "--host", metavar="H", help="where the server is; without it what the settings say, or this machine"
+    )
+    parser.add_argument(
+        "--port", type=_port, metavar="P", help="the server's data port; without it what the settings say, or 7777"
+    )
+    parser.add_argument("--time-start", action="store_true", help="print how long the window took to open")
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {version(DISTRIBUTION)}", help="print the version"
+    )
     return parser
 
 
@@ -76,7 +104,7 @@ def _port(text: str) -> int:
     number = int(text) if text.isdecimal() else 0
     if not 1 <= number <= 64535:
         raise argparse.ArgumentTypeError(
-            f"{text} is no port: give a number from 1 to 64535 (the control port is 1000 more)"
+            f"{text} is no port: give a number from 1 to 64535; the control port is 1000 higher"
         )
     return number
 

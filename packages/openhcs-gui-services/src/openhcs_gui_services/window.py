@@ -12,6 +12,7 @@ from PyQt6.QtCore import QSettings
 from PyQt6.QtWidgets import QApplication
 from qasync import QEventLoop  # type: ignore[import-untyped]
 
+from openhcs_gui_services.screen import screen_needed
 from openhcs_gui_services.services.plate_presenter import PlateState
 from openhcs_gui_services.services.workspace import PlateWorkspace
 from openhcs_gui_services.widgets.errands import Errands
@@ -36,7 +37,8 @@ def show_window(options: "Options", on_usable: Callable[[], None] = lambda: None
 
     Raises KeyboardInterrupt on Ctrl-C, after everything was ended.
     """
-    application = QApplication.instance() or QApplication(sys.argv[:1])
+    with screen_needed():
+        application = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(application, QApplication)
     application.setApplicationName("openhcs-gui")
     application.setOrganizationName("OpenHCS")

@@ -153,17 +153,15 @@ class WindowPanes:
         if row is None or row.execution_id is None:
             self._say("There is no log yet: the plate was not run")
             return
-        if axis_id:
-            self._say(f"Lines do not tell of which well they are: this is the whole log of {row.name}")
-        self._show_lines(row.execution_id)
+        self._show_lines(row.execution_id, axis_id or None)
         if row.execution_id not in self._heard:
             self._heard.add(row.execution_id)
             self._errands.start(self._read_log(path), "Reading the log")
 
-    def _show_lines(self, execution_id: str) -> None:
+    def _show_lines(self, execution_id: str, axis_id: str | None = None) -> None:
         self._window.show_pane(LOG)
         if self._log is not None:
-            self._log.set_filter(LogFilter(execution_id))
+            self._log.set_filter(LogFilter(execution_id, axis_id=axis_id))
 
     async def _read_log(self, path: str) -> None:
         lines = await self._workspace.logs(path)

@@ -284,7 +284,9 @@ def read_pipeline_file(path: str | os.PathLike[str]) -> str:
     except UnicodeDecodeError as error:
         raise PipelineError(f"pipeline file {path} is no text in UTF-8: save it as UTF-8") from error
     except FileNotFoundError as error:
-        raise PipelineError(f"no such pipeline file: {path}") from error
+        raise PipelineError(
+            f"no such pipeline file: {path} (name a Python file that defines pipeline_steps)"
+        ) from error
     except OSError as error:
         raise PipelineError(f"pipeline file {path} can't be read: {error.strerror or error}") from error
 

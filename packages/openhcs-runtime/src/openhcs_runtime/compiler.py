@@ -48,7 +48,7 @@ def compile_plate(
     enabled = tuple(step for _, step in numbered)
     found = [*problems, *_setting_problems(plate, pipeline_config, output_dir)]
     if not enabled:
-        found.append("the pipeline has no enabled step")
+        found.append("the pipeline has no enabled step: give pipeline_steps at least one FunctionStep")
     for number, step in numbered:
         where = f"step {number} {step.name!r}"
         found += [f"{where}: {problem}" for problem in dict.fromkeys(step_problems(step, plate.components))]
@@ -118,7 +118,7 @@ def _setting_problems(plate: Plate, config: PipelineConfig, output_dir: Path) ->
         problems.append(f"output folder {output_dir} is in the plate itself: choose another output folder")
     unknown = [well for well in config.wells or () if well not in plate.images]
     if unknown:
-        problems.append(f"the plate has no images of well(s) {', '.join(unknown)}, which wells in PipelineConfig names")
+        problems.append(f"the plate has no images of {', '.join(unknown)}: leave that out of wells in PipelineConfig")
     if config.wells is not None and not config.wells:
         problems.append("wells in PipelineConfig is empty: leave it out for all wells")
     return problems

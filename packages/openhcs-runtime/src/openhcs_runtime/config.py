@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
+from openhcs_runtime.choices import choose
 from openhcs_runtime.exceptions import PipelineError, ViewerError
 from openhcs_runtime.limits import available_cores
 from openhcs_runtime.viewing.target import ViewTarget
@@ -54,9 +55,9 @@ class GlobalConfig:
 
     def __post_init__(self) -> None:
         try:
-            object.__setattr__(self, "mode", ExecutionMode(self.mode))
-        except ValueError:
-            raise PipelineError(f"GlobalConfig: mode {self.mode!r} is none of {', '.join(ExecutionMode)}") from None
+            object.__setattr__(self, "mode", choose(ExecutionMode, self.mode, "mode"))
+        except ValueError as error:
+            raise PipelineError(f"GlobalConfig: {error}") from None
         self._check_dask()
         if self.view is not None:
             self._check_view(self.view)
@@ -128,10 +129,9 @@ class PipelineConfig:
         if self.output_dir is not None:
             object.__setattr__(self, "output_dir", os.fspath(self.output_dir))
         try:
-            object.__setattr__(self, "image_format", ImageFormat(self.image_format))
-        except ValueError:
-            known = ", ".join(repr(each.value) for each in ImageFormat)
-            raise PipelineError(f"PipelineConfig: image_format {self.image_format!r} is none of {known}") from None
+            object.__setattr__(self, "image_format", choose(ImageFormat, self.image_format, "image_format"))
+        except ValueError as error:
+            raise PipelineError(f"PipelineConfig: {error}") from None
         if isinstance(self.wells, str):
             raise PipelineError(f"PipelineConfig: wells takes a tuple of well names, not the text {self.wells!r}")
         if self.wells is not None:

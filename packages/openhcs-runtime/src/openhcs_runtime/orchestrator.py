@@ -4,6 +4,7 @@ import contextlib
 import enum
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,10 +22,11 @@ from openhcs_runtime.outputs.plate import finish_images, write_tables
 from openhcs_runtime.outputs.provenance import Provenance
 from openhcs_runtime.outputs.resume import finished_wells
 from openhcs_runtime.pipeline.neighbours import importable
-from openhcs_runtime.pipeline.source import Pipeline
+from openhcs_runtime.pipeline.source import Pipeline, as_steps
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.plan import CompiledPlate
 from openhcs_runtime.plates import Plate, open_plate
+from openhcs_runtime.printing import PRINTED
 from openhcs_runtime.progress import WellProgress, report_plate
 from openhcs_runtime.results import PlateResult, overall_status
 from openhcs_runtime.viewing.tally import ViewTally
@@ -67,7 +69,7 @@ class PipelineOrchestrator:
         pipeline_config: PipelineConfig | None = None,
         progress_callback: ProgressCallback | None = None,
     ) -> None:
-        pipeline = pipeline_steps if isinstance(pipeline_steps, Pipeline) else Pipeline(tuple(pipeline_steps))
+        pipeline = pipeline_steps if isinstance(pipeline_steps, Pipeline) else Pipeline(as_steps(pipeline_steps))
         self.plate_path = Path(plate_path).expanduser()
         self._pipeline = pipeline
         self.steps = pipeline.steps
@@ -275,16 +277,23 @@ class _Relay:
 
     def on_event(self, event: ProgressUpdate | LogLine) -> None:
         """Called on another thread, one event after the other."""
+        if isinstance(event, LogLine):
+            self._pass_line_on(event)
+            return
         if self._outer is not None:
-            self._pass_on(event, self._outer)
-        if self._callback is not None and isinstance(event, ProgressUpdate):
+            ids = {"execution_id": self._outer.execution_id, "plate_id": self._outer.plate_id}
+            self._outer.send_progress({**event.to_dict(), **ids})
+        if self._callback is not None:
             self._callback(event.axis_id, event.step_name, event.status.value, event.to_dict())
 
-    def _pass_on(self, event: ProgressUpdate | LogLine, outer: Task) -> None:
-        if isinstance(event, LogLine):
-            outer.log.log(logging.getLevelName(event.level.name), event.text)
-            return
-        outer.send_progress({**event.to_dict(), "execution_id": outer.execution_id, "plate_id": outer.plate_id})
+    def _pass_line_on(self, line: LogLine) -> None:
+        """Without a server, what was printed or logged in another process is printed or logged here."""
+        if self._outer is not None:
+            self._outer.send_line(line.level, line.logger, line.text, line.axis_id)
+        elif line.logger in PRINTED:
+            print(line.text, file=getattr(sys, line.logger))
+        else:
+            logging.getLogger(line.logger).log(logging.getLevelNamesMapping()[line.level.name], line.text)
 
 
 def _write_provenance(task: Task, provenance: Provenance, output_dir: Path) -> None:

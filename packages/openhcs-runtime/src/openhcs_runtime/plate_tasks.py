@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
+from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.results import PlateResult
 from zmqruntime.config import ZMQConfig
 
@@ -27,11 +28,19 @@ OPENHCS_CONFIG = ZMQConfig(app_name="openhcs")
 
 
 USE_SERVER = "OPENHCS_USE_ZMQ_EXECUTION"
+_YES = ("", "true", "1", "yes", "on")
+_NO = ("false", "0", "no", "off")
 
 
 def wants_server() -> bool:
-    """Whether runs go to a server: they do unless the environment variable says ``false``, ``0``, ``no`` or ``off``."""
-    return os.environ.get(USE_SERVER, "true").strip().lower() not in ("false", "0", "no", "off")
+    """Whether runs go to a server: they do unless the environment variable says ``false``, ``0``, ``no`` or ``off``.
+
+    Raises PipelineError when it says something else than these and ``true``, ``1``, ``yes``, ``on`` or nothing.
+    """
+    said = os.environ.get(USE_SERVER, "").strip()
+    if said.lower() not in (*_YES, *_NO):
+        raise PipelineError(f"the environment variable {USE_SERVER} is {said!r}: set it to true or false, or unset it")
+    return said.lower() not in _NO
 
 
 class TaskAction(enum.StrEnum):

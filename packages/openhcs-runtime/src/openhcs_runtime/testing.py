@@ -191,6 +191,10 @@ class Gate:
         """Return once a well has arrived."""
         self._lines.append(self._listener.accept()[0])
 
+    def let_one_through(self) -> None:
+        """Return once a well has arrived and may go on; the others wait."""
+        self._listener.accept()[0].close()
+
     def open(self) -> None:
         """Let all wells through."""
         self._listener.close()

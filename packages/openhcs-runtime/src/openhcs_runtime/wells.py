@@ -22,11 +22,13 @@ from openhcs_runtime.pipeline.patterns import PatternGroup, group_images
 from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep, InputSource
 from openhcs_runtime.plan import PlateJob, WellPlan
 from openhcs_runtime.plates import ImageRef, read_image
+from openhcs_runtime.printing import end_printed_lines
 from openhcs_runtime.progress import WellProgress
 from openhcs_runtime.results import ResultStatus, WellResult
 from openhcs_runtime.viewing.feed import ViewerFeed
 from zmqruntime.execution import TaskCancelled, current_task
 from zmqruntime.execution.usage import UsageMeter
+from zmqruntime.execution.wording import one_line
 from zmqruntime.messages import ProgressStatus
 
 
@@ -39,6 +41,14 @@ def run_well(
 
     Cancelling is seen before each step and each pattern group. What was written before stays.
     """
+    with current_task().axis(plan.well):
+        try:
+            return _run_well(job, plan, meter, feed)
+        finally:
+            end_printed_lines()
+
+
+def _run_well(job: PlateJob, plan: WellPlan, meter: UsageMeter | None, feed: ViewerFeed | None) -> WellResult:
     started = time.monotonic()
     progress = WellProgress(current_task(), plan.well, [step.name for step in job.steps])
     if meter is not None:
@@ -108,7 +118,7 @@ class _WellRun:
     def failure(self, error: BaseException, started: float) -> WellResult:
         """The well's result when it failed."""
         expected = isinstance(error, OpenHCSError)
-        text = str(error) if expected else f"{type(error).__name__}: {error}"
+        text = one_line(error if expected else f"{type(error).__name__}: {error}")
         show_traceback = isinstance(error, StepError) or not expected
         return WellResult(
             well=self._plan.well,

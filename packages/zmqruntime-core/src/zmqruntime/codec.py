@@ -7,12 +7,22 @@ import msgspec
 from zmqruntime.exceptions import MessageError
 from zmqruntime.messages import PROTOCOL_VERSION, ErrorCode, Message
 
-__all__ = ["Decoder", "encode"]
+__all__ = ["Decoder", "encode", "encode_given"]
 
 T = TypeVar("T")
 
 encode = msgspec.msgpack.Encoder().encode
 """Any message, or any msgpack value, as bytes."""
+
+
+def encode_given(value: object, what: str) -> bytes:
+    """As ``encode``, for what holds values of a user. Raises TypeError, which says what ``what`` may hold."""
+    try:
+        return encode(value)
+    except TypeError as error:
+        raise TypeError(
+            f"{what} may hold None, booleans, numbers, text, bytes, times, and lists and maps of those: {error}"
+        ) from None
 
 
 class _Envelope(msgspec.Struct):

@@ -10,7 +10,13 @@ from zmqruntime.exceptions import ConnectionFailedError, PortInUseError
 from zmqruntime.identity import describe_port_holder
 from zmqruntime.launch import Lifetime, ServerSpec, start_server_process
 from zmqruntime.lock import FileLock
-from zmqruntime.transport import LOOPBACK, get_zmq_transport_url, is_listening, prepare_private_dir
+from zmqruntime.transport import (
+    LOOPBACK,
+    get_zmq_transport_url,
+    is_known_host,
+    is_listening,
+    prepare_private_dir,
+)
 
 __all__ = ["Address", "let_go", "seconds_left", "silent_server", "start_server"]
 
@@ -91,7 +97,7 @@ def start_server(
     if address.is_listening():
         return None
     if spec is None or not address.is_local:
-        raise ConnectionFailedError(f"no server listens on {address.url(address.port)}; start one there")
+        raise ConnectionFailedError(_nobody_there(address))
     lock = address.start_lock()
     if not lock.acquire(timeout=seconds_left(deadline)):
         raise ConnectionFailedError(f"another client is still starting the server on {address.url(address.port)}")
@@ -113,6 +119,12 @@ def silent_server(address: Address) -> ConnectionFailedError:
         "choose another port, or end it yourself if you know it"
         + ("; if it is one, it does not know this client's key" if address.is_encrypted else "")
     )
+
+
+def _nobody_there(address: Address) -> str:
+    if not is_known_host(address.host):
+        return f"no host {address.host} is known to this machine; check its name, or give its address"
+    return f"no server listens on {address.url(address.port)}; start one there"
 
 
 def let_go(process: "subprocess.Popen[bytes]") -> None:

@@ -79,6 +79,8 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
         """
         sys.path.extend(entry for entry in self.sys_path if entry not in sys.path)
         module_name, _, class_name = self.target.rpartition(":")
+        if not module_name:
+            raise ConfigurationError(f"{self.target!r} names no server class; write module:Class")
         try:
             found: object = _import(module_name)
             for part in class_name.split("."):

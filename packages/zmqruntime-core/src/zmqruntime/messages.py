@@ -183,7 +183,10 @@ class ProgressUpdate(Message, frozen=True, kw_only=True, tag="progress"):
 
 
 class LogLine(Message, frozen=True, kw_only=True, tag="log"):
-    """One line that a task logged or printed; ``sequence`` counts the lines of one execution from 1."""
+    """One line that a task logged or printed; ``sequence`` counts the lines of one execution from 1.
+
+    ``axis_id`` is the axis that was worked on when it was said; empty for the task as a whole, or where nobody knows.
+    """
 
     execution_id: str
     sequence: Sequence
@@ -191,6 +194,7 @@ class LogLine(Message, frozen=True, kw_only=True, tag="log"):
     level: LogLevel
     logger: str
     text: str
+    axis_id: str = ""
 
 
 class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -36,7 +36,7 @@ from zmqruntime.messages import (
 from zmqruntime.security import ClientCheck, KeyPair, KeyStore
 from zmqruntime.transport import (
     LOOPBACK,
-    get_default_transport_mode,
+    choose_transport_mode,
     get_zmq_transport_url,
     is_listening,
     prepare_private_dir,
@@ -81,7 +81,7 @@ class ZMQServer:
         self.config = config or ZMQConfig()
         self.port = self.config.default_port if port is None else port
         self.control_port = self.port + self.config.control_port_offset
-        self.transport_mode = transport_mode or (TransportMode.TCP if host else get_default_transport_mode())
+        self.transport_mode = choose_transport_mode(transport_mode, host)
         self.host = host or LOOPBACK
         self.instance_id = uuid.uuid4().hex
         self._decode: Decoder[Request] = Decoder(Request)
@@ -282,7 +282,9 @@ class ZMQServer:
                 raise PortInUseError(
                     f"port {port} on {self.host} is held by {describe_port_holder(port)}; end it or choose another port"
                 ) from error
-            raise ConfigurationError(f"cannot listen on {url}: {error.strerror}") from error
+            raise ConfigurationError(
+                f"cannot listen on {url}: {zmq.strerror(error.errno or 0)}; name an address of this machine"
+            ) from error
 
     def _on_control_readable(self) -> None:
         for frames in receive_ready(self.control_socket):

@@ -8,9 +8,11 @@ from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ConfigurationError
 
 __all__ = [
+    "choose_transport_mode",
     "get_default_transport_mode",
     "get_ipc_socket_path",
     "get_zmq_transport_url",
+    "is_known_host",
     "is_listening",
     "prepare_private_dir",
     "remove_ipc_socket",
@@ -23,6 +25,19 @@ _MAX_SOCKET_PATH_BYTES = 103  # sun_path holds 104 bytes on macOS, 108 on Linux,
 def get_default_transport_mode() -> TransportMode:
     """IPC where the platform has it, else TCP."""
     return TransportMode.IPC if hasattr(socket, "AF_UNIX") and os.name == "posix" else TransportMode.TCP
+
+
+def choose_transport_mode(mode: TransportMode | None, host: str | None = None) -> TransportMode:
+    """The one that is asked for, else TCP where a host is named, else what the platform has.
+
+    Raises:
+        ConfigurationError: there is no such mode.
+    """
+    if mode is None:
+        return TransportMode.TCP if host else get_default_transport_mode()
+    if mode not in set(TransportMode):
+        raise ConfigurationError(f"{mode!r} is no transport_mode (these are: {', '.join(TransportMode)})")
+    return TransportMode(mode)
 
 
 def get_ipc_socket_path(port: int, config: ZMQConfig | None = None) -> Path | None:
@@ -39,7 +54,7 @@ def get_ipc_socket_path(port: int, config: ZMQConfig | None = None) -> Path | No
     if len(os.fsencode(path)) > _MAX_SOCKET_PATH_BYTES:
         raise ConfigurationError(
             f"the socket path {path} is longer than the {_MAX_SOCKET_PATH_BYTES} bytes that a socket address holds; "
-            "use a shorter home folder or app_name, or transport_mode=TransportMode.TCP"
+            "use a shorter home folder or app_name, or TCP: transport_mode=TransportMode.TCP, on a command line --host"
         )
     return path
 
@@ -56,7 +71,10 @@ def get_zmq_transport_url(
         ConfigurationError: the port is out of range, or IPC is asked for where there is none.
     """
     if not 0 < port < 65536:
-        raise ConfigurationError(f"port {port} is not between 1 and 65535")
+        offset = (config or ZMQConfig()).control_port_offset
+        raise ConfigurationError(
+            f"port {port} is not between 1 and 65535 (a control port is {offset} higher than its data port)"
+        )
     if (mode or get_default_transport_mode()) is TransportMode.TCP:
         name = LOOPBACK if host == "localhost" else host
         return f"tcp://[{name}]:{port}" if ":" in name else f"tcp://{name}:{port}"
@@ -99,6 +117,15 @@ def is_listening(
     return True
 
 
+def is_known_host(host: str) -> bool:
+    """Whether this machine can tell the address of a host; asks the network if need be."""
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return True
+
+
 def prepare_private_dir(path: Path) -> Path:
     """Make ``path`` a folder that only this user can enter.
 
@@ -112,5 +139,7 @@ def prepare_private_dir(path: Path) -> Path:
                 raise ConfigurationError(f"{path} belongs to another user; remove it or set another app_name")
             path.chmod(0o700)
     except OSError as error:
-        raise ConfigurationError(f"cannot make the folder {path}: {error.strerror or error}") from error
+        raise ConfigurationError(
+            f"cannot make the folder {path}: {error.strerror or error}; set HOME to a folder that you can write"
+        ) from error
     return path

@@ -36,15 +36,19 @@ class LogEntry:
     level: LogLevel
     logger: str
     text: str
+    axis_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Which lines to see: of one execution or all (None), of at least ``level``, with ``text`` in any case."""
+    """Which lines to see: of one execution or all (None), of at least ``level``, with ``text`` in any case, of one axis
+    or all (None).
+    """
 
     execution_id: str | None = None
     level: LogLevel = LogLevel.DEBUG
     text: str = ""
+    axis_id: str | None = None
 
 
 class LogLines:
@@ -67,6 +71,7 @@ class LogLines:
         self._ranks = bytearray()
         self._executions: list[str] = []
         self._loggers: list[str] = []
+        self._axes: list[str] = []
         self._first = self._next = 0
         self._bytes = 0
         self._counts: Counter[str] = Counter()
@@ -130,6 +135,7 @@ class LogLines:
             _LEVELS[self._ranks[slot]],
             self._loggers[slot],
             self._texts[slot],
+            self._axes[slot],
         )
 
     # --- filter --------------------------------------------------------------------------------------------------
@@ -184,7 +190,7 @@ class LogLines:
     # --- parts ---------------------------------------------------------------------------------------------------
 
     def _put(self, line: LogLine) -> None:
-        execution_id, logger = sys.intern(line.execution_id), sys.intern(line.logger)
+        execution_id, logger, axis_id = map(sys.intern, (line.execution_id, line.logger, line.axis_id))
         slot = self._next % self._max_lines
         if slot == len(self._texts):
             self._texts.append(line.text)
@@ -192,10 +198,11 @@ class LogLines:
             self._ranks.append(_RANKS[line.level])
             self._executions.append(execution_id)
             self._loggers.append(logger)
+            self._axes.append(axis_id)
         else:
             self._texts[slot], self._times[slot] = line.text, line.timestamp
             self._ranks[slot] = _RANKS[line.level]
-            self._executions[slot], self._loggers[slot] = execution_id, logger
+            self._executions[slot], self._loggers[slot], self._axes[slot] = execution_id, logger, axis_id
 
     def _drop_oldest(self) -> None:
         slot = self._first % self._max_lines
@@ -213,6 +220,8 @@ class LogLines:
             return False
         if wanted.execution_id is not None and self._executions[slot] != wanted.execution_id:
             return False
+        if wanted.axis_id is not None and self._axes[slot] != wanted.axis_id:
+            return False
         return not self._needle or self._needle in self._texts[slot].casefold()
 
     def _trim_found(self) -> None:
@@ -225,7 +234,8 @@ class LogLines:
 def entry_text(entry: LogEntry) -> str:
     """The line as text, in local time: for the clipboard and for files."""
     when = datetime.fromtimestamp(entry.timestamp).isoformat(sep=" ", timespec="milliseconds")
-    return f"{when} {entry.level.upper():8} {entry.logger}: {entry.text}"
+    source = f"{entry.axis_id} {entry.logger}" if entry.axis_id else entry.logger
+    return f"{when} {entry.level.upper():8} {source}: {entry.text}"
 
 
 async def follow_log(client: AsyncExecutionClient, execution_id: str, sink: Callable[[LogLine], None]) -> None:

@@ -27,13 +27,15 @@ class LogColumn(IntEnum):
     TIME = 0
     LEVEL = 1
     EXECUTION = 2
-    TEXT = 3
+    WELL = 3
+    TEXT = 4
 
 
 _HEADERS: Final = {
     LogColumn.TIME: "Time",
     LogColumn.LEVEL: "Level",
     LogColumn.EXECUTION: "Execution",
+    LogColumn.WELL: "Well",
     LogColumn.TEXT: "Message",
 }
 
@@ -111,7 +113,7 @@ class LogModel(QAbstractTableModel):
         return 0 if parent.isValid() else self._rows
 
     def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
-        """Time, level, execution, message."""
+        """Time, level, execution, well, message."""
         return 0 if parent.isValid() else len(LogColumn)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
@@ -141,6 +143,8 @@ class LogModel(QAbstractTableModel):
                 return entry.level.upper()
             case LogColumn.EXECUTION:
                 return self.names.get(entry.execution_id, entry.execution_id[:8])
+            case LogColumn.WELL:
+                return entry.axis_id
             case LogColumn.TEXT:
                 return entry.text[:_SHOWN_CHARACTERS]
 

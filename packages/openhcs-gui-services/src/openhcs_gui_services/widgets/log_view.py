@@ -71,6 +71,8 @@ class LogView(QWidget):
         self._timer.timeout.connect(self._on_frame)
         self._execution = QComboBox()
         self._level = QComboBox()
+        self._axis_id: str | None = None
+        self._axis = _button("", "Show the lines of all wells again", lambda: self.show_axis(None))
         self._search = QLineEdit()
         self._count = QLabel()
         self._table = _make_table(self._model, self)
@@ -114,9 +116,17 @@ class LogView(QWidget):
             self._execution.addItem(self._names.get(execution_id, execution_id[:8]), execution_id)
         self._execution.setCurrentIndex(self._execution.findData(execution_id))
 
+    def show_axis(self, axis_id: str | None) -> None:
+        """Show only the lines of one axis, a well; of all when None."""
+        self._axis_id = axis_id
+        self._axis.setText(f"Well {axis_id}  \N{MULTIPLICATION SIGN}")
+        self._axis.setVisible(axis_id is not None)
+        self._apply_filter()
+
     def set_filter(self, wanted: LogFilter) -> None:
         """Show only these lines."""
         self.show_execution(wanted.execution_id)
+        self.show_axis(wanted.axis_id)
         self._level.setCurrentIndex(self._level.findData(wanted.level))
         self._search.setText(wanted.text)
 
@@ -185,7 +195,8 @@ class LogView(QWidget):
         self._search.setAccessibleName("Search")
         self._search.setClearButtonEnabled(True)
         top = QHBoxLayout()
-        for widget in (self._execution, self._level):
+        self._axis.hide()
+        for widget in (self._execution, self._axis, self._level):
             top.addWidget(widget)
         top.addWidget(self._search, 1)
         top.addWidget(_button("Save...", "Save the shown lines to a file (Ctrl+S)", self.ask_and_save))
@@ -237,7 +248,7 @@ class LogView(QWidget):
             self._work_later(4)
 
     def _apply_filter(self) -> None:
-        wanted = LogFilter(self._execution.currentData(), self._level.currentData(), self._search.text())
+        wanted = LogFilter(self._execution.currentData(), self._level.currentData(), self._search.text(), self._axis_id)
         if wanted == self._model.lines.filter:
             return
         self._model.set_filter(wanted)
@@ -300,6 +311,7 @@ def _make_table(model: LogModel, parent: QWidget) -> QTableView:
         (LogColumn.TIME, "00:00:00.000"),
         (LogColumn.LEVEL, "CRITICAL"),
         (LogColumn.EXECUTION, "M" * 14),
+        (LogColumn.WELL, "AF48"),
     ):
         table.setColumnWidth(column, _width(font, sample))
     return table

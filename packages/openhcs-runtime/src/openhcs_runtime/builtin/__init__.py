@@ -3,7 +3,10 @@
 from enum import StrEnum
 from importlib import resources
 
+from openhcs_runtime.choices import choose
 from openhcs_runtime.pipeline.source import Pipeline, load_pipeline
+
+__all__ = ["BuiltinPipeline", "builtin_pipeline", "builtin_source"]
 
 
 class BuiltinPipeline(StrEnum):
@@ -12,11 +15,16 @@ class BuiltinPipeline(StrEnum):
     NUCLEI_COUNT = "nuclei_count"
 
 
-def builtin_source(name: BuiltinPipeline = BuiltinPipeline.NUCLEI_COUNT) -> str:
-    """The text of a built-in pipeline's file."""
-    return resources.files(__name__).joinpath(f"{name.value}.py").read_text(encoding="utf-8")
+def builtin_source(name: BuiltinPipeline | str = BuiltinPipeline.NUCLEI_COUNT) -> str:
+    """The text of a built-in pipeline's file. Raises ValueError for a name that there is not."""
+    chosen = choose(BuiltinPipeline, name, "built-in pipeline")
+    return resources.files(__name__).joinpath(f"{chosen}.py").read_text(encoding="utf-8")
 
 
-def builtin_pipeline(name: BuiltinPipeline = BuiltinPipeline.NUCLEI_COUNT) -> Pipeline:
-    """A built-in pipeline, loaded as any user's file is."""
-    return load_pipeline(builtin_source(name), f"{name.value}.py")
+def builtin_pipeline(name: BuiltinPipeline | str = BuiltinPipeline.NUCLEI_COUNT) -> Pipeline:
+    """A built-in pipeline, loaded as any user's file is. Raises ValueError for a name that there is not."""
+    return load_pipeline(builtin_source(name), f"{name}.py")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -23,15 +23,21 @@ from openhcs_runtime.cli.options import (
     ViewComponents,
     Workers,
     read_components,
+    seconds,
+    whole_number,
 )
 from openhcs_runtime.cli.output import Output
 
 __all__ = ["app", "main"]
 
 PROGRAM = "openhcs-runtime"
+_GRACE_SECONDS = 5.0
 
 # typer brings its own click or uses an installed one, by version; both derive BadParameter from their UsageError.
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+_NOISE = ("Invalid value: ", "Value error, ")
+"""What typer puts before a message that says all by itself."""
 
 app = typer.Typer(
     pretty_exceptions_enable=False,
@@ -76,6 +82,8 @@ def _usage_error(error: Exception) -> CommandError:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else PROGRAM
     message = getattr(error, "format_message", lambda: str(error))().rstrip(".")
+    for noise in _NOISE:
+        message = message.replace(noise, "")
     return CommandError(ErrorKind.USAGE, f"{message} (see '{command} --help')")
 
 
@@ -100,7 +108,8 @@ def _root(
       openhcs-runtime run demo
       openhcs-runtime stop
 
-    A run goes on when its terminal is closed; status shows it, cancel stops it.
+    A run is an execution at the server. It goes on when its terminal is closed; status shows it, cancel stops it.
+    Instead of a whole execution id its beginning is enough.
 
     Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted with Ctrl-C.
     """
@@ -109,12 +118,20 @@ def _root(
 @app.command("make-plate")
 def make_plate(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the plate.")],
-    wells: Annotated[int, typer.Option(min=1, max=1536, metavar="N", help="Wells, along the rows from A01.")] = 6,
-    sites: Annotated[int, typer.Option(min=1, metavar="N", help="Image positions per well.")] = 2,
-    channels: Annotated[int, typer.Option(min=1, metavar="N", help="Channels; the first one shows nuclei.")] = 2,
-    z: Annotated[int, typer.Option("--z", min=1, metavar="N", help="Planes per position.")] = 1,
-    size: Annotated[int, typer.Option(min=32, metavar="N", help="Edge of an image in pixels.")] = 512,
-    seed: Annotated[int, typer.Option(min=0, metavar="N", help="The same seed gives the same plate.")] = 0,
+    wells: Annotated[
+        int, typer.Option(parser=whole_number(1, 1536), metavar="N", help="Wells, up to 1536, along the rows from A01.")
+    ] = 6,
+    sites: Annotated[int, typer.Option(parser=whole_number(1), metavar="N", help="Image positions per well.")] = 2,
+    channels: Annotated[
+        int, typer.Option(parser=whole_number(1), metavar="N", help="Channels; the first one shows nuclei.")
+    ] = 2,
+    z: Annotated[int, typer.Option("--z", parser=whole_number(1), metavar="N", help="Planes per position.")] = 1,
+    size: Annotated[
+        int, typer.Option(parser=whole_number(32), metavar="N", help="Edge of an image in pixels, from 32.")
+    ] = 512,
+    seed: Annotated[
+        int, typer.Option(parser=whole_number(0), metavar="N", help="The same seed gives the same plate.")
+    ] = 0,
     plate_format: Annotated[
         MadeFormat, typer.Option("--format", help="How the images are stored.")
     ] = MadeFormat.IMAGEXPRESS,
@@ -234,9 +251,9 @@ def compile_(
     host: Host = None,
     as_json: Json = False,
 ) -> int:
-    """Check a pipeline against a plate, all problems at once.
+    """Check a pipeline against a plate, and name all problems at once.
 
-    Reads no image and writes nothing.
+    Reads no image and writes nothing. The ID that it prints can be run.
 
     \b
       openhcs-runtime compile demo --pipeline segment.py
@@ -253,9 +270,7 @@ def resume(
     host: Host = None,
     as_json: Json = False,
 ) -> int:
-    """Finish a run: do the wells that it has left undone.
-
-    Those that failed, were cancelled, or were not reached.
+    """Finish a run: do the wells that failed, were cancelled, or were not reached.
 
     Wells that are done are kept if images, pipeline and settings are still the same. A run whose server was killed
     goes on by itself as soon as a server runs, which this command starts.
@@ -295,8 +310,8 @@ def serve(port: Port = 7777, host: Host = None, as_json: Json = False) -> int:
       openhcs-runtime serve --port 7800 --host 127.0.0.1
       openhcs-runtime serve --host 0.0.0.0
 
-    With --host 0.0.0.0, or an address of this machine, it also listens to other machines. All is encrypted, and a
-    client whose key is not known here gets no answer. What is to be typed there and here is printed.
+    With --host 0.0.0.0, or an address of this machine, it also listens to other machines. Everything is encrypted, and
+    a client whose key is not known here gets no answer. It prints what to type there and here to exchange the keys.
     """
     return commands.serve(commands.Place(port, host), as_json=as_json)
 
@@ -304,13 +319,15 @@ def serve(port: Port = 7777, host: Host = None, as_json: Json = False) -> int:
 @app.command("status")
 def status(
     execution_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="An execution, or how its id begins; all without it.")
+        str | None, typer.Argument(metavar="ID", help="An execution, or how its id begins; all without it.")
     ] = None,
     port: Port = 7777,
     host: Host = None,
     as_json: Json = False,
 ) -> int:
-    """Show the server and its executions, or one of them in full. Never starts a server.
+    """Show the server and its executions, or one of them in full.
+
+    It never starts a server.
 
     \b
       openhcs-runtime status
@@ -322,16 +339,27 @@ def status(
 @app.command("cancel")
 def cancel(
     execution_id: Annotated[str, typer.Argument(metavar="ID", help="An execution, or how its id begins.")],
-    well: Annotated[str | None, typer.Option(metavar="W", help="Stop only this well, e.g. B06.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Kill its processes if it has not stopped by then.")] = False,
+    well: Annotated[
+        str | None, typer.Option(metavar="W", help="Stop only this well, e.g. B06; the others go on.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Kill its processes if it has not stopped after --grace.")
+    ] = False,
     grace: Annotated[
-        float, typer.Option(min=0, metavar="S", help="With --force: how many seconds it is given to stop by itself.")
-    ] = 5.0,
+        float | None,
+        typer.Option(
+            parser=seconds(0),
+            metavar="S",
+            help="With --force: how many seconds it is given to stop by itself; 5 without it.",
+        ),
+    ] = None,
     port: Port = 7777,
     host: Host = None,
     as_json: Json = False,
 ) -> int:
-    """Stop an execution, or one well of it, at its next image group. What is done is kept.
+    """Stop an execution, or one well of it. What is done is kept.
+
+    It stops after the images that it is working on. With --force its processes are killed if that takes too long.
 
     \b
       openhcs-runtime cancel 4f2a91
@@ -340,15 +368,22 @@ def cancel(
     """
     if force and well is not None:
         raise typer.BadParameter("one well can't be killed without the others: leave out --force or --well")
-    return commands.cancel(commands.Place(port, host), execution_id, well, grace if force else None, as_json=as_json)
+    if grace is not None and not force:
+        raise typer.BadParameter("--grace says when processes are killed: add --force, or leave it out")
+    if force and grace is None:
+        grace = _GRACE_SECONDS
+    return commands.cancel(commands.Place(port, host), execution_id, well, grace, as_json=as_json)
 
 
 @app.command("stop")
 def stop(port: Port = 7777, host: Host = None, as_json: Json = False) -> int:
-    """End the server and wait until its process has ended. Executions that run are interrupted.
+    """End the server and wait until its process has ended.
+
+    Executions that run are interrupted; the next server goes on with them.
 
     \b
       openhcs-runtime stop
+      openhcs-runtime stop --port 7800
     """
     return commands.stop(commands.Place(port, host), as_json=as_json)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from openhcs_runtime.cli import commands
-from openhcs_runtime.cli.options import Host, Json, Port
+from openhcs_runtime.cli.options import Host, Json, Port, whole_number
 
 __all__ = ["register"]
 
@@ -22,12 +22,12 @@ def register(app: typer.Typer) -> None:
 
 def watch(
     execution_id: Execution,
-    as_plate: Annotated[bool, typer.Option("--tui", help="As the plate view of the command tui.")] = False,
+    as_plate: Annotated[bool, typer.Option("--tui", help="Show the wells as a grid, as the command tui does.")] = False,
     port: Port = 7777,
     host: Host = None,
     as_json: Json = False,
 ) -> int:
-    """Watch a run to its end, as run shows it.
+    """Watch a run to its end, with the bars of the command run.
 
     Ctrl-C leaves, and the run goes on.
 
@@ -43,7 +43,7 @@ def watch(
 def tui(
     execution_id: Annotated[
         str | None,
-        typer.Argument(metavar="[ID]", help="An execution, or how its id begins; the one that runs without it."),
+        typer.Argument(metavar="ID", help="An execution, or how its id begins; the one that runs without it."),
     ] = None,
     port: Port = 7777,
     host: Host = None,
@@ -51,8 +51,8 @@ def tui(
 ) -> int:
     """Show the wells of a run as a grid, live.
 
-    Arrow keys select a well and show its steps and error, c cancels it, q leaves; the run goes on. Needs the extra
-    tui.
+    Arrow keys select a well and show its steps and error, c cancels it, q leaves; the run goes on. It needs
+    textual: pip install 'openhcs-runtime[tui]'.
 
     \b
       openhcs-runtime tui
@@ -64,6 +64,7 @@ def tui(
 def logs(
     execution_id: Execution,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until it has ended.")] = False,
+    well: Annotated[str | None, typer.Option(metavar="W", help="Only the lines of this well, e.g. B06.")] = None,
     port: Port = 7777,
     host: Host = None,
     as_json: Json = False,
@@ -73,12 +74,15 @@ def logs(
     \b
       openhcs-runtime logs 4f2a91
       openhcs-runtime logs -f 4f2a91
+      openhcs-runtime logs 4f2a91 --well B06
     """
-    return commands.show_logs(commands.Place(port, host), execution_id, follow=follow, as_json=as_json)
+    return commands.show_logs(commands.Place(port, host), execution_id, well, follow=follow, as_json=as_json)
 
 
 def history(
-    limit: Annotated[int, typer.Option(min=1, max=1000, metavar="N", help="How many, newest first.")] = 20,
+    limit: Annotated[
+        int, typer.Option(parser=whole_number(1, 1000), metavar="N", help="How many at most, up to 1000.")
+    ] = 20,
     port: Port = 7777,
     host: Host = None,
     as_json: Json = False,

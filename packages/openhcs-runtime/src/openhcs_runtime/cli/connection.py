@@ -22,7 +22,7 @@ from zmqruntime.exceptions import (
 from zmqruntime.execution import ExecutionClient
 from zmqruntime.messages import ErrorCode
 from zmqruntime.security import KeyStore
-from zmqruntime.transport import is_listening
+from zmqruntime.transport import is_known_host, is_listening
 
 __all__ = ["Place", "attached", "clear_errors", "connected", "full_id", "no_server"]
 
@@ -68,6 +68,8 @@ def attached(place: Place) -> Iterator[ExecutionClient | None]:
         except PortInUseError as error:
             raise _unanswered(place, error) from error
         except ConnectionFailedError:
+            if place.host is not None and not is_known_host(place.host):
+                raise
             yield None
             return
         yield client

@@ -4,7 +4,9 @@ import enum
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["CommandError", "ErrorKind", "ExitCode", "interrupted"]
+from openhcs_runtime.exceptions import DiskFullError, OutputError
+
+__all__ = ["CommandError", "ErrorKind", "ExitCode", "interrupted", "unwritten"]
 
 
 class ExitCode(enum.IntEnum):
@@ -70,3 +72,10 @@ class CommandError(Exception):
 def interrupted(message: str = "interrupted") -> CommandError:
     """Ends a command on Ctrl-C."""
     return CommandError(ErrorKind.INTERRUPTED, message, ExitCode.INTERRUPTED)
+
+
+def unwritten(error: OutputError) -> CommandError:
+    """Ends a command that could not write what it made: a bad folder is wrong use, a full disk is not."""
+    if isinstance(error, DiskFullError):
+        return CommandError(ErrorKind.DISK_FULL, str(error), ExitCode.FAILED)
+    return CommandError(ErrorKind.OUTPUT, str(error))

@@ -6,15 +6,17 @@ from typing import Annotated
 import typer
 
 from openhcs_runtime.cli import commands
-from openhcs_runtime.cli.options import Json
+from openhcs_runtime.cli.options import Json, seconds, whole_number
 
 __all__ = ["register"]
 
 Project = Annotated[str, typer.Option(metavar="NAME", help="Docker's name for the set of containers and volumes.")]
 ComposeFile = Annotated[
-    Path | None, typer.Option(metavar="FILE.yaml", help="Another description of the containers than ours.")
+    Path | None, typer.Option(metavar="FILE.yaml", help="Another compose file than the one of this program.")
 ]
-OmeroPort = Annotated[int, typer.Option("--port", min=1, max=65535, metavar="P", help="Where the server is reached.")]
+OmeroPort = Annotated[
+    int, typer.Option("--port", parser=whole_number(1, 65535), metavar="P", help="Where the server is reached.")
+]
 
 _PROJECT = "openhcs-omero"
 
@@ -43,12 +45,14 @@ def _group() -> None:
 def start(
     port: OmeroPort = 4063,
     secure_port: Annotated[
-        int, typer.Option(min=1, max=65535, metavar="P", help="Where the server is reached with TLS.")
+        int, typer.Option(parser=whole_number(1, 65535), metavar="P", help="Where the server is reached with TLS.")
     ] = 4064,
     web_port: Annotated[
-        int, typer.Option(min=1, max=65535, metavar="P", help="Where the web client is reached.")
+        int, typer.Option(parser=whole_number(1, 65535), metavar="P", help="Where the web client is reached.")
     ] = 4080,
-    timeout: Annotated[float, typer.Option(min=1, metavar="S", help="How many seconds it may take to answer.")] = 600,
+    timeout: Annotated[
+        float, typer.Option(parser=seconds(1), metavar="S", help="How many seconds it may take until it answers.")
+    ] = 600,
     project: Project = _PROJECT,
     compose_file: ComposeFile = None,
     as_json: Json = False,
@@ -85,7 +89,9 @@ def stop(
     compose_file: ComposeFile = None,
     as_json: Json = False,
 ) -> int:
-    """End and remove the containers. The database and the images are kept for the next start.
+    """End and remove the containers.
+
+    The database and the images are kept for the next start, unless --remove-data is given.
 
     \b
       openhcs-runtime omero stop

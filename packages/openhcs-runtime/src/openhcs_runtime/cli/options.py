@@ -1,5 +1,8 @@
 """Options that several commands share."""
 
+import contextlib
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +24,35 @@ __all__ = [
     "ViewComponents",
     "Workers",
     "read_components",
+    "seconds",
+    "whole_number",
 ]
+
+
+def whole_number(lowest: int, highest: int | None = None) -> Callable[[str], int]:
+    """Reads a whole number of a range; what is none is said with the range."""
+    wanted = f"a whole number from {lowest}" + (f" to {highest}" if highest is not None else "")
+
+    def read(text: str) -> int:
+        given = str(text)  # a default comes as it is
+        number = int(given) if given.isascii() and given.isdigit() else lowest - 1
+        if number < lowest or (highest is not None and number > highest):
+            raise typer.BadParameter(f"{given!r} is not {wanted}")
+        return number
+
+    return read
+
+
+def seconds(lowest: float) -> Callable[[str], float]:
+    """Reads a time in seconds, fractions included."""
+
+    def read(text: str) -> float:
+        with contextlib.suppress(ValueError):
+            if lowest <= (number := float(text)) < math.inf:
+                return number
+        raise typer.BadParameter(f"{str(text)!r} is not a number of seconds from {lowest:g}")
+
+    return read
 
 
 def _check_workers(text: str | None) -> str | None:
@@ -58,7 +89,12 @@ def read_components(text: str | None) -> dict[str, str]:
 
 
 Port = Annotated[
-    int, typer.Option(min=1, max=64535, metavar="P", help="Data port of the server; its control port is 1000 higher.")
+    int,
+    typer.Option(
+        parser=whole_number(1, 64535),
+        metavar="P",
+        help="Data port of the server, up to 64535; its control port is 1000 higher.",
+    ),
 ]
 Host = Annotated[
     str | None,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from openhcs_runtime.cli import commands
-from openhcs_runtime.cli.options import Json, ViewComponents, read_components
+from openhcs_runtime.cli.options import Json, ViewComponents, read_components, whole_number
 from openhcs_runtime.exceptions import ViewerError
 from openhcs_runtime.viewing.target import ViewTarget
 
@@ -43,18 +43,25 @@ class ViewedKind(enum.StrEnum):
 def view(
     results: Results,
     viewer: Annotated[
-        str, typer.Option("--view", metavar="VIEWER", help="napari, fiji, napari:PORT, or HOST:PORT.")
+        str,
+        typer.Option("--view", metavar="VIEWER", help="napari, fiji, napari:PORT, or HOST:PORT of a viewer elsewhere."),
     ] = "napari",
     view_components: ViewComponents = None,
     only: Annotated[
-        list[ViewedKind] | None, typer.Option("--only", help="Only this; may be given several times.")
+        list[ViewedKind] | None,
+        typer.Option(
+            "--only",
+            metavar="KIND",
+            help="Only these: plate, images (of steps), labels or regions; may be given several times.",
+        ),
     ] = None,
     wells: Annotated[str | None, typer.Option(metavar="W,W", help="Only these wells, e.g. A01,B06.")] = None,
     as_json: Json = False,
 ) -> int:
-    """Show what a run has left in a viewer: the plate's images, labels and regions over them, images of steps.
+    """Show the results of a run in a viewer.
 
-    The viewer is started when it is not there, and stays open.
+    These are the plate's images, labels and regions over them, and images of steps. The viewer is started when it is
+    not there, and stays open.
 
     \b
       openhcs-runtime view demo_results
@@ -72,42 +79,49 @@ def view(
 def export_roi(
     results: Results,
     wells: Annotated[str | None, typer.Option(metavar="W,W", help="Only these wells, e.g. A01,B06.")] = None,
-    to: Annotated[
+    output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE|DIR", help="One .zip for all, or a folder; RESULTS/imagej without it."),
+        typer.Option(metavar="FILE.zip|DIR", help="One file for all, or a folder; RESULTS/imagej without it."),
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Make ImageJ regions from a run's regions or labels.
+    """Write the regions of a run for ImageJ, or else the outlines of its labels.
 
     One .zip for each image, or one for all.
 
     \b
       openhcs-runtime export-roi demo_results
-      openhcs-runtime export-roi demo_results --wells A01,B06 --to nuclei.zip
+      openhcs-runtime export-roi demo_results --wells A01,B06 --output nuclei.zip
     """
     names = [name.strip() for name in wells.split(",") if name.strip()] if wells else []
-    return commands.export_roi(results, names, to, as_json=as_json)
+    return commands.export_roi(results, names, output, as_json=as_json)
 
 
 def heatmap(
     results: Results,
-    measurement: Annotated[str, typer.Argument(metavar="MEASUREMENT", help="A column of its tables.")],
-    out: Annotated[Path | None, typer.Option(metavar="FILE.png", help="The picture; in RESULTS without it.")] = None,
+    measurement: Annotated[
+        str, typer.Argument(metavar="MEASUREMENT", help="A column of its measurements.csv or objects.csv.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Where the picture goes; into RESULTS without it.")
+    ] = None,
     stat: Annotated[
-        DrawnStatistic, typer.Option("--stat", help="What becomes of several values of a well.")
+        DrawnStatistic, typer.Option("--stat", help="How several values of a well become one.")
     ] = DrawnStatistic.MEAN,
-    channel: Annotated[int | None, typer.Option(metavar="N", help="Only what was measured in this channel.")] = None,
+    channel: Annotated[
+        int | None,
+        typer.Option(parser=whole_number(0), metavar="N", help="Only what was measured in this channel."),
+    ] = None,
     as_json: Json = False,
 ) -> int:
-    """Draw a measurement over the plate, as a PNG.
+    """Draw the plate with its wells coloured by a measurement, as a PNG.
 
     Wells without a value are pale.
 
     \b
       openhcs-runtime heatmap demo_results nuclei_count --stat sum
-      openhcs-runtime heatmap demo_results area_um2 --stat median --out area.png
+      openhcs-runtime heatmap demo_results area_um2 --stat median --output area.png
 
     Columns of measurements.csv have one value for each image, those of objects.csv one for each object.
     """
-    return commands.draw_plate(results, measurement, out, stat.value, channel, as_json=as_json)
+    return commands.draw_plate(results, measurement, output, stat.value, channel, as_json=as_json)

@@ -40,5 +40,6 @@ def show_viewer(view: str, components: Mapping[str, str], output: Output) -> boo
 def _warn(error: ViewerError) -> None:
     sys.stdout.flush()
     print(f"Warning: {error}; going on without it", file=sys.stderr, flush=True)
-    for line in error.log.splitlines()[-_LOG_LINES:]:
+    lines = error.log.splitlines()[-_LOG_LINES:]
+    for line in lines if len(lines) > 1 else ():  # a single one is in the warning
         print(f"  {line}", file=sys.stderr, flush=True)

@@ -52,3 +52,7 @@ def make_executor(mode: ExecutionMode, workers: int, dask: str | None = None) ->
             except ImportError as error:
                 raise WorkerError(f"Dask is not installed ({error}): pip install 'openhcs-runtime[dask]'") from error
             return DaskExecutor(dask or LOCAL_CLUSTER, workers)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -252,7 +252,7 @@ class _Run:
             return  # of a worker that was given up
         for report in news.reports:
             if isinstance(report, LogLine):
-                self._task.send_line(report.level, report.logger, report.text)
+                self._task.send_line(report.level, report.logger, report.text, report.axis_id)
             else:
                 self._task.send_progress(report)
         if news.viewed is not None:

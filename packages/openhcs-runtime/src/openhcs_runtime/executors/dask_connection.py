@@ -1,4 +1,4 @@
-"""A client of a Dask scheduler that is there already, or of a cluster of our own on this machine."""
+"""Connects to a Dask scheduler that is there already, or to a cluster of our own on this machine."""
 
 import contextlib
 import shutil

@@ -17,13 +17,13 @@ from pathlib import Path
 import threadpoolctl
 from distributed import Worker, get_worker
 
-from openhcs_runtime.executors.printing import end_printed_lines, prints_to_tasks
 from openhcs_runtime.executors.worker import run_loaded
 from openhcs_runtime.outputs.resume import finished_wells
 from openhcs_runtime.outputs.wells import part_path
 from openhcs_runtime.pipeline.neighbours import forget, importable
 from openhcs_runtime.pipeline.packing import PackedJob, load_job
 from openhcs_runtime.plan import PlateJob, WellPlan
+from openhcs_runtime.printing import prints_to_tasks
 from openhcs_runtime.progress import WellProgress
 from openhcs_runtime.results import WellResult
 from openhcs_runtime.viewing.feed import ViewerFeed
@@ -141,7 +141,6 @@ class WellsHere:
         try:
             yield
         finally:
-            end_printed_lines()
             with self._lock:
                 del run.under_way[attempt]
                 if not run.under_way and not run.stopped:

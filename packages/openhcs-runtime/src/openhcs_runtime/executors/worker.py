@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection
 from openhcs_runtime.pipeline.neighbours import importable
 from openhcs_runtime.pipeline.packing import PackedJob, unpack_job
 from openhcs_runtime.plan import PlateJob, WellPlan
+from openhcs_runtime.printing import logs_to_tasks, prints_to_tasks
 from openhcs_runtime.results import ResultStatus, WellResult
 from openhcs_runtime.viewing.feed import ViewerFeed
 from openhcs_runtime.wells import run_well
@@ -45,8 +46,9 @@ def serve(connection: "Connection[object, object]") -> None:
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle: it cancels
     importlib.import_module(PRELOAD)
+    logs_to_tasks()
     meter = UsageMeter()
-    with contextlib.suppress(EOFError, OSError):
+    with contextlib.suppress(EOFError, OSError), prints_to_tasks():
         while True:
             connection.send(Ready())
             _run_wells(connection, meter)

@@ -5,6 +5,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from openhcs_runtime.choices import choose
 from openhcs_runtime.pipeline.declare import InputKind, Stack, reduces, special_inputs
 
 _MOST_EMPTY = 16
@@ -41,7 +42,7 @@ def stitch_sites(
     Raises ValueError when neither the plate nor `grid` says where the planes belong, or they can't be in one image.
     """
     if grid is not None:
-        corners = _grid_corners(stack, grid, overlap, GridOrder(order))
+        corners = _grid_corners(stack, grid, overlap, choose(GridOrder, order, "order of a grid"))
     elif positions is None or pixel_size_um is None:
         lacking = "positions" if positions is None else "pixel size"
         raise ValueError(f"the plate tells no {lacking} of the sites: give grid=(rows, columns)")

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.filters import threshold_li, threshold_local, threshold_otsu, threshold_triangle
 
+from openhcs_runtime.choices import choose
 from openhcs_runtime.pipeline.declare import Stack, per_plane
 
 
@@ -24,9 +25,10 @@ def threshold(plane: Stack, *, method: ThresholdMethod = ThresholdMethod.OTSU, f
     Otsu, IEEE Trans. SMC 9(1), 1979; Li & Lee, Pattern Recognition 26(4), 1993; triangle: Zack et al., J. Histochem.
     Cytochem. 25(7), 1977. A plane of one single value has no foreground.
     """
+    chosen = choose(ThresholdMethod, method, "method of threshold")
     if plane.min() == plane.max():
         return np.zeros(plane.shape, dtype=bool)
-    match ThresholdMethod(method):
+    match chosen:
         case ThresholdMethod.OTSU:
             level = threshold_otsu(plane)
         case ThresholdMethod.LI:

@@ -3,3 +3,7 @@
 from openhcs_runtime.omero.manager import OmeroInstanceManager
 
 __all__ = ["OmeroInstanceManager"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -5,7 +5,7 @@ import math
 import statistics
 from array import array
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -61,18 +61,21 @@ def well_values(
         )
     table = next((name for name, there in columns.items() if measurement in there), None)
     if table is None:
-        known = "; ".join(f"{name}: {', '.join(there)}" for name, there in columns.items() if there)
-        raise OutputError(f"no measurement {measurement!r} in {results} (there are {known})")
+        known = "; ".join(f"{name} has {', '.join(there)}" for name, there in columns.items() if there)
+        raise OutputError(f"no measurement {measurement!r} in {results}: {known}")
     by_channel = _read(results / table, measurement)
     if channel is None and len(by_channel) > 1:
-        some = ", ".join(map(str, sorted(by_channel)))
-        raise OutputError(f"{measurement} was measured in channels {some}: say which with the channel option")
+        raise OutputError(f"{measurement} was measured in channels {_listed(by_channel)}: name one (--channel)")
     chosen = by_channel.get(channel, {}) if channel is not None else next(iter(by_channel.values()), {})
     if not chosen:
-        where = f" in channel {channel}" if channel is not None else ""
+        where = f" in channel {channel}, but in {_listed(by_channel)}," if channel is not None and by_channel else ""
         raise OutputError(f"{measurement} has no values{where} in {results / table}")
     values = {well: statistic.of(of_well) for well, of_well in chosen.items()}
     return WellValues(measurement, statistic, channel, table, values)
+
+
+def _listed(channels: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(channels)))
 
 
 def _columns(path: Path) -> tuple[str, ...]:

@@ -140,11 +140,14 @@ def read_provenance(output_dir: Path) -> Provenance:
             raise OutputError(f"{path} was written by a newer release (format {version}); install that one")
         return msgspec.json.decode(data, type=Provenance)
     except FileNotFoundError:
-        raise OutputError(f"{output_dir} has no {FILE_NAME}: it is no folder that a run has written") from None
+        lacks = f"has no {FILE_NAME}" if output_dir.exists() else "does not exist"
+        raise OutputError(f"{output_dir} {lacks}: name a folder that a run has written") from None
+    except NotADirectoryError:
+        raise OutputError(f"{output_dir} is a file: name a folder that a run has written") from None
     except OSError as error:
         raise OutputError(f"{path} can't be read: {error.strerror or error}") from error
     except msgspec.DecodeError as error:
-        raise OutputError(f"{path} is damaged: {error}") from error
+        raise OutputError(f"{path} is damaged ({error}): run the pipeline again") from error
 
 
 class _Versioned(msgspec.Struct):

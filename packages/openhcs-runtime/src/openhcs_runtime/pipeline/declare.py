@@ -17,6 +17,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from openhcs_runtime.choices import choose
+
 Stack = NDArray[Any]
 """Planes of any numeric type, (n, Y, X)."""
 StepFunction = Callable[..., Any]
@@ -82,7 +84,7 @@ def traits_of(function: StepFunction) -> FunctionTraits:
 
 def special_outputs(*kinds: OutputKind) -> Callable[[_F], _F]:
     """Declare that the function returns `(stack, *values)` with one value for each kind, in this order."""
-    checked = tuple(OutputKind(kind) for kind in kinds)
+    checked = tuple(choose(OutputKind, kind, "special output") for kind in kinds)
 
     def declare(function: _F) -> _F:
         return _with_traits(function, replace(traits_of(function), outputs=checked))
@@ -96,7 +98,7 @@ def special_inputs(*kinds: InputKind, unless: str | None = None) -> Callable[[_F
     unless: an argument of the function that makes positions and pixel size unnecessary; where it is not given, a plate
     that lacks them is refused when the pipeline is compiled. None: the function takes None for what is not known.
     """
-    checked = tuple(InputKind(kind) for kind in kinds)
+    checked = tuple(choose(InputKind, kind, "special input") for kind in kinds)
 
     def declare(function: _F) -> _F:
         return _with_traits(function, replace(traits_of(function), inputs=checked, unless=unless))

@@ -20,6 +20,7 @@ from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.pipeline.neighbours import importable
 from openhcs_runtime.pipeline.step import FunctionStep
+from zmqruntime.execution.wording import one_line
 
 MODULE_PREFIX = "openhcs_pipeline_"
 _MAX_MODULES = 32
@@ -67,19 +68,22 @@ def load_pipeline(text: str, name: str = "pipeline.py", folder: str = "") -> Pip
     tree = ast.parse(text)
     if "pipeline_steps" not in namespace:
         raise PipelineError(f"{name}: does not define pipeline_steps (a list of FunctionStep)")
-    steps = namespace["pipeline_steps"]
-    where = f"{name}:{_line_of(tree, 'pipeline_steps')}"
-    if not isinstance(steps, Sequence) or isinstance(steps, str):
-        raise PipelineError(f"{where}: pipeline_steps is {_kind(steps)}, not a list of FunctionStep")
-    for number, step in enumerate(steps, start=1):
-        if not isinstance(step, FunctionStep):
-            raise PipelineError(f"{where}: entry {number} of pipeline_steps is {_kind(step)}, not a FunctionStep")
     return Pipeline(
-        steps=tuple(steps),
+        steps=as_steps(namespace["pipeline_steps"], f"{name}:{_line_of(tree, 'pipeline_steps')}: "),
         global_config=_setting(namespace.get("global_config"), GlobalConfig, "global_config", name, tree),
         pipeline_config=_setting(namespace.get("pipeline_config"), PipelineConfig, "pipeline_config", name, tree),
         file=file,
     )
+
+
+def as_steps(steps: object, where: str = "") -> tuple[FunctionStep, ...]:
+    """What was given as `pipeline_steps`. Raises PipelineError, beginning with `where`, when it is anything else."""
+    if not isinstance(steps, Sequence) or isinstance(steps, str):
+        raise PipelineError(f"{where}pipeline_steps is {_kind(steps)}, not a list of FunctionStep")
+    for number, step in enumerate(steps, start=1):
+        if not isinstance(step, FunctionStep):
+            raise PipelineError(f"{where}entry {number} of pipeline_steps is {_kind(step)}, not a FunctionStep")
+    return tuple(steps)
 
 
 def load_module(file: PipelineFile) -> ModuleType:
@@ -129,7 +133,8 @@ def _run_error(error: BaseException, file: PipelineFile) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file.name]
     where = f"{file.name}:{frames[-1].lineno}" if frames else file.name
     if not isinstance(error, PipelineError):
-        return f"{where}: {type(error).__name__}: {error}"
+        remedy = " (install it, or put it beside the pipeline file)" if isinstance(error, ModuleNotFoundError) else ""
+        return f"{where}: {type(error).__name__}: {one_line(error)}{remedy}"
     number = _entry_at(ast.parse(file.text), frames[0]) if frames else None
     return f"{where}: {f'entry {number} of pipeline_steps: ' if number else ''}{error}"
 

@@ -143,6 +143,6 @@ def _nothing_found(folder: Path, strays: int) -> str:
     if strays:
         return (
             f"no images of a plate in {folder}: none of its {strays} TIFF files is named "
-            "<prefix>_<well>_s<site>_w<channel>.tif (other names need a pattern)"
+            "<prefix>_<well>_s<site>_w<channel>.tif (other names need --pattern, or pattern= in PipelineConfig)"
         )
-    return f"no images in {folder} (expected TIFF files named <prefix>_<well>_s<site>_w<channel>.tif)"
+    return f"no images in {folder}: name the folder of an ImageXpress, Opera Phenix or OME-Zarr plate, or of TIFF files"

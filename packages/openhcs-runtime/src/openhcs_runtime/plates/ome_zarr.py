@@ -90,7 +90,9 @@ def _plate_metadata(folder: Path) -> Plate:
     except FileNotFoundError:
         metadata = OmeMetadata()
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise PlateError(f"{folder} has no metadata of an OME-Zarr plate of version 0.4 or 0.5: {error}") from error
+        raise PlateError(
+            f"zarr.json or .zattrs of {folder} is not that of an OME-Zarr plate of version 0.4 or 0.5: {error}"
+        ) from error
     if metadata.plate is None:
         kind = "an OME-Zarr image" if metadata.multiscales else "one well" if metadata.well else "a zarr group"
         raise PlateError(f"{folder} is {kind}, not an OME-Zarr plate of version 0.4 or 0.5 (name the plate's folder)")

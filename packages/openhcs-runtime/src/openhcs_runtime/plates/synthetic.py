@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from openhcs_runtime.choices import choose
 from openhcs_runtime.components import ImageKey, well_name
 from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.plates.base import PlateFormat
@@ -42,7 +43,7 @@ def make_plate(
     size: int = 512,
     seed: int = 0,
     timepoints: int = 1,
-    format: PlateFormat = PlateFormat.IMAGEXPRESS,
+    format: PlateFormat | str = PlateFormat.IMAGEXPRESS,
 ) -> Path:
     """Write a plate of `wells` wells, A01, A02 ... along the rows of the smallest of a 96, 384 and 1536 grid that fits.
 
@@ -57,12 +58,18 @@ def make_plate(
     if seed < 0:
         raise PlateError(f"seed {seed} is negative: give a number from 0")
     try:
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        plate_format = choose(PlateFormat, format, "format of plates")
+    except ValueError as error:
+        raise PlateError(str(error)) from None
+    try:
+        if target.exists() and not target.is_dir():
+            raise PlateError(f"{target} is a file: name a new folder")
+        if target.exists() and any(target.iterdir()):
             raise PlateError(f"{target} exists and is not empty: name a new folder")
         target.mkdir(parents=True, exist_ok=True)
         positions = list(_positions(wells))
         layout = layout_for(
-            format,
+            plate_format,
             PlatePlan(
                 folder=target,
                 name=target.resolve().name,
@@ -84,7 +91,9 @@ def make_plate(
         truth.sort(key=lambda entry: entry[2])
         _write_truth(target / "truth.csv", truth, with_timepoint=timepoints > 1)
     except OSError as error:
-        raise PlateError(f"the plate can't be written to {target}: {error.strerror or error}") from error
+        raise PlateError(
+            f"the plate can't be written to {target}: {error.strerror or error} (choose another folder, or make room)"
+        ) from error
     return target
 
 

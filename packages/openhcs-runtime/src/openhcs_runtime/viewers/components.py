@@ -15,11 +15,12 @@ from typing import Any, Self
 
 import numpy.typing as npt
 
+from openhcs_runtime.choices import choose
 from openhcs_runtime.components import Component
 from openhcs_runtime.viewers.metadata import Kind
 from zmqruntime.streaming import Position, UnsupportedArrayError
 
-__all__ = ["Axes", "LayerKey", "Mode", "Modes", "Place", "describe", "is_at", "natural_key", "split_planes"]
+__all__ = ["Axes", "ComponentMode", "LayerKey", "Modes", "Place", "describe", "is_at", "natural_key", "split_planes"]
 
 Value = str | int | float
 Place = tuple[tuple[str, Value], ...]
@@ -28,15 +29,15 @@ Place = tuple[tuple[str, Value], ...]
 _ORDER = (Component.WELL, Component.SITE, Component.CHANNEL, Component.TIMEPOINT, Component.Z_INDEX)
 
 
-class Mode(StrEnum):
-    """What becomes of a component."""
+class ComponentMode(StrEnum):
+    """What becomes of a component in napari: a slider, or layers of its own."""
 
     SLIDER = "slider"
     LAYER = "layer"
     """Each of its values has layers of its own."""
 
 
-_DEFAULTS = MappingProxyType({Component.CHANNEL.value: Mode.LAYER})
+_DEFAULTS = MappingProxyType({Component.CHANNEL.value: ComponentMode.LAYER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +62,32 @@ class LayerKey:
 class Modes:
     """The mode of every component; those that are not named here are sliders."""
 
-    modes: Mapping[str, Mode]
+    modes: Mapping[str, ComponentMode]
 
     @classmethod
-    def of(cls, modes: Mapping[str, Mode | str] = MappingProxyType({})) -> Self:
+    def of(cls, modes: Mapping[str, ComponentMode | str] = MappingProxyType({})) -> Self:
         """The usual ones, changed in some components. Raises ValueError for a mode that there is not."""
-        return cls({**_DEFAULTS, **{name: Mode(mode) for name, mode in modes.items()}})
+        own = {name: choose(ComponentMode, mode, f"mode of {name} in napari") for name, mode in modes.items()}
+        return cls({**_DEFAULTS, **own})
 
-    def mode(self, component: str) -> Mode:
+    def mode(self, component: str) -> ComponentMode:
         """Of one component."""
-        return self.modes.get(component, Mode.SLIDER)
+        return self.modes.get(component, ComponentMode.SLIDER)
 
     @property
     def sliders(self) -> tuple[str, ...]:
         """The components of plates that are sliders, the outermost first."""
-        return tuple(component.value for component in _ORDER if self.mode(component) is Mode.SLIDER)
+        return tuple(component.value for component in _ORDER if self.mode(component) is ComponentMode.SLIDER)
 
     def layer(self, kind: Kind, name: str, position: Position, shape: tuple[int, ...] = ()) -> LayerKey:
         """The layer that something belongs to."""
-        return LayerKey(kind, name, self._values(position, Mode.LAYER), shape)
+        return LayerKey(kind, name, self._values(position, ComponentMode.LAYER), shape)
 
     def place(self, position: Position) -> Place:
         """Where on the sliders it belongs; a component that is not named there does not matter to it."""
-        return self._values(position, Mode.SLIDER)
+        return self._values(position, ComponentMode.SLIDER)
 
-    def _values(self, position: Position, mode: Mode) -> Place:
+    def _values(self, position: Position, mode: ComponentMode) -> Place:
         names = sorted(position, key=_component_order)
         return tuple((name, position[name]) for name in names if self.mode(name) is mode)
 

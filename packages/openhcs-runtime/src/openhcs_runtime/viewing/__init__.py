@@ -3,3 +3,7 @@
 from openhcs_runtime.viewing.target import ViewCounts, ViewerKind, ViewTarget
 
 __all__ = ["ViewCounts", "ViewTarget", "ViewerKind"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

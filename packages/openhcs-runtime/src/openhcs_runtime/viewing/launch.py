@@ -72,7 +72,9 @@ def open_viewer(
     try:
         manager.start(timeout)
     except ServerStartError as error:
-        raise ViewerError(f"{target} does not start: {error}", manager.log_tail()) from error
+        log = error.log_tail or manager.log_tail()
+        reason = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "")
+        raise ViewerError(f"{target} does not start: {reason or str(error).partition(chr(10))[0]}", log) from error
     except (ZMQRuntimeError, OSError) as error:
         raise ViewerError(f"{target} can't be reached: {error}") from error
     return manager

@@ -70,4 +70,5 @@ def older(path: Path) -> Path:
 def format_line(line: LogLine) -> str:
     """The line of the file, with its end."""
     when = datetime.fromtimestamp(line.timestamp, UTC).isoformat(timespec="milliseconds")
-    return f"{when} {line.level.upper():8} {line.logger}: {line.text}\n"
+    source = f"{line.axis_id} {line.logger}" if line.axis_id else line.logger
+    return f"{when} {line.level.upper():8} {source}: {line.text}\n"

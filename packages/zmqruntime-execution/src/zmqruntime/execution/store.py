@@ -200,7 +200,9 @@ class Store:
             )
             self._open()
         except (OSError, sqlite3.Error) as error:
-            raise ConfigurationError(f"cannot open the database {path}: {error}") from error
+            raise ConfigurationError(
+                f"cannot open the database {path}: {error}; a damaged one can be moved away: a new one is made"
+            ) from error
         row = self._connection.execute("SELECT max(number) FROM executions").fetchone()
         self._last_number: int = row[0] or 0
 

@@ -137,12 +137,27 @@ class Task:
         """
         self._channel.report(validate_progress(update))
 
-    def send_line(self, level: LogLevel, logger: str, text: str) -> None:
-        """Add a line to the execution's log."""
+    def send_line(self, level: LogLevel, logger: str, text: str, axis_id: str | None = None) -> None:
+        """Add a line to the execution's log, as one of an axis; None: of that which the calling code works on."""
         line = LogLine(
-            execution_id=self.execution_id, sequence=0, timestamp=time.time(), level=level, logger=logger, text=text
+            execution_id=self.execution_id,
+            sequence=0,
+            timestamp=time.time(),
+            level=level,
+            logger=logger,
+            text=text,
+            axis_id=_axis.get() if axis_id is None else axis_id,
         )
         self._channel.report(line)
+
+    @contextlib.contextmanager
+    def axis(self, axis_id: str) -> Iterator[None]:
+        """What the code in the block logs is of this axis."""
+        token = _axis.set(axis_id)
+        try:
+            yield
+        finally:
+            _axis.reset(token)
 
     # --- cancel --------------------------------------------------------------------------------------------------
 
@@ -222,6 +237,7 @@ def entered(task: Task) -> Iterator[Task]:
 
 
 _current: contextvars.ContextVar[Task | None] = contextvars.ContextVar("zmqruntime_task", default=None)
+_axis: contextvars.ContextVar[str] = contextvars.ContextVar("zmqruntime_axis", default="")
 
 
 class _Nowhere:

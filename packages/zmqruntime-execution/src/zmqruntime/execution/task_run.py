@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from zmqruntime.codec import encode
+from zmqruntime.codec import encode_given
 from zmqruntime.config import ZMQConfig
 from zmqruntime.execution.exceptions import TaskCancelled, TaskFailed
 from zmqruntime.execution.hub import TaskHub
@@ -113,4 +113,4 @@ def _failure_with_result(error: TaskFailed) -> Finished:
 
 
 def _packed(result: Any) -> Any:
-    return None if result is None else msgspec.Raw(encode(result))
+    return None if result is None else msgspec.Raw(encode_given(result, "the result of a task"))

@@ -2,12 +2,17 @@
 
 import datetime
 
-__all__ = ["duration", "moment", "plural"]
+__all__ = ["duration", "moment", "one_line", "plural"]
 
 
 def plural(number: int, noun: str) -> str:
     """``1 worker``, ``2 workers``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def one_line(text: object) -> str:
+    """What an error or anything else says, its lines joined by blanks."""
+    return " ".join(line.strip() for line in str(text).splitlines() if line.strip())
 
 
 def duration(seconds: float) -> str:

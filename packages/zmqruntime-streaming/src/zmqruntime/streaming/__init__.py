@@ -6,8 +6,8 @@ A pipeline sends with :class:`ImageStream`; a viewer is a :class:`StreamingVisua
 
 from zmqruntime.streaming.backlog import Policy
 from zmqruntime.streaming.compression import Compression
-from zmqruntime.streaming.display import DisplayItem, Fate
-from zmqruntime.streaming.dtypes import ElementType, Field
+from zmqruntime.streaming.display import DeferredAck, DisplayItem
+from zmqruntime.streaming.dtypes import ElementType, RecordField
 from zmqruntime.streaming.exceptions import (
     ArrayFramesError,
     ArrayTooLargeError,
@@ -29,14 +29,14 @@ __all__ = [
     "ArrayHeader",
     "ArrayTooLargeError",
     "Compression",
+    "DeferredAck",
     "DisplayItem",
     "ElementType",
-    "Fate",
-    "Field",
     "ImageStream",
     "MemoryOrder",
     "Policy",
     "Position",
+    "RecordField",
     "SegmentError",
     "StreamCounts",
     "StreamTimeoutError",

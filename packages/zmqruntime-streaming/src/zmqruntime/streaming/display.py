@@ -1,4 +1,4 @@
-"""What waits to be displayed in a viewer, and how each thing's fate gets back to whoever sent it."""
+"""What waits to be displayed in a viewer, and how whoever sent it hears what became of it."""
 
 import threading
 from collections import deque
@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from zmqruntime.streaming.wire import Content, ViewerCommand
 
-__all__ = ["DisplayItem", "DisplayQueue", "DisplayThread", "Fate"]
+__all__ = ["DeferredAck", "DisplayItem", "DisplayQueue", "DisplayThread"]
 
 _JOIN_SECONDS = 5.0
 
 
-class Fate:
-    """What becomes of one delivery: the first of :meth:`displayed` and :meth:`failed` counts, from any thread."""
+class DeferredAck:
+    """The acknowledgement of one delivery, given from any thread: the first of :meth:`displayed` and :meth:`failed`."""
 
     def __init__(self, item: "DisplayItem", on_end: Callable[["DisplayItem", str | None], None]) -> None:
         self._item = item

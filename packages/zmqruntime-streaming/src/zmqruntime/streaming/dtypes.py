@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from zmqruntime.streaming.exceptions import UnsupportedArrayError
 
-__all__ = ["ElementType", "Field", "describe_dtype", "restore_dtype"]
+__all__ = ["ElementType", "RecordField", "describe_dtype", "restore_dtype"]
 
 Size = Annotated[int, Meta(ge=0)]
 
@@ -18,7 +18,7 @@ Size = Annotated[int, Meta(ge=0)]
 _TYPESTR = re.compile(r"[<>|](?:[biu][1248]|f[248]|c(?:8|16)|[SUV]\d{1,9}|[mM]8(?:\[\d{0,9}[A-Za-z]{1,2}\])?)")
 
 
-class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RecordField(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One named part of a record, ``offset`` bytes after its start; with a ``shape``, a small array."""
 
     name: str
@@ -37,7 +37,7 @@ class ElementType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     typestr: str
-    fields: tuple[Field, ...] = ()
+    fields: tuple[RecordField, ...] = ()
 
 
 def describe_dtype(dtype: np.dtype) -> ElementType:
@@ -87,7 +87,7 @@ def _describe(dtype: np.dtype) -> ElementType:
     for name in dtype.names or ():
         part, offset, *rest = dtype.fields[name]
         title = rest[0] if rest and isinstance(rest[0], str) else None
-        fields.append(Field(name, _describe(part.base), offset, part.shape, title))
+        fields.append(RecordField(name, _describe(part.base), offset, part.shape, title))
     return ElementType(dtype.str, tuple(fields))
 
 

@@ -30,7 +30,7 @@ from zmqruntime.messages import OkResponse, PingRequest, PongResponse, Request, 
 from zmqruntime.streaming.link import ViewerAddress
 from zmqruntime.streaming.segments import sweep_segments
 from zmqruntime.streaming.server import StreamingVisualizerServer
-from zmqruntime.transport import get_default_transport_mode, is_listening, prepare_private_dir, remove_ipc_socket
+from zmqruntime.transport import choose_transport_mode, is_listening, prepare_private_dir, remove_ipc_socket
 
 __all__ = ["VisualizerProcessManager"]
 
@@ -69,7 +69,7 @@ class VisualizerProcessManager(abc.ABC):
         self.config = config or ZMQConfig()
         self.port = int(port)
         self.persistent = persistent
-        self.transport_mode = transport_mode or get_default_transport_mode()
+        self.transport_mode = choose_transport_mode(transport_mode)
         self._address = ViewerAddress(self.port, None, self.transport_mode, self.config)
         self._process: subprocess.Popen[bytes] | None = None
 

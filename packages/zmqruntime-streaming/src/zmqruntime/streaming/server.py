@@ -18,7 +18,7 @@ from zmqruntime.exceptions import MessageError
 from zmqruntime.messages import AckStage, ImageAck, ROIMessage, Shape, ShapesMessage
 from zmqruntime.server import ZMQServer
 from zmqruntime.streaming.compression import is_available
-from zmqruntime.streaming.display import DisplayItem, DisplayQueue, DisplayThread, Fate
+from zmqruntime.streaming.display import DeferredAck, DisplayItem, DisplayQueue, DisplayThread
 from zmqruntime.streaming.exceptions import SegmentError, ViewerCommandError
 from zmqruntime.streaming.frames import encode_array
 from zmqruntime.streaming.intake import can_open, read_array
@@ -94,7 +94,7 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         self._released: deque[tuple[bytes, int]] = deque()
         self._open_items: set[DisplayItem] = set()
         self._settling: list[tuple[DisplayItem, set[DisplayItem]]] = []
-        self._fate: Fate | None = None
+        self._current: DeferredAck | None = None
         self._is_deferred = False
         self._bad = 0
         self._ack_socket: zmq.Socket[bytes] | None = None
@@ -144,15 +144,15 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         """A picture of the window: (rows, columns, RGB or RGBA), uint8."""
         raise NotImplementedError(f"{type(self).__name__} makes no screenshots")
 
-    def defer_ack(self) -> Fate:
+    def defer_ack(self) -> DeferredAck:
         """For use inside ``display_...``: its return does not mean that the thing is on the screen.
 
         The caller keeps what this gives and calls its ``displayed()`` after the draw, from any thread.
         """
-        if self._fate is None:
+        if self._current is None:
             raise RuntimeError("defer_ack() is only for use inside display_image and its like")
         self._is_deferred = True
-        return self._fate
+        return self._current
 
     def wake_display(self) -> None:
         """Called on the I/O thread when something waits; a window makes its own thread call display_waiting()."""
@@ -173,20 +173,20 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         """Display one item, or carry out one command, and report what became of it."""
         if item not in self._open_items:
             return
-        fate = Fate(item, self._end)
-        self._fate, self._is_deferred = fate, False
+        ack = DeferredAck(item, self._end)
+        self._current, self._is_deferred = ack, False
         try:
             self._show(item)
         except Exception as error:  # noqa: BLE001 - it goes to whoever sent the item
             _log.warning("%s could not be displayed", type(item.content).__name__, exc_info=True)
             item.array = None
-            fate.failed(str(error) if isinstance(error, NotImplementedError) else f"{type(error).__name__}: {error}")
+            ack.failed(str(error) if isinstance(error, NotImplementedError) else f"{type(error).__name__}: {error}")
         else:
             item.array = None
             if not self._is_deferred:
-                fate.displayed()
+                ack.displayed()
         finally:
-            self._fate = None
+            self._current = None
 
     # --- life ------------------------------------------------------------------------------------------------------
 

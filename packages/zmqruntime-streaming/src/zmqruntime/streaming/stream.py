@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from zmqruntime.codec import encode
 from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.exceptions import ConfigurationError
 from zmqruntime.messages import ROIMessage, Shape, ShapesMessage
 from zmqruntime.streaming.backlog import Policy
 from zmqruntime.streaming.compression import Compression
@@ -23,7 +24,7 @@ from zmqruntime.streaming.loans import Loans
 from zmqruntime.streaming.pool import Block
 from zmqruntime.streaming.sender import Sender
 from zmqruntime.streaming.wire import Content, ImageMessage, PointsMessage, Position, ViewerAction, ViewerPort
-from zmqruntime.transport import get_default_transport_mode
+from zmqruntime.transport import choose_transport_mode
 
 __all__ = ["ImageStream", "StreamCounts"]
 
@@ -66,7 +67,7 @@ class ImageStream:
         compression: whether frames may be compressed.
 
     Raises:
-        ConfigurationError: the address cannot be used, or the viewer's key is not known.
+        ConfigurationError: the address cannot be used, the viewer's key is not known, or there is no such policy.
     """
 
     def __init__(
@@ -82,8 +83,10 @@ class ImageStream:
         shared_memory: bool = True,
         compression: Compression = Compression.AUTO,
     ) -> None:
-        mode = transport_mode or (TransportMode.TCP if host else get_default_transport_mode())
+        mode = choose_transport_mode(transport_mode, host)
         address = ViewerAddress(int(port), host, mode, config or ZMQConfig())
+        if policy not in set(Policy):
+            raise ConfigurationError(f"{policy!r} is no policy of a stream (these are: {', '.join(Policy)})")
         self.policy = Policy(policy)
         self._timeout = timeout
         self._sender = Sender(address, self.policy, memory_budget, shared_memory, compression)

@@ -1,4 +1,4 @@
-"""``status`` and ``cancel``."""
+"""``status`` and ``cancel``: what the server runs, and how to stop one of its executions."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from openhcs_runtime.cli.executions_view import print_execution, print_execution
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.client import PlateExecution
+from openhcs_runtime.components import well_name, well_position
 from zmqruntime.messages import CancelResponse, ExecutionSnapshot, ExecutionStatus
 
 __all__ = ["brief", "cancel", "nothing_there", "show_status"]
@@ -40,16 +41,25 @@ def show_status(place: Place, execution_id: str | None, *, as_json: bool) -> int
 
 def cancel(place: Place, execution_id: str, well: str | None, grace: float | None, *, as_json: bool) -> int:
     """Ask an execution, or a well of it, to stop; after ``grace`` seconds its processes are killed."""
-    output = Output(as_json)
+    output, axis_id = Output(as_json), _axis_of(well) if well else None
     with attached(place) as client:
         if client is None:
             raise nothing_there(place)
-        reply = client.cancel(full_id(client, execution_id), well.upper() if well else None, grace)
+        reply = client.cancel(full_id(client, execution_id), axis_id, grace)
     document = {"execution_id": reply.execution_id, "status": reply.status, "message": reply.message}
     if not _will_stop(reply):
         return output.document(document, CommandError(ErrorKind.REFUSED, reply.message, ExitCode.FAILED))
-    output.line(f"{reply.message[:1].upper()}{reply.message[1:]}.")
+    told = reply.message.replace(f"axis {axis_id}", f"well {axis_id}")
+    output.line(f"{told[:1].upper()}{told[1:]}.")
     return output.document(document)
+
+
+def _axis_of(well: str) -> str:
+    """The name of a well as runs use it: b6 is B06."""
+    try:
+        return well_name(*well_position(well))
+    except ValueError as error:
+        raise CommandError(ErrorKind.USAGE, str(error)) from error
 
 
 def brief(execution: ExecutionSnapshot) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""``export-roi``."""
+"""``export-roi``: the regions or labels of a run as files for ImageJ."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
+from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, unwritten
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.exceptions import OutputError, RoiError
 from openhcs_runtime.outputs.roi_export import export_to_file, export_to_folder, roi_sources
@@ -26,7 +26,9 @@ def export_roi(results: Path, wells: Sequence[str], to: Path | None, *, as_json:
         else:
             made = list(export_to_folder(sources, target))
             written, count = [path for path, _ in made], sum(number for _, number in made)
-    except (OutputError, RoiError) as error:
+    except OutputError as error:
+        raise unwritten(error) from error
+    except RoiError as error:
         raise CommandError(ErrorKind.OUTPUT, str(error), ExitCode.FAILED) from error
     output.line(f"{plural(count, 'region')} of {plural(len(sources), 'image')} in {target}")
     output.line("ImageJ opens a .zip with More >> Open... of its ROI Manager, or dropped on its window")

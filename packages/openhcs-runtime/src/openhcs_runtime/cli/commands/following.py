@@ -37,8 +37,8 @@ def watch(place: Place, execution_id: str, *, as_json: bool) -> int:
     return output.document(run_document(execution, board.view()), error_of(execution))
 
 
-def show_logs(place: Place, execution_id: str, *, follow: bool, as_json: bool) -> int:
-    """Print the log of an execution; with ``follow`` also what comes, until it has ended."""
+def show_logs(place: Place, execution_id: str, well: str | None, *, follow: bool, as_json: bool) -> int:
+    """Print the log of an execution, or of one well; with ``follow`` also what comes, until it has ended."""
     output = Output(as_json)
     with attached(place) as client:
         if client is None:
@@ -47,7 +47,7 @@ def show_logs(place: Place, execution_id: str, *, follow: bool, as_json: bool) -
         events = client.events(known) if follow else client.logs(known)
         lines = []
         for line in events:
-            if isinstance(line, LogLine):
+            if isinstance(line, LogLine) and well in (None, line.axis_id):
                 text = format_line(line).removesuffix("\n")
                 output.line(text)
                 if as_json:

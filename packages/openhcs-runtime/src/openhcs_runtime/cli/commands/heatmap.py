@@ -1,8 +1,8 @@
-"""``heatmap``."""
+"""``heatmap``: a plate as a picture, its wells coloured by a measurement."""
 
 from pathlib import Path
 
-from openhcs_runtime.cli.failures import CommandError, ErrorKind
+from openhcs_runtime.cli.failures import CommandError, ErrorKind, unwritten
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.heatmap import Statistic, well_values
@@ -28,7 +28,7 @@ def draw_plate(
     try:
         write_heatmap(path, found.values, title)
     except OutputError as error:
-        raise CommandError(ErrorKind.OUTPUT, str(error)) from error
+        raise unwritten(error) from error
     output.line(f"{measurement} of {plural(len(found.values), 'well')} in {path}")
     return output.document(
         {

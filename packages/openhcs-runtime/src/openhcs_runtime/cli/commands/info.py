@@ -1,4 +1,4 @@
-"""``info``."""
+"""``info``: what a plate holds, and what it lacks."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``make-plate``."""
+"""``make-plate``: a plate of simulated nuclei."""
 
 import csv
 from pathlib import Path

@@ -23,6 +23,7 @@ from openhcs_runtime.client import PlateExecution, ZMQExecutionClient, folder_of
 from openhcs_runtime.config import AUTO
 from openhcs_runtime.exceptions import CompileError, OutputError, PipelineError
 from openhcs_runtime.plate_tasks import PlateTask, TaskAction, wants_server
+from zmqruntime.config import TransportMode
 from zmqruntime.exceptions import ServerLostError
 from zmqruntime.execution import WaitTimeoutError
 from zmqruntime.execution.wording import plural
@@ -65,10 +66,17 @@ def run_plate(options: RunOptions, *, as_json: bool) -> int:
     task = _task(options)
     if options.view is not None:
         show_viewer(options.view, options.components, Output(as_json))
-    if not wants_server():
+    if not _wants_server():
         return _run_here(task, as_json=as_json)
     title = f"Running {options.pipeline or 'the built-in nuclei count'} over {task.plate_path}"
     return _follow(options.place, lambda client: Begun(client.submit_task(task).execution_id, title), as_json=as_json)
+
+
+def _wants_server() -> bool:
+    try:
+        return wants_server()
+    except PipelineError as error:
+        raise CommandError(ErrorKind.USAGE, str(error)) from error
 
 
 def _run_here(task: PlateTask, *, as_json: bool) -> int:
@@ -210,10 +218,11 @@ def _wait(
 
 def _lost(client: ZMQExecutionClient, execution_id: str) -> CommandError:
     log = client.config.server_dir(client.port) / "server.log"
+    place = Place(client.port, None if client.transport_mode is TransportMode.IPC else client.host)
     return CommandError(
         ErrorKind.SERVER_LOST,
         f"the server (process {client.server.pid}) ended during the run; wells that were done are kept, and the next "
-        f"server goes on with it: 'openhcs-runtime resume {execution_id}' starts one; its log is {log}",
+        f"server goes on with it: 'openhcs-runtime resume {execution_id}{place.options}' starts one; its log is {log}",
         ExitCode.FAILED,
     )
 

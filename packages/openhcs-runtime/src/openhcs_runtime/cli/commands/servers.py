@@ -1,4 +1,4 @@
-"""``serve`` and ``stop``."""
+"""``serve`` and ``stop``: a server in this terminal, and the end of any."""
 
 import ipaddress
 import logging

@@ -1,4 +1,4 @@
-"""``tui``: a plate in the terminal."""
+"""``tui``: the wells of a run as a grid in the terminal, live."""
 
 import asyncio
 import sys

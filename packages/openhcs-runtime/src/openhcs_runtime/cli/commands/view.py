@@ -1,4 +1,4 @@
-"""``view``."""
+"""``view``: the results of a run in a viewer."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -68,7 +68,11 @@ def _show(found: Pictures, target: ViewTarget, output: Output) -> tuple[ViewCoun
             _bar(output) as bar,
         ):
             if not stream.wait_connected(_CONNECT_SECONDS):
-                raise CommandError(ErrorKind.VIEWER, f"no viewer answers at {target}", ExitCode.FAILED)
+                raise CommandError(
+                    ErrorKind.VIEWER,
+                    f"no viewer answers at {target}: start one there, or check host and port",
+                    ExitCode.FAILED,
+                )
             for picture in bar.track(found.pictures, description="Showing"):
                 try:
                     picture.send(stream, found.named, found.channel_names)

@@ -13,10 +13,11 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from openhcs_runtime.choices import choose
 from openhcs_runtime.viewers.components import natural_key
 from zmqruntime.streaming import Position
 
-__all__ = ["LAYER", "Axis", "Cell", "Layout", "Places", "StackAxes", "Value", "Windows"]
+__all__ = ["LAYER", "Cell", "HyperstackAxis", "Layout", "Places", "StackAxes", "Value", "WindowScope"]
 
 Value = tuple[tuple[str, str | int | float], ...]
 """What an axis counts by: the components on it and their values."""
@@ -25,8 +26,8 @@ LAYER: Final = "layer"
 _ORDER = ("well", "site", "channel", "z_index", "timepoint")
 
 
-class Axis(StrEnum):
-    """Where a component of the position goes."""
+class HyperstackAxis(StrEnum):
+    """Where a component goes: to a window of its own, or along an axis of a hyperstack."""
 
     WINDOW = "window"
     CHANNEL = "channel"
@@ -34,21 +35,21 @@ class Axis(StrEnum):
     FRAME = "frame"
 
 
-class Windows(StrEnum):
-    """What gets a window of its own."""
+class WindowScope(StrEnum):
+    """What one window holds: a well, a site, or everything."""
 
     WELL = "well"
     SITE = "site"
     ALL = "all"
-    """One window; wells and sites are frames."""
+    """Wells and sites are frames."""
 
 
-_COMMON = {"channel": Axis.CHANNEL, "z_index": Axis.SLICE, "timepoint": Axis.FRAME}
+_COMMON = {"channel": HyperstackAxis.CHANNEL, "z_index": HyperstackAxis.SLICE, "timepoint": HyperstackAxis.FRAME}
 _AXES = MappingProxyType(
     {
-        Windows.WELL: {"well": Axis.WINDOW, "site": Axis.FRAME, **_COMMON},
-        Windows.SITE: {"well": Axis.WINDOW, "site": Axis.WINDOW, **_COMMON},
-        Windows.ALL: {"well": Axis.FRAME, "site": Axis.FRAME, **_COMMON},
+        WindowScope.WELL: {"well": HyperstackAxis.WINDOW, "site": HyperstackAxis.FRAME, **_COMMON},
+        WindowScope.SITE: {"well": HyperstackAxis.WINDOW, "site": HyperstackAxis.WINDOW, **_COMMON},
+        WindowScope.ALL: {"well": HyperstackAxis.FRAME, "site": HyperstackAxis.FRAME, **_COMMON},
     }
 )
 
@@ -71,33 +72,39 @@ class Cell:
 class Layout:
     """The axis of every component; components that are not named here are frames."""
 
-    axes: Mapping[str, Axis]
+    axes: Mapping[str, HyperstackAxis]
 
     @classmethod
-    def of(cls, windows: Windows = Windows.WELL, axes: Mapping[str, Axis] = MappingProxyType({})) -> "Layout":
+    def of(
+        cls,
+        windows: WindowScope | str = WindowScope.WELL,
+        axes: Mapping[str, HyperstackAxis | str] = MappingProxyType({}),
+    ) -> "Layout":
         """The usual one, changed in some components. Raises ValueError for an axis that there is not."""
-        return cls({**_AXES[Windows(windows)], **{name: Axis(axis) for name, axis in axes.items()}})
+        usual = _AXES[choose(WindowScope, windows, "choice of windows")]
+        own = {name: choose(HyperstackAxis, axis, f"place in ImageJ for {name}") for name, axis in axes.items()}
+        return cls({**usual, **own})
 
     def window(self, position: Position) -> Value:
         """The window that an image belongs to."""
-        return self._value(position, Axis.WINDOW)
+        return self._value(position, HyperstackAxis.WINDOW)
 
     def cell(self, layer_name: str, position: Position) -> Cell:
         """Where in its window it belongs."""
         layer = ((LAYER, layer_name),)
         return Cell(
-            layer + self._value(position, Axis.CHANNEL),
-            self._value(position, Axis.SLICE),
-            self._value(position, Axis.FRAME),
+            layer + self._value(position, HyperstackAxis.CHANNEL),
+            self._value(position, HyperstackAxis.SLICE),
+            self._value(position, HyperstackAxis.FRAME),
         )
 
     def matches(self, value: Value, position: Position) -> bool:
         """Whether a value says nothing else than the position does."""
         return all(position.get(name, one) == one for name, one in value)
 
-    def _value(self, position: Position, axis: Axis) -> Value:
+    def _value(self, position: Position, axis: HyperstackAxis) -> Value:
         names = sorted(position, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name))
-        return tuple((name, position[name]) for name in names if self.axes.get(name, Axis.FRAME) is axis)
+        return tuple((name, position[name]) for name in names if self.axes.get(name, HyperstackAxis.FRAME) is axis)
 
 
 class Places:

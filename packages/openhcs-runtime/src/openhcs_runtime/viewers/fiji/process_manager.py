@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from openhcs_runtime.viewers.fiji.layout import Axis, Windows
+from openhcs_runtime.viewers.fiji.layout import HyperstackAxis, WindowScope
 from zmqruntime import TransportMode, ZMQConfig
 from zmqruntime.streaming import ViewerPort, VisualizerProcessManager
 
@@ -35,8 +35,8 @@ class FijiProcessManager(VisualizerProcessManager):
         transport_mode: TransportMode | None = None,
         config: ZMQConfig | None = None,
         persistent: bool = True,
-        windows: Windows | str = Windows.WELL,
-        axes: Mapping[str, Axis | str] = MappingProxyType({}),
+        windows: WindowScope | str = WindowScope.WELL,
+        axes: Mapping[str, HyperstackAxis | str] = MappingProxyType({}),
         memory_budget: int | None = None,
         max_windows: int | None = None,
         fiji: str | None = None,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from openhcs_runtime.viewers.fiji.imagej import ImageJ
 from openhcs_runtime.viewers.fiji.java import find_installation, start_java
-from openhcs_runtime.viewers.fiji.layout import Axis, Layout, Windows
+from openhcs_runtime.viewers.fiji.layout import HyperstackAxis, Layout, WindowScope
 from openhcs_runtime.viewers.fiji.planes import split_planes
 from openhcs_runtime.viewers.fiji.regions import (
     Outline,
@@ -22,7 +22,7 @@ from openhcs_runtime.viewers.fiji.regions import (
 )
 from openhcs_runtime.viewers.fiji.screen import Screen, Window
 from zmqruntime import ConfigurationError, Shape, TransportMode, ZMQConfig
-from zmqruntime.streaming import DisplayItem, Fate, Position, StreamingVisualizerServer, ViewerPort
+from zmqruntime.streaming import DeferredAck, DisplayItem, Position, StreamingVisualizerServer, ViewerPort
 
 __all__ = ["MEMORY_BUDGET", "FijiViewerServer"]
 
@@ -67,8 +67,8 @@ class FijiViewerServer(StreamingVisualizerServer):
         host: str | None = None,
         transport_mode: TransportMode | None = None,
         config: ZMQConfig | None = None,
-        windows: Windows | str = Windows.WELL,
-        axes: Mapping[str, Axis | str] = MappingProxyType({}),
+        windows: WindowScope | str = WindowScope.WELL,
+        axes: Mapping[str, HyperstackAxis | str] = MappingProxyType({}),
         memory_budget: int = MEMORY_BUDGET,
         max_windows: int = _MAX_WINDOWS,
         fiji: str | None = None,
@@ -76,15 +76,13 @@ class FijiViewerServer(StreamingVisualizerServer):
     ) -> None:
         super().__init__(port, host=host, transport_mode=transport_mode, config=config)
         try:
-            self._layout = Layout.of(Windows(windows), {name: Axis(axis) for name, axis in axes.items()})
+            self._layout = Layout.of(windows, axes)
         except ValueError as error:
-            raise ConfigurationError(
-                f"{error}: windows are {', '.join(Windows)}; components go to {', '.join(Axis)}"
-            ) from error
+            raise ConfigurationError(str(error)) from error
         self._memory_budget = memory_budget
         self._max_windows = max_windows
         self._installation = find_installation(fiji, jar)
-        self._waiting: list[tuple[Fate, set[Window]]] = []
+        self._waiting: list[tuple[DeferredAck, set[Window]]] = []
         self._reported_drops = 0
         self._lock = threading.Lock()
         """Held by whoever uses the screen: our own thread, or a menu's."""
@@ -162,12 +160,12 @@ class FijiViewerServer(StreamingVisualizerServer):
     def _draw(self) -> None:
         failed = self._screen.draw()
         waiting, self._waiting = self._waiting, []
-        for fate, windows in waiting:
+        for ack, windows in waiting:
             reason = next((failed[window] for window in windows if window in failed), None)
             if reason is None:
-                fate.displayed()
+                ack.displayed()
             else:
-                fate.failed(reason)
+                ack.failed(reason)
         dropped = self._screen.dropped
         if dropped >= 2 * self._reported_drops and dropped:
             self._reported_drops = dropped

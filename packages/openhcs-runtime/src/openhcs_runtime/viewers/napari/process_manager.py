@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from openhcs_runtime.viewers.components import Mode
+from openhcs_runtime.viewers.components import ComponentMode
 from zmqruntime import TransportMode, ZMQConfig
 from zmqruntime.streaming import ViewerPort, VisualizerProcessManager
 
@@ -33,7 +33,7 @@ class NapariProcessManager(VisualizerProcessManager):
         transport_mode: TransportMode | None = None,
         config: ZMQConfig | None = None,
         persistent: bool = True,
-        modes: Mapping[str, Mode | str] = MappingProxyType({}),
+        modes: Mapping[str, ComponentMode | str] = MappingProxyType({}),
         memory_budget: int | None = None,
     ) -> None:
         super().__init__(port, transport_mode=transport_mode, config=config, persistent=persistent)

@@ -11,13 +11,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openhcs_runtime.viewers.components import Mode, Modes
+from openhcs_runtime.viewers.components import ComponentMode, Modes
 from openhcs_runtime.viewers.napari.qt import Call, FramePump, Timeout, ends_on_signals
 from openhcs_runtime.viewers.napari.regions import Dots, Drawn, dots_of, regions_of_rois, regions_of_shapes
 from openhcs_runtime.viewers.napari.scene import Scene
 from openhcs_runtime.viewers.napari.window import Canvas, close_window, open_window, run_windows
 from zmqruntime import ConfigurationError, Shape, TransportMode, ZMQConfig
-from zmqruntime.streaming import DisplayItem, Fate, Position, StreamingVisualizerServer, ViewerCommandError, ViewerPort
+from zmqruntime.streaming import (
+    DeferredAck,
+    DisplayItem,
+    Position,
+    StreamingVisualizerServer,
+    ViewerCommandError,
+    ViewerPort,
+)
 
 __all__ = ["MEMORY_BUDGET", "NapariViewerServer"]
 
@@ -62,7 +69,7 @@ class NapariViewerServer(StreamingVisualizerServer):
         host: str | None = None,
         transport_mode: TransportMode | None = None,
         config: ZMQConfig | None = None,
-        modes: Mapping[str, Mode | str] = MappingProxyType({}),
+        modes: Mapping[str, ComponentMode | str] = MappingProxyType({}),
         memory_budget: int = MEMORY_BUDGET,
         viewer: Any = None,
     ) -> None:
@@ -70,12 +77,12 @@ class NapariViewerServer(StreamingVisualizerServer):
         try:
             self._modes = Modes.of(modes)
         except ValueError as error:
-            raise ConfigurationError(f"{error}: a component is a {' or a '.join(Mode)}") from error
+            raise ConfigurationError(str(error)) from error
         self._memory_budget = memory_budget
         self._given = viewer
         self._pending: deque[DisplayItem] = deque()
-        self._taken: list[Fate] = []  # wait for the next flush
-        self._flushed: list[Fate] = []  # wait for the next draw
+        self._taken: list[DeferredAck] = []  # wait for the next flush
+        self._flushed: list[DeferredAck] = []  # wait for the next draw
         self.displayed = 0
         """How many images and sets of regions were shown so far."""
         self.failed = 0
@@ -135,8 +142,8 @@ class NapariViewerServer(StreamingVisualizerServer):
         except Exception as error:  # noqa: BLE001 - napari failed; the producers hear of it, and the next frame comes
             _log.exception("napari failed")
             self.failed += len(taken)
-            for fate in taken:
-                fate.failed(f"napari failed: {type(error).__name__}: {error}")
+            for ack in taken:
+                ack.failed(f"napari failed: {type(error).__name__}: {error}")
             return True
         if not flushed.is_done:
             self._taken = taken
@@ -148,16 +155,16 @@ class NapariViewerServer(StreamingVisualizerServer):
             if self._flushed and not self._draw_timeout.is_waiting:
                 self._draw_timeout.start(_DRAW_SECONDS)
         else:
-            for fate in taken:
-                fate.displayed()
+            for ack in taken:
+                ack.displayed()
         return True
 
     def _on_drawn(self) -> None:
         """After a draw; or the system draws nothing of a window that nobody can see."""
         drawn, self._flushed = self._flushed, []
         self._draw_timeout.stop()
-        for fate in drawn:
-            fate.displayed()
+        for ack in drawn:
+            ack.displayed()
 
     def _let_go(self) -> None:
         """The server has ended: so does its window, but not one that it was given."""
@@ -226,10 +233,10 @@ class NapariViewerServer(StreamingVisualizerServer):
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
-        fate = self.defer_ack()
+        ack = self.defer_ack()
         try:
             yield
         except Exception:
             self.failed += 1
             raise
-        self._taken.append(fate)
+        self._taken.append(ack)

@@ -17,6 +17,7 @@ from zmqruntime.exceptions import (
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
 from zmqruntime.execution.client import ExecutionClient
 from zmqruntime.messages import ErrorCode
+from zmqruntime.transport import is_known_host
 
 __all__ = ["Place", "attached", "attached_or_none", "no_server"]
 
@@ -79,7 +80,7 @@ def attached_or_none(place: Place) -> Iterator[ExecutionClient | None]:
     with _clear_errors(place):
         client = place.client()
         try:
-            yield client if _connect(client) else None
+            yield client if _connect(client, place) else None
         finally:
             client.disconnect()
 
@@ -91,12 +92,14 @@ def no_server(place: Place) -> CommandError:
     return CommandError(ErrorKind.NO_SERVER, message, ExitCode.FAILED)
 
 
-def _connect(client: ExecutionClient) -> bool:
+def _connect(client: ExecutionClient, place: Place) -> bool:
     try:
         client.connect(_CONNECT_SECONDS)
     except PortInUseError:
         raise
     except ConnectionFailedError:
+        if place.host is not None and not is_known_host(place.host):
+            raise
         return False
     return True
 

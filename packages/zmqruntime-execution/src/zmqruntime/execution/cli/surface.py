@@ -145,7 +145,9 @@ def _add_looking(commands: _Surface) -> None:
         "\n--limit 500 --json",
         lambda options, output: show_history(_place(options), options.limit, output),
     )
-    history.add_argument("--limit", type=_limit, default=50, metavar="N", help="how many at most (50), up to 1000")
+    history.add_argument(
+        "--limit", type=_limit, default=50, metavar="N", help="how many at most, up to 1000 [default: 50]"
+    )
 
 
 def _add_changing(commands: _Surface) -> None:
@@ -156,7 +158,7 @@ def _add_changing(commands: _Surface) -> None:
         _cancel,
     )
     _add_id(parser)
-    parser.add_argument("--axis", metavar="A", help="only this axis; the others go on")
+    parser.add_argument("--axis", metavar="A", help="only this axis, a part that runs alone, e.g. the well B06")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--grace", type=_seconds, metavar="S", help="kill its processes if it still runs after S seconds")
     how.add_argument("--now", action="store_true", help="kill its processes at once")
@@ -178,7 +180,7 @@ def _add_queue(commands: _Surface) -> None:
         _add_id(_add_change(changes, action, summary, "4f2a91"))
     move = _add_change(changes, QueueAction.MOVE, "put an execution at a place among those of its priority", "4f2a91 0")
     _add_id(move)
-    move.add_argument("position", type=_count, metavar="POS", help="0 is the next to run")
+    move.add_argument("position", type=_count, metavar="POS", help="its place from 0, which is the next to run")
 
 
 def _add_change(changes: _Surface, action: QueueAction, summary: str, example: str) -> argparse.ArgumentParser:
@@ -219,8 +221,12 @@ def _add_servers(commands: _Surface) -> None:
         "\n--port 9465 --app openhcs",
         _serve_metrics,
     )
-    metrics.add_argument("--port", type=_own_port, default=9464, metavar="P", help="serve figures here (9464)")
-    metrics.add_argument("--bind", default="127.0.0.1", metavar="ADDRESS", help="and on this address (127.0.0.1)")
+    metrics.add_argument(
+        "--port", type=_own_port, default=9464, metavar="P", help="serve figures on this port [default: 9464]"
+    )
+    metrics.add_argument(
+        "--bind", default="127.0.0.1", metavar="ADDRESS", help="and on this address [default: 127.0.0.1]"
+    )
     _add_place(metrics, "--server-port")
 
 
@@ -262,7 +268,11 @@ def _add_keys(commands: _Surface) -> None:
         command.add_argument("key", metavar="KEY", help=key_help)
     for command in (show, let_in, rely, drop):
         command.add_argument(
-            "--app", type=_app, default=ZMQConfig().app_name, metavar="NAME", help="of which application (zmqruntime)"
+            "--app",
+            type=_app,
+            default=ZMQConfig().app_name,
+            metavar="NAME",
+            help="the application [default: zmqruntime]",
         )
 
 
@@ -273,7 +283,11 @@ def _add_place(parser: argparse.ArgumentParser, port_option: str) -> None:
     default = ZMQConfig()
     where = parser.add_argument_group("which server")
     where.add_argument(
-        "--app", type=_app, default=default.app_name, help=f"of which application ({default.app_name})", metavar="NAME"
+        "--app",
+        type=_app,
+        default=default.app_name,
+        help=f"its application [default: {default.app_name}]",
+        metavar="NAME",
     )
     where.add_argument(
         port_option,
@@ -281,9 +295,9 @@ def _add_place(parser: argparse.ArgumentParser, port_option: str) -> None:
         default=default.default_port,
         dest="server_port",
         metavar="P",
-        help=f"its data port ({default.default_port})",
+        help=f"its data port; its control port is 1000 higher [default: {default.default_port}]",
     )
-    where.add_argument("--host", metavar="H", help="over TCP, at this address; without it by the socket file")
+    where.add_argument("--host", metavar="H", help="use TCP and this address, e.g. 127.0.0.1, not its socket file")
 
 
 def _add_id(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
@@ -296,7 +310,9 @@ def _place(options: argparse.Namespace) -> Place:
 
 def _app(text: str) -> str:
     if not _APP.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not the name of an application; see 'zmqruntime list'")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not the name of an application: letters, digits, '_', '-' and '.'"
+        )
     return text
 
 

@@ -1,1 +1,1 @@
-"""What each command does; what can be typed is in ``zmqruntime.execution.cli.app``."""
+"""What each command does; what can be typed is in ``zmqruntime.execution.cli.surface``."""

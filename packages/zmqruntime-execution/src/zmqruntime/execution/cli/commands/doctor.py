@@ -1,4 +1,4 @@
-"""``doctor``."""
+"""``doctor``: checks what a server needs here, and says what to do about what is wrong."""
 
 from zmqruntime.execution.cli.checks import CheckState, check_all
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode

@@ -1,4 +1,4 @@
-"""``status``, ``history`` and ``cancel``."""
+"""``status``, ``history`` and ``cancel``: executions of a server, one or all, and how to stop one."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""``metrics``."""
+"""``metrics``: the figures of a server, served to Prometheus."""
 
 import contextlib
 import threading

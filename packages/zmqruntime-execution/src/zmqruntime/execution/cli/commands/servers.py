@@ -1,4 +1,4 @@
-"""``list`` and ``stop``."""
+"""``list`` and ``stop``: the servers of this machine, and the end of one."""
 
 from zmqruntime.exceptions import RequestRefusedError
 from zmqruntime.execution.cli.finding import FoundServer, ServerState, find_servers

@@ -1,4 +1,4 @@
-"""``events`` and ``logs``."""
+"""``events`` and ``logs``: what an execution reports and prints, as it comes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,7 +58,7 @@ def _kept_log(place: Place, given_id: str) -> tuple[str, list[str]]:
     known = [path.stem for path in sorted(folder.glob(f"{given_id}*.log"))]
     execution_id = given_id if given_id in known else only_one(given_id, known)
     if execution_id is None:
-        message = f"{no_server(place)}, and no log of {given_id} is in {folder}"
+        message = f"no log of {given_id} is in {folder}, and {no_server(place)}"
         raise CommandError(ErrorKind.NOT_FOUND, message)
     return execution_id, list(_file_lines(place, execution_id))
 
@@ -82,7 +82,8 @@ def _in_words(event: Event) -> str:
             reason = f": {one_line(execution.error)}" if execution.error else ""
             return f"{when}  {execution.status}{reason}"
         case LogLine():
-            return f"{when}  {event.level} {event.logger}: {event.text}"
+            axis = f"{event.axis_id} " if event.axis_id else ""
+            return f"{when}  {axis}{event.level} {event.logger}: {event.text}"
         case ProgressUpdate():
             words = [event.axis_id, event.step_name, event.phase.replace("_", " "), event.status]
             words += [f"{event.completed}/{event.total}", event.message or "", event.error or ""]

@@ -1,13 +1,18 @@
-"""What code inside a task prints goes to the task's log, in a process whose output is not the task's to take."""
+"""What code inside a task prints and logs goes to the task's log, in a process that only takes part in it."""
 
 import contextlib
 import io
+import logging
 import sys
 import threading
 from typing import TextIO
 
 from zmqruntime.execution import current_task
+from zmqruntime.execution.capture import TaskLogHandler
 from zmqruntime.messages import LogLevel
+
+PRINTED = ("stdout", "stderr")
+"""The names of the standard streams, as the loggers of what was written to them."""
 
 
 def prints_to_tasks() -> contextlib.ExitStack:
@@ -19,6 +24,12 @@ def prints_to_tasks() -> contextlib.ExitStack:
     stack.enter_context(contextlib.redirect_stdout(_TaskStream(sys.stdout, "stdout", LogLevel.INFO)))
     stack.enter_context(contextlib.redirect_stderr(_TaskStream(sys.stderr, "stderr", LogLevel.WARNING)))
     return stack
+
+
+def logs_to_tasks() -> None:
+    """From now on what is logged in this process, at least as information, goes to the current task's log."""
+    handler = TaskLogHandler(lambda level, logger, text: current_task().send_line(level, logger, text))
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler], force=True)
 
 
 def end_printed_lines() -> None:
