@@ -153,7 +153,8 @@ def soak(session: nox.Session) -> None:
 
     SOAK_SECONDS (1800) and SOAK_SEED set how long and which course; what comes after -- goes to tools/soak.py.
     """
-    session.install(*map(wheel, PACKAGES))
+    extra = [f"{wheel('openhcs-runtime')}[napari]"] if "napari" in session.posargs else []
+    session.install(*map(wheel, PACKAGES), *extra)
     session.run("python", "tools/soak.py", "--window", *session.posargs)
 
 

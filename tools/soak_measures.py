@@ -4,6 +4,7 @@ import enum
 import hashlib
 import itertools
 import statistics
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import psutil
 
 from zmqruntime.streaming.segments import segment_folder
 
-WARM_UP = 3
+WARM_UP = 10
 """Samples of a process that do not count, since it is still loading."""
 ENOUGH = 10
 """Pairs of samples that it takes to say anything."""
@@ -35,7 +36,8 @@ class Quantity(enum.StrEnum):
     """What is measured of a process."""
 
     MEMORY = "memory"
-    """Bytes that no other process shares."""
+    """Bytes that are no copy of a file: what was allocated, and what a forked process has got from its parent. Which
+    of it others share does not count, since that changes without anybody's doing."""
     DESCRIPTORS = "descriptors"
     THREADS = "threads"
 
@@ -79,9 +81,23 @@ class Growth:
 def take(plate: int, role: Role, process: psutil.Process) -> Sample:
     """Measure a process. Raises psutil.Error when it has ended."""
     with process.oneshot():
-        memory = process.memory_full_info().uss
+        memory = _allocated(process)
         descriptors = process.num_fds() if psutil.POSIX else 0
         return Sample(plate, role, process.pid, memory, descriptors, process.num_threads())
+
+
+def _allocated(process: psutil.Process) -> int:
+    """Its anonymous memory; where the system does not tell that, what it shares with no other process."""
+    if sys.platform != "linux":
+        return int(process.memory_full_info().uss)
+    try:
+        lines = Path("/proc", str(process.pid), "status").read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise psutil.NoSuchProcess(process.pid) from error
+    found = [int(line.split()[1]) for line in lines if line.startswith(("RssAnon:", "VmSwap:"))]
+    if not found:
+        raise psutil.ZombieProcess(process.pid)
+    return 1024 * sum(found)
 
 
 def growths(samples: Sequence[Sample]) -> list[Growth]:

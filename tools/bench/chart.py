@@ -1,4 +1,4 @@
-"""The page docs/benchmarks.md and its picture, made from a run."""
+"""The page docs/benchmarks.md, its picture, and the table in the README, made from a run."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import figures
 from figures import Figure, Side
-from runs import DOCS, Part, Run
+from runs import DOCS, README, Part, Run
 
 WIDTH, LEFT, RIGHT, ROW, TOP = 940, 420, 230, 24, 64
 INK, GRID, AHEAD, BEHIND, FLOOR = "#1f2933", "#d5dde5", "#2f7d5b", "#b3552e", "#7b8794"
@@ -38,6 +38,19 @@ Versions: {versions}.
 """
 
 
+BEGIN, END = "<!-- measured: nox -s bench -- --store writes this table -->\n", "<!-- end of the table -->\n"
+README_TABLE = """
+Measured on {date} on {cores} cores of one machine, medians, ours beside other tools and beside the bare operation:
+
+| what | ours | beside it |
+|---|---|---|
+{rows}
+
+[All figures](docs/benchmarks.md), misses too, with versions; `nox -s bench` measures them again.
+
+"""
+
+
 class Comparison(NamedTuple):
     """Ours beside one other."""
 
@@ -48,7 +61,9 @@ class Comparison(NamedTuple):
 
 
 def draw(run: Run) -> None:
-    """Write both files."""
+    """Write all three."""
+    before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
+    README.write_text(before + BEGIN + readme_table(run) + END + rest.partition(END)[2], encoding="utf-8")
     (DOCS / "benchmarks.md").write_text(page(run), encoding="utf-8")
     (DOCS / "images" / "benchmarks.svg").write_text(picture(run), encoding="utf-8")
 
@@ -61,6 +76,17 @@ def comparisons(parts: Sequence[Part]) -> list[Comparison]:
         for figure in part.figures
         if figure.side is not Side.OURS and (ours := figures.ours_beside(figure, part.figures)) is not None
     ]
+
+
+def readme_table(run: Run) -> str:
+    """What has something beside it, a row each, as Markdown."""
+    rows = []
+    for part in run.parts:
+        for ours in (figure for figure in part.figures if figure.side is Side.OURS):
+            others = [figure for figure in part.figures if figure.name == ours.name and figure is not ours]
+            beside = "; ".join(f"{_cell(other.by)} {_value(other)}" for other in others)
+            rows += [f"| {_cell(ours.name)} | {_value(ours)} | {beside} |"] if others else []
+    return README_TABLE.format(date=run.date, cores=run.machine.cores, rows="\n".join(rows))
 
 
 def page(run: Run) -> str:
@@ -89,6 +115,11 @@ def _table(part: Part) -> Iterator[str]:
         times = "" if is_ours or ours is None else f"{figures.number(figures.advantage(ours, figure))} times as good"
         note = "; ".join(filter(None, (figures.bar_text(figure, part.figures), figure.note)))
         yield f"| {_cell(name)} | {figures.number(figure.value)} {figure.unit} | {times} | {_cell(note)} |"
+
+
+def _value(figure: Figure) -> str:
+    note = f" ({_cell(figure.note)})" if figure.note else ""
+    return f"{figures.number(figure.value)} {figure.unit}{note}"
 
 
 def _title(script: str) -> str:

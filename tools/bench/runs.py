@@ -6,6 +6,7 @@ import msgspec
 from figures import Figure
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+README = DOCS.parent / "README.md"
 STORED = DOCS / "benchmarks.json"
 
 

@@ -4,8 +4,8 @@
 
 SCRIPT is the name of a file beside this one, such as `streaming`; all that hand over figures when none is named.
 `--quick` takes few of everything, for a look: its figures wobble, and are no proof of anything. `--store` keeps the run
-in docs/benchmarks.json, and draws docs/benchmarks.md and docs/images/benchmarks.svg from it; `--draw` only does the
-latter. The exit code is 1 when a bar is missed, 2 when a script has failed.
+in docs/benchmarks.json, and writes docs/benchmarks.md, docs/images/benchmarks.svg and the table of the README from it;
+`--draw` only does the latter. The exit code is 1 when a bar is missed, 2 when a script has failed.
 """
 
 import argparse

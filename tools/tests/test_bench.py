@@ -82,6 +82,9 @@ def test_a_run_is_kept_drawn_and_put_on_a_page(
     assert runs.read(tmp_path / "docs" / "run.json") == run
     (tmp_path / "images").mkdir()
     monkeypatch.setattr(chart, "DOCS", tmp_path)
+    readme = tmp_path / "README.md"
+    monkeypatch.setattr(chart, "README", readme)
+    readme.write_text(f"# Title\n\n{chart.BEGIN}the old table\n{chart.END}\nmore\n", encoding="utf-8")
     chart.draw(run)
     drawn = ElementTree.parse(tmp_path / "images" / "benchmarks.svg")
     texts = ["".join(node.itertext()) for node in drawn.iter("{http://www.w3.org/2000/svg}text")]
@@ -89,6 +92,18 @@ def test_a_run_is_kept_drawn_and_put_on_a_page(
     assert len(list(drawn.iter("{http://www.w3.org/2000/svg}rect"))) == 1 + 3
     page = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
     assert "| - another <library> | 10 ms | 5 times as good | at least 4 x, met; not durable |" in page
+    front = readme.read_text(encoding="utf-8")
+    assert front.startswith(f"# Title\n\n{chart.BEGIN}")
+    assert front.endswith(f"{chart.END}\nmore\n")
+    assert "another <library> 10 ms (not durable)" in front
+    assert "the old table" not in front
+
+
+def test_the_table_in_the_readme_is_that_of_the_stored_run(figures: ModuleType) -> None:
+    import chart
+    import runs
+
+    assert chart.BEGIN + chart.readme_table(runs.read(runs.STORED)) + chart.END in runs.README.read_text("utf-8")
 
 
 def test_only_what_has_become_worse_beside_others_is_worse(figures: ModuleType) -> None:
