@@ -77,6 +77,7 @@ class MainWindow(QMainWindow):
     """
 
     closed = Signal()
+    """It was closed, and is not shown again."""
     usable = Signal()
     """Emitted once: it has been painted and answers."""
 

@@ -45,6 +45,7 @@ class PlateManagerWidget(QWidget):
     message = Signal(str, bool)
     """A line to show, and whether it is an error; the widget shows it itself as well."""
     server_changed = Signal(ServerState, str)
+    """The state of the server, and words about it; empty when there is nothing to add."""
     current_changed = Signal(str)
     """The path of the plate that has the focus; empty when there is none."""
     asking = Signal()

@@ -19,9 +19,11 @@ class WellDetails(QWidget):
     """Shows one well at a time."""
 
     cancel_wanted = Signal(str)
+    """The work on the well with this ``axis_id``, the one that is shown, is to be stopped."""
     images_wanted = Signal(str)
+    """What the well has left is to be shown."""
     log_wanted = Signal(str)
-    """Each with the ``axis_id`` of the well that is shown."""
+    """What the well has logged is to be shown."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
