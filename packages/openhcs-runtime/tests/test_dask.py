@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dask
 import pytest
 from distributed.utils import offload
 
@@ -344,7 +345,9 @@ def test_a_local_cluster_survives_its_workers_and_leaves_nothing(
     steps = f"FunctionStep({{'A01': crash, 'A03': {once}}}, name='Die', **BY_WELL), FunctionStep(mean)"
     events: Events = []
     orchestrator = start(small_plate, f"pipeline_steps = [{steps}]", "local", lambda *event: events.append(event))
-    result = orchestrator.run()
+    # As if a worker took longer to come back than the 15 s that Dask waits for it.
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "1ms"}):
+        result = orchestrator.run()
     assert statuses(result) == {"A01": FAILED, "A02": COMPLETE, "A03": COMPLETE, "A04": COMPLETE}
     # Three losses, and up to two before them that Dask counts for another well, too.
     assert re.search(r"the Dask workers that worked on well A01 were lost, [345] in all", result.wells[0].error)

@@ -63,6 +63,7 @@ def _local_cluster(workers: int, loop: IOLoop) -> Iterator[LocalCluster]:
         "distributed.worker.profile.enabled": False,
         "distributed.scheduler.work-stealing": False,
         "distributed.scheduler.allowed-failures": RETRIES,
+        "distributed.deploy.lost-worker-timeout": "10000 days",  # else a nanny slow to bring its worker back ends
         "distributed.scheduler.worker-saturation": 1.0,  # a well waits at the scheduler, not behind one that may crash
     }
     try:
