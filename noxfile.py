@@ -30,6 +30,8 @@ COVERAGE = {  # percent of lines and branches
     "openhcs-gui-services": 85,
 }
 TEST_PROCESSES = 3  # many tests wait most of their time, for processes that start or end
+HANGING = ["-o", "faulthandler_timeout=600", "-o", "faulthandler_exit_on_timeout=true"]
+"""What a test's own time limit cannot end is shown, and its process ended: another takes its place."""
 TEST_ENVIRONMENT = {
     "TESTS_FROM_WHEELS": "1",
     "QT_QPA_PLATFORM": "offscreen",
@@ -225,6 +227,6 @@ def run_pytest(session: nox.Session, *paths: str, processes: int = TEST_PROCESSE
     name."""
     folder = os.environ.get("JUNIT_FOLDER")
     report = [f"--junitxml={Path(folder) / session.name}.xml"] if folder else []
-    spread = [f"--numprocesses={processes}", "--dist=loadfile"] if processes else []
+    spread = [f"--numprocesses={processes}", "--dist=loadfile", *HANGING] if processes else []
     options = ["--hypothesis-profile=ci", *spread, *report]
     session.run("pytest", *options, *session.posargs, *paths, env=TEST_ENVIRONMENT)
