@@ -175,6 +175,7 @@ def docs(session: nox.Session) -> None:
     session.install(*group(ROOT, "docs"), *editable)
     session.run("python", "tools/docs_pages.py", "--check")
     session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", *session.posargs, "docs", "docs/_build")
+    session.run("python", "tools/docs_api.py", "docs/_build", env={"QT_QPA_PLATFORM": "offscreen"})
 
 
 @nox.session(requires=["wheels"])
