@@ -315,6 +315,23 @@ def test_a_stopped_server_costs_a_deadline_and_the_next_call_works() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGSTOP")
+def test_a_server_that_ends_without_a_reply_has_ended() -> None:
+    with StartingClient(7717, persistent=False) as client:
+        server = client.server
+        os.kill(server.pid, signal.SIGSTOP)  # too busy with ending to answer, for longer than a silence may last
+        lost = threading.Event()
+        client.on_server_lost = lambda error: lost.set()  # type: ignore[method-assign]
+        ending = threading.Thread(target=client.shutdown_server)
+        ending.start()
+        assert lost.wait(30)
+        assert ending.is_alive()
+        os.kill(server.pid, signal.SIGCONT)
+        ending.join(30)
+        assert not ending.is_alive()
+        assert not ProcessIdentity(server.pid, server.process_start).is_running()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs SIGSTOP")
 def test_a_server_that_is_busy_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("zmqruntime.client._PING_SECONDS", 0.1)
     pings: list[Request] = []

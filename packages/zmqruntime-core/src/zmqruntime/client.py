@@ -205,7 +205,8 @@ class ZMQClient:
             RequestTimeoutError: it still runs after ``timeout`` seconds.
         """
         server = self.server
-        self.request(ShutdownRequest(), OkResponse, timeout)
+        with contextlib.suppress(ServerLostError):  # it may be gone, or too busy with ending, before it has replied
+            self.request(ShutdownRequest(), OkResponse, timeout)
         if self.is_local and not ProcessIdentity(server.pid, server.process_start).wait(timeout):
             raise RequestTimeoutError(f"server process {server.pid} still runs {timeout:g} s after it agreed to end")
 
