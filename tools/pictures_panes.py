@@ -97,7 +97,8 @@ def _log(count: int) -> LogView:
             timestamp=_WHEN + number * 0.137,
             level=level,
             logger="openhcs",
-            text=text,
+            text=text.partition(": ")[2],
+            axis_id=text.partition(": ")[0].removeprefix("Well "),
         )
         for number, (level, text) in zip(range(count), texts, strict=False)
     )

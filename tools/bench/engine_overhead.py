@@ -73,8 +73,11 @@ def main() -> int:
         if hasattr(os, "getloadavg"):
             print(f"load average of the last minute at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         bars = {"engine": options.bar, "dask": options.dask_bar}
+        ways = {"engine": "processes", "dask": "a local Dask cluster"}
         for name in [name for name in seconds if name != "loop"]:
-            tell(report, f"plate of {options.wells} wells, {name}", seconds[name], seconds["loop"], bars[name])
+            tell(
+                report, f"plate of {options.wells} wells over {ways[name]}", seconds[name], seconds["loop"], bars[name]
+            )
     return int(report.missed > 0)
 
 

@@ -57,8 +57,8 @@ def main() -> int:
         os.environ["HOME"] = home
         measure: dict[str, Callable[[], float]] = {
             FLOOR: import_seconds,
-            "connect, plain server": lambda: connect_seconds(BenchClient(7790, persistent=False)),
-            "connect, execution server": lambda: connect_seconds(execution_client()),
+            "start a plain server and connect to it": lambda: connect_seconds(BenchClient(7790, persistent=False)),
+            "start an execution server and connect to it": lambda: connect_seconds(execution_client()),
         }
         seconds: dict[str, list[float]] = {name: [] for name in measure}
         for _ in range(options.rounds + 1):

@@ -14,6 +14,7 @@ import importlib.util
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -65,6 +66,7 @@ MISSED, BROKEN = 1, 2
 def main() -> int:
     """Run, print, keep; gives the exit code."""
     options = _parser().parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts behind it ignore Ctrl-C
     if options.draw:
         chart.draw(read(STORED))
         return 0
