@@ -15,10 +15,13 @@ import argparse
 import contextlib
 import enum
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
+
+FAILED = 3
 
 
 class Side(enum.StrEnum):
@@ -123,12 +126,18 @@ def read(path: Path) -> list[Figure]:
 
 @contextlib.contextmanager
 def report(parser: argparse.ArgumentParser) -> Iterator[tuple[argparse.Namespace, Report]]:
-    """Parse the command line, with ``--json FILE`` added, and write the figures at the end, also after a failure."""
+    """Parse the command line, with ``--json FILE`` added, and write the figures at the end, also after a failure.
+
+    A failure ends the script with the exit code 3, since 1 says that a bar was missed.
+    """
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file too")
     options = parser.parse_args()
     told = Report()
     try:
         yield options, told
+    except Exception:  # noqa: BLE001 - whatever a measurement meets
+        traceback.print_exc()
+        sys.exit(FAILED)
     finally:
         if options.json is not None:
             told.write(options.json)
