@@ -1,6 +1,7 @@
 """Every code block of the documentation runs as it stands; those that can't run here make sense all the same."""
 
 import ast
+import contextlib
 import importlib
 import os
 import re
@@ -70,10 +71,12 @@ def home() -> Iterator[Path]:
     yield folder
     left = [process for process in psutil.process_iter() if lives_in(process, folder)]
     for process in left:
-        process.terminate()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
     _, alive = psutil.wait_procs(left, 20)
     for process in alive:
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     shutil.rmtree(folder, ignore_errors=True)
     assert not alive
 
