@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Final
 
 from zmqruntime.execution.aio import AsyncExecutionClient
+from zmqruntime.execution.wording import speaker
 from zmqruntime.messages import LogLevel, LogLine
 
 __all__ = ["DEFAULT_MAX_BYTES", "DEFAULT_MAX_LINES", "LogEntry", "LogFilter", "LogLines", "entry_text", "follow_log"]
@@ -234,8 +235,7 @@ class LogLines:
 def entry_text(entry: LogEntry) -> str:
     """The line as text, in local time: for the clipboard and for files."""
     when = datetime.fromtimestamp(entry.timestamp).isoformat(sep=" ", timespec="milliseconds")
-    source = f"{entry.axis_id} {entry.logger}" if entry.axis_id else entry.logger
-    return f"{when} {entry.level.upper():8} {source}: {entry.text}"
+    return f"{when} {entry.level.upper():8} {speaker(entry.axis_id, entry.logger)}: {entry.text}"
 
 
 async def follow_log(client: AsyncExecutionClient, execution_id: str, sink: Callable[[LogLine], None]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from zmqruntime.config import ZMQConfig
+from zmqruntime.execution.wording import speaker
 from zmqruntime.messages import LogLine
 
 __all__ = ["LogFile", "format_line", "log_dir", "log_paths", "remove_logs"]
@@ -70,5 +71,4 @@ def older(path: Path) -> Path:
 def format_line(line: LogLine) -> str:
     """The line of the file, with its end."""
     when = datetime.fromtimestamp(line.timestamp, UTC).isoformat(timespec="milliseconds")
-    source = f"{line.axis_id} {line.logger}" if line.axis_id else line.logger
-    return f"{when} {line.level.upper():8} {source}: {line.text}\n"
+    return f"{when} {line.level.upper():8} {speaker(line.axis_id, line.logger)}: {line.text}\n"

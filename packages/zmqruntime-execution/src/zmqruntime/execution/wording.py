@@ -2,12 +2,17 @@
 
 import datetime
 
-__all__ = ["duration", "moment", "one_line", "plural"]
+__all__ = ["duration", "moment", "one_line", "plural", "speaker"]
 
 
 def plural(number: int, noun: str) -> str:
     """``1 worker``, ``2 workers``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def speaker(axis_id: str, logger: str) -> str:
+    """Who says a line of a log: the logger, and the axis that it was about."""
+    return f"{axis_id} {logger}" if axis_id else logger
 
 
 def one_line(text: object) -> str:

@@ -9,7 +9,7 @@ from zmqruntime.execution.cli.output import Output
 from zmqruntime.execution.cli.place import Place, attached, attached_or_none, no_server
 from zmqruntime.execution.cli.wording import one_line
 from zmqruntime.execution.logfile import format_line, log_dir, log_paths
-from zmqruntime.execution.wording import moment
+from zmqruntime.execution.wording import moment, speaker
 from zmqruntime.messages import Event, LogLine, ProgressUpdate, StateChange
 
 __all__ = ["follow_events", "show_logs"]
@@ -82,8 +82,7 @@ def _in_words(event: Event) -> str:
             reason = f": {one_line(execution.error)}" if execution.error else ""
             return f"{when}  {execution.status}{reason}"
         case LogLine():
-            axis = f"{event.axis_id} " if event.axis_id else ""
-            return f"{when}  {axis}{event.level} {event.logger}: {event.text}"
+            return f"{when}  {event.level} {speaker(event.axis_id, event.logger)}: {event.text}"
         case ProgressUpdate():
             words = [event.axis_id, event.step_name, event.phase.replace("_", " "), event.status]
             words += [f"{event.completed}/{event.total}", event.message or "", event.error or ""]
