@@ -1,4 +1,4 @@
-"""Counts and times in words, as every command and window says them."""
+"""Counts, times and log lines in words, as every command and window says them."""
 
 import datetime
 
