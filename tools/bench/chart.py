@@ -22,8 +22,8 @@ fsync, before it is reported; the peers below keep nothing on disk.
 {warning}
 ![How many times as good ours is](images/benchmarks.svg)
 
-A bar to the right: ours is so many times as fast as the other library (green), to the left: ours is slower (red). Grey is
-the bare operation that ours is built on, or a loop written by hand: about 1 is as good as can be expected there.
+A bar to the right: ours is so many times as fast as the other library (green), to the left: ours is slower (red). Grey
+is the bare operation that ours is built on, or a loop written by hand: about 1 is as good as can be expected there.
 {tables}
 
 ## Measure it yourself
