@@ -10,6 +10,7 @@ import msgspec
 import openhcs_runtime
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import CompileError, OutputError, PipelineError
+from openhcs_runtime.outputs.runs import find_run
 from openhcs_runtime.plate_tasks import OPENHCS_CONFIG, CompileReport, PlateTask, Refusal, TaskAction, read_result
 from openhcs_runtime.results import PlateResult
 from zmqruntime.config import TransportMode, ZMQConfig
@@ -216,9 +217,10 @@ class ZMQExecutionClient(ExecutionClient):
         return self.submit_task(task)
 
     def resume(self, execution_id: str) -> SubmitResponse:
-        """Do what an execution has left undone, as a new one: wells that it finished are kept.
+        """Do what an execution has left undone, as a new one in the same folder: wells that it finished are kept.
 
-        One that has not ended goes on by itself: its own id is given back.
+        One that has not ended goes on by itself: its own id is given back. A pipeline, a module next to it, a setting
+        or a library that has changed since is not mixed with what is done: the new execution fails and names it.
 
         Raises:
             RequestRefusedError: the server has no such execution.
@@ -226,17 +228,22 @@ class ZMQExecutionClient(ExecutionClient):
         known = self.poll_status(execution_id)
         if not has_ended(known.status, known.resumable):
             return SubmitResponse(execution_id=execution_id)
-        return self.submit_task(msgspec.structs.replace(self.task_of(execution_id), resume=True, action=TaskAction.RUN))
+        task = self.task_of(execution_id)
+        return self.submit_task(
+            msgspec.structs.replace(task, resume=True, resume_of=execution_id, action=TaskAction.RUN)
+        )
 
     def rerun(self, output_dir: str | os.PathLike[str], into: str | os.PathLike[str] | None = None) -> SubmitResponse:
         """Repeat the run that has written a folder: the same pipeline, settings and plate.
 
         Args:
             output_dir: the folder, with its ``provenance.json``.
-            into: where the results go; ``<output_dir>_rerun`` when None.
+            into: where the results go. None: a new folder next to that run, or ``<output_dir>_rerun`` for a folder
+                that was named.
 
         Raises:
-            OutputError: the folder has no such document, or one that cannot be run.
+            OutputError: the folder has no such document, one that cannot be run, or a module that the pipeline
+                imports has changed since.
         """
         return self.submit_task(rerun_task(Path(output_dir), None if into is None else Path(into)))
 
@@ -256,12 +263,17 @@ class ZMQExecutionClient(ExecutionClient):
 def rerun_task(output_dir: Path, into: Path | None = None) -> PlateTask:
     """What repeats the run that has written a folder; see :meth:`ZMQExecutionClient.rerun`. Raises OutputError."""
     # Loads image libraries, which nothing else here needs.
-    from openhcs_runtime.outputs.provenance import read_provenance  # noqa: PLC0415
+    from openhcs_runtime.outputs.provenance import FILE_NAME, is_unchanged, read_provenance  # noqa: PLC0415
 
-    folder = output_dir.expanduser().resolve()
+    folder = find_run(output_dir).run.folder
     known = read_provenance(folder)
     if not known.pipeline_source:
         raise OutputError(f"{folder} was made by a pipeline that has no source: {known.no_source}")
+    if changed := [module.path for module in known.modules if not is_unchanged(module)]:
+        raise OutputError(
+            f"{', '.join(changed)} changed since the run in {folder}: restore it (its text is in {FILE_NAME} there)"
+        )
+    has_own_folder = into is None and known.pipeline_config.output_dir is None
     target = into.expanduser().resolve() if into else folder.with_name(f"{folder.name}_rerun")
     return PlateTask(
         plate_path=known.plate_path,
@@ -270,7 +282,9 @@ def rerun_task(output_dir: Path, into: Path | None = None) -> PlateTask:
         source_dir=known.pipeline_folder,
         global_config=known.global_config,
         pipeline_config=known.pipeline_config,
-        output_dir=str(target),
+        output_dir=None if has_own_folder else str(target),
+        results_dir=str(folder.parent) if has_own_folder else None,
+        fresh=True,
     )
 
 

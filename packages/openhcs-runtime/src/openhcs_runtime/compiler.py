@@ -5,12 +5,12 @@ give the same plans and signatures.
 """
 
 import dataclasses
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from openhcs_runtime.components import Component
@@ -18,9 +18,10 @@ from openhcs_runtime.config import ExecutionMode, GlobalConfig, ImageFormat, Pip
 from openhcs_runtime.exceptions import CompileError
 from openhcs_runtime.limits import available_bytes
 from openhcs_runtime.memory import WellMemory, in_gigabytes, most_memory
+from openhcs_runtime.pipeline.basis import PipelineBasis, digest, pipeline_basis
 from openhcs_runtime.pipeline.check import Flow, files_of, import_problem, step_problems
 from openhcs_runtime.pipeline.declare import InputKind, OutputKind, StepFunction, traits_of
-from openhcs_runtime.pipeline.source import file_of_function
+from openhcs_runtime.pipeline.source import PipelineFile, file_of_function
 from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep
 from openhcs_runtime.plan import CompiledPlate, PlateJob, WellPlan
 from openhcs_runtime.plates.base import ImageRef, Plate
@@ -37,12 +38,24 @@ def compile_plate(
     pipeline_config: PipelineConfig,
     output_dir: Path,
     problems: Iterable[str] = (),
-    modules_dir: str = "",
+    file: PipelineFile | None = None,
+    *,
+    gets_own_folder: bool = False,
 ) -> CompiledPlate:
     """Plan every well.
 
-    problems: what the caller already found; reported together with the rest. modules_dir: as in `PlateJob`.
-    Raises CompileError with all problems, each naming its step and, where one is concerned, its well.
+    Args:
+        plate: the plate.
+        steps: of the pipeline; those that are not enabled are left out.
+        global_config: settings of the machine.
+        pipeline_config: settings of the pipeline.
+        output_dir: absolute; where the results go.
+        problems: what the caller already found; reported together with the rest.
+        file: the pipeline file that the steps were loaded from.
+        gets_own_folder: whether `output_dir` is the folder in which the run gets one of its own.
+
+    Raises:
+        CompileError: with all problems, each naming its step and, where one is concerned, its well.
     """
     numbered = [(number, step) for number, step in enumerate(steps, start=1) if step.enabled]
     enabled = tuple(step for _, step in numbered)
@@ -69,13 +82,14 @@ def compile_plate(
         pixel_size_um=plate.pixel_size_um,
         named=frozenset(component for component, values in plate.components.items() if len(values) > 1),
         folders=_folders(enabled),
-        modules_dir=modules_dir,
+        modules_dir=file.folder if file else "",
         parquet=pipeline_config.parquet,
         image_format=pipeline_config.image_format,
         channel_names=tuple(sorted(plate.channel_names.items())),
         view=None if global_config.view is None else ViewTarget.parse(global_config.view),
     )
-    base = _job_digest(job)
+    basis = _basis_of(job, file)
+    base = digest(f"{name}\0{value}" for name, value in sorted(basis.items()))
     with_positions = any(InputKind.POSITIONS in traits_of(call.function).inputs for call in _calls(enabled))
     plans = tuple(_plan_well(plate, well, base, pipeline_config, with_positions) for well in wells)
     return CompiledPlate(
@@ -84,7 +98,11 @@ def compile_plate(
         wells=plans,
         mode=global_config.mode,
         workers=workers,
-        signature=_digest([base, *(plan.signature for plan in plans)]),
+        signature=digest([base, *(plan.signature for plan in plans)]),
+        basis=basis,
+        modules=basis.modules,
+        results_root=str(output_dir) if gets_own_folder else "",
+        run_name=_slug(Path(file.name).stem) if file else "pipeline",
         memory_per_well_bytes=memory.needed_bytes,
     )
 
@@ -105,11 +123,6 @@ def _workers_that_fit(config: GlobalConfig, wells: int, memory: WellMemory) -> i
             "(variable_components), or use a machine with more memory"
         )
     return min(workers, available // memory.needed_bytes) if config.num_workers == "auto" else workers
-
-
-def default_output_dir(plate_path: Path) -> Path:
-    """The folder `<plate>_results` beside the plate."""
-    return plate_path.parent / f"{plate_path.name}_results"
 
 
 def _setting_problems(plate: Plate, config: PipelineConfig, output_dir: Path) -> list[str]:
@@ -175,7 +188,7 @@ def _plan_well(plate: Plate, well: str, base: str, config: PipelineConfig, with_
         well=well,
         images=images,
         missing=missing,
-        signature=_digest(
+        signature=digest(
             [base, well, *(_image_text(image, plate.path) for image in images), *map(repr, positions.items())]
         ),
         positions={site: (position.y_um, position.x_um) for site, position in positions.items()},
@@ -196,7 +209,7 @@ def _folders(steps: Sequence[FunctionStep]) -> tuple[str, ...]:
     materializing = sum(step.materialize for step in steps)
     if labelling <= 1 and materializing <= 1 and outlining <= 1:
         return ("",) * len(steps)
-    slugs = ["".join(c if c.isalnum() or c in "-_" else "_" for c in step.name)[:60] for step in steps]
+    slugs = [_slug(step.name) for step in steps]
     taken = Counter(slugs)
     return tuple(f"{number}_{slug}" if taken[slug] > 1 else slug for number, slug in enumerate(slugs, start=1))
 
@@ -209,14 +222,34 @@ def _calls(steps: Iterable[FunctionStep]) -> list[FunctionCall]:
     return [call for step in steps for chain in step.branches().values() for call in chain]
 
 
-def _job_digest(job: PlateJob) -> str:
-    """Digest of everything but the images that decides what a well gives; not of where it is written."""
-    parts = [SIGNATURE_VERSION, job.plate_format.value, repr(job.pixel_size_um), repr(sorted(job.named)), *job.folders]
+def _basis_of(job: PlateJob, file: PipelineFile | None) -> PipelineBasis:
+    """Everything but the images that decides what a well gives; not where it is written."""
+    functions = [call.function for call in _calls(job.steps)]
+    modules = dict.fromkeys(module for function in functions if (module := _module_of(function)))
+    files = dict.fromkeys(known for known in (file, *map(file_of_function, functions)) if known is not None)
+    basis = pipeline_basis(files, modules)
+    basis["engine"] = SIGNATURE_VERSION
+    basis["plate format"] = job.plate_format.value
+    basis["pixel size"] = repr(job.pixel_size_um)
+    basis["components of the plate"] = ", ".join(sorted(job.named))
+    basis["steps"] = digest([*job.folders, *(_stable_text(dataclasses.replace(s, stream=False)) for s in job.steps)])
+    basis["image format"] = job.image_format.value
     if job.image_format is not ImageFormat.TIFF:
-        parts += [job.image_format.value, repr(job.channel_names)]
-    steps = [_stable_text(dataclasses.replace(step, stream=False)) for step in job.steps]
-    files = [f"{name} {stat.st_size} {stat.st_mtime_ns}" for call in _calls(job.steps) for name, stat in files_of(call)]
-    return _digest([*parts, *steps, *files])
+        basis["channel names"] = repr(job.channel_names)
+    for call in _calls(job.steps):
+        for name, stat in files_of(call):
+            basis[f"file of {call.name}({name})"] = f"{stat.st_size} {stat.st_mtime_ns}"
+    return basis
+
+
+def _module_of(function: StepFunction) -> str:
+    """The module whose text decides what a function does; empty for one of the pipeline file itself."""
+    return "" if file_of_function(function) else getattr(function, "__module__", None) or ""
+
+
+def _slug(text: str) -> str:
+    """A text as a part of a file name."""
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)[:60] or "pipeline"
 
 
 def _stable_text(value: object) -> str:
@@ -238,14 +271,17 @@ def _stable_text(value: object) -> str:
 
 
 def _function_text(function: StepFunction) -> str:
-    file = file_of_function(function)
+    """Its name, and its code where the text that it is from does not count elsewhere."""
     name = getattr(function, "__qualname__", repr(function))
-    return f"{_digest([file.text])}:{name}" if file else f"{getattr(function, '__module__', '')}:{name}"
+    if file_of_function(function):
+        return f"pipeline:{name}"
+    module, code = getattr(function, "__module__", ""), getattr(function, "__code__", None)
+    if isinstance(code, CodeType) and (module == "__main__" or "<" in name):
+        cells = [_stable_text(cell.cell_contents) for cell in function.__closure__ or ()]
+        return f"{module}:{name} {_code_text(code)} {' '.join(cells)}"
+    return f"{module}:{name}"
 
 
-def _digest(parts: Iterable[str]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part.encode())
-        digest.update(b"\0")
-    return digest.hexdigest()
+def _code_text(code: CodeType) -> str:
+    constants = [_code_text(value) if isinstance(value, CodeType) else repr(value) for value in code.co_consts]
+    return digest([code.co_code.hex(), *constants, *code.co_names])

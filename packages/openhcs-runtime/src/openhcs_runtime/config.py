@@ -107,8 +107,10 @@ class ImageFormat(StrEnum):
 class PipelineConfig:
     """Settings that belong to the pipeline.
 
-    output_dir: where results go; None is the folder `<plate>_results` beside the plate. An existing folder is used
-        again: each file is replaced when its successor is complete.
+    output_dir: the folder for the results of a run; one that holds results already is refused, unless the run is told
+        to replace it. None: each run gets a folder of its own, in `results_dir`.
+    results_dir: the folder in which each run gets one of its own, called `<date>_<time>_<pipeline>`. None is
+        `<plate>_results` next to the plate.
     wells: only these wells; None is all of them.
     allow_gaps: work with what is there when images of a well are missing, instead of failing that well.
     parquet: write the tables as Parquet, too; needs the extra `parquet`. Without it only the CSV tables are written,
@@ -119,6 +121,7 @@ class PipelineConfig:
     """
 
     output_dir: str | None = None
+    results_dir: str | None = None
     wells: tuple[str, ...] | None = None
     allow_gaps: bool = False
     parquet: bool = False
@@ -126,8 +129,11 @@ class PipelineConfig:
     pattern: str | None = None
 
     def __post_init__(self) -> None:
-        if self.output_dir is not None:
-            object.__setattr__(self, "output_dir", os.fspath(self.output_dir))
+        for name in ("output_dir", "results_dir"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, os.fspath(getattr(self, name)))
+        if self.output_dir is not None and self.results_dir is not None:
+            raise PipelineError("PipelineConfig: give output_dir or results_dir, not both")
         try:
             object.__setattr__(self, "image_format", choose(ImageFormat, self.image_format, "image_format"))
         except ValueError as error:

@@ -6,34 +6,28 @@ import logging
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from openhcs_runtime.compiler import compile_plate, default_output_dir
-from openhcs_runtime.components import well_position
+from openhcs_runtime.compiler import compile_plate
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import CompileError, LifecycleError, OpenHCSError, OutputError
 from openhcs_runtime.executors import WellExecutor, make_executor, warm_up_for
-from openhcs_runtime.outputs.atomic import check_folder, remove_leftovers
-from openhcs_runtime.outputs.plate import finish_images, write_tables
-from openhcs_runtime.outputs.provenance import Provenance
-from openhcs_runtime.outputs.resume import finished_wells
+from openhcs_runtime.outputs.atomic import check_folder
+from openhcs_runtime.outputs.runs import results_root
 from openhcs_runtime.pipeline.neighbours import importable
 from openhcs_runtime.pipeline.source import Pipeline, as_steps
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.plan import CompiledPlate
+from openhcs_runtime.plate_run import PlateRun, RunChoice
 from openhcs_runtime.plates import Plate, open_plate
 from openhcs_runtime.printing import PRINTED
-from openhcs_runtime.progress import WellProgress, report_plate
-from openhcs_runtime.results import PlateResult, overall_status
-from openhcs_runtime.viewing.tally import ViewTally
+from openhcs_runtime.progress import report_plate
+from openhcs_runtime.results import PlateResult
 from zmqruntime.execution import Task, current_task, local_task
 from zmqruntime.messages import LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
-
-_KEPT = "done by an earlier run"
 
 ProgressCallback = Callable[[str, str, str, dict[str, Any]], None]
 """`(axis_id, step, status, metadata)`: well ("" for the plate), step name, progress status, the whole update as a
@@ -117,17 +111,25 @@ class PipelineOrchestrator:
         Raises CompileError with all problems; OutputError, or DiskFullError, when the output folder is the only one.
         """
         self._require("compile", OrchestratorState.INITIALIZED, OrchestratorState.COMPILED)
-        with self._in_task() as task, _reported(task, ProgressPhase.COMPILE):
-            compiled = self._compiled = self._compile(self._output_dir())
+        with self._in_task() as task, _reported(task, ProgressPhase.COMPILE), importable(self._modules_dir):
+            compiled = self._compiled = self._compile()
         self._state = OrchestratorState.COMPILED
         return compiled
 
-    def execute(self, *, resume: bool = False) -> PlateResult:
+    def execute(self, choice: RunChoice | None = None, *, resume: bool = False) -> PlateResult:
         """Work on all wells and say how each ended. A failed well stops no other.
 
-        resume: leave alone the wells that an earlier run into the same folder has finished, if they were made from
-        the same images by the same pipeline and settings.
-        Raises WorkerError when no worker process can be started.
+        The run gets a folder of its own (see `openhcs_runtime.outputs.runs`), unless `PipelineConfig.output_dir` names
+        one. Wells that an earlier run of the plate has made from the same images, by the same pipeline, with the same
+        settings and versions, are taken over from there.
+
+        Args:
+            choice: how it begins [default: a new run that takes over what is the same].
+            resume: short for `RunChoice(resume=True)`.
+
+        Raises:
+            OutputError: the named folder holds results already; what is to be resumed was made by something else.
+            WorkerError: no worker process can be started.
         """
         self._require("execute", OrchestratorState.COMPILED)
         compiled = self._compiled
@@ -135,17 +137,17 @@ class PipelineOrchestrator:
         self._state = OrchestratorState.EXECUTING
         try:
             with self._in_task() as task, importable(self._modules_dir):
-                return self._execute(task, compiled, resume=resume)
+                return self._execute(task, compiled, choice or RunChoice(resume=resume))
         finally:
             with self._lock:
                 self._task = None
                 self._state = OrchestratorState.COMPILED
 
-    def run(self, *, resume: bool = False) -> PlateResult:
+    def run(self, choice: RunChoice | None = None, *, resume: bool = False) -> PlateResult:
         """`initialize`, `compile` and `execute`."""
         self.initialize()
         self.compile()
-        return self.execute(resume=resume)
+        return self.execute(choice, resume=resume)
 
     def cancel(self, axis_id: str | None = None) -> None:
         """Let the run, or one well, stop at its next pattern group; from any thread.
@@ -180,7 +182,9 @@ class PipelineOrchestrator:
     ) -> None:
         self.close()
 
-    def _compile(self, output_dir: Path) -> CompiledPlate:
+    def _compile(self) -> CompiledPlate:
+        named = self.pipeline_config.output_dir
+        output_dir = _absolute(named) if named else self._results_root()
         unwritable: OutputError | None = None
         try:
             if not output_dir.is_relative_to(self.plate.path):
@@ -190,53 +194,28 @@ class PipelineOrchestrator:
         known = [str(unwritable)] if unwritable else []
         try:
             return compile_plate(
-                self.plate, self.steps, self.global_config, self.pipeline_config, output_dir, known, self._modules_dir
+                self.plate,
+                self.steps,
+                self.global_config,
+                self.pipeline_config,
+                output_dir,
+                known,
+                self._pipeline.file,
+                gets_own_folder=not named,
             )
         except CompileError as error:
             if unwritable is not None and list(error.problems) == known:
                 raise unwritable from None
             raise
 
-    def _execute(self, task: Task, compiled: CompiledPlate, *, resume: bool) -> PlateResult:
-        started = time.monotonic()
+    def _execute(self, task: Task, compiled: CompiledPlate, choice: RunChoice) -> PlateResult:
         with self._lock:
             self._task = task
             requests = list(self._cancel_requests)
         for axis_id in requests:
             task.request_cancel(axis_id)
-        output_dir = Path(compiled.job.output_dir)
-        remove_leftovers(output_dir)
-        provenance = Provenance.begin(self._pipeline, compiled, self.global_config, self.pipeline_config)
-        _write_provenance(task, provenance, output_dir)
-        ended = finished_wells(output_dir, compiled.wells) if resume else {}
-        for well in ended:
-            WellProgress(task, well, [step.name for step in compiled.job.steps]).axis_completed(_KEPT)
-        tally = ViewTally(task)
-        waiting = [plan for plan in compiled.wells if plan.well not in ended]
-        if waiting:
-            executor = self._executor_for(compiled)
-            ended |= {result.well: result for result in executor.run(task, compiled.job, waiting, tally.take)}
-        wells = tuple(ended[well] for well in sorted(ended, key=well_position))
-        tables, failure = {}, ""
-        try:
-            tables = write_tables(output_dir, compiled.job, wells)
-            finish_images(compiled.job)
-        except OutputError as error:
-            failure = str(error)
-        result = PlateResult(
-            status=overall_status(wells, cancelled=task.cancelled, error=failure),
-            plate_path=compiled.plate_path,
-            output_dir=compiled.job.output_dir,
-            signature=compiled.signature,
-            wells=wells,
-            measurements=tables.get("measurements", ""),
-            objects=tables.get("objects", ""),
-            error=failure,
-            elapsed_s=time.monotonic() - started,
-            viewed=tally.end(),
-        )
-        _write_provenance(task, provenance.ended(result), output_dir)
-        return result
+        run = PlateRun(task, compiled, self._pipeline, self.global_config, self.pipeline_config, choice)
+        return run.run(lambda: self._executor_for(compiled))
 
     def _executor_for(self, compiled: CompiledPlate) -> WellExecutor:
         wanted = (compiled.mode, compiled.workers, self.global_config.dask)
@@ -247,9 +226,9 @@ class PipelineOrchestrator:
             self._executor = (wanted, make_executor(*wanted))
         return self._executor[1]
 
-    def _output_dir(self) -> Path:
-        given = self.pipeline_config.output_dir
-        return Path(given).expanduser().resolve() if given else default_output_dir(self.plate.path)
+    def _results_root(self) -> Path:
+        given = self.pipeline_config.results_dir
+        return _absolute(given) if given else results_root(self.plate.path)
 
     def _require(self, call: str, *states: OrchestratorState) -> None:
         if self._state not in states:
@@ -266,6 +245,10 @@ class PipelineOrchestrator:
         relay = _Relay(outer if outer.execution_id else None, self._callback)
         with local_task(relay.on_event, plate_id=str(self.plate_path)) as task, outer.on_cancel(task.request_cancel):
             yield task
+
+
+def _absolute(path: str) -> Path:
+    return Path(path).expanduser().resolve()
 
 
 class _Relay:
@@ -294,14 +277,6 @@ class _Relay:
             print(line.text, file=getattr(sys, line.logger))
         else:
             logging.getLogger(line.logger).log(logging.getLevelNamesMapping()[line.level.name], line.text)
-
-
-def _write_provenance(task: Task, provenance: Provenance, output_dir: Path) -> None:
-    """A disk that does not take it costs the document, not the wells."""
-    try:
-        provenance.write(output_dir)
-    except OutputError as error:
-        task.log.warning("how these results came about can't be written: %s", error)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.config import ExecutionMode, ImageFormat
+from openhcs_runtime.pipeline.local_imports import LocalModule
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.plates.base import ImageRef, PlateFormat
 from openhcs_runtime.viewing.target import ViewTarget
@@ -53,6 +54,9 @@ class PlateJob:
 class CompiledPlate:
     """A pipeline made ready for a plate; `signature` is over all of it.
 
+    basis: what the values depend on besides the images, by name. modules: the local modules that the pipeline imports.
+    results_root: the folder in which the run gets one of its own, called by the time and `run_name`; empty when the
+    folder itself was named, which then is `job.output_dir`.
     memory_per_well_bytes: how much the work on one well takes at most, as `openhcs_runtime.memory` estimates it; 0
     where that is not known.
     """
@@ -63,4 +67,8 @@ class CompiledPlate:
     mode: ExecutionMode
     workers: int
     signature: str
+    basis: Mapping[str, str]
+    modules: tuple[LocalModule, ...] = ()
+    results_root: str = ""
+    run_name: str = "pipeline"
     memory_per_well_bytes: int = 0

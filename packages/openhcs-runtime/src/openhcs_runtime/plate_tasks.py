@@ -55,12 +55,15 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The payload of a submission: run this pipeline over that plate.
 
     ``source`` is the text of a pipeline file and ``source_name`` what error messages call it. A whole configuration
-    given here takes the place of the pipeline's own; ``num_workers``, ``dask``, ``view``, ``output_dir`` and
-    ``pattern`` override one setting of whichever holds. Relative paths are relative to ``base_dir``. ``source_dir`` is
-    the folder of the pipeline file, from which it may import modules; empty when there is no file.
+    given here takes the place of the pipeline's own; ``num_workers``, ``dask``, ``view``, ``output_dir``,
+    ``results_dir`` and ``pattern`` override one setting of whichever holds. Relative paths are relative to
+    ``base_dir``. ``source_dir`` is the folder of the pipeline file, from which it may import modules; empty when there
+    is no file.
 
-    ``action``: run it, or only see whether it could be run. ``resume``: keep the wells that an earlier run into the
-    same folder has finished. ``expected_signature``: refuse to run when images, pipeline or settings are no longer
+    ``action``: run it, or only see whether it could be run. ``resume``: go on in the folder of the execution
+    ``resume_of``, or of the newest run of the same kind, and keep the wells that it has finished. ``fresh``: take over
+    no wells from earlier runs. ``replace``: an output folder that holds results may be replaced once the new ones are
+    complete. ``expected_signature``: refuse to run when images, pipeline or settings are no longer
     those that ``compile_artifact_id`` was compiled from.
     """
 
@@ -73,11 +76,15 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     num_workers: int | Literal["auto"] | None = None
     dask: str | None = None
     output_dir: str | None = None
+    results_dir: str | None = None
     base_dir: str = ""
     pattern: str | None = None
     view: str | None = None
     action: TaskAction = TaskAction.RUN
     resume: bool = False
+    resume_of: str = ""
+    fresh: bool = False
+    replace: bool = False
     compile_artifact_id: str = ""
     expected_signature: str = ""
 
@@ -87,6 +94,7 @@ class CompileReport(msgspec.Struct, frozen=True, kw_only=True):
 
     ``compile_artifact_id`` is the id of that execution; runs are submitted by it. ``wells`` are those that would be
     worked on, ``incomplete_wells`` those of them that lack images, ``warnings`` what is odd about the plate;
+    ``gets_own_folder`` says that a run gets a new folder in ``output_dir``;
     ``memory_per_well_bytes`` is the most that the work on a well takes, 0 where that is not known.
     """
 
@@ -95,6 +103,7 @@ class CompileReport(msgspec.Struct, frozen=True, kw_only=True):
     plate_path: str
     output_dir: str
     wells: tuple[str, ...]
+    gets_own_folder: bool = False
     incomplete_wells: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
     workers: int = 1

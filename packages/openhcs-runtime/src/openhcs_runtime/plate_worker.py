@@ -18,9 +18,11 @@ from openhcs_runtime.exceptions import (
 )
 from openhcs_runtime.executors import warm_up
 from openhcs_runtime.orchestrator import PipelineOrchestrator
+from openhcs_runtime.outputs.run_folder import check_named_folder
 from openhcs_runtime.pipeline.neighbours import borrowed
 from openhcs_runtime.pipeline.source import load_pipeline
 from openhcs_runtime.plan import CompiledPlate
+from openhcs_runtime.plate_run import RunChoice
 from openhcs_runtime.plate_tasks import CompileReport, PlateTask, Refusal, RefusalKind, TaskAction
 from openhcs_runtime.plates import Plate
 from openhcs_runtime.results import PlateResult, ResultStatus, WellResult
@@ -96,9 +98,7 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
     if task.view is not None:
         global_config = dataclasses.replace(global_config, view=task.view)
     pipeline_config = task.pipeline_config or pipeline.pipeline_config or PipelineConfig()
-    output_dir = task.output_dir or pipeline_config.output_dir
-    if output_dir is not None:
-        pipeline_config = dataclasses.replace(pipeline_config, output_dir=_absolute(output_dir, task.base_dir))
+    pipeline_config = _with_folders(pipeline_config, task)
     if task.pattern is not None:
         pipeline_config = dataclasses.replace(pipeline_config, pattern=task.pattern)
     plate_path = _absolute(task.plate_path, task.base_dir)
@@ -108,6 +108,8 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
         current.check_cancelled()
         compiled = orchestrator.compile()
         if task.action is TaskAction.COMPILE:
+            if not compiled.results_root:
+                check_named_folder(Path(compiled.job.output_dir), replace=task.replace)
             return _report(current.execution_id, orchestrator.plate, compiled)
         if task.expected_signature and task.expected_signature != compiled.signature:
             raise _ChangedError(
@@ -116,7 +118,21 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
         _announce_wells(current, compiled)
         was_begun = _BEGUN in current.checkpoints()
         current.checkpoint(_BEGUN, True)
-        return orchestrator.execute(resume=task.resume or was_begun)
+        resume_of = current.execution_id if was_begun else task.resume_of
+        choice = RunChoice(task.resume or was_begun, resume_of, fresh=task.fresh, replace=task.replace)
+        return orchestrator.execute(choice)
+
+
+def _with_folders(config: PipelineConfig, task: PlateTask) -> PipelineConfig:
+    """The settings with the folders that hold, absolute: what the task says goes before what the pipeline says."""
+    output_dir, results_dir = config.output_dir, config.results_dir
+    if task.output_dir or task.results_dir:
+        output_dir, results_dir = task.output_dir, task.results_dir
+    return dataclasses.replace(
+        config,
+        output_dir=_absolute(output_dir, task.base_dir) if output_dir else None,
+        results_dir=_absolute(results_dir, task.base_dir) if results_dir else None,
+    )
 
 
 def _report(execution_id: str, plate: Plate, compiled: CompiledPlate) -> CompileReport:
@@ -125,6 +141,7 @@ def _report(execution_id: str, plate: Plate, compiled: CompiledPlate) -> Compile
         signature=compiled.signature,
         plate_path=compiled.plate_path,
         output_dir=compiled.job.output_dir,
+        gets_own_folder=bool(compiled.results_root),
         wells=tuple(plan.well for plan in compiled.wells),
         incomplete_wells=tuple(plan.well for plan in compiled.wells if plan.missing),
         steps=tuple(step.name for step in compiled.job.steps),

@@ -26,7 +26,8 @@ class WellResult:
         (both may be empty). traceback: only for what a pipeline function raised.
     outputs: how many files were written. counts: the sum of each `..._count` column of its measurements.
     elapsed_s: seconds. peak_memory_bytes: the most memory that its process held meanwhile; None where it shares a
-    process with others. reused: it was done by an earlier run, whose results are kept.
+    process with others. reused: it was done before this run began, and its results are kept. taken_from: the folder of
+    the earlier run whose files were taken over; empty for this run's own.
     """
 
     well: str
@@ -40,6 +41,7 @@ class WellResult:
     elapsed_s: float = 0.0
     peak_memory_bytes: int | None = None
     reused: bool = False
+    taken_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)

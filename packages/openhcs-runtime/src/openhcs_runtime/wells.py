@@ -15,7 +15,14 @@ from openhcs_runtime.outputs.atomic import sync_files
 from openhcs_runtime.outputs.images import image_name, write_labels, write_plane
 from openhcs_runtime.outputs.rois import write_rois
 from openhcs_runtime.outputs.tables import ImageObjects, write_objects
-from openhcs_runtime.outputs.wells import WellPart, discard_part, measured_image, objects_path, write_part
+from openhcs_runtime.outputs.wells import (
+    WellPart,
+    describe_files,
+    discard_part,
+    measured_image,
+    objects_path,
+    write_part,
+)
 from openhcs_runtime.pipeline.calls import GroupResult, Known, Measured, call_chain, stacked
 from openhcs_runtime.pipeline.declare import InputKind, traits_of
 from openhcs_runtime.pipeline.patterns import PatternGroup, group_images
@@ -187,8 +194,8 @@ class _WellRun:
         # Loads zarr, which takes most of a second.
         from openhcs_runtime.outputs.zarr_plates import write_zarr_well  # noqa: PLC0415
 
-        mark = write_zarr_well(self._job, self._plan, index, made.images, made.labels)
-        self._files[mark.relative_to(self._output).as_posix()] = None
+        for path in write_zarr_well(self._job, self._plan, index, made.images, made.labels):
+            self._files[path.relative_to(self._output).as_posix()] = None
 
     def _write(self, result: GroupResult, folder: str, *, images: bool) -> None:
         size = self._job.pixel_size_um
@@ -230,16 +237,16 @@ class _WellRun:
             write_objects(
                 path, [(key, table) for key, objects in sorted(self._objects.items()) for table in objects.tables]
             )
+        sync_files(self._output / name for name in self._files)
         part = WellPart(
             well=self._plan.well,
             signature=self._plan.signature,
-            files=list(self._files),
+            files=describe_files(self._output, self._files),
             objects=objects,
             measured=[measured_image(key, values) for key, values in sorted(self._measured.items())],
             elapsed_s=time.monotonic() - started,
             peak_memory_bytes=self._meter.end().peak_memory_bytes if self._meter else None,
         )
-        sync_files(self._output / name for name in self._files)
         write_part(self._output, part)
         return part
 

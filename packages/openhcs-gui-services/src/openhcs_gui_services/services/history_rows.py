@@ -89,14 +89,22 @@ class ServerHistory:
         return [history_row(snapshot) for snapshot in await self._client.history(limit, before)]
 
     async def run_again(self, execution_id: str) -> str:
-        """See :class:`HistorySource`. All is done anew, into the same folder; a task of another kind as it was."""
+        """See :class:`HistorySource`. All wells are worked on again, into a new folder; a task of another kind as it
+        was."""
         request = await self._client.submission_of(execution_id)
         try:
-            task = msgspec.structs.replace(msgspec.convert(request.payload, PlateTask), resume=False)
-            payload = msgspec.to_builtins(task)
+            payload = msgspec.to_builtins(_again(msgspec.convert(request.payload, PlateTask)))
         except msgspec.ValidationError:
             payload = request.payload
         return await self._client.submit(payload, plate_id=request.plate_id, resumable=request.resumable)
+
+
+def _again(task: PlateTask) -> PlateTask:
+    """The same for a run of its own: a folder that was named has results by now, so the new one is next to it."""
+    beside = str(Path(task.output_dir).parent) if task.output_dir else task.results_dir
+    return msgspec.structs.replace(
+        task, resume=False, resume_of="", replace=False, fresh=True, output_dir=None, results_dir=beside
+    )
 
 
 def history_row(snapshot: ExecutionSnapshot) -> HistoryRow:

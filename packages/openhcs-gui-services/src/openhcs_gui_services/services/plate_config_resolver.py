@@ -19,7 +19,8 @@ class RunSettings:
         num_workers: wells at the same time; "auto" lets cores and memory decide.
         view: the viewer that shows images as they appear; see ``openhcs_runtime.config.GlobalConfig``.
         dask: the address of a scheduler, or "local".
-        output_dir: the results folder of a plate. Of a window it is the folder in which each plate gets its own.
+        output_dir: the folder in which each run of a plate gets one of its own. Of a window it is the folder in which
+            each plate gets such a folder.
         global_config: takes the place of the whole of the pipeline's; what is named above goes before it.
         pattern: how the plate's file names are to be read; see ``openhcs_runtime.plates.open_plate``.
     """
@@ -60,7 +61,7 @@ def plate_task(path: str, pipeline: str, settings: RunSettings, pipeline_file: s
         num_workers=settings.num_workers,
         dask=settings.dask,
         view=settings.view,
-        output_dir=settings.output_dir,
+        results_dir=settings.output_dir,
         pattern=settings.pattern,
         base_dir=os.getcwd(),
     )

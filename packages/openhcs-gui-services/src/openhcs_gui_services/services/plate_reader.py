@@ -1,8 +1,29 @@
-"""Reads what a plate's folder holds, beside the event loop."""
+"""Reads what a plate's folder holds, and the runs of it that are on disk, off the event loop."""
 
 import asyncio
+from pathlib import Path
 
-__all__ = ["read_wells"]
+from openhcs_runtime.outputs.runs import RunSummary, list_runs, newest_of, results_root
+
+__all__ = ["read_results", "read_wells"]
+
+
+async def read_results(path: str, results_dir: str | None = None) -> RunSummary | None:
+    """The results of a plate on disk: the newest complete run, else the newest with finished wells; None for none.
+
+    Args:
+        path: the folder of the plate.
+        results_dir: the folder of its runs [default: ``<plate>_results`` next to the plate].
+
+    Raises:
+        OutputError: that folder cannot be listed.
+    """
+    root = Path(results_dir) if results_dir else results_root(Path(path))
+    return await asyncio.to_thread(_newest, root)
+
+
+def _newest(root: Path) -> RunSummary | None:
+    return newest_of(list_runs(root)) if root.is_dir() else None
 
 
 async def read_wells(path: str, pattern: str | None = None) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from openhcs_gui_services.services.plate_presenter import PlateSnapshot, PlateSt
 from openhcs_gui_services.services.plates import PlateRow, WellRow
 from openhcs_gui_services.services.well_projection import WellProjection
 from openhcs_gui_services.services.window_memory import CompiledArtifact, RememberedPlate
+from openhcs_runtime.outputs.runs import RunSummary
 from openhcs_runtime.plate_tasks import CompileReport, RefusalKind
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
@@ -65,6 +66,8 @@ class PlateRecord:
         """Of the compilation that is under way."""
         self.artifact: CompiledArtifact | None = None
         self.output: str | None = None
+        self.on_disk: RunSummary | None = None
+        """The newest results of the plate on disk, of whichever run."""
         self.well_count: int | None = None
         self.wells = WellProjection()
         self.stop = StopWish.NONE
@@ -118,6 +121,7 @@ class PlateRecord:
             execution_id=self.execution_id,
             artifact_id=self.artifact.artifact_id if self.artifact else None,
             output=self.output,
+            on_disk=self.on_disk,
             well_count=self.well_count,
             pipeline=self.pipeline,
         )
@@ -189,7 +193,7 @@ class PlateRecord:
         """It can be run. What it is going to do next, its owner says."""
         self.compile_id = None
         self.artifact = CompiledArtifact(artifact_id=report.compile_artifact_id, signature=report.signature)
-        self.output = report.output_dir
+        self.output = self.output or report.output_dir
         self.well_count = len(report.wells)
         return self.wells.reset(report.wells)
 

@@ -4,6 +4,7 @@ import enum
 from dataclasses import dataclass
 
 from openhcs_gui_services.services.plate_presenter import PlateSnapshot
+from openhcs_runtime.outputs.runs import RunSummary
 from zmqruntime.messages import LogLine
 
 __all__ = [
@@ -67,7 +68,10 @@ class PlateRow:
     artifact_id: str | None = None
     """Of the compiled pipeline, as long as the server still has it and nothing has changed since."""
     output: str | None = None
-    """The folder with the results, once an execution has said it."""
+    """The folder with the results of the latest run of this window, once its execution has said it."""
+    on_disk: RunSummary | None = None
+    """The newest results on disk, of whichever run: a fact of its own, which a run that is checked, stopped or fails
+    does not change."""
     well_count: int | None = None
     """None until the plate has been read."""
     pipeline: str = ""

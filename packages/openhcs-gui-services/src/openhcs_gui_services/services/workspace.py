@@ -20,7 +20,7 @@ from openhcs_gui_services.services.earlier_runs import find_earlier_runs
 from openhcs_gui_services.services.plate_book import PlateBook
 from openhcs_gui_services.services.plate_config_resolver import RunSettings, plate_task, resolve_run_settings
 from openhcs_gui_services.services.plate_presenter import PlateState
-from openhcs_gui_services.services.plate_reader import read_wells
+from openhcs_gui_services.services.plate_reader import read_results, read_wells
 from openhcs_gui_services.services.plate_record import PlateRecord, StopWish, plate_path
 from openhcs_gui_services.services.plates import (
     PlateRow,
@@ -122,9 +122,14 @@ class PlateWorkspace:
     # --- plates ------------------------------------------------------------------------------------------------------
 
     async def add(self, paths: Iterable[str | os.PathLike[str]]) -> None:
-        """Show these folders as plates; those that are there already stay as they are. Nothing is read."""
+        """Show these folders as plates; those that are there already stay as they are.
+
+        Of the plates nothing is read; what results they have on disk is looked up in the background.
+        """
         absolute = dict.fromkeys(map(plate_path, paths))
-        self._book.add([PlateRecord(path, self.default_pipeline) for path in absolute if path not in self._book])
+        records = [PlateRecord(path, self.default_pipeline) for path in absolute if path not in self._book]
+        self._book.add(records)
+        self._in_background(self._read_all_results(records))
 
     async def remove(self, paths: Iterable[str]) -> None:
         """Show these plates no more. Nothing on disk is touched; one that is at work stays until it was stopped."""
@@ -190,7 +195,7 @@ class PlateWorkspace:
         self._server.begin_work()
         jobs = [CompileJob(each.path, self._task(each)) for each in records if each.artifact is None]
         ready = [RunJob(each.path, self._compiled(each)) for each in records if each.artifact is not None]
-        await self._finish(self._batches.run(jobs, ready))
+        await self._finish(self._then_read_results(self._batches.run(jobs, ready), records))
 
     async def resume(self, paths: Iterable[str]) -> None:
         """Do what the latest runs of these plates have left undone: wells that are complete are kept.
@@ -200,7 +205,7 @@ class PlateWorkspace:
         records = self._with_pipeline(self._free(paths))
         reset_progress_for_batch(self._book, records, resume=True)
         self._server.begin_work()
-        await self._finish(self._resume(records))
+        await self._finish(self._then_read_results(self._resume(records), records))
 
     async def stop(self, graceful: bool = True, paths: Iterable[str] | None = None) -> None:
         """Stop what this window has under way: all of it, or these plates. Returns when the server has been told.
@@ -262,7 +267,9 @@ class PlateWorkspace:
         When the server can't be asked, that is done as soon as the window is connected to it.
         """
         try:
-            self._book.add([PlateRecord.of(plate) for plate in await self._book.take_left_over()])
+            records = [PlateRecord.of(plate) for plate in await self._book.take_left_over()]
+            self._book.add(records)
+            self._in_background(self._read_all_results(records))
         except OSError as error:
             self._book.events.say(f"the plates of the last window can't be read: {error}", is_error=True)
         if any(record.is_run_unknown for record in self._book.records()):
@@ -344,6 +351,7 @@ class PlateWorkspace:
 
     async def _read_one(self, record: PlateRecord) -> None:
         settings = resolve_run_settings(record.path, self._settings, record.settings)
+        await self._read_results(record)
         try:
             wells = () if record.stop else await read_wells(record.path, settings.pattern)
         except OpenHCSError as error:
@@ -356,6 +364,25 @@ class PlateWorkspace:
             self._book.change(record, changed)
         self._book.flush()
         self._book.save_soon()
+
+    async def _read_results(self, record: PlateRecord) -> None:
+        """What is on disk of the plate, whatever its latest run here has come to."""
+        settings = resolve_run_settings(record.path, self._settings, record.settings)
+        try:
+            record.on_disk = await read_results(record.path, settings.output_dir)
+        except OpenHCSError as error:
+            self._book.events.say(str(error), is_error=True)
+        self._book.change(record)
+
+    async def _read_all_results(self, records: Sequence[PlateRecord]) -> None:
+        for record in records:
+            await self._read_results(record)
+
+    async def _then_read_results(self, work: Coroutine[Any, Any, None], records: Sequence[PlateRecord]) -> None:
+        try:
+            await work
+        finally:
+            await self._read_all_results(records)
 
     async def _compile(self, jobs: Sequence[CompileJob]) -> None:
         await self._batches.compile(jobs)
@@ -371,7 +398,7 @@ class PlateWorkspace:
             if task is None:
                 fresh.append(CompileJob(record.path, msgspec.structs.replace(self._task(record), resume=True)))
             else:
-                ready.append(RunJob(record.path, _rest_of(task)))
+                ready.append(RunJob(record.path, _rest_of(task, record.execution_id or "")))
         await self._batches.run(fresh, ready)
 
     async def _finish(self, work: Coroutine[Any, Any, None]) -> None:
@@ -385,8 +412,13 @@ class PlateWorkspace:
         return task
 
 
-def _rest_of(task: PlateTask) -> PlateTask:
+def _rest_of(task: PlateTask, execution_id: str) -> PlateTask:
     """What a run has left undone. Images may have been mended since: each well is judged alone, none by a signature."""
     return msgspec.structs.replace(
-        task, resume=True, action=TaskAction.RUN, compile_artifact_id="", expected_signature=""
+        task,
+        resume=True,
+        resume_of=execution_id,
+        action=TaskAction.RUN,
+        compile_artifact_id="",
+        expected_signature="",
     )

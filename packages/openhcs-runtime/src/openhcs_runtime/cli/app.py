@@ -13,12 +13,15 @@ from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, inte
 from openhcs_runtime.cli.interrupts import Interrupts
 from openhcs_runtime.cli.options import (
     DaskCluster,
+    Fresh,
     Host,
     ImagePattern,
     Json,
     OutputFolder,
     PipelineFile,
     Port,
+    Replace,
+    ResultsFolder,
     View,
     ViewComponents,
     Workers,
@@ -27,6 +30,7 @@ from openhcs_runtime.cli.options import (
     whole_number,
 )
 from openhcs_runtime.cli.output import Output
+from openhcs_runtime.cli.results import Results
 
 __all__ = ["app", "main"]
 
@@ -187,6 +191,9 @@ def run(
     ] = None,
     pipeline: PipelineFile = None,
     output: OutputFolder = None,
+    results_dir: ResultsFolder = None,
+    replace: Replace = False,
+    fresh: Fresh = False,
     workers: Workers = None,
     dask: DaskCluster = None,
     pattern: ImagePattern = None,
@@ -201,8 +208,12 @@ def run(
 ) -> int:
     """Run a pipeline over a plate and watch it, one bar per well.
 
-    A background server does the work; it is started when none runs, and stays for the next run. Closing the terminal
-    does not end the run. Ctrl-C cancels it and keeps the wells that are done.
+    A background server does the work; it is started when none is running, and stays for the next run. Closing the
+    terminal does not end the run. Ctrl-C cancels it and keeps the wells that are done.
+
+    Each run has a folder of its own, PLATE_results/DATE_TIME_PIPELINE, so no run overwrites another. Wells that an
+    earlier run made from the same images, pipeline, settings and versions are taken over instead of computed again;
+    'openhcs-runtime results PLATE' lists the runs.
 
     \b
       openhcs-runtime run demo
@@ -227,16 +238,34 @@ def run(
     """
     place = commands.Place(port, host)
     if compiled is not None:
-        if plate or pipeline or output or workers or dask or pattern or view:
+        if plate or pipeline or output or results_dir or replace or fresh or workers or dask or pattern or view:
             raise typer.BadParameter("--compiled names all there is to run: leave out PLATE and the other options")
         return commands.run_compiled(place, compiled, as_json=as_json)
     if plate is None:
         raise typer.BadParameter("name the folder of a plate, or --compiled ID")
     if view_components and not view:
         raise typer.BadParameter("--view-components needs a viewer: add --view napari or --view fiji")
-    components = read_components(view_components)
-    options = commands.RunOptions(plate, pipeline, output, workers, place, pattern, dask, view, components)
+    options = commands.RunOptions(
+        plate,
+        pipeline,
+        _folders(output, results_dir, replace=replace),
+        workers,
+        place,
+        pattern,
+        dask,
+        view,
+        read_components(view_components),
+        fresh=fresh,
+    )
     return commands.run_plate(options, as_json=as_json)
+
+
+def _folders(output: Path | None, results_dir: Path | None, *, replace: bool = False) -> commands.ResultFolders:
+    if output and results_dir:
+        raise typer.BadParameter("--output names the run's folder, --results-dir the one around it: give one of them")
+    if replace and not output:
+        raise typer.BadParameter("--replace replaces the results in --output DIR: name it, or leave out --replace")
+    return commands.ResultFolders(output, results_dir, replace)
 
 
 @app.command("compile")
@@ -244,6 +273,8 @@ def compile_(
     plate: Annotated[Path, typer.Argument(metavar="PLATE", help="The folder that holds the plate's images.")],
     pipeline: PipelineFile = None,
     output: OutputFolder = None,
+    results_dir: ResultsFolder = None,
+    replace: Replace = False,
     workers: Workers = None,
     dask: DaskCluster = None,
     pattern: ImagePattern = None,
@@ -259,7 +290,8 @@ def compile_(
       openhcs-runtime compile demo --pipeline segment.py
       openhcs-runtime run --compiled ID
     """
-    options = commands.RunOptions(plate, pipeline, output, workers, commands.Place(port, host), pattern, dask)
+    folders = _folders(output, results_dir, replace=replace)
+    options = commands.RunOptions(plate, pipeline, folders, workers, commands.Place(port, host), pattern, dask)
     return commands.compile_run(options, as_json=as_json)
 
 
@@ -272,8 +304,9 @@ def resume(
 ) -> int:
     """Finish a run: do the wells that failed, were cancelled, or were not reached.
 
-    Wells that are done are kept if images, pipeline and settings are still the same. A run whose server was killed
-    goes on by itself as soon as a server runs, which this command starts.
+    It goes on in the folder of that run, and keeps the wells that are done, unless their images have changed. A
+    pipeline, module, setting or library that has changed is not mixed with them: the command names it and stops. A run
+    whose server was killed goes on by itself as soon as a server is running, which this command starts.
 
     \b
       openhcs-runtime resume 4f2a91
@@ -283,9 +316,9 @@ def resume(
 
 @app.command("rerun")
 def rerun(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder that a run has written.")],
+    folder: Results,
     output: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the results go; FOLDER_rerun without it.")
+        Path | None, typer.Option(metavar="DIR", help="Folder for the results [default: a new one next to that run].")
     ] = None,
     port: Port = 7777,
     host: Host = None,
@@ -293,10 +326,11 @@ def rerun(
 ) -> int:
     """Repeat the run that has written a folder.
 
-    The same pipeline, settings and plate, from its provenance.json.
+    The same pipeline, settings and plate, from its provenance.json; no well is taken over.
 
     \b
-      openhcs-runtime rerun demo_results
+      openhcs-runtime rerun demo
+      openhcs-runtime rerun demo_results/2026-11-29_213000_segment
     """
     return commands.repeat_run(commands.Place(port, host), folder, output, as_json=as_json)
 

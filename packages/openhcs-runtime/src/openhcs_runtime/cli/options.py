@@ -14,12 +14,15 @@ from openhcs_runtime.viewing.target import ViewTarget
 
 __all__ = [
     "DaskCluster",
+    "Fresh",
     "Host",
     "ImagePattern",
     "Json",
     "OutputFolder",
     "PipelineFile",
     "Port",
+    "Replace",
+    "ResultsFolder",
     "View",
     "ViewComponents",
     "Workers",
@@ -104,7 +107,23 @@ PipelineFile = Annotated[
     Path | None, typer.Option(metavar="FILE.py", help="Pipeline file; without it nuclei in channel 1 are counted.")
 ]
 OutputFolder = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Where results go; PLATE_results beside the plate without it.")
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder for the results [default: a new one in PLATE_results next to the plate]."),
+]
+ResultsFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--results-dir",
+        metavar="DIR",
+        help="Folder in which the run gets one of its own [default: PLATE_results next to the plate].",
+    ),
+]
+Replace = Annotated[
+    bool,
+    typer.Option("--replace", help="With --output: replace the results in it when the new ones are complete."),
+]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Work on all wells, also on those that an earlier run made the same way.")
 ]
 Workers = Annotated[
     str | None,

@@ -13,7 +13,12 @@ from openhcs_runtime.viewing.target import ViewTarget
 
 __all__ = ["register"]
 
-Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="A folder that a run has written.")]
+Results = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RESULTS", help="The folder of a run; or PLATE_results or the plate, for the newest complete run."
+    ),
+]
 
 
 class DrawnStatistic(enum.StrEnum):
@@ -29,6 +34,20 @@ def register(app: typer.Typer) -> None:
     app.command("export-roi")(export_roi)
     app.command("heatmap")(heatmap)
     app.command("view")(view)
+    app.command("results")(list_results)
+
+
+def list_results(
+    plate: Annotated[Path, typer.Argument(metavar="PLATE", help="A plate, or a folder that holds runs.")],
+    as_json: Json = False,
+) -> int:
+    """List the runs of a plate: when, which pipeline, how many wells are done and failed.
+
+    \b
+      openhcs-runtime results demo
+      openhcs-runtime results demo_results --json
+    """
+    return commands.list_results(plate, as_json=as_json)
 
 
 class ViewedKind(enum.StrEnum):
@@ -64,8 +83,8 @@ def view(
     not there, and stays open.
 
     \b
-      openhcs-runtime view demo_results
-      openhcs-runtime view demo_results --view fiji --wells B06 --only labels
+      openhcs-runtime view demo
+      openhcs-runtime view demo --view fiji --wells B06 --only labels
     """
     try:
         target = str(ViewTarget.parse(viewer))
@@ -81,7 +100,7 @@ def export_roi(
     wells: Annotated[str | None, typer.Option(metavar="W,W", help="Only these wells, e.g. A01,B06.")] = None,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.zip|DIR", help="One file for all, or a folder; RESULTS/imagej without it."),
+        typer.Option(metavar="FILE.zip|DIR", help="One file, or a folder [default: RUN_imagej in the current one]."),
     ] = None,
     as_json: Json = False,
 ) -> int:
@@ -90,8 +109,8 @@ def export_roi(
     One .zip for each image, or one for all.
 
     \b
-      openhcs-runtime export-roi demo_results
-      openhcs-runtime export-roi demo_results --wells A01,B06 --output nuclei.zip
+      openhcs-runtime export-roi demo
+      openhcs-runtime export-roi demo --wells A01,B06 --output nuclei.zip
     """
     names = [name.strip() for name in wells.split(",") if name.strip()] if wells else []
     return commands.export_roi(results, names, output, as_json=as_json)
@@ -103,7 +122,8 @@ def heatmap(
         str, typer.Argument(metavar="MEASUREMENT", help="A column of its measurements.csv or objects.csv.")
     ],
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Where the picture goes; into RESULTS without it.")
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Picture [default: RUN_MEASUREMENT_STAT.png in the current folder]."),
     ] = None,
     stat: Annotated[
         DrawnStatistic, typer.Option("--stat", help="How several values of a well become one.")
@@ -119,8 +139,8 @@ def heatmap(
     Wells without a value are pale.
 
     \b
-      openhcs-runtime heatmap demo_results nuclei_count --stat sum
-      openhcs-runtime heatmap demo_results area_um2 --stat median --output area.png
+      openhcs-runtime heatmap demo nuclei_count --stat sum
+      openhcs-runtime heatmap demo area_um2 --stat median --output area.png
 
     Columns of measurements.csv have one value for each image, those of objects.csv one for each object.
     """

@@ -1,5 +1,6 @@
 """What a run came to, for people and as the JSON document."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +117,10 @@ def _print_failed(console: Console, plate: PlateResult) -> None:
 
 def _well_counts(plate: PlateResult) -> str:
     counts = {status: len(plate.wells_with(status)) for status in ResultStatus}
-    others = [f"{count} {status.value}" for status, count in counts.items() if count]
-    return ", ".join(others)
+    texts = [f"{count} {status.value}" for status, count in counts.items() if count]
+    taken = Counter(well.taken_from for well in plate.wells if well.taken_from)
+    texts += [f"{count} taken over from {run}" for run, count in taken.items()]
+    return ", ".join(texts)
 
 
 def _failed_text(plate: PlateResult) -> str:

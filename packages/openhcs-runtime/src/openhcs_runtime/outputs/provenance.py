@@ -5,9 +5,11 @@ that is needed to run the same again, and all that could explain a difference.
 """
 
 import contextlib
+import hashlib
 import os
 import platform
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,27 +19,62 @@ import psutil
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import OutputError, PipelineError
 from openhcs_runtime.outputs.atomic import atomic_file
+from openhcs_runtime.outputs.runs import PROVENANCE_NAME, RUNNING
+from openhcs_runtime.outputs.wells import ReadImage
+from openhcs_runtime.pipeline.basis import VARIABLE_PREFIX
+from openhcs_runtime.pipeline.local_imports import LocalModule
 from openhcs_runtime.pipeline.source import Pipeline
 from openhcs_runtime.pipeline.writing import to_source
 from openhcs_runtime.plan import CompiledPlate
-from openhcs_runtime.results import PlateResult
+from openhcs_runtime.results import PlateResult, ResultStatus
 
-FILE_NAME = "provenance.json"
-FORMAT_VERSION = 1
-RUNNING = "running"
+FILE_NAME = PROVENANCE_NAME
+FORMAT_VERSION = 2
+
+_KEPT_VARIABLES = ("OMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "NUMBA_", "BLIS_", "VECLIB_", "CUDA_", "PYTHON")
+"""How the names of environment variables begin that may change what is computed, whatever the pipeline reads."""
 
 
 class InputFile(msgspec.Struct, frozen=True, kw_only=True):
-    """An image that was read: its path below the plate where it lies there, size in bytes and modification time."""
+    """An image that was to be read.
+
+    Attributes:
+        well: the well that it is of.
+        path: below the plate where it lies there.
+        size: in bytes.
+        mtime_ns: when it was last changed.
+        index: of the plane, where the path is an array of several.
+        digest: BLAKE2b (16 bytes, hexadecimal) of the bytes that were read; empty when it was not read to the end.
+    """
 
     well: str
     path: str
     size: int
     mtime_ns: int
+    index: tuple[int, ...] = ()
+    digest: str = ""
+
+
+class ModuleFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A module of the user's own that the pipeline imports; `text` is empty for one that is no text in UTF-8."""
+
+    name: str
+    path: str
+    digest: str
+    text: str = ""
 
 
 class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """How a well ended, how long it took (seconds), and how much memory (bytes) its process held at most."""
+    """How a well ended.
+
+    Attributes:
+        well, status: which one, and how.
+        elapsed_s: how long it took, in seconds.
+        peak_memory_bytes: how much memory its process held at most; None where that was not measured.
+        reused: it was done before this run, by an earlier attempt or by the run that `taken_from` names.
+        error, step: why it failed, and where.
+        taken_from: the folder of the earlier run whose files were copied.
+    """
 
     well: str
     status: str
@@ -46,10 +83,17 @@ class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
     reused: bool
     error: str = ""
     step: str = ""
+    taken_from: str = ""
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
-    """The document. `pipeline_source` is empty, with the reason beside it, for functions that have no source."""
+    """The document.
+
+    `pipeline_source` is empty, with the reason in `no_source`, for functions that have no source. `basis` names what
+    the values depend on besides the images, `planned` the signature of each well that was to be done, `executions` the
+    executions of servers that have worked on it. Of `environment` only variables are kept whose values the pipeline's
+    code reads by name, or that set up numeric libraries: others may be secrets.
+    """
 
     format_version: int = FORMAT_VERSION
     status: str = RUNNING
@@ -73,6 +117,13 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     packages: dict[str, str]
     inputs: list[InputFile]
     wells: list[WellRecord] = []
+    basis: dict[str, str] = {}
+    planned: dict[str, str] = {}
+    executions: list[str] = []
+    modules: list[ModuleFile] = []
+    environment: dict[str, str] = {}
+    working_folder: str = ""
+    error: str = ""
 
     @classmethod
     def begin(
@@ -81,8 +132,9 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
         compiled: CompiledPlate,
         global_config: GlobalConfig,
         pipeline_config: PipelineConfig,
+        executions: Sequence[str] = (),
     ) -> "Provenance":
-        """What is known when a run begins."""
+        """What is known when a run begins; `executions` are those that work, or have worked, on it."""
         source, reason = _source_of(pipeline)
         return cls(
             begun_at=_now(),
@@ -103,10 +155,16 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
             memory_bytes=psutil.virtual_memory().total,
             packages=_packages(),
             inputs=_inputs(compiled),
+            basis=dict(compiled.basis),
+            planned={plan.well: plan.signature for plan in compiled.wells},
+            executions=list(dict.fromkeys(filter(None, executions))),
+            modules=[_module_file(module) for module in compiled.modules],
+            environment=_environment(compiled.basis),
+            working_folder=os.getcwd(),
         )
 
-    def ended(self, result: PlateResult) -> "Provenance":
-        """The same with what came of the run."""
+    def ended(self, result: PlateResult, read: Mapping[str, Sequence[ReadImage]]) -> "Provenance":
+        """The same with what came of the run; `read` are the images that were read for each well."""
         wells = [
             WellRecord(
                 well=well.well,
@@ -116,10 +174,29 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
                 reused=well.reused,
                 error=well.error,
                 step=well.step,
+                taken_from=well.taken_from,
             )
             for well in result.wells
         ]
-        return msgspec.structs.replace(self, status=result.status.value, ended_at=_now(), wells=wells)
+        begin = self.plate_path.rstrip(os.sep) + os.sep
+        digests = {(w, _inside(one.path, begin), one.index): one.digest for w, images in read.items() for one in images}
+        inputs = [
+            msgspec.structs.replace(one, digest=digests.get((one.well, one.path, one.index), "")) for one in self.inputs
+        ]
+        return msgspec.structs.replace(
+            self,
+            status=result.status.value,
+            ended_at=_now(),
+            wells=wells,
+            inputs=inputs,
+            output_dir=result.output_dir,
+            error=result.error,
+        )
+
+    def broken_off(self, error: BaseException) -> "Provenance":
+        """The same for a run that could not be brought to its end."""
+        reason = str(error) or type(error).__name__
+        return msgspec.structs.replace(self, status=ResultStatus.FAILED.value, ended_at=_now(), error=reason)
 
     def write(self, output_dir: Path) -> None:
         """Put it into the output folder. Raises OutputError."""
@@ -150,6 +227,14 @@ def read_provenance(output_dir: Path) -> Provenance:
         raise OutputError(f"{path} is damaged ({error}): run the pipeline again") from error
 
 
+def is_unchanged(module: ModuleFile) -> bool:
+    """Whether a module's file is still what it was."""
+    try:
+        return hashlib.sha256(Path(module.path).read_bytes()).hexdigest() == module.digest
+    except OSError:
+        return False
+
+
 class _Versioned(msgspec.Struct):
     format_version: int
 
@@ -166,13 +251,32 @@ def _inputs(compiled: CompiledPlate) -> list[InputFile]:
     return [
         InputFile(
             well=plan.well,
-            path=image.path.removeprefix(begin).replace(os.sep, "/"),
+            path=_inside(image.path, begin),
             size=image.size,
             mtime_ns=image.mtime_ns,
+            index=image.index,
         )
         for plan in compiled.wells
         for image in plan.images
     ]
+
+
+def _inside(path: str, begin: str) -> str:
+    return path.removeprefix(begin).replace(os.sep, "/")
+
+
+def _module_file(module: LocalModule) -> ModuleFile:
+    try:
+        text = module.content.decode()
+    except UnicodeDecodeError:
+        text = ""
+    return ModuleFile(name=module.name, path=module.path, digest=module.digest, text=text)
+
+
+def _environment(basis: Mapping[str, str]) -> dict[str, str]:
+    named = {name.removeprefix(VARIABLE_PREFIX) for name in basis if name.startswith(VARIABLE_PREFIX)}
+    kept = (name for name in os.environ if name in named or name.startswith(_KEPT_VARIABLES))
+    return {name: os.environ[name] for name in sorted(kept)}
 
 
 def _packages() -> dict[str, str]:

@@ -1,29 +1,108 @@
-"""Finds the wells that an earlier run has finished, so that a resumed one need not do them again."""
+"""Wells that need not be done again: those that this run has finished, and those that an earlier one made the same."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from openhcs_runtime.outputs.wells import read_part
+from openhcs_runtime.exceptions import OutputError
+from openhcs_runtime.outputs.atomic import atomic_file, sync_files
+from openhcs_runtime.outputs.runs import RunStatus, RunSummary
+from openhcs_runtime.outputs.wells import OutputFile, WellPart, lost_file, new_digest, read_part, write_part
 from openhcs_runtime.plan import WellPlan
 from openhcs_runtime.results import ResultStatus, WellResult
 
+_log = logging.getLogger(__name__)
+_CHUNK_BYTES = 1 << 20
+
 
 def finished_wells(output_dir: Path, plans: Iterable[WellPlan]) -> dict[str, WellResult]:
-    """The results of the wells that are done, by well.
+    """The results of the wells that are done in a folder, by well.
 
     A well is done when its part bears the signature of the plan (the same images, pipeline and settings) and all files
-    that belong to it are there. What else lies in the folder counts for nothing.
+    that belong to it are there in the size they were written with. A part that is damaged is logged, and its well is
+    done again.
     """
-    results = {plan.well: _kept(output_dir, plan) for plan in plans}
-    return {well: result for well, result in results.items() if result is not None}
+    found: dict[str, WellResult] = {}
+    for plan in plans:
+        part = _part_of(output_dir, plan)
+        if part is not None and not lost_file(output_dir, part):
+            found[plan.well] = _result(part)
+    return found
 
 
-def _kept(output_dir: Path, plan: WellPlan) -> WellResult | None:
-    part = read_part(output_dir, plan.well)
-    if part is None or part.well != plan.well or part.signature != plan.signature:
+def take_over(
+    output_dir: Path, plans: Sequence[WellPlan], earlier: Iterable[RunSummary], is_cancelled: Callable[[], bool]
+) -> dict[str, WellResult]:
+    """Copy the wells that earlier runs have made from the same images, by the same pipeline, with the same settings.
+
+    Each file is checked against the digest that it was written with; a well with a file that has changed since, or is
+    gone, is not taken.
+
+    Args:
+        output_dir: the folder of the run that takes them.
+        plans: the wells that it has to do.
+        earlier: runs to look into, those to prefer first.
+        is_cancelled: asked before each well.
+
+    Returns:
+        The results of the wells that were taken.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    found: dict[str, WellResult] = {}
+    for run in earlier:
+        if run.status is RunStatus.DAMAGED or run.folder == output_dir:
+            continue
+        for plan in plans:
+            if is_cancelled():
+                return found
+            if plan.well in found or (run.planned and run.planned.get(plan.well) != plan.signature):
+                continue
+            part = _part_of(run.folder, plan)
+            if part is not None and _copy(run.folder, output_dir, part):
+                found[plan.well] = replace(_result(part), taken_from=run.folder.name)
+    return found
+
+
+def _part_of(folder: Path, plan: WellPlan) -> WellPart | None:
+    try:
+        part = read_part(folder, plan.well)
+    except OutputError as error:
+        _log.warning("%s", error)
         return None
-    if not all((output_dir / name).is_file() for name in part.files):
-        return None
+    return part if part is not None and part.well == plan.well and part.signature == plan.signature else None
+
+
+def _copy(source: Path, target: Path, part: WellPart) -> bool:
+    """Copy the files of a well, then its part; false, with nothing left, when a file is not as it was written."""
+    for file in part.files:
+        if not _copy_file(source / file.name, target / file.name, file):
+            _log.warning("well %s is done again: %s has changed since it was written", part.well, source / file.name)
+            for copied in part.files:
+                (target / copied.name).unlink(missing_ok=True)
+            return False
+    sync_files(target / file.name for file in part.files)
+    write_part(target, part)
+    return True
+
+
+def _copy_file(source: Path, target: Path, known: OutputFile) -> bool:
+    digest, size = new_digest(), 0
+    try:
+        reading = source.open("rb")
+    except OSError:
+        return False
+    with reading, atomic_file(target, sync=False) as writing:
+        while data := reading.read(_CHUNK_BYTES):
+            digest.update(data)
+            size += len(data)
+            writing.write(data)
+    return size == known.size and digest.hexdigest() == known.digest
+
+
+def _result(part: WellPart) -> WellResult:
     return WellResult(
         well=part.well,
         status=ResultStatus.COMPLETE,

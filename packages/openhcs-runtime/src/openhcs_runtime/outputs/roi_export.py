@@ -9,7 +9,8 @@ import tifffile
 from openhcs_runtime.components import well_position
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.atomic import atomic_file
-from openhcs_runtime.outputs.wells import WellPart, read_part
+from openhcs_runtime.outputs.runs import RunStatus, RunSummary, find_run
+from openhcs_runtime.outputs.wells import WellPart, part_path, read_part
 from openhcs_runtime.rois.imagej import read_imagej, write_set
 from openhcs_runtime.rois.labels import labels_to_rois
 from openhcs_runtime.rois.shapes import Roi
@@ -80,12 +81,14 @@ def export_to_file(sources: Sequence[RoiSource], path: Path) -> int:
 def finished_parts(results: Path, wells: Collection[str] | None = None) -> list[WellPart]:
     """What these wells (None: all that are finished) have left, in plate order.
 
-    Raises OutputError when the folder is none of a run, or a well is not in it.
+    Only those count that the run itself says are its own; what else lies in the folder does not.
+
+    Raises OutputError when the folder is none of a run, a well is not in it, or what is left of one is damaged.
     """
-    names = [path.stem for path in (results / "wells").glob("*.json")]
-    parts = {name: part for name in names if (part := read_part(results, name)) is not None}
+    run = find_run(results).run
+    parts = {well: part for well in run.done if (part := _own_part(run, well)) is not None}
     if not parts:
-        raise OutputError(f"{results} has no results of a run: name the folder that a run has written")
+        raise OutputError(f"the run in {results} has finished no well")
     if unknown := sorted(set(wells or ()) - parts.keys()):
         known = sorted(parts, key=well_position)
         there = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
@@ -94,8 +97,19 @@ def finished_parts(results: Path, wells: Collection[str] | None = None) -> list[
     return [parts[name] for name in sorted(picked, key=well_position)]
 
 
+def _own_part(run: RunSummary, well: str) -> WellPart | None:
+    """The part of a well that is complete; None for one that a run under way has not written as it is now planned."""
+    part = read_part(run.folder, well)
+    planned = (run.planned or {}).get(well)
+    if part is not None and planned in (None, part.signature):
+        return part
+    if run.status in (RunStatus.RUNNING, RunStatus.INTERRUPTED):
+        return None
+    raise OutputError(f"{part_path(run.folder, well)} is not that of the run in {run.folder}: resume the run")
+
+
 def _sources(results: Path, part: WellPart) -> list[RoiSource]:
-    files = [PurePosixPath(name) for name in part.files]
+    files = [PurePosixPath(file.name) for file in part.files]
     for kind, suffix in ((_ROIS, ".zip"), (_LABELS, ".tif")):
         found = [name for name in files if name.parts[0] == kind and name.suffix == suffix]
         if found:

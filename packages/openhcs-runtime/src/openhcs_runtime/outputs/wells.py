@@ -5,13 +5,15 @@ made by and every file that belongs to it. The plate's tables are put together f
 """
 
 import contextlib
+import hashlib
 from collections import Counter
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
 from openhcs_runtime.components import ImageKey
+from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.atomic import atomic_file, writing_to
 
 
@@ -26,16 +28,37 @@ class MeasuredImage(msgspec.Struct, frozen=True, kw_only=True):
     values: dict[str, int | float | None]
 
 
+class OutputFile(msgspec.Struct, frozen=True):
+    """A file of a finished well: its path relative to the output folder, with forward slashes, its size in bytes, and
+    the BLAKE2b digest (16 bytes, hexadecimal) of its content."""
+
+    name: str
+    size: int
+    digest: str
+
+
+class ReadImage(msgspec.Struct, frozen=True):
+    """An image that was read for a well, and the BLAKE2b digest (16 bytes, hexadecimal) of the bytes read.
+
+    `index` is that of the plane, where the path is an array of several.
+    """
+
+    path: str
+    digest: str
+    index: tuple[int, ...] = ()
+
+
 class WellPart(msgspec.Struct, frozen=True, kw_only=True):
-    """What a finished well has left. Paths are relative to the output folder, with forward slashes."""
+    """What a finished well has left, and from what. `objects` is the name of its table of objects, if it has one."""
 
     well: str
     signature: str
-    files: list[str]
+    files: list[OutputFile]
     objects: str | None
     measured: list[MeasuredImage]
     elapsed_s: float
     peak_memory_bytes: int | None = None
+    read: list[ReadImage] = []
 
     @property
     def counts(self) -> dict[str, int]:
@@ -81,21 +104,71 @@ def write_part(output_dir: Path, part: WellPart) -> None:
 
 
 def read_part(output_dir: Path, well: str) -> WellPart | None:
-    """The part of a well, None when there is none or it is of another kind."""
+    """The part of a well; None when there is none.
+
+    Raises:
+        OutputError: there is one, and it cannot be read.
+    """
+    path = part_path(output_dir, well)
     try:
-        return msgspec.json.decode(part_path(output_dir, well).read_bytes(), type=WellPart)
-    except (OSError, msgspec.DecodeError):
+        part = msgspec.json.decode(path.read_bytes(), type=WellPart)
+        if any(PurePosixPath(file.name).is_absolute() or ".." in PurePosixPath(file.name).parts for file in part.files):
+            raise msgspec.ValidationError("it names files outside of its folder")
+        return part
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise OutputError(f"{path} cannot be read: {error.strerror or error}") from error
+    except msgspec.DecodeError as error:
+        reason = f"{path} is damaged ({error}): remove it, then resume the run to do the well again"
+        raise OutputError(reason) from error
+
+
+def digest_of(path: Path) -> str:
+    """The BLAKE2b digest (16 bytes, hexadecimal) of a file. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, new_digest).hexdigest()
+
+
+def new_digest() -> "hashlib.blake2b":
+    """An empty digest of the kind that parts hold: a few times as fast as a disk."""
+    return hashlib.blake2b(digest_size=16)
+
+
+def describe_files(output_dir: Path, names: Iterable[str]) -> list[OutputFile]:
+    """Size and digest of files that were written. Raises OutputError when one is gone."""
+    found = []
+    for name in names:
+        path = output_dir / name
+        try:
+            found.append(OutputFile(name, path.stat().st_size, digest_of(path)))
+        except OSError as error:
+            raise OutputError(f"{path}, which was just written, cannot be read: {error.strerror or error}") from error
+    return found
+
+
+def lost_file(output_dir: Path, part: WellPart) -> str:
+    """The first file of a part that is not there, or has another size than it was written with; empty for none."""
+    for file in part.files:
+        try:
+            if (output_dir / file.name).stat().st_size != file.size:
+                return file.name
+        except OSError:
+            return file.name
+    return ""
 
 
 def discard_part(output_dir: Path, well: str) -> None:
     """Before a well is done again: remove the mark and every file that an earlier run left for it. Raises
     OutputError."""
-    part = read_part(output_dir, well)
+    try:
+        part = read_part(output_dir, well)
+    except OutputError:
+        part = None  # what it named is written over
     with writing_to(part_path(output_dir, well)):
         part_path(output_dir, well).unlink(missing_ok=True)
-    for name in part.files if part else ():
-        path = (output_dir / name).resolve()
+    for file in part.files if part else ():
+        path = (output_dir / file.name).resolve()
         if path.is_relative_to(output_dir.resolve()):
             with contextlib.suppress(OSError):
                 path.unlink()

@@ -3,7 +3,7 @@
 Each well is written whole, when its step is done; the plate's own document when the run is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ Planes = Mapping[ImageKey, NDArray[Any]]
 """Planes (Y, X) of one well by what they show."""
 
 
-def write_zarr_well(job: PlateJob, plan: WellPlan, index: int, images: Planes, labels: Planes) -> Path:
-    """Write what the step of this number made of a well; the file that tells that it is there. Raises OutputError.
+def write_zarr_well(job: PlateJob, plan: WellPlan, index: int, images: Planes, labels: Planes) -> list[Path]:
+    """Write what the step of this number made of a well; gives the files that it consists of. Raises OutputError.
 
     Channels that the step leaves out are left out: those that remain are numbered from 1 and keep their names.
     """
@@ -39,14 +39,14 @@ def write_zarr_well(job: PlateJob, plan: WellPlan, index: int, images: Planes, l
             position = StagePosition(*place) if place else None
             well.add_site(site, own, _labels_of(site, labels, numbers), position=position)
     row, column = plan.well[:-2], plan.well[-2:]
-    return writer.folder / row / column / "zarr.json"
+    return sorted(path for path in (writer.folder / row / column).rglob("*") if path.is_file())
 
 
-def finish_zarr_plates(job: PlateJob) -> None:
-    """Make each folder a plate of the wells that it holds. Raises OutputError."""
+def finish_zarr_plates(job: PlateJob, wells: Collection[str]) -> None:
+    """Make each folder a plate of these wells, which are complete. Raises OutputError."""
     for index, step in enumerate(job.steps):
-        if step.materialize and zarr_plate(job, index).exists():
-            OmeZarrPlateWriter(zarr_plate(job, index), ()).finish()
+        if step.materialize and wells and zarr_plate(job, index).exists():
+            OmeZarrPlateWriter(zarr_plate(job, index), ()).finish(wells)
 
 
 def zarr_plate(job: PlateJob, index: int) -> Path:

@@ -5,7 +5,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,14 +78,20 @@ class OmeZarrPlateWriter:
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
 
-    def finish(self) -> None:
-        """Make the folder a plate of the wells that it holds. Raises OutputError when it holds none."""
+    def finish(self, wells: Collection[str] | None = None) -> None:
+        """Make the folder a plate of the wells that it holds, or of those among them that are named here.
+
+        Raises OutputError when there are none.
+        """
         self._remove_leftovers()
-        places = sorted(_wells_in(self.folder), key=lambda place: well_position("".join(place)))
+        held = [place for place in _wells_in(self.folder) if wells is None or "".join(place) in wells]
+        places = sorted(held, key=lambda place: well_position("".join(place)))
         if not places:
             raise OutputError(f"{self.folder} holds no well: an OME-Zarr plate has at least one")
         rows = list(dict.fromkeys(row for row, _ in places))
         columns = sorted({column for _, column in places})
+        for row in rows:
+            self._write_documents(self.folder / row, {}, again=False)
         sites = max(self._sites_of(self.folder / row / column) for row, column in places)
         plate: Json = {
             "version": self.version.value,

@@ -104,8 +104,8 @@ def find_pictures(
     found = [
         picture
         for part in parts
-        for name in map(PurePosixPath, part.files)
-        if (picture := _picture(results, name, metadata)) is not None
+        for file in part.files
+        if (picture := _picture(results, PurePosixPath(file.name), metadata)) is not None
     ]
     chosen = {part.well for part in parts}
     for path in sorted((results / "images").glob("*.ome.zarr")):

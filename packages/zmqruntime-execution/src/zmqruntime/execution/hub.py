@@ -132,7 +132,10 @@ class TaskHub:
 
     def report(self, report: TaskReport) -> None:
         """Take in a report; after the end it is dropped."""
-        if not self._is_closed and self._pending.add_report(report):
+        if self._is_closed:
+            return
+        self.task.pass_to_listeners(report)
+        if self._pending.add_report(report):
             self._loop.call_soon(self.flush)
 
     def request_cancel(self, axis_id: str | None) -> None:

@@ -77,6 +77,7 @@ class Task:
         self._channel = channel
         self._flags = flags
         self._checkpoints = dict(checkpoints or {})
+        self._listeners: list[Callable[[TaskReport], None]] = []
         self.log = logging.Logger("task", logging.DEBUG)
         self.log.addHandler(TaskLogHandler(self.send_line))
 
@@ -158,6 +159,24 @@ class Task:
             yield
         finally:
             _axis.reset(token)
+
+    @contextlib.contextmanager
+    def listening(self, listener: Callable[[TaskReport], None]) -> Iterator[None]:
+        """In the block ``listener`` gets every report of the task, those of other processes that joined it included.
+
+        Only where the task was started: in a process that joined it the listener hears nothing. It is called in the
+        thread in which the report arrives, before the report is numbered, and must neither raise nor take long.
+        """
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
+    def pass_to_listeners(self, report: TaskReport) -> None:
+        """For the hub: a report has arrived."""
+        for listener in list(self._listeners):
+            listener(report)
 
     # --- cancel --------------------------------------------------------------------------------------------------
 

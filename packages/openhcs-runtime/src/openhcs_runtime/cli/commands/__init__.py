@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from openhcs_runtime.cli.commands.omero import OmeroInstance, omero_start, omero_status, omero_stop
     from openhcs_runtime.cli.commands.plates import make_plate
     from openhcs_runtime.cli.commands.run import (
+        ResultFolders,
         RunOptions,
         compile_run,
         repeat_run,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         run_compiled,
         run_plate,
     )
+    from openhcs_runtime.cli.commands.runs import list_results
     from openhcs_runtime.cli.commands.servers import serve, stop
     from openhcs_runtime.cli.commands.tui import view_plate
     from openhcs_runtime.cli.commands.view import view_results
@@ -29,10 +31,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "OmeroInstance": "openhcs_runtime.cli.commands.omero",
     "Place": "openhcs_runtime.cli.connection",
+    "ResultFolders": "openhcs_runtime.cli.commands.run",
     "RunOptions": "openhcs_runtime.cli.commands.run",
     "cancel": "openhcs_runtime.cli.commands.executions",
     "draw_plate": "openhcs_runtime.cli.commands.heatmap",
     "export_roi": "openhcs_runtime.cli.commands.export_roi",
+    "list_results": "openhcs_runtime.cli.commands.runs",
     "make_plate": "openhcs_runtime.cli.commands.plates",
     "omero_start": "openhcs_runtime.cli.commands.omero",
     "omero_status": "openhcs_runtime.cli.commands.omero",
@@ -56,11 +60,13 @@ _HOMES = {
 __all__ = [
     "OmeroInstance",
     "Place",
+    "ResultFolders",
     "RunOptions",
     "cancel",
     "compile_run",
     "draw_plate",
     "export_roi",
+    "list_results",
     "make_plate",
     "omero_start",
     "omero_status",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from openhcs_runtime.cli.commands.runs import find_results
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, unwritten
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.exceptions import OutputError, RoiError
@@ -15,9 +16,10 @@ __all__ = ["export_roi"]
 def export_roi(results: Path, wells: Sequence[str], to: Path | None, *, as_json: bool) -> int:
     """Make ImageJ sets and say where they are."""
     output = Output(as_json)
-    target = to or results / "imagej"
+    run = find_results(results, output).folder
+    target = to or Path(f"{run.name}_imagej")
     try:
-        sources = roi_sources(results, wells or None)
+        sources = roi_sources(run, wells or None)
     except OutputError as error:
         raise CommandError(ErrorKind.NOT_FOUND, str(error)) from error
     try:
@@ -34,7 +36,7 @@ def export_roi(results: Path, wells: Sequence[str], to: Path | None, *, as_json:
     output.line("ImageJ opens a .zip with More >> Open... of its ROI Manager, or dropped on its window")
     return output.document(
         {
-            "results": str(results.resolve()),
+            "results": str(run),
             "to": str(target.resolve()),
             "images": len(sources),
             "rois": count,

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from openhcs_runtime.cli.commands.runs import find_results
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, unwritten
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.exceptions import OutputError
@@ -17,13 +18,14 @@ def draw_plate(
 ) -> int:
     """Draw a measurement over the plate and say where the picture is."""
     output = Output(as_json)
+    run = find_results(results, output).folder
     try:
-        found = well_values(results, measurement, Statistic(statistic), channel)
+        found = well_values(run, measurement, Statistic(statistic), channel)
     except OutputError as error:
         raise CommandError(ErrorKind.NOT_FOUND, str(error)) from error
     in_channel = "" if channel is None else f"_w{channel}"
     name = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in measurement)
-    path = out or results / f"heatmap_{name}{in_channel}_{statistic}.png"
+    path = out or Path(f"{run.name}_{name}{in_channel}_{statistic}.png")
     title = f"{measurement}, {statistic} by well" + ("" if channel is None else f", channel {channel}")
     try:
         write_heatmap(path, found.values, title)
@@ -32,7 +34,7 @@ def draw_plate(
     output.line(f"{measurement} of {plural(len(found.values), 'well')} in {path}")
     return output.document(
         {
-            "results": str(results.resolve()),
+            "results": str(run),
             "file": str(path.resolve()),
             "measurement": measurement,
             "statistic": statistic,

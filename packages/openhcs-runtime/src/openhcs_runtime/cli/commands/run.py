@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from openhcs_runtime.cli.board import BoardView
+from openhcs_runtime.cli.commands.runs import find_results
 from openhcs_runtime.cli.connection import Place, connected, full_id
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
 from openhcs_runtime.cli.interrupts import Interrupts, cancelling
@@ -29,10 +30,19 @@ from zmqruntime.execution import WaitTimeoutError
 from zmqruntime.execution.wording import plural
 from zmqruntime.messages import ExecutionStatus
 
-__all__ = ["RunOptions", "compile_run", "repeat_run", "resume_run", "run_compiled", "run_plate"]
+__all__ = ["ResultFolders", "RunOptions", "compile_run", "repeat_run", "resume_run", "run_compiled", "run_plate"]
 
 _CANCEL_SECONDS = 60.0
 _BUILTIN = "nuclei_count.py"
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFolders:
+    """Where results go: `output` is the folder of the run, `results_dir` the one in which it gets its own."""
+
+    output: Path | None = None
+    results_dir: Path | None = None
+    replace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +51,14 @@ class RunOptions:
 
     plate: Path
     pipeline: Path | None
-    output: Path | None
+    folders: ResultFolders
     workers: str | None
     place: Place
     pattern: str | None = None
     dask: str | None = None
     view: str | None = None
     components: Mapping[str, str] = field(default_factory=dict)
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +133,11 @@ def resume_run(place: Place, execution_id: str, *, as_json: bool) -> int:
 def repeat_run(place: Place, folder: Path, into: Path | None, *, as_json: bool) -> int:
     """Repeat the run that has written a folder, into another one."""
     try:
-        task = rerun_task(folder, into)
+        run = find_results(folder, Output(as_json))
+        task = rerun_task(run.folder, into)
     except OutputError as error:
         raise CommandError(ErrorKind.OUTPUT, str(error)) from error
-    title = f"Repeating what made {folder} over {task.plate_path}, into {task.output_dir}"
+    title = f"Repeating the run in {run.folder} over {task.plate_path}"
     return _follow(place, lambda client: Begun(client.submit_task(task).execution_id, title), as_json=as_json)
 
 
@@ -149,7 +161,7 @@ def compile_run(options: RunOptions, *, as_json: bool) -> int:
         )
     for warning in report.warnings:
         output.line(f"Note: {warning}")
-    output.line(f"Results would go to {report.output_dir}")
+    output.line(f"Results would go to {'a new folder in ' if report.gets_own_folder else ''}{report.output_dir}")
     output.line(
         f"Compiled; 'openhcs-runtime run --compiled {report.compile_artifact_id}{options.place.options}' runs it."
     )
@@ -254,7 +266,10 @@ def _task(options: RunOptions) -> PlateTask:
         source_dir=folder_of(options.pipeline) if options.pipeline else "",
         num_workers=AUTO if options.workers == AUTO else int(options.workers) if options.workers else None,
         dask=options.dask,
-        output_dir=str(options.output) if options.output else None,
+        output_dir=str(options.folders.output) if options.folders.output else None,
+        results_dir=str(options.folders.results_dir) if options.folders.results_dir else None,
+        replace=options.folders.replace,
+        fresh=options.fresh,
         base_dir=os.getcwd(),
         pattern=options.pattern,
         view=options.view,

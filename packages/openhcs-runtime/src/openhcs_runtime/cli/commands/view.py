@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from openhcs_runtime.cli.commands.runs import find_results
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.cli.viewer import show_viewer
@@ -34,8 +35,9 @@ def view_results(
 ) -> int:
     """Show what a run has left."""
     output = Output(as_json)
+    run = find_results(results, output).folder
     try:
-        found = find_pictures(results, [PictureKind(kind) for kind in kinds] or tuple(PictureKind), wells)
+        found = find_pictures(run, [PictureKind(kind) for kind in kinds] or tuple(PictureKind), wells)
     except OutputError as error:
         raise CommandError(ErrorKind.NOT_FOUND, str(error)) from error
     if not show_viewer(view, components, output):
@@ -45,7 +47,7 @@ def view_results(
         output.line(f"Note: {problem}")
     output.line(f"{plural(counts.displayed, 'picture')} of {len(found.pictures)} in {view}, which stays open")
     document = {
-        "results": str(results.resolve()),
+        "results": str(run),
         "viewer": view,
         "pictures": len(found.pictures),
         "displayed": counts.displayed,
@@ -55,7 +57,7 @@ def view_results(
     if counts.displayed:
         return output.document(document)
     return output.document(
-        document, CommandError(ErrorKind.VIEWER, f"{view} has shown nothing of {results}", ExitCode.FAILED)
+        document, CommandError(ErrorKind.VIEWER, f"{view} has shown nothing of {run}", ExitCode.FAILED)
     )
 
 

@@ -1,0 +1,286 @@
+"""The runs of a plate on disk: their folders, what each came to, and which one a path means. Loads no image library.
+
+Each run has a folder of its own in `<plate>_results` next to the plate:
+
+    <plate>_results/
+      2026-11-29_213000_nuclei_count/    a run: provenance.json, tables, wells/, labels/, images/, rois/, run.log
+      latest.txt                         the name of the newest complete one
+      latest                             a symbolic link to it, where the platform has them
+
+A run folder is complete in itself and is not written again once its run has ended, except to resume it.
+"""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from openhcs_runtime.exceptions import OutputError
+from openhcs_runtime.outputs.atomic import atomic_file
+from openhcs_runtime.results import ResultStatus
+from zmqruntime.lock import FileLock
+
+PROVENANCE_NAME = "provenance.json"
+LATEST_NAME = "latest"
+LATEST_FILE = "latest.txt"
+LOCK_NAME = ".lock"
+RUNNING = "running"
+"""What a provenance says until its run has ended."""
+
+
+class RunStatus(StrEnum):
+    """What a run on disk has come to."""
+
+    COMPLETE = "complete"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    RUNNING = "running"
+    """A process is writing it now."""
+    INTERRUPTED = "interrupted"
+    """It never came to its end: its process was killed, or the machine went down."""
+    DAMAGED = "damaged"
+    """Its provenance cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One run on disk.
+
+    Attributes:
+        folder: where it is.
+        status: what it has come to.
+        begun_at, ended_at: ISO 8601, UTC; `ended_at` is empty for one that has not ended.
+        pipeline: the name of its pipeline file.
+        plate_path: the plate it was over.
+        done: the wells that are complete, in plate order.
+        wells_failed: how many wells failed.
+        wells_planned: how many it was to do.
+        executions: the executions of servers that have worked on it.
+        basis: what its values depend on besides the images; see `openhcs_runtime.pipeline.basis`.
+        planned: the signature of each well that it was to do.
+        problem: why it cannot be read, for a damaged one.
+    """
+
+    folder: Path
+    status: RunStatus
+    begun_at: str = ""
+    ended_at: str = ""
+    pipeline: str = ""
+    plate_path: str = ""
+    done: tuple[str, ...] = ()
+    wells_failed: int = 0
+    wells_planned: int = 0
+    executions: tuple[str, ...] = ()
+    basis: Mapping[str, str] | None = None
+    planned: Mapping[str, str] | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRun:
+    """The run that a path means.
+
+    Attributes:
+        run: the one.
+        newer: runs of the same plate that are newer, but not complete.
+        chosen: whether there was a choice: the path was not that of the run itself.
+    """
+
+    run: RunSummary
+    newer: tuple[RunSummary, ...] = ()
+    chosen: bool = False
+
+    def note(self) -> str:
+        """Which run was taken, in a line; empty when the path named it."""
+        if not self.chosen:
+            return ""
+        text = f"Taking the {'newest complete' if self.run.status is RunStatus.COMPLETE else 'newest'} run"
+        text += f": {self.run.folder}"
+        if self.newer:
+            text += f" (newer: {', '.join(f'{run.folder.name}, {run.status}' for run in self.newer[:3])})"
+        return text
+
+
+def results_root(plate_path: Path) -> Path:
+    """The folder `<plate>_results` next to the plate, which holds the runs of the plate."""
+    return plate_path.parent / f"{plate_path.name}_results"
+
+
+def list_runs(root: Path) -> tuple[RunSummary, ...]:
+    """The runs in a folder, the newest first; one that cannot be read is listed as damaged.
+
+    A folder that itself is a run, as earlier releases made it, is listed with those in it.
+
+    Raises:
+        OutputError: the folder cannot be listed.
+    """
+    found = [read_run(folder) for folder in _run_folders(root)]
+    return tuple(sorted(found, key=lambda run: (run.begun_at, run.folder.name), reverse=True))
+
+
+def read_run(folder: Path) -> RunSummary:
+    """What a run folder says of its run; its status is `DAMAGED` when its provenance cannot be read."""
+    try:
+        head = msgspec.json.decode((folder / PROVENANCE_NAME).read_bytes(), type=_Head)
+    except (OSError, msgspec.DecodeError, ValueError) as error:
+        return RunSummary(folder, RunStatus.DAMAGED, problem=f"{folder / PROVENANCE_NAME} cannot be read: {error}")
+    failed = [well.well for well in head.wells if well.status == ResultStatus.FAILED]
+    return RunSummary(
+        folder=folder,
+        status=_status_of(folder, head.status),
+        begun_at=head.begun_at,
+        ended_at=head.ended_at,
+        pipeline=head.pipeline_name,
+        plate_path=head.plate_path,
+        done=tuple(_done_wells(folder, head)),
+        wells_failed=len(failed),
+        wells_planned=len(head.planned) or len(head.wells),
+        executions=tuple(head.executions),
+        basis=head.basis,
+        planned=head.planned,
+    )
+
+
+def find_run(path: Path) -> FoundRun:
+    """The run that a path means: a run folder, a folder of runs, or a plate.
+
+    Of several runs it is the newest complete one; where none is complete, the newest that has finished wells.
+
+    Raises:
+        OutputError: there is no run, or none has finished wells, or the one that was named is damaged.
+    """
+    path = path.expanduser()
+    if (path / PROVENANCE_NAME).is_file() and not any(_inner_folders(path)):
+        return FoundRun(_readable(read_run(path.resolve())))
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"{path} is a file: name the plate, PLATE_results or the folder of a run")
+    root = runs_folder(path)
+    runs = list_runs(root)
+    if not runs:
+        raise OutputError(f"there are no runs in {root}")
+    chosen = newest_of(runs)
+    if chosen is None:
+        problems = "; ".join(run.problem or f"{run.folder.name} {run.status}" for run in runs[:3])
+        raise OutputError(f"no run in {root} has finished a well ({problems})")
+    return FoundRun(chosen, runs[: runs.index(chosen)], chosen=True)
+
+
+def runs_folder(path: Path) -> Path:
+    """The folder of runs that a path means: the path itself, or that of the plate there.
+
+    Raises:
+        OutputError: there is no such folder.
+    """
+    path = path.expanduser()
+    root = path.resolve()
+    if path.is_dir() and list_runs(root):
+        return root
+    if results_root(root).is_dir():
+        return results_root(root)
+    raise OutputError(f"{path} has no results of a run: name the plate, PLATE_results or the folder of a run")
+
+
+def local_time(when: str) -> str:
+    """An ISO 8601 time in words, in local time; empty when it is none."""
+    try:
+        return datetime.fromisoformat(when).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    except ValueError:
+        return ""
+
+
+def newest_of(runs: tuple[RunSummary, ...]) -> RunSummary | None:
+    """Of runs, newest first: the first that is complete, else the first with finished wells."""
+    complete = (run for run in runs if run.status is RunStatus.COMPLETE)
+    return next(complete, None) or next((run for run in runs if run.done), None)
+
+
+def mark_latest(root: Path) -> None:
+    """Let `latest.txt`, and the link `latest` where there can be one, name the newest complete run.
+
+    Raises:
+        OutputError: `latest.txt` cannot be written.
+    """
+    newest = next((run for run in list_runs(root) if run.status is RunStatus.COMPLETE and run.folder != root), None)
+    if newest is None:
+        return
+    with atomic_file(root / LATEST_FILE) as file:
+        file.write(f"{newest.folder.name}\n".encode("utf-8", "surrogateescape"))
+    link, temporary = root / LATEST_NAME, root / f".{LATEST_NAME}-{secrets.token_hex(4)}"
+    if link.is_symlink() or not link.exists():
+        with contextlib.suppress(OSError, NotImplementedError):  # not every file system has links
+            os.symlink(newest.folder.name, temporary, target_is_directory=True)
+            os.replace(temporary, link)
+
+
+class _HeadWell(msgspec.Struct):
+    well: str
+    status: str
+
+
+class _Head(msgspec.Struct):
+    """What of a provenance is needed here; the rest is skipped."""
+
+    status: str
+    begun_at: str
+    plate_path: str
+    ended_at: str = ""
+    pipeline_name: str = ""
+    wells: list[_HeadWell] = []
+    planned: dict[str, str] = {}
+    executions: list[str] = []
+    basis: dict[str, str] = {}
+
+
+def _run_folders(root: Path) -> Iterator[Path]:
+    if (root / PROVENANCE_NAME).is_file():
+        yield root
+    yield from _inner_folders(root)
+
+
+def _inner_folders(root: Path) -> Iterator[Path]:
+    try:
+        with os.scandir(root) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    except OSError as error:
+        raise OutputError(f"{root} cannot be listed: {error.strerror or error}") from error
+    yield from (root / name for name in names if (root / name / PROVENANCE_NAME).is_file())
+
+
+def _status_of(folder: Path, said: str) -> RunStatus:
+    if said != RUNNING:
+        return RunStatus(said) if said in set(ResultStatus) else RunStatus.DAMAGED
+    return RunStatus.RUNNING if is_locked(folder) else RunStatus.INTERRUPTED
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process is writing this run folder now."""
+    if not (folder / LOCK_NAME).exists():
+        return False
+    lock = FileLock(folder / LOCK_NAME)
+    try:
+        if not lock.acquire(0):
+            return True
+    except OSError:  # a folder that is read-only here is not written from here
+        return False
+    lock.release()
+    return False
+
+
+def _done_wells(folder: Path, head: _Head) -> Iterator[str]:
+    """Those that it says are complete; of a run that has not said how it ended, those that have left their part."""
+    if head.status != RUNNING:
+        yield from (well.well for well in head.wells if well.status == ResultStatus.COMPLETE)
+    else:
+        yield from (well for well in head.planned if (folder / "wells" / f"{well}.json").is_file())
+
+
+def _readable(run: RunSummary) -> RunSummary:
+    if run.status is RunStatus.DAMAGED:
+        raise OutputError(f"{run.problem}: restore it from a copy, or run the pipeline again")
+    return run
