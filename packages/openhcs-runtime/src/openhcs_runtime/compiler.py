@@ -26,7 +26,7 @@ from openhcs_runtime.plan import CompiledPlate, PlateJob, WellPlan
 from openhcs_runtime.plates.base import ImageRef, Plate
 from openhcs_runtime.viewing.target import ViewTarget
 
-SIGNATURE_VERSION = "1"
+SIGNATURE_VERSION = "2"
 """Part of every signature: changes when the engine's own results do."""
 
 
@@ -75,7 +75,8 @@ def compile_plate(
         channel_names=tuple(sorted(plate.channel_names.items())),
         view=None if global_config.view is None else ViewTarget.parse(global_config.view),
     )
-    base = _job_digest(job)
+    # A fresh seed is no input: wells of a run that was broken off stay what they are. One that was asked for is.
+    base = _digest([_job_digest(job), *([] if global_config.seed is None else [f"seed {global_config.seed}"])])
     with_positions = any(InputKind.POSITIONS in traits_of(call.function).inputs for call in _calls(enabled))
     plans = tuple(_plan_well(plate, well, base, pipeline_config, with_positions) for well in wells)
     return CompiledPlate(
@@ -86,6 +87,7 @@ def compile_plate(
         workers=workers,
         signature=_digest([base, *(plan.signature for plan in plans)]),
         memory_per_well_bytes=memory.needed_bytes,
+        seed=global_config.seed,
     )
 
 

@@ -1,6 +1,7 @@
 """Takes a plate through initialize, compile and execute; works by itself or as part of a task of a server."""
 
 import contextlib
+import dataclasses
 import enum
 import logging
 import os
@@ -20,7 +21,7 @@ from openhcs_runtime.executors import WellExecutor, make_executor, warm_up_for
 from openhcs_runtime.outputs.atomic import check_folder, remove_leftovers
 from openhcs_runtime.outputs.plate import finish_images, write_tables
 from openhcs_runtime.outputs.provenance import Provenance
-from openhcs_runtime.outputs.resume import finished_wells
+from openhcs_runtime.outputs.resume import earlier_seed, finished_wells
 from openhcs_runtime.pipeline.neighbours import importable
 from openhcs_runtime.pipeline.source import Pipeline, as_steps
 from openhcs_runtime.pipeline.step import FunctionStep
@@ -28,6 +29,7 @@ from openhcs_runtime.plan import CompiledPlate
 from openhcs_runtime.plates import Plate, open_plate
 from openhcs_runtime.printing import PRINTED
 from openhcs_runtime.progress import WellProgress, report_plate
+from openhcs_runtime.randomness import fresh_seed
 from openhcs_runtime.results import PlateResult, overall_status
 from openhcs_runtime.viewing.tally import ViewTally
 from zmqruntime.execution import Task, current_task, local_task
@@ -205,6 +207,11 @@ class PipelineOrchestrator:
         for axis_id in requests:
             task.request_cancel(axis_id)
         output_dir = Path(compiled.job.output_dir)
+        seed = compiled.seed
+        if seed is None:
+            seed = earlier_seed(output_dir, compiled.wells) if resume else None
+        job = dataclasses.replace(compiled.job, seed=fresh_seed() if seed is None else seed)
+        compiled = dataclasses.replace(compiled, job=job)
         remove_leftovers(output_dir)
         provenance = Provenance.begin(self._pipeline, compiled, self.global_config, self.pipeline_config)
         _write_provenance(task, provenance, output_dir)
@@ -234,6 +241,7 @@ class PipelineOrchestrator:
             error=failure,
             elapsed_s=time.monotonic() - started,
             viewed=tally.end(),
+            seed=job.seed,
         )
         _write_provenance(task, provenance.ended(result), output_dir)
         return result

@@ -33,7 +33,7 @@ class PlateJob:
     therefore are part of output names. folders: of each step, where its labels, images and regions go below `labels/`,
     `images/` and `rois/` ("" is right there). modules_dir: the folder of the pipeline file, for its imports; "" is
     none. parquet: write tables as Parquet, too. image_format: of the images of steps. channel_names: those that the
-    plate says. view: where to show what appears.
+    plate says. view: where to show what appears. seed: that of the run's random numbers.
     """
 
     plate_format: PlateFormat
@@ -47,6 +47,7 @@ class PlateJob:
     image_format: ImageFormat = ImageFormat.TIFF
     channel_names: tuple[tuple[int, str], ...] = ()
     view: ViewTarget | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class CompiledPlate:
     """A pipeline made ready for a plate; `signature` is over all of it.
 
     memory_per_well_bytes: how much the work on one well takes at most, as `openhcs_runtime.memory` estimates it; 0
-    where that is not known.
+    where that is not known. seed: what the user wants random numbers to be made from; None: a fresh one for each run.
     """
 
     plate_path: str
@@ -64,3 +65,4 @@ class CompiledPlate:
     workers: int
     signature: str
     memory_per_well_bytes: int = 0
+    seed: int | None = None

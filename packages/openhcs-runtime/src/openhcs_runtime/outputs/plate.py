@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from openhcs_runtime.config import ImageFormat
+from openhcs_runtime.exceptions import DamagedResultError
 from openhcs_runtime.outputs import parquet
 from openhcs_runtime.outputs.atomic import writing_to
-from openhcs_runtime.outputs.tables import join_objects, write_measurements
-from openhcs_runtime.outputs.wells import read_part
+from openhcs_runtime.outputs.tables import Kinds, join_objects, write_measurements
+from openhcs_runtime.outputs.wells import WellPart, part_path, read_part
 from openhcs_runtime.pipeline.declare import OutputKind, traits_of
 from openhcs_runtime.plan import PlateJob
 from openhcs_runtime.results import ResultStatus, WellResult
@@ -32,8 +33,7 @@ def write_tables(output_dir: Path, job: PlateJob, wells: Sequence[WellResult]) -
     Returns the path of each that there is, by "measurements" and "objects". Raises OutputError.
     """
     done = [well.well for well in wells if well.status is ResultStatus.COMPLETE]
-    parts = [part for well in done if (part := read_part(output_dir, well)) is not None]
-    sources = [output_dir / part.objects for part in parts if part.objects]
+    parts = [_part(output_dir, well) for well in done]
     paths = {"measurements": output_dir / "measurements.csv", "objects": output_dir / "objects.csv"}
     measures = any(
         OutputKind.MEASUREMENTS in traits_of(call.function).outputs
@@ -41,21 +41,31 @@ def write_tables(output_dir: Path, job: PlateJob, wells: Sequence[WellResult]) -
         for chain in step.branches().values()
         for call in chain
     )
+    written: dict[str, Kinds] = {}
     if measures:
-        write_measurements(paths["measurements"], parts)
-    if sources:
+        written["measurements"] = write_measurements(paths["measurements"], parts)
+    if any(part.objects for part in parts):
         with writing_to(paths["objects"]):
-            join_objects(paths["objects"], sources)
-    written = {"measurements": measures, "objects": bool(sources)}
+            written["objects"] = join_objects(paths["objects"], output_dir, parts)
     as_parquet = job.parquet and parquet.can_write()
     if job.parquet and not as_parquet:
         _log.warning(parquet.MISSING)
     for name, path in paths.items():
         with writing_to(path):
-            if not written[name]:
+            if name not in written:
                 path.unlink(missing_ok=True)
-            if not (written[name] and as_parquet):
+            if not (name in written and as_parquet):
                 path.with_suffix(".parquet").unlink(missing_ok=True)
-        if written[name] and as_parquet:
-            parquet.write_parquet(path, path.with_suffix(".parquet"))
-    return {name: str(path) for name, path in paths.items() if written[name]}
+        if name in written and as_parquet:
+            parquet.write_parquet(path, path.with_suffix(".parquet"), written[name])
+    return {name: str(path) for name, path in paths.items() if name in written}
+
+
+def _part(output_dir: Path, well: str) -> WellPart:
+    """The part of a well that is said to be done."""
+    part = read_part(output_dir, well)
+    if part is None:
+        raise DamagedResultError(
+            f"{part_path(output_dir, well)} is gone, though well {well} was done: resume the run, which does it again"
+        )
+    return part

@@ -5,29 +5,49 @@ made by and every file that belongs to it. The plate's tables are put together f
 """
 
 import contextlib
+import math
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
+from openhcs_runtime.cells import COUNT_SUFFIX, Cell, ColumnKind
 from openhcs_runtime.components import ImageKey
+from openhcs_runtime.exceptions import DamagedResultError
 from openhcs_runtime.outputs.atomic import atomic_file, writing_to
 
 
 class MeasuredImage(msgspec.Struct, frozen=True, kw_only=True):
-    """The summary of one measured plane; a value that is not a number is None."""
+    """The summary of one measured plane.
+
+    not_finite: the values that JSON has no numbers for, by name as text ("inf", "-inf", "nan"); they are in `values`,
+    too, once it is read.
+    """
 
     well: str
     site: int
     channel: int
     z_index: int
     timepoint: int
-    values: dict[str, int | float | None]
+    values: dict[str, Cell]
+    not_finite: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        self.values.update((name, float(text)) for name, text in self.not_finite.items())
+        self.not_finite.update(
+            (name, str(value))
+            for name, value in self.values.items()
+            if isinstance(value, float) and not math.isfinite(value)
+        )
 
 
 class WellPart(msgspec.Struct, frozen=True, kw_only=True):
-    """What a finished well has left. Paths are relative to the output folder, with forward slashes."""
+    """What a finished well has left. Paths are relative to the output folder, with forward slashes.
+
+    objects_bytes: how large the file of objects is. object_kinds: what its columns are. seed: that of the run which has
+    made it.
+    """
 
     well: str
     signature: str
@@ -36,6 +56,9 @@ class WellPart(msgspec.Struct, frozen=True, kw_only=True):
     measured: list[MeasuredImage]
     elapsed_s: float
     peak_memory_bytes: int | None = None
+    objects_bytes: int = 0
+    object_kinds: dict[str, ColumnKind] = {}
+    seed: int | None = None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -43,16 +66,16 @@ class WellPart(msgspec.Struct, frozen=True, kw_only=True):
         total: Counter[str] = Counter()
         for image in self.measured:
             total.update(
-                {name: int(value) for name, value in image.values.items() if _is_count(name) and value is not None}
+                {
+                    name: value
+                    for name, value in image.values.items()
+                    if name.endswith(COUNT_SUFFIX) and isinstance(value, int) and not isinstance(value, bool)
+                }
             )
         return dict(total)
 
 
-def _is_count(name: str) -> bool:
-    return name.endswith("_count")
-
-
-def measured_image(key: ImageKey, values: Mapping[str, int | float]) -> MeasuredImage:
+def measured_image(key: ImageKey, values: Mapping[str, Cell]) -> MeasuredImage:
     """A summary as it is stored."""
     return MeasuredImage(
         well=key.well,
@@ -60,7 +83,7 @@ def measured_image(key: ImageKey, values: Mapping[str, int | float]) -> Measured
         channel=key.channel,
         z_index=key.z_index,
         timepoint=key.timepoint,
-        values={name: None if value != value else value for name, value in values.items()},
+        values=dict(values),
     )
 
 
@@ -81,17 +104,34 @@ def write_part(output_dir: Path, part: WellPart) -> None:
 
 
 def read_part(output_dir: Path, well: str) -> WellPart | None:
-    """The part of a well, None when there is none or it is of another kind."""
+    """The part of a well; None when there is none.
+
+    Raises:
+        DamagedResultError: There is one, and it can't be read; it never counts as none.
+    """
+    path = part_path(output_dir, well)
     try:
-        return msgspec.json.decode(part_path(output_dir, well).read_bytes(), type=WellPart)
-    except (OSError, msgspec.DecodeError):
+        part = msgspec.json.decode(path.read_bytes(), type=WellPart)
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise DamagedResultError(f"{path} can't be read: {error.strerror or error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise DamagedResultError(
+            f"{path} is damaged ({error}): resume the run, which does well {well} again"
+        ) from error
+    if part.well != well:
+        raise DamagedResultError(f"{path} is of well {part.well}: resume the run, which does well {well} again")
+    return part
 
 
 def discard_part(output_dir: Path, well: str) -> None:
-    """Before a well is done again: remove the mark and every file that an earlier run left for it. Raises
-    OutputError."""
-    part = read_part(output_dir, well)
+    """Before a well is done again: remove the mark and every file that an earlier run left for it. Of a mark that is
+    damaged only the mark. Raises OutputError."""
+    try:
+        part = read_part(output_dir, well)
+    except DamagedResultError:
+        part = None
     with writing_to(part_path(output_dir, well)):
         part_path(output_dir, well).unlink(missing_ok=True)
     for name in part.files if part else ():
