@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import math
 import os
 import stat
 import subprocess
@@ -9,12 +10,14 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
 import numpy as np
 import pytest
 import tifffile
 
+from openhcs_runtime.cells import Cell, as_table
 from openhcs_runtime.components import Component, ImageKey
-from openhcs_runtime.exceptions import DiskFullError, OutputError
+from openhcs_runtime.exceptions import DamagedResultError, DiskFullError, OutputError
 from openhcs_runtime.outputs.atomic import atomic_file, check_folder, remove_leftovers, sync_files
 from openhcs_runtime.outputs.images import image_name, write_labels, write_plane
 from openhcs_runtime.outputs.tables import join_objects, write_measurements, write_objects
@@ -95,7 +98,7 @@ def test_names_say_what_the_plate_has_several_of() -> None:
     assert image_name(ImageKey("B02", 1, 2, 0), everything) == "B02_s1_w2_t1.tif"
 
 
-def part(well: str, values: dict[str, int | float], files: list[str] | None = None) -> WellPart:
+def part(well: str, values: dict[str, Cell], files: list[str] | None = None) -> WellPart:
     key = ImageKey(well)
     return WellPart(
         well=well, signature="s", files=files or [], objects=None, measured=[measured_image(key, values)], elapsed_s=1.0
@@ -107,33 +110,124 @@ def test_measurements_become_one_table(tmp_path: Path) -> None:
     for entry in parts:
         write_part(tmp_path, entry)
     assert read_part(tmp_path, "A01") == parts[0]
+    assert read_part(tmp_path, "C01") is None
     write_measurements(tmp_path / "m.csv", parts)
     assert (tmp_path / "m.csv").read_text() == (
-        "well,site,channel,z_index,timepoint,n,mean_px2,more\nA01,1,1,1,1,3,0.333333333,\nB01,1,1,1,1,0,,1\n"
+        "well,site,channel,z_index,timepoint,n,mean_px2,more\nA01,1,1,1,1,3,0.3333333333333333,\nB01,1,1,1,1,0,,1\n"
     )
+
+
+def objects_of(folder: Path, key: ImageKey, table: dict[str, object], name: str = "nuclei") -> WellPart:
+    """A well with the objects of one image, written as a well does it."""
+    path = folder / "wells" / f"{key.well}.objects.csv"
+    kinds = write_objects(path, [(key, name, as_table(table))])
+    return msgspec.structs.replace(part(key.well, {}), objects=f"wells/{path.name}", object_kinds=kinds)
 
 
 def test_objects_become_one_table(tmp_path: Path) -> None:
-    first = [(KEY, {"label": np.array([1, 2]), "area_px2": np.array([3.0, 4.5])}), (ImageKey("B02", 2), {})]
-    write_objects(tmp_path / "1.csv", first)
-    write_objects(tmp_path / "2.csv", [(ImageKey("B03"), {"area_px2": np.array([7.0]), "extra": np.array([1])})])
-    join_objects(tmp_path / "all.csv", [tmp_path / "1.csv", tmp_path / "2.csv"])
+    first = objects_of(tmp_path, KEY, {"label": np.array([1, 2]), "area_px2": np.array([3.0, 4.5])})
+    second = objects_of(
+        tmp_path, ImageKey("B03"), {"label": [7], "note": ['a "b",\nc'], "empty": [""], "extra": np.array([1])}
+    )
+    join_objects(tmp_path / "all.csv", tmp_path, [first, part("B04", {}), second])
     with (tmp_path / "all.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["well"], row["label"], row["area_px2"], row["extra"]) for row in rows] == [
-        ("B02", "1", "3", ""),
-        ("B02", "2", "4.5", ""),
-        ("B03", "", "7", "1"),
+    columns = ("well", "objects", "label", "area_px2", "note", "extra")
+    assert [tuple(row[name] for name in columns) for row in rows] == [
+        ("B02", "nuclei", "1", "3.0", "", ""),
+        ("B02", "nuclei", "2", "4.5", "", ""),
+        ("B03", "nuclei", "7", "", 'a "b",\nc', "1"),
     ]
+    assert (tmp_path / "all.csv").read_text().endswith(',"",1\n')
 
 
 def test_objects_of_equal_columns_are_joined_line_by_line(tmp_path: Path) -> None:
-    for number in (1, 2):
-        write_objects(tmp_path / f"{number}.csv", [(ImageKey(f"B0{number}"), {"label": np.array([number])})])
-    join_objects(tmp_path / "all.csv", [tmp_path / "1.csv", tmp_path / "2.csv"])
+    parts = [objects_of(tmp_path, ImageKey(f"B0{number}"), {"label": [number]}) for number in (1, 2)]
+    join_objects(tmp_path / "all.csv", tmp_path, parts)
     assert (tmp_path / "all.csv").read_text() == (
-        "well,site,channel,z_index,timepoint,label\nB01,1,1,1,1,1\nB02,1,1,1,1,2\n"
+        "well,site,channel,z_index,timepoint,objects,label\nB01,1,1,1,1,nuclei,1\nB02,1,1,1,1,nuclei,2\n"
     )
+
+
+def test_a_column_of_several_kinds_is_refused_by_name_and_well(tmp_path: Path) -> None:
+    flags: tuple[Cell, ...] = (True, 1, 0.5, "yes")
+    for one in flags:
+        for other in flags:
+            parts = [part("A01", {"ok": None}), part("A02", {"ok": one}), part("A03", {"ok": other})]
+            if type(one) is type(other) or {type(one), type(other)} == {int, float}:
+                write_measurements(tmp_path / "m.csv", parts)
+                continue
+            with pytest.raises(OutputError, match=r"column ok has .* in well A02 and .* in well A03"):
+                write_measurements(tmp_path / "m.csv", parts)
+    parts = [
+        objects_of(tmp_path, ImageKey(well), {"label": [1], "ok": [value]})
+        for well, value in (("A01", "yes"), ("A02", 1))
+    ]
+    with pytest.raises(OutputError, match="column ok has text in well A01 and whole numbers in well A02"):
+        join_objects(tmp_path / "all.csv", tmp_path, parts)
+
+
+def test_no_two_rows_have_the_same_key(tmp_path: Path) -> None:
+    table = as_table({"label": [1]})
+    write_objects(
+        tmp_path / "o.csv", [(KEY, "nuclei", table), (KEY, "cells", table), (ImageKey("B02"), "cells", table)]
+    )
+    with pytest.raises(OutputError, match=r"objects of cells in well B02.* several rows for one label"):
+        write_objects(tmp_path / "o.csv", [(KEY, "cells", table), (KEY, "cells", table)])
+    with pytest.raises(OutputError, match=r"objects of cells in well B02.* several rows for one label"):
+        write_objects(tmp_path / "o.csv", [(KEY, "cells", as_table({"label": [1, 2, 1]}))])
+    with pytest.raises(OutputError, match="well A01 has two rows"):
+        write_measurements(tmp_path / "m.csv", [part("A01", {"n": 1}), part("A01", {"n": 1})])
+
+
+@pytest.mark.parametrize("damage", [b"", b"well,site"])
+def test_objects_that_were_cut_are_not_taken_for_fewer(tmp_path: Path, damage: bytes) -> None:
+    parts = [objects_of(tmp_path, ImageKey(well), {"label": [1, 2]}) for well in ("A01", "A02")]
+    (tmp_path / "wells" / "A02.objects.csv").write_bytes(damage)
+    with pytest.raises(DamagedResultError, match=r"A02\.objects\.csv is damaged"):
+        join_objects(tmp_path / "all.csv", tmp_path, parts)
+    (tmp_path / "wells" / "A02.objects.csv").unlink()
+    with pytest.raises(DamagedResultError, match=r"A02\.objects\.csv can't be read"):
+        join_objects(tmp_path / "all.csv", tmp_path, parts)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        True,
+        False,
+        0,
+        1,
+        -(2**63),
+        2**63 - 1,
+        0.1,
+        1.0,
+        -0.0,
+        5e-324,
+        1e300,
+        math.inf,
+        -math.inf,
+        None,
+        "",
+        "nan",
+        "inf",
+    ],
+)
+def test_values_of_a_part_are_the_same_when_it_is_read(tmp_path: Path, value: Cell) -> None:
+    write_part(tmp_path, part("A01", {"v": value}))
+    found = read_part(tmp_path, "A01")
+    assert found is not None
+    [image] = found.measured
+    assert (type(image.values["v"]), repr(image.values["v"])) == (type(value), repr(value))
+
+
+def test_not_a_number_and_nothing_are_told_apart_in_a_part(tmp_path: Path) -> None:
+    write_part(tmp_path, part("A01", {"nan": math.nan, "none": None, "count": 3, "x_count": 2}))
+    found = read_part(tmp_path, "A01")
+    assert found is not None
+    assert isinstance(found.measured[0].values["nan"], float)
+    assert found.measured[0].values["none"] is None
+    assert found.counts == {"x_count": 2}
 
 
 def test_a_file_that_the_disk_does_not_take_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +257,23 @@ def test_what_an_earlier_run_left_for_a_well_goes_but_nothing_outside(tmp_path: 
     assert outside.exists()
 
 
-def test_a_damaged_part_counts_as_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b'{"well": 3}', b"\xff\xfe", b"null", b"[]", b'{"well": "A01"', b"\0" * 300]
+)
+def test_a_damaged_part_never_counts_as_none(tmp_path: Path, damage: bytes) -> None:
     write_part(tmp_path, part("A01", {}))
-    (tmp_path / "wells" / "A01.json").write_text('{"well": 3}')
+    (tmp_path / "wells" / "A01.json").write_bytes(damage)
+    with pytest.raises(DamagedResultError, match=r"A01\.json is damaged .*: resume the run"):
+        read_part(tmp_path, "A01")
+    discard_part(tmp_path, "A01")
     assert read_part(tmp_path, "A01") is None
+
+
+def test_a_part_of_another_well_or_that_is_no_file_is_damaged(tmp_path: Path) -> None:
+    write_part(tmp_path, part("A01", {}))
+    (tmp_path / "wells" / "A01.json").rename(tmp_path / "wells" / "A02.json")
+    with pytest.raises(DamagedResultError, match=r"A02\.json is of well A01"):
+        read_part(tmp_path, "A02")
+    (tmp_path / "wells" / "A03.json").mkdir()
+    with pytest.raises(DamagedResultError, match=r"A03\.json can't be read"):
+        read_part(tmp_path, "A03")

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from openhcs_runtime.cells import as_table
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
 from openhcs_runtime.functions import label_objects, measure_objects, threshold
@@ -54,16 +55,18 @@ def test_without_pyarrow_the_csv_tables_are_there_and_the_log_says_so(
 
 def test_types_come_from_names_and_empty_cells_are_null(tmp_path: Path) -> None:
     first = {"label": np.array([1, 2]), "area_px2": np.array([3, 4]), "extra": np.array([np.nan, 0.5])}
-    write_objects(tmp_path / "o.csv", [(ImageKey("A01"), first), (ImageKey("A02"), {"label": np.array([7])})])
-    write_parquet(tmp_path / "o.csv", tmp_path / "o.parquet")
+    tables = [(ImageKey("A01"), "nuclei", as_table(first)), (ImageKey("A02"), "nuclei", as_table({"label": [7]}))]
+    kinds = write_objects(tmp_path / "o.csv", tables)
+    write_parquet(tmp_path / "o.csv", tmp_path / "o.parquet", kinds)
     table = parquet.read_table(tmp_path / "o.parquet")
-    kinds = {name: str(table.schema.field(name).type) for name in table.column_names}
-    assert kinds == {
+    types = {name: str(table.schema.field(name).type) for name in table.column_names}
+    assert types == {
         "well": "string",
         "site": "int64",
         "channel": "int64",
         "z_index": "int64",
         "timepoint": "int64",
+        "objects": "string",
         "label": "int64",
         "area_px2": "double",
         "extra": "double",
@@ -72,14 +75,23 @@ def test_types_come_from_names_and_empty_cells_are_null(tmp_path: Path) -> None:
     assert table["extra"].to_pylist() == [None, 0.5, None]
 
 
-def test_text_stays_text(tmp_path: Path) -> None:
-    table = {"label": np.array([1, 2]), "phase": np.array(["G1", "M"])}
-    write_objects(tmp_path / "o.csv", [(ImageKey("A01"), table)])
-    write_parquet(tmp_path / "o.csv", tmp_path / "o.parquet")
-    assert parquet.read_table(tmp_path / "o.parquet")["phase"].to_pylist() == ["G1", "M"]
+def test_every_kind_of_value_is_the_same_in_parquet(tmp_path: Path) -> None:
+    columns: dict[str, list[object]] = {
+        "phase": ["G1", 'a, "b"\nc', ""],
+        "ok": [True, False, None],
+        "far": [float("inf"), -float("inf"), 1e300],
+        "big": [2**53 + 1, 1, 2**63 - 1],
+        "number_text": ["007", "true", "nan"],
+    }
+    table = as_table({"label": [1, 2, 3], **columns})
+    kinds = write_objects(tmp_path / "o.csv", [(ImageKey("A01"), "nuclei", table)])
+    write_parquet(tmp_path / "o.csv", tmp_path / "o.parquet", kinds)
+    found = parquet.read_table(tmp_path / "o.parquet")
+    assert {name: found[name].to_pylist() for name in columns} == columns
+    assert found.schema.field("ok").type == pyarrow.bool_()
 
 
 def test_a_table_without_rows_keeps_its_columns(tmp_path: Path) -> None:
     (tmp_path / "o.csv").write_text("well,site,spots_count\n")
-    write_parquet(tmp_path / "o.csv", tmp_path / "o.parquet")
+    write_parquet(tmp_path / "o.csv", tmp_path / "o.parquet", {})
     assert parquet.read_table(tmp_path / "o.parquet").column_names == ["well", "site", "spots_count"]

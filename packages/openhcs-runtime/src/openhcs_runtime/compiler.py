@@ -27,7 +27,7 @@ from openhcs_runtime.plan import CompiledPlate, PlateJob, WellPlan
 from openhcs_runtime.plates.base import ImageRef, Plate
 from openhcs_runtime.viewing.target import ViewTarget
 
-SIGNATURE_VERSION = "1"
+SIGNATURE_VERSION = "2"
 """Part of every signature: changes when the engine's own results do."""
 
 
@@ -88,7 +88,7 @@ def compile_plate(
         channel_names=tuple(sorted(plate.channel_names.items())),
         view=None if global_config.view is None else ViewTarget.parse(global_config.view),
     )
-    basis = _basis_of(job, file)
+    basis = _basis_of(job, file, global_config.seed)
     base = digest(f"{name}\0{value}" for name, value in sorted(basis.items()))
     with_positions = any(InputKind.POSITIONS in traits_of(call.function).inputs for call in _calls(enabled))
     plans = tuple(_plan_well(plate, well, base, pipeline_config, with_positions) for well in wells)
@@ -104,6 +104,7 @@ def compile_plate(
         results_root=str(output_dir) if gets_own_folder else "",
         run_name=_slug(Path(file.name).stem) if file else "pipeline",
         memory_per_well_bytes=memory.needed_bytes,
+        seed=global_config.seed,
     )
 
 
@@ -222,7 +223,7 @@ def _calls(steps: Iterable[FunctionStep]) -> list[FunctionCall]:
     return [call for step in steps for chain in step.branches().values() for call in chain]
 
 
-def _basis_of(job: PlateJob, file: PipelineFile | None) -> PipelineBasis:
+def _basis_of(job: PlateJob, file: PipelineFile | None, seed: int | None) -> PipelineBasis:
     """Everything but the images that decides what a well gives; not where it is written."""
     functions = [call.function for call in _calls(job.steps)]
     modules = dict.fromkeys(module for function in functions if (module := _module_of(function)))
@@ -233,6 +234,8 @@ def _basis_of(job: PlateJob, file: PipelineFile | None) -> PipelineBasis:
     basis["pixel size"] = repr(job.pixel_size_um)
     basis["components of the plate"] = ", ".join(sorted(job.named))
     basis["steps"] = digest([*job.folders, *(_stable_text(dataclasses.replace(s, stream=False)) for s in job.steps)])
+    if seed is not None:  # a fresh one is no input: what it has made stays what it is
+        basis["seed"] = str(seed)
     basis["image format"] = job.image_format.value
     if job.image_format is not ImageFormat.TIFF:
         basis["channel names"] = repr(job.channel_names)

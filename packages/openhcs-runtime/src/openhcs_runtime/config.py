@@ -9,6 +9,7 @@ from typing import Final, Literal
 from openhcs_runtime.choices import choose
 from openhcs_runtime.exceptions import PipelineError, ViewerError
 from openhcs_runtime.limits import available_cores
+from openhcs_runtime.randomness import LARGEST_SEED
 from openhcs_runtime.viewing.target import ViewTarget
 
 
@@ -46,12 +47,15 @@ class GlobalConfig:
         Naming one selects the mode. Plate and output folder must have the same path on all of its machines.
     view: the viewer that shows images as they appear: "napari" or "fiji" on this machine (see
         `openhcs_runtime.viewing.open_viewer`), "napari:PORT", "HOST:PORT"; None shows nothing.
+    seed: what random numbers are made from, a whole number from 0: the same seed gives the same numbers in each well,
+        whatever worker has it. None takes a fresh one for each run and keeps it with the results.
     """
 
     num_workers: int | Literal["auto"] = "auto"
     mode: ExecutionMode = ExecutionMode.PROCESSES
     dask: str | None = None
     view: str | None = None
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -64,6 +68,9 @@ class GlobalConfig:
         workers = self.num_workers
         if workers != AUTO and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
             raise PipelineError(f"GlobalConfig: num_workers {workers!r} is neither 'auto' nor a number from 1")
+        seed = self.seed
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= LARGEST_SEED):
+            raise PipelineError(f"GlobalConfig: seed {seed!r} is not a whole number from 0 to {LARGEST_SEED}")
 
     @property
     def is_remote(self) -> bool:

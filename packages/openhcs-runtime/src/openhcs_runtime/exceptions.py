@@ -9,7 +9,8 @@ The tree, each line with what went wrong:
     │   └── CompileError      the pipeline on this plate; lists all problems with step and well
     ├── StepError             a step's function failed or gave something else than it declares
     ├── OutputError           a result could not be written
-    │   └── DiskFullError     since the disk, or the user's share of it, is full
+    │   ├── DiskFullError     since the disk, or the user's share of it, is full
+    │   └── DamagedResultError  one that is there can't be read
     ├── RoiError              a region of interest makes no sense, or a format can't hold it
     ├── WorkerError           worker processes could not be started
     ├── OmeroError            the containers of an OMERO server can't be started, reached or ended
@@ -65,6 +66,10 @@ class OutputError(OpenHCSError):
 
 class DiskFullError(OutputError):
     """There is no room for a result; what was asked for was right."""
+
+
+class DamagedResultError(OutputError):
+    """A file of a run's results is there and can't be read; names it and the remedy."""
 
 
 class RoiError(OpenHCSError):

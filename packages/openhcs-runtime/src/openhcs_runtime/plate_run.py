@@ -14,13 +14,14 @@ from openhcs_runtime.executors import WellExecutor
 from openhcs_runtime.outputs.atomic import remove_leftovers
 from openhcs_runtime.outputs.plate import PlateParts, collect_parts, finish_images, write_tables
 from openhcs_runtime.outputs.provenance import Provenance
-from openhcs_runtime.outputs.resume import finished_wells, take_over
+from openhcs_runtime.outputs.resume import earlier_seed, finished_wells, take_over
 from openhcs_runtime.outputs.run_folder import open_run_folder
 from openhcs_runtime.outputs.run_log import RunLog
 from openhcs_runtime.outputs.runs import RunStatus, RunSummary, list_runs, read_run, results_root
 from openhcs_runtime.pipeline.source import Pipeline
 from openhcs_runtime.plan import CompiledPlate, WellPlan
 from openhcs_runtime.progress import WellProgress
+from openhcs_runtime.randomness import fresh_seed
 from openhcs_runtime.results import PlateResult, ResultStatus, WellResult, overall_status
 from openhcs_runtime.viewing.tally import ViewTally
 from zmqruntime.execution import Task
@@ -78,7 +79,9 @@ class PlateRun:
             now=datetime.now().astimezone(),
         )
         self._log = RunLog(self._folder.path)
-        self._compiled = replace(compiled, job=replace(compiled.job, output_dir=str(self._folder.path)))
+        self._compiled = compiled
+        job = replace(compiled.job, output_dir=str(self._folder.path), seed=self._seed())
+        self._compiled = replace(compiled, job=job)
 
     def run(self, executor: Callable[[], WellExecutor]) -> PlateResult:
         """Work on all wells and say how each ended; `executor` is called when there is work.
@@ -100,6 +103,16 @@ class PlateRun:
                 _write_if_possible(self._task, provenance.broken_off(error), self._folder.path)
                 raise
             return self._end(provenance, result, parts)
+
+    def _seed(self) -> int:
+        """The one that was asked for, that of the wells which this run keeps or takes over, or a fresh one."""
+        if self._compiled.seed is not None:
+            return self._compiled.seed
+        runs: Iterable[RunSummary] = () if self._choice.fresh else self._earlier_runs()
+        if self._folder.earlier is not None:
+            runs = [self._folder.earlier, *runs]
+        seeds = (earlier_seed(run, self._compiled.wells) for run in runs)
+        return next((seed for seed in seeds if seed is not None), fresh_seed())
 
     def _kept(self) -> dict[str, WellResult]:
         """The wells that are done in this folder already."""
@@ -157,7 +170,8 @@ class PlateRun:
         """Wells that earlier runs of this plate have made the same way."""
         if self._choice.fresh or not plans:
             return {}
-        taken = take_over(self._folder.path, plans, self._earlier_runs(), lambda: self._task.cancelled)
+        seed, runs = self._compiled.job.seed, self._earlier_runs()
+        taken = take_over(self._folder.path, plans, runs, seed, lambda: self._task.cancelled)
         for well, result in taken.items():
             self._log.note(f"taken over from {result.taken_from}", well)
             self._progress(well).axis_completed(f"taken over from {result.taken_from}")
@@ -181,6 +195,7 @@ class PlateRun:
             objects=tables.get("objects", ""),
             error=error,
             elapsed_s=time.monotonic() - self._started,
+            seed=self._compiled.job.seed,
         )
 
     def _end(self, provenance: Provenance, result: PlateResult, parts: PlateParts) -> PlateResult:

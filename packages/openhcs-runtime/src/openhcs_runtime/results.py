@@ -52,6 +52,7 @@ class PlateResult:
     measurements, objects: paths of the plate's tables, empty where there is nothing to measure.
     error: what went wrong besides the wells (the tables could not be written), else empty.
     viewed: what became of the images that were sent to a viewer; None where there was none.
+    seed: what random numbers were made from, also where nobody named one.
     """
 
     status: ResultStatus
@@ -64,6 +65,7 @@ class PlateResult:
     error: str = ""
     elapsed_s: float = 0.0
     viewed: ViewCounts | None = None
+    seed: int = 0
 
     @property
     def counts(self) -> dict[str, int]:

@@ -2,12 +2,13 @@
 
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from openhcs_runtime.cells import Cell, ColumnKind, common_kind, is_missing, kind_of
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.config import ImageFormat
 from openhcs_runtime.exceptions import ImageError, OpenHCSError, StepError
@@ -23,44 +24,58 @@ from openhcs_runtime.outputs.wells import (
     objects_path,
     write_part,
 )
-from openhcs_runtime.pipeline.calls import GroupResult, Known, Measured, call_chain, stacked
+from openhcs_runtime.pipeline.calls import GroupResult, Known, Measured, call_chain
 from openhcs_runtime.pipeline.declare import InputKind, traits_of
+from openhcs_runtime.pipeline.owning import stacked
 from openhcs_runtime.pipeline.patterns import PatternGroup, group_images
+from openhcs_runtime.pipeline.sets import set_names
 from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep, InputSource
 from openhcs_runtime.plan import PlateJob, WellPlan
 from openhcs_runtime.plates import ImageRef, read_image
 from openhcs_runtime.printing import end_printed_lines
 from openhcs_runtime.progress import WellProgress
+from openhcs_runtime.randomness import seed_process, well_seeds
 from openhcs_runtime.results import ResultStatus, WellResult
 from openhcs_runtime.viewing.feed import ViewerFeed
+from openhcs_runtime.wording import error_text, writable
 from zmqruntime.execution import TaskCancelled, current_task
 from zmqruntime.execution.usage import UsageMeter
 from zmqruntime.execution.wording import one_line
 from zmqruntime.messages import ProgressStatus
 
+OnStep = Callable[[str], None]
+"""Called with the name of each step that begins."""
+
 
 def run_well(
-    job: PlateJob, plan: WellPlan, meter: UsageMeter | None = None, feed: ViewerFeed | None = None
+    job: PlateJob,
+    plan: WellPlan,
+    meter: UsageMeter | None = None,
+    feed: ViewerFeed | None = None,
+    on_step: OnStep | None = None,
 ) -> WellResult:
     """Work on one well in the current task and say how it ended; a failure is in the result, never raised.
 
     meter: measures this process, where the well has it to itself. feed: shows what the well makes, where it is wanted.
+    on_step: is told of each step, for who has to say what the well did last.
 
     Cancelling is seen before each step and each pattern group. What was written before stays.
     """
     with current_task().axis(plan.well):
         try:
-            return _run_well(job, plan, meter, feed)
+            return _run_well(job, plan, meter, feed, on_step)
         finally:
             end_printed_lines()
 
 
-def _run_well(job: PlateJob, plan: WellPlan, meter: UsageMeter | None, feed: ViewerFeed | None) -> WellResult:
+def _run_well(
+    job: PlateJob, plan: WellPlan, meter: UsageMeter | None, feed: ViewerFeed | None, on_step: OnStep | None
+) -> WellResult:
     started = time.monotonic()
     progress = WellProgress(current_task(), plan.well, [step.name for step in job.steps])
     if meter is not None:
         meter.begin()
-    run = _WellRun(job, plan, progress, meter, feed)
+    run = _WellRun(job, plan, progress, meter, feed, on_step)
     try:
         progress.check_cancelled()
         progress.axis_started()
@@ -68,7 +83,7 @@ def _run_well(job: PlateJob, plan: WellPlan, meter: UsageMeter | None, feed: Vie
     except TaskCancelled:
         progress.ended(ProgressStatus.CANCELLED)
         return run.result(ResultStatus.CANCELLED, started)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  a user's function may raise anything
+    except BaseException as error:  # noqa: BLE001  a user's function may raise anything
         result = run.failure(error, started)
         progress.ended(ProgressStatus.ERROR, error=result.error, traceback=result.traceback or None)
         return result
@@ -86,27 +101,36 @@ class _WellRun:
         progress: WellProgress,
         meter: UsageMeter | None,
         feed: ViewerFeed | None,
+        on_step: OnStep | None,
     ) -> None:
         self._job = job
         self._plan = plan
         self._progress = progress
         self._meter = meter
         self._feed = feed
+        self._on_step = on_step
+        self._set_names = set_names(job.steps)
+        self._seeds = well_seeds(job.seed, plan.well)
         self._output = Path(job.output_dir)
         self._images: dict[ImageKey, ImageRef | NDArray[Any]] = {image.key: image for image in plan.images}
         self._labels: dict[ImageKey, NDArray[Any]] = {}
-        self._measured: dict[ImageKey, dict[str, int | float]] = {}
+        self._sets: dict[ImageKey, str] = {}
+        self._measured: dict[ImageKey, dict[str, Cell]] = {}
+        self._kinds: dict[tuple[str, str], ColumnKind] = {}
         self._objects: dict[ImageKey, ImageObjects] = {}
         self._files: dict[str, None] = {}
 
     def run(self, started: float) -> WellPart:
         """Do all steps and leave the well's part of the results."""
         discard_part(self._output, self._plan.well)
+        seed_process(self._seeds)
         if self._plan.missing:
             more = f" and {len(self._plan.missing) - 1} more" if len(self._plan.missing) > 1 else ""
             raise ImageError(f"missing image: {self._plan.missing[0].describe()}{more}")
         for index, step in enumerate(self._job.steps):
             self._progress.enter_step(index)
+            if self._on_step is not None:
+                self._on_step(step.name)
             self._run_step(index, step)
         return self._finish(started)
 
@@ -125,15 +149,15 @@ class _WellRun:
     def failure(self, error: BaseException, started: float) -> WellResult:
         """The well's result when it failed."""
         expected = isinstance(error, OpenHCSError)
-        text = one_line(error if expected else f"{type(error).__name__}: {error}")
+        text = writable(one_line(error)) if expected else error_text(error)
         show_traceback = isinstance(error, StepError) or not expected
         return WellResult(
             well=self._plan.well,
             status=ResultStatus.FAILED,
             error=text,
             step=self._progress.step_name,
-            file=error.path if isinstance(error, ImageError) else "",
-            traceback="".join(traceback.format_exception(error)) if show_traceback else "",
+            file=writable(error.path) if isinstance(error, ImageError) else "",
+            traceback=writable("".join(traceback.format_exception(error))) if show_traceback else "",
             outputs=len(self._files),
             elapsed_s=time.monotonic() - started,
         )
@@ -150,7 +174,7 @@ class _WellRun:
         made = _Made()
         for group, calls in work:
             self._progress.check_cancelled()
-            result = self._run_group(group, calls)
+            result = self._run_group(index, group, calls)
             self._write(result, self._job.folders[index], images=step.materialize and not as_zarr)
             if self._feed is not None:
                 self._feed.show(self._job, index, result)
@@ -162,6 +186,7 @@ class _WellRun:
             self._write_zarr(index, made)
         if not keep_labels:
             self._labels.clear()
+            self._sets.clear()
         self._progress.step_completed()
         if self._feed is not None:
             self._feed.tell()
@@ -169,14 +194,21 @@ class _WellRun:
     def _calls(self, step: FunctionStep, group: PatternGroup) -> tuple[FunctionCall, ...]:
         return step.calls_for(group.value(step.group_by) if step.group_by else None)
 
-    def _run_group(self, group: PatternGroup, calls: Sequence[FunctionCall]) -> GroupResult:
+    def _run_group(self, index: int, group: PatternGroup, calls: Sequence[FunctionCall]) -> GroupResult:
         planes = [self._plane(key) for key in group.keys]
         if len({plane.shape for plane in planes}) > 1:
             sizes = ", ".join(sorted({"x".join(map(str, plane.shape)) for plane in planes}))
             raise ImageError(f"images of different sizes ({sizes} pixels) in one stack: {group.pattern}")
         stack = stacked(planes)
         del planes
-        return call_chain(calls, stack, group, Known(self._labels, self._plan.positions, self._job.pixel_size_um))
+        known = Known(self._labels, self._plan.positions, self._job.pixel_size_um, self._sets, self._seeds)
+        return call_chain(calls, stack, group, known, self._names(index, group))
+
+    def _names(self, index: int, group: PatternGroup) -> Sequence[str]:
+        """What the objects that the calls for a group find are called."""
+        step = self._job.steps[index]
+        branch = str(group.value(step.group_by)) if step.is_dispatched and step.group_by else None
+        return self._set_names[index][branch]
 
     def _plane(self, key: ImageKey) -> NDArray[Any]:
         image = self._images[key]
@@ -189,6 +221,7 @@ class _WellRun:
             self._images.update(zip(result.keys, result.stack, strict=True))
         if keep_labels:
             self._labels.update(result.labels)
+            self._sets.update(result.sets)
 
     def _write_zarr(self, index: int, made: "_Made") -> None:
         # Loads zarr, which takes most of a second.
@@ -215,37 +248,56 @@ class _WellRun:
         return path
 
     def _measure(self, measured: Measured) -> None:
-        key, measurements = measured.key, measured.measurements
+        key, objects = measured.key, measured.objects
         values = self._measured.setdefault(key, {})
-        again = key in self._objects and self._objects[key].has(measured.objects_of)
-        for name, value in measurements.summary.items():
+        known = self._objects.get(key)
+        again = known is not None and known.has(objects.name, objects.found_in)
+        for name, value in measured.summary.items():
             if name in values and not (again and _same(values[name], value)):
                 raise StepError(f"column {name} is measured twice for {key.describe()}: give one another name")
             values[name] = value
-        if measurements.objects:
+        self._check_kinds("measurements", {name: kind_of([value]) for name, value in measured.summary.items()})
+        self._check_kinds("objects", {name: column.kind for name, column in measured.table.items()})
+        if measured.table:
             try:
-                self._objects.setdefault(key, ImageObjects()).add(measurements.objects, measured.objects_of)
+                self._objects.setdefault(key, ImageObjects()).add(measured.table, objects.name, objects.found_in)
             except ValueError as error:
                 raise StepError(f"{error} for {key.describe()}") from error
 
+    def _check_kinds(self, table: str, new: Mapping[str, ColumnKind]) -> None:
+        """A column is of one kind in all images of the well."""
+        for name, kind in new.items():
+            known = self._kinds.get((table, name), ColumnKind.EMPTY)
+            common = common_kind(known, kind)
+            if common is None:
+                raise StepError(f"column {name} of {table} has {known} and then {kind}: give one kind of values for it")
+            self._kinds[table, name] = common
+
     def _finish(self, started: float) -> WellPart:
-        objects = None
+        objects, kinds = "", {}
         if self._objects:
             path = objects_path(self._output, self._plan.well)
             objects = path.relative_to(self._output).as_posix()
             self._files[objects] = None
-            write_objects(
-                path, [(key, table) for key, objects in sorted(self._objects.items()) for table in objects.tables]
+            kinds = write_objects(
+                path,
+                [
+                    (key, name, table)
+                    for key, of_image in sorted(self._objects.items())
+                    for name, table in of_image.tables.items()
+                ],
             )
         sync_files(self._output / name for name in self._files)
         part = WellPart(
             well=self._plan.well,
             signature=self._plan.signature,
             files=describe_files(self._output, self._files),
-            objects=objects,
+            objects=objects or None,
             measured=[measured_image(key, values) for key, values in sorted(self._measured.items())],
             elapsed_s=time.monotonic() - started,
             peak_memory_bytes=self._meter.end().peak_memory_bytes if self._meter else None,
+            object_kinds=kinds,
+            seed=self._job.seed,
         )
         write_part(self._output, part)
         return part
@@ -263,8 +315,8 @@ class _Made:
         self.labels.update(result.labels)
 
 
-def _same(one: float, other: float) -> bool:
-    return one == other or (one != one and other != other)
+def _same(one: Cell, other: Cell) -> bool:
+    return (type(one) is type(other) and one == other) or (is_missing(one) and is_missing(other))
 
 
 def _takes_labels(call: FunctionCall) -> bool:

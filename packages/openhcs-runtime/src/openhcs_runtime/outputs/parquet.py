@@ -1,16 +1,18 @@
 """The tables of a plate as Parquet, made from the CSV ones; needs the extra `parquet` (pyarrow).
 
-Types come from the names of the columns and not from what happens to be in them, so the tables of all plates fit
-together: well is text; site, channel, z_index, timepoint, label and every `..._count` are 64-bit integers; all else is
-64-bit floats. An empty cell is null. A column with text in it, which only a function of one's own can give, is text.
+well and objects are text; site, channel, z_index, timepoint, label and every `..._count` are 64-bit integers; a column
+of True and False is bool, one of texts is string; all other numbers are 64-bit floats, so that the tables of all plates
+fit together, but for whole numbers that a float would round, which are 64-bit integers. An empty cell is null.
 """
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
+from openhcs_runtime.cells import COUNT_SUFFIX, OBJECTS, ColumnKind
+from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.atomic import atomic_file, writing_to
-from openhcs_runtime.outputs.tables import KEY_COLUMNS, columns_of
+from openhcs_runtime.outputs.tables import OBJECT_KEY, columns_of
 
 MISSING = "no Parquet tables are written, as pyarrow is not installed: pip install 'openhcs-runtime[parquet]'"
 _BLOCK_BYTES = 8 << 20
@@ -21,53 +23,57 @@ def can_write() -> bool:
     return importlib.util.find_spec("pyarrow") is not None
 
 
-def write_parquet(source: Path, target: Path) -> None:
-    """Write the CSV table `source` as Parquet, a part at a time. Raises OutputError."""
+def write_parquet(source: Path, target: Path, kinds: Mapping[str, ColumnKind]) -> None:
+    """Write the CSV table `source`, whose columns are of these kinds, as Parquet, a part at a time.
+
+    Raises OutputError.
+    """
     import pyarrow  # noqa: PLC0415  an extra, and heavy
-
-    with writing_to(target):
-        columns = columns_of(source)
-        try:
-            _convert(source, target, columns, texts=())
-        except pyarrow.ArrowInvalid:
-            _convert(source, target, columns, texts=_with_text(source, columns))
-
-
-def _convert(source: Path, target: Path, columns: Sequence[str], texts: Sequence[str]) -> None:
-    import pyarrow  # noqa: PLC0415
     from pyarrow import csv, parquet  # noqa: PLC0415
 
-    kinds = {"text": pyarrow.string(), "whole": pyarrow.int64(), "number": pyarrow.float64()}
-    schema = pyarrow.schema([(name, kinds["text" if name in texts else _kind(name)]) for name in columns])
-    convert = csv.ConvertOptions(column_types=schema, null_values=[""], strings_can_be_null=True)
+    types = {
+        "text": pyarrow.string(),
+        "whole": pyarrow.int64(),
+        "number": pyarrow.float64(),
+        "bool": pyarrow.bool_(),
+    }
+    schema = pyarrow.schema([(name, types[_type(name, kinds)]) for name in columns_of(source)])
+    convert = csv.ConvertOptions(
+        column_types=schema,
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        true_values=["true"],
+        false_values=["false"],
+    )
     read = csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False)
-    with (
-        atomic_file(target) as file,
-        parquet.ParquetWriter(file, schema, compression="zstd") as writer,
-        csv.open_csv(source, read_options=read, convert_options=convert) as reader,
-    ):
-        for batch in reader:
-            writer.write_batch(batch)
+    parse = csv.ParseOptions(newlines_in_values=True)
+    try:
+        with (
+            writing_to(target),
+            atomic_file(target) as file,
+            parquet.ParquetWriter(file, schema, compression="zstd") as writer,
+            csv.open_csv(source, read_options=read, parse_options=parse, convert_options=convert) as reader,
+        ):
+            for batch in reader:
+                writer.write_batch(batch)
+    except pyarrow.ArrowInvalid as error:
+        raise OutputError(f"{target} can't be made from {source.name}: {error}") from error
 
 
-def _kind(column: str) -> str:
-    if column == "well":
+def _type(column: str, kinds: Mapping[str, ColumnKind]) -> str:
+    if column in ("well", OBJECTS):
         return "text"
-    return "whole" if column in KEY_COLUMNS or column == "label" or column.endswith("_count") else "number"
-
-
-def _with_text(source: Path, columns: Sequence[str]) -> list[str]:
-    """The columns in which something is not a number."""
-    from pyarrow import ArrowInvalid, compute, csv, float64, string  # noqa: PLC0415
-
-    texts = []
-    for name in columns:
-        table = csv.read_csv(
-            source, convert_options=csv.ConvertOptions(column_types={name: string()}, include_columns=[name])
-        )
-        values = table[name]
-        try:
-            compute.cast(values.filter(compute.not_equal(values, "")), float64())
-        except ArrowInvalid:
-            texts.append(name)
-    return texts
+    if column in OBJECT_KEY:
+        return "whole"
+    match kinds.get(column, ColumnKind.EMPTY):
+        case ColumnKind.BOOL:
+            return "bool"
+        case ColumnKind.TEXT:
+            return "text"
+        case ColumnKind.WIDE:
+            return "whole"
+        case ColumnKind.FLOAT:
+            return "number"
+        case ColumnKind.INT | ColumnKind.EMPTY:
+            return "whole" if column.endswith(COUNT_SUFFIX) else "number"

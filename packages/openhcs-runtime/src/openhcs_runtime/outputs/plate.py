@@ -9,7 +9,7 @@ from openhcs_runtime.config import ImageFormat
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs import parquet
 from openhcs_runtime.outputs.atomic import writing_to
-from openhcs_runtime.outputs.tables import join_objects, write_measurements
+from openhcs_runtime.outputs.tables import Kinds, join_objects, write_measurements
 from openhcs_runtime.outputs.wells import WellPart, digest_of, lost_file, part_path, read_part
 from openhcs_runtime.pipeline.declare import OutputKind, traits_of
 from openhcs_runtime.plan import PlateJob
@@ -73,7 +73,6 @@ def write_tables(output_dir: Path, job: PlateJob, parts: Iterable[WellPart]) -> 
     Returns the path of each that there is, by "measurements" and "objects". Raises OutputError.
     """
     parts = list(parts)
-    sources = [output_dir / part.objects for part in parts if part.objects]
     paths = {"measurements": output_dir / "measurements.csv", "objects": output_dir / "objects.csv"}
     measures = any(
         OutputKind.MEASUREMENTS in traits_of(call.function).outputs
@@ -81,21 +80,21 @@ def write_tables(output_dir: Path, job: PlateJob, parts: Iterable[WellPart]) -> 
         for chain in step.branches().values()
         for call in chain
     )
+    written: dict[str, Kinds] = {}
     if measures:
-        write_measurements(paths["measurements"], parts)
-    if sources:
+        written["measurements"] = write_measurements(paths["measurements"], parts)
+    if any(part.objects for part in parts):
         with writing_to(paths["objects"]):
-            join_objects(paths["objects"], sources)
-    written = {"measurements": measures, "objects": bool(sources)}
+            written["objects"] = join_objects(paths["objects"], output_dir, parts)
     as_parquet = job.parquet and parquet.can_write()
     if job.parquet and not as_parquet:
         _log.warning(parquet.MISSING)
     for name, path in paths.items():
         with writing_to(path):
-            if not written[name]:
+            if name not in written:
                 path.unlink(missing_ok=True)
-            if not (written[name] and as_parquet):
+            if not (name in written and as_parquet):
                 path.with_suffix(".parquet").unlink(missing_ok=True)
-        if written[name] and as_parquet:
-            parquet.write_parquet(path, path.with_suffix(".parquet"))
-    return {name: str(path) for name, path in paths.items() if written[name]}
+        if name in written and as_parquet:
+            parquet.write_parquet(path, path.with_suffix(".parquet"), written[name])
+    return {name: str(path) for name, path in paths.items() if name in written}

@@ -89,10 +89,11 @@ class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """The document.
 
-    `pipeline_source` is empty, with the reason in `no_source`, for functions that have no source. `basis` names what
-    the values depend on besides the images, `planned` the signature of each well that was to be done, `executions` the
-    executions of servers that have worked on it. Of `environment` only variables are kept whose values the pipeline's
-    code reads by name, or that set up numeric libraries: others may be secrets.
+    `pipeline_source` is empty, with the reason in `no_source`, for functions that have no source. `seed` is what random
+    numbers were made from. `basis` names what the values depend on besides the images, `planned` the signature of each
+    well that was to be done, `executions` the executions of servers that have worked on it. Of `environment` only
+    variables are kept whose values the pipeline's code reads by name, or that set up numeric libraries: others may be
+    secrets.
     """
 
     format_version: int = FORMAT_VERSION
@@ -103,6 +104,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     plate_format: str
     pixel_size_um: float | None
     signature: str
+    seed: int = 0
     output_dir: str
     pipeline_source: str
     pipeline_name: str
@@ -142,6 +144,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
             plate_format=compiled.job.plate_format.value,
             pixel_size_um=compiled.job.pixel_size_um,
             signature=compiled.signature,
+            seed=compiled.job.seed,
             output_dir=compiled.job.output_dir,
             pipeline_source=source,
             pipeline_name=pipeline.file.name if pipeline.file else "pipeline.py",

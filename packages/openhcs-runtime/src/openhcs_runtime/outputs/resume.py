@@ -32,7 +32,11 @@ def finished_wells(output_dir: Path, plans: Iterable[WellPlan]) -> dict[str, Wel
 
 
 def take_over(
-    output_dir: Path, plans: Sequence[WellPlan], earlier: Iterable[RunSummary], is_cancelled: Callable[[], bool]
+    output_dir: Path,
+    plans: Sequence[WellPlan],
+    earlier: Iterable[RunSummary],
+    seed: int,
+    is_cancelled: Callable[[], bool],
 ) -> dict[str, WellResult]:
     """Copy the wells that earlier runs have made from the same images, by the same pipeline, with the same settings.
 
@@ -43,6 +47,7 @@ def take_over(
         output_dir: the folder of the run that takes them.
         plans: the wells that it has to do.
         earlier: runs to look into, those to prefer first.
+        seed: of the run that takes them; a well that was made with another one is not taken.
         is_cancelled: asked before each well.
 
     Returns:
@@ -61,7 +66,7 @@ def take_over(
             if plan.well in found or (run.planned and run.planned.get(plan.well) != plan.signature):
                 continue
             part = _part_of(run.folder, plan)
-            if part is not None and _copy(run.folder, output_dir, part):
+            if part is not None and part.seed in (None, seed) and _copy(run.folder, output_dir, part):
                 found[plan.well] = replace(_result(part), taken_from=run.folder.name)
     return found
 
@@ -100,6 +105,16 @@ def _copy_file(source: Path, target: Path, known: OutputFile) -> bool:
             size += len(data)
             writing.write(data)
     return size == known.size and digest.hexdigest() == known.digest
+
+
+def earlier_seed(run: RunSummary, plans: Iterable[WellPlan]) -> int | None:
+    """The seed with which a run has finished wells of these plans, for the rest of them; None when it has none."""
+    for plan in plans:
+        if not run.planned or run.planned.get(plan.well) == plan.signature:
+            part = _part_of(run.folder, plan)
+            if part is not None and part.seed is not None:
+                return part.seed
+    return None
 
 
 def _result(part: WellPart) -> WellResult:

@@ -1,108 +1,143 @@
 """The tables of a plate: `measurements.csv` with a row per image measured, `objects.csv` with a row per object.
 
-Both begin with well, site, channel, z_index, timepoint and are sorted by these. A z_index of 0 is a projection. Empty
-cells are what could not be measured. CSV as in RFC 4180, with `\\n` at the line ends and a dot in numbers.
+Both begin with well, site, channel, z_index, timepoint and are sorted by these; that of objects goes on with the set
+that an object belongs to (the function that found it) and its label, and no two rows have the same in all of these. A
+z_index of 0 is a projection. Empty cells are what could not be measured. CSV as in RFC 4180, with `\\n` at the line
+ends and a dot in numbers, which are written so that they are read back exactly.
 """
 
 import contextlib
 import csv
 import io
+import re
 import shutil
-import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TextIO
 
-import numpy as np
-from numpy.typing import NDArray
-
+from openhcs_runtime.cells import (
+    LABEL,
+    OBJECTS,
+    Cell,
+    CellError,
+    Column,
+    ColumnKind,
+    cell_text,
+    common_kind,
+    is_missing,
+    kind_of,
+)
 from openhcs_runtime.components import ImageKey
+from openhcs_runtime.exceptions import DamagedResultError, OutputError
 from openhcs_runtime.outputs.atomic import atomic_file
 from openhcs_runtime.outputs.wells import WellPart
 
 KEY_COLUMNS = ("well", "site", "channel", "z_index", "timepoint")
+OBJECT_KEY = (*KEY_COLUMNS, OBJECTS, LABEL)
 
+Kinds = dict[str, ColumnKind]
+"""What the columns of a table are, but for those of its key."""
 
-class _Writer(Protocol):
-    def writerow(self, row: Iterable[Any], /) -> Any: ...
-    def writerows(self, rows: Iterable[Iterable[Any]], /) -> None: ...
+_RAW_CELL = re.compile(r'("(?:[^"]|"")*"|[^,\n"]*)(,|\n)')
 
 
 class ImageObjects:
     """What was measured of the objects of one image: a table for each set of objects, so that each has one row."""
 
     def __init__(self) -> None:
-        self.tables: list[Mapping[str, NDArray[Any]]] = []
-        self._sets: list[weakref.ref[NDArray[Any]] | None] = []
+        self.tables: dict[str, dict[str, Column]] = {}
+        self._found_in: dict[str, ImageKey] = {}
 
-    def has(self, objects_of: NDArray[Any] | None) -> bool:
-        """Whether the objects of this plane of labels were measured before."""
-        return objects_of is not None and any(known is not None and known() is objects_of for known in self._sets)
+    def has(self, name: str, found_in: ImageKey) -> bool:
+        """Whether these objects were measured before."""
+        return self._found_in.get(name) == found_in
 
-    def add(self, new: Mapping[str, NDArray[Any]], objects_of: NDArray[Any] | None) -> None:
-        """Add a table; one of the same objects as an earlier one gives that one more columns.
+    def add(self, new: Mapping[str, Column], name: str, found_in: ImageKey) -> None:
+        """Add columns, `label` among them, of the objects of a set, which were found in this image.
 
-        objects_of: the very plane of labels that was measured. While it is in use the objects are known by it.
-        Raises ValueError when a column of the same objects is there already with other values.
+        Raises ValueError when other objects have the same name, or a column is there already with other values.
         """
-        for place, (known, known_set) in enumerate(zip(self.tables, self._sets, strict=True)):
-            is_same = objects_of is not None and known_set is not None and known_set() is objects_of
-            if is_same and "label" in known and "label" in new and np.array_equal(known["label"], new["label"]):
-                _check_columns(known, new)
-                self.tables[place] = {**known, **new}
-                return
-        self.tables.append(new)
-        self._sets.append(None if objects_of is None else weakref.ref(objects_of))
+        if self._found_in.setdefault(name, found_in) != found_in:
+            raise ValueError(
+                f"objects of {name} found in channel {self._found_in[name].channel} and others found in channel "
+                f"{found_in.channel} can't be told apart"
+            )
+        known = self.tables.get(name)
+        self.tables[name] = dict(new) if known is None else _joined(known, new)
 
 
-def write_objects(path: Path, tables: Sequence[tuple[ImageKey, Mapping[str, NDArray[Any]]]]) -> None:
-    """Write the objects of one well. Not synced. Raises OutputError."""
-    columns = list(dict.fromkeys(name for _, table in tables for name in table))
-    with _csv_file(path, sync=False) as writer:
-        writer.writerow((*KEY_COLUMNS, *columns))
-        for key, table in tables:
-            where = (key.well, key.site, key.channel, key.z_index, key.timepoint)
-            rows = max((len(values) for values in table.values()), default=0)
-            cells = [
-                [_text(value) for value in table[name].tolist()] if name in table else [""] * rows for name in columns
-            ]
-            writer.writerows((*where, *row) for row in zip(*cells, strict=True))
+def write_objects(path: Path, tables: Sequence[tuple[ImageKey, str, Mapping[str, Column]]]) -> Kinds:
+    """Write the objects of one well, by image and set; what its columns are. Not synced.
+
+    Raises OutputError, also when two rows have the same key or a column is of several kinds.
+    """
+    kinds: Kinds = {}
+    keys: set[tuple[ImageKey, str]] = set()
+    for key, name, table in tables:
+        if (key, name) in keys or len(set(table[LABEL].cells)) < len(table[LABEL]):
+            raise OutputError(f"objects of {name} in {key.describe()} have several rows for one label")
+        keys.add((key, name))
+        _add_kinds(kinds, {column: values.kind for column, values in table.items() if column != LABEL}, key.well, {})
+    with _text_file(path, sync=False) as file:
+        _write_row(file, (*OBJECT_KEY, *kinds))
+        for key, name, table in tables:
+            place: tuple[Cell, ...] = (key.well, key.site, key.channel, key.z_index, key.timepoint, name)
+            where = ",".join(map(cell_text, place))
+            cells = [_texts(table, column) for column in (LABEL, *kinds)]
+            file.writelines(f"{where},{','.join(row)}\n" for row in zip(*cells, strict=True))
+    return kinds
 
 
-def write_measurements(path: Path, parts: Iterable[WellPart]) -> None:
-    """Write one table from the parts of all wells, in the order of the parts. Raises OutputError."""
+def write_measurements(path: Path, parts: Iterable[WellPart]) -> Kinds:
+    """Write one table from the parts of all wells, in the order of the parts; what its columns are.
+
+    Raises OutputError, also when two rows have the same key or a column is of several kinds.
+    """
     measured = [image for part in parts for image in part.measured]
-    columns = list(dict.fromkeys(name for image in measured for name in image.values))
-    with _csv_file(path) as writer:
-        writer.writerow((*KEY_COLUMNS, *columns))
+    kinds: Kinds = {}
+    first: dict[str, str] = {}
+    for image in measured:
+        _add_kinds(kinds, {name: kind_of([value]) for name, value in image.values.items()}, image.well, first)
+    seen: set[tuple[Cell, ...]] = set()
+    with _text_file(path) as file:
+        _write_row(file, (*KEY_COLUMNS, *kinds))
         for image in measured:
             where = (image.well, image.site, image.channel, image.z_index, image.timepoint)
-            writer.writerow((*where, *(_text(image.values.get(name)) for name in columns)))
+            if where in seen:
+                raise OutputError(f"well {image.well} has two rows for one image: {where}")
+            seen.add(where)
+            _write_row(file, (*where, *(image.values.get(name) for name in kinds)))
+    return kinds
 
 
-def join_objects(path: Path, sources: Sequence[Path]) -> None:
-    """Write one table from the objects of all wells, in the order of the files. Raises OutputError."""
-    if _have_one_header(sources):
+def join_objects(path: Path, folder: Path, parts: Sequence[WellPart]) -> Kinds:
+    """Write one table from the objects of all wells, whose files are in `folder`, in the order of the parts; what its
+    columns are. Raises OutputError."""
+    kinds: Kinds = {}
+    first: dict[str, str] = {}
+    sources: list[Path] = []
+    wells: set[str] = set()
+    for part in parts:
+        if part.objects is None:
+            continue
+        if part.well in wells:
+            raise OutputError(f"well {part.well} has two files of objects: {part.objects}")
+        wells.add(part.well)
+        _add_kinds(kinds, part.object_kinds, part.well, first)
+        sources.append(folder / part.objects)
+        _check_size(sources[-1], part)
+    if len({tuple(part.object_kinds) for part in parts if part.objects}) == 1:
         _join_lines(path, sources)
-        return
-    columns: dict[str, None] = dict.fromkeys(KEY_COLUMNS)
-    for source in sources:
-        with source.open(encoding="utf-8", newline="") as part:
-            columns.update(dict.fromkeys(next(csv.reader(part))))
-    with _csv_file(path) as writer:
-        writer.writerow(columns)
+        return kinds
+    with _text_file(path) as file:
+        _write_row(file, (*OBJECT_KEY, *kinds))
         for source in sources:
-            with source.open(encoding="utf-8", newline="") as part:
-                reader = csv.reader(part)
-                places = {name: place for place, name in enumerate(next(reader))}
-                order = [places.get(name) for name in columns]
-                writer.writerows([row[place] if place is not None else "" for place in order] for row in reader)
-
-
-def _check_columns(known: Mapping[str, NDArray[Any]], new: Mapping[str, NDArray[Any]]) -> None:
-    for name in sorted(known.keys() & new.keys()):
-        if not np.array_equal(known[name], new[name], equal_nan=known[name].dtype.kind == "f"):
-            raise ValueError(f"column {name} of objects is measured twice, differently")
+            rows = _raw_rows(source)
+            places = {name: place for place, name in enumerate(columns_of(source))}
+            order = [places.get(name) for name in (*OBJECT_KEY, *kinds)]
+            next(rows)
+            file.writelines(",".join("" if place is None else row[place] for place in order) + "\n" for row in rows)
+    return kinds
 
 
 def columns_of(path: Path) -> tuple[str, ...]:
@@ -111,12 +146,70 @@ def columns_of(path: Path) -> tuple[str, ...]:
         return tuple(next(csv.reader(file), ()))
 
 
-def _have_one_header(sources: Sequence[Path]) -> bool:
-    headers = set()
-    for source in sources:
-        with source.open("rb") as part:
-            headers.add(part.readline())
-    return len(headers) == 1 and b'"' not in next(iter(headers))
+def _joined(known: Mapping[str, Column], new: Mapping[str, Column]) -> dict[str, Column]:
+    """One table of the objects of both."""
+    rows = {label: place for place, label in enumerate(known[LABEL].cells)}
+    new_rows = {label: place for place, label in enumerate(new[LABEL].cells)}
+    labels = sorted(rows.keys() | new_rows.keys(), key=lambda label: label if isinstance(label, int) else 0)
+    joined = {LABEL: Column(ColumnKind.INT if labels else ColumnKind.EMPTY, tuple(labels))}
+    for name in dict.fromkeys([*known, *new]):
+        if name == LABEL:
+            continue
+        one = _spread(known.get(name), rows, labels)
+        other = _spread(new.get(name), new_rows, labels)
+        cells = tuple(second if is_missing(first) else first for first, second in zip(one, other, strict=True))
+        if any(not is_missing(second) and cell != second for cell, second in zip(cells, other, strict=True)):
+            raise ValueError(f"column {name} of objects is measured twice, differently")
+        try:
+            joined[name] = Column(kind_of(cells), cells)
+        except CellError as error:
+            raise ValueError(f"column {name} of objects {error}") from None
+    return joined
+
+
+def _spread(column: Column | None, rows: Mapping[Cell, int], labels: Sequence[Cell]) -> Sequence[Cell]:
+    """The cells of a column for these labels."""
+    if column is None:
+        return (None,) * len(labels)
+    if len(rows) == len(labels) and tuple(rows) == tuple(labels):
+        return column.cells
+    return [column.cells[rows[label]] if label in rows else None for label in labels]
+
+
+def _add_kinds(kinds: Kinds, new: Mapping[str, ColumnKind], well: str, first: dict[str, str]) -> None:
+    """Take more cells into account. first: by column the well that its kind is from. Raises OutputError."""
+    for name, kind in new.items():
+        known = kinds.get(name, ColumnKind.EMPTY)
+        common = common_kind(known, kind)
+        if common is None:
+            where = f"in well {first[name]} " if name in first else ""
+            raise OutputError(
+                f"column {name} has {known} {where}and {kind} in well {well}: let the function give one kind of values"
+            )
+        kinds[name] = common
+        if kind is not ColumnKind.EMPTY:
+            first.setdefault(name, well)
+
+
+def _texts(table: Mapping[str, Column], name: str) -> Iterable[str]:
+    if name in table:
+        return map(cell_text, table[name].cells)
+    return [""] * len(table[LABEL])
+
+
+def _check_size(source: Path, part: WellPart) -> None:
+    try:
+        size = source.stat().st_size
+    except OSError as error:
+        raise DamagedResultError(
+            f"{source} can't be read: {error.strerror or error}; resume the run, which does well {part.well} again"
+        ) from error
+    known = next((file.size for file in part.files if file.name == part.objects), size)
+    if size != known:
+        raise DamagedResultError(
+            f"{source} is damaged, it has {size} bytes and not {known}: resume the run, which does well "
+            f"{part.well} again"
+        )
 
 
 def _join_lines(path: Path, sources: Sequence[Path]) -> None:
@@ -125,23 +218,33 @@ def _join_lines(path: Path, sources: Sequence[Path]) -> None:
         for number, source in enumerate(sources):
             with source.open("rb") as part:
                 header = part.readline()
+                while header.count(b'"') % 2:  # a column's name goes over several lines
+                    header += part.readline()
                 if number == 0:
                     file.write(header)
                 shutil.copyfileobj(part, file)
 
 
+def _raw_rows(path: Path) -> Iterator[list[str]]:
+    """The rows of a table, their cells as they are written, quotes and all."""
+    row: list[str] = []
+    for match in _RAW_CELL.finditer(path.read_bytes().decode()):
+        row.append(match[1])
+        if match[2] == "\n":
+            yield row
+            row = []
+
+
+def _write_row(file: TextIO, cells: Iterable[Cell]) -> None:
+    file.write(",".join(map(cell_text, cells)) + "\n")
+
+
 @contextlib.contextmanager
-def _csv_file(path: Path, *, sync: bool = True) -> Iterator[_Writer]:
+def _text_file(path: Path, *, sync: bool = True) -> Iterator[TextIO]:
     with atomic_file(path, sync=sync) as file:
-        text = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
+        text = io.TextIOWrapper(file, "utf-8", newline="", write_through=False)
         try:
-            yield csv.writer(text, lineterminator="\n")
+            yield text
+            text.flush()
         finally:
             text.detach()
-
-
-def _text(value: Any) -> str:
-    """A cell: at most nine significant digits, empty for what is no number."""
-    if value is None or value != value:
-        return ""
-    return f"{value:.9g}" if isinstance(value, float) else str(value)

@@ -6,26 +6,41 @@ made by and every file that belongs to it. The plate's tables are put together f
 
 import contextlib
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from openhcs_runtime.cells import COUNT_SUFFIX, Cell, ColumnKind
 from openhcs_runtime.components import ImageKey
-from openhcs_runtime.exceptions import OutputError
+from openhcs_runtime.exceptions import DamagedResultError, OutputError
 from openhcs_runtime.outputs.atomic import atomic_file, writing_to
 
 
 class MeasuredImage(msgspec.Struct, frozen=True, kw_only=True):
-    """The summary of one measured plane; a value that is not a number is None."""
+    """The summary of one measured plane.
+
+    not_finite: the values that JSON has no numbers for, by name as text ("inf", "-inf", "nan"); they are in `values`,
+    too, once it is read.
+    """
 
     well: str
     site: int
     channel: int
     z_index: int
     timepoint: int
-    values: dict[str, int | float | None]
+    values: dict[str, Cell]
+    not_finite: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        self.values.update((name, float(text)) for name, text in self.not_finite.items())
+        self.not_finite.update(
+            (name, str(value))
+            for name, value in self.values.items()
+            if isinstance(value, float) and not math.isfinite(value)
+        )
 
 
 class OutputFile(msgspec.Struct, frozen=True):
@@ -49,7 +64,20 @@ class ReadImage(msgspec.Struct, frozen=True):
 
 
 class WellPart(msgspec.Struct, frozen=True, kw_only=True):
-    """What a finished well has left, and from what. `objects` is the name of its table of objects, if it has one."""
+    """What a finished well has left, and from what.
+
+    Attributes:
+        well: its name.
+        signature: of the plan that it was made by.
+        files: what belongs to it.
+        objects: the name of its table of objects, if it has one.
+        measured: the summary of each measured plane.
+        elapsed_s: how long it took, in seconds.
+        peak_memory_bytes: the most memory that its process held; None where that was not measured.
+        object_kinds: what the columns of its table of objects are.
+        seed: that of the run which has made it.
+        read: the images that were read for it.
+    """
 
     well: str
     signature: str
@@ -58,6 +86,8 @@ class WellPart(msgspec.Struct, frozen=True, kw_only=True):
     measured: list[MeasuredImage]
     elapsed_s: float
     peak_memory_bytes: int | None = None
+    object_kinds: dict[str, ColumnKind] = {}
+    seed: int | None = None
     read: list[ReadImage] = []
 
     @property
@@ -66,16 +96,16 @@ class WellPart(msgspec.Struct, frozen=True, kw_only=True):
         total: Counter[str] = Counter()
         for image in self.measured:
             total.update(
-                {name: int(value) for name, value in image.values.items() if _is_count(name) and value is not None}
+                {
+                    name: value
+                    for name, value in image.values.items()
+                    if name.endswith(COUNT_SUFFIX) and isinstance(value, int) and not isinstance(value, bool)
+                }
             )
         return dict(total)
 
 
-def _is_count(name: str) -> bool:
-    return name.endswith("_count")
-
-
-def measured_image(key: ImageKey, values: Mapping[str, int | float]) -> MeasuredImage:
+def measured_image(key: ImageKey, values: Mapping[str, Cell]) -> MeasuredImage:
     """A summary as it is stored."""
     return MeasuredImage(
         well=key.well,
@@ -83,7 +113,7 @@ def measured_image(key: ImageKey, values: Mapping[str, int | float]) -> Measured
         channel=key.channel,
         z_index=key.z_index,
         timepoint=key.timepoint,
-        values={name: None if value != value else value for name, value in values.items()},
+        values=dict(values),
     )
 
 
@@ -107,21 +137,24 @@ def read_part(output_dir: Path, well: str) -> WellPart | None:
     """The part of a well; None when there is none.
 
     Raises:
-        OutputError: there is one, and it cannot be read.
+        DamagedResultError: there is one, and it cannot be read; it never counts as none.
     """
     path = part_path(output_dir, well)
     try:
         part = msgspec.json.decode(path.read_bytes(), type=WellPart)
         if any(PurePosixPath(file.name).is_absolute() or ".." in PurePosixPath(file.name).parts for file in part.files):
             raise msgspec.ValidationError("it names files outside of its folder")
-        return part
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise OutputError(f"{path} cannot be read: {error.strerror or error}") from error
-    except msgspec.DecodeError as error:
-        reason = f"{path} is damaged ({error}): remove it, then resume the run to do the well again"
-        raise OutputError(reason) from error
+        raise DamagedResultError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:  # of msgspec, or of a number that is not one
+        raise DamagedResultError(
+            f"{path} is damaged ({error}): resume the run, which does well {well} again"
+        ) from error
+    if part.well != well:
+        raise DamagedResultError(f"{path} is of well {part.well}: resume the run, which does well {well} again")
+    return part
 
 
 def digest_of(path: Path) -> str:
@@ -159,12 +192,14 @@ def lost_file(output_dir: Path, part: WellPart) -> str:
 
 
 def discard_part(output_dir: Path, well: str) -> None:
-    """Before a well is done again: remove the mark and every file that an earlier run left for it. Raises
-    OutputError."""
+    """Before a well is done again: remove the mark and every file that an earlier attempt left for it.
+
+    Of a mark that is damaged only the mark goes; what it named is written over. Raises OutputError.
+    """
     try:
         part = read_part(output_dir, well)
-    except OutputError:
-        part = None  # what it named is written over
+    except DamagedResultError:
+        part = None
     with writing_to(part_path(output_dir, well)):
         part_path(output_dir, well).unlink(missing_ok=True)
     for file in part.files if part else ():

@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,18 +51,37 @@ class InputKind(StrEnum):
     POSITIONS = "positions"
     """Where the planes were taken, (n, 2) float64 as y, x in micrometres (y grows downwards), or None when the plate
     does not say it for all of them. Of which point of a plane it is the place is the same for all."""
+    RNG = "rng"
+    """A `numpy.random.Generator` of its own for each call, made from the seed of the run (`GlobalConfig.seed`) and the
+    well: the same numbers again for the same seed, in every mode and whatever worker has the well."""
+
+
+class DataFrame(Protocol):
+    """A table of pandas, polars or Arrow, none of which is needed here."""
+
+    @property
+    def columns(self) -> Any:
+        """What it has."""
+
+    def __getitem__(self, name: Any, /) -> Any:
+        """One of its columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
     """What was measured in one plane. Column names end in their unit (`_px2`, `_um2`), without one for counts.
 
+    A value is a number, a text, True, False or None; numpy's scalars, dates and times are taken, too. What ends in
+    `_count` is a whole number.
+
     summary: one value per column for the plane.
-    objects: per column an array with one value per object, all of one length; may be empty.
+    objects: per column a list or an array with one value per object, all of one length; a data frame of pandas or
+        polars is one, too. The column `label` has the number of each object; without one the rows are in the order of
+        the numbers of the labels that the function took or gave, and there must be one row for each.
     """
 
-    summary: Mapping[str, int | float]
-    objects: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    summary: Mapping[str, Any]
+    objects: Mapping[str, Any] | DataFrame = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

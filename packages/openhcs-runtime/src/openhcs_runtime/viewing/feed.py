@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from openhcs_runtime.cells import Column
 from openhcs_runtime.components import PROJECTED, Component, ImageKey
 from openhcs_runtime.pipeline.calls import GroupResult
-from openhcs_runtime.pipeline.declare import Measurements
 from openhcs_runtime.plan import PlateJob
 from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
 from openhcs_runtime.rois import Roi
@@ -164,7 +164,7 @@ def _send_objects(stream: ImageStream, job: PlateJob, layer: str, result: GroupR
             _send_labels(stream, f"{layer} masks", position, masks, metadata)
     for measured in result.measurements:
         position = image_position(measured.key, job.named, names)
-        _send_points(stream, f"{layer} objects", position, measured.measurements, metadata)
+        _send_points(stream, f"{layer} objects", position, measured.table, metadata)
 
 
 def _send_labels(
@@ -182,13 +182,12 @@ def _send_shapes(
 
 
 def _send_points(
-    stream: ImageStream, layer: str, position: Position, measurements: Measurements, metadata: dict[str, Any]
+    stream: ImageStream, layer: str, position: Position, objects: Mapping[str, Column], metadata: dict[str, Any]
 ) -> None:
-    objects = measurements.objects
     if not all(column in objects for column in _CENTROID):
         return
-    features = {name: values for name, values in objects.items() if name not in _CENTROID}
-    coordinates = np.column_stack([np.asarray(objects[column], float) for column in _CENTROID])
+    features = {name: column.cells for name, column in objects.items() if name not in _CENTROID}
+    coordinates = np.column_stack([np.array(objects[column].cells, float) for column in _CENTROID])
     stream.send_points(coordinates, layer_name=layer, position=position, features=features, metadata=metadata)
 
 

@@ -1,0 +1,40 @@
+"""The numbers of objects in label images, at a cost that does not depend on how large the numbers are."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["consecutive", "numbers_of"]
+
+_Labels = NDArray[np.integer[Any]]
+
+
+def numbers_of(labels: _Labels) -> NDArray[np.int64]:
+    """The numbers of the objects, sorted; 0 is background."""
+    if _is_dense(labels):
+        return np.flatnonzero(np.bincount(labels.ravel())[1:]).astype(np.int64) + 1
+    return np.unique(labels[labels != 0]).astype(np.int64)
+
+
+def consecutive(labels: _Labels) -> tuple[NDArray[np.int64], _Labels]:
+    """The numbers of the objects, sorted, and labels for tables that have an entry for each number up to the largest.
+
+    Object `numbers[i]` has the number i + 1 in these.
+    """
+    numbers = numbers_of(labels)
+    if len(numbers) == 0 or numbers[-1] == len(numbers):
+        return numbers, labels
+    if _is_dense(labels):
+        table = np.zeros(int(numbers[-1]) + 1, np.int32)
+        table[numbers] = np.arange(1, len(numbers) + 1)
+        return numbers, table[labels]
+    compact = np.zeros(labels.shape, np.int32)
+    inside = labels != 0
+    compact[inside] = np.searchsorted(numbers, labels[inside]) + 1
+    return numbers, compact
+
+
+def _is_dense(labels: _Labels) -> bool:
+    """Whether a table of all numbers up to the largest is no larger than the image."""
+    return int(labels.max(initial=0)) <= max(labels.size, 1 << 16)

@@ -1,0 +1,170 @@
+"""Checks what the functions of a pipeline return: arrays that files hold exactly, and tables whose rows have a key."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openhcs_runtime.cells import (
+    COUNT_SUFFIX,
+    LABEL,
+    OBJECTS,
+    Cell,
+    CellError,
+    Column,
+    ColumnKind,
+    as_cell,
+    as_table,
+    check_name,
+    is_missing,
+)
+from openhcs_runtime.components import Component
+from openhcs_runtime.exceptions import StepError
+from openhcs_runtime.pipeline.declare import Measurements, Stack
+from openhcs_runtime.pipeline.numbering import numbers_of
+from openhcs_runtime.pipeline.step import FunctionCall
+
+_RESERVED = frozenset(component.value for component in Component)
+_LARGEST_LABEL = int(np.iinfo(np.uint32).max)
+_WORD_BYTES = 8
+
+
+def checked_stack(call: FunctionCall, stack: Any, planes: int) -> Stack:
+    """The stack that a call returned, (planes, Y, X) of bool, integers or floats of up to 64 bits. Raises StepError."""
+    if not isinstance(stack, np.ndarray) or stack.ndim != 3 or len(stack) != planes:
+        raise StepError(f"{call.name} must return a stack of {planes} plane(s), ({planes}, Y, X), not {what(stack)}")
+    return _plain(call, "stack", stack)
+
+
+def checked_labels(call: FunctionCall, labels: Any, stack: Stack) -> NDArray[np.integer[Any]]:
+    """The labels that a call returned: whole numbers from 0 that files of 32 bits hold, for each pixel of the stack.
+
+    They share no memory with the stack, which the next function may change. Raises StepError.
+    """
+    if not isinstance(labels, np.ndarray) or labels.ndim != 3 or len(labels) != len(stack):
+        planes = len(stack)
+        raise StepError(f"{call.name} must return labels of {planes} plane(s), ({planes}, Y, X), not {what(labels)}")
+    labels = _plain(call, "labels", labels)
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise StepError(f"{call.name} must return integer labels, not {labels.dtype}")
+    if labels.shape != stack.shape:
+        raise StepError(f"{call.name} returned labels of shape {labels.shape} for a stack of {stack.shape}")
+    lowest, highest = int(labels.min()), int(labels.max())
+    if lowest < 0:
+        raise StepError(
+            f"{call.name} returned the label {lowest}: labels are numbers from 1, and 0 is background "
+            "(lines of a watershed of OpenCV, -1, are to be set to 0)"
+        )
+    if highest > _LARGEST_LABEL:
+        raise StepError(f"{call.name} returned the label {highest}: a label image holds numbers up to {_LARGEST_LABEL}")
+    return np.array(labels) if np.may_share_memory(labels, stack) else np.asarray(labels)
+
+
+def checked_summary(call: FunctionCall, measurements: Measurements) -> dict[str, Cell]:
+    """The values of a plane as cells. Raises StepError, which names the function and the column."""
+    try:
+        values = measurements.summary
+        if not isinstance(values, Mapping):
+            table = as_table(values)
+            if any(len(column) != 1 for column in table.values()):
+                raise CellError("summary has several rows: give one for each plane")
+            values = {name: column.cells[0] for name, column in table.items()}
+        return {name: _summary_cell(name, value) for name, value in values.items()}
+    except CellError as error:
+        raise StepError(f"{call.name} can't be measured with: {error}") from error
+
+
+def checked_table(
+    call: FunctionCall, measurements: Measurements, labels: NDArray[np.integer[Any]] | None
+) -> dict[str, Column]:
+    """The columns of a plane's objects, the first one `label`.
+
+    labels: the plane of labels whose objects they are. Without a column of labels the rows are in the order of its
+    numbers, and without labels at all they are numbered from 1. Raises StepError, which names function and column.
+    """
+    try:
+        table = as_table(measurements.objects)
+        if not table:
+            return {}
+        if taken := sorted((_RESERVED | {OBJECTS}) & table.keys()):
+            raise CellError(f"column {taken[0]!r} is one of the table's own: give it another name")
+        numbers = None if labels is None else numbers_of(labels).tolist()
+        own = _given_labels(table.pop(LABEL), numbers) if LABEL in table else _labels_in_order(table, numbers)
+        return {LABEL: Column(ColumnKind.INT if own else ColumnKind.EMPTY, own), **table}
+    except CellError as error:
+        raise StepError(f"{call.name} can't be measured with: {error}") from error
+
+
+def what(value: object) -> str:
+    """A value that is not what it should be, in words."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"a {type(value).__name__}"
+
+
+def _plain(call: FunctionCall, name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """The array as one of numpy's own class that every format holds."""
+    if isinstance(array, np.ma.MaskedArray):
+        if np.ma.is_masked(array):
+            raise StepError(f"{call.name} returned a {name} with masked pixels, which images can't have: fill them")
+        array = array.data
+    if array.size == 0:
+        raise StepError(f"{call.name} returned a {name} without pixels, of shape {array.shape}")
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > _WORD_BYTES:
+        raise StepError(
+            f"{call.name} returned a {name} of {array.dtype}: give bool, integers, or floats of at most 64 bits"
+        )
+    return np.asarray(array)
+
+
+def _summary_cell(name: object, value: object) -> Cell:
+    check_name(name)
+    assert isinstance(name, str)
+    if name in _RESERVED:
+        raise CellError(f"column {name!r} is one of the table's own: give it another name")
+    try:
+        cell = as_cell(value)
+    except CellError as error:
+        raise CellError(f"column {name!r} {error}") from None
+    if name.endswith(COUNT_SUFFIX):
+        if is_missing(cell):
+            return None
+        if isinstance(cell, float) and cell.is_integer():
+            return int(cell)
+        if isinstance(cell, bool) or not isinstance(cell, int):
+            raise CellError(
+                f"column {name!r} has {cell!r}: what ends in {COUNT_SUFFIX} is a whole number, and summed up"
+            )
+    return cell
+
+
+def _given_labels(column: Column, numbers: list[int] | None) -> tuple[int, ...]:
+    """The labels as whole numbers, each of an object and none of them twice."""
+    own: list[int] = []
+    for cell in column.cells:
+        if isinstance(cell, bool) or not isinstance(cell, int | float) or not float(cell).is_integer():
+            raise CellError(f"column {LABEL!r} has {cell!r}: give the whole number of an object")
+        own.append(int(cell))
+    known, seen = set(own if numbers is None else numbers), set[int]()
+    for number in own:
+        if number not in known:
+            raise CellError(f"column {LABEL!r} has {number}, and there is no object with this number in the labels")
+        if number in seen:
+            raise CellError(f"column {LABEL!r} has {number} twice: give each object one row")
+        seen.add(number)
+    return tuple(own)
+
+
+def _labels_in_order(table: Mapping[str, Column], numbers: list[int] | None) -> tuple[int, ...]:
+    name, column = next(iter(table.items()))
+    if numbers is None:
+        return tuple(range(1, len(column) + 1))
+    if len(column) != len(numbers):
+        raise CellError(
+            f"column {name!r} has {len(column)} values for {len(numbers)} objects: give one for each, in the order of "
+            f"their numbers, or a column {LABEL!r} with those numbers"
+        )
+    return tuple(numbers)

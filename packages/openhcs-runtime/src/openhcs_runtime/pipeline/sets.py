@@ -1,0 +1,33 @@
+"""What the sets of objects of a pipeline are called: by the function that finds them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from openhcs_runtime.pipeline.step import FunctionStep
+
+SetNames = Mapping[str | None, tuple[str, ...]]
+"""For each branch of a step (`FunctionStep.branches`) the names, one for each call."""
+
+
+def set_names(steps: Sequence[FunctionStep]) -> tuple[SetNames, ...]:
+    """For each step what the objects that its calls find are called.
+
+    That is the name of the function, with a number where the same one is called again later (`expand_objects`,
+    `expand_objects_2`). Branches of one step work on different images, so they share names.
+    """
+    taken: Counter[str] = Counter()
+    names: list[SetNames] = []
+    for step in steps:
+        of_step: dict[str | None, tuple[str, ...]] = {}
+        after = Counter(taken)
+        for value, chain in step.branches().items():
+            counted = Counter(taken)
+            of_branch = []
+            for call in chain:
+                counted[call.name] += 1
+                of_branch.append(call.name if counted[call.name] == 1 else f"{call.name}_{counted[call.name]}")
+            of_step[value] = tuple(of_branch)
+            after |= counted
+        taken = after
+        names.append(of_step)
+    return tuple(names)

@@ -1,0 +1,39 @@
+"""Random numbers that differ from well to well and are the same again for the same seed.
+
+A run has one seed: the user's (`GlobalConfig.seed`), else a fresh one, which is kept with the results. Each well has
+one made from it and the well's name, so it does not matter which worker has the well, in which order or in which mode.
+"""
+
+import random
+import secrets
+import sys
+
+import numpy as np
+
+__all__ = ["LARGEST_SEED", "fresh_seed", "seed_process", "well_seeds"]
+
+LARGEST_SEED = 2**53 - 1
+"""So that a seed goes through JSON as it is, whatever reads it."""
+_FRESH_BITS = 48
+_WORDS = 8
+
+
+def fresh_seed() -> int:
+    """A seed that nobody has had, short enough to be typed."""
+    return secrets.randbits(_FRESH_BITS)
+
+
+def well_seeds(seed: int, well: str) -> np.random.SeedSequence:
+    """Where all random numbers of a well come from."""
+    return np.random.SeedSequence(seed, spawn_key=tuple(well.encode()))
+
+
+def seed_process(seeds: np.random.SeedSequence) -> None:
+    """Seed what a process has one of: numpy's global state, `random`, and torch's where that is imported."""
+    words = seeds.generate_state(_WORDS)
+    number = int.from_bytes(words.tobytes(), "little")
+    np.random.seed(words.tolist())
+    random.seed(number)
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "manual_seed"):
+        torch.manual_seed(number % 2**63)
