@@ -55,7 +55,7 @@ SECTIONS = (
     ("Viewers: what became of it", messages.ImageAck),
 )
 
-VALUES = (messages.ExecutionSnapshot, messages.Shape, wire.SegmentRef, wire.SegmentProbe)
+VALUES = (messages.ExecutionSnapshot, messages.TaskEnvironment, messages.Shape, wire.SegmentRef, wire.SegmentProbe)
 
 VIEWERS = """Between a producer and the ROUTER of a viewer each message is one frame, without an empty frame before it.
 A connection begins with `stream_hello` and `stream_welcome`. A delivery with an array has one or two parts more: the

@@ -2,9 +2,12 @@
 
 import ctypes
 import fcntl
+import importlib
+import locale
 import logging
 import multiprocessing
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -73,6 +76,60 @@ class BenchServer(ExecutionServer):
 
     def do_pid(self) -> int:
         return os.getpid()
+
+    def do_variable(self, name: str) -> str | None:
+        return os.environ.get(name)
+
+    def do_executable(self) -> str:
+        return sys.executable
+
+    def do_started_with(self) -> dict[str, Any]:
+        """As the kernel knows it, not as Python has copied it."""
+        pairs = Path("/proc/self/environ").read_text().rstrip("\0").split("\0")
+        return {"variables": dict(pair.split("=", 1) for pair in pairs), "folder": os.getcwd()}
+
+    def do_state(self) -> dict[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "variable": os.environ.get("MADE_BY_A_TASK"),
+            "folder": os.getcwd(),
+            "umask": [os.umask(0o022), os.umask(0o022)][0],
+            "limit": list(resource.getrlimit(resource.RLIMIT_NOFILE)),
+            "handler": str(signal.getsignal(signal.SIGUSR1)),
+            "stdout": sys.stdout is None,
+            "path": len(sys.path),
+            "depth": sys.getrecursionlimit(),
+            "niceness": os.nice(0),
+            "numbers": locale.setlocale(locale.LC_NUMERIC),
+            "alarm": list(signal.getitimer(signal.ITIMER_REAL)),
+        }
+
+    def do_change_state(self) -> None:
+        os.environ["MADE_BY_A_TASK"] = "1"
+        os.chdir("/")
+        os.umask(0o077)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        sys.path.insert(0, "/nowhere")
+        sys.setrecursionlimit(5000)
+        locale.setlocale(locale.LC_ALL, "C.UTF-8")
+        signal.setitimer(signal.ITIMER_REAL, 3600)
+        sys.stdout = sys.stderr = None  # type: ignore[assignment]
+
+    def do_lower_hard_limit(self) -> None:
+        if os.getuid() == 0:  # who may raise it again loses that right for good
+            os.setresuid(65534, 65534, 65534)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+
+    def do_import_from(self, folder: str, name: str) -> Any:
+        if folder not in sys.path:
+            sys.path.append(folder)
+        return importlib.import_module(name).VALUE
+
+    def do_import_and_edit(self, folder: str, name: str, text: str) -> Any:
+        value = self.do_import_from(folder, name)
+        Path(folder, f"{name}.py").write_text(text)
+        return value
 
     def do_raise(self, text: str) -> None:
         raise ValueError(text)

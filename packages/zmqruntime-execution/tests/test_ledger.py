@@ -88,7 +88,13 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         numbers = range(record.log_count + 1, record.log_count + count + 1)
         reports = [msgspec.Raw(encode(line(execution_id, number))) for number in numbers]
-        message = TaskReportsRaw(reports=reports, progress_count=record.progress_count, log_count=numbers[-1])
+        message = TaskReportsRaw(
+            execution_id=execution_id,
+            attempt=1,
+            reports=reports,
+            progress_count=record.progress_count,
+            log_count=numbers[-1],
+        )
         self.ledger.add_reports(record, message)
         self.logged[execution_id] += count
 
@@ -156,9 +162,9 @@ def test_what_a_task_kept_is_there_for_a_retry_that_follows_at_once(tmp_path: Pa
     record = ledger.active["a"]
     ledger.set_status(record, S.RUNNING)
     ledger.commit()
-    ledger.keep_checkpoint(record, "tried", [1])
-    assert ledger.assignment(record)[1] == {"tried": [1]}
+    ledger.keep_checkpoint(record, "tried", msgspec.Raw(encode([1])))
+    assert ledger.assignment(record)[1] == {"tried": msgspec.Raw(encode([1]))}
     ledger.commit()
-    ledger.keep_checkpoint(record, "again", 2)
-    assert ledger.assignment(record)[1] == {"tried": [1], "again": 2}
+    ledger.keep_checkpoint(record, "again", msgspec.Raw(encode(2)))
+    assert ledger.assignment(record)[1] == {"tried": msgspec.Raw(encode([1])), "again": msgspec.Raw(encode(2))}
     store.close()

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Self
 import msgspec
 from msgspec import Meta
 
+from zmqruntime.environment import TaskEnvironment
+
 PROTOCOL_VERSION = 1
 
 
@@ -298,6 +300,8 @@ class ExecuteRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.
     """Before the first retry; doubles with each."""
     resumable: bool = False
     """Whether it goes back to the queue, with its checkpoints, when the server ended under it."""
+    environment: TaskEnvironment | None = None
+    """What the process that runs it is started with; None for the server's own environment."""
 
 
 class BatchRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.BATCH.value):

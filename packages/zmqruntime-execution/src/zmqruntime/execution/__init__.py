@@ -3,6 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING
 
+from zmqruntime.environment import TaskEnvironment
 from zmqruntime.execution.cancelling import CancelHook
 from zmqruntime.execution.client import ExecutionClient, SubmitOptions
 from zmqruntime.execution.exceptions import (
@@ -107,6 +108,7 @@ __all__ = [
     "SubmitOptions",
     "Task",
     "TaskCancelled",
+    "TaskEnvironment",
     "TaskFailed",
     "TaskLink",
     "WaitTimeoutError",

@@ -48,7 +48,7 @@ class OutputCapture:
     def flush() -> None:
         """Push out what the process has buffered; call it in the thread that ran the task."""
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(Exception):  # a task may have put anything there, None among it
                 stream.flush()
         if _C_LIBRARY is not None:
             _C_LIBRARY.fflush(None)

@@ -9,6 +9,7 @@ from typing import Any, TypedDict, Unpack
 
 from zmqruntime.client import ZMQClient
 from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import ClosedError, RequestTimeoutError, ServerLostError
 from zmqruntime.execution.batching import Reader
 from zmqruntime.execution.callbacks import CallbackThread
@@ -67,6 +68,8 @@ class SubmitOptions(TypedDict, total=False):
         max_retries: how often it is tried again after it failed; 0 when not given.
         retry_delay: pause before the first retry, doubling with each; 1 when not given.
         resumable: back to the queue, with its checkpoints, if the server ends under it.
+        environment: what its process is started with, for example ``TaskEnvironment.current()``; the server's own
+            environment when not given. A worker that was started with the same is used again.
     """
 
     plate_id: str
@@ -76,6 +79,7 @@ class SubmitOptions(TypedDict, total=False):
     max_retries: int
     retry_delay: float
     resumable: bool
+    environment: TaskEnvironment | None
 
 
 class ExecutionClient(ZMQClient):

@@ -12,6 +12,7 @@ __all__ = ["FrameStream"]
 _LENGTH = struct.Struct("<I")
 _READ_BYTES = 64 * 1024
 _TURN_BYTES = 256 * 1024
+_LONGEST_BYTES = 2**32 - 1
 
 
 class FrameStream:
@@ -23,6 +24,8 @@ class FrameStream:
         on_frame: called with each frame.
         on_end: called once when the other end is gone.
         on_drained: called when all that was sent has left.
+        on_nonsense: called once with what is wrong when a frame is longer than any may be; nothing is read after that.
+        max_frame_bytes: how long a frame that arrives may be.
     """
 
     def __init__(
@@ -32,12 +35,18 @@ class FrameStream:
         on_frame: Callable[[bytes], None],
         on_end: Callable[[], None],
         on_drained: Callable[[], None] = lambda: None,
+        *,
+        on_nonsense: Callable[[str], None] = lambda what: None,
+        max_frame_bytes: int = _LONGEST_BYTES,
     ) -> None:
         self._loop = loop
         self._socket = sock
         self._on_frame = on_frame
         self._on_end = on_end
         self._on_drained = on_drained
+        self._on_nonsense = on_nonsense
+        self._max_frame_bytes = max_frame_bytes
+        self._is_deaf = False
         self._received = bytearray()
         self._unsent: deque[memoryview] = deque()
         self._open = True
@@ -71,8 +80,9 @@ class FrameStream:
                 self._on_end()
                 return
             taken += len(chunk)
-            self._received += chunk
-            self._split()
+            if not self._is_deaf:
+                self._received += chunk
+                self._split()
 
     def pause(self) -> None:
         """Leave what arrives unread."""
@@ -96,16 +106,25 @@ class FrameStream:
             self._socket.close()
 
     def _split(self) -> None:
-        begin = 0
-        while len(self._received) - begin >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._received, begin)
-            end = begin + _LENGTH.size + length
-            if len(self._received) < end:
-                break
-            frame = bytes(self._received[begin + _LENGTH.size : end])
-            begin = end
+        """Hand on the frames that are whole; each is gone from here before anybody looks at it."""
+        while (frame := self._take_frame()) is not None:
             self._on_frame(frame)
-        del self._received[:begin]
+
+    def _take_frame(self) -> bytes | None:
+        if len(self._received) < _LENGTH.size or not self._open:
+            return None
+        (length,) = _LENGTH.unpack_from(self._received)
+        if length > self._max_frame_bytes:
+            self._received.clear()
+            self._is_deaf = True
+            self._on_nonsense(f"announced a frame of {length:,} bytes, at most {self._max_frame_bytes:,} may come")
+            return None
+        end = _LENGTH.size + length
+        if len(self._received) < end:
+            return None
+        frame = bytes(memoryview(self._received)[_LENGTH.size : end])
+        del self._received[:end]
+        return frame
 
     def _write(self) -> None:
         while self._unsent:

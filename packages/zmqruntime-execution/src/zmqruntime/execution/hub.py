@@ -13,7 +13,6 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import msgspec
 import zmq
@@ -53,7 +52,7 @@ class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):
 
     cancelled: bool
     cancelled_axes: list[str]
-    checkpoints: dict[str, Any]
+    checkpoints: dict[str, msgspec.Raw]
 
 
 class Reports(Message, frozen=True, kw_only=True, tag="reports"):
@@ -66,7 +65,7 @@ class Checkpoint(Message, frozen=True, kw_only=True, tag="checkpoint"):
     """A value to keep for a resumed execution."""
 
     key: str
-    value: Any
+    value: msgspec.Raw
 
 
 class Cancel(Message, frozen=True, kw_only=True, tag="cancel_task"):
@@ -105,9 +104,9 @@ class TaskHub:
         plate_id: str,
         deliver: Callable[[list[TaskReport]], None],
         *,
-        on_checkpoint: Callable[[str, Any], None] = lambda key, value: None,
+        on_checkpoint: Callable[[str, msgspec.Raw], None] = lambda key, value: None,
         may_deliver: Callable[[], bool] = lambda: True,
-        checkpoints: Mapping[str, Any] | None = None,
+        checkpoints: Mapping[str, msgspec.Raw] | None = None,
         numbered: tuple[int, int] = (0, 0),
         config: ZMQConfig | None = None,
     ) -> None:
@@ -143,7 +142,7 @@ class TaskHub:
         self.flags.set(axis_id)
         self._loop.call_soon(lambda: self._broadcast(Cancel(axis_id=axis_id)))
 
-    def save_checkpoint(self, key: str, value: Any) -> None:
+    def save_checkpoint(self, key: str, value: msgspec.Raw) -> None:
         """Pass on a value to keep, before anything that is reported after it."""
         if self._pending.add_checkpoint(key, value):
             self._loop.call_soon(self.flush)
@@ -231,7 +230,7 @@ class TaskHub:
                 for report in reports:
                     self.report(report)
             case Checkpoint(key=key, value=value):
-                self.task.checkpoint(key, value)
+                self.task.keep_packed(key, value.copy())
             case Cancel(axis_id=axis_id):
                 self.flags.set(axis_id)
                 self._broadcast(message)
@@ -243,7 +242,7 @@ class TaskHub:
         return Welcome(
             cancelled=self.flags.is_set(None),
             cancelled_axes=self.flags.axes(),
-            checkpoints=self.task.checkpoints(),
+            checkpoints=self.task.packed_checkpoints(),
         )
 
     def _broadcast(self, message: Cancel) -> None:

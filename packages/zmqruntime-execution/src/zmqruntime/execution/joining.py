@@ -4,8 +4,8 @@ import concurrent.futures
 import contextlib
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
 
+import msgspec
 import zmq
 
 from zmqruntime.codec import Decoder, encode
@@ -83,7 +83,7 @@ class _Member:
         """Tell the hub, which tells all others."""
         self._loop.call_soon(lambda: self._send(Cancel(axis_id=axis_id)))
 
-    def save_checkpoint(self, key: str, value: Any) -> None:
+    def save_checkpoint(self, key: str, value: msgspec.Raw) -> None:
         """Pass it to the hub, before anything that is reported after it."""
         if self._pending.add_checkpoint(key, value):
             self._loop.call_soon(self._flush)

@@ -9,8 +9,10 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
+import msgspec
+
+from zmqruntime.environment import TaskEnvironment
 from zmqruntime.execution.backlog import Backlog
 from zmqruntime.execution.batching import compact
 from zmqruntime.execution.lifecycle import advance, has_ended
@@ -79,7 +81,7 @@ class Ledger:
 
     def queued(self, limit: int) -> list[Record]:
         """Queued ones in the order in which they will run, then those that wait for a retry; ``limit`` at most."""
-        ids = self.backlog.ordered()[:limit]
+        ids = self.backlog.ordered(limit)
         if len(ids) < limit and len(ids) < self.queued_count:
             waiting = (key for key in self.active if key not in self._started and key not in self.backlog)
             ids += itertools.islice(waiting, limit - len(ids))
@@ -95,9 +97,9 @@ class Ledger:
         """How many are queued, those that wait for a retry among them."""
         return len(self.active) - len(self._started)
 
-    def places(self) -> dict[str, int]:
-        """The place in the queue of each queued one, in their order."""
-        return {execution_id: place for place, execution_id in enumerate(self.backlog.ordered())}
+    def environment_of(self, record: Record) -> TaskEnvironment | None:
+        """What its processes are started with; None for the server's own environment."""
+        return self._store.environment_of(record)
 
     def events_after(self, record: Record, after: int) -> list[bytes]:
         """Stored batches after an event, encoded, as many as fit one reply."""
@@ -107,7 +109,7 @@ class Ledger:
         """How many events are stored: fewer than the record counts while this turn's are not."""
         return self._store.event_count(record.number)
 
-    def assignment(self, record: Record) -> tuple[ExecuteRequest, dict[str, Any]]:
+    def assignment(self, record: Record) -> tuple[ExecuteRequest, dict[str, msgspec.Raw]]:
         """What a worker needs to run it: the request and the checkpoints of an interrupted run."""
         return self._store.request_of(record), self._store.checkpoints_of(record)
 
@@ -196,7 +198,7 @@ class Ledger:
         self._store.append_events(record, reports.reports)
         self._on_event(record.execution_id, record.event_count)
 
-    def keep_checkpoint(self, record: Record, key: str, value: Any) -> None:
+    def keep_checkpoint(self, record: Record, key: str, value: msgspec.Raw) -> None:
         """A value for a resumed run."""
         self._store.save_checkpoint(record, key, value)
 

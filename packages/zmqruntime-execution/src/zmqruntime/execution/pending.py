@@ -1,7 +1,8 @@
 """What a task said and what has not been passed on yet, in the process that said it."""
 
 import threading
-from typing import Any
+
+import msgspec
 
 from zmqruntime.execution.merging import merge
 from zmqruntime.execution.task import TaskReport
@@ -16,7 +17,7 @@ class PendingReports:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._checkpoints: dict[str, Any] = {}
+        self._checkpoints: dict[str, msgspec.Raw] = {}
         self._reports: list[TaskReport] = []
 
     def add_report(self, report: TaskReport) -> bool:
@@ -27,13 +28,13 @@ class PendingReports:
                 self._reports = merge(self._reports)
             return len(self._reports) == 1 and not self._checkpoints
 
-    def add_checkpoint(self, key: str, value: Any) -> bool:
+    def add_checkpoint(self, key: str, value: msgspec.Raw) -> bool:
         """Whether it is the first that waits."""
         with self._lock:
             self._checkpoints[key] = value
             return len(self._checkpoints) == 1 and not self._reports
 
-    def take(self) -> tuple[dict[str, Any], list[TaskReport]]:
+    def take(self) -> tuple[dict[str, msgspec.Raw], list[TaskReport]]:
         """All that waits. Checkpoints go first: one must not be overtaken by a report that was made after it."""
         with self._lock:
             checkpoints, self._checkpoints = self._checkpoints, {}

@@ -2,16 +2,18 @@
 
 import functools
 import logging
+import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from zmqruntime.codec import encode
+from zmqruntime.environment import TaskEnvironment
 from zmqruntime.execution.ledger import Ledger
-from zmqruntime.execution.pool import WorkerPool
+from zmqruntime.execution.pool import WorkerHandle, WorkerPool
 from zmqruntime.execution.store import Record
 from zmqruntime.execution.timers import ExecutionTimers
-from zmqruntime.execution.worker_protocol import Assign, Finished, KeepCheckpoint, Outcome, TaskReportsRaw
+from zmqruntime.execution.worker_protocol import NOTHING, Assign, Finished, KeepCheckpoint, Outcome, TaskReportsRaw
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import ExecutionStatus
 
@@ -21,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 _LONGEST_RETRY_SECONDS = 3600.0
 _POISON_DEATHS = 3
+_MOST_DECLINED = 5
 
 _ENDINGS = {
     Outcome.COMPLETE: ExecutionStatus.COMPLETE,
@@ -37,6 +40,7 @@ class Runner:
         ledger: the executions.
         pool: the workers; their words come to this object.
         on_ended: called for each execution that has ended.
+        own_environment: what workers are started with for executions that ask for nothing else.
         log_dir: where the logs of executions are kept.
         log_limit: how many bytes of each.
     """
@@ -48,16 +52,19 @@ class Runner:
         pool: WorkerPool,
         on_ended: Callable[[], None],
         *,
+        own_environment: TaskEnvironment | None,
         log_dir: Path,
         log_limit: int,
     ) -> None:
         self._ledger = ledger
         self._pool = pool
         self._on_ended = on_ended
+        self._own_environment = own_environment
         self._log_dir = str(log_dir)
         self._log_limit = log_limit
         self._timers = ExecutionTimers(loop)
         self._overdue: dict[str, str] = {}
+        self._declined: Counter[str] = Counter()
         self._is_closing = False
         pool.listener = self
 
@@ -94,24 +101,39 @@ class Runner:
 
     def dispatch(self) -> None:
         """Reserve idle workers for what is next; they begin as soon as that is written."""
-        while not self._ledger.paused and (worker := self._pool.idle()) is not None:
-            execution_id = self._ledger.backlog.peek()
-            if execution_id is None:
-                break
+        while not self._ledger.paused and (execution_id := self._ledger.backlog.peek()) is not None:
             record = self._ledger.active[execution_id]
-            request, checkpoints = self._ledger.assignment(record)
-            assign = Assign(
-                request=request,
-                checkpoints=checkpoints,
-                progress_count=record.progress_count,
-                log_count=record.log_count,
-                log_path=f"{self._log_dir}/{execution_id}.log",
-                log_limit=self._log_limit,
-            )
-            worker.reserve(execution_id)
-            self._ledger.set_status(record, ExecutionStatus.RUNNING)
-            self._ledger.after_commit(execution_id, functools.partial(worker.assign, assign))
-            self._start_limits(record)
+            worker = self._pool.idle(self._environment_of(record))
+            if worker is None:
+                break
+            self._hand_to(worker, record)
+        if not self._ledger.paused:
+            following = self._ledger.backlog.next_ones(self._pool.size)
+            self._pool.prepare([self._environment_of(self._ledger.active[each]) for each in following])
+
+    def _hand_to(self, worker: WorkerHandle, record: Record) -> None:
+        execution_id = record.execution_id
+        request, checkpoints = self._ledger.assignment(record)
+        worker.reserve(execution_id)
+        self._ledger.set_status(record, ExecutionStatus.RUNNING)
+        assign = Assign(
+            request=request,
+            attempt=record.attempts,
+            checkpoints=checkpoints,
+            progress_count=record.progress_count,
+            log_count=record.log_count,
+            log_path=f"{self._log_dir}/{execution_id}.log",
+            log_limit=self._log_limit,
+        )
+        self._ledger.after_commit(execution_id, functools.partial(worker.assign, assign))
+        self._start_limits(record)
+
+    def _environment_of(self, record: Record) -> TaskEnvironment | None:
+        """As the pool knows it: the server's own one is None, however it was asked for."""
+        environment = self._ledger.environment_of(record)
+        if environment is None or environment != self._own_environment:
+            return environment
+        return None if os.path.isdir(environment.folder) else environment
 
     def take_back(self, execution_ids: set[str]) -> None:
         """These could not be written, so they are not; the workers that were reserved for them are idle again."""
@@ -176,14 +198,30 @@ class Runner:
         record = self._ledger.active[execution_id]
         record.cpu_seconds, record.peak_memory_bytes = finished.cpu_seconds, finished.peak_memory_bytes
         record.traceback = finished.traceback
-        if finished.result is not None:
-            record.result = encode(finished.result)
+        if finished.result != NOTHING:
+            record.result = bytes(finished.result)
         status = _ENDINGS[finished.outcome]
         if status is ExecutionStatus.CANCELLED and execution_id in self._overdue:
             status = ExecutionStatus.FAILED
         elif status is ExecutionStatus.CANCELLED and record.status is ExecutionStatus.RUNNING:
             self._ledger.set_status(record, ExecutionStatus.CANCELLING)  # the task itself asked for it
         self._end(record, status, finished.error)
+
+    def on_not_run(self, execution_id: str, reason: str) -> None:
+        """Its worker has not begun it: it is the next to run again, as if it had not been given to that one."""
+        record = self._ledger.active[execution_id]
+        _log.info("execution %s gets a fresh worker: %s", execution_id, reason)
+        if record.status is ExecutionStatus.CANCELLING:
+            self._end(record, ExecutionStatus.CANCELLED, None)
+            return
+        self._declined[execution_id] += 1
+        if self._declined[execution_id] >= _MOST_DECLINED:
+            self._end(record, ExecutionStatus.FAILED, f"no worker was fit to run it: {reason}")
+            return
+        self._timers.cancel(execution_id)
+        self._ledger.set_status(record, ExecutionStatus.QUEUED)
+        record.attempts -= 1
+        self._ledger.enqueue(record)
 
     def on_worker_lost(self, execution_id: str, how: str) -> None:
         """A worker ended under its task: that execution failed, nothing else did."""
@@ -194,14 +232,16 @@ class Runner:
     def on_worker_ready(self) -> None:
         """The turn's end dispatches."""
 
-    def on_worker_failed(self, reason: str) -> None:
-        """No worker can be started: what is next in the queue fails with the reason, instead of waiting for ever."""
+    def on_worker_failed(self, environment: TaskEnvironment | None, reason: str) -> None:
+        """No worker can be started for what is next: that fails with the reason, instead of waiting for ever."""
         _log.error("a worker could not be started: %s", reason)
-        execution_id = self._ledger.backlog.peek()
-        if execution_id is not None:
+        for execution_id in self._ledger.backlog.next_ones(self._pool.size):
             record = self._ledger.active[execution_id]
-            record.error = f"no worker could be started for it: {reason}"
-            self._ledger.set_status(record, ExecutionStatus.FAILED)
+            if self._environment_of(record) == environment:
+                record.error = f"no worker could be started for it: {reason}"
+                self._ledger.set_status(record, ExecutionStatus.FAILED)
+                self._on_ended()
+                return
 
     # --- ending --------------------------------------------------------------------------------------------------
 
@@ -209,6 +249,7 @@ class Runner:
         """The one way out of running."""
         self._timers.cancel(record.execution_id)
         overdue = self._overdue.pop(record.execution_id, None)
+        self._declined.pop(record.execution_id, None)
         if record.status is ExecutionStatus.CANCELLING:
             status = ExecutionStatus.CANCELLED
         record.error = overdue if overdue is not None and status is ExecutionStatus.FAILED else error

@@ -11,6 +11,8 @@ from typing import Any, ClassVar, cast
 import msgspec
 
 from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.environment import TaskEnvironment
+from zmqruntime.exceptions import ConfigurationError
 from zmqruntime.execution.batching import empty_batch
 from zmqruntime.execution.hub import sweep_task_sockets
 from zmqruntime.execution.ledger import Ledger
@@ -142,9 +144,9 @@ class ExecutionServer(ZMQServer, abc.ABC):
         """Answers what an execution client asks; see :class:`zmqruntime.ZMQServer`."""
         match request:
             case ExecuteRequest():
-                return self._refusal(1) or self._ledger.accept(request)
+                return self._refusal([request]) or self._ledger.accept(request)
             case BatchRequest(requests=requests):
-                refusal = self._refusal(len(requests))
+                refusal = self._refusal(requests)
                 return refusal or BatchResponse(accepted=[self._ledger.accept(one) for one in requests])
             case StatusRequest(execution_id=None, limit=limit):
                 return self._report(self._overview(limit))
@@ -182,21 +184,35 @@ class ExecutionServer(ZMQServer, abc.ABC):
                 batches = cast(list[EventBatch], stored)
                 return EventsResponse(execution_id=record.execution_id, batches=batches, upto=upto)
 
-    def _refusal(self, count: int) -> ErrorResponse | None:
+    def _refusal(self, requests: list[ExecuteRequest]) -> ErrorResponse | None:
+        count = len(requests)
         if self._ledger.draining:
             return ErrorResponse(code=ErrorCode.CLOSING, message="the queue is drained: nothing new is accepted")
         if len(self._ledger.backlog) + count > self.max_queued:
             text = f"{len(self._ledger.backlog)} executions are queued and {self.max_queued} may be; submit again later"
             return ErrorResponse(code=ErrorCode.QUEUE_FULL, message=text)
-        return None
+        problems = filter(None, (self._problem_of(request.environment) for request in requests))
+        problem = next(problems, None)
+        return None if problem is None else ErrorResponse(code=ErrorCode.INVALID, message=problem)
+
+    def _problem_of(self, environment: TaskEnvironment | None) -> str | None:
+        """Why a task cannot be run with it, in words."""
+        if environment is None or environment == self._own_environment:
+            return None
+        if self.worker_kind is WorkerKind.THREAD:
+            return (
+                "this server runs its tasks in threads of its own process, so it cannot give one another environment; "
+                "submit without, or set worker_kind = WorkerKind.PROCESS in its class"
+            )
+        return environment.problem()
 
     def _overview(self, limit: int) -> list[Record]:
         return [*self._ledger.running(), *self._ledger.queued(_MAX_QUEUED_SHOWN), *self._ledger.ended(limit)]
 
     def _report(self, records: list[Record]) -> StatusResponse:
-        places = self._ledger.places() if any(r.status is ExecutionStatus.QUEUED for r in records) else {}
+        place_of = self._ledger.backlog.place_of
         return StatusResponse(
-            executions=[record.snapshot(places.get(record.execution_id)) for record in records],
+            executions=[record.snapshot(place_of(record.execution_id)) for record in records],
             queued=self._ledger.queued_count,
             running=self._ledger.running_count,
             workers=self._runner.worker_count,
@@ -260,12 +276,14 @@ class ExecutionServer(ZMQServer, abc.ABC):
         sweep_task_sockets(self.config)
         self._log_dir = log_dir(self.config, self.port)
         self._ledger = Ledger(store, self._publish_batch, self._note_events)
+        self._own_environment = _environment_here()
         pool = WorkerPool(self.loop, self._worker_starter(), self.max_concurrent)
         self._runner = Runner(
             self.loop,
             self._ledger,
             pool,
             self._on_ended,
+            own_environment=self._own_environment,
             log_dir=self._log_dir,
             log_limit=self.log_limit,
         )
@@ -275,16 +293,16 @@ class ExecutionServer(ZMQServer, abc.ABC):
         self.loop.call_soon(pool.fill)
         self.loop.call_soon(self._prune)
 
-    def _worker_starter(self) -> Callable[[WorkerPool], WorkerHandle]:
+    def _worker_starter(self) -> Callable[[WorkerPool, TaskEnvironment | None], WorkerHandle]:
         match self.worker_kind:
             case WorkerKind.PROCESS:
-                return functools.partial(ProcessWorker, spec=self._worker_spec())
-            case WorkerKind.THREAD:
+                own = self._own_environment
                 return functools.partial(
-                    ThreadWorker,
-                    execute_task=self.execute_task,
-                    config=self.config,
-                    stop_seconds=self.thread_stop_seconds,
+                    ProcessWorker, spec=self._worker_spec(), own_variables=None if own is None else own.variables
+                )
+            case WorkerKind.THREAD:
+                return lambda pool, environment: ThreadWorker(
+                    pool, self.execute_task, self.config, self.thread_stop_seconds
                 )
 
     def _worker_spec(self) -> ServerSpec:
@@ -367,6 +385,16 @@ class ExecutionServer(ZMQServer, abc.ABC):
 
     def _publish_batch(self, execution_id: str, batch: bytes) -> None:
         self.publish(execution_id.encode(), batch)
+
+
+def _environment_here() -> TaskEnvironment | None:
+    """What workers are started with unless a submission says otherwise; None if that cannot be written down, and they
+    simply inherit it."""
+    try:
+        return TaskEnvironment.current()
+    except ConfigurationError as error:
+        _log.warning("workers inherit the environment of this process as it is: %s", error)
+        return None
 
 
 def _not_found(execution_id: str | None) -> ErrorResponse:

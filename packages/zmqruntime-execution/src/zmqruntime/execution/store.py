@@ -6,79 +6,27 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from zmqruntime.codec import encode
+from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import ConfigurationError
 from zmqruntime.execution.batching import OpenBatch
+from zmqruntime.execution.environments import Environments
 from zmqruntime.execution.lifecycle import TERMINAL
+from zmqruntime.execution.schema import MIGRATIONS
 from zmqruntime.messages import ExecuteRequest, ExecutionSnapshot, ExecutionStatus, StateChange
 
 __all__ = ["Record", "Store", "StoreError", "Written"]
 
-# Each script takes the schema one version further; the database counts them in user_version. Never change one that was
-# released: add another.
-_MIGRATIONS = (
-    """
-CREATE TABLE executions (
-    number INTEGER PRIMARY KEY,
-    execution_id TEXT NOT NULL UNIQUE,
-    plate_id TEXT NOT NULL,
-    priority INTEGER NOT NULL,
-    rank REAL NOT NULL,
-    held INTEGER NOT NULL,
-    payload BLOB NOT NULL,
-    soft_time_limit REAL,
-    time_limit REAL,
-    max_retries INTEGER NOT NULL,
-    retry_delay REAL NOT NULL,
-    resumable INTEGER NOT NULL,
-    status TEXT NOT NULL,
-    submitted_at REAL NOT NULL,
-    started_at REAL,
-    ended_at REAL,
-    not_before REAL,
-    attempts INTEGER NOT NULL,
-    worker_deaths INTEGER NOT NULL,
-    error TEXT,
-    traceback TEXT,
-    result BLOB,
-    cpu_seconds REAL,
-    peak_memory_bytes INTEGER,
-    event_count INTEGER NOT NULL,
-    state_count INTEGER NOT NULL,
-    progress_count INTEGER NOT NULL,
-    log_count INTEGER NOT NULL
-) STRICT;
-CREATE INDEX executions_ended ON executions (ended_at) WHERE ended_at IS NOT NULL;
-CREATE INDEX executions_open ON executions (number) WHERE ended_at IS NULL;
-CREATE TABLE event_batches (
-    number INTEGER NOT NULL,
-    upto INTEGER NOT NULL,
-    batch BLOB NOT NULL,
-    PRIMARY KEY (number, upto)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE checkpoints (
-    number INTEGER NOT NULL,
-    key TEXT NOT NULL,
-    value BLOB NOT NULL,
-    PRIMARY KEY (number, key)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE settings (
-    name TEXT PRIMARY KEY,
-    value INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-""",
-)
-
 _INSERT = """
 INSERT INTO executions (execution_id, plate_id, priority, payload, soft_time_limit, time_limit, max_retries,
-    retry_delay, resumable, submitted_at, rank, held, status, started_at, ended_at, not_before, attempts,
+    retry_delay, resumable, submitted_at, environment, rank, held, status, started_at, ended_at, not_before, attempts,
     worker_deaths, error, traceback, result, cpu_seconds, peak_memory_bytes, event_count, state_count,
     progress_count, log_count, number)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _UPDATE = """
 UPDATE executions SET rank = ?, held = ?, status = ?, started_at = ?, ended_at = ?, not_before = ?, attempts = ?,
@@ -87,8 +35,8 @@ UPDATE executions SET rank = ?, held = ?, status = ?, started_at = ?, ended_at =
 """
 _COLUMNS = """
 number, execution_id, plate_id, priority, rank, held, soft_time_limit, time_limit, max_retries, retry_delay, resumable,
-status, submitted_at, started_at, ended_at, not_before, attempts, worker_deaths, error, traceback, result, cpu_seconds,
-peak_memory_bytes, event_count, state_count, progress_count, log_count
+status, submitted_at, environment, started_at, ended_at, not_before, attempts, worker_deaths, error, traceback, result,
+cpu_seconds, peak_memory_bytes, event_count, state_count, progress_count, log_count
 """
 _INSERT_BATCH = "INSERT INTO event_batches (number, upto, batch) VALUES (?, ?, ?)"
 _BUSY_SECONDS = 0.1  # nobody else should write this file; who does must not stop the server
@@ -115,6 +63,8 @@ class Record(msgspec.Struct, kw_only=True):
     resumable: bool
     status: ExecutionStatus
     submitted_at: float
+    environment: int | None = None
+    """Under which number the environment of its processes is kept; None for the server's own."""
     started_at: float | None = None
     ended_at: float | None = None
     not_before: float | None = None
@@ -205,18 +155,19 @@ class Store:
             ) from error
         row = self._connection.execute("SELECT max(number) FROM executions").fetchone()
         self._last_number: int = row[0] or 0
+        self._environments = Environments(self._connection)
 
     def _open(self) -> None:
         run = self._connection.execute
         run("PRAGMA journal_mode = WAL")
         run("PRAGMA synchronous = NORMAL")
         (version,) = run("PRAGMA user_version").fetchone()
-        if version > len(_MIGRATIONS):
+        if version > len(MIGRATIONS):
             raise ConfigurationError(
                 f"the database {self.path} is of schema {version}, made by a newer release; this one knows "
-                f"{len(_MIGRATIONS)}. Install the newer release, or move the file away"
+                f"{len(MIGRATIONS)}. Install the newer release, or move the file away"
             )
-        for reached, script in enumerate(_MIGRATIONS[version:], start=version + 1):
+        for reached, script in enumerate(MIGRATIONS[version:], start=version + 1):
             self._connection.executescript(f"BEGIN; {script} PRAGMA user_version = {reached}; COMMIT;")
 
     def close(self) -> None:
@@ -241,6 +192,7 @@ class Store:
             resumable=request.resumable,
             status=ExecutionStatus.QUEUED,
             submitted_at=time.time(),
+            environment=None if request.environment is None else self._environments.number_of(request.environment),
             has_checkpoints=False,
         )
 
@@ -272,11 +224,11 @@ class Store:
             change = self._changes[record.execution_id] = _Change(record)
         return change
 
-    def save_checkpoint(self, record: Record, key: str, value: Any) -> None:
+    def save_checkpoint(self, record: Record, key: str, value: msgspec.Raw) -> None:
         """Keep a value for a resumed run."""
         record.has_checkpoints = True
         statement = "INSERT OR REPLACE INTO checkpoints (number, key, value) VALUES (?, ?, ?)"
-        encoded = encode(value)
+        encoded = bytes(value)
         self._writes.append((statement, (record.number, key, encoded)))
         self._new_checkpoints.setdefault(record.number, {})[key] = encoded
 
@@ -328,6 +280,7 @@ class Store:
                 with contextlib.suppress(sqlite3.Error):
                     self._connection.execute("ROLLBACK")
             raise StoreError(f"cannot write {self.path}: {error}") from error
+        self._environments.written()
         self._changes.clear()
         self._writes.clear()
         self._new_checkpoints.clear()
@@ -340,6 +293,7 @@ class Store:
             run(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
             self._syncs = self._durable
         run("BEGIN IMMEDIATE")
+        self._environments.write()
         written: list[Written] = []
         for change in self._changes.values():
             record = change.record
@@ -398,15 +352,20 @@ class Store:
             max_retries=record.max_retries,
             retry_delay=record.retry_delay,
             resumable=record.resumable,
+            environment=self.environment_of(record),
         )
 
-    def checkpoints_of(self, record: Record) -> dict[str, Any]:
+    def environment_of(self, record: Record) -> TaskEnvironment | None:
+        """What its processes are started with, the same object for equal ones; None for the server's own."""
+        return None if record.environment is None else self._environments.find(record.environment)
+
+    def checkpoints_of(self, record: Record) -> dict[str, msgspec.Raw]:
         """What an interrupted or failed run kept, also if that is not written yet: a retry may follow at once."""
         if not record.has_checkpoints:
             return {}
         query = "SELECT key, value FROM checkpoints WHERE number = ?"
         kept = dict(self._connection.execute(query, (record.number,))) | self._new_checkpoints.get(record.number, {})
-        return {key: msgspec.msgpack.decode(value) for key, value in kept.items()}
+        return {key: msgspec.Raw(value) for key, value in kept.items()}
 
     def events_after(self, number: int, after: int, limit_bytes: int = _REPLAY_BYTES) -> list[bytes]:
         """Encoded batches that end after event ``after``, in order, as many as fit one reply."""
@@ -444,7 +403,7 @@ class Store:
 def _inserted_columns(r: Record, request: ExecuteRequest) -> tuple[object, ...]:
     task = (r.execution_id, r.plate_id, r.priority, encode(request.payload))
     limits = (r.soft_time_limit, r.time_limit, r.max_retries, r.retry_delay, r.resumable)
-    return (*task, *limits, r.submitted_at, *_updated_columns(r))
+    return (*task, *limits, r.submitted_at, r.environment, *_updated_columns(r))
 
 
 def _updated_columns(r: Record) -> tuple[object, ...]:

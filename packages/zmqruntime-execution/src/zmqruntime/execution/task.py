@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from zmqruntime.codec import encode_given
 from zmqruntime.execution.cancelling import CancelFlags, CancelHook
 from zmqruntime.execution.capture import TaskLogHandler
 from zmqruntime.execution.exceptions import TaskCancelled
@@ -48,8 +49,8 @@ class TaskChannel(Protocol):
     def request_cancel(self, axis_id: str | None) -> None:
         """Let the task, or one axis of it, stop wherever it runs."""
 
-    def save_checkpoint(self, key: str, value: Any) -> None:
-        """Keep ``value`` (msgpack-able) for a resumed execution."""
+    def save_checkpoint(self, key: str, value: msgspec.Raw) -> None:
+        """Keep an encoded value for a resumed execution."""
 
     def link(self) -> TaskLink:
         """A way in for another process."""
@@ -70,7 +71,7 @@ class Task:
         plate_id: str,
         channel: TaskChannel,
         flags: CancelFlags,
-        checkpoints: Mapping[str, Any] | None = None,
+        checkpoints: Mapping[str, msgspec.Raw] | None = None,
     ) -> None:
         self.execution_id = execution_id
         self.plate_id = plate_id
@@ -218,12 +219,24 @@ class Task:
     # --- the rest ------------------------------------------------------------------------------------------------
 
     def checkpoint(self, key: str, value: Any) -> None:
-        """Keep ``value`` (anything msgpack can hold) under ``key`` for the case that the execution is resumed."""
+        """Keep ``value`` (anything msgpack can hold) under ``key`` for the case that the execution is resumed.
+
+        Raises:
+            TypeError: it is of a type that cannot be kept, or ``key`` is no text; nothing was.
+        """
+        self.keep_packed(key, msgspec.Raw(encode_given(value, "a checkpoint")))
+
+    def keep_packed(self, key: str, value: msgspec.Raw) -> None:
+        """The same with an encoded value."""
         self._checkpoints[key] = value
         self._channel.save_checkpoint(key, value)
 
     def checkpoints(self) -> dict[str, Any]:
         """What was kept, by this run of the execution or an interrupted one before it."""
+        return {key: msgspec.msgpack.decode(value) for key, value in self._checkpoints.items()}
+
+    def packed_checkpoints(self) -> dict[str, msgspec.Raw]:
+        """The same, encoded."""
         return dict(self._checkpoints)
 
     def link(self) -> TaskLink:
@@ -268,7 +281,7 @@ class _Nowhere:
     def request_cancel(self, axis_id: str | None) -> None:
         return None
 
-    def save_checkpoint(self, key: str, value: Any) -> None:
+    def save_checkpoint(self, key: str, value: msgspec.Raw) -> None:
         return None
 
     def link(self) -> TaskLink:

@@ -1,5 +1,6 @@
 """One assigned task where it runs: its hub, its log file, the numbers of what it said, and how it ended."""
 
+import os
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,15 @@ from zmqruntime.execution.exceptions import TaskCancelled, TaskFailed
 from zmqruntime.execution.hub import TaskHub
 from zmqruntime.execution.logfile import LogFile
 from zmqruntime.execution.task import TaskReport, entered
-from zmqruntime.execution.worker_protocol import Assign, Finished, KeepCheckpoint, Outcome, TaskReports
+from zmqruntime.execution.worker_protocol import (
+    NOTHING,
+    Assign,
+    Finished,
+    KeepCheckpoint,
+    NotRun,
+    Outcome,
+    TaskReports,
+)
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import ExecuteRequest, LogLine
 
@@ -45,6 +54,7 @@ class TaskRun:
         config: ZMQConfig,
     ) -> None:
         self._request = assign.request
+        self._attempt = assign.attempt
         self._say = say
         self._counts = [assign.progress_count, assign.log_count]
         self._log = LogFile(Path(assign.log_path), assign.log_limit)
@@ -53,7 +63,7 @@ class TaskRun:
             assign.request.submission_id,
             assign.request.plate_id,
             self._deliver,
-            on_checkpoint=lambda key, value: say(KeepCheckpoint(key=key, value=value)),
+            on_checkpoint=self._keep,
             may_deliver=may_say,
             checkpoints=assign.checkpoints,
             numbered=(assign.progress_count, assign.log_count),
@@ -66,15 +76,58 @@ class TaskRun:
             with entered(self.hub.task):
                 result = execute_task(self._request.submission_id, self._request)
             # Packed here, so that what cannot travel is the task's failure and not the worker's.
-            return Finished(outcome=Outcome.COMPLETE, result=_packed(result))
+            return self._finished(Outcome.COMPLETE, result=_packed(result))
         except TaskFailed as error:
-            return _failure_with_result(error)
+            return self._failure_with_result(error)
         except TaskCancelled as error:
             if self.hub.flags.is_set(None):
-                return Finished(outcome=Outcome.CANCELLED, error=str(error))
-            return _failure(error)
+                return self._finished(Outcome.CANCELLED, error=str(error))
+            return self._failure(error)
         except BaseException as error:  # noqa: BLE001 - also SystemExit: a task must not end its worker
-            return _failure(error)
+            return self._failure(error)
+
+    def _finished(
+        self,
+        outcome: Outcome,
+        *,
+        result: msgspec.Raw = NOTHING,
+        error: str | None = None,
+        traceback: str | None = None,
+    ) -> Finished:
+        return Finished(
+            execution_id=self._request.submission_id,
+            attempt=self._attempt,
+            outcome=outcome,
+            result=result,
+            error=error,
+            traceback=traceback,
+        )
+
+    def _failure(self, error: BaseException) -> Finished:
+        text = "".join(traceback.format_exception(error))[-_MAX_TRACEBACK_CHARACTERS:]
+        return self._finished(Outcome.FAILED, error=describe_error(error), traceback=text)
+
+    def _failure_with_result(self, error: TaskFailed) -> Finished:
+        try:
+            return self._finished(Outcome.FAILED, error=str(error), result=_packed(error.result))
+        except Exception as unpacked:  # noqa: BLE001 - whatever packing a value of the task raises
+            text = f"{error} (its result cannot be sent: {describe_error(unpacked)})"
+            return self._finished(Outcome.FAILED, error=text)
+
+    def is_in_its_folder(self) -> bool:
+        """Whether this process is where the task is to run, and that folder is still there."""
+        environment = self._request.environment
+        if environment is None:
+            return True
+        try:
+            os.getcwd()
+            return os.path.samefile(environment.folder, os.curdir)
+        except OSError:
+            return False
+
+    def not_run(self, reason: str) -> NotRun:
+        """What to say instead of running it."""
+        return NotRun(execution_id=self._request.submission_id, attempt=self._attempt, reason=reason)
 
     def close(self) -> None:
         """Pass on what still waits, and release the hub and the log; on the loop's thread."""
@@ -87,7 +140,18 @@ class TaskRun:
         lines = [report for report in reports if isinstance(report, LogLine)]
         if lines:
             self._log.write(lines)
-        self._say(TaskReports(reports=reports, progress_count=self._counts[0], log_count=self._counts[1]))
+        self._say(
+            TaskReports(
+                execution_id=self._request.submission_id,
+                attempt=self._attempt,
+                reports=reports,
+                progress_count=self._counts[0],
+                log_count=self._counts[1],
+            )
+        )
+
+    def _keep(self, key: str, value: msgspec.Raw) -> None:
+        self._say(KeepCheckpoint(execution_id=self._request.submission_id, attempt=self._attempt, key=key, value=value))
 
 
 def describe_error(error: BaseException) -> str:
@@ -99,18 +163,5 @@ def describe_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}"[:_MAX_ERROR_CHARACTERS] if text else type(error).__name__
 
 
-def _failure(error: BaseException) -> Finished:
-    text = "".join(traceback.format_exception(error))
-    return Finished(outcome=Outcome.FAILED, error=describe_error(error), traceback=text[-_MAX_TRACEBACK_CHARACTERS:])
-
-
-def _failure_with_result(error: TaskFailed) -> Finished:
-    try:
-        return Finished(outcome=Outcome.FAILED, error=str(error), result=_packed(error.result))
-    except Exception as unpacked:  # noqa: BLE001 - whatever packing a value of the task raises
-        text = f"{error} (its result cannot be sent: {describe_error(unpacked)})"
-        return Finished(outcome=Outcome.FAILED, error=text)
-
-
-def _packed(result: Any) -> Any:
-    return None if result is None else msgspec.Raw(encode_given(result, "the result of a task"))
+def _packed(result: Any) -> msgspec.Raw:
+    return NOTHING if result is None else msgspec.Raw(encode_given(result, "the result of a task"))

@@ -18,6 +18,7 @@ from zmqruntime.execution.pool import WorkerHandle, WorkerPool, WorkerState
 from zmqruntime.execution.task import Task, is_current
 from zmqruntime.execution.task_run import TaskRun
 from zmqruntime.execution.worker_protocol import (
+    NOTHING,
     Assign,
     Finished,
     FromWorker,
@@ -54,7 +55,7 @@ class ThreadWorker(WorkerHandle):
         config: ZMQConfig,
         stop_seconds: float,
     ) -> None:
-        super().__init__(pool)
+        super().__init__(pool, None)
         self._execute_task = execute_task
         self._config = config
         self._stop_seconds = stop_seconds
@@ -118,7 +119,7 @@ class ThreadWorker(WorkerHandle):
             if isinstance(message, Finished):
                 self._run = None
                 if self._has_overrun:
-                    message = msgspec.structs.replace(message, outcome=Outcome.FAILED, result=None)
+                    message = msgspec.structs.replace(message, outcome=Outcome.FAILED, result=NOTHING)
             self._hear(message)
         run = self._run
         if self._wants_room and not self._is_paused and run is not None:
@@ -149,8 +150,15 @@ class ThreadWorker(WorkerHandle):
     def _say(self, message: TaskReports | KeepCheckpoint) -> None:
         if isinstance(message, TaskReports):
             packed = [msgspec.Raw(encode(report)) for report in message.reports]
-            counts = (message.progress_count, message.log_count)
-            self._put(TaskReportsRaw(reports=packed, progress_count=counts[0], log_count=counts[1]))
+            self._put(
+                TaskReportsRaw(
+                    execution_id=message.execution_id,
+                    attempt=message.attempt,
+                    reports=packed,
+                    progress_count=message.progress_count,
+                    log_count=message.log_count,
+                )
+            )
         else:
             self._put(message)
 

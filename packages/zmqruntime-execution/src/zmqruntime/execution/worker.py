@@ -14,9 +14,11 @@ from zmqruntime.config import ZMQConfig
 from zmqruntime.exceptions import ZMQRuntimeError
 from zmqruntime.execution.capture import OutputCapture, TaskLogHandler
 from zmqruntime.execution.frames import FrameStream
+from zmqruntime.execution.modules import LoadedModules
 from zmqruntime.execution.task_run import TaskRun, describe_error
 from zmqruntime.execution.usage import UsageMeter
 from zmqruntime.execution.worker_protocol import Assign, CancelAssigned, Ready, Setup, ToWorker
+from zmqruntime.execution.worker_state import WorkerState
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import LogLevel, Message
 
@@ -37,6 +39,7 @@ class Worker:
         self._run: TaskRun | None = None
         self._config = ZMQConfig()
         self._meter = UsageMeter()
+        self._modules = LoadedModules()
         self._loop = SocketLoop("worker")
         self._capture = OutputCapture(self._loop, self._take_line)
         logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[TaskLogHandler(self._take_line)])
@@ -45,6 +48,7 @@ class Worker:
 
     def run(self) -> None:
         """Return when the server is gone; exit if its class cannot be loaded."""
+        self._modules.watch()
         setup = self._inbox.get()
         if not isinstance(setup, Setup):
             return
@@ -54,16 +58,42 @@ class Worker:
             self._fail_to_start(str(error))
         except BaseException as error:  # noqa: BLE001 - whatever a module raises when it is imported
             self._fail_to_start(f"{setup.spec.target} cannot be loaded: {describe_error(error)}")
+        self._state = WorkerState()
         self._send(Ready())
         while isinstance(run := self._inbox.get(), TaskRun):
+            unfit = self._why_unfit(run)
+            if unfit is not None:
+                self._decline(run, unfit)
+                return
             self._run_task(server, run)
+
+    def _why_unfit(self, run: TaskRun) -> str | None:
+        """Why the next task needs another process: this one must not run old code, nor in a folder that was removed."""
+        edited = self._modules.look()
+        if edited is not None:
+            return f"{edited} was edited since it was loaded"
+        return None if run.is_in_its_folder() else "its working folder was removed or is another one now"
+
+    def _decline(self, run: TaskRun, reason: str) -> None:
+        def close() -> None:
+            self._run = None
+            run.close()
+            self._stream.send(encode(run.not_run(reason)))
+            self._loop.stop()
+
+        self._loop.call_soon(close)
+        self._loop.join()
 
     def _run_task(self, server: "ExecutionServer", run: TaskRun) -> None:
         self._meter.begin()
         finished = run.execute(server.execute_task)
         usage = self._meter.end()
+        self._capture.flush()
         finished = msgspec.structs.replace(
-            finished, cpu_seconds=usage.cpu_seconds, peak_memory_bytes=usage.peak_memory_bytes
+            finished,
+            cpu_seconds=usage.cpu_seconds,
+            peak_memory_bytes=usage.peak_memory_bytes,
+            unclean=self._state.restore(),
         )
         self._capture.flush()
 

@@ -1,7 +1,6 @@
 """What a server and a worker process say to each other over their private socket pair."""
 
 import enum
-from typing import Any
 
 import msgspec
 
@@ -10,11 +9,14 @@ from zmqruntime.messages import ExecuteRequest, LogLine, Message, ProgressUpdate
 
 __all__ = [
     "FROM_STDIN",
+    "NOTHING",
     "Assign",
     "CancelAssigned",
     "Finished",
     "FromWorker",
     "KeepCheckpoint",
+    "NotRun",
+    "OfTask",
     "Outcome",
     "Ready",
     "Setup",
@@ -26,6 +28,10 @@ __all__ = [
 
 FROM_STDIN = "stdin"
 """In place of a descriptor: the worker reads its socket from its standard input, as Windows needs it."""
+
+
+NOTHING = msgspec.Raw(b"\xc0")
+"""None, encoded."""
 
 
 class Outcome(enum.StrEnum):
@@ -46,7 +52,8 @@ class Assign(Message, frozen=True, kw_only=True, tag="assign"):
     """Run this execution; the numbers go on from where an interrupted run left them."""
 
     request: ExecuteRequest
-    checkpoints: dict[str, Any]
+    attempt: int
+    checkpoints: dict[str, msgspec.Raw]
     progress_count: int
     log_count: int
     log_path: str
@@ -67,7 +74,14 @@ class Ready(Message, frozen=True, kw_only=True, tag="ready"):
     error: str | None = None
 
 
-class TaskReports(Message, frozen=True, kw_only=True, tag="task_reports"):
+class OfTask(Message, frozen=True, kw_only=True):
+    """What a worker says of a task: of which one, so that nothing is ever taken for another's."""
+
+    execution_id: str
+    attempt: int
+
+
+class TaskReports(OfTask, frozen=True, kw_only=True, tag="task_reports"):
     """Numbered reports of the running task."""
 
     reports: list[ProgressUpdate | LogLine]
@@ -75,7 +89,7 @@ class TaskReports(Message, frozen=True, kw_only=True, tag="task_reports"):
     log_count: int
 
 
-class TaskReportsRaw(Message, frozen=True, kw_only=True, tag="task_reports"):
+class TaskReportsRaw(OfTask, frozen=True, kw_only=True, tag="task_reports"):
     """The same as the server reads it: it passes the reports on without looking into them."""
 
     reports: list[msgspec.Raw]
@@ -83,23 +97,31 @@ class TaskReportsRaw(Message, frozen=True, kw_only=True, tag="task_reports"):
     log_count: int
 
 
-class KeepCheckpoint(Message, frozen=True, kw_only=True, tag="keep_checkpoint"):
+class KeepCheckpoint(OfTask, frozen=True, kw_only=True, tag="keep_checkpoint"):
     """A value that the running task wants kept."""
 
     key: str
-    value: Any
+    value: msgspec.Raw
 
 
-class Finished(Message, frozen=True, kw_only=True, tag="finished"):
+class Finished(OfTask, frozen=True, kw_only=True, tag="finished"):
     """The running task has ended; the worker waits for the next."""
 
     outcome: Outcome
-    result: Any = None
+    result: msgspec.Raw = NOTHING
     error: str | None = None
     traceback: str | None = None
     cpu_seconds: float | None = None
     peak_memory_bytes: int | None = None
+    unclean: str | None = None
+    """What the task has changed in its process that cannot be put back, so that the next one needs another."""
+
+
+class NotRun(OfTask, frozen=True, kw_only=True, tag="not_run"):
+    """The worker is not fit to run it any more, and ends; nothing of the task was begun."""
+
+    reason: str
 
 
 ToWorker = Setup | Assign | CancelAssigned
-FromWorker = Ready | TaskReportsRaw | KeepCheckpoint | Finished
+FromWorker = Ready | TaskReportsRaw | KeepCheckpoint | Finished | NotRun

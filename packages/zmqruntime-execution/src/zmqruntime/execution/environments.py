@@ -1,0 +1,76 @@
+"""The environments of submissions in a server's database: each different one once."""
+
+import hashlib
+import sqlite3
+from collections import OrderedDict
+
+import msgspec
+
+from zmqruntime.codec import encode
+from zmqruntime.environment import TaskEnvironment
+
+__all__ = ["Environments"]
+
+_KEPT_AT_HAND = 64
+
+_decode = msgspec.msgpack.Decoder(TaskEnvironment).decode
+
+
+class Environments:
+    """Finds the number of an environment and the environment of a number; on the thread of its database."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._at_hand: OrderedDict[int, TaskEnvironment] = OrderedDict()
+        self._unwritten: dict[bytes, tuple[int, TaskEnvironment]] = {}
+        self._forget_unused()
+        (last,) = connection.execute("SELECT COALESCE(MAX(number), 0) FROM environments").fetchone()
+        self._last_number: int = last
+
+    def number_of(self, environment: TaskEnvironment) -> int:
+        """Under which it is kept; a new one is written by :meth:`write`."""
+        digest = _digest(environment)
+        if digest in self._unwritten:
+            return self._unwritten[digest][0]
+        row = self._connection.execute("SELECT number FROM environments WHERE digest = ?", (digest,)).fetchone()
+        if row is not None:
+            found: int = row[0]
+            return found
+        self._last_number += 1
+        self._unwritten[digest] = (self._last_number, environment)
+        return self._last_number
+
+    def find(self, number: int) -> TaskEnvironment:
+        """The environment of that number, the same object as long as it is at hand."""
+        if number in self._at_hand:
+            self._at_hand.move_to_end(number)
+            return self._at_hand[number]
+        new = [environment for known, environment in self._unwritten.values() if known == number]
+        if new:
+            return new[0]
+        query = "SELECT content FROM environments WHERE number = ?"
+        (content,) = self._connection.execute(query, (number,)).fetchone()
+        environment = self._at_hand[number] = _decode(content)
+        if len(self._at_hand) > _KEPT_AT_HAND:
+            self._at_hand.popitem(last=False)
+        return environment
+
+    def write(self) -> None:
+        """Write the new ones, in the transaction that is open; call :meth:`written` when that has been committed."""
+        for digest, (number, environment) in self._unwritten.items():
+            row = (number, digest, encode(environment))
+            self._connection.execute("INSERT INTO environments (number, digest, content) VALUES (?, ?, ?)", row)
+
+    def written(self) -> None:
+        """The new ones are in the database."""
+        self._unwritten.clear()
+
+    def _forget_unused(self) -> None:
+        self._connection.execute(
+            "DELETE FROM environments WHERE NOT EXISTS "
+            "(SELECT 1 FROM executions WHERE executions.environment = environments.number)"
+        )
+
+
+def _digest(environment: TaskEnvironment) -> bytes:
+    return hashlib.sha256(encode([sorted(environment.variables.items()), environment.folder])).digest()
