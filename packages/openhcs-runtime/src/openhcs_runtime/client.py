@@ -14,9 +14,10 @@ from openhcs_runtime.outputs.runs import find_run
 from openhcs_runtime.plate_tasks import OPENHCS_CONFIG, CompileReport, PlateTask, Refusal, TaskAction, read_result
 from openhcs_runtime.results import PlateResult
 from zmqruntime.config import TransportMode, ZMQConfig
-from zmqruntime.execution import ExecutionClient
+from zmqruntime.execution import ExecutionClient, TaskEnvironment
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.messages import CancelResponse, ExecutionSnapshot, Message, ProgressUpdate
+from zmqruntime.transport import LOOPBACK
 
 if TYPE_CHECKING:
     from openhcs_runtime.pipeline.source import Pipeline
@@ -24,7 +25,17 @@ if TYPE_CHECKING:
 
     PipelineSteps: TypeAlias = Pipeline | Sequence[FunctionStep] | str | os.PathLike[str]
 
-__all__ = ["PlateExecution", "SubmitResponse", "ZMQExecutionClient", "folder_of", "read_pipeline_file"]
+__all__ = [
+    "PlateExecution",
+    "SubmitResponse",
+    "ZMQExecutionClient",
+    "environment_for",
+    "folder_of",
+    "read_pipeline_file",
+]
+
+
+_THIS_MACHINE = (LOOPBACK, "localhost", "::1")
 
 
 class SubmitResponse(Message, frozen=True, kw_only=True, tag="submitted"):
@@ -174,13 +185,24 @@ class ZMQExecutionClient(ExecutionClient):
             base_dir=os.getcwd(),
         )
 
-    def submit_task(self, task: PlateTask) -> SubmitResponse:
+    def submit_task(self, task: PlateTask, environment: TaskEnvironment | None = None) -> SubmitResponse:
         """Hand over a task that is put together already; raises as :meth:`submit_pipeline` does.
 
         If the server is killed under it, the next one goes on with it by itself.
+
+        Args:
+            task: what to run.
+            environment: the variables and the working folder that it runs with [default: those of this process, or
+                of the server where that is on another machine].
+
+        Raises:
+            ConfigurationError: a variable or the working folder of this process is not text.
         """
         payload = msgspec.to_builtins(task)
-        return SubmitResponse(execution_id=self.submit(payload, plate_id=task.plate_path, resumable=True))
+        known = environment or environment_for(self)
+        return SubmitResponse(
+            execution_id=self.submit(payload, plate_id=task.plate_path, resumable=True, environment=known)
+        )
 
     def compile_pipeline(
         self,
@@ -228,9 +250,11 @@ class ZMQExecutionClient(ExecutionClient):
         known = self.poll_status(execution_id)
         if not has_ended(known.status, known.resumable):
             return SubmitResponse(execution_id=execution_id)
-        task = self.task_of(execution_id)
+        submission = self.submission_of(execution_id)
+        task = msgspec.convert(submission.payload, PlateTask)
         return self.submit_task(
-            msgspec.structs.replace(task, resume=True, resume_of=execution_id, action=TaskAction.RUN)
+            msgspec.structs.replace(task, resume=True, resume_of=execution_id, action=TaskAction.RUN),
+            submission.environment,
         )
 
     def rerun(self, output_dir: str | os.PathLike[str], into: str | os.PathLike[str] | None = None) -> SubmitResponse:
@@ -258,6 +282,18 @@ class ZMQExecutionClient(ExecutionClient):
     def cancel_execution(self, execution_id: str, axis_id: str | None = None) -> CancelResponse:
         """Ask an execution, or one well of it, to stop; ``["status"]`` is ``ok`` if it will."""
         return self.cancel(execution_id, axis_id)
+
+
+def environment_for(client: ExecutionClient) -> TaskEnvironment | None:
+    """What a run should be started with: the variables and folder of this process, as its user sees them.
+
+    None where the server is on another machine: paths and programs differ there, and its own environment holds.
+
+    Raises:
+        ConfigurationError: a variable or the working folder is not text.
+    """
+    is_here = client.transport_mode is TransportMode.IPC or client.host in _THIS_MACHINE
+    return TaskEnvironment.current() if is_here else None
 
 
 def rerun_task(output_dir: Path, into: Path | None = None) -> PlateTask:

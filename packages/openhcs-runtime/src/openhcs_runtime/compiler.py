@@ -5,11 +5,14 @@ give the same plans and signatures.
 """
 
 import dataclasses
+import hashlib
 import os
+import pickle
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import CodeType
 from typing import Any
 
@@ -26,6 +29,8 @@ from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep
 from openhcs_runtime.plan import CompiledPlate, PlateJob, WellPlan
 from openhcs_runtime.plates.base import ImageRef, Plate
 from openhcs_runtime.viewing.target import ViewTarget
+
+_PLAIN = (bool, int, float, complex, str, bytes, PurePath, type(None))
 
 SIGNATURE_VERSION = "2"
 """Part of every signature: changes when the engine's own results do."""
@@ -268,9 +273,19 @@ def _stable_text(value: object) -> str:
         return "[" + ", ".join(map(_stable_text, value)) + "]"
     if isinstance(value, (set, frozenset)):
         return "{" + ", ".join(sorted(map(_stable_text, value))) + "}"
+    if isinstance(value, _PLAIN):
+        return repr(value)
     if callable(value):
         return _function_text(value)
-    return repr(value)
+    return _content_text(value)
+
+
+def _content_text(value: object) -> str:
+    """For any other object: its content, as what it shows of itself may be shortened; equal to nothing if untold."""
+    try:
+        return f"{type(value).__qualname__} {hashlib.sha256(pickle.dumps(value)).hexdigest()}"
+    except Exception:  # noqa: BLE001  pickling runs the code of the object
+        return f"{type(value).__qualname__} {secrets.token_hex(16)}"
 
 
 def _function_text(function: StepFunction) -> str:
@@ -280,7 +295,7 @@ def _function_text(function: StepFunction) -> str:
         return f"pipeline:{name}"
     module, code = getattr(function, "__module__", ""), getattr(function, "__code__", None)
     if isinstance(code, CodeType) and (module == "__main__" or "<" in name):
-        cells = [_stable_text(cell.cell_contents) for cell in function.__closure__ or ()]
+        cells = [_content_text(cell.cell_contents) for cell in function.__closure__ or ()]
         return f"{module}:{name} {_code_text(code)} {' '.join(cells)}"
     return f"{module}:{name}"
 

@@ -96,7 +96,9 @@ class ServerHistory:
             payload = msgspec.to_builtins(_again(msgspec.convert(request.payload, PlateTask)))
         except msgspec.ValidationError:
             payload = request.payload
-        return await self._client.submit(payload, plate_id=request.plate_id, resumable=request.resumable)
+        return await self._client.submit(
+            payload, plate_id=request.plate_id, resumable=request.resumable, environment=request.environment
+        )
 
 
 def _again(task: PlateTask) -> PlateTask:

@@ -10,7 +10,7 @@ import msgspec
 from openhcs_gui_services.services.batch_workflow_service import SubmittedPlate
 from openhcs_gui_services.services.execution_tracker import ExecutionTracker
 from openhcs_gui_services.services.zmq_client_service import ZMQClientService
-from openhcs_runtime.client import PlateExecution
+from openhcs_runtime.client import PlateExecution, environment_for
 from openhcs_runtime.plate_tasks import PlateTask, TaskAction
 from zmqruntime.exceptions import RequestRefusedError, ZMQRuntimeError
 from zmqruntime.messages import (
@@ -48,7 +48,10 @@ class PlateExecutions:
         """A submission, with the id that its execution will have. If its server is killed, the next goes on with it."""
         priority = _COMPILE_PRIORITY if task.action is TaskAction.COMPILE else 0
         payload = msgspec.to_builtins(task)
-        return self._service.client.request_for(payload, plate_id=path, resumable=True, priority=priority)
+        client = self._service.client
+        return client.request_for(
+            payload, plate_id=path, resumable=True, priority=priority, environment=environment_for(client.client)
+        )
 
     async def submit(self, request: ExecuteRequest) -> SubmittedPlate:
         """Hand it over and follow it. Raises ZMQRuntimeError."""

@@ -58,9 +58,7 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             is_ours = lock.acquire(0)
         if not is_ours:
-            raise OutputError(
-                f"another run is writing to {self.path} now: wait for its end, cancel it, or choose another folder"
-            )
+            raise _being_written(self.path)
         try:
             yield
         finally:
@@ -128,12 +126,12 @@ def check_named_folder(folder: Path, *, replace: bool) -> None:
     holds = what_it_holds(folder)
     if not holds:
         return
+    if is_locked(folder):
+        raise _being_written(folder)
     if not (folder / PROVENANCE_NAME).is_file():
         raise OutputError(f"output folder {folder} holds {holds}: choose another one")
     if not replace:
         raise OutputError(f"output folder {folder} holds {holds}: choose another one, or replace it (--replace)")
-    if is_locked(folder):
-        raise OutputError(f"another run is writing to {folder} now: wait for its end, or choose another output folder")
 
 
 def what_it_holds(folder: Path) -> str:
@@ -171,7 +169,9 @@ def _can_go_on(run: RunSummary, compiled: CompiledPlate) -> bool:
 
 
 def _check_same(run: RunSummary, compiled: CompiledPlate) -> None:
-    """Refuse to mix what two different pipelines give."""
+    """Refuse to mix what two different pipelines give, or to write where another run does."""
+    if run.status is RunStatus.RUNNING:
+        raise _being_written(run.folder)
     if run.status is RunStatus.DAMAGED:
         raise OutputError(f"{run.problem}: run again into another folder")
     differences = PipelineBasis(compiled.basis).differences(run.basis or {})
@@ -182,6 +182,10 @@ def _check_same(run: RunSummary, compiled: CompiledPlate) -> None:
             f"the run in {run.folder} cannot be resumed, since it was begun with another {shown}{more}: restore that, "
             "or start a new run (it takes over the wells that are still the same)"
         )
+
+
+def _being_written(folder: Path) -> OutputError:
+    return OutputError(f"another run is writing to {folder} now: wait for its end, cancel it, or choose another folder")
 
 
 def _make_new(parent: Path, name: str) -> Path:
