@@ -27,6 +27,14 @@ class SpoiltError(Exception):
     """A function has changed something of its process that can't be put back."""
 
 
+_SIGNALS = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGCHLD", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGXCPU")
+    if hasattr(signal, name)
+)
+"""Those that a program usually handles: to ask for each of them costs some microseconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """Something that a process has one of. `read` gives None where that can't be had, and then nothing is put back."""
@@ -69,7 +77,7 @@ def _handlers() -> dict[signal.Signals, Any] | None:
     """Signal handlers; only the main thread may set them."""
     if threading.current_thread() is not threading.main_thread():
         return None
-    return {number: signal.getsignal(number) for number in signal.valid_signals() if isinstance(number, signal.Signals)}
+    return {number: signal.getsignal(number) for number in _SIGNALS}
 
 
 def _set_handlers(wanted: dict[signal.Signals, Any]) -> None:
@@ -134,7 +142,9 @@ _PARTS = (
 
 
 class Keeper:
-    """Puts the process back when a `with` block ends; blocks of several threads may overlap.
+    """Puts the process back when a `with` block ends, to what it was when the first of those that are open began.
+
+    Blocks of several threads may overlap, and those of one thread may be nested: then an inner one costs half.
 
     is_spoilt: something could not be put back: no other well should run in this process.
 
