@@ -7,8 +7,10 @@ import sys
 import threading
 from typing import TextIO
 
+from openhcs_runtime.wording import writable
 from zmqruntime.execution import current_task
 from zmqruntime.execution.capture import TaskLogHandler
+from zmqruntime.execution.lines import LineSplitter
 from zmqruntime.messages import LogLevel
 
 PRINTED = ("stdout", "stderr")
@@ -53,20 +55,29 @@ class _TaskStream(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        task = current_task()
-        if not task.execution_id:
+        if not current_task().execution_id:
             return self._behind.write(text)
-        *lines, rest = (getattr(self._unfinished, "text", "") + text).split("\n")
-        self._unfinished.text = rest
-        for line in lines:
-            task.send_line(self._level, self._name, line)
+        self._lines().feed(text)
         return len(text)
 
     def flush(self) -> None:
-        if not self.closed:
+        if not self._behind.closed:
             self._behind.flush()
 
     def end_line(self) -> None:
         """Take the unfinished line of this thread as a whole one."""
-        if getattr(self._unfinished, "text", ""):
-            self.write("\n")
+        lines = self._lines()
+        if lines.has_rest:
+            lines.end()
+
+    def close(self) -> None:
+        """A function that closes it closes it for nobody else."""
+
+    def _lines(self) -> LineSplitter:
+        lines: LineSplitter | None = getattr(self._unfinished, "lines", None)
+        if lines is None:
+            lines = self._unfinished.lines = LineSplitter(self._send)
+        return lines
+
+    def _send(self, line: str) -> None:
+        current_task().send_line(self._level, self._name, writable(line))

@@ -33,6 +33,7 @@ from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep, InputSourc
 from openhcs_runtime.plan import PlateJob, WellPlan
 from openhcs_runtime.plates import ImageRef, read_image
 from openhcs_runtime.printing import end_printed_lines
+from openhcs_runtime.process_state import process_keeper
 from openhcs_runtime.progress import WellProgress
 from openhcs_runtime.randomness import seed_process, well_seeds
 from openhcs_runtime.results import ResultStatus, WellResult
@@ -79,7 +80,8 @@ def _run_well(
     try:
         progress.check_cancelled()
         progress.axis_started()
-        part = run.run(started)
+        with process_keeper:
+            part = run.run(started)
     except TaskCancelled:
         progress.ended(ProgressStatus.CANCELLED)
         return run.result(ResultStatus.CANCELLED, started)

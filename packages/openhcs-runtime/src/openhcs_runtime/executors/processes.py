@@ -3,7 +3,9 @@
 Each worker has a pipe of its own, so it is always known which well it works on, and it ends when this process does.
 """
 
+import contextlib
 import multiprocessing
+import os
 import signal
 import weakref
 from collections import deque
@@ -13,8 +15,10 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import psutil
+
 from openhcs_runtime.exceptions import WorkerError
-from openhcs_runtime.executors.worker import PRELOAD, EndOfRun, Ready, WellTask, serve
+from openhcs_runtime.executors.worker import PRELOAD, Begun, EndOfRun, Leaving, Ready, WellTask, serve
 from openhcs_runtime.outputs.atomic import remove_leftovers
 from openhcs_runtime.pipeline.packing import pack_job
 from openhcs_runtime.plan import PlateJob, WellPlan
@@ -33,6 +37,8 @@ NANNY = "distributed.nanny"
 
 _START_ATTEMPTS = 3
 _EXIT_SECONDS = 5.0
+_NEEDED_FILES, _SPARE_FILES = 128, 32
+"""With fewer a worker process may not be able to start: libraries, pipes and sockets take some 60."""
 _DYING_SECONDS = 0.5
 """A process that closed its pipe is about to end: time for it to leave its own exit code before it is killed."""
 
@@ -95,8 +101,14 @@ class ProcessExecutor:
             self._failed_starts = 0
         elif isinstance(message, ViewCounts):
             on_viewed(worker.name, message)
+        elif isinstance(message, Begun):
+            worker.step = message.step
+        elif isinstance(message, Leaving):
+            worker.leaving = True
         elif isinstance(message, WellResult):
             worker.plan = None
+            if worker.leaving:
+                self._drop(worker)
             yield message
         else:
             plan = worker.plan
@@ -104,7 +116,7 @@ class ProcessExecutor:
             code = self._drop(worker)
             remove_leftovers(Path(job.output_dir))
             if worker.ready:
-                yield _lost(task, job, plan, code)
+                yield _lost(task, job, plan, code, worker.step)
             else:
                 waiting.appendleft(plan)
 
@@ -116,33 +128,39 @@ class ProcessExecutor:
             self._failed_starts += 1
         if self._failed_starts >= _START_ATTEMPTS:
             self._failed_starts = 0
-            raise WorkerError(
-                f"worker processes end while they start ({_exit_text(code)}). A script that runs a pipeline needs "
-                "'if __name__ == \"__main__\":' around its top-level calls; or use mode 'threads'"
+            why = few_files() or (
+                ". A script that runs a pipeline needs 'if __name__ == \"__main__\":' around its top-level calls; or "
+                "use mode 'threads'"
             )
+            raise WorkerError(f"worker processes end while they start ({_exit_text(code)}){why}")
         return code
 
 
 class _Worker:
-    """One worker process with its pipe; `plan` is the well that it works on."""
+    """One worker process with its pipe; `plan` is the well that it works on, `step` where it is."""
 
     def __init__(self) -> None:
         context = _context()
-        self.connection, theirs = context.Pipe()
+        try:
+            self.connection, theirs = context.Pipe()
+        except OSError as error:
+            raise WorkerError(f"no worker process can be started: {error}{few_files()}") from error
         self.process = context.Process(target=serve, args=(theirs,), name="openhcs-worker", daemon=True)
         self.plan: WellPlan | None = None
+        self.step = ""
         self.ready = False
+        self.leaving = False
         try:
             self.process.start()
         except (OSError, EOFError) as error:
             self.connection.close()
-            raise WorkerError(f"no worker process can be started: {error}") from error
+            raise WorkerError(f"no worker process can be started: {error}{few_files()}") from error
         finally:
             theirs.close()
 
     def give(self, plan: WellPlan, work: WellTask) -> bool:
         """Hand over a well; false when the process is gone."""
-        self.plan = plan
+        self.plan, self.step = plan, ""
         try:
             self.connection.send(work)
         except OSError:
@@ -179,14 +197,33 @@ class _Worker:
         self.connection.close()
         if self.plan is not None:
             self.process.join(_DYING_SECONDS)
-            self.process.kill()
+            self._kill()
         self.process.join(_EXIT_SECONDS)
         if self.process.exitcode is None:
-            self.process.kill()
+            self._kill()
             self.process.join()
         code = self.process.exitcode
         self.process.close()
         return code
+
+    def _kill(self) -> None:
+        """With all that its functions have started."""
+        pid = self.process.pid
+        self.process.kill()
+        if pid is not None and hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+
+
+def few_files() -> str:
+    """The remedy where it is the limit of open files that keeps processes from starting; empty where it is not."""
+    with contextlib.suppress(ImportError, psutil.Error, AttributeError):
+        import resource  # noqa: PLC0415  not on all platforms
+
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        if 0 <= limit < _NEEDED_FILES or limit - psutil.Process().num_fds() < _SPARE_FILES:
+            return f" (this process may have {limit} files open at a time: raise that, 'ulimit -n 1024')"
+    return ""
 
 
 def warm_up(*modules: str) -> None:
@@ -225,11 +262,11 @@ def _cancelled(task: Task, job: PlateJob, plan: WellPlan) -> WellResult:
     return WellResult(well=plan.well, status=ResultStatus.CANCELLED)
 
 
-def _lost(task: Task, job: PlateJob, plan: WellPlan, code: int | None) -> WellResult:
+def _lost(task: Task, job: PlateJob, plan: WellPlan, code: int | None, step: str) -> WellResult:
     """The result of a well whose worker process died."""
     error = f"the worker process that worked on well {plan.well} ended unexpectedly ({_exit_text(code)})"
     WellProgress(task, plan.well, [step.name for step in job.steps]).ended(ProgressStatus.ERROR, error=error)
-    return WellResult(well=plan.well, status=ResultStatus.FAILED, error=error)
+    return WellResult(well=plan.well, status=ResultStatus.FAILED, error=error, step=step)
 
 
 def _exit_text(code: int | None) -> str:

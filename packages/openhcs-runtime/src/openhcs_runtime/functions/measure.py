@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from openhcs_runtime.pipeline.declare import InputKind, Measurements, OutputKind, Stack, special_inputs, special_outputs
+from openhcs_runtime.pipeline.numbering import consecutive
 
 _SHAPE_PX = {
     "perimeter_px": "perimeter",
@@ -38,11 +39,11 @@ def measure_objects(
 
 
 def _measure(plane: Stack, labels: Stack, pixel_size_um: float | None, name: str) -> Measurements:
-    areas = np.bincount(labels.ravel())
-    numbers = np.flatnonzero(areas[1:]) + 1
-    area = areas[numbers]
-    sums = np.bincount(labels.ravel(), weights=plane.ravel(), minlength=len(areas))[numbers]
-    centroids = np.array(ndimage.center_of_mass(labels > 0, labels, numbers)).reshape(-1, 2)
+    numbers, marked = consecutive(labels)
+    places = np.arange(1, len(numbers) + 1)
+    area = np.bincount(marked.ravel(), minlength=1)[1:]
+    sums = np.bincount(marked.ravel(), weights=plane.ravel(), minlength=1)[1:]
+    centroids = np.array(ndimage.center_of_mass(marked > 0, marked, places)).reshape(-1, 2)
     objects = {
         "label": numbers,
         "centroid_y_px": centroids[:, 0],
@@ -95,10 +96,10 @@ def measure_shape(
 
 
 def _measure_intensity(plane: Stack, labels: Stack, name: str) -> Measurements:
-    numbers = np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1
-    values = [np.sort(part) for part in _values_of(plane, labels, numbers)]
+    numbers, marked = consecutive(labels)
+    values = [np.sort(part) for part in _values_of(plane, marked, len(numbers))]
     area = np.array([len(part) for part in values])
-    sums = np.bincount(labels.ravel(), weights=plane.ravel(), minlength=1)[numbers]
+    sums = np.bincount(marked.ravel(), weights=plane.ravel(), minlength=1)[1:]
     objects: dict[str, NDArray[np.generic]] = {
         "label": numbers,
         "intensity_mean": sums / area,
@@ -112,24 +113,25 @@ def _measure_intensity(plane: Stack, labels: Stack, name: str) -> Measurements:
     return Measurements(summary, objects)
 
 
-def _values_of(plane: Stack, labels: Stack, numbers: NDArray[np.integer]) -> list[Stack]:
-    """The values of each object."""
+def _values_of(plane: Stack, labels: Stack, objects: int) -> list[Stack]:
+    """The values of each object; they are numbered from 1."""
     inside = np.flatnonzero(labels)
     order = inside[np.argsort(labels.flat[inside], kind="stable")]
-    starts = np.searchsorted(labels.flat[order], numbers)
-    return np.split(plane.flat[order], starts[1:]) if len(numbers) else []
+    starts = np.searchsorted(labels.flat[order], np.arange(1, objects + 1))
+    return np.split(plane.flat[order], starts[1:]) if objects else []
 
 
 def _measure_shape(labels: Stack, pixel_size_um: float | None, name: str) -> Measurements:
     from skimage.measure import regionprops_table  # noqa: PLC0415  loads slowly
 
-    wanted = ("label", "area", "orientation", *_SHAPE_PX.values(), *_SHAPE_PLAIN.values())
-    table: Mapping[str, NDArray[np.generic]] = regionprops_table(labels, properties=wanted)
+    wanted = ("area", "orientation", *_SHAPE_PX.values(), *_SHAPE_PLAIN.values())
+    numbers, marked = consecutive(labels)
+    table: Mapping[str, NDArray[np.generic]] = regionprops_table(marked, properties=wanted)
     area, perimeter = table["area"].astype(float), table["perimeter"].astype(float)
     with np.errstate(divide="ignore"):  # one pixel has no perimeter
         form = np.where(perimeter > 0, 4 * math.pi * area / perimeter**2, np.nan)
     objects: dict[str, NDArray[np.generic]] = {
-        "label": table["label"],
+        "label": numbers,
         **{column: table[prop].astype(float) for column, prop in (_SHAPE_PX | _SHAPE_PLAIN).items()},
         "form_factor": form,
     }

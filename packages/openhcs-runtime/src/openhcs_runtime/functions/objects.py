@@ -4,6 +4,7 @@ import numpy as np
 from skimage import segmentation
 
 from openhcs_runtime.pipeline.declare import InputKind, OutputKind, Stack, special_inputs, special_outputs
+from openhcs_runtime.pipeline.numbering import consecutive
 from openhcs_runtime.rois.labels import labels_to_rois
 from openhcs_runtime.rois.shapes import Roi
 
@@ -27,11 +28,12 @@ def filter_objects(
     """Keep the objects with an area from `min_area_px` to `max_area_px`, both included; the stack is passed on."""
     kept = []
     for plane in labels:
-        areas = np.bincount(plane.ravel())
+        _, marked = consecutive(plane)
+        areas = np.bincount(marked.ravel())
         wrong = areas < min_area_px
         if max_area_px is not None:
             wrong |= areas > max_area_px
-        kept.append(np.where(wrong[plane], 0, plane))
+        kept.append(np.where(wrong[marked], 0, plane))
     return stack, np.stack(kept)
 
 
@@ -42,7 +44,7 @@ def clear_border(stack: Stack, *, labels: Stack, margin_px: int = 0) -> tuple[St
 
     Soille, Morphological Image Analysis, 2003 (border objects).
     """
-    return stack, np.stack([segmentation.clear_border(plane, buffer_size=margin_px) for plane in labels])
+    return stack, np.stack([_without_border(plane, margin_px) for plane in labels])
 
 
 @special_inputs(InputKind.LABELS)
@@ -53,3 +55,8 @@ def outline_objects(stack: Stack, *, labels: Stack, keep_holes: bool = True) -> 
     See `openhcs_runtime.rois.labels_to_rois`: polygons along the edges of pixels, masks where there are holes.
     """
     return stack, [labels_to_rois(plane, keep_holes=keep_holes) for plane in labels]
+
+
+def _without_border(labels: Stack, margin_px: int) -> Stack:
+    _, marked = consecutive(labels)
+    return np.where(segmentation.clear_border(marked, buffer_size=margin_px) > 0, labels, 0)

@@ -9,6 +9,7 @@ from skimage.segmentation import watershed
 
 from openhcs_runtime.functions.thresholds import ThresholdMethod, threshold
 from openhcs_runtime.pipeline.declare import InputKind, OutputKind, Stack, special_inputs, special_outputs
+from openhcs_runtime.pipeline.numbering import consecutive
 
 _QUARTILE_OF_NORMAL = 0.3186
 """Lower quartile of the absolute value of a normal variate, in standard deviations."""
@@ -75,7 +76,9 @@ def segment_cells(
     for plane, seeds in zip(stack, shared_labels, strict=True):
         smooth = ndimage.gaussian_filter(plane.astype(np.float32), smooth_px, mode="nearest")
         mask = threshold(smooth[np.newaxis], method=method, factor=factor)[0] | (seeds > 0)
-        cells.append(watershed(-smooth, seeds, mask=mask).astype(np.int32))
+        numbers, marked = consecutive(seeds)
+        found = watershed(-smooth, marked, mask=mask)
+        cells.append(np.concatenate([[0], numbers])[found].astype(seeds.dtype))
     return stack, np.stack(cells)
 
 

@@ -8,6 +8,7 @@ from scipy import ndimage
 from skimage.feature import graycomatrix, graycoprops
 
 from openhcs_runtime.pipeline.declare import InputKind, Measurements, OutputKind, Stack, special_inputs, special_outputs
+from openhcs_runtime.pipeline.numbering import consecutive
 
 _ANGLES = (0.0, math.pi / 4, math.pi / 2, 3 * math.pi / 4)
 _PROPERTIES = {
@@ -39,16 +40,16 @@ def measure_texture(
 
 def _measure(plane: Stack, labels: Stack, distance_px: int, levels: int, name: str) -> Measurements:
     grey = _grey_levels(plane, labels > 0, levels)
-    numbers, rows = [], []
-    for number, box in enumerate(ndimage.find_objects(labels), start=1):
-        if box is not None:
-            numbers.append(number)
-            rows.append(_texture(np.where(labels[box] == number, grey[box], 0), distance_px, levels))
+    numbers, marked = consecutive(labels)
+    rows = [
+        _texture(np.where(marked[box] == place, grey[box], 0), distance_px, levels)
+        for place, box in enumerate(ndimage.find_objects(marked), start=1)
+    ]
     values = np.array(rows, dtype=float).reshape(-1, len(_COLUMNS))
     some = ~np.isnan(values).all(axis=1)
     means = values[some].mean(axis=0) if some.any() else np.full(len(_COLUMNS), np.nan)
     summary = {_summary_name(name, column): float(mean) for column, mean in zip(_COLUMNS, means, strict=True)}
-    return Measurements(summary, {"label": np.array(numbers, dtype=int), **dict(zip(_COLUMNS, values.T, strict=True))})
+    return Measurements(summary, {"label": numbers, **dict(zip(_COLUMNS, values.T, strict=True))})
 
 
 def _summary_name(name: str, column: str) -> str:

@@ -9,10 +9,12 @@ import tifffile
 from numpy.typing import NDArray
 
 from openhcs_runtime.components import PROJECTED, Component, ImageKey
+from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.atomic import atomic_file
 
 _CENTIMETRE = 3
 """ResolutionUnit centimetre of TIFF 6.0."""
+_TIFF_INTEGER_BYTES = 4
 
 
 def image_name(key: ImageKey, named: AbstractSet[Component]) -> str:
@@ -28,17 +30,22 @@ def image_name(key: ImageKey, named: AbstractSet[Component]) -> str:
 def write_labels(path: Path, labels: NDArray[np.integer[Any]], pixel_size_um: float | None) -> None:
     """Write one label plane (Y, X) as uint16, or uint32 when it has more than 65,535 objects; deflate. Not synced.
 
-    Raises OutputError.
+    Raises OutputError, also for numbers that 32 bits don't hold.
     """
-    highest = int(labels.max(initial=0))
+    lowest, highest = int(labels.min(initial=0)), int(labels.max(initial=0))
+    if lowest < 0 or highest > np.iinfo(np.uint32).max:
+        raise OutputError(f"{path} can't hold the labels {lowest} to {highest}: they must be from 0 to {2**32 - 1}")
     kind = np.uint16 if highest <= np.iinfo(np.uint16).max else np.uint32
     write_plane(path, labels.astype(kind), pixel_size_um)
 
 
 def write_plane(path: Path, plane: NDArray[Any], pixel_size_um: float | None) -> None:
-    """Write one plane (Y, X) of any numeric type, deflate; bool becomes uint8. Not synced. Raises OutputError."""
-    if plane.dtype == bool:
-        plane = plane.astype(np.uint8)
+    """Write one plane (Y, X) of any numeric type, deflate. Not synced.
+
+    In types that every program reads: bool becomes uint8, half floats float32, integers of 64 bits those of 32.
+    Raises OutputError, also for whole numbers that 32 bits don't hold.
+    """
+    plane = _widely_read(path, plane)
     per_centimetre = 10000 / pixel_size_um if pixel_size_um else None
     with atomic_file(path, sync=False) as file:
         tifffile.imwrite(
@@ -51,3 +58,19 @@ def write_plane(path: Path, plane: NDArray[Any], pixel_size_um: float | None) ->
             resolution=(per_centimetre, per_centimetre) if per_centimetre else None,
             resolutionunit=_CENTIMETRE if per_centimetre else None,
         )
+
+
+def _widely_read(path: Path, plane: NDArray[Any]) -> NDArray[Any]:
+    if plane.dtype == bool:
+        return plane.astype(np.uint8)
+    if plane.dtype == np.float16:
+        return plane.astype(np.float32)
+    if plane.dtype.kind in "iu" and plane.dtype.itemsize > _TIFF_INTEGER_BYTES:
+        kind = np.int32 if int(plane.min(initial=0)) < 0 else np.uint32
+        limits = np.iinfo(kind)
+        if not limits.min <= int(plane.min(initial=0)) <= int(plane.max(initial=0)) <= limits.max:
+            raise OutputError(
+                f"{path} can't hold {plane.min()} to {plane.max()}: few programs read integers of 64 bits; give float64"
+            )
+        return plane.astype(kind)
+    return plane

@@ -16,6 +16,7 @@ from openhcs_runtime.pipeline.owning import own_arguments, own_stack, stacked_co
 from openhcs_runtime.pipeline.patterns import PatternGroup, reduced_key, shared_key
 from openhcs_runtime.pipeline.returned import checked_labels, checked_stack, checked_summary, checked_table, what
 from openhcs_runtime.pipeline.step import FunctionCall
+from openhcs_runtime.process_state import process_keeper
 from openhcs_runtime.rois.shapes import Ellipse, Mask, Points, Polygon, Polyline, Roi
 from openhcs_runtime.wording import error_text
 from zmqruntime.execution import TaskCancelled
@@ -104,7 +105,8 @@ def call_chain(
 def _call(call: FunctionCall, stack: Stack, special: dict[str, Any], group: PatternGroup) -> Any:
     arguments = {**special, **own_arguments(call.kwargs)}
     try:
-        return contextvars.copy_context().run(call.function, stack, **arguments)
+        with process_keeper:
+            return contextvars.copy_context().run(call.function, stack, **arguments)
     except TaskCancelled:
         raise
     except BaseException as error:  # a user's function may raise anything

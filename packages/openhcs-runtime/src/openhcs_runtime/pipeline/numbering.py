@@ -13,18 +13,18 @@ _Labels = NDArray[np.integer[Any]]
 def numbers_of(labels: _Labels) -> NDArray[np.int64]:
     """The numbers of the objects, sorted; 0 is background."""
     if _is_dense(labels):
-        return np.flatnonzero(np.bincount(labels.ravel())[1:]).astype(np.int64) + 1
+        return np.flatnonzero(np.bincount(labels.ravel().astype(np.int64, copy=False))[1:]).astype(np.int64) + 1
     return np.unique(labels[labels != 0]).astype(np.int64)
 
 
-def consecutive(labels: _Labels) -> tuple[NDArray[np.int64], _Labels]:
+def consecutive(labels: _Labels) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """The numbers of the objects, sorted, and labels for tables that have an entry for each number up to the largest.
 
     Object `numbers[i]` has the number i + 1 in these.
     """
     numbers = numbers_of(labels)
     if len(numbers) == 0 or numbers[-1] == len(numbers):
-        return numbers, labels
+        return numbers, labels.astype(np.int32, copy=False)
     if _is_dense(labels):
         table = np.zeros(int(numbers[-1]) + 1, np.int32)
         table[numbers] = np.arange(1, len(numbers) + 1)

@@ -141,7 +141,10 @@ def _stacked(planes: Mapping[ImageKey, NDArray[Any]], channels: tuple[int, ...])
         (len(timepoints), len(channels), len(depths), *next(iter(shapes))), np.uint8 if dtype.kind == "b" else dtype
     )
     for (timepoint, channel, depth), plane in places.items():
-        data[timepoints.index(timepoint), channels.index(channel), depths.index(depth)] = plane
+        place = timepoints.index(timepoint), channels.index(channel), depths.index(depth)
+        data[place] = plane
+        if plane.dtype.itemsize == 8 and plane.dtype != data.dtype and not np.array_equal(data[place], plane, True):
+            raise OutputError(f"{where} can't be one OME-Zarr image: {data.dtype} rounds its {plane.dtype} planes")
     return data
 
 

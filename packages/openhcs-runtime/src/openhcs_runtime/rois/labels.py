@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.draw import line
 
+from openhcs_runtime.pipeline.numbering import consecutive
 from openhcs_runtime.rois.outlines import fill, outlines, signed_area
 from openhcs_runtime.rois.shapes import Ellipse, Mask, Points, Polygon, Polyline, Roi, RoiError, pairs
 
@@ -23,13 +24,21 @@ def labels_to_rois(labels: NDArray[np.integer[Any]], *, keep_holes: bool = True)
     if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
         raise RoiError(f"a label image is integers (Y, X), not {labels.dtype} {labels.shape}")
     rois: list[Roi] = []
-    for label, box in enumerate(ndimage.find_objects(labels), start=1):
-        if box is not None:
-            rois += _object(labels[box] == label, box[0].start, box[1].start, label, keep_holes)
+    if int(labels.min(initial=0)) < 0:
+        raise RoiError(f"a label image has numbers from 0, not {labels.min()}")
+    numbers, marked = consecutive(labels)
+    for place, box in enumerate(ndimage.find_objects(marked), start=1):
+        label = int(numbers[place - 1])
+        rois += _object(marked[box] == place, box[0].start, box[1].start, label, keep_holes)
     return tuple(rois)
 
 
-def rois_to_labels(rois: Iterable[Roi], shape: tuple[int, int]) -> NDArray[np.int32]:
+def label_type(largest: int) -> type[np.int32 | np.int64]:
+    """The type of an image with labels up to this one."""
+    return np.int32 if largest <= np.iinfo(np.int32).max else np.int64
+
+
+def rois_to_labels(rois: Iterable[Roi], shape: tuple[int, int]) -> NDArray[np.signedinteger[Any]]:
     """A label image (Y, X) of the regions: those with a label get it, others the next number that none has.
 
     Where regions overlap the later one wins. A pixel belongs to an area when its middle is inside; a line and a point
@@ -37,7 +46,7 @@ def rois_to_labels(rois: Iterable[Roi], shape: tuple[int, int]) -> NDArray[np.in
     """
     given = list(rois)
     taken = {roi.label for roi in given}
-    image = np.zeros(shape, np.int32)
+    image = np.zeros(shape, label_type(max(taken, default=0)))
     following = 1
     for roi in given:
         label = roi.label
@@ -58,7 +67,7 @@ def _object(mask: NDArray[np.bool_], top: int, left: int, label: int, keep_holes
     return [Polygon(pairs(loop + np.array([top, left])), label=label) for loop in outer]
 
 
-def _mark(image: NDArray[np.int32], roi: Roi, label: int) -> None:
+def _mark(image: NDArray[np.signedinteger[Any]], roi: Roi, label: int) -> None:
     match roi:
         case Polygon():
             image[fill([roi.array], (image.shape[0], image.shape[1]))] = label
@@ -74,16 +83,16 @@ def _mark(image: NDArray[np.int32], roi: Roi, label: int) -> None:
             _mark_pixels(image, np.floor(roi.array + 0.5).astype(int), label)
 
 
-def _mark_pixels(image: NDArray[np.int32], pixels: NDArray[np.integer[Any]], label: int) -> None:
+def _mark_pixels(image: NDArray[np.signedinteger[Any]], pixels: NDArray[np.integer[Any]], label: int) -> None:
     inside = ((pixels >= 0) & (pixels < image.shape)).all(axis=1)
     image[tuple(pixels[inside].T)] = label
 
 
-def _mark_mask(image: NDArray[np.int32], roi: Mask, label: int) -> None:
+def _mark_mask(image: NDArray[np.signedinteger[Any]], roi: Mask, label: int) -> None:
     _mark_pixels(image, np.argwhere(roi.pixels) + np.array([roi.top, roi.left]), label)
 
 
-def _mark_ellipse(image: NDArray[np.int32], roi: Ellipse, label: int) -> None:
+def _mark_ellipse(image: NDArray[np.signedinteger[Any]], roi: Ellipse, label: int) -> None:
     y, x = np.ogrid[: image.shape[0], : image.shape[1]]
     (y1, x1), (y2, x2) = roi.directions
     down, right = y - roi.center[0], x - roi.center[1]

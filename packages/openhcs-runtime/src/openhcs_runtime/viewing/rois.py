@@ -1,11 +1,13 @@
 """Regions of interest as what travels to a viewer: shapes, and a plane of labels for those that are masks."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openhcs_runtime.rois import Mask, NapariShapeType, Roi, to_napari
+from openhcs_runtime.rois.labels import label_type
 from zmqruntime import Shape
 from zmqruntime.messages import ShapeKind
 
@@ -26,7 +28,7 @@ def shapes_of(rois: Iterable[Roi]) -> list[Shape]:
     return [_shape(roi) for roi in rois if not isinstance(roi, Mask)]
 
 
-def mask_labels(rois: Iterable[Roi], shape: tuple[int, int]) -> NDArray[np.int32] | None:
+def mask_labels(rois: Iterable[Roi], shape: tuple[int, int]) -> NDArray[np.signedinteger[Any]] | None:
     """The masks as labels of an image of that shape (Y, X); None when there is none.
 
     Each has the number of its object, or its place in the list from 1; the later one wins where two overlap.
@@ -34,7 +36,7 @@ def mask_labels(rois: Iterable[Roi], shape: tuple[int, int]) -> NDArray[np.int32
     masks = [(place, roi) for place, roi in enumerate(rois, start=1) if isinstance(roi, Mask)]
     if not masks:
         return None
-    labels = np.zeros(shape, np.int32)
+    labels = np.zeros(shape, label_type(max(mask.label for _, mask in masks)))
     for place, mask in masks:
         top, left = max(0, mask.top), max(0, mask.left)
         room = labels[top:, left:]

@@ -1,5 +1,6 @@
 """What a task prints and logs: taken from its process line by line, on whatever way it is written."""
 
+import codecs
 import contextlib
 import ctypes
 import io
@@ -9,12 +10,12 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
+from zmqruntime.execution.lines import MAX_LINE_CHARACTERS, LineSplitter
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import LogLevel
 
 __all__ = ["OutputCapture", "TaskLogHandler"]
 
-_MAX_LINE_BYTES: Final = 16 * 1024
 _READ_BYTES: Final = 64 * 1024
 
 _C_LIBRARY: Final = ctypes.CDLL(None) if os.name == "posix" else None
@@ -67,7 +68,8 @@ class _Pipe:
         self._name = name
         self._level = level
         self._take = take
-        self._rest = b""
+        self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
+        self._lines = LineSplitter(self._emit)
         self._reader, writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.dup2(writer, descriptor)
@@ -79,20 +81,15 @@ class _Pipe:
     def read(self) -> None:
         with contextlib.suppress(BlockingIOError):
             while chunk := os.read(self._reader, _READ_BYTES):
-                *lines, self._rest = (self._rest + chunk).split(b"\n")
-                for line in lines:
-                    self._emit(line)
-                if len(self._rest) > _MAX_LINE_BYTES:
-                    self.end_line()
+                self._lines.feed(self._decode(chunk))
 
     def end_line(self) -> None:
-        rest, self._rest = self._rest, b""
-        if rest:
-            self._emit(rest)
+        self._lines.feed(self._decode(b"", True))
+        if self._lines.has_rest:
+            self._lines.end()
 
-    def _emit(self, line: bytes) -> None:
-        text = line[:_MAX_LINE_BYTES].decode(errors="replace").rstrip("\r")
-        self._take(self._level, self._name, text)
+    def _emit(self, line: str) -> None:
+        self._take(self._level, self._name, line)
 
 
 class TaskLogHandler(logging.Handler):
@@ -103,7 +100,7 @@ class TaskLogHandler(logging.Handler):
         self._take_line = take
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._take_line(level_of(record), record.name, self.format(record)[:_MAX_LINE_BYTES])
+        self._take_line(level_of(record), record.name, self.format(record)[:MAX_LINE_CHARACTERS])
 
 
 def level_of(record: logging.LogRecord) -> LogLevel:

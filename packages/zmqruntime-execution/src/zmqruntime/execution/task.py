@@ -147,7 +147,7 @@ class Task:
             timestamp=time.time(),
             level=level,
             logger=logger,
-            text=text,
+            text=text.encode("utf-8", "backslashreplace").decode(),  # a message holds no half of a character
             axis_id=_axis.get() if axis_id is None else axis_id,
         )
         self._channel.report(line)
