@@ -1,7 +1,7 @@
 """Makes a pipeline ready for a plate: checks all that can be checked before an image is read, then plans each well.
 
-It writes no file, and reads no more than one image's header for each arrangement of images in a well. The same inputs
-give the same plans and signatures.
+It writes no file, and reads no pixels: of each image a look at its header. The same inputs give the same plans and
+signatures.
 """
 
 import dataclasses
@@ -24,9 +24,10 @@ from openhcs_runtime.pipeline.source import file_of_function
 from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep
 from openhcs_runtime.plan import CompiledPlate, PlateJob, WellPlan
 from openhcs_runtime.plates.base import ImageRef, Plate
+from openhcs_runtime.plates.reading import refusals
 from openhcs_runtime.viewing.target import ViewTarget
 
-SIGNATURE_VERSION = "1"
+SIGNATURE_VERSION = "2"
 """Part of every signature: changes when the engine's own results do."""
 
 
@@ -58,21 +59,24 @@ def compile_plate(
     wells = [well for well in plate.wells if pipeline_config.wells is None or well in pipeline_config.wells]
     if not found:
         found += _flow_problems(plate, wells, numbered)
+        found += refusals(plate.format, (image for well in wells for image in plate.images[well]))
     if found:
         raise CompileError(found)
     memory = most_memory(plate, wells, enabled)
     workers = _workers_that_fit(global_config, len(wells), memory)
+    named = _named(plate)
     job = PlateJob(
         plate_format=plate.format,
         steps=enabled,
         output_dir=str(output_dir),
         pixel_size_um=plate.pixel_size_um,
-        named=frozenset(component for component, values in plate.components.items() if len(values) > 1),
+        named=named,
         folders=_folders(enabled),
         modules_dir=modules_dir,
         parquet=pipeline_config.parquet,
         image_format=pipeline_config.image_format,
         channel_names=tuple(sorted(plate.channel_names.items())),
+        z_step_um=plate.z_step_um,
         view=None if global_config.view is None else ViewTarget.parse(global_config.view),
     )
     base = _job_digest(job)
@@ -87,6 +91,11 @@ def compile_plate(
         signature=_digest([base, *(plan.signature for plan in plans)]),
         memory_per_well_bytes=memory.needed_bytes,
     )
+
+
+def _named(plate: Plate) -> frozenset[Component]:
+    """The components of which the plate has several values."""
+    return frozenset(component for component, values in plate.components.items() if len(values) > 1)
 
 
 def _workers_that_fit(config: GlobalConfig, wells: int, memory: WellMemory) -> int:
@@ -155,7 +164,7 @@ def _flow_problems(plate: Plate, wells: Sequence[str], numbered: Sequence[tuple[
         if layout in layouts:
             continue
         layouts[layout] = well
-        flow = Flow(keys)
+        flow = Flow(keys, _named(plate))
         for number, step in numbered:
             found = flow.follow(step)
             if step.group_by is Component.WELL:
@@ -212,6 +221,7 @@ def _calls(steps: Iterable[FunctionStep]) -> list[FunctionCall]:
 def _job_digest(job: PlateJob) -> str:
     """Digest of everything but the images that decides what a well gives; not of where it is written."""
     parts = [SIGNATURE_VERSION, job.plate_format.value, repr(job.pixel_size_um), repr(sorted(job.named)), *job.folders]
+    parts.append(repr(job.z_step_um))
     if job.image_format is not ImageFormat.TIFF:
         parts += [job.image_format.value, repr(job.channel_names)]
     steps = [_stable_text(dataclasses.replace(step, stream=False)) for step in job.steps]
@@ -246,6 +256,6 @@ def _function_text(function: StepFunction) -> str:
 def _digest(parts: Iterable[str]) -> str:
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(part.encode())
+        digest.update(part.encode(errors="surrogateescape"))
         digest.update(b"\0")
     return digest.hexdigest()

@@ -234,6 +234,7 @@ class PipelineOrchestrator:
             error=failure,
             elapsed_s=time.monotonic() - started,
             viewed=tally.end(),
+            left_out_files=self.plate.left_out,
         )
         _write_provenance(task, provenance.ended(result), output_dir)
         return result

@@ -33,7 +33,7 @@ class PlateJob:
     therefore are part of output names. folders: of each step, where its labels, images and regions go below `labels/`,
     `images/` and `rois/` ("" is right there). modules_dir: the folder of the pipeline file, for its imports; "" is
     none. parquet: write tables as Parquet, too. image_format: of the images of steps. channel_names: those that the
-    plate says. view: where to show what appears.
+    plate says. z_step_um: distance of two planes. view: where to show what appears.
     """
 
     plate_format: PlateFormat
@@ -46,6 +46,7 @@ class PlateJob:
     parquet: bool = False
     image_format: ImageFormat = ImageFormat.TIFF
     channel_names: tuple[tuple[int, str], ...] = ()
+    z_step_um: float | None = None
     view: ViewTarget | None = None
 
 

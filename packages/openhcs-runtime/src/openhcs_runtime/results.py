@@ -50,6 +50,7 @@ class PlateResult:
     measurements, objects: paths of the plate's tables, empty where there is nothing to measure.
     error: what went wrong besides the wells (the tables could not be written), else empty.
     viewed: what became of the images that were sent to a viewer; None where there was none.
+    left_out_files: how many image files in the plate's folder are none of its images, as `info` lists them.
     """
 
     status: ResultStatus
@@ -62,6 +63,7 @@ class PlateResult:
     error: str = ""
     elapsed_s: float = 0.0
     viewed: ViewCounts | None = None
+    left_out_files: int = 0
 
     @property
     def counts(self) -> dict[str, int]:

@@ -15,7 +15,7 @@ import msgspec
 import psutil
 
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
-from openhcs_runtime.exceptions import OutputError, PipelineError
+from openhcs_runtime.exceptions import OutputError, PipelineError, printable
 from openhcs_runtime.outputs.atomic import atomic_file
 from openhcs_runtime.pipeline.source import Pipeline
 from openhcs_runtime.pipeline.writing import to_source
@@ -166,7 +166,7 @@ def _inputs(compiled: CompiledPlate) -> list[InputFile]:
     return [
         InputFile(
             well=plan.well,
-            path=image.path.removeprefix(begin).replace(os.sep, "/"),
+            path=printable(image.path.removeprefix(begin).replace(os.sep, "/")),
             size=image.size,
             mtime_ns=image.mtime_ns,
         )

@@ -62,7 +62,7 @@ def call_chain(calls: Sequence[FunctionCall], stack: Stack, group: PatternGroup,
         returned = _call(call, result.stack, _special_inputs(traits, result, known, planes), group)
         values = _unpack(call, traits, returned)
         if traits.reduces:
-            result.keys = (reduced_key(group.keys, group.variable),)
+            result.keys = (reduced_key(group.keys, group.variable, group.named),)
         result.stack = _checked_stack(call, values[0], len(result.keys))
         objects_of = dict(zip(result.keys, planes, strict=False)) if not traits.reduces else {}
         for kind, value in sorted(zip(traits.outputs, values[1:], strict=True), key=_labels_first):

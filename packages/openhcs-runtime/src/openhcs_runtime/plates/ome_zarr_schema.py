@@ -230,6 +230,23 @@ def read_array(folder: Path) -> ArrayLayout:
     )
 
 
+def read_codecs(folder: Path) -> bytes:
+    """How the chunks of an array are stored, as a text that is the same where that is.
+
+    Raises OSError or ValueError when it can't be read.
+    """
+    try:
+        said = json.loads((folder / "zarr.json").read_bytes())
+        names = ["zarr_format", "codecs", "data_type", "storage_transformers"]
+    except FileNotFoundError:
+        said = json.loads((folder / ".zarray").read_bytes())
+        names = ["zarr_format", "compressor", "filters", "dtype", "order"]
+    if not isinstance(said, dict):
+        raise ValueError("it is no zarr metadata")
+    kept = [said.get(name) for name in names]
+    return json.dumps(kept, sort_keys=True).encode()
+
+
 def _decode(data: bytes, kind: type[_T]) -> _T:
     """JSON, also with the NaN and Infinity that Python writes."""
     try:

@@ -1,5 +1,6 @@
 """Reads one image of any plate format, or only its header; what worker processes call for every plane."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,8 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.plates.base import ImageRef, PlateFormat
 from openhcs_runtime.plates.tiff import TakeBytes, plane_header, read_plane
+from openhcs_runtime.plates.tiff_survey import refusals as tiff_refusals
+from openhcs_runtime.plates.zarr_codecs import refusals as zarr_refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,15 @@ def read_image(plate_format: PlateFormat, image: ImageRef, on_bytes: TakeBytes |
             from openhcs_runtime.plates.zarr_planes import read_zarr_plane  # noqa: PLC0415  zarr loads slowly
 
             return read_zarr_plane(image, on_bytes)
+
+
+def refusals(plate_format: PlateFormat, images: Iterable[ImageRef]) -> list[str]:
+    """A line for each reason why some images can't be read, by all that tells without their pixels."""
+    match plate_format:
+        case PlateFormat.IMAGEXPRESS | PlateFormat.OPERA_PHENIX | PlateFormat.PATTERN:
+            return tiff_refusals(images)
+        case PlateFormat.OME_ZARR:
+            return zarr_refusals(images)
 
 
 def read_header(plate_format: PlateFormat, image: ImageRef) -> ImageHeader:
