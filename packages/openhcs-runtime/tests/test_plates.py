@@ -70,7 +70,9 @@ def test_time_points_and_z_steps_in_folders(tmp_path: Path) -> None:
     plate = open_plate(tmp_path)
     assert plate.components[Component.TIMEPOINT] == (1, 2, 10)
     assert plate.components[Component.Z_INDEX] == (1, 2)
-    assert plate.problems == ()
+    (problem,) = plate.problems
+    assert (problem.kind, problem.left_out, plate.left_out) == (ProblemKind.STRAY_FILE, 3, 3)
+    assert "3 projections of channel 1, such as x_A01_s1_w1.tif: left out" in problem.message
 
 
 def test_a_projection_alone_is_the_image(tmp_path: Path) -> None:
@@ -144,9 +146,18 @@ def test_what_is_no_plate_is_refused_with_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_a_plate_one_folder_further_down_is_pointed_out(small_plate: Path) -> None:
-    with pytest.raises(PlateError, match="looks like a plate"):
-        open_plate(small_plate.parent)
+@pytest.mark.parametrize("above", ["screen", "screen/2026-11-29"])
+def test_the_only_plate_up_to_two_folders_further_down_is_taken_and_named(tmp_path: Path, above: str) -> None:
+    folder = tmp_path / "screen" / "2026-11-29" / "1334"
+    write(folder / "x_A01_s1_w1.tif")
+    write(tmp_path / "screen" / "2026-11-29" / "1334_results" / "x_A01_s1_w1.tif")
+    plate = open_plate(tmp_path / above)
+    assert (plate.path, plate.wells) == (tmp_path / above, ("A01",))
+    assert plate.problems[0].kind is ProblemKind.NOTE
+    assert str(folder) in plate.problems[0].message
+    write(tmp_path / "screen" / "2026-11-29" / "1335" / "TimePoint_1" / "x_A01_s1_w1.tif")
+    with pytest.raises(PlateError, match=r"several folders that look like a plate: name one of .*1334, .*1335"):
+        open_plate(tmp_path / above)
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
@@ -182,8 +193,8 @@ def test_a_file_that_went_away_is_named(new_plate: Callable[..., Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("resolution", "unit", "size"), [((25400, 25400), 2, 1.0), ((96, 96), 2, None), ((1, 1), 1, None)]
+    ("resolution", "unit"), [((25400, 25400), 2), ((300, 300), 2), ((96, 96), 2), ((1550.3, 1550.3), 3), ((1, 1), 1)]
 )
-def test_pixel_size_of_the_tags(tmp_path: Path, resolution: tuple[int, int], unit: int, size: float | None) -> None:
+def test_print_resolution_is_no_pixel_size(tmp_path: Path, resolution: tuple[float, float], unit: int) -> None:
     write(tmp_path / "x_A01_s1_w1.tif", resolution=resolution, resolutionunit=unit)
-    assert open_plate(tmp_path).pixel_size_um == size
+    assert open_plate(tmp_path).pixel_size_um is None

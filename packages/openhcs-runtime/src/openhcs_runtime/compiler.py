@@ -1,7 +1,7 @@
 """Makes a pipeline ready for a plate: checks all that can be checked before an image is read, then plans each well.
 
-It writes no file, and reads no more than one image's header for each arrangement of images in a well. The same inputs
-give the same plans and signatures.
+It writes no file, and reads no pixels: of each image a look at its header. The same inputs give the same plans and
+signatures.
 """
 
 import dataclasses
@@ -28,6 +28,7 @@ from openhcs_runtime.pipeline.source import PipelineFile, file_of_function
 from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep
 from openhcs_runtime.plan import CompiledPlate, PlateJob, WellPlan
 from openhcs_runtime.plates.base import ImageRef, Plate
+from openhcs_runtime.plates.reading import refusals
 from openhcs_runtime.viewing.target import ViewTarget
 
 _PLAIN = (bool, int, float, complex, str, bytes, PurePath, type(None))
@@ -76,21 +77,24 @@ def compile_plate(
     wells = [well for well in plate.wells if pipeline_config.wells is None or well in pipeline_config.wells]
     if not found:
         found += _flow_problems(plate, wells, numbered)
+        found += refusals(plate.format, (image for well in wells for image in plate.images[well]))
     if found:
         raise CompileError(found)
     memory = most_memory(plate, wells, enabled)
     workers = _workers_that_fit(global_config, len(wells), memory)
+    named = _named(plate)
     job = PlateJob(
         plate_format=plate.format,
         steps=enabled,
         output_dir=str(output_dir),
         pixel_size_um=plate.pixel_size_um,
-        named=frozenset(component for component, values in plate.components.items() if len(values) > 1),
+        named=named,
         folders=_folders(enabled),
         modules_dir=file.folder if file else "",
         parquet=pipeline_config.parquet,
         image_format=pipeline_config.image_format,
         channel_names=tuple(sorted(plate.channel_names.items())),
+        z_step_um=plate.z_step_um,
         view=None if global_config.view is None else ViewTarget.parse(global_config.view),
     )
     basis = _basis_of(job, file, global_config.seed)
@@ -109,8 +113,14 @@ def compile_plate(
         results_root=str(output_dir) if gets_own_folder else "",
         run_name=_slug(Path(file.name).stem) if file else "pipeline",
         memory_per_well_bytes=memory.needed_bytes,
+        left_out_files=plate.left_out,
         seed=global_config.seed,
     )
+
+
+def _named(plate: Plate) -> frozenset[Component]:
+    """The components of which the plate has several values."""
+    return frozenset(component for component, values in plate.components.items() if len(values) > 1)
 
 
 def _workers_that_fit(config: GlobalConfig, wells: int, memory: WellMemory) -> int:
@@ -174,7 +184,7 @@ def _flow_problems(plate: Plate, wells: Sequence[str], numbered: Sequence[tuple[
         if layout in layouts:
             continue
         layouts[layout] = well
-        flow = Flow(keys)
+        flow = Flow(keys, _named(plate))
         for number, step in numbered:
             found = flow.follow(step)
             if step.group_by is Component.WELL:
@@ -242,6 +252,7 @@ def _basis_of(job: PlateJob, file: PipelineFile | None, seed: int | None) -> Pip
     if seed is not None:  # a fresh one is no input: what it has made stays what it is
         basis["seed"] = str(seed)
     basis["image format"] = job.image_format.value
+    basis["z step"] = repr(job.z_step_um)
     if job.image_format is not ImageFormat.TIFF:
         basis["channel names"] = repr(job.channel_names)
     for call in _calls(job.steps):

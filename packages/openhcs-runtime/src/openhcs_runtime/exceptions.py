@@ -21,6 +21,15 @@ The tree, each line with what went wrong:
 from collections.abc import Iterable, Sequence
 
 
+def printable(text: str) -> str:
+    """A text that any file, screen and message can hold: bytes of file names that are not UTF-8 become `\\xe4`."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return text
+
+
 class OpenHCSError(Exception):
     """Base class; its text is one clear line for a user."""
 
@@ -33,9 +42,9 @@ class ImageError(OpenHCSError):
     """An image can't be used; `path` is its file (empty when there is none)."""
 
     def __init__(self, message: str, path: str = "") -> None:
-        super().__init__(message, path)
-        self.message = message
-        self.path = path
+        self.message = printable(message)
+        self.path = printable(path)
+        super().__init__(self.message, self.path)
 
     def __str__(self) -> str:
         return self.message

@@ -34,7 +34,8 @@ class PlateJob:
     therefore are part of output names. folders: of each step, where its labels, images and regions go below `labels/`,
     `images/` and `rois/` ("" is right there). modules_dir: the folder of the pipeline file, for its imports; "" is
     none. parquet: write tables as Parquet, too. image_format: of the images of steps. channel_names: those that the
-    plate says. view: where to show what appears. seed: that of the run's random numbers.
+    plate says. z_step_um: distance of two planes. view: where to show what appears. seed: that of the run's random
+    numbers.
     """
 
     plate_format: PlateFormat
@@ -47,6 +48,7 @@ class PlateJob:
     parquet: bool = False
     image_format: ImageFormat = ImageFormat.TIFF
     channel_names: tuple[tuple[int, str], ...] = ()
+    z_step_um: float | None = None
     view: ViewTarget | None = None
     seed: int = 0
 
@@ -58,6 +60,7 @@ class CompiledPlate:
     basis: what the values depend on besides the images, by name. modules: the local modules that the pipeline imports.
     results_root: the folder in which the run gets one of its own, called by the time and `run_name`; empty when the
     folder itself was named, which then is `job.output_dir`.
+    left_out_files: how many image files of the plate's folder are none of its images.
     memory_per_well_bytes: how much the work on one well takes at most, as `openhcs_runtime.memory` estimates it; 0
     where that is not known. seed: what the user wants random numbers to be made from; None: a fresh one for each run.
     """
@@ -73,4 +76,5 @@ class CompiledPlate:
     results_root: str = ""
     run_name: str = "pipeline"
     memory_per_well_bytes: int = 0
+    left_out_files: int = 0
     seed: int | None = None

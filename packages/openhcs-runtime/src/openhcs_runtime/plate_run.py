@@ -196,6 +196,7 @@ class PlateRun:
             error=error,
             elapsed_s=time.monotonic() - self._started,
             seed=self._compiled.job.seed,
+            left_out_files=self._compiled.left_out_files,
         )
 
     def _end(self, provenance: Provenance, result: PlateResult, parts: PlateParts) -> PlateResult:

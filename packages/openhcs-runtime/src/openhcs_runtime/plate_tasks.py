@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
-from openhcs_runtime.exceptions import PipelineError
+from openhcs_runtime.exceptions import PipelineError, PlateError, printable
 from openhcs_runtime.results import PlateResult
 from zmqruntime.config import ZMQConfig
 
@@ -87,6 +87,12 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     replace: bool = False
     compile_artifact_id: str = ""
     expected_signature: str = ""
+
+    def __post_init__(self) -> None:
+        """Raises PlateError for names that a message can't hold."""
+        for name in (self.plate_path, self.output_dir or "", self.base_dir, self.source_dir, self.source_name):
+            if (shown := printable(name)) != name:
+                raise PlateError(f"the name of {shown} is not valid UTF-8: rename it")
 
 
 class CompileReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -53,6 +53,7 @@ class PlateResult:
     error: what went wrong besides the wells (the tables could not be written), else empty.
     viewed: what became of the images that were sent to a viewer; None where there was none.
     seed: what random numbers were made from, also where nobody named one.
+    left_out_files: how many image files in the plate's folder are none of its images, as `info` lists them.
     """
 
     status: ResultStatus
@@ -66,6 +67,7 @@ class PlateResult:
     elapsed_s: float = 0.0
     viewed: ViewCounts | None = None
     seed: int = 0
+    left_out_files: int = 0
 
     @property
     def counts(self) -> dict[str, int]:

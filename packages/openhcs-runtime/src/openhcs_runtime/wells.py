@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from openhcs_runtime.cells import Cell, ColumnKind, common_kind, is_missing, kind_of
-from openhcs_runtime.components import ImageKey
+from openhcs_runtime.components import PROJECTED, ImageKey
 from openhcs_runtime.config import ImageFormat
 from openhcs_runtime.exceptions import ImageError, OpenHCSError, StepError
 from openhcs_runtime.outputs.atomic import sync_files
@@ -167,7 +167,7 @@ class _WellRun:
     def _run_step(self, index: int, step: FunctionStep) -> None:
         if step.input_source is InputSource.PLATE:
             self._images = {image.key: image for image in self._plan.images}
-        groups = group_images(self._images, step.variable_components)
+        groups = group_images(self._images, step.variable_components, self._job.named)
         work = [(group, calls) for group in groups if (calls := self._calls(step, group))]
         self._progress.step_started(len(work))
         is_last = index + 1 == len(self._job.steps)
@@ -235,12 +235,12 @@ class _WellRun:
     def _write(self, result: GroupResult, folder: str, *, images: bool) -> None:
         size = self._job.pixel_size_um
         for key, labels in result.labels.items():
-            write_labels(self._new_file("labels", folder, key), labels, size)
+            write_labels(self._new_file("labels", folder, key), labels, size, _z_step(self._job, key))
         for key, rois in result.rois.items():
             write_rois(self._new_file("rois", folder, key, ".zip"), rois)
         if images:
             for key, plane in zip(result.keys, result.stack, strict=True):
-                write_plane(self._new_file("images", folder, key), plane, size)
+                write_plane(self._new_file("images", folder, key), plane, size, _z_step(self._job, key))
         for measured in result.measurements:
             self._measure(measured)
 
@@ -315,6 +315,10 @@ class _Made:
     def add(self, result: GroupResult) -> None:
         self.images.update(zip(result.keys, result.stack, strict=True))
         self.labels.update(result.labels)
+
+
+def _z_step(job: PlateJob, key: ImageKey) -> float | None:
+    return None if key.z_index == PROJECTED else job.z_step_um
 
 
 def _same(one: Cell, other: Cell) -> bool:

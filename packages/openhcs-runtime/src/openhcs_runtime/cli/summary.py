@@ -78,6 +78,8 @@ def print_summary(execution: PlateExecution) -> None:
     table.add_row("Wells", _well_counts(plate))
     for name, count in plate.counts.items():
         table.add_row(name.removesuffix("_count").replace("_", " ").capitalize(), f"{count:,}")
+    if plate.left_out_files:
+        table.add_row("Left out", f"{plural(plate.left_out_files, 'image file')}; openhcs-runtime info lists them")
     table.add_row("Time", duration(plate.elapsed_s))
     table.add_row("Results", Text(plate.output_dir))
     tables = [Path(path).name for path in (plate.measurements, plate.objects) if path]

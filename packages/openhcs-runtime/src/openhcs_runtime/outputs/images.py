@@ -12,8 +12,10 @@ from openhcs_runtime.components import PROJECTED, Component, ImageKey
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.atomic import atomic_file
 
-_CENTIMETRE = 3
-"""ResolutionUnit centimetre of TIFF 6.0."""
+_NO_UNIT = 1
+"""ResolutionUnit none of TIFF 6.0: ImageJ names the unit of the resolution in its description."""
+_MICROMETRE = "\\u00B5m"
+"""As ImageJ writes it, in ASCII."""
 _TIFF_INTEGER_BYTES = 4
 
 
@@ -27,7 +29,9 @@ def image_name(key: ImageKey, named: AbstractSet[Component]) -> str:
     return name + ".tif"
 
 
-def write_labels(path: Path, labels: NDArray[np.integer[Any]], pixel_size_um: float | None) -> None:
+def write_labels(
+    path: Path, labels: NDArray[np.integer[Any]], pixel_size_um: float | None, z_step_um: float | None = None
+) -> None:
     """Write one label plane (Y, X) as uint16, or uint32 when it has more than 65,535 objects; deflate. Not synced.
 
     Raises OutputError, also for numbers that 32 bits don't hold.
@@ -36,17 +40,20 @@ def write_labels(path: Path, labels: NDArray[np.integer[Any]], pixel_size_um: fl
     if lowest < 0 or highest > np.iinfo(np.uint32).max:
         raise OutputError(f"{path} can't hold the labels {lowest} to {highest}: they must be from 0 to {2**32 - 1}")
     kind = np.uint16 if highest <= np.iinfo(np.uint16).max else np.uint32
-    write_plane(path, labels.astype(kind), pixel_size_um)
+    write_plane(path, labels.astype(kind), pixel_size_um, z_step_um)
 
 
-def write_plane(path: Path, plane: NDArray[Any], pixel_size_um: float | None) -> None:
+def write_plane(path: Path, plane: NDArray[Any], pixel_size_um: float | None, z_step_um: float | None = None) -> None:
     """Write one plane (Y, X) of any numeric type, deflate. Not synced.
 
-    In types that every program reads: bool becomes uint8, half floats float32, integers of 64 bits those of 32.
+    In types that every program reads: bool becomes uint8, half floats float32, integers of 64 bits those of 32. Size
+    of a pixel and distance of the planes of its stack are written as ImageJ does.
     Raises OutputError, also for whole numbers that 32 bits don't hold.
     """
     plane = _widely_read(path, plane)
-    per_centimetre = 10000 / pixel_size_um if pixel_size_um else None
+    spacing = f"spacing={z_step_um:g}\n" if z_step_um else ""
+    unit = f"unit={_MICROMETRE}\n" if pixel_size_um or z_step_um else ""
+    per_micrometre = 1 / pixel_size_um if pixel_size_um else 1.0
     with atomic_file(path, sync=False) as file:
         tifffile.imwrite(
             file,
@@ -55,8 +62,9 @@ def write_plane(path: Path, plane: NDArray[Any], pixel_size_um: float | None) ->
             compression="zlib",
             metadata=None,
             software=False,
-            resolution=(per_centimetre, per_centimetre) if per_centimetre else None,
-            resolutionunit=_CENTIMETRE if per_centimetre else None,
+            description=f"ImageJ=1.11a\n{unit}{spacing}" if unit else None,
+            resolution=(per_micrometre, per_micrometre) if pixel_size_um else None,
+            resolutionunit=_NO_UNIT if pixel_size_um else None,
         )
 
 

@@ -17,7 +17,7 @@ import msgspec
 import psutil
 
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
-from openhcs_runtime.exceptions import OutputError, PipelineError
+from openhcs_runtime.exceptions import OutputError, PipelineError, printable
 from openhcs_runtime.outputs.atomic import atomic_file
 from openhcs_runtime.outputs.runs import PROVENANCE_NAME, RUNNING
 from openhcs_runtime.outputs.wells import ReadImage
@@ -182,7 +182,11 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
             for well in result.wells
         ]
         begin = self.plate_path.rstrip(os.sep) + os.sep
-        digests = {(w, _inside(one.path, begin), one.index): one.digest for w, images in read.items() for one in images}
+        digests = {
+            (w, printable(_inside(one.path, begin)), one.index): one.digest
+            for w, images in read.items()
+            for one in images
+        }
         inputs = [
             msgspec.structs.replace(one, digest=digests.get((one.well, one.path, one.index), "")) for one in self.inputs
         ]
@@ -254,7 +258,7 @@ def _inputs(compiled: CompiledPlate) -> list[InputFile]:
     return [
         InputFile(
             well=plan.well,
-            path=_inside(image.path, begin),
+            path=printable(_inside(image.path, begin)),
             size=image.size,
             mtime_ns=image.mtime_ns,
             index=image.index,

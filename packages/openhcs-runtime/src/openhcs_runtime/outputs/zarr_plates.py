@@ -22,24 +22,36 @@ Planes = Mapping[ImageKey, NDArray[Any]]
 def write_zarr_well(job: PlateJob, plan: WellPlan, index: int, images: Planes, labels: Planes) -> list[Path]:
     """Write what the step of this number made of a well; gives the files that it consists of. Raises OutputError.
 
-    Channels that the step leaves out are left out: those that remain are numbered from 1 and keep their names.
+    Channels that the step leaves out are left out: those that remain are numbered from 1 and keep their names. An image
+    has the same planes of all its channels: channels that have others (one plane, where the others are stacks) become
+    an acquisition of their own.
     """
-    channels = sorted({key.channel for key in images})
-    numbers = {channel: number for number, channel in enumerate(channels, start=1)}
     names = dict(job.channel_names)
-    writer = OmeZarrPlateWriter(
-        zarr_plate(job, index),
-        tuple(names.get(channel, f"channel {channel}") for channel in channels),
-        job.pixel_size_um,
-    )
+    writer = OmeZarrPlateWriter(zarr_plate(job, index), (), job.pixel_size_um, z_step_um=job.z_step_um)
     with writer.well(plan.well) as well:
-        for site in sorted({key.site for key in images}):
-            own = {_numbered(key, numbers): plane for key, plane in images.items() if key.site == site}
-            place = plan.positions.get(site)
-            position = StagePosition(*place) if place else None
-            well.add_site(site, own, _labels_of(site, labels, numbers), position=position)
+        for acquisition, channels in enumerate(_alike(images)):
+            numbers = {channel: number for number, channel in enumerate(channels, start=1)}
+            called = tuple(names.get(channel, f"channel {channel}") for channel in channels)
+            for site in sorted({key.site for key in images if key.channel in numbers}):
+                of_site = {key: plane for key, plane in images.items() if key.site == site and key.channel in numbers}
+                own = {_numbered(key, numbers): plane for key, plane in of_site.items()}
+                place = plan.positions.get(site)
+                position = StagePosition(*place) if place else None
+                known = _labels_of(site, labels, numbers)
+                well.add_site(site, own, known, position=position, acquisition=acquisition, channels=called)
     row, column = plan.well[:-2], plan.well[-2:]
     return sorted(path for path in (writer.folder / row / column).rglob("*") if path.is_file())
+
+
+def _alike(images: Planes) -> list[list[int]]:
+    """The channels in groups that have the same planes and time points."""
+    planes: dict[int, set[tuple[int, int]]] = {}
+    for key in images:
+        planes.setdefault(key.channel, set()).add((key.z_index, key.timepoint))
+    groups: dict[frozenset[tuple[int, int]], list[int]] = {}
+    for channel in sorted(planes):
+        groups.setdefault(frozenset(planes[channel]), []).append(channel)
+    return list(groups.values())
 
 
 def finish_zarr_plates(job: PlateJob, wells: Collection[str]) -> None:

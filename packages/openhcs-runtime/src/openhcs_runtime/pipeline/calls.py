@@ -93,7 +93,7 @@ def call_chain(
         special = _special_inputs(traits, result, known, planes)
         values = _unpack(call, traits, _call(call, own_stack(result.stack), special, group))
         if traits.reduces:
-            result.keys = (reduced_key(group.keys, group.variable),)
+            result.keys = (reduced_key(group.keys, group.variable, group.named),)
         result.stack = checked_stack(call, values[0], len(result.keys))
         _part_from_stack(result)
         labelled = dict(zip(result.keys, planes, strict=False)) if not traits.reduces else {}

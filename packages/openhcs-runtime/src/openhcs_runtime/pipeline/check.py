@@ -137,10 +137,11 @@ def _no_step_function(function: StepFunction) -> str | None:
 class Flow:
     """What the images and labels of a well have become after some steps; no pixels, only keys.
 
-    plate_keys: the images that the plate has of the well.
+    plate_keys: the images that the plate has of the well. named: the components of which the plate has several values.
     """
 
     plate_keys: Sequence[ImageKey]
+    named: frozenset[Component] = frozenset()
     keys: list[ImageKey] = field(init=False)
     labelled: set[ImageKey] = field(default_factory=set)
 
@@ -165,7 +166,7 @@ class Flow:
                         f"{call.name} needs labels, but no earlier step makes any for {lacking[0].describe()}"
                     )
                 if traits.reduces:
-                    keys = [reduced_key(keys, step.variable_components)]
+                    keys = [reduced_key(keys, step.variable_components, self.named)]
                 if OutputKind.LABELS in traits.outputs:
                     self.labelled.update(keys)
             result.extend(keys)

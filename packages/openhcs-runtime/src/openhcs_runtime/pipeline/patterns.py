@@ -15,10 +15,14 @@ _SYMBOLS = {
 
 @dataclass(frozen=True, slots=True)
 class PatternGroup:
-    """The images of one well that make one stack, in stack order, and the components that vary in it."""
+    """The images of one well that make one stack, in stack order, and the components that vary in it.
+
+    named: the components of which the plate has several values.
+    """
 
     keys: tuple[ImageKey, ...]
     variable: tuple[Component, ...]
+    named: frozenset[Component] = frozenset()
 
     @property
     def pattern(self) -> str:
@@ -34,7 +38,9 @@ class PatternGroup:
         return self.keys[0].value(component)
 
 
-def group_images(keys: Iterable[ImageKey], variable: Sequence[Component]) -> tuple[PatternGroup, ...]:
+def group_images(
+    keys: Iterable[ImageKey], variable: Sequence[Component], named: frozenset[Component] = frozenset()
+) -> tuple[PatternGroup, ...]:
     """Split the images of a well into pattern groups.
 
     Images that differ only in `variable` are together, sorted by these components in the given order; groups are sorted
@@ -46,16 +52,21 @@ def group_images(keys: Iterable[ImageKey], variable: Sequence[Component]) -> tup
         groups.setdefault(tuple(key.value(component) for component in fixed), []).append(key)
     for members in groups.values():
         members.sort(key=lambda key: tuple(key.value(component) for component in variable))
-    return tuple(PatternGroup(tuple(members), tuple(variable)) for members in groups.values())
+    return tuple(PatternGroup(tuple(members), tuple(variable), named) for members in groups.values())
 
 
-def reduced_key(keys: Sequence[ImageKey], variable: Sequence[Component]) -> ImageKey:
+def reduced_key(
+    keys: Sequence[ImageKey], variable: Sequence[Component], named: frozenset[Component] = frozenset()
+) -> ImageKey:
     """The key of the one plane that a reducing function makes of a stack.
 
-    A component with several values in the stack becomes `PROJECTED`; one with a single value keeps it.
+    A component with several values in the stack, or in the plate (`named`), becomes `PROJECTED`; one with a single
+    value keeps it. So what a step makes has one z, also where some channels are stacks and others a single plane.
     """
     first = keys[0]
-    several = {component for component in variable if len({key.value(component) for key in keys}) > 1}
+    several = {
+        component for component in variable if component in named or len({key.value(component) for key in keys}) > 1
+    }
     return replace(
         first,
         site=PROJECTED if Component.SITE in several else first.site,

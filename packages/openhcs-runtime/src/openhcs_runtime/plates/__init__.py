@@ -3,16 +3,12 @@
 import gc
 import importlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openhcs_runtime.exceptions import PlateError
+from openhcs_runtime.exceptions import PlateError, printable
 from openhcs_runtime.plates.base import ImageRef, Plate, PlateFormat, PlateProblem, ProblemKind, StagePosition
-from openhcs_runtime.plates.imagexpress import open_imagexpress
-from openhcs_runtime.plates.listing import FolderPlate
-from openhcs_runtime.plates.ome_zarr import looks_like_ome_zarr, open_ome_zarr
-from openhcs_runtime.plates.opera_phenix import looks_like_phenix, open_opera_phenix
+from openhcs_runtime.plates.finding import open_found
 from openhcs_runtime.plates.pattern import NamePattern, open_pattern
 from openhcs_runtime.plates.reading import read_image
 
@@ -32,12 +28,6 @@ __all__ = [
     "read_image",
 ]
 
-_FORMATS: tuple[tuple[Callable[[Path], bool], Callable[[Path], FolderPlate]], ...] = (
-    (looks_like_ome_zarr, open_ome_zarr),
-    (looks_like_phenix, open_opera_phenix),
-)
-"""What tells a format and opens it, in the order in which they are asked; ImageXpress is what is left."""
-
 
 def open_plate(path: str | os.PathLike[str], *, pattern: str | NamePattern | None = None) -> Plate:
     """Find out what the plate folder `path` holds; no pixel is read.
@@ -51,13 +41,15 @@ def open_plate(path: str | os.PathLike[str], *, pattern: str | NamePattern | Non
         raise PlateError(f"no such plate: {folder} (name the folder that holds the images)")
     if not folder.is_dir():
         raise PlateError(f"{folder} is a file, not a plate (name the folder that holds the images)")
+    if (shown := printable(str(folder.resolve()))) != str(folder.resolve()):
+        raise PlateError(f"the name of {shown} is not valid UTF-8: rename the folder")
     collecting = gc.isenabled()
     gc.disable()  # nothing of a listing is garbage, and to look through it again and again costs a quarter of the time
     try:
         folder = folder.resolve()
         if names is not None:
             return open_pattern(folder, names)
-        return next((opened for looks_like, opened in _FORMATS if looks_like(folder)), open_imagexpress)(folder)
+        return open_found(folder)
     except OSError as error:
         raise PlateError(f"{folder} can't be read: {error.strerror or error}") from error
     finally:

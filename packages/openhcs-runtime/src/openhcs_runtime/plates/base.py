@@ -10,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openhcs_runtime.components import Component, ImageKey
+from openhcs_runtime.exceptions import printable
+
+ALL_Y, ALL_X = -1, -2
+"""Stand in the index of a plane for the axes along which it lies."""
 
 
 class PlateFormat(StrEnum):
@@ -30,23 +34,43 @@ class ProblemKind(StrEnum):
     GAP = "gap"
     METADATA = "metadata"
     """A file that describes the plate can't be understood."""
+    UNREADABLE = "unreadable"
+    """Images that are there but can't be read as they are; the wells that have them can't be compiled."""
+    MIXED = "mixed"
+    """Images that differ where those of a plate are alike."""
+    NOTE = "note"
+    """What is worth knowing of how the plate is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlateProblem:
-    """One odd thing; `message` is a line for the user, `well` is empty where it concerns none."""
+    """One odd thing; `message` is a line for the user, `well` is empty where it concerns none.
+
+    left_out: how many image files are none of the plate's for this reason.
+    """
 
     kind: ProblemKind
     message: str
     well: str = ""
+    left_out: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", printable(self.message))
+
+
+def stray(message: str, *, files: int = 1) -> PlateProblem:
+    """What is said of files that are left out."""
+    return PlateProblem(ProblemKind.STRAY_FILE, message, left_out=files)
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
     """Where one image is, with size (bytes) and modification time (ns) by which a change is noticed.
 
-    index: where `path` is an array of several planes, the plane's index along each axis before (Y, X); () where `path`
-    is a file of one plane.
+    index: where `path` is an array of several planes, the plane's index along each axis before (Y, X), or along all of
+    them with `ALL_Y` and `ALL_X`; where it is a TIFF file of several pages, the number of the page from 0; () where it
+    is a file of one plane. absent_is_fill: parts of the array that are not stored have its fill value; else they are
+    lost (see `openhcs_runtime.plates.zarr_planes`).
     """
 
     key: ImageKey
@@ -54,6 +78,7 @@ class ImageRef:
     size: int
     mtime_ns: int
     index: tuple[int, ...] = ()
+    absent_is_fill: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +126,14 @@ class Plate(Protocol):
     @property
     def pixel_size_um(self) -> float | None:
         """Edge of a pixel in micrometres, None when neither metadata nor images say."""
+
+    @property
+    def z_step_um(self) -> float | None:
+        """Distance of two planes in micrometres, None when neither metadata nor images say."""
+
+    @property
+    def left_out(self) -> int:
+        """How many image files in the plate's folder are none of its images."""
 
     def read(self, image: ImageRef) -> NDArray[np.generic]:
         """The pixels of one image, 2D (Y, X). Raises ImageError."""

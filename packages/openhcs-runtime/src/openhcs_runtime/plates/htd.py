@@ -54,7 +54,7 @@ def read_htd(path: Path) -> HtdPlan:
     """Read a .HTD file. Raises ValueError with what is wrong with it, OSError when it can't be read."""
     entries = _entries(path.read_text(encoding="utf-8", errors="replace"))
     sites_on, waves_on = _flag(entries, "Sites"), _flag(entries, "Waves")
-    sites = len(_selected(entries, "SiteSelection", "YSites", "XSites", _MOST_SITES)) if sites_on else 1
+    sites = _sites(entries) if sites_on else 1
     waves = _number(entries, "NWavelengths", _MOST_WAVES) if waves_on else 1
     channels = {
         wave: (entries.get(f"WaveName{wave}") or [""])[0]
@@ -71,6 +71,13 @@ def read_htd(path: Path) -> HtdPlan:
         z_steps=_number(entries, "ZSteps", _MOST_STEPS) if _flag(entries, "ZSeries") else 1,
         timepoints=_number(entries, "TimePoints", _MOST_TIMES),
     )
+
+
+def _sites(entries: dict[str, list[str]]) -> int:
+    """How many sites a well has; a grid of a single one needs no selection."""
+    grid = _number(entries, "YSites", _MOST_SITES) * _number(entries, "XSites", _MOST_SITES)
+    selected = len(_selected(entries, "SiteSelection", "YSites", "XSites", _MOST_SITES))
+    return selected or (1 if grid == 1 else 0)
 
 
 def _entries(text: str) -> dict[str, list[str]]:

@@ -1,32 +1,38 @@
 """ImageXpress-style folders: one TIFF per plane, its components in the file name.
 
-Layout (MetaXpress "TIFF export"): the images lie in `TimePoint_<t>` folders or directly in the plate folder, z planes
-either in `ZStep_<z>` folders below that or as `_z<z>` in the name:
+Layout (MetaXpress): the images lie in `TimePoint_<t>` folders or directly in the plate folder, z planes either in
+`ZStep_<z>` folders below that or as `_z<z>` in the name:
 
     <prefix>_<well>[_s<site>][_w<channel>][_z<z>].tif
 
 Some exports put a UUID right after the channel (`_w1A52B1177-9DC7-4534-9623-9DCA396EFA00.tif`) or, in brackets, at the
-end (`_s1_[A52B...].tif`), leave `_s` out for a single site, and `_w` for a single channel. `ZStep_0` is a projection
-that the microscope's program made: it is left out where a channel has real planes. Files with `_thumb` in the name are
-thumbnails. A .HTD file in the folder says what the plate was to have (see `openhcs_runtime.plates.htd`).
+end (`_s1_[A52B...].tif`), leave `_s` out for a single site, and `_w` for a single channel. Files with `_thumb` at the
+end are thumbnails. A .HTD file in the folder says what the plate was to have (see `openhcs_runtime.plates.htd`).
+
+Images in `ZStep_0`, and those that lie beside the folders `ZStep_1`, `ZStep_2` ..., are projections that the program of
+the microscope made. They are left out where a channel has planes, and are the images of a channel that has none. Some
+exports repeat a channel of a single plane in every `ZStep` folder: it is one plane (`openhcs_runtime.plates.repeats`).
 """
 
 import os
 import re
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from openhcs_runtime.components import ImageKey, well_name, well_position
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.plates.base import ImageRef, PlateFormat, PlateProblem, ProblemKind
+from openhcs_runtime.plates.base import ImageRef, PlateFormat, PlateProblem, ProblemKind, stray
 from openhcs_runtime.plates.htd import find_htd, read_htd
 from openhcs_runtime.plates.listing import FolderPlate, Metadata, list_plate
-from openhcs_runtime.plates.tiff_files import image_of, is_tiff, tiff_files
+from openhcs_runtime.plates.repeats import without_repeats
+from openhcs_runtime.plates.tiff_files import image_of, is_tiff, stem_of, tiff_files
+from openhcs_runtime.plates.tiff_notes import tiff_notes
 
 _UUID = r"[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}"
 _NAME = re.compile(
-    r"(?:.*?_)??(?P<well>[A-Z]{1,2}\d\d)(?:_s(?P<site>\d+))?(?:_w(?P<channel>\d+?))?(?:_z(?P<z>\d+))?"
+    r"(?:.*?_)??(?P<well>[A-Z]{1,2}\d{1,2})(?:_s(?P<site>\d+))?(?:_w(?P<channel>\d+?))?(?:_z(?P<z>\d+))?"
     rf"(?:{_UUID}|_?\[{_UUID}\])?",
     re.IGNORECASE,
 )
@@ -34,18 +40,42 @@ _TIMEPOINT = re.compile(r"TimePoint_(\d+)", re.IGNORECASE)
 _ZSTEP = re.compile(r"ZStep_(\d+)", re.IGNORECASE)
 
 
+def looks_like_imagexpress(folder: Path) -> bool:
+    """Whether images with the name of a well lie in a folder, or in those of time points and planes in it."""
+    return any(not isinstance(_parse(file), PlateProblem) for file in _files(folder))
+
+
 def open_imagexpress(folder: Path) -> FolderPlate:
     """List the images of `folder`.
 
     Raises PlateError when it holds none, OSError when it can't be listed.
     """
-    found = [_parse(*file) for file in _files(folder)]
+    found = [_parse(file) for file in _files(folder)]
     problems = [entry for entry in found if isinstance(entry, PlateProblem)]
-    images, unnamed = _sort_out([entry for entry in found if not isinstance(entry, PlateProblem)])
-    if not images:
-        raise PlateError(_nothing_found(folder, len(problems)))
+    parsed, projections, unnamed = _sort_out([entry for entry in found if not isinstance(entry, PlateProblem)])
+    if not parsed:
+        strays = f": none of its {len(problems)} TIFF files is named <prefix>_<well>_s<site>_w<channel>.tif"
+        raise PlateError(f"no images of a plate in {folder}{strays if problems else ''}")
     metadata, unread = _metadata(folder)
-    return list_plate(folder, PlateFormat.IMAGEXPRESS, images, [*problems, *unnamed, *unread], metadata)
+    images, repeated = without_repeats(
+        [entry.image for entry in parsed], {entry.image.path for entry in parsed if entry.in_zstep}
+    )
+    metadata = replace(metadata, z_step_um=_stated_step(projections))
+    return list_plate(folder, PlateFormat.IMAGEXPRESS, images, [*problems, *unnamed, *repeated, *unread], metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A TIFF file with the time point and z index of the folders it lies in (None: none of its own).
+
+    is_projection: whether its place says so. is_loose: whether it lies beside the folders of time points.
+    """
+
+    entry: os.DirEntry[str]
+    timepoint: int | None
+    z_step: int | None = None
+    is_projection: bool = False
+    is_loose: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +84,8 @@ class _Parsed:
 
     image: ImageRef
     names_channel: bool
-    from_zstep_0: bool
+    is_projection: bool
+    in_zstep: bool
 
 
 def _metadata(folder: Path) -> tuple[Metadata, list[PlateProblem]]:
@@ -68,8 +99,7 @@ def _metadata(folder: Path) -> tuple[Metadata, list[PlateProblem]]:
         return Metadata(), [PlateProblem(ProblemKind.METADATA, message)]
 
 
-def _files(folder: Path) -> Iterator[tuple[os.DirEntry[str], int | None, int | None]]:
-    """Every TIFF file with the time point and z index of the folders it lies in (None: none of its own)."""
+def _files(folder: Path) -> Iterator[_File]:
     own = _TIMEPOINT.fullmatch(folder.name)
     timepoint_folders = False
     with os.scandir(folder) as entries:
@@ -81,68 +111,70 @@ def _files(folder: Path) -> Iterator[tuple[os.DirEntry[str], int | None, int | N
     if not timepoint_folders:
         yield from _files_of_timepoint(str(folder), int(own[1]) if own else None)
     else:
-        yield from ((entry, None, None) for entry in listed if is_tiff(entry))
+        yield from (_File(entry, None, is_loose=True) for entry in listed if is_tiff(entry))
 
 
-def _files_of_timepoint(
-    folder: str, timepoint: int | None
-) -> Iterator[tuple[os.DirEntry[str], int | None, int | None]]:
+def _files_of_timepoint(folder: str, timepoint: int | None) -> Iterator[_File]:
     with os.scandir(folder) as entries:
-        for entry in entries:
-            if (match := _ZSTEP.fullmatch(entry.name)) and entry.is_dir():
-                yield from ((plane, timepoint, int(match[1])) for plane in tiff_files(entry.path))
-            elif is_tiff(entry):
-                yield entry, timepoint, None
+        listed = list(entries)
+    steps = {
+        entry.path: int(match[1]) for entry in listed if (match := _ZSTEP.fullmatch(entry.name)) and entry.is_dir()
+    }
+    for path, step in steps.items():
+        yield from (_File(plane, timepoint, step, is_projection=step == 0) for plane in tiff_files(path))
+    stacks = any(steps.values())
+    yield from (_File(entry, timepoint, is_projection=stacks) for entry in listed if is_tiff(entry))
 
 
-def _parse(entry: os.DirEntry[str], timepoint: int | None, z_step: int | None) -> _Parsed | PlateProblem:
-    match = _NAME.fullmatch(os.path.splitext(entry.name)[0])
+def _parse(file: _File) -> _Parsed | PlateProblem:
+    name = file.entry.name
+    match = _NAME.fullmatch(stem_of(name))
     try:
         row, column = well_position(match["well"]) if match else (-1, -1)
     except ValueError:
         match = None
     if match is None:
-        return PlateProblem(ProblemKind.STRAY_FILE, f"{entry.name} is no image of the plate: its name has no well")
+        return stray(f"{name} is no image of the plate: its name has no well")
+    if file.is_loose:
+        return stray(f"{name} lies beside the folders of time points, so it is none of their images")
+    z = int(match["z"]) if match["z"] else file.z_step or 1
     key = ImageKey(
         well=well_name(row, column),
         site=int(match["site"] or 1),
         channel=int(match["channel"] or 1),
-        z_index=int(match["z"]) if match["z"] else 1 if z_step is None else z_step,
-        timepoint=1 if timepoint is None else timepoint,
+        z_index=z,
+        timepoint=1 if file.timepoint is None else file.timepoint,
     )
     return _Parsed(
-        image_of(entry, key),
+        image_of(file.entry, key),
         names_channel=match["channel"] is not None,
-        from_zstep_0=z_step == 0 and not match["z"],
+        is_projection=file.is_projection and not match["z"],
+        in_zstep=bool(file.z_step),
     )
 
 
-def _sort_out(parsed: list[_Parsed]) -> tuple[list[ImageRef], list[PlateProblem]]:
-    """The images, and the files left out since their names say less than the others'."""
+def _sort_out(parsed: Sequence[_Parsed]) -> tuple[list[_Parsed], list[ImageRef], list[PlateProblem]]:
+    """The images, the projections that are none, and what is said about files that are left out."""
     problems, images = [], []
+    projections: defaultdict[int, list[ImageRef]] = defaultdict(list)
     channels_named = any(entry.names_channel for entry in parsed)
-    with_planes = {entry.image.key.channel for entry in parsed if not entry.from_zstep_0}
+    with_planes = {entry.image.key.channel for entry in parsed if not entry.is_projection}
     for entry in parsed:
-        image = entry.image
-        if entry.from_zstep_0 and image.key.channel in with_planes:
-            continue
+        name, channel = os.path.basename(entry.image.path), entry.image.key.channel
         if channels_named and not entry.names_channel:
-            message = f"{os.path.basename(image.path)} names no channel while other images do"
-            problems.append(PlateProblem(ProblemKind.STRAY_FILE, message))
-        elif entry.from_zstep_0:
-            images.append(replace(image, key=replace(image.key, z_index=1)))
+            problems.append(stray(f"{name} names no channel while other images do"))
+        elif entry.is_projection and channel in with_planes:
+            projections[channel].append(entry.image)
         else:
-            images.append(image)
-    return images, problems
+            images.append(entry)
+    for channel, left in sorted(projections.items()):
+        first = min(os.path.basename(image.path) for image in left)
+        count = f"{len(left):,} projections" if len(left) > 1 else "1 projection"
+        text = f"{count} of channel {channel}, such as {first}: left out, since the channel has planes"
+        problems.append(stray(text, files=len(left)))
+    return images, [image for left in projections.values() for image in left], problems
 
 
-def _nothing_found(folder: Path, strays: int) -> str:
-    nested = next((path.parent for path in sorted(folder.glob("*/TimePoint_*"))[:1]), None)
-    if nested is not None:
-        return f"no images in {folder}, but {nested.name} in it looks like a plate: name {nested}"
-    if strays:
-        return (
-            f"no images of a plate in {folder}: none of its {strays} TIFF files is named "
-            "<prefix>_<well>_s<site>_w<channel>.tif (other names need --pattern, or pattern= in PipelineConfig)"
-        )
-    return f"no images in {folder}: name the folder of an ImageXpress, Opera Phenix or OME-Zarr plate, or of TIFF files"
+def _stated_step(projections: Sequence[ImageRef]) -> float | None:
+    """The distance of planes that a projection says it was made of."""
+    return tiff_notes(projections[0].path).z_step_um if projections else None

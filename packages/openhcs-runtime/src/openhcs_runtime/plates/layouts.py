@@ -91,7 +91,8 @@ class _ImageXpress:
             folder.mkdir(exist_ok=True)
             z = f"_z{key.z_index}" if self.plan.z > 1 else ""
             name = f"{self.plan.name}_{well}_s{key.site}_w{key.channel}{z}.tif"
-            _write_tiff(folder / name, image, self.plan.pixel_size_um)
+            about = _metaseries(self.plan.pixel_size_um)
+            tifffile.imwrite(folder / name, image, description=about, metadata=None, software="MetaSeries")
 
     def finish(self) -> None:
         plan, taken = self.plan, {well_position(well) for well in self.plan.wells}
@@ -124,7 +125,7 @@ class _OperaPhenix:
         folder = self.plan.folder / "Images"
         folder.mkdir(exist_ok=True)
         for key, image in planes:
-            _write_tiff(folder / _phenix_name(key), image, self.plan.pixel_size_um)
+            tifffile.imwrite(folder / _phenix_name(key), image, metadata=None, software=False)
 
     def finish(self) -> None:
         plan = self.plan
@@ -203,8 +204,13 @@ def _selection(name: str, rows: int, columns: int, chosen: set[tuple[int, int]])
     ]
 
 
-def _write_tiff(path: Path, image: NDArray[np.uint16], pixel_size_um: float) -> None:
-    per_centimetre = 10000 / pixel_size_um
-    tifffile.imwrite(
-        path, image, resolution=(per_centimetre, per_centimetre), resolutionunit=3, metadata=None, software=False
-    )
+def _metaseries(pixel_size_um: float) -> str:
+    """What MetaXpress writes into an image of this size of a pixel, as far as it is read."""
+    entries = {
+        "spatial-calibration-state": ("bool", "on"),
+        "spatial-calibration-x": ("float", pixel_size_um),
+        "spatial-calibration-y": ("float", pixel_size_um),
+        "spatial-calibration-units": ("string", "um"),
+    }
+    lines = (f'<prop id="{name}" type="{kind}" value="{value}"/>' for name, (kind, value) in entries.items())
+    return "\n".join(("<MetaData>", "<PlaneInfo>", *lines, "</PlaneInfo>", "</MetaData>"))

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 from openhcs_runtime.components import Component, ImageKey, well_position
 from openhcs_runtime.plates.base import ImageRef, PlateFormat, PlateProblem, ProblemKind, StagePosition
 from openhcs_runtime.plates.reading import read_image
-from openhcs_runtime.plates.tiff import TiffNotes, tiff_notes
+from openhcs_runtime.plates.tiff_notes import TiffNotes, one_length, tiff_notes
+from openhcs_runtime.plates.tiff_survey import with_pages
 from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
 
 _TIFF_PROBES = 3
+_MOST_PROBES = 16
+_UNEVEN = 0.1
+"""How far a step of a stack may be from their mean: stages and piezos are not exact."""
 _NUMBERED = (Component.SITE, Component.CHANNEL, Component.Z_INDEX, Component.TIMEPOINT)
 _WORDS = {
     Component.SITE: "site",
@@ -30,7 +34,8 @@ _WORDS = {
 class Metadata:
     """What a plate's own description says; each part may be unknown.
 
-    source: what it is called in messages. planned: the images of each well that should be there.
+    source: what it is called in messages. planned: the images of each well that should be there. lost: images that are
+    said to be there and can't be opened.
     """
 
     source: str = ""
@@ -38,6 +43,8 @@ class Metadata:
     channel_names: Mapping[int, str] = field(default_factory=dict)
     positions: Mapping[tuple[str, int], StagePosition] = field(default_factory=dict)
     pixel_size_um: float | None = None
+    z_step_um: float | None = None
+    lost: tuple[ImageKey, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class FolderPlate:
 
     @property
     def wells(self) -> tuple[str, ...]:
-        """The wells that have images, in plate order."""
+        """The wells, in plate order; one of which no image can be opened has none."""
         return tuple(self.images)
 
     @property
@@ -62,12 +69,27 @@ class FolderPlate:
         """Names of the channels, for those that have one."""
         return self.metadata.channel_names
 
+    @property
+    def left_out(self) -> int:
+        """How many image files in the plate's folder are none of its images."""
+        return sum(problem.left_out for problem in self.problems)
+
     @cached_property
     def pixel_size_um(self) -> float | None:
-        """Edge of a pixel in micrometres, from the metadata, else from the first images that can be read."""
+        """Edge of a pixel in micrometres: from the metadata, else what the first images say that can be read."""
         if self.metadata.pixel_size_um is not None or self.format is PlateFormat.OME_ZARR:
             return self.metadata.pixel_size_um
-        return next((notes.pixel_size_um for notes in self._first_notes() if notes.pixel_size_um is not None), None)
+        return _agreed([notes.pixel_size_um for notes in self._first_notes])
+
+    @cached_property
+    def z_step_um(self) -> float | None:
+        """Distance of two planes in micrometres: from the metadata, else from the first images, else from the places
+        of the planes of a stack; None for a plate without stacks."""
+        if len(self.components[Component.Z_INDEX]) < 2:
+            return None
+        if self.metadata.z_step_um is not None or self.format is PlateFormat.OME_ZARR:
+            return self.metadata.z_step_um
+        return _agreed([notes.z_step_um for notes in self._first_notes]) or self._measured_step()
 
     @cached_property
     def positions(self) -> Mapping[tuple[str, int], StagePosition]:
@@ -75,7 +97,7 @@ class FolderPlate:
         for which the first image of each site is opened."""
         if self.metadata.positions or self.format is not PlateFormat.IMAGEXPRESS:
             return self.metadata.positions
-        if all(notes.position is None for notes in self._first_notes()):
+        if all(notes.position is None for notes in self._first_notes):
             return {}
         firsts = {(image.key.well, image.key.site): image.path for image in reversed(list(self._each_image()))}
         found = ((where, tiff_notes(path).position) for where, path in reversed(firsts.items()))
@@ -88,8 +110,42 @@ class FolderPlate:
     def _each_image(self) -> Iterator[ImageRef]:
         return (image for images in self.images.values() for image in images)
 
-    def _first_notes(self) -> Iterator[TiffNotes]:
-        return (tiff_notes(image.path) for image, _ in zip(self._each_image(), range(_TIFF_PROBES), strict=False))
+    @cached_property
+    def _first_notes(self) -> tuple[TiffNotes, ...]:
+        """What the first image of each channel says, and those beside the first one."""
+        of_channel = {image.key.channel: image.path for image in reversed(list(self._each_image()))}
+        paths = [image.path for image, _ in zip(self._each_image(), range(_TIFF_PROBES), strict=False)]
+        few = list(dict.fromkeys([*paths, *of_channel.values()]))[:_MOST_PROBES]
+        return tuple(map(tiff_notes, few))
+
+    def _measured_step(self) -> float | None:
+        stacks: defaultdict[tuple[str, int, int, int], list[ImageRef]] = defaultdict(list)
+        for image in self._each_image():
+            key = image.key
+            stacks[key.well, key.site, key.channel, key.timepoint].append(image)
+        stack = next((stack for stack in stacks.values() if len(stack) > 1), [])
+        if any(image.index for image in stack):
+            return None
+        return z_step({image.key.z_index: tiff_notes(image.path).z_um for image in stack[:_MOST_PROBES]})
+
+
+def z_step(places: Mapping[int, float | None]) -> float | None:
+    """Distance of planes from where each of them lies, in micrometres; None when they are not evenly spread."""
+    known = sorted((index, place) for index, place in places.items() if place is not None)
+    if len(known) < 2:
+        return None
+    (first, begin), (last, end) = known[0], known[-1]
+    mean = abs(end - begin) / (last - first)
+    steps = [abs(b - a) / (m - n) for (n, a), (m, b) in pairwise(known)]
+    if not mean or any(abs(step - mean) > _UNEVEN * mean for step in steps):
+        return None
+    return round(mean, 6)
+
+
+def _agreed(values: Iterable[float | None]) -> float | None:
+    """A length that several images state; None when they differ."""
+    known = [value for value in values if value is not None]
+    return known[0] if known and all(one_length(known[0], value) is not None for value in known) else None
 
 
 def list_plate(
@@ -105,16 +161,23 @@ def list_plate(
     that is planned and that no image has makes one problem, not one in each well: it was not taken or not copied.
     """
     by_key, doubles = _without_doubles(found)
+    if plate_format is not PlateFormat.OME_ZARR:
+        expanded, seen = with_pages(list(by_key.values()))
+        by_key = {image.key: image for image in expanded}
+        doubles += seen
     wells: defaultdict[str, list[ImageRef]] = defaultdict(list)
     for image in by_key.values():
         wells[image.key.well].append(image)
-    images = {well: tuple(sorted(wells[well], key=_order)) for well in sorted(wells, key=well_position)}
+    names = wells.keys() | {key.well for key in metadata.lost}
+    images = {well: tuple(sorted(wells[well], key=_order)) for well in sorted(names, key=well_position)}
     values = {component: tuple(sorted({int(key.value(component)) for key in by_key})) for component in _NUMBERED}
     if metadata.planned:
         missing = _lacking(images, lambda well: metadata.planned.get(well, ()))
         absent = _absent(metadata, images, values)
     else:
         missing, absent = _lacking(images, _usual(images)), []
+    for key in metadata.lost:
+        missing[key.well] = tuple(sorted({*missing.get(key.well, ()), key}))
     named = sorted([*problems, *doubles], key=lambda problem: problem.message)
     gaps = [_gap(well, keys) for well, keys in missing.items()]
     return FolderPlate(
@@ -143,7 +206,7 @@ def _without_doubles(found: Iterable[ImageRef]) -> tuple[dict[ImageKey, ImageRef
             if name == kept:
                 name, kept = image.path, first.path
             text = f"{name} is the same image as {kept}; it is left out"
-            problems.append(PlateProblem(ProblemKind.DUPLICATE, text, image.key.well))
+            problems.append(PlateProblem(ProblemKind.DUPLICATE, text, image.key.well, left_out=1))
     return by_key, problems
 
 

@@ -1,32 +1,43 @@
 """OME-Zarr HCS plates, version 0.4 (zarr 2) and 0.5 (zarr 3): https://ngff.openmicroscopy.org/0.5/ and /0.4/.
 
 Only JSON is read here. The planes of level 0 are the images: channel, z and time point count from 1 along the axes c, z
-and t; a field whose path is a number counts from 1 too (path "0" is site 1), else its place in the well's list does.
+and t. Which images of a well are its sites is said in `openhcs_runtime.plates.ome_zarr_fields`.
+
+A plane of which no chunk is there was never written, or is lost: it is missing. The exception are plates whose writer
+leaves out chunks that are empty, which is seen from this: at least two of its images lack some chunks of a plane that
+has others, and none lacks all. What is read for an absent chunk is said in `openhcs_runtime.plates.zarr_planes`.
 """
 
 import os
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from openhcs_runtime.components import ImageKey, well_name, well_position
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.plates.base import ImageRef, PlateFormat, PlateProblem, ProblemKind, StagePosition
+from openhcs_runtime.plates.base import ALL_X, ALL_Y, ImageRef, PlateFormat, PlateProblem, ProblemKind, StagePosition
+from openhcs_runtime.plates.image_kinds import ImageKind, mixed_problem
 from openhcs_runtime.plates.listing import FolderPlate, Metadata, list_plate
+from openhcs_runtime.plates.ome_zarr_fields import FieldPlace, fields_of
 from openhcs_runtime.plates.ome_zarr_schema import (
-    UNITS_UM,
     ArrayLayout,
     Multiscale,
     OmeMetadata,
     Plate,
+    Well,
     WellEntry,
     read_array,
     read_group,
 )
+from openhcs_runtime.plates.tiff_notes import one_length
+from openhcs_runtime.plates.units import micrometre_value, micrometres
 
-_PLANE = ["y", "x"]
+_KNOWN_AXES = frozenset("tczyx")
 _MOST_CHUNKS = 16
 """Of a plane in more chunks than these only some are asked whether they have changed."""
 
@@ -37,43 +48,89 @@ def looks_like_ome_zarr(folder: Path) -> bool:
 
 
 def open_ome_zarr(folder: Path) -> FolderPlate:
-    """List the images of the plate `folder`. A field that can't be understood is a problem of the plate.
+    """List the images of the plate `folder`. A field that can't be understood is missing, and a problem of the plate.
 
     Raises PlateError when it is no OME-Zarr plate or has no images, OSError when it can't be read.
     """
     plate = _plate_metadata(folder)
-    fields: list[_Field] = []
     problems: list[PlateProblem] = []
-    for entry in plate.wells:
-        well = _well_name(entry, plate)
-        for site, path in _sites(folder / entry.path, well, problems):
+    wells = {_well_name(entry, plate): (folder / entry.path, entry) for entry in plate.wells}
+    listed = {well: _well_metadata(path, well, problems) for well, (path, _) in wells.items()}
+    several = len({entry.acquisition or 0 for found in listed.values() if found for entry in found.images}) > 1
+    fields: list[_Field] = []
+    lost = [ImageKey(well) for well, found in listed.items() if found is None]
+    for well, found in listed.items():
+        places, derived = fields_of(found.images if found else (), several=several)
+        problems += [_derived(well, *names) for names in derived]
+        for place in places:
+            path = wells[well][0] / place.path
             try:
-                fields.append(_open_field(path, well, site))
+                fields.append(_open_field(path, well, place))
             except _UNREADABLE as error:
-                problems.append(_unreadable(f"site {site} of well {well}", path.relative_to(folder), well, error))
+                problems.append(_unreadable(f"site {place.site} of well {well}", path.relative_to(folder), well, error))
+                lost.append(ImageKey(well, place.site))
     if not fields:
         first = f": {problems[0].message}" if problems else ""
         raise PlateError(f"no images in the OME-Zarr plate {folder}{first}")
+    images, names, unwritten = _numbered(fields)
+    problems += [_unwritten(folder, fields, unwritten)] if unwritten else []
+    kinds = Counter({ImageKind(field.shape, field.dtype): 0 for field in fields})
+    for field in fields:
+        kinds[ImageKind(field.shape, field.dtype)] += len(field.images)
+    examples = {ImageKind(field.shape, field.dtype): field.name for field in reversed(fields)}
+    problems += mixed_problem(kinds, examples)
+    size, step = (_same(fields, what, problems) for what in ("pixel_size_um", "z_step_um"))
     metadata = Metadata(
-        channel_names=next((field.channel_names for field in fields if field.channel_names), {}),
-        positions={(field.well, field.site): field.position for field in fields if field.position},
-        pixel_size_um=next((field.pixel_size_um for field in fields if field.pixel_size_um), None),
+        channel_names=names,
+        positions={(field.well, field.place.site): field.position for field in reversed(fields) if field.position},
+        pixel_size_um=size,
+        z_step_um=step,
+        lost=(*lost, *unwritten),
     )
-    return list_plate(
-        folder, PlateFormat.OME_ZARR, (image for field in fields for image in field.images), problems, metadata
-    )
+    return list_plate(folder, PlateFormat.OME_ZARR, images, problems, metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    """A plane with the numbers that its own image gives it, and how many of its chunks are there."""
+
+    channel: int
+    z: int
+    timepoint: int
+    ref: ImageRef
+    present: int
+    wanted: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """One site of a well."""
+    """One image of a well."""
 
     well: str
-    site: int
-    images: tuple[ImageRef, ...]
+    place: FieldPlace
+    images: tuple[_Plane, ...]
+    channels: int
     channel_names: dict[int, str]
+    shape: tuple[int, int]
+    dtype: str
     pixel_size_um: float | None
+    z_step_um: float | None
     position: StagePosition | None
+
+    @property
+    def name(self) -> str:
+        """The image in words."""
+        return f"image {self.place.path} of well {self.well}"
+
+    @property
+    def is_patchy(self) -> bool:
+        """Whether some planes lack chunks while they have others."""
+        return any(0 < plane.present < plane.wanted for plane in self.images)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no chunk is there."""
+        return not any(plane.present for plane in self.images)
 
 
 _UNREADABLE = (OSError, msgspec.MsgspecError, UnicodeDecodeError)
@@ -82,6 +139,18 @@ _UNREADABLE = (OSError, msgspec.MsgspecError, UnicodeDecodeError)
 def _unreadable(what: str, path: Path, well: str, error: Exception) -> PlateProblem:
     reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
     return PlateProblem(ProblemKind.METADATA, f"{what} can't be opened ({path.as_posix()}): {reason}", well)
+
+
+def _derived(well: str, path: str, origin: str) -> PlateProblem:
+    message = f"image {path} of well {well} was made from image {origin}; it is left out"
+    return PlateProblem(ProblemKind.STRAY_FILE, message, well)
+
+
+def _unwritten(folder: Path, fields: Sequence[_Field], keys: Sequence[ImageKey]) -> PlateProblem:
+    empty = [field for field in fields if field.is_empty]
+    where = f"{keys[0].describe()}" + (f" and {len(keys) - 1} more" if len(keys) > 1 else "")
+    whole = f"; of {empty[0].name} there is none at all" if empty else ""
+    return PlateProblem(ProblemKind.GAP, f"no chunk was ever written of {where}{whole}")
 
 
 def _plate_metadata(folder: Path) -> Plate:
@@ -111,69 +180,128 @@ def _well_name(entry: WellEntry, plate: Plate) -> str:
         raise PlateError(f"well {entry.path} of the OME-Zarr plate: {error}") from error
 
 
-def _sites(folder: Path, well: str, problems: list[PlateProblem]) -> list[tuple[int, Path]]:
-    """Number and folder of each field of a well."""
+def _well_metadata(folder: Path, well: str, problems: list[PlateProblem]) -> Well | None:
+    """The images of a well; None, with a problem, when that can't be known."""
     try:
-        metadata = read_group(folder).well
+        return read_group(folder).well or Well(())
     except _UNREADABLE as error:
         problems.append(_unreadable(f"well {well}", Path(*folder.parts[-2:]), well, error))
-        return []
-    paths = [image.path for image in metadata.images] if metadata else []
-    if all(map(str.isdecimal, paths)):
-        return [(int(path) + 1, folder / path) for path in paths]
-    return [(number, folder / path) for number, path in enumerate(paths, start=1)]
+        return Well(()) if isinstance(error, FileNotFoundError) else None  # listed, but not taken or not copied
 
 
-def _open_field(folder: Path, well: str, site: int) -> _Field:
+def _open_field(folder: Path, well: str, place: FieldPlace) -> _Field:
     """Raises one of `_UNREADABLE`."""
     metadata = read_group(folder)
     if not metadata.multiscales or not metadata.multiscales[0].datasets:
         raise msgspec.ValidationError("it has no multiscales")
     multiscale = metadata.multiscales[0]
-    names = [axis.name for axis in multiscale.axes]
-    if names[-2:] != _PLANE or len(set(names)) != len(names) or not {"t", "c", "z", *_PLANE}.issuperset(names):
-        raise msgspec.ValidationError(f"its axes are {', '.join(names)}, not some of t, c, z and then y, x")
+    names = [axis.name.lower() for axis in multiscale.axes]
     path = folder / multiscale.datasets[0].path
     layout = read_array(path)
     if len(layout.shape) != len(names):
         raise msgspec.ValidationError(f"its array has {len(layout.shape)} axes, not {len(names)}")
+    strange = [name for name, length in zip(names, layout.shape, strict=True) if name not in _KNOWN_AXES and length > 1]
+    order = [name if name in "tc" else "space" for name in names if name in _KNOWN_AXES]
+    if strange or len(set(names)) != len(names) or not {"y", "x"}.issubset(names) or order != _in_order(order):
+        raise msgspec.ValidationError(f"its axes are {', '.join(names)}, not some of t, c, z and then y, x")
     channels = metadata.omero.channels if metadata.omero else ()
+    length = dict(zip(names, layout.shape, strict=True))
     return _Field(
         well,
-        site,
-        tuple(_images(str(path), layout, names, well, site)),
+        place,
+        tuple(_planes(str(path), layout, names, ImageKey(well, place.site))),
+        length.get("c", 1),
         {number: str(channel.label) for number, channel in enumerate(channels, start=1) if channel.label is not None},
-        _pixel_size_um(multiscale),
-        _position(multiscale),
+        (length["y"], length["x"]),
+        _type_name(layout.dtype),
+        one_length(_length(multiscale, names, "x"), _length(multiscale, names, "y")),
+        _length(multiscale, names, "z"),
+        _position(multiscale, names),
     )
 
 
-def _images(path: str, layout: ArrayLayout, names: list[str], well: str, site: int) -> list[ImageRef]:
-    images = []
-    for index in product(*map(range, layout.shape[:-2])):
-        at = {name: place + 1 for name, place in zip(names, index, strict=False)}
-        key = ImageKey(well, site, at.get("c", 1), at.get("z", 1), at.get("t", 1))
-        size, newest = 0, 0
+def _in_order(kinds: Sequence[str]) -> list[str]:
+    """Time, channel, space, as the specification wants it."""
+    return sorted(kinds, key=("t", "c", "space").index)
+
+
+def _type_name(spelled: str) -> str:
+    """`uint16` for what zarr 2 calls `<u2`."""
+    try:
+        return np.dtype(spelled).name
+    except TypeError:
+        return spelled
+
+
+def _planes(path: str, layout: ArrayLayout, names: list[str], key: ImageKey) -> Iterable[_Plane]:
+    in_order = names[-2:] == ["y", "x"]
+    lengths = zip(names, layout.shape, strict=True)
+    plane_axes = {"y": (ALL_Y,), "x": (ALL_X,)}
+    for place in product(*(plane_axes.get(name) or range(length) for name, length in lengths)):
+        at = dict(zip(names, place, strict=True))
+        index = place[:-2] if in_order else place
+        size, newest, present, wanted = 0, 0, 0, 0
         for chunk in layout.chunk_files(index, _MOST_CHUNKS):
+            wanted += 1
             try:
                 stat = os.stat(f"{path}/{chunk}")
-            except FileNotFoundError:
-                continue  # a chunk in which every pixel has the fill value is not written
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            present += 1
             size, newest = size + stat.st_size, max(newest, stat.st_mtime_ns)
-        images.append(ImageRef(key, path, size, newest, index))
-    return images
+        ref = ImageRef(key, path, size, newest, index)
+        yield _Plane(at.get("c", 0) + 1, at.get("z", 0) + 1, at.get("t", 0) + 1, ref, present, wanted)
 
 
-def _factor(multiscale: Multiscale) -> float | None:
-    """Micrometres in a unit of x; None where no unit is given: its numbers may be pixels."""
-    return UNITS_UM.get(multiscale.axes[-1].unit or "")
+def _numbered(fields: Sequence[_Field]) -> tuple[list[ImageRef], dict[int, str], list[ImageKey]]:
+    """The images with the channel numbers of the plate, the names of these channels, and the planes never written."""
+    leaves_out = sum(field.is_patchy for field in fields) > 1 and not any(field.is_empty for field in fields)
+    most: defaultdict[int, int] = defaultdict(int)
+    for field in fields:
+        most[field.place.acquisition] = max(most[field.place.acquisition], field.channels)
+    before = {acquisition: sum(most[other] for other in most if other < acquisition) for acquisition in most}
+    images, unwritten = [], []
+    names: dict[int, str] = {}
+    for field in fields:
+        first = before[field.place.acquisition]
+        for number, name in field.channel_names.items():
+            names.setdefault(first + number, name)
+        for plane in field.images:
+            key = ImageKey(field.well, field.place.site, first + plane.channel, plane.z, plane.timepoint)
+            if plane.present or leaves_out:
+                images.append(replace(plane.ref, key=key, absent_is_fill=leaves_out))
+            else:
+                unwritten.append(key)
+    return images, dict(sorted(names.items())), unwritten
 
 
-def _pixel_size_um(multiscale: Multiscale) -> float | None:
-    factor, size = _factor(multiscale), multiscale.scale()[-1]
-    return round(size * factor, 6) if factor and size > 0 else None
+def _same(fields: Sequence[_Field], what: str, problems: list[PlateProblem]) -> float | None:
+    """A length of all images; not known, with a problem, where they differ."""
+    known = [(value, field) for field in fields if (value := getattr(field, what)) is not None]
+    if not known:
+        return None
+    first, of = known[0]
+    for value, field in known:
+        if one_length(first, value) is None:
+            words = {"pixel_size_um": "a pixel", "z_step_um": "a z step"}[what]
+            text = f"{words} is {first:g} um in {of.name} and {value:g} um in {field.name}: it is taken as not known"
+            problems.append(PlateProblem(ProblemKind.MIXED, text))
+            return None
+    return float(first)
 
 
-def _position(multiscale: Multiscale) -> StagePosition | None:
-    factor, offset = _factor(multiscale), multiscale.translation()
-    return StagePosition(offset[-2] * factor, offset[-1] * factor) if factor and offset else None
+def _length(multiscale: Multiscale, names: list[str], axis: str) -> float | None:
+    """Size of a pixel along an axis; None where no unit is given: its numbers may be pixels."""
+    if axis not in names:
+        return None
+    place = names.index(axis)
+    return micrometre_value(multiscale.scale()[place], multiscale.axes[place].unit)
+
+
+def _position(multiscale: Multiscale, names: list[str]) -> StagePosition | None:
+    offset = multiscale.translation()
+    y, x = names.index("y"), names.index("x")
+    factors = micrometres(multiscale.axes[y].unit), micrometres(multiscale.axes[x].unit)
+    if offset is None or factors[0] is None or factors[1] is None:
+        return None
+    return StagePosition(offset[y] * factors[0], offset[x] * factors[1])

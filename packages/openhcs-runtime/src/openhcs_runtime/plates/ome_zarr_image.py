@@ -1,7 +1,7 @@
 """Writes one OME-Zarr image: its levels of resolution, its metadata, its labels."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +11,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from openhcs_runtime.components import ImageKey
+from openhcs_runtime.components import PROJECTED, ImageKey
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.plates.base import StagePosition
 
@@ -38,11 +38,12 @@ class OmeZarrVersion(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImageStyle:
-    """What all images of a plate share; `channels` are the names of the channels 1, 2, ..."""
+    """What all images of a plate share; `channels` are the names of the channels 1, 2, ...; lengths in micrometres."""
 
     version: OmeZarrVersion
     channels: tuple[str, ...]
     pixel_size_um: float | None
+    z_step_um: float | None = None
 
 
 def write_group(folder: Path, metadata: Json, version: OmeZarrVersion) -> None:
@@ -91,7 +92,7 @@ def write_image(
         }
         for number, name in enumerate(style.channels)
     ]
-    multiscale = _multiscale("tczyx", len(levels), style, position)
+    multiscale = _multiscale("tczyx", len(levels), _with_step(style, planes), position)
     write_group(folder, {"multiscales": [multiscale], "omero": {"channels": channels}}, style.version)
     _write_levels(folder, levels, "tczyx", style)
 
@@ -117,10 +118,15 @@ def write_labels(
         kind = np.uint16 if data.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32
         levels = _pyramid(data.astype(kind), lambda level: level[..., ::2, ::2])
         about = {"version": style.version.value, "source": {"image": "../../"}}
-        multiscale = _multiscale("tzyx", len(levels), style, position)
+        multiscale = _multiscale("tzyx", len(levels), _with_step(style, planes), position)
         target = folder / "labels" / name
         write_group(target, {"multiscales": [multiscale], "image-label": about}, style.version)
         _write_levels(target, levels, "tzyx", style)
+
+
+def _with_step(style: ImageStyle, planes: Iterable[ImageKey]) -> ImageStyle:
+    """A projection has no distance to other planes."""
+    return replace(style, z_step_um=None) if any(key.z_index == PROJECTED for key in planes) else style
 
 
 def _stacked(planes: Mapping[ImageKey, NDArray[Any]], channels: tuple[int, ...]) -> NDArray[Any]:
@@ -172,20 +178,18 @@ def _highest(dtype: np.dtype[Any]) -> float:
 
 def _multiscale(axes: str, levels: int, style: ImageStyle, position: StagePosition | None) -> Json:
     """The metadata of an image of these axes; a stage position is where all levels begin."""
-    unit = {"unit": "micrometer"} if style.pixel_size_um else {}
+    in_um = {"y": style.pixel_size_um, "x": style.pixel_size_um, "z": style.z_step_um}
     kinds: dict[str, Json] = {"t": {"type": "time"}, "c": {"type": "channel"}}
-    edge = style.pixel_size_um or 1.0
     datasets = []
     for level in range(levels):
-        scale = [1.0] * (len(axes) - 2) + [edge * 2**level] * 2
+        scale = [(in_um.get(axis) or 1.0) * (2**level if axis in "yx" else 1) for axis in axes]
         steps: list[Json] = [{"type": "scale", "scale": scale}]
         if position is not None and style.pixel_size_um:
             begin = [0.0] * (len(axes) - 2) + [position.y_um, position.x_um]
             steps.append({"type": "translation", "translation": begin})
         datasets.append({"path": str(level), "coordinateTransformations": steps})
-    described = [
-        {"name": axis, **kinds.get(axis, {"type": "space", **(unit if axis in "yx" else {})})} for axis in axes
-    ]
+    unit = {axis: {"unit": "micrometer"} for axis, length in in_um.items() if length}
+    described = [{"name": axis, **kinds.get(axis, {"type": "space", **unit.get(axis, {})})} for axis in axes]
     version = {"version": style.version.value} if style.version is OmeZarrVersion.V04 else {}  # 0.5: in the group only
     return {**version, "axes": described, "datasets": datasets}
 

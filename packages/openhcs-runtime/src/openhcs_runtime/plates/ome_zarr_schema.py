@@ -4,18 +4,22 @@ Sources: https://ngff.openmicroscopy.org/0.5/ (and /0.4/), https://zarr-specs.re
 is not declared here is passed over.
 """
 
+import json
 import math
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-UNITS_UM = {"nanometer": 1e-3, "micrometer": 1.0, "millimeter": 1e3, "centimeter": 1e4, "meter": 1e6}
+from openhcs_runtime.plates.base import ALL_X, ALL_Y
+
+_T = TypeVar("_T")
 
 
 class Axis(msgspec.Struct, frozen=True):
-    """One axis of an image; names are t, c, z, y and x."""
+    """One axis of an image; names are t, c, z, y and x, of which some programs write capitals."""
 
     name: str
     type: str | None = None
@@ -74,13 +78,14 @@ class Omero(msgspec.Struct, frozen=True):
 
 
 class FieldEntry(msgspec.Struct, frozen=True):
-    """One field of a well."""
+    """One image of a well; those of another acquisition show the same fields in other channels."""
 
     path: str
+    acquisition: int | None = None
 
 
 class Well(msgspec.Struct, frozen=True):
-    """The fields of a well."""
+    """The images of a well."""
 
     images: tuple[FieldEntry, ...]
 
@@ -134,34 +139,62 @@ class _Extension(msgspec.Struct, frozen=True):
     configuration: _Configuration = _Configuration()
 
 
+class _Codec(msgspec.Struct, frozen=True):
+    name: str
+
+
 class _Zarr3Array(msgspec.Struct, frozen=True):
     shape: tuple[int, ...]
     chunk_grid: _Extension
     chunk_key_encoding: _Extension
+    data_type: str | dict[str, object] = ""
+    codecs: tuple[_Codec, ...] = ()
 
 
 class _Zarr2Array(msgspec.Struct, frozen=True):
     shape: tuple[int, ...]
     chunks: tuple[int, ...]
+    dtype: object = ""
     dimension_separator: str = "."
 
 
 class ArrayLayout(msgspec.Struct, frozen=True):
-    """Shape of an array and where its chunks are; `chunks` has one edge for each axis."""
+    """Shape of an array and where its chunks are; `chunks` has one edge for each axis.
+
+    dtype: as the metadata spells it. sharded: whether a file holds many chunks, with an index of those that are empty.
+    """
 
     shape: tuple[int, ...]
     chunks: tuple[int, ...]
     prefix: str
     separator: str
+    dtype: str = ""
+    sharded: bool = False
 
-    def chunk_files(self, index: Sequence[int], most: int) -> Iterator[str]:
-        """The files below the array's folder that hold a plane, at most `most` of them, spread over the plane."""
-        fixed = [place // edge for place, edge in zip(index, self.chunks, strict=False)]
-        rows, columns = (math.ceil(n / edge) for n, edge in zip(self.shape[-2:], self.chunks[-2:], strict=True))
-        step = max(1, math.ceil(rows * columns / most))
-        for number, place in enumerate(product(range(rows), range(columns))):
+    def place(self, index: Sequence[int]) -> tuple[int, ...]:
+        """The index of a plane with one entry for each axis: `ALL_Y` and `ALL_X` for those of the plane."""
+        return tuple(index) if len(index) == len(self.shape) else (*index, ALL_Y, ALL_X)
+
+    def chunk_count(self, index: Sequence[int]) -> int:
+        """How many files hold a plane."""
+        return math.prod(len(numbers) for numbers in self._chunk_numbers(index))
+
+    def chunk_files(self, index: Sequence[int], most: int | None = None) -> Iterator[str]:
+        """The files below the array's folder that hold a plane; at most `most` of them, spread over the plane."""
+        step = max(1, math.ceil(self.chunk_count(index) / most)) if most else 1
+        for number, place in enumerate(product(*self._chunk_numbers(index))):
             if number % step == 0:
-                yield self.prefix + self.separator.join(map(str, (*fixed, *place)))
+                yield self.chunk_file(place)
+
+    def chunk_file(self, place: Sequence[int]) -> str:
+        """The file of the chunk at this place of the grid of chunks."""
+        return self.prefix + self.separator.join(map(str, place))
+
+    def _chunk_numbers(self, index: Sequence[int]) -> list[range]:
+        return [
+            range(math.ceil(length / edge)) if at in (ALL_Y, ALL_X) else range(at // edge, at // edge + 1)
+            for at, length, edge in zip(self.place(index), self.shape, self.chunks, strict=True)
+        ]
 
 
 def read_group(folder: Path) -> OmeMetadata:
@@ -170,27 +203,61 @@ def read_group(folder: Path) -> OmeMetadata:
     Raises FileNotFoundError when there is no group, msgspec.MsgspecError when its metadata is not as specified.
     """
     try:
-        return msgspec.json.decode((folder / "zarr.json").read_bytes(), type=_Zarr3Group).attributes.ome
+        return _decode((folder / "zarr.json").read_bytes(), _Zarr3Group).attributes.ome
     except FileNotFoundError:
-        return msgspec.json.decode((folder / ".zattrs").read_bytes(), type=OmeMetadata)
+        return _decode((folder / ".zattrs").read_bytes(), OmeMetadata)
 
 
 def read_array(folder: Path) -> ArrayLayout:
     """The layout of a zarr array, of zarr 3 or 2. Raises as `read_group` does."""
     try:
-        array = msgspec.json.decode((folder / "zarr.json").read_bytes(), type=_Zarr3Array)
+        array = _decode((folder / "zarr.json").read_bytes(), _Zarr3Array)
     except FileNotFoundError:
-        old = msgspec.json.decode((folder / ".zarray").read_bytes(), type=_Zarr2Array)
-        return _checked(ArrayLayout(old.shape, old.chunks, "", old.dimension_separator))
+        old = _decode((folder / ".zarray").read_bytes(), _Zarr2Array)
+        return _checked(ArrayLayout(old.shape, old.chunks, "", old.dimension_separator, str(old.dtype)))
     keys = array.chunk_key_encoding
-    if keys.name == "v2":
-        layout = ArrayLayout(
-            array.shape, array.chunk_grid.configuration.chunk_shape, "", keys.configuration.separator or "."
+    is_old = keys.name == "v2"
+    separator = keys.configuration.separator or ("." if is_old else "/")
+    return _checked(
+        ArrayLayout(
+            array.shape,
+            array.chunk_grid.configuration.chunk_shape,
+            "" if is_old else f"c{separator}",
+            separator,
+            str(array.data_type),
+            any(codec.name == "sharding_indexed" for codec in array.codecs),
         )
-    else:
-        separator = keys.configuration.separator or "/"
-        layout = ArrayLayout(array.shape, array.chunk_grid.configuration.chunk_shape, f"c{separator}", separator)
-    return _checked(layout)
+    )
+
+
+def read_codecs(folder: Path) -> bytes:
+    """How the chunks of an array are stored, as a text that is the same where that is.
+
+    Raises OSError or ValueError when it can't be read.
+    """
+    try:
+        said = json.loads((folder / "zarr.json").read_bytes())
+        names = ["zarr_format", "codecs", "data_type", "storage_transformers"]
+    except FileNotFoundError:
+        said = json.loads((folder / ".zarray").read_bytes())
+        names = ["zarr_format", "compressor", "filters", "dtype", "order"]
+    if not isinstance(said, dict):
+        raise ValueError("it is no zarr metadata")
+    kept = [said.get(name) for name in names]
+    return json.dumps(kept, sort_keys=True).encode()
+
+
+def _decode(data: bytes, kind: type[_T]) -> _T:
+    """JSON, also with the NaN and Infinity that Python writes."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        try:
+            return msgspec.convert(json.loads(data), type=kind)
+        except ValueError as error:
+            raise msgspec.DecodeError(str(error)) from None
 
 
 def _checked(layout: ArrayLayout) -> ArrayLayout:

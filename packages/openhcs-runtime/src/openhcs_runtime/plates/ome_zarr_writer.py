@@ -6,7 +6,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from openhcs_runtime.plates.ome_zarr_image import (
     write_image,
     write_labels,
 )
-from openhcs_runtime.plates.ome_zarr_schema import read_group
+from openhcs_runtime.plates.ome_zarr_schema import FieldEntry, read_group
 
 __all__ = ["OmeZarrPlateWriter", "OmeZarrVersion", "OmeZarrWellWriter"]
 
@@ -54,6 +54,7 @@ class OmeZarrPlateWriter:
     pixel_size_um: float | None = None
     version: OmeZarrVersion = OmeZarrVersion.V05
     name: str = ""
+    z_step_um: float | None = None
 
     @contextlib.contextmanager
     def well(self, well: str) -> Iterator["OmeZarrWellWriter"]:
@@ -64,14 +65,14 @@ class OmeZarrPlateWriter:
         row, column = _row_and_column(well)
         target = self.folder / row / column
         unfinished = self.folder / f".{os.getpid()}-{secrets.token_hex(4)}.openhcs-part"
-        style = ImageStyle(self.version, self.channels, self.pixel_size_um)
+        style = ImageStyle(self.version, self.channels, self.pixel_size_um, self.z_step_um)
         with writing_to(target):
             try:
                 unfinished.mkdir(parents=True)
                 writer = OmeZarrWellWriter(unfinished, style)
                 yield writer
-                entries = [{"path": str(site - 1)} for site in sorted(writer.sites)]
-                write_group(unfinished, {"well": {"version": self.version.value, "images": entries}}, self.version)
+                well_document = {"version": self.version.value, "images": writer.entries()}
+                write_group(unfinished, {"well": well_document}, self.version)
                 sync_files(path for path in unfinished.rglob("*") if path.is_file())
                 self._write_documents(self.folder / row, {}, again=False)
                 _take_place(unfinished, target)
@@ -92,7 +93,9 @@ class OmeZarrPlateWriter:
         columns = sorted({column for _, column in places})
         for row in rows:
             self._write_documents(self.folder / row, {}, again=False)
-        sites = max(self._sites_of(self.folder / row / column) for row, column in places)
+        images = [entry for row, column in places for entry in self._images_of(self.folder / row / column)]
+        acquisitions = sorted({entry.acquisition for entry in images if entry.acquisition is not None})
+        sites = {entry.path for entry in images if not entry.acquisition}
         plate: Json = {
             "version": self.version.value,
             "name": self.name or self.folder.name,
@@ -102,16 +105,17 @@ class OmeZarrPlateWriter:
                 {"path": f"{row}/{column}", "rowIndex": rows.index(row), "columnIndex": columns.index(column)}
                 for row, column in places
             ],
-            "field_count": sites,
+            "field_count": len(sites),
+            **({"acquisitions": [{"id": number} for number in acquisitions]} if acquisitions else {}),
         }
         self._write_documents(self.folder, {"plate": plate}, again=True)
 
-    def _sites_of(self, folder: Path) -> int:
+    def _images_of(self, folder: Path) -> tuple[FieldEntry, ...]:
         try:
             well = read_group(folder).well
         except (OSError, msgspec.MsgspecError) as error:
             raise OutputError(f"{folder} is no OME-Zarr well: {error} (remove it and write it again)") from error
-        return len(well.images) if well else 0
+        return well.images if well else ()
 
     def _write_documents(self, folder: Path, metadata: Json, *, again: bool) -> None:
         for name, document in group_documents(metadata, self.version).items():
@@ -133,7 +137,7 @@ class OmeZarrWellWriter:
 
     folder: Path
     style: ImageStyle
-    sites: set[int] = field(default_factory=set)
+    sites: set[tuple[int, int]] = field(default_factory=set)
 
     def add_site(
         self,
@@ -142,19 +146,46 @@ class OmeZarrWellWriter:
         labels: Mapping[str, Mapping[ImageKey, NDArray[Any]]] | None = None,
         *,
         position: StagePosition | None = None,
+        acquisition: int = 0,
+        channels: tuple[str, ...] | None = None,
     ) -> None:
         """Write the planes (Y, X) of a site, and labels of them by name, each of one channel.
 
-        z and time points are numbered from 1 in sorted order. Raises OutputError when they make no image, OSError when
-        the disk does not take it.
+        z and time points are numbered from 1 in sorted order.
+
+        Args:
+            site: Its number, from 1.
+            planes: By what they show; all channels have the same z and time points.
+            labels: By name, those of one channel each.
+            position: Of the stage.
+            acquisition: Its number, from 0, where channels that have other z or time points are written apart.
+            channels: The names of its channels 1, 2, ...; those of the plate when None.
+
+        Raises:
+            OutputError: When the planes make no image.
+            OSError: When the disk does not take it.
         """
         if site < 1 or not planes:
             raise OutputError(f"site {site} with {len(planes)} planes makes no OME-Zarr image")
-        target = self.folder / str(site - 1)
-        write_image(target, planes, self.style, position)
+        style = self.style if channels is None else replace(self.style, channels=channels)
+        target = self.folder / _image_name(site, acquisition)
+        write_image(target, planes, style, position)
         if labels:
-            write_labels(target, labels, self.style, position)
-        self.sites.add(site)
+            write_labels(target, labels, style, position)
+        self.sites.add((acquisition, site))
+
+    def entries(self) -> list[Json]:
+        """The list of the well's images; it names acquisitions where there are several."""
+        several = any(acquisition for acquisition, _ in self.sites)
+        return [
+            {"path": _image_name(site, acquisition), **({"acquisition": acquisition} if several else {})}
+            for acquisition, site in sorted(self.sites)
+        ]
+
+
+def _image_name(site: int, acquisition: int) -> str:
+    """`0` for site 1; `0a1` in a second acquisition."""
+    return f"{site - 1}a{acquisition}" if acquisition else str(site - 1)
 
 
 def _row_and_column(well: str) -> tuple[str, str]:

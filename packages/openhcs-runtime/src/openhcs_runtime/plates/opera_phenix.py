@@ -2,12 +2,13 @@
 
 In the names: row, column, field (site), plane (z), channel; sk counts slow kinetics (time points). fk and fl count fast
 kinetics and fluorescence lifetimes, of which only the first is read. Newer exports say `t1` instead of the three.
-`Index.xml` or `Index.idx.xml` beside the images adds the rest (see `openhcs_runtime.plates.phenix_index`).
+The images lie in one folder, or in one for each well (`r01c01`). `Index.xml` or `Index.idx.xml` beside them adds the
+rest (see `openhcs_runtime.plates.phenix_index`).
 """
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -15,32 +16,36 @@ from xml.etree.ElementTree import ParseError
 
 from openhcs_runtime.components import ImageKey, well_name
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.plates.base import ImageRef, PlateFormat, PlateProblem, ProblemKind
+from openhcs_runtime.plates.base import ImageRef, PlateFormat, PlateProblem, ProblemKind, stray
 from openhcs_runtime.plates.listing import FolderPlate, Metadata, list_plate
 from openhcs_runtime.plates.phenix_index import read_index
 from openhcs_runtime.plates.tiff_files import image_of, tiff_files
 
 _NAME = re.compile(
-    r"r(\d+)c(\d+)f(\d+)p(\d+)-ch(\d+)(?:sk(?P<sk>\d+)fk(?P<fk>\d+)fl(?P<fl>\d+)|t(?P<t>\d+))\.tiff?", re.IGNORECASE
+    r"r(\d+)c(\d+)f(\d+)p(\d+)-ch(\d+)(?:sk(?P<sk>\d+)fk(?P<fk>\d+)fl(?P<fl>\d+)|t(?P<t>\d+))(?:\.ome)?\.tiff?",
+    re.IGNORECASE,
 )
 _INDEX_NAMES = ("Index.xml", "Index.idx.xml")
+_WELL_FOLDER = re.compile(r"r\d+c\d+", re.IGNORECASE)
 _PROBES = 20
 
 
 def looks_like_phenix(folder: Path) -> bool:
     """Whether it is a measurement's folder or the `Images` folder in it."""
-    images = _images_folder(folder)
-    return any(_NAME.fullmatch(entry.name) for entry in islice(tiff_files(images), _PROBES))
+    return any(_NAME.fullmatch(entry.name) for entry in islice(_files(_images_folder(folder)), _PROBES))
 
 
 def open_opera_phenix(folder: Path) -> FolderPlate:
     """List the images of `folder`. Raises PlateError when it holds none, OSError when it can't be listed."""
     found: dict[str, ImageRef] = {}
     problems = []
-    for entry in tiff_files(_images_folder(folder)):
+    for entry in _files(_images_folder(folder)):
         key = _key(entry.name)
         if isinstance(key, PlateProblem):
             problems.append(key)
+        elif entry.name in found:
+            text = f"{entry.path} has the name of {found[entry.name].path}; it is left out"
+            problems.append(PlateProblem(ProblemKind.DUPLICATE, text, key.well, left_out=1))
         else:
             found[entry.name] = image_of(entry, key)
     images = list(found.values())
@@ -51,6 +56,15 @@ def open_opera_phenix(folder: Path) -> FolderPlate:
     return list_plate(folder, PlateFormat.OPERA_PHENIX, images, [*problems, *unread], metadata)
 
 
+def _files(images: Path) -> Iterator[os.DirEntry[str]]:
+    """The TIFF files in a folder and in those of its wells."""
+    yield from tiff_files(images)
+    with os.scandir(images) as entries:
+        wells = sorted(entry.path for entry in entries if _WELL_FOLDER.fullmatch(entry.name) and entry.is_dir())
+    for well in wells:
+        yield from tiff_files(well)
+
+
 def _images_folder(folder: Path) -> Path:
     images = folder / "Images"
     return images if images.is_dir() else folder
@@ -59,18 +73,14 @@ def _images_folder(folder: Path) -> Path:
 def _key(name: str) -> ImageKey | PlateProblem:
     match = _NAME.fullmatch(name)
     if match is None:
-        return PlateProblem(
-            ProblemKind.STRAY_FILE, f"{name} is no image of the plate: it is not named like r01c01f01p01-ch1sk1fk1fl1"
-        )
+        return stray(f"{name} is no image of the plate: it is not named like r01c01f01p01-ch1sk1fk1fl1")
     if match["sk"] and (int(match["fk"]), int(match["fl"])) != (1, 1):
-        return PlateProblem(
-            ProblemKind.STRAY_FILE, f"{name} is left out: of fast kinetics and lifetimes only the first"
-        )
+        return stray(f"{name} is left out: of fast kinetics and lifetimes only the first")
     row, column, field, plane, channel = (int(match[group]) for group in range(1, 6))
     try:
         well = well_name(row - 1, column - 1)
     except ValueError as error:
-        return PlateProblem(ProblemKind.STRAY_FILE, f"{name} is no image of the plate: {error}")
+        return stray(f"{name} is no image of the plate: {error}")
     return ImageKey(well, field, channel, plane, int(match["sk"] or match["t"]))
 
 
@@ -79,14 +89,16 @@ def _metadata(folder: Path, found: Mapping[str, ImageRef]) -> tuple[Metadata, li
     if path is None:
         return Metadata(), []
     try:
-        return read_index(path, lambda url: found[url].key if url in found else _key_of_url(url)), []
+        return read_index(path, lambda url: _key_of_url(url, found)), []
     except (ParseError, ValueError, OSError) as error:
         message = f"{path.name} can't be understood: {error}; only the file names are used"
         return Metadata(), [PlateProblem(ProblemKind.METADATA, message)]
 
 
-def _key_of_url(url: str) -> ImageKey | None:
-    key = _key(os.path.basename(url.replace("\\", "/")))
+def _key_of_url(url: str, found: Mapping[str, ImageRef]) -> ImageKey | None:
+    """The image that an index names by a path below its folder, with either slash."""
+    name = url.replace("\\", "/").rpartition("/")[2]
+    key = found[name].key if name in found else _key(name)
     return key if isinstance(key, ImageKey) else None
 
 

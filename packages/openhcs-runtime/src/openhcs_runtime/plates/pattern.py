@@ -11,9 +11,9 @@ from pathlib import Path
 
 from openhcs_runtime.components import Component, ImageKey, well_name, well_position
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.plates.base import ImageRef, PlateFormat, PlateProblem, ProblemKind
+from openhcs_runtime.plates.base import ImageRef, PlateFormat, stray
 from openhcs_runtime.plates.listing import FolderPlate, Metadata, list_plate
-from openhcs_runtime.plates.tiff_files import image_of, tiff_files
+from openhcs_runtime.plates.tiff_files import image_of, stem_of, tiff_files
 
 _NUMBERED = (Component.SITE, Component.CHANNEL, Component.Z_INDEX, Component.TIMEPOINT)
 _GROUPS = frozenset({"well", "row", "col", *map(str, _NUMBERED)})
@@ -55,7 +55,8 @@ class NamePattern:
     def values(self, path: str) -> dict[str, str] | None:
         """What the path of a file, below the plate's folder and with slashes, says; None when it does not match."""
         name = path if "/" in self.text else path.rpartition("/")[2]
-        match = self._compiled.fullmatch(name) or self._compiled.fullmatch(os.path.splitext(name)[0])
+        stems = dict.fromkeys([name, os.path.splitext(name)[0], stem_of(name)])
+        match = next(filter(None, map(self._compiled.fullmatch, stems)), None)
         return {group: value for group, value in match.groupdict().items() if value is not None} if match else None
 
 
@@ -74,16 +75,14 @@ def open_pattern(folder: Path, pattern: NamePattern) -> FolderPlate:
             named.append((entry, well, values))
         else:
             reason = "it does not match the pattern" if values is None else "what the pattern finds is no well"
-            problems.append(PlateProblem(ProblemKind.STRAY_FILE, f"{path} is no image of the plate: {reason}"))
+            problems.append(stray(f"{path} is no image of the plate: {reason}"))
     channels = {values["channel"] for _, _, values in named if "channel" in values}
     number_of = _channel_numbers(channels)
     images: list[ImageRef] = []
     for entry, well, values in named:
         key = _key(well, values, number_of)
         if key is None:
-            problems.append(
-                PlateProblem(ProblemKind.STRAY_FILE, f"{entry.name} is no image of the plate: not a number")
-            )
+            problems.append(stray(f"{entry.name} is no image of the plate: not a number"))
         else:
             images.append(image_of(entry, key))
     if not images:

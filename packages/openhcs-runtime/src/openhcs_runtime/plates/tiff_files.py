@@ -1,34 +1,65 @@
 """Finds the TIFF files of a plate folder."""
 
 import os
+import re
 from collections.abc import Iterator
 
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.plates.base import ImageRef
 
-_SUFFIXES = (".tif", ".tiff")
+_NAME = re.compile(r"(?P<stem>.*?)(?:\.ome)?\.tiff?", re.IGNORECASE | re.DOTALL)
+_THUMBNAIL = re.compile(r".*_thumb[^_]*", re.IGNORECASE | re.DOTALL)
+"""`_thumb` ends the name, but for an identifier; elsewhere it is part of the name of a plate."""
+
+
+def stem_of(name: str) -> str:
+    """The name of a TIFF file without `.tif`, `.tiff`, `.ome.tif` or `.ome.tiff`; empty for another file."""
+    match = _NAME.fullmatch(name)
+    return match["stem"] if match else ""
 
 
 def is_tiff(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a TIFF file by its name: no hidden one, no thumbnail."""
-    name = entry.name.lower()
-    return name.endswith(_SUFFIXES) and "_thumb" not in name and not name.startswith(".") and entry.is_file()
+    """Whether it is a TIFF file by its name: neither hidden nor a thumbnail. A link counts also when it leads nowhere:
+    reading it will say so."""
+    if entry.name.startswith("."):
+        return False
+    stem = stem_of(entry.name)
+    return bool(stem) and _THUMBNAIL.fullmatch(stem) is None and (entry.is_file() or _leads_nowhere(entry))
 
 
 def tiff_files(folder: str | os.PathLike[str], *, deep: bool = False) -> Iterator[os.DirEntry[str]]:
-    """The TIFF files of a folder, with `deep` also those of all folders below; links to folders are not followed."""
+    """The TIFF files of a folder, with `deep` also those of all folders below, each folder once however often links
+    lead to it."""
+    return _files(folder, {_identity(os.stat(folder))}, deep=deep)
+
+
+def image_of(entry: os.DirEntry[str], key: ImageKey) -> ImageRef:
+    """The image in a file."""
+    try:
+        stat = entry.stat()
+    except OSError:
+        return ImageRef(key, entry.path, 0, 0)
+    return ImageRef(key, entry.path, stat.st_size, stat.st_mtime_ns)
+
+
+def _files(folder: str | os.PathLike[str], seen: set[tuple[int, int]], *, deep: bool) -> Iterator[os.DirEntry[str]]:
     below = []
     with os.scandir(folder) as entries:
         for entry in entries:
             if is_tiff(entry):
                 yield entry
-            elif deep and not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False):
-                below.append(entry.path)
-    for path in below:
-        yield from tiff_files(path, deep=True)
+            elif deep and not entry.name.startswith(".") and entry.is_dir():
+                below.append(entry)
+    for entry in sorted(below, key=lambda entry: (entry.is_symlink(), entry.name)):
+        place = _identity(os.stat(entry.path))
+        if place not in seen:
+            seen.add(place)
+            yield from _files(entry.path, seen, deep=True)
 
 
-def image_of(entry: os.DirEntry[str], key: ImageKey) -> ImageRef:
-    """The image in a file."""
-    stat = entry.stat()
-    return ImageRef(key, entry.path, stat.st_size, stat.st_mtime_ns)
+def _identity(stat: os.stat_result) -> tuple[int, int]:
+    return stat.st_dev, stat.st_ino
+
+
+def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
+    return entry.is_symlink() and not os.path.exists(entry.path)

@@ -28,6 +28,9 @@ _TITLES = {
     ProblemKind.STRAY_FILE: "Not of the plate",
     ProblemKind.DUPLICATE: "Doubles",
     ProblemKind.METADATA: "Not understood",
+    ProblemKind.UNREADABLE: "Can't be read",
+    ProblemKind.MIXED: "Differs",
+    ProblemKind.NOTE: "Note",
 }
 
 
@@ -58,8 +61,11 @@ def plate_map(plate: Plate) -> list[str]:
 
 def _first_image(plate: Plate) -> dict[str, Any]:
     """Shape and type of the first image, or why it can't be read."""
+    first = next((image for images in plate.images.values() for image in images), None)
+    if first is None:
+        return {"image_shape": None, "dtype": None, "image_error": "no image can be opened"}
     try:
-        pixels = plate.read(plate.images[plate.wells[0]][0])
+        pixels = plate.read(first)
     except ImageError as error:
         return {"image_shape": None, "dtype": None, "image_error": str(error)}
     return {"image_shape": list(pixels.shape), "dtype": str(pixels.dtype), "image_error": None}
@@ -80,6 +86,8 @@ def _document(plate: Plate, image: Mapping[str, Any]) -> dict[str, Any]:
         "z": list(plate.components[Component.Z_INDEX]),
         "timepoints": list(plate.components[Component.TIMEPOINT]),
         "pixel_size_um": plate.pixel_size_um,
+        "z_step_um": plate.z_step_um,
+        "left_out": plate.left_out,
         **image,
         "missing": {well: len(keys) for well, keys in plate.missing.items()},
         "problems": [
@@ -92,6 +100,9 @@ def _document(plate: Plate, image: Mapping[str, Any]) -> dict[str, Any]:
 def _lines(plate: Plate, image: Mapping[str, Any]) -> list[str]:
     number = sum(map(len, plate.images.values()))
     size = f"{plate.pixel_size_um:g} um" if plate.pixel_size_um else "not known"
+    stacks = len(plate.components[Component.Z_INDEX]) > 1
+    step = {"Z step": f"{plate.z_step_um:g} um" if plate.z_step_um else "not known"} if stacks else {}
+    left_out = {"Left out": plural(plate.left_out, "file")} if plate.left_out else {}
     shape = image["image_shape"]
     pixels = f" of {shape[0]} x {shape[1]} pixels (Y x X), {image['dtype']}" if shape else f"; {image['image_error']}"
     facts = {
@@ -104,6 +115,8 @@ def _lines(plate: Plate, image: Mapping[str, Any]) -> list[str]:
         "Time points": _numbers(plate, Component.TIMEPOINT),
         "Images": f"{number:,}{pixels}",
         "Pixel size": size,
+        **step,
+        **left_out,
         "Gaps": f"{plural(len(plate.missing), 'well')} with images missing" if plate.missing else "none",
     }
     lines = [f"{name:<12} {text}" for name, text in facts.items()] + ["", *plate_map(plate)]

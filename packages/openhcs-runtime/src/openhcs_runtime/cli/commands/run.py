@@ -22,7 +22,7 @@ from openhcs_runtime.cli.viewer import show_viewer
 from openhcs_runtime.cli.watching import shown, watching
 from openhcs_runtime.client import PlateExecution, ZMQExecutionClient, folder_of, read_pipeline_file, rerun_task
 from openhcs_runtime.config import AUTO
-from openhcs_runtime.exceptions import CompileError, OutputError, PipelineError
+from openhcs_runtime.exceptions import CompileError, OutputError, PipelineError, PlateError
 from openhcs_runtime.plate_tasks import PlateTask, TaskAction, wants_server
 from zmqruntime.config import TransportMode
 from zmqruntime.exceptions import ServerLostError
@@ -259,6 +259,13 @@ def _task(options: RunOptions) -> PlateTask:
             raise CommandError(ErrorKind.PLATE, f"no such plate: {plate} (name the folder that holds the images)")
         plate = plate.resolve()
     source, name = _source(options.pipeline)
+    try:
+        return _plate_task(options, plate, source, name)
+    except PlateError as error:
+        raise CommandError(ErrorKind.PLATE, str(error)) from error
+
+
+def _plate_task(options: RunOptions, plate: Path, source: str, name: str) -> PlateTask:
     return PlateTask(
         plate_path=str(plate),
         source=source,

@@ -1,0 +1,86 @@
+"""A quick look at what decides how a TIFF file is read, to see which files of a plate are alike.
+
+Only the tags of the first page are looked at, and only as bytes (TIFF 6.0, section 2; BigTIFF has wider fields): a
+plate has tens of thousands of files, of which one of each kind is then looked at properly.
+"""
+
+import struct
+from dataclasses import dataclass
+
+_TAGS = frozenset({254, 256, 257, 258, 259, 262, 266, 277, 284, 317, 322, 323, 338, 339})
+"""Kind of page, size, bits, compression, photometric, fill order, samples, planes, predictor, tiles, extra samples,
+format."""
+_COMPRESSION = 259
+_BEGIN = 1024
+_MOST_ENTRIES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class TiffHead:
+    """What must be equal for two files to be read in the same way; has_more: whether other pages follow the first."""
+
+    entries: tuple[bytes, ...]
+    has_more: bool
+    stored_size: int
+    """Size of the file where that tells how many planes are in it: pixels that are not compressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Of TIFF and BigTIFF: where the first directory is said, its number of entries, an entry, an offset."""
+
+    first: int
+    count: str
+    entry: int
+    offset: str
+
+
+_CLASSIC, _BIG = _Layout(4, "H", 12, "I"), _Layout(8, "Q", 20, "Q")
+
+
+def tiff_head(path: str, size: int) -> TiffHead | None:
+    """The head of a file of this size (bytes); None when it does not look like a TIFF. Raises OSError."""
+    with open(path, "rb", buffering=0) as file:
+        begin = file.read(_BEGIN)
+        order = {b"II": "<", b"MM": ">"}.get(begin[:2])
+        if order is None or len(begin) < 16:
+            return None
+        layout = {42: _CLASSIC, 43: _BIG}.get(struct.unpack_from(f"{order}H", begin, 2)[0])
+        if layout is None:
+            return None
+        (place,) = struct.unpack_from(order + layout.offset, begin, layout.first)
+        directory = begin[place:]
+        wanted = _length(directory, order, layout)
+        if wanted is None or len(directory) < wanted:
+            file.seek(place)
+            directory = file.read(_BEGIN)
+            wanted = _length(directory, order, layout)
+            if wanted is not None and len(directory) < wanted:
+                directory += file.read(wanted - len(directory))
+    if wanted is None or len(directory) < wanted:
+        return None
+    return _head(directory, wanted, order, layout, size)
+
+
+def _length(directory: bytes, order: str, layout: _Layout) -> int | None:
+    """How many bytes a directory has; None where it does not begin as one."""
+    counted = struct.calcsize(order + layout.count)
+    if len(directory) < counted:
+        return None
+    (count,) = struct.unpack_from(order + layout.count, directory)
+    if not 0 < count <= _MOST_ENTRIES:
+        return None
+    return counted + int(count) * layout.entry + struct.calcsize(order + layout.offset)
+
+
+def _head(directory: bytes, length: int, order: str, layout: _Layout, size: int) -> TiffHead:
+    counted, end = struct.calcsize(order + layout.count), length - struct.calcsize(order + layout.offset)
+    entries, plain = [], True
+    for begin in range(counted, end, layout.entry):
+        (tag,) = struct.unpack_from(f"{order}H", directory, begin)
+        if tag in _TAGS:
+            entries.append(directory[begin : begin + layout.entry])
+            if tag == _COMPRESSION:
+                plain = struct.unpack_from(f"{order}H", directory, begin + (8 if layout is _CLASSIC else 12))[0] == 1
+    (following,) = struct.unpack_from(order + layout.offset, directory, end)
+    return TiffHead((order.encode(), *entries), bool(following), size if plain else 0)

@@ -1,0 +1,110 @@
+"""What a TIFF file says of its image besides the pixels: size of a pixel, distance of planes, place of the stage.
+
+Read are OME-XML (https://www.openmicroscopy.org/Schemas/OME/2016-06/), what ImageJ writes into the description, and the
+MetaSeries XML of MetaXpress and MetaMorph. The resolution tags of TIFF alone are not: they are for printers, and where
+instruments fill them they do so with a constant (Harmony gives the size of the camera's pixels).
+"""
+
+import os
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import tifffile
+
+from openhcs_runtime.plates.base import StagePosition
+from openhcs_runtime.plates.units import micrometre_value
+
+_PRINT_UNITS = {"inch", "inches", "in", "cm"}
+"""ImageJ takes these over from the resolution tags of a file that knows no other unit."""
+_SAME = 0.01
+"""Lengths that differ by less than this part are one and the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class TiffNotes:
+    """What is known of an image, lengths in micrometres; None where the file says nothing.
+
+    z_um: where its plane lies. z_step_um: distance of the planes of the stack that it belongs to.
+    """
+
+    pixel_size_um: float | None = None
+    position: StagePosition | None = None
+    z_um: float | None = None
+    z_step_um: float | None = None
+
+
+def tiff_notes(path: str | os.PathLike[str]) -> TiffNotes:
+    """What a file says; of a damaged file nothing."""
+    try:
+        with tifffile.TiffFile(path) as file:
+            if file.is_ome and file.ome_metadata:
+                return _of_ome(file.ome_metadata)
+            if file.is_imagej:
+                return _of_imagej(file.imagej_metadata or {}, file.pages.first.tags)
+            series = file.metaseries_metadata
+    except Exception:  # noqa: BLE001  notes are a nicety: reading the image will tell what is wrong with the file
+        return TiffNotes()
+    plane = series.get("PlaneInfo") if series else None
+    return _of_metaseries(plane) if isinstance(plane, Mapping) else TiffNotes()
+
+
+def one_length(first: float | None, other: float | None) -> float | None:
+    """A length that is said twice (along x and y, by two images): None when these differ."""
+    if first is None or other is None:
+        return first if other is None else other
+    return first if abs(first - other) <= _SAME * first else None
+
+
+def _of_ome(text: str) -> TiffNotes:
+    sizes: set[float | None] = set()
+    steps: set[float | None] = set()
+    for element in ET.fromstring(text).iter():
+        if element.tag.rpartition("}")[2] == "Pixels":
+            x, y, z = (_ome_length(element, axis) for axis in "XYZ")
+            sizes.add(one_length(x, y))
+            steps.add(z)
+    return TiffNotes(
+        pixel_size_um=sizes.pop() if len(sizes) == 1 else None, z_step_um=steps.pop() if len(steps) == 1 else None
+    )
+
+
+def _ome_length(pixels: ET.Element, axis: str) -> float | None:
+    """The default of a unit that is left out is the micrometre."""
+    unit = pixels.get(f"PhysicalSize{axis}Unit", "\u00b5m")
+    return micrometre_value(pixels.get(f"PhysicalSize{axis}"), unit)
+
+
+def _of_imagej(said: Mapping[str, object], tags: tifffile.TiffTags) -> TiffNotes:
+    """Resolutions are pixels per unit, the spacing of planes is in units."""
+    unit = said.get("unit")
+    if not isinstance(unit, str) or unit.strip().lower() in _PRINT_UNITS:
+        return TiffNotes()
+    x, y = (_inverse(tags, name, unit) for name in ("XResolution", "YResolution"))
+    return TiffNotes(pixel_size_um=one_length(x, y), z_step_um=micrometre_value(said.get("spacing"), unit))
+
+
+def _inverse(tags: tifffile.TiffTags, name: str, unit: str) -> float | None:
+    if name not in tags:
+        return None
+    numerator, denominator = tags[name].value
+    return micrometre_value(denominator / numerator, unit) if numerator and denominator else None
+
+
+def _of_metaseries(plane: Mapping[str, object]) -> TiffNotes:
+    y, x, z = (_number(plane.get(name)) for name in ("stage-position-y", "stage-position-x", "z-position"))
+    size = None
+    if plane.get("spatial-calibration-state"):
+        unit = plane.get("spatial-calibration-units")
+        edges = (micrometre_value(plane.get(f"spatial-calibration-{axis}"), unit) for axis in "xy")
+        size = one_length(*edges)
+    return TiffNotes(
+        pixel_size_um=size,
+        position=StagePosition(y, x) if y is not None and x is not None else None,
+        z_um=z,
+        z_step_um=micrometre_value(plane.get("Z Projection Step Size"), "um"),
+    )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, float | int) and not isinstance(value, bool) else None
