@@ -17,10 +17,12 @@ from openhcs_runtime.outputs.images import image_name, write_labels, write_plane
 from openhcs_runtime.outputs.rois import write_rois
 from openhcs_runtime.outputs.tables import ImageObjects, write_objects
 from openhcs_runtime.outputs.wells import (
+    ReadImage,
     WellPart,
     describe_files,
     discard_part,
     measured_image,
+    new_digest,
     objects_path,
     write_part,
 )
@@ -121,6 +123,7 @@ class _WellRun:
         self._kinds: dict[tuple[str, str], ColumnKind] = {}
         self._objects: dict[ImageKey, ImageObjects] = {}
         self._files: dict[str, None] = {}
+        self._read: dict[tuple[str, tuple[int, ...]], ReadImage] = {}
 
     def run(self, started: float) -> WellPart:
         """Do all steps and leave the well's part of the results."""
@@ -214,7 +217,17 @@ class _WellRun:
 
     def _plane(self, key: ImageKey) -> NDArray[Any]:
         image = self._images[key]
-        return read_image(self._job.plate_format, image) if isinstance(image, ImageRef) else image
+        return self._read_plane(image) if isinstance(image, ImageRef) else image
+
+    def _read_plane(self, image: ImageRef) -> NDArray[Any]:
+        """Read an image and note the digest of its bytes; one that was read before must still be the same."""
+        digest = new_digest()
+        plane = read_image(self._job.plate_format, image, digest.update)
+        read = ReadImage(image.path, digest.hexdigest(), image.index)
+        known = self._read.setdefault((image.path, image.index), read)
+        if known != read:
+            raise ImageError(f"image {image.path} changed while the well was worked on: resume the run", image.path)
+        return plane
 
     def _take_over(self, group: PatternGroup, result: GroupResult, *, keep_images: bool, keep_labels: bool) -> None:
         for key in group.keys:
@@ -300,6 +313,7 @@ class _WellRun:
             peak_memory_bytes=self._meter.end().peak_memory_bytes if self._meter else None,
             object_kinds=kinds,
             seed=self._job.seed,
+            read=list(self._read.values()),
         )
         write_part(self._output, part)
         return part
