@@ -23,7 +23,7 @@ def main() -> None:
         command("make-plate", "demo", folder=home)
         command("run", "demo", folder=home)
         try:
-            command("view", "demo_results", "--view", f"napari:{PORT}", folder=home)
+            command("view", "demo", "--view", f"napari:{PORT}", folder=home)
             with ImageStream(PORT, config=OPENHCS_CONFIG) as stream:
                 stream.wait_connected()
                 stream.navigate({"well": "A02", "site": 1})

@@ -62,7 +62,7 @@ command = [sys.executable, "-m", "openhcs_runtime.cli"]
 subprocess.run([*command, "make-plate", "demo", "--wells", "2", "--sites", "1"], check=True, stdout=subprocess.DEVNULL)
 subprocess.run([*command, "run", "demo", "--port", "7984"], check=True, stdout=subprocess.DEVNULL)
 subprocess.run([*command, "stop", "--port", "7984"], check=True, stdout=subprocess.DEVNULL)
-print("a plate was run:", len(open("demo_results/measurements.csv").readlines()) - 1, "rows")
+print("a plate was run:", len(open("demo_results/latest/measurements.csv").readlines()) - 1, "rows")
 """,
     "openhcs-gui-services": """
 import subprocess, sys

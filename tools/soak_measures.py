@@ -161,6 +161,6 @@ def socket_files(folder: Path) -> list[Path]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Of every file of a run but the JSON documents, which tell times."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".json"]
+    """Of every file of a run but the JSON documents and the log, which tell times."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".json", ".log")]
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

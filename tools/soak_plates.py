@@ -105,7 +105,7 @@ class Soak:
             self.window = SoakWindow(self.home, self.options.port, self.plate, self.view, WORKERS)
         self._run_plate(Deed.NOTHING)  # loads what workers need, so that the next one tells how long a plate takes
         self.whole = self._run_plate(Deed.NOTHING)
-        self.wanted = digests(self.output)
+        self.wanted = digests(self._results)
         print(f"undisturbed: {len(self.wanted)} files in {self.whole:.1f} s\n\n{soak_processes.HEADER}", flush=True)
         begin = time.monotonic()
         while time.monotonic() - begin < self.options.seconds:
@@ -232,8 +232,13 @@ class Soak:
     def _count(self, update: ProgressUpdate) -> None:
         self.updates += 1
 
+    @property
+    def _results(self) -> Path:
+        """The folder of the newest complete run."""
+        return (self.output / "latest").resolve()
+
     def _compare(self) -> None:
-        found = digests(self.output)
+        found = digests(self._results)
         differing = [name for name in self.wanted.keys() | found.keys() if self.wanted.get(name) != found.get(name)]
         if differing:
             self.record.complain(f"{len(differing)} files differ: {sorted(differing)[:5]}")
