@@ -55,9 +55,9 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The payload of a submission: run this pipeline over that plate.
 
     ``source`` is the text of a pipeline file and ``source_name`` what error messages call it. A whole configuration
-    given here takes the place of the pipeline's own; ``num_workers``, ``dask``, ``view``, ``output_dir`` and
-    ``pattern`` override one setting of whichever holds. Relative paths are relative to ``base_dir``. ``source_dir`` is
-    the folder of the pipeline file, from which it may import modules; empty when there is no file.
+    given here takes the place of the pipeline's own; ``num_workers``, ``dask``, ``view``, ``seed``, ``output_dir``
+    and ``pattern`` override one setting of whichever holds. Relative paths are relative to ``base_dir``.
+    ``source_dir`` is the folder of the pipeline file, from which it may import modules; empty when there is no file.
 
     ``action``: run it, or only see whether it could be run. ``resume``: keep the wells that an earlier run into the
     same folder has finished. ``expected_signature``: refuse to run when images, pipeline or settings are no longer
@@ -76,6 +76,7 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     base_dir: str = ""
     pattern: str | None = None
     view: str | None = None
+    seed: int | None = None
     action: TaskAction = TaskAction.RUN
     resume: bool = False
     compile_artifact_id: str = ""

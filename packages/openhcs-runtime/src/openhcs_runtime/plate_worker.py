@@ -95,6 +95,8 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
         global_config = dataclasses.replace(global_config, dask=task.dask)
     if task.view is not None:
         global_config = dataclasses.replace(global_config, view=task.view)
+    if task.seed is not None:
+        global_config = dataclasses.replace(global_config, seed=task.seed)
     pipeline_config = task.pipeline_config or pipeline.pipeline_config or PipelineConfig()
     output_dir = task.output_dir or pipeline_config.output_dir
     if output_dir is not None:

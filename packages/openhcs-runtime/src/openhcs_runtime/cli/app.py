@@ -19,6 +19,7 @@ from openhcs_runtime.cli.options import (
     OutputFolder,
     PipelineFile,
     Port,
+    Seed,
     View,
     ViewComponents,
     Workers,
@@ -192,6 +193,7 @@ def run(
     pattern: ImagePattern = None,
     view: View = None,
     view_components: ViewComponents = None,
+    seed: Seed = None,
     compiled: Annotated[
         str | None, typer.Option(metavar="ID", help="Run what was compiled before, instead of a plate that is named.")
     ] = None,
@@ -227,7 +229,7 @@ def run(
     """
     place = commands.Place(port, host)
     if compiled is not None:
-        if plate or pipeline or output or workers or dask or pattern or view:
+        if plate or pipeline or output or workers or dask or pattern or view or seed is not None:
             raise typer.BadParameter("--compiled names all there is to run: leave out PLATE and the other options")
         return commands.run_compiled(place, compiled, as_json=as_json)
     if plate is None:
@@ -235,7 +237,7 @@ def run(
     if view_components and not view:
         raise typer.BadParameter("--view-components needs a viewer: add --view napari or --view fiji")
     components = read_components(view_components)
-    options = commands.RunOptions(plate, pipeline, output, workers, place, pattern, dask, view, components)
+    options = commands.RunOptions(plate, pipeline, output, workers, place, pattern, dask, view, components, seed)
     return commands.run_plate(options, as_json=as_json)
 
 
@@ -247,6 +249,7 @@ def compile_(
     workers: Workers = None,
     dask: DaskCluster = None,
     pattern: ImagePattern = None,
+    seed: Seed = None,
     port: Port = 7777,
     host: Host = None,
     as_json: Json = False,
@@ -259,7 +262,8 @@ def compile_(
       openhcs-runtime compile demo --pipeline segment.py
       openhcs-runtime run --compiled ID
     """
-    options = commands.RunOptions(plate, pipeline, output, workers, commands.Place(port, host), pattern, dask)
+    place = commands.Place(port, host)
+    options = commands.RunOptions(plate, pipeline, output, workers, place, pattern, dask, seed=seed)
     return commands.compile_run(options, as_json=as_json)
 
 

@@ -48,6 +48,7 @@ class RunOptions:
     dask: str | None = None
     view: str | None = None
     components: Mapping[str, str] = field(default_factory=dict)
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +259,7 @@ def _task(options: RunOptions) -> PlateTask:
         base_dir=os.getcwd(),
         pattern=options.pattern,
         view=options.view,
+        seed=options.seed,
     )
 
 
