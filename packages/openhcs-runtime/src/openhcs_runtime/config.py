@@ -9,7 +9,6 @@ from typing import Final, Literal
 from openhcs_runtime.choices import choose
 from openhcs_runtime.exceptions import PipelineError, ViewerError
 from openhcs_runtime.limits import available_cores
-from openhcs_runtime.randomness import LARGEST_SEED
 from openhcs_runtime.viewing.target import ViewTarget
 
 
@@ -28,6 +27,10 @@ LOCAL_CLUSTER: Final = "local"
 
 AUTO: Final = "auto"
 """In place of a number of workers: as many as cores and memory allow."""
+
+
+LARGEST_SEED: Final = 2**53 - 1
+"""So that a seed goes through JSON as it is, whatever reads it."""
 
 
 def is_dask_address(text: str) -> bool:

@@ -97,6 +97,8 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
         global_config = dataclasses.replace(global_config, dask=task.dask)
     if task.view is not None:
         global_config = dataclasses.replace(global_config, view=task.view)
+    if task.seed is not None:
+        global_config = dataclasses.replace(global_config, seed=task.seed)
     pipeline_config = task.pipeline_config or pipeline.pipeline_config or PipelineConfig()
     pipeline_config = _with_folders(pipeline_config, task)
     if task.pattern is not None:

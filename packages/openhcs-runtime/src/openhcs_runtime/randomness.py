@@ -10,10 +10,8 @@ import sys
 
 import numpy as np
 
-__all__ = ["LARGEST_SEED", "fresh_seed", "seed_process", "well_seeds"]
+__all__ = ["fresh_seed", "seed_process", "well_seeds"]
 
-LARGEST_SEED = 2**53 - 1
-"""So that a seed goes through JSON as it is, whatever reads it."""
 _FRESH_BITS = 48
 _WORDS = 8
 

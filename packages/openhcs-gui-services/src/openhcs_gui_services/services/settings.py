@@ -3,7 +3,7 @@
 import enum
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from openhcs_runtime.config import AUTO, GlobalConfig
@@ -55,7 +55,7 @@ class WindowSettings:
         """The machine's settings for a run: those of ``base``, but for what the window says."""
         known = base or GlobalConfig()
         workers = known.num_workers if self.workers is None else AUTO if self.workers == AUTO else int(self.workers)
-        return GlobalConfig(workers, known.mode, known.dask, self.viewer or known.view)
+        return replace(known, num_workers=workers, view=self.viewer or known.view)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from openhcs_runtime.cli.options import (
     Port,
     Replace,
     ResultsFolder,
+    Seed,
     View,
     ViewComponents,
     Workers,
@@ -199,6 +200,7 @@ def run(
     pattern: ImagePattern = None,
     view: View = None,
     view_components: ViewComponents = None,
+    seed: Seed = None,
     compiled: Annotated[
         str | None, typer.Option(metavar="ID", help="Run what was compiled before, instead of a plate that is named.")
     ] = None,
@@ -238,7 +240,8 @@ def run(
     """
     place = commands.Place(port, host)
     if compiled is not None:
-        if plate or pipeline or output or results_dir or replace or fresh or workers or dask or pattern or view:
+        named = plate, pipeline, output, results_dir, replace, fresh, workers, dask, pattern, view
+        if any(named) or seed is not None:
             raise typer.BadParameter("--compiled names all there is to run: leave out PLATE and the other options")
         return commands.run_compiled(place, compiled, as_json=as_json)
     if plate is None:
@@ -256,6 +259,7 @@ def run(
         view,
         read_components(view_components),
         fresh=fresh,
+        seed=seed,
     )
     return commands.run_plate(options, as_json=as_json)
 
@@ -278,6 +282,7 @@ def compile_(
     workers: Workers = None,
     dask: DaskCluster = None,
     pattern: ImagePattern = None,
+    seed: Seed = None,
     port: Port = 7777,
     host: Host = None,
     as_json: Json = False,
@@ -290,8 +295,8 @@ def compile_(
       openhcs-runtime compile demo --pipeline segment.py
       openhcs-runtime run --compiled ID
     """
-    folders = _folders(output, results_dir, replace=replace)
-    options = commands.RunOptions(plate, pipeline, folders, workers, commands.Place(port, host), pattern, dask)
+    folders, place = _folders(output, results_dir, replace=replace), commands.Place(port, host)
+    options = commands.RunOptions(plate, pipeline, folders, workers, place, pattern, dask, seed=seed)
     return commands.compile_run(options, as_json=as_json)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from openhcs_runtime.config import AUTO, is_dask_address
+from openhcs_runtime.config import AUTO, LARGEST_SEED, is_dask_address
 from openhcs_runtime.exceptions import ViewerError
 from openhcs_runtime.viewing.target import ViewTarget
 
@@ -140,6 +140,15 @@ DaskCluster = Annotated[
         metavar="ADDRESS|local",
         callback=_check_dask,
         help="Use the workers of a Dask scheduler, e.g. tcp://host:8786, or of a Dask cluster on this machine.",
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=0,
+        max=LARGEST_SEED,
+        help="What random numbers are made from: the same again for the same N. [default: a fresh one for each run]",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]

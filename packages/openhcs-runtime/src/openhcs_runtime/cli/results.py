@@ -132,6 +132,10 @@ def heatmap(
         int | None,
         typer.Option(parser=whole_number(0), metavar="N", help="Only what was measured in this channel."),
     ] = None,
+    objects: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Only these objects, as the column objects of objects.csv calls them."),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Draw the plate with its wells coloured by a measurement, as a PNG.
@@ -144,4 +148,4 @@ def heatmap(
 
     Columns of measurements.csv have one value for each image, those of objects.csv one for each object.
     """
-    return commands.draw_plate(results, measurement, output, stat.value, channel, as_json=as_json)
+    return commands.draw_plate(results, measurement, output, stat.value, channel, objects, as_json=as_json)

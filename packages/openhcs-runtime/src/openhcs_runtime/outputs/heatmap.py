@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from openhcs_runtime.cells import OBJECTS
 from openhcs_runtime.exceptions import OutputError
-from openhcs_runtime.outputs.tables import KEY_COLUMNS, columns_of
+from openhcs_runtime.outputs.tables import OBJECT_KEY, columns_of
 
+_FLAGS = {"true": 1.0, "false": 0.0}
 _TABLES = ("measurements.csv", "objects.csv")
 
 
@@ -46,13 +48,18 @@ class WellValues:
 
 
 def well_values(
-    results: Path, measurement: str, statistic: Statistic = Statistic.MEAN, channel: int | None = None
+    results: Path,
+    measurement: str,
+    statistic: Statistic = Statistic.MEAN,
+    channel: int | None = None,
+    objects: str | None = None,
 ) -> WellValues:
     """The values of a column of `measurements.csv`, or else of `objects.csv`, of a run's output folder.
 
-    channel: only what was measured in it; may be left out where the column has values of one channel only.
+    channel, objects: only what was measured in this channel, or of this set of objects; may be left out where the
+    column has values of one only. True counts as 1 and False as 0.
     Raises OutputError when there is no such column (and says which there are), it has no values or text, or several
-    channels have it.
+    channels or sets of objects have it.
     """
     columns = {name: _columns(results / name) for name in _TABLES if (results / name).is_file()}
     if not columns:
@@ -63,7 +70,7 @@ def well_values(
     if table is None:
         known = "; ".join(f"{name} has {', '.join(there)}" for name, there in columns.items() if there)
         raise OutputError(f"no measurement {measurement!r} in {results}: {known}")
-    by_channel = _read(results / table, measurement)
+    by_channel = _read(results / table, measurement, objects)
     if channel is None and len(by_channel) > 1:
         raise OutputError(f"{measurement} was measured in channels {_listed(by_channel)}: name one (--channel)")
     chosen = by_channel.get(channel, {}) if channel is not None else next(iter(by_channel.values()), {})
@@ -79,21 +86,26 @@ def _listed(channels: Iterable[int]) -> str:
 
 
 def _columns(path: Path) -> tuple[str, ...]:
-    return tuple(name for name in columns_of(path) if name not in (*KEY_COLUMNS, "label"))
+    return tuple(name for name in columns_of(path) if name not in OBJECT_KEY)
 
 
-def _read(path: Path, column: str) -> dict[int, dict[str, "array[float]"]]:
-    """By channel and well the values that are there."""
+def _read(path: Path, column: str, objects: str | None) -> dict[int, dict[str, "array[float]"]]:
+    """By channel and well the values that are there, all of one set of objects."""
+    sets: set[str] = set()
     values: defaultdict[int, defaultdict[str, array[float]]] = defaultdict(lambda: defaultdict(lambda: array("d")))
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
         places = {name: place for place, name in enumerate(next(rows))}
         well, channel, wanted = places["well"], places["channel"], places[column]
         for row in rows:
-            if row[wanted]:
+            of_set = row[places[OBJECTS]] if OBJECTS in places else ""
+            if row[wanted] and objects in (None, of_set):
+                sets.add(of_set)
                 try:
-                    number = float(row[wanted])
+                    number = _FLAGS[row[wanted]] if row[wanted] in _FLAGS else float(row[wanted])
                 except ValueError:
                     raise OutputError(f"{column} in {path} is no number: {row[wanted]!r}") from None
                 values[int(row[channel])][row[well]].append(number)
+    if len(sets) > 1:
+        raise OutputError(f"{column} was measured of the objects {', '.join(sorted(sets))}: name one set (--objects)")
     return {number: dict(of_channel) for number, of_channel in values.items()}

@@ -14,17 +14,25 @@ __all__ = ["draw_plate"]
 
 
 def draw_plate(
-    results: Path, measurement: str, out: Path | None, statistic: str, channel: int | None, *, as_json: bool
+    results: Path,
+    measurement: str,
+    out: Path | None,
+    statistic: str,
+    channel: int | None,
+    objects: str | None = None,
+    *,
+    as_json: bool,
 ) -> int:
     """Draw a measurement over the plate and say where the picture is."""
     output = Output(as_json)
     run = find_results(results, output).folder
     try:
-        found = well_values(run, measurement, Statistic(statistic), channel)
+        found = well_values(run, measurement, Statistic(statistic), channel, objects)
     except OutputError as error:
         raise CommandError(ErrorKind.NOT_FOUND, str(error)) from error
     in_channel = "" if channel is None else f"_w{channel}"
-    name = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in measurement)
+    of_objects = "" if objects is None else f"_{objects}"
+    name = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in measurement + of_objects)
     path = out or Path(f"{run.name}_{name}{in_channel}_{statistic}.png")
     title = f"{measurement}, {statistic} by well" + ("" if channel is None else f", channel {channel}")
     try:
@@ -39,6 +47,7 @@ def draw_plate(
             "measurement": measurement,
             "statistic": statistic,
             "channel": channel,
+            "objects": objects,
             "table": found.table,
             "wells": dict(found.values),
         }

@@ -59,6 +59,7 @@ class RunOptions:
     view: str | None = None
     components: Mapping[str, str] = field(default_factory=dict)
     fresh: bool = False
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +281,7 @@ def _plate_task(options: RunOptions, plate: Path, source: str, name: str) -> Pla
         base_dir=os.getcwd(),
         pattern=options.pattern,
         view=options.view,
+        seed=options.seed,
     )
 
 
