@@ -42,7 +42,7 @@ _ZSTEP = re.compile(r"ZStep_(\d+)", re.IGNORECASE)
 
 def looks_like_imagexpress(folder: Path) -> bool:
     """Whether images with the name of a well lie in a folder, or in those of time points and planes in it."""
-    return any(not isinstance(_parse(file), PlateProblem) for file in _files(folder))
+    return any(_well_of(name) for name in _names(folder))
 
 
 def open_imagexpress(folder: Path) -> FolderPlate:
@@ -99,6 +99,28 @@ def _metadata(folder: Path) -> tuple[Metadata, list[PlateProblem]]:
         return Metadata(), [PlateProblem(ProblemKind.METADATA, message)]
 
 
+def _names(folder: str | os.PathLike[str]) -> Iterator[str]:
+    """The names of the TIFF files, without listing more than is asked for."""
+    yield from (entry.name for entry in tiff_files(folder))
+    with os.scandir(folder) as entries:
+        below = [entry.path for entry in entries if _is_part(entry)]
+    for path in below:
+        yield from _names(path)
+
+
+def _is_part(entry: os.DirEntry[str]) -> bool:
+    return bool(_TIMEPOINT.fullmatch(entry.name) or _ZSTEP.fullmatch(entry.name)) and entry.is_dir()
+
+
+def _well_of(name: str) -> tuple[str, re.Match[str]] | None:
+    """The well that a file name says, with the rest of what it says."""
+    match = _NAME.fullmatch(stem_of(name))
+    try:
+        return (well_name(*well_position(match["well"])), match) if match else None
+    except ValueError:
+        return None
+
+
 def _files(folder: Path) -> Iterator[_File]:
     own = _TIMEPOINT.fullmatch(folder.name)
     timepoint_folders = False
@@ -128,18 +150,15 @@ def _files_of_timepoint(folder: str, timepoint: int | None) -> Iterator[_File]:
 
 def _parse(file: _File) -> _Parsed | PlateProblem:
     name = file.entry.name
-    match = _NAME.fullmatch(stem_of(name))
-    try:
-        row, column = well_position(match["well"]) if match else (-1, -1)
-    except ValueError:
-        match = None
-    if match is None:
+    said = _well_of(name)
+    if said is None:
         return stray(f"{name} is no image of the plate: its name has no well")
+    well, match = said
     if file.is_loose:
         return stray(f"{name} lies beside the folders of time points, so it is none of their images")
     z = int(match["z"]) if match["z"] else file.z_step or 1
     key = ImageKey(
-        well=well_name(row, column),
+        well=well,
         site=int(match["site"] or 1),
         channel=int(match["channel"] or 1),
         z_index=z,

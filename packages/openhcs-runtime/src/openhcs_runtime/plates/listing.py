@@ -162,8 +162,9 @@ def list_plate(
     """
     by_key, doubles = _without_doubles(found)
     if plate_format is not PlateFormat.OME_ZARR:
-        expanded, seen = with_pages(list(by_key.values()))
-        by_key = {image.key: image for image in expanded}
+        files = list(by_key.values())
+        expanded, seen = with_pages(files)
+        by_key = by_key if expanded is files else {image.key: image for image in expanded}
         doubles += seen
     wells: defaultdict[str, list[ImageRef]] = defaultdict(list)
     for image in by_key.values():

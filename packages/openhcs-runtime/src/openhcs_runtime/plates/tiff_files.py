@@ -7,24 +7,28 @@ from collections.abc import Iterator
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.plates.base import ImageRef
 
-_NAME = re.compile(r"(?P<stem>.*?)(?:\.ome)?\.tiff?", re.IGNORECASE | re.DOTALL)
-_THUMBNAIL = re.compile(r".*_thumb[^_]*", re.IGNORECASE | re.DOTALL)
+_SUFFIXES = (".tif", ".tiff")
+_THUMBNAIL = re.compile(r".*_thumb[^_]*", re.DOTALL)
 """`_thumb` ends the name, but for an identifier; elsewhere it is part of the name of a plate."""
 
 
 def stem_of(name: str) -> str:
     """The name of a TIFF file without `.tif`, `.tiff`, `.ome.tif` or `.ome.tiff`; empty for another file."""
-    match = _NAME.fullmatch(name)
-    return match["stem"] if match else ""
+    stem, suffix = os.path.splitext(name)
+    if suffix.lower() not in _SUFFIXES:
+        return ""
+    return stem[:-4] if stem[-4:].lower() == ".ome" else stem
 
 
 def is_tiff(entry: os.DirEntry[str]) -> bool:
     """Whether it is a TIFF file by its name: neither hidden nor a thumbnail. A link counts also when it leads nowhere:
     reading it will say so."""
-    if entry.name.startswith("."):
+    name = entry.name.lower()
+    if not name.endswith(_SUFFIXES) or name.startswith("."):
         return False
-    stem = stem_of(entry.name)
-    return bool(stem) and _THUMBNAIL.fullmatch(stem) is None and (entry.is_file() or _leads_nowhere(entry))
+    if "_thumb" in name and _THUMBNAIL.fullmatch(stem_of(name)):
+        return False
+    return entry.is_file() or _leads_nowhere(entry)
 
 
 def tiff_files(folder: str | os.PathLike[str], *, deep: bool = False) -> Iterator[os.DirEntry[str]]:

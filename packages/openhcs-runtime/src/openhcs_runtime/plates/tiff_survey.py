@@ -84,8 +84,8 @@ def survey(images: Iterable[ImageRef], most: int | None = None) -> Survey:
     return found
 
 
-def with_pages(images: Sequence[ImageRef], most: int | None = SURVEYED) -> tuple[list[ImageRef], list[PlateProblem]]:
-    """The images with one for each plane of the files that have several, and what is to be said about them.
+def with_pages(images: list[ImageRef], most: int | None = SURVEYED) -> tuple[list[ImageRef], list[PlateProblem]]:
+    """The images, or a new list with one for each plane of the files that have several, and what is to be said about them.
 
     Such a file must say what its planes are (OME-XML, ImageJ, or the axes that tifffile writes), and the names of the
     plate's files must not say it again.
@@ -94,7 +94,7 @@ def with_pages(images: Sequence[ImageRef], most: int | None = SURVEYED) -> tuple
     if found.looks and most is not None and len(images) > most:
         found = survey(images)
     if not found.looks:
-        return list(images), found.problems()
+        return images, found.problems()
     named = {component for component in _AXES.values() if any(image.key.value(component) != 1 for image in images)}
     expanded: list[ImageRef] = []
     for image in images:
@@ -125,8 +125,7 @@ def _chosen(images: list[ImageRef], most: int | None) -> Iterable[ImageRef]:
     if most is None or len(images) <= most:
         return images
     chosen = images[:: math.ceil(2 * len(images) / most)]
-    of_a_kind = {(os.path.dirname(image.path), image.key.channel, image.size): image for image in images}
-    kinds = list(of_a_kind.values())
+    kinds = list({(image.key.channel, image.size): image for image in images}.values())
     return [*chosen, *kinds[:: math.ceil(2 * len(kinds) / most)]]
 
 
