@@ -31,6 +31,10 @@ class Look:
         dead: Share of nuclei that are small, three to eight times as bright and often in fragments, 0 to 1.
         dim: Share of nuclei at an eighth to a third of the usual brightness, 0 to 1.
         texture: Strength of the chromatin's texture, 0 to 0.5; above 0.12 also with dark nucleoli.
+        foci: Brightness of small spots inside nuclei, compared with the nucleus, 0 to 5.
+        irregularity: How far outlines leave an ellipse, as a share of the radius, 0 to 0.3.
+        variation: Spread of the brightness from nucleus to nucleus (of its logarithm), 0 to 1.5.
+        blur: Width of the point spread function, compared with the usual, 0.2 to 10.
         debris: Bright specks, which are not counted, for each nucleus, 0 to 20.
         noise: Strength of the noise, compared with the usual, 0 to 20.
     """
@@ -44,6 +48,10 @@ class Look:
     dead: float = 0.0
     dim: float = 0.0
     texture: float = 0.12
+    foci: float = 0.0
+    irregularity: float = 0.06
+    variation: float = 0.3
+    blur: float = 1.0
     debris: float = 0.0
     noise: float = 1.0
 
@@ -73,6 +81,10 @@ _LIMITS = {
     "dead": (0.0, 1.0),
     "dim": (0.0, 1.0),
     "texture": (0.0, 0.5),
+    "foci": (0.0, 5.0),
+    "irregularity": (0.0, 0.3),
+    "variation": (0.0, 1.5),
+    "blur": (0.2, 10.0),
     "debris": (0.0, 20.0),
     "noise": (0.0, 20.0),
 }
@@ -190,8 +202,8 @@ def _random_nucleus(rng: np.random.Generator, size: int, parent: Nucleus | None,
         major=radius * elongation,
         minor=radius / elongation,
         angle=float(rng.uniform(0, math.pi)),
-        brightness=float(np.clip(1600 * rng.lognormal(0.0, 0.3), 700, 5000)),
-        waviness=float(rng.uniform(0, 0.06)),
+        brightness=float(np.clip(1600 * rng.lognormal(0.0, look.variation), *_brightness(look))),
+        waviness=float(rng.uniform(0, look.irregularity)),
         waves=int(rng.integers(2, 5)),
         phase=float(rng.uniform(0, 2 * math.pi)),
     )
@@ -200,6 +212,11 @@ def _random_nucleus(rng: np.random.Generator, size: int, parent: Nucleus | None,
     direction = float(rng.uniform(0, 2 * math.pi))
     distance = (parent.extent(direction) + nucleus.extent(direction + math.pi)) * float(rng.uniform(0.94, 1.03))
     return replace(nucleus, y=parent.y + distance * math.sin(direction), x=parent.x + distance * math.cos(direction))
+
+
+def _brightness(look: Look) -> tuple[float, float]:
+    """The darkest and the brightest of nuclei that are alive."""
+    return (700, 5000) if look.variation <= Look().variation else (100, 20000)
 
 
 def _apart(one: Nucleus, other: Nucleus, factor: float, look: Look) -> bool:
