@@ -19,6 +19,7 @@ from openhcs_runtime.functions.denoising import (
 )
 from openhcs_runtime.functions.illumination import correct_flat_field, correct_illumination
 from openhcs_runtime.functions.measure import measure_intensity, measure_objects, measure_shape
+from openhcs_runtime.functions.nuclei import segment_nuclei
 from openhcs_runtime.functions.objects import clear_border, expand_objects, filter_objects, outline_objects
 from openhcs_runtime.functions.projection import (
     focus_projection,
@@ -28,7 +29,7 @@ from openhcs_runtime.functions.projection import (
     std_projection,
     sum_projection,
 )
-from openhcs_runtime.functions.segment import label_objects, segment_cells, segment_nuclei, split_touching
+from openhcs_runtime.functions.segment import label_objects, segment_cells, split_touching
 from openhcs_runtime.functions.stitch import GridOrder, stitch_sites
 from openhcs_runtime.functions.texture import measure_texture
 from openhcs_runtime.functions.thresholds import (

@@ -1,7 +1,5 @@
 """Functions that find objects: labels, splitting of touching ones, cells around nuclei."""
 
-import math
-
 import numpy as np
 from scipy import ndimage
 from skimage.measure import label
@@ -10,10 +8,6 @@ from skimage.segmentation import watershed
 from openhcs_runtime.functions.thresholds import ThresholdMethod, threshold
 from openhcs_runtime.pipeline.declare import InputKind, OutputKind, Stack, special_inputs, special_outputs
 from openhcs_runtime.pipeline.numbering import consecutive
-
-_QUARTILE_OF_NORMAL = 0.3186
-"""Lower quartile of the absolute value of a normal variate, in standard deviations."""
-_NOISE_FACTOR = 6.0
 
 
 @special_outputs(OutputKind.LABELS)
@@ -30,29 +24,6 @@ def split_touching(stack: Stack, *, min_distance_px: float = 5.0, min_area_px: i
     1991). min_distance_px: two centres are further apart than this. Objects below `min_area_px` are dropped.
     """
     labels = [_split(plane > 0, min_distance_px, min_area_px) for plane in stack]
-    return stack, np.stack(labels)
-
-
-@special_outputs(OutputKind.LABELS)
-def segment_nuclei(
-    stack: Stack,
-    *,
-    diameter_px: float = 20.0,
-    method: ThresholdMethod = ThresholdMethod.OTSU,
-    factor: float = 0.6,
-) -> tuple[Stack, Stack]:
-    """Label the nuclei of each plane of a background-free image; the stack is passed on.
-
-    An automatic threshold, holes filled, edges smoothed, touching nuclei split by their shape. What does not stand out
-    of the background's noise is no nucleus, so an empty image has none. diameter_px: usual diameter of a nucleus; what
-    is under 1/8 of such a nucleus is dropped.
-    """
-    radius = diameter_px / 2
-    labels = []
-    for plane in stack:
-        mask = threshold(plane[np.newaxis], method=method, factor=factor)[0]
-        mask &= plane > _noise_ceiling(plane, min(max(1, round(radius / 2)), plane.shape[1] - 1))
-        labels.append(_split(np.asarray(ndimage.binary_fill_holes(mask)), radius / 2, round(np.pi * radius**2 / 8)))
     return stack, np.stack(labels)
 
 
@@ -80,18 +51,6 @@ def segment_cells(
         found = watershed(-smooth, marked, mask=mask)
         cells.append(np.concatenate([[0], numbers])[found].astype(seeds.dtype))
     return stack, np.stack(cells)
-
-
-def _noise_ceiling(plane: Stack, lag: int) -> float:
-    """The level that the background's noise reaches in hardly any pixel.
-
-    Noise is taken from the smaller ones of the differences between pixels `lag` apart, in which neither objects nor
-    uneven light show, and background from the darker pixels: right while a third of the image is background.
-    """
-    steps = np.abs(plane[:, lag:] - plane[:, :-lag])
-    noise = float(np.quantile(steps[::2, ::2], 0.25)) / (_QUARTILE_OF_NORMAL * math.sqrt(2))
-    ceiling: float = float(np.quantile(plane[::2, ::2], 0.25)) + _NOISE_FACTOR * noise
-    return ceiling
 
 
 def _split(mask: Stack, min_distance_px: float, min_area_px: int) -> Stack:

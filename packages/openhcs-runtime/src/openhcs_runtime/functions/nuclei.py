@@ -1,0 +1,278 @@
+"""Finds nuclei in fluorescence pictures as they are: of any size and brightness, over haze, touching each other."""
+
+import math
+import statistics
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage.segmentation import watershed
+
+from openhcs_runtime.functions.coarse import enlarge
+from openhcs_runtime.functions.nuclei_size import (
+    Contrast,
+    Plane,
+    contrast_of,
+    diameter_of_nuclei,
+    edge_weights,
+    shrink,
+)
+from openhcs_runtime.functions.nuclei_split import Labels, Mask, hull_area, join_pieces, rim_of, split_clumps
+from openhcs_runtime.functions.thresholds import ThresholdMethod, threshold
+from openhcs_runtime.pipeline.declare import InputKind, OutputKind, Stack, special_inputs, special_outputs
+
+SPECK = 1 / 8
+"""What is smaller than this part of a usual nucleus is dropped."""
+_WORK_PX, _SMALL_PX = 20, 14
+"""Pictures of larger nuclei are shrunk until nuclei are about this large; those of smaller ones are enlarged."""
+_FLOOR_DIAMETERS = 2.5
+"""The background varies over more than these diameters."""
+_SURE, _FAINT = 5.0, 4.0
+"""Contrast of a nucleus, and of one of its pixels, in standard deviations of the noise."""
+_FAINTEST = 0.06
+"""Contrast of the faintest nucleus, compared with that of a bright one (the upper quartile)."""
+_EDGE_AT = 0.42
+"""Where between background and nucleus the edge is taken to be."""
+_SHARP, _SHARP_AND_DIM = 1.0, 1.2
+"""Contrast that an edge loses within a diameter, at least; haze does not reach it."""
+_LEVELS = 8
+
+
+@special_inputs(InputKind.PIXEL_SIZE_UM)
+@special_outputs(OutputKind.LABELS)
+def segment_nuclei(
+    stack: Stack,
+    *,
+    diameter_px: float | None = None,
+    diameter_um: float | None = None,
+    method: ThresholdMethod | None = None,
+    factor: float | None = None,
+    pixel_size_um: float | None = None,
+) -> tuple[Stack, Stack]:
+    """Label the nuclei of each plane; the stack is passed on.
+
+    Takes pictures as they come from the camera: the background is found here. A local threshold at the level of the
+    edges, so that neither one bright cell nor haze decides; touching nuclei are split by shape and brightness; then
+    each nucleus gets its edge about half-way between its own brightness and what surrounds it. Holes are filled. What
+    is smaller than an eighth of a usual nucleus, has no sharp edge, does not stand out of the noise, or has less than
+    6 % of the contrast of the bright nuclei is dropped. An empty picture has no nuclei.
+
+    Each plane is worked on by itself: in a stack over z, a nucleus is found again in each plane that shows it.
+
+    Args:
+        stack: (n, Y, X), any numeric type, without NaN.
+        diameter_px: Usual diameter of a nucleus in pixels [default: found in the pictures of the stack].
+        diameter_um: The same in micrometres, where the plate tells the size of a pixel.
+        method: Take an automatic threshold of the whole picture instead of the local one.
+        factor: Times the threshold [default: 1, with a method 0.6].
+        pixel_size_um: Edge of a pixel in micrometres, from the engine.
+
+    Returns:
+        The stack, and labels int32 (n, Y, X).
+
+    Raises:
+        ValueError: Both diameters are given, one is not positive, the size of a pixel is needed but not known, or the
+            stack has values that are not finite.
+    """
+    wanted = _diameter(diameter_px, diameter_um, pixel_size_um)
+    if stack.dtype.kind == "f" and not np.isfinite(stack).all():
+        raise ValueError("the images have values that are not finite (NaN or infinite): replace them before")
+    if wanted is None:
+        found = [size for size in map(diameter_of_nuclei, stack) if size is not None]
+        if not found:
+            return stack, np.zeros(stack.shape, dtype=np.int32)
+        wanted = statistics.median(found)
+    return stack, np.stack([_nuclei_of(plane, wanted, method, factor) for plane in stack])
+
+
+def _diameter(in_pixels: float | None, in_um: float | None, pixel_size_um: float | None) -> float | None:
+    """The diameter in pixels that was asked for."""
+    if in_pixels is not None and in_um is not None:
+        raise ValueError("give diameter_px or diameter_um, not both")
+    for name, value in (("diameter_px", in_pixels), ("diameter_um", in_um)):
+        if value is not None and not 0 < value < math.inf:
+            raise ValueError(f"{name} is {value!r}: give the diameter of a nucleus, above 0")
+    if in_um is None:
+        return in_pixels
+    if pixel_size_um is None:
+        raise ValueError("the plate does not tell the size of a pixel: give the diameter in pixels (diameter_px)")
+    return in_um / pixel_size_um
+
+
+def _nuclei_of(plane: Stack, diameter_px: float, method: ThresholdMethod | None, factor: float | None) -> Labels:
+    """Labels of one plane, worked on at a scale at which nuclei are 13 to 30 pixels large."""
+    image = plane.astype(np.float32)
+    whole = plane.dtype.kind in "iu"
+    if diameter_px < _SMALL_PX:
+        fine = ndimage.zoom(image, 2, order=3, mode="nearest", grid_mode=True)
+        return _numbered(_labels(fine, 2 * diameter_px, method, factor, whole_counts=whole)[::2, ::2])
+    block = max(1, round(diameter_px / _WORK_PX))
+    labels = _labels(shrink(image, block), diameter_px / block, method, factor, whole_counts=whole and block == 1)
+    return _numbered(_enlarged(labels, plane.shape, block))
+
+
+def _labels(
+    image: Plane, diameter: float, method: ThresholdMethod | None, factor: float | None, *, whole_counts: bool
+) -> Labels:
+    contrast = contrast_of(image, max(0.7, 0.04 * diameter), _FLOOR_DIAMETERS * diameter, whole_counts=whole_counts)
+    if contrast is None:
+        return np.zeros(image.shape, dtype=np.int32)
+    usual = math.pi * diameter**2 / 4
+    if method is None:
+        mask = contrast.above > _local_level(contrast, diameter) * (1.0 if factor is None else factor)
+    else:
+        mask = threshold(contrast.above[np.newaxis], method=method, factor=0.6 if factor is None else factor)[0]
+    mask &= contrast.above > _FAINT * contrast.noise
+    mask = ndimage.binary_opening(_without_holes(mask, 0.4 * usual), structure=np.ones((3, 3)))
+    slopes = ndimage.gaussian_gradient_magnitude(contrast.above, 1.0, mode="nearest")
+    labels = _with_own_edges(split_clumps(mask, contrast.above, diameter), contrast, slopes, diameter)
+    labels = join_pieces(labels, ndimage.gaussian_filter(contrast.above, 0.12 * diameter), diameter)
+    levels = _levels(labels, contrast.above)
+    if not levels.any():
+        return labels
+    bright = float(np.quantile(levels[levels > 0], 0.75))
+    labels = np.where((levels >= _FAINTEST * bright)[labels], labels, 0)
+    return labels if method is not None else _with_dim_ones(labels, contrast, slopes, diameter, bright)
+
+
+def _local_level(contrast: Contrast, diameter: float) -> Plane:
+    """The threshold at each pixel: the level of the edges within about a diameter, that of all where there are none."""
+    picture = np.arcsinh(contrast.above / contrast.edge)
+    weights = edge_weights(ndimage.gaussian_gradient_magnitude(picture, 1.0, mode="nearest"))
+    total = float(weights.sum())
+    if total <= 0:
+        return np.full(picture.shape, contrast.edge, dtype=np.float32)
+    everywhere = float((weights * picture).sum()) / total
+    little = 0.01 * float((weights * weights).sum()) / total
+    block = max(1, int(diameter // 6))
+    above, below = (
+        ndimage.gaussian_filter(shrink(part, block), diameter / block, mode="nearest")
+        for part in (weights * picture, weights)
+    )
+    level = enlarge((above + little * everywhere) / (below + little), picture.shape, block)
+    local: Plane = contrast.edge * np.sinh(level)
+    return local
+
+
+def _with_own_edges(labels: Labels, contrast: Contrast, slopes: Plane, diameter: float) -> Labels:
+    """Draw the edge of each nucleus anew, from its own brightness and its surroundings; drop what is none."""
+    usual = math.pi * diameter**2 / 4
+    large = np.bincount(labels.ravel()) >= 0.08 * usual
+    large[0] = False
+    cores = np.where(large[labels], labels, 0)
+    near = ndimage.distance_transform_edt(cores == 0) <= max(2, round(0.5 * diameter))
+    basins = watershed(-contrast.above, cores, mask=near)
+    result = np.zeros_like(labels)
+    for number, window in enumerate(ndimage.find_objects(basins), start=1):
+        if window is None:
+            continue
+        mask = _own_mask(basins[window] == number, cores[window] == number, contrast.above[window], usual)
+        if mask is None:
+            continue
+        nucleus, strength = mask
+        rim = rim_of(nucleus)
+        if nucleus.sum() < SPECK * usual or strength < _SURE * contrast.noise:
+            continue
+        if rim.any() and float(np.median(slopes[window][rim])) * diameter < _SHARP * strength:
+            continue
+        result[window][nucleus] = number
+    return result
+
+
+def _own_mask(basin: Mask, core: Mask, above: Plane, usual: float) -> tuple[Mask, float] | None:
+    """The nucleus in its basin, and its contrast."""
+    level = float(np.median(above[core]))
+    around = above[basin & ~core]
+    background = min(float(np.quantile(around, 0.2)), 0.8 * level) if len(around) > 0.1 * usual else 0.0
+    parts, count = ndimage.label(basin & (above > background + _EDGE_AT * (level - background)))
+    if not count:
+        return None
+    main = 1 + int(np.argmax(np.bincount(parts[core], minlength=count + 1)[1:]))
+    mask = np.pad(ndimage.binary_fill_holes(parts == main), 1, mode="edge")
+    return ndimage.binary_opening(mask, structure=np.ones((3, 3)))[1:-1, 1:-1], level - background
+
+
+def _with_dim_ones(labels: Labels, contrast: Contrast, slopes: Plane, diameter: float, bright: float) -> Labels:
+    """Add the nuclei that are so dim beside the others that no edge of theirs decided anywhere.
+
+    Of the regions above several levels those are taken that look most like a nucleus: sharp and convex (as in the tree
+    of level sets of Matas et al., Image and Vision Computing 22(10), 2004).
+    """
+    lowest, highest = max(_SURE * contrast.noise, _FAINTEST * bright), 0.7 * bright
+    taken = ndimage.binary_dilation(labels > 0, iterations=max(1, round(0.12 * diameter)))
+    beside = ndimage.binary_dilation(taken, iterations=2)
+    usual = math.pi * diameter**2 / 4
+    found: list[tuple[float, tuple[slice, slice], Mask]] = []
+    for level in np.geomspace(lowest, highest, _LEVELS) if lowest < highest else ():
+        mask = ndimage.binary_opening((contrast.above > level) & ~taken, structure=np.ones((3, 3)))
+        parts, _ = ndimage.label(mask)
+        areas = np.bincount(parts.ravel())
+        areas[0] = 0
+        if not (areas >= 0.3 * usual).any():
+            break
+        windows = ndimage.find_objects(parts)
+        for number in np.flatnonzero((areas >= 0.3 * usual) & (areas <= 2.5 * usual)):
+            window = windows[number - 1]
+            region = ndimage.binary_fill_holes(parts[window] == number)
+            score = _look(region, contrast.above[window], slopes[window], beside[window], diameter)
+            if score > 0:
+                found.append((score, window, region))
+    result, free = labels.copy(), int(labels.max())
+    for _, window, region in sorted(found, key=lambda entry: -entry[0]):
+        if not (result[window][region] > 0).any():
+            free += 1
+            result[window][region] = free
+    return result
+
+
+def _look(region: Mask, above: Plane, slopes: Plane, beside: Mask, diameter: float) -> float:
+    """How much a region looks like a nucleus; 0 for one that does not."""
+    rim = rim_of(region)
+    if rim.sum() < 5 or float(beside[rim].mean()) > 0.25:
+        return 0.0
+    solidity = min(1.0, float(region.sum()) / hull_area(np.argwhere(rim)))
+    spread = np.linalg.eigvalsh(np.cov(*np.nonzero(region)))
+    sharp = float(np.median(slopes[rim])) * diameter / float(np.median(above[region]))
+    if solidity < 0.88 or spread[0] < 0.12 * spread[1] or sharp < _SHARP_AND_DIM:
+        return 0.0
+    return sharp * solidity**3
+
+
+def _levels(labels: Labels, above: Plane) -> NDArray[np.float64]:
+    """Median of each object's counts above the background, by number; 0 for the background and unused numbers."""
+    levels = np.zeros(int(labels.max()) + 1)
+    for number, window in enumerate(ndimage.find_objects(labels), start=1):
+        if window is not None:
+            levels[number] = np.median(above[window][labels[window] == number])
+    return levels
+
+
+def _without_holes(mask: Mask, area: float) -> Mask:
+    """Fill holes up to an area (pixels); larger ones are gaps in a ring of nuclei."""
+    holes, _ = ndimage.label(~mask)
+    small = np.bincount(holes.ravel()) < area
+    small[0] = False
+    for edge in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
+        small[edge] = False
+    filled: Mask = mask | small[holes]
+    return filled
+
+
+def _enlarged(labels: Labels, shape: tuple[int, ...], block: int) -> Labels:
+    """Labels of blocks of pixels for each pixel, with outlines that are not jagged."""
+    if block == 1:
+        return labels
+    wide = np.where(labels > 0, labels, ndimage.maximum_filter(labels, 3))
+    large = np.repeat(np.repeat(wide, block, axis=0), block, axis=1)[: shape[0], : shape[1]]
+    inside = enlarge((labels > 0).astype(np.float32), shape, block) > 0.5
+    return np.where(inside, large, 0)
+
+
+def _numbered(labels: Labels) -> Labels:
+    """Numbers from 1 without gaps."""
+    present = np.bincount(labels.ravel()) > 0
+    present[0] = False
+    numbers = np.zeros(len(present), dtype=np.int32)
+    numbers[present] = np.arange(1, int(present.sum()) + 1)
+    renumbered: Labels = numbers[labels]
+    return renumbered

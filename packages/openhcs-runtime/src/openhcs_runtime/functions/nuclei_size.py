@@ -1,0 +1,146 @@
+"""Tells from a picture how large its nuclei are, and what in it is noise and background."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from openhcs_runtime.functions.coarse import block_quantile, enlarge, slope
+from openhcs_runtime.pipeline.declare import Stack
+
+Plane = NDArray[np.float32]
+
+_SIDES = (3, 4, 6, 8)
+"""Edges of the squares (pixels) of one octave of the granulometry."""
+_LARGEST_PX = 700
+"""Pictures with longer edges are looked at in half their size; nuclei under 6 pixels then look like 6."""
+_PER_SIDE, _BLUR_PX = 1.16, 1.0
+"""Diameter from the side of the square of most change, as discs of known size show it."""
+_STEP_OF_A_COUNT = 0.29
+"""Standard deviation of the rounding to whole counts."""
+_EDGE_FACTOR = 6.0
+"""Squared slopes this many times above their median are edges."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """A picture above its background.
+
+    Attributes:
+        above: Counts above the background, smoothed, float32 (Y, X).
+        noise: Standard deviation of the noise in it, counts.
+        edge: The level, in counts, at which its edges are steepest.
+    """
+
+    above: Plane
+    noise: float
+    edge: float
+
+
+def diameter_of_nuclei(plane: Stack) -> float | None:
+    """Usual diameter of the nuclei of a picture, in pixels.
+
+    A granulometry: by how much openings with squares of growing size change the picture (Matheron, 1975; Maragos, IEEE
+    Trans. PAMI 11(7), 1989), in powers of three, so that what vanishes at once counts far more than what fades, as haze
+    does, or lies on top, as texture does. Counts are compressed above the level of the edges: neither one bright cell
+    nor the background decides.
+
+    Args:
+        plane: (Y, X), any numeric type.
+
+    Returns:
+        The diameter of a disc of the usual area, from 4 pixels; None when the picture has no edges at all.
+    """
+    block = 2 if max(plane.shape) > _LARGEST_PX else 1
+    small = shrink(plane.astype(np.float32), block)
+    contrast = contrast_of(small, 0.7, min(small.shape) / 3, whole_counts=plane.dtype.kind in "iu")
+    if contrast is None:
+        return None
+    picture = np.arcsinh(np.maximum(contrast.above - 3 * contrast.noise, 0) / contrast.edge).astype(np.float32)
+    sizes, changes = _granulometry(picture, block)
+    if not changes or max(changes) <= 0:
+        return None
+    smooth = np.convolve(np.pad(changes, 1, mode="edge"), [0.25, 0.5, 0.25], "valid")
+    peak = int(np.argmax(smooth))
+    around = slice(max(0, peak - 1), peak + 2)
+    weights = smooth[around] - 0.5 * smooth[around].min()
+    side = math.exp(float((weights * np.array(sizes)[around]).sum() / weights.sum()))
+    return max(4.0, _PER_SIDE * side - _BLUR_PX)
+
+
+def contrast_of(image: Plane, sigma_px: float, radius_px: float, *, whole_counts: bool) -> Contrast | None:
+    """The picture, smoothed by `sigma_px`, above what varies more slowly than `radius_px`; None without any edge.
+
+    The level of the edges is the mean of the picture weighted with its squared slope (Kittler, Illingworth & Foglein,
+    Computer Vision, Graphics, and Image Processing 30(2), 1985), of compressed counts.
+    """
+    smooth = ndimage.gaussian_filter(image, sigma_px, mode="nearest")
+    noise = _noise(image, _STEP_OF_A_COUNT if whole_counts else 0.0) / max(1.0, 2 * math.sqrt(math.pi) * sigma_px)
+    above: Plane = smooth - _floor(image, radius_px)
+    unit = max(4 * noise, 0.03 * float(np.quantile(above[::2, ::2], 0.99)), 1e-6 * float(np.abs(above).max()))
+    if unit <= 0:
+        return None
+    level = edge_level(np.arcsinh(above / unit))
+    return None if level is None or level <= 0 else Contrast(above, noise, unit * math.sinh(level))
+
+
+def edge_level(picture: Plane) -> float | None:
+    """Mean of a picture, weighted with its squared slope where that stands out; None where it nowhere does."""
+    weights = edge_weights(ndimage.gaussian_gradient_magnitude(picture, 1.0, mode="nearest"))
+    total = float(weights.sum())
+    return float((weights * picture).sum()) / total if total > 0 else None
+
+
+def edge_weights(slopes: Plane) -> Plane:
+    """Squared slopes, less what is everywhere."""
+    squared = slopes**2
+    weights: Plane = np.maximum(squared - _EDGE_FACTOR * float(np.median(squared[::2, ::2])), 0)
+    return weights
+
+
+def shrink(image: Plane, block: int) -> Plane:
+    """Means of block x block squares; the far edges are repeated to fill the last ones."""
+    if block == 1:
+        return image
+    rows, columns = (-size % block for size in image.shape)
+    whole = np.pad(image, ((0, rows), (0, columns)), mode="edge")
+    squares = whole.reshape(whole.shape[0] // block, block, whole.shape[1] // block, block)
+    small: Plane = squares.mean((1, 3), dtype=np.float32)
+    return small
+
+
+def _granulometry(picture: Plane, pixel: int) -> tuple[list[float], list[float]]:
+    """Logarithms of sizes (pixels of the original), and how much vanishes there, per step of the logarithm."""
+    sizes: list[float] = []
+    changes: list[float] = []
+    sides = _SIDES
+    while min(picture.shape) >= 3 * sides[-1]:
+        opened = [ndimage.grey_opening(picture, size=(side, side), mode="reflect") for side in sides]
+        for number in range(len(sides) - 1):
+            step = math.log(sides[number + 1] / sides[number])
+            lost = np.maximum(opened[number] - opened[number + 1], 0)
+            sizes.append(math.log(pixel * math.sqrt(sides[number] * sides[number + 1])))
+            changes.append(float((lost * lost * lost).mean()) / step)
+        picture, pixel, sides = shrink(picture, 2), 2 * pixel, _SIDES[1:]
+    return sizes, changes
+
+
+def _floor(image: Plane, radius_px: float) -> Plane:
+    """The background: lower quartiles of blocks, opened over twice `radius_px` and smoothed."""
+    block = max(1, min(min(image.shape) // 8, int(radius_px / 4)))
+    coarse = block_quantile(image, block, 0.25)
+    reach = max(1, round(radius_px / block))
+    tilt = slope(coarse)
+    opened = ndimage.grey_opening(coarse - tilt, size=2 * reach + 1, mode="nearest")
+    return enlarge(tilt + ndimage.gaussian_filter(opened, reach / 2, mode="nearest"), image.shape, block)
+
+
+def _noise(image: Plane, least: float) -> float:
+    """Standard deviation of white noise, from the median of second differences (after Immerkaer, CVIU 64(2), 1996)."""
+    if min(image.shape) < 3:
+        return least
+    across = image[:, :-2] - 2 * image[:, 1:-1] + image[:, 2:]
+    bends = np.abs(across[:-2] - 2 * across[1:-1] + across[2:])
+    return max(least, float(np.median(bends[::2, ::2])) / (0.6745 * 6))
