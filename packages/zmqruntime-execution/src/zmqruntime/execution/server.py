@@ -142,9 +142,9 @@ class ExecutionServer(ZMQServer, abc.ABC):
         """Answers what an execution client asks; see :class:`zmqruntime.ZMQServer`."""
         match request:
             case ExecuteRequest():
-                return self._refusal(1) or self._ledger.accept(request)
+                return self._refusal([request]) or self._ledger.accept(request)
             case BatchRequest(requests=requests):
-                refusal = self._refusal(len(requests))
+                refusal = self._refusal(requests)
                 return refusal or BatchResponse(accepted=[self._ledger.accept(one) for one in requests])
             case StatusRequest(execution_id=None, limit=limit):
                 return self._report(self._overview(limit))
@@ -182,10 +182,16 @@ class ExecutionServer(ZMQServer, abc.ABC):
                 batches = cast(list[EventBatch], stored)
                 return EventsResponse(execution_id=record.execution_id, batches=batches, upto=upto)
 
-    def _refusal(self, count: int) -> ErrorResponse | None:
-        if self._ledger.draining:
+    def _refusal(self, requests: list[ExecuteRequest]) -> ErrorResponse | None:
+        """Why these are not accepted. What was accepted before, and is only sent again, is not refused."""
+        new = [request for request in requests if self._ledger.find(request.submission_id) is None]
+        conflict = self._ledger.find_conflict(requests)
+        if conflict is not None:
+            text = f"submission_id {conflict} was used before for something else; give each submission an id of its own"
+            return ErrorResponse(code=ErrorCode.CONFLICT, message=text)
+        if self._ledger.draining and new:
             return ErrorResponse(code=ErrorCode.CLOSING, message="the queue is drained: nothing new is accepted")
-        if len(self._ledger.backlog) + count > self.max_queued:
+        if new and len(self._ledger.backlog) + len(new) > self.max_queued:
             text = f"{len(self._ledger.backlog)} executions are queued and {self.max_queued} may be; submit again later"
             return ErrorResponse(code=ErrorCode.QUEUE_FULL, message=text)
         return None
