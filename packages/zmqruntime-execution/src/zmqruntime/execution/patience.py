@@ -1,7 +1,9 @@
 """Says, now and then and in words, that a server does not answer and is waited for."""
 
+import sys
 import time
 from collections.abc import Callable
+from typing import Self
 
 from zmqruntime.standing import ClientState, Standing
 
@@ -35,15 +37,21 @@ class PatienceTeller:
         self._state = ClientState.CONNECTED
         self._told_at: float | None = None
 
+    @classmethod
+    def on_stderr(cls) -> Self:
+        """Writes to standard error, at once."""
+        return cls(lambda line: print(line, file=sys.stderr, flush=True))
+
     def __call__(self, standing: Standing) -> None:
         """Take in how it stands."""
         if not standing.is_waiting:
             if self._told_at is not None and standing.state is ClientState.CONNECTED:
-                self._write("the server answers again")
+                self._write("The server answers again")
             self._told_at = None
         elif self._is_due(standing):
             self._told_at = time.monotonic()
-            self._write(patience_text(standing))
+            line = patience_text(standing)
+            self._write(line[:1].upper() + line[1:])
         self._state = standing.state
 
     def _is_due(self, standing: Standing) -> bool:

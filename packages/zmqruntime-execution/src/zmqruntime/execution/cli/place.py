@@ -1,7 +1,6 @@
 """Which server a command speaks of, how it is reached, and the errors of that in words for a user."""
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -84,7 +83,7 @@ def attached_or_none(place: Place) -> Iterator[ExecutionClient | None]:
     """
     with _clear_errors(place):
         client = place.client()
-        client.add_listener(PatienceTeller(_tell))
+        client.add_listener(PatienceTeller.on_stderr())
         try:
             yield client if _connect(client, place) else None
         finally:
@@ -96,10 +95,6 @@ def no_server(place: Place) -> CommandError:
     where = f"port {place.port}" + (f" of {place.host}" if place.host else "")
     message = f"no server of {place.app} runs on {where}; 'zmqruntime list' shows those of this machine"
     return CommandError(ErrorKind.NO_SERVER, message, ExitCode.FAILED)
-
-
-def _tell(line: str) -> None:
-    print(line[:1].upper() + line[1:], file=sys.stderr, flush=True)
 
 
 def _connect(client: ExecutionClient, place: Place) -> bool:
