@@ -13,7 +13,7 @@ _TONES: Final = {
     ServerState.DISCONNECTED: Tone.NEUTRAL,
     ServerState.CONNECTING: Tone.PENDING,
     ServerState.CONNECTED: Tone.GOOD,
-    ServerState.SILENT: Tone.WARNING,
+    ServerState.SILENT: Tone.PENDING,
     ServerState.LOST: Tone.BAD,
 }
 _TEXTS: Final = {

@@ -26,7 +26,7 @@ _TONES = {
     ServerState.DISCONNECTED: Tone.NEUTRAL,
     ServerState.CONNECTING: Tone.PENDING,
     ServerState.CONNECTED: Tone.GOOD,
-    ServerState.SILENT: Tone.WARNING,
+    ServerState.SILENT: Tone.PENDING,
     ServerState.LOST: Tone.BAD,
 }
 _TEXTS = {
