@@ -147,7 +147,7 @@ def test_a_server_that_is_killed_is_told_and_its_successor_goes_on(plate: str, g
     go(work)
 
 
-def test_a_server_that_only_sleeps_is_lost_and_found_again(plate: str, gate: Gate) -> None:
+def test_a_server_that_only_sleeps_is_waited_for(plate: str, gate: Gate) -> None:
     async def work() -> None:
         async with window(gate.pipeline.read_text()) as shown:
             await shown.workspace.add([plate])
@@ -156,14 +156,15 @@ def test_a_server_that_only_sleeps_is_lost_and_found_again(plate: str, gate: Gat
             server = await server_process()
             server.suspend()
             try:
-                await shown.until(lambda: shown.workspace.server_state is ServerState.LOST)
+                await shown.until(lambda: shown.workspace.server_state is ServerState.SILENT)
                 stopping = asyncio.create_task(shown.workspace.stop())
                 await asyncio.sleep(0)
-                assert shown.state(plate) is PlateState.INTERRUPTED
+                assert shown.state(plate) is PlateState.CANCELLING
             finally:
                 server.resume()
             await stopping
             await running  # what was wanted while nobody heard it was told afterwards
+            assert PlateState.INTERRUPTED not in shown.told()
             assert shown.workspace.server_state is ServerState.CONNECTED
             assert shown.state(plate) is PlateState.CANCELLED
 

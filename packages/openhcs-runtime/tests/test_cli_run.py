@@ -92,17 +92,53 @@ def test_second_ctrl_c_leaves_at_once(shared_command: CommandLine, plate: Path, 
 
 
 @posix_only
-def test_a_killed_server_is_called_lost(command: CommandLine, plate: Path, gate: Gate) -> None:
-    process = command.start("run", plate, "--pipeline", gate.pipeline, "--json")
+def test_a_run_goes_on_when_its_server_is_killed(command: CommandLine, plate: Path, gate: Gate, tmp_path: Path) -> None:
+    """The command starts the next server itself, which takes the run up where it was."""
+    process = command.start("run", plate, "--pipeline", gate.pipeline, "--output", tmp_path / "out")
     gate.wait_for_well()
     psutil.Process(command("status", "--json").document["server"]["pid"]).kill()
+    gate.wait_for_well()
+    gate.open()
     finished = command.finish(process)
-    assert finished.code == 1
-    assert finished.stderr == ""
-    assert finished.document["error"]["kind"] == "server_lost"
-    assert "server.log" in finished.document["error"]["message"]
-    for path in command.home.glob(".openhcs/ipc/zmq-*.sock"):
-        path.unlink()  # who is killed leaves its sockets to its successor
+    assert (finished.code, finished.stderr) == (0, "")
+    assert "ended; waiting for it, or its successor" in finished.stdout
+    assert "The server answers again" in finished.stdout
+    (execution,) = command("status", "--json").document["executions"]
+    assert (execution["status"], execution["attempts"]) == ("complete", 2)
+    command("stop")
+
+
+@posix_only
+def test_a_server_that_is_stopped_ends_the_run_and_is_not_started_again(
+    command: CommandLine, plate: Path, gate: Gate
+) -> None:
+    process = command.start("run", plate, "--pipeline", gate.pipeline, "--json")
+    gate.wait_for_well()
+    assert command("stop").code == 0
+    finished = command.finish(process)
+    assert (finished.code, finished.stderr) == (1, "")
+    error = finished.document["error"]
+    assert error["kind"] == "server_lost"
+    assert "was stopped during the run, and no other one took its place" in error["message"]
+    assert "server.log" in error["message"]
+
+
+@posix_only
+def test_a_server_that_does_not_answer_is_waited_for(command: CommandLine, plate: Path, gate: Gate) -> None:
+    process = command.start("run", plate, "--pipeline", gate.pipeline)
+    gate.wait_for_well()
+    server = psutil.Process(command("status", "--json").document["server"]["pid"])
+    server.suspend()
+    assert process.stdout is not None
+    while not (line := process.stdout.readline()).startswith("No answer for "):
+        assert line
+    assert line.endswith(f"from the server on port 7777 (process {server.pid}), still waiting\n")
+    late = command.start("run", plate, "--pipeline", gate.pipeline)
+    server.resume()
+    gate.open()
+    assert command.finish(process).code == 0
+    assert command.finish(late).code == 0
+    command("stop")
 
 
 def test_a_run_that_has_to_wait_says_so(shared_command: CommandLine, plate: Path, gate: Gate, tmp_path: Path) -> None:

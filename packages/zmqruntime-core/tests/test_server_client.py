@@ -319,11 +319,11 @@ def test_a_server_that_ends_without_a_reply_has_ended() -> None:
     with StartingClient(7717, persistent=False) as client:
         server = client.server
         os.kill(server.pid, signal.SIGSTOP)  # too busy with ending to answer, for longer than a silence may last
-        lost = threading.Event()
-        client.on_server_lost = lambda error: lost.set()  # type: ignore[method-assign]
-        ending = threading.Thread(target=client.shutdown_server)
+        silent = threading.Event()
+        client.on_server_silent = silent.set  # type: ignore[method-assign]
+        ending = threading.Thread(target=client.shutdown_server, args=(60,))
         ending.start()
-        assert lost.wait(30)
+        assert silent.wait(30)
         assert ending.is_alive()
         os.kill(server.pid, signal.SIGCONT)
         ending.join(30)

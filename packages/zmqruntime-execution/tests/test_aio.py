@@ -19,11 +19,10 @@ from zmqruntime import (
     ProgressUpdate,
     QueueAction,
     RequestRefusedError,
-    RequestTimeoutError,
     ServerLostError,
     StateChange,
 )
-from zmqruntime.execution import AsyncExecutionClient, ExecutionClient, WaitTimeoutError
+from zmqruntime.execution import AsyncExecutionClient, ExecutionClient, SubmissionTimeoutError, WaitTimeoutError
 from zmqruntime.execution.following import IteratorSink
 from zmqruntime.execution.loop_calls import LoopCalls
 
@@ -43,11 +42,12 @@ def run(
     body: Body,
     progress_callback: Callable[[ProgressUpdate], None] | None = None,
     heartbeat_window: float = 10.0,  # most tests mean their server to live, however busy the machine is
+    successor_window: float = 60.0,
 ) -> None:
     """Run ``body`` with a client of the owner's server."""
 
     async def main() -> None:
-        config = dataclasses.replace(owner.config, heartbeat_window=heartbeat_window)
+        config = dataclasses.replace(owner.config, heartbeat_window=heartbeat_window, successor_window=successor_window)
         async with AsyncExecutionClient(owner.port, config=config, progress_callback=progress_callback) as client:
             await body(client)
 
@@ -124,13 +124,14 @@ def test_a_server_that_is_silent_is_a_timeout_and_the_next_call_works(owner: Exe
     async def body(client: AsyncExecutionClient) -> None:
         os.kill(owner.server.pid, signal.SIGSTOP)
         try:
-            with pytest.raises(RequestTimeoutError, match=r"ExecuteRequest within 0\.05 s"):
+            with pytest.raises(SubmissionTimeoutError, match=r"within 0\.05 s") as caught:
                 await client.submit({"do": "nothing"}, timeout=0.05)
             with pytest.raises(WaitTimeoutError):
                 await client.wait("anything", 0.05)
         finally:
             os.kill(owner.server.pid, signal.SIGCONT)
         assert (await client.wait(await client.submit({"do": "nothing"}), 30)).status is S.COMPLETE
+        assert (await client.wait(caught.value.execution_id, 30)).status is S.COMPLETE
 
     run(owner, body)
 
@@ -274,7 +275,7 @@ def test_disconnect_ends_what_waits_and_is_final(owner: ExecutionClient) -> None
     run(owner, body)
 
 
-def test_a_lost_server_is_told_and_its_successor_is_found(make_client: MakeClient) -> None:
+def test_a_wait_goes_on_with_the_successor_that_another_client_starts(make_client: MakeClient) -> None:
     owner = make_client(persistent=True)
 
     async def body(client: AsyncExecutionClient) -> None:
@@ -283,15 +284,29 @@ def test_a_lost_server_is_told_and_its_successor_is_found(make_client: MakeClien
         wait = asyncio.ensure_future(client.wait(execution_id))
         await client.status()  # by then the wait has begun
         os.kill(client.server.pid, signal.SIGKILL)
-        with pytest.raises(ServerLostError):
-            await wait
-        assert client.state is ClientState.LOST
         await asyncio.to_thread(owner.connect)
-        await client.connect()
-        assert (await client.wait(execution_id, 30)).status is S.INTERRUPTED
+        assert (await wait).status is S.INTERRUPTED
+        assert client.state is ClientState.CONNECTED
         await client.shutdown_server()
 
     run(owner, body, heartbeat_window=0.5)
+
+
+def test_a_wait_ends_when_no_successor_comes_and_by_its_own_deadline_if_it_has_one(make_client: MakeClient) -> None:
+    owner = make_client(persistent=True)
+    owner.disconnect()  # it would start one
+
+    async def body(client: AsyncExecutionClient) -> None:
+        execution_id = await client.submit({"do": "wait"})
+        await until_reported(client, execution_id)
+        await client.shutdown_server()
+        with pytest.raises(ServerLostError, match="was stopped, and no successor has answered within 1 s"):
+            await client.wait(execution_id)
+        assert client.state is ClientState.LOST
+        with pytest.raises(WaitTimeoutError, match="was stopped"):
+            await client.wait(execution_id, 2.5)
+
+    run(owner, body, heartbeat_window=0.5, successor_window=1.0)
 
 
 def test_leaving_the_loop_without_a_word_hangs_nobody(owner: ExecutionClient) -> None:

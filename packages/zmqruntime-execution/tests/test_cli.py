@@ -148,8 +148,8 @@ def test_ctrl_c_ends_a_stream_and_nothing_else(client: ExecutionClient, start_co
     client.cancel(execution_id)
 
 
-def test_a_server_that_is_lost_ends_a_stream_with_an_error(
-    make_client: MakeClient, command: Command, start_command: StartCommand
+def test_a_stream_goes_on_with_the_successor_of_a_killed_server(
+    make_client: MakeClient, start_command: StartCommand
 ) -> None:
     client = make_client()
     execution_id = client.submit({"do": "wait"})
@@ -158,11 +158,29 @@ def test_a_server_that_is_lost_ends_a_stream_with_an_error(
     while "pattern" not in stream.stdout.readline():
         pass
     os.kill(client.server.pid, signal.SIGKILL)
-    stderr = stream.communicate(timeout=60)[1]
-    assert (stream.returncode, stderr.count("\n")) == (1, 1)
-    assert "stopped answering" in stderr
+    stdout, stderr = stream.communicate(timeout=60)
+    assert stream.returncode == 0
+    assert "  interrupted: the server ended" in stdout
+    said = stderr.splitlines()
+    assert all("waiting for it, or its successor" in line or "answers again" in line for line in said), said
+
+
+def test_a_server_that_is_gone_for_good_ends_a_stream_with_an_error(
+    make_client: MakeClient, command: Command, start_command: StartCommand
+) -> None:
+    client = make_client(persistent=True)
+    pid, execution_id = client.server.pid, client.submit({"do": "wait"})
+    stream = start_command("events", execution_id)
+    assert stream.stdout is not None
+    while "pattern" not in stream.stdout.readline():
+        pass
+    client.disconnect()  # it would start a successor
+    os.kill(pid, signal.SIGKILL)
+    stderr = stream.communicate(timeout=60)[1].splitlines()
+    assert (stream.returncode, len(stderr)) == (1, 2)
+    assert stderr[0].endswith("ended; waiting for it, or its successor")
+    assert stderr[1].startswith("Error: the server of zmqruntime on port 7777 has ended")
     assert document(command("list", "--json"))["servers"][0]["state"] == "stale"
-    client.disconnect()
     make_client()
     assert "  interrupted: the server ended" in command("events", execution_id).stdout
 

@@ -23,7 +23,6 @@ from zmqruntime import (
     MessageError,
     ProgressUpdate,
     RequestRefusedError,
-    ServerLostError,
     StateChange,
     ZMQConfig,
 )
@@ -287,11 +286,9 @@ def test_a_killed_server_loses_nothing_that_it_accepted(make_client: MakeClient)
     queued = [client.submit({"do": "nothing", "value": number}) for number in range(5)]
     workers = psutil.Process(client.server.pid).children()
     os.kill(client.server.pid, signal.SIGKILL)
-    with pytest.raises(ServerLostError):
-        client.wait(running, 30)
+    assert client.wait(running, 60).status is S.INTERRUPTED
     _, alive = psutil.wait_procs(workers, 2)
     assert not alive
-    client.connect()
     assert [client.wait(execution_id, 30).result for execution_id in queued] == list(range(5))
     assert client.poll_status(done).result == 7
     snapshot = client.poll_status(running)
@@ -336,10 +333,7 @@ def test_a_reader_goes_on_where_it_was_after_a_restart(make_client: MakeClient) 
         if isinstance(event, ProgressUpdate):
             break
     os.kill(client.server.pid, signal.SIGKILL)
-    with pytest.raises(ServerLostError):
-        list(events)
-    client.connect()
-    rest = list(client.events(execution_id, after=3))
+    rest = list(events)
     assert [str(e.execution.status) for e in rest if isinstance(e, StateChange)] == ["interrupted"]
     client.shutdown_server()
 
@@ -439,13 +433,13 @@ def test_a_client_that_was_cut_off_asks_for_many_executions_at_once(client: Exec
     client.change_queue(QueueAction.PAUSE)
     ids = client.submit_batch([client.request_for({"do": "nothing"}) for _ in range(1500)], 30)
     asked: list[Request] = []
-    send = client.send_request
+    send = client.ask_on_loop
 
     def note(message: Request) -> "Future[Response]":
         asked.append(message)
         return send(message)
 
-    client.send_request = note  # type: ignore[method-assign]
+    client.ask_on_loop = note  # type: ignore[method-assign]
     client._io.call_soon(client.on_resync)
     client.status()
     questions = [message.execution_ids for message in asked if isinstance(message, PositionsRequest)]

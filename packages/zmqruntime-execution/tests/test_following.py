@@ -104,11 +104,11 @@ class UnluckyClient(ExecutionClient):
 
     lost = 0
 
-    def send_request(self, message: Request) -> "concurrent.futures.Future[Response]":
+    def ask_on_loop(self, message: Request) -> "concurrent.futures.Future[Response]":
         if isinstance(message, EventsRequest) and self.lost < 3:
             self.lost += 1
             return concurrent.futures.Future()
-        return super().send_request(message)
+        return super().ask_on_loop(message)
 
 
 def test_a_reply_that_gets_lost_is_asked_for_again(client: ExecutionClient) -> None:

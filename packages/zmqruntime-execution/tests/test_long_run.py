@@ -45,13 +45,13 @@ def test_what_is_lost_at_the_high_water_mark_is_asked_for(make_client: MakeClien
     """A client that reads nothing for a while: more is published than its queue and the server's hold."""
     client, other = make_client("ThreadServer"), make_client("ThreadServer")
     asked: list[Request] = []
-    send, release = client.send_request, threading.Event()
+    send, release = client.ask_on_loop, threading.Event()
 
     def note(message: Request) -> "Future[Response]":
         asked.append(message)
         return send(message)
 
-    client.send_request = note  # type: ignore[method-assign]
+    client.ask_on_loop = note  # type: ignore[method-assign]
     client.change_queue(QueueAction.PAUSE)
     ids = client.submit_batch([client.request_for({"do": "nothing", "value": n}) for n in range(2_500)], 60)
 
@@ -81,7 +81,8 @@ def test_nothing_is_kept_of_executions_that_have_ended() -> None:
         ledger, runner = server._ledger, server._runner
         open_ones = (ledger.active, ledger._started, ledger._event_sizes, ledger.backlog._keys, ledger._just_ended)
         assert [len(kept) for kept in (*open_ones, runner._timers._timers, runner._overdue)] == [0] * 7
-        assert [len(kept) for kept in (client._followers, client._ends, client._delivered, client._waiting)] == [0] * 4
+        kept = (client._followers, client._ends, client._delivered, client._unsure, client._control._waiting)
+        assert [len(each) for each in kept] == [0] * 5
         assert len(client._recent_ends) == 600
         assert len(seen) == 1800
 

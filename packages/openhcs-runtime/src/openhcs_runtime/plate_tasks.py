@@ -55,8 +55,8 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The payload of a submission: run this pipeline over that plate.
 
     ``source`` is the text of a pipeline file and ``source_name`` what error messages call it. A whole configuration
-    given here takes the place of the pipeline's own; ``num_workers``, ``dask``, ``view``, ``seed``,
-    ``output_dir``, ``results_dir`` and ``pattern`` override one setting of whichever holds. Relative paths are relative to
+    given here takes the place of the pipeline's own; ``num_workers``, ``dask``, ``view``, ``seed``, ``output_dir``,
+    ``results_dir`` and ``pattern`` override one setting of whichever holds. Relative paths are relative to
     ``base_dir``. ``source_dir`` is the folder of the pipeline file, from which it may import modules; empty when there
     is no file.
 

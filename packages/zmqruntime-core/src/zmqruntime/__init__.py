@@ -14,18 +14,21 @@ if any(pathlib.Path(__file__).parent.parent.glob("zmqruntime-[0-9]*.dist-info"))
     )
 
 from zmqruntime.ack_listener import AckCounts, AckListener, GlobalAckListener
-from zmqruntime.client import ClientState, ZMQClient
+from zmqruntime.client import ClientState, Standing, ZMQClient
 from zmqruntime.config import Security, TransportMode, ZMQConfig
 from zmqruntime.exceptions import (
     ClosedError,
     ConfigurationError,
     ConnectionFailedError,
     MessageError,
+    OutdatedServerError,
     PortInUseError,
     RequestRefusedError,
     RequestTimeoutError,
     ServerLostError,
+    ServerSilentError,
     ServerStartError,
+    WrongServerError,
     ZMQRuntimeError,
 )
 from zmqruntime.messages import (
@@ -105,6 +108,7 @@ __all__ = [
     "LogLine",
     "MessageError",
     "MessageFields",
+    "OutdatedServerError",
     "PongResponse",
     "PortInUseError",
     "ProgressPhase",
@@ -122,14 +126,17 @@ __all__ = [
     "ResponseType",
     "Security",
     "ServerLostError",
+    "ServerSilentError",
     "ServerStartError",
     "Shape",
     "ShapeKind",
     "ShapesMessage",
+    "Standing",
     "StateChange",
     "StatusRequest",
     "StatusResponse",
     "TransportMode",
+    "WrongServerError",
     "ZMQClient",
     "ZMQConfig",
     "ZMQRuntimeError",

@@ -1,9 +1,8 @@
-"""A client: finds or starts its server, sends requests with deadlines, and notices when the server is gone."""
+"""A client: finds or starts its server, asks it within deadlines, and tells a silent server from one that is gone."""
 
 import atexit
 import concurrent.futures
 import contextlib
-import enum
 import itertools
 import logging
 import os
@@ -11,22 +10,24 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import ClassVar, Self, TypeVar
 
-import msgspec
 import zmq
 
 from zmqruntime.codec import Decoder, encode, encode_given
 from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.control import ControlChannel
 from zmqruntime.exceptions import (
     ClosedError,
     ConnectionFailedError,
     MessageError,
+    OutdatedServerError,
     RequestRefusedError,
     RequestTimeoutError,
     ServerLostError,
+    WrongServerError,
+    ZMQRuntimeError,
 )
 from zmqruntime.finding import Address, let_go, seconds_left, silent_server, start_server
 from zmqruntime.identity import ProcessIdentity
@@ -38,6 +39,7 @@ from zmqruntime.messages import (
     ErrorCode,
     ErrorResponse,
     EventBatch,
+    Farewell,
     Heartbeat,
     OkResponse,
     PingRequest,
@@ -46,11 +48,15 @@ from zmqruntime.messages import (
     Response,
     ShutdownRequest,
 )
+from zmqruntime.recovery import Recovery
 from zmqruntime.security import KeyStore
 from zmqruntime.server import receive_ready
+from zmqruntime.server_code import check_server, default_port_of
+from zmqruntime.standing import ClientState, Standing
 from zmqruntime.transport import LOOPBACK, choose_transport_mode
+from zmqruntime.vigil import Vigil
 
-__all__ = ["ClientState", "ZMQClient", "checked"]
+__all__ = ["ClientState", "Standing", "ZMQClient", "checked"]
 
 _log = logging.getLogger(__name__)
 
@@ -60,26 +66,18 @@ _PING_SECONDS = 3.0
 _END_SECONDS = 10.0
 _LINGER_MS = 200
 _MISSED_BEATS = 1.5
-
-
-class ClientState(enum.Enum):
-    """What a client can do now."""
-
-    NEW = "new"
-    """``connect()`` was not called yet."""
-    CONNECTED = "connected"
-    """The server answers."""
-    LOST = "lost"
-    """The server stopped answering; the client goes back to CONNECTED when it, or its successor, is heard."""
-    CLOSED = "closed"
-    """``disconnect()`` was called; the client cannot be used again."""
+_RECONNECT_MS = (50, 1000)
 
 
 class ZMQClient:
     """Talks to one server from any thread; one I/O thread owns its sockets.
 
+    A server that does not answer for a while is waited for, and so is the successor of one that has ended: this
+    client starts it itself if it may and somebody waits for something.
+
     Args:
-        port: the server's data port; the configuration's default when None.
+        port: the server's data port; None for the default port of the server class that the client names, or the
+            configuration's.
         host: where a TCP server is; naming one selects TCP. Servers are only started on this machine.
         transport_mode: IPC or TCP; IPC where the platform has it and no host is named.
         config: what the server and its clients agree on.
@@ -89,6 +87,10 @@ class ZMQClient:
 
     server_target: ClassVar[str | None] = None
     """``module:Class`` of the server to start when none answers; None to never start one."""
+
+    restarts_server: ClassVar[bool] = True
+    """Whether it starts the successor of a server that was killed by itself, while somebody waits; otherwise only
+    ``connect()`` does."""
 
     def __init__(
         self,
@@ -100,24 +102,23 @@ class ZMQClient:
         persistent: bool = True,
     ) -> None:
         self.config = config or ZMQConfig()
-        self.port = self.config.default_port if port is None else port
+        self.port = self.default_port() if port is None else port
         self.transport_mode = choose_transport_mode(transport_mode, host)
         self.host = host or LOOPBACK
         self.persistent = persistent
         self._address = Address(self.port, self.host, self.transport_mode, self.config)
         self.control_port = self._address.control_port
-        self._state = ClientState.NEW
+        self._is_closed = False
         self._pid = os.getpid()
         self._lifecycle = threading.RLock()
         self._process: subprocess.Popen[bytes] | None = None
         self._loop: SocketLoop | None = None
         self._server: PongResponse | None = None
+        self._outdated: OutdatedServerError | None = None
         self._decode_response: Decoder[Response] = Decoder(Response)
         self._decode_data: Decoder[DataMessage] = Decoder(DataMessage)
         self._ids = itertools.count(1)
-        self._waiting: dict[bytes, concurrent.futures.Future[Response]] = {}
-        self._outbox: deque[tuple[bytes, bytes]] = deque()
-        self._last_heard = 0.0
+        self._listeners: tuple[Callable[[Standing], None], ...] = ()
         self._beat = Heartbeat(instance_id="", interval=0.0)
         self._beat_at = 0.0
         self._resync_beats = 0
@@ -127,31 +128,33 @@ class ZMQClient:
     def connect(self, timeout: float = 15.0) -> PongResponse:
         """Attach to the server of this port, or start one if nothing listens there; says who it is.
 
-        May be called again after the server was lost.
+        May be called again after the server was lost; clients that may start a server do so by themselves.
 
         Raises:
             PortInUseError: something else listens there; it is left alone.
+            ServerSilentError: a server of ours holds the port, and has not answered within ``timeout`` seconds.
+            WrongServerError: the server there is of another class, or of another environment, than this client names.
             ServerStartError: the server that was started did not come up; the error has the end of its log.
             ConnectionFailedError: nothing listens and nothing can be started.
             ClosedError: after ``disconnect()``.
         """
         deadline = time.monotonic() + timeout
         with self._lifecycle:
-            if self._state is ClientState.CLOSED:
-                raise ClosedError("this client was disconnected; make a new one")
+            self._check_open()
             try:
                 pong = self._attach(deadline)
-            except ConnectionFailedError:
-                if self._state is ClientState.NEW:
+                self._outdated = self._compare(pong)
+            except ConnectionFailedError as error:
+                if self._server is None or isinstance(error, WrongServerError):
+                    self._server = None
                     self._end_loop()
                 raise
-            self._server = pong
-            self._set_state(ClientState.CONNECTED)
             return pong
 
     def _attach(self, deadline: float) -> PongResponse:
         """Ping whatever listens; what dies meanwhile is looked for, or started, again."""
         while True:
+            self._check_open()
             self._ensure_server(deadline)
             self._open()
             try:
@@ -168,8 +171,8 @@ class ZMQClient:
         """
         if os.getpid() != self._pid:
             return
+        self._is_closed = True
         with self._lifecycle:
-            self._set_state(ClientState.CLOSED)
             process, self._process = self._process, None
             self._end_loop()
         if process is not None:
@@ -184,8 +187,27 @@ class ZMQClient:
 
     @property
     def state(self) -> ClientState:
-        """What the client can do now."""
-        return self._state
+        """How it stands with the server."""
+        if self._is_closed:
+            return ClientState.CLOSED
+        return ClientState.NEW if self._loop is None else self._vigil.state
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands with the server, for how long, and in words."""
+        return Standing(self.state) if self._is_closed or self._loop is None else self._vigil.standing()
+
+    def add_listener(self, listener: Callable[[Standing], None]) -> Callable[[], None]:
+        """Call ``listener`` whenever the state changes, and about once a second while the server does not answer.
+
+        It is called on the I/O thread and must be quick. Gives what removes it.
+        """
+        self._listeners = (*self._listeners, listener)
+
+        def remove() -> None:
+            self._listeners = tuple(each for each in self._listeners if each is not listener)
+
+        return remove
 
     @property
     def server(self) -> PongResponse:
@@ -207,6 +229,7 @@ class ZMQClient:
         server = self.server
         with contextlib.suppress(ServerLostError):  # it may be gone, or too busy with ending, before it has replied
             self.request(ShutdownRequest(), OkResponse, timeout)
+            self._call(lambda: self._vigil.said_farewell(server.instance_id))
         if self.is_local and not ProcessIdentity(server.pid, server.process_start).wait(timeout):
             raise RequestTimeoutError(f"server process {server.pid} still runs {timeout:g} s after it agreed to end")
 
@@ -218,7 +241,7 @@ class ZMQClient:
     # --- requests ------------------------------------------------------------------------------------------------
 
     def request(self, message: Request, expect: type[ResponseT], timeout: float | None = None) -> ResponseT:
-        """Send a request and wait for its reply.
+        """Send a request and wait for its reply, also if the server is silent or replaced by its successor meanwhile.
 
         Args:
             message: what to ask.
@@ -228,7 +251,8 @@ class ZMQClient:
         Raises:
             RequestTimeoutError: no reply in time; the next call works all the same.
             RequestRefusedError: the server replied with an error.
-            ServerLostError: the server ended meanwhile.
+            ServerLostError: the server ended meanwhile and the request must not go to another one, or no other one
+                took its place in time.
             ClosedError: the client is not connected.
         """
         seconds = self.config.request_timeout if timeout is None else timeout
@@ -255,16 +279,27 @@ class ZMQClient:
                 f"the {type(message).__name__} is {len(data):,} bytes, more than the {self.config.max_message_bytes:,} "
                 "that a server takes; pass a path to the data instead of the data",
             )
-        key = next(self._ids).to_bytes(8)
-        future: concurrent.futures.Future[Response] = concurrent.futures.Future()
-        future.add_done_callback(lambda done: self._on_future_done(key, done))
-        self._call(lambda: self._put_out(key, data, future))
+        key, future = self._expect_reply()
+        self._call(lambda: self._put(key, data, future, message.may_repeat))
         return future
 
-    def timeout_error(self, message: Request, seconds: float) -> RequestTimeoutError:
+    def ask_on_loop(self, message: Request) -> "concurrent.futures.Future[Response]":
+        """As :meth:`send_request`, on the I/O thread; gives a cancelled future while the client closes."""
+        key, future = self._expect_reply()
+        if self._is_closed:
+            future.cancel()
+        else:
+            self._put(key, encode(message), future, message.may_repeat)
+        return future
+
+    def timeout_error(self, message: Request, seconds: float) -> RequestTimeoutError | ServerLostError:
         """What to raise when no reply to ``message`` came within ``seconds``."""
         name = type(message).__name__
-        return RequestTimeoutError(f"the server on port {self.port} did not reply to {name} within {seconds:g} s")
+        standing = self.standing
+        if standing.state is ClientState.LOST:
+            return ServerLostError(f"{standing.text}; no reply to {name} within {seconds:g} s")
+        why = f": {standing.text}" if standing.text else ""
+        return RequestTimeoutError(f"the server on port {self.port} did not reply to {name} within {seconds:g} s{why}")
 
     def subscribe(self, topic: bytes) -> None:
         """Receive what the server publishes on topics that begin with ``topic``."""
@@ -278,8 +313,17 @@ class ZMQClient:
     def on_heartbeat(self, heartbeat: Heartbeat) -> None:
         """The server said that it lives."""
 
+    def on_server_silent(self) -> None:
+        """The server does not answer at the moment; it is waited for."""
+
     def on_server_lost(self, error: ServerLostError) -> None:
-        """The server stopped answering."""
+        """The server has ended, or cannot be reached."""
+
+    def on_server_back(self, is_new: bool) -> None:
+        """The server answers again; ``is_new`` if it is another run of it."""
+
+    def on_given_up(self, error: ConnectionFailedError) -> None:
+        """No successor of a lost server came in time, or the wrong one did: who waits is told, and waits no more."""
 
     def on_resync(self) -> None:
         """The data channel is open, for the first time or again: what was published before may have been missed."""
@@ -287,14 +331,19 @@ class ZMQClient:
     def on_disconnected(self, error: ClosedError) -> None:
         """``disconnect()`` was called; nothing more will arrive."""
 
-    def on_server_back(self, is_new: bool) -> None:
-        """The server answers again; ``is_new`` if it is another run of it."""
+    def wants_successor(self) -> bool:
+        """Whether anybody waits for what the successor of a lost server could give."""
+        return self._control.has_repeatable
 
     # --- finding and starting ------------------------------------------------------------------------------------
 
     def server_spec(self) -> ServerSpec | None:
         """The server to start when none answers, or None to never start one."""
         return None if self.server_target is None else self.spec_for(self.server_target)
+
+    def default_port(self) -> int:
+        """The data port when none is named."""
+        return default_port_of(self.server_target, self.config)
 
     def spec_for(self, target: str) -> ServerSpec:
         """The server class ``target`` with the port and the settings of this client."""
@@ -315,6 +364,11 @@ class ZMQClient:
                 let_go(self._process)
             self._process = process
 
+    def _compare(self, pong: PongResponse) -> OutdatedServerError | None:
+        """With the class that this client names, if the server is of this machine. Raises WrongServerError."""
+        spec = self.server_spec()
+        return None if spec is None or not self.is_local else check_server(spec.target, pong)
+
     # --- I/O thread ----------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
@@ -324,17 +378,25 @@ class ZMQClient:
         stack = contextlib.ExitStack()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         stack.callback(self._context.term)
-        stack.callback(lambda: self._close_control(_LINGER_MS))
         self._io = loop
-        self._open_control()
-        self._data = stack.enter_context(self._socket(zmq.SUB, self.port))
+        self._vigil = Vigil(loop, self._address, self, lambda prepare: self._socket(zmq.DEALER, prepare))
+        stack.callback(self._vigil.close)
+        self._recovery = Recovery(loop, self.connect, self.config.successor_window, self._give_up)
+        stack.callback(self._recovery.end)
+        self._control = ControlChannel(
+            loop,
+            lambda: self._socket(zmq.DEALER),
+            lambda data: self._decode_response(data),
+            self._on_response,
+            self._vigil.linked,
+        )
+        stack.callback(self._control.close)
+        self._data = stack.enter_context(self._socket(zmq.SUB))
         self._data.subscribe(HEARTBEAT_TOPIC)
         loop.add_reader(self._data, self._on_data_readable)
         stack.callback(self._on_end)
         loop.at_end = stack.close
         self._loop = loop
-        self._last_heard = time.monotonic()
-        loop.call_later(self.config.heartbeat_window, self._check_heartbeat)
         loop.start()
         atexit.register(self.disconnect)
 
@@ -343,113 +405,90 @@ class ZMQClient:
         if loop is not None:
             loop.stop()
             loop.join()
+            self._recovery.join()
         atexit.unregister(self.disconnect)
 
-    def _socket(self, kind: int, port: int) -> "zmq.Socket[bytes]":
+    def _socket(
+        self, kind: int, prepare: "Callable[[zmq.Socket[bytes]], None]" = lambda sock: None
+    ) -> "zmq.Socket[bytes]":
         sock = self._context.socket(kind)
         sock.linger = _LINGER_MS
         sock.maxmsgsize = self.config.max_message_bytes
         sock.ipv6 = ":" in self.host
+        sock.reconnect_ivl, sock.reconnect_ivl_max = _RECONNECT_MS
+        if not self.is_local:
+            # A network that is gone cuts nothing: the connection would be tried again by its own, growing pauses.
+            sock.heartbeat_ivl = int(self.config.unreachable_window * 1000 / 6)
+            sock.heartbeat_timeout = int(self.config.unreachable_window * 1000 / 2)
         if self._address.is_encrypted:
             store = KeyStore(self.config)
             keys = store.client()
             sock.curve_publickey, sock.curve_secretkey = keys.public, keys.secret
             sock.curve_serverkey = store.server_key_for(self.host, self.port, is_local=self.is_local)
-        sock.connect(self._address.url(port))
+        prepare(sock)
+        sock.connect(self._address.url(self.port if kind == zmq.SUB else self.control_port))
         return sock
 
-    def _renew_control(self) -> None:
-        """Drop what was written for a server that is gone, so that it never reaches its successor."""
-        self._close_control(0)
-        self._open_control()
-
-    def _open_control(self) -> None:
-        self._control = self._socket(zmq.DEALER, self.control_port)
-        self._cuts = self._control.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-        self._io.add_reader(self._control, self._on_control_readable)
-        self._io.add_reader(self._cuts, self._on_connection_cut)
-
-    def _close_control(self, linger: int) -> None:
-        self._io.remove(self._control)
-        self._io.remove(self._cuts)
-        self._control.disable_monitor()
-        self._cuts.close(linger=0)
-        self._control.close(linger)
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise ClosedError("this client was disconnected; make a new one")
 
     def _call(self, call: Callable[[], None]) -> None:
         if os.getpid() != self._pid:
             raise ClosedError("this client was made before a fork and is the parent's; make one in the child")
-        if self._state is ClientState.CLOSED:
-            raise ClosedError("this client was disconnected; make a new one")
+        self._check_open()
         if self._loop is None:
             raise ClosedError("this client is not connected; call connect() first")
         self._loop.call_soon(call)
 
-    def _put_out(self, key: bytes, data: bytes, future: "concurrent.futures.Future[Response]") -> None:
-        if not future.cancelled():
-            self._waiting[key] = future
-            self._outbox.append((key, data))
-            self._flush_outbox()
+    def _expect_reply(self) -> "tuple[bytes, concurrent.futures.Future[Response]]":
+        key = next(self._ids).to_bytes(8)
+        future: concurrent.futures.Future[Response] = concurrent.futures.Future()
+        future.add_done_callback(lambda done: self._on_future_done(key, done))
+        return key, future
+
+    def _put(self, key: bytes, data: bytes, future: "concurrent.futures.Future[Response]", may_repeat: bool) -> None:
+        self._control.put(key, data, future, may_repeat)
+        if may_repeat and self._vigil.state is ClientState.LOST:
+            self._recover()
 
     def _on_future_done(self, key: bytes, future: "concurrent.futures.Future[Response]") -> None:
         if future.cancelled() and self._loop is not None:
-            self._loop.call_soon(lambda: self._forget(key))
+            self._loop.call_soon(lambda: self._control.forget(key))
 
-    def _flush_outbox(self) -> None:
-        while self._outbox:
-            key, data = self._outbox[0]
-            if key in self._waiting:
-                try:
-                    self._control.send_multipart([key, b"", data], zmq.NOBLOCK)
-                except zmq.Again:
-                    self._io.add_writer(self._control, self._flush_outbox)
-                    return
-            self._outbox.popleft()
-        self._io.remove_writer(self._control)
-
-    def _forget(self, key: bytes) -> None:
-        self._waiting.pop(key, None)
-        self._outbox = deque(entry for entry in self._outbox if entry[0] != key)
-
-    def _on_control_readable(self) -> None:
-        for frames in receive_ready(self._control):
-            future = self._waiting.pop(frames[0], None)
-            if future is None or len(frames) != 3 or not future.set_running_or_notify_cancel():
-                continue
+    def _on_response(self, response: Response) -> None:
+        if not isinstance(response, PongResponse):
+            self._vigil.heard()
+            return
+        known, self._server = self._server, response
+        if known is not None and known.instance_id != response.instance_id:
             try:
-                response = self._decode_response(frames[2])
-            except MessageError as error:
-                future.set_exception(error)
-                continue
-            self._heard(response.instance_id if isinstance(response, PongResponse) else None)
-            future.set_result(response)
+                self._outdated = self._compare(response)
+            except WrongServerError as error:
+                self._server = known
+                self._stop_waiting(error)
+                return
+        self._vigil.met(response)
 
     def _on_data_readable(self) -> None:
         for frames in receive_ready(self._data):
+            if self._is_closed:
+                return
             try:
                 message = self._decode_data(frames[-1])
             except MessageError as error:
                 _log.warning("the server on port %d published something unreadable: %s", self.port, error)
                 continue
-            if isinstance(message, Heartbeat):
-                self._heard(message.instance_id)
-                self._note_beat(message)
-                self.on_heartbeat(message)
-            else:
-                self._last_heard = time.monotonic()
-                self.on_event_batch(message)
-
-    # --- is the server there? ------------------------------------------------------------------------------------
-
-    def _heard(self, instance_id: str | None) -> None:
-        self._last_heard = time.monotonic()
-        known = self._server
-        is_new = known is not None and instance_id is not None and known.instance_id != instance_id
-        if is_new and known is not None and instance_id is not None:
-            self._server = msgspec.structs.replace(known, instance_id=instance_id)
-        if is_new or self._state is ClientState.LOST:
-            self._set_state(ClientState.CONNECTED)
-            self.on_server_back(is_new)
+            match message:
+                case Heartbeat():
+                    self._vigil.heard(message.instance_id)
+                    self._note_beat(message)
+                    self.on_heartbeat(message)
+                case Farewell():
+                    self._vigil.said_farewell(message.instance_id)
+                case _:
+                    self._vigil.heard()
+                    self.on_event_batch(message)
 
     def _note_beat(self, beat: Heartbeat) -> None:
         """The first heartbeats of a server, or after some were missed, say that the data channel is open (again).
@@ -464,52 +503,59 @@ class ZMQClient:
             self._resync_beats -= 1
             self.on_resync()
 
-    def _check_heartbeat(self) -> None:
-        """Silence alone proves nothing, this process may have slept: ask, and only then call the server lost."""
-        window = self.config.heartbeat_window
-        if self._state is ClientState.CONNECTED and time.monotonic() - self._last_heard > window:
-            self._ask_whether_it_lives()
-        self._io.call_later(window / 2, self._check_heartbeat)
+    # --- what the vigil asks and tells ---------------------------------------------------------------------------
 
-    def _on_connection_cut(self) -> None:
-        """A server that was killed closes its connections at once, so that nobody has to wait for its silence."""
-        if list(receive_ready(self._cuts)) and self._state is ClientState.CONNECTED:
-            self._ask_whether_it_lives()
+    def ask_who(self) -> None:
+        """Ping the server; for the vigil."""
+        self.ask_on_loop(PingRequest())
 
-    def _ask_whether_it_lives(self) -> None:
-        key = next(self._ids).to_bytes(8)
-        self._put_out(key, encode(PingRequest()), concurrent.futures.Future())
-        asked_at = time.monotonic()
-        self._io.call_later(self.config.heartbeat_window / 3, lambda: self._judge(key, asked_at))
-
-    def _judge(self, key: bytes, asked_at: float) -> None:
-        # Anything that was heard since will do: the answer itself may still be behind many others.
-        if key not in self._waiting or self._last_heard > asked_at or self._state is not ClientState.CONNECTED:
+    def on_judged(self, before: ClientState, error: ServerLostError | None, is_new: bool) -> None:
+        """The vigil has come to another state."""
+        if self._is_closed:
             return
-        self._set_state(ClientState.LOST)
-        error = ServerLostError(
-            f"the server on port {self.port} (process {self.server.pid}) stopped answering; "
-            "connect() again finds or starts its successor, which knows all executions"
-        )
-        self._renew_control()
-        self._fail_waiting(error)
-        self.on_server_lost(error)
+        match self._vigil.state:
+            case ClientState.SILENT:
+                self.on_server_silent()
+            case ClientState.LOST:
+                assert error is not None
+                self._recovery.note_loss()
+                self._control.renew(error)
+                self.on_server_lost(error)
+                self._recover()
+            case ClientState.CONNECTED if before is not ClientState.NEW:
+                self._recovery.end()
+                self.on_server_back(is_new)
+
+    def on_standing(self, standing: Standing) -> None:
+        """Tell who wants to know, for example on a screen."""
+        for listener in self._listeners:
+            try:
+                listener(standing)
+            except Exception:  # noqa: BLE001 - the listener is not ours
+                _log.exception("the listener %r failed", listener)
+
+    def _recover(self) -> None:
+        """Wait for a successor, if anybody wants one; a server that is out of reach is waited for without an end."""
+        if self._vigil.is_unreachable or not self.wants_successor():
+            return
+        may_start = self.restarts_server and not self._vigil.was_stopped and self.is_local
+        self._recovery.begin(may_start=may_start and self.server_spec() is not None)
+
+    def _give_up(self, error: ZMQRuntimeError | None) -> None:
+        if self._vigil.state is not ClientState.LOST:
+            return
+        why = f": {error}" if error is not None else "; connect() starts it if this client names a server class"
+        text = f"{self._vigil.standing().text}, and no successor has answered within {self.config.successor_window:g} s"
+        self._stop_waiting(ServerLostError(text + why))
+
+    def _stop_waiting(self, error: ConnectionFailedError) -> None:
+        self._control.fail_all(error)
+        self.on_given_up(error)
 
     def _on_end(self) -> None:
         error = ClosedError("this client was disconnected")
-        self._fail_waiting(error)
+        self._control.fail_all(error)
         self.on_disconnected(error)
-
-    def _fail_waiting(self, error: Exception) -> None:
-        waiting, self._waiting = self._waiting, {}
-        self._outbox.clear()
-        for future in waiting.values():
-            if future.set_running_or_notify_cancel():
-                future.set_exception(error)
-
-    def _set_state(self, state: ClientState) -> None:
-        if self._state is not ClientState.CLOSED:
-            self._state = state
 
 
 def checked(response: Response, expect: type[ResponseT]) -> ResponseT:

@@ -46,7 +46,13 @@ class ZMQConfig:
     heartbeat_interval: float = 0.5
     """A server with subscribers says that it lives this often."""
     heartbeat_window: float = 1.5
-    """A client that heard nothing for so long asks, and without an answer calls the server lost."""
+    """A client that heard nothing for so long asks, and without an answer calls the server silent."""
+    unreachable_window: float = 30.0
+    """A server whose process cannot be seen from here, on another machine for example, is called unreachable when
+    nothing was heard of it for so long, and never sooner than ``request_timeout``; a third of it when it cannot even be
+    connected to."""
+    successor_window: float = 60.0
+    """So long a client that cannot start one itself waits for the successor of a server that has ended."""
     request_timeout: float = 10.0
     """The deadline of a request that names none."""
     security: Security = Security.CURVE

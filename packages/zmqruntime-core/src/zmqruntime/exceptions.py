@@ -7,7 +7,10 @@ ZMQRuntimeError
 ├── ConnectionFailedError
 │   ├── ServerStartError   the server that we started did not answer; carries the tail of its log
 │   ├── PortInUseError     the port is held by something that is not our server
-│   └── ServerLostError    a server that did answer has stopped answering
+│   ├── ServerSilentError  a server of ours holds the port, and does not answer
+│   ├── WrongServerError   the server there is not the one that the client names
+│   │   └── OutdatedServerError  it runs an earlier state of the client's code
+│   └── ServerLostError    a server that did answer has ended, or cannot be reached any more
 ├── RequestTimeoutError    no reply before the deadline (also a ``TimeoutError``)
 └── RequestRefusedError    the server answered with an error; carries its code
 """
@@ -19,11 +22,14 @@ __all__ = [
     "ConfigurationError",
     "ConnectionFailedError",
     "MessageError",
+    "OutdatedServerError",
     "PortInUseError",
     "RequestRefusedError",
     "RequestTimeoutError",
     "ServerLostError",
+    "ServerSilentError",
     "ServerStartError",
+    "WrongServerError",
     "ZMQRuntimeError",
 ]
 
@@ -64,8 +70,23 @@ class PortInUseError(ConnectionFailedError):
     """Another program, or another server, holds the port."""
 
 
+class ServerSilentError(ConnectionFailedError):
+    """A server of ours holds the port but did not answer in time: it is busy or stopped, and may go on."""
+
+
+class WrongServerError(ConnectionFailedError):
+    """The server on the port is of another class, or of another environment, than the one that the client names."""
+
+
+class OutdatedServerError(WrongServerError):
+    """The server on the port runs its class as it was before its code was changed."""
+
+
 class ServerLostError(ConnectionFailedError):
-    """The server stopped answering; what it was doing may be going on or may be gone."""
+    """The server has ended and no other one took its place, or it cannot be reached.
+
+    What it had accepted is not lost: the next server on that port knows it.
+    """
 
 
 class RequestTimeoutError(ZMQRuntimeError, TimeoutError):

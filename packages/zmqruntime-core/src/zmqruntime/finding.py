@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zmqruntime.config import Security, TransportMode, ZMQConfig
-from zmqruntime.exceptions import ConnectionFailedError, PortInUseError
+from zmqruntime.exceptions import ConnectionFailedError, PortInUseError, ServerSilentError
 from zmqruntime.identity import describe_port_holder
 from zmqruntime.launch import Lifetime, ServerSpec, start_server_process
 from zmqruntime.lock import FileLock
@@ -112,6 +112,11 @@ def silent_server(address: Address) -> ConnectionFailedError:
     url = address.url(address.control_port)
     if not address.is_listening():
         return ConnectionFailedError(f"the server on {url} went away while we connected")
+    if address.is_claimed():
+        return ServerSilentError(
+            f"the server on port {address.port} does not answer: it is busy or stopped, and may go on; it is left alone"
+            + ("; or it does not know this client's key" if address.is_encrypted else "")
+        )
     is_tcp = address.transport_mode is TransportMode.TCP and address.is_local
     holder = describe_port_holder(address.control_port) if is_tcp else "what listens there"
     return PortInUseError(

@@ -4,7 +4,6 @@ import concurrent.futures
 import contextlib
 import enum
 import importlib
-import inspect
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import msgspec
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ConfigurationError, ServerStartError
 from zmqruntime.server import ZMQServer
+from zmqruntime.server_code import target_of
 
 __all__ = ["READY_LINE", "Lifetime", "ServerSpec", "start_server_process"]
 
@@ -56,20 +56,20 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
         """How another process finds ``server_class``.
 
         Raises:
-            ConfigurationError: the class is local to a function, so no other process can find it.
+            ConfigurationError: the class is local to a function, or in no file, so no other process can find it.
         """
         if "<locals>" in server_class.__qualname__:
             raise ConfigurationError(
                 f"{server_class.__qualname__} is defined inside a function, where a worker process cannot find it; "
                 "move the class to the top of its module"
             )
-        module = server_class.__module__
-        if module == "__main__":
-            main_spec = getattr(sys.modules["__main__"], "__spec__", None)
-            module = main_spec.name if main_spec is not None else module
-        if module == "__main__" or not _can_find(module):
-            return f"{Path(inspect.getfile(server_class)).resolve()}:{server_class.__qualname__}"
-        return f"{module}:{server_class.__qualname__}"
+        target = target_of(server_class)
+        if target.startswith("__main__:"):
+            raise ConfigurationError(
+                f"{server_class.__qualname__} was typed at a prompt, in a notebook or into a pipe, where a worker "
+                "process cannot find it; write the class into a module and import it"
+            )
+        return target
 
     def build(self) -> ZMQServer:
         """The server object, not started.
@@ -200,13 +200,6 @@ def _tail(path: Path, begin: int) -> str:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(begin, size - _LOG_TAIL_BYTES))
         return file.read().decode(errors="replace").strip()
-
-
-def _can_find(module: str) -> bool:
-    """Whether a new process with our ``sys.path`` can import it; that this one has it loaded says nothing."""
-    top = module.partition(".")[0]
-    finders = (finder for finder in sys.meta_path if hasattr(finder, "find_spec"))
-    return any(finder.find_spec(top, None) is not None for finder in finders)
 
 
 def _import(name: str) -> ModuleType:

@@ -7,7 +7,7 @@ are its fields; an unknown key, a missing one or a wrong type makes the whole me
 import enum
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import msgspec
 from msgspec import Meta
@@ -125,6 +125,10 @@ PositiveSeconds = Annotated[float, Meta(gt=0)]
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
     """Base of all messages; can also be read like a mapping (``message["status"]``, ``message.get("error")``)."""
+
+    may_repeat: ClassVar[bool] = False
+    """Of a request: whether asking twice does no more than asking once, so that it may be sent again when the
+    connection, or the server, was lost before it was answered."""
 
     protocol: int = PROTOCOL_VERSION
 
@@ -263,8 +267,17 @@ class Heartbeat(Message, frozen=True, kw_only=True, tag="heartbeat"):
     positions: dict[str, int] = {}
 
 
+class Farewell(Message, frozen=True, kw_only=True, tag="farewell"):
+    """The server ends since somebody said so; sent last, on topic ``heartbeat``.
+
+    Clients then leave it to others to start its successor. A server that is killed says nothing.
+    """
+
+    instance_id: str
+
+
 HEARTBEAT_TOPIC = b"heartbeat"
-DataMessage = EventBatch | Heartbeat
+DataMessage = EventBatch | Heartbeat | Farewell
 
 
 # --- control channel: requests ------------------------------------------------------------------------------------
@@ -285,6 +298,8 @@ class ExecuteRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.
     by the client, so that the client can subscribe to the topic before it submits. ``payload`` says what to do:
     any msgpack value that the server's ``execute_task`` understands. ``plate_id`` names what it is done to.
     """
+
+    may_repeat: ClassVar[bool] = True
 
     submission_id: Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{8,64}$")]
     payload: Any = None
@@ -307,6 +322,8 @@ class ExecuteRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.
 class BatchRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.BATCH.value):
     """Accept all of these executions or none."""
 
+    may_repeat: ClassVar[bool] = True
+
     requests: Annotated[list[ExecuteRequest], Meta(min_length=1)]
 
 
@@ -315,6 +332,8 @@ class StatusRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.S
 
     Of queued ones the first 1,000 are listed; the reply counts all.
     """
+
+    may_repeat: ClassVar[bool] = True
 
     execution_id: str | None = None
     limit: Annotated[int, Meta(ge=0, le=1000)] = 20
@@ -327,6 +346,8 @@ class CancelRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.C
     stopped by then; 0 kills at once.
     """
 
+    may_repeat: ClassVar[bool] = True
+
     execution_id: str
     axis_id: str | None = None
     grace_seconds: Seconds | None = None
@@ -335,6 +356,8 @@ class CancelRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.C
 class EventsRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.EVENTS.value):
     """The events of an execution after number ``after``; the reply may hold a part, then ask again."""
 
+    may_repeat: ClassVar[bool] = True
+
     execution_id: str
     after: Count = 0
 
@@ -342,11 +365,15 @@ class EventsRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.E
 class PositionsRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.POSITIONS.value):
     """How many events these executions have, so that a reader learns which of them it lacks some of."""
 
+    may_repeat: ClassVar[bool] = True
+
     execution_ids: Annotated[list[str], Meta(max_length=1000)]
 
 
 class SubmissionRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.SUBMISSION.value):
     """What was submitted for an execution, so that it can be run again."""
+
+    may_repeat: ClassVar[bool] = True
 
     execution_id: str
 
@@ -371,6 +398,8 @@ class QueueAction(enum.StrEnum):
 class QueueRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.QUEUE.value):
     """Change the order of what is queued, or whether it runs. Survives a restart."""
 
+    may_repeat: ClassVar[bool] = True
+
     action: QueueAction
     execution_id: str | None = None
     position: Count = 0
@@ -378,6 +407,8 @@ class QueueRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.QU
 
 class HistoryRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.HISTORY.value):
     """Ended executions, newest first, a page at a time: those that ended before ``before``."""
+
+    may_repeat: ClassVar[bool] = True
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
     before: float | None = None
@@ -401,8 +432,26 @@ Request = (
 # --- control channel: responses -----------------------------------------------------------------------------------
 
 
+class ServerCode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What code a server runs.
+
+    ``target`` is ``module:Class``, or ``file.py:Class`` for a class of a script; ``file`` where its source is;
+    ``bases`` has the classes that it derives from with their files; ``digest`` is of the source when the server
+    started; ``environment`` is the folder of its Python environment.
+    """
+
+    target: str
+    file: str
+    bases: dict[str, str]
+    digest: str
+    environment: str
+
+
 class PongResponse(Message, frozen=True, kw_only=True, tag=ResponseType.PONG.value):
-    """Who the server is. ``pid`` with ``process_start`` identifies the process, ``instance_id`` this run of it."""
+    """Who the server is. ``pid`` with ``process_start`` identifies the process, ``instance_id`` this run of it.
+
+    ``lifetime`` is ``persistent`` or ``owned`` when a client has started it, else empty.
+    """
 
     instance_id: str
     pid: int
@@ -411,6 +460,8 @@ class PongResponse(Message, frozen=True, kw_only=True, tag=ResponseType.PONG.val
     version: str
     app_name: str
     port: int
+    code: ServerCode | None = None
+    lifetime: str = ""
 
 
 class OkResponse(Message, frozen=True, kw_only=True, tag=ResponseType.OK.value):

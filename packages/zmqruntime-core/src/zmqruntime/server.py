@@ -25,6 +25,7 @@ from zmqruntime.messages import (
     DataMessage,
     ErrorCode,
     ErrorResponse,
+    Farewell,
     Heartbeat,
     OkResponse,
     PingRequest,
@@ -34,6 +35,7 @@ from zmqruntime.messages import (
     ShutdownRequest,
 )
 from zmqruntime.security import ClientCheck, KeyPair, KeyStore
+from zmqruntime.server_code import code_of, default_port_of, target_of
 from zmqruntime.transport import (
     LOOPBACK,
     choose_transport_mode,
@@ -79,7 +81,7 @@ class ZMQServer:
         config: ZMQConfig | None = None,
     ) -> None:
         self.config = config or ZMQConfig()
-        self.port = self.config.default_port if port is None else port
+        self.port = default_port_of(target_of(type(self)), self.config) if port is None else port
         self.control_port = self.port + self.config.control_port_offset
         self.transport_mode = choose_transport_mode(transport_mode, host)
         self.host = host or LOOPBACK
@@ -92,6 +94,8 @@ class ZMQServer:
         self._replies: list[tuple[list[bytes], Response]] = []
         self._heartbeat: Timer | None = None
         self._listeners: set[bytes] = set()
+        self._lifetime = ""
+        self._ends_by_order = False
 
     # --- life ----------------------------------------------------------------------------------------------------
 
@@ -110,7 +114,7 @@ class ZMQServer:
         ``on_ready`` is called once both channels listen. Raises as :meth:`start` does.
         """
         loop = self._open()
-        with _stop_on_signals(loop.stop):
+        with _stop_on_signals(self._stop_by_order):
             if on_ready is not None:
                 loop.call_soon(on_ready)
             loop.run()
@@ -152,7 +156,7 @@ class ZMQServer:
             case PingRequest():
                 return self._pong()
             case ShutdownRequest():
-                self.loop.stop()
+                self._stop_by_order()
                 return OkResponse(message=f"the server on port {self.port} is ending")
             case _:
                 return ErrorResponse(
@@ -205,6 +209,21 @@ class ZMQServer:
 
     # --- inside --------------------------------------------------------------------------------------------------
 
+    def be_started_by_client(self, lifetime: str) -> None:
+        """Note that a client has started this process, and when it ends; for :mod:`zmqruntime.server_process`."""
+        self._lifetime = lifetime
+
+    def _stop_by_order(self) -> None:
+        """End, and let clients know that nobody is to start a successor for them."""
+        self._ends_by_order = True
+        self.loop.stop()
+
+    def _say_farewell(self) -> None:
+        """The last words; what ends without an order, or is killed, says nothing."""
+        if self._ends_by_order and self.data_socket_type == zmq.XPUB:
+            with contextlib.suppress(zmq.ZMQError):
+                self.publish(HEARTBEAT_TOPIC, Farewell(instance_id=self.instance_id))
+
     def _open(self) -> SocketLoop:
         with self._lifecycle:
             if self._closed:
@@ -218,6 +237,8 @@ class ZMQServer:
             try:
                 self._claim_port(stack)
                 self._bind(stack)
+                self._code = code_of(type(self), self._named_bases())
+                stack.callback(self._say_farewell)
                 loop.add_reader(self.control_socket, self._on_control_readable)
                 loop.add_reader(self.data_socket, self.on_data_readable)
                 loop.after_turn = self._flush
@@ -338,7 +359,14 @@ class ZMQServer:
             version=VERSION,
             app_name=self.config.app_name,
             port=self.port,
+            code=self._code,
+            lifetime=self._lifetime,
         )
+
+    def _named_bases(self) -> tuple[type, ...]:
+        """The classes between this one and the library's, which a client may name as well."""
+        mine = [cls for cls in type(self).__mro__[1:] if issubclass(cls, ZMQServer)]
+        return tuple(cls for cls in mine if not cls.__module__.startswith(f"{__package__}."))
 
 
 def receive_ready(sock: "zmq.Socket[bytes]", limit: int = _MESSAGES_PER_TURN) -> Iterator[list[bytes]]:

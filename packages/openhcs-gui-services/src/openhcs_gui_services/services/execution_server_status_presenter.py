@@ -13,12 +13,14 @@ _TONES: Final = {
     ServerState.DISCONNECTED: Tone.NEUTRAL,
     ServerState.CONNECTING: Tone.PENDING,
     ServerState.CONNECTED: Tone.GOOD,
+    ServerState.SILENT: Tone.PENDING,
     ServerState.LOST: Tone.BAD,
 }
 _TEXTS: Final = {
     ServerState.DISCONNECTED: "Not connected",
     ServerState.CONNECTING: "Connecting",
     ServerState.CONNECTED: "Connected",
+    ServerState.SILENT: "No answer",
     ServerState.LOST: "Server lost",
 }
 

@@ -243,7 +243,7 @@ async def follow_log(client: AsyncExecutionClient, execution_id: str, sink: Call
 
     Raises:
         RequestRefusedError: the server has no such execution.
-        ServerLostError: the server ended.
+        ServerLostError: the server has ended and no successor came.
     """
     async for event in client.events(execution_id):
         if isinstance(event, LogLine):

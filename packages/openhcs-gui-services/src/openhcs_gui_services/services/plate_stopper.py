@@ -46,7 +46,7 @@ class PlateStopper:
 
     async def send(self, records: Sequence[PlateRecord]) -> None:
         """Tell the server what is wanted of these; while it is lost, :meth:`resend` will."""
-        if self._service.state is ServerState.CONNECTED:
+        if self._service.state in (ServerState.CONNECTED, ServerState.SILENT):
             await asyncio.gather(*map(self._send, records))
 
     async def resend(self) -> None:

@@ -40,8 +40,10 @@ class ServerState(enum.Enum):
     """Nothing has asked for a server yet, or the window has let go of it."""
     CONNECTING = "connecting"
     CONNECTED = "connected"
+    SILENT = "silent"
+    """It does not answer at the moment, and is waited for: busy or stopped, but nothing says that it has ended."""
     LOST = "lost"
-    """It was there and no longer answers; what it was doing is not known until it is back."""
+    """It has ended or cannot be reached; what it was doing goes on when it, or the next one, is there."""
 
 
 @dataclass(frozen=True, slots=True)

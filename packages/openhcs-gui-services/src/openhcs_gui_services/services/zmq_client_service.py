@@ -12,10 +12,11 @@ from typing import ClassVar, Final, TypeVar
 
 from openhcs_gui_services.services.plates import ServerState
 from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
-from zmqruntime.client import ClientState
+from zmqruntime.client import ClientState, Standing
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ClosedError, RequestTimeoutError, ServerLostError, ZMQRuntimeError
 from zmqruntime.execution import AsyncExecutionClient, ExecutionClient
+from zmqruntime.execution.patience import patience_text
 from zmqruntime.messages import ExecuteRequest, PongResponse
 
 __all__ = ["ZMQClientService"]
@@ -24,25 +25,30 @@ _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-LOST_AFTER_SECONDS: Final = 0.9
-"""Of silence; it is asked within half of this, and lost a third of this later: after 1.65 s at the latest."""
+SILENT_AFTER_SECONDS: Final = 0.9
+"""Then it is asked within half of this, and called silent a third of this later: after 1.65 s at the latest."""
 _CONNECT_SECONDS: Final = 15.0
 _PAUSES: Final = (0.0, 1.0, 2.0, 5.0, 10.0)
 """Seconds before each attempt to find, or start, the successor of a lost server; the last one again and again."""
 _CALM_SECONDS: Final = 60.0
 """After so long without a loss the pauses begin anew, so that a server which dies again and again is not hurried."""
 _SENDS: Final = 3
+_ATTACHED: Final = (ServerState.CONNECTED, ServerState.SILENT)
 
 
 class _WatchedClient(ExecutionClient):
-    """Says when its server is lost and when it is back; the calls are made on the I/O thread."""
+    """Says when its server is lost and when it is back; the calls are made on the I/O thread.
 
+    The service decides when a successor is started: it knows what the window wants.
+    """
+
+    restarts_server: ClassVar[bool] = False
     server_target: ClassVar[str | None] = "openhcs_runtime.server:OpenHCSExecutionServer"
     on_lost: Callable[[str], None] = staticmethod(lambda text: None)
     on_back: Callable[[], None] = staticmethod(lambda: None)
 
     def on_server_lost(self, error: ServerLostError) -> None:
-        """The server stopped answering."""
+        """The server has ended, or cannot be reached."""
         super().on_server_lost(error)
         self.on_lost(str(error))
 
@@ -84,7 +90,7 @@ class ZMQClientService:
         self.port = port
         self.host = host
         self._transport_mode = transport_mode
-        window = min(config.heartbeat_window, LOST_AFTER_SECONDS)
+        window = min(config.heartbeat_window, SILENT_AFTER_SECONDS)
         self._config = dataclasses.replace(config, heartbeat_window=window)
         self._on_state = on_state
         self._on_back = on_back
@@ -95,6 +101,7 @@ class ZMQClientService:
         self._connecting: asyncio.Task[PongResponse] | None = None
         self._recovery: asyncio.Task[None] | None = None
         self._is_connected = asyncio.Event()
+        self._persisting = 0
         self._lost_at: deque[float] = deque(maxlen=len(_PAUSES))
 
     @property
@@ -115,7 +122,7 @@ class ZMQClientService:
             ClosedError: after :meth:`close`.
         """
         client = self._made()
-        if self._state is ServerState.CONNECTED and client.state is ClientState.CONNECTED:
+        if self._state in _ATTACHED and client.state in (ClientState.CONNECTED, ClientState.SILENT):
             return client.server
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect(client))
@@ -132,14 +139,23 @@ class ZMQClientService:
         await self.persist(functools.partial(self._submit_once, request))
 
     async def persist(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Make a call that does no harm when it is made twice; make it again if the server is lost under it.
+        """Make a call that does no harm when it is made twice; make it again if the server is lost under it, and for as
+        long as the server is silent.
 
         Raises:
             ServerLostError, RequestTimeoutError: it was made, and whether it was heard is not known.
             ZMQRuntimeError: it could not be made, or was answered with an error.
         """
+        self._persisting += 1
+        try:
+            return await self._persist(call)
+        finally:
+            self._persisting -= 1
+
+    async def _persist(self, call: Callable[[], Awaitable[T]]) -> T:
         lost: ZMQRuntimeError | None = None
-        for _ in range(_SENDS):
+        sends = 0
+        while True:
             try:
                 await self.connect()
             except ZMQRuntimeError as error:
@@ -150,8 +166,9 @@ class ZMQClientService:
                 return await call()
             except (ServerLostError, RequestTimeoutError) as error:
                 lost = error
-        assert lost is not None
-        raise lost
+            sends += self._made().state is not ClientState.SILENT
+            if sends >= _SENDS:
+                raise lost
 
     async def close(self) -> None:
         """Let go of the server; what was submitted goes on. May be called twice."""
@@ -209,13 +226,21 @@ class ZMQClientService:
 
         watched.on_lost = lambda text: call(functools.partial(self._note_lost, text))
         watched.on_back = lambda: call(self._note_back)
+        watched.add_listener(lambda standing: call(functools.partial(self._note_standing, standing)))
+
+    def _note_standing(self, standing: Standing) -> None:
+        """Show for how long the server has not answered; it is waited for."""
+        if self._is_closed or self._made().state is not standing.state:
+            return
+        if standing.state is ClientState.SILENT and self._state in _ATTACHED:
+            self._enter(ServerState.SILENT, patience_text(standing))
 
     def _note_lost(self, text: str) -> None:
-        if self._is_closed or self._made().state is ClientState.CONNECTED:
+        if self._is_closed or self._made().state is not ClientState.LOST:
             return
         self._enter(ServerState.LOST, text)
         self._lost_at.append(time.monotonic())
-        if self._wants_server() and (self._recovery is None or self._recovery.done()):
+        if self._needs_server() and (self._recovery is None or self._recovery.done()):
             self._recovery = asyncio.create_task(self._recover())
 
     def _note_back(self) -> None:
@@ -230,7 +255,7 @@ class ZMQClientService:
     async def _recover(self) -> None:
         """Until the server or its successor answers, or nobody needs it any more."""
         attempt = sum(time.monotonic() - lost_at < _CALM_SECONDS for lost_at in self._lost_at) - 1
-        while self._state is ServerState.LOST and self._wants_server():
+        while self._state is ServerState.LOST and self._needs_server():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._is_connected.wait(), _PAUSES[min(attempt, len(_PAUSES) - 1)])
             attempt += 1
@@ -241,6 +266,10 @@ class ZMQClientService:
             except ZMQRuntimeError as error:
                 _log.warning("the server is not back after attempt %d: %s", attempt, error)
                 self._enter(ServerState.LOST, str(error))
+
+    def _needs_server(self) -> bool:
+        """Whether its executions, or a call that is being made, need the next server at once."""
+        return self._wants_server() or self._persisting > 0
 
     @property
     def _where(self) -> str:

@@ -26,13 +26,15 @@ _TONES = {
     ServerState.DISCONNECTED: Tone.NEUTRAL,
     ServerState.CONNECTING: Tone.PENDING,
     ServerState.CONNECTED: Tone.GOOD,
+    ServerState.SILENT: Tone.PENDING,
     ServerState.LOST: Tone.BAD,
 }
 _TEXTS = {
     ServerState.DISCONNECTED: "No server yet; one starts with the first run",
     ServerState.CONNECTING: "Looking for the server",
     ServerState.CONNECTED: "Connected",
-    ServerState.LOST: "The server does not answer",
+    ServerState.SILENT: "No answer from the server, still waiting",
+    ServerState.LOST: "The server is gone",
 }
 
 

@@ -78,9 +78,11 @@ class PlateManagerParts:
         self._message.show_text(text, is_error)
 
     def show_server(self, state: ServerState, text: str) -> None:
-        """Say when the server is lost; the rest is for the status bar."""
+        """Say when the server is lost, or does not answer; the rest is for the status bar."""
         if state is ServerState.LOST:
-            self._message.show_text(text or "The server does not answer", True)
+            self._message.show_text(text or "The server is gone", True)
+        elif state is ServerState.SILENT:
+            self._message.show_text(text or "No answer from the server, still waiting", False)
 
     def save_state(self) -> QByteArray:
         """Where columns and dividers are."""

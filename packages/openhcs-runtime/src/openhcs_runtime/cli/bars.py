@@ -12,8 +12,9 @@ from zmqruntime.execution.wording import duration, plural
 __all__ = ["WELL_STYLES", "BoardBars", "bars", "chosen_wells", "plate_text", "well_text"]
 
 _BAR_WIDTH = 30
-_KEPT_LINES = 6
-"""Lines of the screen that are not for wells: the plate, the viewer, the rest in words, and what was printed before."""
+_KEPT_LINES = 7
+"""Lines of the screen that are not for wells: the plate, the viewer, the server, the rest in words, and what was
+printed before."""
 
 WELL_STYLES = {
     WellState.WAITING: "dim",
@@ -55,6 +56,8 @@ def bars(view: BoardView, height: int) -> RenderableType:
     table.add_row(Text("Plate", style="bold"), complete, percent, Text(plate_text(view)))
     if view.viewer:
         table.add_row(Text("Viewer", style="bold"), "", "", Text(view.viewer))
+    if view.waiting:
+        table.add_row(Text("Server", style="bold"), "", "", Text(view.waiting, style="yellow"))
     hidden = [] if view.stage is Stage.ENDED else [well for well in view.wells if well not in shown]
     return Group(Text(_hidden_text(hidden), style="dim"), table) if hidden else table
 

@@ -84,6 +84,8 @@ class BoardView:
     warnings: tuple[str, ...]
     viewer: str = ""
     """How far the viewer is, in words; empty where there is none."""
+    waiting: str = ""
+    """That the server does not answer, in words; empty while it does."""
 
     @property
     def fraction(self) -> float:
@@ -135,6 +137,7 @@ class Board:
         self._wells: dict[str, WellView] = {}
         self._warnings: list[str] = []
         self._viewer = ""
+        self._waiting = ""
         self._clock = _Clock()
         self._began: float | None = None
         self._ended: float | None = None
@@ -159,12 +162,19 @@ class Board:
             self._clock.hear(now)
             self._take_status(status, now)
 
+    def note_waiting(self, text: str) -> None:
+        """Take in that the server does not answer, in words; empty when it does."""
+        with self._lock:
+            self._waiting = text
+
     def view(self) -> BoardView:
         """The run as it is now."""
         with self._lock:
             until = self._clock.now() if self._ended is None else self._ended
             elapsed = 0.0 if self._began is None else max(0.0, until - self._began)
-            return BoardView(self._stage, tuple(self._wells.values()), elapsed, tuple(self._warnings), self._viewer)
+            wells, warnings = tuple(self._wells.values()), tuple(self._warnings)
+            waiting = "" if self._stage is Stage.ENDED else self._waiting
+            return BoardView(self._stage, wells, elapsed, warnings, self._viewer, waiting)
 
     def _take_status(self, status: ExecutionStatus, timestamp: float) -> None:
         match status:

@@ -1,6 +1,9 @@
 """Reaching a server from a command, and the errors of that in words for a user."""
 
 import contextlib
+import dataclasses
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,11 +15,14 @@ from zmqruntime.config import TransportMode
 from zmqruntime.exceptions import (
     ConfigurationError,
     ConnectionFailedError,
+    OutdatedServerError,
     PortInUseError,
     RequestRefusedError,
     RequestTimeoutError,
     ServerLostError,
+    ServerSilentError,
     ServerStartError,
+    WrongServerError,
     ZMQRuntimeError,
 )
 from zmqruntime.execution import ExecutionClient
@@ -27,12 +33,16 @@ from zmqruntime.transport import is_known_host, is_listening
 __all__ = ["Place", "attached", "clear_errors", "connected", "full_id", "no_server"]
 
 _CONNECT_SECONDS = 20.0
+_CONFIG = dataclasses.replace(OPENHCS_CONFIG, successor_window=10.0)
 _ID_LENGTH = 32
 _KNOWN_EXECUTIONS = 1000
 
 _KINDS: tuple[tuple[type[ZMQRuntimeError], ErrorKind, ExitCode], ...] = (
     (PortInUseError, ErrorKind.PORT_IN_USE, ExitCode.USAGE),
     (ConfigurationError, ErrorKind.CONFIGURATION, ExitCode.USAGE),
+    (ServerSilentError, ErrorKind.TIMEOUT, ExitCode.FAILED),
+    (OutdatedServerError, ErrorKind.REFUSED, ExitCode.FAILED),
+    (WrongServerError, ErrorKind.PORT_IN_USE, ExitCode.USAGE),
     (ServerLostError, ErrorKind.SERVER_LOST, ExitCode.FAILED),
     (ConnectionFailedError, ErrorKind.NO_SERVER, ExitCode.FAILED),
     (RequestTimeoutError, ErrorKind.TIMEOUT, ExitCode.FAILED),
@@ -61,12 +71,14 @@ class Place:
 @contextlib.contextmanager
 def attached(place: Place) -> Iterator[ExecutionClient | None]:
     """A client of the server that runs, None when none does; never starts one."""
-    client = ExecutionClient(place.port, host=place.host, config=OPENHCS_CONFIG)
+    client = ExecutionClient(place.port, host=place.host, config=_CONFIG)
     with clear_errors(client), contextlib.closing(_Closing(client)):
         try:
             client.connect(_CONNECT_SECONDS)
         except PortInUseError as error:
             raise _unanswered(place, error) from error
+        except ServerSilentError:
+            raise
         except ConnectionFailedError:
             if place.host is not None and not is_known_host(place.host):
                 raise
@@ -78,10 +90,10 @@ def attached(place: Place) -> Iterator[ExecutionClient | None]:
 @contextlib.contextmanager
 def connected(place: Place) -> Iterator[ZMQExecutionClient]:
     """A client of the server that runs, or of a new one that goes on without us."""
-    client = ZMQExecutionClient(place.port, persistent=True, host=place.host)
+    client = ZMQExecutionClient(place.port, persistent=True, host=place.host, config=_CONFIG)
     with clear_errors(client), contextlib.closing(_Closing(client)):
         try:
-            client.connect(_CONNECT_SECONDS)
+            _connect_patiently(client)
         except KeyboardInterrupt as error:
             what = f"left at once; if a server was starting, 'openhcs-runtime stop{place.options}' ends it"
             raise interrupted(what) from error
@@ -99,6 +111,19 @@ def full_id(client: ExecutionClient, given: str) -> str:
     if len(fitting) > 1:
         raise CommandError(ErrorKind.NOT_FOUND, f"{len(fitting)} executions begin with {given}: type more of the id")
     return fitting[0] if fitting else given
+
+
+def _connect_patiently(client: ZMQExecutionClient) -> None:
+    """A server that is busy or stopped is waited for, as it is once something was submitted."""
+    begin = time.monotonic()
+    while True:
+        try:
+            client.connect(_CONNECT_SECONDS)
+            return
+        except ServerSilentError:
+            seconds = time.monotonic() - begin
+            text = f"No answer for {seconds:.0f} s from the server on port {client.port}, still waiting"
+            print(text, file=sys.stderr, flush=True)
 
 
 class _Closing:

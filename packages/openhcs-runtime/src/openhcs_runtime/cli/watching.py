@@ -10,8 +10,10 @@ from rich.live import Live
 
 from openhcs_runtime.cli.bars import BoardBars, plate_text
 from openhcs_runtime.cli.board import Board, Stage, WellState, WellView
+from zmqruntime.client import Standing
 from zmqruntime.exceptions import ZMQRuntimeError
 from zmqruntime.execution import ExecutionClient
+from zmqruntime.execution.patience import PatienceTeller, patience_text
 from zmqruntime.execution.wording import plural
 from zmqruntime.messages import Event
 
@@ -27,7 +29,7 @@ _PLAIN_FAILURES = 20
 @contextlib.contextmanager
 def watching(client: ExecutionClient, execution_id: str, *, quiet: bool) -> Iterator[Board]:
     """Show the run while the block waits for its end."""
-    with shown(quiet=quiet) as (board, take):
+    with shown(quiet=quiet) as (board, take), _told(client, board, quiet=quiet):
         if not (quiet or Console().is_terminal) and (before := _runs_before(client, execution_id)):
             print(f"Queued, {plural(before, 'run')} before it", flush=True)
         with _fed(client, execution_id, take):
@@ -48,6 +50,24 @@ def shown(*, quiet: bool) -> Iterator[tuple[Board, Callable[[Event], None]]]:
     else:
         lines = PlainLines(board, lambda text: print(text, flush=True))
         yield board, lambda event: _take(board, event, lines.tell)
+
+
+@contextlib.contextmanager
+def _told(client: ExecutionClient, board: Board, *, quiet: bool) -> Iterator[None]:
+    """Show when the server does not answer: that is no reason to end, and none to say nothing."""
+    write = PatienceTeller(lambda line: print(line, flush=True))
+    is_plain = not (quiet or Console().is_terminal)
+
+    def note(standing: Standing) -> None:
+        board.note_waiting(patience_text(standing))
+        if is_plain:
+            write(standing)
+
+    remove = client.add_listener(note)
+    try:
+        yield
+    finally:
+        remove()
 
 
 def _take(board: Board, event: Event, tell: Callable[[], None]) -> None:

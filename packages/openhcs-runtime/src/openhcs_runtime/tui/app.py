@@ -19,6 +19,7 @@ from openhcs_runtime.tui.questions import Question
 from openhcs_runtime.tui.steps import StepRecord
 from zmqruntime.exceptions import ZMQRuntimeError
 from zmqruntime.execution import AsyncExecutionClient
+from zmqruntime.execution.patience import patience_text
 from zmqruntime.messages import Event, ProgressUpdate
 
 __all__ = ["PlateApp"]
@@ -177,8 +178,11 @@ class PlateApp(App[None]):
         text = Text(f"{int(view.fraction * 100)} %  {plate_text(view)}")
         if view.stage is Stage.ENDED:
             text.append("  (the run has ended)")
+        waiting = patience_text(self._client.client.standing)
         if self._lost:
             text.append(f"\n{self._lost}; what is shown is the last that was heard", "red")
+        elif waiting and view.stage is not Stage.ENDED:
+            text.append(f"\n{waiting[:1].upper()}{waiting[1:]}", "yellow")
         text.append("\n")
         for state in WellState:
             sign = well_sign(WellView("", state, 0.5))

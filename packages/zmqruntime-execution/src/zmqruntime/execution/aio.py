@@ -8,12 +8,12 @@ default executor.
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from typing import Any, ClassVar, Self, TypeVar, Unpack
 
 from zmqruntime.client import ClientState, checked
 from zmqruntime.config import TransportMode, ZMQConfig
-from zmqruntime.exceptions import RequestTimeoutError
+from zmqruntime.exceptions import ServerLostError
 from zmqruntime.execution.client import CALLBACK_SECONDS, ExecutionClient, SubmitOptions, not_ended
 from zmqruntime.execution.exceptions import InvalidProgressError
 from zmqruntime.execution.following import EndSink
@@ -46,6 +46,7 @@ from zmqruntime.messages import (
 
 __all__ = ["AsyncExecutionClient"]
 
+T = TypeVar("T")
 ResponseT = TypeVar("ResponseT", bound=Response)
 
 _EVENTS_PER_TURN = 200
@@ -159,10 +160,10 @@ class AsyncExecutionClient:
         delivery = self._client.delivery_of(execution_id)
         try:
             async with asyncio.timeout(timeout) as limit:
-                snapshot = await self._end_of(execution_id)
+                snapshot = await _through_losses(lambda: self._end_of(execution_id), timeout)
         except TimeoutError as error:
             if limit.expired():
-                raise not_ended(execution_id, timeout) from error
+                raise not_ended(execution_id, timeout, self._client.standing) from error
             raise
         if delivery is not None:
             await asyncio.wait({asyncio.wrap_future(delivery)}, timeout=CALLBACK_SECONDS)
@@ -207,7 +208,7 @@ class AsyncExecutionClient:
         Events that are not taken wait at the server. Who leaves the loop early and does not want to wait for the
         garbage collector closes the iterator: ``async with contextlib.aclosing(client.events(id)) as events``.
         """
-        await self.poll_status(execution_id)
+        await self.insist(StatusRequest(execution_id=execution_id), StatusResponse)
         arrived = asyncio.Event()
         wake = functools.partial(_call_on, asyncio.get_running_loop(), arrived.set)
         with self._client.opened(execution_id, after) as sink:
@@ -231,11 +232,26 @@ class AsyncExecutionClient:
             raise self._client.timeout_error(message, seconds) from error
         return checked(response, expect)
 
+    async def insist(self, message: Request, expect: type[ResponseT]) -> ResponseT:
+        """Until it is answered, however long the server is away; see :meth:`ExecutionClient.insist`."""
+        while True:
+            reply = asyncio.wrap_future(self._client.send_request(message))
+            try:
+                while not reply.done():
+                    await asyncio.wait({reply}, timeout=self._client.config.request_timeout)
+                    if self._client.state is ClientState.CONNECTED:
+                        break
+                if reply.done():
+                    return checked(reply.result(), expect)
+            finally:
+                reply.cancel()
+
     async def _end_of(self, execution_id: str) -> ExecutionSnapshot:
         known = self._client.known_end(execution_id)
         if known is not None:
             return await asyncio.shield(asyncio.wrap_future(known.ended))
-        snapshot = await self.poll_status(execution_id)
+        request = StatusRequest(execution_id=execution_id)
+        snapshot = (await self.insist(request, StatusResponse)).executions[0]
         if has_ended(snapshot.status, snapshot.resumable):
             return snapshot
         sink = EndSink()
@@ -249,11 +265,23 @@ class AsyncExecutionClient:
         expect: type[AcceptedResponse] | type[BatchResponse],
         timeout: float | None,
     ) -> None:
+        self._client.check_code()
         with self._client.submitting(requests):
             try:
-                await self.request(message, expect, timeout)
-            except RequestTimeoutError:
-                await self.request(message, expect, timeout)
+                async with asyncio.timeout(timeout):
+                    await _through_losses(lambda: self.insist(message, expect), timeout)
+            except (TimeoutError, ServerLostError) as error:
+                raise self._client.submission_error(requests, error, timeout) from error
+
+
+async def _through_losses(make: Callable[[], Coroutine[Any, Any, T]], timeout: float | None) -> T:
+    """Where the caller has set a time limit, only that ends a wait; without one, that no successor of a server came."""
+    while True:
+        try:
+            return await make()
+        except ServerLostError:
+            if timeout is None:
+                raise
 
 
 def _call_on(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

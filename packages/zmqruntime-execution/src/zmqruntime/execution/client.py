@@ -3,23 +3,29 @@
 import concurrent.futures
 import contextlib
 import functools
+import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, TypeVar, Unpack
 
-from zmqruntime.client import ZMQClient
+from zmqruntime.client import ClientState, Standing, ZMQClient, checked
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.environment import TaskEnvironment
-from zmqruntime.exceptions import ClosedError, RequestTimeoutError, ServerLostError
+from zmqruntime.exceptions import ClosedError, ConnectionFailedError, RequestRefusedError, ServerLostError
 from zmqruntime.execution.batching import Reader
 from zmqruntime.execution.callbacks import CallbackThread
-from zmqruntime.execution.exceptions import InvalidProgressError, WaitTimeoutError
+from zmqruntime.execution.exceptions import (
+    InvalidProgressError,
+    SubmissionLostError,
+    SubmissionTimeoutError,
+    WaitTimeoutError,
+)
 from zmqruntime.execution.following import CallbackSink, EndSink, Follower, IteratorSink, Sink
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.progress_rules import log_invalid_progress
 from zmqruntime.execution.salvaging import InvalidEvents, SalvagingDataDecoder, SalvagingResponseDecoder
 from zmqruntime.execution.server import ExecutionServer
-from zmqruntime.launch import ServerSpec
+from zmqruntime.launch import Lifetime, ServerSpec
 from zmqruntime.loop import Timer
 from zmqruntime.messages import (
     AcceptedResponse,
@@ -27,6 +33,7 @@ from zmqruntime.messages import (
     BatchResponse,
     CancelRequest,
     CancelResponse,
+    ErrorCode,
     Event,
     EventBatch,
     EventsRequest,
@@ -43,14 +50,18 @@ from zmqruntime.messages import (
     QueueAction,
     QueueRequest,
     QueueResponse,
+    Request,
     Response,
     StatusRequest,
     StatusResponse,
     SubmissionRequest,
     SubmissionResponse,
 )
+from zmqruntime.server_code import default_port_of
 
 __all__ = ["CALLBACK_SECONDS", "ExecutionClient", "SubmitOptions", "not_ended"]
+
+ResponseT = TypeVar("ResponseT", bound=Response)
 
 CALLBACK_SECONDS = 1.0
 _RECENT_ENDS = 4096
@@ -106,8 +117,8 @@ class ExecutionClient(ZMQClient):
         progress_callback: Callable[[ProgressUpdate], None] | None = None,
         on_error: Callable[[InvalidProgressError], None] = log_invalid_progress,
     ) -> None:
-        super().__init__(port, host=host, transport_mode=transport_mode, config=config, persistent=persistent)
         self._target = ServerSpec.target_of(server) if isinstance(server, type) else server or self.server_target
+        super().__init__(port, host=host, transport_mode=transport_mode, config=config, persistent=persistent)
         self._progress_callback = progress_callback
         self._callbacks = CallbackThread(f"callbacks-{self.port}", self._on_callback_room)
         self._invalid = InvalidEvents(self._callbacks, on_error)
@@ -119,16 +130,35 @@ class ExecutionClient(ZMQClient):
         self._ends: dict[str, EndSink] = {}
         self._recent_ends: dict[str, EndSink] = {}
         self._delivered: dict[str, concurrent.futures.Future[None]] = {}
+        self._unsure: set[str] = set()
 
     def server_spec(self) -> ServerSpec | None:
         """The server to start when none answers, or None to never start one."""
         return None if self._target is None else self.spec_for(self._target)
 
+    def default_port(self) -> int:
+        """The data port when none is named: that of the server class."""
+        return default_port_of(self._target, self.config)
+
     def connect(self, timeout: float = 15.0) -> PongResponse:
-        """Attach to the server, or start it; see :meth:`zmqruntime.ZMQClient.connect`."""
+        """Attach to the server, or start it; see :meth:`zmqruntime.ZMQClient.connect`.
+
+        A server that was started by a client, whose code was changed since, is started again if it is idle. While it
+        is at work, what it has can be followed, but nothing can be submitted.
+        """
         pong = super().connect(timeout)
+        if self._outdated is not None and self._may_replace(pong):
+            self.shutdown_server()
+            pong = super().connect(timeout)
         self.subscribe(self._id_prefix.encode())
         return pong
+
+    def _may_replace(self, pong: PongResponse) -> bool:
+        """Whether a client has started it and it is idle; what is submitted just now waits on disk for the next one."""
+        if pong.lifetime != Lifetime.PERSISTENT and self._process is None:
+            return False
+        report = self.status(limit=0)
+        return not report.running + report.queued
 
     def disconnect(self) -> None:
         """Release everything; what was submitted goes on, unless this client owns the server. May be called twice."""
@@ -162,12 +192,16 @@ class ExecutionClient(ZMQClient):
         Args:
             task: what ``execute_task`` gets as ``request.payload``.
             config: see :meth:`serialize_task`.
-            timeout: seconds until a ``RequestTimeoutError``.
+            timeout: seconds; with None it waits while the server is silent, and for its successor, as :meth:`wait`
+                does.
             options: see :class:`SubmitOptions`.
 
         Raises:
             RequestRefusedError: the queue is full or drained, or the server could not write to its disk.
-            RequestTimeoutError: no reply, also when asked a second time.
+            SubmissionTimeoutError: no reply within ``timeout``: whether it was accepted is not known. The error has
+                its ``execution_id``, and :meth:`poll_status` tells.
+            SubmissionLostError: the same, since the server has ended and no successor came, with a ``timeout`` of None.
+            OutdatedServerError: the server runs an earlier state of the code that this client names.
         """
         request = self.request_for(task, config, **options)
         self._send_submission([request], request, AcceptedResponse, timeout)
@@ -178,7 +212,8 @@ class ExecutionClient(ZMQClient):
 
         Raises:
             RequestRefusedError: none was accepted; the error says why.
-            RequestTimeoutError: no reply, also when asked a second time.
+            SubmissionTimeoutError, SubmissionLostError: it is not known; the same requests may be given again.
+            OutdatedServerError: as for :meth:`submit`.
         """
         self._send_submission(requests, BatchRequest(requests=requests), BatchResponse, timeout)
         return [request.submission_id for request in requests]
@@ -186,27 +221,76 @@ class ExecutionClient(ZMQClient):
     def wait(self, execution_id: str, timeout: float | None = None) -> ExecutionSnapshot:
         """Wait until an execution has ended, and return it with its status, result or error.
 
+        It goes on while the server is silent, and with the successor of one that has ended: that one is started if
+        this client names a server class, unless the server was told to stop.
+
         Args:
             execution_id: from :meth:`submit`, of this client or another.
-            timeout: seconds; None waits as long as the server lives.
+            timeout: seconds; None for as long as it takes.
 
         Raises:
             WaitTimeoutError: it has not ended in time; it goes on.
-            ServerLostError: the server ended. Nothing accepted is lost: ``connect()`` and wait again.
+            ServerLostError: the server has ended and no successor came within the configuration's
+                ``successor_window``, with a ``timeout`` of None. Nothing accepted is lost: ``connect()``, wait again.
             RequestRefusedError: the server has no such execution.
         """
         delivery = self.delivery_of(execution_id)
-        sink = self.known_end(execution_id)
-        if sink is not None:
-            snapshot = _end_within(timeout, sink, execution_id)
-        else:
-            snapshot = self.poll_status(execution_id)
-            if not has_ended(snapshot.status, snapshot.resumable):
-                with self.following(execution_id, snapshot.event_count, sink := EndSink()):
-                    snapshot = _end_within(timeout, sink, execution_id)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            try:
+                snapshot = self._end_within(execution_id, deadline)
+                break
+            except (TimeoutError, ServerLostError) as error:
+                if deadline is None:
+                    raise
+                if time.monotonic() >= deadline:
+                    raise not_ended(execution_id, timeout, self.standing) from error
         if delivery is not None:
             concurrent.futures.wait([delivery], CALLBACK_SECONDS)
         return snapshot
+
+    def _end_within(self, execution_id: str, deadline: float | None) -> ExecutionSnapshot:
+        """Raises TimeoutError and ServerLostError."""
+        sink = self.known_end(execution_id)
+        if sink is not None:
+            return sink.ended.result(seconds_until(deadline))
+        request = StatusRequest(execution_id=execution_id)
+        snapshot = self.insist(request, StatusResponse, deadline).executions[0]
+        if has_ended(snapshot.status, snapshot.resumable):
+            return snapshot
+        with self.following(execution_id, snapshot.event_count, sink := EndSink()):
+            return sink.ended.result(seconds_until(deadline))
+
+    def insist(self, message: Request, expect: type[ResponseT], deadline: float | None) -> ResponseT:
+        """As ``request``, for one that may be repeated: until it is answered, however long the server is away.
+
+        Args:
+            message: what to ask.
+            expect: the type of the reply.
+            deadline: of ``time.monotonic()``; None for none.
+
+        Raises:
+            TimeoutError: no reply by then.
+            ServerLostError: the server has ended and no successor came, without a deadline.
+            RequestRefusedError: the server replied with an error.
+        """
+        future = self.send_request(message)
+        try:
+            while True:
+                try:
+                    patience = self.config.request_timeout
+                    left = seconds_until(deadline)
+                    return checked(future.result(patience if left is None else min(patience, left)), expect)
+                except (TimeoutError, ServerLostError) as error:
+                    if deadline is None and isinstance(error, ServerLostError):
+                        raise
+                    if deadline is not None and time.monotonic() >= deadline:
+                        raise TimeoutError from error
+                if future.done() or self.state is ClientState.CONNECTED:  # it answers, but not this: the reply was lost
+                    future.cancel()
+                    future = self.send_request(message)
+        finally:
+            future.cancel()
 
     def poll_status(self, execution_id: str) -> ExecutionSnapshot:
         """What the execution is now.
@@ -260,11 +344,13 @@ class ExecutionClient(ZMQClient):
     def events(self, execution_id: str, after: int = 0) -> Iterator[Event]:
         """All events of an execution after number ``after``, past and live, in order, until it has ended.
 
+        It goes on, without a gap, while the server is silent and with its successor; see :meth:`wait`.
+
         Raises:
-            ServerLostError: the server ended; events that were not seen come with a new call.
+            ServerLostError: the server has ended and no successor came; events that were not seen come with a new call.
             RequestRefusedError: the server has no such execution.
         """
-        self.poll_status(execution_id)
+        self.insist(StatusRequest(execution_id=execution_id), StatusResponse, None)
         with self.opened(execution_id, after) as sink:
             yield from sink
 
@@ -309,11 +395,15 @@ class ExecutionClient(ZMQClient):
     @contextlib.contextmanager
     def submitting(self, requests: list[ExecuteRequest]) -> Iterator[None]:
         """Follow what is submitted in the block from its first event; if the block fails, forget about it."""
+        ids = {request.submission_id for request in requests}
+        self._unsure |= ids
         for request in requests:
             self._follow_own(request.submission_id)
         try:
             yield
+            self._unsure -= ids
         except BaseException:
+            self._unsure -= ids
             for request in requests:
                 self._delivered.pop(request.submission_id, None)
                 self._io.call_soon(functools.partial(self._forget_execution, request.submission_id))
@@ -383,8 +473,7 @@ class ExecutionClient(ZMQClient):
                 self._data.unsubscribe(execution_id.encode())
 
     def _ask(self, follower: Follower, after: int) -> None:
-        request = EventsRequest(execution_id=follower.execution_id, after=after)
-        future = self.send_request(request)
+        future = self.ask_on_loop(EventsRequest(execution_id=follower.execution_id, after=after))
         deadline = self._io.call_later(self.config.request_timeout, lambda: self._ask_again(follower, future))
         future.add_done_callback(lambda reply: self._on_asked(follower, reply, deadline))
 
@@ -408,7 +497,11 @@ class ExecutionClient(ZMQClient):
         """Notice events whose batch was lost."""
         self._on_upto(heartbeat.positions)
 
-    def on_server_lost(self, error: ServerLostError) -> None:
+    def wants_successor(self) -> bool:
+        """Whether anybody here waits for an execution, or for a reply."""
+        return bool(self._followers) or super().wants_successor()
+
+    def on_given_up(self, error: ConnectionFailedError) -> None:
         """Tell whoever waits."""
         self._fail_all(error)
 
@@ -417,10 +510,13 @@ class ExecutionClient(ZMQClient):
         self._fail_all(error)
 
     def _fail_all(self, error: Exception) -> None:
-        for execution_id, followers in list(self._followers.items()):
-            for follower in followers:
-                follower.sink.fail(error)
-            self._drop_done(execution_id)
+        for execution_id in list(self._followers):
+            self._fail(execution_id, error)
+
+    def _fail(self, execution_id: str, error: Exception) -> None:
+        for follower in self._followers.get(execution_id, []):
+            follower.sink.fail(error)
+        self._drop_done(execution_id)
 
     def on_server_back(self, is_new: bool) -> None:
         """Ask for what happened meanwhile."""
@@ -434,14 +530,17 @@ class ExecutionClient(ZMQClient):
         execution_ids = list(self._followers)
         for begin in range(0, len(execution_ids), _POSITIONS_AT_ONCE):
             some = execution_ids[begin : begin + _POSITIONS_AT_ONCE]
-            future = self.send_request(PositionsRequest(execution_ids=some))
+            future = self.ask_on_loop(PositionsRequest(execution_ids=some))
             self._io.call_later(self.config.request_timeout, functools.partial(_give_up, future))
-            future.add_done_callback(self._on_positions)
+            future.add_done_callback(functools.partial(self._on_positions, set(some) - self._unsure))
 
-    def _on_positions(self, reply: "concurrent.futures.Future[Response]") -> None:
+    def _on_positions(self, asked: set[str], reply: "concurrent.futures.Future[Response]") -> None:
         response = None if reply.cancelled() or reply.exception() else reply.result()
         if isinstance(response, PositionsResponse):
             self._on_upto(response.positions)
+            for execution_id in asked - response.positions.keys():
+                text = f"this server has no execution {execution_id}; it may be another one than before"
+                self._fail(execution_id, RequestRefusedError(ErrorCode.NOT_FOUND, text))
 
     def _on_upto(self, positions: dict[str, int]) -> None:
         for execution_id, upto in positions.items():
@@ -458,6 +557,11 @@ class ExecutionClient(ZMQClient):
 
         self._io.call_soon(catch_up)
 
+    def check_code(self) -> None:
+        """Raise OutdatedServerError if what is submitted would be run by code that this client's has left behind."""
+        if self._outdated is not None:
+            raise self._outdated
+
     def _send_submission(
         self,
         requests: list[ExecuteRequest],
@@ -465,24 +569,36 @@ class ExecutionClient(ZMQClient):
         expect: type[AcceptedResponse] | type[BatchResponse],
         timeout: float | None,
     ) -> None:
-        """A reply that got lost is asked for once more: the same id is the same execution."""
+        """However often it is sent, the same id is the same execution."""
+        self.check_code()
+        deadline = None if timeout is None else time.monotonic() + timeout
         with self.submitting(requests):
             try:
-                self.request(message, expect, timeout)
-            except RequestTimeoutError:
-                self.request(message, expect, timeout)
+                self.insist(message, expect, deadline)
+            except (TimeoutError, ServerLostError) as error:
+                raise self.submission_error(requests, error, timeout) from error
+
+    def submission_error(
+        self, requests: list[ExecuteRequest], error: TimeoutError | ServerLostError, timeout: float | None
+    ) -> SubmissionTimeoutError | SubmissionLostError:
+        """What to raise when it is not known whether these were accepted."""
+        ids = tuple(request.submission_id for request in requests)
+        text = "whether it was accepted is not known; submitted again with the same id it is the same execution"
+        if isinstance(error, ServerLostError):
+            return SubmissionLostError(f"{error}; {text}", ids)
+        why = self.standing.text or "the server answers, but not this"
+        return SubmissionTimeoutError(f"no reply to a submission within {timeout:g} s ({why}): {text}", ids)
 
 
-def not_ended(execution_id: str, seconds: float | None) -> WaitTimeoutError:
+def not_ended(execution_id: str, seconds: float | None, standing: Standing) -> WaitTimeoutError:
     """What to raise when an execution has not ended in time."""
-    return WaitTimeoutError(f"execution {execution_id} has not ended within {seconds:g} s")
+    why = f": {standing.text}" if standing.text else ""
+    return WaitTimeoutError(f"execution {execution_id} has not ended within {seconds:g} s{why}")
 
 
-def _end_within(seconds: float | None, sink: EndSink, execution_id: str) -> ExecutionSnapshot:
-    try:
-        return sink.ended.result(seconds)
-    except TimeoutError as error:
-        raise not_ended(execution_id, seconds) from error
+def seconds_until(deadline: float | None) -> float | None:
+    """Seconds until a time of ``time.monotonic()``, never below 0; None for None."""
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 def _give_up(future: "concurrent.futures.Future[Response]") -> None:

@@ -4,6 +4,8 @@ zmqruntime.ZMQRuntimeError
 ├── BatchFailedError         a job of a batch failed, and the batch was to end with it; carries what there is
 ├── IllegalTransitionError   an execution cannot go from one status to the other
 ├── InvalidProgressError     a progress update that breaks the schema; refused where it is sent
+├── SubmissionLostError      a ``ServerLostError``: whether a submission was accepted is not known; carries its ids
+├── SubmissionTimeoutError   a ``RequestTimeoutError``: the same, since no reply came in time
 ├── WaitTimeoutError         the execution has not ended before the deadline (also a ``TimeoutError``)
 └── TaskFailed               raised by a task: it failed, and this is what there is of a result
 TaskCancelled                raised inside a task that was asked to stop (a ``BaseException``)
@@ -11,7 +13,7 @@ TaskCancelled                raised inside a task that was asked to stop (a ``Ba
 
 from typing import TYPE_CHECKING, Any
 
-from zmqruntime.exceptions import ZMQRuntimeError
+from zmqruntime.exceptions import RequestTimeoutError, ServerLostError, ZMQRuntimeError
 
 if TYPE_CHECKING:
     from zmqruntime.execution.batch import BatchResult
@@ -20,6 +22,8 @@ __all__ = [
     "BatchFailedError",
     "IllegalTransitionError",
     "InvalidProgressError",
+    "SubmissionLostError",
+    "SubmissionTimeoutError",
     "TaskCancelled",
     "TaskFailed",
     "WaitTimeoutError",
@@ -40,6 +44,40 @@ class IllegalTransitionError(ZMQRuntimeError):
 
 class InvalidProgressError(ZMQRuntimeError, ValueError):
     """A progress update lacks a field, has a wrong one, or contradicts itself."""
+
+
+class SubmissionTimeoutError(RequestTimeoutError):
+    """No reply to a submission in time: it may have been accepted, and submitted again it is the same execution.
+
+    Attributes:
+        execution_ids: the ids that were submitted.
+    """
+
+    def __init__(self, text: str, execution_ids: tuple[str, ...]) -> None:
+        super().__init__(text)
+        self.execution_ids = execution_ids
+
+    @property
+    def execution_id(self) -> str:
+        """The first of them, which is the only one of ``submit``."""
+        return self.execution_ids[0]
+
+
+class SubmissionLostError(ServerLostError):
+    """The server has ended before it replied to a submission, and no successor came; it may have been accepted.
+
+    Attributes:
+        execution_ids: the ids that were submitted.
+    """
+
+    def __init__(self, text: str, execution_ids: tuple[str, ...]) -> None:
+        super().__init__(text)
+        self.execution_ids = execution_ids
+
+    @property
+    def execution_id(self) -> str:
+        """The first of them, which is the only one of ``submit``."""
+        return self.execution_ids[0]
 
 
 class WaitTimeoutError(ZMQRuntimeError, TimeoutError):

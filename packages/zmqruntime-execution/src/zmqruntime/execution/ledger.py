@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from zmqruntime.codec import encode
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.execution.backlog import Backlog
 from zmqruntime.execution.batching import compact
@@ -134,6 +135,18 @@ class Ledger:
             self._store.insert(record, request)
             self._tell_state(record)
         return AcceptedResponse(execution_id=record.execution_id, duplicate=duplicate, status=record.status)
+
+    def find_conflict(self, requests: list[ExecuteRequest]) -> str | None:
+        """The id of a request that was submitted before, or is here twice, with other content; None without one."""
+        seen: dict[str, bytes] = {}
+        for request in requests:
+            execution_id, content = request.submission_id, encode(request)
+            if execution_id not in seen:
+                record = self.find(execution_id)
+                seen[execution_id] = content if record is None else encode(self._store.request_of(record))
+            if seen[execution_id] != content:
+                return execution_id
+        return None
 
     def enqueue(self, record: Record) -> None:
         """Put a queued record into the order of execution."""

@@ -185,10 +185,15 @@ class ExecutionServer(ZMQServer, abc.ABC):
                 return EventsResponse(execution_id=record.execution_id, batches=batches, upto=upto)
 
     def _refusal(self, requests: list[ExecuteRequest]) -> ErrorResponse | None:
-        count = len(requests)
-        if self._ledger.draining:
+        """Why these are not accepted. What was accepted before, and is only sent again, is not refused."""
+        new = [request for request in requests if self._ledger.find(request.submission_id) is None]
+        conflict = self._ledger.find_conflict(requests)
+        if conflict is not None:
+            text = f"submission_id {conflict} was used before for something else; give each submission an id of its own"
+            return ErrorResponse(code=ErrorCode.CONFLICT, message=text)
+        if self._ledger.draining and new:
             return ErrorResponse(code=ErrorCode.CLOSING, message="the queue is drained: nothing new is accepted")
-        if len(self._ledger.backlog) + count > self.max_queued:
+        if new and len(self._ledger.backlog) + len(new) > self.max_queued:
             text = f"{len(self._ledger.backlog)} executions are queued and {self.max_queued} may be; submit again later"
             return ErrorResponse(code=ErrorCode.QUEUE_FULL, message=text)
         problems = filter(None, (self._problem_of(request.environment) for request in requests))

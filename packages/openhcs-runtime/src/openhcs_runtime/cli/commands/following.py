@@ -11,6 +11,7 @@ from openhcs_runtime.client import PlateExecution
 from zmqruntime.exceptions import ServerLostError
 from zmqruntime.execution import ExecutionClient
 from zmqruntime.execution.logfile import format_line
+from zmqruntime.execution.patience import PatienceTeller
 from zmqruntime.messages import LogLine
 
 __all__ = ["server_lost", "show_history", "show_logs", "watch"]
@@ -44,6 +45,7 @@ def show_logs(place: Place, execution_id: str, well: str | None, *, follow: bool
         if client is None:
             raise nothing_there(place)
         known = full_id(client, execution_id)
+        client.add_listener(PatienceTeller.on_stderr())
         events = client.events(known) if follow else client.logs(known)
         lines = []
         for line in events:
@@ -68,7 +70,7 @@ def show_history(place: Place, limit: int, *, as_json: bool) -> int:
 
 
 def server_lost(client: ExecutionClient, execution_id: str, place: Place) -> CommandError:
-    """The server ended while somebody looked."""
+    """The server ended while somebody looked, and nobody started another one."""
     resume = f"'openhcs-runtime resume {execution_id}{place.options}' goes on with it"
-    message = f"the server (process {client.server.pid}) ended during the run; {resume}"
-    return CommandError(ErrorKind.SERVER_LOST, message, ExitCode.FAILED)
+    what = client.standing.text or f"the server on port {client.port} ended"
+    return CommandError(ErrorKind.SERVER_LOST, f"{what} during the run; {resume}", ExitCode.FAILED)

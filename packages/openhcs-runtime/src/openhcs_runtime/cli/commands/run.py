@@ -25,7 +25,7 @@ from openhcs_runtime.config import AUTO
 from openhcs_runtime.exceptions import CompileError, OutputError, PipelineError, PlateError
 from openhcs_runtime.plate_tasks import PlateTask, TaskAction, wants_server
 from zmqruntime.config import TransportMode
-from zmqruntime.exceptions import ServerLostError
+from zmqruntime.exceptions import RequestTimeoutError, ServerLostError
 from zmqruntime.execution import WaitTimeoutError
 from zmqruntime.execution.wording import plural
 from zmqruntime.messages import ExecutionStatus
@@ -232,10 +232,11 @@ def _wait(
 def _lost(client: ZMQExecutionClient, execution_id: str) -> CommandError:
     log = client.config.server_dir(client.port) / "server.log"
     place = Place(client.port, None if client.transport_mode is TransportMode.IPC else client.host)
+    what = client.standing.text or f"the server on port {client.port} ended"
     return CommandError(
         ErrorKind.SERVER_LOST,
-        f"the server (process {client.server.pid}) ended during the run; wells that were done are kept, and the next "
-        f"server goes on with it: 'openhcs-runtime resume {execution_id}{place.options}' starts one; its log is {log}",
+        f"{what} during the run, and no other one took its place; wells that were done are kept, and the next server "
+        f"goes on with it: 'openhcs-runtime resume {execution_id}{place.options}' starts one; its log is {log}",
         ExitCode.FAILED,
     )
 
@@ -247,6 +248,8 @@ def _cancel(client: ZMQExecutionClient, execution_id: str, output: Output) -> Pl
         return client.wait(execution_id, _CANCEL_SECONDS)
     except KeyboardInterrupt:
         how = "left at once; the server goes on cancelling"
+    except RequestTimeoutError:
+        how = "the server does not answer, so it may not have heard of the cancel; left"
     except WaitTimeoutError:
         how = f"not stopped within {_CANCEL_SECONDS:g} s; the server goes on cancelling"
     raise interrupted(f"{how} execution {execution_id}, 'openhcs-runtime status' shows it")

@@ -12,19 +12,23 @@ from zmqruntime.exceptions import (
     RequestRefusedError,
     RequestTimeoutError,
     ServerLostError,
+    ServerSilentError,
     ZMQRuntimeError,
 )
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
 from zmqruntime.execution.client import ExecutionClient
+from zmqruntime.execution.patience import PatienceTeller
 from zmqruntime.messages import ErrorCode
 from zmqruntime.transport import is_known_host
 
 __all__ = ["Place", "attached", "attached_or_none", "no_server"]
 
 _CONNECT_SECONDS = 10.0
+_SUCCESSOR_SECONDS = 10.0
 
 _KINDS: tuple[tuple[type[ZMQRuntimeError], ErrorKind, ExitCode], ...] = (
     (PortInUseError, ErrorKind.PORT_IN_USE, ExitCode.USAGE),
+    (ServerSilentError, ErrorKind.TIMEOUT, ExitCode.FAILED),
     (ConfigurationError, ErrorKind.CONFIGURATION, ExitCode.USAGE),
     (ConnectionFailedError, ErrorKind.NO_SERVER, ExitCode.FAILED),
     (RequestTimeoutError, ErrorKind.TIMEOUT, ExitCode.FAILED),
@@ -42,7 +46,7 @@ class Place:
     @property
     def config(self) -> ZMQConfig:
         """The settings of the application."""
-        return ZMQConfig(app_name=self.app)
+        return ZMQConfig(app_name=self.app, successor_window=_SUCCESSOR_SECONDS)
 
     @property
     def options(self) -> str:
@@ -79,6 +83,7 @@ def attached_or_none(place: Place) -> Iterator[ExecutionClient | None]:
     """
     with _clear_errors(place):
         client = place.client()
+        client.add_listener(PatienceTeller.on_stderr())
         try:
             yield client if _connect(client, place) else None
         finally:
@@ -95,7 +100,7 @@ def no_server(place: Place) -> CommandError:
 def _connect(client: ExecutionClient, place: Place) -> bool:
     try:
         client.connect(_CONNECT_SECONDS)
-    except PortInUseError:
+    except (PortInUseError, ServerSilentError):
         raise
     except ConnectionFailedError:
         if place.host is not None and not is_known_host(place.host):
@@ -112,9 +117,7 @@ def _clear_errors(place: Place) -> Iterator[None]:
     except RequestRefusedError as error:
         raise _refusal(error, place) from error
     except ServerLostError as error:
-        message = (
-            f"the server of {place.app} on port {place.port} ended, or stopped answering; the next one there knows all"
-        )
+        message = f"the server of {place.app} on port {place.port} has ended; the next one there knows all"
         raise CommandError(ErrorKind.SERVER_LOST, message, ExitCode.FAILED) from error
     except ZMQRuntimeError as error:
         entries = ((kind, code) for known_type, kind, code in _KINDS if isinstance(error, known_type))

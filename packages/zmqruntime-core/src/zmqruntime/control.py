@@ -1,0 +1,187 @@
+"""The control channel of a client: requests that wait for their replies, whatever becomes of the connection."""
+
+import concurrent.futures
+import struct
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import zmq
+
+from zmqruntime.exceptions import MessageError, ServerLostError
+from zmqruntime.loop import SocketLoop
+from zmqruntime.messages import Response
+from zmqruntime.server import receive_ready
+
+__all__ = ["ControlChannel"]
+
+_LINGER_MS = 200
+_MAX_SENDS = 20  # to the same server: one that cuts the connection at each request would be asked for ever
+_EVENT = struct.Struct("=hi")
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A request without its reply; ``link`` counts the connections before the one that it was sent on."""
+
+    data: bytes
+    future: "concurrent.futures.Future[Response]"
+    may_repeat: bool
+    link: int = -1
+    sends: int = 0
+
+
+class ControlChannel:
+    """A DEALER socket with its monitor; used on the client's I/O thread only.
+
+    A request that may be repeated is sent again when the connection it went out on is replaced by another one: its
+    reply, or the request itself, was lost with the first.
+
+    Args:
+        loop: the client's.
+        make_socket: makes the connected DEALER socket.
+        decode: bytes to a response.
+        on_response: called with each response before who waits for it has it.
+        on_link: called when a connection stands (True) or is cut (False).
+    """
+
+    def __init__(
+        self,
+        loop: SocketLoop,
+        make_socket: "Callable[[], zmq.Socket[bytes]]",
+        decode: Callable[[bytes], Response],
+        on_response: Callable[[Response], None],
+        on_link: Callable[[bool], None],
+    ) -> None:
+        self.is_linked = False
+        self._loop: Final = loop
+        self._make_socket = make_socket
+        self._decode = decode
+        self._on_response = on_response
+        self._on_link = on_link
+        self._link = 0
+        self._waiting: dict[bytes, _Waiting] = {}
+        self._outbox: deque[bytes] = deque()
+        self._open()
+
+    @property
+    def waiting_count(self) -> int:
+        """How many requests wait for their reply."""
+        return len(self._waiting)
+
+    @property
+    def has_repeatable(self) -> bool:
+        """Whether anything waits that another server could answer just as well."""
+        return any(waiting.may_repeat for waiting in self._waiting.values())
+
+    def put(
+        self, key: bytes, data: bytes, future: "concurrent.futures.Future[Response]", may_repeat: bool = False
+    ) -> None:
+        """Send a request, as soon as the connection takes it, unless its future was cancelled before."""
+        if not future.cancelled():
+            self._waiting[key] = _Waiting(data, future, may_repeat)
+            self._outbox.append(key)
+            self._flush()
+
+    def forget(self, key: bytes) -> None:
+        """Nobody waits for this reply any more."""
+        self._waiting.pop(key, None)
+        if key in self._outbox:
+            self._outbox.remove(key)
+
+    def renew(self, error: ServerLostError) -> None:
+        """The server has ended: drop what was written for it, so that it never reaches its successor.
+
+        What may be repeated waits for that successor; the rest fails with the error.
+        """
+        for key, waiting in list(self._waiting.items()):
+            if not waiting.may_repeat:
+                del self._waiting[key]
+                _fail(waiting, error)
+            waiting.sends = 0
+        self.close(0)
+        self._open()
+        self._outbox = deque(self._waiting)
+        self._flush()
+
+    def fail_all(self, error: Exception) -> None:
+        """Nothing that waits will be answered."""
+        waiting, self._waiting = self._waiting, {}
+        self._outbox.clear()
+        for each in waiting.values():
+            _fail(each, error)
+
+    def close(self, linger: int = _LINGER_MS) -> None:
+        """Close the sockets; ``linger`` in milliseconds."""
+        self._loop.remove(self._socket)
+        self._loop.remove(self._events)
+        self._socket.disable_monitor()
+        self._events.close(linger=0)
+        self._socket.close(linger)
+
+    def _open(self) -> None:
+        self._socket = self._make_socket()
+        self._events = self._socket.get_monitor_socket(zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        self._loop.add_reader(self._socket, self._on_readable)
+        self._loop.add_reader(self._events, self._on_events)
+        self._link += 1
+        self.is_linked = False
+
+    def _flush(self) -> None:
+        while self._outbox:
+            key = self._outbox[0]
+            waiting = self._waiting.get(key)
+            if waiting is not None:
+                try:
+                    self._socket.send_multipart([key, b"", waiting.data], zmq.NOBLOCK)
+                except zmq.Again:
+                    self._loop.add_writer(self._socket, self._flush)
+                    return
+                waiting.link, waiting.sends = self._link, waiting.sends + 1
+            self._outbox.popleft()
+        self._loop.remove_writer(self._socket)
+
+    def _on_readable(self) -> None:
+        for frames in receive_ready(self._socket):
+            waiting = self._waiting.pop(frames[0], None)
+            if waiting is None or len(frames) != 3:
+                continue
+            try:
+                response = self._decode(frames[2])
+            except MessageError as error:
+                _fail(waiting, error)
+                continue
+            self._on_response(response)
+            if waiting.future.set_running_or_notify_cancel():
+                waiting.future.set_result(response)
+
+    def _on_events(self) -> None:
+        events = self._events
+        for frames in list(receive_ready(events)):
+            if events is not self._events:  # renewed by what was told of an earlier one
+                return
+            event, _ = _EVENT.unpack(frames[0])
+            self.is_linked = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+            if self.is_linked:
+                self._send_again()
+            else:
+                self._link += 1
+            self._on_link(self.is_linked)
+
+    def _send_again(self) -> None:
+        """What went out on an earlier connection; what did so since the cut is on its way already."""
+        for key, waiting in list(self._waiting.items()):
+            if not waiting.may_repeat or not 0 <= waiting.link < self._link:
+                continue
+            if waiting.sends >= _MAX_SENDS:
+                del self._waiting[key]
+                _fail(waiting, ServerLostError(f"the server has cut the connection {waiting.sends} times over this"))
+            else:
+                self._outbox.append(key)
+        self._flush()
+
+
+def _fail(waiting: _Waiting, error: Exception) -> None:
+    if waiting.future.set_running_or_notify_cancel():
+        waiting.future.set_exception(error)
