@@ -26,6 +26,7 @@ from zmqruntime.exceptions import (
     RequestTimeoutError,
     ServerLostError,
     ServerStartError,
+    UnsendableError,
     ZMQRuntimeError,
 )
 from zmqruntime.messages import (
@@ -130,6 +131,7 @@ __all__ = [
     "StatusRequest",
     "StatusResponse",
     "TransportMode",
+    "UnsendableError",
     "ZMQClient",
     "ZMQConfig",
     "ZMQRuntimeError",

@@ -16,7 +16,9 @@ from zmqruntime.execution.callbacks import CallbackThread
 from zmqruntime.execution.exceptions import InvalidProgressError, WaitTimeoutError
 from zmqruntime.execution.following import CallbackSink, EndSink, Follower, IteratorSink, Sink
 from zmqruntime.execution.lifecycle import has_ended
+from zmqruntime.execution.pages import collect_history
 from zmqruntime.execution.progress_rules import log_invalid_progress
+from zmqruntime.execution.results import with_result
 from zmqruntime.execution.salvaging import InvalidEvents, SalvagingDataDecoder, SalvagingResponseDecoder
 from zmqruntime.execution.server import ExecutionServer
 from zmqruntime.launch import ServerSpec
@@ -33,8 +35,9 @@ from zmqruntime.messages import (
     EventsResponse,
     ExecuteRequest,
     ExecutionSnapshot,
+    FindRequest,
+    FindResponse,
     Heartbeat,
-    HistoryRequest,
     LogLine,
     PongResponse,
     PositionsRequest,
@@ -200,16 +203,24 @@ class ExecutionClient(ZMQClient):
         if sink is not None:
             snapshot = _end_within(timeout, sink, execution_id)
         else:
-            snapshot = self.poll_status(execution_id)
+            snapshot = self.snapshot_of(execution_id)
             if not has_ended(snapshot.status, snapshot.resumable):
                 with self.following(execution_id, snapshot.event_count, sink := EndSink()):
                     snapshot = _end_within(timeout, sink, execution_id)
         if delivery is not None:
             concurrent.futures.wait([delivery], CALLBACK_SECONDS)
-        return snapshot
+        return with_result(snapshot, self.request)
 
     def poll_status(self, execution_id: str) -> ExecutionSnapshot:
         """What the execution is now.
+
+        Raises:
+            RequestRefusedError: the server has no such execution.
+        """
+        return with_result(self.snapshot_of(execution_id), self.request)
+
+    def snapshot_of(self, execution_id: str) -> ExecutionSnapshot:
+        """The same, without a result of more than 64 KiB.
 
         Raises:
             RequestRefusedError: the server has no such execution.
@@ -223,9 +234,21 @@ class ExecutionClient(ZMQClient):
         """
         return self.request(StatusRequest(limit=limit), StatusResponse)
 
-    def history(self, limit: int = 100, before: float | None = None) -> list[ExecutionSnapshot]:
-        """Ended executions, newest first: up to ``limit`` of those that ended before a time (s since the epoch)."""
-        return self.request(HistoryRequest(limit=limit, before=before), StatusResponse).executions
+    def history(
+        self, limit: int = 100, before: float | None = None, older_than: str | None = None
+    ) -> list[ExecutionSnapshot]:
+        """Ended executions, newest first, without results and tracebacks, which ``poll_status`` has.
+
+        Args:
+            limit: how many at most.
+            before: only those that ended before this time (s since the epoch).
+            older_than: only those that ended before this one, which a list had last.
+        """
+        return collect_history(limit, before, older_than, self.request)
+
+    def find(self, prefix: str) -> FindResponse:
+        """The ids of executions that begin with ``prefix``, the first 20 of them."""
+        return self.request(FindRequest(prefix=prefix), FindResponse)
 
     def submission_of(self, execution_id: str) -> ExecuteRequest:
         """What was submitted for an execution, by whichever client: for running it again.
@@ -264,7 +287,7 @@ class ExecutionClient(ZMQClient):
             ServerLostError: the server ended; events that were not seen come with a new call.
             RequestRefusedError: the server has no such execution.
         """
-        self.poll_status(execution_id)
+        self.snapshot_of(execution_id)
         with self.opened(execution_id, after) as sink:
             yield from sink
 
