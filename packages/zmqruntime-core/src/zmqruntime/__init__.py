@@ -28,6 +28,7 @@ from zmqruntime.exceptions import (
     ServerLostError,
     ServerSilentError,
     ServerStartError,
+    UnsendableError,
     WrongServerError,
     ZMQRuntimeError,
 )
@@ -136,6 +137,7 @@ __all__ = [
     "StatusRequest",
     "StatusResponse",
     "TransportMode",
+    "UnsendableError",
     "WrongServerError",
     "ZMQClient",
     "ZMQConfig",

@@ -4,6 +4,7 @@ ZMQRuntimeError
 ├── ConfigurationError     a setting of ours that cannot work; names the setting and the remedy
 ├── ClosedError            a client or server was used after ``close()``
 ├── MessageError           bytes that are not a message of the protocol
+│   └── UnsendableError    a value that cannot be sent or kept: too long, too deep, not text (also a ``ValueError``)
 ├── ConnectionFailedError
 │   ├── ServerStartError   the server that we started did not answer; carries the tail of its log
 │   ├── PortInUseError     the port is held by something that is not our server
@@ -29,6 +30,7 @@ __all__ = [
     "ServerLostError",
     "ServerSilentError",
     "ServerStartError",
+    "UnsendableError",
     "WrongServerError",
     "ZMQRuntimeError",
 ]
@@ -52,6 +54,13 @@ class MessageError(ZMQRuntimeError):
     def __init__(self, code: ErrorCode, text: str) -> None:
         super().__init__(text)
         self.code = code
+
+
+class UnsendableError(MessageError, ValueError):
+    """A value of the caller's that cannot be sent or kept; the text says why, and what to do instead."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(ErrorCode.INVALID, text)
 
 
 class ConnectionFailedError(ZMQRuntimeError):

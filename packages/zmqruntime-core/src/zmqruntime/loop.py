@@ -17,6 +17,8 @@ __all__ = ["Pollable", "SocketLoop", "Timer"]
 
 _log = logging.getLogger(__name__)
 
+_LONGEST_SLEEP_SECONDS = 3600.0  # a timer may be set for later than a poller can count
+
 
 class HasFileno(Protocol):
     """A plain socket or pipe."""
@@ -174,7 +176,7 @@ class SocketLoop:
             return 0
         if not self._timers:
             return None
-        return math.ceil(max(0.0, self._timers[0][0] - time.monotonic()) * 1000)
+        return math.ceil(min(max(0.0, self._timers[0][0] - time.monotonic()), _LONGEST_SLEEP_SECONDS) * 1000)
 
     def _fire_timers(self) -> None:
         now = time.monotonic()

@@ -31,6 +31,8 @@ class ControlMessageType(enum.StrEnum):
     BATCH = "batch"
     QUEUE = "queue"
     HISTORY = "history"
+    RESULT = "result"
+    FIND = "find"
 
 
 class ResponseType(enum.StrEnum):
@@ -47,6 +49,8 @@ class ResponseType(enum.StrEnum):
     SUBMISSION = "submission_report"
     BATCH = "batch_accepted"
     QUEUE = "queue_report"
+    RESULT = "result_report"
+    FIND = "find_report"
 
 
 class ErrorCode(enum.StrEnum):
@@ -66,6 +70,10 @@ class ErrorCode(enum.StrEnum):
     """The execution is not in a status in which that can be done."""
     STORAGE = "storage"
     """The server could not write the request to disk, so it was not accepted."""
+    TOO_LARGE = "too_large"
+    """The reply would be longer than a message may be; ask for less."""
+    UNREAD = "unread"
+    """Replies to earlier requests of this client were not read, until they were too much to keep and were dropped."""
     CLOSING = "closing"
     """The server is about to end."""
     INTERNAL = "internal"
@@ -116,8 +124,8 @@ class LogLevel(enum.StrEnum):
     CRITICAL = "critical"
 
 
-Count = Annotated[int, Meta(ge=0)]
-Sequence = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Sequence = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
 Seconds = Annotated[float, Meta(ge=0)]
 PositiveSeconds = Annotated[float, Meta(gt=0)]
@@ -215,7 +223,9 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     error: str | None = None
     traceback: str | None = None
     result: Any = None
-    """What the task returned; None until the execution is complete."""
+    """What the task returned; None until the execution is complete, in lists, and where it is too long to be here."""
+    result_bytes: Count | None = None
+    """How long the result is, encoded; None if there is none. One of more than 64 KiB is asked for with ``result``."""
     event_count: Count = 0
     """How many events the execution had when this was written; later ones have higher numbers."""
     queue_position: int | None = None
@@ -227,6 +237,8 @@ class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     resumable: bool = False
     cpu_seconds: float | None = None
     peak_memory_bytes: int | None = None
+    run_seconds: float | None = None
+    """How long the last run took, by a clock that nobody sets; None until it has ended, or if the server ended."""
 
 
 class StateChange(Message, frozen=True, kw_only=True, tag="state"):
@@ -324,13 +336,14 @@ class BatchRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.BA
 
     may_repeat: ClassVar[bool] = True
 
-    requests: Annotated[list[ExecuteRequest], Meta(min_length=1)]
+    requests: Annotated[list[ExecuteRequest], Meta(min_length=1, max_length=10_000)]
 
 
 class StatusRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.STATUS.value):
     """One execution by its id, or without one all that are not ended and the latest ``limit`` that are.
 
-    Of queued ones the first 1,000 are listed; the reply counts all.
+    Of queued ones the first 1,000 are listed; the reply counts all. A list has neither results nor tracebacks: ask for
+    one execution, and for a long result with ``result``.
     """
 
     may_repeat: ClassVar[bool] = True
@@ -406,12 +419,33 @@ class QueueRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.QU
 
 
 class HistoryRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.HISTORY.value):
-    """Ended executions, newest first, a page at a time: those that ended before ``before``."""
+    """Ended executions, newest first, without results and tracebacks, a page at a time.
+
+    ``older_than`` is the id of the last one of the page before; ``before`` a time (s since the epoch) to begin at.
+    """
 
     may_repeat: ClassVar[bool] = True
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
     before: float | None = None
+    older_than: str | None = None
+
+
+class ResultRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.RESULT.value):
+    """A piece of the encoded result of an execution, from byte ``offset`` on."""
+
+    may_repeat: ClassVar[bool] = True
+
+    execution_id: str
+    offset: Count = 0
+
+
+class FindRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.FIND.value):
+    """The ids of executions that begin with ``prefix``, a few of them."""
+
+    may_repeat: ClassVar[bool] = True
+
+    prefix: Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{1,64}$")]
 
 
 Request = (
@@ -426,6 +460,37 @@ Request = (
     | BatchRequest
     | QueueRequest
     | HistoryRequest
+    | ResultRequest
+    | FindRequest
+)
+
+
+class PackedExecuteRequest(ExecuteRequest, frozen=True, kw_only=True, tag=ControlMessageType.EXECUTE.value):
+    """An ``ExecuteRequest`` as a server reads it, who keeps the payload and never looks into it."""
+
+    payload: msgspec.Raw = msgspec.Raw(b"\xc0")
+
+
+class PackedBatchRequest(BatchRequest, frozen=True, kw_only=True, tag=ControlMessageType.BATCH.value):
+    """A ``BatchRequest`` of those."""
+
+    requests: Annotated[list[PackedExecuteRequest], Meta(min_length=1, max_length=10_000)]  # type: ignore[assignment]
+
+
+PackedRequest = (
+    PingRequest
+    | ShutdownRequest
+    | PackedExecuteRequest
+    | StatusRequest
+    | CancelRequest
+    | EventsRequest
+    | PositionsRequest
+    | SubmissionRequest
+    | PackedBatchRequest
+    | QueueRequest
+    | HistoryRequest
+    | ResultRequest
+    | FindRequest
 )
 
 
@@ -492,11 +557,12 @@ class BatchResponse(Message, frozen=True, kw_only=True, tag=ResponseType.BATCH.v
 
 
 class QueueResponse(Message, frozen=True, kw_only=True, tag=ResponseType.QUEUE.value):
-    """What the queue is now: execution ids in the order in which they will run."""
+    """What the queue is now: execution ids in the order in which they will run, the first 1,000 of ``count``."""
 
     paused: bool
     draining: bool
     queued: list[str]
+    count: Count = 0
 
 
 class StatusResponse(Message, frozen=True, kw_only=True, tag=ResponseType.STATUS.value):
@@ -510,6 +576,10 @@ class StatusResponse(Message, frozen=True, kw_only=True, tag=ResponseType.STATUS
     draining: bool = False
     ended: dict[ExecutionStatus, Count] = {}
     """How many ended in which status since the server started."""
+    more: bool = False
+    """Whether there are more than those in the list, which was long enough."""
+    trouble: str = ""
+    """Why nothing runs although something is queued, if the server knows: no worker can be started, for example."""
 
 
 class CancelResponse(Message, frozen=True, kw_only=True, tag=ResponseType.CANCEL.value):
@@ -541,6 +611,22 @@ class SubmissionResponse(Message, frozen=True, kw_only=True, tag=ResponseType.SU
     request: ExecuteRequest
 
 
+class ResultResponse(Message, frozen=True, kw_only=True, tag=ResponseType.RESULT.value):
+    """Bytes ``offset`` and following of a result that has ``total``: put together they are one msgpack value."""
+
+    execution_id: str
+    offset: Count
+    total: Count
+    data: bytes
+
+
+class FindResponse(Message, frozen=True, kw_only=True, tag=ResponseType.FIND.value):
+    """Ids in their order; ``more`` if there are more."""
+
+    execution_ids: list[str]
+    more: bool
+
+
 Response = (
     PongResponse
     | OkResponse
@@ -553,6 +639,8 @@ Response = (
     | PositionsResponse
     | SubmissionResponse
     | QueueResponse
+    | ResultResponse
+    | FindResponse
 )
 
 

@@ -22,18 +22,21 @@ from zmqruntime.lock import FileLock
 from zmqruntime.loop import SocketLoop, Timer
 from zmqruntime.messages import (
     HEARTBEAT_TOPIC,
+    AcceptedResponse,
     DataMessage,
     ErrorCode,
     ErrorResponse,
     Farewell,
     Heartbeat,
     OkResponse,
+    PackedRequest,
     PingRequest,
     PongResponse,
     Request,
     Response,
     ShutdownRequest,
 )
+from zmqruntime.replies import ReplyBook
 from zmqruntime.security import ClientCheck, KeyPair, KeyStore
 from zmqruntime.server_code import code_of, default_port_of, target_of
 from zmqruntime.transport import (
@@ -51,8 +54,9 @@ _log = logging.getLogger(__name__)
 
 _MESSAGES_PER_TURN = 512
 _LINGER_MS = 1000
-_REPLIES_PER_CLIENT = 100_000  # a ROUTER drops what is above it; only a client that never reads may come so far
 _MESSAGES_PER_SUBSCRIBER = 250  # what a slow one misses it asks for; it need not be kept for it twice
+_HANDSHAKE_MS = 5_000  # who has connected and says nothing does not keep a descriptor for longer
+_REPLY_BYTES_PER_TURN = 4 * 1024 * 1024
 _CLAIM_SECONDS = 1.0  # a server that is ending still holds the port for a moment
 
 
@@ -86,7 +90,7 @@ class ZMQServer:
         self.transport_mode = choose_transport_mode(transport_mode, host)
         self.host = host or LOOPBACK
         self.instance_id = uuid.uuid4().hex
-        self._decode: Decoder[Request] = Decoder(Request)
+        self._decode: Decoder[PackedRequest] = Decoder(PackedRequest)
         self._loop: SocketLoop | None = None
         self._lifecycle = threading.Lock()
         self._closed = False
@@ -194,6 +198,9 @@ class ZMQServer:
     def publish(self, topic: bytes, message: DataMessage | bytes) -> None:
         """Send a message, encoded or not, to the subscribers of ``topic``; a slow one may lose it and must ask."""
         data = message if isinstance(message, bytes) else encode(message)
+        if len(data) > self.config.max_message_bytes:
+            _log.error("what was to be published is %d bytes, more than a client takes; it was not", len(data))
+            return
         self.data_socket.send_multipart([topic, data], zmq.NOBLOCK)
 
     def before_replies(self) -> None:
@@ -268,13 +275,13 @@ class ZMQServer:
         stack.callback(context.term)
         keys = self._check_clients(context, stack)
         self.control_socket = stack.enter_context(context.socket(zmq.ROUTER))
+        self._book = ReplyBook(self.loop, self.control_socket, self.config.max_message_bytes)
         self.data_socket = stack.enter_context(context.socket(self.data_socket_type))
         for sock, port in ((self.control_socket, self.control_port), (self.data_socket, self.port)):
             sock.linger = _LINGER_MS
             sock.maxmsgsize = self.config.max_message_bytes
             sock.ipv6 = ":" in self.host
-            if sock.type == zmq.ROUTER:
-                sock.sndhwm = _REPLIES_PER_CLIENT
+            sock.handshake_ivl = _HANDSHAKE_MS
             if sock.type == zmq.XPUB:
                 sock.xpub_verbose = True
                 sock.sndhwm = _MESSAGES_PER_SUBSCRIBER
@@ -308,12 +315,17 @@ class ZMQServer:
             ) from error
 
     def _on_control_readable(self) -> None:
+        size = 0
         for frames in receive_ready(self.control_socket):
             # A plain REQ peer sends [identity, empty, message]; all up to the empty frame leads back to it.
             if b"" not in frames[1:]:
                 continue
             split = frames.index(b"", 1) + 1
-            self._replies.append((frames[:split], self._answer(frames[split:])))
+            response = self._answer(frames[split:])
+            self._replies.append((frames[:split], response))
+            size += _size_of(response)
+            if size > _REPLY_BYTES_PER_TURN:  # those that wait for one are asked in the next turn
+                return
 
     def _answer(self, body: list[bytes]) -> Response:
         if len(body) != 1:
@@ -330,7 +342,7 @@ class ZMQServer:
         self.before_replies()
         replies, self._replies = self._replies, []
         for envelope, response in replies:
-            self.control_socket.send_multipart([*envelope, encode(response)], zmq.NOBLOCK, copy=True)
+            self._book.send(envelope, response)
 
     def _note_listener(self, topic: bytes, is_subscribed: bool) -> None:
         """Keep the heart beating while anybody hears it, and only then: an idle server sleeps."""
@@ -367,6 +379,11 @@ class ZMQServer:
         """The classes between this one and the library's, which a client may name as well."""
         mine = [cls for cls in type(self).__mro__[1:] if issubclass(cls, ZMQServer)]
         return tuple(cls for cls in mine if not cls.__module__.startswith(f"{__package__}."))
+
+
+def _size_of(response: Response) -> int:
+    """How long a reply is, if it is of a kind that can be long."""
+    return 0 if isinstance(response, AcceptedResponse | PongResponse) else len(encode(response))
 
 
 def receive_ready(sock: "zmq.Socket[bytes]", limit: int = _MESSAGES_PER_TURN) -> Iterator[list[bytes]]:

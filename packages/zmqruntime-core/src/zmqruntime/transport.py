@@ -15,6 +15,7 @@ __all__ = [
     "is_known_host",
     "is_listening",
     "prepare_private_dir",
+    "prepare_private_file",
     "remove_ipc_socket",
 ]
 
@@ -143,3 +144,18 @@ def prepare_private_dir(path: Path) -> Path:
             f"cannot make the folder {path}: {error.strerror or error}; set HOME to a folder that you can write"
         ) from error
     return path
+
+
+def prepare_private_file(path: Path) -> None:
+    """Make ``path`` a file that only this user can read, in a folder that only this user can enter.
+
+    What is there already, also with names that go on after this one's, loses the rights that others have.
+
+    Raises:
+        ConfigurationError: the folder cannot be made, or belongs to another user.
+        OSError: the file cannot be made.
+    """
+    prepare_private_dir(path.parent)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+    for part in path.parent.glob(f"{path.name}*"):
+        part.chmod(0o600)

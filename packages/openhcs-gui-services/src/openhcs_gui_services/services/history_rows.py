@@ -1,5 +1,6 @@
 """Past executions as rows of a table, from what the server remembers and from what their output folders say."""
 
+import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from openhcs_runtime.results import PlateResult, ResultStatus
 from zmqruntime.execution.aio import AsyncExecutionClient
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
 
-__all__ = ["HistoryRow", "HistorySource", "ServerHistory", "history_row", "provenance_text"]
+__all__ = ["HistoryRow", "HistorySource", "ServerHistory", "history_row", "provenance_text", "with_results"]
 
+_ASKED_AT_ONCE = 8
 _TONES = {
     ExecutionStatus.COMPLETE: Tone.GOOD,
     ExecutionStatus.FAILED: Tone.BAD,
@@ -86,7 +88,9 @@ class ServerHistory:
 
     async def rows(self, limit: int, before: float | None = None) -> list[HistoryRow]:
         """See :class:`HistorySource`."""
-        return [history_row(snapshot) for snapshot in await self._client.history(limit, before)]
+        return [
+            history_row(each) for each in await with_results(self._client, await self._client.history(limit, before))
+        ]
 
     async def run_again(self, execution_id: str) -> str:
         """See :class:`HistorySource`. All wells are worked on again, into a new folder; a task of another kind as it
@@ -107,6 +111,19 @@ def _again(task: PlateTask) -> PlateTask:
     return msgspec.structs.replace(
         task, resume=False, resume_of="", replace=False, fresh=True, output_dir=None, results_dir=beside
     )
+
+
+async def with_results(
+    client: AsyncExecutionClient, executions: Sequence[ExecutionSnapshot]
+) -> list[ExecutionSnapshot]:
+    """The same executions with their results, which no list of a server has; asked for a few at a time."""
+    room = asyncio.Semaphore(_ASKED_AT_ONCE)
+
+    async def whole(execution: ExecutionSnapshot) -> ExecutionSnapshot:
+        async with room:
+            return await client.poll_status(execution.execution_id)
+
+    return await asyncio.gather(*map(whole, executions))
 
 
 def history_row(snapshot: ExecutionSnapshot) -> HistoryRow:

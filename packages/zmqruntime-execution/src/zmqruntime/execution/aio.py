@@ -19,7 +19,9 @@ from zmqruntime.execution.exceptions import InvalidProgressError
 from zmqruntime.execution.following import EndSink
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.loop_calls import LoopCalls
+from zmqruntime.execution.pages import HistoryPages
 from zmqruntime.execution.progress_rules import log_invalid_progress
+from zmqruntime.execution.results import ResultPieces, lacks_result
 from zmqruntime.execution.server import ExecutionServer
 from zmqruntime.messages import (
     AcceptedResponse,
@@ -30,7 +32,8 @@ from zmqruntime.messages import (
     Event,
     ExecuteRequest,
     ExecutionSnapshot,
-    HistoryRequest,
+    FindRequest,
+    FindResponse,
     PongResponse,
     ProgressUpdate,
     QueueAction,
@@ -38,6 +41,7 @@ from zmqruntime.messages import (
     QueueResponse,
     Request,
     Response,
+    ResultResponse,
     StatusRequest,
     StatusResponse,
     SubmissionRequest,
@@ -167,10 +171,14 @@ class AsyncExecutionClient:
             raise
         if delivery is not None:
             await asyncio.wait({asyncio.wrap_future(delivery)}, timeout=CALLBACK_SECONDS)
-        return snapshot
+        return await self._with_result(snapshot)
 
     async def poll_status(self, execution_id: str) -> ExecutionSnapshot:
         """What the execution is now; see :meth:`ExecutionClient.poll_status`."""
+        return await self._with_result(await self.snapshot_of(execution_id))
+
+    async def snapshot_of(self, execution_id: str) -> ExecutionSnapshot:
+        """The same, without a long result; see :meth:`ExecutionClient.snapshot_of`."""
         return (await self.request(StatusRequest(execution_id=execution_id), StatusResponse)).executions[0]
 
     async def status(self, limit: int = 20) -> StatusResponse:
@@ -180,9 +188,18 @@ class AsyncExecutionClient:
         """
         return await self.request(StatusRequest(limit=limit), StatusResponse)
 
-    async def history(self, limit: int = 100, before: float | None = None) -> list[ExecutionSnapshot]:
+    async def history(
+        self, limit: int = 100, before: float | None = None, older_than: str | None = None
+    ) -> list[ExecutionSnapshot]:
         """Ended executions, newest first; see :meth:`ExecutionClient.history`."""
-        return (await self.request(HistoryRequest(limit=limit, before=before), StatusResponse)).executions
+        pages = HistoryPages(limit, before, older_than)
+        while (request := pages.request) is not None:
+            pages.add(await self.request(request, StatusResponse))
+        return pages.found
+
+    async def find(self, prefix: str) -> FindResponse:
+        """The ids of executions that begin with ``prefix``; see :meth:`ExecutionClient.find`."""
+        return await self.request(FindRequest(prefix=prefix), FindResponse)
 
     async def submission_of(self, execution_id: str) -> ExecuteRequest:
         """What was submitted for an execution; see :meth:`ExecutionClient.submission_of`."""
@@ -245,6 +262,12 @@ class AsyncExecutionClient:
                     return checked(reply.result(), expect)
             finally:
                 reply.cancel()
+
+    async def _with_result(self, snapshot: ExecutionSnapshot) -> ExecutionSnapshot:
+        pieces = ResultPieces(snapshot)
+        while (request := pieces.request) is not None:
+            pieces.add(await self.insist(request, ResultResponse))
+        return await asyncio.to_thread(pieces.complete) if lacks_result(snapshot) else snapshot
 
     async def _end_of(self, execution_id: str) -> ExecutionSnapshot:
         known = self._client.known_end(execution_id)

@@ -22,7 +22,9 @@ from zmqruntime.execution.exceptions import (
 )
 from zmqruntime.execution.following import CallbackSink, EndSink, Follower, IteratorSink, Sink
 from zmqruntime.execution.lifecycle import has_ended
+from zmqruntime.execution.pages import collect_history
 from zmqruntime.execution.progress_rules import log_invalid_progress
+from zmqruntime.execution.results import with_result
 from zmqruntime.execution.salvaging import InvalidEvents, SalvagingDataDecoder, SalvagingResponseDecoder
 from zmqruntime.execution.server import ExecutionServer
 from zmqruntime.launch import Lifetime, ServerSpec
@@ -40,8 +42,9 @@ from zmqruntime.messages import (
     EventsResponse,
     ExecuteRequest,
     ExecutionSnapshot,
+    FindRequest,
+    FindResponse,
     Heartbeat,
-    HistoryRequest,
     LogLine,
     PongResponse,
     PositionsRequest,
@@ -247,7 +250,7 @@ class ExecutionClient(ZMQClient):
                     raise not_ended(execution_id, timeout, self.standing) from error
         if delivery is not None:
             concurrent.futures.wait([delivery], CALLBACK_SECONDS)
-        return snapshot
+        return with_result(snapshot, lambda message, expect: self.insist(message, expect, deadline))
 
     def _end_within(self, execution_id: str, deadline: float | None) -> ExecutionSnapshot:
         """Raises TimeoutError and ServerLostError."""
@@ -298,6 +301,14 @@ class ExecutionClient(ZMQClient):
         Raises:
             RequestRefusedError: the server has no such execution.
         """
+        return with_result(self.snapshot_of(execution_id), self.request)
+
+    def snapshot_of(self, execution_id: str) -> ExecutionSnapshot:
+        """The same, without a result of more than 64 KiB.
+
+        Raises:
+            RequestRefusedError: the server has no such execution.
+        """
         return self.request(StatusRequest(execution_id=execution_id), StatusResponse).executions[0]
 
     def status(self, limit: int = 20) -> StatusResponse:
@@ -307,9 +318,21 @@ class ExecutionClient(ZMQClient):
         """
         return self.request(StatusRequest(limit=limit), StatusResponse)
 
-    def history(self, limit: int = 100, before: float | None = None) -> list[ExecutionSnapshot]:
-        """Ended executions, newest first: up to ``limit`` of those that ended before a time (s since the epoch)."""
-        return self.request(HistoryRequest(limit=limit, before=before), StatusResponse).executions
+    def history(
+        self, limit: int = 100, before: float | None = None, older_than: str | None = None
+    ) -> list[ExecutionSnapshot]:
+        """Ended executions, newest first, without results and tracebacks, which ``poll_status`` has.
+
+        Args:
+            limit: how many at most.
+            before: only those that ended before this time (s since the epoch).
+            older_than: only those that ended before this one, which a list had last.
+        """
+        return collect_history(limit, before, older_than, self.request)
+
+    def find(self, prefix: str) -> FindResponse:
+        """The ids of executions that begin with ``prefix``, the first 20 of them."""
+        return self.request(FindRequest(prefix=prefix), FindResponse)
 
     def submission_of(self, execution_id: str) -> ExecuteRequest:
         """What was submitted for an execution, by whichever client: for running it again.

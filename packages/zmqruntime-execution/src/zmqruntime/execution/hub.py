@@ -39,6 +39,7 @@ __all__ = [
 
 _LINGER_MS = 1000
 _REPORTS_AT_ONCE = 200
+_CHARACTERS_AT_ONCE = 256 * 1024
 
 
 class Hello(Message, frozen=True, kw_only=True, tag="hello"):
@@ -181,8 +182,8 @@ class TaskHub:
             checkpoints, reports = self._pending.take()
             for key, value in checkpoints.items():
                 self._on_checkpoint(key, value)
-            for begin in range(0, len(reports), _REPORTS_AT_ONCE):
-                self._deliver([self._number(report) for report in reports[begin : begin + _REPORTS_AT_ONCE]])
+            for some in _parcels(reports):
+                self._deliver([self._number(report) for report in some])
         finally:
             self._is_delivering = False
 
@@ -251,6 +252,26 @@ class TaskHub:
 
     def _send(self, peer: bytes, message: FromHub) -> None:
         self._socket.send_multipart([peer, encode(message)], zmq.NOBLOCK)
+
+
+def _parcels(reports: list[TaskReport]) -> Iterator[list[TaskReport]]:
+    """The reports in order, so many at a time that one message holds them."""
+    parcel: list[TaskReport] = []
+    size = 0
+    for report in reports:
+        parcel.append(report)
+        size += _length_of(report)
+        if len(parcel) >= _REPORTS_AT_ONCE or size > _CHARACTERS_AT_ONCE:
+            yield parcel
+            parcel, size = [], 0
+    if parcel:
+        yield parcel
+
+
+def _length_of(report: TaskReport) -> int:
+    if isinstance(report, LogLine):
+        return len(report.text)
+    return sum(len(text or "") for text in (report.message, report.error, report.traceback, report.pattern))
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 _COMPACT_ABOVE_BYTES = 8 * 1024 * 1024
 _WORTH_COMPACTING = 0.75
-_PRUNE_AT_ONCE = 200
+_PRUNE_AT_ONCE = 20
 
 
 class _EventSize:
@@ -60,6 +60,7 @@ class Ledger:
         self._publish = publish
         self._on_event = on_event
         self._new: dict[str, Record] = {}
+        self._run_began: dict[str, float] = {}
         self._just_ended: dict[str, Record] = {}
         self._after_commit: list[tuple[str, Callable[[], None]]] = []
         self._event_sizes: dict[str, _EventSize] = {}
@@ -72,9 +73,25 @@ class Ledger:
         unwritten = self.active.get(execution_id) or self._just_ended.get(execution_id)
         return unwritten or self._store.find(execution_id)
 
-    def ended(self, limit: int, before: float | None = None) -> list[Record]:
-        """Ended ones, newest first."""
-        return self._store.ended_records(limit, before)
+    def in_full(self, execution_id: str) -> Record | None:
+        """The same with what it left behind, unless that is long."""
+        record = self.find(execution_id)
+        if record is not None:
+            self._store.add_outcome(record)
+        return record
+
+    def ids_from(self, prefix: str, limit: int) -> list[str]:
+        """Ids that begin with ``prefix``, in their order."""
+        new = [execution_id for execution_id in self._new if execution_id.startswith(prefix)]
+        return sorted({*new, *self._store.ids_from(prefix, limit)})[:limit]
+
+    def result_piece(self, record: Record, offset: int, length: int) -> bytes:
+        """Of a result that is in the database, encoded."""
+        return self._store.result_piece(record, offset, length)
+
+    def ended(self, limit: int, before: float | None = None, older_than: str | None = None) -> list[Record]:
+        """Ended ones, newest first: of those before an execution, or before a time."""
+        return self._store.ended_records(limit, before, older_than)
 
     def running(self) -> list[Record]:
         """Those that are neither queued nor ended."""
@@ -162,15 +179,21 @@ class Ledger:
         self.backlog.remove(record.execution_id)
         if status is ExecutionStatus.RUNNING:
             record.started_at = time.time()
+            record.run_seconds = None
             record.attempts += 1
+            self._run_began[record.execution_id] = time.monotonic()
         if status is ExecutionStatus.QUEUED:
             record.ended_at = record.started_at = None
+        elif status is not ExecutionStatus.CANCELLING and status is not ExecutionStatus.RUNNING:
+            began = self._run_began.pop(record.execution_id, None)
+            record.run_seconds = None if began is None else time.monotonic() - began
         if status is ExecutionStatus.QUEUED or has_ended(status, record.resumable):
             self._started.pop(record.execution_id, None)
         else:
             self._started[record.execution_id] = record
         if has_ended(status, record.resumable):
             record.ended_at = time.time()
+            self._store.note_end(record)
             self.ended_counts[status] += 1
             self.active.pop(record.execution_id, None)
             self._just_ended[record.execution_id] = record
@@ -217,7 +240,8 @@ class Ledger:
 
     def prune(self, keep: int, max_age_seconds: float) -> list[str]:
         """Forget some of the oldest ended executions that are too many or too old; returns which."""
-        return self._store.prune(keep, time.time() - max_age_seconds, _PRUNE_AT_ONCE)
+        self._store.keep_uptime()
+        return self._store.prune(keep, max_age_seconds, _PRUNE_AT_ONCE)
 
     # --- the end of a turn ---------------------------------------------------------------------------------------
 

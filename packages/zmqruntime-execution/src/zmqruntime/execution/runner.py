@@ -43,6 +43,8 @@ class Runner:
         own_environment: what workers are started with for executions that ask for nothing else.
         log_dir: where the logs of executions are kept.
         log_limit: how many bytes of each.
+        result_dir: where long results are kept.
+        result_limit: how many bytes a result may have.
     """
 
     def __init__(
@@ -55,6 +57,8 @@ class Runner:
         own_environment: TaskEnvironment | None,
         log_dir: Path,
         log_limit: int,
+        result_dir: Path,
+        result_limit: int,
     ) -> None:
         self._ledger = ledger
         self._pool = pool
@@ -62,6 +66,8 @@ class Runner:
         self._own_environment = own_environment
         self._log_dir = str(log_dir)
         self._log_limit = log_limit
+        self._result_dir = str(result_dir)
+        self._result_limit = result_limit
         self._timers = ExecutionTimers(loop)
         self._overdue: dict[str, str] = {}
         self._declined: Counter[str] = Counter()
@@ -72,6 +78,11 @@ class Runner:
     def worker_count(self) -> int:
         """How many workers there are."""
         return len(self._pool)
+
+    @property
+    def trouble(self) -> str:
+        """Why workers are missing, in words; empty while none are."""
+        return self._pool.trouble
 
     def pause(self) -> None:
         """Leave what workers say in their pipes."""
@@ -124,6 +135,8 @@ class Runner:
             log_count=record.log_count,
             log_path=f"{self._log_dir}/{execution_id}.log",
             log_limit=self._log_limit,
+            result_path=f"{self._result_dir}/{execution_id}.result",
+            result_limit=self._result_limit,
         )
         self._ledger.after_commit(execution_id, functools.partial(worker.assign, assign))
         self._start_limits(record)
@@ -198,8 +211,10 @@ class Runner:
         record = self._ledger.active[execution_id]
         record.cpu_seconds, record.peak_memory_bytes = finished.cpu_seconds, finished.peak_memory_bytes
         record.traceback = finished.traceback
-        if finished.result != NOTHING:
-            record.result = bytes(finished.result)
+        is_inline = finished.result_bytes is None and finished.result != NOTHING
+        record.result = bytes(finished.result) if is_inline else None
+        record.result_bytes = len(record.result) if record.result is not None else finished.result_bytes
+        record.has_new_outcome = True
         status = _ENDINGS[finished.outcome]
         if status is ExecutionStatus.CANCELLED and execution_id in self._overdue:
             status = ExecutionStatus.FAILED

@@ -1,4 +1,8 @@
-"""The tables of a server's database, version after version."""
+"""The tables of a server's database, version after version.
+
+What can be long (payload, traceback, result) is in tables of its own, so that no list has to read past it. A result of
+more than 64 KiB is a file beside the database.
+"""
 
 __all__ = ["MIGRATIONS"]
 
@@ -61,7 +65,32 @@ CREATE TABLE environments (
     digest BLOB NOT NULL UNIQUE,
     content BLOB NOT NULL
 ) STRICT;
+CREATE TABLE submissions (
+    number INTEGER PRIMARY KEY,
+    payload BLOB NOT NULL
+) STRICT;
+CREATE TABLE outcomes (
+    number INTEGER PRIMARY KEY,
+    traceback TEXT,
+    result BLOB
+) STRICT;
+INSERT INTO submissions SELECT number, payload FROM executions;
+INSERT INTO outcomes SELECT number, traceback, result FROM executions
+    WHERE traceback IS NOT NULL OR result IS NOT NULL;
 ALTER TABLE executions ADD COLUMN environment INTEGER;
+ALTER TABLE executions ADD COLUMN result_bytes INTEGER;
+ALTER TABLE executions ADD COLUMN run_seconds REAL;
+ALTER TABLE executions ADD COLUMN ended_order INTEGER;
+ALTER TABLE executions ADD COLUMN ended_uptime INTEGER;
+UPDATE executions SET result_bytes = length(result) WHERE result IS NOT NULL;
+UPDATE executions SET ended_uptime = 0 WHERE ended_at IS NOT NULL;
+UPDATE executions SET ended_order = placed.place FROM
+    (SELECT number, row_number() OVER (ORDER BY ended_at, number) AS place FROM executions WHERE ended_at IS NOT NULL)
+    AS placed WHERE placed.number = executions.number;
+ALTER TABLE executions DROP COLUMN payload;
+ALTER TABLE executions DROP COLUMN traceback;
+ALTER TABLE executions DROP COLUMN result;
+CREATE UNIQUE INDEX executions_ended_order ON executions (ended_order) WHERE ended_order IS NOT NULL;
 CREATE INDEX executions_environment ON executions (environment) WHERE environment IS NOT NULL;
 """,
 )

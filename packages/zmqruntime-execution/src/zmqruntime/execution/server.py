@@ -20,6 +20,7 @@ from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.logfile import log_dir, remove_logs
 from zmqruntime.execution.pool import WorkerHandle, WorkerKind, WorkerPool
 from zmqruntime.execution.process_worker import ProcessWorker
+from zmqruntime.execution.results import PIECE_BYTES, read_piece, remove_result, result_dir
 from zmqruntime.execution.runner import Runner
 from zmqruntime.execution.store import Record, Store, StoreError
 from zmqruntime.execution.task import current_task
@@ -39,6 +40,8 @@ from zmqruntime.messages import (
     EventsResponse,
     ExecuteRequest,
     ExecutionStatus,
+    FindRequest,
+    FindResponse,
     HistoryRequest,
     PositionsRequest,
     PositionsResponse,
@@ -48,6 +51,8 @@ from zmqruntime.messages import (
     QueueResponse,
     Request,
     Response,
+    ResultRequest,
+    ResultResponse,
     StatusRequest,
     StatusResponse,
     SubmissionRequest,
@@ -62,6 +67,8 @@ _log = logging.getLogger(__name__)
 _RETRY_WRITE_SECONDS = 1.0
 _PRUNE_EVERY = 500
 _MAX_QUEUED_SHOWN = 1_000
+_IDS_SHOWN = 20
+_REPORT_BYTES = 1024 * 1024
 
 
 class ExecutionServer(ZMQServer, abc.ABC):
@@ -74,8 +81,11 @@ class ExecutionServer(ZMQServer, abc.ABC):
     Args:
         max_concurrent: how many executions run at once, each in its own worker.
         max_queued: more than so many queued executions are refused.
-        keep_history, keep_history_seconds: how many ended executions are kept, and for how long.
+        keep_history, keep_history_seconds: how many ended executions are kept, and for how long; only time counts in
+            which the server runs, so that a clock that jumps deletes nothing.
         log_limit: how many bytes of the log of one execution are kept in its file.
+        max_result_bytes: how long the result of a task may be, encoded; a longer one fails it. What is longer than
+            64 KiB is kept in a file beside the database and reaches clients in pieces.
         port, host, transport_mode, config: as for :class:`zmqruntime.ZMQServer`.
     """
 
@@ -101,6 +111,7 @@ class ExecutionServer(ZMQServer, abc.ABC):
         keep_history: int = 100_000,
         keep_history_seconds: float = 90 * 86_400.0,
         log_limit: int = 10_000_000,
+        max_result_bytes: int = 256 * 1024 * 1024,
     ) -> None:
         super().__init__(port, host=host, transport_mode=transport_mode, config=config)
         self.max_concurrent = max_concurrent
@@ -108,6 +119,7 @@ class ExecutionServer(ZMQServer, abc.ABC):
         self.keep_history = keep_history
         self.keep_history_seconds = keep_history_seconds
         self.log_limit = log_limit
+        self.max_result_bytes = max_result_bytes
         self._changed: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self._commit_timer: Timer | None = None
         self._endings = 0
@@ -149,15 +161,18 @@ class ExecutionServer(ZMQServer, abc.ABC):
                 refusal = self._refusal(requests)
                 return refusal or BatchResponse(accepted=[self._ledger.accept(one) for one in requests])
             case StatusRequest(execution_id=None, limit=limit):
-                return self._report(self._overview(limit))
-            case HistoryRequest(limit=limit, before=before):
-                return self._report(self._ledger.ended(limit, before))
+                return self._report(self._overview(limit), is_brief=True)
+            case HistoryRequest(limit=limit, before=before, older_than=older_than):
+                return self._report(self._ledger.ended(limit, before, older_than), is_brief=True)
+            case FindRequest(prefix=prefix):
+                found = self._ledger.ids_from(prefix, _IDS_SHOWN + 1)
+                return FindResponse(execution_ids=found[:_IDS_SHOWN], more=len(found) > _IDS_SHOWN)
             case PositionsRequest(execution_ids=execution_ids):
                 known = map(self._ledger.find, execution_ids)
                 return PositionsResponse(positions={r.execution_id: r.event_count for r in known if r is not None})
             case QueueRequest():
                 return self._change_queue(request)
-            case StatusRequest() | CancelRequest() | EventsRequest() | SubmissionRequest():
+            case StatusRequest() | CancelRequest() | EventsRequest() | SubmissionRequest() | ResultRequest():
                 record = self._ledger.find(request.execution_id or "")
                 if record is None:
                     return _not_found(request.execution_id)
@@ -166,11 +181,13 @@ class ExecutionServer(ZMQServer, abc.ABC):
                 return super().handle_request(request)
 
     def _about(
-        self, record: Record, request: StatusRequest | CancelRequest | EventsRequest | SubmissionRequest
+        self, record: Record, request: StatusRequest | CancelRequest | EventsRequest | SubmissionRequest | ResultRequest
     ) -> Response:
         match request:
             case StatusRequest():
-                return self._report([record])
+                return self._report([self._ledger.in_full(record.execution_id) or record], is_brief=False)
+            case ResultRequest(offset=offset):
+                return self._piece_of_result(record, offset)
             case CancelRequest():
                 return self._cancel(record, request)
             case SubmissionRequest():
@@ -214,10 +231,25 @@ class ExecutionServer(ZMQServer, abc.ABC):
     def _overview(self, limit: int) -> list[Record]:
         return [*self._ledger.running(), *self._ledger.queued(_MAX_QUEUED_SHOWN), *self._ledger.ended(limit)]
 
-    def _report(self, records: list[Record]) -> StatusResponse:
+    def _piece_of_result(self, record: Record, offset: int) -> Response:
+        if record.result_bytes is None:
+            text = f"execution {record.execution_id} has no result; it is {record.status}"
+            return ErrorResponse(code=ErrorCode.CONFLICT, message=text)
+        path = self._result_dir / f"{record.execution_id}.result"
+        try:
+            data = read_piece(path, offset) if path.exists() else self._ledger.result_piece(record, offset, PIECE_BYTES)
+        except (OSError, StoreError) as error:
+            text = f"the result of execution {record.execution_id} cannot be read from {path}: {error}"
+            return ErrorResponse(code=ErrorCode.STORAGE, message=text)
+        return ResultResponse(execution_id=record.execution_id, offset=offset, total=record.result_bytes, data=data)
+
+    def _report(self, records: list[Record], *, is_brief: bool) -> StatusResponse:
         place_of = self._ledger.backlog.place_of
+        shown = _fitting(records)
         return StatusResponse(
-            executions=[record.snapshot(place_of(record.execution_id)) for record in records],
+            executions=[record.snapshot(place_of(record.execution_id), is_brief=is_brief) for record in shown],
+            more=len(shown) < len(records),
+            trouble=self._runner.trouble,
             queued=self._ledger.queued_count,
             running=self._ledger.running_count,
             workers=self._runner.worker_count,
@@ -246,7 +278,12 @@ class ExecutionServer(ZMQServer, abc.ABC):
                     ledger.reorder(record, request.position)
                 else:
                     ledger.set_held(record, action is QueueAction.HOLD)
-        return QueueResponse(paused=ledger.paused, draining=ledger.draining, queued=ledger.backlog.ordered())
+        return QueueResponse(
+            paused=ledger.paused,
+            draining=ledger.draining,
+            queued=ledger.backlog.ordered(_MAX_QUEUED_SHOWN),
+            count=len(ledger.backlog),
+        )
 
     def _cancel(self, record: Record, request: CancelRequest) -> Response:
         if has_ended(record.status, record.resumable):
@@ -280,6 +317,7 @@ class ExecutionServer(ZMQServer, abc.ABC):
         stack.callback(store.close)
         sweep_task_sockets(self.config)
         self._log_dir = log_dir(self.config, self.port)
+        self._result_dir = result_dir(self.config, self.port)
         self._ledger = Ledger(store, self._publish_batch, self._note_events)
         self._own_environment = _environment_here()
         pool = WorkerPool(self.loop, self._worker_starter(), self.max_concurrent)
@@ -291,6 +329,8 @@ class ExecutionServer(ZMQServer, abc.ABC):
             own_environment=self._own_environment,
             log_dir=self._log_dir,
             log_limit=self.log_limit,
+            result_dir=self._result_dir,
+            result_limit=self.max_result_bytes,
         )
         self._runner.take_over()
         stack.callback(self._commit)
@@ -326,6 +366,7 @@ class ExecutionServer(ZMQServer, abc.ABC):
         pruned = self._ledger.prune(self.keep_history, self.keep_history_seconds)
         for execution_id in pruned:
             remove_logs(self._log_dir / f"{execution_id}.log")
+            remove_result(self._result_dir / f"{execution_id}.result")
         if pruned:
             self.loop.call_soon(self._prune)
 
@@ -390,6 +431,16 @@ class ExecutionServer(ZMQServer, abc.ABC):
 
     def _publish_batch(self, execution_id: str, batch: bytes) -> None:
         self.publish(execution_id.encode(), batch)
+
+
+def _fitting(records: list[Record]) -> list[Record]:
+    """As many of them as one reply may tell of, and at least one."""
+    size = 0
+    for place, record in enumerate(records):
+        size += record.brief_size
+        if size > _REPORT_BYTES and place:
+            return records[:place]
+    return records
 
 
 def _environment_here() -> TaskEnvironment | None:

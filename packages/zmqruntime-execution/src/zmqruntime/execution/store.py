@@ -1,12 +1,12 @@
 """Executions on disk: one SQLite database a server, written once a turn, so that what was promised is there."""
 
 import contextlib
-import math
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,93 +15,40 @@ from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import ConfigurationError
 from zmqruntime.execution.batching import OpenBatch
 from zmqruntime.execution.environments import Environments
-from zmqruntime.execution.lifecycle import TERMINAL
+from zmqruntime.execution.record import (
+    COLUMNS,
+    INLINE_RESULT_BYTES,
+    INSERT,
+    UPDATE,
+    DamagedRowError,
+    Record,
+    read_rows,
+)
 from zmqruntime.execution.schema import MIGRATIONS
-from zmqruntime.messages import ExecuteRequest, ExecutionSnapshot, ExecutionStatus, StateChange
+from zmqruntime.messages import ExecuteRequest, ExecutionStatus, PackedExecuteRequest, StateChange
+from zmqruntime.transport import prepare_private_file
 
 __all__ = ["Record", "Store", "StoreError", "Written"]
 
-_INSERT = """
-INSERT INTO executions (execution_id, plate_id, priority, payload, soft_time_limit, time_limit, max_retries,
-    retry_delay, resumable, submitted_at, environment, rank, held, status, started_at, ended_at, not_before, attempts,
-    worker_deaths, error, traceback, result, cpu_seconds, peak_memory_bytes, event_count, state_count,
-    progress_count, log_count, number)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_UPDATE = """
-UPDATE executions SET rank = ?, held = ?, status = ?, started_at = ?, ended_at = ?, not_before = ?, attempts = ?,
-    worker_deaths = ?, error = ?, traceback = ?, result = ?, cpu_seconds = ?, peak_memory_bytes = ?, event_count = ?,
-    state_count = ?, progress_count = ?, log_count = ? WHERE number = ?
-"""
-_COLUMNS = """
-number, execution_id, plate_id, priority, rank, held, soft_time_limit, time_limit, max_retries, retry_delay, resumable,
-status, submitted_at, environment, started_at, ended_at, not_before, attempts, worker_deaths, error, traceback, result,
-cpu_seconds, peak_memory_bytes, event_count, state_count, progress_count, log_count
-"""
+_log = logging.getLogger(__name__)
+
+_OUTCOME = "INSERT OR REPLACE INTO outcomes (number, traceback, result) VALUES (?, ?, ?)"
+_SUBMISSION = "INSERT INTO submissions (number, payload) VALUES (?, ?)"
 _INSERT_BATCH = "INSERT INTO event_batches (number, upto, batch) VALUES (?, ?, ?)"
+_TABLES = ("executions", "submissions", "outcomes", "event_batches", "checkpoints")
 _BUSY_SECONDS = 0.1  # nobody else should write this file; who does must not stop the server
 _REPLAY_BYTES = 1024 * 1024
+_UPTIME = "uptime"
+_REMEDY = (
+    "stop the server and move the file away, with those whose names begin like its name: the next start makes a new "
+    "one, and 'sqlite3 FILE .recover' may save what is in the old one"
+)
+
+_Statement = tuple[str, tuple[object, ...]]
 
 
 class StoreError(Exception):
-    """The database could not be written; nothing of the turn was."""
-
-
-class Record(msgspec.Struct, kw_only=True):
-    """One execution as the server keeps it while it is not ended. The payload stays on disk."""
-
-    number: int
-    execution_id: str
-    plate_id: str
-    priority: int
-    rank: float
-    held: bool = False
-    soft_time_limit: float | None
-    time_limit: float | None
-    max_retries: int
-    retry_delay: float
-    resumable: bool
-    status: ExecutionStatus
-    submitted_at: float
-    environment: int | None = None
-    """Under which number the environment of its processes is kept; None for the server's own."""
-    started_at: float | None = None
-    ended_at: float | None = None
-    not_before: float | None = None
-    attempts: int = 0
-    worker_deaths: int = 0
-    error: str | None = None
-    traceback: str | None = None
-    result: bytes | None = None
-    cpu_seconds: float | None = None
-    peak_memory_bytes: int | None = None
-    event_count: int = 0
-    state_count: int = 0
-    progress_count: int = 0
-    log_count: int = 0
-    has_checkpoints: bool = True
-    """False when it is certain that none are stored."""
-
-    def snapshot(self, queue_position: int | None = None, event_count: int | None = None) -> ExecutionSnapshot:
-        """The record as clients see it; ``event_count`` is its own when None."""
-        return ExecutionSnapshot(
-            execution_id=self.execution_id,
-            plate_id=self.plate_id,
-            status=self.status,
-            submitted_at=self.submitted_at,
-            started_at=self.started_at,
-            ended_at=self.ended_at,
-            error=self.error,
-            traceback=self.traceback,
-            result=None if self.result is None else msgspec.msgpack.decode(self.result),
-            event_count=self.event_count if event_count is None else event_count,
-            queue_position=queue_position,
-            held=self.held,
-            attempts=self.attempts,
-            resumable=self.resumable,
-            cpu_seconds=self.cpu_seconds,
-            peak_memory_bytes=self.peak_memory_bytes,
-        )
+    """The database could not be written, and nothing of the turn was; or what it has cannot be read."""
 
 
 class Written(NamedTuple):
@@ -121,10 +68,11 @@ class _Change:
         self.batches: list[OpenBatch] = []
 
     def add_events(self, events: list[msgspec.Raw]) -> None:
-        if not self.batches or self.batches[-1].is_full:
-            self.batches.append(OpenBatch(self.record.event_count))
-        self.batches[-1].add(events)
-        self.record.event_count += len(events)
+        for event in events:
+            if not self.batches or self.batches[-1].is_full:
+                self.batches.append(OpenBatch(self.record.event_count))
+            self.batches[-1].add([event])
+            self.record.event_count += 1
 
 
 class Store:
@@ -139,23 +87,24 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._changes: dict[str, _Change] = {}
-        self._writes: list[tuple[str, tuple[object, ...]]] = []
+        self._writes: list[_Statement] = []
         self._new_checkpoints: dict[int, dict[str, bytes]] = {}
         self._durable = False
         self._syncs = False
+        self._opened_at = time.monotonic()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            prepare_private_file(path)
             self._connection = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-            self._open()
+            try:
+                self._open()
+                self._read_numbers()
+            except BaseException:
+                self._connection.close()
+                raise
         except (OSError, sqlite3.Error) as error:
-            raise ConfigurationError(
-                f"cannot open the database {path}: {error}; a damaged one can be moved away: a new one is made"
-            ) from error
-        row = self._connection.execute("SELECT max(number) FROM executions").fetchone()
-        self._last_number: int = row[0] or 0
-        self._environments = Environments(self._connection)
+            raise ConfigurationError(f"cannot open the database {path}: {error}; {_REMEDY}") from error
 
     def _open(self) -> None:
         run = self._connection.execute
@@ -169,6 +118,24 @@ class Store:
             )
         for reached, script in enumerate(MIGRATIONS[version:], start=version + 1):
             self._connection.executescript(f"BEGIN; {script} PRAGMA user_version = {reached}; COMMIT;")
+
+    def _read_numbers(self) -> None:
+        run = self._connection.execute
+        self._last_number: int = run("SELECT COALESCE(MAX(number), 0) FROM executions").fetchone()[0]
+        query = "SELECT COUNT(*), COALESCE(MAX(ended_order), 0) FROM executions WHERE ended_order IS NOT NULL"
+        self._ended_count, self._last_ended = run(query).fetchone()
+        row = run("SELECT value FROM settings WHERE name = ?", (_UPTIME,)).fetchone()
+        self._uptime_before: int = row[0] if row else 0
+        self._environments = Environments(self._connection)
+
+    @property
+    def uptime(self) -> int:
+        """For how many seconds the server has run, in all its runs: time that no clock that is set can change."""
+        return self._uptime_before + int(time.monotonic() - self._opened_at)
+
+    def keep_uptime(self) -> None:
+        """Write it with the next commit."""
+        self._writes.append(("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (_UPTIME, self.uptime)))
 
     def close(self) -> None:
         """Release the database."""
@@ -202,9 +169,15 @@ class Store:
         self._durable = True
 
     def update(self, record: Record) -> None:
-        """Write the record as it is at the next commit; an end is durable with that."""
+        """Write the record as it is; durable with the next commit."""
         self._change(record)
-        self._durable = self._durable or record.status in TERMINAL
+        self._durable = True
+
+    def note_end(self, record: Record) -> None:
+        """It has ended: give it its place among those that have."""
+        self._last_ended += 1
+        self._ended_count += 1
+        record.ended_order, record.ended_uptime = self._last_ended, self.uptime
 
     def append_state(self, record: Record) -> None:
         """Keep an event that says what the record is now."""
@@ -225,8 +198,9 @@ class Store:
         return change
 
     def save_checkpoint(self, record: Record, key: str, value: msgspec.Raw) -> None:
-        """Keep a value for a resumed run."""
+        """Keep a value for a resumed run; durable with the next commit."""
         record.has_checkpoints = True
+        self._durable = True
         statement = "INSERT OR REPLACE INTO checkpoints (number, key, value) VALUES (?, ?, ?)"
         encoded = bytes(value)
         self._writes.append((statement, (record.number, key, encoded)))
@@ -248,21 +222,24 @@ class Store:
         self._writes.append(("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, int(value))))
         self._durable = True
 
-    def prune(self, keep: int, oldest: float, at_most: int) -> list[str]:
-        """Forget up to ``at_most`` ended executions: beyond the newest ``keep``, or ended before ``oldest``.
+    def prune(self, keep: int, max_uptime: float, at_most: int) -> list[str]:
+        """Forget up to ``at_most`` of the oldest ended executions: beyond the newest ``keep``, or ended so long ago.
 
-        Returns their ids; they are gone with the next commit.
+        ``max_uptime`` counts seconds in which a server ran, so that a clock that is wrong costs nothing. Returns their
+        ids; they are gone with the next commit.
         """
         query = (
-            "SELECT number, execution_id FROM executions WHERE ended_at IS NOT NULL AND (ended_at < ? OR number IN "
-            "(SELECT number FROM executions WHERE ended_at IS NOT NULL ORDER BY ended_at DESC LIMIT -1 OFFSET ?)) "
-            "LIMIT ?"
+            "SELECT number, execution_id, ended_uptime FROM executions WHERE ended_order IS NOT NULL "
+            "ORDER BY ended_order LIMIT ?"
         )
-        rows = self._connection.execute(query, (oldest, keep, at_most)).fetchall()
-        for number, _ in rows:
-            for table in ("executions", "event_batches", "checkpoints"):
-                self._writes.append((f"DELETE FROM {table} WHERE number = ?", (number,)))
-        return [execution_id for _, execution_id in rows]
+        excess, oldest = self._ended_count - keep, self.uptime - max_uptime
+        with self._reading():
+            rows = self._connection.execute(query, (at_most,)).fetchall()
+        gone = [row for place, row in enumerate(rows) if place < excess or row[2] < oldest]
+        for number, _, _ in gone:
+            self._writes.extend((f"DELETE FROM {table} WHERE number = ?", (number,)) for table in _TABLES)
+        self._ended_count -= len(gone)
+        return [execution_id for _, execution_id, _ in gone]
 
     def commit(self) -> list[Written]:
         """Carry out all writes since the last commit, in one transaction; the events that are on disk now.
@@ -273,13 +250,18 @@ class Store:
         """
         if not self._changes and not self._writes:
             return []
+        statements, written = self._statements()
         try:
-            written = self._write()
-        except sqlite3.Error as error:
-            if self._connection.in_transaction:
-                with contextlib.suppress(sqlite3.Error):
+            self._write(statements)
+        except BaseException as error:
+            with contextlib.suppress(sqlite3.Error):
+                if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+            if not isinstance(error, Exception):
+                raise
             raise StoreError(f"cannot write {self.path}: {error}") from error
+        for change in self._changes.values():
+            change.record.has_new_outcome = False
         self._environments.written()
         self._changes.clear()
         self._writes.clear()
@@ -287,52 +269,96 @@ class Store:
         self._durable = False
         return written
 
-    def _write(self) -> list[Written]:
+    def _statements(self) -> tuple[list[_Statement], list[Written]]:
+        """All that is to be written, encoded: once the transaction has begun, only the database itself can fail."""
+        statements: list[_Statement] = []
+        written: list[Written] = []
+        for change in self._changes.values():
+            record = change.record
+            if change.request is None:
+                statements.append((UPDATE, (*record.changing_values(), record.number)))
+            else:
+                statements.append((INSERT, (*record.fixed_values(), *record.changing_values())))
+                statements.append((_SUBMISSION, (record.number, encode(change.request.payload))))
+            if record.has_new_outcome:
+                statements.append((_OUTCOME, (record.number, record.traceback, record.result)))
+            for open_batch in change.batches:
+                batch = open_batch.pack(record.execution_id)
+                statements.append((_INSERT_BATCH, (record.number, open_batch.upto, batch)))
+                written.append(Written(record, batch))
+        return statements + self._writes, written
+
+    def _write(self, statements: list[_Statement]) -> None:
         run = self._connection.execute
         if self._durable is not self._syncs:
             run(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
             self._syncs = self._durable
         run("BEGIN IMMEDIATE")
         self._environments.write()
-        written: list[Written] = []
-        for change in self._changes.values():
-            record = change.record
-            if change.request is None:
-                run(_UPDATE, _updated_columns(record))
-            else:
-                run(_INSERT, _inserted_columns(record, change.request))
-            for open_batch in change.batches:
-                batch = open_batch.pack(record.execution_id)
-                run(_INSERT_BATCH, (record.number, open_batch.upto, batch))
-                written.append(Written(record, batch))
-        for statement, values in self._writes:
+        for statement, values in statements:
             run(statement, values)
         run("COMMIT")
-        return written
 
     def discard(self, record: Record) -> None:
         """Forget the uncommitted writes of a record that was never committed."""
         self._changes.pop(record.execution_id, None)
         self._writes = [(statement, values) for statement, values in self._writes if values[0] != record.number]
 
-    # --- reading -------------------------------------------------------------------------------------------------
+    # --- reading; each raises StoreError if the database cannot be read -------------------------------------------
 
     def open_records(self) -> list[Record]:
-        """All that are not ended, in the order of submission."""
-        return list(self._records("WHERE ended_at IS NULL ORDER BY number", ()))
+        """All that are not ended, in the order of submission; a damaged entry is left where it is, and logged."""
+        return self._records("WHERE ended_at IS NULL ORDER BY number", ())
 
     def find(self, execution_id: str) -> Record | None:
         """One execution, ended or not."""
-        return next(self._records("WHERE execution_id = ?", (execution_id,)), None)
+        for found in self._rows("WHERE execution_id = ?", (execution_id,)):
+            if isinstance(found, DamagedRowError):
+                raise StoreError(f"{found} in {self.path}; {_REMEDY}")
+            return found
+        return None
 
-    def ended_records(self, limit: int, before: float | None = None) -> list[Record]:
-        """The latest that ended, before a time if one is given, newest first."""
-        where = "WHERE ended_at IS NOT NULL AND ended_at < ? ORDER BY ended_at DESC LIMIT ?"
-        return list(self._records(where, (math.inf if before is None else before, limit)))
+    def add_outcome(self, record: Record) -> None:
+        """Read what it left behind, unless that is in the record or too long for it."""
+        if record.ended_order is None or record.has_new_outcome:
+            return
+        query = (
+            f"SELECT traceback, CASE WHEN length(result) <= {INLINE_RESULT_BYTES} THEN result END "
+            "FROM outcomes WHERE number = ?"
+        )
+        row = self._one(query, (record.number,))
+        if row is not None:
+            record.traceback, record.result = row
+
+    def result_piece(self, record: Record, offset: int, length: int) -> bytes:
+        """Of a result that is in the database, encoded."""
+        if record.result is not None:
+            return record.result[offset : offset + length]
+        with self._reading(), self._connection.blobopen("outcomes", "result", record.number, readonly=True) as blob:
+            blob.seek(min(offset, len(blob)))
+            return blob.read(length)
+
+    def ids_from(self, prefix: str, limit: int) -> list[str]:
+        """Ids that begin with ``prefix``, in their order."""
+        query = "SELECT execution_id FROM executions WHERE execution_id >= ? AND execution_id < ? ORDER BY 1 LIMIT ?"
+        with self._reading():  # of the characters that an id may have, none comes after the tilde
+            return [row[0] for row in self._connection.execute(query, (prefix, f"{prefix}~", limit))]
+
+    def ended_records(self, limit: int, before: float | None = None, older_than: str | None = None) -> list[Record]:
+        """The latest that ended, newest first: of those before an execution, or before a time."""
+        top = self._last_ended + 1
+        if older_than is not None:
+            row = self._one("SELECT ended_order FROM executions WHERE execution_id = ?", (older_than,))
+            top = 0 if row is None else row[0] or top
+        elif before is not None:
+            query = "SELECT ended_order FROM executions WHERE ended_at < ? ORDER BY ended_at DESC LIMIT 1"
+            row = self._one(query, (before,))
+            top = 0 if row is None else row[0] + 1
+        return self._records("WHERE ended_order < ? ORDER BY ended_order DESC LIMIT ?", (top, limit))
 
     def setting(self, name: str) -> bool:
         """A switch of the queue; off if it was never set."""
-        row = self._connection.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        row = self._one("SELECT value FROM settings WHERE name = ?", (name,))
         return bool(row and row[0])
 
     def request_of(self, record: Record) -> ExecuteRequest:
@@ -340,13 +366,14 @@ class Store:
         change = self._changes.get(record.execution_id)
         if change is not None and change.request is not None:
             return change.request
-        query = "SELECT payload FROM executions WHERE number = ?"
-        (payload,) = self._connection.execute(query, (record.number,)).fetchone()
-        return ExecuteRequest(
+        row = self._one("SELECT payload FROM submissions WHERE number = ?", (record.number,))
+        if row is None:
+            raise StoreError(f"the payload of execution {record.execution_id} is missing in {self.path}; {_REMEDY}")
+        return PackedExecuteRequest(
             submission_id=record.execution_id,
             plate_id=record.plate_id,
             priority=record.priority,
-            payload=msgspec.msgpack.decode(payload),
+            payload=msgspec.Raw(row[0]),
             soft_time_limit=record.soft_time_limit,
             time_limit=record.time_limit,
             max_retries=record.max_retries,
@@ -357,58 +384,66 @@ class Store:
 
     def environment_of(self, record: Record) -> TaskEnvironment | None:
         """What its processes are started with, the same object for equal ones; None for the server's own."""
-        return None if record.environment is None else self._environments.find(record.environment)
+        if record.environment is None:
+            return None
+        with self._reading():
+            return self._environments.find(record.environment)
 
     def checkpoints_of(self, record: Record) -> dict[str, msgspec.Raw]:
         """What an interrupted or failed run kept, also if that is not written yet: a retry may follow at once."""
         if not record.has_checkpoints:
             return {}
         query = "SELECT key, value FROM checkpoints WHERE number = ?"
-        kept = dict(self._connection.execute(query, (record.number,))) | self._new_checkpoints.get(record.number, {})
+        with self._reading():
+            kept = dict(self._connection.execute(query, (record.number,)))
+        kept |= self._new_checkpoints.get(record.number, {})
         return {key: msgspec.Raw(value) for key, value in kept.items()}
 
     def events_after(self, number: int, after: int, limit_bytes: int = _REPLAY_BYTES) -> list[bytes]:
         """Encoded batches that end after event ``after``, in order, as many as fit one reply."""
         query = "SELECT batch FROM event_batches WHERE number = ? AND upto > ? ORDER BY upto"
         found, size = [], 0
-        for (batch,) in self._connection.execute(query, (number, after)):
-            found.append(batch)
-            size += len(batch)
-            if size > limit_bytes:
-                break
+        with self._reading():
+            for (batch,) in self._connection.execute(query, (number, after)):
+                found.append(batch)
+                size += len(batch)
+                if size > limit_bytes:
+                    break
         return found
 
     def events_backwards(self, number: int) -> Iterator[bytes]:
         """All encoded batches, from the newest to the oldest; write nothing before the last."""
         query = "SELECT batch FROM event_batches WHERE number = ? ORDER BY upto DESC"
-        for (batch,) in self._connection.execute(query, (number,)):
-            yield batch
+        with self._reading():
+            for (batch,) in self._connection.execute(query, (number,)):
+                yield batch
 
     def event_count(self, number: int) -> int:
         """The number of the last event that is written."""
-        query = "SELECT COALESCE(MAX(upto), 0) FROM event_batches WHERE number = ?"
-        count: int = self._connection.execute(query, (number,)).fetchone()[0]
-        return count
+        row = self._one("SELECT COALESCE(MAX(upto), 0) FROM event_batches WHERE number = ?", (number,))
+        return 0 if row is None else int(row[0])
 
-    def _records(self, where: str, values: tuple[object, ...]) -> Iterator[Record]:
-        cursor = self._connection.execute(f"SELECT {_COLUMNS} FROM executions {where}", values)
-        names = [column[0] for column in cursor.description]
-        for row in cursor:
-            fields = dict(zip(names, row, strict=True))
-            fields.update(status=ExecutionStatus(fields["status"]))
-            fields.update(held=bool(fields["held"]), resumable=bool(fields["resumable"]))
-            yield Record(**fields)
+    def _one(self, query: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
+        with self._reading():
+            row: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
+            return row
 
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot read {self.path}: {error}; {_REMEDY}") from error
 
-def _inserted_columns(r: Record, request: ExecuteRequest) -> tuple[object, ...]:
-    task = (r.execution_id, r.plate_id, r.priority, encode(request.payload))
-    limits = (r.soft_time_limit, r.time_limit, r.max_retries, r.retry_delay, r.resumable)
-    return (*task, *limits, r.submitted_at, r.environment, *_updated_columns(r))
+    def _records(self, where: str, values: tuple[object, ...]) -> list[Record]:
+        found: list[Record] = []
+        for entry in self._rows(where, values):
+            if isinstance(entry, Record):
+                found.append(entry)
+            else:
+                _log.error("%s in %s; it is set aside, all others are served", entry, self.path)
+        return found
 
-
-def _updated_columns(r: Record) -> tuple[object, ...]:
-    where = (r.rank, r.held, str(r.status), r.started_at, r.ended_at, r.not_before, r.attempts, r.worker_deaths)
-    outcome = (r.error, r.traceback, r.result)
-    usage = (r.cpu_seconds, r.peak_memory_bytes)
-    counts = (r.event_count, r.state_count, r.progress_count, r.log_count)
-    return (*where, *outcome, *usage, *counts, r.number)
+    def _rows(self, where: str, values: tuple[object, ...]) -> list[Record | DamagedRowError]:
+        with self._reading():
+            return list(read_rows(self._connection.execute(f"SELECT {COLUMNS} FROM executions {where}", values)))

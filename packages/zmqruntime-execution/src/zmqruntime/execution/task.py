@@ -10,10 +10,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from zmqruntime.codec import encode_given
+from zmqruntime.codec import clean_text, pack_given
+from zmqruntime.exceptions import UnsendableError
 from zmqruntime.execution.cancelling import CancelFlags, CancelHook
 from zmqruntime.execution.capture import TaskLogHandler
-from zmqruntime.execution.exceptions import TaskCancelled
+from zmqruntime.execution.exceptions import InvalidProgressError, TaskCancelled
 from zmqruntime.execution.progress_rules import validate_progress
 from zmqruntime.messages import LogLevel, LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
 
@@ -26,6 +27,12 @@ __all__ = [
     "entered",
     "is_current",
 ]
+
+_MAX_REPORT_BYTES = 256 * 1024
+_MAX_LINE_CHARACTERS = 16 * 1024
+_MAX_NAME_CHARACTERS = 1_000
+_MAX_CHECKPOINT_BYTES = 8 * 1024 * 1024
+_MAX_CHECKPOINTS_BYTES = 64 * 1024 * 1024
 
 TaskReport = ProgressUpdate | LogLine
 """What a task says; its ``sequence`` is 0 until the execution's one counter gives it a number."""
@@ -135,9 +142,11 @@ class Task:
         """Send a whole update; what counts is its content, its ``sequence`` is numbered anew.
 
         Raises:
-            InvalidProgressError: it breaks the schema; nothing was sent.
+            InvalidProgressError: it breaks the schema, or has more than 256 KiB; nothing was sent.
         """
-        self._channel.report(validate_progress(update))
+        valid = validate_progress(update)
+        _check_sendable(valid)
+        self._channel.report(valid)
 
     def send_line(self, level: LogLevel, logger: str, text: str, axis_id: str | None = None) -> None:
         """Add a line to the execution's log, as one of an axis; None: of that which the calling code works on."""
@@ -146,9 +155,9 @@ class Task:
             sequence=0,
             timestamp=time.time(),
             level=level,
-            logger=logger,
-            text=text.encode("utf-8", "backslashreplace").decode(),  # a message holds no half of a character
-            axis_id=_axis.get() if axis_id is None else axis_id,
+            logger=clean_text(logger, _MAX_NAME_CHARACTERS),
+            text=clean_text(text, _MAX_LINE_CHARACTERS),
+            axis_id=clean_text(_axis.get() if axis_id is None else axis_id, _MAX_NAME_CHARACTERS),
         )
         self._channel.report(line)
 
@@ -222,9 +231,20 @@ class Task:
         """Keep ``value`` (anything msgpack can hold) under ``key`` for the case that the execution is resumed.
 
         Raises:
-            TypeError: it is of a type that cannot be kept, or ``key`` is no text; nothing was.
+            TypeError: it is of a type that cannot be kept, or ``key`` is no text.
+            UnsendableError: it is too long (8 MiB, and 64 MiB for all of an execution), too deep, or not text.
         """
-        self.keep_packed(key, msgspec.Raw(encode_given(value, "a checkpoint")))
+        if not isinstance(key, str):
+            raise TypeError(f"the key of a checkpoint is text, not {type(key).__name__}")
+        pack_given(key, "the key of a checkpoint", max_bytes=_MAX_NAME_CHARACTERS)
+        data = pack_given(value, f"the checkpoint {key!a}", max_bytes=_MAX_CHECKPOINT_BYTES)
+        others = sum(len(memoryview(kept)) for name, kept in self._checkpoints.items() if name != key)
+        if others + len(data) > _MAX_CHECKPOINTS_BYTES:
+            raise UnsendableError(
+                f"with the checkpoint {key!a} those of the execution are {others + len(data):,} bytes, at most "
+                f"{_MAX_CHECKPOINTS_BYTES:,} may be; write files and keep their paths instead"
+            )
+        self.keep_packed(key, msgspec.Raw(data))
 
     def keep_packed(self, key: str, value: msgspec.Raw) -> None:
         """The same with an encoded value."""
@@ -242,6 +262,13 @@ class Task:
     def link(self) -> TaskLink:
         """Give it to another process of this machine, which then calls ``join_task(link)``."""
         return self._channel.link()
+
+
+def _check_sendable(update: ProgressUpdate) -> None:
+    try:
+        pack_given(update, "a progress update", max_bytes=_MAX_REPORT_BYTES)
+    except (TypeError, UnsendableError) as error:
+        raise InvalidProgressError(str(error)) from error
 
 
 def current_task() -> Task:

@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 
-from zmqruntime.codec import encode_given
+from zmqruntime.codec import clean_text, pack_given
 from zmqruntime.config import ZMQConfig
 from zmqruntime.execution.exceptions import TaskCancelled, TaskFailed
 from zmqruntime.execution.hub import TaskHub
 from zmqruntime.execution.logfile import LogFile
+from zmqruntime.execution.record import INLINE_RESULT_BYTES
+from zmqruntime.execution.results import keep_result
 from zmqruntime.execution.task import TaskReport, entered
 from zmqruntime.execution.worker_protocol import (
     NOTHING,
@@ -25,11 +27,13 @@ from zmqruntime.execution.worker_protocol import (
 )
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import ExecuteRequest, LogLine
+from zmqruntime.shape import MAX_RESULT_ELEMENTS
 
 __all__ = ["TaskRun", "describe_error"]
 
 _MAX_ERROR_CHARACTERS = 4_000
 _MAX_TRACEBACK_CHARACTERS = 40_000
+_HALF = _MAX_ERROR_CHARACTERS // 2
 
 
 class TaskRun:
@@ -55,6 +59,8 @@ class TaskRun:
     ) -> None:
         self._request = assign.request
         self._attempt = assign.attempt
+        self._result_path = Path(assign.result_path)
+        self._result_limit = assign.result_limit
         self._say = say
         self._counts = [assign.progress_count, assign.log_count]
         self._log = LogFile(Path(assign.log_path), assign.log_limit)
@@ -76,12 +82,12 @@ class TaskRun:
             with entered(self.hub.task):
                 result = execute_task(self._request.submission_id, self._request)
             # Packed here, so that what cannot travel is the task's failure and not the worker's.
-            return self._finished(Outcome.COMPLETE, result=_packed(result))
+            return self._finished(Outcome.COMPLETE, result=result)
         except TaskFailed as error:
             return self._failure_with_result(error)
         except TaskCancelled as error:
             if self.hub.flags.is_set(None):
-                return self._finished(Outcome.CANCELLED, error=str(error))
+                return self._finished(Outcome.CANCELLED, error=_text_of(error))
             return self._failure(error)
         except BaseException as error:  # noqa: BLE001 - also SystemExit: a task must not end its worker
             return self._failure(error)
@@ -90,28 +96,41 @@ class TaskRun:
         self,
         outcome: Outcome,
         *,
-        result: msgspec.Raw = NOTHING,
+        result: Any = None,
         error: str | None = None,
         traceback: str | None = None,
     ) -> Finished:
+        packed, size = self._pack(result)
         return Finished(
             execution_id=self._request.submission_id,
             attempt=self._attempt,
             outcome=outcome,
-            result=result,
-            error=error,
+            result=packed,
+            result_bytes=size,
+            error=None if error is None else clean_text(error, _MAX_ERROR_CHARACTERS),
             traceback=traceback,
         )
 
+    def _pack(self, result: Any) -> tuple[msgspec.Raw, int | None]:
+        """The encoded result, or how long it is if it had to be put into a file."""
+        if result is None:
+            return NOTHING, None
+        data = pack_given(
+            result, "the result of the task", max_bytes=self._result_limit, max_elements=MAX_RESULT_ELEMENTS
+        )
+        if len(data) <= INLINE_RESULT_BYTES:
+            return msgspec.Raw(data), None
+        keep_result(self._result_path, data)
+        return NOTHING, len(data)
+
     def _failure(self, error: BaseException) -> Finished:
-        text = "".join(traceback.format_exception(error))[-_MAX_TRACEBACK_CHARACTERS:]
-        return self._finished(Outcome.FAILED, error=describe_error(error), traceback=text)
+        return self._finished(Outcome.FAILED, error=describe_error(error), traceback=_traceback_of(error))
 
     def _failure_with_result(self, error: TaskFailed) -> Finished:
         try:
-            return self._finished(Outcome.FAILED, error=str(error), result=_packed(error.result))
-        except Exception as unpacked:  # noqa: BLE001 - whatever packing a value of the task raises
-            text = f"{error} (its result cannot be sent: {describe_error(unpacked)})"
+            return self._finished(Outcome.FAILED, error=_text_of(error), result=error.result)
+        except BaseException as unpacked:  # noqa: BLE001 - whatever packing a value of the task raises
+            text = f"{_text_of(error)[:_HALF]} (its result cannot be sent: {describe_error(unpacked)[:_HALF]})"
             return self._finished(Outcome.FAILED, error=text)
 
     def is_in_its_folder(self) -> bool:
@@ -155,13 +174,20 @@ class TaskRun:
 
 
 def describe_error(error: BaseException) -> str:
-    """The type and the text of an error, never very long."""
+    """The type and the text of an error, never very long, and such that it can be sent."""
+    text, kind = _text_of(error), clean_text(type(error).__name__)
+    return f"{kind}: {text}"[:_MAX_ERROR_CHARACTERS] if text else kind
+
+
+def _text_of(error: BaseException) -> str:
     try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - somebody else's class
-        text = "it cannot be shown"
-    return f"{type(error).__name__}: {text}"[:_MAX_ERROR_CHARACTERS] if text else type(error).__name__
+        return clean_text(str(error), _MAX_ERROR_CHARACTERS)
+    except BaseException:  # noqa: BLE001 - somebody else's class
+        return "it cannot be shown"
 
 
-def _packed(result: Any) -> msgspec.Raw:
-    return NOTHING if result is None else msgspec.Raw(encode_given(result, "the result of a task"))
+def _traceback_of(error: BaseException) -> str:
+    try:
+        return clean_text("".join(traceback.format_exception(error))[-_MAX_TRACEBACK_CHARACTERS:])
+    except BaseException:  # noqa: BLE001 - somebody else's class
+        return ""

@@ -119,7 +119,9 @@ class ThreadWorker(WorkerHandle):
             if isinstance(message, Finished):
                 self._run = None
                 if self._has_overrun:
-                    message = msgspec.structs.replace(message, outcome=Outcome.FAILED, result=NOTHING)
+                    message = msgspec.structs.replace(
+                        message, outcome=Outcome.FAILED, result=NOTHING, result_bytes=None
+                    )
             self._hear(message)
         run = self._run
         if self._wants_room and not self._is_paused and run is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from zmqruntime.codec import Decoder, encode
+from zmqruntime.codec import Decoder, clean_text, encode
 from zmqruntime.config import ZMQConfig
 from zmqruntime.exceptions import ZMQRuntimeError
 from zmqruntime.execution.capture import OutputCapture, TaskLogHandler
@@ -17,7 +17,15 @@ from zmqruntime.execution.frames import FrameStream
 from zmqruntime.execution.modules import LoadedModules
 from zmqruntime.execution.task_run import TaskRun, describe_error
 from zmqruntime.execution.usage import UsageMeter
-from zmqruntime.execution.worker_protocol import Assign, CancelAssigned, Ready, Setup, ToWorker
+from zmqruntime.execution.worker_protocol import (
+    Assign,
+    CancelAssigned,
+    Finished,
+    Outcome,
+    Ready,
+    Setup,
+    ToWorker,
+)
 from zmqruntime.execution.worker_state import WorkerState
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import LogLevel, Message
@@ -93,15 +101,16 @@ class Worker:
             finished,
             cpu_seconds=usage.cpu_seconds,
             peak_memory_bytes=usage.peak_memory_bytes,
-            unclean=self._state.restore(),
+            unclean=_clean(self._state.restore()),
         )
         self._capture.flush()
+        packed = _packed(finished)
 
         def close() -> None:
             self._capture.drain()
             run.close()
             self._run = None
-            self._stream.send(encode(finished))
+            self._stream.send(packed)
 
         self._loop.call_soon(close)
 
@@ -152,3 +161,24 @@ class Worker:
         self._loop.stop()
         self._loop.join()
         sys.exit(1)
+
+
+def _clean(text: str | None) -> str | None:
+    return None if text is None else clean_text(text)
+
+
+def _packed(finished: Finished) -> bytes:
+    """The end of a task for the wire; if that cannot be encoded, an end that can: no task may stay without one."""
+    try:
+        return encode(finished)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the failure of this task
+        text = ascii(f"its end cannot be told: {describe_error(error)}")
+        return encode(
+            Finished(
+                execution_id=finished.execution_id,
+                attempt=finished.attempt,
+                outcome=Outcome.FAILED,
+                error=text,
+                unclean=text,
+            )
+        )

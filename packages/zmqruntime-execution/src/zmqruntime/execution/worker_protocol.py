@@ -60,6 +60,10 @@ class Assign(Message, frozen=True, kw_only=True, tag="assign"):
     """Where the lines of its log are kept too."""
     log_limit: int
     """How many bytes of them."""
+    result_path: str
+    """Where a long result is kept."""
+    result_limit: int
+    """How many bytes any may have."""
 
 
 class CancelAssigned(Message, frozen=True, kw_only=True, tag="cancel_assigned"):
@@ -109,6 +113,8 @@ class Finished(OfTask, frozen=True, kw_only=True, tag="finished"):
 
     outcome: Outcome
     result: msgspec.Raw = NOTHING
+    result_bytes: int | None = None
+    """How long the result is that was written to the file that the assignment named; None if it is here."""
     error: str | None = None
     traceback: str | None = None
     cpu_seconds: float | None = None

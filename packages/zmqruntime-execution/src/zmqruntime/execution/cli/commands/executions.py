@@ -22,7 +22,7 @@ def show_status(place: Place, given_id: str | None, output: Output) -> int:
     with attached(place) as client:
         server = client.server
         if given_id is not None:
-            execution = client.poll_status(find_id(client, given_id))
+            execution = client.snapshot_of(find_id(client, given_id))
             for line in _in_full(execution):
                 output.line(line)
             return output.document({"server": server, "execution": execution})
@@ -90,9 +90,7 @@ def _row(execution: ExecutionSnapshot) -> tuple[str, ...]:
 
 
 def _took(execution: ExecutionSnapshot) -> str:
-    if execution.started_at is None or execution.ended_at is None:
-        return ""
-    return duration(execution.ended_at - execution.started_at)
+    return "" if execution.run_seconds is None else duration(execution.run_seconds)
 
 
 def _brief(execution: ExecutionSnapshot) -> dict[str, object]:
@@ -115,7 +113,7 @@ def _in_full(execution: ExecutionSnapshot) -> list[str]:
         ("Memory", None if execution.peak_memory_bytes is None else size(execution.peak_memory_bytes)),
         ("Events", f"{execution.event_count:,}"),
         ("Error", None if execution.error is None else one_line(execution.error)),
-        ("Result", None if execution.result is None else _shortened(repr(execution.result))),
+        ("Result", _result(execution)),
     ]
     lines = [f"{label:<10} {text}" for label, text in entries if text is not None]
     return [*lines, "", *execution.traceback.rstrip().splitlines()] if execution.traceback else lines
@@ -123,6 +121,12 @@ def _in_full(execution: ExecutionSnapshot) -> list[str]:
 
 def _moment_or_none(seconds: float | None) -> str | None:
     return None if seconds is None else moment(seconds)
+
+
+def _result(execution: ExecutionSnapshot) -> str | None:
+    if execution.result is not None:
+        return _shortened(repr(execution.result))
+    return None if execution.result_bytes is None else f"{size(execution.result_bytes)}, for a program to fetch"
 
 
 def _shortened(text: str) -> str:

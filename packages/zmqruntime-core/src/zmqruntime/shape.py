@@ -1,0 +1,148 @@
+"""Whether encoded bytes may become objects: looked at before anybody decodes them.
+
+A decoder follows nesting on its own stack and makes an object of every element. So it is asked only about bytes that
+are
+whole, not nested deeper than :data:`MAX_DEPTH`, have no more elements than the reader allows, hold text that is UTF-8,
+times that exist, and keys that can be keys. The format is msgpack: github.com/msgpack/msgpack, ``spec.md``.
+"""
+
+import re
+import struct
+
+import msgspec
+
+__all__ = ["MAX_DEPTH", "MAX_ELEMENTS", "MAX_RESULT_ELEMENTS", "problem_in"]
+
+MAX_DEPTH = 100
+"""How deep lists and maps may be within each other in a value."""
+MAX_ELEMENTS = 1_000_000
+"""How many elements the lists and maps of one message may have together."""
+MAX_RESULT_ELEMENTS = 10_000_000
+"""The same of one result, which a server never decodes."""
+
+_ENVELOPE_DEPTH = 10
+_SCALARS = re.compile(rb"[\x00-\x7f\x90\xa0\xc0\xc2\xc3\xe0-\xff]+")  # what is one byte and has nothing in it
+_WIDTHS = {0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9, 0xD0: 2, 0xD1: 3, 0xD2: 5, 0xD3: 9, 0xCA: 5, 0xCB: 9}  # of numbers
+_FIXED_EXTENSIONS = {0xD4: 1, 0xD5: 2, 0xD6: 4, 0xD7: 8, 0xD8: 16}
+_LENGTHS = {
+    first: struct.Struct(form)
+    for form, firsts in ((">B", (0xC4, 0xC7, 0xD9)), (">H", (0xC5, 0xC8, 0xDA, 0xDC, 0xDE)))
+    for first in firsts
+} | {first: struct.Struct(">I") for first in (0xC6, 0xC9, 0xDB, 0xDD, 0xDF)}
+_RUN = 4096
+_TIME = 0xFF  # extension type -1
+
+_decode_any = msgspec.msgpack.Decoder().decode
+
+
+class _Bad(Exception):
+    """What is wrong, in words."""
+
+
+def problem_in(
+    data: bytes, *, max_elements: int = MAX_ELEMENTS, is_message: bool = False, max_steps: int | None = None
+) -> str | None:
+    """Why a value, or with ``is_message`` a whole message around values, must not be decoded; None if it may be.
+
+    With ``max_steps`` it looks no longer than that (a step is a container, a text, or a run of equal scalars), and says
+    None of the rest: for who must not take long, and does not decode what he passes on.
+    """
+    try:
+        _scan(data, max_elements, MAX_DEPTH + (_ENVELOPE_DEPTH if is_message else 0), max_steps or len(data) + 1)
+    except _Bad as error:
+        return str(error)
+    except (IndexError, struct.error):
+        return "it ends in the middle of a value"
+    return None
+
+
+def _scan(data: bytes, max_elements: int, max_depth: int, max_steps: int) -> None:
+    """One pass over the bytes without recursion; ``left`` counts what the open container lacks, a pair as two."""
+    at, end, left, elements = 0, len(data), 1, 0
+    is_map = in_key = False
+    outer: list[tuple[int, bool, bool]] = []
+    for _ in range(max_steps):
+        while left == 0:
+            if not outer:
+                if at != end:
+                    raise _Bad("there is more after its end")
+                return
+            left, is_map, in_key = outer.pop()
+        first = data[at]
+        header, length = _header(data, at, first)
+        if header is None:
+            count, at = _skip(data, at, first, length, left)
+            left -= count
+        elif 0x80 <= first <= 0x9F or first >= 0xDC:
+            is_key = in_key or (is_map and left % 2 == 0)
+            is_map_too = first < 0x90 or first in (0xDE, 0xDF)
+            if is_key and is_map_too:
+                raise _Bad("a map in it has a map as a key")
+            elements += length
+            if elements > max_elements:
+                raise _Bad(f"its lists and maps have more than {max_elements:,} elements; write them to a file")
+            if len(outer) >= max_depth:
+                raise _Bad(f"its lists and maps are nested deeper than {MAX_DEPTH}")
+            outer.append((left - 1, is_map, in_key))
+            at, left, is_map, in_key = at + header, length * (2 if is_map_too else 1), is_map_too, is_key
+        else:
+            begin = at
+            at += header + length
+            left -= 1
+            if 0xA0 <= first <= 0xBF or 0xD9 <= first <= 0xDB:
+                _check_text(data, begin + header, at)
+            elif first >= 0xC7:
+                if in_key or (is_map and left % 2 == 1):
+                    raise _Bad("a map in it has a value of an extension type as a key")
+                _check_extension(data, begin, at, data[begin + header - 1])
+        if at > end:
+            raise IndexError
+
+
+def _header(data: bytes, at: int, first: int) -> tuple[int | None, int]:
+    """How long the head of what begins there is, and what length it states; no head: a scalar, and how wide it is."""
+    if first in _WIDTHS:
+        return None, _WIDTHS[first]
+    if 0xA0 < first <= 0xBF:
+        return 1, first & 0x1F
+    if 0x80 <= first <= 0x9F and first != 0x90:
+        return 1, first & 0x0F
+    if first in _LENGTHS:
+        form = _LENGTHS[first]
+        (length,) = form.unpack_from(data, at + 1)
+        return 1 + form.size + (0xC7 <= first <= 0xC9), length
+    if first in _FIXED_EXTENSIONS:
+        return 2, _FIXED_EXTENSIONS[first]
+    if first == 0xC1:
+        raise _Bad("it has a byte that msgpack does not use")
+    return None, 1
+
+
+def _skip(data: bytes, at: int, first: int, width: int, left: int) -> tuple[int, int]:
+    """How many scalars of one width follow, up to ``left``, and where they end."""
+    if width == 1:
+        run = _SCALARS.match(data, at, at + left)
+        assert run is not None
+        return run.end() - at, run.end()
+    if left == 1:
+        return 1, at + width
+    heads = data[at : at + width * min(left, _RUN) : width]
+    count = len(heads) - len(heads.lstrip(heads[:1]))
+    return count, at + count * width
+
+
+def _check_text(data: bytes, begin: int, end: int) -> None:
+    text = data[begin:end]
+    if not text.isascii():
+        try:
+            text.decode()
+        except UnicodeDecodeError as error:
+            raise _Bad(f"it has text that is not UTF-8: {error}") from None
+
+
+def _check_extension(data: bytes, begin: int, end: int, kind: int) -> None:
+    if kind == _TIME:
+        try:
+            _decode_any(data[begin:end])
+        except msgspec.MsgspecError as error:
+            raise _Bad(f"it has a time that does not exist: {error}") from None

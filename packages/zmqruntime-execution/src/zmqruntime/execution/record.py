@@ -1,0 +1,132 @@
+"""One execution as its server keeps it, and as a row of the database."""
+
+import sqlite3
+from collections.abc import Iterator
+
+import msgspec
+
+from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
+
+__all__ = ["COLUMNS", "INLINE_RESULT_BYTES", "INSERT", "UPDATE", "DamagedRowError", "Record", "read_rows"]
+
+INLINE_RESULT_BYTES = 64 * 1024
+"""A longer result is a file, and travels in pieces."""
+
+_FIXED = (
+    *("number", "execution_id", "plate_id", "priority", "soft_time_limit", "time_limit", "max_retries", "retry_delay"),
+    *("resumable", "submitted_at", "environment"),
+)
+_CHANGING = (
+    *("rank", "held", "status", "started_at", "ended_at", "not_before", "attempts", "worker_deaths", "error"),
+    *("result_bytes", "run_seconds", "ended_order", "ended_uptime", "cpu_seconds", "peak_memory_bytes"),
+    *("event_count", "state_count", "progress_count", "log_count"),
+)
+
+COLUMNS = ", ".join([*_FIXED, *_CHANGING])
+INSERT = f"INSERT INTO executions ({COLUMNS}) VALUES ({', '.join('?' * len([*_FIXED, *_CHANGING]))})"
+UPDATE = f"UPDATE executions SET {', '.join(f'{name} = ?' for name in _CHANGING)} WHERE number = ?"
+
+
+class DamagedRowError(Exception):
+    """A row does not hold what it must."""
+
+
+class Record(msgspec.Struct, kw_only=True):
+    """One execution. Its payload stays on disk, and so does what it left behind once it has ended."""
+
+    number: int
+    execution_id: str
+    plate_id: str
+    priority: int
+    rank: float
+    held: bool = False
+    soft_time_limit: float | None
+    time_limit: float | None
+    max_retries: int
+    retry_delay: float
+    resumable: bool
+    status: ExecutionStatus
+    submitted_at: float
+    environment: int | None = None
+    """Under which number the environment of its processes is kept; None for the server's own."""
+    started_at: float | None = None
+    ended_at: float | None = None
+    not_before: float | None = None
+    attempts: int = 0
+    worker_deaths: int = 0
+    error: str | None = None
+    result_bytes: int | None = None
+    run_seconds: float | None = None
+    ended_order: int | None = None
+    """Its place among those that ended; unlike a time it is never wrong."""
+    ended_uptime: int | None = None
+    """For how many seconds the server had run by then, in all its runs."""
+    cpu_seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    event_count: int = 0
+    state_count: int = 0
+    progress_count: int = 0
+    log_count: int = 0
+    has_checkpoints: bool = True
+    """False when it is certain that none are stored."""
+    traceback: str | None = None
+    result: bytes | None = None
+    """Encoded; None if it is long."""
+    has_new_outcome: bool = False
+    """Whether traceback and result are to be written."""
+
+    def snapshot(
+        self, queue_position: int | None = None, event_count: int | None = None, *, is_brief: bool = False
+    ) -> ExecutionSnapshot:
+        """The record as clients see it.
+
+        Args:
+            queue_position: its place in the queue.
+            event_count: its own when None.
+            is_brief: without what can be long.
+        """
+        return ExecutionSnapshot(
+            execution_id=self.execution_id,
+            plate_id=self.plate_id,
+            status=self.status,
+            submitted_at=self.submitted_at,
+            started_at=self.started_at,
+            ended_at=self.ended_at,
+            error=self.error,
+            traceback=None if is_brief else self.traceback,
+            result=None if is_brief or self.result is None else msgspec.Raw(self.result),
+            result_bytes=self.result_bytes,
+            event_count=self.event_count if event_count is None else event_count,
+            queue_position=queue_position,
+            held=self.held,
+            attempts=self.attempts,
+            resumable=self.resumable,
+            cpu_seconds=self.cpu_seconds,
+            peak_memory_bytes=self.peak_memory_bytes,
+            run_seconds=self.run_seconds,
+        )
+
+    @property
+    def brief_size(self) -> int:
+        """About how many bytes the brief snapshot takes."""
+        return 700 + len(self.plate_id) + len(self.error or "")
+
+    def fixed_values(self) -> tuple[object, ...]:
+        """Of the columns that never change."""
+        return tuple(getattr(self, name) for name in _FIXED)
+
+    def changing_values(self) -> tuple[object, ...]:
+        """Of the others."""
+        return tuple(str(self.status) if name == "status" else getattr(self, name) for name in _CHANGING)
+
+
+def read_rows(cursor: sqlite3.Cursor) -> Iterator[Record | DamagedRowError]:
+    """The rows of a query for ``COLUMNS``; in place of one that cannot be right, what is wrong with it."""
+    names = [*_FIXED, *_CHANGING]
+    for row in cursor:
+        fields = dict(zip(names, row, strict=True))
+        fields.update(held=bool(fields["held"]), resumable=bool(fields["resumable"]))
+        try:
+            yield msgspec.convert(fields, Record)
+        except msgspec.ValidationError as error:
+            yield DamagedRowError(f"the entry of execution {fields['execution_id']!r} is damaged: {error}")
