@@ -71,7 +71,7 @@ def test_a_plates_own_settings_go_before_the_windows() -> None:
     assert own_folder.output_dir == "/mine"
     task = plate_task("/data/plate_1", "pipeline_steps = []", found, "/pipelines/count.py")
     assert (task.source_name, task.source_dir) == ("count.py", "/pipelines")
-    assert (task.num_workers, task.view, task.output_dir) == (1, "napari", found.output_dir)
+    assert (task.num_workers, task.view, task.results_dir) == (1, "napari", found.output_dir)
     assert task.global_config == GlobalConfig(num_workers=2)
     assert plate_task("/data/plate_1", "", RunSettings()).source_name == "pipeline.py"
 

@@ -31,10 +31,11 @@ def test_a_heat_map_is_drawn(shared_command: CommandLine, results: Path, tmp_pat
     people, document = shared_command.together(
         ("heatmap", results, "object_count", "--stat", "sum"),
         ("heatmap", results, "area_px2", "--stat", "median", "--output", tmp_path / "a.png", "--json"),
+        cwd=tmp_path,
     )
     assert people.code == document.code == 0
     assert "object_count of 4 wells" in people.stdout
-    assert (results / "heatmap_object_count_sum.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "out_object_count_sum.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "a.png").exists()
     assert list(document.document["wells"]) == ["A01", "A02", "A03", "A04"]
     assert document.document["table"] == "objects.csv"
@@ -61,19 +62,19 @@ def test_regions_of_labels(shared_command: CommandLine, results: Path, tmp_path:
 def test_regions_of_the_run_itself_come_first(shared_command: CommandLine, small_plate: Path, tmp_path: Path) -> None:
     filled = FunctionStep({1: (outline_objects, {"keep_holes": False})}, group_by="channel")  # type: ignore[arg-type]
     output = run(small_plate, tmp_path / "out", filled)
-    done = shared_command("export-roi", output, "--json")
+    done = shared_command("export-roi", output, "--json", cwd=tmp_path)
     assert done.code == 0
     first = sorted((output / "rois").iterdir())[0]
-    assert read_imagej(output / "imagej" / first.name) == read_imagej(first)
+    assert read_imagej(tmp_path / "out_imagej" / first.name) == read_imagej(first)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("heatmap", "RESULTS", "size"), "no measurement 'size' in"),
-        (("heatmap", "RESULTS/none", "size"), "has no measurements.csv: name the folder"),
+        (("heatmap", "RESULTS/none", "size"), "has no results of a run: name the plate"),
         (("export-roi", "RESULTS", "--wells", "A01,H12"), "no results of well(s) H12"),
-        (("export-roi", "RESULTS/wells"), "has no results of a run: name the folder"),
+        (("export-roi", "RESULTS/wells"), "has no results of a run: name the plate"),
         (("heatmap", "RESULTS", "object_count", "--channel", "9"), "no values in channel 9, but in 1, in"),
     ],
 )

@@ -17,7 +17,7 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent 
 
 
 def _files(folder: Path) -> dict[str, bytes]:
-    found = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".json"]
+    found = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".json", ".log")]
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 

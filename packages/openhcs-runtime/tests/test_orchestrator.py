@@ -482,7 +482,8 @@ def test_the_default_output_is_beside_the_plate(small_plate: Path, tmp_path: Pat
     text = HEAD + "pipeline_steps = [FunctionStep(mean)]"
     config = GlobalConfig(mode=ExecutionMode.THREADS)
     result = PipelineOrchestrator(plate, load_pipeline(text), config).run()
-    assert result.output_dir == str(tmp_path / "copied_results")
+    assert Path(result.output_dir).parent == tmp_path / "copied_results"
+    assert Path(result.output_dir).name.endswith("_pipeline")
 
 
 def test_workers_use_one_thread_for_linear_algebra(small_plate: Path, tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_the_page_can_be_followed(
     (tmp_path / "segment.py").write_text(builtin_source(), encoding="utf-8")
     ran = laptop.finish(laptop.start_python("-c", script, cwd=tmp_path))
     assert (ran.stdout, ran.stderr) == ("complete complete\n", "")
-    assert (tmp_path / "plate_results" / "measurements.csv").is_file()
+    assert (tmp_path / "plate_results" / "latest" / "measurements.csv").is_file()
 
 
 def _typed(page: str, program: str) -> list[str]:
