@@ -37,7 +37,7 @@ def test_the_same_results_without_a_server(command: CommandLine, half_plate: Pat
     assert local.document["result"]["counts"] == served.document["result"]["counts"]
     assert _files(tmp_path / "local") == _files(tmp_path / "served")
     assert command("status", "--json").document["server"] is None
-    for_people = command("run", half_plate, "--output", tmp_path / "local")
+    for_people = command("run", half_plate, "--output", tmp_path / "again")
     assert "without a server" in for_people.stdout
     assert "2 complete" in for_people.stdout
 
