@@ -6,6 +6,7 @@ give the same plans and signatures.
 
 import dataclasses
 import hashlib
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,11 +19,13 @@ from openhcs_runtime.config import ExecutionMode, GlobalConfig, ImageFormat, Pip
 from openhcs_runtime.exceptions import CompileError
 from openhcs_runtime.limits import available_bytes
 from openhcs_runtime.memory import WellMemory, in_gigabytes, most_memory
+from openhcs_runtime.pipeline.channels import with_channel_numbers
 from openhcs_runtime.pipeline.check import Flow, files_of, import_problem, step_problems
 from openhcs_runtime.pipeline.declare import InputKind, OutputKind, StepFunction, traits_of
 from openhcs_runtime.pipeline.source import file_of_function
 from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep
 from openhcs_runtime.plan import CompiledPlate, PlateJob, WellPlan
+from openhcs_runtime.plate_tasks import NOTES
 from openhcs_runtime.plates.base import ImageRef, Plate
 from openhcs_runtime.viewing.target import ViewTarget
 
@@ -44,7 +47,10 @@ def compile_plate(
     problems: what the caller already found; reported together with the rest. modules_dir: as in `PlateJob`.
     Raises CompileError with all problems, each naming its step and, where one is concerned, its well.
     """
-    numbered = [(number, step) for number, step in enumerate(steps, start=1) if step.enabled]
+    resolved = with_channel_numbers(steps, _channels_of(plate), plate.channel_names)
+    if resolved.problems:
+        raise CompileError([*problems, *resolved.problems])
+    numbered = [(number, step) for number, step in enumerate(resolved.steps, start=1) if step.enabled]
     enabled = tuple(step for _, step in numbered)
     found = [*problems, *_setting_problems(plate, pipeline_config, output_dir)]
     if not enabled:
@@ -60,6 +66,8 @@ def compile_plate(
         found += _flow_problems(plate, wells, numbered)
     if found:
         raise CompileError(found)
+    for note in resolved.notes:
+        logging.getLogger(NOTES).info(note)
     memory = most_memory(plate, wells, enabled)
     workers = _workers_that_fit(global_config, len(wells), memory)
     job = PlateJob(
@@ -87,6 +95,10 @@ def compile_plate(
         signature=_digest([base, *(plan.signature for plan in plans)]),
         memory_per_well_bytes=memory.needed_bytes,
     )
+
+
+def _channels_of(plate: Plate) -> list[int]:
+    return [int(number) for number in plate.components[Component.CHANNEL]]
 
 
 def _workers_that_fit(config: GlobalConfig, wells: int, memory: WellMemory) -> int:

@@ -12,7 +12,9 @@ from openhcs_runtime.cli import attending, commands, omero, results
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
 from openhcs_runtime.cli.interrupts import Interrupts
 from openhcs_runtime.cli.options import (
+    Channel,
     DaskCluster,
+    Diameter,
     Host,
     ImagePattern,
     Json,
@@ -190,6 +192,8 @@ def run(
     workers: Workers = None,
     dask: DaskCluster = None,
     pattern: ImagePattern = None,
+    channel: Channel = None,
+    diameter: Diameter = None,
     view: View = None,
     view_components: ViewComponents = None,
     compiled: Annotated[
@@ -206,6 +210,7 @@ def run(
 
     \b
       openhcs-runtime run demo
+      openhcs-runtime run /data/plate7 --channel DAPI --diameter 12
       openhcs-runtime run /data/plate7 --pipeline segment.py --output /data/out --workers 8
       openhcs-runtime run demo --json > result.json
       openhcs-runtime run /data/plate7 --dask tcp://scheduler:8786
@@ -227,7 +232,7 @@ def run(
     """
     place = commands.Place(port, host)
     if compiled is not None:
-        if plate or pipeline or output or workers or dask or pattern or view:
+        if plate or pipeline or output or workers or dask or pattern or channel or diameter or view:
             raise typer.BadParameter("--compiled names all there is to run: leave out PLATE and the other options")
         return commands.run_compiled(place, compiled, as_json=as_json)
     if plate is None:
@@ -235,7 +240,9 @@ def run(
     if view_components and not view:
         raise typer.BadParameter("--view-components needs a viewer: add --view napari or --view fiji")
     components = read_components(view_components)
-    options = commands.RunOptions(plate, pipeline, output, workers, place, pattern, dask, view, components)
+    options = commands.RunOptions(
+        plate, pipeline, output, workers, place, pattern, dask, view, components, channel, diameter
+    )
     return commands.run_plate(options, as_json=as_json)
 
 
@@ -247,6 +254,8 @@ def compile_(
     workers: Workers = None,
     dask: DaskCluster = None,
     pattern: ImagePattern = None,
+    channel: Channel = None,
+    diameter: Diameter = None,
     port: Port = 7777,
     host: Host = None,
     as_json: Json = False,
@@ -259,7 +268,9 @@ def compile_(
       openhcs-runtime compile demo --pipeline segment.py
       openhcs-runtime run --compiled ID
     """
-    options = commands.RunOptions(plate, pipeline, output, workers, commands.Place(port, host), pattern, dask)
+    options = commands.RunOptions(
+        plate, pipeline, output, workers, commands.Place(port, host), pattern, dask, channel=channel, diameter=diameter
+    )
     return commands.compile_run(options, as_json=as_json)
 
 
