@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from openhcs_runtime.functions import denoise, segment_nuclei, subtract_background
+from openhcs_runtime.functions import segment_nuclei
 from openhcs_runtime.plates.camera import compose, planes
 from openhcs_runtime.plates.scene import Look
 
@@ -127,8 +126,9 @@ def print_row(name: str, scores: list[Score], seconds: float) -> None:
     errors = [entry.error for entry in scores]
     bias = sum(entry.found for entry in scores) / max(1, sum(entry.truth for entry in scores)) - 1
     f1 = 2 * sum(entry.matched for entry in scores) / max(1, sum(entry.found + entry.truth for entry in scores))
+    truth = sum(entry.truth for entry in scores)
     print(
-        f"{name:32} {sum(entry.truth for entry in scores):6d} {np.median(errors):8.1%} {bias:+8.1%} {f1:6.3f} {seconds:7.2f}",
+        f"{name:32} {truth:6d} {np.median(errors):8.1%} {bias:+8.1%} {f1:6.3f} {seconds:7.2f}",
         flush=True,
     )
 

@@ -31,16 +31,16 @@ def own(name: str = "mine") -> FunctionInfo:
 def test_the_built_in_pipeline_as_steps() -> None:
     outline = outline_of(builtin_source())
     assert [(step.number, step.name, step.line, step.end_line) for step in outline.steps] == [
-        (1, "Project", 11, 11),
-        (2, "Correct", 12, 12),
-        (3, "Segment", 13, 13),
-        (4, "Measure", 14, 16),
+        (1, "Project", 13, 13),
+        (2, "Segment", 14, 19),
+        (3, "Correct", 20, 22),
+        (4, "Measure", 23, 23),
     ]
-    assert [call.function for call in outline.steps[1].calls] == ["subtract_background", "denoise"]
+    assert [call.function for call in outline.steps[1].calls] == ["segment_nuclei", "check_nuclei"]
     assert outline.steps[3].calls[0].arguments == {"name": '"nuclei"'}
     assert outline.imports is not None
-    assert outline.imports["denoise"] == "openhcs_runtime.functions.denoise"
-    step = outline.step_at(15)
+    assert outline.imports["check_nuclei"] == "openhcs_runtime.functions.check_nuclei"
+    step = outline.step_at(23)
     assert step is not None
     assert step.number == 4
     assert outline.step_at(1) is None

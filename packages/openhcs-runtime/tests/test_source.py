@@ -71,7 +71,7 @@ def test_what_is_wrong_is_said_with_file_and_line(text: str, words: str) -> None
 
 def test_the_built_in_pipeline_is_an_ordinary_file() -> None:
     pipeline = builtin_pipeline()
-    assert [step.name for step in pipeline.steps] == ["Project", "Correct", "Segment", "Measure"]
+    assert [step.name for step in pipeline.steps] == ["Project", "Segment", "Correct", "Measure"]
     assert to_source(pipeline) == builtin_source()
 
 

@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         "--pipeline",
         type=Path,
         metavar="FILE.py",
-        help="pipeline file of the plates that are added; without it nuclei in channel 1 are counted",
+        help="pipeline file of the plates that are added; by default nuclei are counted",
     )
     parser.add_argument(
         "--host", metavar="H", help="where the server is; without it what the settings say, or this machine"

@@ -6,6 +6,7 @@ signatures.
 
 import dataclasses
 import hashlib
+import logging
 import os
 import pickle
 import secrets
@@ -22,11 +23,13 @@ from openhcs_runtime.exceptions import CompileError
 from openhcs_runtime.limits import available_bytes
 from openhcs_runtime.memory import WellMemory, in_gigabytes, most_memory
 from openhcs_runtime.pipeline.basis import PipelineBasis, digest, pipeline_basis
+from openhcs_runtime.pipeline.channels import with_channel_numbers
 from openhcs_runtime.pipeline.check import Flow, files_of, import_problem, step_problems
 from openhcs_runtime.pipeline.declare import InputKind, OutputKind, StepFunction, traits_of
 from openhcs_runtime.pipeline.source import PipelineFile, file_of_function
 from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep
 from openhcs_runtime.plan import CompiledPlate, PlateJob, WellPlan
+from openhcs_runtime.plate_tasks import NOTES
 from openhcs_runtime.plates.base import ImageRef, Plate
 from openhcs_runtime.plates.reading import refusals
 from openhcs_runtime.viewing.target import ViewTarget
@@ -63,7 +66,10 @@ def compile_plate(
     Raises:
         CompileError: with all problems, each naming its step and, where one is concerned, its well.
     """
-    numbered = [(number, step) for number, step in enumerate(steps, start=1) if step.enabled]
+    resolved = with_channel_numbers(steps, _channels_of(plate), plate.channel_names)
+    if resolved.problems:
+        raise CompileError([*problems, *resolved.problems])
+    numbered = [(number, step) for number, step in enumerate(resolved.steps, start=1) if step.enabled]
     enabled = tuple(step for _, step in numbered)
     found = [*problems, *_setting_problems(plate, pipeline_config, output_dir)]
     if not enabled:
@@ -80,6 +86,8 @@ def compile_plate(
         found += refusals(plate.format, (image for well in wells for image in plate.images[well]))
     if found:
         raise CompileError(found)
+    for note in resolved.notes:
+        logging.getLogger(NOTES).info(note)
     memory = most_memory(plate, wells, enabled)
     workers = _workers_that_fit(global_config, len(wells), memory)
     named = _named(plate)
@@ -121,6 +129,10 @@ def compile_plate(
 def _named(plate: Plate) -> frozenset[Component]:
     """The components of which the plate has several values."""
     return frozenset(component for component, values in plate.components.items() if len(values) > 1)
+
+
+def _channels_of(plate: Plate) -> list[int]:
+    return [int(number) for number in plate.components[Component.CHANNEL]]
 
 
 def _workers_that_fit(config: GlobalConfig, wells: int, memory: WellMemory) -> int:

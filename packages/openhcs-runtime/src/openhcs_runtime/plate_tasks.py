@@ -12,6 +12,7 @@ from openhcs_runtime.results import PlateResult
 from zmqruntime.config import ZMQConfig
 
 __all__ = [
+    "NOTES",
     "OPENHCS_CONFIG",
     "USE_SERVER",
     "CompileReport",
@@ -26,6 +27,9 @@ __all__ = [
 OPENHCS_CONFIG = ZMQConfig(app_name="openhcs")
 """What OpenHCS servers and their clients agree on: sockets are in ``~/.openhcs/ipc``."""
 
+
+NOTES = "openhcs_runtime.notes"
+"""The logger of what was decided for the user, such as which channel shows nuclei."""
 
 USE_SERVER = "OPENHCS_USE_ZMQ_EXECUTION"
 _YES = ("", "true", "1", "yes", "on")

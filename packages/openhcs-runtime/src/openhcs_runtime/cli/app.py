@@ -12,7 +12,9 @@ from openhcs_runtime.cli import attending, commands, omero, results
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
 from openhcs_runtime.cli.interrupts import Interrupts
 from openhcs_runtime.cli.options import (
+    Channel,
     DaskCluster,
+    Diameter,
     Fresh,
     Host,
     ImagePattern,
@@ -198,6 +200,8 @@ def run(
     workers: Workers = None,
     dask: DaskCluster = None,
     pattern: ImagePattern = None,
+    channel: Channel = None,
+    diameter: Diameter = None,
     view: View = None,
     view_components: ViewComponents = None,
     seed: Seed = None,
@@ -219,6 +223,7 @@ def run(
 
     \b
       openhcs-runtime run demo
+      openhcs-runtime run /data/plate7 --channel DAPI --diameter 12
       openhcs-runtime run /data/plate7 --pipeline segment.py --output /data/out --workers 8
       openhcs-runtime run demo --json > result.json
       openhcs-runtime run /data/plate7 --dask tcp://scheduler:8786
@@ -240,7 +245,7 @@ def run(
     """
     place = commands.Place(port, host)
     if compiled is not None:
-        named = plate, pipeline, output, results_dir, replace, fresh, workers, dask, pattern, view
+        named = plate, pipeline, output, results_dir, replace, fresh, workers, dask, pattern, channel, diameter, view
         if any(named) or seed is not None:
             raise typer.BadParameter("--compiled names all there is to run: leave out PLATE and the other options")
         return commands.run_compiled(place, compiled, as_json=as_json)
@@ -260,6 +265,8 @@ def run(
         read_components(view_components),
         fresh=fresh,
         seed=seed,
+        channel=channel,
+        diameter=diameter,
     )
     return commands.run_plate(options, as_json=as_json)
 
@@ -283,6 +290,8 @@ def compile_(
     dask: DaskCluster = None,
     pattern: ImagePattern = None,
     seed: Seed = None,
+    channel: Channel = None,
+    diameter: Diameter = None,
     port: Port = 7777,
     host: Host = None,
     as_json: Json = False,
@@ -295,8 +304,18 @@ def compile_(
       openhcs-runtime compile demo --pipeline segment.py
       openhcs-runtime run --compiled ID
     """
-    folders, place = _folders(output, results_dir, replace=replace), commands.Place(port, host)
-    options = commands.RunOptions(plate, pipeline, folders, workers, place, pattern, dask, seed=seed)
+    options = commands.RunOptions(
+        plate,
+        pipeline,
+        _folders(output, results_dir, replace=replace),
+        workers,
+        commands.Place(port, host),
+        pattern,
+        dask,
+        seed=seed,
+        channel=channel,
+        diameter=diameter,
+    )
     return commands.compile_run(options, as_json=as_json)
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 
+from openhcs_runtime.plate_tasks import NOTES
 from openhcs_runtime.viewing.target import VIEWER_STEP
 from zmqruntime.messages import (
     Event,
@@ -82,6 +83,8 @@ class BoardView:
     wells: tuple[WellView, ...]
     elapsed: float
     warnings: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What was decided for the user, such as which channel shows nuclei."""
     viewer: str = ""
     """How far the viewer is, in words; empty where there is none."""
     waiting: str = ""
@@ -136,6 +139,7 @@ class Board:
         self._stage = Stage.QUEUED
         self._wells: dict[str, WellView] = {}
         self._warnings: list[str] = []
+        self._notes: list[str] = []
         self._viewer = ""
         self._waiting = ""
         self._clock = _Clock()
@@ -151,8 +155,10 @@ class Board:
                     self._take_progress(event)
                 case StateChange():
                     self._take_status(event.execution.status, event.timestamp)
-                case LogLine(level=level, text=text):
-                    if level in _LOUD and len(self._warnings) < _MOST_WARNINGS:
+                case LogLine(level=level, logger=logger, text=text):
+                    if logger == NOTES and len(self._notes) < _MOST_WARNINGS:
+                        self._notes.append(text)
+                    elif level in _LOUD and len(self._warnings) < _MOST_WARNINGS:
                         self._warnings.append(text)
 
     def note_status(self, status: ExecutionStatus) -> None:
@@ -173,8 +179,8 @@ class Board:
             until = self._clock.now() if self._ended is None else self._ended
             elapsed = 0.0 if self._began is None else max(0.0, until - self._began)
             wells, warnings = tuple(self._wells.values()), tuple(self._warnings)
-            waiting = "" if self._stage is Stage.ENDED else self._waiting
-            return BoardView(self._stage, wells, elapsed, warnings, self._viewer, waiting)
+            waiting, notes = "" if self._stage is Stage.ENDED else self._waiting, tuple(self._notes)
+            return BoardView(self._stage, wells, elapsed, warnings, notes, self._viewer, waiting)
 
     def _take_status(self, status: ExecutionStatus, timestamp: float) -> None:
         match status:

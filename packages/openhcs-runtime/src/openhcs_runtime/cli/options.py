@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,9 @@ from openhcs_runtime.exceptions import ViewerError
 from openhcs_runtime.viewing.target import ViewTarget
 
 __all__ = [
+    "Channel",
     "DaskCluster",
+    "Diameter",
     "Fresh",
     "Host",
     "ImagePattern",
@@ -27,6 +30,7 @@ __all__ = [
     "ViewComponents",
     "Workers",
     "read_components",
+    "read_diameter",
     "seconds",
     "whole_number",
 ]
@@ -70,6 +74,20 @@ def _check_dask(text: str | None) -> str | None:
     raise typer.BadParameter(f"{text!r} is neither 'local' nor an address like tcp://host:8786")
 
 
+def _check_diameter(text: str | None) -> str | None:
+    if text is not None:
+        read_diameter(text)
+    return text
+
+
+def read_diameter(text: str) -> tuple[float, bool]:
+    """What `--diameter` says, and whether it is in pixels. Raises typer.BadParameter."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(um|\u00b5m|\u03bcm|px)?\s*", text)
+    if match is None or not 0 < float(match[1]) < math.inf:
+        raise typer.BadParameter(f"{text!r} is not a diameter: give micrometres as in 12, or pixels as in 30px")
+    return float(match[1]), match[2] == "px"
+
+
 def _check_view(text: str | None) -> str | None:
     try:
         return None if text is None else str(ViewTarget.parse(text))
@@ -104,7 +122,7 @@ Host = Annotated[
     typer.Option(metavar="H", help="Use TCP and this address, e.g. 127.0.0.1, instead of a socket file of this user."),
 ]
 PipelineFile = Annotated[
-    Path | None, typer.Option(metavar="FILE.py", help="Pipeline file; without it nuclei in channel 1 are counted.")
+    Path | None, typer.Option(metavar="FILE.py", help="Pipeline file [default: nuclei are counted].")
 ]
 OutputFolder = Annotated[
     Path | None,
@@ -149,6 +167,22 @@ Seed = Annotated[
         min=0,
         max=LARGEST_SEED,
         help="What random numbers are made from: the same again for the same N. [default: a fresh one for each run]",
+    ),
+]
+Channel = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N|NAME",
+        help="The channel that shows nuclei, for the built-in count [default: the one whose name says so].",
+    ),
+]
+Diameter = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LENGTH",
+        callback=_check_diameter,
+        help="Usual diameter of a nucleus, for the built-in count: micrometres, or pixels as in 30px "
+        "[default: found in the pictures].",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]

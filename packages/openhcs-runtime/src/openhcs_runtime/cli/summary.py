@@ -60,6 +60,7 @@ def run_document(execution: PlateExecution, view: BoardView) -> dict[str, Any]:
         "execution_id": execution.execution_id,
         "status": execution.status.value,
         "result": plate.to_dict() if plate is not None else None,
+        "notes": list(view.notes),
         "warnings": list(view.warnings),
         "cpu_seconds": execution.cpu_seconds,
         "peak_memory_bytes": execution.peak_memory_bytes,

@@ -98,16 +98,21 @@ def _fed(client: ExecutionClient, execution_id: str, take: Callable[[Event], Non
 
 
 class _Warnings:
-    """Prints each warning of a run once."""
+    """Prints each note and each warning of a run once."""
 
     def __init__(self, board: Board, write: Callable[[str], None]) -> None:
         self._board = board
         self._write = write
         self._told = 0
+        self._noted = 0
 
     def tell(self) -> None:
         """Print those that are new."""
-        warnings = self._board.view().warnings
+        view = self._board.view()
+        for text in view.notes[self._noted :]:
+            self._write(text)
+        self._noted = len(view.notes)
+        warnings = view.warnings
         for text in warnings[self._told :]:
             self._write(f"Warning: {text}")
         self._told = len(warnings)

@@ -20,6 +20,7 @@ from openhcs_runtime.functions.denoising import (
 from openhcs_runtime.functions.illumination import correct_flat_field, correct_illumination
 from openhcs_runtime.functions.measure import measure_intensity, measure_objects, measure_shape
 from openhcs_runtime.functions.nuclei import segment_nuclei
+from openhcs_runtime.functions.nuclei_check import NucleiDoubt, check_nuclei
 from openhcs_runtime.functions.objects import clear_border, expand_objects, filter_objects, outline_objects
 from openhcs_runtime.functions.projection import (
     focus_projection,
@@ -42,7 +43,9 @@ from openhcs_runtime.functions.thresholds import (
 
 __all__ = [
     "GridOrder",
+    "NucleiDoubt",
     "ThresholdMethod",
+    "check_nuclei",
     "clear_border",
     "correct_flat_field",
     "correct_illumination",

@@ -21,8 +21,8 @@ def block_quantile(image: Stack, block: int, quantile: float) -> Stack:
 def slope(image: Stack) -> Stack:
     """The plane a*y + b*x through the image, from the medians of differences between its halves; 0 in the middle."""
     rows, columns = (size // 2 for size in image.shape)
-    down = np.median(image[image.shape[0] - rows :] - image[:rows]) / max(1, image.shape[0] - rows)
-    right = np.median(image[:, image.shape[1] - columns :] - image[:, :columns]) / max(1, image.shape[1] - columns)
+    down = np.median(image[image.shape[0] - rows :] - image[:rows]) / (image.shape[0] - rows) if rows else 0.0
+    right = np.median(image[:, -columns:] - image[:, :columns]) / (image.shape[1] - columns) if columns else 0.0
     y, x = (np.arange(size, dtype=np.float32) - (size - 1) / 2 for size in image.shape)
     plane: Stack = (down * y[:, np.newaxis] + right * x).astype(np.float32)
     return plane

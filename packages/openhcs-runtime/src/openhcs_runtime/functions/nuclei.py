@@ -15,6 +15,7 @@ from openhcs_runtime.functions.nuclei_size import (
     contrast_of,
     diameter_of_nuclei,
     edge_weights,
+    noise_of,
     shrink,
 )
 from openhcs_runtime.functions.nuclei_split import Labels, Mask, hull_area, join_pieces, rim_of, split_clumps
@@ -27,7 +28,7 @@ _WORK_PX, _SMALL_PX = 20, 14
 """Pictures of larger nuclei are shrunk until nuclei are about this large; those of smaller ones are enlarged."""
 _FLOOR_DIAMETERS = 2.5
 """The background varies over more than these diameters."""
-_SURE, _FAINT = 5.0, 4.0
+_SURE, _FAINT = 6.0, 4.0
 """Contrast of a nucleus, and of one of its pixels, in standard deviations of the noise."""
 _FAINTEST = 0.06
 """Contrast of the faintest nucleus, compared with that of a bright one (the upper quartile)."""
@@ -36,6 +37,7 @@ _EDGE_AT = 0.42
 _SHARP, _SHARP_AND_DIM = 1.0, 1.2
 """Contrast that an edge loses within a diameter, at least; haze does not reach it."""
 _LEVELS = 8
+_SQUARE = np.ones((3, 3), dtype=bool)
 
 
 @special_inputs(InputKind.PIXEL_SIZE_UM)
@@ -105,16 +107,19 @@ def _nuclei_of(plane: Stack, diameter_px: float, method: ThresholdMethod | None,
     whole = plane.dtype.kind in "iu"
     if diameter_px < _SMALL_PX:
         fine = ndimage.zoom(image, 2, order=3, mode="nearest", grid_mode=True)
-        return _numbered(_labels(fine, 2 * diameter_px, method, factor, whole_counts=whole)[::2, ::2])
+        noise = 2 * noise_of(image, whole_counts=whole)  # as noise that is blurred by half as many pixels
+        return _numbered(_labels(fine, 2 * diameter_px, noise, method, factor)[::2, ::2])
     block = max(1, round(diameter_px / _WORK_PX))
-    labels = _labels(shrink(image, block), diameter_px / block, method, factor, whole_counts=whole and block == 1)
+    small = shrink(image, block)
+    noise = noise_of(small, whole_counts=whole and block == 1)
+    labels = _labels(small, diameter_px / block, noise, method, factor)
     return _numbered(_enlarged(labels, plane.shape, block))
 
 
 def _labels(
-    image: Plane, diameter: float, method: ThresholdMethod | None, factor: float | None, *, whole_counts: bool
+    image: Plane, diameter: float, noise: float, method: ThresholdMethod | None, factor: float | None
 ) -> Labels:
-    contrast = contrast_of(image, max(0.7, 0.04 * diameter), _FLOOR_DIAMETERS * diameter, whole_counts=whole_counts)
+    contrast = contrast_of(image, max(0.7, 0.04 * diameter), _FLOOR_DIAMETERS * diameter, noise)
     if contrast is None:
         return np.zeros(image.shape, dtype=np.int32)
     usual = math.pi * diameter**2 / 4
@@ -123,7 +128,7 @@ def _labels(
     else:
         mask = threshold(contrast.above[np.newaxis], method=method, factor=0.6 if factor is None else factor)[0]
     mask &= contrast.above > _FAINT * contrast.noise
-    mask = ndimage.binary_opening(_without_holes(mask, 0.4 * usual), structure=np.ones((3, 3)))
+    mask = ndimage.binary_opening(_without_holes(mask, 0.4 * usual), structure=_SQUARE)
     slopes = ndimage.gaussian_gradient_magnitude(contrast.above, 1.0, mode="nearest")
     labels = _with_own_edges(split_clumps(mask, contrast.above, diameter), contrast, slopes, diameter)
     labels = join_pieces(labels, ndimage.gaussian_filter(contrast.above, 0.12 * diameter), diameter)
@@ -150,8 +155,7 @@ def _local_level(contrast: Contrast, diameter: float) -> Plane:
         for part in (weights * picture, weights)
     )
     level = enlarge((above + little * everywhere) / (below + little), picture.shape, block)
-    local: Plane = contrast.edge * np.sinh(level)
-    return local
+    return np.asarray(contrast.edge * np.sinh(level), dtype=np.float32)
 
 
 def _with_own_edges(labels: Labels, contrast: Contrast, slopes: Plane, diameter: float) -> Labels:
@@ -189,7 +193,7 @@ def _own_mask(basin: Mask, core: Mask, above: Plane, usual: float) -> tuple[Mask
         return None
     main = 1 + int(np.argmax(np.bincount(parts[core], minlength=count + 1)[1:]))
     mask = np.pad(ndimage.binary_fill_holes(parts == main), 1, mode="edge")
-    return ndimage.binary_opening(mask, structure=np.ones((3, 3)))[1:-1, 1:-1], level - background
+    return ndimage.binary_opening(mask, structure=_SQUARE)[1:-1, 1:-1], level - background
 
 
 def _with_dim_ones(labels: Labels, contrast: Contrast, slopes: Plane, diameter: float, bright: float) -> Labels:
@@ -202,9 +206,9 @@ def _with_dim_ones(labels: Labels, contrast: Contrast, slopes: Plane, diameter: 
     taken = ndimage.binary_dilation(labels > 0, iterations=max(1, round(0.12 * diameter)))
     beside = ndimage.binary_dilation(taken, iterations=2)
     usual = math.pi * diameter**2 / 4
-    found: list[tuple[float, tuple[slice, slice], Mask]] = []
+    found: list[tuple[float, tuple[slice, ...], Mask]] = []
     for level in np.geomspace(lowest, highest, _LEVELS) if lowest < highest else ():
-        mask = ndimage.binary_opening((contrast.above > level) & ~taken, structure=np.ones((3, 3)))
+        mask = ndimage.binary_opening((contrast.above > level) & ~taken, structure=_SQUARE)
         parts, _ = ndimage.label(mask)
         areas = np.bincount(parts.ravel())
         areas[0] = 0
@@ -231,7 +235,7 @@ def _look(region: Mask, above: Plane, slopes: Plane, beside: Mask, diameter: flo
     if rim.sum() < 5 or float(beside[rim].mean()) > 0.25:
         return 0.0
     solidity = min(1.0, float(region.sum()) / hull_area(np.argwhere(rim)))
-    spread = np.linalg.eigvalsh(np.cov(*np.nonzero(region)))
+    spread = np.linalg.eigvalsh(np.cov(np.argwhere(region).T))
     sharp = float(np.median(slopes[rim])) * diameter / float(np.median(above[region]))
     if solidity < 0.88 or spread[0] < 0.12 * spread[1] or sharp < _SHARP_AND_DIM:
         return 0.0

@@ -55,7 +55,7 @@ def diameter_of_nuclei(plane: Stack) -> float | None:
     """
     block = 2 if max(plane.shape) > _LARGEST_PX else 1
     small = shrink(plane.astype(np.float32), block)
-    contrast = contrast_of(small, 0.7, min(small.shape) / 3, whole_counts=plane.dtype.kind in "iu")
+    contrast = contrast_of(small, 0.7, min(small.shape) / 3, noise_of(small, whole_counts=plane.dtype.kind in "iu"))
     if contrast is None:
         return None
     picture = np.arcsinh(np.maximum(contrast.above - 3 * contrast.noise, 0) / contrast.edge).astype(np.float32)
@@ -70,14 +70,14 @@ def diameter_of_nuclei(plane: Stack) -> float | None:
     return max(4.0, _PER_SIDE * side - _BLUR_PX)
 
 
-def contrast_of(image: Plane, sigma_px: float, radius_px: float, *, whole_counts: bool) -> Contrast | None:
+def contrast_of(image: Plane, sigma_px: float, radius_px: float, noise: float) -> Contrast | None:
     """The picture, smoothed by `sigma_px`, above what varies more slowly than `radius_px`; None without any edge.
 
     The level of the edges is the mean of the picture weighted with its squared slope (Kittler, Illingworth & Foglein,
-    Computer Vision, Graphics, and Image Processing 30(2), 1985), of compressed counts.
+    Computer Vision, Graphics, and Image Processing 30(2), 1985), of compressed counts. noise: of a pixel of `image`.
     """
     smooth = ndimage.gaussian_filter(image, sigma_px, mode="nearest")
-    noise = _noise(image, _STEP_OF_A_COUNT if whole_counts else 0.0) / max(1.0, 2 * math.sqrt(math.pi) * sigma_px)
+    noise /= max(1.0, 2 * math.sqrt(math.pi) * sigma_px)
     above: Plane = smooth - _floor(image, radius_px)
     unit = max(4 * noise, 0.03 * float(np.quantile(above[::2, ::2], 0.99)), 1e-6 * float(np.abs(above).max()))
     if unit <= 0:
@@ -115,7 +115,7 @@ def _granulometry(picture: Plane, pixel: int) -> tuple[list[float], list[float]]
     """Logarithms of sizes (pixels of the original), and how much vanishes there, per step of the logarithm."""
     sizes: list[float] = []
     changes: list[float] = []
-    sides = _SIDES
+    sides: tuple[int, ...] = _SIDES
     while min(picture.shape) >= 3 * sides[-1]:
         opened = [ndimage.grey_opening(picture, size=(side, side), mode="reflect") for side in sides]
         for number in range(len(sides) - 1):
@@ -137,8 +137,9 @@ def _floor(image: Plane, radius_px: float) -> Plane:
     return enlarge(tilt + ndimage.gaussian_filter(opened, reach / 2, mode="nearest"), image.shape, block)
 
 
-def _noise(image: Plane, least: float) -> float:
+def noise_of(image: Plane, *, whole_counts: bool) -> float:
     """Standard deviation of white noise, from the median of second differences (after Immerkaer, CVIU 64(2), 1996)."""
+    least = _STEP_OF_A_COUNT if whole_counts else 0.0
     if min(image.shape) < 3:
         return least
     across = image[:, :-2] - 2 * image[:, 1:-1] + image[:, 2:]

@@ -1,4 +1,4 @@
-"""Cuts clumps of nuclei into nuclei: more pieces than wanted at first, of which those that belong together are joined."""
+"""Cuts clumps of nuclei into nuclei: too many pieces at first, of which those that belong together are joined."""
 
 import heapq
 import math
@@ -135,7 +135,7 @@ def _pieces(labels: Labels, bright: Plane) -> dict[int, _Piece]:
     for number in sorted({number for pair in borders for number in pair}):
         window = slices[number - 1]
         mask = labels[window] == number
-        points = np.argwhere(mask & ~ndimage.binary_erosion(mask)) + [window[0].start, window[1].start]
+        points = np.argwhere(mask & ~ndimage.binary_erosion(mask)) + np.array([window[0].start, window[1].start])
         pieces[number] = _Piece(float(areas[number]), float(np.quantile(bright[window][mask], 0.6)), points)
     for (one, other), border in borders.items():
         pieces[one].borders[other] = pieces[other].borders[one] = border
@@ -149,7 +149,8 @@ def _borders(labels: Labels, bright: Plane) -> dict[tuple[int, int], _Border]:
     falling = (slice(None, -1), slice(None, -1)), (slice(1, None), slice(1, None))
     rising = (slice(None, -1), slice(1, None)), (slice(1, None), slice(None, -1))
     count = int(labels.max()) + 1
-    sums, pairs = {}, {}
+    sums: dict[int, float] = {}
+    pairs: dict[int, int] = {}
     for first, second in ((here, there), (down, up), falling, rising):
         one, other = labels[first], labels[second]
         where = (one != other) & (one > 0) & (other > 0)

@@ -81,9 +81,8 @@ def planes(
             defocus = _DEFOCUS_SIGMA * abs(plane - (z + 1) / 2)
             blur = math.hypot(_PSF_SIGMA * look.blur * math.sqrt(look.scale), defocus)
             photons = ndimage.gaussian_filter(stain, blur, mode="nearest") * light
-            signal = rng.poisson(photons)
-            if look.noise != 1:
-                signal = photons + (signal - photons) * look.noise
+            shot = rng.poisson(photons)
+            signal = shot if look.noise == 1 else photons + (shot - photons) * look.noise
             counts = signal + rng.normal(_OFFSET, _READ_NOISE * look.noise, photons.shape)
             largest = _full_scale(photons, frame) if look.saturation and channel == 1 else _LARGEST
             yield channel, plane, np.clip(counts.round(), 0, largest).astype(np.uint16)

@@ -16,6 +16,7 @@ from openhcs_runtime.cli.commands.runs import find_results
 from openhcs_runtime.cli.connection import Place, connected, full_id
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
 from openhcs_runtime.cli.interrupts import Interrupts, cancelling
+from openhcs_runtime.cli.options import read_diameter
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.cli.summary import error_of, kept_text, print_summary, run_document
 from openhcs_runtime.cli.viewer import show_viewer
@@ -60,6 +61,8 @@ class RunOptions:
     components: Mapping[str, str] = field(default_factory=dict)
     fresh: bool = False
     seed: int | None = None
+    channel: str | None = None
+    diameter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +265,7 @@ def _task(options: RunOptions) -> PlateTask:
         if not plate.exists():
             raise CommandError(ErrorKind.PLATE, f"no such plate: {plate} (name the folder that holds the images)")
         plate = plate.resolve()
-    source, name = _source(options.pipeline)
+    source, name = _source(options)
     try:
         return _plate_task(options, plate, source, name)
     except PlateError as error:
@@ -288,11 +291,30 @@ def _plate_task(options: RunOptions, plate: Path, source: str, name: str) -> Pla
     )
 
 
-def _source(path: Path | None) -> tuple[str, str]:
+def _builtin_source(channel: str | None, diameter: str | None) -> str:
+    """The text of the built-in pipeline with what was chosen in it."""
+    # Not through openhcs_runtime.builtin, which loads image libraries to be able to load pipelines.
+    text = resources.files("openhcs_runtime").joinpath("builtin", _BUILTIN).read_text(encoding="utf-8")
+    chosen: dict[str, object] = {}
+    if channel is not None:
+        chosen["CHANNEL"] = int(channel) if channel.isascii() and channel.isdigit() else channel
+    if diameter is not None:
+        length, in_pixels = read_diameter(diameter)
+        chosen["DIAMETER_PX" if in_pixels else "DIAMETER_UM"] = length
+    lines = text.splitlines()
+    for name, value in chosen.items():
+        number = next(number for number, line in enumerate(lines) if line.startswith(f"{name} = "))
+        lines[number] = f"{name} = {value!r}"
+    return "\n".join(lines) + "\n"
+
+
+def _source(options: RunOptions) -> tuple[str, str]:
+    path = options.pipeline
     if path is None:
-        # Not through openhcs_runtime.builtin, which loads image libraries to be able to load pipelines.
-        file = resources.files("openhcs_runtime").joinpath("builtin", _BUILTIN)
-        return file.read_text(encoding="utf-8"), _BUILTIN
+        return _builtin_source(options.channel, options.diameter), _BUILTIN
+    if options.channel is not None or options.diameter is not None:
+        message = "--channel and --diameter are for the built-in count: set them in the pipeline file, or leave it out"
+        raise CommandError(ErrorKind.USAGE, message)
     try:
         source = read_pipeline_file(path)
         with warnings.catch_warnings(action="ignore"):
