@@ -11,7 +11,15 @@ __all__ = ["Decoder", "encode", "encode_given"]
 
 T = TypeVar("T")
 
-encode = msgspec.msgpack.Encoder().encode
+
+def _as_known(value: object) -> object:
+    """A text of a class that derives from ``str`` is a text."""
+    if isinstance(value, str):
+        return str(value)
+    raise TypeError(f"Encoding objects of type {type(value).__qualname__} is unsupported")
+
+
+encode = msgspec.msgpack.Encoder(enc_hook=_as_known).encode
 """Any message, or any msgpack value, as bytes."""
 
 

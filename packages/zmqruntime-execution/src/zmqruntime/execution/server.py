@@ -12,6 +12,7 @@ import msgspec
 
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.execution.batching import empty_batch
+from zmqruntime.execution.compat import EarlierServerCalls
 from zmqruntime.execution.hub import sweep_task_sockets
 from zmqruntime.execution.ledger import Ledger
 from zmqruntime.execution.lifecycle import has_ended
@@ -51,7 +52,6 @@ from zmqruntime.messages import (
     SubmissionRequest,
     SubmissionResponse,
 )
-from zmqruntime.server import ZMQServer
 
 __all__ = ["ExecutionServer"]
 
@@ -62,7 +62,7 @@ _PRUNE_EVERY = 500
 _MAX_QUEUED_SHOWN = 1_000
 
 
-class ExecutionServer(ZMQServer, abc.ABC):
+class ExecutionServer(EarlierServerCalls, abc.ABC):
     """Runs what clients submit, ``max_concurrent`` at a time, in order of priority, then of submission.
 
     Implement :meth:`execute_task`. It runs in a worker process, which makes its own object of your class: with the
