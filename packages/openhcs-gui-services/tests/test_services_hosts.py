@@ -98,11 +98,12 @@ def test_a_host_compiles_and_runs(tmp_path: Path) -> None:
             assert host.batches == [(1, 1)]
             ends = {path: (status, result) for path, status, result in host.completed}
             assert len(host.completed) == 2
-            assert ends[good][0] == "complete"
+            assert ends[good][0] == "completed"
+            assert f"Plate {good}: completed" in host.messages
             assert ends[good][1]["wells_complete"] == 2
             assert ends[bad] == ("failed", {})
             assert any("no such plate" in error for error in host.errors)
-            assert host.plate_execution_states == {good: "complete", bad: "failed"}
+            assert host.plate_execution_states == {good: "completed", bad: "failed"}
             assert list(host.plate_execution_ids) == [good]
             assert host.execution_state == "idle"
             assert {"running", "idle"} <= set(host.shown)
@@ -148,11 +149,11 @@ def test_a_host_names_plates_as_it_likes_and_one_without_a_pipeline_stops_no_oth
         try:
             async with asyncio.timeout(SECONDS):
                 await service.run_plates([{"path": path} for path in (strange, missing, good)])
-            assert host.plate_execution_states == {good: "complete", strange: "failed", missing: "failed"}
+            assert host.plate_execution_states == {good: "completed", strange: "failed", missing: "failed"}
             assert [(path, status) for path, status, _ in host.completed] == [
                 (strange, "failed"),
                 (missing, "failed"),
-                (good, "complete"),
+                (good, "completed"),
             ]
             assert host.batches == [(1, 2)]
             assert list(host.plate_compiled_data) == list(host.plate_execution_ids) == [good]

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 import msgspec
 
@@ -13,20 +13,25 @@ from openhcs_runtime.exceptions import CompileError, OutputError, PipelineError
 from openhcs_runtime.outputs.runs import find_run
 from openhcs_runtime.plate_tasks import OPENHCS_CONFIG, CompileReport, PlateTask, Refusal, TaskAction, read_result
 from openhcs_runtime.results import PlateResult
+from zmqruntime.compat import Reply
 from zmqruntime.config import TransportMode, ZMQConfig
-from zmqruntime.execution import ExecutionClient, TaskEnvironment
+from zmqruntime.execution import ExecutionClient, SubmitOptions, TaskEnvironment
+from zmqruntime.execution.compat import SubmittedId
 from zmqruntime.execution.lifecycle import has_ended
-from zmqruntime.messages import CancelResponse, ExecutionSnapshot, Message, ProgressUpdate
+from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus, ProgressUpdate
 from zmqruntime.transport import LOOPBACK
 
 if TYPE_CHECKING:
+    from openhcs_runtime.orchestrator import PipelineOrchestrator
     from openhcs_runtime.pipeline.source import Pipeline
     from openhcs_runtime.pipeline.step import FunctionStep
 
     PipelineSteps: TypeAlias = Pipeline | Sequence[FunctionStep] | str | os.PathLike[str]
 
 __all__ = [
+    "CancelReply",
     "PlateExecution",
+    "StatusReport",
     "SubmitResponse",
     "ZMQExecutionClient",
     "environment_for",
@@ -34,24 +39,57 @@ __all__ = [
     "read_pipeline_file",
 ]
 
-
 _THIS_MACHINE = (LOOPBACK, "localhost", "::1")
 
 
-class SubmitResponse(Message, frozen=True, kw_only=True, tag="submitted"):
-    """The submission is on the server's disk; ``status`` is ``accepted``."""
-
+class _Submitted(msgspec.Struct, frozen=True):
     execution_id: str
     status: str = "accepted"
 
 
-class PlateExecution(ExecutionSnapshot, frozen=True, kw_only=True):
-    """An execution of a pipeline over a plate; can also be read like a mapping (``execution["status"]``)."""
+class SubmitResponse(Reply):
+    """A submission that is on the server's disk: a mapping whose entries, ``status`` among them, are attributes too."""
+
+    if TYPE_CHECKING:
+        execution_id: str
+        status: str
+
+    def __init__(self, execution_id: str) -> None:
+        super().__init__(_Submitted(str(execution_id)))
+
+
+class PlateExecution(Reply):
+    """An execution of a pipeline over a plate: a mapping (``execution["status"]``) whose entries are attributes too.
+
+    As attributes ``status`` is an ``ExecutionStatus``, and there are also ``plate``, ``compiled`` and ``refusal``.
+    """
+
+    if TYPE_CHECKING:
+        execution_id: str
+        plate_id: str
+        status: ExecutionStatus
+        submitted_at: float
+        started_at: float | None
+        ended_at: float | None
+        error: str | None
+        traceback: str | None
+        result: Any
+        event_count: int
+        queue_position: int | None
+        held: bool
+        attempts: int
+        resumable: bool
+        cpu_seconds: float | None
+        peak_memory_bytes: int | None
+
+    def __init__(self, snapshot: ExecutionSnapshot) -> None:
+        super().__init__(snapshot, {"message": snapshot.error or snapshot.status.value})
+        self.snapshot = snapshot
 
     @classmethod
-    def of(cls, snapshot: ExecutionSnapshot) -> "PlateExecution":
+    def of(cls, snapshot: "ExecutionSnapshot | PlateExecution") -> "PlateExecution":
         """The same execution with what is known about plates."""
-        return cls(**{name: getattr(snapshot, name) for name in ExecutionSnapshot.__struct_fields__})
+        return snapshot if isinstance(snapshot, PlateExecution) else cls(snapshot)
 
     @property
     def message(self) -> str:
@@ -76,8 +114,8 @@ class PlateExecution(ExecutionSnapshot, frozen=True, kw_only=True):
         result = read_result(self.result)
         return result if isinstance(result, Refusal) else None
 
-    def __getitem__(self, name: str) -> Any:
-        if name not in self.__struct_fields__ and name not in ("message", "plate", "refusal"):
+    def __missing__(self, name: str) -> Any:
+        if name not in ("plate", "refusal", "compiled"):
             raise KeyError(name)
         return getattr(self, name)
 
@@ -226,7 +264,7 @@ class ZMQExecutionClient(ExecutionClient):
             RequestRefusedError: the server has no such execution.
             CompileError: that execution is not a compilation that is complete.
         """
-        execution = PlateExecution.of(self.poll_status(compile_artifact_id))
+        execution = self.poll_status(compile_artifact_id)
         if execution.compiled is None:
             raise CompileError([f"execution {compile_artifact_id} is no complete compilation: {execution.message}"])
         task = msgspec.structs.replace(
@@ -275,13 +313,73 @@ class ZMQExecutionClient(ExecutionClient):
         """What was submitted for an execution. Raises RequestRefusedError."""
         return msgspec.convert(self.submission_of(execution_id).payload, PlateTask)
 
-    def wait(self, execution_id: str, timeout: float | None = None) -> PlateExecution:
+    def wait(  # type: ignore[override]  # a mapping with the attributes of a snapshot, as earlier documents have it
+        self, execution_id: str, timeout: float | None = None
+    ) -> PlateExecution:
         """Wait until an execution has ended; see :meth:`zmqruntime.execution.ExecutionClient.wait`."""
         return PlateExecution.of(super().wait(execution_id, timeout))
 
-    def cancel_execution(self, execution_id: str, axis_id: str | None = None) -> CancelResponse:
+    def poll_status(self, execution_id: str) -> PlateExecution:  # type: ignore[override]  # as for wait
+        """What the execution is now. Raises RequestRefusedError."""
+        return PlateExecution.of(super().poll_status(execution_id))
+
+    def status(self, limit: int = 20) -> "StatusReport":  # type: ignore[override]  # as for wait
+        """All executions that have not ended and the latest ``limit`` that have; see ``ExecutionClient.status``."""
+        return StatusReport(super().status(limit))
+
+    def cancel_execution(self, execution_id: str, axis_id: str | None = None) -> "CancelReply":
         """Ask an execution, or one well of it, to stop; ``["status"]`` is ``ok`` if it will."""
-        return self.cancel(execution_id, axis_id)
+        return CancelReply(self.cancel(execution_id, axis_id))
+
+    def submit(  # orchestrator and global_config are the words of earlier documents
+        self,
+        task: Any = None,
+        config: Any = None,
+        *,
+        orchestrator: "PipelineOrchestrator | None" = None,
+        global_config: GlobalConfig | None = None,
+        timeout: float | None = None,
+        **options: Unpack[SubmitOptions],
+    ) -> str:
+        """Hand over a task, or what an orchestrator would do; see ``ExecutionClient.submit``.
+
+        Args:
+            task, config, timeout, options: as there.
+            orchestrator: in place of a task: its plate and pipeline. The id can then be awaited, and gives itself.
+            global_config: takes the place of the orchestrator's own.
+        """
+        if orchestrator is not None:
+            plate_task = self.plate_task(
+                orchestrator.plate_path,
+                orchestrator.pipeline,
+                global_config or orchestrator.global_config,
+                orchestrator.pipeline_config,
+            )
+            return SubmittedId(self.submit_task(plate_task).execution_id)
+        return super().submit(task, config, timeout=timeout, **options)
+
+
+class StatusReport(Reply):
+    """What the server has to do: a mapping whose entries are attributes too, those of a ``StatusResponse``."""
+
+    if TYPE_CHECKING:
+        executions: list[ExecutionSnapshot]
+        queued: int
+        running: int
+        workers: int
+        paused: bool
+        draining: bool
+        ended: dict[ExecutionStatus, int]
+
+
+class CancelReply(Reply):
+    """What will happen: a mapping whose entries are attributes too, those of a ``CancelResponse``."""
+
+    if TYPE_CHECKING:
+        execution_id: str
+        status: str
+        execution_status: ExecutionStatus
+        message: str
 
 
 def environment_for(client: ExecutionClient) -> TaskEnvironment | None:

@@ -13,7 +13,7 @@ from openhcs_runtime.client import PlateExecution
 from openhcs_runtime.plate_tasks import OPENHCS_CONFIG, PlateTask
 from openhcs_runtime.plate_worker import run_plate_task
 from zmqruntime.execution import Task, TaskCancelled, TaskFailed, local_task
-from zmqruntime.messages import ExecutionStatus, LogLine, ProgressUpdate
+from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus, LogLine, ProgressUpdate
 
 __all__ = ["run_locally"]
 
@@ -40,7 +40,7 @@ def run_locally(
             status, error = ExecutionStatus.CANCELLED, str(cancelled)
         if here.cancelled:
             status = ExecutionStatus.CANCELLED
-    return PlateExecution(
+    ended = ExecutionSnapshot(
         execution_id=here.execution_id,
         plate_id=task.plate_path,
         status=status,
@@ -50,3 +50,4 @@ def run_locally(
         error=error,
         result=result,
     )
+    return PlateExecution(ended)

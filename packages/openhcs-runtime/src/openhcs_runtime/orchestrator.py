@@ -85,6 +85,11 @@ class PipelineOrchestrator:
         return self._state
 
     @property
+    def pipeline(self) -> Pipeline:
+        """What it runs, with the file that it came from."""
+        return self._pipeline
+
+    @property
     def plate(self) -> Plate:
         """The opened plate. Raises LifecycleError before `initialize`."""
         if self._plate is None:

@@ -8,6 +8,7 @@ and names it to the viewers that it starts.
 import logging
 import threading
 from collections.abc import Callable
+from typing import ClassVar, Self
 
 import msgspec
 import zmq
@@ -191,12 +192,19 @@ class _AckServer(ZMQServer):
             self._take(frames)
 
 
-_of_this_process = AckListener()
-"""The one listener behind every ``GlobalAckListener()``."""
-
-
 class GlobalAckListener(AckListener):
-    """The listener of this process, for the trackers of this process: all objects of this class are the same one."""
+    """The listener of this process, for the trackers of this process: every ``GlobalAckListener()`` is the same one."""
+
+    _of_this_process: ClassVar["GlobalAckListener | None"] = None
+    _making = threading.Lock()
+
+    def __new__(cls) -> Self:
+        with cls._making:
+            if not isinstance(cls._of_this_process, cls):
+                one = super().__new__(cls)
+                AckListener.__init__(one)
+                cls._of_this_process = one
+            return cls._of_this_process
 
     def __init__(self) -> None:
-        self.__dict__ = _of_this_process.__dict__
+        """What was made once is not made again."""

@@ -12,7 +12,15 @@ __all__ = ["Decoder", "clean_text", "encode", "encode_given", "pack_given"]
 
 T = TypeVar("T")
 
-encode = msgspec.msgpack.Encoder().encode
+
+def _as_known(value: object) -> object:
+    """A text of a class that derives from ``str`` is a text."""
+    if isinstance(value, str):
+        return str(value)
+    raise TypeError(f"Encoding objects of type {type(value).__qualname__} is unsupported")
+
+
+encode = msgspec.msgpack.Encoder(enc_hook=_as_known).encode
 """Any message, or any msgpack value, as bytes."""
 
 

@@ -107,6 +107,11 @@ class SocketLoop:
             self._thread.join(timeout)
         return ended
 
+    @property
+    def is_current(self) -> bool:
+        """Whether this is the loop's thread."""
+        return self._runner is threading.current_thread()
+
     # --- on the loop's thread ------------------------------------------------------------------------------------
 
     def add_reader(self, source: Pollable, handler: Callable[[], None]) -> None:

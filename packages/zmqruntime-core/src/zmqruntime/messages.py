@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Self
 import msgspec
 from msgspec import Meta
 
+from zmqruntime.compat import Mapped
 from zmqruntime.environment import TaskEnvironment
 
 PROTOCOL_VERSION = 1
@@ -131,8 +132,8 @@ Seconds = Annotated[float, Meta(ge=0)]
 PositiveSeconds = Annotated[float, Meta(gt=0)]
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
-    """Base of all messages; can also be read like a mapping (``message["status"]``, ``message.get("error")``)."""
+class Message(Mapped, msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
+    """Base of all messages; can also be read like a mapping (``message["status"]``, ``dict(message)``)."""
 
     may_repeat: ClassVar[bool] = False
     """Of a request: whether asking twice does no more than asking once, so that it may be sent again when the
@@ -154,15 +155,6 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbi
         """
         return msgspec.convert(plain, cls)
 
-    def __getitem__(self, field: str) -> Any:
-        if field not in self.__struct_fields__:
-            raise KeyError(field)
-        return getattr(self, field)
-
-    def get(self, field: str, default: Any = None) -> Any:
-        """The field's value, or ``default`` if the message has no such field."""
-        return getattr(self, field) if field in self.__struct_fields__ else default
-
 
 # --- what runs in an execution says -------------------------------------------------------------------------------
 
@@ -172,8 +164,11 @@ class ProgressUpdate(Message, frozen=True, kw_only=True, tag="progress"):
 
     ``completed`` of ``total`` counts what the phase counts (pattern groups of a step, steps of an axis);
     ``timestamp`` is in seconds since the epoch; ``sequence`` counts the updates of one execution from 1 without a gap;
-    ``worker`` is the id of the process that says so, on its machine.
+    ``worker`` is the id of the process that says so, on its machine. ``sequence`` is 0 until the receiver of an update
+    has given it its number.
     """
+
+    earlier_names: ClassVar[dict[str, str]] = {"well_id": "axis_id", "step": "step_name", "plate_path": "plate_id"}
 
     execution_id: str
     plate_id: str
@@ -187,7 +182,7 @@ class ProgressUpdate(Message, frozen=True, kw_only=True, tag="progress"):
     total: Count
     percent: Percent
     timestamp: float
-    sequence: Sequence
+    sequence: Sequence = 0
     pattern: str | None = None
     component: str | None = None
     message: str | None = None
@@ -211,8 +206,11 @@ class LogLine(Message, frozen=True, kw_only=True, tag="log"):
     axis_id: str = ""
 
 
-class ExecutionSnapshot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One execution as the server knows it. Times are seconds since the epoch, None where not reached."""
+class ExecutionSnapshot(Mapped, msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One execution as the server knows it; can also be read like a mapping.
+
+    Times are seconds since the epoch, None where not reached.
+    """
 
     execution_id: str
     plate_id: str

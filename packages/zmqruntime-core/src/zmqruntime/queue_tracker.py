@@ -8,7 +8,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final, Self
 
 import msgspec
 
@@ -232,12 +232,19 @@ class QueueTrackerRegistry:
         return tracker is not None and tracker.viewer_type == ack.viewer_type and tracker.take_ack(ack)
 
 
-_of_this_process = QueueTrackerRegistry()
-"""The one registry behind every ``GlobalQueueTrackerRegistry()``."""
-
-
 class GlobalQueueTrackerRegistry(QueueTrackerRegistry):
-    """The registry of this process: all objects of this class are the same registry."""
+    """The registry of this process: every ``GlobalQueueTrackerRegistry()`` is the same one."""
+
+    _of_this_process: ClassVar["GlobalQueueTrackerRegistry | None"] = None
+    _making = threading.Lock()
+
+    def __new__(cls) -> Self:
+        with cls._making:
+            if not isinstance(cls._of_this_process, cls):
+                one = super().__new__(cls)
+                QueueTrackerRegistry.__init__(one)
+                cls._of_this_process = one
+            return cls._of_this_process
 
     def __init__(self) -> None:
-        self.__dict__ = _of_this_process.__dict__
+        """What was made once is not made again."""

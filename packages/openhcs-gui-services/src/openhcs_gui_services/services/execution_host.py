@@ -1,7 +1,7 @@
 """The hosts of older windows: what they must have, and what keeps them as a workspace says it is."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from openhcs_gui_services.services.plate_config_resolver import RunSettings
 from openhcs_gui_services.services.plate_presenter import PlateState
@@ -17,13 +17,18 @@ from openhcs_gui_services.services.plates import (
 from openhcs_gui_services.services.workspace import PlateWorkspace
 from openhcs_runtime.exceptions import PipelineError
 
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object  # the metaclass of a protocol clashes with that of a QWidget, which may have a host as a base
+
 __all__ = ["CompilationHost", "ExecutionHost", "HostMirror", "source_of"]
 
 
 class CompilationHost(Protocol):
     """What a window has that lets a :class:`CompilationService` compile its plates.
 
-    It need not be named as a base class, and a ``QWidget`` can't have it as one; what counts is what the window has.
+    It need not be named as a base class, but may be, of a ``QWidget`` too; what counts is what the window has.
     ``orchestrators`` has the pipeline of each plate by its path; see :func:`source_of`. ``plate_compiled_data`` gets
     the id of each plate's compilation as ``{"compile_artifact_id": ...}``.
     """
@@ -52,7 +57,8 @@ class ExecutionHost(CompilationHost, Protocol):
     """What a window has that lets a :class:`ZMQExecutionService` run its plates.
 
     ``execution_state`` is ``idle``, ``running`` or ``stopping``; ``plate_execution_states`` has values of
-    :class:`PlateState`. The results are those of ``openhcs_runtime.results.PlateResult.to_dict``, empty without one.
+    :class:`PlateState`, but ``completed`` for a plate that is complete. The results are those of
+    ``openhcs_runtime.results.PlateResult.to_dict``, empty without one.
     """
 
     execution_state: str

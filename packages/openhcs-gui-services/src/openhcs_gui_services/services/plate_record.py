@@ -220,7 +220,7 @@ class PlateRecord:
         execution = ending.execution
         if execution is None:
             return ()
-        self._execution = execution
+        self._execution = execution.snapshot
         refusal, plate = execution.refusal, execution.plate if execution.refusal is None else None
         if refusal is not None and refusal.refused is RefusalKind.CHANGED:
             self.artifact = None

@@ -1,7 +1,7 @@
 """Runs plates for a host: a thin adapter on a workspace, which owns what it does."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from openhcs_gui_services.services.execution_host import ExecutionHost, HostMirror
 from openhcs_gui_services.services.plate_presenter import PlateState
@@ -9,6 +9,9 @@ from openhcs_gui_services.services.plates import PlateRow
 from openhcs_gui_services.services.workspace import PlateWorkspace
 
 __all__ = ["ExecutionHost", "ZMQExecutionService"]
+
+_STATUSES: Final = {PlateState.COMPLETE: "completed"}
+"""What hosts are told where that is not the value of the state."""
 
 
 class ZMQExecutionService:
@@ -68,7 +71,7 @@ class ZMQExecutionService:
         host, state = self.host, row.snapshot.state
         if row.path not in self._running:
             return
-        host.plate_execution_states[name] = state.value
+        host.plate_execution_states[name] = _STATUSES.get(state, state.value)
         if row.execution_id is not None:
             host.plate_execution_ids[name] = row.execution_id
         if state is PlateState.RUNNING:
@@ -80,9 +83,11 @@ class ZMQExecutionService:
             self._tell_end(name, state, execution.plate.to_dict() if execution and execution.plate else {})
 
     def _tell_end(self, name: str, state: PlateState, result: dict[str, Any]) -> None:
-        self.host.plate_execution_states[name] = state.value
+        status = _STATUSES.get(state, state.value)
+        self.host.plate_execution_states[name] = status
+        self.host.emit_status(f"Plate {name}: {status}")
         self.host.emit_execution_complete(result, name)
-        self.host.on_plate_completed(name, state.value, result)
+        self.host.on_plate_completed(name, status, result)
 
     def _enter(self, state: str) -> None:
         self.host.execution_state = state

@@ -62,7 +62,7 @@ def print_execution(execution: PlateExecution) -> None:
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
     table.add_row("Execution", execution.execution_id)
-    table.add_row("Status", _status(execution))
+    table.add_row("Status", _status(execution.snapshot))
     table.add_row("Plate", execution.plate_id)
     table.add_row("Submitted", moment(execution.submitted_at))
     for label, when in (("Started", execution.started_at), ("Ended", execution.ended_at)):

@@ -14,6 +14,7 @@ from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import ClosedError, ConnectionFailedError, RequestRefusedError, ServerLostError
 from zmqruntime.execution.batching import Reader
 from zmqruntime.execution.callbacks import CallbackThread
+from zmqruntime.execution.compat import EarlierClientCalls
 from zmqruntime.execution.exceptions import (
     InvalidProgressError,
     SubmissionLostError,
@@ -96,7 +97,7 @@ class SubmitOptions(TypedDict, total=False):
     environment: TaskEnvironment | None
 
 
-class ExecutionClient(ZMQClient):
+class ExecutionClient(EarlierClientCalls, ZMQClient):
     """Submits tasks to an :class:`ExecutionServer` and follows them.
 
     Args:
@@ -436,6 +437,10 @@ class ExecutionClient(ZMQClient):
         """Where the end of an execution that this client submitted arrives, or has arrived not long ago."""
         sink = self._ends.get(execution_id) or self._recent_ends.get(execution_id)
         return None if sink is None or sink.has_failed else sink
+
+    def unended(self) -> list[str]:
+        """What this client has submitted and has not seen end, in the order of submission."""
+        return [execution_id for execution_id, sink in list(self._ends.items()) if not sink.is_done]
 
     def delivery_of(self, execution_id: str) -> "concurrent.futures.Future[None] | None":
         """Done when the progress callback has returned from its last call for an execution; None if it has, or none is

@@ -14,6 +14,7 @@ from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import ConfigurationError
 from zmqruntime.execution.batching import empty_batch
+from zmqruntime.execution.compat import EarlierServerCalls
 from zmqruntime.execution.hub import sweep_task_sockets
 from zmqruntime.execution.ledger import Ledger
 from zmqruntime.execution.lifecycle import has_ended
@@ -58,7 +59,6 @@ from zmqruntime.messages import (
     SubmissionRequest,
     SubmissionResponse,
 )
-from zmqruntime.server import ZMQServer
 
 __all__ = ["ExecutionServer"]
 
@@ -71,7 +71,7 @@ _IDS_SHOWN = 20
 _REPORT_BYTES = 1024 * 1024
 
 
-class ExecutionServer(ZMQServer, abc.ABC):
+class ExecutionServer(EarlierServerCalls, abc.ABC):
     """Runs what clients submit, ``max_concurrent`` at a time, in order of priority, then of submission.
 
     Implement :meth:`execute_task`. It runs in a worker process, which makes its own object of your class: with the

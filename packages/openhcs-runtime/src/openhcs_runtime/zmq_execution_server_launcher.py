@@ -1,0 +1,11 @@
+"""``python -m openhcs_runtime.zmq_execution_server_launcher``: what ``openhcs-runtime serve`` does."""
+
+import sys
+
+from openhcs_runtime.cli.entry import main
+
+__all__ = ["main"]
+
+if __name__ == "__main__":
+    sys.argv.insert(1, "serve")
+    sys.exit(main())

@@ -1,0 +1,31 @@
+"""The messages under the module name of earlier documents."""
+
+from zmqruntime import (
+    CancelRequest,
+    ControlMessageType,
+    ExecuteRequest,
+    ExecutionStatus,
+    ImageAck,
+    MessageFields,
+    PongResponse,
+    ProgressUpdate,
+    ResponseType,
+    ROIMessage,
+    ShapesMessage,
+    StatusRequest,
+)
+
+__all__ = [
+    "CancelRequest",
+    "ControlMessageType",
+    "ExecuteRequest",
+    "ExecutionStatus",
+    "ImageAck",
+    "MessageFields",
+    "PongResponse",
+    "ProgressUpdate",
+    "ROIMessage",
+    "ResponseType",
+    "ShapesMessage",
+    "StatusRequest",
+]

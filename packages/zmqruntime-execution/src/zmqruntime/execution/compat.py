@@ -1,0 +1,163 @@
+"""Calls of earlier documents, as mixins of the client and the server: each does what its present name does."""
+
+from collections.abc import Generator, Mapping
+from typing import Any, Protocol, Self
+
+import msgspec
+
+from zmqruntime.client import ZMQClient
+from zmqruntime.compat import Reply
+from zmqruntime.messages import (
+    CancelResponse,
+    ErrorCode,
+    ErrorResponse,
+    ExecutionSnapshot,
+    PingRequest,
+    ProgressUpdate,
+    Request,
+    Response,
+    StatusRequest,
+)
+from zmqruntime.server import ZMQServer
+
+__all__ = ["EarlierClientCalls", "EarlierServerCalls", "ProgressQueue", "SubmittedId"]
+
+
+class SubmittedId(str):
+    """The id of an execution; it can be awaited, and then gives itself."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[None, None, Self]:
+        return self
+        yield
+
+
+class _Client(Protocol):
+    def submit(self, task: Any, config: Any = None) -> str: ...
+
+    def wait(self, execution_id: str, timeout: float | None = None) -> ExecutionSnapshot | Reply: ...
+
+    def cancel(
+        self, execution_id: str, axis_id: str | None = None, grace_seconds: float | None = None
+    ) -> CancelResponse: ...
+
+    def unended(self) -> list[str]: ...
+
+
+class EarlierClientCalls:
+    """Of a client."""
+
+    def submit_execution(self: _Client, task: Any, config: Any = None) -> Reply:
+        """``submit``; ``["execution_id"]`` of the reply is the id."""
+        return Reply(_Submitted(execution_id=str(self.submit(task, config))))
+
+    def wait_for_completion(
+        self: _Client,
+        execution_id: str,
+        poll_interval: float | None = None,
+        max_consecutive_errors: int | None = None,
+        timeout: float | None = None,
+    ) -> Reply:
+        """``wait``, which needs no interval and counts no errors: both are taken and not used."""
+        ended = self.wait(execution_id, timeout)
+        return ended if isinstance(ended, Reply) else Reply(ended)
+
+    def request_stop(self: _Client) -> Reply:
+        """``cancel`` for all that this client has submitted and that has not ended: each stops at its next check."""
+        return _stopped([self.cancel(execution_id) for execution_id in self.unended()])
+
+    def force_stop(self: _Client) -> Reply:
+        """``cancel`` with a grace of 0 for all that this client has submitted: each is killed at once."""
+        return _stopped([self.cancel(execution_id, grace_seconds=0) for execution_id in self.unended()])
+
+
+class _Submitted(msgspec.Struct):
+    execution_id: str
+    status: str = "accepted"
+
+
+class _Stopped(msgspec.Struct):
+    status: str
+    execution_ids: list[str]
+
+
+def _stopped(replies: list[CancelResponse]) -> Reply:
+    is_ok = all(reply.status != "refused" for reply in replies)
+    return Reply(_Stopped("ok" if is_ok else "error", [reply.execution_id for reply in replies]))
+
+
+class ProgressQueue:
+    """Where a task puts its progress: what is put is sent at once, so it is always empty."""
+
+    def __init__(self, server: "EarlierServerCalls") -> None:
+        self._server = server
+
+    def put(self, update: ProgressUpdate | Mapping[str, Any], block: bool = True, timeout: float | None = None) -> None:
+        """``send_progress_update``. Raises InvalidProgressError."""
+        self._server.send_progress_update(update)
+
+    put_nowait = put
+
+    def qsize(self) -> int:
+        """What waits."""
+        return 0
+
+    def empty(self) -> bool:
+        """Whether nothing waits."""
+        return True
+
+
+class EarlierServerCalls(ZMQServer):
+    """Of a server."""
+
+    def send_progress_update(self, update: ProgressUpdate | Mapping[str, Any]) -> None:
+        """See :meth:`ExecutionServer.send_progress_update`."""
+        raise NotImplementedError
+
+    def handle_control_message(self, message: Mapping[str, Any] | Request) -> Reply:
+        """The reply to a request that is given as a mapping with its ``type``; from any thread.
+
+        What is wrong with the message is in the reply, with status ``error``.
+        """
+        plain = dict(message.to_dict() if isinstance(message, msgspec.Struct) else message)
+        plain.setdefault("protocol", 1)
+        try:
+            request: Request = msgspec.convert(plain, Request)
+        except msgspec.ValidationError as error:
+            return _as_reply(ErrorResponse(code=ErrorCode.INVALID, message=str(error)))
+        return _as_reply(self._reply_to(request))
+
+    def get_status_info(self) -> Reply:
+        """Who the server is and what it has to do, in one mapping."""
+        work = self._reply_to(StatusRequest(limit=0))
+        return Reply(self._reply_to(PingRequest()), Reply(work))
+
+    @property
+    def active_executions(self) -> dict[str, Reply]:
+        """Those that have not ended, by id."""
+        work = self._reply_to(StatusRequest(limit=0))
+        return {each.execution_id: Reply(each) for each in getattr(work, "executions", [])}
+
+    @property
+    def progress_queue(self) -> ProgressQueue:
+        """For what runs in :meth:`ExecutionServer.execute_task`."""
+        return ProgressQueue(self)
+
+    def _reply_to(self, request: Request) -> Response:
+        """At once on the loop's thread; from others as any client would, so that what a reply promises is on disk."""
+        if self.loop.is_current:
+            return self.handle_request(request)
+        client = ZMQClient(
+            self.port,
+            host=self.host if self.transport_mode == "tcp" else None,
+            transport_mode=self.transport_mode,
+            config=self.config,
+        )
+        with client:
+            return client.send_request(request).result(self.config.request_timeout)
+
+
+def _as_reply(response: Response) -> Reply:
+    more = {"status": "error", "error": response.message} if isinstance(response, ErrorResponse) else {}
+    return Reply(response, more)
