@@ -85,7 +85,7 @@ def survey(images: Iterable[ImageRef], most: int | None = None) -> Survey:
 
 
 def with_pages(images: list[ImageRef], most: int | None = SURVEYED) -> tuple[list[ImageRef], list[PlateProblem]]:
-    """The images, or a new list with one for each plane of the files that have several, and what is to be said about them.
+    """The images, or a new list with one for each plane of the files that have several; and what is to be said.
 
     Such a file must say what its planes are (OME-XML, ImageJ, or the axes that tifffile writes), and the names of the
     plate's files must not say it again.
