@@ -243,7 +243,7 @@ def _work(well: DaskWell, task: Task, nthreads: int, feed: ViewerFeed) -> WellRe
     multiprocessing.current_process().daemon = False  # functions may start processes
     meter = UsageMeter() if nthreads == 1 else None
     with importable(well.job.modules_dir), _libraries(well.run_id).limit(limits=1):
-        return run_loaded(lambda: _job_of(well.run_id, well.job), well.plan, meter, feed)
+        return run_loaded(lambda: _job_of(well.run_id, well.job), well.plan, meter, feed, is_alone=nthreads == 1)
 
 
 @functools.lru_cache(maxsize=1)
