@@ -198,6 +198,7 @@ def test_brightness_of_another_image() -> None:
     plane = np.arange(64 * 80, dtype=np.float32).reshape(64, 80)
     _, (measured,) = functions.measure_intensity(plane[np.newaxis], shared_labels=LABELS[np.newaxis], name="n")
     inside = plane[LABELS == 2]
+    assert isinstance(measured.objects, dict)
     row = {name: values[1] for name, values in measured.objects.items()}
     assert row == pytest.approx(
         {
@@ -220,6 +221,7 @@ def test_shapes() -> None:
         _, (measured,) = functions.measure_shape(
             np.zeros((1, 60, 60)), labels=turned[np.newaxis], pixel_size_um=0.5, name="n"
         )
+        assert isinstance(measured.objects, dict)
         row = {name: values[0] for name, values in measured.objects.items()}
         assert row["label"] == 5
         assert row["orientation_deg"] % 180 == pytest.approx(angle, abs=1e-6)

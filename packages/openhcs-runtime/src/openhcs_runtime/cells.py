@@ -84,7 +84,7 @@ def as_cell(value: object) -> Cell:
         return None
     if isinstance(value, bool | np.bool_):
         return bool(value)
-    if isinstance(value, int | np.integer):
+    if isinstance(value, int | np.integer) and not isinstance(value, np.timedelta64):
         return _whole(int(value))
     if isinstance(value, np.datetime64):
         return None if np.isnat(value) else str(value)

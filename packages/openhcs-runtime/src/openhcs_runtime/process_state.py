@@ -135,7 +135,11 @@ _PARTS = (
     _Part("limits of resources", _limits, _set_limits),
     _Part("standard streams", _streams, _set_streams),
     _Part("the limit of recursion", sys.getrecursionlimit, sys.setrecursionlimit),
-    _Part("the time-out of sockets", socket.getdefaulttimeout, socket.setdefaulttimeout),
+    _Part(
+        "the time-out of sockets",
+        lambda: (socket.getdefaulttimeout(),),
+        lambda timeout: socket.setdefaulttimeout(*timeout),
+    ),
     _Part("garbage collection", gc.isenabled, _set_collecting),
     _Part("the level of logging", lambda: logging.root.manager.disable, logging.disable),
 )

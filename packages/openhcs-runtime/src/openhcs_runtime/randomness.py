@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 
-__all__ = ["fresh_seed", "seed_process", "well_seeds"]
+__all__ = ["fresh_seed", "global_state", "seed_process", "well_seeds"]
 
 _FRESH_BITS = 48
 _WORDS = 8
@@ -26,8 +26,16 @@ def well_seeds(seed: int, well: str) -> np.random.SeedSequence:
     return np.random.SeedSequence(seed, spawn_key=tuple(well.encode()))
 
 
-def seed_process(seeds: np.random.SeedSequence) -> None:
-    """Seed what a process has one of: numpy's global state, `random`, and torch's where that is imported."""
+def global_state() -> bytes:
+    """What numpy's global random numbers have come to."""
+    return repr([part.tobytes() if isinstance(part, np.ndarray) else part for part in np.random.get_state()]).encode()
+
+
+def seed_process(seeds: np.random.SeedSequence) -> bytes:
+    """Seed what a process has one of: numpy's global state, `random`, and torch's where that is imported.
+
+    Gives numpy's state.
+    """
     words = seeds.generate_state(_WORDS)
     number = int.from_bytes(words.tobytes(), "little")
     np.random.seed(words.tolist())
@@ -35,3 +43,4 @@ def seed_process(seeds: np.random.SeedSequence) -> None:
     torch = sys.modules.get("torch")
     if torch is not None and hasattr(torch, "manual_seed"):
         torch.manual_seed(number % 2**63)
+    return global_state()

@@ -56,16 +56,21 @@ def run_well(
     meter: UsageMeter | None = None,
     feed: ViewerFeed | None = None,
     on_step: OnStep | None = None,
+    *,
+    is_alone: bool = True,
 ) -> WellResult:
     """Work on one well in the current task and say how it ended; a failure is in the result, never raised.
 
     meter: measures this process, where the well has it to itself. feed: shows what the well makes, where it is wanted.
-    on_step: is told of each step, for who has to say what the well did last.
+    on_step: is told of each step, for who has to say what the well did last. is_alone: no other well is worked on in
+    this process meanwhile, so that its random numbers can be seeded for this one.
 
     Cancelling is seen before each step and each pattern group. What was written before stays.
     """
     with current_task().axis(plan.well):
         try:
+            if is_alone:
+                seed_process(well_seeds(job.seed, plan.well))
             return _run_well(job, plan, meter, feed, on_step)
         finally:
             end_printed_lines()
@@ -128,7 +133,6 @@ class _WellRun:
     def run(self, started: float) -> WellPart:
         """Do all steps and leave the well's part of the results."""
         discard_part(self._output, self._plan.well)
-        seed_process(self._seeds)
         if self._plan.missing:
             more = f" and {len(self._plan.missing) - 1} more" if len(self._plan.missing) > 1 else ""
             raise ImageError(f"missing image: {self._plan.missing[0].describe()}{more}")

@@ -7,6 +7,7 @@ execution's id: `current_task()` works in it at any depth, also in processes tha
 import asyncio
 import contextlib
 import functools
+import multiprocessing
 import secrets
 import sys
 import threading
@@ -239,9 +240,10 @@ def _work(well: DaskWell, task: Task, nthreads: int, feed: ViewerFeed) -> WellRe
         for result in finished_wells(Path(well.output_dir), [well.plan]).values():
             WellProgress(task, well.plan.well, well.steps).axis_completed()
             return replace(result, reused=False)
+    multiprocessing.current_process().daemon = False  # functions may start processes
     meter = UsageMeter() if nthreads == 1 else None
     with importable(well.job.modules_dir), _libraries(well.run_id).limit(limits=1):
-        return run_loaded(lambda: _job_of(well.run_id, well.job), well.plan, meter, feed)
+        return run_loaded(lambda: _job_of(well.run_id, well.job), well.plan, meter, feed, is_alone=nthreads == 1)
 
 
 @functools.lru_cache(maxsize=1)

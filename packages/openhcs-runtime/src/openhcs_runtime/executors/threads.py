@@ -1,15 +1,23 @@
 """Wells in threads of this process: no start-up cost, but they share its fate and Python's lock."""
 
 import contextvars
+import functools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from openhcs_runtime.plan import PlateJob, WellPlan
+from openhcs_runtime.randomness import global_state, seed_process, well_seeds
 from openhcs_runtime.results import WellResult
 from openhcs_runtime.viewing.feed import ViewerFeed
 from openhcs_runtime.viewing.tally import OnViewed
 from openhcs_runtime.wells import run_well
 from zmqruntime.execution import Task
+
+_ALL_WELLS = ""
+_NOT_REPEATABLE = (
+    "numpy's global random numbers were used, which wells in several threads share: they are not the same again for "
+    "the same seed. Take rng from the engine (special_inputs), or use one worker or mode 'processes'"
+)
 
 
 class ThreadExecutor:
@@ -21,9 +29,12 @@ class ThreadExecutor:
     def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan], on_viewed: OnViewed) -> Iterator[WellResult]:
         """One result per plan, in the order in which they end; must be called inside `task`."""
         feed = ViewerFeed(lambda counts: on_viewed("", counts))
+        is_alone = self._workers == 1
+        work = functools.partial(run_well, job, feed=feed, is_alone=is_alone)
+        before = seed_process(well_seeds(job.seed, _ALL_WELLS))
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="openhcs-well")
         try:
-            futures = [pool.submit(contextvars.copy_context().run, run_well, job, plan, None, feed) for plan in plans]
+            futures = [pool.submit(contextvars.copy_context().run, work, plan) for plan in plans]
             for future in as_completed(futures):
                 yield future.result()
         except BaseException:
@@ -31,6 +42,8 @@ class ThreadExecutor:
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+            if not is_alone and global_state() != before:
+                task.log.warning(_NOT_REPEATABLE)
             feed.close()
 
     def close(self) -> None:

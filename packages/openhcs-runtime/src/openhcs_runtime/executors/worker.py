@@ -139,6 +139,8 @@ def run_loaded(
     meter: UsageMeter | None,
     feed: ViewerFeed | None = None,
     on_step: OnStep | None = None,
+    *,
+    is_alone: bool = True,
 ) -> WellResult:
     """Work on one well in the current task; a job that can't be loaded here is a failure of the well."""
     try:
@@ -150,4 +152,4 @@ def run_loaded(
             error=f"the pipeline can't be loaded in a worker process: {error_text(error)}",
             traceback=writable(traceback.format_exc()),
         )
-    return run_well(job, plan, meter, feed, on_step)
+    return run_well(job, plan, meter, feed, on_step, is_alone=is_alone)
