@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 
 from openhcs_gui_services.services.durations import duration_text
+from openhcs_gui_services.services.in_full import in_full
 from openhcs_gui_services.services.plate_presenter import Tone
 from openhcs_runtime.plate_tasks import CompileReport, PlateTask, Refusal, read_result
 from openhcs_runtime.results import PlateResult, ResultStatus
@@ -86,7 +87,8 @@ class ServerHistory:
 
     async def rows(self, limit: int, before: float | None = None) -> list[HistoryRow]:
         """See :class:`HistorySource`."""
-        return [history_row(snapshot) for snapshot in await self._client.history(limit, before)]
+        listed = await self._client.history(limit, before)
+        return [history_row(snapshot) for snapshot in await in_full(self._client, listed)]
 
     async def run_again(self, execution_id: str) -> str:
         """See :class:`HistorySource`. All is done anew, into the same folder; a task of another kind as it was."""
@@ -111,7 +113,7 @@ def history_row(snapshot: ExecutionSnapshot) -> HistoryRow:
         plate_path=snapshot.plate_id,
         status=snapshot.status,
         ended_at=ended,
-        duration_seconds=None if snapshot.started_at is None else max(0.0, ended - snapshot.started_at),
+        duration_seconds=snapshot.run_seconds,
         what="Check" if isinstance(result, CompileReport) else "Run",
         wells=_wells(result),
         error=_error(result, snapshot),

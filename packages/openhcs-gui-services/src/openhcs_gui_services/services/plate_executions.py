@@ -9,6 +9,7 @@ import msgspec
 
 from openhcs_gui_services.services.batch_workflow_service import SubmittedPlate
 from openhcs_gui_services.services.execution_tracker import ExecutionTracker
+from openhcs_gui_services.services.in_full import in_full
 from openhcs_gui_services.services.zmq_client_service import ZMQClientService
 from openhcs_runtime.client import PlateExecution
 from openhcs_runtime.plate_tasks import PlateTask, TaskAction
@@ -116,7 +117,8 @@ class PlateExecutions:
     async def history(self, limit: int) -> list[PlateExecution]:
         """Executions that have ended, of all windows, newest first. Raises ZMQRuntimeError."""
         await self._service.connect()
-        return [PlateExecution.of(snapshot) for snapshot in await self._service.client.history(limit)]
+        client = self._service.client
+        return [PlateExecution.of(snapshot) for snapshot in await in_full(client, await client.history(limit))]
 
     async def status(self) -> StatusResponse:
         """What the server has to do; nothing that has ended. Raises ZMQRuntimeError."""
