@@ -77,6 +77,30 @@ class BenchServer(ExecutionServer):
     def do_pid(self) -> int:
         return os.getpid()
 
+    def do_code(self, code: str) -> Any:
+        """What a test makes up: the value of ``result`` after it."""
+        names: dict[str, Any] = {"task": current_task(), "report": report, "os": os, "sys": sys, "self": self}
+        exec(code, names)
+        return names.get("result")
+
+    def step(self, **changes: Any) -> dict[str, Any]:
+        """What a report needs."""
+        fields = {"axis_id": "A01", "step_name": "s", "step_index": 0, "total_steps": 1, "completed": 0, "total": 1}
+        return {**fields, "phase": "pattern_group", "status": "running", **changes}
+
+    def do_throw(self, door: str, value: Any) -> Any:
+        """A value at one of the places where a task may leave one, spoiled in ways that no payload can be."""
+        spoiled = {"deep": [value] * 2, "it": value, "name": "pl\udce4t" if door == "progress" else "ok"}
+        match door:
+            case "checkpoint":
+                current_task().checkpoint("a", spoiled)
+            case "progress":
+                current_task().report(**self.step(message=str(spoiled)))
+            case "result":
+                for _ in range(50):
+                    spoiled = {"again": spoiled}
+        return spoiled
+
     def do_variable(self, name: str) -> str | None:
         return os.environ.get(name)
 
@@ -114,7 +138,7 @@ class BenchServer(ExecutionServer):
         sys.setrecursionlimit(5000)
         locale.setlocale(locale.LC_ALL, "C.UTF-8")
         signal.setitimer(signal.ITIMER_REAL, 3600)
-        sys.stdout = sys.stderr = None  # type: ignore[assignment]
+        sys.stdout = sys.stderr = None
 
     def do_lower_hard_limit(self) -> None:
         if os.getuid() == 0:  # who may raise it again loses that right for good
@@ -368,6 +392,13 @@ class SmallQueueServer(BenchServer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"max_queued": 3, **kwargs})
+
+
+class ShortResultsServer(BenchServer):
+    """Takes results of up to a megabyte."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"max_result_bytes": 1_000_000, **kwargs})
 
 
 class ForgetfulServer(BenchServer):

@@ -142,9 +142,9 @@ def test_an_edited_module_is_never_the_old_one(client: ExecutionClient, tmp_path
 def test_a_module_that_is_edited_while_its_task_runs_is_loaded_anew(client: ExecutionClient, tmp_path: Path) -> None:
     module = tmp_path / "edited_by_a_user.py"
     module.write_text("VALUE = 1\n")
-    arguments = {"folder": str(tmp_path), "name": module.stem}
-    assert run(client, "import_and_edit", text="VALUE = 'two'\n", **arguments) == 1
-    assert run(client, "import_from", **arguments) == "two"
+    edited = run(client, "import_and_edit", folder=str(tmp_path), name=module.stem, text="VALUE = 'two'\n")
+    assert edited == 1
+    assert run(client, "import_from", folder=str(tmp_path), name=module.stem) == "two"
 
 
 def test_edited_code_gives_each_execution_one_run(client: ExecutionClient, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ConfigurationError, ServerStartError
 from zmqruntime.server import ZMQServer
 from zmqruntime.server_code import target_of
+from zmqruntime.transport import prepare_private_dir, prepare_private_file
 
 __all__ = ["READY_LINE", "Lifetime", "ServerSpec", "start_server_process"]
 
@@ -110,11 +111,14 @@ def start_server_process(spec: ServerSpec, lifetime: Lifetime, timeout: float) -
     """
     folder = spec.config.server_dir(spec.port)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        prepare_private_dir(folder)
         log_path = folder / "server.log"
         if log_path.exists() and log_path.stat().st_size > _LOG_ROTATE_BYTES:
             log_path.replace(folder / "server.log.1")
+        prepare_private_file(log_path)
         log = log_path.open("ab")
+    except ConfigurationError as error:
+        raise ServerStartError(str(error)) from error
     except OSError as error:
         raise ServerStartError(f"cannot write the server's log in {folder}: {error.strerror or error}") from error
     command = [sys.executable, "-P", "-m", "zmqruntime.server_process", lifetime, msgspec.json.encode(spec).decode()]

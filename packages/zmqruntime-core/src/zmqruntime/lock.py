@@ -30,6 +30,8 @@ class FileLock:
         """Take the lock; False if another holds it for ``timeout`` seconds. 0 tries once."""
         deadline = time.monotonic() + timeout
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        if os.name == "posix":
+            os.fchmod(descriptor, 0o600)
         pause = threading.Event()
         while not _try_lock(descriptor):
             if time.monotonic() >= deadline:
@@ -38,6 +40,23 @@ class FileLock:
             pause.wait(_RETRY_SECONDS)
         self._descriptor = descriptor
         return True
+
+    def write(self, content: bytes) -> None:
+        """Put words for others into the file, while it is held."""
+        assert self._descriptor is not None
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        os.write(self._descriptor, content)
+
+    @property
+    def is_at_its_path(self) -> bool:
+        """Whether what is held is still the file of that path: only then it keeps others out."""
+        if self._descriptor is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), os.stat(self._path))
+        except OSError:
+            return False
 
     def release(self) -> None:
         """Let go; does nothing if it is not held."""

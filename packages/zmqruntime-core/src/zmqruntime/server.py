@@ -14,11 +14,11 @@ from typing import ClassVar, Self
 import zmq
 
 from zmqruntime._version import VERSION
+from zmqruntime.claims import Claim, ClaimedPort
 from zmqruntime.codec import Decoder, encode
 from zmqruntime.config import Security, TransportMode, ZMQConfig
-from zmqruntime.exceptions import ClosedError, ConfigurationError, MessageError, PortInUseError
+from zmqruntime.exceptions import ClosedError, ConfigurationError, MessageError, PortInUseError, ZMQRuntimeError
 from zmqruntime.identity import ProcessIdentity, describe_port_holder
-from zmqruntime.lock import FileLock
 from zmqruntime.loop import SocketLoop, Timer
 from zmqruntime.messages import (
     HEARTBEAT_TOPIC,
@@ -42,9 +42,9 @@ from zmqruntime.server_code import code_of, default_port_of, target_of
 from zmqruntime.transport import (
     LOOPBACK,
     choose_transport_mode,
+    get_ipc_socket_path,
     get_zmq_transport_url,
     is_listening,
-    prepare_private_dir,
     remove_ipc_socket,
 )
 
@@ -57,6 +57,7 @@ _LINGER_MS = 1000
 _MESSAGES_PER_SUBSCRIBER = 250  # what a slow one misses it asks for; it need not be kept for it twice
 _HANDSHAKE_MS = 5_000  # who has connected and says nothing does not keep a descriptor for longer
 _REPLY_BYTES_PER_TURN = 4 * 1024 * 1024
+_LOOK_SECONDS = 2.0
 _CLAIM_SECONDS = 1.0  # a server that is ending still holds the port for a moment
 
 
@@ -259,13 +260,19 @@ class ZMQServer:
 
     def _claim_port(self, stack: contextlib.ExitStack) -> None:
         """Hold the port's lock file for the life of this server, since ZeroMQ lets a second bind of a path succeed."""
-        folder = prepare_private_dir(self.config.home / self.config.ipc_socket_dir)
-        lock = FileLock(folder / f"{self.config.ipc_socket_prefix}-{self.port}.lock")
-        if not lock.acquire(timeout=_CLAIM_SECONDS):
+        claim = Claim(
+            port=self.port,
+            pid=self._identity.pid,
+            host=self.host if self.transport_mode is TransportMode.TCP else None,
+            control_port_offset=self.config.control_port_offset,
+        )
+        self._claim = ClaimedPort(self.config, claim)
+        if not self._claim.acquire(timeout=_CLAIM_SECONDS):
             raise PortInUseError(
                 f"port {self.port} has a server of {self.config.app_name} already; stop it or choose another port"
             )
-        stack.callback(lock.release)
+        stack.callback(self._claim.release)
+        self.loop.call_later(_LOOK_SECONDS, self._look_after_files)
         if self.transport_mode is TransportMode.IPC:
             for port in (self.port, self.control_port):
                 stack.callback(remove_ipc_socket, port, self.config)
@@ -313,6 +320,22 @@ class ZMQServer:
             raise ConfigurationError(
                 f"cannot listen on {url}: {zmq.strerror(error.errno or 0)}; name an address of this machine"
             ) from error
+
+    def _look_after_files(self) -> None:
+        """Make the lock file and the sockets again if somebody removed them, until it works: what is connected goes on,
+        and what is not must find us."""
+        try:
+            if not self._claim.is_intact and self._claim.acquire(timeout=0):
+                _log.warning("the lock file of port %d was removed; it is made again", self.port)
+            if self.transport_mode is TransportMode.IPC and self._claim.is_intact:
+                for sock, port in ((self.control_socket, self.control_port), (self.data_socket, self.port)):
+                    path = get_ipc_socket_path(port, self.config)
+                    if path is not None and not path.exists():
+                        _log.warning("the socket file of port %d was removed; it is made again", port)
+                        self._bind_one(sock, port)
+        except (OSError, ZMQRuntimeError) as error:
+            _log.warning("the socket folder is not as it must be: %s; tried again", error)
+        self.loop.call_later(_LOOK_SECONDS, self._look_after_files)
 
     def _on_control_readable(self) -> None:
         size = 0

@@ -14,6 +14,7 @@ __all__ = [
     "get_zmq_transport_url",
     "is_known_host",
     "is_listening",
+    "make_private",
     "prepare_private_dir",
     "prepare_private_file",
     "remove_ipc_socket",
@@ -144,6 +145,19 @@ def prepare_private_dir(path: Path) -> Path:
             f"cannot make the folder {path}: {error.strerror or error}; set HOME to a folder that you can write"
         ) from error
     return path
+
+
+def make_private(folder: Path) -> None:
+    """Take the rights of others from all that is in a folder, if any of it shows that it was open to them once."""
+    if os.name != "posix":
+        return
+    for path in folder.iterdir():
+        mode = path.lstat().st_mode
+        if not mode & 0o077 or path.is_symlink():
+            continue
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        if path.is_dir():
+            make_private(path)
 
 
 def prepare_private_file(path: Path) -> None:

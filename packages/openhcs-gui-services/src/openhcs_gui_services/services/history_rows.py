@@ -1,6 +1,5 @@
 """Past executions as rows of a table, from what the server remembers and from what their output folders say."""
 
-import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,15 +10,15 @@ from typing import Protocol
 import msgspec
 
 from openhcs_gui_services.services.durations import duration_text
+from openhcs_gui_services.services.in_full import in_full
 from openhcs_gui_services.services.plate_presenter import Tone
 from openhcs_runtime.plate_tasks import CompileReport, PlateTask, Refusal, read_result
 from openhcs_runtime.results import PlateResult, ResultStatus
 from zmqruntime.execution.aio import AsyncExecutionClient
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
 
-__all__ = ["HistoryRow", "HistorySource", "ServerHistory", "history_row", "provenance_text", "with_results"]
+__all__ = ["HistoryRow", "HistorySource", "ServerHistory", "history_row", "provenance_text"]
 
-_ASKED_AT_ONCE = 8
 _TONES = {
     ExecutionStatus.COMPLETE: Tone.GOOD,
     ExecutionStatus.FAILED: Tone.BAD,
@@ -88,9 +87,8 @@ class ServerHistory:
 
     async def rows(self, limit: int, before: float | None = None) -> list[HistoryRow]:
         """See :class:`HistorySource`."""
-        return [
-            history_row(each) for each in await with_results(self._client, await self._client.history(limit, before))
-        ]
+        listed = await self._client.history(limit, before)
+        return [history_row(snapshot) for snapshot in await in_full(self._client, listed)]
 
     async def run_again(self, execution_id: str) -> str:
         """See :class:`HistorySource`. All wells are worked on again, into a new folder; a task of another kind as it
@@ -113,19 +111,6 @@ def _again(task: PlateTask) -> PlateTask:
     )
 
 
-async def with_results(
-    client: AsyncExecutionClient, executions: Sequence[ExecutionSnapshot]
-) -> list[ExecutionSnapshot]:
-    """The same executions with their results, which no list of a server has; asked for a few at a time."""
-    room = asyncio.Semaphore(_ASKED_AT_ONCE)
-
-    async def whole(execution: ExecutionSnapshot) -> ExecutionSnapshot:
-        async with room:
-            return await client.poll_status(execution.execution_id)
-
-    return await asyncio.gather(*map(whole, executions))
-
-
 def history_row(snapshot: ExecutionSnapshot) -> HistoryRow:
     """The row of an execution; of a task of another kind only what is known of any."""
     try:
@@ -138,7 +123,7 @@ def history_row(snapshot: ExecutionSnapshot) -> HistoryRow:
         plate_path=snapshot.plate_id,
         status=snapshot.status,
         ended_at=ended,
-        duration_seconds=None if snapshot.started_at is None else max(0.0, ended - snapshot.started_at),
+        duration_seconds=snapshot.run_seconds,
         what="Check" if isinstance(result, CompileReport) else "Run",
         wells=_wells(result),
         error=_error(result, snapshot),

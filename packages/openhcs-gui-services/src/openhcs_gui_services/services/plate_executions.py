@@ -9,7 +9,7 @@ import msgspec
 
 from openhcs_gui_services.services.batch_workflow_service import SubmittedPlate
 from openhcs_gui_services.services.execution_tracker import ExecutionTracker
-from openhcs_gui_services.services.history_rows import with_results
+from openhcs_gui_services.services.in_full import in_full
 from openhcs_gui_services.services.zmq_client_service import ZMQClientService
 from openhcs_runtime.client import PlateExecution, environment_for
 from openhcs_runtime.plate_tasks import PlateTask, TaskAction
@@ -121,7 +121,7 @@ class PlateExecutions:
         """Executions that have ended, of all windows, newest first. Raises ZMQRuntimeError."""
         await self._service.connect()
         client = self._service.client
-        return [PlateExecution.of(each) for each in await with_results(client, await client.history(limit))]
+        return [PlateExecution.of(snapshot) for snapshot in await in_full(client, await client.history(limit))]
 
     async def status(self) -> StatusResponse:
         """What the server has to do; nothing that has ended. Raises ZMQRuntimeError."""

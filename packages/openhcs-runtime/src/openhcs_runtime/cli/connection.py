@@ -35,7 +35,6 @@ __all__ = ["Place", "attached", "clear_errors", "connected", "full_id", "no_serv
 _CONNECT_SECONDS = 20.0
 _CONFIG = dataclasses.replace(OPENHCS_CONFIG, successor_window=10.0)
 _ID_LENGTH = 32
-_KNOWN_EXECUTIONS = 1000
 
 _KINDS: tuple[tuple[type[ZMQRuntimeError], ErrorKind, ExitCode], ...] = (
     (PortInUseError, ErrorKind.PORT_IN_USE, ExitCode.USAGE),
@@ -106,11 +105,11 @@ def full_id(client: ExecutionClient, given: str) -> str:
     """The id that begins with what was typed; what fits none goes to the server, which then says so."""
     if len(given) >= _ID_LENGTH:
         return given
-    known = client.status(limit=_KNOWN_EXECUTIONS).executions
-    fitting = [execution.execution_id for execution in known if execution.execution_id.startswith(given)]
-    if len(fitting) > 1:
-        raise CommandError(ErrorKind.NOT_FOUND, f"{len(fitting)} executions begin with {given}: type more of the id")
-    return fitting[0] if fitting else given
+    found = client.find(given)
+    if len(found.execution_ids) > 1:
+        number = f"more than {len(found.execution_ids)}" if found.more else len(found.execution_ids)
+        raise CommandError(ErrorKind.NOT_FOUND, f"{number} executions begin with {given}: type more of the id")
+    return found.execution_ids[0] if found.execution_ids else given
 
 
 def _connect_patiently(client: ZMQExecutionClient) -> None:

@@ -89,6 +89,4 @@ def _status(execution: ExecutionSnapshot) -> Text:
 
 
 def _took(execution: ExecutionSnapshot) -> str:
-    if execution.started_at is None or execution.ended_at is None:
-        return ""
-    return duration(execution.ended_at - execution.started_at)
+    return "" if execution.run_seconds is None else duration(execution.run_seconds)

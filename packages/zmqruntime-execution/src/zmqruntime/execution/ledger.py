@@ -19,7 +19,7 @@ from zmqruntime.execution.batching import compact
 from zmqruntime.execution.lifecycle import advance, has_ended
 from zmqruntime.execution.store import Record, Store, StoreError
 from zmqruntime.execution.worker_protocol import TaskReportsRaw
-from zmqruntime.messages import AcceptedResponse, ExecuteRequest, ExecutionStatus
+from zmqruntime.messages import AcceptedResponse, ExecuteRequest, ExecutionStatus, PackedExecuteRequest
 
 __all__ = ["Ledger"]
 
@@ -127,7 +127,7 @@ class Ledger:
         """How many events are stored: fewer than the record counts while this turn's are not."""
         return self._store.event_count(record.number)
 
-    def assignment(self, record: Record) -> tuple[ExecuteRequest, dict[str, msgspec.Raw]]:
+    def assignment(self, record: Record) -> tuple[PackedExecuteRequest, dict[str, msgspec.Raw]]:
         """What a worker needs to run it: the request and the checkpoints of an interrupted run."""
         return self._store.request_of(record), self._store.checkpoints_of(record)
 

@@ -1,6 +1,7 @@
 """The log of an execution in a file: readable as it is, and never larger than it may be."""
 
 import contextlib
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -27,18 +28,21 @@ class LogFile:
 
     def write(self, lines: list[LogLine]) -> None:
         """Append lines; the file is made at the first."""
-        data = "".join(map(format_line, lines)).encode()
+        data = "".join(map(format_line, lines)).encode(errors="backslashreplace")
         with contextlib.suppress(OSError):
             if self._file is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self._path.open("ab", buffering=0)
+                self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._file = self._open()
                 self._size = self._file.tell()
             if self._size + len(data) > self._half and self._size:
                 self._file.close()
                 self._path.replace(older(self._path))
-                self._file = self._path.open("ab", buffering=0)
+                self._file = self._open()
                 self._size = 0
             self._size += self._file.write(data[-self._half :])
+
+    def _open(self) -> BinaryIO:
+        return open(self._path, "ab", buffering=0, opener=lambda path, flags: os.open(path, flags, 0o600))
 
     def close(self) -> None:
         """Release the file."""

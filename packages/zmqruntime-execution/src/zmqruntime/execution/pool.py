@@ -115,6 +115,11 @@ class WorkerHandle(abc.ABC):
             self._early_cancels.append(axis_id)
 
     @property
+    def pid(self) -> int | None:
+        """Of its process, if it has one of its own."""
+        return None
+
+    @property
     def gave_up(self) -> bool:
         """Whether it ended by itself, and was not killed."""
         return False
@@ -256,6 +261,11 @@ class WorkerPool:
     def running(self, execution_id: str) -> WorkerHandle | None:
         """The worker that runs the execution."""
         return next((worker for worker in self._workers if worker.execution_id == execution_id), None)
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes of the workers."""
+        return [worker.pid for worker in [*self._workers, *self._leaving] if worker.pid is not None]
 
     def pause(self) -> None:
         """Do not listen to the workers for a while."""

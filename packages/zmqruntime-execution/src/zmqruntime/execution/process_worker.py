@@ -16,6 +16,7 @@ from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import MessageError
 from zmqruntime.execution.frames import FrameStream
 from zmqruntime.execution.hub import task_socket_pattern
+from zmqruntime.execution.orphans import end_orphans, started_at
 from zmqruntime.execution.pool import BadEnvironmentError, WorkerHandle, WorkerPool, WorkerState
 from zmqruntime.execution.worker_protocol import FROM_STDIN, Assign, CancelAssigned, Finished, FromWorker, Setup
 from zmqruntime.identity import kill_tree
@@ -63,6 +64,7 @@ class ProcessWorker(WorkerHandle):
         except BaseException:
             ours.close()
             raise
+        self._began = started_at(self.process.pid)
         self._stream = FrameStream(
             pool.loop,
             ours,
@@ -145,8 +147,21 @@ class ProcessWorker(WorkerHandle):
             self._stream.receive(math.inf)  # what it said before it ended comes first
             self._stream.close()
             self._sweep()
+            self._end_what_is_left()
         finally:
             self._pool.forget(self, self._nonsense or _describe_exit(self.process.returncode))
+
+    def _end_what_is_left(self) -> None:
+        """Its guard ends all that its tasks started, unless somebody killed the guard."""
+        if self.process.returncode == -signal.SIGKILL:
+            ended = end_orphans({self.process.pid, *self._pool.pids}, self._began)
+            if ended:
+                _log.warning("ended %s, which the killed worker %d had left", ended, self.process.pid)
+
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self.process.pid
 
     def _on_frame(self, frame: bytes) -> None:
         try:

@@ -2,31 +2,35 @@
 
 import abc
 import contextlib
-import functools
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import msgspec
 
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.environment import TaskEnvironment
-from zmqruntime.exceptions import ConfigurationError
+from zmqruntime.exceptions import ConfigurationError, PortInUseError
 from zmqruntime.execution.batching import empty_batch
 from zmqruntime.execution.compat import EarlierServerCalls
 from zmqruntime.execution.hub import sweep_task_sockets
 from zmqruntime.execution.ledger import Ledger
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.logfile import log_dir, remove_logs
+from zmqruntime.execution.orphans import adopt_orphans
 from zmqruntime.execution.pool import WorkerHandle, WorkerKind, WorkerPool
 from zmqruntime.execution.process_worker import ProcessWorker
+from zmqruntime.execution.reserve import DescriptorReserve
 from zmqruntime.execution.results import PIECE_BYTES, read_piece, remove_result, result_dir
 from zmqruntime.execution.runner import Runner
 from zmqruntime.execution.store import Record, Store, StoreError
 from zmqruntime.execution.task import current_task
 from zmqruntime.execution.thread_worker import ThreadWorker
 from zmqruntime.launch import ServerSpec
+from zmqruntime.lock import FileLock
 from zmqruntime.loop import Timer
 from zmqruntime.messages import (
     AcceptedResponse,
@@ -59,6 +63,7 @@ from zmqruntime.messages import (
     SubmissionRequest,
     SubmissionResponse,
 )
+from zmqruntime.transport import make_private, prepare_private_dir
 
 __all__ = ["ExecutionServer"]
 
@@ -67,6 +72,7 @@ _log = logging.getLogger(__name__)
 _RETRY_WRITE_SECONDS = 1.0
 _PRUNE_EVERY = 500
 _MAX_QUEUED_SHOWN = 1_000
+_CLAIM_SECONDS = 1.0
 _IDS_SHOWN = 20
 _REPORT_BYTES = 1024 * 1024
 
@@ -237,7 +243,9 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             return ErrorResponse(code=ErrorCode.CONFLICT, message=text)
         path = self._result_dir / f"{record.execution_id}.result"
         try:
-            data = read_piece(path, offset) if path.exists() else self._ledger.result_piece(record, offset, PIECE_BYTES)
+            with self._reserve.lent():
+                is_file = path.exists()
+                data = read_piece(path, offset) if is_file else self._ledger.result_piece(record, offset, PIECE_BYTES)
         except (OSError, StoreError) as error:
             text = f"the result of execution {record.execution_id} cannot be read from {path}: {error}"
             return ErrorResponse(code=ErrorCode.STORAGE, message=text)
@@ -311,15 +319,26 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
 
     # --- life ----------------------------------------------------------------------------------------------------
 
+    def serve_forever(self, on_ready: Callable[[], None] | None = None) -> None:
+        """As that of :class:`zmqruntime.ZMQServer`; what tasks leave behind falls to this process, and is ended."""
+        if self.worker_kind is WorkerKind.PROCESS:
+            adopt_orphans()
+        super().serve_forever(on_ready)
+
     def on_open(self, stack: contextlib.ExitStack) -> None:
         """Open the database, take over what an earlier run left, and start the workers."""
-        store = Store(self.config.server_dir(self.port) / "executions.sqlite")
+        folder = prepare_private_dir(self.config.server_dir(self.port))
+        stack.callback(self._claim_folder(folder).release)
+        make_private(folder)
+        store = Store(folder / "executions.sqlite")
         stack.callback(store.close)
         sweep_task_sockets(self.config)
         self._log_dir = log_dir(self.config, self.port)
         self._result_dir = result_dir(self.config, self.port)
         self._ledger = Ledger(store, self._publish_batch, self._note_events)
         self._own_environment = _environment_here()
+        self._reserve = DescriptorReserve()
+        stack.callback(self._reserve.close)
         pool = WorkerPool(self.loop, self._worker_starter(), self.max_concurrent)
         self._runner = Runner(
             self.loop,
@@ -338,13 +357,28 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         self.loop.call_soon(pool.fill)
         self.loop.call_soon(self._prune)
 
+    def _claim_folder(self, folder: Path) -> FileLock:
+        """One server at a time works on a folder, whatever becomes of sockets and their lock files."""
+        lock = FileLock(folder / "lock")
+        if not lock.acquire(timeout=_CLAIM_SECONDS):
+            holder = (folder / "lock").read_text(encoding="ascii", errors="replace")[:20]
+            raise PortInUseError(
+                f"the data in {folder} is in use by the server process {holder}, whose sockets may have been removed: "
+                "it makes them again within some seconds, so connect again; or end that process"
+            )
+        lock.write(str(os.getpid()).encode())
+        return lock
+
     def _worker_starter(self) -> Callable[[WorkerPool, TaskEnvironment | None], WorkerHandle]:
         match self.worker_kind:
             case WorkerKind.PROCESS:
-                own = self._own_environment
-                return functools.partial(
-                    ProcessWorker, spec=self._worker_spec(), own_variables=None if own is None else own.variables
-                )
+                own, spec = self._own_environment, self._worker_spec()
+
+                def start_process(pool: WorkerPool, environment: TaskEnvironment | None) -> WorkerHandle:
+                    with self._reserve.lent():
+                        return ProcessWorker(pool, environment, spec, None if own is None else own.variables)
+
+                return start_process
             case WorkerKind.THREAD:
                 return lambda pool, environment: ThreadWorker(
                     pool, self.execute_task, self.config, self.thread_stop_seconds

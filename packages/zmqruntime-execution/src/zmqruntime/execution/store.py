@@ -75,6 +75,13 @@ class _Change:
             self.record.event_count += 1
 
 
+def _packed(request: ExecuteRequest) -> PackedExecuteRequest:
+    if isinstance(request, PackedExecuteRequest):
+        return request
+    fields = msgspec.structs.asdict(request)
+    return PackedExecuteRequest(**{**fields, "payload": msgspec.Raw(encode(request.payload))})
+
+
 class Store:
     """The database of one server; used on its loop's thread only.
 
@@ -361,11 +368,11 @@ class Store:
         row = self._one("SELECT value FROM settings WHERE name = ?", (name,))
         return bool(row and row[0])
 
-    def request_of(self, record: Record) -> ExecuteRequest:
+    def request_of(self, record: Record) -> PackedExecuteRequest:
         """What was submitted."""
         change = self._changes.get(record.execution_id)
         if change is not None and change.request is not None:
-            return change.request
+            return _packed(change.request)
         row = self._one("SELECT payload FROM submissions WHERE number = ?", (record.number,))
         if row is None:
             raise StoreError(f"the payload of execution {record.execution_id} is missing in {self.path}; {_REMEDY}")

@@ -10,6 +10,7 @@ import msgspec
 
 from zmqruntime.codec import clean_text, pack_given
 from zmqruntime.config import ZMQConfig
+from zmqruntime.exceptions import UnsendableError
 from zmqruntime.execution.exceptions import TaskCancelled, TaskFailed
 from zmqruntime.execution.hub import TaskHub
 from zmqruntime.execution.logfile import LogFile
@@ -26,8 +27,8 @@ from zmqruntime.execution.worker_protocol import (
     TaskReports,
 )
 from zmqruntime.loop import SocketLoop
-from zmqruntime.messages import ExecuteRequest, LogLine
-from zmqruntime.shape import MAX_RESULT_ELEMENTS
+from zmqruntime.messages import ExecuteRequest, LogLine, PackedExecuteRequest
+from zmqruntime.shape import MAX_RESULT_ELEMENTS, problem_in
 
 __all__ = ["TaskRun", "describe_error"]
 
@@ -80,7 +81,7 @@ class TaskRun:
         """Run the task in this thread, to its end, and say how it ended. Raises nothing, whatever the task does."""
         try:
             with entered(self.hub.task):
-                result = execute_task(self._request.submission_id, self._request)
+                result = execute_task(self._request.submission_id, _unpacked(self._request))
             # Packed here, so that what cannot travel is the task's failure and not the worker's.
             return self._finished(Outcome.COMPLETE, result=result)
         except TaskFailed as error:
@@ -171,6 +172,16 @@ class TaskRun:
 
     def _keep(self, key: str, value: msgspec.Raw) -> None:
         self._say(KeepCheckpoint(execution_id=self._request.submission_id, attempt=self._attempt, key=key, value=value))
+
+
+def _unpacked(request: PackedExecuteRequest) -> ExecuteRequest:
+    """The request with its payload as a value. Raises UnsendableError if it is none."""
+    payload = bytes(request.payload)
+    problem = problem_in(payload)
+    if problem is not None:
+        raise UnsendableError(f"its payload cannot be read: {problem}")
+    fields = msgspec.structs.asdict(request)
+    return ExecuteRequest(**{**fields, "payload": msgspec.msgpack.decode(payload)})
 
 
 def describe_error(error: BaseException) -> str:

@@ -5,7 +5,7 @@ import enum
 import msgspec
 
 from zmqruntime.launch import ServerSpec
-from zmqruntime.messages import ExecuteRequest, LogLine, Message, ProgressUpdate
+from zmqruntime.messages import LogLine, Message, PackedExecuteRequest, ProgressUpdate
 
 __all__ = [
     "FROM_STDIN",
@@ -51,7 +51,7 @@ class Setup(Message, frozen=True, kw_only=True, tag="setup"):
 class Assign(Message, frozen=True, kw_only=True, tag="assign"):
     """Run this execution; the numbers go on from where an interrupted run left them."""
 
-    request: ExecuteRequest
+    request: PackedExecuteRequest
     attempt: int
     checkpoints: dict[str, msgspec.Raw]
     progress_count: int

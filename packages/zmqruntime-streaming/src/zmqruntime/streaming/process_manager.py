@@ -30,7 +30,13 @@ from zmqruntime.messages import OkResponse, PingRequest, PongResponse, Request, 
 from zmqruntime.streaming.link import ViewerAddress
 from zmqruntime.streaming.segments import sweep_segments
 from zmqruntime.streaming.server import StreamingVisualizerServer
-from zmqruntime.transport import choose_transport_mode, is_listening, prepare_private_dir, remove_ipc_socket
+from zmqruntime.transport import (
+    choose_transport_mode,
+    is_listening,
+    prepare_private_dir,
+    prepare_private_file,
+    remove_ipc_socket,
+)
 
 __all__ = ["VisualizerProcessManager"]
 
@@ -205,9 +211,9 @@ class VisualizerProcessManager(abc.ABC):
             self._process = None
         path = self.log_path
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists() and path.stat().st_size > _LOG_ROTATE_BYTES:
                 path.replace(path.with_name("viewer.log.1"))
+            prepare_private_file(path)
             log = path.open("ab")
         except OSError as error:
             raise ServerStartError(f"cannot write the viewer's log {path}: {error.strerror or error}") from error

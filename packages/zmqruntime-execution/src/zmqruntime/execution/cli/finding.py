@@ -1,4 +1,4 @@
-"""The servers of this user on this machine: found by their socket files, and asked who they are."""
+"""The servers of this user on this machine: found by their socket and lock files, and asked who they are."""
 
 import concurrent.futures
 import enum
@@ -6,13 +6,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from zmqruntime.claims import Claim, find_claims
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import RequestRefusedError, ZMQRuntimeError
 from zmqruntime.execution.cli.place import Place
 from zmqruntime.messages import PongResponse, StatusRequest, StatusResponse
 from zmqruntime.transport import LOOPBACK, is_listening
 
-__all__ = ["FoundServer", "ServerState", "find_servers"]
+__all__ = ["FoundServer", "ServerState", "find_servers", "tcp_place"]
 
 _PING_SECONDS = 1.0
 _AT_ONCE = 8
@@ -42,18 +43,34 @@ class FoundServer:
     state: ServerState
     server: PongResponse | None = None
     work: StatusResponse | None = None
+    host: str | None = None
+    """Where it listens, if that is TCP."""
+
+
+def place_of(app: str, claim: Claim) -> Place:
+    """Where a server on TCP is reached from this machine."""
+    everywhere = {"0.0.0.0": LOOPBACK, "::": "::1"}
+    host = None if claim.host is None else everywhere.get(claim.host, claim.host)
+    return Place(app, claim.port, host, claim.control_port_offset)
+
+
+def tcp_place(place: Place) -> Place | None:
+    """The server of a place on this machine, if it is one that listens on TCP."""
+    folder = place.config.home / place.config.ipc_socket_dir
+    claims = [claim for claim in find_claims(folder) if claim.port == place.port and claim.host is not None]
+    return place_of(place.app, claims[0]) if claims else None
 
 
 def find_servers() -> list[FoundServer]:
-    """All servers with socket files in ``~/.<app>/ipc``, of every application; nothing is changed or removed.
+    """All servers of ``~/.<app>/ipc``, of every application, with what socket files are left of others.
 
-    Servers on TCP have no socket file and are not found.
+    Those on TCP are known by their lock files. Nothing is changed or removed.
     """
-    places = [
-        Place(folder.parent.name.removeprefix("."), port)
-        for folder in sorted(Path.home().glob(f".*/{_DEFAULT.ipc_socket_dir}"))
-        for port in data_ports(folder)
-    ]
+    places: list[Place] = []
+    for folder in sorted(Path.home().glob(f".*/{_DEFAULT.ipc_socket_dir}")):
+        app = folder.parent.name.removeprefix(".")
+        places += [Place(app, port) for port in data_ports(folder)]
+        places += [place_of(app, claim) for claim in find_claims(folder) if claim.host is not None]
     with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as threads:
         return list(threads.map(_ask, places))
 
@@ -79,16 +96,17 @@ def _sockets(folder: Path) -> list[Path]:
 
 def _ask(place: Place) -> FoundServer:
     ports = (place.port, place.port + place.config.control_port_offset)
-    if not any(is_listening(port, LOOPBACK, TransportMode.IPC, place.config) for port in ports):
-        return FoundServer(place.app, place.port, ServerState.STALE)
+    mode = TransportMode.IPC if place.host is None else TransportMode.TCP
+    if not any(is_listening(port, place.host or LOOPBACK, mode, place.config) for port in ports):
+        return FoundServer(place.app, place.port, ServerState.STALE, host=place.host)
     client = place.client()
     try:
         server = client.connect(_PING_SECONDS)
         work = client.request(StatusRequest(limit=0), StatusResponse, _PING_SECONDS)
-        return FoundServer(place.app, place.port, ServerState.RUNNING, server, work)
+        return FoundServer(place.app, place.port, ServerState.RUNNING, server, work, host=place.host)
     except RequestRefusedError:
-        return FoundServer(place.app, place.port, ServerState.RUNNING, client.server)
+        return FoundServer(place.app, place.port, ServerState.RUNNING, client.server, host=place.host)
     except ZMQRuntimeError:
-        return FoundServer(place.app, place.port, ServerState.SILENT)
+        return FoundServer(place.app, place.port, ServerState.SILENT, host=place.host)
     finally:
         client.disconnect()

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from zmqruntime.config import ZMQConfig
+from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import (
     ConfigurationError,
     ConnectionFailedError,
@@ -19,7 +19,7 @@ from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
 from zmqruntime.execution.client import ExecutionClient
 from zmqruntime.execution.patience import PatienceTeller
 from zmqruntime.messages import ErrorCode
-from zmqruntime.transport import is_known_host
+from zmqruntime.transport import LOOPBACK, is_known_host, is_listening
 
 __all__ = ["Place", "attached", "attached_or_none", "no_server"]
 
@@ -42,11 +42,20 @@ class Place:
     app: str
     port: int
     host: str | None = None
+    control_port_offset: int = ZMQConfig().control_port_offset
 
     @property
     def config(self) -> ZMQConfig:
         """The settings of the application."""
-        return ZMQConfig(app_name=self.app, successor_window=_SUCCESSOR_SECONDS)
+        return ZMQConfig(
+            app_name=self.app, control_port_offset=self.control_port_offset, successor_window=_SUCCESSOR_SECONDS
+        )
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether anything listens on its socket file."""
+        port = self.port + self.control_port_offset
+        return is_listening(port, LOOPBACK, TransportMode.IPC, self.config)
 
     @property
     def options(self) -> str:

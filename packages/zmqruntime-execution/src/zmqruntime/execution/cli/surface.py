@@ -110,7 +110,7 @@ class _Surface:
 def _add_looking(commands: _Surface) -> None:
     commands.add(
         "list",
-        "show your servers on this machine, found by their socket files in ~/.<app>/ipc",
+        "show your servers on this machine, those on TCP among them",
         "\n--json",
         lambda options, output: list_servers(output),
     )

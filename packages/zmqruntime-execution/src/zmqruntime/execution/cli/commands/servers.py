@@ -1,7 +1,7 @@
 """``list`` and ``stop``: the servers of this machine, and the end of one."""
 
 from zmqruntime.exceptions import RequestRefusedError
-from zmqruntime.execution.cli.finding import FoundServer, ServerState, find_servers
+from zmqruntime.execution.cli.finding import FoundServer, ServerState, find_servers, tcp_place
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.execution.cli.place import Place, attached_or_none
 from zmqruntime.execution.cli.wording import table
@@ -11,13 +11,18 @@ from zmqruntime.messages import ErrorCode, ExecutionSnapshot, ExecutionStatus
 __all__ = ["list_servers", "stop"]
 
 
+_HEADS = ("APP", "PORT", "ADDRESS", "STATE", "PROCESS", "SERVER", "VERSION", "WORK")
+
+
 def list_servers(output: Output) -> int:
     """Show the servers of this user on this machine."""
     found = find_servers()
     if not found:
-        output.line("No server of yours has a socket file on this machine.")
+        output.line("No server of yours runs on this machine.")
     else:
-        for line in table(("APP", "PORT", "STATE", "PROCESS", "SERVER", "VERSION", "WORK"), map(_row, found)):
+        for line in table(
+            ("APP", "PORT", "ADDRESS", "STATE", "PROCESS", "SERVER", "VERSION", "WORK"), map(_row, found)
+        ):
             output.line(line)
     if any(entry.state is ServerState.STALE for entry in found):
         output.line("stale: its server was killed; nothing is to be done, the next one there replaces the files.")
@@ -28,6 +33,8 @@ def list_servers(output: Output) -> int:
 
 def stop(place: Place, output: Output) -> int:
     """End the server and wait until its process has ended."""
+    if place.host is None and not place.is_listening:
+        place = tcp_place(place) or place
     with attached_or_none(place) as client:
         if client is None:
             output.line(f"Nothing to stop: no server of {place.app} runs on port {place.port}.")
@@ -57,7 +64,15 @@ def _row(entry: FoundServer) -> tuple[str, ...]:
     server, work = entry.server, entry.work
     what = ("", "", "") if server is None else (str(server.pid), server.server, server.version)
     load = "" if work is None else f"{work.running} running, {work.queued} queued"
-    return (entry.app, str(entry.port), entry.state, *what, load + (", paused" if work and work.paused else ""))
+    address = entry.host or "local"
+    return (
+        entry.app,
+        str(entry.port),
+        address,
+        entry.state,
+        *what,
+        load + (", paused" if work and work.paused else ""),
+    )
 
 
 def _plain(entry: FoundServer) -> dict[str, object]:
@@ -65,6 +80,7 @@ def _plain(entry: FoundServer) -> dict[str, object]:
     return {
         "app": entry.app,
         "port": entry.port,
+        "host": entry.host,
         "state": entry.state,
         "server": entry.server,
         "running": None if work is None else work.running,

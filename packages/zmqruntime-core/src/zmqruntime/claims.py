@@ -1,0 +1,78 @@
+"""Which servers have ports of this machine: each holds a lock file for its life, with who it is written in it."""
+
+from pathlib import Path
+
+import msgspec
+
+from zmqruntime.config import ZMQConfig
+from zmqruntime.lock import FileLock
+from zmqruntime.transport import prepare_private_dir
+
+__all__ = ["Claim", "ClaimedPort", "find_claims", "lock_path"]
+
+_MAX_BYTES = 4096
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A server: its data port, its process, and the address that it listens on where that is TCP."""
+
+    port: int
+    pid: int
+    host: str | None = None
+    control_port_offset: int = 1000
+
+
+class ClaimedPort:
+    """The lock file of one port, as its server holds it."""
+
+    def __init__(self, config: ZMQConfig, claim: Claim) -> None:
+        self._config = config
+        self._claim = claim
+        self._lock: FileLock | None = None
+
+    def acquire(self, timeout: float) -> bool:
+        """Take the port; False if another server has it."""
+        prepare_private_dir(self._path.parent)
+        lock = FileLock(self._path)
+        if not lock.acquire(timeout):
+            return False
+        lock.write(msgspec.json.encode(self._claim))
+        self.release()
+        self._lock = lock
+        return True
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether the file that is held is the one that others would look at; a cleaner may have removed it."""
+        return self._lock is not None and self._lock.is_at_its_path
+
+    def release(self) -> None:
+        """Let go of it; may be called twice."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    @property
+    def _path(self) -> Path:
+        return lock_path(self._config, self._claim.port)
+
+
+def lock_path(config: ZMQConfig, port: int) -> Path:
+    """The lock file of a port."""
+    return config.home / config.ipc_socket_dir / f"{config.ipc_socket_prefix}-{port}.lock"
+
+
+def find_claims(folder: Path) -> list[Claim]:
+    """The servers whose lock files are in a folder and held; nothing is changed."""
+    found = []
+    for path in sorted(folder.glob("*.lock")):
+        try:
+            claim = msgspec.json.decode(path.read_bytes()[:_MAX_BYTES], type=Claim)
+            lock = FileLock(path)
+            if lock.acquire(timeout=0):
+                lock.release()
+                continue
+        except (OSError, msgspec.MsgspecError):  # a lock of another kind, or of an earlier release
+            continue
+        found.append(claim)
+    return found
