@@ -78,6 +78,6 @@ def test_rerun_repeats_what_made_a_folder(command: CommandLine, plate: Path, tmp
     assert again.document["result"]["output_dir"] == str(tmp_path / "out_rerun")
     tables = [Path(each.document["result"]["measurements"]).read_bytes() for each in (first, again)]
     assert tables[0] == tables[1]
-    nowhere = command("rerun", tmp_path)
+    nowhere = command("rerun", plate)
     assert (nowhere.code, nowhere.stderr.count("\n")) == (2, 1)
-    assert "provenance.json" in nowhere.stderr
+    assert "no results of a run" in nowhere.stderr

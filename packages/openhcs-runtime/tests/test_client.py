@@ -35,7 +35,7 @@ def test_execute_twice_with_progress(isolated_home: Path, plate: Path, tmp_path:
     ended = [update["axis_id"] for update in updates if update["phase"] is ProgressPhase.AXIS_COMPLETED]
     assert sorted(ended) == ["A01", "A02", "A03"]
     assert [update.sequence for update in updates] == list(range(1, len(updates) + 1))
-    again = client.execute_pipeline(plate, STEPS, pipeline_config=PipelineConfig(output_dir=str(tmp_path / "out")))
+    again = client.execute_pipeline(plate, STEPS, pipeline_config=PipelineConfig(output_dir=str(tmp_path / "again")))
     assert again.get("status") == "complete"
     assert again.plate is not None
     assert again.plate.counts == response.plate.counts

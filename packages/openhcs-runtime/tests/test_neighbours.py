@@ -73,10 +73,10 @@ def run(file: Path, plate: Path, output: Path, mode: ExecutionMode) -> PlateResu
 def test_each_pipeline_has_its_own(plate: Path, pipeline_file: Path, tmp_path: Path, mode: ExecutionMode) -> None:
     other = write(tmp_path / "other", "second", 3)
     before = list(sys.path)
-    assert run(pipeline_file, plate, tmp_path / "out", mode).counts == {"first_count": 1}
-    assert run(other, plate, tmp_path / "out", mode).counts == {"second_count": 3}
+    assert run(pipeline_file, plate, tmp_path / "out1", mode).counts == {"first_count": 1}
+    assert run(other, plate, tmp_path / "out2", mode).counts == {"second_count": 3}
     write(pipeline_file.parent, "edited", 12345)
-    assert run(pipeline_file, plate, tmp_path / "out", mode).counts == {"edited_count": 12345}
+    assert run(pipeline_file, plate, tmp_path / "out3", mode).counts == {"edited_count": 12345}
     assert sys.path == before
     assert "lab_functions" not in sys.modules
 
@@ -108,7 +108,7 @@ def test_installed_modules_come_first_and_stay(tmp_path: Path) -> None:
 
 
 def test_over_the_server(shared_home: CommandLine, plate: Path, pipeline_file: Path, tmp_path: Path) -> None:
-    config = PipelineConfig(output_dir=str(tmp_path / "out"), wells=("A01",))
+    config = PipelineConfig(results_dir=str(tmp_path / "out"), wells=("A01",))
     with ZMQExecutionClient(persistent=True) as client:
         first = client.execute_pipeline(plate, pipeline_file, pipeline_config=config)
         assert first.plate is not None, first.message

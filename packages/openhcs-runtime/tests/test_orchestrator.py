@@ -20,6 +20,7 @@ from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import LifecycleError, WorkerError
 from openhcs_runtime.orchestrator import PipelineOrchestrator
 from openhcs_runtime.pipeline.source import load_pipeline
+from openhcs_runtime.plate_run import RunChoice
 from openhcs_runtime.results import PlateResult, ResultStatus
 from zmqruntime.execution import current_task, local_task
 from zmqruntime.messages import ProgressUpdate
@@ -277,7 +278,7 @@ def test_cancel_before_a_run_holds_until_it_is_reset(small_plate: Path, start: A
     orchestrator.cancel()
     assert set(statuses(orchestrator.execute()).values()) == {CANCELLED}
     orchestrator.reset_cancellation()
-    assert orchestrator.execute().status is COMPLETE
+    assert orchestrator.execute(resume=True).status is COMPLETE
 
 
 def test_a_run_can_not_be_uncancelled(small_plate: Path, start: Any) -> None:
@@ -295,19 +296,22 @@ def test_a_run_can_not_be_uncancelled(small_plate: Path, start: Any) -> None:
     assert len(errors) == 4
 
 
-def test_a_second_run_replaces_the_first_one(small_plate: Path, start: Any, tmp_path: Path) -> None:
+def test_a_second_run_replaces_the_first_one_where_that_is_wanted(
+    small_plate: Path, start: Any, tmp_path: Path
+) -> None:
     text = "pipeline_steps = [FunctionStep(plus, materialize=True, **BY_SITE), FunctionStep(mean)]"
     first = start(small_plate, text).run()
     images = sorted((tmp_path / "out" / "images").iterdir())
     assert len(images) == 16
     again = start(small_plate, text, wells=("A01", "A02"))
-    assert again.run().status is COMPLETE
-    second = again.run()
+    replace = RunChoice(replace=True)
+    assert again.run(replace).status is COMPLETE
+    second = again.run(replace)
     assert {row["well"] for row in table(second.measurements)} == {"A01", "A02"}
-    plain = start(small_plate, "pipeline_steps = [FunctionStep(plus)]").run()
+    plain = start(small_plate, "pipeline_steps = [FunctionStep(plus)]").run(replace)
     assert plain.measurements == ""
     assert not Path(first.measurements).exists()
-    assert list((tmp_path / "out" / "images").iterdir()) == []
+    assert not (tmp_path / "out" / "images").exists()
 
 
 def test_a_callback_that_raises_harms_nothing(small_plate: Path, start: Any) -> None:
@@ -366,7 +370,7 @@ def test_workers_are_kept_between_runs_and_gone_after_close(small_plate: Path, t
         orchestrator.run()
         workers = {process.pid for process in multiprocessing.active_children()}
         assert len(workers) == 2
-        orchestrator.execute()
+        orchestrator.execute(RunChoice(replace=True, fresh=True))
         assert {process.pid for process in multiprocessing.active_children()} == workers
     assert not any(psutil.pid_exists(pid) for pid in workers if pid)
 

@@ -21,7 +21,15 @@ from openhcs_runtime.exceptions import DamagedResultError, DiskFullError, Output
 from openhcs_runtime.outputs.atomic import atomic_file, check_folder, remove_leftovers, sync_files
 from openhcs_runtime.outputs.images import image_name, write_labels, write_plane
 from openhcs_runtime.outputs.tables import join_objects, write_measurements, write_objects
-from openhcs_runtime.outputs.wells import WellPart, discard_part, measured_image, read_part, write_part
+from openhcs_runtime.outputs.wells import (
+    OutputFile,
+    WellPart,
+    describe_files,
+    discard_part,
+    measured_image,
+    read_part,
+    write_part,
+)
 
 KEY = ImageKey("B02", 1, 2)
 
@@ -101,7 +109,12 @@ def test_names_say_what_the_plate_has_several_of() -> None:
 def part(well: str, values: dict[str, Cell], files: list[str] | None = None) -> WellPart:
     key = ImageKey(well)
     return WellPart(
-        well=well, signature="s", files=files or [], objects=None, measured=[measured_image(key, values)], elapsed_s=1.0
+        well=well,
+        signature="s",
+        files=[OutputFile(name, 3, "") for name in files or ()],
+        objects=None,
+        measured=[measured_image(key, values)],
+        elapsed_s=1.0,
     )
 
 
@@ -121,7 +134,9 @@ def objects_of(folder: Path, key: ImageKey, table: dict[str, object], name: str 
     """A well with the objects of one image, written as a well does it."""
     path = folder / "wells" / f"{key.well}.objects.csv"
     kinds = write_objects(path, [(key, name, as_table(table))])
-    return msgspec.structs.replace(part(key.well, {}), objects=f"wells/{path.name}", object_kinds=kinds)
+    name = f"wells/{path.name}"
+    written = describe_files(folder, [name])
+    return msgspec.structs.replace(part(key.well, {}), files=written, objects=name, object_kinds=kinds)
 
 
 def test_objects_become_one_table(tmp_path: Path) -> None:
@@ -250,11 +265,16 @@ def test_what_an_earlier_run_left_for_a_well_goes_but_nothing_outside(tmp_path: 
     outside.write_text("stay")
     (output / "labels").mkdir(parents=True)
     (output / "labels" / "A01.tif").write_text("old")
-    write_part(output, part("A01", {}, ["labels/A01.tif", "../precious", "labels/gone.tif"]))
+    write_part(output, part("A01", {}, ["labels/A01.tif", "labels/gone.tif"]))
     discard_part(output, "A01")
     assert read_part(output, "A01") is None
     assert list((output / "labels").iterdir()) == []
-    assert outside.exists()
+    for name in ("../precious", str(outside)):
+        write_part(output, part("A01", {}, [name]))
+        with pytest.raises(DamagedResultError, match="names files outside of its folder"):
+            read_part(output, "A01")
+        discard_part(output, "A01")
+        assert outside.exists()
 
 
 @pytest.mark.parametrize(
@@ -275,5 +295,5 @@ def test_a_part_of_another_well_or_that_is_no_file_is_damaged(tmp_path: Path) ->
     with pytest.raises(DamagedResultError, match=r"A02\.json is of well A01"):
         read_part(tmp_path, "A02")
     (tmp_path / "wells" / "A03.json").mkdir()
-    with pytest.raises(DamagedResultError, match=r"A03\.json can't be read"):
+    with pytest.raises(DamagedResultError, match=r"A03\.json cannot be read"):
         read_part(tmp_path, "A03")

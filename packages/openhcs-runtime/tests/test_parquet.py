@@ -14,6 +14,7 @@ from openhcs_runtime.outputs import parquet as writing
 from openhcs_runtime.outputs.parquet import write_parquet
 from openhcs_runtime.outputs.tables import write_objects
 from openhcs_runtime.pipeline.step import FunctionStep
+from openhcs_runtime.plate_run import RunChoice
 from openhcs_runtime.results import PlateResult
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -24,10 +25,11 @@ STEPS = [FunctionStep([threshold, label_objects, (measure_objects, {"name": "spo
 def run(plate: Path, output: Path, *, as_parquet: bool, events: list[str] | None = None) -> PlateResult:
     config = PipelineConfig(output_dir=str(output), wells=("A01", "A02"), parquet=as_parquet)
     with PipelineOrchestrator(plate, STEPS, GlobalConfig(1, ExecutionMode.THREADS), config) as orchestrator:
-        return orchestrator.run()
+        return orchestrator.run(RunChoice(replace=True))
 
 
 def test_a_run_writes_both_and_takes_old_ones_away(small_plate: Path, tmp_path: Path) -> None:
+    tmp_path /= "out"
     result = run(small_plate, tmp_path, as_parquet=True)
     for name in ("measurements", "objects"):
         table = parquet.read_table(tmp_path / f"{name}.parquet")

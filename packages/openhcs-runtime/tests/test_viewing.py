@@ -106,7 +106,7 @@ def test_only_steps_that_say_so_are_shown_when_one_does(
     result = run(plate, tmp_path / "out", shown, mode="threads")
     assert list(viewer.images) == [("Correct", "A01")]
     assert result.viewed == ViewCounts(sent=1, displayed=1)
-    without = run(plate, tmp_path / "out", STEPS, mode="threads", view=None)
+    without = run(plate, tmp_path / "without", STEPS, mode="threads", view=None)
     assert (without.signature, without.viewed) == (result.signature, None)
 
 
