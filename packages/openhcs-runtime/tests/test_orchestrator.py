@@ -296,9 +296,7 @@ def test_a_run_can_not_be_uncancelled(small_plate: Path, start: Any) -> None:
     assert len(errors) == 4
 
 
-def test_a_second_run_replaces_the_first_one_where_that_is_wanted(
-    small_plate: Path, start: Any, tmp_path: Path
-) -> None:
+def test_a_second_run_replaces_the_first_one_if_told_to(small_plate: Path, start: Any, tmp_path: Path) -> None:
     text = "pipeline_steps = [FunctionStep(plus, materialize=True, **BY_SITE), FunctionStep(mean)]"
     first = start(small_plate, text).run()
     images = sorted((tmp_path / "out" / "images").iterdir())
