@@ -103,7 +103,7 @@ def tests_all(session: nox.Session) -> None:
 
 @nox.session(requires=["wheels"])
 def chaos(session: nox.Session) -> None:
-    """A million damaged frames, fifty clients that start one server, twenty clients of a server that is stopped for 30 s,
+    """A million damaged frames, fifty clients that start one server, twenty of one that is stopped for 30 s,
     five minutes of random kills, cancels, restarts.
 
     FUZZ_FRAMES, FUZZ_SEED, SPAWN_CLIENTS, SPAWN_ROUNDS, SILENCE_SECONDS, SILENCE_CLIENTS, CHAOS_SECONDS and CHAOS_SEED
