@@ -103,9 +103,11 @@ def tests_all(session: nox.Session) -> None:
 
 @nox.session(requires=["wheels"])
 def chaos(session: nox.Session) -> None:
-    """A million damaged frames, fifty clients that start one server, five minutes of random kills, cancels, restarts.
+    """A million damaged frames, fifty clients that start one server, twenty of one that is stopped for 30 s,
+    five minutes of random kills, cancels, restarts.
 
-    FUZZ_FRAMES, FUZZ_SEED, SPAWN_CLIENTS, SPAWN_ROUNDS, CHAOS_SECONDS and CHAOS_SEED set how much and which.
+    FUZZ_FRAMES, FUZZ_SEED, SPAWN_CLIENTS, SPAWN_ROUNDS, SILENCE_SECONDS, SILENCE_CLIENTS, CHAOS_SECONDS and CHAOS_SEED
+    set how much and which.
     """
     session.install(*map(wheel, with_siblings("zmqruntime-execution")))
     session.install(*group(ROOT / "packages" / "zmqruntime-execution", "tests"))
@@ -113,8 +115,15 @@ def chaos(session: nox.Session) -> None:
     session.env["FUZZ_FRAMES"] = os.environ.get("FUZZ_FRAMES", "1000000")
     session.env["SPAWN_CLIENTS"] = os.environ.get("SPAWN_CLIENTS", "50")
     session.env["SPAWN_ROUNDS"] = os.environ.get("SPAWN_ROUNDS", "20")
+    session.env["SILENCE_SECONDS"] = os.environ.get("SILENCE_SECONDS", "30")
+    session.env["SILENCE_CLIENTS"] = os.environ.get("SILENCE_CLIENTS", "20")
     core, execution = "packages/zmqruntime-core/tests", "packages/zmqruntime-execution/tests"
-    files = f"{core}/test_fuzz.py", f"{core}/test_starting.py", f"{execution}/test_chaos.py"
+    files = (
+        f"{core}/test_fuzz.py",
+        f"{core}/test_starting.py",
+        f"{execution}/test_silence.py",
+        f"{execution}/test_chaos.py",
+    )
     run_pytest(session, *files, "--capture=no", processes=0)
 
 

@@ -183,7 +183,7 @@ def test_a_killed_server_is_no_cancelled_run(
         async with _shown(execution_id, plate) as pilot:
             await _until(pilot, lambda: "0 of 3 wells" in _text(pilot, "#status"))
             os.kill(pid, signal.SIGKILL)
-            await _until(pilot, lambda: "last that was heard" in _text(pilot, "#status"))
+            await _until(pilot, lambda: "ended; waiting for it, or its successor" in _text(pilot, "#status"))
             assert "cancelled," not in _text(pilot, "#status")
             await pilot.press("q")
 

@@ -69,6 +69,21 @@ class BenchServer(ExecutionServer):
             report(number, upto, axis_id, ProgressPhase.STEP_STARTED)
         return upto
 
+    def do_append(self, file: str) -> None:
+        with Path(file).open("a") as target:
+            target.write("ran\n")
+
+    def do_resumable_until(self, file: str) -> int:
+        """Reports now and then until the file is there."""
+        tick, number = threading.Event(), 0
+        while not Path(file).exists():
+            number += 1
+            report(number, 1_000_000, phase=ProgressPhase.STEP_STARTED)
+            current_task().log.info("line %d", number)
+            tick.wait(0.05)
+            current_task().check_cancelled()
+        return number
+
     def do_who(self) -> list[int]:
         guard = psutil.Process().parent()
         assert guard is not None
@@ -412,6 +427,13 @@ class ThreadServer(BenchServer):
     """Runs its tasks in a thread of its own process."""
 
     worker_kind = WorkerKind.THREAD
+
+
+class ManyAtOnceServer(ThreadServer):
+    """Runs as many at a time as a test has, each in a thread."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, max_concurrent=80, **options)
 
 
 class TwoThreadsServer(ThreadServer):

@@ -1,14 +1,17 @@
 """Batches of jobs of any kind: submit all of them, then wait for all of them, and tell a policy how each one goes."""
 
 import asyncio
+import contextlib
 import enum
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Generic, ParamSpec, Protocol, TypeVar
 
 import msgspec
 
+from zmqruntime.client import Standing, ZMQClient
 from zmqruntime.execution.exceptions import BatchFailedError
+from zmqruntime.execution.patience import PatienceTeller
 
 __all__ = [
     "BatchResult",
@@ -141,10 +144,25 @@ class CallbackBatchSubmitWaitPolicy(msgspec.Struct, Generic[JobT, HandleT, Resul
 
 
 class BatchSubmitWaitEngine(Generic[JobT, HandleT, ResultT]):
-    """Runs batches by one policy; one engine may run many, also at the same time."""
+    """Runs batches by one policy; one engine may run many, also at the same time.
 
-    def __init__(self, policy: BatchSubmitWaitPolicy[JobT, HandleT, ResultT]) -> None:
+    Args:
+        policy: how to submit and how to wait.
+        client: whose server does the work, if it is known; while a batch runs, ``on_no_answer`` is told when that
+            server does not answer, which ends no batch.
+        on_no_answer: called on the event loop's thread with a line for a user, now and then; logs it by default.
+    """
+
+    def __init__(
+        self,
+        policy: BatchSubmitWaitPolicy[JobT, HandleT, ResultT],
+        *,
+        client: ZMQClient | None = None,
+        on_no_answer: Callable[[str], None] = _log.warning,
+    ) -> None:
         self._policy = policy
+        self._client = client
+        self._on_no_answer = on_no_answer
 
     async def run(self, jobs: Iterable[JobT]) -> BatchResult[JobT, HandleT, ResultT]:
         """Submit all jobs, one after the other in their order, then wait for all of them at the same time.
@@ -157,9 +175,27 @@ class BatchSubmitWaitEngine(Generic[JobT, HandleT, ResultT]):
             BatchFailedError: a job failed, and the policy is to fail fast; raised from the job's error.
         """
         batch = _Batch(self._policy, list(jobs))
-        await batch.submit_all()
-        await batch.wait_for_all()
+        with self._told():
+            await batch.submit_all()
+            await batch.wait_for_all()
         return batch.result()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        if self._client is None:
+            yield
+            return
+        loop, tell = asyncio.get_running_loop(), PatienceTeller(self._on_no_answer)
+
+        def note(standing: Standing) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed without a word
+                loop.call_soon_threadsafe(tell, standing)
+
+        remove = self._client.add_listener(note)
+        try:
+            yield
+        finally:
+            remove()
 
 
 class _Batch(Generic[JobT, HandleT, ResultT]):

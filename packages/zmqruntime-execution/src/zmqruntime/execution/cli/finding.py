@@ -13,7 +13,7 @@ from zmqruntime.execution.cli.place import Place
 from zmqruntime.messages import PongResponse, StatusRequest, StatusResponse
 from zmqruntime.transport import LOOPBACK, is_listening
 
-__all__ = ["FoundServer", "ServerState", "find_servers", "tcp_place"]
+__all__ = ["FoundServer", "ServerState", "find_servers", "only_port", "tcp_place"]
 
 _PING_SECONDS = 1.0
 _AT_ONCE = 8
@@ -73,6 +73,34 @@ def find_servers() -> list[FoundServer]:
         places += [place_of(app, claim) for claim in find_claims(folder) if claim.host is not None]
     with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as threads:
         return list(threads.map(_ask, places))
+
+
+def only_port(app: str) -> int:
+    """The data port that a command means when it names none: of the application's one server that listens, or else of
+    the one that has left its executions here; the default port where there is none, or more than one.
+    """
+    config = ZMQConfig(app_name=app)
+    known = [_port_of_data(path) for path in config.data_dir.glob("server-*/executions.sqlite")]
+    listening = [port for port in known if _listens(port, config)]
+    for ports in (listening, [port for port in known if port]):
+        if config.default_port in ports:
+            return config.default_port
+        if len(ports) == 1:
+            return ports[0]
+        if ports:
+            break
+    return config.default_port
+
+
+def _port_of_data(database: Path) -> int:
+    number = database.parent.name.removeprefix("server-")
+    return int(number) if number.isascii() and number.isdigit() else 0
+
+
+def _listens(port: int, config: ZMQConfig) -> bool:
+    return 0 < port < 65536 - config.control_port_offset and is_listening(
+        port + config.control_port_offset, LOOPBACK, TransportMode.IPC, config
+    )
 
 
 def data_ports(folder: Path) -> list[int]:

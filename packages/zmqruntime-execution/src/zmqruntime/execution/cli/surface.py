@@ -15,6 +15,7 @@ from zmqruntime.execution.cli.commands.queue import change_queue
 from zmqruntime.execution.cli.commands.servers import list_servers, stop
 from zmqruntime.execution.cli.commands.streams import follow_events, show_logs
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
+from zmqruntime.execution.cli.finding import only_port
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.execution.cli.place import Place
 from zmqruntime.messages import QueueAction
@@ -292,10 +293,10 @@ def _add_place(parser: argparse.ArgumentParser, port_option: str) -> None:
     where.add_argument(
         port_option,
         type=_port,
-        default=default.default_port,
         dest="server_port",
         metavar="P",
-        help=f"its data port; its control port is 1000 higher [default: {default.default_port}]",
+        help="its data port; its control port is 1000 higher "
+        f"[default: of the one that the application has, else {default.default_port}]",
     )
     where.add_argument("--host", metavar="H", help="use TCP and this address, e.g. 127.0.0.1, not its socket file")
 
@@ -305,7 +306,10 @@ def _add_id(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
 
 
 def _place(options: argparse.Namespace) -> Place:
-    return Place(options.app, options.server_port, options.host)
+    port = options.server_port
+    if port is None:
+        port = ZMQConfig().default_port if options.host else only_port(options.app)
+    return Place(options.app, port, options.host)
 
 
 def _app(text: str) -> str:
