@@ -169,6 +169,19 @@ def test_an_image_made_from_a_field_is_no_field(tmp_path: Path, derived: str) ->
     assert problem.message == f"image {derived} of well A01 was made from image 0; it is left out"
 
 
+@pytest.mark.parametrize("odd", [{"translation": (0.0, 3.0, 5.0)}, {"channels": ("ridges", "edges")}])
+def test_a_number_does_not_make_an_image_a_field(tmp_path: Path, odd: dict[str, Any]) -> None:
+    known = {"axes": "cyx", "channels": ("DAPI", "GFP"), "translation": (0.0, 3.0, 5.0)}
+    images = {
+        "0": {"data": pixels((2, 8, 8)), **known},
+        "1": {"data": pixels((2, 8, 8), 2), **known, "translation": (0.0, 30.0, 5.0)},
+        "2": {"data": pixels((2, 8, 8), 3), **known, "translation": (0.0, 90.0, 5.0), **odd},
+    }
+    plate = open_plate(write_plate(tmp_path / "p.zarr", {"A/1": images}))
+    assert plate.components[Component.SITE] == (1, 2)
+    assert plate.problems[0].message == "image 2 of well A01 was made from image 0; it is left out"
+
+
 def test_fields_with_names_and_positions(tmp_path: Path) -> None:
     images = {
         name: {"data": pixels((8, 8)), "axes": "yx", "translation": (10.0 * place, 5.0)}

@@ -69,6 +69,7 @@ def open_ome_zarr(folder: Path) -> FolderPlate:
             except _UNREADABLE as error:
                 problems.append(_unreadable(f"site {place.site} of well {well}", path.relative_to(folder), well, error))
                 lost.append(ImageKey(well, place.site))
+    fields = _without_derived(fields, problems)
     if not fields:
         first = f": {problems[0].message}" if problems else ""
         raise PlateError(f"no images in the OME-Zarr plate {folder}{first}")
@@ -122,6 +123,16 @@ class _Field:
         """The image in words."""
         return f"image {self.place.path} of well {self.well}"
 
+    def is_derived_from(self, other: "_Field") -> bool:
+        """Whether it can't be another field than an image of its acquisition: it has the same place, or other channels.
+
+        A place of zero may be that of a writer which knows none.
+        """
+        if self.position is not None and self.position == other.position != StagePosition(0.0, 0.0):
+            return True
+        own, others = set(self.channel_names.values()), set(other.channel_names.values())
+        return bool(own and others) and own.isdisjoint(others)
+
     @property
     def is_patchy(self) -> bool:
         """Whether some planes lack chunks while they have others."""
@@ -144,6 +155,21 @@ def _unreadable(what: str, path: Path, well: str, error: Exception) -> PlateProb
 def _derived(well: str, path: str, origin: str) -> PlateProblem:
     message = f"image {path} of well {well} was made from image {origin}; it is left out"
     return PlateProblem(ProblemKind.STRAY_FILE, message, well)
+
+
+def _without_derived(fields: Sequence[_Field], problems: list[PlateProblem]) -> list[_Field]:
+    """The fields without the images that can't be other ones than an earlier field of their acquisition."""
+    kept: list[_Field] = []
+    of_acquisition: defaultdict[tuple[str, int], list[_Field]] = defaultdict(list)
+    for field in fields:
+        others = of_acquisition[field.well, field.place.acquisition]
+        origin = next((other for other in others if field.is_derived_from(other)), None)
+        if origin is None:
+            others.append(field)
+            kept.append(field)
+        else:
+            problems.append(_derived(field.well, field.place.path, origin.place.path))
+    return kept
 
 
 def _unwritten(folder: Path, fields: Sequence[_Field], keys: Sequence[ImageKey]) -> PlateProblem:

@@ -6,7 +6,8 @@ The list of a well's images has no word for it, so these are the rules:
   are numbered after those of the acquisitions before it.
 - A field is called by a number, of which "0" is site 1. Where a well has such fields, images with other names (`0_mip`,
   `illumination_corrected`) were made from them; where it has none, an image whose name continues that of another was
-  made from that one. What was made from a field is no field, and is left out.
+  made from that one. So was an image that lies where an earlier one of its acquisition does, or that has none of its
+  channels (by their names). What was made from a field is no field, and is left out.
 - Where there are several acquisitions, or names that are no numbers, sites are counted in the order of the list. Only
   where all names of an acquisition are as this package writes them (`0`, `1`; `0a1`, `1a1` in the next one) do they say
   the site.
