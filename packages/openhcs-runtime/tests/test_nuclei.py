@@ -1,5 +1,6 @@
 """Nuclei of all sizes and looks against the truth of made images; what is no nucleus; doubts."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -41,8 +42,6 @@ LOOKS = {
 @pytest.mark.parametrize("diameter", [20, 100])
 @pytest.mark.parametrize("look", LOOKS, ids=str)
 def test_nuclei_are_found(look: str, diameter: int) -> None:
-    import dataclasses
-
     image, truth = picture(dataclasses.replace(LOOKS[look], diameter_px=diameter), 300 if diameter == 20 else 900)
     found = segment_nuclei(image[np.newaxis])[1][0]
     assert abs(found.max() - truth.max()) <= max(1, 0.15 * truth.max())
