@@ -87,7 +87,7 @@ def test_tiny_planes_are_no_error(shape: tuple[int, int]) -> None:
 
 def test_specks_are_dropped_by_their_share_of_a_nucleus() -> None:
     y, x = np.mgrid[:120, :200]
-    image = sum(2000.0 * (np.hypot(y - 60, x - at) <= radius) for at, radius in ((30, 15), (90, 4.5), (150, 7)))
+    image = sum(2000.0 * (np.hypot(y - 60, x - at) <= radius) for at, radius in ((30, 15), (90, 3.5), (150, 7)))
     image = ndimage.gaussian_filter(np.asarray(image, dtype=np.float64), 1) + np.random.default_rng(0).normal(
         300, 10, y.shape
     )

@@ -24,6 +24,8 @@ from openhcs_runtime.pipeline.declare import InputKind, OutputKind, Stack, speci
 
 SPECK = 1 / 8
 """What is smaller than this part of a usual nucleus is dropped."""
+LARGEST = 8
+"""What is larger than so many usual nuclei is dropped, too: it is haze, or dirt."""
 _WORK_PX, _SMALL_PX = 20, 12
 """Pictures of larger nuclei are shrunk until nuclei are about this large; those of smaller ones are enlarged."""
 _FLOOR_DIAMETERS = 2.5
@@ -34,7 +36,7 @@ _FAINTEST = 0.06
 """Contrast of the faintest nucleus, compared with that of a bright one (the upper quartile)."""
 _EDGE_AT = 0.42
 """Where between background and nucleus the edge is taken to be."""
-_SHARP, _SHARP_AND_DIM = 1.0, 1.2
+_SHARP, _SHARP_AND_DIM = 1.5, 1.6
 """Contrast that an edge loses within a diameter, at least; haze does not reach it."""
 _LEVELS = 8
 _SQUARE = np.ones((3, 3), dtype=bool)
@@ -56,7 +58,7 @@ def segment_nuclei(
     Takes pictures as they come from the camera: the background is found here. A local threshold at the level of the
     edges, so that neither one bright cell nor haze decides; touching nuclei are split by shape and brightness; then
     each nucleus gets its edge about half-way between its own brightness and what surrounds it. Holes are filled. What
-    is smaller than an eighth of a usual nucleus, has no sharp edge, does not stand out of the noise, or has less than
+    is smaller than an eighth of a usual nucleus or larger than eight, has no sharp edge, does not stand out of the noise, or has less than
     6 % of the contrast of the bright nuclei is dropped. An empty picture has no nuclei.
 
     Each plane is worked on by itself: in a stack over z, a nucleus is found again in each plane that shows it.
@@ -174,7 +176,7 @@ def _with_own_edges(labels: Labels, contrast: Contrast, diameter: float) -> Labe
             continue
         nucleus, strength = mask
         rim = rim_of(nucleus)
-        if nucleus.sum() < SPECK * usual or strength < _SURE * contrast.noise:
+        if not SPECK * usual <= nucleus.sum() <= LARGEST * usual or strength < _SURE * contrast.noise:
             continue
         if rim.any() and float(np.median(contrast.slopes[window][rim])) * diameter < _SHARP * strength:
             continue
