@@ -1,5 +1,6 @@
 """Nuclei of all sizes and looks against the truth of made images; what is no nucleus; doubts."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -41,8 +42,6 @@ LOOKS = {
 @pytest.mark.parametrize("diameter", [20, 100])
 @pytest.mark.parametrize("look", LOOKS, ids=str)
 def test_nuclei_are_found(look: str, diameter: int) -> None:
-    import dataclasses
-
     image, truth = picture(dataclasses.replace(LOOKS[look], diameter_px=diameter), 300 if diameter == 20 else 900)
     found = segment_nuclei(image[np.newaxis])[1][0]
     assert abs(found.max() - truth.max()) <= max(1, 0.15 * truth.max())
@@ -88,7 +87,7 @@ def test_tiny_planes_are_no_error(shape: tuple[int, int]) -> None:
 
 def test_specks_are_dropped_by_their_share_of_a_nucleus() -> None:
     y, x = np.mgrid[:120, :200]
-    image = sum(2000.0 * (np.hypot(y - 60, x - at) <= radius) for at, radius in ((30, 15), (90, 4.5), (150, 7)))
+    image = sum(2000.0 * (np.hypot(y - 60, x - at) <= radius) for at, radius in ((30, 15), (90, 3.5), (150, 7)))
     image = ndimage.gaussian_filter(np.asarray(image, dtype=np.float64), 1) + np.random.default_rng(0).normal(
         300, 10, y.shape
     )

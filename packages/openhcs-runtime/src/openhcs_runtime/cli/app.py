@@ -142,6 +142,32 @@ def make_plate(
     plate_format: Annotated[
         MadeFormat, typer.Option("--format", help="How the images are stored.")
     ] = MadeFormat.IMAGEXPRESS,
+    diameter: Annotated[
+        float, typer.Option(metavar="X", help="Mean diameter of a nucleus in pixels, 6 to 400.")
+    ] = 20.0,
+    density: Annotated[
+        float, typer.Option(metavar="X", help="How much of the images they cover, compared with the usual, 0 to 10.")
+    ] = 1.0,
+    clumping: Annotated[
+        float, typer.Option(metavar="X", help="Share of nuclei that touch another one, 0 to 0.95.")
+    ] = 0.33,
+    haze: Annotated[
+        float, typer.Option(metavar="X", help="Light from out of focus, compared with a nucleus, 0 to 2.")
+    ] = 0.0,
+    saturation: Annotated[
+        float, typer.Option(metavar="X", help="Share of pixels of nuclei above full scale, 0 to 0.9.")
+    ] = 0.0,
+    dividing: Annotated[float, typer.Option(metavar="X", help="Share of nuclei that divide, 0 to 1.")] = 0.0,
+    dead: Annotated[
+        float, typer.Option(metavar="X", help="Share of nuclei that are dead: small and very bright, 0 to 1.")
+    ] = 0.0,
+    dim: Annotated[float, typer.Option(metavar="X", help="Share of nuclei that are dim, 0 to 1.")] = 0.0,
+    texture: Annotated[float, typer.Option(metavar="X", help="Strength of the texture in nuclei, 0 to 0.5.")] = 0.12,
+    debris: Annotated[float, typer.Option(metavar="X", help="Specks for each nucleus, 0 to 20.")] = 0.0,
+    noise: Annotated[float, typer.Option(metavar="X", help="Strength of the noise, 0 to 20.")] = 1.0,
+    truth_labels: Annotated[
+        bool, typer.Option("--truth-labels", help="Also write the true label images, truth_labels.npz.")
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """Make a plate of simulated nuclei, with the true counts in truth.csv.
@@ -149,6 +175,7 @@ def make_plate(
     \b
       openhcs-runtime make-plate demo
       openhcs-runtime make-plate big --wells 96 --sites 4 --size 1024 --seed 7
+      openhcs-runtime make-plate hard --diameter 80 --clumping 0.7 --haze 0.5 --dead 0.05 --truth-labels
     """
     return commands.make_plate(
         folder,
@@ -159,6 +186,20 @@ def make_plate(
         size=size,
         seed=seed,
         plate_format=plate_format.value,
+        look={
+            "diameter_px": diameter,
+            "density": density,
+            "clumping": clumping,
+            "haze": haze,
+            "saturation": saturation,
+            "dividing": dividing,
+            "dead": dead,
+            "dim": dim,
+            "texture": texture,
+            "debris": debris,
+            "noise": noise,
+        },
+        truth_labels=truth_labels,
         as_json=as_json,
     )
 

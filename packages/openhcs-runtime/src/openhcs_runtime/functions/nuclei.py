@@ -24,7 +24,9 @@ from openhcs_runtime.pipeline.declare import InputKind, OutputKind, Stack, speci
 
 SPECK = 1 / 8
 """What is smaller than this part of a usual nucleus is dropped."""
-_WORK_PX, _SMALL_PX = 20, 14
+LARGEST = 8
+"""What is larger than so many usual nuclei is dropped, too: it is haze, or dirt."""
+_WORK_PX, _SMALL_PX = 20, 12
 """Pictures of larger nuclei are shrunk until nuclei are about this large; those of smaller ones are enlarged."""
 _FLOOR_DIAMETERS = 2.5
 """The background varies over more than these diameters."""
@@ -34,7 +36,7 @@ _FAINTEST = 0.06
 """Contrast of the faintest nucleus, compared with that of a bright one (the upper quartile)."""
 _EDGE_AT = 0.42
 """Where between background and nucleus the edge is taken to be."""
-_SHARP, _SHARP_AND_DIM = 1.0, 1.2
+_SHARP, _SHARP_AND_DIM = 1.5, 1.6
 """Contrast that an edge loses within a diameter, at least; haze does not reach it."""
 _LEVELS = 8
 _SQUARE = np.ones((3, 3), dtype=bool)
@@ -56,7 +58,7 @@ def segment_nuclei(
     Takes pictures as they come from the camera: the background is found here. A local threshold at the level of the
     edges, so that neither one bright cell nor haze decides; touching nuclei are split by shape and brightness; then
     each nucleus gets its edge about half-way between its own brightness and what surrounds it. Holes are filled. What
-    is smaller than an eighth of a usual nucleus, has no sharp edge, does not stand out of the noise, or has less than
+    is smaller than an eighth of a usual nucleus or larger than eight, has no sharp edge, does not stand out of the noise, or has less than
     6 % of the contrast of the bright nuclei is dropped. An empty picture has no nuclei.
 
     Each plane is worked on by itself: in a stack over z, a nucleus is found again in each plane that shows it.
@@ -129,21 +131,20 @@ def _labels(
         mask = threshold(contrast.above[np.newaxis], method=method, factor=0.6 if factor is None else factor)[0]
     mask &= contrast.above > _FAINT * contrast.noise
     mask = ndimage.binary_opening(_without_holes(mask, 0.4 * usual), structure=_SQUARE)
-    slopes = ndimage.gaussian_gradient_magnitude(contrast.above, 1.0, mode="nearest")
-    labels = _with_own_edges(split_clumps(mask, contrast.above, diameter), contrast, slopes, diameter)
+    labels = _with_own_edges(split_clumps(mask, contrast.above, diameter), contrast, diameter)
     labels = join_pieces(labels, ndimage.gaussian_filter(contrast.above, 0.12 * diameter), diameter)
     levels = _levels(labels, contrast.above)
     if not levels.any():
         return labels
     bright = float(np.quantile(levels[levels > 0], 0.75))
     labels = np.where((levels >= _FAINTEST * bright)[labels], labels, 0)
-    return labels if method is not None else _with_dim_ones(labels, contrast, slopes, diameter, bright)
+    return labels if method is not None else _with_dim_ones(labels, contrast, diameter, bright)
 
 
 def _local_level(contrast: Contrast, diameter: float) -> Plane:
     """The threshold at each pixel: the level of the edges within about a diameter, that of all where there are none."""
     picture = np.arcsinh(contrast.above / contrast.edge)
-    weights = edge_weights(ndimage.gaussian_gradient_magnitude(picture, 1.0, mode="nearest"))
+    weights = edge_weights(contrast.above, contrast.slopes, contrast.edge)
     total = float(weights.sum())
     if total <= 0:
         return np.full(picture.shape, contrast.edge, dtype=np.float32)
@@ -158,13 +159,13 @@ def _local_level(contrast: Contrast, diameter: float) -> Plane:
     return np.asarray(contrast.edge * np.sinh(level), dtype=np.float32)
 
 
-def _with_own_edges(labels: Labels, contrast: Contrast, slopes: Plane, diameter: float) -> Labels:
+def _with_own_edges(labels: Labels, contrast: Contrast, diameter: float) -> Labels:
     """Draw the edge of each nucleus anew, from its own brightness and its surroundings; drop what is none."""
     usual = math.pi * diameter**2 / 4
     large = np.bincount(labels.ravel()) >= 0.08 * usual
     large[0] = False
     cores = np.where(large[labels], labels, 0)
-    near = ndimage.distance_transform_edt(cores == 0) <= max(2, round(0.5 * diameter))
+    near = ndimage.maximum_filter(cores > 0, size=2 * max(2, round(0.45 * diameter)) + 1)
     basins = watershed(-contrast.above, cores, mask=near)
     result = np.zeros_like(labels)
     for number, window in enumerate(ndimage.find_objects(basins), start=1):
@@ -175,9 +176,9 @@ def _with_own_edges(labels: Labels, contrast: Contrast, slopes: Plane, diameter:
             continue
         nucleus, strength = mask
         rim = rim_of(nucleus)
-        if nucleus.sum() < SPECK * usual or strength < _SURE * contrast.noise:
+        if not SPECK * usual <= nucleus.sum() <= LARGEST * usual or strength < _SURE * contrast.noise:
             continue
-        if rim.any() and float(np.median(slopes[window][rim])) * diameter < _SHARP * strength:
+        if rim.any() and float(np.median(contrast.slopes[window][rim])) * diameter < _SHARP * strength:
             continue
         result[window][nucleus] = number
     return result
@@ -196,7 +197,7 @@ def _own_mask(basin: Mask, core: Mask, above: Plane, usual: float) -> tuple[Mask
     return ndimage.binary_opening(mask, structure=_SQUARE)[1:-1, 1:-1], level - background
 
 
-def _with_dim_ones(labels: Labels, contrast: Contrast, slopes: Plane, diameter: float, bright: float) -> Labels:
+def _with_dim_ones(labels: Labels, contrast: Contrast, diameter: float, bright: float) -> Labels:
     """Add the nuclei that are so dim beside the others that no edge of theirs decided anywhere.
 
     Of the regions above several levels those are taken that look most like a nucleus: sharp and convex (as in the tree
@@ -218,7 +219,7 @@ def _with_dim_ones(labels: Labels, contrast: Contrast, slopes: Plane, diameter: 
         for number in np.flatnonzero((areas >= 0.3 * usual) & (areas <= 2.5 * usual)):
             window = windows[number - 1]
             region = ndimage.binary_fill_holes(parts[window] == number)
-            score = _look(region, contrast.above[window], slopes[window], beside[window], diameter)
+            score = _look(region, contrast.above[window], contrast.slopes[window], beside[window], diameter)
             if score > 0:
                 found.append((score, window, region))
     result, free = labels.copy(), int(labels.max())

@@ -20,6 +20,7 @@ _PER_SIDE, _BLUR_PX = 1.16, 1.0
 """Diameter from the side of the square of most change, as discs of known size show it."""
 _STEP_OF_A_COUNT = 0.29
 """Standard deviation of the rounding to whole counts."""
+_NEARLY = 0.7
 _EDGE_FACTOR = 6.0
 """Squared slopes this many times above their median are edges."""
 
@@ -31,10 +32,12 @@ class Contrast:
     Attributes:
         above: Counts above the background, smoothed, float32 (Y, X).
         noise: Standard deviation of the noise in it, counts.
+        slopes: How steep it is, counts per pixel.
         edge: The level, in counts, at which its edges are steepest.
     """
 
     above: Plane
+    slopes: Plane
     noise: float
     edge: float
 
@@ -63,7 +66,7 @@ def diameter_of_nuclei(plane: Stack) -> float | None:
     if not changes or max(changes) <= 0:
         return None
     smooth = np.convolve(np.pad(changes, 1, mode="edge"), [0.25, 0.5, 0.25], "valid")
-    peak = int(np.argmax(smooth))
+    peak = _peak(smooth)
     around = slice(max(0, peak - 1), peak + 2)
     weights = smooth[around] - 0.5 * smooth[around].min()
     side = math.exp(float((weights * np.array(sizes)[around]).sum() / weights.sum()))
@@ -82,20 +85,16 @@ def contrast_of(image: Plane, sigma_px: float, radius_px: float, noise: float) -
     unit = max(4 * noise, 0.03 * float(np.quantile(above[::2, ::2], 0.99)), 1e-6 * float(np.abs(above).max()))
     if unit <= 0:
         return None
-    level = edge_level(np.arcsinh(above / unit))
-    return None if level is None or level <= 0 else Contrast(above, noise, unit * math.sinh(level))
-
-
-def edge_level(picture: Plane) -> float | None:
-    """Mean of a picture, weighted with its squared slope where that stands out; None where it nowhere does."""
-    weights = edge_weights(ndimage.gaussian_gradient_magnitude(picture, 1.0, mode="nearest"))
+    slopes = ndimage.gaussian_gradient_magnitude(above, 1.0, mode="nearest")
+    weights = edge_weights(above, slopes, unit)
     total = float(weights.sum())
-    return float((weights * picture).sum()) / total if total > 0 else None
+    level = float((weights * np.arcsinh(above / unit)).sum()) / total if total > 0 else 0.0
+    return Contrast(above, slopes, noise, unit * math.sinh(level)) if level > 0 else None
 
 
-def edge_weights(slopes: Plane) -> Plane:
-    """Squared slopes, less what is everywhere."""
-    squared = slopes**2
+def edge_weights(above: Plane, slopes: Plane, unit: float) -> Plane:
+    """Squared slopes of the inverse hyperbolic sine of counts in a unit, less what is everywhere."""
+    squared = slopes * slopes / (above * above + unit * unit)
     weights: Plane = np.maximum(squared - _EDGE_FACTOR * float(np.median(squared[::2, ::2])), 0)
     return weights
 
@@ -109,6 +108,13 @@ def shrink(image: Plane, block: int) -> Plane:
     squares = whole.reshape(whole.shape[0] // block, block, whole.shape[1] // block, block)
     small: Plane = squares.mean((1, 3), dtype=np.float32)
     return small
+
+
+def _peak(changes: NDArray[np.float64]) -> int:
+    """The highest peak, or a smaller size's that is nearly as high: what is larger is a clump, or haze."""
+    walled = np.pad(changes, 1, constant_values=-1.0)
+    peaks = np.flatnonzero((walled[1:-1] >= walled[:-2]) & (walled[1:-1] > walled[2:]))
+    return int(next(place for place in peaks if changes[place] >= _NEARLY * changes.max()))
 
 
 def _granulometry(picture: Plane, pixel: int) -> tuple[list[float], list[float]]:

@@ -53,7 +53,7 @@ def split_clumps(mask: Mask, above: Plane, diameter_px: float) -> Labels:
     bright = ndimage.gaussian_filter(above, 0.12 * diameter_px)
     brightest = ndimage.maximum_filter(bright, int(diameter_px) | 1)
     height = np.where(mask, depth + 0.5 * bright / np.maximum(brightest, 1e-6), -1)
-    highest = ndimage.maximum_filter(height, footprint=disc(round(0.2 * diameter_px)))
+    highest = ndimage.maximum_filter(height, size=2 * round(0.18 * diameter_px) + 1)
     seeds, _ = ndimage.label((height == highest) & mask, structure=np.ones((3, 3)))
     return join_pieces(watershed(-height, seeds, mask=mask).astype(np.int32), bright, diameter_px)
 
@@ -105,12 +105,6 @@ def rim_of(mask: Mask) -> Mask:
     """The pixels of a mask at its edge; where the picture ends there is none."""
     rim: Mask = mask & ~ndimage.binary_erosion(mask, border_value=1)
     return rim
-
-
-def disc(radius: int) -> Mask:
-    """A disc of pixels."""
-    y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
-    return np.asarray(y * y + x * x <= (radius + 0.5) ** 2)
 
 
 def _likeness(one: _Piece, other: _Piece, border: _Border, usual: float) -> float:

@@ -1,6 +1,7 @@
 """``make-plate``: a plate of simulated nuclei."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 import openhcs_runtime
@@ -8,6 +9,7 @@ from openhcs_runtime.cli.failures import CommandError, ErrorKind, interrupted
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.plates import PlateFormat
+from openhcs_runtime.plates.scene import Look
 from zmqruntime.execution.wording import plural
 
 __all__ = ["make_plate"]
@@ -23,6 +25,8 @@ def make_plate(
     size: int,
     seed: int,
     plate_format: str,
+    look: Mapping[str, float],
+    truth_labels: bool,
     as_json: bool,
 ) -> int:
     """Make a plate and say what is in it."""
@@ -36,6 +40,8 @@ def make_plate(
             size=size,
             seed=seed,
             format=PlateFormat(plate_format),
+            look=Look(**look),
+            truth_labels=truth_labels,
         ).resolve()
     except PlateError as error:
         raise CommandError(ErrorKind.PLATE, str(error)) from error
