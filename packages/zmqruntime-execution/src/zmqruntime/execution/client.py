@@ -430,6 +430,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
             self._unsure -= ids
             for request in requests:
                 self._delivered.pop(request.submission_id, None)
+                self._ends.pop(request.submission_id, None)  # at once: who asks for it next must not wait at this one
                 self._io.call_soon(functools.partial(self._forget_execution, request.submission_id))
             raise
 

@@ -92,7 +92,9 @@ def attached_or_none(place: Place) -> Iterator[ExecutionClient | None]:
     """
     with _clear_errors(place):
         client = place.client()
-        client.add_listener(PatienceTeller.on_stderr())
+        teller = PatienceTeller.on_stderr()
+        # Nobody waits for the server that a command has just stopped.
+        client.add_listener(lambda standing: teller(standing) if client.wants_successor() else None)
         try:
             yield client if _connect(client, place) else None
         finally:
