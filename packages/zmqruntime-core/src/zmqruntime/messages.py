@@ -7,7 +7,7 @@ are its fields; an unknown key, a missing one or a wrong type makes the whole me
 import enum
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import msgspec
 from msgspec import Meta
@@ -403,12 +403,16 @@ class HistoryRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.
 class ResultRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.RESULT.value):
     """A piece of the encoded result of an execution, from byte ``offset`` on."""
 
+    may_repeat: ClassVar[bool] = True
+
     execution_id: str
     offset: Count = 0
 
 
 class FindRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.FIND.value):
     """The ids of executions that begin with ``prefix``, a few of them."""
+
+    may_repeat: ClassVar[bool] = True
 
     prefix: Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{1,64}$")]
 
