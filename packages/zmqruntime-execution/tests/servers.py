@@ -416,6 +416,15 @@ class ShortResultsServer(BenchServer):
         super().__init__(*args, **{"max_result_bytes": 1_000_000, **kwargs})
 
 
+class SlowStartServer(BenchServer):
+    """Its workers take a while to load."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "zmqruntime.execution.worker" in sys.modules:
+            threading.Event().wait(0.5)
+
+
 class ForgetfulServer(BenchServer):
     """Keeps little of the past."""
 

@@ -119,6 +119,11 @@ class Reader:
         """There is nothing left to read: the rest was merged or pruned away."""
         self.position = self.known = upto
 
+    def restart(self) -> None:
+        """Whatever was read is not what there is: begin with the first event."""
+        self.position = self.known = 0
+        self._sequences.clear()
+
     def read(self, batch: EventBatch) -> list[Event]:
         """The events of the batch that are new.
 

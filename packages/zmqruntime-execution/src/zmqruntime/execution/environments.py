@@ -49,8 +49,11 @@ class Environments:
         if new:
             return new[0]
         query = "SELECT content FROM environments WHERE number = ?"
-        (content,) = self._connection.execute(query, (number,)).fetchone()
-        environment = self._at_hand[number] = _decode(content)
+        row = self._connection.execute(query, (number,)).fetchone()
+        try:
+            environment = self._at_hand[number] = _decode(b"" if row is None else row[0])
+        except msgspec.MsgspecError as error:
+            raise sqlite3.DatabaseError(f"environment number {number} is missing or damaged: {error}") from error
         if len(self._at_hand) > _KEPT_AT_HAND:
             self._at_hand.popitem(last=False)
         return environment

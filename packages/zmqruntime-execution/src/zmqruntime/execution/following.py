@@ -3,6 +3,7 @@
 import concurrent.futures
 import functools
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -11,7 +12,16 @@ from zmqruntime.codec import encode
 from zmqruntime.execution.batching import Gap, Reader
 from zmqruntime.execution.callbacks import CallbackThread
 from zmqruntime.execution.lifecycle import has_ended
-from zmqruntime.messages import Event, EventBatch, EventsResponse, ExecutionSnapshot, ProgressUpdate, StateChange
+from zmqruntime.messages import (
+    Event,
+    EventBatch,
+    EventsResponse,
+    ExecutionSnapshot,
+    LogLevel,
+    LogLine,
+    ProgressUpdate,
+    StateChange,
+)
 
 __all__ = ["CallbackSink", "EndSink", "Follower", "IteratorSink", "Sink"]
 
@@ -70,11 +80,16 @@ class Follower:
         """The server says how many events there are."""
         self._note(upto)
         self.catch_up()
+        if upto < self._reader.position:
+            self.ask_now()
 
     def on_response(self, response: EventsResponse | None) -> None:
         """The answer to what was asked for, or None if there was none."""
         self._is_asking = False
         if response is None:
+            return
+        if response.upto < self._reader.position:
+            self._start_again(response.upto)
             return
         for batch in response.batches:
             self._read(batch)
@@ -83,6 +98,24 @@ class Follower:
         elif not self._heard_more:
             self._reader.settle(response.upto)
         self.catch_up()
+
+    def _start_again(self, upto: int) -> None:
+        """The server has fewer events than were read here: its disk has lost the last of them in a power failure."""
+        self._reader.restart()
+        text = (
+            f"the server has lost the events of this execution after number {upto}, as in a power failure; "
+            "what it has follows from the first event on"
+        )
+        warning = LogLine(
+            execution_id=self.execution_id,
+            sequence=0,
+            timestamp=time.time(),
+            level=LogLevel.WARNING,
+            logger="zmqruntime",
+            text=text,
+        )
+        self.sink.put([warning])
+        self.ask_now()
 
     def restart(self) -> None:
         """What was asked for will not be answered, and more may have happened."""

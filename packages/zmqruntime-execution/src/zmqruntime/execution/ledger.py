@@ -231,12 +231,16 @@ class Ledger:
     def add_reports(self, record: Record, reports: TaskReportsRaw) -> None:
         """Progress and log lines of a running task."""
         record.progress_count, record.log_count = reports.progress_count, reports.log_count
+        self._note_unwritten(record)
         self._store.append_events(record, reports.reports)
-        self._on_event(record.execution_id, record.event_count)
 
     def keep_checkpoint(self, record: Record, key: str, value: msgspec.Raw) -> None:
         """A value for a resumed run."""
         self._store.save_checkpoint(record, key, value)
+
+    def keep_uptime(self) -> None:
+        """Write for how long the server has run."""
+        self._store.keep_uptime()
 
     def prune(self, keep: int, max_age_seconds: float) -> list[str]:
         """Forget some of the oldest ended executions that are too many or too old; returns which."""
@@ -248,6 +252,11 @@ class Ledger:
     def after_commit(self, execution_id: str, action: Callable[[], None]) -> None:
         """Do something about an execution once what it is now is on disk."""
         self._after_commit.append((execution_id, action))
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether what is to be written should not wait for more."""
+        return self._store.is_urgent
 
     def commit(self) -> None:
         """Write all changes, then publish them.
@@ -263,6 +272,7 @@ class Ledger:
         for _, action in actions:
             action()
         for record, batch in written:
+            self._on_event(record.execution_id, record.known_count)
             self._publish(record.execution_id, batch)
         for record, batch in written:
             self._note_size(record, len(batch))
@@ -283,9 +293,13 @@ class Ledger:
     # --- inside --------------------------------------------------------------------------------------------------
 
     def _tell_state(self, record: Record) -> None:
+        self._note_unwritten(record)
         self._store.append_state(record)
         self._store.update(record)
-        self._on_event(record.execution_id, record.event_count)
+
+    def _note_unwritten(self, record: Record) -> None:
+        if record.written_count is None:
+            record.written_count = record.event_count
 
     def _note_size(self, record: Record, size: int) -> None:
         """Compact the events of an open execution when they have become many."""
@@ -303,7 +317,10 @@ class Ledger:
         execution_id, record = self._to_compact.popitem()
         known = self._event_sizes.get(execution_id)
         if known is not None:
-            known.size = self._compact(record, known.size)
+            try:
+                known.size = self._compact(record, known.size)
+            except StoreError as error:
+                _log.error("the events of %s cannot be compacted: %s", execution_id, error)
             known.compact_above = max(_COMPACT_ABOVE_BYTES, 2 * known.size)
 
     def _compact(self, record: Record, known: int) -> int:

@@ -72,6 +72,8 @@ class Record(msgspec.Struct, kw_only=True):
     traceback: str | None = None
     result: bytes | None = None
     """Encoded; None if it is long."""
+    written_count: int | None = None
+    """How many events are on disk, if not all are."""
     has_new_outcome: bool = False
     """Whether traceback and result are to be written."""
 
@@ -82,7 +84,7 @@ class Record(msgspec.Struct, kw_only=True):
 
         Args:
             queue_position: its place in the queue.
-            event_count: its own when None.
+            event_count: as many as are on disk when None.
             is_brief: without what can be long.
         """
         return ExecutionSnapshot(
@@ -96,7 +98,7 @@ class Record(msgspec.Struct, kw_only=True):
             traceback=None if is_brief else self.traceback,
             result=None if is_brief or self.result is None else msgspec.Raw(self.result),
             result_bytes=self.result_bytes,
-            event_count=self.event_count if event_count is None else event_count,
+            event_count=self.known_count if event_count is None else event_count,
             queue_position=queue_position,
             held=self.held,
             attempts=self.attempts,
@@ -105,6 +107,11 @@ class Record(msgspec.Struct, kw_only=True):
             peak_memory_bytes=self.peak_memory_bytes,
             run_seconds=self.run_seconds,
         )
+
+    @property
+    def known_count(self) -> int:
+        """How many events anybody may know of: those on disk, for the others may be lost still."""
+        return self.event_count if self.written_count is None else self.written_count
 
     @property
     def brief_size(self) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.execution.ledger import Ledger
 from zmqruntime.execution.pool import WorkerHandle, WorkerPool
-from zmqruntime.execution.store import Record
+from zmqruntime.execution.store import Record, StoreError
 from zmqruntime.execution.timers import ExecutionTimers
 from zmqruntime.execution.worker_protocol import NOTHING, Assign, Finished, KeepCheckpoint, Outcome, TaskReportsRaw
 from zmqruntime.loop import SocketLoop
@@ -124,7 +124,13 @@ class Runner:
 
     def _hand_to(self, worker: WorkerHandle, record: Record) -> None:
         execution_id = record.execution_id
-        request, checkpoints = self._ledger.assignment(record)
+        try:
+            request, checkpoints = self._ledger.assignment(record)
+        except StoreError as error:
+            record.error = str(error)
+            self._ledger.set_status(record, ExecutionStatus.FAILED)
+            self._on_ended()
+            return
         worker.reserve(execution_id)
         self._ledger.set_status(record, ExecutionStatus.RUNNING)
         assign = Assign(
@@ -143,7 +149,10 @@ class Runner:
 
     def _environment_of(self, record: Record) -> TaskEnvironment | None:
         """As the pool knows it: the server's own one is None, however it was asked for."""
-        environment = self._ledger.environment_of(record)
+        try:
+            environment = self._ledger.environment_of(record)
+        except StoreError:  # said when it is handed to a worker
+            return None
         if environment is None or environment != self._own_environment:
             return environment
         return None if os.path.isdir(environment.folder) else environment

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -70,7 +71,10 @@ __all__ = ["ExecutionServer"]
 _log = logging.getLogger(__name__)
 
 _RETRY_WRITE_SECONDS = 1.0
+_COMMIT_PAUSE_SECONDS = 0.01  # each commit waits for the disk: progress and lines of a moment are written together
+_PAUSE_FOR_WORK = 2.0  # with a slow disk, as long again twice is left for everything else
 _PRUNE_EVERY = 500
+_PRUNE_SECONDS = 3600.0
 _MAX_QUEUED_SHOWN = 1_000
 _CLAIM_SECONDS = 1.0
 _IDS_SHOWN = 20
@@ -128,6 +132,8 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         self.max_result_bytes = max_result_bytes
         self._changed: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self._commit_timer: Timer | None = None
+        self._next_commit = 0.0
+        self._pause: Timer | None = None
         self._endings = 0
 
     # --- in the worker -----------------------------------------------------------------------------------
@@ -160,6 +166,13 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
 
     def handle_request(self, request: Request) -> Response:
         """Answers what an execution client asks; see :class:`zmqruntime.ZMQServer`."""
+        try:
+            return self._handle(request)
+        except StoreError as error:
+            _log.error("%s", error)
+            return ErrorResponse(code=ErrorCode.STORAGE, message=str(error))
+
+    def _handle(self, request: Request) -> Response:
         match request:
             case ExecuteRequest():
                 return self._refusal([request]) or self._ledger.accept(request)
@@ -175,7 +188,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
                 return FindResponse(execution_ids=found[:_IDS_SHOWN], more=len(found) > _IDS_SHOWN)
             case PositionsRequest(execution_ids=execution_ids):
                 known = map(self._ledger.find, execution_ids)
-                return PositionsResponse(positions={r.execution_id: r.event_count for r in known if r is not None})
+                return PositionsResponse(positions={r.execution_id: r.known_count for r in known if r is not None})
             case QueueRequest():
                 return self._change_queue(request)
             case StatusRequest() | CancelRequest() | EventsRequest() | SubmissionRequest() | ResultRequest():
@@ -352,10 +365,11 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             result_limit=self.max_result_bytes,
         )
         self._runner.take_over()
-        stack.callback(self._commit)
+        stack.callback(self._commit_last)
         stack.callback(self._runner.close)
         self.loop.call_soon(pool.fill)
         self.loop.call_soon(self._prune)
+        self.loop.call_later(_PRUNE_SECONDS, self._prune_in_time)
 
     def _claim_folder(self, folder: Path) -> FileLock:
         """One server at a time works on a folder, whatever becomes of sockets and their lock files."""
@@ -397,12 +411,21 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
 
     def _prune(self) -> None:
         """Forget old executions, some in each turn."""
-        pruned = self._ledger.prune(self.keep_history, self.keep_history_seconds)
+        try:
+            pruned = self._ledger.prune(self.keep_history, self.keep_history_seconds)
+        except StoreError as error:
+            _log.error("%s", error)
+            return
         for execution_id in pruned:
             remove_logs(self._log_dir / f"{execution_id}.log")
             remove_result(self._result_dir / f"{execution_id}.result")
         if pruned:
             self.loop.call_soon(self._prune)
+        self.loop.call_later(_PRUNE_SECONDS, self._prune_in_time)
+
+    def _prune_in_time(self) -> None:
+        self._prune()
+        self.loop.call_later(_PRUNE_SECONDS, self._prune_in_time)
 
     def _on_ended(self) -> None:
         self._endings += 1
@@ -422,13 +445,29 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         if self._commit_timer is not None:
             self._refuse_new("the server cannot write to its disk at the moment")
             return
+        pause = self._next_commit - time.monotonic()
+        if pause > 0 and not self._ledger.is_urgent:
+            if self._pause is None:  # the end of that turn commits
+                self._pause = self.loop.call_later(pause, self._end_pause)
+            return
         try:
+            begun = time.monotonic()
             self._ledger.commit()
+            took = time.monotonic() - begun
+            self._next_commit = begun + took + max(_COMMIT_PAUSE_SECONDS, _PAUSE_FOR_WORK * took)
         except StoreError as error:
             _log.error("%s", error)
             self._refuse_new(str(error))
             self._commit_timer = self.loop.call_later(_RETRY_WRITE_SECONDS, self._commit_again)
             self._runner.pause()
+
+    def _commit_last(self) -> None:
+        self._ledger.keep_uptime()
+        self._next_commit = 0.0
+        self._commit()
+
+    def _end_pause(self) -> None:
+        self._pause = None
 
     def _commit_again(self) -> None:
         self._commit_timer = None
@@ -449,9 +488,13 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
 
     def on_subscribed(self, topic: bytes) -> None:
         """Tell a subscriber of one execution how far it is, so that it can ask for what it lacks."""
-        record = self._ledger.find(topic.decode(errors="replace"))
+        try:
+            record = self._ledger.find(topic.decode(errors="replace"))
+        except StoreError as error:  # who asks for it is told
+            _log.error("%s", error)
+            return
         if record is not None:
-            self.publish(topic, empty_batch(record.execution_id, record.event_count))
+            self.publish(topic, empty_batch(record.execution_id, record.known_count))
 
     def event_positions(self) -> dict[str, int]:
         """What changed since the heartbeat before the last."""

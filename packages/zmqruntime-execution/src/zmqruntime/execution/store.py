@@ -39,6 +39,7 @@ _TABLES = ("executions", "submissions", "outcomes", "event_batches", "checkpoint
 _BUSY_SECONDS = 0.1  # nobody else should write this file; who does must not stop the server
 _REPLAY_BYTES = 1024 * 1024
 _UPTIME = "uptime"
+_MOST_UNWRITTEN_BYTES = 1024 * 1024
 _REMEDY = (
     "stop the server and move the file away, with those whose names begin like its name: the next start makes a new "
     "one, and 'sqlite3 FILE .recover' may save what is in the old one"
@@ -98,6 +99,9 @@ class Store:
         self._new_checkpoints: dict[int, dict[str, bytes]] = {}
         self._durable = False
         self._syncs = False
+        self.is_urgent = False
+        """Whether what is to be written should not wait for more."""
+        self._unwritten_bytes = 0
         self._opened_at = time.monotonic()
         try:
             prepare_private_file(path)
@@ -173,12 +177,12 @@ class Store:
     def insert(self, record: Record, request: ExecuteRequest) -> None:
         """Write a new record; durable with the next commit."""
         self._change(record).request = request
-        self._durable = True
+        self._durable = self.is_urgent = True
 
     def update(self, record: Record) -> None:
         """Write the record as it is; durable with the next commit."""
         self._change(record)
-        self._durable = True
+        self._durable = self.is_urgent = True
 
     def note_end(self, record: Record) -> None:
         """It has ended: give it its place among those that have."""
@@ -195,8 +199,11 @@ class Store:
         change.add_events([msgspec.Raw(encode(event))])
 
     def append_events(self, record: Record, events: list[msgspec.Raw]) -> None:
-        """Keep encoded events; they get the record's next numbers."""
+        """Keep encoded events; they get the record's next numbers, which nobody hears of before they are durable."""
         self._change(record).add_events(events)
+        self._durable = True
+        self._unwritten_bytes += sum(len(memoryview(event)) for event in events)
+        self.is_urgent = self.is_urgent or self._unwritten_bytes > _MOST_UNWRITTEN_BYTES
 
     def _change(self, record: Record) -> _Change:
         change = self._changes.get(record.execution_id)
@@ -207,7 +214,7 @@ class Store:
     def save_checkpoint(self, record: Record, key: str, value: msgspec.Raw) -> None:
         """Keep a value for a resumed run; durable with the next commit."""
         record.has_checkpoints = True
-        self._durable = True
+        self._durable = self.is_urgent = True
         statement = "INSERT OR REPLACE INTO checkpoints (number, key, value) VALUES (?, ?, ?)"
         encoded = bytes(value)
         self._writes.append((statement, (record.number, key, encoded)))
@@ -227,7 +234,7 @@ class Store:
     def set_setting(self, name: str, value: bool) -> None:
         """Keep a switch of the queue; durable with the next commit."""
         self._writes.append(("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, int(value))))
-        self._durable = True
+        self._durable = self.is_urgent = True
 
     def prune(self, keep: int, max_uptime: float, at_most: int) -> list[str]:
         """Forget up to ``at_most`` of the oldest ended executions: beyond the newest ``keep``, or ended so long ago.
@@ -269,11 +276,13 @@ class Store:
             raise StoreError(f"cannot write {self.path}: {error}") from error
         for change in self._changes.values():
             change.record.has_new_outcome = False
+            change.record.written_count = change.record.event_count
         self._environments.written()
         self._changes.clear()
         self._writes.clear()
         self._new_checkpoints.clear()
-        self._durable = False
+        self._durable = self.is_urgent = False
+        self._unwritten_bytes = 0
         return written
 
     def _statements(self) -> tuple[list[_Statement], list[Written]]:
