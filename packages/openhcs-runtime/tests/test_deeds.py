@@ -300,6 +300,17 @@ def test_blocks_that_overlap_put_back_what_was_before_all_of_them(tmp_path: Path
     assert os.getcwd() == before
 
 
+def test_a_limit_of_open_files_is_named(plate: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(source=f"{HEAD}\npipeline_steps = [FunctionStep(chdir)]\n"))
+    command = [sys.executable, str(script), str(plate), str(tmp_path / "out"), "processes", "2", "A01"]
+    limited = ["sh", "-c", 'ulimit -n 40; exec "$@"', "sh", *command]
+    done = subprocess.run(limited, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 1
+    assert "only 40 files open at a time: raise that limit, 'ulimit -n 1024'" in done.stderr.splitlines()[-1]
+    assert "__main__" not in done.stderr.splitlines()[-1]
+
+
 HOLD = """
 def hold(stack, path):
     pool = multiprocessing.get_context("fork").Pool(2)

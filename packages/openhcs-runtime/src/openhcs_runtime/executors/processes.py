@@ -37,8 +37,9 @@ NANNY = "distributed.nanny"
 
 _START_ATTEMPTS = 3
 _EXIT_SECONDS = 5.0
-_NEEDED_FILES, _SPARE_FILES = 128, 32
-"""With fewer a worker process may not be able to start: libraries, pipes and sockets take some 60."""
+_NEEDED_FILES = 64
+"""Open files that a process must be allowed: libraries, pipes and sockets take up to 50, and with fewer they hang."""
+_SPARE_FILES = 32
 _DYING_SECONDS = 0.5
 """A process that closed its pipe is about to end: time for it to leave its own exit code before it is killed."""
 
@@ -140,6 +141,9 @@ class _Worker:
     """One worker process with its pipe; `plan` is the well that it works on, `step` where it is."""
 
     def __init__(self) -> None:
+        limit = _limit_of_files()
+        if limit is not None and limit < _NEEDED_FILES:
+            raise WorkerError(f"no worker process can be started{few_files()}")
         context = _context()
         try:
             self.connection, theirs = context.Pipe()
@@ -217,13 +221,23 @@ class _Worker:
 
 def few_files() -> str:
     """The remedy where it is the limit of open files that keeps processes from starting; empty where it is not."""
-    with contextlib.suppress(ImportError, psutil.Error, AttributeError):
-        import resource  # noqa: PLC0415  not on all platforms
-
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        if 0 <= limit < _NEEDED_FILES or limit - psutil.Process().num_fds() < _SPARE_FILES:
-            return f" (this process may have {limit} files open at a time: raise that, 'ulimit -n 1024')"
+    limit = _limit_of_files()
+    if limit is None:
+        return ""
+    with contextlib.suppress(psutil.Error, AttributeError):
+        if limit < _NEEDED_FILES or limit - psutil.Process().num_fds() < _SPARE_FILES:
+            return f" (a process may have only {limit} files open at a time: raise that limit, 'ulimit -n 1024')"
     return ""
+
+
+def _limit_of_files() -> int | None:
+    """How many files this process may have open; None where there is no limit, or it is not known."""
+    try:
+        import resource  # noqa: PLC0415  not on all platforms
+    except ImportError:
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def warm_up(*modules: str) -> None:
