@@ -58,8 +58,8 @@ def segment_nuclei(
     Takes pictures as they come from the camera: the background is found here. A local threshold at the level of the
     edges, so that neither one bright cell nor haze decides; touching nuclei are split by shape and brightness; then
     each nucleus gets its edge about half-way between its own brightness and what surrounds it. Holes are filled. What
-    is smaller than an eighth of a usual nucleus or larger than eight, has no sharp edge, does not stand out of the noise, or has less than
-    6 % of the contrast of the bright nuclei is dropped. An empty picture has no nuclei.
+    is smaller than an eighth of a usual nucleus or larger than eight, has no sharp edge, does not stand out of the
+    noise, or has less than 6 % of the contrast of the bright nuclei is dropped. An empty picture has no nuclei.
 
     Each plane is worked on by itself: in a stack over z, a nucleus is found again in each plane that shows it.
 

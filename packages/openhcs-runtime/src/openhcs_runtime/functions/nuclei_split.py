@@ -15,7 +15,7 @@ from openhcs_runtime.functions.nuclei_size import Plane
 Labels = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
-_CONVEX, _NECK, _VALLEY, _STEP = 0.93, 0.95, 0.82, 0.45
+_CONVEX, _NECK, _VALLEY, _STEP = 0.93, 1.05, 0.82, 0.45
 """What is as likely one nucleus as two: solidity of both; width of their border over the smaller diameter; brightness
 at the border over that of the darker one; logarithm of the ratio of their brightness."""
 _SHARED_SIDES = 3
