@@ -39,7 +39,7 @@ def test_progress_round_trip_as_bytes_as_dict_and_read_like_a_mapping() -> None:
     assert decode_data(encode(batch)) == batch
     assert ProgressUpdate.from_dict(UPDATE.to_dict()) == UPDATE
     assert UPDATE.to_dict()["type"] == "progress"
-    assert (UPDATE["axis_id"], UPDATE.get("well_id", "unknown")) == ("B06", "unknown")
+    assert (UPDATE["axis_id"], UPDATE.get("well_id", "unknown")) == ("B06", "B06")
     with pytest.raises(KeyError):
         UPDATE["well_id"]
 

@@ -220,6 +220,11 @@ class ZMQClient:
             raise ClosedError("this client is not connected; call connect() first")
         return self._server
 
+    @property
+    def was_stopped(self) -> bool:
+        """Whether the server that was heard last has said that it ends since it was told to."""
+        return self._loop is not None and self._vigil.was_stopped
+
     def shutdown_server(self, timeout: float = _END_SECONDS) -> None:
         """End the server process and wait until it has ended.
 

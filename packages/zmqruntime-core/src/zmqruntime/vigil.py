@@ -202,7 +202,7 @@ class Vigil:
         self.is_unreachable = is_unreachable
         if is_unreachable:
             seconds = time.monotonic() - self._heard_at
-            self._loss = f"{self.who} cannot be reached, or has not answered, for {seconds:.0f} s"
+            self._loss = f"{self.who} cannot be reached: nothing was heard of it for {seconds:.0f} s"
         else:
             self._loss = f"{self.who} was stopped" if self.was_stopped else f"{self.who} ended"
         self._enter(ClientState.LOST, ServerLostError(f"{self._loss}; its successor knows all that it had accepted"))

@@ -269,7 +269,8 @@ class ZMQClientService:
 
     def _needs_server(self) -> bool:
         """Whether its executions, or a call that is being made, need the next server at once."""
-        return self._wants_server() or self._persisting > 0
+        was_stopped = self._made().client.was_stopped
+        return (self._wants_server() and not was_stopped) or self._persisting > 0
 
     @property
     def _where(self) -> str:
