@@ -55,6 +55,14 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
 
 
+@nox.session(default=False)
+def audit(session: nox.Session) -> None:
+    """Known vulnerabilities of what the packages depend on; asks PyPI, so it is run by hand and not in CI."""
+    editable = [argument for package in PACKAGES for argument in ("--editable", f"packages/{package}")]
+    session.install("pip-audit", *editable)
+    session.run("pip-audit", "--skip-editable", "--progress-spinner=off")
+
+
 @nox.session
 def types(session: nox.Session) -> None:
     """Mypy, strict, over the five packages, their tests and the tools."""

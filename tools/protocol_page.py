@@ -16,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from zmqruntime import messages
+from zmqruntime.environment import TaskEnvironment
 from zmqruntime.messages import PROTOCOL_VERSION, Message
 from zmqruntime.streaming import wire
 
@@ -55,7 +56,7 @@ SECTIONS = (
     ("Viewers: what became of it", messages.ImageAck),
 )
 
-VALUES = (messages.ExecutionSnapshot, messages.TaskEnvironment, messages.Shape, wire.SegmentRef, wire.SegmentProbe)
+VALUES = (messages.ExecutionSnapshot, TaskEnvironment, messages.Shape, wire.SegmentRef, wire.SegmentProbe)
 
 VIEWERS = """Between a producer and the ROUTER of a viewer each message is one frame, without an empty frame before it.
 A connection begins with `stream_hello` and `stream_welcome`. A delivery with an array has one or two parts more: the

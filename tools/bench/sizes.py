@@ -1,0 +1,169 @@
+"""What long results, many results and bad messages cost a server and everybody else: its memory, the time of a ping.
+
+python tools/bench/sizes.py [PORT]
+
+Prints one line for each case: how it ended, the largest resident size of the server, and how long pings of another
+client took while it went on. Each case has a server of its own, in a new home folder.
+"""
+
+import contextlib
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import zmq
+
+from zmqruntime import ExecuteRequest
+from zmqruntime.execution import ExecutionClient, ExecutionServer
+from zmqruntime.messages import PingRequest, PongResponse
+from zmqruntime.transport import get_zmq_transport_url
+
+MB = 1 << 20
+
+
+class SizesServer(ExecutionServer):
+    """Returns as many bytes as it is asked for."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"max_concurrent": 2, **kwargs})
+
+    def execute_task(self, execution_id: str, request: ExecuteRequest) -> Any:
+        """``payload["size"]`` bytes."""
+        return b"x" * int(request.payload["size"])
+
+
+class Watch:
+    """Pings a server, and looks at its memory, all the time."""
+
+    def __init__(self, port: int, pid: int) -> None:
+        self._client = ExecutionClient(port)
+        self._client.connect()
+        self._status = Path(f"/proc/{pid}/status")
+        self._pings: list[float] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while not self._ended.wait(0.005):
+            begun = time.perf_counter()
+            self._client.request(PingRequest(), PongResponse, 60)
+            self._pings.append(time.perf_counter() - begun)
+
+    def close(self) -> str:
+        """What was seen, in words."""
+        self._ended.set()
+        self._thread.join()
+        self._client.disconnect()
+        lines = self._status.read_text().splitlines()
+        peak = next(int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM"))
+        pings = sorted(self._pings)
+        at = [pings[min(len(pings) - 1, int(len(pings) * part))] * 1000 for part in (0.5, 0.99)]
+        times = f"p50 {at[0]:.1f}, p99 {at[1]:.1f}, max {pings[-1] * 1000:.0f} ms"
+        return f"server {peak} MB at most; {len(pings)} pings: {times}"
+
+
+def results(client: ExecutionClient, sizes: list[int]) -> str:
+    """Submit, wait, and fetch each; the lists are asked for in between."""
+    ids = client.submit_batch([client.request_for({"size": size}) for size in sizes], 60)
+    ends = []
+    for execution_id in ids:
+        ended = client.wait(execution_id, 600)
+        ends.append(f"{ended.status}" if ended.error is None else f"{ended.status}: {ended.error[:70]}")
+        assert ended.result is None or len(ended.result) in sizes
+    client.status()
+    client.history(1000)
+    return ", ".join(f"{ends.count(end)} {end}" for end in dict.fromkeys(ends))
+
+
+def raw_messages(client: ExecutionClient, data: bytes, count: int) -> str:
+    """Send bytes past our own client, which would refuse them."""
+    context = zmq.Context()
+    sock = context.socket(zmq.DEALER)
+    sock.linger = 0
+    sock.connect(get_zmq_transport_url(client.control_port))
+    answers = []
+    for _ in range(count):
+        sock.send_multipart([b"", data])
+        answers.append(msgspec.msgpack.decode(sock.recv_multipart()[-1])["code"] if sock.poll(5_000) else "cut off")
+    sock.close()
+    context.term()
+    return ", ".join(f"{answers.count(answer)} {answer}" for answer in dict.fromkeys(answers))
+
+
+def never_reads(client: ExecutionClient) -> str:
+    """Ask for pieces of a long result 300 times and read none."""
+    (execution_id,) = client.submit_batch([client.request_for({"size": 20 * MB})], 60)
+    client.wait(execution_id, 60)
+    context = zmq.Context()
+    sock = context.socket(zmq.DEALER)
+    sock.linger, sock.rcvhwm = 0, 1
+    sock.connect(get_zmq_transport_url(client.control_port))
+    request = msgspec.msgpack.encode({"type": "result", "execution_id": execution_id})
+    for number in range(300):
+        sock.send_multipart([b"%d" % number, b"", request])
+    threading.Event().wait(5)
+    sock.close()
+    context.term()
+    return "300 pieces asked for, none read"
+
+
+def execute(payload: bytes) -> bytes:
+    """A submission with an encoded payload."""
+    return msgspec.msgpack.encode({"type": "execute", "submission_id": "12345678", "payload": msgspec.Raw(payload)})
+
+
+def nothing(client: ExecutionClient) -> str:
+    """For comparison: what this machine does by itself."""
+    threading.Event().wait(5)
+    return "5 s"
+
+
+CASES: dict[str, Callable[[ExecutionClient], str]] = {
+    "nothing": nothing,
+    "a result of 1 GB": lambda client: results(client, [1024 * MB]),
+    "8 results of 70 MB": lambda client: results(client, [70 * MB] * 8),
+    "200 results of 4 MB": lambda client: results(client, [4 * MB] * 200),
+    "a message of 100 MB": lambda client: raw_messages(client, b"x" * (100 * MB), 2),
+    "10^6 nested lists": lambda client: raw_messages(client, execute(b"\x91" * 10**6 + b"\x90"), 5),
+    "60 million empty lists": lambda client: raw_messages(
+        client, execute(b"\xdd" + (60_000_000).to_bytes(4) + b"\x90" * 60_000_000), 3
+    ),
+    "replies that nobody reads": never_reads,
+}
+
+
+@contextlib.contextmanager
+def home() -> Iterator[None]:
+    """A new home folder in the block."""
+    before = os.environ.get("HOME", "")
+    with tempfile.TemporaryDirectory(prefix="zr") as folder:
+        os.environ["HOME"] = folder
+        yield
+        os.environ["HOME"] = before
+
+
+def main() -> None:
+    """Run all cases, or those whose names contain the second argument."""
+    port = int(sys.argv[1]) if len(sys.argv) > 1 else 7791
+    for name, case in CASES.items():
+        if len(sys.argv) > 2 and sys.argv[2] not in name:
+            continue
+        with home(), ExecutionClient(port, server=SizesServer, persistent=False) as client:
+            client.wait(client.submit({"size": 1}), 60)
+            watch = Watch(port, client.server.pid)
+            try:
+                outcome = case(client)
+            finally:
+                seen = watch.close()
+            print(f"{name}: {outcome}; {seen}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
