@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 
 from openhcs_runtime.builtin import builtin_pipeline
 from openhcs_runtime.compiler import compile_plate
@@ -206,6 +207,13 @@ def test_files_that_arguments_name_must_be_there_and_are_in_the_signature(small_
 def test_a_plate_without_positions_can_be_stitched_only_as_a_grid(small_plate: Path) -> None:
     assert "does not tell where its sites are" in problems(small_plate, FunctionStep(stitch_sites))
     compiled(small_plate, [FunctionStep((stitch_sites, {"grid": (1, 2)}))])
+
+
+def test_a_length_in_micrometres_needs_the_size_of_a_pixel(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "p_A01_s1_w1.tif", np.zeros((64, 64), np.uint16))
+    step = FunctionStep((segment_nuclei, {"diameter_um": 12.0}))
+    assert "give segment_nuclei a length in pixels, not diameter_um" in problems(tmp_path, step)
+    compiled(tmp_path, [FunctionStep((segment_nuclei, {"diameter_px": 12.0}))])
 
 
 def test_the_signature_holds_the_text_of_functions_of_a_file(small_plate: Path) -> None:

@@ -169,6 +169,9 @@ def _place_problems(plate: Plate, step: FunctionStep) -> Iterator[str]:
     """What the functions of a step must know of the plate's sites, and it does not tell."""
     for call in _calls([step]):
         traits = traits_of(call.function)
+        lengths = [name for name, value in call.kwargs.items() if name.endswith("_um") and value is not None]
+        if lengths and InputKind.PIXEL_SIZE_UM in traits.inputs and plate.pixel_size_um is None:
+            yield f"the plate does not tell the size of a pixel: give {call.name} a length in pixels, not {lengths[0]}"
         if traits.unless is None or call.kwargs.get(traits.unless) is not None:
             continue
         remedy = f"give {call.name} the argument {traits.unless}"
