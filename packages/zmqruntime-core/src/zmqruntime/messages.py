@@ -340,7 +340,7 @@ class BatchRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.BA
 class StatusRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.STATUS.value):
     """One execution by its id, or without one all that are not ended and the latest ``limit`` that are.
 
-    Of queued ones the first 1,000 are listed; the reply counts all. A list has neither results nor tracebacks: ask for
+    Of queued ones the first 200 are listed; the reply counts all. A list has neither results nor tracebacks: ask for
     one execution, and for a long result with ``result``.
     """
 

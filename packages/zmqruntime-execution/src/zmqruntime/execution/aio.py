@@ -182,7 +182,7 @@ class AsyncExecutionClient:
         return (await self.request(StatusRequest(execution_id=execution_id), StatusResponse)).executions[0]
 
     async def status(self, limit: int = 20) -> StatusResponse:
-        """All executions that have not ended, queued ones up to 1,000, and the latest ``limit`` that have.
+        """All executions that have not ended, queued ones up to 200, and the latest ``limit`` that have.
 
         How many are queued and running in all, its fields ``queued`` and ``running`` say.
         """

@@ -77,8 +77,9 @@ _PRUNE_EVERY = 500
 _PRUNE_SECONDS = 3600.0
 _MAX_QUEUED_SHOWN = 1_000
 _CLAIM_SECONDS = 1.0
+_QUEUED_LISTED = 200
 _IDS_SHOWN = 20
-_REPORT_BYTES = 1024 * 1024
+_REPORT_BYTES = 256 * 1024
 
 
 class ExecutionServer(EarlierServerCalls, abc.ABC):
@@ -248,7 +249,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         return environment.problem()
 
     def _overview(self, limit: int) -> list[Record]:
-        return [*self._ledger.running(), *self._ledger.queued(_MAX_QUEUED_SHOWN), *self._ledger.ended(limit)]
+        return [*self._ledger.running(), *self._ledger.queued(_QUEUED_LISTED), *self._ledger.ended(limit)]
 
     def _piece_of_result(self, record: Record, offset: int) -> Response:
         if record.result_bytes is None:

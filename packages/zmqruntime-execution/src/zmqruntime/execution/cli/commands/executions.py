@@ -29,8 +29,10 @@ def show_status(place: Place, given_id: str | None, output: Output) -> int:
         report = client.status(limit=_SHOWN_EXECUTIONS)
     output.line(f"{server.server} {server.version} of {place.app} on port {server.port}, process {server.pid}")
     output.line(f"{_load(report)}")
+    if report.trouble:
+        output.line(f"Nothing is started: {one_line(report.trouble)}; it is tried again.")
     _print_table(*_shown(report), output)
-    counts = {name: getattr(report, name) for name in ("running", "queued", "workers", "paused", "draining")}
+    counts = {name: getattr(report, name) for name in ("running", "queued", "workers", "paused", "draining", "trouble")}
     return output.document({"server": server, **counts, "executions": [_brief(entry) for entry in report.executions]})
 
 
