@@ -72,7 +72,7 @@ def check_server(target: str, pong: PongResponse) -> OutdatedServerError | None:
     classes = {code.target: code.file, **code.bases}
     if not any(_is_same(target, file, other, other_file) for other, other_file in classes.items()):
         raise WrongServerError(
-            f"{where} is a {_in_words(code.target, code.file)}, and this client names {_in_words(target, file)}; "
+            f"{where} is of class {_in_words(code.target, code.file)}, this client names {_in_words(target, file)}; "
             "name another port for one of them (port=...), or stop that server"
         )
     if code.environment != _environment():
