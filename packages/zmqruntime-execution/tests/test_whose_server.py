@@ -97,6 +97,22 @@ def test_a_client_of_a_base_class_takes_a_server_of_one_that_derives_from_it(end
     assert client.wait(client.submit(1), 60).result == "v1"
 
 
+@pytest.mark.parametrize("named", ["pack:Zoom", "pack.front:Zoom", "pack.inner:Zoom"])
+def test_a_class_may_be_named_by_a_module_that_only_imports_it(
+    ends: Ends, module: Path, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = module.parent / "pack"
+    package.mkdir()
+    (package / "inner.py").write_text(module.read_text())
+    for name in ("__init__", "front"):
+        (package / f"{name}.py").write_text("from pack.inner import Zoom\n")
+    monkeypatch.syspath_prepend(module.parent)
+    for _ in range(2):
+        client = ends.client(named)
+        client.connect()
+        assert client.wait(client.submit(1), 60).result == "v1"
+
+
 def test_an_idle_server_of_edited_code_is_started_again(ends: Ends, module: Path) -> None:
     before = ends.client(f"{module}:Zoom")
     before.connect()

@@ -149,6 +149,7 @@ class ZMQClient:
                 if not self._was_connected:  # else who waits goes on waiting, or was told
                     self._server = None
                     self._end_loop()
+                    self._let_go()
                 raise
             self._was_connected = True
             return pong
@@ -175,8 +176,12 @@ class ZMQClient:
             return
         self._is_closed = True
         with self._lifecycle:
-            process, self._process = self._process, None
             self._end_loop()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """End the server that this client has started, if it is not to outlive it."""
+        process, self._process = self._process, None
         if process is not None:
             let_go(process)
 
