@@ -26,7 +26,8 @@ VARIABLES = {
 
 LONG_NUMBER = 99_999
 PLAIN = {
-    "default_port": "the data port where none is named",
+    "default_port": "the data port where none is named; if neither it nor `app_name` is set, a server class has "
+    "[one of its own](howto-task-server.md#whose-server-is-it)",
     "ipc_socket_dir": "the folder of socket files within `~/.{app_name}`",
     "ipc_socket_prefix": "how the name of a socket file begins",
     "ipc_socket_extension": "how it ends",

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from zmqruntime import (
     ErrorCode,
     ExecuteRequest,
     OutdatedServerError,
+    QueueAction,
     RequestRefusedError,
     WrongServerError,
     ZMQConfig,
@@ -73,7 +75,7 @@ def test_a_server_of_another_class_is_named_together_with_the_one_that_is_wanted
     first = ends.client(f"{module}:Zoom")
     first.connect()
     second = ends.client(f"{module}:Other")
-    with pytest.raises(WrongServerError, match=r"is a Zoom \(.*zooming.py\), and this client names Other .*port="):
+    with pytest.raises(WrongServerError, match=r"is of class Zoom \(.*zooming.py\), this client names Other .*port="):
         second.connect()
     assert second.state.value == "new"
     assert first.wait(first.submit(1), 60).result == "v1"
@@ -93,6 +95,22 @@ def test_a_client_of_a_base_class_takes_a_server_of_one_that_derives_from_it(end
     client = ends.client(f"{module}:Zoom")
     client.connect()
     assert client.wait(client.submit(1), 60).result == "v1"
+
+
+@pytest.mark.parametrize("named", ["pack:Zoom", "pack.front:Zoom", "pack.inner:Zoom"])
+def test_a_class_may_be_named_by_a_module_that_only_imports_it(
+    ends: Ends, module: Path, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = module.parent / "pack"
+    package.mkdir()
+    (package / "inner.py").write_text(module.read_text())
+    for name in ("__init__", "front"):
+        (package / f"{name}.py").write_text("from pack.inner import Zoom\n")
+    monkeypatch.syspath_prepend(module.parent)
+    for _ in range(2):
+        client = ends.client(named)
+        client.connect()
+        assert client.wait(client.submit(1), 60).result == "v1"
 
 
 def test_an_idle_server_of_edited_code_is_started_again(ends: Ends, module: Path) -> None:
@@ -137,6 +155,30 @@ def test_a_server_that_nobody_started_for_clients_is_not_replaced(ends: Ends, mo
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+def test_a_successor_of_another_class_ends_a_wait_with_both_names(ends: Ends, module: Path) -> None:
+    first = ends.client(f"{module}:Zoom")
+    first.connect()
+    running = first.submit("wait")
+    waiting = threading.Thread(target=lambda: told.append(_error_of(lambda: first.wait(running))))
+    told: list[Exception] = []
+    waiting.start()
+    first.change_queue(QueueAction.PAUSE)  # by then the wait has begun
+    with ExecutionClient(PORT) as other:
+        other.shutdown_server()
+    ends.client(f"{module}:Other").connect()
+    waiting.join(60)
+    assert isinstance(told[0], WrongServerError), told
+    assert "is of class Other" in str(told[0])
+
+
+def _error_of(call: Callable[[], object]) -> Exception:
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001 - the test looks at it
+        return error
+    raise AssertionError("no error")
 
 
 def test_each_class_has_a_default_port_of_its_own_and_applications_have_theirs(module: Path) -> None:
@@ -187,8 +229,6 @@ def test_an_id_that_is_used_again_for_something_else_is_refused(client: Executio
 
 def test_what_was_accepted_is_not_refused_when_it_is_sent_again(client: ExecutionClient) -> None:
     """Its reply may have been lost; a refusal would make its sender submit it a second time."""
-    from zmqruntime import QueueAction
-
     client.change_queue(QueueAction.PAUSE)
     request = client.request_for({"do": "nothing"})
     client.submit_batch([request])

@@ -109,6 +109,7 @@ class ZMQClient:
         self._address = Address(self.port, self.host, self.transport_mode, self.config)
         self.control_port = self._address.control_port
         self._is_closed = False
+        self._was_connected = False
         self._pid = os.getpid()
         self._lifecycle = threading.RLock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -144,11 +145,13 @@ class ZMQClient:
             try:
                 pong = self._attach(deadline)
                 self._outdated = self._compare(pong)
-            except ConnectionFailedError as error:
-                if self._server is None or isinstance(error, WrongServerError):
+            except ConnectionFailedError:
+                if not self._was_connected:  # else who waits goes on waiting, or was told
                     self._server = None
                     self._end_loop()
+                    self._let_go()
                 raise
+            self._was_connected = True
             return pong
 
     def _attach(self, deadline: float) -> PongResponse:
@@ -173,8 +176,12 @@ class ZMQClient:
             return
         self._is_closed = True
         with self._lifecycle:
-            process, self._process = self._process, None
             self._end_loop()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """End the server that this client has started, if it is not to outlive it."""
+        process, self._process = self._process, None
         if process is not None:
             let_go(process)
 

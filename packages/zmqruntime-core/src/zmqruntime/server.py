@@ -99,7 +99,7 @@ class ZMQServer:
         self._replies: list[tuple[list[bytes], Response]] = []
         self._heartbeat: Timer | None = None
         self._listeners: set[bytes] = set()
-        self._lifetime = ""
+        self._lifetime = self._named = ""
         self._ends_by_order = False
 
     # --- life ----------------------------------------------------------------------------------------------------
@@ -217,9 +217,9 @@ class ZMQServer:
 
     # --- inside --------------------------------------------------------------------------------------------------
 
-    def be_started_by_client(self, lifetime: str) -> None:
-        """Note that a client has started this process, and when it ends; for :mod:`zmqruntime.server_process`."""
-        self._lifetime = lifetime
+    def be_started_by_client(self, lifetime: str, target: str) -> None:
+        """Note that a client has started this process, how it named the class, and when the process ends."""
+        self._lifetime, self._named = lifetime, target
 
     def _stop_by_order(self) -> None:
         """End, and let clients know that nobody is to start a successor for them."""
@@ -245,7 +245,7 @@ class ZMQServer:
             try:
                 self._claim_port(stack)
                 self._bind(stack)
-                self._code = code_of(type(self), self._named_bases())
+                self._code = code_of(type(self), self._named_bases(), self._named)
                 stack.callback(self._say_farewell)
                 loop.add_reader(self.control_socket, self._on_control_readable)
                 loop.add_reader(self.data_socket, self.on_data_readable)

@@ -33,19 +33,23 @@ def target_of(cls: type) -> str:
     return f"{module}:{cls.__qualname__}"
 
 
-def code_of(cls: type, bases: tuple[type, ...]) -> ServerCode:
+def code_of(cls: type, bases: tuple[type, ...], named: str = "") -> ServerCode:
     """What a server of this class runs, by the files as they are now.
 
     Args:
         cls: the class of the server.
         bases: the classes that it derives from and that a client may name in its stead.
+        named: how the client that started it has named it, which may be by a module that only imports it.
     """
     file = _file_of_class(cls)
     target = target_of(cls)
     return ServerCode(
         target=target,
         file=file,
-        bases={target_of(base): _file_of_class(base) for base in bases},
+        bases={
+            **{target_of(base): _file_of_class(base) for base in bases},
+            **({named: _file_of_module(_module_of(named))} if named else {}),
+        },
         digest=_digest(file),
         environment=_environment(),
     )
@@ -72,7 +76,7 @@ def check_server(target: str, pong: PongResponse) -> OutdatedServerError | None:
     classes = {code.target: code.file, **code.bases}
     if not any(_is_same(target, file, other, other_file) for other, other_file in classes.items()):
         raise WrongServerError(
-            f"{where} is a {_in_words(code.target, code.file)}, and this client names {_in_words(target, file)}; "
+            f"{where} is of class {_in_words(code.target, code.file)}, this client names {_in_words(target, file)}; "
             "name another port for one of them (port=...), or stop that server"
         )
     if code.environment != _environment():
@@ -112,7 +116,14 @@ def _is_same(target: str, file: str, other: str, other_file: str) -> bool:
     other_module, _, other_name = other.rpartition(":")
     if name != other_name:
         return False
-    return file == other_file if file and other_file else module == other_module
+    if not (file and other_file):
+        return module == other_module
+    return file == other_file or _may_hand_on(Path(file), Path(other_file))
+
+
+def _may_hand_on(package: Path, file: Path) -> bool:
+    """Whether the class may be named by its package: ``package:Class`` for a class of ``package.module``."""
+    return package.name == "__init__.py" and package.parent in file.parents
 
 
 def _module_of(target: str) -> str:

@@ -23,7 +23,7 @@ def main(argv: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         server = spec.build()
-        server.be_started_by_client(lifetime)
+        server.be_started_by_client(lifetime, spec.target)
         if lifetime is Lifetime.OWNED:
             threading.Thread(target=_watch_owner, args=(server, owner), name="owner-watch", daemon=True).start()
         server.serve_forever(on_ready=_announce)
