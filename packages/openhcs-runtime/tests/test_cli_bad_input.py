@@ -131,9 +131,9 @@ def test_what_is_named_but_is_not_there(shared_command: CommandLine, tmp_path: P
     file = tmp_path / "file"
     file.write_text("", encoding="utf-8")
     wrong: dict[tuple[str | Path, ...], tuple[int, str]] = {
-        ("rerun", tmp_path / "nowhere"): (2, f"{tmp_path / 'nowhere'} does not exist: name a folder that a run has"),
-        ("rerun", tmp_path): (2, f"{tmp_path} has no provenance.json: name a folder that a run has written"),
-        ("rerun", file): (2, f"{file} is a file: name a folder that a run has written"),
+        ("rerun", tmp_path / "nowhere"): (2, f"{tmp_path / 'nowhere'} has no results of a run: name the plate"),
+        ("rerun", tmp_path): (2, f"{tmp_path} has no results of a run: name the plate"),
+        ("rerun", file): (2, f"{file} is a file: name the plate"),
         ("make-plate", file): (2, f"{file} is a file: name a new folder"),
         ("cancel", "abc", "--well", "Q"): (2, "'Q' is no well name such as B06"),
         ("cancel", "abc", "--well", "Q99"): (2, "'Q99' is no well of a 1536-well plate (A01 to AF48)"),

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from openhcs_runtime.testing import CommandLine, Gate
@@ -55,29 +56,31 @@ def test_resume_does_what_was_cancelled(command: CommandLine, plate: Path, gate:
     assert [well["reused"] for well in again.document["result"]["wells"]] == [True] * 3
 
 
-def test_resume_starts_the_server_that_goes_on_with_a_run_whose_server_was_killed(
+def test_a_run_whose_server_was_killed_goes_on_in_its_folder(
     command: CommandLine, plate: Path, gate: Gate, tmp_path: Path
 ) -> None:
     run = command.start("run", plate, "--pipeline", gate.pipeline, "--output", tmp_path / "out")
     gate.wait_for_well()
     document = command("status", "--json").document
     os.kill(document["server"]["pid"], signal.SIGKILL)
-    assert command.finish(run).code == 1
     gate.open()
-    execution_id = document["executions"][0]["execution_id"]
-    finished = command("resume", execution_id)
+    finished = command.finish(run)
     assert finished.code == 0, finished.stderr
-    assert "goes on by itself" in finished.stdout
     assert "3 complete" in finished.stdout
+    again = command("resume", document["executions"][0]["execution_id"], "--json")
+    assert again.document["result"]["output_dir"] == str(tmp_path / "out")
+    assert [well["reused"] for well in again.document["result"]["wells"]] == [True] * 3
 
 
-def test_rerun_repeats_what_made_a_folder(command: CommandLine, plate: Path, tmp_path: Path) -> None:
+def test_rerun_repeats_what_made_a_folder(
+    command: CommandLine, plate: Path, new_plate: Callable[..., Path], tmp_path: Path
+) -> None:
     first = command("run", plate, "--output", tmp_path / "out", "--json")
     again = command("rerun", tmp_path / "out", "--json")
     assert again.code == 0, again.stderr
     assert again.document["result"]["output_dir"] == str(tmp_path / "out_rerun")
     tables = [Path(each.document["result"]["measurements"]).read_bytes() for each in (first, again)]
     assert tables[0] == tables[1]
-    nowhere = command("rerun", plate)
+    nowhere = command("rerun", new_plate(wells=1))
     assert (nowhere.code, nowhere.stderr.count("\n")) == (2, 1)
     assert "no results of a run" in nowhere.stderr

@@ -1,6 +1,7 @@
 """The folders of runs from the command line, and what a run takes from the shell that it was typed in."""
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from openhcs_runtime.testing import CommandLine, Finished, Gate
@@ -88,10 +89,12 @@ def test_a_named_folder_is_not_written_over_unless_that_is_asked_for(
     assert not any(well["reused"] for well in replaced.document["result"]["wells"])
 
 
-def test_options_that_contradict_each_other_are_refused(shared_command: CommandLine, plate: Path) -> None:
+def test_options_that_contradict_each_other_are_refused(
+    shared_command: CommandLine, plate: Path, new_plate: Callable[..., Path]
+) -> None:
     for options in (("--output", "a", "--results-dir", "b"), ("--replace",)):
         refused = shared_command("run", plate, *options)
         assert (refused.code, refused.stderr.count("\n")) == (2, 1)
-    nothing = shared_command("results", plate)
+    nothing = shared_command("results", new_plate(wells=1))
     assert (nothing.code, nothing.stderr.count("\n")) == (2, 1)
     assert "has no results of a run" in nothing.stderr

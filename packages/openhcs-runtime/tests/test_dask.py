@@ -19,6 +19,7 @@ from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import PipelineError, WorkerError
 from openhcs_runtime.orchestrator import PipelineOrchestrator
 from openhcs_runtime.pipeline.source import load_pipeline
+from openhcs_runtime.plate_run import RunChoice
 from openhcs_runtime.results import PlateResult, ResultStatus
 from openhcs_runtime.testing import CommandLine, Gate
 from zmqruntime.execution import local_task
@@ -166,7 +167,7 @@ def test_outputs_are_those_of_processes(cluster: Cluster, small_plate: Path, tmp
         output = PipelineConfig(str(tmp_path / name))
         with PipelineOrchestrator(small_plate, builtin_pipeline(), config, output) as orchestrator:
             assert orchestrator.run().status is COMPLETE
-            assert orchestrator.run().status is COMPLETE
+            assert orchestrator.run(RunChoice(fresh=True, replace=True)).status is COMPLETE
     assert files_of(tmp_path / "dask") == files_of(tmp_path / "processes")
     assert len(files_of(tmp_path / "dask")) == 14
 
@@ -233,9 +234,8 @@ def test_cancel_reaches_the_workers(cluster: Cluster, new_plate: Callable[..., P
     assert set(statuses(result).values()) == {CANCELLED}
     assert {well.step for well in result.wells} == {"Wait", ""}
     orchestrator.reset_cancellation()
-    assert set(statuses(start(new_plate("other"), "pipeline_steps = [FunctionStep(mean)]", cluster.address).run())) == {
-        "A01", "A02", "A03", "A04",
-    }  # fmt: skip
+    other = start(new_plate("other"), "pipeline_steps = [FunctionStep(mean)]", cluster.address)
+    assert set(statuses(other.run(RunChoice(replace=True)))) == {"A01", "A02", "A03", "A04"}
 
 
 def test_cancel_of_one_well_leaves_the_others(cluster: Cluster, small_plate: Path, start: Any) -> None:

@@ -88,7 +88,7 @@ def test_shared_numbers_in_threads_are_told(
     ):
         caplog.clear()
         with caplog.at_level(logging.WARNING):
-            run(small_plate, tmp_path / "out", text, 5, ExecutionMode.THREADS)
+            run(small_plate, tmp_path / f"{is_told}", text, 5, ExecutionMode.THREADS)
         assert ("not the same again for the same seed" in caplog.text) is is_told
 
 

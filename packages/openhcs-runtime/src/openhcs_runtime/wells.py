@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from openhcs_runtime.cells import Cell, ColumnKind, common_kind, is_missing, kind_of
 from openhcs_runtime.components import PROJECTED, ImageKey
 from openhcs_runtime.config import ImageFormat
-from openhcs_runtime.exceptions import ImageError, OpenHCSError, StepError
+from openhcs_runtime.exceptions import ImageError, OpenHCSError, StepError, printable
 from openhcs_runtime.outputs.atomic import sync_files
 from openhcs_runtime.outputs.images import image_name, write_labels, write_plane
 from openhcs_runtime.outputs.rois import write_rois
@@ -227,7 +227,7 @@ class _WellRun:
         """Read an image and note the digest of its bytes; one that was read before must still be the same."""
         digest = new_digest()
         plane = read_image(self._job.plate_format, image, digest.update)
-        read = ReadImage(image.path, digest.hexdigest(), image.index)
+        read = ReadImage(printable(image.path), digest.hexdigest(), image.index)
         known = self._read.setdefault((image.path, image.index), read)
         if known != read:
             raise ImageError(f"image {image.path} changed while the well was worked on: resume the run", image.path)

@@ -183,7 +183,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
         ]
         begin = self.plate_path.rstrip(os.sep) + os.sep
         digests = {
-            (w, printable(_inside(one.path, begin)), one.index): one.digest
+            (w, _inside(one.path, printable(begin)), one.index): one.digest
             for w, images in read.items()
             for one in images
         }
