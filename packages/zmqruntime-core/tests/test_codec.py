@@ -41,7 +41,7 @@ def test_progress_round_trip_as_bytes_as_dict_and_read_like_a_mapping() -> None:
     assert UPDATE.to_dict()["type"] == "progress"
     assert (UPDATE["axis_id"], UPDATE.get("well_id", "unknown")) == ("B06", "B06")
     with pytest.raises(KeyError):
-        UPDATE["well_id"]
+        UPDATE["no_such_entry"]
 
 
 @pytest.mark.parametrize(

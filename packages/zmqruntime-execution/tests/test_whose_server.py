@@ -107,6 +107,8 @@ def test_a_class_may_be_named_by_a_module_that_only_imports_it(
     for name in ("__init__", "front"):
         (package / f"{name}.py").write_text("from pack.inner import Zoom\n")
     monkeypatch.syspath_prepend(module.parent)
+    for known in [name for name in sys.modules if name.partition(".")[0] == "pack"]:
+        monkeypatch.delitem(sys.modules, known)
     for _ in range(2):
         client = ends.client(named)
         client.connect()
