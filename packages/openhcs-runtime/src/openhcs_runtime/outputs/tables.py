@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from openhcs_runtime.cells import (
+    COUNT_SUFFIX,
     LABEL,
     OBJECTS,
     Cell,
@@ -89,7 +90,7 @@ def write_objects(path: Path, tables: Sequence[tuple[ImageKey, str, Mapping[str,
 
 
 def write_measurements(path: Path, parts: Iterable[WellPart]) -> Kinds:
-    """Write one table from the parts of all wells, in the order of the parts; what its columns are.
+    """Write one table from the parts of all wells, in the order of the parts; what its columns are. Counts come first.
 
     Raises OutputError, also when two rows have the same key or a column is of several kinds.
     """
@@ -98,6 +99,7 @@ def write_measurements(path: Path, parts: Iterable[WellPart]) -> Kinds:
     first: dict[str, str] = {}
     for image in measured:
         _add_kinds(kinds, {name: kind_of([value]) for name, value in image.values.items()}, image.well, first)
+    kinds = dict(sorted(kinds.items(), key=lambda column: not column[0].endswith(COUNT_SUFFIX)))
     seen: set[tuple[Cell, ...]] = set()
     with _text_file(path) as file:
         _write_row(file, (*KEY_COLUMNS, *kinds))
