@@ -99,7 +99,7 @@ def test_the_history_of_a_server(
         config = PipelineConfig(output_dir=str(tmp_path / "out"))
         run = client.submit_pipeline(small_plate, builtin_source(), pipeline_config=config).execution_id
         broken = client.submit_pipeline(small_plate, "x = 1\n").execution_id
-        compiled = client.compile_pipeline(small_plate, builtin_source(), pipeline_config=config).execution_id
+        compiled = client.compile_pipeline(small_plate, builtin_source()).execution_id
         for execution_id in (run, broken, compiled):
             client.wait(execution_id, 60)
         qt_loop.run_until_complete(work())

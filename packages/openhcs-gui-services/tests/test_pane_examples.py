@@ -81,6 +81,6 @@ def test_pipeline_pane(qtbot: QtBot, qt_loop: qasync.QEventLoop, small_plate: Pa
     pane = PipelinePane()
     qtbot.addWidget(pane)
     with ZMQExecutionClient(PORT, persistent=False) as client:
-        text = builtin_source().replace("denoise]", "denoyse]")
+        text = builtin_source().replace("check_nuclei]", "chek_nuclei]")
         qt_loop.run_until_complete(example("gui_pipeline_pane").check(pane, text, small_plate, client))
-    assert [problem.line for problem in pane.problems()] == [12]
+    assert [problem.line for problem in pane.problems()] == [15]

@@ -76,7 +76,7 @@ def test_a_syntax_error_is_marked_while_typing_and_goes_when_mended(qtbot: QtBot
 def test_what_the_compile_service_says_is_marked_and_a_click_goes_there(
     qtbot: QtBot, pane: PipelinePane, small_plate: Path
 ) -> None:
-    text = builtin_source().replace("{NUCLEI: segment_nuclei}", '{NUCLEI: (segment_nuclei, {"size": 3})}')
+    text = builtin_source().replace('{"radius_px": 200.0}', '{"size": 3}')
     pane.set_source(text)
     checked: list[str] = []
     pane.check_requested.connect(checked.append)
@@ -88,7 +88,7 @@ def test_what_the_compile_service_says_is_marked_and_a_click_goes_there(
     assert ended.refusal is not None
     pane.show_problems(ended.refusal.problems)
     assert pane.problems()
-    assert pane.problems()[0].line == 13
+    assert pane.problems()[0].line == 20
     shown = pane.findChild(QListWidget)
     assert isinstance(shown, QListWidget)
     item = shown.item(0)
@@ -96,40 +96,38 @@ def test_what_the_compile_service_says_is_marked_and_a_click_goes_there(
     assert item is not None
     assert viewport is not None
     qtbot.mouseClick(viewport, Qt.MouseButton.LeftButton, pos=shown.visualItemRect(item).center())
-    assert pane.editor.current_line == 13
+    assert pane.editor.current_line == 20
 
 
 def test_a_problem_of_a_step_moves_with_the_step(qtbot: QtBot, pane: PipelinePane) -> None:
-    pane.show_problems(["step 3 'Segment': bad"])
-    assert pane.problems()[0].line == 13
+    pane.show_problems(["step 3 'Correct': bad"])
+    assert pane.problems()[0].line == 20
     with qtbot.waitSignal(pane.source_changed):
         pane.editor.go_to(1)
         qtbot.keyClick(pane.editor, Qt.Key.Key_Return)
-    assert pane.problems()[0].line == 14
+    assert pane.problems()[0].line == 21
 
 
 def test_the_form_of_a_step_changes_the_text_and_undo_takes_it_back(pane: PipelinePane) -> None:
     before = pane.source()
-    pane.editor.go_to(13)
-    form_of(pane).widget_of("factor").value = 0.4
-    assert '{NUCLEI: (segment_nuclei, {"factor": 0.4})}' in pane.source()
-    form_of(pane).widget_of("method").value = "li"
+    pane.editor.go_to(20)
+    form_of(pane).widget_of("radius_px").value = 150.0
+    assert '{CHANNEL: (subtract_background, {"radius_px": 150.0})}' in pane.source()
     steps = load_pipeline(pane.source()).steps
-    assert steps[2].branches()["1"][0].kwargs == {"factor": 0.4, "method": "li"}
-    form_of(pane).widget_of("factor").value = 0.6
-    form_of(pane).widget_of("method").value = "otsu"
+    assert steps[2].branches()["nuclei"][0].kwargs == {"radius_px": 150.0}
+    form_of(pane).widget_of("radius_px").value = 200.0
     assert pane.source() == before
     pane.editor.undo()
-    assert '"method": "li"' in pane.source()
+    assert '"radius_px": 150.0' in pane.source()
 
 
 def test_a_step_of_two_functions_lets_choose(pane: PipelinePane) -> None:
-    pane.editor.go_to(12)
+    pane.editor.go_to(16)
     box = next(each for each in pane.findChildren(QComboBox) if each.accessibleName() == "Function of the step")
-    assert [box.itemText(number) for number in range(box.count())] == ["Step 2: subtract_background", "Step 2: denoise"]
+    assert [box.itemText(number) for number in range(box.count())] == ["Step 2: segment_nuclei", "Step 2: check_nuclei"]
     box.setCurrentIndex(1)
-    form_of(pane).widget_of("sigma_px").value = 2.0
-    assert '[subtract_background, (denoise, {"sigma_px": 2.0})]' in pane.source()
+    form_of(pane).widget_of("name").value = "cells"
+    assert '(check_nuclei, {"name": "cells"})]' in pane.source()
     assert box.currentIndex() == 1
 
 

@@ -157,6 +157,7 @@ def test_what_is_run_again_is_done_anew_and_a_foreign_task_as_it_was(payload: ob
     client: Any = Client()
     assert asyncio.run(ServerHistory(client).run_again("old")) == "new"
     [(task, options)] = submitted
-    assert options == {"plate_id": "/p", "resumable": False}
+    assert options == {"plate_id": "/p", "resumable": False, "environment": None}
     assert task.get("resume") is resume
-    assert {**task, "resume": None} == {**msgspec.to_builtins(payload), "resume": None}
+    changed = {} if resume is None else {"resume": False, "fresh": True}
+    assert task == {**msgspec.to_builtins(payload), **changed}

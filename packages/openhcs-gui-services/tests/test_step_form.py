@@ -76,8 +76,8 @@ def test_the_library_is_that_of_the_package() -> None:
     assert infos.keys() <= public
     assert public - infos.keys() <= {"threshold_li"}
     nuclei = infos["segment_nuclei"]
-    assert [each.name for each in nuclei.parameters] == ["diameter_px", "method", "factor"]
-    assert nuclei.parameters[1].choices == ("otsu", "li", "triangle")
+    assert [each.name for each in nuclei.parameters] == ["diameter_px", "diameter_um", "method", "factor"]
+    assert nuclei.parameters[2].choices == (None, "otsu", "li", "triangle")
     assert [each.name for each in infos["segment_cells"].parameters] == ["method", "factor", "smooth_px"]
 
 

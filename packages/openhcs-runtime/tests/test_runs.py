@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from openhcs_runtime import FunctionStep, GlobalConfig, PipelineConfig, PipelineOrchestrator, PlateResult, load_pipeline
@@ -18,6 +19,7 @@ from openhcs_runtime.outputs.roi_export import finished_parts
 from openhcs_runtime.outputs.runs import RunStatus, find_run, list_runs, mark_latest, results_root
 from openhcs_runtime.pipeline.neighbours import borrowed
 from openhcs_runtime.pipeline.source import PipelineFile
+from openhcs_runtime.pipeline.used_files import read_recorder
 from openhcs_runtime.plate_run import RunChoice
 from openhcs_runtime.results import ResultStatus
 
@@ -36,6 +38,12 @@ def measure(stack):
 
 pipeline_steps = [FunctionStep(measure)]
 """
+
+
+@pytest.fixture(autouse=True)
+def _nothing_was_read() -> None:
+    """What other tests of this process have read is none of this one's."""
+    read_recorder().clear()
 
 
 def run(
@@ -164,6 +172,59 @@ def test_what_the_code_depends_on_is_part_of_what_is_the_same(
     assert taken(second) == []
     tables = [Path(result.measurements).read_bytes() for result in (first, second)]
     assert tables[0] != tables[1]
+
+
+READING = """
+import glob, importlib, pathlib, subprocess, sys
+import numpy as np
+from openhcs_runtime import FunctionStep, Measurements, OutputKind, special_outputs
+
+@special_outputs(OutputKind.MEASUREMENTS)
+def measure(stack):
+    folder = pathlib.Path(FOLDER)
+    value = BODY
+    return stack, [Measurements({"value": value}) for _ in stack]
+
+pipeline_steps = [FunctionStep(measure)]
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "change"),
+    [
+        ("importlib.import_module('data_module').VALUE", "module.write_text('VALUE = 22')"),
+        ("len(glob.glob(str(folder / 'listed' / '*')))", "(folder / 'listed' / 'new').touch()"),
+        ("len((folder / 'link').read_text())", "(folder / 'link').unlink(); (folder / 'link').symlink_to(module)"),
+        ("int((folder / 'number').read_text())", "number.write_text('3'); os.utime(number, ns=times)"),
+        ("int(np.load(folder / 'a.npy')[0])", "np.save(folder / 'a.npy', np.array([7]))"),
+    ],
+)
+def test_what_a_function_reads_is_noted_however_it_does(
+    new_plate: NewPlate, tmp_path: Path, body: str, change: str
+) -> None:
+    plate, folder = new_plate(wells=2), tmp_path / "code"
+    (folder / "listed").mkdir(parents=True)
+    module, number = folder / "data_module.py", folder / "number"
+    module.write_text("VALUE = 1\n")
+    number.write_text("2")
+    (folder / "link").symlink_to(number)
+    np.save(folder / "a.npy", np.array([5]))
+    times = (number.stat().st_atime_ns, number.stat().st_mtime_ns)
+    text = READING.replace("FOLDER", repr(str(folder))).replace("BODY", body)
+    first = run_file(plate, text, folder)
+    assert len(taken(run_file(plate, text, folder))) == 2
+    exec(change, {"folder": folder, "module": module, "number": number, "times": times, "os": os, "np": np})
+    second = run_file(plate, text, folder)
+    assert taken(second) == []
+    assert Path(first.measurements).read_bytes() != Path(second.measurements).read_bytes()
+
+
+def test_a_well_that_asked_another_process_is_not_taken_over(new_plate: NewPlate, tmp_path: Path) -> None:
+    plate = new_plate(wells=1)
+    body = "len(subprocess.run([sys.executable, '-c', 'print(1)'], capture_output=True).stdout)"
+    text = READING.replace("FOLDER", repr(str(tmp_path))).replace("BODY", body)
+    assert run_file(plate, text, tmp_path).status is ResultStatus.COMPLETE
+    assert taken(run_file(plate, text, tmp_path)) == []
 
 
 def test_a_result_that_was_edited_is_not_taken_over(new_plate: NewPlate) -> None:

@@ -1,6 +1,7 @@
 """Runs a plate task inside a worker process: the only place where the source of a submitted pipeline is executed."""
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from openhcs_runtime.executors import warm_up
 from openhcs_runtime.orchestrator import PipelineOrchestrator
 from openhcs_runtime.outputs.run_folder import check_named_folder
 from openhcs_runtime.pipeline.neighbours import borrowed
-from openhcs_runtime.pipeline.source import load_pipeline
+from openhcs_runtime.pipeline.source import PipelineFile, load_pipeline
+from openhcs_runtime.pipeline.used_files import read_recorder
 from openhcs_runtime.plan import CompiledPlate
 from openhcs_runtime.plate_run import RunChoice
 from openhcs_runtime.plate_tasks import CompileReport, PlateTask, Refusal, RefusalKind, TaskAction
@@ -89,6 +91,8 @@ class _ChangedError(Exception):
 
 def _run(task: PlateTask) -> PlateResult | CompileReport:
     current = current_task()
+    read_recorder().clear()
+    sys.modules.pop(PipelineFile(task.source, task.source_name, task.source_dir).module_name, None)
     pipeline = load_pipeline(task.source, task.source_name, task.source_dir)
     global_config = task.global_config or pipeline.global_config or GlobalConfig()
     if task.num_workers is not None:

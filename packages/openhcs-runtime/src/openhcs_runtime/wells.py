@@ -32,6 +32,7 @@ from openhcs_runtime.pipeline.owning import stacked
 from openhcs_runtime.pipeline.patterns import PatternGroup, group_images
 from openhcs_runtime.pipeline.sets import set_names
 from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep, InputSource
+from openhcs_runtime.pipeline.used_files import read_recorder
 from openhcs_runtime.plan import PlateJob, WellPlan
 from openhcs_runtime.plates import ImageRef, read_image
 from openhcs_runtime.printing import end_printed_lines
@@ -67,7 +68,7 @@ def run_well(
 
     Cancelling is seen before each step and each pattern group. What was written before stays.
     """
-    with current_task().axis(plan.well):
+    with current_task().axis(plan.well), read_recorder().active():
         try:
             if is_alone:
                 seed_process(well_seeds(job.seed, plan.well))
@@ -226,7 +227,8 @@ class _WellRun:
     def _read_plane(self, image: ImageRef) -> NDArray[Any]:
         """Read an image and note the digest of its bytes; one that was read before must still be the same."""
         digest = new_digest()
-        plane = read_image(self._job.plate_format, image, digest.update)
+        with read_recorder().paused():
+            plane = read_image(self._job.plate_format, image, digest.update)
         read = ReadImage(printable(image.path), digest.hexdigest(), image.index)
         known = self._read.setdefault((image.path, image.index), read)
         if known != read:
@@ -318,6 +320,7 @@ class _WellRun:
             object_kinds=kinds,
             seed=self._job.seed,
             read=list(self._read.values()),
+            used=read_recorder().used([self._job.output_dir, *(image.path for image in self._plan.images)]),
         )
         write_part(self._output, part)
         return part

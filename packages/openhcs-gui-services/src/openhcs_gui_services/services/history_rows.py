@@ -105,7 +105,8 @@ class ServerHistory:
 
 def _again(task: PlateTask) -> PlateTask:
     """The same for a run of its own: a folder that was named has results by now, so the new one is next to it."""
-    beside = str(Path(task.output_dir).parent) if task.output_dir else task.results_dir
+    named = task.output_dir or (task.pipeline_config.output_dir if task.pipeline_config else None)
+    beside = str(Path(named).parent) if named else task.results_dir
     return msgspec.structs.replace(
         task, resume=False, resume_of="", replace=False, fresh=True, output_dir=None, results_dir=beside
     )

@@ -150,6 +150,9 @@ def _kind(
         "bool": ParameterKind.SWITCH,
         "str": ParameterKind.TEXT,
     }
+    is_optional = annotation.endswith(" | None")
+    if is_optional and annotation.removesuffix(" | None") in enums:
+        return ParameterKind.CHOICE, (None, *enums[annotation.removesuffix(" | None")])
     if annotation in enums:
         return ParameterKind.CHOICE, enums[annotation]
     if annotation.startswith("Literal["):

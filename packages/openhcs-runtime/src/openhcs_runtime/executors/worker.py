@@ -17,6 +17,7 @@ import psutil
 
 from openhcs_runtime.pipeline.neighbours import importable
 from openhcs_runtime.pipeline.packing import PackedJob, unpack_job
+from openhcs_runtime.pipeline.used_files import read_recorder
 from openhcs_runtime.plan import PlateJob, WellPlan
 from openhcs_runtime.printing import logs_to_tasks, prints_to_tasks
 from openhcs_runtime.process_state import process_keeper
@@ -144,7 +145,8 @@ def run_loaded(
 ) -> WellResult:
     """Work on one well in the current task; a job that can't be loaded here is a failure of the well."""
     try:
-        job = load()
+        with read_recorder().active():
+            job = load()
     except BaseException as error:  # noqa: BLE001  it imports the user's modules, which may raise anything
         return WellResult(
             well=plan.well,

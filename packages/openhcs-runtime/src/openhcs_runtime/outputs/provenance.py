@@ -282,8 +282,11 @@ def _module_file(module: LocalModule) -> ModuleFile:
 
 def _environment(basis: Mapping[str, str]) -> dict[str, str]:
     named = {name.removeprefix(VARIABLE_PREFIX) for name in basis if name.startswith(VARIABLE_PREFIX)}
-    kept = (name for name in os.environ if name in named or name.startswith(_KEPT_VARIABLES))
-    return {name: os.environ[name] for name in sorted(kept)}
+    return {
+        name: printable(value)
+        for name, value in sorted(os.environ.items())
+        if name in named or name.startswith(_KEPT_VARIABLES)
+    }
 
 
 def _packages() -> dict[str, str]:

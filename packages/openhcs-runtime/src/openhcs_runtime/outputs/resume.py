@@ -19,14 +19,14 @@ _CHUNK_BYTES = 1 << 20
 def finished_wells(output_dir: Path, plans: Iterable[WellPlan]) -> dict[str, WellResult]:
     """The results of the wells that are done in a folder, by well.
 
-    A well is done when its part bears the signature of the plan (the same images, pipeline and settings) and all files
-    that belong to it are there in the size they were written with. A part that is damaged is logged, and its well is
-    done again.
+    A well is done when its part bears the signature of the plan (the same images, pipeline and settings), all files
+    that belong to it are there in the size they were written with, and what its functions have read is still the same.
+    A part that is damaged is logged, and its well is done again.
     """
     found: dict[str, WellResult] = {}
     for plan in plans:
         part = _part_of(output_dir, plan)
-        if part is not None and not lost_file(output_dir, part):
+        if part is not None and not lost_file(output_dir, part) and not part.used.changed():
             found[plan.well] = _result(part)
     return found
 
@@ -41,7 +41,8 @@ def take_over(
     """Copy the wells that earlier runs have made from the same images, by the same pipeline, with the same settings.
 
     Each file is checked against the digest that it was written with; a well with a file that has changed since, or is
-    gone, is not taken.
+    gone, is not taken. Nor is one whose functions have read a file, folder or module that has changed since, or have
+    started a process or opened a connection.
 
     Args:
         output_dir: the folder of the run that takes them.
@@ -66,16 +67,26 @@ def take_over(
             if plan.well in found or (run.planned and run.planned.get(plan.well) != plan.signature):
                 continue
             part = _part_of(run.folder, plan)
-            if part is not None and part.seed in (None, seed) and _copy(run.folder, output_dir, part):
+            if part is None or part.seed not in (None, seed) or not _is_still_true(part):
+                continue
+            if _copy(run.folder, output_dir, part):
                 found[plan.well] = replace(_result(part), taken_from=run.folder.name)
     return found
+
+
+def _is_still_true(part: WellPart) -> bool:
+    """Whether what a well was made from is known, and still the same."""
+    if changed := part.used.changed():
+        _log.info("well %s is not taken over: %s has changed", part.well, changed)
+        return False
+    return part.used.is_all
 
 
 def _part_of(folder: Path, plan: WellPlan) -> WellPart | None:
     try:
         part = read_part(folder, plan.well)
     except OutputError as error:
-        _log.warning("%s", error)
+        _log.warning("what was made of well %s before is not used: %s", plan.well, error)
         return None
     return part if part is not None and part.well == plan.well and part.signature == plan.signature else None
 
@@ -84,7 +95,9 @@ def _copy(source: Path, target: Path, part: WellPart) -> bool:
     """Copy the files of a well, then its part; false, with nothing left, when a file is not as it was written."""
     for file in part.files:
         if not _copy_file(source / file.name, target / file.name, file):
-            _log.warning("well %s is done again: %s has changed since it was written", part.well, source / file.name)
+            _log.warning(
+                "well %s is not taken over: %s has changed since it was written", part.well, source / file.name
+            )
             for copied in part.files:
                 (target / copied.name).unlink(missing_ok=True)
             return False

@@ -17,6 +17,7 @@ from openhcs_runtime.cells import COUNT_SUFFIX, Cell, ColumnKind
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import DamagedResultError, OutputError
 from openhcs_runtime.outputs.atomic import atomic_file, writing_to
+from openhcs_runtime.pipeline.used_files import UsedFiles
 
 
 class MeasuredImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +78,7 @@ class WellPart(msgspec.Struct, frozen=True, kw_only=True):
         object_kinds: what the columns of its table of objects are.
         seed: that of the run which has made it.
         read: the images that were read for it.
+        used: what else its functions have read.
     """
 
     well: str
@@ -89,6 +91,7 @@ class WellPart(msgspec.Struct, frozen=True, kw_only=True):
     object_kinds: dict[str, ColumnKind] = {}
     seed: int | None = None
     read: list[ReadImage] = []
+    used: UsedFiles = UsedFiles()
 
     @property
     def counts(self) -> dict[str, int]:

@@ -14,8 +14,9 @@ import numpy as np
 
 from openhcs_runtime.components import Component, ImageKey, well_position
 from openhcs_runtime.pipeline.declare import FunctionTraits, InputKind, OutputKind, StepFunction, traits_of
+from openhcs_runtime.pipeline.local_imports import MODULE_PREFIX
 from openhcs_runtime.pipeline.patterns import group_images, reduced_key, shared_key
-from openhcs_runtime.pipeline.source import MODULE_PREFIX, file_of_function
+from openhcs_runtime.pipeline.source import file_of_function
 from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep, InputSource
 
 _STACK_BUILTINS: tuple[StepFunction, ...] = (abs, pow)

@@ -19,6 +19,9 @@ from pathlib import Path
 OWN_PACKAGES = frozenset({"openhcs_runtime", "zmqruntime", "openhcs_gui_services"})
 """The packages of this project: they count by their version, wherever they lie."""
 
+MODULE_PREFIX = "openhcs_pipeline_"
+"""How the names of modules begin that are made of pipeline files."""
+
 _INSTALLED = ("site-packages", "dist-packages")
 
 
@@ -113,7 +116,7 @@ class _Search:
                 self.missing.add(top)
             return
         place = spec.origin or next(iter(spec.submodule_search_locations or ()), "")
-        if _is_installed(place):
+        if is_installed(place):
             self.libraries.add(top)
         elif spec.has_location and spec.origin is not None:
             self._take(name, Path(spec.origin), is_package=spec.submodule_search_locations is not None)
@@ -172,7 +175,8 @@ def _names_in(node: ast.AST, package: str) -> Iterator[str]:
             yield from (f"{module}.{alias.name}" for alias in node.names if alias.name != "*")
 
 
-def _is_installed(place: str) -> bool:
+def is_installed(place: str) -> bool:
+    """Whether a file is of Python's own library, or of an installed package."""
     parts = Path(place).parts
     return not set(_INSTALLED).isdisjoint(parts) or any(
         Path(place).is_relative_to(folder) for folder in _library_folders()

@@ -18,11 +18,12 @@ from typing import TypeVar
 
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import PipelineError
+from openhcs_runtime.pipeline.local_imports import MODULE_PREFIX
 from openhcs_runtime.pipeline.neighbours import importable
 from openhcs_runtime.pipeline.step import FunctionStep
+from openhcs_runtime.pipeline.used_files import read_recorder
 from zmqruntime.execution.wording import one_line
 
-MODULE_PREFIX = "openhcs_pipeline_"
 _MAX_MODULES = 32
 _FILE_ATTRIBUTE = "__openhcs_pipeline_file__"
 _T = TypeVar("_T")
@@ -106,7 +107,7 @@ def load_module(file: PipelineFile) -> ModuleType:
     linecache.cache[file.name] = (len(file.text), None, file.text.splitlines(keepends=True), file.name)
     sys.modules[file.module_name] = module
     try:
-        with importable(file.folder):
+        with importable(file.folder), read_recorder().active():
             exec(code, vars(module))
     except (Exception, SystemExit) as error:  # what a user's file may raise is open
         del sys.modules[file.module_name]

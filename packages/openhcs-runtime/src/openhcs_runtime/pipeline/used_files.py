@@ -1,0 +1,174 @@
+"""What the code of a pipeline reads besides the plate's images, seen by Python's audit events.
+
+A well may be taken over by a later run only if all that it was made from is still the same. Source code cannot tell
+which files a function opens, so they are noted as they are opened: files, folders that are listed, and modules that
+are loaded. Reads of C libraries that open files by themselves are not seen; a well whose code started a process or
+opened a connection is never taken over.
+"""
+
+import contextlib
+import functools
+import hashlib
+import importlib.util
+import os
+import stat
+import sys
+import threading
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from openhcs_runtime.pipeline.local_imports import MODULE_PREFIX, OWN_PACKAGES, is_installed
+
+_OUTSIDE = frozenset(
+    {"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.fork", "os.forkpty", "socket.connect"}
+)
+_SYSTEM = ("/proc/", "/sys/", "/dev/")
+_MOST_FILES = 2_000
+_SMALL_BYTES = 1 << 20
+_IMPORTING = "<frozen importlib"
+
+
+class UsedFile(msgspec.Struct, frozen=True):
+    """A file or folder that was read, and what it was then; see :func:`stamp_of`."""
+
+    path: str
+    stamp: str
+
+
+class UsedFiles(msgspec.Struct, frozen=True):
+    """All that a well has read besides its images; `is_all` says whether nothing else can have had an influence."""
+
+    files: list[UsedFile] = []
+    is_all: bool = True
+
+    def changed(self) -> str:
+        """The first one that is not what it was; empty for none."""
+        return next((file.path for file in self.files if stamp_of(file.path) != file.stamp), "")
+
+
+def stamp_of(path: str) -> str:
+    """What a file or folder is at the moment; empty when it is not there.
+
+    The content of a small file, the names in a folder; of a large file size and times, which any write changes.
+    """
+    try:
+        known = os.stat(path)
+        if stat.S_ISDIR(known.st_mode):
+            return hashlib.sha256("\0".join(sorted(os.listdir(path))).encode("utf-8", "surrogateescape")).hexdigest()
+        if known.st_size <= _SMALL_BYTES:
+            return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return ""
+    return f"{known.st_size} {known.st_mtime_ns} {known.st_ctime_ns}"
+
+
+class ReadRecorder:
+    """Notes what this process opens for reading while :meth:`active`; the notes stay until :meth:`clear`."""
+
+    def __init__(self) -> None:
+        self._paths: dict[str, None] = {}
+        self._went_outside = False
+        self._active = 0
+        self._lock = threading.Lock()
+        self._here = threading.local()
+        sys.addaudithook(self._on_event)  # stays for the life of the process
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[None]:
+        """In the block reads are noted, those of other threads too."""
+        with self._lock:
+            self._active += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._active -= 1
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """In the block what this thread opens is not noted."""
+        self._here.is_paused = True
+        try:
+            yield
+        finally:
+            self._here.is_paused = False
+
+    def clear(self) -> None:
+        """Forget what was noted: another job begins."""
+        self._paths, self._went_outside = {}, False
+
+    def used(self, ignored: Collection[str]) -> UsedFiles:
+        """What was noted, and the user's own modules that are loaded, as they are now.
+
+        Args:
+            ignored: files and folders that count elsewhere: the images, the folder of the results.
+        """
+        own = tuple(str(Path(sys.modules[name].__path__[0])) for name in OWN_PACKAGES if name in sys.modules)
+        paths = dict.fromkeys([*self._paths, *_module_files()])
+        kept = [path for path in paths if not is_installed(path) and not _is_below(path, (*ignored, *own))]
+        if len(kept) > _MOST_FILES:
+            return UsedFiles(is_all=False)
+        files = [UsedFile(path, stamp) for path in kept if (stamp := stamp_of(path))]
+        return UsedFiles([file for file in files if _is_text(file.path)], is_all=not self._went_outside)
+
+    def _on_event(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self._active or getattr(self._here, "is_paused", False):
+            return
+        if event == "open":
+            path, mode, flags = arguments
+            if _is_read(mode, flags):
+                self._note(path)
+        elif event in ("os.listdir", "os.scandir"):
+            if not sys._getframe(1).f_code.co_filename.startswith(_IMPORTING):
+                self._note("." if arguments[0] is None else arguments[0])
+        elif event in _OUTSIDE:
+            self._went_outside = True
+
+    def _note(self, path: object) -> None:
+        if isinstance(path, str | bytes | os.PathLike):
+            name = os.path.abspath(os.fsdecode(path))
+            if not name.startswith(_SYSTEM):
+                self._paths[_source_of(name)] = None
+
+
+@functools.cache
+def read_recorder() -> ReadRecorder:
+    """The recorder of this process."""
+    return ReadRecorder()
+
+
+def _is_read(mode: object, flags: object) -> bool:
+    if isinstance(mode, str):
+        return "r" in mode or "+" in mode
+    return not isinstance(flags, int) or flags & (os.O_WRONLY | os.O_RDWR) != os.O_WRONLY
+
+
+def _source_of(path: str) -> str:
+    """The source of compiled code, which is what a user edits."""
+    if path.endswith(".pyc"):
+        with contextlib.suppress(ValueError):
+            return importlib.util.source_from_cache(path)
+    return path
+
+
+def _module_files() -> Iterable[str]:
+    for name, module in list(sys.modules.items()):
+        path = getattr(module, "__file__", None)
+        is_own = name.partition(".")[0] in OWN_PACKAGES or name.startswith(MODULE_PREFIX)
+        if isinstance(path, str) and not is_own:
+            yield os.path.abspath(path)
+
+
+def _is_below(path: str, folders: Iterable[str]) -> bool:
+    return any(path == folder or path.startswith(folder + os.sep) for folder in folders)
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
