@@ -49,6 +49,13 @@ def test_the_surest_name_is_taken() -> None:
     assert resolve("nuclei", {}, channels=(4,)) == 4
 
 
+def test_the_channel_taken_is_said_also_where_it_is_named_nuclei() -> None:
+    step = FunctionStep({"nuclei": denoise}, group_by="channel")  # type: ignore[arg-type]
+    assert with_channel_numbers([step], (1, 2), {1: "Nuclei", 2: "ER"}).notes == (
+        "Nuclei: channel 1 (Nuclei), by its name",
+    )
+
+
 def test_what_cannot_be_decided_is_refused_with_the_channels_and_the_remedy() -> None:
     assert resolve("nuclei", {1: "GFP", 2: "RFP"}) == (
         "no channel says that it shows nuclei (the plate has 1: GFP, 2: RFP, 3: without a name): say which with "

@@ -83,7 +83,7 @@ def _channel(key: str, channels: Sequence[int], names: Mapping[int, str]) -> tup
         return None, ""
     named = [number for number in channels if names.get(number, "").casefold() == key.casefold()]
     if len(named) == 1:
-        return named[0], ""
+        return named[0], f"Nuclei: {_described(named[0], names)}, by its name" if key.casefold() == NUCLEI else ""
     if named:
         return f"channels {_numbers(named)} are all named {key!r}: give the number of one"
     if key.casefold() == NUCLEI:
