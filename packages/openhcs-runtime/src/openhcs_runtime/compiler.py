@@ -71,16 +71,9 @@ def compile_plate(
         raise CompileError([*problems, *resolved.problems])
     numbered = [(number, step) for number, step in enumerate(resolved.steps, start=1) if step.enabled]
     enabled = tuple(step for _, step in numbered)
-    found = [*problems, *_setting_problems(plate, pipeline_config, output_dir)]
-    if not enabled:
-        found.append("the pipeline has no enabled step: give pipeline_steps at least one FunctionStep")
-    for number, step in numbered:
-        where = f"step {number} {step.name!r}"
-        found += [f"{where}: {problem}" for problem in dict.fromkeys(step_problems(step, plate.components))]
-        found += [f"{where}: {problem}" for problem in _place_problems(plate, step)]
-        if global_config.mode is not ExecutionMode.THREADS:
-            found += [f"{where}: {problem}" for problem in _import_problems(step)]
     wells = [well for well in plate.wells if pipeline_config.wells is None or well in pipeline_config.wells]
+    found = [*problems, *_setting_problems(plate, pipeline_config, output_dir)]
+    found += _step_problems(plate, numbered, global_config.mode)
     if not found:
         found += _flow_problems(plate, wells, numbered)
         found += refusals(plate.format, (image for well in wells for image in plate.images[well]))
@@ -124,6 +117,17 @@ def compile_plate(
         left_out_files=plate.left_out,
         seed=global_config.seed,
     )
+
+
+def _step_problems(plate: Plate, numbered: Sequence[tuple[int, FunctionStep]], mode: ExecutionMode) -> Iterator[str]:
+    """What is wrong with the steps by themselves; none at all is a problem, too."""
+    if not numbered:
+        yield "the pipeline has no enabled step: give pipeline_steps at least one FunctionStep"
+    for number, step in numbered:
+        problems = [*dict.fromkeys(step_problems(step, plate.components)), *_place_problems(plate, step)]
+        if mode is not ExecutionMode.THREADS:
+            problems += _import_problems(step)
+        yield from (f"step {number} {step.name!r}: {problem}" for problem in problems)
 
 
 def _named(plate: Plate) -> frozenset[Component]:
