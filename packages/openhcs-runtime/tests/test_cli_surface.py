@@ -8,7 +8,7 @@ import pytest
 from openhcs_runtime.testing import CommandLine
 
 SERVED = ("run", "compile", "resume", "rerun", "serve", "status", "cancel", "stop", "watch", "tui", "logs", "history")
-COMMANDS = ("make-plate", "info", *SERVED, "export-roi", "heatmap")
+COMMANDS = ("make-plate", "info", *SERVED, "results", "export-roi", "heatmap")
 
 
 def test_help_teaches_every_command(shared_command: CommandLine) -> None:
@@ -68,8 +68,10 @@ def test_nothing_heavy_is_loaded(module: str, unwanted: set[str]) -> None:
 
 def test_make_plate(shared_command: CommandLine) -> None:
     options = ("--sites", "1", "--size", "64")
+    hard = ("--diameter", "12", "--haze", "0.5", "--clumping", "0.6", "--dead", "0.1", "--truth-labels")
     finished, for_people = shared_command.together(
-        ("make-plate", "made", "--wells", "2", *options, "--json"), ("make-plate", "other", "--wells", "1", *options)
+        ("make-plate", "made", "--wells", "2", *options, *hard, "--json"),
+        ("make-plate", "other", "--wells", "1", *options),
     )
     assert finished.code == 0
     document = finished.document
@@ -77,4 +79,5 @@ def test_make_plate(shared_command: CommandLine) -> None:
     folder = shared_command.home / "made"
     assert document["plate_path"] == str(folder.resolve())
     assert len(list(folder.rglob("*.tif"))) == 4
+    assert (folder / "truth_labels.npz").is_file()
     assert "1 well, 2 images" in for_people.stdout
