@@ -175,9 +175,15 @@ def test_what_the_code_depends_on_is_part_of_what_is_the_same(
 
 
 READING = """
-import glob, importlib, pathlib, subprocess, sys
+import glob, importlib, os, pathlib, subprocess, sys
 import numpy as np
 from openhcs_runtime import FunctionStep, Measurements, OutputKind, special_outputs
+
+def number_in(path, otherwise):
+    try:
+        return int(path.read_text())
+    except FileNotFoundError:
+        return otherwise
 
 @special_outputs(OutputKind.MEASUREMENTS)
 def measure(stack):
@@ -196,6 +202,7 @@ pipeline_steps = [FunctionStep(measure)]
         ("len(glob.glob(str(folder / 'listed' / '*')))", "(folder / 'listed' / 'new').touch()"),
         ("len((folder / 'link').read_text())", "(folder / 'link').unlink(); (folder / 'link').symlink_to(module)"),
         ("int((folder / 'number').read_text())", "number.write_text('3'); os.utime(number, ns=times)"),
+        ("number_in(folder / 'not yet', 1)", "(folder / 'not yet').write_text('8')"),
         ("int(np.load(folder / 'a.npy')[0])", "np.save(folder / 'a.npy', np.array([7]))"),
     ],
 )
@@ -219,9 +226,17 @@ def test_what_a_function_reads_is_noted_however_it_does(
     assert Path(first.measurements).read_bytes() != Path(second.measurements).read_bytes()
 
 
-def test_a_well_that_asked_another_process_is_not_taken_over(new_plate: NewPlate, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        "len(subprocess.run([sys.executable, '-c', 'print(1)'], capture_output=True).stdout)",
+        "len(pathlib.Path(os.fsdecode(os.fsencode(folder) + bytes([47, 255]))).read_bytes())",
+    ],
+    ids=["asks another process", "reads a file whose name cannot be kept"],
+)
+def test_a_well_of_which_not_all_is_known_is_not_taken_over(new_plate: NewPlate, tmp_path: Path, body: str) -> None:
     plate = new_plate(wells=1)
-    body = "len(subprocess.run([sys.executable, '-c', 'print(1)'], capture_output=True).stdout)"
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff")).write_text("abc")
     text = READING.replace("FOLDER", repr(str(tmp_path))).replace("BODY", body)
     assert run_file(plate, text, tmp_path).status is ResultStatus.COMPLETE
     assert taken(run_file(plate, text, tmp_path)) == []

@@ -27,12 +27,13 @@ _OUTSIDE = frozenset(
 )
 _SYSTEM = ("/proc/", "/sys/", "/dev/")
 _MOST_FILES = 2_000
+_MOST_NOTED = 50_000
 _SMALL_BYTES = 1 << 20
 _IMPORTING = "<frozen importlib"
 
 
 class UsedFile(msgspec.Struct, frozen=True):
-    """A file or folder that was read, and what it was then; see :func:`stamp_of`."""
+    """A file or folder that was read, or looked for in vain, and what it was then; see :func:`stamp_of`."""
 
     path: str
     stamp: str
@@ -70,7 +71,7 @@ class ReadRecorder:
 
     def __init__(self) -> None:
         self._paths: dict[str, None] = {}
-        self._went_outside = False
+        self._has_gaps = False
         self._active = 0
         self._lock = threading.Lock()
         self._here = threading.local()
@@ -98,7 +99,7 @@ class ReadRecorder:
 
     def clear(self) -> None:
         """Forget what was noted: another job begins."""
-        self._paths, self._went_outside = {}, False
+        self._paths, self._has_gaps = {}, False
 
     def used(self, ignored: Collection[str]) -> UsedFiles:
         """What was noted, and the user's own modules that are loaded, as they are now.
@@ -111,8 +112,10 @@ class ReadRecorder:
         kept = [path for path in paths if not is_installed(path) and not _is_below(path, (*ignored, *own))]
         if len(kept) > _MOST_FILES:
             return UsedFiles(is_all=False)
-        files = [UsedFile(path, stamp) for path in kept if (stamp := stamp_of(path))]
-        return UsedFiles([file for file in files if _is_text(file.path)], is_all=not self._went_outside)
+        named = [path for path in kept if _is_text(path)]
+        return UsedFiles(
+            [UsedFile(path, stamp_of(path)) for path in named], is_all=len(named) == len(kept) and not self._has_gaps
+        )
 
     def _on_event(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self._active or getattr(self._here, "is_paused", False):
@@ -125,13 +128,17 @@ class ReadRecorder:
             if not sys._getframe(1).f_code.co_filename.startswith(_IMPORTING):
                 self._note("." if arguments[0] is None else arguments[0])
         elif event in _OUTSIDE:
-            self._went_outside = True
+            self._has_gaps = True
 
     def _note(self, path: object) -> None:
         if isinstance(path, str | bytes | os.PathLike):
             name = os.path.abspath(os.fsdecode(path))
-            if not name.startswith(_SYSTEM):
+            if name.startswith(_SYSTEM):
+                return
+            if len(self._paths) < _MOST_NOTED:
                 self._paths[_source_of(name)] = None
+            else:
+                self._has_gaps = True
 
 
 @functools.cache
