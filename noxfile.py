@@ -104,9 +104,15 @@ def tests(session: nox.Session, package: str) -> None:
 @nox.session(requires=["wheels"])
 def tests_all(session: nox.Session) -> None:
     """All tests, with all five packages together from their wheels, and the checks of the repository itself."""
-    groups = [name for package in PACKAGES for name in group(ROOT / "packages" / package, "tests")]
-    session.install(*map(wheel, PACKAGES), *groups, *group(ROOT, "tools"))
+    install_all(session)
     run_pytest(session, *(f"packages/{package}/tests" for package in PACKAGES), "tools/tests")
+
+
+@nox.session(requires=["wheels"], default=False)
+def repository(session: nox.Session) -> None:
+    """The checks of the repository itself, with all five packages together from their wheels."""
+    install_all(session)
+    run_pytest(session, "tools/tests")
 
 
 @nox.session(requires=["wheels"])
@@ -206,6 +212,12 @@ def demo(session: nox.Session) -> None:
         env = {**home, "XDG_DATA_HOME": None}
         # On Ctrl-C it still has a server to stop.
         session.run("python", "tools/demo.py", folder, env=env, interrupt_timeout=30, terminate_timeout=30)
+
+
+def install_all(session: nox.Session) -> None:
+    """All five wheels, and what any of the tests need."""
+    groups = [name for package in PACKAGES for name in group(ROOT / "packages" / package, "tests")]
+    session.install(*map(wheel, PACKAGES), *groups, *group(ROOT, "tools"))
 
 
 def group(folder: Path, name: str) -> tuple[str, ...]:

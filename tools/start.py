@@ -32,7 +32,7 @@ from children import end_on_signals, run
 from environment import ROOT, SetupError, say
 from tally import Counts, Session, read_run
 
-SESSIONS = ("lint", "types", "boundaries", "docs", "wheels", "tests", "tests_all", "demo")
+SESSIONS = ("lint", "types", "boundaries", "docs", "wheels", "tests", "repository", "demo")
 INTERRUPTED = 130
 TIMED_OUT = 124
 TESTS_SECONDS = 80 * 60  # far beyond what they take; whatever hangs then is shown and ended
