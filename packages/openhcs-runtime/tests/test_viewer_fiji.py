@@ -420,10 +420,21 @@ def test_regions_that_the_user_removed_do_not_come_back_with_others(viewer: Prob
 
 def test_labels_of_any_numbers_and_in_stacks(viewer: Probe) -> None:
     labels = np.zeros((2, SIDE, SIDE), np.int64)
-    labels[0, 5:15, 5:15], labels[1, 5:15, 5:15], labels[1, 30:40, 5:15] = 4_000_000_000, 2, -1
+    labels[0, 5:15, 5:15], labels[1, 5:15, 5:15] = 4_000_000_000, 2
     viewer.send(np.zeros((2, SIDE, SIDE), np.uint16), well="A01")
     viewer.send(labels, "nuclei", well="A01", metadata={"kind": "labels"})
     assert viewer.macro(OVERLAY) == "4000000000 1 0;2 2 0;"
+
+
+def test_labels_that_are_negative_are_refused_whole(viewer: Probe) -> None:
+    labels = np.zeros((2, SIDE, SIDE), np.int64)
+    labels[0, 5:15, 5:15], labels[1, 30:40, 5:15] = 1, -1
+    before = viewer.stream.counts.failed
+    viewer.send(np.zeros((2, SIDE, SIDE), np.uint16), well="A01")
+    viewer.send(labels, "nuclei", well="A01", metadata={"kind": "labels"})
+    viewer.stream.settle()
+    assert viewer.macro(OVERLAY) == ""
+    assert viewer.stream.counts.failed == before + 1
 
 
 def test_labels_of_another_size_are_not_put_over_the_image(viewer: Probe) -> None:

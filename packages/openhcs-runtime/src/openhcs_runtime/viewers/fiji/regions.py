@@ -41,10 +41,12 @@ def label_outlines(labels: npt.NDArray[Any]) -> list[Outline]:
     """The objects of a label image (Y, X), without their holes. Raises UnsupportedArrayError for what is none."""
     if labels.ndim != 2 or labels.dtype.kind not in "bui" or not labels.size:
         raise UnsupportedArrayError(f"labels are whole numbers (Y, X), not {labels.dtype} {labels.shape}")
+    if labels.min() < 0:
+        raise UnsupportedArrayError(f"labels are numbers from 0, not {labels.min()}")
     if labels.dtype.kind == "b" or labels.max() <= labels.size:
         return [_outline(roi, str(roi.label)) for roi in labels_to_rois(labels.astype(np.int32), keep_holes=False)]
     # Such numbers are names, and the search for objects takes memory for every number up to the largest.
-    names, numbers = np.unique(np.append(labels.clip(0), 0), return_inverse=True)
+    names, numbers = np.unique(np.append(labels, 0), return_inverse=True)
     image = numbers[:-1].reshape(labels.shape).astype(np.int32)
     found = [replace(roi, label=int(names[roi.label])) for roi in labels_to_rois(image, keep_holes=False)]
     return [_outline(roi, str(roi.label)) for roi in found]

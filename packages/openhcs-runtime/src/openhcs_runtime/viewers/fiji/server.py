@@ -111,10 +111,10 @@ class FijiViewerServer(StreamingVisualizerServer):
         layer, position = metadata["layer_name"], metadata["position"]
         if metadata.get("kind") == "labels":
             windows: set[Window] = set()
-            for more, plane in split_planes(image_data, {}):
-                rows, columns = plane.shape
+            planes = [(more, plane.shape, label_outlines(plane)) for more, plane in split_planes(image_data, {})]
+            for more, (rows, columns), outlines in planes:
                 place = {**position, **more}
-                windows |= self._screen.put_regions(label_outlines(plane), layer, place, metadata, (rows, columns))
+                windows |= self._screen.put_regions(outlines, layer, place, metadata, (rows, columns))
             self._wait_for(windows)
         else:
             self._wait_for(self._screen.put_image(image_data, layer, position, metadata))
