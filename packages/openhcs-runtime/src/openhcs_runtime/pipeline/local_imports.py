@@ -175,6 +175,7 @@ def _names_in(node: ast.AST, package: str) -> Iterator[str]:
             yield from (f"{module}.{alias.name}" for alias in node.names if alias.name != "*")
 
 
+@functools.lru_cache(maxsize=16_384)
 def is_installed(place: str) -> bool:
     """Whether a file is of Python's own library, or of an installed package."""
     parts = Path(place).parts
