@@ -37,9 +37,10 @@ from openhcs_runtime import (
     builtin_pipeline,
     make_plate,
 )
+from openhcs_runtime.cells import as_table
 from openhcs_runtime.executors import warm_up
 from openhcs_runtime.executors.processes import NANNY
-from openhcs_runtime.functions import denoise, max_projection, measure_objects, segment_nuclei, subtract_background
+from openhcs_runtime.functions import check_nuclei, max_projection, measure_objects, segment_nuclei, subtract_background
 
 PIXEL_SIZE_UM = 0.65
 Rows = list[tuple[object, ...]]
@@ -151,16 +152,21 @@ def count_well(well: str, paths: list[Path], output: Path) -> tuple[tuple[list[s
     objects: Rows = []
     for site, path in enumerate(paths, start=1):
         stack = max_projection(tifffile.imread(path)[np.newaxis])
-        stack = denoise(subtract_background(stack))
-        _, labels = segment_nuclei(stack)
+        _, labels = segment_nuclei(stack, pixel_size_um=PIXEL_SIZE_UM)
+        _, (doubts,) = check_nuclei(stack, labels=labels, pixel_size_um=PIXEL_SIZE_UM)
         tifffile.imwrite(
             output / "labels" / f"{well}_s{site}_w1.tif", labels[0].astype(np.uint16), compression="zlib", metadata=None
         )
-        _, (values,) = measure_objects(stack, labels=labels, pixel_size_um=PIXEL_SIZE_UM, name="nuclei")
-        header = ([*KEY, *values.summary], [*KEY, *values.objects])
-        measured.append((well, site, 1, 1, 1, *values.summary.values()))
-        columns = (column.tolist() for column in values.objects.values())
-        objects.extend((well, site, 1, 1, 1, *row) for row in zip(*columns, strict=True))
+        corrected = subtract_background(stack, radius_px=200.0)
+        _, (values,) = measure_objects(corrected, labels=labels, pixel_size_um=PIXEL_SIZE_UM, name="nuclei")
+        table = as_table(values.objects)
+        counts = {column: value for column, value in values.summary.items() if column.endswith("_count")}
+        summary = {**counts, **doubts.summary, **values.summary}
+        header = ([*KEY, *summary], [*KEY, "objects", *table])
+        measured.append((well, site, 1, 1, 1, *summary.values()))
+        objects.extend(
+            (well, site, 1, 1, 1, *row) for row in zip(*(column.cells for column in table.values()), strict=True)
+        )
     return header, measured, objects
 
 
