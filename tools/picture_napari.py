@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
+from openhcs_runtime.tasks import OPENHCS_CONFIG
 from openhcs_runtime.viewers.napari import NapariProcessManager
 from zmqruntime.streaming import ImageStream
 

@@ -23,16 +23,16 @@ from PyQt6.QtCore import QSettings
 from PyQt6.QtGui import QColor, QPalette
 from PyQt6.QtWidgets import QApplication, QDockWidget, QWidget
 
+from openhcs_gui_services import MainWindow, PlateMap, PlateTable
 from openhcs_gui_services.services import PlateSnapshot, PlateState
-from openhcs_gui_services.services.plates import PlateRow, WellRow, WellState
-from openhcs_gui_services.services.workspace import PlateWorkspace
-from openhcs_gui_services.widgets import MainWindow, PlateMap, PlateTable
-from openhcs_gui_services.widgets.stop_question import StopQuestion
-from openhcs_gui_services.window_panes import PIPELINE, SERVERS, WindowPanes
+from openhcs_gui_services.services.plates.values import PlateRow, WellRow, WellState
+from openhcs_gui_services.services.runs.workspace import PlateWorkspace
+from openhcs_gui_services.widgets.plates.stop_question import StopQuestion
+from openhcs_gui_services.window.panes import PIPELINE, SERVERS, WindowPanes
 from openhcs_runtime.builtin import builtin_source
-from openhcs_runtime.client import ZMQExecutionClient
 from openhcs_runtime.components import well_name
 from openhcs_runtime.plates import make_plate
+from openhcs_runtime.service.client import ZMQExecutionClient
 
 ROOT = Path(__file__).resolve().parents[1]
 PORT = 7885

@@ -17,9 +17,10 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PyQt6.QtGui import QColor, QPalette
 from PyQt6.QtWidgets import QApplication, QWidget
 
-from openhcs_gui_services.services.history_rows import HistoryRow
-from openhcs_gui_services.services.log_lines import LogFilter
-from openhcs_gui_services.services.server_nodes import (
+from openhcs_gui_services.services.history import HistoryRow
+from openhcs_gui_services.services.log import LogFilter
+from openhcs_gui_services.services.pipeline.source_file import read_templates
+from openhcs_gui_services.services.servers.nodes import (
     BrowserSnapshot,
     ExecutionNode,
     ProcessFigures,
@@ -30,13 +31,12 @@ from openhcs_gui_services.services.server_nodes import (
     WorkerNode,
 )
 from openhcs_gui_services.services.settings import SettingsField, WindowSettings
-from openhcs_gui_services.services.source_file import read_templates
-from openhcs_gui_services.widgets.history_view import HistoryView
-from openhcs_gui_services.widgets.log_view import LogView
-from openhcs_gui_services.widgets.pipeline_pane import PipelinePane
-from openhcs_gui_services.widgets.server_browser import ServerBrowserWidget
-from openhcs_gui_services.widgets.settings_dialog import SettingsDialog
-from zmqruntime.execution.progress_projection import AxisProgress, AxisState
+from openhcs_gui_services.widgets.history.view import HistoryView
+from openhcs_gui_services.widgets.log.view import LogView
+from openhcs_gui_services.widgets.pipeline.pane import PipelinePane
+from openhcs_gui_services.widgets.servers.browser import ServerBrowserWidget
+from openhcs_gui_services.widgets.settings.dialog import SettingsDialog
+from zmqruntime.execution.progress.projection import AxisProgress, AxisState
 from zmqruntime.messages import ExecutionStatus, LogLevel, LogLine, PongResponse
 
 _WHEN = 1_790_000_000.0

@@ -23,9 +23,9 @@ from soak_window import Press, SoakWindow
 
 from openhcs_runtime import GlobalConfig, make_plate
 from openhcs_runtime.builtin import builtin_source
-from openhcs_runtime.client import PlateExecution, ZMQExecutionClient
-from openhcs_runtime.viewing.launch import open_viewer
-from openhcs_runtime.viewing.target import ViewCounts
+from openhcs_runtime.service.client import PlateExecution, ZMQExecutionClient
+from openhcs_runtime.viewer_target import ViewCounts
+from openhcs_runtime.viewers.start import open_viewer
 from zmqruntime import ExecutionStatus, LogLine, ProgressUpdate, StateChange, ZMQRuntimeError
 from zmqruntime.execution.lifecycle import TERMINAL
 from zmqruntime.streaming import VisualizerProcessManager

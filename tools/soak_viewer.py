@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
+from openhcs_runtime.tasks import OPENHCS_CONFIG
 from zmqruntime import Shape
 from zmqruntime.streaming import StreamingVisualizerServer, VisualizerProcessManager
 

@@ -17,16 +17,16 @@ from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QApplication
 from soak_window import Press, Shown
 
-from openhcs_gui_services.app import Options
-from openhcs_gui_services.services.plate_presenter import PlateState
-from openhcs_gui_services.services.plates import PlateRow
-from openhcs_gui_services.services.server_rows import RowKind
+from openhcs_gui_services import MainWindow, ServerBrowserWidget
+from openhcs_gui_services.services.plates.presenter import PlateState
+from openhcs_gui_services.services.plates.values import PlateRow
+from openhcs_gui_services.services.servers.rows import RowKind
 from openhcs_gui_services.services.settings import WindowSettings
-from openhcs_gui_services.widgets import MainWindow, ServerBrowserWidget
-from openhcs_gui_services.widgets.server_browser import ServerTreeModel
-from openhcs_gui_services.widgets.settings_dialog import save_settings
-from openhcs_gui_services.window import show_window
-from openhcs_gui_services.window_panes import SERVERS
+from openhcs_gui_services.widgets.servers.browser import ServerTreeModel
+from openhcs_gui_services.widgets.settings.dialog import save_settings
+from openhcs_gui_services.window.cli import Options
+from openhcs_gui_services.window.panes import SERVERS
+from openhcs_gui_services.window.window import show_window
 
 AT_REST = frozenset({PlateState.READY, PlateState.COMPLETE, PlateState.FAILED, PlateState.CANCELLED})
 """Not `INTERRUPTED`: the next server goes on with what was."""

@@ -8,10 +8,10 @@ from PyQt6.QtCore import QUrl
 from PyQt6.QtGui import QDesktopServices
 from PyQt6.QtWidgets import QApplication
 
-from openhcs_gui_services.services.history_rows import ServerHistory
+from openhcs_gui_services.services.history import ServerHistory
 from openhcs_gui_services.widgets import HistoryView
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
-from zmqruntime.execution.aio import AsyncExecutionClient
+from openhcs_runtime.tasks import OPENHCS_CONFIG
+from zmqruntime.execution.client.aio import AsyncExecutionClient
 
 
 async def show_history(view: HistoryView, closed: asyncio.Event, port: int = 7777) -> None:

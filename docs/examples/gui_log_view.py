@@ -6,10 +6,10 @@ import sys
 import qasync  # type: ignore[import-untyped]
 from PyQt6.QtWidgets import QApplication
 
-from openhcs_gui_services.services.log_lines import follow_log
+from openhcs_gui_services.services.log import follow_log
 from openhcs_gui_services.widgets import LogView
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
-from zmqruntime.execution.aio import AsyncExecutionClient
+from openhcs_runtime.tasks import OPENHCS_CONFIG
+from zmqruntime.execution.client.aio import AsyncExecutionClient
 
 
 async def show_log(view: LogView, execution_id: str, port: int = 7777) -> None:

@@ -8,7 +8,7 @@ import qasync  # type: ignore[import-untyped]
 from PyQt6.QtWidgets import QApplication
 
 from openhcs_gui_services.widgets import PipelinePane
-from openhcs_runtime.client import PlateExecution, ZMQExecutionClient
+from openhcs_runtime.service.client import PlateExecution, ZMQExecutionClient
 
 
 def compiled(client: ZMQExecutionClient, source: str, plate: Path) -> PlateExecution:

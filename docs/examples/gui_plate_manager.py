@@ -6,7 +6,7 @@ import sys
 import qasync  # type: ignore[import-untyped]
 from PyQt6.QtWidgets import QApplication
 
-from openhcs_gui_services.services.workspace import PlateWorkspace
+from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.widgets import PlateManagerWidget
 from openhcs_runtime.builtin import builtin_source
 

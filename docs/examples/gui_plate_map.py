@@ -4,7 +4,7 @@ import sys
 
 from PyQt6.QtWidgets import QApplication
 
-from openhcs_gui_services.services.plates import WellRow, WellState
+from openhcs_gui_services.services.plates.values import WellRow, WellState
 from openhcs_gui_services.widgets import PlateMap
 from openhcs_runtime.components import well_name
 

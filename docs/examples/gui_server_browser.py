@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import qasync  # type: ignore[import-untyped]
 from PyQt6.QtWidgets import QApplication
 
-from openhcs_gui_services.services.server_browser import ServerBrowser
-from openhcs_gui_services.services.server_nodes import ServerAddress
+from openhcs_gui_services.services.servers.browser import ServerBrowser
+from openhcs_gui_services.services.servers.nodes import ServerAddress
 from openhcs_gui_services.widgets import ServerBrowserWidget
 
 

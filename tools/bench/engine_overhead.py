@@ -37,10 +37,10 @@ from openhcs_runtime import (
     builtin_pipeline,
     make_plate,
 )
-from openhcs_runtime.cells import as_table
-from openhcs_runtime.executors import warm_up
-from openhcs_runtime.executors.processes import NANNY
+from openhcs_runtime.engine.executors import warm_up
+from openhcs_runtime.engine.executors.processes import NANNY
 from openhcs_runtime.functions import check_nuclei, max_projection, measure_objects, segment_nuclei, subtract_background
+from openhcs_runtime.pipeline.cells import as_table
 
 PIXEL_SIZE_UM = 0.65
 Rows = list[tuple[object, ...]]

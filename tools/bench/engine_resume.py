@@ -21,7 +21,7 @@ from figures import Figure
 
 from openhcs_runtime import GlobalConfig, PipelineConfig, make_plate
 from openhcs_runtime.builtin import builtin_source
-from openhcs_runtime.client import PlateExecution, ZMQExecutionClient
+from openhcs_runtime.service.client import PlateExecution, ZMQExecutionClient
 
 
 def main() -> int:

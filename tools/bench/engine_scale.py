@@ -25,8 +25,8 @@ from figures import Figure, Report
 
 from openhcs_runtime import GlobalConfig, PipelineConfig, PipelineOrchestrator, make_plate
 from openhcs_runtime.builtin import builtin_pipeline, builtin_source
-from openhcs_runtime.client import ZMQExecutionClient
 from openhcs_runtime.pipeline.source import load_pipeline
+from openhcs_runtime.service.client import ZMQExecutionClient
 
 PORT = 7796
 INFO_SECONDS, COMPILE_SECONDS, SERVER_BYTES = 3.0, 5.0, 200_000_000

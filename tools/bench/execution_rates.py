@@ -29,7 +29,7 @@ from figures import Figure, Report, Side
 from zmqruntime import ExecuteRequest, ExecutionStatus, PongResponse, ProgressUpdate
 from zmqruntime.codec import encode
 from zmqruntime.execution import AsyncExecutionClient, ExecutionClient
-from zmqruntime.execution.store import Store
+from zmqruntime.execution.server.store import Store
 from zmqruntime.messages import PingRequest
 
 SERVER = Path(__file__).with_name("noop_server.py")

@@ -38,13 +38,13 @@ from PyQt6.QtGui import QMouseEvent
 from PyQt6.QtWidgets import QApplication, QToolButton
 
 from openhcs_gui_services.services import PlateSnapshot, PlateState
-from openhcs_gui_services.services.plates import PlateRow, PlatesChanged, WellRow, WellsChanged, WorkspaceEvent
-from openhcs_gui_services.services.well_projection import WellProjection
-from openhcs_gui_services.services.workspace import PlateWorkspace
+from openhcs_gui_services.services.plates.values import PlateRow, PlatesChanged, WellRow, WellsChanged, WorkspaceEvent
+from openhcs_gui_services.services.plates.wells import WellProjection
+from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.widgets import PlateColumn, PlateManagerWidget, PlateTable
-from openhcs_runtime.client import ZMQExecutionClient
 from openhcs_runtime.components import well_name
 from openhcs_runtime.plates import make_plate
+from openhcs_runtime.service.client import ZMQExecutionClient
 from zmqruntime.messages import ProgressPhase, ProgressStatus, ProgressUpdate
 
 PORT = 7890

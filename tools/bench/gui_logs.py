@@ -46,7 +46,7 @@ class Bench:
         from PyQt6.QtCore import QTimer  # noqa: PLC0415 - after the platform is chosen
         from PyQt6.QtWidgets import QApplication  # noqa: PLC0415
 
-        from openhcs_gui_services.widgets.log_view import LogView  # noqa: PLC0415
+        from openhcs_gui_services.widgets.log.view import LogView  # noqa: PLC0415
 
         self._report = report
         self._app = QApplication([])
@@ -73,7 +73,7 @@ class Bench:
         self._until("lines come", lambda: model.lines.next_number >= self._lines and not model.has_work)
         self._arrivals.stop()
         print(f"rows {model.rowCount():,}, kept {len(model.lines):,}, texts {model.lines.text_bytes / 2**20:.0f} MiB")
-        from openhcs_gui_services.services.log_lines import LogFilter  # noqa: PLC0415
+        from openhcs_gui_services.services.log import LogFilter  # noqa: PLC0415
 
         searches = {"search of a well": LogFilter(text="well b02"), "only errors": LogFilter(level=LogLevel.ERROR)}
         for what, wanted in {**searches, "all again": LogFilter()}.items():

@@ -16,8 +16,8 @@ from pathlib import Path
 from zmqruntime import ExecuteRequest, ExecutionStatus, HistoryRequest, StatusRequest
 from zmqruntime.codec import encode
 from zmqruntime.execution import ExecutionServer, WorkerKind
-from zmqruntime.execution.ledger import Ledger
-from zmqruntime.execution.store import Store
+from zmqruntime.execution.server.executions import Ledger
+from zmqruntime.execution.server.store import Store
 from zmqruntime.messages import CancelRequest, FindRequest, QueueAction, QueueRequest, Request
 
 _REPEAT = 50

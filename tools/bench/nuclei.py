@@ -16,8 +16,8 @@ import tifffile
 from numpy.typing import NDArray
 
 from openhcs_runtime.functions import segment_nuclei
-from openhcs_runtime.plates.camera import compose, planes
-from openhcs_runtime.plates.scene import Look
+from openhcs_runtime.plates.synthetic.camera import compose, planes
+from openhcs_runtime.plates.synthetic.scene import Look
 
 DIAMETERS = (9, 14, 20, 32, 50, 80, 100, 120)
 LOOKS: dict[str, dict[str, float]] = {

@@ -1,6 +1,7 @@
 """The script of docs/howto-slurm.md is Python that uses names which exist; there is no SLURM to run it on."""
 
 import ast
+import importlib
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto-slurm.md"
 
 @pytest.mark.skipif(find_spec("openhcs_runtime") is None, reason="the package is not installed")
 def test_the_script_is_python_and_its_names_exist() -> None:
-    import openhcs_runtime
+    openhcs_runtime = importlib.import_module("openhcs_runtime")
 
     (script,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     tree = ast.parse(script)

@@ -8,7 +8,7 @@ from PyQt6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services import ExecutionHost, ZMQExecutionService
-from openhcs_gui_services.services.zmq_execution_service import ExecutionHost as HostOfItsModule
+from openhcs_gui_services.services.compat.execution_service import ExecutionHost as HostOfItsModule
 
 NAMES = [
     "BatchWorkflowService",

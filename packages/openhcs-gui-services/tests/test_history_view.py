@@ -10,14 +10,14 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QPushButton
 from pytestqt.qtbot import QtBot
 
-from openhcs_gui_services.services.history_rows import HistoryRow, ServerHistory, history_row, provenance_text
-from openhcs_gui_services.widgets.history_view import HistoryView
+from openhcs_gui_services.services.history import HistoryRow, ServerHistory, history_row, provenance_text
+from openhcs_gui_services.widgets.history.view import HistoryView
 from openhcs_runtime.builtin import builtin_source
-from openhcs_runtime.client import ZMQExecutionClient
 from openhcs_runtime.config import PipelineConfig
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
+from openhcs_runtime.service.client import ZMQExecutionClient
+from openhcs_runtime.tasks import OPENHCS_CONFIG
 from zmqruntime.exceptions import ServerLostError
-from zmqruntime.execution.aio import AsyncExecutionClient
+from zmqruntime.execution.client.aio import AsyncExecutionClient
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
 
 PORT = 7906

@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from openhcs_gui_services.services.log_lines import LogFilter, LogLines, entry_text, follow_log
-from openhcs_runtime.client import ZMQExecutionClient
+from openhcs_gui_services.services.log import LogFilter, LogLines, entry_text, follow_log
 from openhcs_runtime.config import PipelineConfig
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
-from zmqruntime.execution.aio import AsyncExecutionClient
+from openhcs_runtime.service.client import ZMQExecutionClient
+from openhcs_runtime.tasks import OPENHCS_CONFIG
+from zmqruntime.execution.client.aio import AsyncExecutionClient
 from zmqruntime.messages import LogLevel, LogLine
 
 PORT = 7904

@@ -12,9 +12,9 @@ from PyQt6.QtTest import QAbstractItemModelTester
 from PyQt6.QtWidgets import QComboBox, QLabel, QLineEdit, QTableView, QToolButton
 from pytestqt.qtbot import QtBot
 
-from openhcs_gui_services.services.log_lines import LogFilter, LogLines
-from openhcs_gui_services.widgets.log_model import LogColumn
-from openhcs_gui_services.widgets.log_view import LogView
+from openhcs_gui_services.services.log import LogFilter, LogLines
+from openhcs_gui_services.widgets.log.model import LogColumn
+from openhcs_gui_services.widgets.log.view import LogView
 from zmqruntime.messages import LogLevel, LogLine
 
 ONE, TWO = "1" * 32, "2" * 32

@@ -15,10 +15,10 @@ from PyQt6.QtCore import QSettings, Qt
 from PyQt6.QtWidgets import QApplication, QLabel
 from pytestqt.qtbot import QtBot
 
-from openhcs_gui_services.services.plates import ServerState
-from openhcs_gui_services.services.workspace import PlateWorkspace
-from openhcs_gui_services.widgets import LogView, MainWindow, PipelinePane
-from openhcs_gui_services.window_panes import LOG, PIPELINE, SERVERS, WindowPanes
+from openhcs_gui_services import LogView, MainWindow, PipelinePane
+from openhcs_gui_services.services.plates.values import ServerState
+from openhcs_gui_services.services.runs.workspace import PlateWorkspace
+from openhcs_gui_services.window.panes import LOG, PIPELINE, SERVERS, WindowPanes
 from openhcs_runtime.builtin import builtin_source
 
 PORT = 7883
@@ -142,7 +142,7 @@ def hear_interrupts() -> None:
 
 
 def test_help_and_version_need_no_qt() -> None:
-    code = "import sys, openhcs_gui_services.app; print([name for name in sys.modules if 'Qt' in name])"
+    code = "import sys, openhcs_gui_services.window.cli; print([name for name in sys.modules if 'Qt' in name])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
     shown = subprocess.run(command("--help"), capture_output=True, text=True, check=True)
@@ -198,9 +198,9 @@ def test_the_command_shows_a_window_and_ctrl_c_ends_it(screen: str, small_plate:
 CLOSE_WITH_THE_FIRST_PLATE = """
 import sys
 from PyQt6.QtWidgets import QApplication
-from openhcs_gui_services.app import Options
-from openhcs_gui_services.widgets import MainWindow
-from openhcs_gui_services.window import show_window
+from openhcs_gui_services.window.cli import Options
+from openhcs_gui_services import MainWindow
+from openhcs_gui_services.window.window import show_window
 
 def close():
     window = next(widget for widget in QApplication.topLevelWidgets() if isinstance(widget, MainWindow))

@@ -12,8 +12,8 @@ from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services.widgets import HistoryView, LogView, PipelinePane, ServerBrowserWidget
 from openhcs_runtime.builtin import builtin_source
-from openhcs_runtime.client import ZMQExecutionClient
 from openhcs_runtime.config import PipelineConfig
+from openhcs_runtime.service.client import ZMQExecutionClient
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 PORT = 7908

@@ -10,14 +10,14 @@ from PyQt6.QtGui import QColor, QPalette, QTextDocument
 from PyQt6.QtWidgets import QComboBox, QListWidget, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
-from openhcs_gui_services.services.source_file import SourceFileError, load_source, save_source
-from openhcs_gui_services.services.step_form import read_library
-from openhcs_gui_services.widgets.pipeline_pane import EMPTY_PIPELINE, PipelinePane
-from openhcs_gui_services.widgets.python_highlighter import PythonHighlighter
-from openhcs_gui_services.widgets.step_form import StepForm
+from openhcs_gui_services.services.pipeline.source_file import SourceFileError, load_source, save_source
+from openhcs_gui_services.services.pipeline.step_form import read_library
+from openhcs_gui_services.widgets.pipeline.highlighter import PythonHighlighter
+from openhcs_gui_services.widgets.pipeline.pane import EMPTY_PIPELINE, PipelinePane
+from openhcs_gui_services.widgets.pipeline.step_form import StepForm
 from openhcs_runtime.builtin import builtin_source
-from openhcs_runtime.client import ZMQExecutionClient
 from openhcs_runtime.pipeline.source import load_pipeline
+from openhcs_runtime.service.client import ZMQExecutionClient
 
 PORT = 7905
 

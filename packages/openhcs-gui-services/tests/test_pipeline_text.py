@@ -2,10 +2,10 @@
 
 import pytest
 
-from openhcs_gui_services.services.pipeline_problems import Problem, locate_problems, syntax_problem
-from openhcs_gui_services.services.pipeline_text import outline_of, with_arguments, with_step
-from openhcs_gui_services.services.source_file import read_templates
-from openhcs_gui_services.services.step_form import FunctionInfo, read_library
+from openhcs_gui_services.services.pipeline.problems import Problem, locate_problems, syntax_problem
+from openhcs_gui_services.services.pipeline.source_file import read_templates
+from openhcs_gui_services.services.pipeline.step_form import FunctionInfo, read_library
+from openhcs_gui_services.services.pipeline.text import outline_of, with_arguments, with_step
 from openhcs_runtime.builtin import builtin_source
 from openhcs_runtime.pipeline.source import load_pipeline
 

@@ -10,7 +10,7 @@ from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services.services import PlateSnapshot, PlateState
-from openhcs_gui_services.services.plates import (
+from openhcs_gui_services.services.plates.values import (
     PlateRow,
     PlatesChanged,
     PlatesRemoved,
@@ -22,8 +22,8 @@ from openhcs_gui_services.services.plates import (
     WorkspaceEvent,
 )
 from openhcs_gui_services.widgets import PlateManagerWidget
-from openhcs_gui_services.widgets.run_phase import PlateAction, RunPhase, WorkClock, plates_for, run_phase
-from openhcs_gui_services.widgets.stop_question import StopAnswer, StopQuestion
+from openhcs_gui_services.widgets.plates.run_phase import PlateAction, RunPhase, WorkClock, plates_for, run_phase
+from openhcs_gui_services.widgets.plates.stop_question import StopAnswer, StopQuestion
 
 
 class SilentHost:

@@ -15,15 +15,15 @@ from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
-from openhcs_gui_services.services.plate_presenter import PlateState, Tone
-from openhcs_gui_services.services.plates import ServerState, WellState
-from openhcs_gui_services.services.workspace import PlateWorkspace
+from openhcs_gui_services.services.plates.presenter import PlateState, Tone
+from openhcs_gui_services.services.plates.values import ServerState, WellState
+from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.widgets import PlateColumn, PlateManagerWidget
-from openhcs_gui_services.widgets.run_phase import RunPhase
-from openhcs_gui_services.widgets.stop_question import StopAnswer, StopQuestion
+from openhcs_gui_services.widgets.plates.run_phase import RunPhase
+from openhcs_gui_services.widgets.plates.stop_question import StopAnswer, StopQuestion
 from openhcs_runtime.builtin import builtin_source
-from openhcs_runtime.client import ZMQExecutionClient
 from openhcs_runtime.plates import make_plate
+from openhcs_runtime.service.client import ZMQExecutionClient
 from openhcs_runtime.testing import Gate
 
 pytestmark = pytest.mark.usefixtures("no_leaks", "isolated_home")

@@ -8,11 +8,11 @@ from PyQt6.QtGui import QColor, QImage, QPalette
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from openhcs_gui_services.services.plates import WellRow, WellState
+from openhcs_gui_services.services.plates.values import WellRow, WellState
 from openhcs_gui_services.widgets import PlateMap, WellDetails
-from openhcs_gui_services.widgets.colours import well_colour
-from openhcs_gui_services.widgets.step_names import StepNames
-from openhcs_gui_services.widgets.well_texts import counts_text, lay_out, step_lines, well_text
+from openhcs_gui_services.widgets.common.colours import well_colour
+from openhcs_gui_services.widgets.plates.step_names import StepNames
+from openhcs_gui_services.widgets.plates.well_texts import counts_text, lay_out, step_lines, well_text
 from openhcs_runtime.components import well_name
 
 FAILED = WellRow("B03", WellState.FAILED, "Segment", 1, 3, error="no such image\nmore")

@@ -8,7 +8,7 @@ from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services.services import PlateSnapshot, PlateState
-from openhcs_gui_services.services.plates import PlateRow
+from openhcs_gui_services.services.plates.values import PlateRow
 from openhcs_gui_services.widgets import PlateColumn, PlateTable, PlateTableModel
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from openhcs_gui_services.services.interval_snapshot_poller import (
+from openhcs_gui_services.services.connection.poller import (
     CallbackIntervalSnapshotPollerPolicy,
     IntervalSnapshotPoller,
 )

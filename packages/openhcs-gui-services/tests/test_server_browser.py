@@ -13,11 +13,11 @@ import msgspec
 import pytest
 
 from openhcs_gui_services.exceptions import NotOurServerError
-from openhcs_gui_services.services.process_figures import ProcessMeter, kill_server
-from openhcs_gui_services.services.server_browser import ServerBrowser, find_addresses
-from openhcs_gui_services.services.server_nodes import BrowserSnapshot, Reach, ServerAddress, ServerKind, ServerNode
-from openhcs_gui_services.services.server_rows import RowKind, memory_text, server_rows
-from openhcs_runtime.client import ZMQExecutionClient
+from openhcs_gui_services.services.servers.browser import ServerBrowser, find_addresses
+from openhcs_gui_services.services.servers.nodes import BrowserSnapshot, Reach, ServerAddress, ServerKind, ServerNode
+from openhcs_gui_services.services.servers.processes import ProcessMeter, kill_server
+from openhcs_gui_services.services.servers.rows import RowKind, memory_text, server_rows
+from openhcs_runtime.service.client import ZMQExecutionClient
 from openhcs_runtime.testing import Gate
 from zmqruntime.identity import ProcessIdentity
 from zmqruntime.messages import ExecutionStatus, PongResponse

@@ -13,8 +13,8 @@ from PyQt6.QtTest import QAbstractItemModelTester
 from PyQt6.QtWidgets import QMessageBox, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
-from openhcs_gui_services.services.server_browser import ServerBrowser
-from openhcs_gui_services.services.server_nodes import (
+from openhcs_gui_services.services.servers.browser import ServerBrowser
+from openhcs_gui_services.services.servers.nodes import (
     BrowserSnapshot,
     ExecutionNode,
     ProcessFigures,
@@ -24,10 +24,10 @@ from openhcs_gui_services.services.server_nodes import (
     ServerNode,
     WorkerNode,
 )
-from openhcs_gui_services.widgets.server_browser import ServerBrowserWidget
-from openhcs_runtime.client import ZMQExecutionClient
+from openhcs_gui_services.widgets.servers.browser import ServerBrowserWidget
+from openhcs_runtime.service.client import ZMQExecutionClient
 from openhcs_runtime.testing import Gate
-from zmqruntime.execution.progress_projection import AxisProgress, AxisState
+from zmqruntime.execution.progress.projection import AxisProgress, AxisState
 from zmqruntime.identity import ProcessIdentity
 from zmqruntime.messages import ExecutionStatus
 

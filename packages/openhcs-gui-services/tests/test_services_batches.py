@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from openhcs_gui_services.services.batch_workflow_service import (
+from openhcs_gui_services.services.plates.presenter import PlateState
+from openhcs_gui_services.services.plates.values import PlatesChanged, StatusMessage
+from openhcs_gui_services.services.runs.batches import (
     BatchWorkflowService,
     CompileJob,
     PlateEnding,
     RunJob,
     SubmittedPlate,
 )
-from openhcs_gui_services.services.plate_presenter import PlateState
-from openhcs_gui_services.services.plates import PlatesChanged, StatusMessage
-from openhcs_gui_services.services.workspace import PlateWorkspace
-from openhcs_runtime.plate_tasks import CompileReport, PlateTask, TaskAction
+from openhcs_gui_services.services.runs.workspace import PlateWorkspace
+from openhcs_runtime.tasks import CompileReport, PlateTask, TaskAction
 from zmqruntime.exceptions import ConnectionFailedError, RequestTimeoutError, ServerLostError
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
 

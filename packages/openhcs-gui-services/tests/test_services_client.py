@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 import psutil
 import pytest
 
-from openhcs_gui_services.services.plates import ServerState
-from openhcs_gui_services.services.zmq_client_service import ZMQClientService
+from openhcs_gui_services.services.connection.client import ZMQClientService
+from openhcs_gui_services.services.plates.values import ServerState
 from zmqruntime.exceptions import ClosedError, ConnectionFailedError, ServerLostError
 
 pytestmark = pytest.mark.usefixtures("isolated_home", "no_leaks")

@@ -8,9 +8,9 @@ from typing import Any
 import psutil
 import pytest
 
-from openhcs_gui_services.services.compilation_service import CompilationService
-from openhcs_gui_services.services.execution_host import source_of
-from openhcs_gui_services.services.zmq_execution_service import ZMQExecutionService
+from openhcs_gui_services.services.compat.compilation_service import CompilationService
+from openhcs_gui_services.services.compat.execution_host import source_of
+from openhcs_gui_services.services.compat.execution_service import ZMQExecutionService
 from openhcs_runtime import FunctionStep, GlobalConfig, PipelineConfig, PipelineOrchestrator, load_pipeline
 from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.functions import segment_nuclei

@@ -8,21 +8,21 @@ from typing import Any
 import msgspec
 import pytest
 
-from openhcs_gui_services.services.execution_server_status_presenter import (
+from openhcs_gui_services.services.connection.status import (
     ExecutionServerStatusPresenter,
     present_server_status,
 )
-from openhcs_gui_services.services.history_rows import ServerHistory
-from openhcs_gui_services.services.plate_book import PlateBook
-from openhcs_gui_services.services.plate_config_resolver import RunSettings, plate_task, resolve_run_settings
-from openhcs_gui_services.services.plate_presenter import PlateState, Tone
-from openhcs_gui_services.services.plate_record import PlateRecord
-from openhcs_gui_services.services.plates import PlatesChanged, ServerState, WellState
-from openhcs_gui_services.services.progress_batch_reset import reset_progress_for_batch
-from openhcs_gui_services.services.window_memory import CompiledArtifact, RememberedPlate, WindowMemory
+from openhcs_gui_services.services.history import ServerHistory
+from openhcs_gui_services.services.plates.collection import PlateBook
+from openhcs_gui_services.services.plates.presenter import PlateState, Tone
+from openhcs_gui_services.services.plates.record import PlateRecord
+from openhcs_gui_services.services.plates.session import CompiledArtifact, RememberedPlate, WindowMemory
+from openhcs_gui_services.services.plates.settings import RunSettings, plate_task, resolve_run_settings
+from openhcs_gui_services.services.plates.values import PlatesChanged, ServerState, WellState
+from openhcs_gui_services.services.runs.progress_reset import reset_progress_for_batch
 from openhcs_runtime.config import GlobalConfig
-from openhcs_runtime.plate_tasks import PlateTask
 from openhcs_runtime.results import PlateResult, ResultStatus, WellResult
+from openhcs_runtime.tasks import PlateTask
 from zmqruntime.messages import ExecuteRequest, ExecutionStatus, StatusResponse
 
 

@@ -9,9 +9,9 @@ from PyQt6.QtWidgets import QDialogButtonBox, QToolButton
 from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services.services.settings import SettingsField, SettingsForm, WindowSettings, apply_keys, read_form
-from openhcs_gui_services.widgets.settings_dialog import SettingsDialog, load_settings, save_settings
+from openhcs_gui_services.widgets.settings.dialog import SettingsDialog, load_settings, save_settings
 from openhcs_runtime.config import ExecutionMode, GlobalConfig
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
+from openhcs_runtime.tasks import OPENHCS_CONFIG
 from zmqruntime.security import KeyStore
 
 KEY = "a" * 40

@@ -7,8 +7,8 @@ import pytest
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, LineEdit, SpinBox
 from pytestqt.qtbot import QtBot
 
-from openhcs_gui_services.services.step_form import FunctionInfo, ParameterKind, read_functions, read_library
-from openhcs_gui_services.widgets.step_form import StepForm
+from openhcs_gui_services.services.pipeline.step_form import FunctionInfo, ParameterKind, read_functions, read_library
+from openhcs_gui_services.widgets.pipeline.step_form import StepForm
 
 SOURCE = '''
 import enum

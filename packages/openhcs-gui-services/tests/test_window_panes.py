@@ -14,16 +14,16 @@ from PyQt6.QtCore import QSettings, pyqtBoundSignal
 from PyQt6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
 
+from openhcs_gui_services import LogView, MainWindow, PipelinePane, SettingsDialog
 from openhcs_gui_services.services import PlateState
+from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.services.settings import WindowSettings
-from openhcs_gui_services.services.workspace import PlateWorkspace
-from openhcs_gui_services.widgets import LogView, MainWindow, PipelinePane, SettingsDialog
-from openhcs_gui_services.widgets.log_model import LogColumn
-from openhcs_gui_services.widgets.settings_dialog import load_settings, save_settings
-from openhcs_gui_services.window_panes import LOG, PIPELINE, WindowPanes
-from openhcs_runtime.client import ZMQExecutionClient
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
+from openhcs_gui_services.widgets.log.model import LogColumn
+from openhcs_gui_services.widgets.settings.dialog import load_settings, save_settings
+from openhcs_gui_services.window.panes import LOG, PIPELINE, WindowPanes
 from openhcs_runtime.plates import make_plate
+from openhcs_runtime.service.client import ZMQExecutionClient
+from openhcs_runtime.tasks import OPENHCS_CONFIG
 from zmqruntime.streaming import StreamingVisualizerServer
 
 pytestmark = pytest.mark.usefixtures("no_leaks", "isolated_home")

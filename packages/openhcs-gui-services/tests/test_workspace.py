@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from openhcs_gui_services.services.plate_config_resolver import RunSettings
-from openhcs_gui_services.services.plate_presenter import PlateSnapshot, PlateState
-from openhcs_gui_services.services.plates import (
+from openhcs_gui_services.services.plates.presenter import PlateSnapshot, PlateState
+from openhcs_gui_services.services.plates.settings import RunSettings
+from openhcs_gui_services.services.plates.values import (
     LogLinesAdded,
     PlateRow,
     PlatesAdded,
@@ -24,10 +24,10 @@ from openhcs_gui_services.services.plates import (
     WellState,
     WorkspaceEvent,
 )
-from openhcs_gui_services.services.workspace import PlateWorkspace
+from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_runtime.builtin import builtin_source
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
 from openhcs_runtime.plates import make_plate
+from openhcs_runtime.tasks import OPENHCS_CONFIG
 from openhcs_runtime.testing import Gate
 from zmqruntime.exceptions import ZMQRuntimeError
 from zmqruntime.execution import AsyncExecutionClient
@@ -374,8 +374,8 @@ def test_stop_in_one_window_touches_nothing_of_another(plates: list[Path], gate:
 
 def test_a_window_without_a_server_says_so(plates: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "openhcs_gui_services.services.zmq_client_service._WatchedClient.server_target",
-        "openhcs_runtime.server:Nothing",
+        "openhcs_gui_services.services.connection.client._WatchedClient.server_target",
+        "openhcs_runtime.service.server:Nothing",
     )
 
     async def work() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from openhcs_gui_services.services.plates import PlatesChanged, WellRow, WellsChanged, WellState, WorkspaceEvent
-from openhcs_gui_services.services.workspace import PlateWorkspace
+from openhcs_gui_services.services.plates.values import PlatesChanged, WellRow, WellsChanged, WellState, WorkspaceEvent
+from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from zmqruntime.execution import project_plate
-from zmqruntime.execution.following import Sink
+from zmqruntime.execution.client.followers import Sink
 from zmqruntime.messages import (
     Event,
     ExecutionSnapshot,

@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from openhcs_gui_services.services.plate_config_resolver import RunSettings
-from openhcs_gui_services.services.plate_presenter import PlateState
-from openhcs_gui_services.services.plates import (
+from openhcs_gui_services.services.plates.presenter import PlateState
+from openhcs_gui_services.services.plates.settings import RunSettings
+from openhcs_gui_services.services.plates.values import (
     PlateRow,
     PlatesAdded,
     PlatesChanged,
@@ -24,9 +24,9 @@ from openhcs_gui_services.services.plates import (
     WellState,
     WorkspaceEvent,
 )
-from openhcs_gui_services.services.workspace import PlateWorkspace
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
+from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_runtime.plates import make_plate
+from openhcs_runtime.tasks import OPENHCS_CONFIG
 from openhcs_runtime.testing import Gate
 from zmqruntime.exceptions import ServerLostError, ZMQRuntimeError
 from zmqruntime.execution import AsyncExecutionClient

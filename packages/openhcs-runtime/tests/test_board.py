@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from rich.console import Console
 
-from openhcs_runtime.cli.bars import bars, chosen_wells, plate_text
-from openhcs_runtime.cli.board import Board, Stage, WellState
 from openhcs_runtime.cli.watching import PlainLines
+from openhcs_runtime.terminal.bars import bars, chosen_wells, plate_text
+from openhcs_runtime.terminal.progress import Board, Stage, WellState
 from zmqruntime.messages import (
     Event,
     ExecutionSnapshot,

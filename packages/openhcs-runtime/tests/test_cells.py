@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from openhcs_runtime.cells import Cell, CellError, ColumnKind, as_cell, as_column, as_table
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import StepError
 from openhcs_runtime.pipeline.calls import Known, Measured, call_chain
-from openhcs_runtime.pipeline.declare import InputKind, Measurements, OutputKind, special_inputs, special_outputs
+from openhcs_runtime.pipeline.cells import Cell, CellError, ColumnKind, as_cell, as_column, as_table
+from openhcs_runtime.pipeline.decorators import InputKind, Measurements, OutputKind, special_inputs, special_outputs
 from openhcs_runtime.pipeline.patterns import PatternGroup
 from openhcs_runtime.pipeline.step import FunctionStep
 

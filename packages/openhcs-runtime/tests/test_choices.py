@@ -8,10 +8,10 @@ import pytest
 
 from openhcs_runtime.builtin import builtin_source
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
+from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
 from openhcs_runtime.exceptions import PipelineError, PlateError
 from openhcs_runtime.functions import stitch_sites, threshold
-from openhcs_runtime.orchestrator import PipelineOrchestrator
-from openhcs_runtime.pipeline.declare import special_inputs, special_outputs
+from openhcs_runtime.pipeline.decorators import special_inputs, special_outputs
 from openhcs_runtime.plates import make_plate
 from openhcs_runtime.viewers.components import Modes
 from openhcs_runtime.viewers.fiji.layout import Layout

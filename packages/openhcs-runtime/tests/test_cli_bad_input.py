@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from openhcs_runtime.plate_tasks import USE_SERVER
+from openhcs_runtime.tasks import USE_SERVER
 from openhcs_runtime.testing import CommandLine
 
 STEPS = "from openhcs_runtime import FunctionStep\nfrom openhcs_runtime.functions import segment_nuclei\n"

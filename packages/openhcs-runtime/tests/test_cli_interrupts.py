@@ -43,7 +43,7 @@ sys.exit(main())
 AT_CONNECT = """
 import os, signal, sys
 from openhcs_runtime.cli import main
-from openhcs_runtime.client import ZMQExecutionClient
+from openhcs_runtime.service.client import ZMQExecutionClient
 
 def connect(self, timeout, connect=ZMQExecutionClient.connect):
     os.kill(os.getpid(), signal.SIGINT)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
+from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
 from openhcs_runtime.functions import measure_objects, outline_objects, segment_nuclei, subtract_background
-from openhcs_runtime.orchestrator import PipelineOrchestrator
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.rois import labels_to_rois, read_imagej
 from openhcs_runtime.testing import CommandLine

@@ -56,8 +56,8 @@ def test_wrong_use(shared_command: CommandLine, arguments: tuple[str, ...]) -> N
         ("openhcs_runtime.cli.commands.servers", {"numpy", "skimage", "scipy", "tifffile"}),
         ("openhcs_runtime.cli.commands.executions", {"numpy", "skimage", "scipy", "tifffile"}),
         ("openhcs_runtime.cli.commands.run", {"numpy", "skimage", "scipy", "tifffile"}),
-        ("openhcs_runtime.client", {"numpy", "typer", "rich"}),
-        ("openhcs_runtime.server", {"numpy", "typer", "rich"}),
+        ("openhcs_runtime.service.client", {"numpy", "typer", "rich"}),
+        ("openhcs_runtime.service.server", {"numpy", "typer", "rich"}),
     ],
 )
 def test_nothing_heavy_is_loaded(module: str, unwanted: set[str]) -> None:

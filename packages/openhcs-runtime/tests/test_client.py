@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from openhcs_runtime import Component, FunctionStep, GlobalConfig, PipelineConfig, PlateResult
-from openhcs_runtime.client import ZMQExecutionClient
 from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.functions import measure_objects, segment_nuclei
-from openhcs_runtime.plate_tasks import RefusalKind
+from openhcs_runtime.service.client import ZMQExecutionClient
+from openhcs_runtime.tasks import RefusalKind
 from openhcs_runtime.testing import CommandLine, Gate
 from zmqruntime.messages import ProgressPhase, ProgressUpdate
 

@@ -10,9 +10,10 @@ import pytest
 import tifffile
 
 from openhcs_runtime.builtin import builtin_pipeline
-from openhcs_runtime.compiler import compile_plate
 from openhcs_runtime.components import Component
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
+from openhcs_runtime.engine.compiler import compile_plate
+from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
 from openhcs_runtime.exceptions import (
     CompileError,
     DiskFullError,
@@ -29,11 +30,10 @@ from openhcs_runtime.functions import (
     segment_nuclei,
     stitch_sites,
 )
-from openhcs_runtime.orchestrator import PipelineOrchestrator
-from openhcs_runtime.pipeline.declare import Stack
+from openhcs_runtime.pipeline.decorators import Stack
+from openhcs_runtime.pipeline.plan import CompiledPlate
 from openhcs_runtime.pipeline.source import load_pipeline
 from openhcs_runtime.pipeline.step import FunctionStep
-from openhcs_runtime.plan import CompiledPlate
 from openhcs_runtime.plates import open_plate
 
 C = Component

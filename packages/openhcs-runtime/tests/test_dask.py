@@ -16,10 +16,10 @@ from distributed.utils import offload
 
 from openhcs_runtime.builtin import builtin_pipeline
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
+from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
+from openhcs_runtime.engine.plate_run import RunChoice
 from openhcs_runtime.exceptions import PipelineError, WorkerError
-from openhcs_runtime.orchestrator import PipelineOrchestrator
 from openhcs_runtime.pipeline.source import load_pipeline
-from openhcs_runtime.plate_run import RunChoice
 from openhcs_runtime.results import PlateResult, ResultStatus
 from openhcs_runtime.testing import CommandLine, Gate
 from zmqruntime.execution import local_task
@@ -278,7 +278,7 @@ pipeline_steps = [FunctionStep(add), FunctionStep(mean)]
 def test_no_scheduler_is_said_clearly(
     small_plate: Path, start: Any, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("openhcs_runtime.executors.dask_connection.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("openhcs_runtime.engine.executors.dask_connection.CONNECT_SECONDS", 0.5)
     address = f"tcp://127.0.0.1:{free_port()}"
     with pytest.raises(WorkerError, match=f"no Dask scheduler answers at {address}"):
         start(small_plate, "pipeline_steps = [FunctionStep(mean)]", address).run()

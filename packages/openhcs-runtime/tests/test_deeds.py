@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from openhcs_runtime.config import ExecutionMode
+from openhcs_runtime.pipeline.process_state import Keeper, SpoiltError
 from openhcs_runtime.plates import make_plate
-from openhcs_runtime.process_state import Keeper, SpoiltError
 from openhcs_runtime.results import ResultStatus
 
 COMPLETE, FAILED = ResultStatus.COMPLETE.value, ResultStatus.FAILED.value

@@ -10,8 +10,8 @@ import pytest
 
 from openhcs_runtime import PipelineOrchestrator, load_pipeline
 from openhcs_runtime.testing import Gate
-from openhcs_runtime.zmq_execution_client import ZMQExecutionClient
 
+ZMQExecutionClient = importlib.import_module("openhcs_runtime.zmq_execution_client").ZMQExecutionClient
 PORT = 7660
 PIPELINE = """
 from openhcs_runtime import FunctionStep
@@ -96,7 +96,7 @@ def test_orchestrators_are_submitted_awaited_and_stopped(plate: Path, gate: Gate
         zmq_client = ZMQExecutionClient(port=PORT, persistent=False, progress_callback=lambda progress_data: None)
         zmq_client.connect()
         try:
-            execution_id = await zmq_client.submit(  # type: ignore[misc]  # a str, which can be awaited all the same
+            execution_id = await zmq_client.submit(  # a str, which can be awaited all the same
                 orchestrator=orchestrator, global_config=orchestrator.global_config
             )
             await asyncio.to_thread(gate.wait_for_well)

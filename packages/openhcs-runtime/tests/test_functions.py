@@ -15,7 +15,7 @@ from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import StepError
 from openhcs_runtime.functions import GridOrder, ThresholdMethod
 from openhcs_runtime.pipeline.calls import Known, call_chain
-from openhcs_runtime.pipeline.declare import OutputKind, Stack, traits_of
+from openhcs_runtime.pipeline.decorators import OutputKind, Stack, traits_of
 from openhcs_runtime.pipeline.patterns import group_images
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.rois import Mask, Polygon

@@ -9,6 +9,8 @@ import tifffile
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
+from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
+from openhcs_runtime.engine.plate_run import RunChoice
 from openhcs_runtime.exceptions import CompileError, PipelineError
 from openhcs_runtime.functions import (
     denoise,
@@ -23,11 +25,9 @@ from openhcs_runtime.functions import (
     subtract_background,
     threshold_fixed,
 )
-from openhcs_runtime.orchestrator import PipelineOrchestrator
-from openhcs_runtime.pipeline.declare import Stack
+from openhcs_runtime.pipeline.decorators import Stack
 from openhcs_runtime.pipeline.patterns import shared_key
 from openhcs_runtime.pipeline.step import Call, FunctionStep, InputSource
-from openhcs_runtime.plate_run import RunChoice
 from openhcs_runtime.plates import PlateFormat, make_plate, open_plate
 from openhcs_runtime.results import PlateResult, ResultStatus
 from openhcs_runtime.rois import read_imagej, rois_to_labels

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from openhcs_runtime import PipelineConfig
+from openhcs_runtime import PipelineConfig, RemoteOrchestrator
 from openhcs_runtime.builtin import builtin_source
-from openhcs_runtime.plate_tasks import USE_SERVER, wants_server
-from openhcs_runtime.remote_orchestrator import RemoteOrchestrator
+from openhcs_runtime.tasks import USE_SERVER, wants_server
 from openhcs_runtime.testing import CommandLine, Gate
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a POSIX signal")

@@ -8,17 +8,17 @@ import pytest
 import tifffile
 
 from openhcs_runtime.builtin import builtin_pipeline
-from openhcs_runtime.compiler import compile_plate
 from openhcs_runtime.components import Component
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
+from openhcs_runtime.engine.compiler import compile_plate
+from openhcs_runtime.engine.memory import estimate, most_memory
+from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
 from openhcs_runtime.exceptions import CompileError
 from openhcs_runtime.functions import denoise, max_projection
-from openhcs_runtime.memory import estimate, most_memory
-from openhcs_runtime.orchestrator import PipelineOrchestrator
+from openhcs_runtime.pipeline.plan import CompiledPlate
 from openhcs_runtime.pipeline.step import FunctionStep
-from openhcs_runtime.plan import CompiledPlate
 from openhcs_runtime.plates import open_plate
-from openhcs_runtime.plates.reading import ImageHeader
+from openhcs_runtime.plates.read import ImageHeader
 
 HEADER = ImageHeader((1000, 1000), np.dtype(np.uint16))
 
@@ -70,10 +70,10 @@ def test_workers_are_as_many_as_fit(new_plate: Callable[..., Path], monkeypatch:
     plate = new_plate(wells=8)
     monkeypatch.setattr("openhcs_runtime.config.available_cores", lambda: 8)
     needed = compiled(plate, GlobalConfig()).memory_per_well_bytes
-    monkeypatch.setattr("openhcs_runtime.compiler.available_bytes", lambda: 3 * needed + 1)
+    monkeypatch.setattr("openhcs_runtime.engine.compiler.available_bytes", lambda: 3 * needed + 1)
     assert compiled(plate, GlobalConfig()).workers == 3
     assert compiled(plate, GlobalConfig(5)).workers == 5
-    monkeypatch.setattr("openhcs_runtime.compiler.available_bytes", lambda: 100 * needed)
+    monkeypatch.setattr("openhcs_runtime.engine.compiler.available_bytes", lambda: 100 * needed)
     assert compiled(plate, GlobalConfig()).workers == 8
 
 

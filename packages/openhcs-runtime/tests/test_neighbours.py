@@ -7,15 +7,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from openhcs_runtime.client import ZMQExecutionClient
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
+from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
 from openhcs_runtime.exceptions import PipelineError
-from openhcs_runtime.orchestrator import PipelineOrchestrator
-from openhcs_runtime.pipeline.neighbours import borrowed
+from openhcs_runtime.pipeline.neighbour_modules import borrowed
 from openhcs_runtime.pipeline.source import load_pipeline
-from openhcs_runtime.plate_tasks import PlateTask, read_result
-from openhcs_runtime.plate_worker import run_plate_task
 from openhcs_runtime.results import PlateResult, ResultStatus
+from openhcs_runtime.service.client import ZMQExecutionClient
+from openhcs_runtime.service.worker import run_plate_task
+from openhcs_runtime.tasks import PlateTask, read_result
 from openhcs_runtime.testing import CommandLine
 from zmqruntime.execution import local_task
 

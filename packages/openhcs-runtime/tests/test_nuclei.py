@@ -11,8 +11,8 @@ from scipy import ndimage
 from openhcs_runtime.functions import NucleiDoubt, ThresholdMethod, check_nuclei, segment_nuclei
 from openhcs_runtime.functions.nuclei_check import doubts_about
 from openhcs_runtime.functions.nuclei_size import diameter_of_nuclei
-from openhcs_runtime.plates.camera import compose, planes
-from openhcs_runtime.plates.scene import Look
+from openhcs_runtime.plates.synthetic.camera import compose, planes
+from openhcs_runtime.plates.synthetic.scene import Look
 
 
 def picture(look: Look, size: int, seed: int = 1) -> tuple[NDArray[np.uint16], NDArray[np.int32]]:

@@ -10,7 +10,7 @@ import tifffile
 
 from openhcs_runtime.builtin import builtin_pipeline
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
-from openhcs_runtime.orchestrator import PipelineOrchestrator
+from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
 from openhcs_runtime.plates import make_plate
 
 

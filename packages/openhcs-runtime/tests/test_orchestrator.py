@@ -17,10 +17,10 @@ import tifffile
 
 from openhcs_runtime.builtin import builtin_pipeline
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
+from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
+from openhcs_runtime.engine.plate_run import RunChoice
 from openhcs_runtime.exceptions import LifecycleError, WorkerError
-from openhcs_runtime.orchestrator import PipelineOrchestrator
 from openhcs_runtime.pipeline.source import load_pipeline
-from openhcs_runtime.plate_run import RunChoice
 from openhcs_runtime.results import PlateResult, ResultStatus
 from zmqruntime.execution import current_task, local_task
 from zmqruntime.messages import ProgressUpdate

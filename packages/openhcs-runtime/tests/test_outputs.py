@@ -15,10 +15,9 @@ import numpy as np
 import pytest
 import tifffile
 
-from openhcs_runtime.cells import Cell, as_table
+from openhcs_runtime.atomic import atomic_file, check_folder, remove_leftovers, sync_files
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import DamagedResultError, DiskFullError, OutputError
-from openhcs_runtime.outputs.atomic import atomic_file, check_folder, remove_leftovers, sync_files
 from openhcs_runtime.outputs.images import image_name, write_labels, write_plane
 from openhcs_runtime.outputs.tables import join_objects, write_measurements, write_objects
 from openhcs_runtime.outputs.wells import (
@@ -30,6 +29,7 @@ from openhcs_runtime.outputs.wells import (
     read_part,
     write_part,
 )
+from openhcs_runtime.pipeline.cells import Cell, as_table
 
 KEY = ImageKey("B02", 1, 2)
 
@@ -58,7 +58,7 @@ def test_a_full_disk_is_said_with_the_folder(tmp_path: Path) -> None:
 
 
 def test_leftovers_of_dead_processes_go_and_those_of_live_ones_stay(tmp_path: Path) -> None:
-    script = "import os, sys\nfrom openhcs_runtime.outputs.atomic import atomic_file\nfrom pathlib import Path\n"
+    script = "import os, sys\nfrom openhcs_runtime.atomic import atomic_file\nfrom pathlib import Path\n"
     script += "with atomic_file(Path(sys.argv[1])) as file:\n    file.write(b'x'); file.flush(); os._exit(9)\n"
     assert subprocess.run([sys.executable, "-c", script, str(tmp_path / "a" / "f")], check=False).returncode == 9
     assert len(list((tmp_path / "a").iterdir())) == 1

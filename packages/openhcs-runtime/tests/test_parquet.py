@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openhcs_runtime.cells import as_table
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
+from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
+from openhcs_runtime.engine.plate_run import RunChoice
 from openhcs_runtime.functions import label_objects, measure_objects, threshold
-from openhcs_runtime.orchestrator import PipelineOrchestrator
 from openhcs_runtime.outputs import parquet as writing
 from openhcs_runtime.outputs.parquet import write_parquet
 from openhcs_runtime.outputs.tables import write_objects
+from openhcs_runtime.pipeline.cells import as_table
 from openhcs_runtime.pipeline.step import FunctionStep
-from openhcs_runtime.plate_run import RunChoice
 from openhcs_runtime.results import PlateResult
 
 pyarrow = pytest.importorskip("pyarrow")

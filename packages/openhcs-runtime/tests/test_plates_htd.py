@@ -8,7 +8,7 @@ import tifffile
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.plates import Plate, ProblemKind, StagePosition, make_plate, open_plate
-from openhcs_runtime.plates.htd import read_htd
+from openhcs_runtime.plates.imagexpress.htd import read_htd
 
 HTD = """"HTSInfoFile", Version 1.0
 "Description", "A plate, with a comma"

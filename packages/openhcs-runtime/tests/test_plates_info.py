@@ -10,7 +10,7 @@ import tifffile
 from openhcs_runtime.builtin import builtin_pipeline
 from openhcs_runtime.cli.commands.info import plate_map
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
-from openhcs_runtime.orchestrator import PipelineOrchestrator
+from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
 from openhcs_runtime.plates import PlateFormat, make_plate, open_plate
 from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
 from openhcs_runtime.testing import CommandLine

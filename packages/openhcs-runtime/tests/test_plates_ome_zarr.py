@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import ImageError, OutputError, PlateError
 from openhcs_runtime.plates import Plate, PlateFormat, ProblemKind, StagePosition, make_plate, open_plate, read_image
-from openhcs_runtime.plates.ome_zarr_writer import OmeZarrPlateWriter, OmeZarrVersion
+from openhcs_runtime.plates.ome_zarr.write import OmeZarrPlateWriter, OmeZarrVersion
 
 pytestmark = pytest.mark.usefixtures("zarr_ends")
 versions = pytest.mark.parametrize("version", list(OmeZarrVersion))

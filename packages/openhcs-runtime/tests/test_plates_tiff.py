@@ -18,7 +18,7 @@ from openhcs_runtime.config import ExecutionMode
 from openhcs_runtime.exceptions import CompileError, ImageError
 from openhcs_runtime.functions import denoise
 from openhcs_runtime.plates import Plate, ProblemKind, open_plate, read_image
-from openhcs_runtime.plates.tiff_heads import tiff_head
+from openhcs_runtime.plates.tiff.heads import tiff_head
 from openhcs_runtime.plates.units import micrometres
 
 _OFFSETS = {"tile": ("TileOffsets", "TileByteCounts"), "rowsperstrip": ("StripOffsets", "StripByteCounts")}

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
+from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
 from openhcs_runtime.exceptions import PipelineError
-from openhcs_runtime.orchestrator import PipelineOrchestrator
 from openhcs_runtime.outputs.wells import part_path, read_part
 from openhcs_runtime.pipeline.source import load_pipeline
 from openhcs_runtime.results import PlateResult, ResultStatus

@@ -10,14 +10,14 @@ import psutil
 import pytest
 
 from openhcs_runtime import FunctionStep, GlobalConfig, PipelineConfig, PipelineOrchestrator, PlateResult
-from openhcs_runtime.client import PlateExecution, ZMQExecutionClient
 from openhcs_runtime.config import ExecutionMode
 from openhcs_runtime.exceptions import CompileError, OutputError
 from openhcs_runtime.functions import denoise, measure_objects, segment_nuclei
 from openhcs_runtime.outputs.provenance import FILE_NAME, read_provenance
 from openhcs_runtime.outputs.runs import RUNNING
-from openhcs_runtime.plate_tasks import RefusalKind
 from openhcs_runtime.results import ResultStatus
+from openhcs_runtime.service.client import PlateExecution, ZMQExecutionClient
+from openhcs_runtime.tasks import RefusalKind
 from openhcs_runtime.testing import Gate
 from zmqruntime.messages import ExecutionStatus, ProgressPhase
 

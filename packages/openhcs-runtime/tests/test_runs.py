@@ -12,15 +12,15 @@ import pytest
 
 from openhcs_runtime import FunctionStep, GlobalConfig, PipelineConfig, PipelineOrchestrator, PlateResult, load_pipeline
 from openhcs_runtime.config import ExecutionMode, ImageFormat
+from openhcs_runtime.engine.plate_run import RunChoice
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.functions import denoise, measure_objects, segment_nuclei
 from openhcs_runtime.outputs.provenance import read_provenance
 from openhcs_runtime.outputs.roi_export import finished_parts
 from openhcs_runtime.outputs.runs import RunStatus, find_run, list_runs, mark_latest, results_root
-from openhcs_runtime.pipeline.neighbours import borrowed
+from openhcs_runtime.pipeline.neighbour_modules import borrowed
 from openhcs_runtime.pipeline.source import PipelineFile
 from openhcs_runtime.pipeline.used_files import read_recorder
-from openhcs_runtime.plate_run import RunChoice
 from openhcs_runtime.results import ResultStatus
 
 STEPS = [FunctionStep(segment_nuclei), FunctionStep((measure_objects, {"name": "nuclei"}), materialize=True)]

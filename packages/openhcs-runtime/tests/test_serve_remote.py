@@ -13,8 +13,8 @@ import pytest
 
 from openhcs_runtime import ZMQExecutionClient
 from openhcs_runtime.builtin import builtin_source
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
-from openhcs_runtime.server import OpenHCSExecutionServer
+from openhcs_runtime.service.server import OpenHCSExecutionServer
+from openhcs_runtime.tasks import OPENHCS_CONFIG
 from openhcs_runtime.testing import CommandLine, Finished
 from zmqruntime import Security
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from openhcs_runtime.plate_tasks import PlateTask, Refusal, RefusalKind, read_result
-from openhcs_runtime.plate_worker import failure_text, run_plate_task
 from openhcs_runtime.results import PlateResult, ResultStatus, WellResult
+from openhcs_runtime.service.worker import failure_text, run_plate_task
+from openhcs_runtime.tasks import PlateTask, Refusal, RefusalKind, read_result
 from zmqruntime.execution import TaskFailed, local_task
 from zmqruntime.messages import LogLine, ProgressPhase, ProgressUpdate
 

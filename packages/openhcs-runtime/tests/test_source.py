@@ -24,7 +24,7 @@ from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.functions import GridOrder, ThresholdMethod
 from openhcs_runtime.pipeline.source import Pipeline, load_pipeline
 from openhcs_runtime.pipeline.step import FunctionStep, InputSource
-from openhcs_runtime.pipeline.writing import to_source
+from openhcs_runtime.pipeline.to_source import to_source
 
 HEAD = "from openhcs_runtime import FunctionStep\nfrom openhcs_runtime.functions import denoise\n"
 

@@ -8,7 +8,7 @@ import pytest
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import PipelineError, StepError
 from openhcs_runtime.pipeline.calls import GroupResult, Known, call_chain
-from openhcs_runtime.pipeline.declare import (
+from openhcs_runtime.pipeline.decorators import (
     InputKind,
     Measurements,
     OutputKind,

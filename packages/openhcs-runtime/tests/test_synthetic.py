@@ -12,7 +12,7 @@ import tifffile
 from openhcs_runtime.components import Component
 from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.plates import make_plate, open_plate
-from openhcs_runtime.plates.scene import Look
+from openhcs_runtime.plates.synthetic.scene import Look
 
 
 def truth(folder: Path) -> list[dict[str, str]]:

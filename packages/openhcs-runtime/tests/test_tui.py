@@ -19,14 +19,14 @@ from textual.widgets import Static
 
 from openhcs_runtime import GlobalConfig, PipelineConfig, ZMQExecutionClient
 from openhcs_runtime.builtin import builtin_source
-from openhcs_runtime.cli.board import WellState, WellView
 from openhcs_runtime.components import well_name
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
+from openhcs_runtime.tasks import OPENHCS_CONFIG
+from openhcs_runtime.terminal.progress import WellState, WellView
+from openhcs_runtime.terminal.tui.app import PlateApp
+from openhcs_runtime.terminal.tui.grid import PlateGrid, plate_shape, well_sign
+from openhcs_runtime.terminal.tui.questions import Question
+from openhcs_runtime.terminal.tui.steps import StepRecord, StepState
 from openhcs_runtime.testing import CommandLine, Gate
-from openhcs_runtime.tui.app import PlateApp
-from openhcs_runtime.tui.grid import PlateGrid, plate_shape, well_sign
-from openhcs_runtime.tui.questions import Question
-from openhcs_runtime.tui.steps import StepRecord, StepState
 from zmqruntime.execution import AsyncExecutionClient
 from zmqruntime.messages import ProgressPhase, ProgressStatus, ProgressUpdate
 

@@ -74,7 +74,7 @@ DOCK = """
 import sys
 import napari
 from qtpy.QtCore import QTimer
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
+from openhcs_runtime.tasks import OPENHCS_CONFIG
 viewer = napari.Viewer()
 viewer.add_image(__import__("numpy").zeros((8, 8)), name="own")
 _, widget = viewer.window.add_plugin_dock_widget("openhcs-runtime", "Image stream")
@@ -426,7 +426,7 @@ def test_a_mode_that_there_is_not(open_viewer: Opener) -> None:
 
 
 def test_the_dock_widget_in_a_napari_of_the_users_own(open_viewer: Opener) -> None:
-    from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
+    from openhcs_runtime.tasks import OPENHCS_CONFIG
 
     env = {name: value for name, value in os.environ.items() if name != "QT_QPA_PLATFORM"}
     command = [sys.executable, "-c", DOCK, str(OTHER_PORT + 1)]

@@ -24,18 +24,19 @@ from openhcs_runtime import (
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import PipelineError, ViewerError
 from openhcs_runtime.functions import measure_objects, segment_nuclei, subtract_background
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
 from openhcs_runtime.results import ResultStatus
 from openhcs_runtime.rois import Mask, Polygon
+from openhcs_runtime.tasks import OPENHCS_CONFIG
 from openhcs_runtime.testing import CommandLine, Finished, Gate
+from openhcs_runtime.viewer_target import ViewCounts, ViewerKind, ViewTarget
+from openhcs_runtime.viewers import live
+from openhcs_runtime.viewers.colours import channel_colormap
 from openhcs_runtime.viewers.fiji import FijiProcessManager
 from openhcs_runtime.viewers.fiji.java import find_installation
+from openhcs_runtime.viewers.live import image_position
 from openhcs_runtime.viewers.napari import NapariProcessManager
-from openhcs_runtime.viewing import ViewCounts, ViewerKind, ViewTarget, feed
-from openhcs_runtime.viewing.colours import channel_colormap
-from openhcs_runtime.viewing.feed import image_position
-from openhcs_runtime.viewing.launch import open_viewer
-from openhcs_runtime.viewing.rois import mask_labels, shapes_of
+from openhcs_runtime.viewers.rois import mask_labels, shapes_of
+from openhcs_runtime.viewers.start import open_viewer
 from zmqruntime import ConfigurationError, Shape
 from zmqruntime.messages import ShapeKind
 from zmqruntime.streaming import StreamingVisualizerServer
@@ -137,8 +138,8 @@ def test_progress_tells_how_far_the_viewer_is(viewer: Viewer, new_plate: Callabl
 def test_a_cancelled_run_waits_for_no_viewer(
     isolated_home: Path, no_leaks: None, new_plate: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "_CLOSE_SECONDS", 3600)
-    monkeypatch.setattr(feed, "_STALL_SECONDS", 3600)
+    monkeypatch.setattr(live, "_CLOSE_SECONDS", 3600)
+    monkeypatch.setattr(live, "_STALL_SECONDS", 3600)
     go_on = threading.Event()
 
     class Hanging(Viewer):

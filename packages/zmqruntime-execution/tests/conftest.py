@@ -10,7 +10,7 @@ import pytest
 
 from zmqruntime import ProgressUpdate, ZMQConfig
 from zmqruntime.execution import ExecutionClient, InvalidProgressError
-from zmqruntime.execution.progress_rules import log_invalid_progress
+from zmqruntime.execution.progress.rules import log_invalid_progress
 from zmqruntime.testing import isolated_home, no_leaks
 
 __all__ = ["isolated_home", "no_leaks"]

@@ -421,7 +421,7 @@ class SlowStartServer(BenchServer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "zmqruntime.execution.worker" in sys.modules:
+        if "zmqruntime.execution.workers.worker" in sys.modules:
             threading.Event().wait(0.5)
 
 

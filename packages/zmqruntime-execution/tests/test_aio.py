@@ -24,8 +24,8 @@ from zmqruntime import (
     StateChange,
 )
 from zmqruntime.execution import AsyncExecutionClient, ExecutionClient, SubmissionTimeoutError, WaitTimeoutError
-from zmqruntime.execution.following import IteratorSink
-from zmqruntime.execution.loop_calls import LoopCalls
+from zmqruntime.execution.client.followers import IteratorSink
+from zmqruntime.execution.client.loop_calls import LoopCalls
 
 S = ExecutionStatus
 MakeClient = Callable[..., ExecutionClient]

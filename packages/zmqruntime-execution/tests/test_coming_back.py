@@ -29,12 +29,12 @@ from zmqruntime import (
 )
 from zmqruntime.codec import encode
 from zmqruntime.execution import ExecutionClient
-from zmqruntime.execution.batching import Reader
-from zmqruntime.execution.following import Follower, IteratorSink
-from zmqruntime.execution.ledger import Ledger
-from zmqruntime.execution.schema import MIGRATIONS
-from zmqruntime.execution.store import Store, StoreError
-from zmqruntime.execution.worker_protocol import TaskReportsRaw
+from zmqruntime.execution.client.followers import Follower, IteratorSink
+from zmqruntime.execution.events.event_batches import Reader
+from zmqruntime.execution.events.worker_messages import TaskReportsRaw
+from zmqruntime.execution.server.executions import Ledger
+from zmqruntime.execution.server.schema import MIGRATIONS
+from zmqruntime.execution.server.store import Store, StoreError
 from zmqruntime.launch import ServerSpec
 from zmqruntime.messages import EventBatch, EventsResponse, LogLevel, LogLine
 
@@ -122,8 +122,8 @@ def test_workers_that_are_killed_while_they_start_fail_nothing(make_client: Make
 def test_a_message_of_another_execution_is_dropped(client: ExecutionClient) -> None:
     code = (
         "import gc, msgspec\n"
-        "from zmqruntime.execution.worker import Worker\n"
-        "from zmqruntime.execution.worker_protocol import Finished\n"
+        "from zmqruntime.execution.workers.worker import Worker\n"
+        "from zmqruntime.execution.events.worker_messages import Finished\n"
         "worker = next(o for o in gc.get_objects() if isinstance(o, Worker))\n"
         "worker._send(Finished(execution_id='another', attempt=1, outcome='complete'))\n"
         "worker._send(Finished(execution_id=task.execution_id, attempt=7, outcome='complete'))\n"
@@ -135,7 +135,7 @@ def test_a_message_of_another_execution_is_dropped(client: ExecutionClient) -> N
 def test_a_worker_that_talks_nonsense_is_replaced(client: ExecutionClient) -> None:
     code = (
         "import gc, threading\n"
-        "from zmqruntime.execution.worker import Worker\n"
+        "from zmqruntime.execution.workers.worker import Worker\n"
         "worker = next(o for o in gc.get_objects() if isinstance(o, Worker))\n"
         "worker._loop.call_soon(lambda: worker._stream.send(b'nonsense'))\n"
         "threading.Event().wait(60)"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from zmqruntime import CancelRequest, LogLevel, LogLine, ProgressUpdate, QueueAction
 from zmqruntime.execution import ExecutionClient, InvalidProgressError
-from zmqruntime.execution.following import Follower
+from zmqruntime.execution.client.followers import Follower
 from zmqruntime.messages import Event, EventBatch, EventsRequest, EventsResponse, Request, Response
 
 
@@ -168,7 +168,7 @@ def test_progress_that_breaks_the_schema_is_told_and_costs_nothing_else(
 def test_who_does_not_listen_to_errors_has_them_counted_and_logged(client: ExecutionClient) -> None:
     logged: queue.Queue[logging.LogRecord] = queue.Queue()
     handler = logging.handlers.QueueHandler(logged)
-    logger = logging.getLogger("zmqruntime.execution.progress_rules")
+    logger = logging.getLogger("zmqruntime.execution.progress.rules")
     logger.addHandler(handler)
     try:
         list(client.events(client.submit({"do": "rude"})))

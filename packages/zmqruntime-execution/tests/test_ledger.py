@@ -13,10 +13,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from zmqruntime import ExecuteRequest, ExecutionStatus, LogLevel, LogLine, StateChange
 from zmqruntime.codec import Decoder, encode
 from zmqruntime.execution import IllegalTransitionError
-from zmqruntime.execution.ledger import Ledger
+from zmqruntime.execution.events.worker_messages import TaskReportsRaw
 from zmqruntime.execution.lifecycle import TERMINAL, advance, has_ended
-from zmqruntime.execution.store import Store
-from zmqruntime.execution.worker_protocol import TaskReportsRaw
+from zmqruntime.execution.server.executions import Ledger
+from zmqruntime.execution.server.store import Store
 from zmqruntime.messages import EventBatch
 
 S = ExecutionStatus

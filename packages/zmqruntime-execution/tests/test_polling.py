@@ -16,7 +16,7 @@ from zmqruntime.execution import (
     PollEnd,
     PollResult,
 )
-from zmqruntime.execution.polling import StatusAnswer
+from zmqruntime.execution.helpers.status_poller import StatusAnswer
 from zmqruntime.messages import ErrorResponse
 
 E = ExecutionStatus

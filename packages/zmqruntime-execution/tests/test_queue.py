@@ -23,7 +23,7 @@ from zmqruntime import (
     StateChange,
 )
 from zmqruntime.execution import ExecutionClient
-from zmqruntime.execution.backlog import Backlog
+from zmqruntime.execution.server.queue import Backlog
 
 S = ExecutionStatus
 MakeClient = Callable[..., ExecutionClient]

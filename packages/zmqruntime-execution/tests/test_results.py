@@ -10,8 +10,8 @@ import pytest
 from zmqruntime import ErrorCode, ExecutionStatus, MessageError, RequestRefusedError
 from zmqruntime.codec import encode
 from zmqruntime.execution import AsyncExecutionClient, ExecutionClient
-from zmqruntime.execution.schema import MIGRATIONS
-from zmqruntime.execution.store import Store
+from zmqruntime.execution.server.schema import MIGRATIONS
+from zmqruntime.execution.server.store import Store
 from zmqruntime.messages import StateChange
 
 S = ExecutionStatus

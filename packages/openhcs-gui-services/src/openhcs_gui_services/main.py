@@ -2,7 +2,7 @@
 
 import sys
 
-from openhcs_gui_services.app import main
+from openhcs_gui_services.window.cli import main
 
 __all__ = ["main"]
 

@@ -9,7 +9,7 @@ from typing import Final, Literal
 from openhcs_runtime.choices import choose
 from openhcs_runtime.exceptions import PipelineError, ViewerError
 from openhcs_runtime.limits import available_cores
-from openhcs_runtime.viewing.target import ViewTarget
+from openhcs_runtime.viewer_target import ViewTarget
 
 
 class ExecutionMode(StrEnum):

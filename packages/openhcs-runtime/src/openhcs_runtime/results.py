@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from openhcs_runtime.viewing.target import ViewCounts
+from openhcs_runtime.viewer_target import ViewCounts
 
 
 class ResultStatus(StrEnum):

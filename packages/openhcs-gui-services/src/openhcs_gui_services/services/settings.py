@@ -8,8 +8,8 @@ from typing import Final
 
 from openhcs_runtime.config import AUTO, GlobalConfig
 from openhcs_runtime.exceptions import PipelineError, ViewerError
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
-from openhcs_runtime.viewing.target import ViewTarget
+from openhcs_runtime.tasks import OPENHCS_CONFIG
+from openhcs_runtime.viewer_target import ViewTarget
 from zmqruntime.security import KeyStore
 
 __all__ = ["SettingsField", "SettingsForm", "WindowSettings", "apply_keys", "read_form"]

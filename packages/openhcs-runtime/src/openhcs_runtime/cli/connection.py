@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
-from openhcs_runtime.client import ZMQExecutionClient
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
+from openhcs_runtime.service.client import ZMQExecutionClient
+from openhcs_runtime.tasks import OPENHCS_CONFIG
 from zmqruntime.client import ZMQClient
 from zmqruntime.config import TransportMode
 from zmqruntime.exceptions import (

@@ -6,10 +6,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from openhcs_runtime.cli.wording import STATUS_STYLES
-from openhcs_runtime.client import PlateExecution
 from openhcs_runtime.results import ResultStatus
-from zmqruntime.execution.wording import duration, moment, plural
+from openhcs_runtime.service.client import PlateExecution
+from openhcs_runtime.terminal.text import STATUS_STYLES
+from zmqruntime.execution.text import duration, moment, plural
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus, PongResponse, StatusResponse
 
 __all__ = ["print_execution", "print_executions", "print_table"]

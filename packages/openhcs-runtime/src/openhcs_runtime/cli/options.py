@@ -11,7 +11,7 @@ import typer
 
 from openhcs_runtime.config import AUTO, LARGEST_SEED, is_dask_address
 from openhcs_runtime.exceptions import ViewerError
-from openhcs_runtime.viewing.target import ViewTarget
+from openhcs_runtime.viewer_target import ViewTarget
 
 __all__ = [
     "Channel",

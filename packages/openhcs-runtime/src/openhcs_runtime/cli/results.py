@@ -9,7 +9,7 @@ import typer
 from openhcs_runtime.cli import commands
 from openhcs_runtime.cli.options import Json, ViewComponents, read_components, whole_number
 from openhcs_runtime.exceptions import ViewerError
-from openhcs_runtime.viewing.target import ViewTarget
+from openhcs_runtime.viewer_target import ViewTarget
 
 __all__ = ["register"]
 

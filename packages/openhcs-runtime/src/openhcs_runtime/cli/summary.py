@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from openhcs_runtime.cli.board import BoardView, WellState
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
-from openhcs_runtime.client import PlateExecution
-from openhcs_runtime.plate_tasks import Refusal, RefusalKind
 from openhcs_runtime.results import PlateResult, ResultStatus
-from openhcs_runtime.viewing.target import ViewCounts
-from zmqruntime.execution.wording import duration, plural
+from openhcs_runtime.service.client import PlateExecution
+from openhcs_runtime.tasks import Refusal, RefusalKind
+from openhcs_runtime.terminal.progress import BoardView, WellState
+from openhcs_runtime.viewer_target import ViewCounts
+from zmqruntime.execution.text import duration, plural
 from zmqruntime.messages import ExecutionStatus
 
 __all__ = ["error_of", "kept_text", "print_summary", "run_document"]

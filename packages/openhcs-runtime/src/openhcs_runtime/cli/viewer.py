@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from openhcs_runtime.cli.failures import CommandError, ErrorKind
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.exceptions import ViewerError
-from openhcs_runtime.viewing.target import ViewTarget
+from openhcs_runtime.viewer_target import ViewTarget
 
 __all__ = ["show_viewer"]
 
@@ -19,7 +19,7 @@ def show_viewer(view: str, components: Mapping[str, str], output: Output) -> boo
     Raises CommandError when the components are not such as the viewer knows.
     """
     # Loads numpy, which commands without a viewer need not.
-    from openhcs_runtime.viewing.launch import check_viewer, open_viewer  # noqa: PLC0415
+    from openhcs_runtime.viewers.start import check_viewer, open_viewer  # noqa: PLC0415
 
     target = ViewTarget.parse(view)
     try:

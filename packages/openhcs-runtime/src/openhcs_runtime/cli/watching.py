@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 from rich.live import Live
 
-from openhcs_runtime.cli.bars import BoardBars, plate_text
-from openhcs_runtime.cli.board import Board, Stage, WellState, WellView
+from openhcs_runtime.terminal.bars import BoardBars, plate_text
+from openhcs_runtime.terminal.progress import Board, Stage, WellState, WellView
 from zmqruntime.client import Standing
 from zmqruntime.exceptions import ZMQRuntimeError
 from zmqruntime.execution import ExecutionClient
-from zmqruntime.execution.patience import PatienceTeller, patience_text
-from zmqruntime.execution.wording import plural
+from zmqruntime.execution.helpers.patience import PatienceTeller, patience_text
+from zmqruntime.execution.text import plural
 from zmqruntime.messages import Event
 
 __all__ = ["PlainLines", "shown", "watching"]

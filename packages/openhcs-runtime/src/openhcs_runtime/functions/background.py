@@ -4,7 +4,7 @@ import numpy as np
 from scipy import ndimage
 
 from openhcs_runtime.functions.coarse import GRID, block_quantile, enlarge, slope
-from openhcs_runtime.pipeline.declare import Stack, per_plane
+from openhcs_runtime.pipeline.decorators import Stack, per_plane
 
 _BALL_PX = 12
 """Radius up to which a ball is rolled at full size."""

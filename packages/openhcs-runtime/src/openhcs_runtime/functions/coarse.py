@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from openhcs_runtime.pipeline.declare import Stack
+from openhcs_runtime.pipeline.decorators import Stack
 
 GRID = 32
 """Blocks per edge on which a background is estimated."""

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 from skimage.restoration import denoise_nl_means
 
-from openhcs_runtime.pipeline.declare import Stack, per_plane
+from openhcs_runtime.pipeline.decorators import Stack, per_plane
 
 _BEND = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from openhcs_runtime.functions.coarse import GRID, block_quantile, enlarge
-from openhcs_runtime.pipeline.declare import Stack, per_plane
+from openhcs_runtime.pipeline.decorators import Stack, per_plane
 
 
 @per_plane

@@ -11,8 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from openhcs_runtime.pipeline.declare import InputKind, Measurements, OutputKind, Stack, special_inputs, special_outputs
-from openhcs_runtime.pipeline.numbering import consecutive
+from openhcs_runtime.pipeline.decorators import (
+    InputKind,
+    Measurements,
+    OutputKind,
+    Stack,
+    special_inputs,
+    special_outputs,
+)
+from openhcs_runtime.pipeline.label_numbers import consecutive
 
 _SHAPE_PX = {
     "perimeter_px": "perimeter",

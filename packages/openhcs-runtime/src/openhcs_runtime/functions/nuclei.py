@@ -20,7 +20,7 @@ from openhcs_runtime.functions.nuclei_size import (
 )
 from openhcs_runtime.functions.nuclei_split import Labels, Mask, hull_area, join_pieces, rim_of, split_clumps
 from openhcs_runtime.functions.thresholds import ThresholdMethod, threshold
-from openhcs_runtime.pipeline.declare import InputKind, OutputKind, Stack, special_inputs, special_outputs
+from openhcs_runtime.pipeline.decorators import InputKind, OutputKind, Stack, special_inputs, special_outputs
 
 SPECK = 1 / 8
 """What is smaller than this part of a usual nucleus is dropped."""

@@ -7,7 +7,14 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from openhcs_runtime.pipeline.declare import InputKind, Measurements, OutputKind, Stack, special_inputs, special_outputs
+from openhcs_runtime.pipeline.decorators import (
+    InputKind,
+    Measurements,
+    OutputKind,
+    Stack,
+    special_inputs,
+    special_outputs,
+)
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from openhcs_runtime.functions.coarse import block_quantile, enlarge, slope
-from openhcs_runtime.pipeline.declare import Stack
+from openhcs_runtime.pipeline.decorators import Stack
 
 Plane = NDArray[np.float32]
 

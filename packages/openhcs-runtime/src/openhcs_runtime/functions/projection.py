@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from openhcs_runtime.pipeline.declare import Stack, reduces
+from openhcs_runtime.pipeline.decorators import Stack, reduces
 
 
 @reduces

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openhcs_runtime.choices import choose
-from openhcs_runtime.pipeline.declare import InputKind, Stack, reduces, special_inputs
+from openhcs_runtime.pipeline.decorators import InputKind, Stack, reduces, special_inputs
 
 _MOST_EMPTY = 16
 """How many times the area of its tiles a mosaic may have: past that the positions are in another unit."""

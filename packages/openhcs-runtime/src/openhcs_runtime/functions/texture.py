@@ -7,8 +7,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.feature import graycomatrix, graycoprops
 
-from openhcs_runtime.pipeline.declare import InputKind, Measurements, OutputKind, Stack, special_inputs, special_outputs
-from openhcs_runtime.pipeline.numbering import consecutive
+from openhcs_runtime.pipeline.decorators import (
+    InputKind,
+    Measurements,
+    OutputKind,
+    Stack,
+    special_inputs,
+    special_outputs,
+)
+from openhcs_runtime.pipeline.label_numbers import consecutive
 
 _ANGLES = (0.0, math.pi / 4, math.pi / 2, 3 * math.pi / 4)
 _PROPERTIES = {

@@ -7,7 +7,7 @@ from scipy import ndimage
 from skimage.filters import threshold_li, threshold_local, threshold_otsu, threshold_triangle
 
 from openhcs_runtime.choices import choose
-from openhcs_runtime.pipeline.declare import Stack, per_plane
+from openhcs_runtime.pipeline.decorators import Stack, per_plane
 
 
 class ThresholdMethod(StrEnum):

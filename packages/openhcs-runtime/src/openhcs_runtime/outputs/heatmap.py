@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from openhcs_runtime.cells import OBJECTS
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.tables import OBJECT_KEY, columns_of
+from openhcs_runtime.pipeline.cells import OBJECTS
 
 _FLAGS = {"true": 1.0, "false": 0.0}
 _TABLES = ("measurements.csv", "objects.csv")

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from openhcs_runtime.atomic import atomic_file
 from openhcs_runtime.components import well_name, well_position
-from openhcs_runtime.outputs.atomic import atomic_file
 
 Color = tuple[int, int, int]
 _GRIDS = ((8, 12, 52), (16, 24, 34), (32, 48, 22))

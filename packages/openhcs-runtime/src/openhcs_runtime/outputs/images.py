@@ -8,9 +8,9 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from openhcs_runtime.atomic import atomic_file
 from openhcs_runtime.components import PROJECTED, Component, ImageKey
 from openhcs_runtime.exceptions import OutputError
-from openhcs_runtime.outputs.atomic import atomic_file
 
 _NO_UNIT = 1
 """ResolutionUnit none of TIFF 6.0: ImageJ names the unit of the resolution in its description."""

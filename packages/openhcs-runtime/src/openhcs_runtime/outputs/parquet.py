@@ -9,10 +9,10 @@ import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
-from openhcs_runtime.cells import COUNT_SUFFIX, OBJECTS, ColumnKind
+from openhcs_runtime.atomic import atomic_file, writing_to
 from openhcs_runtime.exceptions import OutputError
-from openhcs_runtime.outputs.atomic import atomic_file, writing_to
 from openhcs_runtime.outputs.tables import OBJECT_KEY, columns_of
+from openhcs_runtime.pipeline.cells import COUNT_SUFFIX, OBJECTS, ColumnKind
 
 MISSING = "no Parquet tables are written, as pyarrow is not installed: pip install 'openhcs-runtime[parquet]'"
 _BLOCK_BYTES = 8 << 20

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from openhcs_runtime.atomic import writing_to
 from openhcs_runtime.config import ImageFormat
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs import parquet
-from openhcs_runtime.outputs.atomic import writing_to
 from openhcs_runtime.outputs.tables import Kinds, join_objects, write_measurements
 from openhcs_runtime.outputs.wells import WellPart, digest_of, lost_file, part_path, read_part
-from openhcs_runtime.pipeline.declare import OutputKind, traits_of
-from openhcs_runtime.plan import PlateJob
+from openhcs_runtime.pipeline.decorators import OutputKind, traits_of
+from openhcs_runtime.pipeline.plan import PlateJob
 from openhcs_runtime.results import ResultStatus, WellResult
 
 _log = logging.getLogger(__name__)

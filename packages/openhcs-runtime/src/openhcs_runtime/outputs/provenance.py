@@ -16,16 +16,16 @@ from pathlib import Path
 import msgspec
 import psutil
 
+from openhcs_runtime.atomic import atomic_file
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import OutputError, PipelineError, printable
-from openhcs_runtime.outputs.atomic import atomic_file
 from openhcs_runtime.outputs.runs import PROVENANCE_NAME, RUNNING
 from openhcs_runtime.outputs.wells import ReadImage
 from openhcs_runtime.pipeline.basis import VARIABLE_PREFIX
 from openhcs_runtime.pipeline.local_imports import LocalModule
+from openhcs_runtime.pipeline.plan import CompiledPlate
 from openhcs_runtime.pipeline.source import Pipeline
-from openhcs_runtime.pipeline.writing import to_source
-from openhcs_runtime.plan import CompiledPlate
+from openhcs_runtime.pipeline.to_source import to_source
 from openhcs_runtime.results import PlateResult, ResultStatus
 
 FILE_NAME = PROVENANCE_NAME

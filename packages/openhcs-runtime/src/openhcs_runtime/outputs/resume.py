@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from openhcs_runtime.atomic import atomic_file, sync_files
 from openhcs_runtime.exceptions import OutputError
-from openhcs_runtime.outputs.atomic import atomic_file, sync_files
 from openhcs_runtime.outputs.runs import RunStatus, RunSummary
 from openhcs_runtime.outputs.wells import OutputFile, WellPart, lost_file, new_digest, read_part, write_part
-from openhcs_runtime.plan import WellPlan
+from openhcs_runtime.pipeline.plan import WellPlan
 from openhcs_runtime.results import ResultStatus, WellResult
 
 _log = logging.getLogger(__name__)

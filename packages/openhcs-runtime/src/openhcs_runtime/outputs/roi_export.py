@@ -6,9 +6,9 @@ from pathlib import Path, PurePosixPath
 
 import tifffile
 
+from openhcs_runtime.atomic import atomic_file
 from openhcs_runtime.components import well_position
 from openhcs_runtime.exceptions import OutputError
-from openhcs_runtime.outputs.atomic import atomic_file
 from openhcs_runtime.outputs.runs import RunStatus, RunSummary, find_run
 from openhcs_runtime.outputs.wells import WellPart, part_path, read_part
 from openhcs_runtime.rois.imagej import read_imagej, write_set

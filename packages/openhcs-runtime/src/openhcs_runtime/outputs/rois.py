@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from openhcs_runtime.outputs.atomic import atomic_file
+from openhcs_runtime.atomic import atomic_file
 from openhcs_runtime.rois.imagej import zip_bytes
 from openhcs_runtime.rois.shapes import Roi
 

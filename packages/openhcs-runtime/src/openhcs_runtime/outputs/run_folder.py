@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from openhcs_runtime.atomic import writing_to
 from openhcs_runtime.exceptions import OutputError
-from openhcs_runtime.outputs.atomic import writing_to
 from openhcs_runtime.outputs.runs import (
     LOCK_NAME,
     PROVENANCE_NAME,
@@ -21,9 +21,9 @@ from openhcs_runtime.outputs.runs import (
     read_run,
 )
 from openhcs_runtime.pipeline.basis import PipelineBasis
-from openhcs_runtime.plan import CompiledPlate
+from openhcs_runtime.pipeline.plan import CompiledPlate
 from openhcs_runtime.results import ResultStatus
-from zmqruntime.execution.wording import plural
+from zmqruntime.execution.text import plural
 from zmqruntime.lock import FileLock
 
 _OUTPUTS = ("wells", "labels", "images", "rois", "measurements.csv", "objects.csv")

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import msgspec
 
+from openhcs_runtime.atomic import atomic_file
 from openhcs_runtime.exceptions import OutputError
-from openhcs_runtime.outputs.atomic import atomic_file
 from openhcs_runtime.results import ResultStatus
 from zmqruntime.lock import FileLock
 

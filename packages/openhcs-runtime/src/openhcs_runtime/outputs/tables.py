@@ -15,7 +15,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from openhcs_runtime.cells import (
+from openhcs_runtime.atomic import atomic_file
+from openhcs_runtime.components import ImageKey
+from openhcs_runtime.exceptions import DamagedResultError, OutputError
+from openhcs_runtime.outputs.wells import WellPart
+from openhcs_runtime.pipeline.cells import (
     COUNT_SUFFIX,
     LABEL,
     OBJECTS,
@@ -28,10 +32,6 @@ from openhcs_runtime.cells import (
     is_missing,
     kind_of,
 )
-from openhcs_runtime.components import ImageKey
-from openhcs_runtime.exceptions import DamagedResultError, OutputError
-from openhcs_runtime.outputs.atomic import atomic_file
-from openhcs_runtime.outputs.wells import WellPart
 
 KEY_COLUMNS = ("well", "site", "channel", "z_index", "timepoint")
 OBJECT_KEY = (*KEY_COLUMNS, OBJECTS, LABEL)

@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from openhcs_runtime.cells import COUNT_SUFFIX, Cell, ColumnKind
+from openhcs_runtime.atomic import atomic_file, writing_to
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import DamagedResultError, OutputError
-from openhcs_runtime.outputs.atomic import atomic_file, writing_to
+from openhcs_runtime.pipeline.cells import COUNT_SUFFIX, Cell, ColumnKind
 from openhcs_runtime.pipeline.used_files import UsedFiles
 
 

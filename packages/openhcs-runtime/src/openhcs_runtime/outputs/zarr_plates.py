@@ -11,9 +11,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from openhcs_runtime.components import ImageKey
-from openhcs_runtime.plan import PlateJob, WellPlan
+from openhcs_runtime.pipeline.plan import PlateJob, WellPlan
 from openhcs_runtime.plates.base import StagePosition
-from openhcs_runtime.plates.ome_zarr_writer import OmeZarrPlateWriter
+from openhcs_runtime.plates.ome_zarr.write import OmeZarrPlateWriter
 
 Planes = Mapping[ImageKey, NDArray[Any]]
 """Planes (Y, X) of one well by what they show."""

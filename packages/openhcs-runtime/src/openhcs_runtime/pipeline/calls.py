@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from openhcs_runtime.cells import Cell, Column
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import StepError
-from openhcs_runtime.pipeline.declare import FunctionTraits, InputKind, Measurements, OutputKind, Stack, traits_of
-from openhcs_runtime.pipeline.owning import own_arguments, own_stack, stacked_copy
+from openhcs_runtime.pipeline.cells import Cell, Column
+from openhcs_runtime.pipeline.decorators import FunctionTraits, InputKind, Measurements, OutputKind, Stack, traits_of
+from openhcs_runtime.pipeline.own_arguments import own_arguments, own_stack, stacked_copy
 from openhcs_runtime.pipeline.patterns import PatternGroup, reduced_key, shared_key
+from openhcs_runtime.pipeline.process_state import process_keeper
 from openhcs_runtime.pipeline.returned import checked_labels, checked_stack, checked_summary, checked_table, what
 from openhcs_runtime.pipeline.step import FunctionCall
-from openhcs_runtime.process_state import process_keeper
 from openhcs_runtime.rois.shapes import Ellipse, Mask, Points, Polygon, Polyline, Roi
-from openhcs_runtime.wording import error_text
+from openhcs_runtime.text import error_text
 from zmqruntime.execution import TaskCancelled
 
 

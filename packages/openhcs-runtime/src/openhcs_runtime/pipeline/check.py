@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from openhcs_runtime.components import Component, ImageKey, well_position
-from openhcs_runtime.pipeline.declare import FunctionTraits, InputKind, OutputKind, StepFunction, traits_of
+from openhcs_runtime.pipeline.decorators import FunctionTraits, InputKind, OutputKind, StepFunction, traits_of
 from openhcs_runtime.pipeline.local_imports import MODULE_PREFIX
 from openhcs_runtime.pipeline.patterns import group_images, reduced_key, shared_key
 from openhcs_runtime.pipeline.source import file_of_function

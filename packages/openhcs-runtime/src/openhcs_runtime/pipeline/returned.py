@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from openhcs_runtime.cells import (
+from openhcs_runtime.components import Component
+from openhcs_runtime.exceptions import StepError
+from openhcs_runtime.pipeline.cells import (
     COUNT_SUFFIX,
     LABEL,
     OBJECTS,
@@ -19,10 +21,8 @@ from openhcs_runtime.cells import (
     check_name,
     is_missing,
 )
-from openhcs_runtime.components import Component
-from openhcs_runtime.exceptions import StepError
-from openhcs_runtime.pipeline.declare import Measurements, Stack
-from openhcs_runtime.pipeline.numbering import numbers_of
+from openhcs_runtime.pipeline.decorators import Measurements, Stack
+from openhcs_runtime.pipeline.label_numbers import numbers_of
 from openhcs_runtime.pipeline.step import FunctionCall
 
 _RESERVED = frozenset(component.value for component in Component)

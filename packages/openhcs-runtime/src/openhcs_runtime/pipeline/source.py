@@ -19,10 +19,10 @@ from typing import TypeVar
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.pipeline.local_imports import MODULE_PREFIX
-from openhcs_runtime.pipeline.neighbours import importable
+from openhcs_runtime.pipeline.neighbour_modules import importable
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.pipeline.used_files import read_recorder
-from zmqruntime.execution.wording import one_line
+from zmqruntime.execution.text import one_line
 
 _MAX_MODULES = 32
 _FILE_ATTRIBUTE = "__openhcs_pipeline_file__"

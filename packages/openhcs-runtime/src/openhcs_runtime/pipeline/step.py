@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from openhcs_runtime.components import Component
 from openhcs_runtime.exceptions import PipelineError
-from openhcs_runtime.pipeline.declare import StepFunction
+from openhcs_runtime.pipeline.decorators import StepFunction
 
 Call: TypeAlias = StepFunction | tuple[StepFunction, Mapping[str, Any]]
 CallOrChain: TypeAlias = Call | Sequence[Call]
@@ -44,7 +44,7 @@ class FunctionStep:
     func: a callable; `(callable, {"argument": value})`; a list of these, each fed by the one before; or a dict from a
         value of `group_by` (a number may be given as text) to any of these. Images whose value the dict does not name
         are passed on unchanged.
-        A callable takes a stack (n, Y, X) and gives one of the same n; `openhcs_runtime.pipeline.declare` has the
+        A callable takes a stack (n, Y, X) and gives one of the same n; `openhcs_runtime.pipeline.decorators` has the
         decorators with which it says that it does more.
     name: for progress and error messages; made from the functions when empty.
     variable_components: the images which differ only in these make one stack, sorted by these in the given order. All

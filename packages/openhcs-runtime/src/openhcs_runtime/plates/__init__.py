@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from openhcs_runtime.exceptions import PlateError, printable
 from openhcs_runtime.plates.base import ImageRef, Plate, PlateFormat, PlateProblem, ProblemKind, StagePosition
-from openhcs_runtime.plates.finding import open_found
+from openhcs_runtime.plates.discovery import open_found
 from openhcs_runtime.plates.pattern import NamePattern, open_pattern
-from openhcs_runtime.plates.reading import read_image
+from openhcs_runtime.plates.read import read_image
 
 if TYPE_CHECKING:
-    from openhcs_runtime.plates.synthetic import make_plate
+    from openhcs_runtime.plates.synthetic.make import make_plate
 
 __all__ = [
     "ImageRef",
@@ -60,7 +60,7 @@ def open_plate(path: str | os.PathLike[str], *, pattern: str | NamePattern | Non
 def __getattr__(name: str) -> object:
     if name != "make_plate":  # made plates need scipy, which opening one does not
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = importlib.import_module(f"{__name__}.synthetic").make_plate
+    value: object = importlib.import_module(f"{__name__}.synthetic.make").make_plate
     return value
 
 

@@ -70,7 +70,7 @@ class ImageRef:
     index: where `path` is an array of several planes, the plane's index along each axis before (Y, X), or along all of
     them with `ALL_Y` and `ALL_X`; where it is a TIFF file of several pages, the number of the page from 0; () where it
     is a file of one plane. absent_is_fill: parts of the array that are not stored have its fill value; else they are
-    lost (see `openhcs_runtime.plates.zarr_planes`).
+    lost (see `openhcs_runtime.plates.ome_zarr.read`).
     """
 
     key: ImageKey

@@ -12,8 +12,8 @@ from pathlib import Path
 from openhcs_runtime.components import Component, ImageKey, well_name, well_position
 from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.plates.base import ImageRef, PlateFormat, stray
-from openhcs_runtime.plates.listing import FolderPlate, Metadata, list_plate
-from openhcs_runtime.plates.tiff_files import image_of, stem_of, tiff_files
+from openhcs_runtime.plates.folder_plate import FolderPlate, Metadata, list_plate
+from openhcs_runtime.plates.tiff.files import image_of, stem_of, tiff_files
 
 _NUMBERED = (Component.SITE, Component.CHANNEL, Component.Z_INDEX, Component.TIMEPOINT)
 _GROUPS = frozenset({"well", "row", "col", *map(str, _NUMBERED)})

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from zmqruntime.exceptions import RequestTimeoutError, ServerLostError, ZMQRuntimeError
 
 if TYPE_CHECKING:
-    from zmqruntime.execution.batch import BatchResult
+    from zmqruntime.execution.helpers.submit_and_wait import BatchResult
 
 __all__ = [
     "BatchFailedError",

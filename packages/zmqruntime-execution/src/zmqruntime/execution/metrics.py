@@ -9,7 +9,7 @@ from typing import Self
 
 from zmqruntime.config import ZMQConfig
 from zmqruntime.exceptions import ConnectionFailedError, RequestTimeoutError
-from zmqruntime.execution.client import ExecutionClient
+from zmqruntime.execution.client.client import ExecutionClient
 from zmqruntime.execution.lifecycle import TERMINAL
 from zmqruntime.identity import ProcessIdentity
 from zmqruntime.messages import ExecutionStatus, PongResponse, StatusResponse

@@ -8,8 +8,8 @@ from openhcs_runtime.cli.connection import Place, attached, full_id, no_server
 from openhcs_runtime.cli.executions_view import print_execution, print_executions
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
 from openhcs_runtime.cli.output import Output
-from openhcs_runtime.client import PlateExecution
 from openhcs_runtime.components import well_name, well_position
+from openhcs_runtime.service.client import PlateExecution
 from zmqruntime.messages import CancelResponse, ExecutionSnapshot, ExecutionStatus
 
 __all__ = ["brief", "cancel", "nothing_there", "show_status"]

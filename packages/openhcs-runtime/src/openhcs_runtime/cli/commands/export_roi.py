@@ -8,7 +8,7 @@ from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, unwr
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.exceptions import OutputError, RoiError
 from openhcs_runtime.outputs.roi_export import export_to_file, export_to_folder, roi_sources
-from zmqruntime.execution.wording import plural
+from zmqruntime.execution.text import plural
 
 __all__ = ["export_roi"]
 

@@ -7,11 +7,11 @@ from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, inte
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.cli.summary import error_of, print_summary, run_document
 from openhcs_runtime.cli.watching import watching
-from openhcs_runtime.client import PlateExecution
+from openhcs_runtime.service.client import PlateExecution
 from zmqruntime.exceptions import ServerLostError
 from zmqruntime.execution import ExecutionClient
-from zmqruntime.execution.logfile import format_line
-from zmqruntime.execution.patience import PatienceTeller
+from zmqruntime.execution.events.log_files import format_line
+from zmqruntime.execution.helpers.patience import PatienceTeller
 from zmqruntime.messages import LogLine
 
 __all__ = ["server_lost", "show_history", "show_logs", "watch"]

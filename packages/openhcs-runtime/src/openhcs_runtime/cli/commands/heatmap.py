@@ -8,7 +8,7 @@ from openhcs_runtime.cli.output import Output
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.heatmap import Statistic, well_values
 from openhcs_runtime.outputs.heatmap_image import write_heatmap
-from zmqruntime.execution.wording import plural
+from zmqruntime.execution.text import plural
 
 __all__ = ["draw_plate"]
 

@@ -11,7 +11,7 @@ from openhcs_runtime.components import Component, well_name, well_position
 from openhcs_runtime.exceptions import ImageError, PlateError
 from openhcs_runtime.plates import Plate, PlateFormat, PlateProblem, ProblemKind
 from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
-from zmqruntime.execution.wording import plural
+from zmqruntime.execution.text import plural
 
 __all__ = ["plate_map", "show_plate"]
 

@@ -9,8 +9,8 @@ from openhcs_runtime.cli.failures import CommandError, ErrorKind, interrupted
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.plates import PlateFormat
-from openhcs_runtime.plates.scene import Look
-from zmqruntime.execution.wording import plural
+from openhcs_runtime.plates.synthetic.scene import Look
+from zmqruntime.execution.text import plural
 
 __all__ = ["make_plate"]
 

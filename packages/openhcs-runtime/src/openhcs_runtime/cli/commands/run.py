@@ -11,7 +11,6 @@ from pathlib import Path
 
 import msgspec
 
-from openhcs_runtime.cli.board import BoardView
 from openhcs_runtime.cli.commands.runs import find_results
 from openhcs_runtime.cli.connection import Place, connected, full_id
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
@@ -21,14 +20,15 @@ from openhcs_runtime.cli.output import Output
 from openhcs_runtime.cli.summary import error_of, kept_text, print_summary, run_document
 from openhcs_runtime.cli.viewer import show_viewer
 from openhcs_runtime.cli.watching import shown, watching
-from openhcs_runtime.client import PlateExecution, ZMQExecutionClient, folder_of, read_pipeline_file, rerun_task
 from openhcs_runtime.config import AUTO
 from openhcs_runtime.exceptions import CompileError, OutputError, PipelineError, PlateError
-from openhcs_runtime.plate_tasks import PlateTask, TaskAction, wants_server
+from openhcs_runtime.service.client import PlateExecution, ZMQExecutionClient, folder_of, read_pipeline_file, rerun_task
+from openhcs_runtime.tasks import PlateTask, TaskAction, wants_server
+from openhcs_runtime.terminal.progress import BoardView
 from zmqruntime.config import TransportMode
 from zmqruntime.exceptions import RequestTimeoutError, ServerLostError
 from zmqruntime.execution import WaitTimeoutError
-from zmqruntime.execution.wording import plural
+from zmqruntime.execution.text import plural
 from zmqruntime.messages import ExecutionStatus
 
 __all__ = ["ResultFolders", "RunOptions", "compile_run", "repeat_run", "resume_run", "run_compiled", "run_plate"]
@@ -97,7 +97,7 @@ def _wants_server() -> bool:
 def _run_here(task: PlateTask, *, as_json: bool) -> int:
     """The same in this process; the first Ctrl-C cancels, another one leaves at once."""
     # Loads image libraries, which a client of a server never needs.
-    from openhcs_runtime.local import run_locally  # noqa: PLC0415
+    from openhcs_runtime.service.local import run_locally  # noqa: PLC0415
 
     output = Output(as_json)
     output.line(f"Running over {task.plate_path} in this process, without a server")

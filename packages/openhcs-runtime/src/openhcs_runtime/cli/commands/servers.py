@@ -8,8 +8,8 @@ from typing import Any
 
 from openhcs_runtime.cli.connection import Place, attached, clear_errors, no_server
 from openhcs_runtime.cli.output import Output
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
-from openhcs_runtime.server import OpenHCSExecutionServer
+from openhcs_runtime.service.server import OpenHCSExecutionServer
+from openhcs_runtime.tasks import OPENHCS_CONFIG
 from zmqruntime.identity import ProcessIdentity
 from zmqruntime.security import KeyStore
 from zmqruntime.transport import get_zmq_transport_url

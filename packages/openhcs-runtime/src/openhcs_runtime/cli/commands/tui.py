@@ -10,8 +10,8 @@ from openhcs_runtime.cli.connection import Place, attached, full_id
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.cli.summary import error_of, print_summary
-from openhcs_runtime.client import PlateExecution
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
+from openhcs_runtime.service.client import PlateExecution
+from openhcs_runtime.tasks import OPENHCS_CONFIG
 from zmqruntime.exceptions import ServerLostError
 from zmqruntime.execution import AsyncExecutionClient, ExecutionClient
 from zmqruntime.execution.lifecycle import has_ended
@@ -64,7 +64,7 @@ def _chosen(client: ExecutionClient, execution_id: str | None) -> ExecutionSnaps
 
 def _app_module() -> ModuleType:
     try:
-        from openhcs_runtime.tui import app  # noqa: PLC0415 - an extra
+        from openhcs_runtime.terminal.tui import app  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         message = f"{error.name} is not installed: pip install 'openhcs-runtime[tui]'"
         raise CommandError(ErrorKind.CONFIGURATION, message, ExitCode.FAILED) from error

@@ -11,11 +11,11 @@ from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.cli.viewer import show_viewer
 from openhcs_runtime.exceptions import OpenHCSError, OutputError
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
-from openhcs_runtime.viewing.results import PictureKind, Pictures, find_pictures
-from openhcs_runtime.viewing.target import ViewCounts, ViewTarget
+from openhcs_runtime.tasks import OPENHCS_CONFIG
+from openhcs_runtime.viewer_target import ViewCounts, ViewTarget
+from openhcs_runtime.viewers.results import PictureKind, Pictures, find_pictures
 from zmqruntime import ZMQRuntimeError
-from zmqruntime.execution.wording import plural
+from zmqruntime.execution.text import plural
 from zmqruntime.streaming import ImageStream, Policy, StreamTimeoutError
 
 __all__ = ["view_results"]

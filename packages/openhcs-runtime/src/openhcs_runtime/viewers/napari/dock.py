@@ -6,7 +6,7 @@ from typing import Any
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QFormLayout, QLabel, QPushButton, QSpinBox, QWidget
 
-from openhcs_runtime.plate_tasks import OPENHCS_CONFIG
+from openhcs_runtime.tasks import OPENHCS_CONFIG
 from openhcs_runtime.viewers.napari.server import NapariViewerServer
 from zmqruntime import ZMQConfig, ZMQRuntimeError
 from zmqruntime.streaming import ViewerPort

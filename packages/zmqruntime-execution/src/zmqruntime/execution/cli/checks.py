@@ -17,11 +17,11 @@ import zmq
 from zmqruntime._version import VERSION
 from zmqruntime.config import TransportMode
 from zmqruntime.exceptions import ConfigurationError
+from zmqruntime.execution.cli.endpoint import Place, attached_or_none
 from zmqruntime.execution.cli.failures import CommandError
-from zmqruntime.execution.cli.place import Place, attached_or_none
-from zmqruntime.execution.cli.trial import TrialError, run_trial
-from zmqruntime.execution.cli.wording import size
-from zmqruntime.execution.wording import duration
+from zmqruntime.execution.cli.self_test import TrialError, run_trial
+from zmqruntime.execution.cli.text import size
+from zmqruntime.execution.text import duration
 from zmqruntime.transport import get_ipc_socket_path, is_listening
 
 __all__ = ["Check", "CheckState", "check_all"]

@@ -1,7 +1,7 @@
 """Execution ids as they are typed: whole, or how they begin."""
 
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
-from zmqruntime.execution.client import ExecutionClient
+from zmqruntime.execution.client.client import ExecutionClient
 
 __all__ = ["find_id", "only_one"]
 

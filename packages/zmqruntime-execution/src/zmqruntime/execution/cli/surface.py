@@ -14,10 +14,10 @@ from zmqruntime.execution.cli.commands.keys import admit, forget, show_keys, tru
 from zmqruntime.execution.cli.commands.queue import change_queue
 from zmqruntime.execution.cli.commands.servers import list_servers, stop
 from zmqruntime.execution.cli.commands.streams import follow_events, show_logs
+from zmqruntime.execution.cli.discovery import only_port
+from zmqruntime.execution.cli.endpoint import Place
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
-from zmqruntime.execution.cli.finding import only_port
 from zmqruntime.execution.cli.output import Output
-from zmqruntime.execution.cli.place import Place
 from zmqruntime.messages import QueueAction
 
 __all__ = ["make_parser"]

@@ -1,10 +1,10 @@
 """``doctor``: checks what a server needs here, and says what to do about what is wrong."""
 
 from zmqruntime.execution.cli.checks import CheckState, check_all
+from zmqruntime.execution.cli.endpoint import Place
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
 from zmqruntime.execution.cli.output import Output
-from zmqruntime.execution.cli.place import Place
-from zmqruntime.execution.wording import plural
+from zmqruntime.execution.text import plural
 
 __all__ = ["examine"]
 

@@ -2,12 +2,12 @@
 
 import msgspec
 
+from zmqruntime.execution.cli.endpoint import Place, attached
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
 from zmqruntime.execution.cli.ids import find_id
 from zmqruntime.execution.cli.output import Output
-from zmqruntime.execution.cli.place import Place, attached
-from zmqruntime.execution.cli.wording import one_line, size, table
-from zmqruntime.execution.wording import duration, moment, plural
+from zmqruntime.execution.cli.text import one_line, size, table
+from zmqruntime.execution.text import duration, moment, plural
 from zmqruntime.messages import CancelResponse, ExecutionSnapshot, ExecutionStatus, StatusResponse
 
 __all__ = ["cancel", "show_history", "show_status"]

@@ -3,9 +3,9 @@
 import contextlib
 import threading
 
+from zmqruntime.execution.cli.endpoint import Place
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
 from zmqruntime.execution.cli.output import Output
-from zmqruntime.execution.cli.place import Place
 
 try:
     from zmqruntime.execution.metrics import MetricsExporter, ServerCollector

@@ -1,8 +1,8 @@
 """``queue``: its order, and whether it runs."""
 
+from zmqruntime.execution.cli.endpoint import Place, attached
 from zmqruntime.execution.cli.ids import find_id
 from zmqruntime.execution.cli.output import Output
-from zmqruntime.execution.cli.place import Place, attached
 from zmqruntime.messages import QueueAction
 
 __all__ = ["change_queue"]

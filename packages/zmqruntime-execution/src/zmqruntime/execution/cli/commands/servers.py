@@ -1,11 +1,11 @@
 """``list`` and ``stop``: the servers of this machine, and the end of one."""
 
 from zmqruntime.exceptions import RequestRefusedError
-from zmqruntime.execution.cli.finding import FoundServer, ServerState, find_servers, tcp_place
+from zmqruntime.execution.cli.discovery import FoundServer, ServerState, find_servers, tcp_place
+from zmqruntime.execution.cli.endpoint import Place, attached_or_none
 from zmqruntime.execution.cli.output import Output
-from zmqruntime.execution.cli.place import Place, attached_or_none
-from zmqruntime.execution.cli.wording import table
-from zmqruntime.execution.client import ExecutionClient
+from zmqruntime.execution.cli.text import table
+from zmqruntime.execution.client.client import ExecutionClient
 from zmqruntime.messages import ErrorCode, ExecutionSnapshot, ExecutionStatus
 
 __all__ = ["list_servers", "stop"]

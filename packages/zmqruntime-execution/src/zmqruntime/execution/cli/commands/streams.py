@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from zmqruntime.execution.cli.endpoint import Place, attached, attached_or_none, no_server
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
 from zmqruntime.execution.cli.ids import find_id, only_one
 from zmqruntime.execution.cli.output import Output
-from zmqruntime.execution.cli.place import Place, attached, attached_or_none, no_server
-from zmqruntime.execution.cli.wording import one_line
-from zmqruntime.execution.logfile import format_line, log_dir, log_paths
-from zmqruntime.execution.wording import moment, speaker
+from zmqruntime.execution.cli.text import one_line
+from zmqruntime.execution.events.log_files import format_line, log_dir, log_paths
+from zmqruntime.execution.text import moment, speaker
 from zmqruntime.messages import Event, LogLine, ProgressUpdate, StateChange
 
 __all__ = ["follow_events", "show_logs"]

@@ -1,0 +1,94 @@
+"""Runs plates for a host: a thin adapter on a workspace, which owns what it does."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from openhcs_gui_services.services.compat.execution_host import ExecutionHost, HostMirror
+from openhcs_gui_services.services.plates.presenter import PlateState
+from openhcs_gui_services.services.plates.values import PlateRow
+from openhcs_gui_services.services.runs.workspace import PlateWorkspace
+
+__all__ = ["ExecutionHost", "ZMQExecutionService"]
+
+_STATUSES: Final = {PlateState.COMPLETE: "completed"}
+"""What hosts are told where that is not the value of the state."""
+
+
+class ZMQExecutionService:
+    """Runs a host's plates on a server, and tells the host how it goes.
+
+    Args:
+        host: see :class:`ExecutionHost`. It is called on the thread of the event loop.
+        port: of the server; one is started when none answers, and outlives the window.
+        workspace: the window's, for a host that has one; it is not closed here.
+    """
+
+    def __init__(self, host: ExecutionHost, port: int = 7777, *, workspace: PlateWorkspace | None = None) -> None:
+        self.host = host
+        self._is_owner = workspace is None
+        self.workspace = workspace or PlateWorkspace(port)
+        self._batches = 0
+        self._running: set[str] = set()
+        self._ends: dict[str, PlateState] = {}
+        self._mirror = HostMirror(self.workspace, host, self._on_row)
+
+    async def run_plates(self, ready_items: Iterable[Mapping[str, Any]]) -> None:
+        """Compile and run the plates of these items, each with its ``path``; returns when all have ended."""
+        host = self.host
+        names, left_out = await self._mirror.add(ready_items)
+        if not self._batches:
+            host.emit_clear_logs()
+        self._batches += 1
+        self._running.update(names)
+        self._enter("running")
+        try:
+            for name in left_out:
+                self._tell_end(name, PlateState.FAILED, {})
+            await self.workspace.run(names)
+        finally:
+            self._batches -= 1
+            self._running = set(filter(self.workspace.is_at_work, self._running))
+            if not self._batches:
+                host.current_execution_id = None
+                self._enter("idle")
+        ends = [self._ends.pop(path) for path in names if path in self._ends]
+        completed = ends.count(PlateState.COMPLETE)
+        host.on_all_plates_completed(completed, len(ends) - completed + len(left_out))
+
+    async def stop_execution(self, graceful: bool = True) -> None:
+        """Stop what this window has under way, and nothing of another: at the next check, or by force at once."""
+        if self._batches:
+            self._enter("stopping")
+        await self.workspace.stop(graceful)
+
+    async def shutdown(self) -> None:
+        """Let go of the server; what runs goes on. May be called twice."""
+        self._mirror.unsubscribe()
+        if self._is_owner:
+            await self.workspace.close()
+
+    def _on_row(self, name: str, row: PlateRow) -> None:
+        host, state = self.host, row.snapshot.state
+        if row.path not in self._running:
+            return
+        host.plate_execution_states[name] = _STATUSES.get(state, state.value)
+        if row.execution_id is not None:
+            host.plate_execution_ids[name] = row.execution_id
+        if state is PlateState.RUNNING:
+            host.current_execution_id = row.execution_id
+        if not self.workspace.is_at_work(row.path):
+            self._running.discard(row.path)
+            self._ends[row.path] = state
+            execution = self.workspace.execution(row.path)
+            self._tell_end(name, state, execution.plate.to_dict() if execution and execution.plate else {})
+
+    def _tell_end(self, name: str, state: PlateState, result: dict[str, Any]) -> None:
+        status = _STATUSES.get(state, state.value)
+        self.host.plate_execution_states[name] = status
+        self.host.emit_status(f"Plate {name}: {status}")
+        self.host.emit_execution_complete(result, name)
+        self.host.on_plate_completed(name, status, result)
+
+    def _enter(self, state: str) -> None:
+        self.host.execution_state = state
+        self.host.update_button_states()

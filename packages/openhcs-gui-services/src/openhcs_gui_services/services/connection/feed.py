@@ -1,0 +1,99 @@
+"""The news of one execution: taken in on a client's I/O thread, merged there, and handed out once a frame."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from zmqruntime.execution.lifecycle import has_ended
+from zmqruntime.execution.progress.channels import ProgressKey, is_newer, key_of
+from zmqruntime.messages import Event, ExecutionSnapshot, ExecutionStatus, LogLine, ProgressUpdate, StateChange
+
+__all__ = ["ExecutionFeed", "FeedNews"]
+
+_LOG_LINES = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class FeedNews:
+    """What has happened to an execution since it was asked last."""
+
+    execution_id: str
+    updates: tuple[ProgressUpdate, ...] = ()
+    """The newest of each well and channel that has a new one."""
+    snapshot: ExecutionSnapshot | None = None
+    """What the execution is now, if that has changed."""
+    interrupted_at: float | None = None
+    """When its server was stopped, or came back from a crash, with the execution half done; s since the epoch."""
+    lines: tuple[LogLine, ...] = ()
+    """New log lines, the latest 2,000 of many."""
+
+
+class ExecutionFeed:
+    """Where a client puts the events of one execution; a sink as followers of a client have.
+
+    What it keeps is bounded by the number of wells. It stays through the loss of a server: the client asks the next one
+    for what was missed.
+
+    Args:
+        execution_id: what it is about.
+        on_news: called on the I/O thread when there is something to take after there was nothing.
+    """
+
+    def __init__(self, execution_id: str, on_news: Callable[["ExecutionFeed"], None]) -> None:
+        self.execution_id = execution_id
+        self.is_done = False
+        self._on_news = on_news
+        self._lock = threading.Lock()
+        self._updates: dict[ProgressKey, ProgressUpdate] = {}
+        self._snapshot: ExecutionSnapshot | None = None
+        self._interrupted_at: float | None = None
+        self._lines: deque[LogLine] = deque(maxlen=_LOG_LINES)
+        self._has_news = False
+
+    def put(self, events: list[Event]) -> None:
+        """Take events in, in their order; from the I/O thread."""
+        with self._lock:
+            for event in events:
+                self._take_in(event)
+            had_news, self._has_news = self._has_news, True
+        if not had_news:
+            self._on_news(self)
+
+    def has_room(self) -> bool:
+        """Always: what is superseded makes room."""
+        return True
+
+    def fail(self, error: Exception) -> None:
+        """The server is lost, the events are not: they come when it, or its successor, is back."""
+
+    def take(self) -> FeedNews:
+        """What has come since the last call; from any thread."""
+        with self._lock:
+            news = FeedNews(
+                self.execution_id,
+                tuple(self._updates.values()),
+                self._snapshot,
+                self._interrupted_at,
+                tuple(self._lines),
+            )
+            self._updates.clear()
+            self._lines.clear()
+            self._snapshot, self._interrupted_at, self._has_news = None, None, False
+        return news
+
+    def _take_in(self, event: Event) -> None:
+        match event:
+            case ProgressUpdate():
+                key = key_of(event)
+                if is_newer(event, self._updates.get(key)):
+                    self._updates[key] = event
+            case StateChange(execution=snapshot, timestamp=timestamp):
+                self._snapshot = snapshot
+                if snapshot.status is ExecutionStatus.INTERRUPTED:
+                    self._interrupted_at = timestamp
+                self.is_done = has_ended(snapshot.status, snapshot.resumable)
+            case LogLine():
+                self._lines.append(event)
+            case _:  # an event that broke the schema; the client has counted and logged it
+                pass

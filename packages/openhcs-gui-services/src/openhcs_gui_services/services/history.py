@@ -1,0 +1,178 @@
+"""Past executions as rows of a table, from what the server remembers and from what their output folders say."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from openhcs_gui_services.services.connection.in_full import in_full
+from openhcs_gui_services.services.durations import duration_text
+from openhcs_gui_services.services.plates.presenter import Tone
+from openhcs_runtime.results import PlateResult, ResultStatus
+from openhcs_runtime.tasks import CompileReport, PlateTask, Refusal, read_result
+from zmqruntime.execution.client.aio import AsyncExecutionClient
+from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
+
+__all__ = ["HistoryRow", "HistorySource", "ServerHistory", "history_row", "provenance_text"]
+
+_TONES = {
+    ExecutionStatus.COMPLETE: Tone.GOOD,
+    ExecutionStatus.FAILED: Tone.BAD,
+    ExecutionStatus.INTERRUPTED: Tone.BAD,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow:
+    """One execution that has ended. Times are in seconds since the epoch; ``output`` is "" where there is none."""
+
+    execution_id: str
+    plate_path: str
+    status: ExecutionStatus
+    ended_at: float
+    duration_seconds: float | None
+    what: str
+    wells: str
+    error: str = ""
+    output: str = ""
+
+    @property
+    def name(self) -> str:
+        """The plate's name."""
+        return os.path.basename(self.plate_path.rstrip("/\\")) or self.plate_path
+
+    @property
+    def tone(self) -> Tone:
+        """How it should look."""
+        return _TONES.get(self.status, Tone.NEUTRAL)
+
+    @property
+    def ended_text(self) -> str:
+        """When it ended, in local time."""
+        return datetime.fromtimestamp(self.ended_at).strftime("%Y-%m-%d %H:%M:%S")
+
+    @property
+    def duration(self) -> str:
+        """How long it ran, in words."""
+        return "" if self.duration_seconds is None else duration_text(self.duration_seconds)
+
+    def matches(self, text: str) -> bool:
+        """Whether any of what it shows has this text in it, in any case."""
+        parts = (self.plate_path, self.status.value, self.what, self.wells, self.error, self.ended_text)
+        return text.casefold() in "\n".join((*parts, self.execution_id)).casefold()
+
+
+class HistorySource(Protocol):
+    """Where a history view gets its rows from, and who runs one again."""
+
+    async def rows(self, limit: int, before: float | None = None) -> Sequence[HistoryRow]:
+        """Ended executions, newest first: up to ``limit`` of those that ended before a time.
+
+        May raise ZMQRuntimeError.
+        """
+
+    async def run_again(self, execution_id: str) -> str:
+        """Submit the same once more; the id of the new execution. May raise ZMQRuntimeError."""
+
+
+class ServerHistory:
+    """The history of the server that a client is connected to."""
+
+    def __init__(self, client: AsyncExecutionClient) -> None:
+        self._client = client
+
+    async def rows(self, limit: int, before: float | None = None) -> list[HistoryRow]:
+        """See :class:`HistorySource`."""
+        listed = await self._client.history(limit, before)
+        return [history_row(snapshot) for snapshot in await in_full(self._client, listed)]
+
+    async def run_again(self, execution_id: str) -> str:
+        """See :class:`HistorySource`. All wells are worked on again, into a new folder; a task of another kind as it
+        was."""
+        request = await self._client.submission_of(execution_id)
+        try:
+            payload = msgspec.to_builtins(_again(msgspec.convert(request.payload, PlateTask)))
+        except msgspec.ValidationError:
+            payload = request.payload
+        return await self._client.submit(
+            payload, plate_id=request.plate_id, resumable=request.resumable, environment=request.environment
+        )
+
+
+def _again(task: PlateTask) -> PlateTask:
+    """The same for a run of its own: a folder that was named has results by now, so the new one is next to it."""
+    named = task.output_dir or (task.pipeline_config.output_dir if task.pipeline_config else None)
+    beside = str(Path(named).parent) if named else task.results_dir
+    return msgspec.structs.replace(
+        task, resume=False, resume_of="", replace=False, fresh=True, output_dir=None, results_dir=beside
+    )
+
+
+def history_row(snapshot: ExecutionSnapshot) -> HistoryRow:
+    """The row of an execution; of a task of another kind only what is known of any."""
+    try:
+        result = read_result(snapshot.result)
+    except msgspec.ValidationError:
+        result = None
+    ended = snapshot.ended_at or snapshot.submitted_at
+    return HistoryRow(
+        execution_id=snapshot.execution_id,
+        plate_path=snapshot.plate_id,
+        status=snapshot.status,
+        ended_at=ended,
+        duration_seconds=snapshot.run_seconds,
+        what="Check" if isinstance(result, CompileReport) else "Run",
+        wells=_wells(result),
+        error=_error(result, snapshot),
+        output=result.output_dir if isinstance(result, PlateResult) else "",
+    )
+
+
+def provenance_text(output: str) -> str:
+    """What the output folder says of its origin, for people; its problem when it says nothing. Reads the disk."""
+    # Loads image libraries, which nothing else here needs.
+    from openhcs_runtime.exceptions import OutputError  # noqa: PLC0415
+    from openhcs_runtime.outputs.provenance import read_provenance  # noqa: PLC0415
+
+    if not output:
+        return "This execution has written no results."
+    try:
+        known = read_provenance(Path(output))
+    except OutputError as error:
+        return str(error)
+    packages = ("openhcs-runtime", "numpy", "scikit-image", "scipy")
+    versions = ", ".join(f"{name} {known.packages[name]}" for name in packages if name in known.packages)
+    lines = [
+        f"Plate: {known.plate_path} ({known.plate_format}, {len(known.inputs)} images)",
+        f"Results: {known.output_dir}",
+        f"Begun: {known.begun_at}   Ended: {known.ended_at or 'not yet'}   Status: {known.status}",
+        f"Machine: {known.platform}, {known.cores} cores, Python {known.python.split()[0]}",
+        f"Packages: {versions}",
+        f"Signature: {known.signature}",
+        "",
+        f"Pipeline {known.pipeline_name}:",
+        "",
+        known.pipeline_source or known.no_source,
+    ]
+    return "\n".join(lines)
+
+
+def _wells(result: PlateResult | CompileReport | Refusal | None) -> str:
+    if isinstance(result, CompileReport):
+        return f"{len(result.wells)} to do"
+    if not isinstance(result, PlateResult):
+        return ""
+    done = len(result.wells_with(ResultStatus.COMPLETE))
+    failed = len(result.wells_with(ResultStatus.FAILED))
+    text = f"{done} of {len(result.wells)} done"
+    return f"{text}, {failed} failed" if failed else text
+
+
+def _error(result: PlateResult | CompileReport | Refusal | None, snapshot: ExecutionSnapshot) -> str:
+    if isinstance(result, Refusal):
+        return "; ".join(result.problems)
+    return (snapshot.error or "").partition("\n")[0]

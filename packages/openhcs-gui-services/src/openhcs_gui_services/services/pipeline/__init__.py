@@ -1,0 +1,1 @@
+"""The text of a pipeline as a window edits it: steps, forms, problems, files."""

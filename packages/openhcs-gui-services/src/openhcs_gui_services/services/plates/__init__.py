@@ -1,0 +1,1 @@
+"""What a window knows of its plates and their wells."""

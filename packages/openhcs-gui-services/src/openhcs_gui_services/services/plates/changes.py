@@ -1,0 +1,59 @@
+"""Tells the parts of a window what has changed: each plate once, however often it changed in between."""
+
+import functools
+from collections.abc import Callable, Iterable
+
+from openhcs_gui_services.services.plates.values import PlateRow, PlatesChanged, StatusMessage, WellRow, WellsChanged
+from openhcs_gui_services.services.plates.values import WorkspaceEvent as Event
+from zmqruntime.execution.callbacks import call_guarded
+
+__all__ = ["WindowEvents"]
+
+
+class WindowEvents:
+    """Subscribers, and the changes that they have not been told yet. Used from one thread."""
+
+    def __init__(self) -> None:
+        self._subscribers: dict[object, Callable[[Event], None]] = {}
+        self._plates: dict[str, None] = {}
+        self._wells: dict[str, dict[str, WellRow]] = {}
+
+    def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
+        """Call it with every event from now on, until what is returned is called. What it raises is logged."""
+        key = object()
+        self._subscribers[key] = callback
+
+        def unsubscribe() -> None:
+            self._subscribers.pop(key, None)
+
+        return unsubscribe
+
+    def emit(self, event: Event) -> None:
+        """Tell all, now."""
+        for callback in list(self._subscribers.values()):
+            call_guarded(functools.partial(callback, event))
+
+    def say(self, text: str, *, is_error: bool = False) -> None:
+        """A line for the status bar."""
+        self.emit(StatusMessage(text, is_error))
+
+    def note(self, path: str, wells: Iterable[WellRow] = ()) -> None:
+        """This plate, and these wells of it, are to be told with the next :meth:`flush`."""
+        self._plates[path] = None
+        changed = {well.axis_id: well for well in wells}
+        if changed:
+            self._wells.setdefault(path, {}).update(changed)
+
+    def forget(self, path: str) -> None:
+        """The plate is no longer there."""
+        self._plates.pop(path, None)
+        self._wells.pop(path, None)
+
+    def flush(self, row_of: Callable[[str], PlateRow]) -> None:
+        """Tell of all that was noted."""
+        plates, self._plates = self._plates, {}
+        wells, self._wells = self._wells, {}
+        if plates:
+            self.emit(PlatesChanged(tuple(map(row_of, plates))))
+        for path, changed in wells.items():
+            self.emit(WellsChanged(path, tuple(changed.values())))

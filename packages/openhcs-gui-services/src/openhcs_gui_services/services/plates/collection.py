@@ -1,0 +1,161 @@
+"""The plates of one window in their order: looked up, changed, told of, remembered."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from openhcs_gui_services.services.plates.changes import WindowEvents
+from openhcs_gui_services.services.plates.record import PlateRecord
+from openhcs_gui_services.services.plates.session import RememberedPlate, WindowMemory
+from openhcs_gui_services.services.plates.values import PlateRow, PlatesAdded, PlatesRemoved, WellRow
+from openhcs_runtime.exceptions import OpenHCSError
+
+__all__ = ["PlateBook"]
+
+_log = logging.getLogger(__name__)
+
+_SAVE_SECONDS = 0.5
+
+
+class PlateBook:
+    """Owns the records of a window. Used from one event loop.
+
+    Args:
+        folder: where windows remember their plates; a file in it is claimed when it is first needed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.events = WindowEvents()
+        self._folder = folder
+        self._records: dict[str, PlateRecord] = {}
+        self._rows: dict[str, PlateRow] = {}
+        self._is_lost = False
+        self._memory: WindowMemory | None = None
+        self._left_over: dict[str, RememberedPlate] = {}
+        self._saving = asyncio.Lock()
+        self._save_call: asyncio.TimerHandle | None = None
+        self._save_task: asyncio.Task[None] | None = None
+
+    # --- looking up ------------------------------------------------------------------------------------------------
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._records
+
+    def records(self) -> list[PlateRecord]:
+        """All plates."""
+        return list(self._records.values())
+
+    def at_work(self) -> list[PlateRecord]:
+        """The plates that wait or are worked on."""
+        return [record for record in self._records.values() if record.is_at_work]
+
+    def get(self, path: str) -> PlateRecord | None:
+        """The plate of this path."""
+        return self._records.get(path)
+
+    def pick(self, paths: Iterable[str]) -> list[PlateRecord]:
+        """The plates of these paths; the status bar tells of those that are not here."""
+        picked = []
+        for path in dict.fromkeys(paths):
+            record = self._records.get(path)
+            if record is None:
+                self.events.say(f"{path} is not in this window: add it first", is_error=True)
+            else:
+                picked.append(record)
+        return picked
+
+    def row(self, path: str) -> PlateRow:
+        """What to show of a plate."""
+        row = self._rows.get(path)
+        if row is None:
+            row = self._rows[path] = self._records[path].row(self._is_lost)
+        return row
+
+    def rows(self) -> tuple[PlateRow, ...]:
+        """What to show of all."""
+        return tuple(self.row(path) for path in self._records)
+
+    # --- changing --------------------------------------------------------------------------------------------------
+
+    def add(self, records: Sequence[PlateRecord]) -> None:
+        """These are new."""
+        if records:
+            self._records.update((record.path, record) for record in records)
+            self.events.emit(PlatesAdded(tuple(self.row(record.path) for record in records)))
+            self.save_soon()
+
+    def remove(self, records: Sequence[PlateRecord]) -> None:
+        """These go."""
+        for record in records:
+            del self._records[record.path]
+            self._rows.pop(record.path, None)
+            self.events.forget(record.path)
+        if records:
+            self.events.emit(PlatesRemoved(tuple(record.path for record in records)))
+            self.save_soon()
+
+    def change(self, record: PlateRecord, wells: Iterable[WellRow] = ()) -> None:
+        """The record is different now; :meth:`flush` tells."""
+        if self._records.get(record.path) is record:
+            self._rows.pop(record.path, None)
+            self.events.note(record.path, wells)
+
+    def set_lost(self, is_lost: bool) -> None:
+        """Whether what is at the server is unknown."""
+        if is_lost is not self._is_lost:
+            self._is_lost = is_lost
+            for record in self.at_work():
+                self.change(record)
+
+    def flush(self) -> None:
+        """Tell of all changes."""
+        self.events.flush(self.row)
+
+    # --- remembering -----------------------------------------------------------------------------------------------
+
+    async def take_left_over(self) -> list[RememberedPlate]:
+        """The plates of an earlier window; once, later calls give none. Raises OSError: the folder can't be used."""
+        async with self._saving:
+            await asyncio.to_thread(self._claim)
+        left_over, self._left_over = self._left_over, {}
+        return [plate for plate in left_over.values() if plate.path not in self._records]
+
+    async def save(self) -> None:
+        """Write down what is to be remembered, and return when it is on disk; that it can't be is told."""
+        async with self._saving:
+            try:
+                memory = await asyncio.to_thread(self._claim)
+                known = [record.remembered() for record in self._records.values()]
+                left_over = [plate for path, plate in self._left_over.items() if path not in self._records]
+                await asyncio.to_thread(memory.save, [*known, *left_over])
+            except (OpenHCSError, OSError) as error:
+                self.events.say(f"the plates of this window could not be saved: {error}", is_error=True)
+
+    def save_soon(self) -> None:
+        """:meth:`save` within half a second, together with what else changes until then."""
+        if self._save_call is None:
+            self._save_call = asyncio.get_running_loop().call_later(_SAVE_SECONDS, self._save_now)
+
+    async def close(self) -> None:
+        """Save, and let another window have the file."""
+        if self._save_call is not None:
+            self._save_call.cancel()
+        if self._save_task is not None:
+            await self._save_task
+        if self._records or self._memory is not None:
+            await self.save()
+        if self._memory is not None:
+            self._memory.close()
+
+    def _save_now(self) -> None:
+        self._save_call = None
+        self._save_task = asyncio.create_task(self.save())
+
+    def _claim(self) -> WindowMemory:
+        """In a thread."""
+        if self._memory is None:
+            memory = WindowMemory(self._folder)
+            self._left_over = {plate.path: plate for plate in memory.load()}
+            self._memory = memory
+        return self._memory

@@ -1,0 +1,1 @@
+"""Compiling, running and stopping the plates of a window."""

@@ -1,0 +1,226 @@
+"""Compiles plates, and runs them: all are compiled before the first one is run, and none that fails stops another."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import msgspec
+
+from openhcs_gui_services.services.plates.presenter import PlateState, plate_state_of
+from openhcs_runtime.results import PlateResult, ResultStatus
+from openhcs_runtime.service.client import PlateExecution
+from openhcs_runtime.tasks import CompileReport, PlateTask, TaskAction
+from zmqruntime.exceptions import RequestTimeoutError, ServerLostError, ZMQRuntimeError
+from zmqruntime.execution import BatchSubmitWaitEngine, CallbackBatchSubmitWaitPolicy
+from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
+
+__all__ = [
+    "BatchWorkflowHost",
+    "BatchWorkflowService",
+    "CompileJob",
+    "PlateEnding",
+    "RunJob",
+    "SubmittedPlate",
+    "compiled_task",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CompileJob:
+    """One plate to compile. ``task`` is what a run of it would be, with pipeline and settings."""
+
+    path: str
+    task: PlateTask
+
+
+@dataclass(frozen=True, slots=True)
+class RunJob:
+    """One plate to run: ``task`` says by which compilation, or what is left over from which run."""
+
+    path: str
+    task: PlateTask
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedPlate:
+    """What the server has accepted; ``ended`` is done when it has ended, whatever becomes of the server meanwhile."""
+
+    execution_id: str
+    ended: "asyncio.Future[ExecutionSnapshot]"
+
+
+@dataclass(frozen=True, slots=True)
+class PlateEnding:
+    """How a plate's way through a batch ended: complete, failed, cancelled or interrupted.
+
+    ``execution`` is None when it never came to one, and ``error`` says why.
+    """
+
+    path: str
+    state: PlateState
+    error: str = ""
+    execution: PlateExecution | None = None
+
+    @classmethod
+    def of(cls, path: str, snapshot: ExecutionSnapshot) -> "PlateEnding":
+        """The ending of a plate whose execution has ended so.
+
+        One that has come to its end with wells cancelled on the way is not complete: the plate is cancelled.
+        """
+        execution = PlateExecution.of(snapshot)
+        plate = _result_of(execution)
+        if execution.status is ExecutionStatus.COMPLETE and plate and plate.status is ResultStatus.CANCELLED:
+            cancelled = len(plate.wells_with(ResultStatus.CANCELLED))
+            text = f"{cancelled} of {len(plate.wells)} wells were cancelled"
+            return cls(path, PlateState.CANCELLED, text, execution)
+        return cls(path, plate_state_of(execution.status), execution.error or "", execution)
+
+
+class BatchWorkflowHost(Protocol):
+    """Who owns the plates. Everything is called on the event loop's thread."""
+
+    async def submit(self, path: str, task: PlateTask) -> SubmittedPlate:
+        """Hand a task of a plate to the server. Raises ZMQRuntimeError when that can't be."""
+
+    def is_wanted(self, path: str) -> bool:
+        """Whether the batch is to go on with this plate; asked before each of its submissions."""
+
+    def on_queued(self, paths: Sequence[str]) -> None:
+        """These plates are to be run; called for all at once, before anything else."""
+
+    async def prepare_runs(self, jobs: Sequence[RunJob]) -> None:
+        """All that can be run is about to be submitted, one after the other: a time to write down that it is."""
+
+    def on_compile_pending(self, path: str) -> None:
+        """The plate is about to be compiled."""
+
+    def on_compiled(self, path: str, report: CompileReport) -> None:
+        """It can be run."""
+
+    def on_compile_ended(self, ending: PlateEnding) -> None:
+        """It was not compiled: its pipeline has errors, somebody cancelled, or no server took it. Nor is it run."""
+
+    def on_ended(self, ending: PlateEnding) -> None:
+        """Its run has ended, or will never be, though it is compiled.
+
+        Each plate of ``on_queued`` has one end: this, or ``on_compile_ended``.
+        """
+
+
+class BatchWorkflowService:
+    """Takes batches of plates from compilation to their ends; many at the same time if need be."""
+
+    def __init__(self, host: BatchWorkflowHost) -> None:
+        self._host = host
+
+    async def compile(self, jobs: Sequence[CompileJob]) -> dict[str, CompileReport]:
+        """Compile all; gives what a run would do, for those plates that can be run, by path."""
+        engine = BatchSubmitWaitEngine(
+            CallbackBatchSubmitWaitPolicy[CompileJob, SubmittedPlate, CompileReport](
+                submit=self._submit_compilation,
+                wait=self._wait_for_report,
+                fail_fast_submit=False,
+                fail_fast_wait=False,
+                on_submit_start=lambda job: self._host.on_compile_pending(job.path),
+                on_submit_error=self._on_not_compiled,
+                on_wait_success=lambda job, submitted, report: self._host.on_compiled(job.path, report),
+                on_wait_error=lambda job, submitted, error: self._on_not_compiled(job, error),
+            )
+        )
+        result = await engine.run(jobs)
+        return {outcome.job.path: outcome.result for outcome in result.outcomes if outcome.result is not None}
+
+    async def run(self, jobs: Sequence[CompileJob], compiled: Sequence[RunJob] = ()) -> None:
+        """Show all as queued, compile the ``jobs``, then run them and what is compiled already, in the order queued."""
+        self._host.on_queued([*(job.path for job in compiled), *(job.path for job in jobs)])
+        reports = await self.compile(jobs)
+        ready = [*compiled, *(RunJob(job.path, _run_of(job, reports)) for job in jobs if job.path in reports)]
+        await self._host.prepare_runs(ready)
+        engine = BatchSubmitWaitEngine(
+            CallbackBatchSubmitWaitPolicy[RunJob, SubmittedPlate, ExecutionSnapshot](
+                submit=self._submit_run,
+                wait=_wait_for_end,
+                fail_fast_submit=False,
+                fail_fast_wait=False,
+                on_submit_error=lambda job, error: self._host.on_ended(_ending_of(job.path, error)),
+                on_wait_success=lambda job, submitted, end: self._host.on_ended(PlateEnding.of(job.path, end)),
+            )
+        )
+        await engine.run(ready)
+
+    async def adopt(self, running: Mapping[str, SubmittedPlate]) -> None:
+        """Bring plates, by path, to their ends that were submitted by an earlier window."""
+
+        async def end(path: str, submitted: SubmittedPlate) -> None:
+            self._host.on_ended(PlateEnding.of(path, await asyncio.shield(submitted.ended)))
+
+        await asyncio.gather(*(end(path, submitted) for path, submitted in running.items()))
+
+    async def _submit_compilation(self, job: CompileJob) -> SubmittedPlate:
+        return await self._submit(job.path, msgspec.structs.replace(job.task, action=TaskAction.COMPILE))
+
+    async def _submit_run(self, job: RunJob) -> SubmittedPlate:
+        return await self._submit(job.path, job.task)
+
+    async def _submit(self, path: str, task: PlateTask) -> SubmittedPlate:
+        if not self._host.is_wanted(path):
+            raise _StoppedError(path)
+        return await self._host.submit(path, task)
+
+    async def _wait_for_report(self, job: CompileJob, submitted: SubmittedPlate) -> CompileReport:
+        snapshot = await _wait_for_end(job, submitted)
+        ending = PlateEnding.of(job.path, snapshot)
+        report = None if ending.execution is None else ending.execution.compiled
+        if report is None and ending.state is PlateState.COMPLETE:
+            ending = replace(ending, state=PlateState.FAILED, error="the server gave no result of the compilation")
+        if report is None:
+            raise _NotCompiledError(ending)
+        return report
+
+    def _on_not_compiled(self, job: CompileJob, error: Exception) -> None:
+        ending = error.ending if isinstance(error, _NotCompiledError) else _ending_of(job.path, error)
+        self._host.on_compile_ended(ending)
+
+
+class _StoppedError(ZMQRuntimeError):
+    """The plate was stopped before its turn came."""
+
+
+class _NotCompiledError(ZMQRuntimeError):
+    """The compilation ended without a report."""
+
+    def __init__(self, ending: PlateEnding) -> None:
+        super().__init__(ending.error)
+        self.ending = ending
+
+
+def compiled_task(task: PlateTask, artifact_id: str, signature: str) -> PlateTask:
+    """A run of what was compiled; it refuses to begin when images, pipeline or settings have changed since."""
+    return msgspec.structs.replace(
+        task, action=TaskAction.RUN, compile_artifact_id=artifact_id, expected_signature=signature
+    )
+
+
+def _run_of(job: CompileJob, reports: Mapping[str, CompileReport]) -> PlateTask:
+    report = reports[job.path]
+    return compiled_task(job.task, report.compile_artifact_id, report.signature)
+
+
+def _result_of(execution: PlateExecution) -> PlateResult | None:
+    try:
+        return execution.plate
+    except msgspec.ValidationError:  # of a task that is none of ours
+        return None
+
+
+async def _wait_for_end(job: CompileJob | RunJob, submitted: SubmittedPlate) -> ExecutionSnapshot:
+    return await asyncio.shield(submitted.ended)
+
+
+def _ending_of(path: str, error: Exception) -> PlateEnding:
+    if isinstance(error, _StoppedError):
+        return PlateEnding(path, PlateState.CANCELLED, "stopped before its turn came")
+    if isinstance(error, ServerLostError | RequestTimeoutError):  # whether it was heard is not known
+        return PlateEnding(path, PlateState.INTERRUPTED, str(error))
+    return PlateEnding(path, PlateState.FAILED, str(error) or type(error).__name__)

@@ -1,0 +1,168 @@
+"""What batches do to the plates of a workspace: the one place where a plate's run begins and where it ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from openhcs_gui_services.services.connection.executions import PlateExecutions
+from openhcs_gui_services.services.durations import duration_text
+from openhcs_gui_services.services.plates.collection import PlateBook
+from openhcs_gui_services.services.plates.presenter import PlateState
+from openhcs_gui_services.services.plates.record import PlateRecord, StopWish
+from openhcs_gui_services.services.runs.batches import PlateEnding, RunJob, SubmittedPlate
+from openhcs_gui_services.services.runs.progress_reset import reset_progress_for_batch
+from openhcs_gui_services.services.runs.stopper import PlateStopper
+from openhcs_runtime.tasks import CompileReport, PlateTask, TaskAction
+from zmqruntime.messages import ExecuteRequest
+
+__all__ = ["WorkspaceBatches"]
+
+_ENDINGS: Final = {
+    PlateState.COMPLETE: "complete",
+    PlateState.FAILED: "failed",
+    PlateState.CANCELLED: "cancelled",
+    PlateState.INTERRUPTED: "interrupted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _PreparedRun:
+    """What is about to be submitted for a plate, and which run of it was the latest before."""
+
+    request: ExecuteRequest
+    earlier_id: str | None
+
+
+class WorkspaceBatches:
+    """The :class:`BatchWorkflowHost` of a workspace."""
+
+    def __init__(self, book: PlateBook, executions: PlateExecutions, stopper: PlateStopper) -> None:
+        self._book = book
+        self._executions = executions
+        self._stopper = stopper
+        self._paths: dict[str, str] = {}
+        self._prepared: dict[str, _PreparedRun] = {}
+
+    def record_of(self, execution_id: str) -> PlateRecord | None:
+        """The plate that an execution is about, if it is still in the window."""
+        return self._book.get(self._paths.get(execution_id, ""))
+
+    def adopt(self, record: PlateRecord, execution_id: str) -> SubmittedPlate:
+        """The execution of an earlier window, which goes on, is this plate's."""
+        record.begin_run(resume=False)
+        record.is_accepted = True
+        self._book.change(record)
+        return self._note(self._executions.adopt(execution_id), record.path)
+
+    # --- BatchWorkflowHost -------------------------------------------------------------------------------------------
+
+    async def submit(self, path: str, task: PlateTask) -> SubmittedPlate:
+        """See :class:`BatchWorkflowHost`."""
+        prepared = self._prepared.get(path)
+        request = prepared.request if prepared else self._executions.request_for(path, task)
+        submitted = self._note(await self._executions.submit(request), path)
+        self._prepared.pop(path, None)
+        record = self._book.get(path)
+        if record is not None:
+            if task.action is TaskAction.COMPILE:
+                record.compile_id = submitted.execution_id
+            else:
+                record.is_accepted = True
+            self._change(record)
+            if record.stop is not StopWish.NONE:
+                await self._stopper.send([record])
+        return submitted
+
+    def is_wanted(self, path: str) -> bool:
+        """See :class:`BatchWorkflowHost`."""
+        record = self._book.get(path)
+        return record is not None and record.stop is StopWish.NONE
+
+    def on_queued(self, paths: Sequence[str]) -> None:
+        """See :class:`BatchWorkflowHost`; what the workspace has queued before it asked anybody anything stays so."""
+        reset_progress_for_batch(self._book, filter(None, map(self._book.get, paths)))
+
+    def on_compile_pending(self, path: str) -> None:
+        """See :class:`BatchWorkflowHost`."""
+        record = self._book.get(path)
+        if record is not None and record.stop is StopWish.NONE:
+            record.pend(PlateState.COMPILE_PENDING)
+            self._change(record)
+
+    def on_compiled(self, path: str, report: CompileReport) -> None:
+        """See :class:`BatchWorkflowHost`."""
+        record = self._book.get(path)
+        if record is None:
+            return
+        wells = record.be_compiled(report)
+        if not record.is_to_run:
+            record.rest()
+        elif record.stop is StopWish.NONE:
+            record.pend(PlateState.QUEUED)
+        self._book.change(record, wells)
+        self._book.flush()
+        self._book.save_soon()
+
+    def on_compile_ended(self, ending: PlateEnding) -> None:
+        """See :class:`BatchWorkflowHost`."""
+        record = self._book.get(ending.path)
+        if record is None:
+            return
+        refusal = ending.execution.refusal if ending.execution else None
+        problems = refusal.problems if refusal else ()
+        if record.is_to_run and ending.state is not PlateState.FAILED:
+            self.on_ended(replace(ending, execution=None))
+            return
+        if ending.state is PlateState.FAILED:
+            record.fail(ending.error, problems)
+            self._book.events.say(f"{record.name} can't be compiled: {ending.error}", is_error=True)
+        else:
+            record.rest()
+        if ending.state is PlateState.INTERRUPTED:
+            self._book.events.say(f"{record.name} was not compiled: {ending.error}", is_error=True)
+        self._change(record)
+
+    async def prepare_runs(self, jobs: Sequence[RunJob]) -> None:
+        """See :class:`BatchWorkflowHost`: the ids are on disk before the server knows them, so none is ever lost."""
+        for job in jobs:
+            record = self._book.get(job.path)
+            if record is not None and record.stop is StopWish.NONE:
+                request = self._executions.request_for(job.path, job.task)
+                self._prepared[job.path] = _PreparedRun(request, record.execution_id)
+                record.execution_id = request.submission_id
+                self._book.change(record)
+        await self._book.save()
+
+    def on_ended(self, ending: PlateEnding) -> None:
+        """See :class:`BatchWorkflowHost`: every run ends here, however it does."""
+        record = self._book.get(ending.path)
+        if record is None:
+            return
+        wells = record.end(ending)
+        prepared = self._prepared.pop(ending.path, None)
+        if prepared is not None and ending.state is PlateState.INTERRUPTED:
+            record.is_run_unknown = True
+        elif prepared is not None:  # the server never had it
+            record.execution_id = prepared.earlier_id
+        self._book.change(record, wells)
+        self._book.flush()
+        self._book.save_soon()
+        self._book.events.say(
+            _ending_text(record), is_error=ending.state in (PlateState.FAILED, PlateState.INTERRUPTED)
+        )
+
+    def _note(self, submitted: SubmittedPlate, path: str) -> SubmittedPlate:
+        self._paths[submitted.execution_id] = path
+        submitted.ended.add_done_callback(lambda _: self._paths.pop(submitted.execution_id, None))
+        return submitted
+
+    def _change(self, record: PlateRecord) -> None:
+        self._book.change(record)
+        self._book.flush()
+
+
+def _ending_text(record: PlateRecord) -> str:
+    snapshot = record.row(is_lost=False).snapshot
+    taken = f" after {duration_text(snapshot.elapsed_seconds)}" if snapshot.elapsed_seconds is not None else ""
+    reason = f": {record.error}" if record.error else ""
+    return f"{record.name} {_ENDINGS[record.state]}{taken}{reason}"

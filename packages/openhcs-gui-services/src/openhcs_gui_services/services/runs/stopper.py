@@ -1,0 +1,77 @@
+"""Stops plates of one window: at the next check, after the wells that are worked on, or at once. Of no other window."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from openhcs_gui_services.services.connection.client import ZMQClientService
+from openhcs_gui_services.services.connection.executions import PlateExecutions
+from openhcs_gui_services.services.plates.collection import PlateBook
+from openhcs_gui_services.services.plates.presenter import PlateState
+from openhcs_gui_services.services.plates.record import PlateRecord, StopWish
+from openhcs_gui_services.services.plates.values import ServerState, WellState
+from zmqruntime.exceptions import ZMQRuntimeError
+
+__all__ = ["PlateStopper"]
+
+_KILL_AT_ONCE: Final = 0.0
+
+
+class PlateStopper:
+    """Notes what the user wants at once, tells the server as soon as it can, and again when it was away."""
+
+    def __init__(self, book: PlateBook, executions: PlateExecutions, service: ZMQClientService) -> None:
+        self._book = book
+        self._executions = executions
+        self._service = service
+
+    async def stop(self, records: Sequence[PlateRecord], wish: StopWish) -> None:
+        """Stop these plates; they show that before anything else is done. Returns when the server has been told."""
+        for record in records:
+            record.wish_stop(wish)
+            self._book.change(record)
+        self._book.flush()
+        await self.send(records)
+
+    async def stop_after_wells(self, records: Sequence[PlateRecord]) -> None:
+        """Begin no more wells of these plates; those that are worked on are finished."""
+        running = [record for record in records if record.state is PlateState.RUNNING and record.live_id]
+        for record in running:
+            record.is_stopping_after_wells = True
+            record.state = PlateState.CANCELLING
+            self._book.change(record)
+        others = [record for record in records if record.state is not PlateState.CANCELLING]
+        await self.stop(others, StopWish.GRACEFUL)
+        await asyncio.gather(*map(self._send_wells, running))
+
+    async def send(self, records: Sequence[PlateRecord]) -> None:
+        """Tell the server what is wanted of these; while it is lost, :meth:`resend` will."""
+        if self._service.state in (ServerState.CONNECTED, ServerState.SILENT):
+            await asyncio.gather(*map(self._send, records))
+
+    async def resend(self) -> None:
+        """The server was away: tell it again. Where wells were to be finished, there are none at work any more."""
+        wanted = [record for record in self._book.at_work() if record.stop or record.is_stopping_after_wells]
+        for record in wanted:
+            record.wish_stop(StopWish.GRACEFUL)
+            self._book.change(record)
+        await self.send(wanted)
+
+    async def _send(self, record: PlateRecord) -> None:
+        execution_id = record.live_id
+        if execution_id is None:
+            return
+        grace = _KILL_AT_ONCE if record.stop is StopWish.FORCE else None
+        try:
+            await self._executions.cancel(execution_id, grace_seconds=grace)
+        except ZMQRuntimeError as error:
+            self._book.events.say(f"{record.name} could not be stopped yet: {error}", is_error=True)
+
+    async def _send_wells(self, record: PlateRecord) -> None:
+        waiting = [row.axis_id for row in record.wells.rows() if row.state is WellState.PENDING]
+        if record.execution_id is None or not waiting:
+            return
+        try:
+            await self._executions.cancel_wells(record.execution_id, waiting)
+        except ZMQRuntimeError as error:
+            self._book.events.say(f"{record.name} could not be stopped yet: {error}", is_error=True)

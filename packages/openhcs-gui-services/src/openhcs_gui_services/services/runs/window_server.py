@@ -1,0 +1,150 @@
+"""A window's side of its server: what the server says goes into the plates, also after it was away."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from openhcs_gui_services.services.connection.client import ZMQClientService
+from openhcs_gui_services.services.connection.executions import PlateExecutions
+from openhcs_gui_services.services.connection.feed import FeedNews
+from openhcs_gui_services.services.connection.poller import (
+    CallbackIntervalSnapshotPollerPolicy,
+    IntervalSnapshotPoller,
+)
+from openhcs_gui_services.services.connection.status import present_server_status
+from openhcs_gui_services.services.connection.tracker import ExecutionTracker
+from openhcs_gui_services.services.plates.collection import PlateBook
+from openhcs_gui_services.services.plates.presenter import PlateState
+from openhcs_gui_services.services.plates.values import LogLinesAdded, ServerState, ServerStateChanged
+from openhcs_gui_services.services.runs.host import WorkspaceBatches
+from openhcs_gui_services.services.runs.stopper import PlateStopper
+from zmqruntime.messages import StatusResponse
+
+__all__ = ["WindowServer"]
+
+_TICK_SECONDS: Final = 1.0
+_MOVING: Final = (PlateState.RUNNING, PlateState.CANCELLING)
+
+
+class _MakeService(Protocol):
+    """Makes the connection, with the callbacks that it is given."""
+
+    def __call__(
+        self,
+        *,
+        on_state: Callable[[ServerState, str], None],
+        on_back: Callable[[], None],
+        wants_server: Callable[[], bool],
+    ) -> ZMQClientService: ...
+
+
+class WindowServer:
+    """Made of the connection, what follows executions, what stops them, and a clock. Used from one event loop.
+
+    Args:
+        book: the plates of the window.
+        make_service: makes the connection.
+    """
+
+    def __init__(self, book: PlateBook, make_service: _MakeService) -> None:
+        self._book = book
+        self.service = make_service(on_state=self._on_state, on_back=self._on_back, wants_server=self.wants_server)
+        self.tracker = ExecutionTracker(self._on_news)
+        self.executions = PlateExecutions(self.service, self.tracker)
+        self.stopper = PlateStopper(book, self.executions, self.service)
+        self.host = WorkspaceBatches(book, self.executions, self.stopper)
+        self._poller = IntervalSnapshotPoller(
+            CallbackIntervalSnapshotPollerPolicy(
+                fetch=self.executions.status, clone=lambda status: status, on_snapshot=self._on_status
+            ),
+            interval_seconds=_TICK_SECONDS / 2,
+        )
+        self._status_text = ""
+        self._tick_call: asyncio.TimerHandle | None = None
+        self._reconciling: asyncio.Task[None] | None = None
+        self._connected_at = 0.0
+        self._has_ended = False
+
+    def wants_server(self) -> bool:
+        """Whether something of ours goes on there that the server did not leave by order of somebody."""
+        live = [record for record in self._book.at_work() if record.live_id is not None]
+        return not self._has_ended and any((each.was_left_at or 0.0) < self._connected_at for each in live)
+
+    def begin_work(self) -> None:
+        """Some plates are at work now: tell of them, and keep the clock going while that is so."""
+        self._book.flush()
+        if self._tick_call is None and not self._has_ended and self._book.at_work():
+            self._tick_call = asyncio.get_running_loop().call_later(_TICK_SECONDS, self._tick)
+
+    async def end(self) -> None:
+        """Hear nothing any more; the connection stays."""
+        self._has_ended = True
+        if self._tick_call is not None:
+            self._tick_call.cancel()
+        await self._poller.close()
+        if self._reconciling is not None:
+            self._reconciling.cancel()
+            await asyncio.gather(self._reconciling, return_exceptions=True)
+        self.tracker.close()
+
+    def _on_news(self, news: Sequence[FeedNews]) -> None:
+        for each in news:
+            record = self.host.record_of(each.execution_id)
+            if record is None:
+                continue
+            if each.interrupted_at is not None:
+                record.was_left_at = each.interrupted_at
+            if each.execution_id == record.execution_id:
+                self._book.change(record, record.take(each))
+            if each.lines:
+                self._book.events.emit(LogLinesAdded(record.path, each.lines))
+        self._book.flush()
+
+    def _on_status(self, status: StatusResponse) -> None:
+        """Where the plates are in the queue; the server tells that only when it is asked."""
+        positions = {each.execution_id: each.queue_position for each in status.executions}
+        for record in self._book.at_work():
+            place = positions.get(record.execution_id or "") if record.state is PlateState.QUEUED else None
+            if record.place(None if place is None else place + 1):
+                self._book.change(record)
+        self._book.flush()
+        text = present_server_status(ServerState.CONNECTED, "", status).detail
+        if self.service.state is ServerState.CONNECTED and text != self._status_text:
+            self._status_text = text
+            self._book.events.emit(ServerStateChanged(ServerState.CONNECTED, text))
+
+    def _on_state(self, state: ServerState, text: str) -> None:
+        if state is ServerState.CONNECTED:
+            self._connected_at = time.time()
+        if state is ServerState.LOST:
+            self._poller.reset()
+            self._book.set_lost(True)
+        self._status_text = ""
+        self._book.events.emit(ServerStateChanged(state, text))
+        self._book.flush()
+
+    def _on_back(self) -> None:
+        if self._has_ended:
+            return
+        if self._reconciling is not None:
+            self._reconciling.cancel()  # what it found out is of the time before the last loss
+        self._reconciling = asyncio.create_task(self._reconcile())
+
+    async def _reconcile(self) -> None:
+        await self.executions.reconcile()
+        if self.service.state is ServerState.CONNECTED:
+            self._book.set_lost(False)
+            self._book.flush()
+            await self.stopper.resend()
+
+    def _tick(self) -> None:
+        """Time passes also while nothing happens."""
+        self._tick_call = None
+        working = self._book.at_work()
+        for record in working:
+            if record.state in _MOVING:
+                self._book.change(record)
+        if self.service.state is ServerState.CONNECTED and working:
+            self._poller.tick()
+        self.begin_work()

@@ -1,0 +1,1 @@
+"""The servers and viewers that a server browser shows."""

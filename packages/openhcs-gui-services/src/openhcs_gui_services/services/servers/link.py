@@ -1,0 +1,193 @@
+"""The connection to one server that a browser looks at: who it is, what it runs, and how far that is."""
+
+import asyncio
+import contextlib
+from dataclasses import replace
+
+from openhcs_gui_services.services.servers.nodes import (
+    ExecutionNode,
+    Reach,
+    ServerAddress,
+    ServerKind,
+    ServerNode,
+)
+from openhcs_gui_services.services.servers.processes import ProcessMeter
+from zmqruntime.config import TransportMode
+from zmqruntime.exceptions import ConnectionFailedError, RequestRefusedError, RequestTimeoutError, ZMQRuntimeError
+from zmqruntime.execution.client.aio import AsyncExecutionClient
+from zmqruntime.execution.events.event_batches import Gap, Reader
+from zmqruntime.execution.progress.projection import AxisState, project_plate
+from zmqruntime.execution.progress.registry import ProgressRegistry
+from zmqruntime.messages import (
+    EventsRequest,
+    EventsResponse,
+    ExecutionSnapshot,
+    ExecutionStatus,
+    PingRequest,
+    PongResponse,
+    ProgressUpdate,
+    StatusRequest,
+    StatusResponse,
+)
+from zmqruntime.transport import LOOPBACK, get_default_transport_mode, is_listening
+
+__all__ = ["ServerLink"]
+
+_REPLY_SECONDS = 1.5
+_PAGES_A_LOOK = 20
+_AT_WORK = (ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING)
+
+
+class ServerLink:
+    """Looks at the server of one address; never starts one. For one event loop."""
+
+    def __init__(self, address: ServerAddress) -> None:
+        self.address = address
+        self._client: AsyncExecutionClient | None = None
+        self._pong: PongResponse | None = None
+        self._kind = ServerKind.UNKNOWN
+        self._meter = ProcessMeter()
+        self._readers: dict[str, Reader] = {}
+        self._progress = ProgressRegistry()
+
+    async def look(self) -> ServerNode:
+        """What is there now. Whatever is wrong with it is in the answer, never raised."""
+        try:
+            if not await asyncio.to_thread(self._is_listening):
+                await self._let_go()
+                return self._node(Reach.ENDED if self.address.host is None else Reach.UNREACHABLE)
+            client = await self._connected()
+            pong = await client.request(PingRequest(), PongResponse, _REPLY_SECONDS)
+            if self._pong is None or pong.instance_id != self._pong.instance_id:
+                self._forget_progress()
+            self._pong = pong
+            return await self._answering(client)
+        except (RequestTimeoutError, ConnectionFailedError) as error:
+            reach = Reach.SILENT if self.address.is_local else Reach.UNREACHABLE
+            return self._node(reach, problem=str(error).partition("\n")[0])
+        except ZMQRuntimeError as error:
+            return self._node(Reach.UNREACHABLE, problem=str(error).partition("\n")[0])
+
+    async def quit(self, timeout: float) -> None:
+        """Ask the server to end and wait until it has. Raises what ``AsyncExecutionClient.shutdown_server`` does."""
+        client = await self._connected()
+        await client.shutdown_server(timeout)
+
+    async def close(self) -> None:
+        """Release the connection; the server does not notice. May be called twice."""
+        await self._let_go()
+
+    # --- parts ---------------------------------------------------------------------------------------------------
+
+    def _is_listening(self) -> bool:
+        address = self.address
+        mode = TransportMode.TCP if address.host else get_default_transport_mode()
+        control = address.port + address.config.control_port_offset
+        return is_listening(control, address.host or LOOPBACK, mode, address.config)
+
+    async def _connected(self) -> AsyncExecutionClient:
+        if self._client is None:
+            address = self.address
+            client = AsyncExecutionClient(address.port, host=address.host, config=address.config)
+            try:
+                await client.connect(_REPLY_SECONDS)
+            except BaseException:
+                await client.disconnect()
+                raise
+            self._client = client
+        return self._client
+
+    async def _let_go(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.disconnect()
+
+    async def _answering(self, client: AsyncExecutionClient) -> ServerNode:
+        try:
+            status = await client.request(StatusRequest(limit=0), StatusResponse, _REPLY_SECONDS)
+        except RequestRefusedError:
+            self._kind = ServerKind.VIEWER
+            return await self._measured(self._node(Reach.RUNNING))
+        self._kind = ServerKind.EXECUTIONS
+        running = [entry for entry in status.executions if entry.status in _AT_WORK]
+        self._forget_all_but({entry.execution_id for entry in running})
+        for entry in running:
+            await self._read_progress(client, entry.execution_id)
+        executions = await asyncio.to_thread(lambda: tuple(map(self._execution, status.executions)))
+        node = self._node(
+            Reach.RUNNING,
+            executions=executions,
+            running=status.running,
+            queued=status.queued,
+            paused=status.paused,
+        )
+        return await self._measured(node)
+
+    async def _measured(self, node: ServerNode) -> ServerNode:
+        if self._pong is None or not self.address.is_local:
+            return node
+        figures, workers = await asyncio.to_thread(self._meter.look, self._pong)
+        return replace(node, figures=figures, workers=workers)
+
+    def _node(
+        self,
+        reach: Reach,
+        *,
+        executions: tuple[ExecutionNode, ...] = (),
+        running: int = 0,
+        queued: int = 0,
+        paused: bool = False,
+        problem: str = "",
+    ) -> ServerNode:
+        return ServerNode(
+            address=self.address,
+            reach=reach,
+            kind=self._kind,
+            pong=self._pong,
+            executions=executions,
+            running=running,
+            queued=queued,
+            paused=paused,
+            problem=problem,
+        )
+
+    async def _read_progress(self, client: AsyncExecutionClient, execution_id: str) -> None:
+        """What is new since the last look; of very much only a part, and the rest with the next look."""
+        reader = self._readers.setdefault(execution_id, Reader())
+        for _ in range(_PAGES_A_LOOK):
+            request = EventsRequest(execution_id=execution_id, after=reader.position)
+            try:
+                response = await client.request(request, EventsResponse, _REPLY_SECONDS)
+            except RequestRefusedError:
+                return  # it has ended meanwhile, and was forgotten
+            with contextlib.suppress(Gap):
+                for batch in response.batches:
+                    for event in reader.read(batch):
+                        if isinstance(event, ProgressUpdate):
+                            self._progress.add(event)
+            reader.note(response.upto)
+            if not response.batches or not reader.is_behind:
+                return
+
+    def _execution(self, entry: ExecutionSnapshot) -> ExecutionNode:
+        progress = project_plate(self._progress.updates(entry.execution_id), entry)
+        return ExecutionNode(
+            execution_id=entry.execution_id,
+            plate_id=entry.plate_id,
+            status=entry.status,
+            queue_position=entry.queue_position,
+            started_at=entry.started_at,
+            percent=progress.percent,
+            wells=tuple(axis for axis in progress.axes if axis.state is AxisState.RUNNING),
+            wells_done=progress.axes_done,
+            wells_failed=progress.axes_failed,
+            wells_known=progress.axes_total,
+        )
+
+    def _forget_all_but(self, execution_ids: set[str]) -> None:
+        for execution_id in self._readers.keys() - execution_ids:
+            del self._readers[execution_id]
+            self._progress.forget(execution_id)
+
+    def _forget_progress(self) -> None:
+        self._forget_all_but(set())

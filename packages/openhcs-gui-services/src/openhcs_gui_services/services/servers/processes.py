@@ -1,0 +1,147 @@
+"""CPU, memory and age of a server's process and of its workers, and how such a server is killed."""
+
+import contextlib
+import enum
+import os
+import time
+from collections.abc import Mapping
+
+import psutil
+
+from openhcs_gui_services.exceptions import NotOurServerError
+from openhcs_gui_services.services.servers.nodes import ProcessFigures, WorkerNode
+from zmqruntime.identity import ProcessIdentity
+from zmqruntime.messages import PongResponse
+
+__all__ = ["ProcessMeter", "identity_of", "is_proven_ours", "kill_server"]
+
+_END_SECONDS = 5.0
+
+
+class _Role(enum.Enum):
+    TASKS = enum.auto()
+    FORKED_WELLS = enum.auto()
+    SPAWNED_WELLS = enum.auto()
+    HELPER = enum.auto()
+    OTHER = enum.auto()
+
+
+# What is in the command line of the processes that a server starts.
+_MARKS = (
+    ("zmqruntime.execution.workers.main", _Role.TASKS),
+    ("multiprocessing.resource_tracker", _Role.HELPER),
+    ("multiprocessing.forkserver", _Role.FORKED_WELLS),
+    ("multiprocessing.spawn", _Role.SPAWNED_WELLS),
+)
+_TITLES = {
+    _Role.TASKS: "Task worker",
+    _Role.FORKED_WELLS: "Well worker",
+    _Role.SPAWNED_WELLS: "Well worker",
+    _Role.OTHER: "Process",
+}
+
+
+class ProcessMeter:
+    """Measures one server's process and its descendants again and again; only in one thread at a time."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, psutil.Process] = {}
+
+    def look(self, pong: PongResponse) -> tuple[ProcessFigures | None, tuple[WorkerNode, ...]]:
+        """The server's own figures, None if that process has ended, and those of its workers by their pids."""
+        if not identity_of(pong).is_running():
+            return None, ()
+        try:
+            root = psutil.Process(pong.pid)
+            family = [root, *root.children(recursive=True)]
+        except psutil.Error:
+            return None, ()
+        # A process object that was there before knows since when to count its CPU time.
+        self._known = {process.pid: process for process in (self._kept(process) for process in family)}
+        figures = {pid: found for pid, process in self._known.items() if (found := _figures(process))}
+        # Asked for each time: between its fork and its exec a process looks like its parent.
+        roles = {pid: _role_of(process) for pid, process in self._known.items()}
+        parents = {pid: _parent_of(process) for pid, process in self._known.items()}
+        workers = [
+            WorkerNode(f"{_TITLES[roles[pid]]} {pid}", figures[pid])
+            for pid in sorted(roles)
+            if pid in figures and pid != pong.pid and _does_work(pid, roles, parents)
+        ]
+        return figures.get(pong.pid), tuple(workers)
+
+    def _kept(self, process: psutil.Process) -> psutil.Process:
+        old = self._known.get(process.pid)
+        return old if old is not None and old == process else process
+
+
+def _does_work(pid: int, roles: Mapping[int, _Role], parents: Mapping[int, int]) -> bool:
+    """A task worker has a guard above it, forked workers the process that they come from: both only wait."""
+    match roles[pid]:
+        case _Role.HELPER:
+            return False
+        case _Role.TASKS:
+            return not any(parent == pid and roles[child] is _Role.TASKS for child, parent in parents.items())
+        case _Role.FORKED_WELLS:
+            return roles.get(parents[pid]) is _Role.FORKED_WELLS
+        case _Role.SPAWNED_WELLS | _Role.OTHER:
+            return True
+
+
+def identity_of(pong: PongResponse) -> ProcessIdentity:
+    """Which process it was that answered."""
+    return ProcessIdentity(pong.pid, pong.process_start)
+
+
+def is_proven_ours(pong: PongResponse) -> bool:
+    """Whether the process that answered still runs, as the very same one, and belongs to this user."""
+    if not identity_of(pong).is_running():
+        return False
+    try:
+        process = psutil.Process(pong.pid)
+        return os.name != "posix" or process.uids().real == os.getuid()
+    except psutil.Error:
+        return False
+
+
+def kill_server(pong: PongResponse, timeout: float = _END_SECONDS) -> bool:
+    """Kill the process that answered and its descendants; True once it has ended.
+
+    Raises:
+        NotOurServerError: it cannot be proven to be ours, so nothing was done.
+    """
+    try:
+        root = psutil.Process(pong.pid)
+        family = [root, *root.children(recursive=True)]
+    except psutil.Error:
+        family = []
+    # Checked after the processes were taken hold of: psutil does not signal a pid that has gone to another process.
+    if not family or not is_proven_ours(pong):
+        raise NotOurServerError(f"process {pong.pid} is not the server that answered before; it was left alone")
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    return identity_of(pong).wait(timeout)
+
+
+def _figures(process: psutil.Process) -> ProcessFigures | None:
+    try:
+        with process.oneshot():
+            age = max(0.0, time.time() - process.create_time())
+            return ProcessFigures(process.pid, process.cpu_percent(None), process.memory_info().rss, age)
+    except psutil.Error:
+        return None
+
+
+def _role_of(process: psutil.Process) -> _Role:
+    try:
+        line = " ".join(process.cmdline())
+    except psutil.Error:
+        return _Role.OTHER
+    return next((role for mark, role in _MARKS if mark in line), _Role.OTHER)
+
+
+def _parent_of(process: psutil.Process) -> int:
+    try:
+        return int(process.ppid())
+    except psutil.Error:
+        return 0

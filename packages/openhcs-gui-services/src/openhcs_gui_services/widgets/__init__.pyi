@@ -1,0 +1,45 @@
+from .history.view import (
+    HistoryView as HistoryView,
+)
+from .log.view import (
+    LogView as LogView,
+)
+from .pipeline.editor import (
+    CodeEditor as CodeEditor,
+)
+from .pipeline.pane import (
+    PipelinePane as PipelinePane,
+)
+from .pipeline.step_form import (
+    StepForm as StepForm,
+)
+from .plates.host import (
+    PlateHost as PlateHost,
+)
+from .plates.manager import (
+    PlateManagerWidget as PlateManagerWidget,
+)
+from .plates.map import (
+    PlateMap as PlateMap,
+)
+from .plates.model import (
+    PlateColumn as PlateColumn,
+)
+from .plates.model import (
+    PlateTableModel as PlateTableModel,
+)
+from .plates.progress_row import (
+    PlateProgressRow as PlateProgressRow,
+)
+from .plates.table import (
+    PlateTable as PlateTable,
+)
+from .plates.well_details import (
+    WellDetails as WellDetails,
+)
+from .servers.browser import (
+    ServerBrowserWidget as ServerBrowserWidget,
+)
+from .settings.dialog import (
+    SettingsDialog as SettingsDialog,
+)

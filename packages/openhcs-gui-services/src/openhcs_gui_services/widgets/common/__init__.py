@@ -1,0 +1,1 @@
+"""What several widgets share: colours, icons, background tasks, frame pacing."""

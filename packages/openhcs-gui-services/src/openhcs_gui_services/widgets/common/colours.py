@@ -1,0 +1,77 @@
+"""The colours of states, for light and for dark windows."""
+
+from types import MappingProxyType
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QColor, QPalette
+
+from openhcs_gui_services.services.plates.presenter import Tone
+from openhcs_gui_services.services.plates.values import WellState
+
+__all__ = ["blend", "faint_text", "is_dark", "readable_on", "tone_colour", "well_colour"]
+
+_HALF = 128
+_LIGHT_FROM = 0.25  # white on it would have less than 3.5 times its luminance
+
+# Light and dark. Every state has a sign of its own as well, for those who cannot tell the colours apart.
+_GREEN = (QColor(0x2E, 0x8B, 0x57), QColor(0x4C, 0xB3, 0x7C))
+_RED = (QColor(0xC0, 0x39, 0x2B), QColor(0xE8, 0x6A, 0x5A))
+_BLUE = (QColor(0x2B, 0x78, 0xC8), QColor(0x5A, 0xA2, 0xF0))
+_AMBER = (QColor(0xB0, 0x7D, 0x12), QColor(0xD9, 0xA8, 0x3F))
+_GREY = (QColor(0x8A, 0x91, 0x9B), QColor(0x80, 0x88, 0x92))
+_PALE = (QColor(0x9C, 0xA5, 0xB0), QColor(0x6C, 0x75, 0x81))
+
+_TONES = MappingProxyType(
+    {Tone.NEUTRAL: _GREY, Tone.PENDING: _AMBER, Tone.ACTIVE: _BLUE, Tone.GOOD: _GREEN, Tone.BAD: _RED}
+)
+_WELLS = MappingProxyType(
+    {
+        WellState.PENDING: _PALE,
+        WellState.RUNNING: _BLUE,
+        WellState.COMPLETE: _GREEN,
+        WellState.FAILED: _RED,
+        WellState.CANCELLED: _GREY,
+    }
+)
+
+
+def is_dark(palette: QPalette) -> bool:
+    """Whether windows of this palette are dark."""
+    return palette.color(QPalette.ColorRole.Window).lightness() < _HALF
+
+
+def tone_colour(tone: Tone, palette: QPalette) -> QColor:
+    """The colour of a plate's bar and dot."""
+    return _TONES[tone][is_dark(palette)]
+
+
+def well_colour(state: WellState, palette: QPalette) -> QColor:
+    """The colour of a well in the plate map."""
+    return _WELLS[state][is_dark(palette)]
+
+
+def blend(colour: QColor, other: QColor, share: float) -> QColor:
+    """``share`` of the first, the rest of the other; 0 to 1."""
+    parts = [
+        round(one * share + two * (1 - share))
+        for one, two in zip(colour.getRgb()[:3], other.getRgb()[:3], strict=True)
+        if one is not None and two is not None
+    ]
+    return QColor(*parts)
+
+
+def faint_text(palette: QPalette) -> QColor:
+    """Text that is less important than the rest."""
+    return blend(palette.color(QPalette.ColorRole.WindowText), palette.color(QPalette.ColorRole.Window), 0.65)
+
+
+def readable_on(colour: QColor) -> QColor:
+    """Black or white, whichever is easier to read on a colour, by its relative luminance (WCAG 2.2)."""
+    red, green, blue = (_linear(part) for part in (colour.redF(), colour.greenF(), colour.blueF()))
+    is_light = 0.2126 * red + 0.7152 * green + 0.0722 * blue > _LIGHT_FROM
+    return QColor(Qt.GlobalColor.black) if is_light else QColor(Qt.GlobalColor.white)
+
+
+def _linear(part: float) -> float:
+    """Of a colour as it is stored (sRGB, IEC 61966-2-1)."""
+    return part / 12.92 if part <= 0.04045 else float(((part + 0.055) / 1.055) ** 2.4)

@@ -1,0 +1,350 @@
+"""Past executions in a table with a filter; where the results of each came from; run again and open results."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import Any, Final
+
+from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, QSortFilterProxyModel, Qt, pyqtSignal
+from PyQt6.QtGui import QFontDatabase, QGuiApplication
+from PyQt6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QPushButton,
+    QSplitter,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from openhcs_gui_services.services.history import HistoryRow, HistorySource, provenance_text
+from openhcs_gui_services.services.plates.presenter import Tone
+from openhcs_gui_services.widgets.common.background_tasks import WidgetTasks
+from openhcs_gui_services.widgets.common.colours import tone_colour
+
+__all__ = ["HistoryModel", "HistoryView"]
+
+_PAGE: Final = 200
+_EMPTY: Final = "No past executions. What has run appears here."
+
+
+class _Column(IntEnum):
+    PLATE = 0
+    WHAT = 1
+    STATUS = 2
+    WELLS = 3
+    ENDED = 4
+    DURATION = 5
+    ERROR = 6
+
+
+_HEADERS: Final = ("Plate", "What", "Status", "Wells", "Ended", "Took", "Problem")
+
+
+class HistoryModel(QAbstractTableModel):
+    """Rows of executions, newest first."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._rows: list[HistoryRow] = []
+
+    def set_rows(self, rows: Sequence[HistoryRow]) -> None:
+        """Show these."""
+        self.beginResetModel()
+        self._rows = list(rows)
+        self.endResetModel()
+
+    def add_rows(self, rows: Sequence[HistoryRow]) -> None:
+        """Show these too, at the end; those that are shown already are left out."""
+        known = {row.execution_id for row in self._rows}
+        new = [row for row in rows if row.execution_id not in known]
+        if new:
+            self.beginInsertRows(QModelIndex(), len(self._rows), len(self._rows) + len(new) - 1)
+            self._rows += new
+            self.endInsertRows()
+
+    def row(self, number: int) -> HistoryRow:
+        """The row with this number."""
+        return self._rows[number]
+
+    @property
+    def oldest(self) -> float | None:
+        """When the last row's execution ended."""
+        return self._rows[-1].ended_at if self._rows else None
+
+    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
+        """How many executions."""
+        return 0 if parent.isValid() else len(self._rows)
+
+    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
+        """Plate, what was done, status, wells, end, duration, problem."""
+        return 0 if parent.isValid() else len(_Column)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """The names of the columns."""
+        if role == Qt.ItemDataRole.DisplayRole and orientation is Qt.Orientation.Horizontal:
+            return _HEADERS[section]
+        return None
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """The text of a cell; what it is sorted by under ``UserRole``."""
+        row, column = self._rows[index.row()], _Column(index.column())
+        if role == Qt.ItemDataRole.DisplayRole:
+            return _text(row, column)
+        if role == Qt.ItemDataRole.UserRole:
+            return _sort_key(row, column)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return row.error if column is _Column.ERROR else f"{row.plate_path}\nexecution {row.execution_id}"
+        if role == Qt.ItemDataRole.ForegroundRole and column is _Column.STATUS and row.tone is not Tone.NEUTRAL:
+            return tone_colour(row.tone, QGuiApplication.palette())
+        return None
+
+
+class HistoryView(QWidget):
+    """Shows what a :class:`HistorySource` remembers; needs an asyncio loop that is Qt's, except for ``show_rows``.
+
+    Args:
+        source: where the rows come from.
+    """
+
+    run_again_done = pyqtSignal(str)
+    """The id of the new execution."""
+    open_results_requested = pyqtSignal(str)
+    """The folder with the results."""
+    failed = pyqtSignal(str)
+    """What was asked for could not be done; a line for a status bar."""
+
+    def __init__(self, source: HistorySource | None = None, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._source = source
+        self._model = HistoryModel(self)
+        self._shown = _Filter(self)
+        self._shown.setSourceModel(self._model)
+        self._table = QTableView()
+        self._search = QLineEdit()
+        self._status = QLabel(_EMPTY)
+        self._origin = QPlainTextEdit()
+        self._again = _button("Run again", "Run the same pipeline over the same plate once more", self.run_again)
+        self._open = _button("Open results", "Open the folder with the results", self.open_results)
+        self._more = _button("Show older", "Ask the server for executions that ended earlier", self.load_older)
+        self._refresh = _button("Refresh", "Ask the server again (F5)", self.load)
+        self._tasks = WidgetTasks(self, self._on_error)
+        self._asked_for = ""
+        self._lay_out()
+        self._connect()
+        self._show_buttons()
+
+    @property
+    def table(self) -> QTableView:
+        """The view."""
+        return self._table
+
+    def set_source(self, source: HistorySource) -> None:
+        """Where the rows come from now on; nothing is asked before :meth:`load`."""
+        self._source = source
+        self._show_buttons()
+
+    def show_rows(self, rows: Sequence[HistoryRow]) -> None:
+        """Show these rows, keeping what is selected."""
+        selected = self.selected()
+        self._model.set_rows(rows)
+        if selected is not None:
+            self.select(selected.execution_id)
+        self._show_buttons()
+
+    def selected(self) -> HistoryRow | None:
+        """The row that is selected."""
+        index = self._table.currentIndex()
+        return self._model.row(self._shown.mapToSource(index).row()) if index.isValid() else None
+
+    def select(self, execution_id: str) -> None:
+        """Select an execution, if it is shown."""
+        for number in range(self._shown.rowCount()):
+            index = self._shown.index(number, 0)
+            if self._model.row(self._shown.mapToSource(index).row()).execution_id == execution_id:
+                self._table.setCurrentIndex(index)
+
+    def set_filter(self, text: str) -> None:
+        """Show only executions with this text."""
+        self._search.setText(text)
+
+    def origin_text(self) -> str:
+        """What is shown of where the selected execution's results came from."""
+        return self._origin.toPlainText()
+
+    def load(self) -> None:
+        """Ask for the latest executions."""
+        if self._source is not None:
+            self._tasks.start(self._load(self._source, None))
+
+    def load_older(self) -> None:
+        """Ask for those before the ones that are shown."""
+        if self._source is not None:
+            self._tasks.start(self._load(self._source, self._model.oldest))
+
+    def run_again(self) -> None:
+        """Submit the selected execution once more."""
+        row = self.selected()
+        if row is not None and self._source is not None:
+            self._tasks.start(self._run_again(self._source, row.execution_id))
+
+    def open_results(self) -> None:
+        """Ask whoever listens to open the results of the selected execution."""
+        row = self.selected()
+        if row is not None and row.output:
+            self.open_results_requested.emit(row.output)
+
+    # --- parts ---------------------------------------------------------------------------------------------------
+
+    async def _load(self, source: HistorySource, before: float | None) -> None:
+        rows = await source.rows(_PAGE, before)
+        if before is None:
+            self.show_rows(rows)
+        else:
+            self._model.add_rows(rows)
+            self._show_buttons()
+        self._more.setEnabled(len(rows) == _PAGE)
+
+    async def _run_again(self, source: HistorySource, execution_id: str) -> None:
+        self.run_again_done.emit(await source.run_again(execution_id))
+
+    async def _show_origin(self, row: HistoryRow) -> None:
+        text = await asyncio.to_thread(provenance_text, row.output)
+        if self._asked_for == row.execution_id:
+            self._origin.setPlainText(text)
+
+    def _on_selected(self) -> None:
+        row = self.selected()
+        self._asked_for = "" if row is None else row.execution_id
+        self._origin.clear()
+        self._show_buttons()
+        if row is not None:
+            self._tasks.start(self._show_origin(row))
+
+    def _on_error(self, text: str) -> None:
+        self._status.setText(text)
+        self.failed.emit(text)
+
+    def _lay_out(self) -> None:
+        table = self._table
+        table.setModel(self._shown)
+        table.setSortingEnabled(True)
+        table.sortByColumn(_Column.ENDED, Qt.SortOrder.DescendingOrder)
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        table.setAlternatingRowColors(True)
+        table.setShowGrid(False)
+        table.setWordWrap(False)
+        table.setTabKeyNavigation(False)
+        table.setAccessibleName("Past executions")
+        rows, columns = table.verticalHeader(), table.horizontalHeader()
+        assert rows is not None
+        assert columns is not None
+        rows.hide()
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        rows.setDefaultSectionSize(table.fontMetrics().height() + 6)
+        columns.setStretchLastSection(True)
+        columns.setHighlightSections(False)
+        columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        for column, width in zip(_Column, (170, 60, 90, 150, 150, 90, 200), strict=True):
+            table.setColumnWidth(column, width)
+        self._search.setPlaceholderText("Filter by plate, status or problem")
+        self._search.setAccessibleName("Filter")
+        self._search.setClearButtonEnabled(True)
+        self._origin.setReadOnly(True)
+        self._origin.setPlaceholderText("Select an execution to see where its results came from.")
+        self._origin.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self._origin.setAccessibleName("Origin of the results")
+        self._status.setTextFormat(Qt.TextFormat.PlainText)
+        split = QSplitter(Qt.Orientation.Vertical)
+        split.addWidget(table)
+        split.addWidget(self._origin)
+        split.setSizes([300, 180])
+        split.setChildrenCollapsible(False)
+        top, bottom = QHBoxLayout(), QHBoxLayout()
+        top.addWidget(self._search, 1)
+        top.addWidget(self._refresh)
+        for button in (self._again, self._open, self._more):
+            bottom.addWidget(button)
+        bottom.addWidget(self._status, 1, Qt.AlignmentFlag.AlignRight)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addLayout(top)
+        layout.addWidget(split, 1)
+        layout.addLayout(bottom)
+
+    def _connect(self) -> None:
+        self._refresh.setShortcut("F5")
+        self._search.textChanged.connect(self._on_search)
+        self._table.doubleClicked.connect(lambda _: self.open_results())
+        selection = self._table.selectionModel()
+        assert selection is not None
+        selection.currentRowChanged.connect(lambda *_: self._on_selected())
+
+    def _on_search(self, text: str) -> None:
+        self._shown.set_text(text)
+        self._show_buttons()
+
+    def _show_buttons(self) -> None:
+        row = self.selected()
+        self._again.setEnabled(row is not None and self._source is not None)
+        self._open.setEnabled(row is not None and bool(row.output))
+        self._refresh.setEnabled(self._source is not None)
+        self._more.setEnabled(self._more.isEnabled() and self._source is not None)
+        shown, known = self._shown.rowCount(), self._model.rowCount()
+        counted = f"{shown} executions" if shown == known else f"{shown} of {known} executions"
+        self._status.setText(counted if known else _EMPTY)
+
+
+class _Filter(QSortFilterProxyModel):
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._text = ""
+        self.setSortRole(Qt.ItemDataRole.UserRole)
+
+    def set_text(self, text: str) -> None:
+        self._text = text
+        self.invalidateFilter()
+
+    def filterAcceptsRow(self, source_row: int, source_parent: QModelIndex) -> bool:
+        model = self.sourceModel()
+        return not self._text or (isinstance(model, HistoryModel) and model.row(source_row).matches(self._text))
+
+
+def _text(row: HistoryRow, column: _Column) -> str:
+    match column:
+        case _Column.PLATE:
+            return row.name
+        case _Column.WHAT:
+            return row.what
+        case _Column.STATUS:
+            return row.status.value.capitalize()
+        case _Column.WELLS:
+            return row.wells
+        case _Column.ENDED:
+            return row.ended_text
+        case _Column.DURATION:
+            return row.duration
+        case _Column.ERROR:
+            return row.error
+
+
+def _sort_key(row: HistoryRow, column: _Column) -> str | float:
+    match column:
+        case _Column.ENDED:
+            return row.ended_at
+        case _Column.DURATION:
+            return row.duration_seconds or 0.0
+        case _:
+            return _text(row, column).casefold()
+
+
+def _button(text: str, tip: str, call: Callable[[], None]) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.clicked.connect(lambda _=False: call())
+    return button

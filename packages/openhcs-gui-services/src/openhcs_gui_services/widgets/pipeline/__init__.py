@@ -1,0 +1,1 @@
+"""The pipeline pane: editor, forms for steps, problems."""

@@ -1,0 +1,376 @@
+"""The plates of a window, from adding them to their results: table, plate map, and what can be done with them."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import assert_never
+
+from PyQt6.QtCore import QByteArray, QEvent, QPoint, Qt, QUrl
+from PyQt6.QtCore import pyqtSignal as Signal
+from PyQt6.QtGui import QAction, QDesktopServices, QDragEnterEvent, QDropEvent, QResizeEvent
+from PyQt6.QtWidgets import QFileDialog, QMenu, QWidget
+
+from openhcs_gui_services.services.plates.presenter import PlateState
+from openhcs_gui_services.services.plates.values import (
+    LogLinesAdded,
+    PlateRow,
+    PlatesAdded,
+    PlatesChanged,
+    PlatesRemoved,
+    ServerState,
+    ServerStateChanged,
+    StatusMessage,
+    WellsChanged,
+    WorkspaceEvent,
+)
+from openhcs_gui_services.widgets.common.errands import Errands
+from openhcs_gui_services.widgets.plates.actions import PlateActions
+from openhcs_gui_services.widgets.plates.host import PlateHost
+from openhcs_gui_services.widgets.plates.manager_parts import PlateManagerParts
+from openhcs_gui_services.widgets.plates.run_phase import PlateAction, RunPhase, WorkClock, plates_for, run_phase
+from openhcs_gui_services.widgets.plates.step_names import StepNames
+from openhcs_gui_services.widgets.plates.stop_question import StopAnswer, StopQuestion
+
+__all__ = ["PlateManagerWidget"]
+
+ASK_FROM_SECONDS = 300.0
+"""Stopping asks first when it would lose more work than this."""
+
+
+class PlateManagerWidget(QWidget):
+    """Shows and steers the plates of a host such as :class:`PlateWorkspace`, which stays the caller's.
+
+    It needs a running asyncio loop that is Qt's own (qasync), for the host's calls. ``close_host_calls()`` ends those
+    that are under way. ``ask_from_seconds``: work that may be lost without a question.
+    """
+
+    message = Signal(str, bool)
+    """A line to show, and whether it is an error; the widget shows it itself as well."""
+    server_changed = Signal(ServerState, str)
+    """The state of the server, and words about it; empty when there is nothing to add."""
+    current_changed = Signal(str)
+    """The path of the plate that has the focus; empty when there is none."""
+    asking = Signal()
+    """Something is about to be asked of the host."""
+    phase_changed = Signal(RunPhase)
+    """Where Run, Stop and Force Kill stand now."""
+    log_wanted = Signal(str, str)
+    """Path and ``axis_id`` (empty for the whole plate) whose log is to be shown."""
+    images_wanted = Signal(str, str)
+    """Path and ``axis_id`` (empty for the whole plate) whose images are to be shown."""
+
+    def __init__(
+        self, host: PlateHost, parent: QWidget | None = None, *, ask_from_seconds: float = ASK_FROM_SECONDS
+    ) -> None:
+        super().__init__(parent)
+        self._host = host
+        self._ask_from = ask_from_seconds
+        self._errands = Errands(self)
+        self._clock = WorkClock()
+        self._stop_asked = self._kill_asked = False
+        self._shown_phase = RunPhase.IDLE
+        self._question: StopQuestion | None = None
+        self._current = ""
+        self._steps = StepNames()
+        self.actions_ = PlateActions(self.palette(), self)
+        self._parts = PlateManagerParts(self, self.actions_)
+        self.table, self.map, self.details = self._parts.table, self._parts.map, self._parts.details
+        self.setAcceptDrops(True)
+        self.setFocusProxy(self.table)
+        self._connect()
+        self._unsubscribe: Callable[[], None] | None = host.subscribe(self._on_event)
+        self._add_rows(host.rows())
+        self._update_actions()
+
+    # --- for the program around it -------------------------------------------------------------------------------
+
+    @property
+    def phase(self) -> RunPhase:
+        """Where Run, Stop and Force Kill stand."""
+        states = (row.snapshot.state for row in self._host.rows())
+        return run_phase(states, self._stop_asked, self._kill_asked)
+
+    @property
+    def current(self) -> PlateRow | None:
+        """The plate that has the focus."""
+        return self.table.plates.row_of(self._current)
+
+    def selected_rows(self) -> list[PlateRow]:
+        """The plates that are selected."""
+        plates = self.table.plates
+        return [row for path in self.table.selected_paths() if (row := plates.row_of(path)) is not None]
+
+    def add_plates(self, paths: Sequence[str]) -> None:
+        """Add these folders and read them."""
+        if paths:
+            self._start(self._add(list(paths)), "Adding plates")
+
+    def show_message(self, text: str, is_error: bool = False) -> None:
+        """Say this below the table."""
+        self._parts.show_message(text, is_error)
+        self.message.emit(text, is_error)
+
+    def save_state(self) -> QByteArray:
+        """Where columns and dividers are."""
+        return self._parts.save_state()
+
+    def restore_state(self, state: object) -> None:
+        """Bring columns and dividers where they were; what is no such state changes nothing."""
+        if isinstance(state, QByteArray):
+            self._parts.restore_state(state)
+
+    async def close_host_calls(self) -> None:
+        """Hear no more of the host, and end the calls that are under way. May be called twice."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+        await self._errands.close()
+
+    # --- what Qt asks for ----------------------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
+        """Folders can be dropped anywhere."""
+        if event is not None and _folders(event):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:
+        """Add what was dropped."""
+        if event is not None and (paths := _folders(event)):
+            event.acceptProposedAction()
+            self.add_plates(paths)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Buttons have the room that there is."""
+        super().resizeEvent(event)
+        self._parts.fit(self.width())
+
+    def changeEvent(self, event: QEvent | None) -> None:
+        """Icons follow the colours of the system."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.PaletteChange:
+            self.actions_.set_palette(self.palette())
+
+    # --- events of the host --------------------------------------------------------------------------------------
+
+    def _on_event(self, event: WorkspaceEvent) -> None:
+        match event:
+            case PlatesAdded(rows):
+                self._add_rows(rows)
+                self._on_rows(rows)
+            case PlatesChanged(rows):
+                self.table.plates.change_rows(rows)
+                self._on_rows(rows)
+            case PlatesRemoved(paths):
+                self.table.plates.remove_rows(paths)
+                self._on_plate_selected()
+            case WellsChanged(path, wells):
+                self._clock.take(path, wells)
+                if path == self._current:
+                    self._steps.hear(wells)
+                    self.map.change_wells(wells)
+            case StatusMessage(text, is_error):
+                self.show_message(text, is_error)
+            case ServerStateChanged(state, text):
+                self._parts.show_server(state, text)
+                self.server_changed.emit(state, text)
+            case LogLinesAdded():
+                pass  # for a log window
+            case _:
+                assert_never(event)
+
+    def _add_rows(self, rows: Sequence[PlateRow]) -> None:
+        self.table.plates.add_rows(rows)
+        if rows and self.table.current_path() is None:
+            self.table.select_paths([], rows[0].path)
+
+    def _on_rows(self, rows: Sequence[PlateRow]) -> None:
+        for row in rows:
+            if row.snapshot.state not in (PlateState.RUNNING, PlateState.CANCELLING):
+                self._clock.forget(row.path)
+            if row.path == self._current:
+                self._show_well()
+        self._parts.pacer.request()
+
+    # --- selection -----------------------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        actions, parts = self.actions_, self._parts
+        self._errands.failed.connect(lambda text: self.show_message(text, True))
+        parts.pacer.frame.connect(self._update_actions)
+        self.table.plates_selected.connect(self._on_plate_selected)
+        self.table.plate_activated.connect(lambda _: self.map.setFocus())
+        self.table.customContextMenuRequested.connect(self._show_table_menu)
+        self.map.customContextMenuRequested.connect(self._show_map_menu)
+        self.map.selection_changed.connect(self._show_well)
+        self.map.well_activated.connect(lambda axis_id: self.log_wanted.emit(self._current, axis_id))
+        for source in (self.map, self.details):
+            source.cancel_wanted.connect(self._cancel_well)
+        self.details.images_wanted.connect(lambda axis_id: self.images_wanted.emit(self._current, axis_id))
+        self.details.log_wanted.connect(lambda axis_id: self.log_wanted.emit(self._current, axis_id))
+        actions.add.triggered.connect(self._choose_folder)
+        actions.remove.triggered.connect(self._remove)
+        actions.initialise.triggered.connect(lambda: self._do(PlateAction.INIT, self._host.initialise, "Init"))
+        actions.compile.triggered.connect(lambda: self._do(PlateAction.COMPILE, self._host.compile, "Compile"))
+        actions.run.triggered.connect(self._run)
+        actions.resume.triggered.connect(lambda: self._do(PlateAction.RESUME, self._host.resume, "Resume"))
+        actions.stop.triggered.connect(self._ask_to_stop)
+        actions.kill.triggered.connect(self._ask_to_kill)
+        actions.view.triggered.connect(lambda: self.images_wanted.emit(self._current, ""))
+        actions.results.triggered.connect(self._open_results)
+        parts.filter.textChanged.connect(self.table.plates.set_filter)
+
+    def _on_plate_selected(self) -> None:
+        current = self.table.current_path() or ""
+        if current != self._current:
+            self._current = current
+            wells = self._host.wells(current) if current else ()
+            self._steps = StepNames(wells)
+            self.map.set_wells(wells)
+            self._parts.show_current(self.current)
+            self.current_changed.emit(current)
+        self._update_actions()
+
+    def _show_well(self) -> None:
+        well = None if self.map.selected is None else self.map.well(self.map.selected)
+        row = self.current
+        has_output = row is not None and row.output is not None
+        has_log = row is not None and row.execution_id is not None
+        names = {} if row is None or well is None else self._steps.known(row.pipeline, well.total_steps)
+        self.details.show_well(well, names, has_output=has_output, has_log=has_log)
+
+    def _chosen(self) -> list[PlateRow]:
+        """What is selected, else all."""
+        return self.selected_rows() or self.table.plates.rows
+
+    def _update_actions(self) -> None:
+        phase = self.phase
+        if phase is RunPhase.IDLE:
+            self._stop_asked = self._kill_asked = False
+            if self._question is not None:
+                self._question.reject()  # there is nothing left to stop
+        self.actions_.enable(self._chosen(), self.current, phase)
+        self.actions_.remove.setEnabled(bool(plates_for(PlateAction.REMOVE, self.selected_rows())))
+        self._parts.show_run_button(self.actions_.button_of(phase))
+        if phase is not self._shown_phase:
+            self._shown_phase = phase
+            self.phase_changed.emit(phase)
+
+    # --- what a person asks for ----------------------------------------------------------------------------------
+
+    def _start(self, work: Coroutine[object, object, None], purpose: str) -> None:
+        self.asking.emit()
+        self._errands.start(work, purpose)
+
+    def _do(
+        self, action: PlateAction, call: Callable[[Sequence[str]], Coroutine[object, object, object]], purpose: str
+    ) -> None:
+        paths = plates_for(action, self._chosen())
+        if paths:
+            self._start(_awaited(call(paths)), purpose)
+
+    def _choose_folder(self) -> None:
+        dialog = QFileDialog(self, "Add a plate folder")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.filesSelected.connect(self.add_plates)
+        dialog.open()
+
+    async def _add(self, paths: list[str]) -> None:
+        known = {row.path for row in self._host.rows()}
+        await self._host.add(paths)
+        await self._host.initialise([row.path for row in self._host.rows() if row.path not in known])
+
+    def _remove(self) -> None:
+        paths = plates_for(PlateAction.REMOVE, self.selected_rows())
+        if paths:
+            self._start(_awaited(self._host.remove(paths)), "Removing plates")
+
+    def _run(self) -> None:
+        self._stop_asked = self._kill_asked = False
+        self._do(PlateAction.RUN, self._host.run, "Run")
+
+    def _ask_to_stop(self) -> None:
+        if self._clock.seconds <= self._ask_from:
+            self._take_answer(StopAnswer.NOW)
+        else:
+            self._ask(kills=False)
+
+    def _ask_to_kill(self) -> None:
+        if self._clock.seconds <= self._ask_from:
+            self._take_answer(StopAnswer.KILL)
+        else:
+            self._ask(kills=True)
+
+    def _ask(self, *, kills: bool) -> None:
+        if self._question is None:
+            self._question = StopQuestion(self._clock.wells, self._clock.seconds, kills=kills, parent=self)
+            self._question.answered.connect(self._on_answer)
+            self._question.open()
+
+    def _on_answer(self, answer: StopAnswer) -> None:
+        self._question = None
+        self._take_answer(answer)
+
+    def _take_answer(self, answer: StopAnswer) -> None:
+        match answer:
+            case StopAnswer.KEEP_RUNNING:
+                return
+            case StopAnswer.KILL:
+                self._kill_asked = True
+                self.show_message("Ending the processes")
+                self._start(_awaited(self._host.stop(graceful=False)), "Force Kill")
+            case StopAnswer.NOW:
+                self.show_message("Stopping")
+                self._start(_awaited(self._host.stop(graceful=True)), "Stopping")
+            case StopAnswer.AFTER_WELLS:
+                self.show_message("Stopping after the wells that are being worked on")
+                self._start(_awaited(self._host.stop_after_wells()), "Stopping")
+        self._stop_asked = True
+        self._update_actions()
+
+    def _cancel_well(self, axis_id: str) -> None:
+        if self._current:
+            self.show_message(f"Stopping well {axis_id}")
+            self._start(_awaited(self._host.cancel_well(self._current, axis_id)), f"Stopping well {axis_id}")
+
+    def _open_results(self) -> None:
+        row = self.current
+        if row is not None and row.output is not None and not QDesktopServices.openUrl(QUrl.fromLocalFile(row.output)):
+            self.show_message(f"No program to show folders was found; the results are in {row.output}", True)
+
+    def _show_table_menu(self, point: QPoint) -> None:
+        menu = QMenu(self)
+        menu.addActions(self.actions_.all)
+        log = menu.addAction("Show &log")
+        assert log is not None
+        log.setEnabled(bool(self._current))
+        log.triggered.connect(lambda: self.log_wanted.emit(self._current, ""))
+        self._popup(menu, self.table.viewport(), point)
+
+    def _show_map_menu(self, point: QPoint) -> None:
+        axis_id = self.map.selected
+        if axis_id is None:
+            return
+        menu = QMenu(self)
+        row = self.current
+        for text, call, enabled in (
+            (f"&Cancel well {axis_id}", lambda: self._cancel_well(axis_id), self.phase is not RunPhase.IDLE),
+            ("Show &images", lambda: self.images_wanted.emit(self._current, axis_id), bool(row and row.output)),
+            ("Show &log", lambda: self.log_wanted.emit(self._current, axis_id), bool(row and row.execution_id)),
+        ):
+            action = QAction(text, menu)
+            action.setEnabled(enabled)
+            action.triggered.connect(call)
+            menu.addAction(action)
+        self._popup(menu, self.map, point)
+
+    def _popup(self, menu: QMenu, widget: QWidget | None, point: QPoint) -> None:
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(point if widget is None else widget.mapToGlobal(point))
+
+
+async def _awaited(call: Coroutine[object, object, object]) -> None:
+    await call
+
+
+def _folders(event: QDragEnterEvent | QDropEvent) -> list[str]:
+    data = event.mimeData()
+    return [] if data is None else [url.toLocalFile() for url in data.urls() if url.isLocalFile()]

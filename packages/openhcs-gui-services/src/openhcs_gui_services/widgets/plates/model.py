@@ -1,0 +1,324 @@
+"""The plates of a window as a Qt model: sorted and filtered here, changed rows announced once a frame."""
+
+import enum
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+
+from openhcs_gui_services.services.plates.presenter import PlatePresentation, PlateState, Tone, present_plate
+from openhcs_gui_services.services.plates.values import PlateRow
+from openhcs_gui_services.widgets.common.frame_pacer import FramePacer
+from openhcs_gui_services.widgets.common.text import plain_tooltip
+
+__all__ = ["PRESENTATION_ROLE", "PlateColumn", "PlateTableModel"]
+
+PRESENTATION_ROLE = Qt.ItemDataRole.UserRole
+"""The :class:`PlatePresentation` of a row, in all of its columns."""
+
+_FEW = 64  # above this many changed rows one announcement for the range costs less
+
+
+class PlateColumn(enum.IntEnum):
+    """The columns, from the left."""
+
+    PLATE = 0
+    STATE = 1
+    PROGRESS = 2
+    DETAIL = 3
+    TIME = 4
+    WELLS = 5
+    FAILED = 6
+
+
+_TITLES = {
+    PlateColumn.PLATE: "Plate",
+    PlateColumn.STATE: "State",
+    PlateColumn.PROGRESS: "Progress",
+    PlateColumn.DETAIL: "Step and well",
+    PlateColumn.TIME: "Time",
+    PlateColumn.WELLS: "Wells",
+    PlateColumn.FAILED: "Failed",
+}
+_NUMBERS = (PlateColumn.WELLS, PlateColumn.FAILED)
+_STATE_ORDER = {state: number for number, state in enumerate(PlateState)}
+_IN_MOTION = (PlateState.RUNNING, PlateState.CANCELLING)
+_SortKey = tuple[object, ...]
+_DIGITS = re.compile(r"(\d+)")
+
+
+@dataclass(slots=True)
+class _Entry:
+    row: PlateRow
+    received: float
+    """When, on the monotonic clock: a row says how long a plate has run at that moment."""
+    shown: PlatePresentation | None = None
+
+
+class PlateTableModel(QAbstractTableModel):
+    """One row per :class:`PlateRow`, named by its path; columns are those of :class:`PlateColumn`.
+
+    Rows that change stay where they are until they are sorted again, so that nothing moves away under the pointer.
+    Changes are kept until the next frame, 30 a second at most; then each changed row is announced once.
+    """
+
+    def __init__(self, parent: QObject | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(parent)
+        self._clock = clock
+        self._entries: dict[str, _Entry] = {}
+        self._visible: list[str] = []
+        self._numbers: dict[str, int] = {}
+        self._sorted_by: tuple[PlateColumn, Qt.SortOrder] | None = None
+        self._words: tuple[str, ...] = ()
+        self._changed: set[str] = set()
+        self._pacer = FramePacer(self)
+        self._pacer.frame.connect(self._announce)
+
+    # --- plates --------------------------------------------------------------------------------------------------
+
+    def add_rows(self, rows: Iterable[PlateRow]) -> None:
+        """Plates that are new; one that is there already is changed."""
+        new = []
+        for row in rows:
+            if row.path not in self._entries:
+                new.append(row.path)
+            self._put(row)
+        found = [path for path in new if self._matches(path)]
+        if not found:
+            return
+        first = len(self._visible)
+        self.beginInsertRows(QModelIndex(), first, first + len(found) - 1)
+        self._numbers.update({path: first + number for number, path in enumerate(found)})
+        self._visible += found
+        self.endInsertRows()
+        if self._sorted_by is not None:
+            self.sort(*self._sorted_by)
+
+    def change_rows(self, rows: Iterable[PlateRow]) -> None:
+        """Plates that are now so; those that are not there are left out."""
+        for row in rows:
+            if row.path in self._entries:
+                self._put(row)
+
+    def remove_rows(self, paths: Iterable[str]) -> None:
+        """Plates that are gone."""
+        gone = {path for path in paths if self._entries.pop(path, None) is not None}
+        for first, last in reversed(_ranges(sorted(self._numbers[path] for path in gone if path in self._numbers))):
+            self.beginRemoveRows(QModelIndex(), first, last)
+            del self._visible[first : last + 1]
+            self.endRemoveRows()
+        self._number()
+
+    def set_filter(self, text: str) -> None:
+        """Show only plates whose path, state or error has every word of this in it, in small or capital letters."""
+        self.beginResetModel()
+        self._words = tuple(text.casefold().split())
+        self._visible = [path for path in self._entries if self._matches(path)]
+        if self._sorted_by is not None:
+            self._sort_visible(*self._sorted_by)
+        self._number()
+        self.endResetModel()
+
+    def tick(self) -> None:
+        """Let time go on in the rows of plates that run."""
+        for path, entry in self._entries.items():
+            if entry.row.snapshot.state in _IN_MOTION:
+                entry.shown = None
+                self._changed.add(path)
+        if self._changed:
+            self._pacer.request()
+
+    @property
+    def total(self) -> int:
+        """How many plates there are, shown or not."""
+        return len(self._entries)
+
+    @property
+    def rows(self) -> list[PlateRow]:
+        """All plates, in the order in which they were added."""
+        return [entry.row for entry in self._entries.values()]
+
+    def row_of(self, path: str) -> PlateRow | None:
+        """The plate of this path."""
+        entry = self._entries.get(path)
+        return None if entry is None else entry.row
+
+    def path_at(self, number: int) -> str:
+        """The plate in a row that is shown."""
+        return self._visible[number]
+
+    def number_of(self, path: str) -> int | None:
+        """The row in which a plate is shown; None if it is not."""
+        return self._numbers.get(path)
+
+    def presentation_at(self, number: int) -> PlatePresentation:
+        """What a row says."""
+        return self._shown(self._entries[self._visible[number]])
+
+    # --- what Qt asks for ----------------------------------------------------------------------------------------
+
+    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008  Qt's own default
+        """Rows that are shown."""
+        return 0 if parent.isValid() else len(self._visible)
+
+    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008  Qt's own default
+        """Columns of a row."""
+        return 0 if parent.isValid() else len(PlateColumn)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """The titles."""
+        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
+            return _TITLES[PlateColumn(section)]
+        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.TextAlignmentRole:
+            return _alignment(PlateColumn(section))
+        return None
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        """A text of a row, its tooltip, or its presentation."""
+        if not index.isValid():
+            return None
+        entry, column = self._entries[self._visible[index.row()]], PlateColumn(index.column())
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return self._text(entry, column)
+            case Qt.ItemDataRole.ToolTipRole:
+                return self._tooltip(entry, column)
+            case Qt.ItemDataRole.TextAlignmentRole:
+                return _alignment(column)
+            case Qt.ItemDataRole.AccessibleTextRole:
+                return f"{_TITLES[column]}: {self._text(entry, column) or 'none'}"
+            case _ if role == PRESENTATION_ROLE:
+                return self._shown(entry)
+            case _:
+                return None
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Sort the rows; later additions keep to it. Column -1 is the order in which plates were added."""
+        self.layoutAboutToBeChanged.emit()
+        before = self.persistentIndexList()
+        paths = [self._visible[index.row()] for index in before]
+        self._sorted_by = None if column < 0 else (PlateColumn(column), order)
+        if self._sorted_by is None:
+            self._visible = [path for path in self._entries if path in self._numbers]
+        else:
+            self._sort_visible(*self._sorted_by)
+        self._number()
+        after = [self.index(self._numbers[path], old.column()) for path, old in zip(paths, before, strict=True)]
+        self.changePersistentIndexList(before, after)
+        self.layoutChanged.emit()
+
+    # --- parts ---------------------------------------------------------------------------------------------------
+
+    def _put(self, row: PlateRow) -> None:
+        self._entries[row.path] = _Entry(row, self._clock())
+        self._changed.add(row.path)
+        self._pacer.request()
+
+    def _announce(self) -> None:
+        numbers = sorted(self._numbers[path] for path in self._changed if path in self._numbers)
+        self._changed.clear()
+        if not numbers:
+            return
+        ranges = [(numbers[0], numbers[-1])] if len(numbers) > _FEW else [(number, number) for number in numbers]
+        last_column = len(PlateColumn) - 1
+        for first, last in ranges:
+            self.dataChanged.emit(self.index(first, 0), self.index(last, last_column))
+
+    def _number(self) -> None:
+        self._numbers = {path: number for number, path in enumerate(self._visible)}
+
+    def _matches(self, path: str) -> bool:
+        if not self._words:
+            return True
+        entry = self._entries[path]
+        text = f"{path} {entry.row.name} {self._shown(entry).text} {entry.row.snapshot.error}".casefold()
+        return all(word in text for word in self._words)
+
+    def _sort_visible(self, column: PlateColumn, order: Qt.SortOrder) -> None:
+        self._visible.sort(
+            key=lambda path: self._key(self._entries[path], column), reverse=order is Qt.SortOrder.DescendingOrder
+        )
+
+    def _shown(self, entry: _Entry) -> PlatePresentation:
+        if entry.shown is None:
+            snapshot = entry.row.snapshot
+            if snapshot.state in _IN_MOTION and snapshot.elapsed_seconds is not None:
+                since = self._clock() - entry.received
+                snapshot = replace(snapshot, elapsed_seconds=snapshot.elapsed_seconds + since)
+            entry.shown = present_plate(snapshot)
+        return entry.shown
+
+    def _text(self, entry: _Entry, column: PlateColumn) -> str:
+        match column:
+            case PlateColumn.PLATE:
+                return entry.row.name
+            case PlateColumn.STATE:
+                return self._shown(entry).text
+            case PlateColumn.PROGRESS:
+                percent = self._shown(entry).percent
+                return "" if percent is None else f"{percent} %"
+            case PlateColumn.DETAIL:
+                return _first_line(self._shown(entry).detail)
+            case PlateColumn.TIME:
+                return self._shown(entry).timing
+            case PlateColumn.WELLS:
+                return "" if entry.row.well_count is None else str(entry.row.well_count)
+            case PlateColumn.FAILED:
+                return str(entry.row.snapshot.failed_wells or "")
+            case _:
+                assert_never(column)
+
+    def _tooltip(self, entry: _Entry, column: PlateColumn) -> str:
+        if column is PlateColumn.DETAIL:
+            return plain_tooltip(self._shown(entry).detail)
+        return plain_tooltip(entry.row.path) if column is PlateColumn.PLATE else ""
+
+    def _key(self, entry: _Entry, column: PlateColumn) -> _SortKey:
+        snapshot = entry.row.snapshot
+        match column:
+            case PlateColumn.PLATE:
+                return _natural(entry.row.name)
+            case PlateColumn.STATE:
+                return _STATE_ORDER[snapshot.state], snapshot.queue_position or 0
+            case PlateColumn.PROGRESS:
+                shown = self._shown(entry)
+                return -1 if shown.percent is None else shown.percent, shown.tone is Tone.GOOD
+            case PlateColumn.DETAIL:
+                return (self._shown(entry).detail,)
+            case PlateColumn.TIME:
+                return (-1.0 if snapshot.elapsed_seconds is None else snapshot.elapsed_seconds,)
+            case PlateColumn.WELLS:
+                return (entry.row.well_count or 0,)
+            case PlateColumn.FAILED:
+                return (snapshot.failed_wells,)
+            case _:
+                assert_never(column)
+
+
+def _natural(name: str) -> _SortKey:
+    """Plate 9 comes before plate 10."""
+    parts = _DIGITS.split(name.casefold())
+    return tuple(int(part) if number % 2 else part for number, part in enumerate(parts))
+
+
+def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
+    """Runs of neighbours, first and last of each; the numbers are sorted."""
+    found: list[tuple[int, int]] = []
+    for number in numbers:
+        if found and found[-1][1] == number - 1:
+            found[-1] = found[-1][0], number
+        else:
+            found.append((number, number))
+    return found
+
+
+def _alignment(column: PlateColumn) -> Qt.AlignmentFlag:
+    side = Qt.AlignmentFlag.AlignRight if column in _NUMBERS else Qt.AlignmentFlag.AlignLeft
+    return side | Qt.AlignmentFlag.AlignVCenter
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]

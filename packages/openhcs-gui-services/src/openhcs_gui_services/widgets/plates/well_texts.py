@@ -1,0 +1,97 @@
+"""Wells in words, and where they lie on the plate. No Qt in here."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from openhcs_gui_services.services.plates.values import WellRow, WellState
+from openhcs_runtime.components import well_name, well_position
+
+__all__ = ["MapLayout", "counts_text", "lay_out", "state_word", "step_lines", "well_text"]
+
+_SHAPES = ((2, 3), (3, 4), (4, 6), (6, 8), (8, 12), (16, 24), (32, 48))
+"""Rows and columns of plates with 6, 12, 24, 48, 96, 384 and 1,536 wells (ANSI SLAS 4-2004)."""
+
+_WORDS = MappingProxyType(
+    {
+        WellState.PENDING: "waiting",
+        WellState.RUNNING: "running",
+        WellState.COMPLETE: "complete",
+        WellState.FAILED: "failed",
+        WellState.CANCELLED: "cancelled",
+    }
+)
+
+
+@dataclass(frozen=True)
+class MapLayout:
+    """Rows and columns of a map, which axis is where (row and column from 0), and what to write at its edges."""
+
+    rows: int
+    columns: int
+    places: Mapping[tuple[int, int], str]
+    row_labels: tuple[str, ...] = ()
+    column_labels: tuple[str, ...] = ()
+
+
+def lay_out(axis_ids: Iterable[str]) -> MapLayout:
+    """The smallest usual plate that holds these wells; axes that are no wells stand in their order, without labels."""
+    names = list(axis_ids)
+    try:
+        places = {well_position(name): name for name in names}
+    except ValueError:
+        columns = max(1, math.ceil(math.sqrt(len(names) * 1.5)))
+        ordered = {divmod(number, columns): name for number, name in enumerate(names)}
+        return MapLayout(max(1, math.ceil(len(names) / columns)), columns, ordered)
+    last_row = max((row for row, _ in places), default=0)
+    last_column = max((column for _, column in places), default=0)
+    rows, columns = next(shape for shape in _SHAPES if last_row < shape[0] and last_column < shape[1])
+    row_labels = tuple(well_name(row, 0).removesuffix("01") for row in range(rows))
+    return MapLayout(rows, columns, places, row_labels, tuple(str(column + 1) for column in range(columns)))
+
+
+def state_word(state: WellState) -> str:
+    """The state of a well in a word."""
+    return _WORDS[state]
+
+
+def well_text(well: WellRow) -> str:
+    """One line: ``B06: running, Segment (step 3 of 7), 28 %`` or ``B06: failed in Segment: no such image``."""
+    step = f"{well.step_name} (step {well.step_index + 1} of {well.total_steps})" if well.step_name else ""
+    match well.state:
+        case WellState.RUNNING:
+            parts = ["running", step, f"{int(well.percent)} %"]
+            return f"{well.axis_id}: {', '.join(part for part in parts if part)}"
+        case WellState.FAILED:
+            where = f" in {step}" if step else ""
+            reason = well.error.strip().partition("\n")[0]
+            return f"{well.axis_id}: failed{where}{': ' if reason else ''}{reason}"
+        case state:
+            return f"{well.axis_id}: {_WORDS[state]}"
+
+
+def counts_text(counts: Mapping[WellState, int]) -> str:
+    """``52 complete, 4 running, 1 failed``, without the states that no well is in."""
+    return ", ".join(f"{counts[state]} {word}" for state, word in _WORDS.items() if counts.get(state))
+
+
+def step_lines(well: WellRow, names: Mapping[int, str]) -> list[str]:
+    """The steps of a well, one line each: ``1. Denoise: done``, ``2. Segment: running``, ``3. Measure``."""
+    known = {**names, well.step_index: well.step_name} if well.step_name else names
+    return [
+        ": ".join(part for part in (_step_title(index, known), _step_word(well, index)) if part)
+        for index in range(well.total_steps)
+    ]
+
+
+def _step_title(index: int, names: Mapping[int, str]) -> str:
+    return f"{index + 1}. {names[index]}" if index in names else f"Step {index + 1}"
+
+
+def _step_word(well: WellRow, index: int) -> str:
+    if well.state is WellState.COMPLETE or (index < well.step_index and well.state is not WellState.PENDING):
+        return "done"
+    if index > well.step_index or well.state is WellState.PENDING:
+        return ""
+    return _WORDS[well.state]

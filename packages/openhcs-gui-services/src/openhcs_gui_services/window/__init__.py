@@ -1,0 +1,1 @@
+"""The window of ``openhcs-gui`` and its command line."""

@@ -1,0 +1,122 @@
+"""``openhcs-gui``: the window to add plates, run them on a background server and see how far they are."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import NoReturn
+
+import psutil
+
+__all__ = ["Options", "main"]
+
+DISTRIBUTION = "openhcs-gui-services"
+INTERRUPTED = 130
+_WRONG_USE = 2
+_EXAMPLES = """\
+examples:
+  openhcs-gui
+  openhcs-gui demo /data/plate7 --pipeline segment.py
+
+Closing the window ends no run; open it again to see how far it is.
+Exit codes: 0 closed, 1 failed, 2 wrong use, 130 interrupted with Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks for; None leaves it to the settings of the window."""
+
+    plates: tuple[str, ...] = ()
+    pipeline: Path | None = None
+    host: str | None = None
+    port: int | None = None
+    time_start: bool = False
+    import_seconds: float = 0.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the window until it is closed; gives the exit code."""
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    if asked.pipeline is not None and not asked.pipeline.expanduser().is_file():
+        parser.error(f"no such pipeline file: {asked.pipeline}")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    begin = time.perf_counter()
+    from openhcs_gui_services.window.window import show_window  # noqa: PLC0415  --help and --version need no Qt
+
+    options = Options(
+        plates=tuple(asked.plates),
+        pipeline=asked.pipeline,
+        host=asked.host,
+        port=asked.port,
+        time_start=asked.time_start,
+        import_seconds=time.perf_counter() - begin,
+    )
+    try:
+        return show_window(options, on_usable=lambda: _print_times(options) if options.time_start else None)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return INTERRUPTED
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as the other commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(_WRONG_USE, f"Error: {message} (see '{self.prog} --help')\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="openhcs-gui",
+        description="A window to run image pipelines over microscopy plates on a background server.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "plates", nargs="*", metavar="PLATE", help="a folder that holds a plate's images; it is added to the window"
+    )
+    parser.add_argument(
+        "--pipeline",
+        type=Path,
+        metavar="FILE.py",
+        help="pipeline file of the plates that are added; by default nuclei are counted",
+    )
+    parser.add_argument(
+        "--host", metavar="H", help="where the server is; without it what the settings say, or this machine"
+    )
+    parser.add_argument(
+        "--port", type=_port, metavar="P", help="the server's data port; without it what the settings say, or 7777"
+    )
+    parser.add_argument("--time-start", action="store_true", help="print how long the window took to open")
+    parser.add_argument(
+        "--version", action="version", version=f"%(prog)s {version(DISTRIBUTION)}", help="print the version"
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number <= 64535:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no port: give a number from 1 to 64535; the control port is 1000 higher"
+        )
+    return number
+
+
+def _print_times(options: Options) -> None:
+    usable = _process_seconds()
+    print(f"imports {options.import_seconds:.3f} s, usable window {usable:.3f} s after the process began", flush=True)
+
+
+def _process_seconds() -> float:
+    """How long this process has been there."""
+    if sys.platform == "linux":  # to 10 ms; what psutil says is rounded to seconds on some machines
+        after_name = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - int(after_name[19]) / os.sysconf("SC_CLK_TCK")
+    return time.time() - psutil.Process().create_time()

@@ -1,0 +1,189 @@
+"""The panes of the window and what connects them with the plates; each is made when it is first shown."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from PyQt6.QtCore import QSettings, Qt, QUrl
+from PyQt6.QtGui import QDesktopServices
+from PyQt6.QtWidgets import QWidget
+
+from openhcs_gui_services import widgets
+from openhcs_gui_services.services.log import LogFilter, LogLines
+from openhcs_gui_services.services.plates.settings import RunSettings
+from openhcs_gui_services.services.plates.values import LogLinesAdded, PlatesAdded, PlatesChanged, WorkspaceEvent
+from openhcs_gui_services.services.runs.workspace import PlateWorkspace
+from openhcs_gui_services.services.settings import WindowSettings, apply_keys
+from openhcs_gui_services.widgets.common.errands import Errands
+from openhcs_gui_services.widgets.plates.results_viewer import show_results
+from openhcs_gui_services.widgets.settings.dialog import SettingsDialog, load_settings, save_settings
+from openhcs_gui_services.window.main_window import MainWindow, PaneSpec
+from openhcs_runtime.tasks import OPENHCS_CONFIG
+from zmqruntime.security import KeyStore
+
+__all__ = ["WindowPanes", "run_settings"]
+
+PIPELINE, LOG, HISTORY, SERVERS = "pipeline", "log", "history", "servers"
+_DEFAULT_VIEWER = "napari"
+
+
+def run_settings(settings: WindowSettings) -> RunSettings:
+    """What runs get of the settings of a window."""
+    workers = settings.workers
+    return RunSettings(
+        num_workers="auto" if isinstance(workers, str) else workers,
+        view=settings.viewer or None,
+    )
+
+
+class WindowPanes:
+    """Pipeline, log, history and servers, and the dialog of the settings."""
+
+    def __init__(self, workspace: PlateWorkspace, store: QSettings, host: str | None, port: int) -> None:
+        self._workspace = workspace
+        self._store = store
+        self._host, self._port = host, port
+        self._settings = load_settings(store)
+        self._errands = Errands()
+        self._lines = LogLines()
+        self._names: dict[str, str] = {}
+        self._heard: set[str] = set()
+        """Executions whose lines are there, live or read."""
+        self._log: widgets.LogView | None = None
+        self._pipeline: widgets.PipelinePane | None = None
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+        self._leave = workspace.subscribe(self._on_event)
+
+    def specs(self) -> Sequence[PaneSpec]:
+        """The panes, in the order of the menu."""
+        right, bottom = Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea
+        return [
+            PaneSpec(PIPELINE, "Pipeline", "Ctrl+1", right, self._make_pipeline),
+            PaneSpec(LOG, "Log", "Ctrl+2", bottom, self._make_log),
+            PaneSpec(HISTORY, "History", "Ctrl+3", bottom, self._make_history),
+            PaneSpec(SERVERS, "Servers", "Ctrl+4", bottom, self._make_servers),
+        ]
+
+    def connect(self, window: MainWindow) -> None:
+        """Called once, when the plate manager is there."""
+        self._window = window
+        manager = window.manager
+        manager.images_wanted.connect(self._show_images)
+        manager.log_wanted.connect(self._show_log)
+        self._errands.failed.connect(lambda text: manager.show_message(text, True))
+        window.settings_action.setVisible(True)
+        window.settings_action.triggered.connect(self._ask_settings)
+
+    def close_then(self, go: Callable[[], None]) -> None:
+        """The workspace keeps the pipelines of its plates, also those that no file has; others have to be saved."""
+        pane = self._pipeline
+        if pane is None or any(row.pipeline == pane.source() for row in self._workspace.rows()):
+            go()
+        else:
+            pane.discard_then(go)
+
+    async def close(self) -> None:
+        """End what the panes have started."""
+        self._leave()
+        await self._errands.close()
+        for close in self._closers:
+            await close()
+
+    # --- panes ---------------------------------------------------------------------------------------------------
+
+    def _make_pipeline(self) -> QWidget:
+        # Brings in the function library and a parser, which the other panes do without.
+        from openhcs_gui_services.window.pipeline_link import PipelineLink  # noqa: PLC0415
+
+        self._pipeline = widgets.PipelinePane()
+        PipelineLink(self._pipeline, self._window.manager, self._workspace, self._errands)
+        return self._pipeline
+
+    def _make_log(self) -> QWidget:
+        self._log = widgets.LogView(self._lines)
+        for execution_id, name in self._names.items():
+            self._log.set_execution_name(execution_id, name)
+        return self._log
+
+    def _make_history(self) -> QWidget:
+        from openhcs_gui_services.window.history_client import OwnHistory  # noqa: PLC0415  as above
+
+        source = OwnHistory(self._host, self._port)
+        view = widgets.HistoryView(source)
+        view.open_results_requested.connect(lambda folder: QDesktopServices.openUrl(QUrl.fromLocalFile(folder)))
+        view.run_again_done.connect(lambda _: self._say("Running again; the pane Servers shows how far it is"))
+        view.failed.connect(lambda text: self._say(text, True))
+        self._closers.append(source.close)
+        view.load()
+        return view
+
+    def _make_servers(self) -> QWidget:
+        from openhcs_gui_services.services.servers.browser import ServerBrowser  # noqa: PLC0415  as above
+        from openhcs_gui_services.services.servers.nodes import ServerAddress  # noqa: PLC0415
+
+        view = widgets.ServerBrowserWidget()
+        given = [ServerAddress(self._port, host=self._host)] if self._host else []
+        browser = ServerBrowser(view.show_snapshot, addresses=given)
+        view.set_browser(browser)
+        view.failed.connect(lambda text: self._say(text, True))
+        view.logs_requested.connect(lambda address, execution_id: self._show_lines(execution_id))
+        self._closers.append(browser.close)
+        self._errands.start(browser.run(), "Looking for servers")
+        return view
+
+    # --- what is asked for -----------------------------------------------------------------------------------------
+
+    def _say(self, text: str, is_error: bool = False) -> None:
+        self._window.manager.show_message(text, is_error)
+
+    def _on_event(self, event: WorkspaceEvent) -> None:
+        if isinstance(event, PlatesAdded | PlatesChanged):
+            for row in event.rows:
+                if row.execution_id is not None and row.execution_id not in self._names:
+                    self._names[row.execution_id] = row.name
+                    if self._log is not None:
+                        self._log.set_execution_name(row.execution_id, row.name)
+        elif isinstance(event, LogLinesAdded):
+            self._heard |= {line.execution_id for line in event.lines}
+            if self._log is None:
+                self._lines.add(event.lines)
+            else:
+                self._log.add_lines(event.lines)
+
+    def _show_log(self, path: str, axis_id: str) -> None:
+        row = self._window.manager.table.plates.row_of(path)
+        if row is None or row.execution_id is None:
+            self._say("There is no log yet: the plate was not run")
+            return
+        self._show_lines(row.execution_id, axis_id or None)
+        if row.execution_id not in self._heard:
+            self._heard.add(row.execution_id)
+            self._errands.start(self._read_log(path), "Reading the log")
+
+    def _show_lines(self, execution_id: str, axis_id: str | None = None) -> None:
+        self._window.show_pane(LOG)
+        if self._log is not None:
+            self._log.set_filter(LogFilter(execution_id, axis_id=axis_id))
+
+    async def _read_log(self, path: str) -> None:
+        lines = await self._workspace.logs(path)
+        if self._log is not None:
+            self._log.add_lines(lines)
+
+    def _show_images(self, path: str, axis_id: str) -> None:
+        row = self._window.manager.table.plates.row_of(path)
+        if row is not None and row.output is not None:
+            viewer = self._settings.viewer or _DEFAULT_VIEWER
+            self._errands.start(show_results(row.output, axis_id, viewer, self._say), "Showing results")
+
+    def _ask_settings(self) -> None:
+        dialog = SettingsDialog(self._settings, parent=self._window)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.settings_accepted.connect(self._take_settings)
+        dialog.open()
+
+    def _take_settings(self, settings: WindowSettings) -> None:
+        before, self._settings = self._settings, settings
+        save_settings(self._store, settings)
+        apply_keys(settings, KeyStore(OPENHCS_CONFIG))
+        self._errands.start(self._workspace.set_settings(run_settings(settings)), "Changing the settings")
+        if (before.host, before.port) != (settings.host, settings.port):
+            self._say("The window uses the other server when it is opened the next time")

@@ -1,0 +1,94 @@
+"""The pipeline pane shows the pipeline of the current plate, and what is edited there goes to the plates."""
+
+from pathlib import Path
+
+from PyQt6.QtCore import QObject
+
+from openhcs_gui_services.services.plates.values import PlatesChanged, WorkspaceEvent
+from openhcs_gui_services.services.runs.workspace import PlateWorkspace
+from openhcs_gui_services.widgets.common.errands import Errands
+from openhcs_gui_services.widgets.pipeline.pane import EMPTY_PIPELINE, PipelinePane
+from openhcs_gui_services.widgets.plates.manager import PlateManagerWidget
+
+__all__ = ["PipelineLink"]
+
+
+class PipelineLink(QObject):
+    """An edit is for the current plate and for those selected plates that had the same pipeline before, or none.
+
+    Plates that are added later get what was edited last. What is edited is kept by the workspace, also while no file
+    has it; so nothing is lost when another plate is shown.
+    """
+
+    def __init__(
+        self, pane: PipelinePane, manager: PlateManagerWidget, workspace: PlateWorkspace, errands: Errands
+    ) -> None:
+        super().__init__(pane)
+        self._pane, self._manager, self._workspace, self._errands = pane, manager, workspace, errands
+        self._plate = ""
+        """Whose pipeline is shown, and what it was when it was last given to plates."""
+        self._shown = ""
+        self._is_loading = False
+        self._files: dict[str, Path] = {}
+        """Texts that are as a file has them."""
+        pane.source_changed.connect(lambda _: self.take_edit())
+        pane.check_requested.connect(lambda _: self._check())
+        pane.file_changed.connect(self._on_file)
+        manager.current_changed.connect(lambda _: self.show_current())
+        manager.asking.connect(self.take_edit)
+        self.destroyed.connect(workspace.subscribe(self._on_event))
+        if workspace.default_pipeline:
+            self._load(workspace.default_pipeline)
+        self.show_current()
+
+    def show_current(self) -> None:
+        """Show the pipeline of the plate that has the focus."""
+        self.take_edit()
+        row = self._manager.current
+        self._plate = "" if row is None else row.path
+        if row is None:
+            return
+        if row.pipeline and row.pipeline != self._pane.source():
+            self._load(row.pipeline)
+        elif not row.pipeline and self._shown:
+            self._give([row.path])
+        self._pane.show_problems(self._workspace.problems(row.path))
+
+    def take_edit(self) -> None:
+        """Give what was typed to the plates; the pane itself tells of it a moment later only."""
+        text = self._pane.source()
+        if self._is_loading or text in (self._shown, EMPTY_PIPELINE):
+            return
+        before, self._shown = self._shown, text
+        self._workspace.default_pipeline = text
+        current = self._manager.current
+        is_current = current is not None and current.path == self._plate
+        paths = [self._plate, *(row.path for row in self._manager.selected_rows() if is_current)]
+        rows = [row for path in dict.fromkeys(paths) if (row := self._manager.table.plates.row_of(path)) is not None]
+        self._give([row.path for row in rows if row.pipeline in ("", before)])
+
+    def _load(self, text: str) -> None:
+        self._is_loading = True
+        self._pane.set_source(text, self._files.get(text))
+        self._is_loading = False
+        self._shown = text
+
+    def _give(self, paths: list[str]) -> None:
+        if paths:
+            file = "" if self._pane.path is None else str(self._pane.path)
+            self._errands.start(self._workspace.set_pipeline(paths, self._shown, file), "Changing the pipeline")
+
+    def _on_file(self, path: Path | None) -> None:
+        if path is not None and not self._pane.is_modified:
+            self._files[self._pane.source()] = path
+
+    def _check(self) -> None:
+        if self._manager.current is None:
+            self._manager.show_message("Add a plate first: a pipeline is checked against a plate", True)
+        else:
+            self._manager.actions_.compile.trigger()
+
+    def _on_event(self, event: WorkspaceEvent) -> None:
+        row = self._manager.current
+        if isinstance(event, PlatesChanged) and row is not None and any(each.path == row.path for each in event.rows):
+            self._pane.show_problems(self._workspace.problems(row.path))

@@ -1,0 +1,335 @@
+"""Makes a pipeline ready for a plate: checks all that can be checked before an image is read, then plans each well.
+
+It writes no file, and reads no pixels: of each image a look at its header. The same inputs give the same plans and
+signatures.
+"""
+
+import dataclasses
+import hashlib
+import logging
+import os
+import pickle
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import Enum
+from pathlib import Path, PurePath
+from types import CodeType
+from typing import Any
+
+from openhcs_runtime.components import Component
+from openhcs_runtime.config import ExecutionMode, GlobalConfig, ImageFormat, PipelineConfig
+from openhcs_runtime.engine.memory import WellMemory, in_gigabytes, most_memory
+from openhcs_runtime.exceptions import CompileError
+from openhcs_runtime.limits import available_bytes
+from openhcs_runtime.pipeline.basis import PipelineBasis, digest, pipeline_basis
+from openhcs_runtime.pipeline.channels import with_channel_numbers
+from openhcs_runtime.pipeline.check import Flow, files_of, import_problem, step_problems
+from openhcs_runtime.pipeline.decorators import InputKind, OutputKind, StepFunction, traits_of
+from openhcs_runtime.pipeline.plan import CompiledPlate, PlateJob, WellPlan
+from openhcs_runtime.pipeline.source import PipelineFile, file_of_function
+from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep
+from openhcs_runtime.plates.base import ImageRef, Plate
+from openhcs_runtime.plates.read import refusals
+from openhcs_runtime.tasks import NOTES
+from openhcs_runtime.viewer_target import ViewTarget
+
+_PLAIN = (bool, int, float, complex, str, bytes, PurePath, type(None))
+
+SIGNATURE_VERSION = "2"
+"""Part of every signature: changes when the engine's own results do."""
+
+
+def compile_plate(
+    plate: Plate,
+    steps: Sequence[FunctionStep],
+    global_config: GlobalConfig,
+    pipeline_config: PipelineConfig,
+    output_dir: Path,
+    problems: Iterable[str] = (),
+    file: PipelineFile | None = None,
+    *,
+    gets_own_folder: bool = False,
+) -> CompiledPlate:
+    """Plan every well.
+
+    Args:
+        plate: the plate.
+        steps: of the pipeline; those that are not enabled are left out.
+        global_config: settings of the machine.
+        pipeline_config: settings of the pipeline.
+        output_dir: absolute; where the results go.
+        problems: what the caller already found; reported together with the rest.
+        file: the pipeline file that the steps were loaded from.
+        gets_own_folder: whether `output_dir` is the folder in which the run gets one of its own.
+
+    Raises:
+        CompileError: with all problems, each naming its step and, where one is concerned, its well.
+    """
+    resolved = with_channel_numbers(steps, _channels_of(plate), plate.channel_names)
+    if resolved.problems:
+        raise CompileError([*problems, *resolved.problems])
+    numbered = [(number, step) for number, step in enumerate(resolved.steps, start=1) if step.enabled]
+    enabled = tuple(step for _, step in numbered)
+    wells = [well for well in plate.wells if pipeline_config.wells is None or well in pipeline_config.wells]
+    found = [*problems, *_setting_problems(plate, pipeline_config, output_dir)]
+    found += _step_problems(plate, numbered, global_config.mode)
+    if not found:
+        found += _flow_problems(plate, wells, numbered)
+        found += refusals(plate.format, (image for well in wells for image in plate.images[well]))
+    if found:
+        raise CompileError(found)
+    for note in resolved.notes:
+        logging.getLogger(NOTES).info(note)
+    memory = most_memory(plate, wells, enabled)
+    workers = _workers_that_fit(global_config, len(wells), memory)
+    named = _named(plate)
+    job = PlateJob(
+        plate_format=plate.format,
+        steps=enabled,
+        output_dir=str(output_dir),
+        pixel_size_um=plate.pixel_size_um,
+        named=named,
+        folders=_folders(enabled),
+        modules_dir=file.folder if file else "",
+        parquet=pipeline_config.parquet,
+        image_format=pipeline_config.image_format,
+        channel_names=tuple(sorted(plate.channel_names.items())),
+        z_step_um=plate.z_step_um,
+        view=None if global_config.view is None else ViewTarget.parse(global_config.view),
+    )
+    basis = _basis_of(job, file, global_config.seed)
+    base = digest(f"{name}\0{value}" for name, value in sorted(basis.items()))
+    with_positions = any(InputKind.POSITIONS in traits_of(call.function).inputs for call in _calls(enabled))
+    plans = tuple(_plan_well(plate, well, base, pipeline_config, with_positions) for well in wells)
+    return CompiledPlate(
+        plate_path=str(plate.path),
+        job=job,
+        wells=plans,
+        mode=global_config.mode,
+        workers=workers,
+        signature=digest([base, *(plan.signature for plan in plans)]),
+        basis=basis,
+        modules=basis.modules,
+        results_root=str(output_dir) if gets_own_folder else "",
+        run_name=_slug(Path(file.name).stem) if file else "pipeline",
+        memory_per_well_bytes=memory.needed_bytes,
+        left_out_files=plate.left_out,
+        seed=global_config.seed,
+    )
+
+
+def _step_problems(plate: Plate, numbered: Sequence[tuple[int, FunctionStep]], mode: ExecutionMode) -> Iterator[str]:
+    """What is wrong with the steps by themselves; none at all is a problem, too."""
+    if not numbered:
+        yield "the pipeline has no enabled step: give pipeline_steps at least one FunctionStep"
+    for number, step in numbered:
+        problems = [*dict.fromkeys(step_problems(step, plate.components)), *_place_problems(plate, step)]
+        if mode is not ExecutionMode.THREADS:
+            problems += _import_problems(step)
+        yield from (f"step {number} {step.name!r}: {problem}" for problem in problems)
+
+
+def _named(plate: Plate) -> frozenset[Component]:
+    """The components of which the plate has several values."""
+    return frozenset(component for component, values in plate.components.items() if len(values) > 1)
+
+
+def _channels_of(plate: Plate) -> list[int]:
+    return [int(number) for number in plate.components[Component.CHANNEL]]
+
+
+def _workers_that_fit(config: GlobalConfig, wells: int, memory: WellMemory) -> int:
+    """How many workers to use: where that is left to us, no more than there is memory for.
+
+    Raises CompileError when there is not enough for one.
+    """
+    workers = config.workers_for(wells)
+    if config.is_remote or not memory.needed_bytes:
+        return workers
+    available = available_bytes()
+    if memory.needed_bytes > available:
+        raise CompileError(
+            f"well {memory.well} needs about {in_gigabytes(memory.needed_bytes)} of memory, and this machine has "
+            f"{in_gigabytes(available)} left: end other programs, let fewer images into one stack "
+            "(variable_components), or use a machine with more memory"
+        )
+    return min(workers, available // memory.needed_bytes) if config.num_workers == "auto" else workers
+
+
+def _setting_problems(plate: Plate, config: PipelineConfig, output_dir: Path) -> list[str]:
+    problems = []
+    if output_dir == plate.path or output_dir.is_relative_to(plate.path):
+        problems.append(f"output folder {output_dir} is in the plate itself: choose another output folder")
+    unknown = [well for well in config.wells or () if well not in plate.images]
+    if unknown:
+        problems.append(f"the plate has no images of {', '.join(unknown)}: leave that out of wells in PipelineConfig")
+    if config.wells is not None and not config.wells:
+        problems.append("wells in PipelineConfig is empty: leave it out for all wells")
+    return problems
+
+
+def _place_problems(plate: Plate, step: FunctionStep) -> Iterator[str]:
+    """What the functions of a step must know of the plate's sites, and it does not tell."""
+    for call in _calls([step]):
+        traits = traits_of(call.function)
+        lengths = [name for name, value in call.kwargs.items() if name.endswith("_um") and value is not None]
+        if lengths and InputKind.PIXEL_SIZE_UM in traits.inputs and plate.pixel_size_um is None:
+            yield f"the plate does not tell the size of a pixel: give {call.name} a length in pixels, not {lengths[0]}"
+        if traits.unless is None or call.kwargs.get(traits.unless) is not None:
+            continue
+        remedy = f"give {call.name} the argument {traits.unless}"
+        if InputKind.POSITIONS in traits.inputs and not plate.positions:
+            yield f"the plate does not tell where its sites are: {remedy}"
+        elif InputKind.PIXEL_SIZE_UM in traits.inputs and plate.pixel_size_um is None:
+            yield f"the plate does not tell the size of a pixel: {remedy}"
+
+
+def _import_problems(step: FunctionStep) -> list[str]:
+    functions = {call.function: None for chain in step.branches().values() for call in chain}
+    return [problem for function in functions if (problem := import_problem(function))]
+
+
+def _flow_problems(plate: Plate, wells: Sequence[str], numbered: Sequence[tuple[int, FunctionStep]]) -> list[str]:
+    """Follow the images of each well through the steps; wells with the same images are followed once."""
+    problems: dict[str, None] = {}
+    layouts: dict[tuple[Any, ...], str] = {}
+    for well in wells:
+        if plate.missing.get(well):
+            continue  # fails by itself, with the names of what is missing
+        keys = [image.key for image in plate.images[well]]
+        by_well = well if any(step.group_by is Component.WELL for _, step in numbered) else ""
+        layout = (by_well, *((key.site, key.channel, key.z_index, key.timepoint) for key in keys))
+        if layout in layouts:
+            continue
+        layouts[layout] = well
+        flow = Flow(keys, _named(plate))
+        for number, step in numbered:
+            found = flow.follow(step)
+            if step.group_by is Component.WELL:
+                found = [problem for problem in found if not problem.startswith("works on no image")]
+            if found:
+                problems.update(dict.fromkeys(f"step {number} {step.name!r}, well {well}: {line}" for line in found))
+                break
+    return list(problems)
+
+
+def _plan_well(plate: Plate, well: str, base: str, config: PipelineConfig, with_positions: bool) -> WellPlan:
+    images = plate.images[well]
+    sites = sorted({image.key.site for image in images}) if with_positions else []
+    positions = {site: plate.positions[well, site] for site in sites if (well, site) in plate.positions}
+    missing = () if config.allow_gaps else plate.missing.get(well, ())
+    return WellPlan(
+        well=well,
+        images=images,
+        missing=missing,
+        signature=digest(
+            [base, well, *(_image_text(image, plate.path) for image in images), *map(repr, positions.items())]
+        ),
+        positions={site: (position.y_um, position.x_um) for site, position in positions.items()},
+    )
+
+
+def _image_text(image: ImageRef, plate: Path) -> str:
+    inside = image.path.removeprefix(f"{plate}{os.sep}").replace(os.sep, "/")
+    where = f" {image.index}" if image.index else ""
+    return f"{inside}{where} {image.key} {image.size} {image.mtime_ns}"
+
+
+def _folders(steps: Sequence[FunctionStep]) -> tuple[str, ...]:
+    """Where each step writes: right into `labels/`, `images/` and `rois/` when only one step does, else into a folder
+    of its own."""
+    labelling = sum(_writes(step, OutputKind.LABELS) for step in steps)
+    outlining = sum(_writes(step, OutputKind.ROIS) for step in steps)
+    materializing = sum(step.materialize for step in steps)
+    if labelling <= 1 and materializing <= 1 and outlining <= 1:
+        return ("",) * len(steps)
+    slugs = [_slug(step.name) for step in steps]
+    taken = Counter(slugs)
+    return tuple(f"{number}_{slug}" if taken[slug] > 1 else slug for number, slug in enumerate(slugs, start=1))
+
+
+def _writes(step: FunctionStep, kind: OutputKind) -> bool:
+    return any(kind in traits_of(call.function).outputs for call in _calls([step]))
+
+
+def _calls(steps: Iterable[FunctionStep]) -> list[FunctionCall]:
+    return [call for step in steps for chain in step.branches().values() for call in chain]
+
+
+def _basis_of(job: PlateJob, file: PipelineFile | None, seed: int | None) -> PipelineBasis:
+    """Everything but the images that decides what a well gives; not where it is written."""
+    functions = [call.function for call in _calls(job.steps)]
+    modules = dict.fromkeys(module for function in functions if (module := _module_of(function)))
+    files = dict.fromkeys(known for known in (file, *map(file_of_function, functions)) if known is not None)
+    basis = pipeline_basis(files, modules)
+    basis["engine"] = SIGNATURE_VERSION
+    basis["plate format"] = job.plate_format.value
+    basis["pixel size"] = repr(job.pixel_size_um)
+    basis["components of the plate"] = ", ".join(sorted(job.named))
+    basis["steps"] = digest([*job.folders, *(_stable_text(dataclasses.replace(s, stream=False)) for s in job.steps)])
+    if seed is not None:  # a fresh one is no input: what it has made stays what it is
+        basis["seed"] = str(seed)
+    basis["image format"] = job.image_format.value
+    basis["z step"] = repr(job.z_step_um)
+    if job.image_format is not ImageFormat.TIFF:
+        basis["channel names"] = repr(job.channel_names)
+    for call in _calls(job.steps):
+        for name, stat in files_of(call):
+            basis[f"file of {call.name}({name})"] = f"{stat.st_size} {stat.st_mtime_ns}"
+    return basis
+
+
+def _module_of(function: StepFunction) -> str:
+    """The module whose text decides what a function does; empty for one of the pipeline file itself."""
+    return "" if file_of_function(function) else getattr(function, "__module__", None) or ""
+
+
+def _slug(text: str) -> str:
+    """A text as a part of a file name."""
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)[:60] or "pipeline"
+
+
+def _stable_text(value: object) -> str:
+    """A text that is equal for equal values, in any process."""
+    if isinstance(value, Enum):
+        return f"{type(value).__qualname__}.{value.name}"
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [f"{f.name}={_stable_text(getattr(value, f.name))}" for f in dataclasses.fields(value)]
+        return f"{type(value).__qualname__}({', '.join(fields)})"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{k!r}: {_stable_text(v)}" for k, v in sorted(value.items(), key=repr)) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_stable_text, value)) + "]"
+    if isinstance(value, (set, frozenset)):
+        return "{" + ", ".join(sorted(map(_stable_text, value))) + "}"
+    if isinstance(value, _PLAIN):
+        return repr(value)
+    if callable(value):
+        return _function_text(value)
+    return _content_text(value)
+
+
+def _content_text(value: object) -> str:
+    """For any other object: its content, as what it shows of itself may be shortened; equal to nothing if untold."""
+    try:
+        return f"{type(value).__qualname__} {hashlib.sha256(pickle.dumps(value)).hexdigest()}"
+    except Exception:  # noqa: BLE001  pickling runs the code of the object
+        return f"{type(value).__qualname__} {secrets.token_hex(16)}"
+
+
+def _function_text(function: StepFunction) -> str:
+    """Its name, and its code where the text that it is from does not count elsewhere."""
+    name = getattr(function, "__qualname__", repr(function))
+    if file_of_function(function):
+        return f"pipeline:{name}"
+    module, code = getattr(function, "__module__", ""), getattr(function, "__code__", None)
+    if isinstance(code, CodeType) and (module == "__main__" or "<" in name):
+        cells = [_content_text(cell.cell_contents) for cell in function.__closure__ or ()]
+        return f"{module}:{name} {_code_text(code)} {' '.join(cells)}"
+    return f"{module}:{name}"
+
+
+def _code_text(code: CodeType) -> str:
+    constants = [_code_text(value) if isinstance(value, CodeType) else repr(value) for value in code.co_consts]
+    return digest([code.co_code.hex(), *constants, *code.co_names])

@@ -1,0 +1,261 @@
+"""What runs in a Dask worker: one well, whose words go to the client over the worker's connection to the scheduler.
+
+So the worker need not reach the client's machine. Each well is a part of a task of its own (`TaskHub`) that bears the
+execution's id: `current_task()` works in it at any depth, also in processes that it starts.
+"""
+
+import asyncio
+import contextlib
+import functools
+import multiprocessing
+import secrets
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import threadpoolctl
+from distributed import Worker, get_worker
+
+from openhcs_runtime.engine.executors.worker import run_loaded
+from openhcs_runtime.engine.printing import prints_to_tasks
+from openhcs_runtime.engine.progress import WellProgress
+from openhcs_runtime.outputs.resume import finished_wells
+from openhcs_runtime.outputs.wells import part_path
+from openhcs_runtime.pipeline.neighbour_modules import forget, importable
+from openhcs_runtime.pipeline.pickling import PackedJob, load_job
+from openhcs_runtime.pipeline.plan import PlateJob, WellPlan
+from openhcs_runtime.results import WellResult
+from openhcs_runtime.viewer_target import ViewCounts
+from openhcs_runtime.viewers.live import ViewerFeed
+from zmqruntime.codec import encode
+from zmqruntime.execution import Task
+from zmqruntime.execution.task.hub import TaskHub
+from zmqruntime.execution.task.task import TaskReport, entered
+from zmqruntime.execution.workers.usage import UsageMeter
+from zmqruntime.loop import SocketLoop
+from zmqruntime.messages import LogLine, Message, ProgressUpdate
+
+_BACKLOG = 20
+"""Messages that wait in the worker for the network: with more of them reports wait in the hub, where they merge."""
+_RETRY_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class DaskWell:
+    """One well to work on. Its words are logged under `topic`; output_dir and steps (names) are those of the job.
+
+    part_mtime_ns: of the mark that an earlier run has left for the well, None when there was none: another mark is
+    this run's, and the well need not be done again.
+    """
+
+    run_id: str
+    topic: str
+    execution_id: str
+    plate_id: str
+    job: PackedJob
+    output_dir: str
+    steps: tuple[str, ...]
+    plan: WellPlan
+    part_mtime_ns: int | None
+
+
+class WellNews(Message, frozen=True, kw_only=True, tag="well_news"):
+    """What an attempt at a well says, in order. The first message has no reports, the last one has the result.
+
+    viewed: what became of all that the worker has shown in this run so far, where there is a viewer.
+    """
+
+    run_id: str
+    well: str
+    attempt: str
+    worker: str
+    reports: list[ProgressUpdate | LogLine]
+    result: WellResult | None = None
+    viewed: ViewCounts | None = None
+
+
+def work(well: DaskWell) -> None:
+    """Do one well as a task of a Dask worker; how it ended is in its last message."""
+    worker = get_worker()
+    line = _Line(worker, well)
+    with line.task() as task, wells_here().listed(well, line.attempt, task):
+        line.send([])
+        feed = wells_here().feed(well.run_id)
+        result = _work(well, task, worker.state.nthreads, feed)
+    line.send([], result, feed.counts)
+
+
+def stop_wells(run_id: str, axis_id: str | None) -> list[str]:
+    """Ask the wells of a run that are, or will be, worked on in this process to stop; gives those that are."""
+    return wells_here().stop(run_id, axis_id)
+
+
+async def forget_run(run_id: str) -> ViewCounts | None:
+    """A run has ended: what was asked to stop need not be known any more. Gives what was shown of it, if anything."""
+    feed = wells_here().forget(run_id)
+    if feed is None:
+        return None
+    await asyncio.to_thread(feed.close)
+    return feed.counts if feed.counts.sent else None
+
+
+@functools.cache
+def wells_here() -> "WellsHere":
+    """The list of this worker process."""
+    return WellsHere()
+
+
+def part_mtime_ns(output_dir: str, well: str) -> int | None:
+    """By which another mark of the well is told from the present one; None when there is none."""
+    with contextlib.suppress(OSError):
+        return part_path(Path(output_dir), well).stat().st_mtime_ns
+    return None
+
+
+@dataclass(slots=True)
+class _RunHere:
+    stopped: set[str | None] = field(default_factory=set)
+    under_way: dict[str, tuple[str, Task]] = field(default_factory=dict)
+
+
+class WellsHere:
+    """The wells that a worker process works on, by run, and what was asked to stop. From any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._runs: dict[str, _RunHere] = {}
+        self._feeds: dict[str, ViewerFeed] = {}
+        self._printing = contextlib.ExitStack()
+
+    @contextlib.contextmanager
+    def listed(self, well: DaskWell, attempt: str, task: Task) -> Iterator[None]:
+        """While the block works on the well; what it prints goes to the task's log."""
+        with self._lock:
+            if not any(run.under_way for run in self._runs.values()):
+                self._printing = prints_to_tasks()
+            run = self._runs.setdefault(well.run_id, _RunHere())
+            run.under_way[attempt] = well.plan.well, task
+            for axis_id in run.stopped:
+                task.request_cancel(axis_id)
+        try:
+            yield
+        finally:
+            with self._lock:
+                del run.under_way[attempt]
+                if not run.under_way and not run.stopped:
+                    self._runs.pop(well.run_id, None)
+                if not any(run.under_way for run in self._runs.values()):
+                    self._printing.close()
+
+    def feed(self, run_id: str) -> ViewerFeed:
+        """What shows the wells of a run here; those of runs that nobody said have ended make room for it."""
+        with self._lock:
+            others = [known for known in self._feeds if known != run_id and not self._is_at_work(known)]
+            for known in others:
+                self._feeds.pop(known).close()
+            return self._feeds.setdefault(run_id, ViewerFeed())
+
+    def stop(self, run_id: str, axis_id: str | None) -> list[str]:
+        """See `stop_wells`."""
+        with self._lock:
+            run = self._runs.setdefault(run_id, _RunHere())
+            run.stopped.add(axis_id)
+            for _, task in run.under_way.values():
+                task.request_cancel(axis_id)
+            return [well for well, _ in run.under_way.values()]
+
+    def forget(self, run_id: str) -> ViewerFeed | None:
+        """See `forget_run`; gives what has shown its wells, for the caller to close."""
+        with self._lock:
+            if self._is_at_work(run_id):
+                return None
+            self._runs.pop(run_id, None)
+            return self._feeds.pop(run_id, None)
+
+    def _is_at_work(self, run_id: str) -> bool:
+        run = self._runs.get(run_id)
+        return run is not None and bool(run.under_way)
+
+
+class _Line:
+    """The way of one attempt's words to the client."""
+
+    def __init__(self, worker: Worker, well: DaskWell) -> None:
+        self.attempt = secrets.token_hex(4)
+        self._worker = worker
+        self._well = well
+        self._is_free = True
+
+    @contextlib.contextmanager
+    def task(self) -> Iterator[Task]:
+        """The block is a part of a task; at its end all that was said in it is on its way."""
+        loop = SocketLoop("dask-well")
+        well = self._well
+        hub = TaskHub(loop, well.execution_id, well.plate_id, self._deliver, may_deliver=lambda: self._is_free)
+        self._flush = functools.partial(loop.call_soon, hub.flush)
+        loop.at_end = hub.close
+        loop.start()
+        try:
+            with entered(hub.task):
+                yield hub.task
+        finally:
+            loop.stop()
+            loop.join()
+
+    def send(
+        self, reports: list[TaskReport], result: WellResult | None = None, viewed: ViewCounts | None = None
+    ) -> None:
+        """Send a message after those before."""
+        well = self._well
+        news = WellNews(
+            run_id=well.run_id,
+            well=well.plan.well,
+            attempt=self.attempt,
+            worker=self._worker.address,
+            reports=reports,
+            result=result,
+            viewed=viewed if viewed and viewed.sent else None,
+        )
+        self._worker.log_event(well.topic, encode(news))
+
+    def _deliver(self, reports: list[TaskReport]) -> None:
+        self._is_free = False
+        self.send(reports)
+        self._worker.loop.add_callback(self._passed_on)
+
+    def _passed_on(self) -> None:
+        """On the worker's own loop: more may come, unless the network is behind."""
+        if len(self._worker.batched_stream.buffer) > _BACKLOG:
+            self._worker.loop.call_later(_RETRY_SECONDS, self._passed_on)
+            return
+        self._is_free = True
+        self._flush()
+
+
+def _work(well: DaskWell, task: Task, nthreads: int, feed: ViewerFeed) -> WellResult:
+    if part_mtime_ns(well.output_dir, well.plan.well) != well.part_mtime_ns:
+        # An earlier attempt of this run was done, and its worker lost before anybody knew.
+        for result in finished_wells(Path(well.output_dir), [well.plan]).values():
+            WellProgress(task, well.plan.well, well.steps).axis_completed()
+            return replace(result, reused=False)
+    multiprocessing.current_process().daemon = False  # functions may start processes
+    meter = UsageMeter() if nthreads == 1 else None
+    with importable(well.job.modules_dir), _libraries(well.run_id).limit(limits=1):
+        return run_loaded(lambda: _job_of(well.run_id, well.job), well.plan, meter, feed, is_alone=nthreads == 1)
+
+
+@functools.lru_cache(maxsize=1)
+def _libraries(_run_id: str) -> threadpoolctl.ThreadpoolController:
+    """The libraries that have threads; looking for them takes five milliseconds, so it is done once for each run."""
+    return threadpoolctl.ThreadpoolController()
+
+
+@functools.lru_cache(maxsize=2)
+def _job_of(run_id: str, packed: PackedJob) -> PlateJob:
+    """The job, loaded anew for each run: modules beside its pipeline file may have changed since the last one."""
+    forget(packed.modules_dir)
+    for file in packed.files:
+        sys.modules.pop(file.module_name, None)
+    return load_job(packed)

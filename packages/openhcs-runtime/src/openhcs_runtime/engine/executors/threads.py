@@ -1,0 +1,50 @@
+"""Wells in threads of this process: no start-up cost, but they share its fate and Python's lock."""
+
+import contextvars
+import functools
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from openhcs_runtime.engine.randomness import global_state, seed_process, well_seeds
+from openhcs_runtime.engine.well_run import run_well
+from openhcs_runtime.pipeline.plan import PlateJob, WellPlan
+from openhcs_runtime.results import WellResult
+from openhcs_runtime.viewers.live import ViewerFeed
+from openhcs_runtime.viewers.view_counts import OnViewed
+from zmqruntime.execution import Task
+
+_ALL_WELLS = ""
+_NOT_REPEATABLE = (
+    "numpy's global random numbers were used, which wells in several threads share: they are not the same again for "
+    "the same seed. Take rng from the engine (special_inputs), or use one worker or mode 'processes'"
+)
+
+
+class ThreadExecutor:
+    """See `openhcs_runtime.engine.executors.WellExecutor`; threads live for one run."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+
+    def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan], on_viewed: OnViewed) -> Iterator[WellResult]:
+        """One result per plan, in the order in which they end; must be called inside `task`."""
+        feed = ViewerFeed(lambda counts: on_viewed("", counts))
+        is_alone = self._workers == 1
+        work = functools.partial(run_well, job, feed=feed, is_alone=is_alone)
+        before = seed_process(well_seeds(job.seed, _ALL_WELLS))
+        pool = ThreadPoolExecutor(self._workers, thread_name_prefix="openhcs-well")
+        try:
+            futures = [pool.submit(contextvars.copy_context().run, work, plan) for plan in plans]
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            task.request_cancel()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+            if not is_alone and global_state() != before:
+                task.log.warning(_NOT_REPEATABLE)
+            feed.close()
+
+    def close(self) -> None:
+        """Nothing is kept between runs."""

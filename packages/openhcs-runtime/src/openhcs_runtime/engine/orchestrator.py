@@ -1,0 +1,295 @@
+"""Takes a plate through initialize, compile and execute; works by itself or as part of a task of a server."""
+
+import contextlib
+import enum
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from openhcs_runtime.atomic import check_folder
+from openhcs_runtime.config import GlobalConfig, PipelineConfig
+from openhcs_runtime.engine.compiler import compile_plate
+from openhcs_runtime.engine.executors import WellExecutor, make_executor, warm_up_for
+from openhcs_runtime.engine.plate_run import PlateRun, RunChoice
+from openhcs_runtime.engine.printing import PRINTED
+from openhcs_runtime.engine.progress import report_plate
+from openhcs_runtime.exceptions import CompileError, LifecycleError, OpenHCSError, OutputError
+from openhcs_runtime.outputs.runs import results_root
+from openhcs_runtime.pipeline.neighbour_modules import importable
+from openhcs_runtime.pipeline.plan import CompiledPlate
+from openhcs_runtime.pipeline.source import Pipeline, as_steps
+from openhcs_runtime.pipeline.step import FunctionStep
+from openhcs_runtime.plates import Plate, open_plate
+from openhcs_runtime.results import PlateResult
+from zmqruntime.execution import Task, current_task, local_task
+from zmqruntime.messages import LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
+
+ProgressCallback = Callable[[str, str, str, dict[str, Any]], None]
+"""`(axis_id, step, status, metadata)`: well ("" for the plate), step name, progress status, the whole update as a
+dict."""
+
+
+class OrchestratorState(enum.Enum):
+    """How far an orchestrator is. Each call needs at least the state before it; execute goes back to COMPILED."""
+
+    CREATED = "created"
+    INITIALIZED = "initialized"
+    COMPILED = "compiled"
+    EXECUTING = "executing"
+    CLOSED = "closed"
+
+
+class PipelineOrchestrator:
+    """Runs a pipeline over a plate: `initialize()`, `compile()`, `execute()`, as often as wanted.
+
+    plate_path: folder of the plate. pipeline_steps: the steps, or a loaded `Pipeline` whose own settings hold where
+    none are
+    given here. progress_callback: called with every progress report, from another thread; what it raises is logged.
+
+    Inside a task of an execution server, progress, log and cancelling are that task's; anywhere else they are its own.
+    Worker processes stay between calls of `execute`; `close` (or a `with` block) ends them.
+    """
+
+    def __init__(
+        self,
+        plate_path: str | os.PathLike[str],
+        pipeline_steps: Pipeline | Sequence[FunctionStep],
+        global_config: GlobalConfig | None = None,
+        pipeline_config: PipelineConfig | None = None,
+        progress_callback: ProgressCallback | None = None,
+    ) -> None:
+        pipeline = pipeline_steps if isinstance(pipeline_steps, Pipeline) else Pipeline(as_steps(pipeline_steps))
+        self.plate_path = Path(plate_path).expanduser()
+        self._pipeline = pipeline
+        self.steps = pipeline.steps
+        self._modules_dir = pipeline.file.folder if pipeline.file else ""
+        self.global_config = global_config or pipeline.global_config or GlobalConfig()
+        self.pipeline_config = pipeline_config or pipeline.pipeline_config or PipelineConfig()
+        self._callback = progress_callback
+        self._lock = threading.Lock()
+        self._state = OrchestratorState.CREATED
+        self._plate: Plate | None = None
+        self._compiled: CompiledPlate | None = None
+        self._executor: tuple[object, WellExecutor] | None = None
+        self._task: Task | None = None
+        self._cancel_requests: set[str | None] = set()
+
+    @property
+    def state(self) -> OrchestratorState:
+        """How far it is."""
+        return self._state
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """What it runs, with the file that it came from."""
+        return self._pipeline
+
+    @property
+    def plate(self) -> Plate:
+        """The opened plate. Raises LifecycleError before `initialize`."""
+        if self._plate is None:
+            raise LifecycleError("the plate is not open yet: call initialize() first")
+        return self._plate
+
+    def initialize(self) -> Plate:
+        """Open the plate and list its images. Raises PlateError."""
+        self._require(
+            "initialize", OrchestratorState.CREATED, OrchestratorState.INITIALIZED, OrchestratorState.COMPILED
+        )
+        warm_up_for(self.global_config)
+        with self._in_task() as task, _reported(task, ProgressPhase.INIT):
+            self._plate = open_plate(self.plate_path, pattern=self.pipeline_config.pattern)
+            self._compiled = None
+            for problem in self._plate.problems:
+                task.log.warning(problem.message)
+        self._state = OrchestratorState.INITIALIZED
+        return self._plate
+
+    def compile(self) -> CompiledPlate:
+        """Check everything that can be checked and plan each well.
+
+        Raises CompileError with all problems; OutputError, or DiskFullError, when the output folder is the only one.
+        """
+        self._require("compile", OrchestratorState.INITIALIZED, OrchestratorState.COMPILED)
+        with self._in_task() as task, _reported(task, ProgressPhase.COMPILE), importable(self._modules_dir):
+            compiled = self._compiled = self._compile()
+        self._state = OrchestratorState.COMPILED
+        return compiled
+
+    def execute(self, choice: RunChoice | None = None, *, resume: bool = False) -> PlateResult:
+        """Work on all wells and say how each ended. A failed well stops no other.
+
+        The run gets a folder of its own (see `openhcs_runtime.outputs.runs`), unless `PipelineConfig.output_dir` names
+        one. Wells that an earlier run of the plate has made from the same images, by the same pipeline, with the same
+        settings and versions, are taken over from there.
+
+        Args:
+            choice: how it begins [default: a new run that takes over what is the same].
+            resume: short for `RunChoice(resume=True)`.
+
+        Raises:
+            OutputError: the named folder holds results already; what is to be resumed was made by something else.
+            WorkerError: no worker process can be started.
+        """
+        self._require("execute", OrchestratorState.COMPILED)
+        compiled = self._compiled
+        assert compiled is not None
+        self._state = OrchestratorState.EXECUTING
+        try:
+            with self._in_task() as task, importable(self._modules_dir):
+                return self._execute(task, compiled, choice or RunChoice(resume=resume))
+        finally:
+            with self._lock:
+                self._task = None
+                self._state = OrchestratorState.COMPILED
+
+    def run(self, choice: RunChoice | None = None, *, resume: bool = False) -> PlateResult:
+        """`initialize`, `compile` and `execute`."""
+        self.initialize()
+        self.compile()
+        return self.execute(choice, resume=resume)
+
+    def cancel(self, axis_id: str | None = None) -> None:
+        """Let the run, or one well, stop at its next pattern group; from any thread.
+
+        Also holds for runs that begin later, until `reset_cancellation`.
+        """
+        with self._lock:
+            self._cancel_requests.add(axis_id)
+            task = self._task
+        if task is not None:
+            task.request_cancel(axis_id)
+
+    def reset_cancellation(self) -> None:
+        """Forget earlier calls of `cancel`; what a server's task was told stays. Raises LifecycleError during a run."""
+        with self._lock:
+            if self._state is OrchestratorState.EXECUTING:
+                raise LifecycleError("a run can't be un-cancelled: call reset_cancellation() after it has ended")
+            self._cancel_requests.clear()
+
+    def close(self) -> None:
+        """End the worker processes; may be called twice. The orchestrator can't be used after it."""
+        self._state = OrchestratorState.CLOSED
+        if self._executor is not None:
+            self._executor[1].close()
+            self._executor = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _compile(self) -> CompiledPlate:
+        named = self.pipeline_config.output_dir
+        output_dir = _absolute(named) if named else self._results_root()
+        unwritable: OutputError | None = None
+        try:
+            if not output_dir.is_relative_to(self.plate.path):
+                check_folder(output_dir)
+        except OutputError as error:
+            unwritable = error
+        known = [str(unwritable)] if unwritable else []
+        try:
+            return compile_plate(
+                self.plate,
+                self.steps,
+                self.global_config,
+                self.pipeline_config,
+                output_dir,
+                known,
+                self._pipeline.file,
+                gets_own_folder=not named,
+            )
+        except CompileError as error:
+            if unwritable is not None and list(error.problems) == known:
+                raise unwritable from None
+            raise
+
+    def _execute(self, task: Task, compiled: CompiledPlate, choice: RunChoice) -> PlateResult:
+        with self._lock:
+            self._task = task
+            requests = list(self._cancel_requests)
+        for axis_id in requests:
+            task.request_cancel(axis_id)
+        run = PlateRun(task, compiled, self._pipeline, self.global_config, self.pipeline_config, choice)
+        return run.run(lambda: self._executor_for(compiled))
+
+    def _executor_for(self, compiled: CompiledPlate) -> WellExecutor:
+        wanted = (compiled.mode, compiled.workers, self.global_config.dask)
+        if self._executor is not None and self._executor[0] != wanted:
+            self._executor[1].close()
+            self._executor = None
+        if self._executor is None:
+            self._executor = (wanted, make_executor(*wanted))
+        return self._executor[1]
+
+    def _results_root(self) -> Path:
+        given = self.pipeline_config.results_dir
+        return _absolute(given) if given else results_root(self.plate.path)
+
+    def _require(self, call: str, *states: OrchestratorState) -> None:
+        if self._state not in states:
+            order = "initialize(), compile(), execute()"
+            raise LifecycleError(f"{call}() can't be called when it is {self._state.value}; the order is {order}")
+
+    @contextlib.contextmanager
+    def _in_task(self) -> Iterator[Task]:
+        """The task of the server that runs this code, or one of its own."""
+        outer = current_task()
+        if self._callback is None and outer.execution_id:
+            yield outer
+            return
+        relay = _Relay(outer if outer.execution_id else None, self._callback)
+        with local_task(relay.on_event, plate_id=str(self.plate_path)) as task, outer.on_cancel(task.request_cancel):
+            yield task
+
+
+def _absolute(path: str) -> Path:
+    return Path(path).expanduser().resolve()
+
+
+class _Relay:
+    """Brings reports to the progress callback; and, inside a server's task, also to that task."""
+
+    def __init__(self, outer: Task | None, callback: ProgressCallback | None) -> None:
+        self._outer = outer
+        self._callback = callback
+
+    def on_event(self, event: ProgressUpdate | LogLine) -> None:
+        """Called on another thread, one event after the other."""
+        if isinstance(event, LogLine):
+            self._pass_line_on(event)
+            return
+        if self._outer is not None:
+            ids = {"execution_id": self._outer.execution_id, "plate_id": self._outer.plate_id}
+            self._outer.send_progress({**event.to_dict(), **ids})
+        if self._callback is not None:
+            self._callback(event.axis_id, event.step_name, event.status.value, event.to_dict())
+
+    def _pass_line_on(self, line: LogLine) -> None:
+        """Without a server, what was printed or logged in another process is printed or logged here."""
+        if self._outer is not None:
+            self._outer.send_line(line.level, line.logger, line.text, line.axis_id)
+        elif line.logger in PRINTED:
+            print(line.text, file=getattr(sys, line.logger))
+        else:
+            logging.getLogger(line.logger).log(logging.getLevelNamesMapping()[line.level.name], line.text)
+
+
+@contextlib.contextmanager
+def _reported(task: Task, phase: ProgressPhase) -> Iterator[None]:
+    report_plate(task, phase, ProgressStatus.STARTED)
+    try:
+        yield
+    except OpenHCSError as error:
+        report_plate(task, phase, ProgressStatus.ERROR, error=str(error))
+        raise
+    report_plate(task, phase, ProgressStatus.COMPLETED)

@@ -1,0 +1,250 @@
+"""One run of a compiled pipeline: its folder, the wells it takes over, those it works on, and what it leaves."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from openhcs_runtime.atomic import remove_leftovers
+from openhcs_runtime.components import well_position
+from openhcs_runtime.config import GlobalConfig, PipelineConfig
+from openhcs_runtime.engine.executors import WellExecutor
+from openhcs_runtime.engine.progress import WellProgress
+from openhcs_runtime.engine.randomness import fresh_seed
+from openhcs_runtime.exceptions import OutputError
+from openhcs_runtime.outputs.plate import PlateParts, collect_parts, finish_images, write_tables
+from openhcs_runtime.outputs.provenance import Provenance
+from openhcs_runtime.outputs.resume import earlier_seed, finished_wells, take_over
+from openhcs_runtime.outputs.run_folder import open_run_folder
+from openhcs_runtime.outputs.run_log import RunLog
+from openhcs_runtime.outputs.runs import RunStatus, RunSummary, list_runs, read_run, results_root
+from openhcs_runtime.pipeline.plan import CompiledPlate, WellPlan
+from openhcs_runtime.pipeline.source import Pipeline
+from openhcs_runtime.results import PlateResult, ResultStatus, WellResult, overall_status
+from openhcs_runtime.viewers.view_counts import ViewTally
+from zmqruntime.execution import Task
+from zmqruntime.messages import LogLevel
+
+_KEPT = "done by an earlier attempt"
+
+
+@dataclass(frozen=True, slots=True)
+class RunChoice:
+    """How a run begins.
+
+    Attributes:
+        resume: go on in the folder of an earlier run, and keep the wells that it has finished.
+        resume_of: the execution to resume; empty for the newest run of the same plate, pipeline and settings.
+        fresh: work on all wells, also on those that an earlier run has made the same.
+        replace: a named output folder that holds results may be replaced, once the new ones are complete.
+    """
+
+    resume: bool = False
+    resume_of: str = ""
+    fresh: bool = False
+    replace: bool = False
+
+
+class PlateRun:
+    """A run from its folder to its result.
+
+    Args:
+        task: the task that it is a part of.
+        compiled: what is to be run.
+        pipeline, global_config, pipeline_config: what it was compiled from, for the provenance.
+        choice: how it begins.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        compiled: CompiledPlate,
+        pipeline: Pipeline,
+        global_config: GlobalConfig,
+        pipeline_config: PipelineConfig,
+        choice: RunChoice,
+    ) -> None:
+        self._started = time.monotonic()
+        self._task = task
+        self._pipeline = pipeline
+        self._settings = global_config, pipeline_config
+        self._choice = choice
+        self._folder = open_run_folder(
+            compiled,
+            resume=choice.resume,
+            execution_id=choice.resume_of,
+            replace=choice.replace,
+            now=datetime.now().astimezone(),
+        )
+        self._log = RunLog(self._folder.path)
+        self._compiled = compiled
+        job = replace(compiled.job, output_dir=str(self._folder.path), seed=self._seed())
+        self._compiled = replace(compiled, job=job)
+
+    def run(self, executor: Callable[[], WellExecutor]) -> PlateResult:
+        """Work on all wells and say how each ended; `executor` is called when there is work.
+
+        Raises:
+            OutputError: another run is writing to the folder, or it takes no file.
+            WorkerError: no worker can be started.
+        """
+        with self._folder.held(), self._logged():
+            remove_leftovers(self._folder.path)
+            kept = self._kept()
+            if (known := self._known_result(kept)) is not None:
+                return known
+            provenance = self._begin()
+            try:
+                result, parts = self._do(executor, kept)
+            except BaseException as error:
+                self._log.note(f"broken off: {error or type(error).__name__}", level=LogLevel.ERROR)
+                _write_if_possible(self._task, provenance.broken_off(error), self._folder.path)
+                raise
+            return self._end(provenance, result, parts)
+
+    def _seed(self) -> int:
+        """The one that was asked for, that of the wells which this run keeps or takes over, or a fresh one."""
+        if self._compiled.seed is not None:
+            return self._compiled.seed
+        runs: Iterable[RunSummary] = () if self._choice.fresh else self._earlier_runs()
+        if self._folder.earlier is not None:
+            runs = [self._folder.earlier, *runs]
+        seeds = (earlier_seed(run, self._compiled.wells) for run in runs)
+        return next((seed for seed in seeds if seed is not None), fresh_seed())
+
+    def _kept(self) -> dict[str, WellResult]:
+        """The wells that are done in this folder already."""
+        if self._folder.earlier is None:
+            return {}
+        return finished_wells(self._folder.path, self._compiled.wells)
+
+    def _known_result(self, kept: dict[str, WellResult]) -> PlateResult | None:
+        """The result of a complete run of which nothing is missing: it is not written again."""
+        earlier, folder = self._folder.earlier, self._folder.path
+        if earlier is None or earlier.status is not RunStatus.COMPLETE or self._folder.replaces is not None:
+            return None
+        if set(kept) != {plan.well for plan in self._compiled.wells} or set(kept) != set(earlier.planned or ()):
+            return None
+        parts = collect_parts(folder, _in_order(kept.values()))
+        tables = {name: str(folder / f"{name}.csv") for name in ("measurements", "objects")}
+        tables = {name: path for name, path in tables.items() if Path(path).is_file()}
+        has_objects = any(part.objects for part in parts.parts.values())
+        if len(parts.parts) < len(kept) or "measurements" not in tables or has_objects != ("objects" in tables):
+            return None
+        for well in kept:
+            self._progress(well).axis_completed(_KEPT)
+        return self._result(parts.wells, tables, "")
+
+    def _begin(self) -> Provenance:
+        executions = [*(self._folder.earlier.executions if self._folder.earlier else ()), self._task.execution_id]
+        provenance = Provenance.begin(self._pipeline, self._compiled, *self._settings, executions)
+        provenance.write(self._folder.path)
+        begun = "goes on" if self._folder.earlier else "begins"
+        self._log.note(f"{self._compiled.run_name} {begun} over {self._compiled.plate_path}")
+        return provenance
+
+    def _do(self, executor: Callable[[], WellExecutor], kept: dict[str, WellResult]) -> tuple[PlateResult, PlateParts]:
+        for well in kept:
+            self._progress(well).axis_completed(_KEPT)
+        ended = dict(kept)
+        ended |= self._take_over([plan for plan in self._compiled.wells if plan.well not in ended])
+        waiting = [plan for plan in self._compiled.wells if plan.well not in ended]
+        tally = ViewTally(self._task)
+        if waiting:
+            results = executor().run(self._task, self._compiled.job, waiting, tally.take)
+            for result in results:
+                self._log.note_well(result)
+                ended[result.well] = result
+        parts = collect_parts(self._folder.path, _in_order(ended.values()))
+        tables, failure = {}, ""
+        try:
+            tables = write_tables(self._folder.path, self._compiled.job, parts.parts.values())
+            finish_images(self._compiled.job, parts.parts)
+        except OutputError as error:
+            failure = str(error)
+        return replace(self._result(parts.wells, tables, failure), viewed=tally.end()), parts
+
+    def _take_over(self, plans: Sequence[WellPlan]) -> dict[str, WellResult]:
+        """Wells that earlier runs of this plate have made the same way."""
+        if self._choice.fresh or not plans:
+            return {}
+        seed, runs = self._compiled.job.seed, self._earlier_runs()
+        taken = take_over(self._folder.path, plans, runs, seed, lambda: self._task.cancelled)
+        for well, result in taken.items():
+            self._log.note(f"taken over from {result.taken_from}", well)
+            self._progress(well).axis_completed(f"taken over from {result.taken_from}")
+        return taken
+
+    def _earlier_runs(self) -> Iterator[RunSummary]:
+        if self._folder.replaces is not None:
+            yield read_run(self._folder.replaces)
+        root = self._folder.root or results_root(Path(self._compiled.plate_path))
+        if root.is_dir():
+            yield from list_runs(root)
+
+    def _result(self, wells: tuple[WellResult, ...], tables: dict[str, str], error: str) -> PlateResult:
+        return PlateResult(
+            status=overall_status(wells, cancelled=self._task.cancelled, error=error),
+            plate_path=self._compiled.plate_path,
+            output_dir=str(self._folder.path),
+            signature=self._compiled.signature,
+            wells=wells,
+            measurements=tables.get("measurements", ""),
+            objects=tables.get("objects", ""),
+            error=error,
+            elapsed_s=time.monotonic() - self._started,
+            seed=self._compiled.job.seed,
+            left_out_files=self._compiled.left_out_files,
+        )
+
+    def _end(self, provenance: Provenance, result: PlateResult, parts: PlateParts) -> PlateResult:
+        """Write how the run ended, and put its folder where it belongs."""
+        counts = (f"{len(result.wells_with(status))} {status}" for status in ResultStatus)
+        self._log.note(f"ended as {result.status}: {', '.join(counts)}{f'; {result.error}' if result.error else ''}")
+        read = {well: part.read for well, part in parts.parts.items()}
+        final = _moved(result, self._folder.replaces) if result.status is ResultStatus.COMPLETE else result
+        try:
+            provenance.ended(final, read).write(self._folder.path)
+            self._folder.finish(result.status)
+        except OutputError as error:
+            return replace(result, status=_worse(result.status), error=str(error))
+        return final
+
+    def _progress(self, well: str) -> WellProgress:
+        return WellProgress(self._task, well, [step.name for step in self._compiled.job.steps])
+
+    @contextmanager
+    def _logged(self) -> Iterator[None]:
+        """What the task logs in the block is in the folder's own log, too."""
+        try:
+            with self._task.listening(self._log.add):
+                yield
+        finally:
+            self._log.close()
+
+
+def _in_order(wells: Iterable[WellResult]) -> list[WellResult]:
+    return sorted(wells, key=lambda well: well_position(well.well))
+
+
+def _moved(result: PlateResult, target: Path | None) -> PlateResult:
+    """The result with the places that its files will have in another folder."""
+    if target is None:
+        return result
+    measurements = str(target / Path(result.measurements).name) if result.measurements else ""
+    objects = str(target / Path(result.objects).name) if result.objects else ""
+    return replace(result, output_dir=str(target), measurements=measurements, objects=objects)
+
+
+def _worse(status: ResultStatus) -> ResultStatus:
+    return ResultStatus.FAILED if status is ResultStatus.COMPLETE else status
+
+
+def _write_if_possible(task: Task, provenance: Provenance, folder: Path) -> None:
+    """After a failure: a disk that does not take the document must not hide the reason of the failure."""
+    try:
+        provenance.write(folder)
+    except OutputError as error:
+        task.log.warning("how this run ended cannot be written: %s", error)

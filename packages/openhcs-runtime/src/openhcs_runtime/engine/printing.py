@@ -1,0 +1,83 @@
+"""What code inside a task prints and logs goes to the task's log, in a process that only takes part in it."""
+
+import contextlib
+import io
+import logging
+import sys
+import threading
+from typing import TextIO
+
+from openhcs_runtime.text import writable
+from zmqruntime.execution import current_task
+from zmqruntime.execution.workers.capture import TaskLogHandler
+from zmqruntime.execution.workers.lines import LineSplitter
+from zmqruntime.messages import LogLevel
+
+PRINTED = ("stdout", "stderr")
+"""The names of the standard streams, as the loggers of what was written to them."""
+
+
+def prints_to_tasks() -> contextlib.ExitStack:
+    """From now on, until the result is closed, lines that are printed inside a task go to its log.
+
+    All else goes where it went before. What C code and child processes write is not seen.
+    """
+    stack = contextlib.ExitStack()
+    stack.enter_context(contextlib.redirect_stdout(_TaskStream(sys.stdout, "stdout", LogLevel.INFO)))
+    stack.enter_context(contextlib.redirect_stderr(_TaskStream(sys.stderr, "stderr", LogLevel.WARNING)))
+    return stack
+
+
+def logs_to_tasks() -> None:
+    """From now on what is logged in this process, at least as information, goes to the current task's log."""
+    handler = TaskLogHandler(lambda level, logger, text: current_task().send_line(level, logger, text))
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler], force=True)
+
+
+def end_printed_lines() -> None:
+    """Pass on what this thread has printed without an end of line; call it before the task is left."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, _TaskStream):
+            stream.end_line()
+
+
+class _TaskStream(io.TextIOBase):
+    """Takes the place of a standard stream; each thread has its own unfinished line."""
+
+    def __init__(self, behind: TextIO, name: str, level: LogLevel) -> None:
+        super().__init__()
+        self._behind = behind
+        self._name = name
+        self._level = level
+        self._unfinished = threading.local()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if not current_task().execution_id:
+            return self._behind.write(text)
+        self._lines().feed(text)
+        return len(text)
+
+    def flush(self) -> None:
+        if not self._behind.closed:
+            self._behind.flush()
+
+    def end_line(self) -> None:
+        """Take the unfinished line of this thread as a whole one."""
+        lines = self._lines()
+        if lines.has_rest:
+            lines.end()
+
+    def close(self) -> None:
+        """A function that closes it closes it for nobody else."""
+
+    def _lines(self) -> LineSplitter:
+        lines: LineSplitter | None = getattr(self._unfinished, "lines", None)
+        if lines is None:
+            lines = self._unfinished.lines = LineSplitter(self._send)
+        return lines
+
+    def _send(self, line: str) -> None:
+        current_task().send_line(self._level, self._name, writable(line))

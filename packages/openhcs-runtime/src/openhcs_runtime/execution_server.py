@@ -1,5 +1,0 @@
-"""The execution server under the oldest of its module names."""
-
-from openhcs_runtime.server import OpenHCSExecutionServer
-
-__all__ = ["OpenHCSExecutionServer"]

@@ -1,0 +1,278 @@
+"""Makes a plate of the images that a format has found: their order, doubles, and what is missing."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise, product
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openhcs_runtime.components import Component, ImageKey, well_position
+from openhcs_runtime.plates.base import ImageRef, PlateFormat, PlateProblem, ProblemKind, StagePosition
+from openhcs_runtime.plates.read import read_image
+from openhcs_runtime.plates.tiff.metadata import TiffNotes, one_length, tiff_notes
+from openhcs_runtime.plates.tiff.survey import with_pages
+from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
+
+_TIFF_PROBES = 3
+_MOST_PROBES = 16
+_UNEVEN = 0.1
+"""How far a step of a stack may be from their mean: stages and piezos are not exact."""
+_NUMBERED = (Component.SITE, Component.CHANNEL, Component.Z_INDEX, Component.TIMEPOINT)
+_WORDS = {
+    Component.SITE: "site",
+    Component.CHANNEL: "channel",
+    Component.Z_INDEX: "z",
+    Component.TIMEPOINT: "time point",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a plate's own description says; each part may be unknown.
+
+    source: what it is called in messages. planned: the images of each well that should be there. lost: images that are
+    said to be there and can't be opened.
+    """
+
+    source: str = ""
+    planned: Mapping[str, tuple[ImageKey, ...]] = field(default_factory=dict)
+    channel_names: Mapping[int, str] = field(default_factory=dict)
+    positions: Mapping[tuple[str, int], StagePosition] = field(default_factory=dict)
+    pixel_size_um: float | None = None
+    z_step_um: float | None = None
+    lost: tuple[ImageKey, ...] = ()
+
+
+@dataclass(frozen=True)
+class FolderPlate:
+    """A plate in a folder, of any format (see `openhcs_runtime.plates.base.Plate`)."""
+
+    path: Path
+    format: PlateFormat
+    images: Mapping[str, tuple[ImageRef, ...]]
+    missing: Mapping[str, tuple[ImageKey, ...]]
+    problems: tuple[PlateProblem, ...]
+    components: Mapping[Component, tuple[str | int, ...]]
+    metadata: Metadata
+
+    @property
+    def wells(self) -> tuple[str, ...]:
+        """The wells, in plate order; one of which no image can be opened has none."""
+        return tuple(self.images)
+
+    @property
+    def channel_names(self) -> Mapping[int, str]:
+        """Names of the channels, for those that have one."""
+        return self.metadata.channel_names
+
+    @property
+    def left_out(self) -> int:
+        """How many image files in the plate's folder are none of its images."""
+        return sum(problem.left_out for problem in self.problems)
+
+    @cached_property
+    def pixel_size_um(self) -> float | None:
+        """Edge of a pixel in micrometres: from the metadata, else what the first images say that can be read."""
+        if self.metadata.pixel_size_um is not None or self.format is PlateFormat.OME_ZARR:
+            return self.metadata.pixel_size_um
+        return _agreed([notes.pixel_size_um for notes in self._first_notes])
+
+    @cached_property
+    def z_step_um(self) -> float | None:
+        """Distance of two planes in micrometres: from the metadata, else from the first images, else from the places
+        of the planes of a stack; None for a plate without stacks."""
+        if len(self.components[Component.Z_INDEX]) < 2:
+            return None
+        if self.metadata.z_step_um is not None or self.format is PlateFormat.OME_ZARR:
+            return self.metadata.z_step_um
+        return _agreed([notes.z_step_um for notes in self._first_notes]) or self._measured_step()
+
+    @cached_property
+    def positions(self) -> Mapping[tuple[str, int], StagePosition]:
+        """Where each (well, site) was taken: from the metadata, else from what the microscope wrote into the images,
+        for which the first image of each site is opened."""
+        if self.metadata.positions or self.format is not PlateFormat.IMAGEXPRESS:
+            return self.metadata.positions
+        if all(notes.position is None for notes in self._first_notes):
+            return {}
+        firsts = {(image.key.well, image.key.site): image.path for image in reversed(list(self._each_image()))}
+        found = ((where, tiff_notes(path).position) for where, path in reversed(firsts.items()))
+        return {where: position for where, position in found if position is not None}
+
+    def read(self, image: ImageRef) -> NDArray[np.generic]:
+        """The pixels of one image, 2D (Y, X). Raises ImageError."""
+        return read_image(self.format, image)
+
+    def _each_image(self) -> Iterator[ImageRef]:
+        return (image for images in self.images.values() for image in images)
+
+    @cached_property
+    def _first_notes(self) -> tuple[TiffNotes, ...]:
+        """What the first image of each channel says, and those beside the first one."""
+        of_channel = {image.key.channel: image.path for image in reversed(list(self._each_image()))}
+        paths = [image.path for image, _ in zip(self._each_image(), range(_TIFF_PROBES), strict=False)]
+        few = list(dict.fromkeys([*paths, *of_channel.values()]))[:_MOST_PROBES]
+        return tuple(map(tiff_notes, few))
+
+    def _measured_step(self) -> float | None:
+        stacks: defaultdict[tuple[str, int, int, int], list[ImageRef]] = defaultdict(list)
+        for image in self._each_image():
+            key = image.key
+            stacks[key.well, key.site, key.channel, key.timepoint].append(image)
+        stack = next((stack for stack in stacks.values() if len(stack) > 1), [])
+        if any(image.index for image in stack):
+            return None
+        return z_step({image.key.z_index: tiff_notes(image.path).z_um for image in stack[:_MOST_PROBES]})
+
+
+def z_step(places: Mapping[int, float | None]) -> float | None:
+    """Distance of planes from where each of them lies, in micrometres; None when they are not evenly spread."""
+    known = sorted((index, place) for index, place in places.items() if place is not None)
+    if len(known) < 2:
+        return None
+    (first, begin), (last, end) = known[0], known[-1]
+    mean = abs(end - begin) / (last - first)
+    steps = [abs(b - a) / (m - n) for (n, a), (m, b) in pairwise(known)]
+    if not mean or any(abs(step - mean) > _UNEVEN * mean for step in steps):
+        return None
+    return round(mean, 6)
+
+
+def _agreed(values: Iterable[float | None]) -> float | None:
+    """A length that several images state; None when they differ."""
+    known = [value for value in values if value is not None]
+    return known[0] if known and all(one_length(known[0], value) is not None for value in known) else None
+
+
+def list_plate(
+    folder: Path,
+    plate_format: PlateFormat,
+    found: Iterable[ImageRef],
+    problems: Iterable[PlateProblem],
+    metadata: Metadata,
+) -> FolderPlate:
+    """The plate of these images. Of two that show the same the one whose path comes first is kept.
+
+    Missing are those that the metadata plans, else those that most wells have (see `_usual`). A value of a component
+    that is planned and that no image has makes one problem, not one in each well: it was not taken or not copied.
+    """
+    by_key, doubles = _without_doubles(found)
+    if plate_format is not PlateFormat.OME_ZARR:
+        files = list(by_key.values())
+        expanded, seen = with_pages(files)
+        by_key = by_key if expanded is files else {image.key: image for image in expanded}
+        doubles += seen
+    wells: defaultdict[str, list[ImageRef]] = defaultdict(list)
+    for image in by_key.values():
+        wells[image.key.well].append(image)
+    names = wells.keys() | {key.well for key in metadata.lost}
+    images = {well: tuple(sorted(wells[well], key=_order)) for well in sorted(names, key=well_position)}
+    values = {component: tuple(sorted({int(key.value(component)) for key in by_key})) for component in _NUMBERED}
+    if metadata.planned:
+        missing = _lacking(images, lambda well: metadata.planned.get(well, ()))
+        absent = _absent(metadata, images, values)
+    else:
+        missing, absent = _lacking(images, _usual(images)), []
+    for key in metadata.lost:
+        missing[key.well] = tuple(sorted({*missing.get(key.well, ()), key}))
+    named = sorted([*problems, *doubles], key=lambda problem: problem.message)
+    gaps = [_gap(well, keys) for well, keys in missing.items()]
+    return FolderPlate(
+        path=folder,
+        format=plate_format,
+        images=images,
+        missing=missing,
+        problems=(*named, *absent, *gaps),
+        components={Component.WELL: tuple(images), **values},
+        metadata=metadata,
+    )
+
+
+def _order(image: ImageRef) -> tuple[int, int, int, int]:
+    key = image.key
+    return key.site, key.channel, key.z_index, key.timepoint
+
+
+def _without_doubles(found: Iterable[ImageRef]) -> tuple[dict[ImageKey, ImageRef], list[PlateProblem]]:
+    by_key: dict[ImageKey, ImageRef] = {}
+    problems = []
+    for image in sorted(found, key=lambda image: image.path):
+        first = by_key.setdefault(image.key, image)
+        if first is not image:
+            name, kept = Path(image.path).name, Path(first.path).name
+            if name == kept:
+                name, kept = image.path, first.path
+            text = f"{name} is the same image as {kept}; it is left out"
+            problems.append(PlateProblem(ProblemKind.DUPLICATE, text, image.key.well, left_out=1))
+    return by_key, problems
+
+
+def _usual(images: Mapping[str, tuple[ImageRef, ...]]) -> Callable[[str], Iterable[ImageKey]]:
+    """Gives all combinations of a well's own component values and those which most wells have: a hole in a regular
+    plate is found, and a plate in which some wells have more sites by design is not full of holes."""
+    own = {
+        well: tuple(frozenset(int(image.key.value(component)) for image in refs) for component in _NUMBERED)
+        for well, refs in images.items()
+    }
+    common = []
+    for position in range(len(_NUMBERED)):
+        counts = Counter(value for values in own.values() for value in values[position])
+        common.append(frozenset(value for value, wells in counts.items() if wells * 2 > len(images)))
+
+    def expected(well: str) -> Iterable[ImageKey]:
+        values = [sorted(mine | usual) for mine, usual in zip(own[well], common, strict=True)]
+        count = 1
+        for part in values:
+            count *= len(part)
+        if count == len(images[well]):
+            return ()  # it has all of them
+        return (ImageKey(well, *combination) for combination in product(*values))
+
+    return expected
+
+
+def _lacking(
+    images: Mapping[str, tuple[ImageRef, ...]], expected: Callable[[str], Iterable[ImageKey]]
+) -> dict[str, tuple[ImageKey, ...]]:
+    """What wells lack, but for planes of a channel, sites and time points that are nowhere in the plate."""
+    everything = [image.key for refs in images.values() for image in refs]
+    planes = {(key.channel, key.z_index) for key in everything}
+    sites, timepoints = {key.site for key in everything}, {key.timepoint for key in everything}
+    missing = {}
+    for well, refs in images.items():
+        present = {image.key for image in refs}
+        lacking = tuple(
+            key
+            for key in expected(well)
+            if key not in present
+            and (key.channel, key.z_index) in planes
+            and key.site in sites
+            and key.timepoint in timepoints
+        )
+        if lacking:
+            missing[well] = lacking
+    return missing
+
+
+def _absent(
+    metadata: Metadata, images: Mapping[str, tuple[ImageRef, ...]], values: Mapping[Component, tuple[int, ...]]
+) -> list[PlateProblem]:
+    """One line for the wells, and one for the values of each component, of which there is no image at all."""
+    lines = []
+    wells = [well for well in sorted(metadata.planned, key=well_position) if well not in images]
+    if wells:
+        lines.append(f"no image of well(s) {well_ranges(wells)}, which {metadata.source} lists")
+    for component in _NUMBERED:
+        planned = {int(key.value(component)) for keys in metadata.planned.values() for key in keys}
+        if lacking := planned.difference(values[component]):
+            lines.append(f"no image of {_WORDS[component]} {number_ranges(lacking)}, which {metadata.source} lists")
+    return [PlateProblem(ProblemKind.GAP, line) for line in lines]
+
+
+def _gap(well: str, keys: tuple[ImageKey, ...]) -> PlateProblem:
+    more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+    return PlateProblem(ProblemKind.GAP, f"no image of {keys[0].describe()}{more}", well)

@@ -1,0 +1,110 @@
+"""Reads MetaXpress .HTD files: which wells, sites, wavelengths, z steps and time points a plate was to have.
+
+A text file of one entry a line, a quoted name and values separated by commas, from `"HTSInfoFile", Version 1.0` to
+`"EndFile"`. There is no published specification; the names are those that MetaXpress writes. Sites are numbered along
+the rows of the selected ones, and a wavelength with `WaveCollect` 0 was not taken.
+"""
+
+import csv
+import os
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from openhcs_runtime.components import MAX_COLUMNS, MAX_ROWS, ImageKey, well_name
+from openhcs_runtime.plates.folder_plate import Metadata
+
+_MOST_SITES, _MOST_WAVES, _MOST_STEPS, _MOST_TIMES = 4096, 99, 9999, 99999
+
+
+@dataclass(frozen=True, slots=True)
+class HtdPlan:
+    """What a .HTD file plans; all numbers count from 1."""
+
+    wells: tuple[str, ...]
+    sites: int
+    channels: dict[int, str]
+    z_steps: int
+    timepoints: int
+
+    def metadata(self, source: str) -> Metadata:
+        """The same as what any format can say about a plate."""
+        return Metadata(
+            source=source,
+            planned={well: tuple(self._images(well)) for well in self.wells},
+            channel_names={channel: name for channel, name in self.channels.items() if name},
+        )
+
+    def _images(self, well: str) -> list[ImageKey]:
+        numbers = range(1, self.sites + 1), self.channels, range(1, self.z_steps + 1), range(1, self.timepoints + 1)
+        return [ImageKey(well, *combination) for combination in product(*numbers)]
+
+
+def find_htd(folder: Path) -> Path | None:
+    """The plate's .HTD file: in its folder or, as for a `TimePoint_<t>` folder, in the one above."""
+    for place in (folder, folder.parent) if folder.name.lower().startswith("timepoint_") else (folder,):
+        with os.scandir(place) as entries:
+            names = sorted(entry.name for entry in entries if entry.name.lower().endswith(".htd"))
+        if names:
+            return place / names[0]
+    return None
+
+
+def read_htd(path: Path) -> HtdPlan:
+    """Read a .HTD file. Raises ValueError with what is wrong with it, OSError when it can't be read."""
+    entries = _entries(path.read_text(encoding="utf-8", errors="replace"))
+    sites_on, waves_on = _flag(entries, "Sites"), _flag(entries, "Waves")
+    sites = _sites(entries) if sites_on else 1
+    waves = _number(entries, "NWavelengths", _MOST_WAVES) if waves_on else 1
+    channels = {
+        wave: (entries.get(f"WaveName{wave}") or [""])[0]
+        for wave in range(1, waves + 1)
+        if not waves_on or (entries.get(f"WaveCollect{wave}") or ["1"])[0] != "0"
+    }
+    wells = _selected(entries, "WellsSelection", "YWells", "XWells", MAX_ROWS * MAX_COLUMNS)
+    if not wells or not sites or not channels:
+        raise ValueError("it selects no well, no site or no wavelength")
+    return HtdPlan(
+        wells=tuple(well_name(row, column) for row, column in wells),
+        sites=sites,
+        channels=channels,
+        z_steps=_number(entries, "ZSteps", _MOST_STEPS) if _flag(entries, "ZSeries") else 1,
+        timepoints=_number(entries, "TimePoints", _MOST_TIMES),
+    )
+
+
+def _sites(entries: dict[str, list[str]]) -> int:
+    """How many sites a well has; a grid of a single one needs no selection."""
+    grid = _number(entries, "YSites", _MOST_SITES) * _number(entries, "XSites", _MOST_SITES)
+    selected = len(_selected(entries, "SiteSelection", "YSites", "XSites", _MOST_SITES))
+    return selected or (1 if grid == 1 else 0)
+
+
+def _entries(text: str) -> dict[str, list[str]]:
+    rows = csv.reader(text.splitlines(), skipinitialspace=True)
+    entries = {row[0].strip(): [value.strip() for value in row[1:]] for row in rows if row}
+    if "HTSInfoFile" not in entries:
+        raise ValueError('it does not begin with "HTSInfoFile"')
+    return entries
+
+
+def _flag(entries: dict[str, list[str]], name: str) -> bool:
+    return (entries.get(name) or ["FALSE"])[0].upper() == "TRUE"
+
+
+def _number(entries: dict[str, list[str]], name: str, most: int) -> int:
+    text = (entries.get(name) or ["1"])[0]
+    if not text.isdecimal() or not 1 <= int(text) <= most:
+        raise ValueError(f"{name} is {text!r}, not a number from 1 to {most}")
+    return int(text)
+
+
+def _selected(entries: dict[str, list[str]], name: str, rows: str, columns: str, most: int) -> list[tuple[int, int]]:
+    """Row and column, from 0, of what is TRUE in the lines `<name>1`, `<name>2` ..."""
+    height, width = _number(entries, rows, most), _number(entries, columns, most)
+    return [
+        (row, column)
+        for row in range(height)
+        for column, value in enumerate(entries.get(f"{name}{row + 1}", [])[:width])
+        if value.upper() == "TRUE"
+    ]

@@ -1,0 +1,1 @@
+"""OME-Zarr HCS plates, read and written."""

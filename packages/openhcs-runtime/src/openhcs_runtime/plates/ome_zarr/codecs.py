@@ -1,0 +1,37 @@
+"""Whether the arrays of an OME-Zarr plate can be decoded, by their metadata."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from openhcs_runtime.exceptions import ImageError
+from openhcs_runtime.plates.base import ImageRef
+from openhcs_runtime.plates.ome_zarr.metadata import read_codecs
+
+
+def refusals(images: Iterable[ImageRef]) -> list[str]:
+    """A line for each way in which arrays are stored that the zarr library can't read.
+
+    An array of each such way is opened. One whose metadata is damaged is passed over: its well will fail by itself.
+    """
+    stored: defaultdict[bytes, list[ImageRef]] = defaultdict(list)
+    for image in {image.path: image for image in images}.values():
+        try:
+            stored[read_codecs(Path(image.path))].append(image)
+        except (OSError, ValueError):
+            continue
+    return [line for of_a_kind in stored.values() if (line := _refusal(of_a_kind))]
+
+
+def _refusal(images: list[ImageRef]) -> str:
+    from openhcs_runtime.plates.ome_zarr.read import zarr_header  # noqa: PLC0415  zarr loads slowly
+
+    try:
+        zarr_header(images[0])
+    except ImageError as error:
+        cause = error.__cause__ or error
+        name = "/".join(images[0].path.replace(os.sep, "/").split("/")[-4:])
+        what = f"image {name}" if len(images) == 1 else f"{len(images):,} images, such as {name},"
+        return f"{what} can't be read as it is stored: {cause}"
+    return ""

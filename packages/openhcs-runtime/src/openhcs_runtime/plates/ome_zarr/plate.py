@@ -1,0 +1,333 @@
+"""OME-Zarr HCS plates, version 0.4 (zarr 2) and 0.5 (zarr 3): https://ngff.openmicroscopy.org/0.5/ and /0.4/.
+
+Only JSON is read here. The planes of level 0 are the images: channel, z and time point count from 1 along the axes c, z
+and t. Which images of a well are its sites is said in `openhcs_runtime.plates.ome_zarr.fields`.
+
+A plane of which no chunk is there was never written, or is lost: it is missing. The exception are plates whose writer
+leaves out chunks that are empty, which is seen from this: at least two of its images lack some chunks of a plane that
+has others, and none lacks all. What is read for an absent chunk is said in `openhcs_runtime.plates.ome_zarr.read`.
+"""
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from openhcs_runtime.components import ImageKey, well_name, well_position
+from openhcs_runtime.exceptions import PlateError
+from openhcs_runtime.plates.base import ALL_X, ALL_Y, ImageRef, PlateFormat, PlateProblem, ProblemKind, StagePosition
+from openhcs_runtime.plates.folder_plate import FolderPlate, Metadata, list_plate
+from openhcs_runtime.plates.image_kinds import ImageKind, mixed_problem
+from openhcs_runtime.plates.ome_zarr.fields import FieldPlace, fields_of
+from openhcs_runtime.plates.ome_zarr.metadata import (
+    ArrayLayout,
+    Multiscale,
+    OmeMetadata,
+    Plate,
+    Well,
+    WellEntry,
+    read_array,
+    read_group,
+)
+from openhcs_runtime.plates.tiff.metadata import one_length
+from openhcs_runtime.plates.units import micrometre_value, micrometres
+
+_KNOWN_AXES = frozenset("tczyx")
+_MOST_CHUNKS = 16
+"""Of a plane in more chunks than these only some are asked whether they have changed."""
+
+
+def looks_like_ome_zarr(folder: Path) -> bool:
+    """Whether it is a zarr group."""
+    return any((folder / name).is_file() for name in ("zarr.json", ".zgroup", ".zattrs"))
+
+
+def open_ome_zarr(folder: Path) -> FolderPlate:
+    """List the images of the plate `folder`. A field that can't be understood is missing, and a problem of the plate.
+
+    Raises PlateError when it is no OME-Zarr plate or has no images, OSError when it can't be read.
+    """
+    plate = _plate_metadata(folder)
+    problems: list[PlateProblem] = []
+    wells = {_well_name(entry, plate): (folder / entry.path, entry) for entry in plate.wells}
+    listed = {well: _well_metadata(path, well, problems) for well, (path, _) in wells.items()}
+    several = len({entry.acquisition or 0 for found in listed.values() if found for entry in found.images}) > 1
+    fields: list[_Field] = []
+    lost = [ImageKey(well) for well, found in listed.items() if found is None]
+    for well, found in listed.items():
+        places, derived = fields_of(found.images if found else (), several=several)
+        problems += [_derived(well, *names) for names in derived]
+        for place in places:
+            path = wells[well][0] / place.path
+            try:
+                fields.append(_open_field(path, well, place))
+            except _UNREADABLE as error:
+                problems.append(_unreadable(f"site {place.site} of well {well}", path.relative_to(folder), well, error))
+                lost.append(ImageKey(well, place.site))
+    fields = _without_derived(fields, problems)
+    if not fields:
+        first = f": {problems[0].message}" if problems else ""
+        raise PlateError(f"no images in the OME-Zarr plate {folder}{first}")
+    images, names, unwritten = _numbered(fields)
+    problems += [_unwritten(folder, fields, unwritten)] if unwritten else []
+    kinds = Counter({ImageKind(field.shape, field.dtype): 0 for field in fields})
+    for field in fields:
+        kinds[ImageKind(field.shape, field.dtype)] += len(field.images)
+    examples = {ImageKind(field.shape, field.dtype): field.name for field in reversed(fields)}
+    problems += mixed_problem(kinds, examples)
+    size, step = (_same(fields, what, problems) for what in ("pixel_size_um", "z_step_um"))
+    metadata = Metadata(
+        channel_names=names,
+        positions={(field.well, field.place.site): field.position for field in reversed(fields) if field.position},
+        pixel_size_um=size,
+        z_step_um=step,
+        lost=(*lost, *unwritten),
+    )
+    return list_plate(folder, PlateFormat.OME_ZARR, images, problems, metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    """A plane with the numbers that its own image gives it, and how many of its chunks are there."""
+
+    channel: int
+    z: int
+    timepoint: int
+    ref: ImageRef
+    present: int
+    wanted: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """One image of a well."""
+
+    well: str
+    place: FieldPlace
+    images: tuple[_Plane, ...]
+    channels: int
+    channel_names: dict[int, str]
+    shape: tuple[int, int]
+    dtype: str
+    pixel_size_um: float | None
+    z_step_um: float | None
+    position: StagePosition | None
+
+    @property
+    def name(self) -> str:
+        """The image in words."""
+        return f"image {self.place.path} of well {self.well}"
+
+    def is_derived_from(self, other: "_Field") -> bool:
+        """Whether it can't be another field than an image of its acquisition: it has the same place, or other channels.
+
+        A place of zero may be that of a writer which knows none.
+        """
+        if self.position is not None and self.position == other.position != StagePosition(0.0, 0.0):
+            return True
+        own, others = set(self.channel_names.values()), set(other.channel_names.values())
+        return bool(own and others) and own.isdisjoint(others)
+
+    @property
+    def is_patchy(self) -> bool:
+        """Whether some planes lack chunks while they have others."""
+        return any(0 < plane.present < plane.wanted for plane in self.images)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no chunk is there."""
+        return not any(plane.present for plane in self.images)
+
+
+_UNREADABLE = (OSError, msgspec.MsgspecError, UnicodeDecodeError)
+
+
+def _unreadable(what: str, path: Path, well: str, error: Exception) -> PlateProblem:
+    reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    return PlateProblem(ProblemKind.METADATA, f"{what} can't be opened ({path.as_posix()}): {reason}", well)
+
+
+def _derived(well: str, path: str, origin: str) -> PlateProblem:
+    message = f"image {path} of well {well} was made from image {origin}; it is left out"
+    return PlateProblem(ProblemKind.STRAY_FILE, message, well)
+
+
+def _without_derived(fields: Sequence[_Field], problems: list[PlateProblem]) -> list[_Field]:
+    """The fields without the images that can't be other ones than an earlier field of their acquisition."""
+    kept: list[_Field] = []
+    of_acquisition: defaultdict[tuple[str, int], list[_Field]] = defaultdict(list)
+    for field in fields:
+        others = of_acquisition[field.well, field.place.acquisition]
+        origin = next((other for other in others if field.is_derived_from(other)), None)
+        if origin is None:
+            others.append(field)
+            kept.append(field)
+        else:
+            problems.append(_derived(field.well, field.place.path, origin.place.path))
+    return kept
+
+
+def _unwritten(folder: Path, fields: Sequence[_Field], keys: Sequence[ImageKey]) -> PlateProblem:
+    empty = [field for field in fields if field.is_empty]
+    where = f"{keys[0].describe()}" + (f" and {len(keys) - 1} more" if len(keys) > 1 else "")
+    whole = f"; of {empty[0].name} there is none at all" if empty else ""
+    return PlateProblem(ProblemKind.GAP, f"no chunk was ever written of {where}{whole}")
+
+
+def _plate_metadata(folder: Path) -> Plate:
+    try:
+        metadata = read_group(folder)
+    except FileNotFoundError:
+        metadata = OmeMetadata()
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise PlateError(
+            f"zarr.json or .zattrs of {folder} is not that of an OME-Zarr plate of version 0.4 or 0.5: {error}"
+        ) from error
+    if metadata.plate is None:
+        kind = "an OME-Zarr image" if metadata.multiscales else "one well" if metadata.well else "a zarr group"
+        raise PlateError(f"{folder} is {kind}, not an OME-Zarr plate of version 0.4 or 0.5 (name the plate's folder)")
+    return metadata.plate
+
+
+def _well_name(entry: WellEntry, plate: Plate) -> str:
+    """By the names of row and column where they make a well such as B06, else by their numbers."""
+    try:
+        return well_name(*well_position(plate.rows[entry.row_index].name + plate.columns[entry.column_index].name))
+    except (ValueError, IndexError):
+        pass
+    try:
+        return well_name(entry.row_index, entry.column_index)
+    except ValueError as error:
+        raise PlateError(f"well {entry.path} of the OME-Zarr plate: {error}") from error
+
+
+def _well_metadata(folder: Path, well: str, problems: list[PlateProblem]) -> Well | None:
+    """The images of a well; None, with a problem, when that can't be known."""
+    try:
+        return read_group(folder).well or Well(())
+    except _UNREADABLE as error:
+        problems.append(_unreadable(f"well {well}", Path(*folder.parts[-2:]), well, error))
+        return Well(()) if isinstance(error, FileNotFoundError) else None  # listed, but not taken or not copied
+
+
+def _open_field(folder: Path, well: str, place: FieldPlace) -> _Field:
+    """Raises one of `_UNREADABLE`."""
+    metadata = read_group(folder)
+    if not metadata.multiscales or not metadata.multiscales[0].datasets:
+        raise msgspec.ValidationError("it has no multiscales")
+    multiscale = metadata.multiscales[0]
+    names = [axis.name.lower() for axis in multiscale.axes]
+    path = folder / multiscale.datasets[0].path
+    layout = read_array(path)
+    if len(layout.shape) != len(names):
+        raise msgspec.ValidationError(f"its array has {len(layout.shape)} axes, not {len(names)}")
+    strange = [name for name, length in zip(names, layout.shape, strict=True) if name not in _KNOWN_AXES and length > 1]
+    order = [name if name in "tc" else "space" for name in names if name in _KNOWN_AXES]
+    if strange or len(set(names)) != len(names) or not {"y", "x"}.issubset(names) or order != _in_order(order):
+        raise msgspec.ValidationError(f"its axes are {', '.join(names)}, not some of t, c, z and then y, x")
+    channels = metadata.omero.channels if metadata.omero else ()
+    length = dict(zip(names, layout.shape, strict=True))
+    return _Field(
+        well,
+        place,
+        tuple(_planes(str(path), layout, names, ImageKey(well, place.site))),
+        length.get("c", 1),
+        {number: str(channel.label) for number, channel in enumerate(channels, start=1) if channel.label is not None},
+        (length["y"], length["x"]),
+        _type_name(layout.dtype),
+        one_length(_length(multiscale, names, "x"), _length(multiscale, names, "y")),
+        _length(multiscale, names, "z"),
+        _position(multiscale, names),
+    )
+
+
+def _in_order(kinds: Sequence[str]) -> list[str]:
+    """Time, channel, space, as the specification wants it."""
+    return sorted(kinds, key=("t", "c", "space").index)
+
+
+def _type_name(spelled: str) -> str:
+    """`uint16` for what zarr 2 calls `<u2`."""
+    try:
+        return np.dtype(spelled).name
+    except TypeError:
+        return spelled
+
+
+def _planes(path: str, layout: ArrayLayout, names: list[str], key: ImageKey) -> Iterable[_Plane]:
+    in_order = names[-2:] == ["y", "x"]
+    lengths = zip(names, layout.shape, strict=True)
+    plane_axes = {"y": (ALL_Y,), "x": (ALL_X,)}
+    for place in product(*(plane_axes.get(name) or range(length) for name, length in lengths)):
+        at = dict(zip(names, place, strict=True))
+        index = place[:-2] if in_order else place
+        size, newest, present, wanted = 0, 0, 0, 0
+        for chunk in layout.chunk_files(index, _MOST_CHUNKS):
+            wanted += 1
+            try:
+                stat = os.stat(f"{path}/{chunk}")
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            present += 1
+            size, newest = size + stat.st_size, max(newest, stat.st_mtime_ns)
+        ref = ImageRef(key, path, size, newest, index)
+        yield _Plane(at.get("c", 0) + 1, at.get("z", 0) + 1, at.get("t", 0) + 1, ref, present, wanted)
+
+
+def _numbered(fields: Sequence[_Field]) -> tuple[list[ImageRef], dict[int, str], list[ImageKey]]:
+    """The images with the channel numbers of the plate, the names of these channels, and the planes never written."""
+    leaves_out = sum(field.is_patchy for field in fields) > 1 and not any(field.is_empty for field in fields)
+    most: defaultdict[int, int] = defaultdict(int)
+    for field in fields:
+        most[field.place.acquisition] = max(most[field.place.acquisition], field.channels)
+    before = {acquisition: sum(most[other] for other in most if other < acquisition) for acquisition in most}
+    images, unwritten = [], []
+    names: dict[int, str] = {}
+    for field in fields:
+        first = before[field.place.acquisition]
+        for number, name in field.channel_names.items():
+            names.setdefault(first + number, name)
+        for plane in field.images:
+            key = ImageKey(field.well, field.place.site, first + plane.channel, plane.z, plane.timepoint)
+            if plane.present or leaves_out:
+                images.append(replace(plane.ref, key=key, absent_is_fill=leaves_out))
+            else:
+                unwritten.append(key)
+    return images, dict(sorted(names.items())), unwritten
+
+
+def _same(fields: Sequence[_Field], what: str, problems: list[PlateProblem]) -> float | None:
+    """A length of all images; not known, with a problem, where they differ."""
+    known = [(value, field) for field in fields if (value := getattr(field, what)) is not None]
+    if not known:
+        return None
+    first, of = known[0]
+    for value, field in known:
+        if one_length(first, value) is None:
+            words = {"pixel_size_um": "a pixel", "z_step_um": "a z step"}[what]
+            text = f"{words} is {first:g} um in {of.name} and {value:g} um in {field.name}: it is taken as not known"
+            problems.append(PlateProblem(ProblemKind.MIXED, text))
+            return None
+    return float(first)
+
+
+def _length(multiscale: Multiscale, names: list[str], axis: str) -> float | None:
+    """Size of a pixel along an axis; None where no unit is given: its numbers may be pixels."""
+    if axis not in names:
+        return None
+    place = names.index(axis)
+    return micrometre_value(multiscale.scale()[place], multiscale.axes[place].unit)
+
+
+def _position(multiscale: Multiscale, names: list[str]) -> StagePosition | None:
+    offset = multiscale.translation()
+    y, x = names.index("y"), names.index("x")
+    factors = micrometres(multiscale.axes[y].unit), micrometres(multiscale.axes[x].unit)
+    if offset is None or factors[0] is None or factors[1] is None:
+        return None
+    return StagePosition(offset[y] * factors[0], offset[x] * factors[1])

@@ -1,0 +1,173 @@
+"""Reads one plane of a zarr array; apart from what lists plates, since the zarr library takes long to load.
+
+Zarr lets a chunk be absent where all of it has the fill value. It is also absent when it was never written, or lost. An
+absent chunk is read as the fill value only where something says that it is empty:
+
+- the next level of resolution, which was made from it, has nothing but the fill value there; or
+- there is no such level, and the plate's other images show that their writer leaves out empty chunks
+  (`ImageRef.absent_is_fill`, see `openhcs_runtime.plates.ome_zarr.plate`).
+
+Otherwise, and where the next level has pixels at that place, the image is damaged. Inside a shard the index of the
+shard says which chunks are empty.
+"""
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.core.buffer import default_buffer_prototype
+from zarr.storage import MemoryStore
+
+from openhcs_runtime.exceptions import ImageError
+from openhcs_runtime.plates.base import ALL_X, ALL_Y, ImageRef
+from openhcs_runtime.plates.ome_zarr.metadata import ArrayLayout, read_array, read_group
+from openhcs_runtime.plates.tiff.read import TakeBytes
+
+_DOCUMENTS = ("zarr.json", ".zarray")
+
+
+def read_zarr_plane(image: ImageRef, on_bytes: TakeBytes | None = None) -> NDArray[np.generic]:
+    """A plane (Y, X) of an array in a folder.
+
+    Args:
+        image: Its path is the array's folder.
+        on_bytes: Is handed each file of chunks that holds the plane, along the axes of the array.
+
+    Raises:
+        ImageError: Naming well, field and level, when the array is missing or damaged, or this is no plane of it.
+    """
+    name = "/".join(image.path.replace(os.sep, "/").split("/")[-4:])
+    try:
+        return _read(Path(image.path), image, on_bytes)
+    except FileNotFoundError:
+        raise ImageError(f"image {name} is gone: {image.path}", image.path) from None
+    except OSError as error:
+        raise ImageError(f"image {name} can't be read: {error.strerror or error}", image.path) from error
+    except Exception as error:  # a damaged chunk makes a codec raise almost anything
+        raise ImageError(f"image {name} is damaged or no zarr array: {error}", image.path) from error
+
+
+def zarr_header(image: ImageRef) -> tuple[tuple[int, int], np.dtype[np.generic]]:
+    """Size (Y, X) and type of a plane of an array. Raises ImageError."""
+    try:
+        array = zarr.open_array(store=image.path, mode="r")
+        shape = array.shape
+        place = image.index if len(image.index) == array.ndim else (*image.index, ALL_Y, ALL_X)
+        size = (int(shape[place.index(ALL_Y)]), int(shape[place.index(ALL_X)]))
+        return size, np.dtype(array.dtype)
+    except Exception as error:  # damaged metadata can make the library raise almost anything
+        raise ImageError(f"array {image.path} has no header that can be read: {error}", image.path) from error
+
+
+def _read(folder: Path, image: ImageRef, on_bytes: TakeBytes | None) -> NDArray[np.generic]:
+    layout = read_array(folder)
+    if len(image.index) not in (len(layout.shape), len(layout.shape) - 2):
+        raise ValueError(f"it has no plane {image.index}")
+    place = layout.place(image.index)
+    if any(at >= length for at, length in zip(place, layout.shape, strict=True)):
+        raise ValueError(f"it has no plane {image.index}")
+    chunks, absent = {}, []
+    for name in layout.chunk_files(image.index):
+        try:
+            if layout.sharded:  # of a shard only some chunks are read
+                os.stat(folder / name)
+                _hand_on(folder / name, on_bytes)
+            else:
+                chunks[name] = (folder / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            absent.append(name)
+        else:
+            if on_bytes is not None and name in chunks:
+                on_bytes(memoryview(chunks[name]))
+    if absent:
+        _check_absent(folder, layout, image, absent)
+    array = zarr.open_array(store=os.fspath(folder) if layout.sharded else _store(folder, chunks), mode="r")
+    where: tuple[Any, ...] = tuple(slice(None) if at in (ALL_Y, ALL_X) else at for at in place)
+    plane = np.asarray(array[where])
+    return plane.T if place.index(ALL_X) < place.index(ALL_Y) else plane
+
+
+def _store(folder: Path, chunks: dict[str, bytes]) -> MemoryStore:
+    """The array with these chunks only, in memory."""
+    files = dict(chunks)
+    for document in _DOCUMENTS:
+        if (folder / document).exists():
+            files[document] = (folder / document).read_bytes()
+    kind = default_buffer_prototype().buffer
+    return MemoryStore({name: kind.from_bytes(data) for name, data in files.items()}, read_only=True)
+
+
+def _hand_on(path: Path, on_bytes: TakeBytes | None) -> None:
+    if on_bytes is None:
+        return
+    with path.open("rb") as file:
+        while part := file.read(1 << 24):
+            on_bytes(memoryview(part))
+
+
+def _check_absent(folder: Path, layout: ArrayLayout, image: ImageRef, absent: Sequence[str]) -> None:
+    """Raise ValueError unless something says that these chunks are empty."""
+    if len(absent) == layout.chunk_count(image.index) and not image.absent_is_fill:
+        raise ValueError("none of its chunks exist: it was never written, or is lost")
+    below = _next_level(folder)
+    few = f"{absent[0]}" + (f" and {len(absent) - 1} more" if len(absent) > 1 else "")
+    if below is None:
+        if image.absent_is_fill:
+            return
+        raise ValueError(
+            f"it lacks {len(absent)} of {layout.chunk_count(image.index)} chunks ({few}), and nothing says that they "
+            "are empty (a writer that keeps empty chunks, as write_empty_chunks does in zarr, makes that clear)"
+        )
+    lower = zarr.open_array(store=os.fspath(below), mode="r")
+    if lower.ndim != len(layout.shape):
+        raise ValueError(f"its levels of resolution differ in their axes, and it lacks the chunk {few}")
+    for name in absent:
+        region = _region_below(layout, image, name, lower.shape)
+        if not _is_all(np.asarray(lower[region]), lower.fill_value):
+            raise ValueError(f"it lacks the chunk {name}, which level {below.name} shows not to be empty")
+    if not image.absent_is_fill and not _has_chunks(below):
+        raise ValueError(f"it lacks the chunk {few}, and nothing of level {below.name} was written")
+
+
+def _is_all(pixels: NDArray[np.generic], fill: Any) -> bool:
+    return np.array_equal(pixels, np.full_like(pixels, fill or 0), equal_nan=pixels.dtype.kind == "f")
+
+
+def _next_level(folder: Path) -> Path | None:
+    """The array of the next lower resolution."""
+    metadata = read_group(folder.parent)
+    paths = [dataset.path for multiscale in metadata.multiscales[:1] for dataset in multiscale.datasets]
+    place = paths.index(folder.name) + 1 if folder.name in paths else len(paths)
+    return folder.parent / paths[place] if place < len(paths) else None
+
+
+def _region_below(layout: ArrayLayout, image: ImageRef, name: str, shape: Sequence[int]) -> tuple[Any, ...]:
+    """The part of a lower level that lies wholly inside a chunk, at the plane of the image."""
+    numbers = [int(number) for number in name.removeprefix(layout.prefix).split(layout.separator)]
+    region: list[Any] = []
+    for at, number, edge, length, lower in zip(
+        layout.place(image.index), numbers, layout.chunks, layout.shape, shape, strict=True
+    ):
+        factor = length / lower
+        if at not in (ALL_Y, ALL_X):
+            region.append(min(int(at / factor), lower - 1))
+        else:
+            begin, end = number * edge, min((number + 1) * edge, length)
+            region.append(slice(math.ceil(begin / factor), max(math.floor(end / factor), 0)))
+    return tuple(region)
+
+
+def _has_chunks(folder: Path) -> bool:
+    layout = read_array(folder)
+    return any((folder / name).exists() for name in _all_files(layout))
+
+
+def _all_files(layout: ArrayLayout) -> Iterator[str]:
+    grid = (range(math.ceil(length / edge)) for length, edge in zip(layout.shape, layout.chunks, strict=True))
+    return (layout.chunk_file(place) for place in product(*grid))

@@ -1,0 +1,218 @@
+"""Writes images and labels as an OME-Zarr HCS plate, well by well, from any number of processes at once."""
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+from numpy.typing import NDArray
+
+from openhcs_runtime.atomic import atomic_file, sync_files, writing_to
+from openhcs_runtime.components import ImageKey, well_name, well_position
+from openhcs_runtime.exceptions import OutputError
+from openhcs_runtime.plates.base import StagePosition
+from openhcs_runtime.plates.ome_zarr.metadata import FieldEntry, read_group
+from openhcs_runtime.plates.ome_zarr.write_image import (
+    ImageStyle,
+    Json,
+    OmeZarrVersion,
+    group_documents,
+    write_group,
+    write_image,
+    write_labels,
+)
+
+__all__ = ["OmeZarrPlateWriter", "OmeZarrVersion", "OmeZarrWellWriter"]
+
+_LEFTOVER = re.compile(r"\.(?P<pid>\d+)-[0-9a-f]{8}\.openhcs-part")
+_ROW, _COLUMN = re.compile(r"[A-Z]{1,2}"), re.compile(r"\d\d")
+
+
+@dataclass(frozen=True, slots=True)
+class OmeZarrPlateWriter:
+    """Writes the plate in `folder`. Holds nothing open; pass it to as many processes as there are.
+
+    channels: names of the channels 1, 2, ...; every image has all of them. A well appears whole or not at all: it is
+    written beside its place and then renamed. `finish` lists the wells that are there in the plate's own metadata; it
+    may be called again after more wells.
+
+        writer = OmeZarrPlateWriter(Path("out.zarr"), ("DAPI", "GFP"), pixel_size_um=0.65)
+        with writer.well("B03") as well:
+            well.add_site(1, {ImageKey("B03", 1, 1): dapi, ImageKey("B03", 1, 2): gfp})
+        writer.finish()
+    """
+
+    folder: Path
+    channels: tuple[str, ...]
+    pixel_size_um: float | None = None
+    version: OmeZarrVersion = OmeZarrVersion.V05
+    name: str = ""
+    z_step_um: float | None = None
+
+    @contextlib.contextmanager
+    def well(self, well: str) -> Iterator["OmeZarrWellWriter"]:
+        """Write a well; it takes its place, also that of an older one, when the block ends well.
+
+        Raises OutputError when the disk does not take it, and leaves no trace then.
+        """
+        row, column = _row_and_column(well)
+        target = self.folder / row / column
+        unfinished = self.folder / f".{os.getpid()}-{secrets.token_hex(4)}.openhcs-part"
+        style = ImageStyle(self.version, self.channels, self.pixel_size_um, self.z_step_um)
+        with writing_to(target):
+            try:
+                unfinished.mkdir(parents=True)
+                writer = OmeZarrWellWriter(unfinished, style)
+                yield writer
+                well_document = {"version": self.version.value, "images": writer.entries()}
+                write_group(unfinished, {"well": well_document}, self.version)
+                sync_files(path for path in unfinished.rglob("*") if path.is_file())
+                self._write_documents(self.folder / row, {}, again=False)
+                _take_place(unfinished, target)
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
+
+    def finish(self, wells: Collection[str] | None = None) -> None:
+        """Make the folder a plate of the wells that it holds, or of those among them that are named here.
+
+        Raises OutputError when there are none.
+        """
+        self._remove_leftovers()
+        held = [place for place in _wells_in(self.folder) if wells is None or "".join(place) in wells]
+        places = sorted(held, key=lambda place: well_position("".join(place)))
+        if not places:
+            raise OutputError(f"{self.folder} holds no well: an OME-Zarr plate has at least one")
+        rows = list(dict.fromkeys(row for row, _ in places))
+        columns = sorted({column for _, column in places})
+        for row in rows:
+            self._write_documents(self.folder / row, {}, again=False)
+        images = [entry for row, column in places for entry in self._images_of(self.folder / row / column)]
+        acquisitions = sorted({entry.acquisition for entry in images if entry.acquisition is not None})
+        sites = {entry.path for entry in images if not entry.acquisition}
+        plate: Json = {
+            "version": self.version.value,
+            "name": self.name or self.folder.name,
+            "rows": [{"name": row} for row in rows],
+            "columns": [{"name": column} for column in columns],
+            "wells": [
+                {"path": f"{row}/{column}", "rowIndex": rows.index(row), "columnIndex": columns.index(column)}
+                for row, column in places
+            ],
+            "field_count": len(sites),
+            **({"acquisitions": [{"id": number} for number in acquisitions]} if acquisitions else {}),
+        }
+        self._write_documents(self.folder, {"plate": plate}, again=True)
+
+    def _images_of(self, folder: Path) -> tuple[FieldEntry, ...]:
+        try:
+            well = read_group(folder).well
+        except (OSError, msgspec.MsgspecError) as error:
+            raise OutputError(f"{folder} is no OME-Zarr well: {error} (remove it and write it again)") from error
+        return well.images if well else ()
+
+    def _write_documents(self, folder: Path, metadata: Json, *, again: bool) -> None:
+        for name, document in group_documents(metadata, self.version).items():
+            if again or not (folder / name).exists():
+                with atomic_file(folder / name) as file:
+                    file.write(document)
+
+    def _remove_leftovers(self) -> None:
+        """Remove what killed processes have left; the wells that live ones are writing stay."""
+        for path in self.folder.glob(".*.openhcs-part"):
+            match = _LEFTOVER.fullmatch(path.name)
+            if match and path.is_dir() and not psutil.pid_exists(int(match["pid"])):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+@dataclass(slots=True)
+class OmeZarrWellWriter:
+    """Writes the sites of one well."""
+
+    folder: Path
+    style: ImageStyle
+    sites: set[tuple[int, int]] = field(default_factory=set)
+
+    def add_site(
+        self,
+        site: int,
+        planes: Mapping[ImageKey, NDArray[Any]],
+        labels: Mapping[str, Mapping[ImageKey, NDArray[Any]]] | None = None,
+        *,
+        position: StagePosition | None = None,
+        acquisition: int = 0,
+        channels: tuple[str, ...] | None = None,
+    ) -> None:
+        """Write the planes (Y, X) of a site, and labels of them by name, each of one channel.
+
+        z and time points are numbered from 1 in sorted order.
+
+        Args:
+            site: Its number, from 1.
+            planes: By what they show; all channels have the same z and time points.
+            labels: By name, those of one channel each.
+            position: Of the stage.
+            acquisition: Its number, from 0, where channels that have other z or time points are written apart.
+            channels: The names of its channels 1, 2, ...; those of the plate when None.
+
+        Raises:
+            OutputError: When the planes make no image.
+            OSError: When the disk does not take it.
+        """
+        if site < 1 or not planes:
+            raise OutputError(f"site {site} with {len(planes)} planes makes no OME-Zarr image")
+        style = self.style if channels is None else replace(self.style, channels=channels)
+        target = self.folder / _image_name(site, acquisition)
+        write_image(target, planes, style, position)
+        if labels:
+            write_labels(target, labels, style, position)
+        self.sites.add((acquisition, site))
+
+    def entries(self) -> list[Json]:
+        """The list of the well's images; it names acquisitions where there are several."""
+        several = any(acquisition for acquisition, _ in self.sites)
+        return [
+            {"path": _image_name(site, acquisition), **({"acquisition": acquisition} if several else {})}
+            for acquisition, site in sorted(self.sites)
+        ]
+
+
+def _image_name(site: int, acquisition: int) -> str:
+    """`0` for site 1; `0a1` in a second acquisition."""
+    return f"{site - 1}a{acquisition}" if acquisition else str(site - 1)
+
+
+def _row_and_column(well: str) -> tuple[str, str]:
+    try:
+        name = well_name(*well_position(well))
+    except ValueError as error:
+        raise OutputError(str(error)) from error
+    return name[:-2], name[-2:]
+
+
+def _wells_in(folder: Path) -> Iterator[tuple[str, str]]:
+    with writing_to(folder):
+        for row in folder.iterdir() if folder.exists() else ():
+            if _ROW.fullmatch(row.name) and row.is_dir():
+                yield from ((row.name, column.name) for column in row.iterdir() if _COLUMN.fullmatch(column.name))
+
+
+def _take_place(new: Path, target: Path) -> None:
+    """Rename a folder; an older one at its place goes first and comes back when that fails."""
+    if not target.exists():
+        os.rename(new, target)
+        return
+    old = new.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.openhcs-part")
+    os.rename(target, old)
+    try:
+        os.rename(new, target)
+    except OSError:
+        os.rename(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

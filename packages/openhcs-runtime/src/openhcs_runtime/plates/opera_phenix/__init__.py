@@ -1,0 +1,1 @@
+"""Opera Phenix and Operetta CLS measurements."""

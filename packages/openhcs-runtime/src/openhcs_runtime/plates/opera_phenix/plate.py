@@ -1,0 +1,114 @@
+"""Opera Phenix and Operetta CLS measurements as Harmony exports them: `Images/r01c01f01p01-ch1sk1fk1fl1.tiff`.
+
+In the names: row, column, field (site), plane (z), channel; sk counts slow kinetics (time points). fk and fl count fast
+kinetics and fluorescence lifetimes, of which only the first is read. Newer exports say `t1` instead of the three.
+The images lie in one folder, or in one for each well (`r01c01`). `Index.xml` or `Index.idx.xml` beside them adds the
+rest (see `openhcs_runtime.plates.opera_phenix.index`).
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from xml.etree.ElementTree import ParseError
+
+from openhcs_runtime.components import ImageKey, well_name
+from openhcs_runtime.exceptions import PlateError
+from openhcs_runtime.plates.base import ImageRef, PlateFormat, PlateProblem, ProblemKind, stray
+from openhcs_runtime.plates.folder_plate import FolderPlate, Metadata, list_plate
+from openhcs_runtime.plates.opera_phenix.index import read_index
+from openhcs_runtime.plates.tiff.files import image_of, tiff_files
+
+_NAME = re.compile(
+    r"r(\d+)c(\d+)f(\d+)p(\d+)-ch(\d+)(?:sk(?P<sk>\d+)fk(?P<fk>\d+)fl(?P<fl>\d+)|t(?P<t>\d+))(?:\.ome)?\.tiff?",
+    re.IGNORECASE,
+)
+_INDEX_NAMES = ("Index.xml", "Index.idx.xml")
+_WELL_FOLDER = re.compile(r"r\d+c\d+", re.IGNORECASE)
+_PROBES = 20
+
+
+def looks_like_phenix(folder: Path) -> bool:
+    """Whether it is a measurement's folder or the `Images` folder in it."""
+    return any(_NAME.fullmatch(entry.name) for entry in islice(_files(_images_folder(folder)), _PROBES))
+
+
+def open_opera_phenix(folder: Path) -> FolderPlate:
+    """List the images of `folder`. Raises PlateError when it holds none, OSError when it can't be listed."""
+    found: dict[str, ImageRef] = {}
+    problems = []
+    for entry in _files(_images_folder(folder)):
+        key = _key(entry.name)
+        if isinstance(key, PlateProblem):
+            problems.append(key)
+        elif entry.name in found:
+            text = f"{entry.path} has the name of {found[entry.name].path}; it is left out"
+            problems.append(PlateProblem(ProblemKind.DUPLICATE, text, key.well, left_out=1))
+        else:
+            found[entry.name] = image_of(entry, key)
+    images = list(found.values())
+    if not images:
+        raise PlateError(f"no images in {folder} (expected TIFF files named r01c01f01p01-ch1sk1fk1fl1.tiff)")
+    metadata, unread = _metadata(_images_folder(folder), found)
+    images, metadata = _timepoints_from_1(images, metadata)
+    return list_plate(folder, PlateFormat.OPERA_PHENIX, images, [*problems, *unread], metadata)
+
+
+def _files(images: Path) -> Iterator[os.DirEntry[str]]:
+    """The TIFF files in a folder and in those of its wells."""
+    yield from tiff_files(images)
+    with os.scandir(images) as entries:
+        wells = sorted(entry.path for entry in entries if _WELL_FOLDER.fullmatch(entry.name) and entry.is_dir())
+    for well in wells:
+        yield from tiff_files(well)
+
+
+def _images_folder(folder: Path) -> Path:
+    images = folder / "Images"
+    return images if images.is_dir() else folder
+
+
+def _key(name: str) -> ImageKey | PlateProblem:
+    match = _NAME.fullmatch(name)
+    if match is None:
+        return stray(f"{name} is no image of the plate: it is not named like r01c01f01p01-ch1sk1fk1fl1")
+    if match["sk"] and (int(match["fk"]), int(match["fl"])) != (1, 1):
+        return stray(f"{name} is left out: of fast kinetics and lifetimes only the first")
+    row, column, field, plane, channel = (int(match[group]) for group in range(1, 6))
+    try:
+        well = well_name(row - 1, column - 1)
+    except ValueError as error:
+        return stray(f"{name} is no image of the plate: {error}")
+    return ImageKey(well, field, channel, plane, int(match["sk"] or match["t"]))
+
+
+def _metadata(folder: Path, found: Mapping[str, ImageRef]) -> tuple[Metadata, list[PlateProblem]]:
+    path = next((folder / name for name in _INDEX_NAMES if (folder / name).is_file()), None)
+    if path is None:
+        return Metadata(), []
+    try:
+        return read_index(path, lambda url: _key_of_url(url, found)), []
+    except (ParseError, ValueError, OSError) as error:
+        message = f"{path.name} can't be understood: {error}; only the file names are used"
+        return Metadata(), [PlateProblem(ProblemKind.METADATA, message)]
+
+
+def _key_of_url(url: str, found: Mapping[str, ImageRef]) -> ImageKey | None:
+    """The image that an index names by a path below its folder, with either slash."""
+    name = url.replace("\\", "/").rpartition("/")[2]
+    key = found[name].key if name in found else _key(name)
+    return key if isinstance(key, ImageKey) else None
+
+
+def _timepoints_from_1(images: list[ImageRef], metadata: Metadata) -> tuple[list[ImageRef], Metadata]:
+    """Count time points from 1 where the names count from 0."""
+    if all(image.key.timepoint > 0 for image in images):
+        return images, metadata
+    planned = {well: tuple(map(_later, keys)) for well, keys in metadata.planned.items()}
+    return [replace(image, key=_later(image.key)) for image in images], replace(metadata, planned=planned)
+
+
+def _later(key: ImageKey) -> ImageKey:
+    return replace(key, timepoint=key.timepoint + 1)

@@ -1,0 +1,1 @@
+"""TIFF files: found, checked and read plane by plane."""

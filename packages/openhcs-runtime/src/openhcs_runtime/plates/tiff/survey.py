@@ -1,0 +1,215 @@
+"""Looks through the TIFF files of a plate before any of them is read: which can't be, which differ, which have planes.
+
+Of a plate of up to `SURVEYED` files all are looked at, of a larger one as many, spread over it, with one of each size
+of file in each channel among them. Compiling looks at all files of the wells that are to be worked on.
+"""
+
+import math
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import tifffile
+
+from openhcs_runtime.components import Component
+from openhcs_runtime.exceptions import ImageError
+from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind
+from openhcs_runtime.plates.image_kinds import ImageKind, mixed_problem
+from openhcs_runtime.plates.tiff.heads import TiffHead, tiff_head
+from openhcs_runtime.plates.tiff.page import is_white_zero, refusal
+from openhcs_runtime.plates.tiff.read import errors_named, full_pages, planes_of_first_page
+
+SURVEYED = 4096
+_AXES = {"C": Component.CHANNEL, "Z": Component.Z_INDEX, "T": Component.TIMEPOINT}
+_WORDS = {Component.CHANNEL: "channels", Component.Z_INDEX: "planes", Component.TIMEPOINT: "time points"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Plane:
+    """A page and what it shows: numbers from 1 of channel, plane and time point, where the file says."""
+
+    page: int
+    shows: dict[Component, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a file turned out to be. refused: why it can't be read; damaged: why it is no TIFF, or not a whole one."""
+
+    kind: ImageKind | None = None
+    refused: str = ""
+    damaged: str = ""
+    white_is_zero: bool = False
+    planes: tuple[_Plane, ...] = ()
+
+
+@dataclass(slots=True)
+class Survey:
+    """What was seen of some images."""
+
+    kinds: Counter[ImageKind] = field(default_factory=Counter)
+    examples: dict[ImageKind, str] = field(default_factory=dict)
+    refused: defaultdict[str, list[ImageRef]] = field(default_factory=lambda: defaultdict(list))
+    damaged: list[str] = field(default_factory=list)
+    white_is_zero: list[ImageRef] = field(default_factory=list)
+    looks: dict[str, _Look] = field(default_factory=dict)
+    """Of the files that have several pages."""
+
+    def problems(self) -> list[PlateProblem]:
+        """What is to be said about the images."""
+        found = [_problem(ProblemKind.UNREADABLE, images, reason) for reason, images in self.refused.items()]
+        found += [PlateProblem(ProblemKind.UNREADABLE, text) for text in self.damaged]
+        if self.white_is_zero:
+            reason = "white is zero in it; it is read with zero for black"
+            found.append(_problem(ProblemKind.NOTE, self.white_is_zero, reason))
+        return found + mixed_problem(self.kinds, self.examples)
+
+
+def survey(images: Iterable[ImageRef], most: int | None = None) -> Survey:
+    """Look at the files of images, at most so many of them."""
+    found = Survey()
+    known: dict[TiffHead, _Look] = {}
+    for image in _chosen(list(images), most):
+        try:
+            head = tiff_head(image.path, image.size)
+        except OSError:
+            continue  # it can't be opened: reading it will say why
+        look = known.get(head) if head is not None else None
+        if look is None:
+            look = _look(image.path)
+            if head is not None and not head.has_more and not look.damaged:
+                known[head] = look
+        _take(found, image, look)
+    return found
+
+
+def with_pages(images: list[ImageRef], most: int | None = SURVEYED) -> tuple[list[ImageRef], list[PlateProblem]]:
+    """The images, or a new list with one for each plane of the files that have several; and what is to be said.
+
+    Such a file must say what its planes are (OME-XML, ImageJ, or the axes that tifffile writes), and the names of the
+    plate's files must not say it again.
+    """
+    found = survey(images, most)
+    if found.looks and most is not None and len(images) > most:
+        found = survey(images)
+    if not found.looks:
+        return images, found.problems()
+    named = {component for component in _AXES.values() if any(image.key.value(component) != 1 for image in images)}
+    expanded: list[ImageRef] = []
+    for image in images:
+        look = found.looks.get(image.path)
+        twice = next((one for plane in look.planes for one in plane.shows if one in named), None) if look else None
+        if look is None or look.refused:
+            expanded.append(image)
+        elif twice is not None:
+            text = (
+                f"it holds several {_WORDS[twice]}, and the names of the plate's files tell {_WORDS[twice]} apart, too"
+            )
+            found.refused[text].append(image)
+            expanded.append(image)
+        else:
+            expanded += [_of_page(image, plane) for plane in look.planes]
+    return expanded, found.problems()
+
+
+def refusals(images: Iterable[ImageRef]) -> list[str]:
+    """A line for each reason why some of these images can't be read; all of them are looked at."""
+    files = {image.path: image for image in images if not image.index}
+    return [
+        _problem(ProblemKind.UNREADABLE, of, reason).message for reason, of in survey(files.values()).refused.items()
+    ]
+
+
+def _chosen(images: list[ImageRef], most: int | None) -> Iterable[ImageRef]:
+    if most is None or len(images) <= most:
+        return images
+    chosen = images[:: math.ceil(2 * len(images) / most)]
+    kinds = list({(image.key.channel, image.size): image for image in images}.values())
+    return [*chosen, *kinds[:: math.ceil(2 * len(kinds) / most)]]
+
+
+def _take(found: Survey, image: ImageRef, look: _Look) -> None:
+    if look.damaged:
+        found.damaged.append(look.damaged)
+        return
+    if look.kind is not None and not look.refused:
+        found.kinds[look.kind] += 1
+        found.examples.setdefault(look.kind, os.path.basename(image.path))
+    if look.refused:
+        found.refused[look.refused].append(image)
+    if look.white_is_zero and not look.refused:
+        found.white_is_zero.append(image)
+    if look.planes:
+        found.looks[image.path] = look
+
+
+def _problem(kind: ProblemKind, images: Sequence[ImageRef], reason: str) -> PlateProblem:
+    name, wells = os.path.basename(images[0].path), {image.key.well for image in images}
+    what = f"image {name}" if len(images) == 1 else f"{len(images):,} images, such as {name}"
+    verb = " can't be used" if kind is ProblemKind.UNREADABLE else ""
+    return PlateProblem(kind, f"{what}{verb}: {reason}", wells.pop() if len(wells) == 1 else "")
+
+
+def _of_page(image: ImageRef, plane: _Plane) -> ImageRef:
+    key, shows = image.key, plane.shows
+    shown = replace(
+        key,
+        channel=shows.get(Component.CHANNEL, key.channel),
+        z_index=shows.get(Component.Z_INDEX, key.z_index),
+        timepoint=shows.get(Component.TIMEPOINT, key.timepoint),
+    )
+    return replace(image, key=shown, index=(plane.page,))
+
+
+def _look(path: str) -> _Look:
+    """Look at one file properly."""
+    try:
+        with errors_named(path), tifffile.TiffFile(path) as tiff:
+            first = tiff.pages.first
+            assert isinstance(first, tifffile.TiffPage)
+            if reason := refusal(first):
+                return _Look(refused=reason)
+            kind = ImageKind((first.imagelength, first.imagewidth), str(first.dtype))
+            white = is_white_zero(first)
+            pages = full_pages(tiff)
+            if pages > 1:
+                planes, reason = _planes(tiff)
+                return _Look(kind, reason, white_is_zero=white, planes=planes)
+            if first.is_reduced and len(tiff.pages) > 1:
+                return _Look(refused="its first page is a small copy of another one")
+            if (count := planes_of_first_page(tiff)) > 1:
+                return _Look(kind, f"it holds {count} planes in one page: save each as a page of its own")
+            return _Look(kind, white_is_zero=white)
+    except ImageError as error:
+        return _Look(damaged=str(error))
+
+
+def _planes(tiff: tifffile.TiffFile) -> tuple[tuple[_Plane, ...], str]:
+    """What each page shows; or why that is not clear."""
+    pages = full_pages(tiff)
+    unclear = f"it holds {pages} pages, and does not say what they are"
+    series = tiff.series
+    if len(series) != 1:
+        return (), f"it holds {len(series)} images of {pages} pages together"
+    axes, shape, parts = series[0].axes, series[0].shape, series[0].pages
+    if any(part is not None and part.parent is not tiff for part in parts):
+        return (), "its OME-XML says that its planes are in several files"
+    if axes[-2:] != "YX" or any(
+        length > 1 and axis not in _AXES for axis, length in zip(axes[:-2], shape, strict=False)
+    ):
+        return (), unclear
+    if len(parts) != math.prod(shape[:-2]) or any(part is None for part in parts) or len(parts) != pages:
+        return (), f"it holds {pages} pages, but says that there are {math.prod(shape[:-2])}"
+    return tuple(_numbered(tiff, axes, shape)), ""
+
+
+def _numbered(tiff: tifffile.TiffFile, axes: str, shape: tuple[int, ...]) -> Iterator[_Plane]:
+    for number, part in enumerate(tiff.series[0].pages):
+        shows, rest = {}, number
+        for axis, length in reversed(list(zip(axes[:-2], shape[:-2], strict=True))):
+            rest, place = divmod(rest, length)
+            if length > 1:
+                shows[_AXES[axis]] = place + 1
+        assert part is not None
+        yield _Plane(int(part.index), shows)

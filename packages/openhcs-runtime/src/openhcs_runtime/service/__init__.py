@@ -1,0 +1,1 @@
+"""Pipelines on a background server: the server, its worker, and the client."""

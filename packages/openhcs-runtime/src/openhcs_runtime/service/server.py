@@ -1,0 +1,59 @@
+"""The execution server of OpenHCS: each execution runs one pipeline over one plate."""
+
+import importlib
+from typing import Any
+
+from openhcs_runtime.tasks import OPENHCS_CONFIG
+from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.execution import ExecutionServer
+from zmqruntime.messages import ExecuteRequest
+
+__all__ = ["OpenHCSExecutionServer"]
+
+
+class OpenHCSExecutionServer(ExecutionServer):
+    """Runs what :class:`openhcs_runtime.service.client.ZMQExecutionClient` submits.
+
+    The payload of a request is a :class:`openhcs_runtime.tasks.PlateTask`; the result of an execution is read by
+    :func:`openhcs_runtime.tasks.read_result`. An execution fails when any of its wells did, with that result.
+
+    Args:
+        port, host, transport_mode, config, max_concurrent: as for :class:`zmqruntime.execution.ExecutionServer`.
+        preload: load the image libraries at once, as workers do; the server itself never needs them.
+    """
+
+    def __init__(
+        self,
+        port: int | None = None,
+        *,
+        host: str | None = None,
+        transport_mode: TransportMode | None = None,
+        config: ZMQConfig | None = None,
+        max_concurrent: int = 1,
+        preload: bool = False,
+    ) -> None:
+        super().__init__(
+            port,
+            host=host,
+            transport_mode=transport_mode,
+            config=config or OPENHCS_CONFIG,
+            max_concurrent=max_concurrent,
+        )
+        if preload:
+            _begin_loading()
+
+    def worker_options(self) -> dict[str, Any]:
+        """Workers load the image libraries before their first task."""
+        return {"preload": True}
+
+    def execute_task(self, execution_id: str, request: ExecuteRequest) -> dict[str, Any]:
+        """Run the pipeline of a :class:`PlateTask` over its plate; see ``plate_worker.run_plate_task``."""
+        from openhcs_runtime.service.worker import run_plate_task  # noqa: PLC0415 - only workers load image libraries
+
+        return run_plate_task(request.payload)
+
+
+def _begin_loading() -> None:
+    """Load what tasks need, here and beside it in the process that well workers are forked from."""
+    importlib.import_module("openhcs_runtime.engine.executors").warm_up()
+    importlib.import_module("openhcs_runtime.service.worker")

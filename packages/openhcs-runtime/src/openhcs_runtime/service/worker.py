@@ -1,0 +1,184 @@
+"""Runs a plate task inside a worker process: the only place where the source of a submitted pipeline is executed."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from openhcs_runtime.config import GlobalConfig, PipelineConfig
+from openhcs_runtime.engine.executors import warm_up
+from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
+from openhcs_runtime.engine.plate_run import RunChoice
+from openhcs_runtime.exceptions import (
+    CompileError,
+    DiskFullError,
+    OpenHCSError,
+    OutputError,
+    PipelineError,
+    PlateError,
+    WorkerError,
+)
+from openhcs_runtime.outputs.run_folder import check_named_folder
+from openhcs_runtime.pipeline.neighbour_modules import borrowed
+from openhcs_runtime.pipeline.plan import CompiledPlate
+from openhcs_runtime.pipeline.source import PipelineFile, load_pipeline
+from openhcs_runtime.pipeline.used_files import read_recorder
+from openhcs_runtime.plates import Plate
+from openhcs_runtime.results import PlateResult, ResultStatus, WellResult
+from openhcs_runtime.tasks import CompileReport, PlateTask, Refusal, RefusalKind, TaskAction
+from zmqruntime.execution import Task, TaskFailed, current_task
+from zmqruntime.messages import ProgressPhase, ProgressStatus
+
+__all__ = ["run_plate_task", "warm_up"]
+
+_NAMED_WELLS = 3
+_BEGUN = "begun"
+"""Checkpoint of an execution that has begun to work on wells."""
+
+_KINDS = {
+    PlateError: RefusalKind.PLATE,
+    CompileError: RefusalKind.COMPILE,
+    PipelineError: RefusalKind.PIPELINE,
+    DiskFullError: RefusalKind.DISK_FULL,
+    OutputError: RefusalKind.OUTPUT,
+    WorkerError: RefusalKind.WORKERS,
+}
+
+
+def run_plate_task(payload: Any) -> dict[str, Any]:
+    """Load the pipeline, then initialize, compile and execute it in the current task.
+
+    Gives ``PlateResult.to_dict()``, or a :class:`CompileReport` as a dict when the task is only to be compiled. A task
+    whose execution was interrupted, or is retried, leaves alone the wells that it has finished.
+    Raises TaskFailed with a :class:`Refusal` when it can't begin, or with the plate's result when a well failed.
+    """
+    try:
+        task = msgspec.convert(payload, PlateTask)
+        with borrowed(task.source_dir):
+            result = _run(task)
+    except _ChangedError as error:
+        raise _refuse(RefusalKind.CHANGED, (str(error),)) from error
+    except msgspec.ValidationError as error:
+        problem = f"not a plate task: {error}; install the same release for client and server"
+        raise _refuse(RefusalKind.TASK, (problem,)) from error
+    except OpenHCSError as error:
+        problems = tuple(error.problems) if isinstance(error, PipelineError) else (str(error),)
+        kind = next((kind for known, kind in _KINDS.items() if isinstance(error, known)), RefusalKind.COMPILE)
+        raise _refuse(kind, problems) from error
+    if isinstance(result, CompileReport):
+        report: dict[str, Any] = msgspec.to_builtins(result)
+        return report
+    if result.status is ResultStatus.FAILED:
+        raise TaskFailed(failure_text(result), result=result.to_dict())
+    return result.to_dict()
+
+
+def failure_text(result: PlateResult) -> str:
+    """Which wells failed and why, in a line that stays short however many they are."""
+    failed = result.wells_with(ResultStatus.FAILED)
+    reasons = [_reason(well) for well in failed[:_NAMED_WELLS]]
+    if len(failed) > _NAMED_WELLS:
+        reasons.append(f"and {len(failed) - _NAMED_WELLS} more")
+    parts = [f"{len(failed)} of {len(result.wells)} wells failed: {'; '.join(reasons)}"] if failed else []
+    return "; ".join([*parts, *([result.error] if result.error else [])])
+
+
+class _ChangedError(Exception):
+    """What was compiled is no longer what there is."""
+
+
+def _run(task: PlateTask) -> PlateResult | CompileReport:
+    current = current_task()
+    read_recorder().clear()
+    sys.modules.pop(PipelineFile(task.source, task.source_name, task.source_dir).module_name, None)
+    pipeline = load_pipeline(task.source, task.source_name, task.source_dir)
+    global_config = task.global_config or pipeline.global_config or GlobalConfig()
+    if task.num_workers is not None:
+        global_config = dataclasses.replace(global_config, num_workers=task.num_workers)
+    if task.dask is not None:
+        global_config = dataclasses.replace(global_config, dask=task.dask)
+    if task.view is not None:
+        global_config = dataclasses.replace(global_config, view=task.view)
+    if task.seed is not None:
+        global_config = dataclasses.replace(global_config, seed=task.seed)
+    pipeline_config = task.pipeline_config or pipeline.pipeline_config or PipelineConfig()
+    pipeline_config = _with_folders(pipeline_config, task)
+    if task.pattern is not None:
+        pipeline_config = dataclasses.replace(pipeline_config, pattern=task.pattern)
+    plate_path = _absolute(task.plate_path, task.base_dir)
+    with PipelineOrchestrator(plate_path, pipeline, global_config, pipeline_config) as orchestrator:
+        current.check_cancelled()
+        orchestrator.initialize()
+        current.check_cancelled()
+        compiled = orchestrator.compile()
+        if task.action is TaskAction.COMPILE:
+            if not compiled.results_root:
+                check_named_folder(Path(compiled.job.output_dir), replace=task.replace)
+            return _report(current.execution_id, orchestrator.plate, compiled)
+        if task.expected_signature and task.expected_signature != compiled.signature:
+            raise _ChangedError(
+                f"images, pipeline or settings have changed since compilation {task.compile_artifact_id}: compile again"
+            )
+        _announce_wells(current, compiled)
+        was_begun = _BEGUN in current.checkpoints()
+        current.checkpoint(_BEGUN, True)
+        resume_of = current.execution_id if was_begun else task.resume_of
+        choice = RunChoice(task.resume or was_begun, resume_of, fresh=task.fresh, replace=task.replace)
+        return orchestrator.execute(choice)
+
+
+def _with_folders(config: PipelineConfig, task: PlateTask) -> PipelineConfig:
+    """The settings with the folders that hold, absolute: what the task says goes before what the pipeline says."""
+    output_dir, results_dir = config.output_dir, config.results_dir
+    if task.output_dir or task.results_dir:
+        output_dir, results_dir = task.output_dir, task.results_dir
+    return dataclasses.replace(
+        config,
+        output_dir=_absolute(output_dir, task.base_dir) if output_dir else None,
+        results_dir=_absolute(results_dir, task.base_dir) if results_dir else None,
+    )
+
+
+def _report(execution_id: str, plate: Plate, compiled: CompiledPlate) -> CompileReport:
+    return CompileReport(
+        compile_artifact_id=execution_id,
+        signature=compiled.signature,
+        plate_path=compiled.plate_path,
+        output_dir=compiled.job.output_dir,
+        gets_own_folder=bool(compiled.results_root),
+        wells=tuple(plan.well for plan in compiled.wells),
+        incomplete_wells=tuple(plan.well for plan in compiled.wells if plan.missing),
+        steps=tuple(step.name for step in compiled.job.steps),
+        workers=compiled.workers,
+        memory_per_well_bytes=compiled.memory_per_well_bytes,
+        warnings=tuple(problem.message for problem in plate.problems),
+    )
+
+
+def _announce_wells(task: Task, compiled: CompiledPlate) -> None:
+    """One report per well that is planned, so that whoever watches knows from the start how many there are."""
+    for plan in compiled.wells:
+        task.report(
+            axis_id=plan.well,
+            step_name=ProgressPhase.COMPILE.value,
+            step_index=0,
+            total_steps=len(compiled.job.steps),
+            phase=ProgressPhase.COMPILE,
+            status=ProgressStatus.COMPLETED,
+            completed=1,
+            total=1,
+        )
+
+
+def _absolute(path: str, base_dir: str) -> str:
+    return str(Path(base_dir, Path(path).expanduser()))
+
+
+def _reason(well: WellResult) -> str:
+    return f"{well.well} ({well.step}): {well.error}" if well.step else f"{well.well}: {well.error}"
+
+
+def _refuse(kind: RefusalKind, problems: tuple[str, ...]) -> TaskFailed:
+    return TaskFailed("; ".join(problems), result=msgspec.to_builtins(Refusal(refused=kind, problems=problems)))

@@ -1,0 +1,113 @@
+"""A run as bars: one for each well, as far as they fit the screen, and one for the plate."""
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from openhcs_runtime.terminal.progress import Board, BoardView, Stage, WellState, WellView
+from openhcs_runtime.terminal.text import rough_duration
+from zmqruntime.execution.text import duration, plural
+
+__all__ = ["WELL_STYLES", "BoardBars", "bars", "chosen_wells", "plate_text", "well_text"]
+
+_BAR_WIDTH = 30
+_KEPT_LINES = 7
+"""Lines of the screen that are not for wells: the plate, the viewer, the server, the rest in words, and what was
+printed before."""
+
+WELL_STYLES = {
+    WellState.WAITING: "dim",
+    WellState.RUNNING: "cyan",
+    WellState.COMPLETE: "green",
+    WellState.FAILED: "red",
+    WellState.CANCELLED: "yellow",
+}
+
+
+class BoardBars:
+    """Draws a board as it is at the moment of drawing."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield bars(self._board.view(), console.size.height)
+
+
+def bars(view: BoardView, height: int) -> RenderableType:
+    """The bars of a run for a screen of so many lines."""
+    shown = chosen_wells(view, max(1, height - _KEPT_LINES))
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True, min_width=5)
+    table.add_column(no_wrap=True, width=_BAR_WIDTH)
+    table.add_column(no_wrap=True, justify="right", width=5)
+    table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    for well in shown:
+        style = WELL_STYLES[well.state]
+        bar = ProgressBar(
+            total=1, completed=well.fraction, style="bar.back", complete_style=style, finished_style=style
+        )
+        table.add_row(well.well, bar, _percent(well.fraction), Text(well_text(well), style=style))
+    complete = ProgressBar(total=1, completed=view.fraction, complete_style="bold blue", finished_style="bold green")
+    if not view.wells and view.stage is not Stage.ENDED:
+        complete = ProgressBar(pulse=True)
+    percent = _percent(view.fraction) if view.wells else ""
+    table.add_row(Text("Plate", style="bold"), complete, percent, Text(plate_text(view)))
+    if view.viewer:
+        table.add_row(Text("Viewer", style="bold"), "", "", Text(view.viewer))
+    if view.waiting:
+        table.add_row(Text("Server", style="bold"), "", "", Text(view.waiting, style="yellow"))
+    hidden = [] if view.stage is Stage.ENDED else [well for well in view.wells if well not in shown]
+    return Group(Text(_hidden_text(hidden), style="dim"), table) if hidden else table
+
+
+def chosen_wells(view: BoardView, room: int) -> tuple[WellView, ...]:
+    """The wells to show where there is room for so many: all; else those that run, then the last that failed."""
+    if len(view.wells) <= room:
+        return view.wells
+    running = [well for well in view.wells if well.state is WellState.RUNNING]
+    failed = [well for well in view.wells if well.state is WellState.FAILED]
+    chosen = running[:room]
+    left = room - len(chosen)
+    return (*(failed[-left:] if left else ()), *chosen)
+
+
+def plate_text(view: BoardView) -> str:
+    """How far the plate is, in words."""
+    if view.stage not in (Stage.WELLS, Stage.FINISHING, Stage.ENDED, Stage.CANCELLING) or not view.wells:
+        return view.stage.value
+    parts = [f"{view.done} of {plural(len(view.wells), 'well')}"]
+    for state in (WellState.FAILED, WellState.CANCELLED):
+        if count := view.count(state):
+            parts.append(f"{count} {state.value}")
+    if view.stage in (Stage.FINISHING, Stage.CANCELLING):
+        parts.append(view.stage.value)
+    parts.append(duration(view.elapsed))
+    if view.remaining is not None:
+        parts.append(f"about {rough_duration(view.remaining)} left")
+    return ", ".join(parts)
+
+
+def well_text(well: WellView) -> str:
+    """How far the well is, in words."""
+    match well.state:
+        case WellState.RUNNING if well.step_name:
+            return f"{well.step_name} (step {well.step_index + 1} of {well.total_steps})"
+        case WellState.FAILED:
+            return f"failed: {well.error}" if well.error else "failed"
+        case WellState.CANCELLED if well.step_name:
+            return f"cancelled in {well.step_name}"
+        case _:
+            return str(well.state.value)
+
+
+def _hidden_text(wells: list[WellView]) -> str:
+    """The wells that are not shown, by state."""
+    counts = {state: sum(well.state is state for well in wells) for state in WellState}
+    words = ", ".join(f"{count:,} {state.value}" for state, count in counts.items() if count)
+    return f"not shown: {words}"
+
+
+def _percent(fraction: float) -> str:
+    return f"{int(fraction * 100)} %"

@@ -1,0 +1,190 @@
+"""The plate view as an app: events go to a board, and at most ten times a second from there to the screen."""
+
+import contextlib
+from typing import ClassVar
+
+from rich.text import Text
+from textual import work
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.timer import Timer
+from textual.widgets import Footer, Static
+
+from openhcs_runtime.terminal.bars import WELL_STYLES, plate_text
+from openhcs_runtime.terminal.progress import Board, BoardView, Stage, WellState, WellView
+from openhcs_runtime.terminal.tui.details import well_details
+from openhcs_runtime.terminal.tui.grid import PlateGrid, well_sign
+from openhcs_runtime.terminal.tui.questions import Question
+from openhcs_runtime.terminal.tui.steps import StepRecord
+from zmqruntime.exceptions import ZMQRuntimeError
+from zmqruntime.execution import AsyncExecutionClient
+from zmqruntime.execution.helpers.patience import patience_text
+from zmqruntime.messages import Event, ProgressUpdate
+
+__all__ = ["PlateApp"]
+
+_FRAME_SECONDS = 0.1
+_CLOCK_SECONDS = 1.0
+
+
+class PlateApp(App[None]):
+    """Shows one execution until the user leaves; the execution goes on without it.
+
+    Args:
+        client: connected; the app uses it and leaves it open.
+        execution_id: in full; it may have ended.
+        plate_id: what it is about, for the title.
+    """
+
+    TITLE = "OpenHCS"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "quit", "Leave"),
+        Binding("ctrl+c", "quit", "Leave", show=False, priority=True),
+        Binding("f", "next_failed", "Next failed"),
+        Binding("c", "cancel_well", "Cancel well"),
+        Binding("X", "cancel_run", "Cancel run"),
+        Binding("pagedown", "scroll_well(1)", "More", key_display="PgDn", priority=True),
+        Binding("pageup", "scroll_well(-1)", "Less", show=False, priority=True),
+    ]
+    CSS = """
+    #title { height: 1; text-style: bold; padding: 0 1; }
+    #plate { height: 1fr; }
+    PlateGrid { width: 2fr; padding: 1 1 0 1; }
+    #well { width: 1fr; min-width: 32; border-left: solid $primary; padding: 1; }
+    #status { height: auto; max-height: 3; padding: 0 1; }
+    """
+
+    def __init__(self, client: AsyncExecutionClient, execution_id: str, plate_id: str) -> None:
+        super().__init__()
+        self._client = client
+        self._execution_id = execution_id
+        self._title = f"{plate_id}   execution {execution_id[:12]}"
+        self._board = Board()
+        self._steps = StepRecord()
+        self._next_frame: Timer | None = None
+        self._lost = ""
+        self._grid = PlateGrid()
+
+    def compose(self) -> ComposeResult:
+        """Title, grid beside the selected well, the plate in words, and the keys."""
+        yield Static(self._title, id="title", markup=False)
+        with Horizontal(id="plate"):
+            yield self._grid
+            with VerticalScroll(id="well", can_focus=False):
+                yield Static(id="details", markup=False)
+        yield Static(id="status", markup=False)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Begin to follow the execution."""
+        self._grid.focus()
+        self.set_interval(_CLOCK_SECONDS, self._tick)
+        self._draw()
+        self._follow()
+
+    def on_plate_grid_selected(self) -> None:
+        """Show the well that was selected, from its beginning."""
+        self.query_one("#well", VerticalScroll).scroll_home(animate=False)
+        self._draw_well(self._board.view())
+
+    def action_next_failed(self) -> None:
+        """Go to the next well that failed."""
+        if not self._grid.select_next(WellState.FAILED):
+            self.notify("No well has failed.")
+
+    def action_cancel_well(self) -> None:
+        """Ask, then cancel the selected well."""
+        well = self._selected(self._board.view())
+        if well is None or well.has_ended or self._board.view().stage is Stage.ENDED:
+            self.notify("Only a well that waits or runs can be cancelled.")
+            return
+        self._ask(f"Cancel well {well.well}? The others go on.", well.well)
+
+    def action_cancel_run(self) -> None:
+        """Ask, then cancel the execution."""
+        if self._board.view().stage is Stage.ENDED:
+            self.notify("The run has ended.")
+            return
+        self._ask("Cancel the whole run? Wells that are done are kept.", None)
+
+    def action_scroll_well(self, down: int) -> None:
+        """Show more of what is said of the selected well; a traceback is long."""
+        well = self.query_one("#well", VerticalScroll)
+        (well.scroll_page_down if down > 0 else well.scroll_page_up)(animate=False)
+
+    def _ask(self, question: str, well: str | None) -> None:
+        def on_answer(answer: bool | None) -> None:
+            if answer:
+                self._cancel(well)
+
+        self.push_screen(Question(question), on_answer)
+
+    @work
+    async def _cancel(self, well: str | None) -> None:
+        try:
+            reply = await self._client.cancel(self._execution_id, well)
+        except ZMQRuntimeError as error:
+            self.notify(str(error), severity="error")
+            return
+        self.notify(reply.message, severity="information" if reply.status == "ok" else "warning")
+
+    @work
+    async def _follow(self) -> None:
+        """Take events to their end, or to that of the server."""
+        try:
+            async with contextlib.aclosing(self._client.events(self._execution_id)) as events:
+                async for event in events:
+                    self._take(event)
+        except ZMQRuntimeError as error:
+            self._lost = str(error)
+        self._draw()
+
+    def _take(self, event: Event) -> None:
+        self._board.take(event)
+        if isinstance(event, ProgressUpdate):
+            self._steps.take(event)
+        if self._next_frame is None:
+            self._next_frame = self.set_timer(_FRAME_SECONDS, self._draw)
+
+    def _tick(self) -> None:
+        """Time passes also while nothing happens."""
+        if self._board.view().stage is not Stage.ENDED and not self._lost:
+            self._draw()
+
+    def _draw(self) -> None:
+        self._next_frame = None
+        if not self._grid.is_attached:
+            return  # a last frame, while the view is being left
+        view = self._board.view()
+        self._grid.show(view.wells)
+        self.query_one("#status", Static).update(self._status(view))
+        self._draw_well(view)
+
+    def _draw_well(self, view: BoardView) -> None:
+        well = self._selected(view)
+        details = self.query_one("#details", Static)
+        if well is None:
+            details.update("")
+        else:
+            details.update(well_details(well, self._steps.steps_of(well.well), self._steps.traceback_of(well.well)))
+
+    def _selected(self, view: BoardView) -> WellView | None:
+        name = self._grid.selected
+        return next((well for well in view.wells if well.well == name), None)
+
+    def _status(self, view: BoardView) -> Text:
+        text = Text(f"{int(view.fraction * 100)} %  {plate_text(view)}")
+        if view.stage is Stage.ENDED:
+            text.append("  (the run has ended)")
+        waiting = patience_text(self._client.client.standing)
+        if self._lost:
+            text.append(f"\n{self._lost}; what is shown is the last that was heard", "red")
+        elif waiting and view.stage is not Stage.ENDED:
+            text.append(f"\n{waiting[:1].upper()}{waiting[1:]}", "yellow")
+        text.append("\n")
+        for state in WellState:
+            sign = well_sign(WellView("", state, 0.5))
+            text.append(f"{sign} {state.value}  ", WELL_STYLES[state])
+        return text

@@ -1,0 +1,195 @@
+"""What a worker shows of its wells: images, labels, regions and objects go to the viewer, which never holds it up."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openhcs_runtime.components import PROJECTED, Component, ImageKey
+from openhcs_runtime.pipeline.calls import GroupResult
+from openhcs_runtime.pipeline.cells import Column
+from openhcs_runtime.pipeline.plan import PlateJob
+from openhcs_runtime.rois import Roi
+from openhcs_runtime.tasks import OPENHCS_CONFIG
+from openhcs_runtime.viewer_target import ViewCounts, ViewTarget
+from openhcs_runtime.viewers.colours import channel_colormap
+from openhcs_runtime.viewers.rois import mask_labels, shapes_of
+from zmqruntime import ZMQRuntimeError
+from zmqruntime.execution import current_task
+from zmqruntime.streaming import ImageStream, Position, StreamCounts, StreamTimeoutError
+
+__all__ = ["ViewerFeed", "image_position"]
+
+_log = logging.getLogger(__name__)
+
+_BUDGET = 256 * 1024**2
+_CONNECT_SECONDS = 0.5
+_CLOSE_SECONDS = 12.0
+_STALL_SECONDS = 4.0
+_LOOK_SECONDS = 0.5
+_CENTROID = ("centroid_y_px", "centroid_x_px")
+
+
+class ViewerFeed:
+    """Sends what the wells of one run make to the viewer that the job names, if it names one.
+
+    Nothing here raises or waits for a viewer: what can't be shown is told once in the log of the task. May be used by
+    several threads.
+
+    on_counts: called by `tell` and `close` with what became of everything so far, when there is anything.
+    """
+
+    def __init__(self, on_counts: Callable[[ViewCounts], None] | None = None) -> None:
+        self._on_counts = on_counts
+        self._streams: dict[ViewTarget, ImageStream | None] = {}
+        self._closed = ViewCounts()
+        self._told: set[str] = set()
+        self._lock = threading.Lock()
+
+    def show(self, job: PlateJob, index: int, result: GroupResult) -> None:
+        """Show what step `index` has made of a pattern group, as far as the pipeline wants it shown."""
+        stream = self._stream(job.view)
+        if stream is None:
+            return
+        chosen = any(step.stream for step in job.steps)
+        step = job.steps[index]
+        if chosen and not step.stream:
+            return
+        try:
+            if step.stream or step.materialize or index + 1 == len(job.steps):
+                _send_images(stream, job, step.name, result)
+            _send_objects(stream, job, step.name, result)
+        except ZMQRuntimeError as error:
+            self._warn(f"what step {step.name!r} made can't be shown: {error}")
+
+    def tell(self) -> None:
+        """Say how far the viewers are."""
+        if self._streams and self._on_counts is not None:
+            self._on_counts(self.counts)
+
+    @property
+    def counts(self) -> ViewCounts:
+        """What became of everything so far."""
+        known = [stream.counts for stream in self._streams.values() if stream is not None]
+        return sum(map(_counts_of, known), self._closed)
+
+    def close(self) -> None:
+        """Let viewers that are there show the rest, as long as they get on with it, then let go of them. May be called
+        twice.
+        """
+        for stream in filter(None, self._streams.values()):
+            if stream.wait_connected(_CONNECT_SECONDS):  # in a short run it may be about to
+                _show_rest(stream)
+            stream.close(0.0)
+        self.tell()
+        self._closed = self.counts
+        self._streams.clear()
+
+    def _stream(self, target: ViewTarget | None) -> ImageStream | None:
+        if target is None:
+            return None
+        with self._lock:
+            if target not in self._streams:
+                self._streams[target] = self._open(target)
+            return self._streams[target]
+
+    def _open(self, target: ViewTarget) -> ImageStream | None:
+        try:
+            return ImageStream(target.port, host=target.host, config=OPENHCS_CONFIG, memory_budget=_BUDGET)
+        except (ZMQRuntimeError, OSError) as error:
+            self._warn(f"nothing can be shown in viewer {target}: {error}")
+            return None
+
+    def _warn(self, text: str) -> None:
+        if text not in self._told and len(self._told) < 20:
+            self._told.add(text)
+            _log.warning("%s", text)
+
+
+def image_position(key: ImageKey, named: frozenset[Component], channel_names: Mapping[int, str]) -> Position:
+    """Where an image belongs: its well, and the components that have several values and were not projected."""
+    position: Position = {Component.WELL.value: key.well}
+    for component in (Component.SITE, Component.CHANNEL, Component.Z_INDEX, Component.TIMEPOINT):
+        value = key.value(component)
+        if component in named and value != PROJECTED:
+            is_channel = component is Component.CHANNEL
+            position[component.value] = channel_names.get(int(value), value) if is_channel else value
+    return position
+
+
+def _show_rest(stream: ImageStream) -> None:
+    """Wait until all is shown; no longer than some seconds, less for a viewer that hangs or goes, and not at all for a
+    run that was cancelled.
+    """
+    now = time.monotonic()
+    end, stalled, seen = now + _CLOSE_SECONDS, now + _STALL_SECONDS, 0
+    while not current_task().cancelled and time.monotonic() < min(end, stalled):
+        try:
+            stream.settle(_LOOK_SECONDS)
+        except StreamTimeoutError:
+            shown = stream.counts.displayed + stream.counts.failed
+            stalled = time.monotonic() + _STALL_SECONDS if shown > seen else stalled
+            seen = shown
+        else:
+            return
+
+
+def _counts_of(counts: StreamCounts) -> ViewCounts:
+    return ViewCounts(counts.sent, counts.displayed, counts.failed, counts.skipped)
+
+
+def _send_images(stream: ImageStream, job: PlateJob, layer: str, result: GroupResult) -> None:
+    names = dict(job.channel_names)
+    for key, plane in zip(result.keys, result.stack, strict=True):
+        metadata: dict[str, Any] = _metadata(job)
+        if Component.CHANNEL in job.named and key.channel != PROJECTED:
+            metadata["colormap"] = channel_colormap(key.channel, names.get(key.channel, ""))
+        stream.send(plane, layer_name=layer, position=image_position(key, job.named, names), metadata=metadata)
+
+
+def _send_objects(stream: ImageStream, job: PlateJob, layer: str, result: GroupResult) -> None:
+    names = dict(job.channel_names)
+    metadata = _metadata(job)
+    for key, labels in result.labels.items():
+        _send_labels(stream, f"{layer} labels", image_position(key, job.named, names), labels, metadata)
+    for key, rois in result.rois.items():
+        position = image_position(key, job.named, names)
+        _send_shapes(stream, f"{layer} regions", position, rois, metadata)
+        masks = mask_labels(rois, (result.stack.shape[1], result.stack.shape[2]))
+        if masks is not None:
+            _send_labels(stream, f"{layer} masks", position, masks, metadata)
+    for measured in result.measurements:
+        position = image_position(measured.key, job.named, names)
+        _send_points(stream, f"{layer} objects", position, measured.table, metadata)
+
+
+def _send_labels(
+    stream: ImageStream, layer: str, position: Position, labels: NDArray[Any], metadata: dict[str, Any]
+) -> None:
+    stream.send(labels, layer_name=layer, position=position, metadata={**metadata, "kind": "labels"})
+
+
+def _send_shapes(
+    stream: ImageStream, layer: str, position: Position, rois: tuple[Roi, ...], metadata: dict[str, Any]
+) -> None:
+    shapes = shapes_of(rois)
+    if shapes:
+        stream.send_shapes(shapes, layer_name=layer, position=position, metadata=metadata)
+
+
+def _send_points(
+    stream: ImageStream, layer: str, position: Position, objects: Mapping[str, Column], metadata: dict[str, Any]
+) -> None:
+    if not all(column in objects for column in _CENTROID):
+        return
+    features = {name: column.cells for name, column in objects.items() if name not in _CENTROID}
+    coordinates = np.column_stack([np.array(objects[column].cells, float) for column in _CENTROID])
+    stream.send_points(coordinates, layer_name=layer, position=position, features=features, metadata=metadata)
+
+
+def _metadata(job: PlateJob) -> dict[str, Any]:
+    return {} if job.pixel_size_um is None else {"pixel_size": job.pixel_size_um}

@@ -1,0 +1,168 @@
+"""What a finished run has left, and its plate's own images, as pictures for a viewer."""
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from openhcs_runtime.components import Component, ImageKey, well_position
+from openhcs_runtime.exceptions import ImageError, OutputError, PlateError
+from openhcs_runtime.outputs.provenance import read_provenance
+from openhcs_runtime.outputs.roi_export import finished_parts
+from openhcs_runtime.plates import ImageRef, Plate, PlateFormat, open_plate, read_image
+from openhcs_runtime.rois import Mask, read_imagej
+from openhcs_runtime.viewers.colours import channel_colormap
+from openhcs_runtime.viewers.live import image_position
+from openhcs_runtime.viewers.rois import mask_labels, shapes_of
+from zmqruntime.streaming import ImageStream, Position
+
+__all__ = ["Picture", "PictureKind", "find_pictures"]
+
+_NAME = re.compile(r"([A-Z]{1,2}\d{2})_s(\d+)_w(\d+)(?:_z(\d+))?(?:_t(\d+))?")
+
+
+class PictureKind(StrEnum):
+    """What can be shown of a run."""
+
+    PLATE = "plate"
+    """The images that it was run over."""
+    IMAGES = "images"
+    LABELS = "labels"
+    REGIONS = "regions"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One file, or one plane of an OME-Zarr plate, and where it belongs.
+
+    plane: where in a plate the pixels are; None when the file itself is one picture.
+    """
+
+    kind: PictureKind
+    layer: str
+    key: ImageKey
+    path: Path
+    metadata: dict[str, Any]
+    plane: tuple[PlateFormat, ImageRef] | None = None
+
+    def send(self, stream: ImageStream, named: frozenset[Component], channel_names: dict[int, str]) -> None:
+        """Show it. Raises ImageError, OutputError, RoiError; StreamTimeoutError when the viewer makes no room."""
+        position = image_position(self.key, named, channel_names)
+        if self.kind is not PictureKind.REGIONS:
+            stream.send(self._pixels(), layer_name=self.layer, position=position, metadata=self.metadata, copy=False)
+            return
+        self._send_regions(stream, position)
+
+    def _send_regions(self, stream: ImageStream, position: Position) -> None:
+        rois = read_imagej(self.path)
+        if shapes := shapes_of(rois):
+            stream.send_shapes(shapes, layer_name=self.layer, position=position, metadata=self.metadata)
+        masks = [roi for roi in rois if isinstance(roi, Mask)]
+        if masks:
+            rows = max(mask.top + mask.pixels.shape[0] for mask in masks)
+            columns = max(mask.left + mask.pixels.shape[1] for mask in masks)
+            labels = mask_labels(masks, (rows, columns))
+            assert labels is not None
+            metadata = {**self.metadata, "kind": "labels"}
+            stream.send(labels, layer_name=f"{self.layer} masks", position=position, metadata=metadata)
+
+    def _pixels(self) -> NDArray[Any]:
+        if self.plane is not None:
+            return np.asarray(read_image(*self.plane))
+        try:
+            return np.asarray(tifffile.imread(self.path))
+        except (OSError, ValueError, tifffile.TiffFileError) as error:
+            raise ImageError(f"{self.path} can't be read: {error}", str(self.path)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """All that is to be shown, and what tells its images apart."""
+
+    pictures: tuple[Picture, ...]
+    named: frozenset[Component]
+    channel_names: dict[int, str]
+    problems: tuple[str, ...] = ()
+
+
+def find_pictures(
+    results: Path, kinds: Collection[PictureKind] = tuple(PictureKind), wells: Collection[str] = ()
+) -> Pictures:
+    """What a run has left of these kinds for these wells (none named: all), well after well.
+
+    Raises OutputError when the folder is none of a run, a well is not in it, or there is nothing of these kinds.
+    """
+    parts = finished_parts(results, wells or None)
+    pixel_size, plate, problem = _plate_of(results)
+    metadata = {} if pixel_size is None else {"pixel_size": pixel_size}
+    found = [
+        picture
+        for part in parts
+        for file in part.files
+        if (picture := _picture(results, PurePosixPath(file.name), metadata)) is not None
+    ]
+    chosen = {part.well for part in parts}
+    for path in sorted((results / "images").glob("*.ome.zarr")):
+        layer = path.name.removesuffix(".ome.zarr")
+        found += _planes(open_plate(path), PictureKind.IMAGES, layer, chosen, metadata)
+    if plate is not None:
+        found += _planes(plate, PictureKind.PLATE, "plate", chosen, metadata)
+    found = [picture for picture in found if picture.kind in kinds]
+    if not found:
+        raise OutputError(f"{results} has no {' or '.join(kinds)} to show" + (f": {problem}" if problem else ""))
+    order = {kind: place for place, kind in enumerate(PictureKind)}
+    found.sort(key=lambda picture: (well_position(picture.key.well), order[picture.kind], picture.key))
+    problems = (problem,) if problem and PictureKind.PLATE in kinds else ()
+    names = dict(plate.channel_names) if plate is not None else {}
+    return Pictures(tuple(found), _named(found), names, problems)
+
+
+def _plate_of(results: Path) -> tuple[float | None, Plate | None, str]:
+    """Pixel size and the plate that a run was over, or why that can't be shown."""
+    try:
+        known = read_provenance(results)
+    except OutputError as error:
+        return None, None, f"the plate is not known: {error}"
+    try:
+        plate = open_plate(Path(known.plate_path), pattern=known.pipeline_config.pattern)
+    except PlateError as error:
+        return known.pixel_size_um, None, f"the plate's own images are left out: {error}"
+    return known.pixel_size_um, plate, ""
+
+
+def _picture(results: Path, name: PurePosixPath, metadata: dict[str, Any]) -> Picture | None:
+    """A file of a well; None for one that is no picture."""
+    parsed = _NAME.fullmatch(name.stem)
+    if parsed is None or len(name.parts) < 2:
+        return None
+    kind = {"images": PictureKind.IMAGES, "labels": PictureKind.LABELS, "rois": PictureKind.REGIONS}.get(name.parts[0])
+    if kind is None:
+        return None
+    well, *numbers = parsed.groups()
+    key = ImageKey(well, *(int(number) if number else 1 for number in numbers))
+    layer = " ".join((*name.parts[1:-1], kind.value))
+    more = {"kind": "labels"} if kind is PictureKind.LABELS else {}
+    return Picture(kind, layer, key, results / name, {**metadata, **more})
+
+
+def _planes(
+    plate: Plate, kind: PictureKind, layer: str, wells: Collection[str], metadata: dict[str, Any]
+) -> Iterator[Picture]:
+    has_channels = len(plate.components[Component.CHANNEL]) > 1
+    for well in plate.wells:
+        for image in plate.images[well] if well in wells else ():
+            channel = image.key.channel
+            colour = channel_colormap(channel, plate.channel_names.get(channel, ""))
+            more = {"colormap": colour} if has_channels else {}
+            yield Picture(kind, layer, image.key, Path(image.path), {**metadata, **more}, (plate.format, image))
+
+
+def _named(pictures: Collection[Picture]) -> frozenset[Component]:
+    keys = [picture.key for picture in pictures]
+    return frozenset(one for one in Component if len({key.value(one) for key in keys}) > 1)

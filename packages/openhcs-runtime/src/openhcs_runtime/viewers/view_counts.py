@@ -1,0 +1,60 @@
+"""How far the viewer of a run is, over all of its workers: added up and reported, a few times a second at most."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeAlias
+
+from openhcs_runtime.viewer_target import VIEWER_STEP, ViewCounts
+from zmqruntime.execution import Task
+from zmqruntime.messages import ProgressPhase, ProgressStatus
+
+__all__ = ["OnViewed", "ViewTally"]
+
+OnViewed: TypeAlias = Callable[[str, ViewCounts], None]
+"""`(worker, counts)`: what became of all that one worker has sent so far; from any thread."""
+
+_SECONDS = 0.25
+
+
+class ViewTally:
+    """Adds up the counts of a run's workers."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._lock = threading.Lock()
+        self._of_worker: dict[str, ViewCounts] = {}
+        self._reported: ViewCounts | None = None
+        self._last = 0.0
+
+    def take(self, worker: str, counts: ViewCounts) -> None:
+        """The newest counts of a worker."""
+        with self._lock:
+            self._of_worker[worker] = counts
+            if time.monotonic() - self._last >= _SECONDS:
+                self._report(ProgressStatus.RUNNING)
+
+    def end(self) -> ViewCounts | None:
+        """Report for the last time; None when nothing was ever sent to a viewer."""
+        with self._lock:
+            if self._of_worker:
+                self._report(ProgressStatus.COMPLETED)
+            return self._reported
+
+    def _report(self, status: ProgressStatus) -> None:
+        total = sum(self._of_worker.values(), ViewCounts())
+        if total == self._reported and status is ProgressStatus.RUNNING:
+            return
+        self._last, self._reported = time.monotonic(), total
+        has_ended = status is ProgressStatus.COMPLETED
+        self._task.report(
+            axis_id="",
+            step_name=VIEWER_STEP,
+            step_index=0,
+            total_steps=1,
+            phase=ProgressPhase.STEP_COMPLETED if has_ended else ProgressPhase.PATTERN_GROUP,
+            status=status,
+            completed=total.displayed,
+            total=total.sent,
+            message=str(total),
+        )

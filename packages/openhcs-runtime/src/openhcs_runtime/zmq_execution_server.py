@@ -1,7 +1,0 @@
-"""The execution server under the module name of earlier documents."""
-
-from openhcs_runtime.server import OpenHCSExecutionServer
-
-__all__ = ["OpenHCSExecutionServer", "ZMQExecutionServer"]
-
-ZMQExecutionServer = OpenHCSExecutionServer

@@ -1,0 +1,140 @@
+"""The servers of this user on this machine: found by their socket and lock files, and asked who they are."""
+
+import concurrent.futures
+import enum
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from zmqruntime.claims import Claim, find_claims
+from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.exceptions import RequestRefusedError, ZMQRuntimeError
+from zmqruntime.execution.cli.endpoint import Place
+from zmqruntime.messages import PongResponse, StatusRequest, StatusResponse
+from zmqruntime.transport import LOOPBACK, is_listening
+
+__all__ = ["FoundServer", "ServerState", "find_servers", "only_port", "tcp_place"]
+
+_PING_SECONDS = 1.0
+_AT_ONCE = 8
+_DEFAULT = ZMQConfig()
+_SOCKET_NAME = re.compile(
+    re.escape(_DEFAULT.ipc_socket_prefix) + r"-([1-9][0-9]{0,4})" + re.escape(_DEFAULT.ipc_socket_extension)
+)
+
+
+class ServerState(enum.StrEnum):
+    """What is behind socket files."""
+
+    RUNNING = "running"
+    """A server answers."""
+    SILENT = "silent"
+    """Something listens but does not answer as a server: it is busy, stopped, or another program."""
+    STALE = "stale"
+    """Nothing listens: its server was killed. The next one on that port replaces the files."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundServer:
+    """A server, or what is left of one. ``work`` is None if it is not one that runs executions."""
+
+    app: str
+    port: int
+    state: ServerState
+    server: PongResponse | None = None
+    work: StatusResponse | None = None
+    host: str | None = None
+    """Where it listens, if that is TCP."""
+
+
+def place_of(app: str, claim: Claim) -> Place:
+    """Where a server on TCP is reached from this machine."""
+    everywhere = {"0.0.0.0": LOOPBACK, "::": "::1"}
+    host = None if claim.host is None else everywhere.get(claim.host, claim.host)
+    return Place(app, claim.port, host, claim.control_port_offset)
+
+
+def tcp_place(place: Place) -> Place | None:
+    """The server of a place on this machine, if it is one that listens on TCP."""
+    folder = place.config.home / place.config.ipc_socket_dir
+    claims = [claim for claim in find_claims(folder) if claim.port == place.port and claim.host is not None]
+    return place_of(place.app, claims[0]) if claims else None
+
+
+def find_servers() -> list[FoundServer]:
+    """All servers of ``~/.<app>/ipc``, of every application, with what socket files are left of others.
+
+    Those on TCP are known by their lock files. Nothing is changed or removed.
+    """
+    places: list[Place] = []
+    for folder in sorted(Path.home().glob(f".*/{_DEFAULT.ipc_socket_dir}")):
+        app = folder.parent.name.removeprefix(".")
+        places += [Place(app, port) for port in data_ports(folder)]
+        places += [place_of(app, claim) for claim in find_claims(folder) if claim.host is not None]
+    with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as threads:
+        return list(threads.map(_ask, places))
+
+
+def only_port(app: str) -> int:
+    """The data port that a command means when it names none: of the application's one server that listens, or else of
+    the one that has left its executions here; the default port where there is none, or more than one.
+    """
+    config = ZMQConfig(app_name=app)
+    known = [_port_of_data(path) for path in config.data_dir.glob("server-*/executions.sqlite")]
+    listening = [port for port in known if _listens(port, config)]
+    for ports in (listening, [port for port in known if port]):
+        if config.default_port in ports:
+            return config.default_port
+        if len(ports) == 1:
+            return ports[0]
+        if ports:
+            break
+    return config.default_port
+
+
+def _port_of_data(database: Path) -> int:
+    number = database.parent.name.removeprefix("server-")
+    return int(number) if number.isascii() and number.isdigit() else 0
+
+
+def _listens(port: int, config: ZMQConfig) -> bool:
+    return 0 < port < 65536 - config.control_port_offset and is_listening(
+        port + config.control_port_offset, LOOPBACK, TransportMode.IPC, config
+    )
+
+
+def data_ports(folder: Path) -> list[int]:
+    """The data ports of the servers whose socket files are there; one may have only one of its two files left."""
+    matches = [_SOCKET_NAME.fullmatch(path.name) for path in _sockets(folder)]
+    ports = sorted(int(match[1]) for match in matches if match)
+    offset = _DEFAULT.control_port_offset
+    found: list[int] = []
+    for port in ports:
+        if port - offset not in found:
+            found.append(port)
+    return found
+
+
+def _sockets(folder: Path) -> list[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.is_socket()]
+    except OSError:
+        return []
+
+
+def _ask(place: Place) -> FoundServer:
+    ports = (place.port, place.port + place.config.control_port_offset)
+    mode = TransportMode.IPC if place.host is None else TransportMode.TCP
+    if not any(is_listening(port, place.host or LOOPBACK, mode, place.config) for port in ports):
+        return FoundServer(place.app, place.port, ServerState.STALE, host=place.host)
+    client = place.client()
+    try:
+        server = client.connect(_PING_SECONDS)
+        work = client.request(StatusRequest(limit=0), StatusResponse, _PING_SECONDS)
+        return FoundServer(place.app, place.port, ServerState.RUNNING, server, work, host=place.host)
+    except RequestRefusedError:
+        return FoundServer(place.app, place.port, ServerState.RUNNING, client.server, host=place.host)
+    except ZMQRuntimeError:
+        return FoundServer(place.app, place.port, ServerState.SILENT, host=place.host)
+    finally:
+        client.disconnect()

@@ -1,0 +1,1 @@
+"""The execution client, blocking and for asyncio."""

@@ -1,0 +1,115 @@
+"""Reads what a server sent although some events in it break the schema: those are told, all others arrive."""
+
+import functools
+from collections.abc import Callable
+
+from zmqruntime.codec import Decoder
+from zmqruntime.exceptions import MessageError
+from zmqruntime.execution.callbacks import CallbackThread
+from zmqruntime.execution.events.event_batches import PackedBatch
+from zmqruntime.execution.exceptions import InvalidProgressError
+from zmqruntime.execution.progress.rules import check_progress
+from zmqruntime.messages import (
+    DataMessage,
+    Event,
+    EventBatch,
+    EventsResponse,
+    Message,
+    ProgressUpdate,
+    Response,
+    ResponseType,
+)
+
+__all__ = ["InvalidEvents", "SalvagingDataDecoder", "SalvagingResponseDecoder"]
+
+OnInvalid = Callable[[InvalidProgressError], None]
+
+
+class _PackedEvents(Message, frozen=True, kw_only=True, tag=ResponseType.EVENTS.value):
+    """An ``EventsResponse`` whose events are encoded still."""
+
+    execution_id: str
+    batches: list[PackedBatch]
+    upto: int
+
+
+class InvalidEvents:
+    """Counts what breaks the schema, and tells ``on_error`` of it in ``thread``."""
+
+    def __init__(self, thread: CallbackThread, on_error: OnInvalid) -> None:
+        self.count = 0
+        self._thread = thread
+        self._on_error = on_error
+
+    def note(self, error: InvalidProgressError) -> None:
+        """An event is invalid; where nobody listens as fast as they come, some are only counted."""
+        self.count += 1
+        if self._thread.has_room():
+            self._thread.put([functools.partial(self._on_error, error)])
+
+    def sift(self, events: list[Event]) -> list[Event]:
+        """The events without progress that contradicts itself."""
+        valid: list[Event] = []
+        for event in events:
+            try:
+                if isinstance(event, ProgressUpdate):
+                    check_progress(event)
+            except InvalidProgressError as error:
+                self.note(error)
+            else:
+                valid.append(event)
+        return valid
+
+
+class SalvagingDataDecoder(Decoder[DataMessage]):
+    """Decodes what is published; ``on_invalid`` is told of each event that was left out."""
+
+    def __init__(self, on_invalid: OnInvalid) -> None:
+        super().__init__(DataMessage)
+        self._on_invalid = on_invalid
+
+    def __call__(self, data: bytes | memoryview) -> DataMessage:
+        """The message in ``data``. Raises MessageError if it is none, whatever its events are."""
+        try:
+            return super().__call__(data)
+        except MessageError as error:
+            try:
+                packed = _decode_batch(data)
+            except MessageError:
+                raise error from None
+            return _salvaged(packed, self._on_invalid)
+
+
+class SalvagingResponseDecoder(Decoder[Response]):
+    """Decodes replies; ``on_invalid`` is told of each event that was left out."""
+
+    def __init__(self, on_invalid: OnInvalid) -> None:
+        super().__init__(Response)
+        self._on_invalid = on_invalid
+
+    def __call__(self, data: bytes | memoryview) -> Response:
+        """The reply in ``data``. Raises MessageError if it is none, whatever its events are."""
+        try:
+            return super().__call__(data)
+        except MessageError as error:
+            try:
+                packed = _decode_events(data)
+            except MessageError:
+                raise error from None
+            batches = [_salvaged(batch, self._on_invalid) for batch in packed.batches]
+            return EventsResponse(execution_id=packed.execution_id, batches=batches, upto=packed.upto)
+
+
+def _salvaged(packed: PackedBatch, on_invalid: OnInvalid) -> EventBatch:
+    events: list[Event] = []
+    for raw in packed.events:
+        try:
+            events.append(_decode_event(raw))
+        except MessageError as error:
+            on_invalid(InvalidProgressError(f"an event of execution {packed.execution_id}: {error}"))
+    return EventBatch(execution_id=packed.execution_id, after=packed.after, upto=packed.upto, events=events)
+
+
+_decode_batch: Decoder[PackedBatch] = Decoder(PackedBatch)
+_decode_events: Decoder[_PackedEvents] = Decoder(_PackedEvents)
+_decode_event: Decoder[Event] = Decoder(Event)

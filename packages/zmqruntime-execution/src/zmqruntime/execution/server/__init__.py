@@ -1,0 +1,1 @@
+"""The execution server: its queue, its database and its scheduler."""

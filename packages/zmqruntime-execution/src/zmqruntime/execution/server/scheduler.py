@@ -1,0 +1,340 @@
+"""Runs what is queued: hands executions to workers, and sees to it that each ends, in time and once."""
+
+import functools
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from zmqruntime.environment import TaskEnvironment
+from zmqruntime.execution.events.worker_messages import (
+    NOTHING,
+    Assign,
+    Finished,
+    KeepCheckpoint,
+    Outcome,
+    TaskReportsRaw,
+)
+from zmqruntime.execution.server.executions import Ledger
+from zmqruntime.execution.server.store import Record, StoreError
+from zmqruntime.execution.server.timers import ExecutionTimers
+from zmqruntime.execution.workers.pool import WorkerHandle, WorkerPool
+from zmqruntime.loop import SocketLoop
+from zmqruntime.messages import ExecutionStatus
+
+__all__ = ["Runner"]
+
+_log = logging.getLogger(__name__)
+
+_LONGEST_RETRY_SECONDS = 3600.0
+_POISON_DEATHS = 3
+_MOST_DECLINED = 5
+
+_ENDINGS = {
+    Outcome.COMPLETE: ExecutionStatus.COMPLETE,
+    Outcome.FAILED: ExecutionStatus.FAILED,
+    Outcome.CANCELLED: ExecutionStatus.CANCELLED,
+}
+
+
+class Runner:
+    """The link between the ledger and the workers; on the loop's thread only.
+
+    Args:
+        loop: for limits, graces and pauses before retries.
+        ledger: the executions.
+        pool: the workers; their words come to this object.
+        on_ended: called for each execution that has ended.
+        own_environment: what workers are started with for executions that ask for nothing else.
+        log_dir: where the logs of executions are kept.
+        log_limit: how many bytes of each.
+        result_dir: where long results are kept.
+        result_limit: how many bytes a result may have.
+    """
+
+    def __init__(
+        self,
+        loop: SocketLoop,
+        ledger: Ledger,
+        pool: WorkerPool,
+        on_ended: Callable[[], None],
+        *,
+        own_environment: TaskEnvironment | None,
+        log_dir: Path,
+        log_limit: int,
+        result_dir: Path,
+        result_limit: int,
+    ) -> None:
+        self._ledger = ledger
+        self._pool = pool
+        self._on_ended = on_ended
+        self._own_environment = own_environment
+        self._log_dir = str(log_dir)
+        self._log_limit = log_limit
+        self._result_dir = str(result_dir)
+        self._result_limit = result_limit
+        self._timers = ExecutionTimers(loop)
+        self._overdue: dict[str, str] = {}
+        self._declined: Counter[str] = Counter()
+        self._is_closing = False
+        pool.listener = self
+
+    @property
+    def worker_count(self) -> int:
+        """How many workers there are."""
+        return len(self._pool)
+
+    @property
+    def trouble(self) -> str:
+        """Why workers are missing, in words; empty while none are."""
+        return self._pool.trouble
+
+    def pause(self) -> None:
+        """Leave what workers say in their pipes."""
+        self._pool.pause()
+
+    def resume(self) -> None:
+        """Listen to the workers again."""
+        self._pool.resume()
+
+    # --- starting ------------------------------------------------------------------------------------------------
+
+    def take_over(self) -> None:
+        """Go on with what an earlier run of the server left."""
+        for record in self._ledger.take_over():
+            if record.status is ExecutionStatus.QUEUED:
+                self._enqueue_when_due(record)
+            elif record.status is ExecutionStatus.CANCELLING:
+                self._ledger.set_status(record, ExecutionStatus.CANCELLED)
+            else:
+                record.worker_deaths += 1
+                self._interrupt(record, "the server ended while it was running")
+                if record.resumable and self._is_poison(record):
+                    self._ledger.set_status(record, ExecutionStatus.FAILED)
+                elif record.resumable:
+                    self._ledger.set_status(record, ExecutionStatus.QUEUED)
+                    self._ledger.enqueue(record)
+
+    def dispatch(self) -> None:
+        """Reserve idle workers for what is next; they begin as soon as that is written."""
+        while not self._ledger.paused and (execution_id := self._ledger.backlog.peek()) is not None:
+            record = self._ledger.active[execution_id]
+            worker = self._pool.idle(self._environment_of(record))
+            if worker is None:
+                break
+            self._hand_to(worker, record)
+        if not self._ledger.paused:
+            following = self._ledger.backlog.next_ones(self._pool.size)
+            self._pool.prepare([self._environment_of(self._ledger.active[each]) for each in following])
+
+    def _hand_to(self, worker: WorkerHandle, record: Record) -> None:
+        execution_id = record.execution_id
+        try:
+            request, checkpoints = self._ledger.assignment(record)
+        except StoreError as error:
+            record.error = str(error)
+            self._ledger.set_status(record, ExecutionStatus.FAILED)
+            self._on_ended()
+            return
+        worker.reserve(execution_id)
+        self._ledger.set_status(record, ExecutionStatus.RUNNING)
+        assign = Assign(
+            request=request,
+            attempt=record.attempts,
+            checkpoints=checkpoints,
+            progress_count=record.progress_count,
+            log_count=record.log_count,
+            log_path=f"{self._log_dir}/{execution_id}.log",
+            log_limit=self._log_limit,
+            result_path=f"{self._result_dir}/{execution_id}.result",
+            result_limit=self._result_limit,
+        )
+        self._ledger.after_commit(execution_id, functools.partial(worker.assign, assign))
+        self._start_limits(record)
+
+    def _environment_of(self, record: Record) -> TaskEnvironment | None:
+        """As the pool knows it: the server's own one is None, however it was asked for."""
+        try:
+            environment = self._ledger.environment_of(record)
+        except StoreError:  # said when it is handed to a worker
+            return None
+        if environment is None or environment != self._own_environment:
+            return environment
+        return None if os.path.isdir(environment.folder) else environment
+
+    def take_back(self, execution_ids: set[str]) -> None:
+        """These could not be written, so they are not; the workers that were reserved for them are idle again."""
+        for execution_id in execution_ids:
+            self._timers.cancel(execution_id)
+            worker = self._pool.running(execution_id)
+            if worker is not None:
+                worker.release()
+
+    # --- cancel --------------------------------------------------------------------------------------------------
+
+    def cancel(self, record: Record, grace_seconds: float | None) -> str:
+        """Let an execution stop; says in words how it will."""
+        if record.status is ExecutionStatus.QUEUED:
+            self._timers.cancel(record.execution_id)
+            self._ledger.set_status(record, ExecutionStatus.CANCELLED)
+            return "it was queued and will not run"
+        worker = self._pool.running(record.execution_id)
+        if worker is not None:
+            worker.cancel(None)
+        if record.status is ExecutionStatus.RUNNING:
+            self._ledger.set_status(record, ExecutionStatus.CANCELLING)
+        if grace_seconds is None:
+            return "it stops at its next check"
+        self._timers.add(record.execution_id, grace_seconds, lambda: self._kill(record.execution_id))
+        if grace_seconds == 0:
+            return "its processes are killed now"
+        return f"it stops at its next check, or its processes are killed in {grace_seconds:g} s"
+
+    def cancel_axis(self, record: Record, axis_id: str) -> None:
+        """Let one axis of a running execution stop."""
+        worker = self._pool.running(record.execution_id)
+        if worker is not None:
+            worker.cancel(axis_id)
+
+    def close(self) -> None:
+        """End the workers; what ran is interrupted, and waits in the queue for the next server if it can resume."""
+        self._is_closing = True
+        self._pool.close()
+        for record in self._ledger.running():
+            if record.status is ExecutionStatus.CANCELLING:
+                self._ledger.set_status(record, ExecutionStatus.CANCELLED)
+                continue
+            self._interrupt(record, "the server was stopped while it was running")
+            if record.resumable:
+                self._ledger.set_status(record, ExecutionStatus.QUEUED)
+
+    # --- what workers say ----------------------------------------------------------------------------------------
+
+    def on_reports(self, execution_id: str, reports: TaskReportsRaw) -> None:
+        """Pass progress and log lines of a running task on."""
+        self._ledger.add_reports(self._ledger.active[execution_id], reports)
+
+    def on_checkpoint(self, execution_id: str, checkpoint: KeepCheckpoint) -> None:
+        """Keep a value for a resumed run."""
+        self._ledger.keep_checkpoint(self._ledger.active[execution_id], checkpoint.key, checkpoint.value)
+
+    def on_finished(self, execution_id: str, finished: Finished) -> None:
+        """A task ended by itself."""
+        if self._is_closing and finished.outcome is not Outcome.COMPLETE:
+            return  # it was the server that let it stop, and :meth:`close` says so
+        record = self._ledger.active[execution_id]
+        record.cpu_seconds, record.peak_memory_bytes = finished.cpu_seconds, finished.peak_memory_bytes
+        record.traceback = finished.traceback
+        is_inline = finished.result_bytes is None and finished.result != NOTHING
+        record.result = bytes(finished.result) if is_inline else None
+        record.result_bytes = len(record.result) if record.result is not None else finished.result_bytes
+        record.has_new_outcome = True
+        status = _ENDINGS[finished.outcome]
+        if status is ExecutionStatus.CANCELLED and execution_id in self._overdue:
+            status = ExecutionStatus.FAILED
+        elif status is ExecutionStatus.CANCELLED and record.status is ExecutionStatus.RUNNING:
+            self._ledger.set_status(record, ExecutionStatus.CANCELLING)  # the task itself asked for it
+        self._end(record, status, finished.error)
+
+    def on_not_run(self, execution_id: str, reason: str) -> None:
+        """Its worker has not begun it: it is the next to run again, as if it had not been given to that one."""
+        record = self._ledger.active[execution_id]
+        _log.info("execution %s gets a fresh worker: %s", execution_id, reason)
+        if record.status is ExecutionStatus.CANCELLING:
+            self._end(record, ExecutionStatus.CANCELLED, None)
+            return
+        self._declined[execution_id] += 1
+        if self._declined[execution_id] >= _MOST_DECLINED:
+            self._end(record, ExecutionStatus.FAILED, f"no worker was fit to run it: {reason}")
+            return
+        self._timers.cancel(execution_id)
+        self._ledger.set_status(record, ExecutionStatus.QUEUED)
+        record.attempts -= 1
+        self._ledger.enqueue(record)
+
+    def on_worker_lost(self, execution_id: str, how: str) -> None:
+        """A worker ended under its task: that execution failed, nothing else did."""
+        record = self._ledger.active[execution_id]
+        record.worker_deaths += 1
+        self._end(record, ExecutionStatus.FAILED, f"the worker process {how} while it ran the task")
+
+    def on_worker_ready(self) -> None:
+        """The turn's end dispatches."""
+
+    def on_worker_failed(self, environment: TaskEnvironment | None, reason: str) -> None:
+        """No worker can be started for what is next: that fails with the reason, instead of waiting for ever."""
+        _log.error("a worker could not be started: %s", reason)
+        for execution_id in self._ledger.backlog.next_ones(self._pool.size):
+            record = self._ledger.active[execution_id]
+            if self._environment_of(record) == environment:
+                record.error = f"no worker could be started for it: {reason}"
+                self._ledger.set_status(record, ExecutionStatus.FAILED)
+                self._on_ended()
+                return
+
+    # --- ending --------------------------------------------------------------------------------------------------
+
+    def _end(self, record: Record, status: ExecutionStatus, error: str | None) -> None:
+        """The one way out of running."""
+        self._timers.cancel(record.execution_id)
+        overdue = self._overdue.pop(record.execution_id, None)
+        self._declined.pop(record.execution_id, None)
+        if record.status is ExecutionStatus.CANCELLING:
+            status = ExecutionStatus.CANCELLED
+        record.error = overdue if overdue is not None and status is ExecutionStatus.FAILED else error
+        if status is ExecutionStatus.FAILED and record.attempts <= record.max_retries and not self._is_poison(record):
+            delay = self._retry_pause(record)
+            record.not_before = time.time() + delay
+            self._ledger.set_status(record, ExecutionStatus.QUEUED)
+            self._enqueue_when_due(record)
+            return
+        self._ledger.set_status(record, status)
+        self._on_ended()
+
+    def _interrupt(self, record: Record, reason: str) -> None:
+        record.error = reason
+        self._ledger.set_status(record, ExecutionStatus.INTERRUPTED)
+
+    def _is_poison(self, record: Record) -> bool:
+        """Whether it has cost so many workers that trying it again would only cost more."""
+        if record.worker_deaths < _POISON_DEATHS:
+            return False
+        record.error = f"{record.error}; its worker died {record.worker_deaths} times, so it is not tried again"
+        return True
+
+    # --- retries and limits --------------------------------------------------------------------------------------
+
+    def _retry_pause(self, record: Record) -> float:
+        return min(record.retry_delay * 2.0 ** max(0, record.attempts - 1), _LONGEST_RETRY_SECONDS)
+
+    def _enqueue_when_due(self, record: Record) -> None:
+        """Into the backlog, after the pause before a retry; a clock that jumped makes that no longer than it was."""
+        pause = 0.0 if record.not_before is None else record.not_before - time.time()
+        if pause <= 0:
+            self._ledger.enqueue(record)
+            return
+        pause = min(pause, self._retry_pause(record))
+        self._timers.add(record.execution_id, pause, lambda: self._ledger.enqueue(record))
+
+    def _start_limits(self, record: Record) -> None:
+        self._timers.cancel(record.execution_id)
+        if record.soft_time_limit is not None:
+            self._timers.add(record.execution_id, record.soft_time_limit, lambda: self._overrun(record, is_hard=False))
+        if record.time_limit is not None:
+            self._timers.add(record.execution_id, record.time_limit, lambda: self._overrun(record, is_hard=True))
+
+    def _overrun(self, record: Record, *, is_hard: bool) -> None:
+        limit = record.time_limit if is_hard else record.soft_time_limit
+        self._overdue.setdefault(record.execution_id, f"it ran longer than its time limit of {limit:g} s")
+        worker = self._pool.running(record.execution_id)
+        if is_hard:
+            self._kill(record.execution_id)
+        elif worker is not None:
+            worker.cancel(None)
+
+    def _kill(self, execution_id: str) -> None:
+        worker = self._pool.running(execution_id)
+        if worker is not None:
+            worker.kill()

@@ -1,0 +1,535 @@
+"""A server that runs tasks: accepted once on disk, run in warm worker processes, reported live, cancelled on demand."""
+
+import abc
+import contextlib
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import msgspec
+
+from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.environment import TaskEnvironment
+from zmqruntime.exceptions import ConfigurationError, PortInUseError
+from zmqruntime.execution.compat import EarlierServerCalls
+from zmqruntime.execution.events.event_batches import empty_batch
+from zmqruntime.execution.events.log_files import log_dir, remove_logs
+from zmqruntime.execution.events.result_files import PIECE_BYTES, read_piece, remove_result, result_dir
+from zmqruntime.execution.lifecycle import has_ended
+from zmqruntime.execution.server.executions import Ledger
+from zmqruntime.execution.server.scheduler import Runner
+from zmqruntime.execution.server.store import Record, Store, StoreError
+from zmqruntime.execution.task.hub import sweep_task_sockets
+from zmqruntime.execution.task.task import current_task
+from zmqruntime.execution.workers.descriptor_reserve import DescriptorReserve
+from zmqruntime.execution.workers.orphans import adopt_orphans
+from zmqruntime.execution.workers.pool import WorkerHandle, WorkerKind, WorkerPool
+from zmqruntime.execution.workers.process import ProcessWorker
+from zmqruntime.execution.workers.thread import ThreadWorker
+from zmqruntime.launch import ServerSpec
+from zmqruntime.lock import FileLock
+from zmqruntime.loop import Timer
+from zmqruntime.messages import (
+    AcceptedResponse,
+    BatchRequest,
+    BatchResponse,
+    CancelRequest,
+    CancelResponse,
+    ErrorCode,
+    ErrorResponse,
+    EventBatch,
+    EventsRequest,
+    EventsResponse,
+    ExecuteRequest,
+    ExecutionStatus,
+    FindRequest,
+    FindResponse,
+    HistoryRequest,
+    PositionsRequest,
+    PositionsResponse,
+    ProgressUpdate,
+    QueueAction,
+    QueueRequest,
+    QueueResponse,
+    Request,
+    Response,
+    ResultRequest,
+    ResultResponse,
+    StatusRequest,
+    StatusResponse,
+    SubmissionRequest,
+    SubmissionResponse,
+)
+from zmqruntime.transport import make_private, prepare_private_dir
+
+__all__ = ["ExecutionServer"]
+
+_log = logging.getLogger(__name__)
+
+_RETRY_WRITE_SECONDS = 1.0
+_COMMIT_PAUSE_SECONDS = 0.01  # each commit waits for the disk: progress and lines of a moment are written together
+_PAUSE_FOR_WORK = 2.0  # with a slow disk, as long again twice is left for everything else
+_PRUNE_EVERY = 500
+_PRUNE_SECONDS = 3600.0
+_MAX_QUEUED_SHOWN = 1_000
+_CLAIM_SECONDS = 1.0
+_QUEUED_LISTED = 200
+_IDS_SHOWN = 20
+_REPORT_BYTES = 256 * 1024
+
+
+class ExecutionServer(EarlierServerCalls, abc.ABC):
+    """Runs what clients submit, ``max_concurrent`` at a time, in order of priority, then of submission.
+
+    Implement :meth:`execute_task`. It runs in a worker process, which makes its own object of your class: with the
+    same port and configuration and with what :meth:`worker_options` returns. Where ``worker_kind`` says so it runs in
+    a thread of this process instead, on this very object.
+
+    Args:
+        max_concurrent: how many executions run at once, each in its own worker.
+        max_queued: more than so many queued executions are refused.
+        keep_history, keep_history_seconds: how many ended executions are kept, and for how long; only time counts in
+            which the server runs, so that a clock that jumps deletes nothing.
+        log_limit: how many bytes of the log of one execution are kept in its file.
+        max_result_bytes: how long the result of a task may be, encoded; a longer one fails it. What is longer than
+            64 KiB is kept in a file beside the database and reaches clients in pieces.
+        port, host, transport_mode, config: as for :class:`zmqruntime.ZMQServer`.
+    """
+
+    worker_kind: ClassVar[WorkerKind] = WorkerKind.PROCESS
+    """What tasks run in. In a thread a task must be trusted, since it can end or block the server's whole process, and
+    must share it with other tasks if several run at once. It is cancelled only where it asks, so a cancel with a grace
+    is refused and a hard time limit acts as a soft one. Of its output only what is logged travels, through
+    ``current_task().log`` or :mod:`logging` in its context, not what is printed; its peak memory is not known."""
+
+    thread_stop_seconds: ClassVar[float] = 8.0
+    """How long a server that ends waits for tasks in threads, once it has asked them to stop; what runs on is left
+    behind. Less than a client waits for the end of a server."""
+
+    def __init__(
+        self,
+        port: int | None = None,
+        *,
+        host: str | None = None,
+        transport_mode: TransportMode | None = None,
+        config: ZMQConfig | None = None,
+        max_concurrent: int = 1,
+        max_queued: int = 100_000,
+        keep_history: int = 100_000,
+        keep_history_seconds: float = 90 * 86_400.0,
+        log_limit: int = 10_000_000,
+        max_result_bytes: int = 256 * 1024 * 1024,
+    ) -> None:
+        super().__init__(port, host=host, transport_mode=transport_mode, config=config)
+        self.max_concurrent = max_concurrent
+        self.max_queued = max_queued
+        self.keep_history = keep_history
+        self.keep_history_seconds = keep_history_seconds
+        self.log_limit = log_limit
+        self.max_result_bytes = max_result_bytes
+        self._changed: tuple[dict[str, int], dict[str, int]] = ({}, {})
+        self._commit_timer: Timer | None = None
+        self._next_commit = 0.0
+        self._pause: Timer | None = None
+        self._endings = 0
+
+    # --- in the worker -----------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def execute_task(self, execution_id: str, request: ExecuteRequest) -> Any:
+        """Do what ``request.payload`` says and return a result that msgpack can hold.
+
+        Runs in a worker process, or in a thread if ``worker_kind`` says so. Use ``current_task()`` for progress,
+        cancel, log and checkpoints. What it raises fails the execution, with the traceback in its status; nothing that
+        it does in a worker process can harm the server.
+        """
+
+    def send_progress_update(self, update: ProgressUpdate | Mapping[str, Any]) -> None:
+        """Send a whole progress update from inside :meth:`execute_task`; ``sequence`` is numbered anew.
+
+        Raises:
+            InvalidProgressError: it breaks the schema; nothing was sent.
+        """
+        current_task().send_progress(update)
+
+    def worker_options(self) -> dict[str, Any]:
+        """Keyword arguments, besides port and configuration, with which processes make their object of this class.
+
+        Override it together with ``__init__``. Values must be ones that msgpack can hold.
+        """
+        return {}
+
+    # --- requests ------------------------------------------------------------------------------------------------
+
+    def handle_request(self, request: Request) -> Response:
+        """Answers what an execution client asks; see :class:`zmqruntime.ZMQServer`."""
+        try:
+            return self._handle(request)
+        except StoreError as error:
+            _log.error("%s", error)
+            return ErrorResponse(code=ErrorCode.STORAGE, message=str(error))
+
+    def _handle(self, request: Request) -> Response:
+        match request:
+            case ExecuteRequest():
+                return self._refusal([request]) or self._ledger.accept(request)
+            case BatchRequest(requests=requests):
+                refusal = self._refusal(requests)
+                return refusal or BatchResponse(accepted=[self._ledger.accept(one) for one in requests])
+            case StatusRequest(execution_id=None, limit=limit):
+                return self._report(self._overview(limit), is_brief=True)
+            case HistoryRequest(limit=limit, before=before, older_than=older_than):
+                return self._report(self._ledger.ended(limit, before, older_than), is_brief=True)
+            case FindRequest(prefix=prefix):
+                found = self._ledger.ids_from(prefix, _IDS_SHOWN + 1)
+                return FindResponse(execution_ids=found[:_IDS_SHOWN], more=len(found) > _IDS_SHOWN)
+            case PositionsRequest(execution_ids=execution_ids):
+                known = map(self._ledger.find, execution_ids)
+                return PositionsResponse(positions={r.execution_id: r.known_count for r in known if r is not None})
+            case QueueRequest():
+                return self._change_queue(request)
+            case StatusRequest() | CancelRequest() | EventsRequest() | SubmissionRequest() | ResultRequest():
+                record = self._ledger.find(request.execution_id or "")
+                if record is None:
+                    return _not_found(request.execution_id)
+                return self._about(record, request)
+            case _:
+                return super().handle_request(request)
+
+    def _about(
+        self, record: Record, request: StatusRequest | CancelRequest | EventsRequest | SubmissionRequest | ResultRequest
+    ) -> Response:
+        match request:
+            case StatusRequest():
+                return self._report([self._ledger.in_full(record.execution_id) or record], is_brief=False)
+            case ResultRequest(offset=offset):
+                return self._piece_of_result(record, offset)
+            case CancelRequest():
+                return self._cancel(record, request)
+            case SubmissionRequest():
+                return SubmissionResponse(request=self._ledger.assignment(record)[0])
+            case EventsRequest(after=after):
+                # Not what the record counts: events of this turn come live once they are written, and must not be
+                # taken for merged away by a reader whose answer overtakes them.
+                upto = self._ledger.stored_event_count(record)
+                # Batches travel as they are stored: nothing in them is the server's to look at, or to stumble over.
+                stored = [msgspec.Raw(batch) for batch in self._ledger.events_after(record, after)]
+                batches = cast(list[EventBatch], stored)
+                return EventsResponse(execution_id=record.execution_id, batches=batches, upto=upto)
+
+    def _refusal(self, requests: list[ExecuteRequest]) -> ErrorResponse | None:
+        """Why these are not accepted. What was accepted before, and is only sent again, is not refused."""
+        new = [request for request in requests if self._ledger.find(request.submission_id) is None]
+        conflict = self._ledger.find_conflict(requests)
+        if conflict is not None:
+            text = f"submission_id {conflict} was used before for something else; give each submission an id of its own"
+            return ErrorResponse(code=ErrorCode.CONFLICT, message=text)
+        if self._ledger.draining and new:
+            return ErrorResponse(code=ErrorCode.CLOSING, message="the queue is drained: nothing new is accepted")
+        if new and len(self._ledger.backlog) + len(new) > self.max_queued:
+            text = f"{len(self._ledger.backlog)} executions are queued and {self.max_queued} may be; submit again later"
+            return ErrorResponse(code=ErrorCode.QUEUE_FULL, message=text)
+        problems = filter(None, (self._problem_of(request.environment) for request in requests))
+        problem = next(problems, None)
+        return None if problem is None else ErrorResponse(code=ErrorCode.INVALID, message=problem)
+
+    def _problem_of(self, environment: TaskEnvironment | None) -> str | None:
+        """Why a task cannot be run with it, in words."""
+        if environment is None or environment == self._own_environment:
+            return None
+        if self.worker_kind is WorkerKind.THREAD:
+            return (
+                "this server runs its tasks in threads of its own process, so it cannot give one another environment; "
+                "submit without, or set worker_kind = WorkerKind.PROCESS in its class"
+            )
+        return environment.problem()
+
+    def _overview(self, limit: int) -> list[Record]:
+        return [*self._ledger.running(), *self._ledger.queued(_QUEUED_LISTED), *self._ledger.ended(limit)]
+
+    def _piece_of_result(self, record: Record, offset: int) -> Response:
+        if record.result_bytes is None:
+            text = f"execution {record.execution_id} has no result; it is {record.status}"
+            return ErrorResponse(code=ErrorCode.CONFLICT, message=text)
+        path = self._result_dir / f"{record.execution_id}.result"
+        try:
+            with self._reserve.lent():
+                is_file = path.exists()
+                data = read_piece(path, offset) if is_file else self._ledger.result_piece(record, offset, PIECE_BYTES)
+        except (OSError, StoreError) as error:
+            text = f"the result of execution {record.execution_id} cannot be read from {path}: {error}"
+            return ErrorResponse(code=ErrorCode.STORAGE, message=text)
+        return ResultResponse(execution_id=record.execution_id, offset=offset, total=record.result_bytes, data=data)
+
+    def _report(self, records: list[Record], *, is_brief: bool) -> StatusResponse:
+        place_of = self._ledger.backlog.place_of
+        shown = _fitting(records)
+        return StatusResponse(
+            executions=[record.snapshot(place_of(record.execution_id), is_brief=is_brief) for record in shown],
+            more=len(shown) < len(records),
+            trouble=self._runner.trouble,
+            queued=self._ledger.queued_count,
+            running=self._ledger.running_count,
+            workers=self._runner.worker_count,
+            paused=self._ledger.paused,
+            draining=self._ledger.draining,
+            ended=dict(self._ledger.ended_counts),
+        )
+
+    def _change_queue(self, request: QueueRequest) -> Response:
+        ledger = self._ledger
+        match request.action:
+            case QueueAction.PAUSE:
+                ledger.set_paused(True)
+            case QueueAction.DRAIN:
+                ledger.set_draining(True)
+            case QueueAction.RESUME:
+                ledger.set_paused(False)
+                ledger.set_draining(False)
+            case action:
+                execution_id = request.execution_id or ""
+                if execution_id not in ledger.backlog:
+                    text = f"execution {execution_id} is not in the queue, so it cannot be changed there"
+                    return ErrorResponse(code=ErrorCode.CONFLICT, message=text)
+                record = ledger.active[execution_id]
+                if action is QueueAction.MOVE:
+                    ledger.reorder(record, request.position)
+                else:
+                    ledger.set_held(record, action is QueueAction.HOLD)
+        return QueueResponse(
+            paused=ledger.paused,
+            draining=ledger.draining,
+            queued=ledger.backlog.ordered(_MAX_QUEUED_SHOWN),
+            count=len(ledger.backlog),
+        )
+
+    def _cancel(self, record: Record, request: CancelRequest) -> Response:
+        if has_ended(record.status, record.resumable):
+            status, text = "ended", f"it is {record.status} already; nothing was changed"
+        elif record.status is ExecutionStatus.QUEUED and request.axis_id is not None:
+            status, text = "refused", "it has not started, so it has no axes yet; cancel it whole"
+        elif request.axis_id is not None and request.grace_seconds is not None:
+            status, text = "refused", "one axis cannot be killed without the others; leave out the grace"
+        elif request.axis_id is not None:
+            self._runner.cancel_axis(record, request.axis_id)
+            status, text = "ok", f"axis {request.axis_id} stops at its next check, the others go on"
+        elif self._cannot_kill(record) and request.grace_seconds is not None:
+            status, text = "refused", "it runs in a thread, which cannot be killed; leave out the grace"
+        else:
+            status, text = "ok", self._runner.cancel(record, request.grace_seconds)
+        return CancelResponse(
+            execution_id=record.execution_id,
+            status=status,
+            execution_status=record.status,
+            message=f"execution {record.execution_id}: {text}",
+        )
+
+    def _cannot_kill(self, record: Record) -> bool:
+        return self.worker_kind is WorkerKind.THREAD and record.status is not ExecutionStatus.QUEUED
+
+    # --- life ----------------------------------------------------------------------------------------------------
+
+    def serve_forever(self, on_ready: Callable[[], None] | None = None) -> None:
+        """As that of :class:`zmqruntime.ZMQServer`; what tasks leave behind falls to this process, and is ended."""
+        if self.worker_kind is WorkerKind.PROCESS:
+            adopt_orphans()
+        super().serve_forever(on_ready)
+
+    def on_open(self, stack: contextlib.ExitStack) -> None:
+        """Open the database, take over what an earlier run left, and start the workers."""
+        folder = prepare_private_dir(self.config.server_dir(self.port))
+        stack.callback(self._claim_folder(folder).release)
+        make_private(folder)
+        store = Store(folder / "executions.sqlite")
+        stack.callback(store.close)
+        sweep_task_sockets(self.config)
+        self._log_dir = log_dir(self.config, self.port)
+        self._result_dir = result_dir(self.config, self.port)
+        self._ledger = Ledger(store, self._publish_batch, self._note_events)
+        self._own_environment = _environment_here()
+        self._reserve = DescriptorReserve()
+        stack.callback(self._reserve.close)
+        pool = WorkerPool(self.loop, self._worker_starter(), self.max_concurrent)
+        self._runner = Runner(
+            self.loop,
+            self._ledger,
+            pool,
+            self._on_ended,
+            own_environment=self._own_environment,
+            log_dir=self._log_dir,
+            log_limit=self.log_limit,
+            result_dir=self._result_dir,
+            result_limit=self.max_result_bytes,
+        )
+        self._runner.take_over()
+        stack.callback(self._commit_last)
+        stack.callback(self._runner.close)
+        self.loop.call_soon(pool.fill)
+        self.loop.call_soon(self._prune)
+        self.loop.call_later(_PRUNE_SECONDS, self._prune_in_time)
+
+    def _claim_folder(self, folder: Path) -> FileLock:
+        """One server at a time works on a folder, whatever becomes of sockets and their lock files."""
+        lock = FileLock(folder / "lock")
+        if not lock.acquire(timeout=_CLAIM_SECONDS):
+            holder = (folder / "lock").read_text(encoding="ascii", errors="replace")[:20]
+            raise PortInUseError(
+                f"the data in {folder} is in use by the server process {holder}, whose sockets may have been removed: "
+                "it makes them again within some seconds, so connect again; or end that process"
+            )
+        lock.write(str(os.getpid()).encode())
+        return lock
+
+    def _worker_starter(self) -> Callable[[WorkerPool, TaskEnvironment | None], WorkerHandle]:
+        match self.worker_kind:
+            case WorkerKind.PROCESS:
+                own, spec = self._own_environment, self._worker_spec()
+
+                def start_process(pool: WorkerPool, environment: TaskEnvironment | None) -> WorkerHandle:
+                    with self._reserve.lent():
+                        return ProcessWorker(pool, environment, spec, None if own is None else own.variables)
+
+                return start_process
+            case WorkerKind.THREAD:
+                return lambda pool, environment: ThreadWorker(
+                    pool, self.execute_task, self.config, self.thread_stop_seconds
+                )
+
+    def _worker_spec(self) -> ServerSpec:
+        return ServerSpec(
+            target=ServerSpec.target_of(type(self)),
+            port=self.port,
+            host=self.host if self.transport_mode is TransportMode.TCP else None,
+            transport_mode=self.transport_mode,
+            config=self.config,
+            options=self.worker_options(),
+            sys_path=sys.path,
+        )
+
+    def _prune(self) -> None:
+        """Forget old executions, some in each turn."""
+        try:
+            pruned = self._ledger.prune(self.keep_history, self.keep_history_seconds)
+        except StoreError as error:
+            _log.error("%s", error)
+            return
+        for execution_id in pruned:
+            remove_logs(self._log_dir / f"{execution_id}.log")
+            remove_result(self._result_dir / f"{execution_id}.result")
+        if pruned:
+            self.loop.call_soon(self._prune)
+        self.loop.call_later(_PRUNE_SECONDS, self._prune_in_time)
+
+    def _prune_in_time(self) -> None:
+        self._prune()
+        self.loop.call_later(_PRUNE_SECONDS, self._prune_in_time)
+
+    def _on_ended(self) -> None:
+        self._endings += 1
+        if self._endings % _PRUNE_EVERY == 0:
+            self._prune()
+
+    # --- turn ----------------------------------------------------------------------------------------------------
+
+    def before_replies(self) -> None:
+        """Hand out what can run, write the turn to disk, then let the workers begin and publish it."""
+        if self._commit_timer is None:
+            self._runner.dispatch()
+        self._commit()
+
+    def _commit(self) -> None:
+        """Write all changes; if that fails it is tried again later, and nothing is lost meanwhile."""
+        if self._commit_timer is not None:
+            self._refuse_new("the server cannot write to its disk at the moment")
+            return
+        pause = self._next_commit - time.monotonic()
+        if pause > 0 and not self._ledger.is_urgent:
+            if self._pause is None:  # the end of that turn commits
+                self._pause = self.loop.call_later(pause, self._end_pause)
+            return
+        try:
+            begun = time.monotonic()
+            self._ledger.commit()
+            took = time.monotonic() - begun
+            self._next_commit = begun + took + max(_COMMIT_PAUSE_SECONDS, _PAUSE_FOR_WORK * took)
+        except StoreError as error:
+            _log.error("%s", error)
+            self._refuse_new(str(error))
+            self._commit_timer = self.loop.call_later(_RETRY_WRITE_SECONDS, self._commit_again)
+            self._runner.pause()
+
+    def _commit_last(self) -> None:
+        self._ledger.keep_uptime()
+        self._next_commit = 0.0
+        self._commit()
+
+    def _end_pause(self) -> None:
+        self._pause = None
+
+    def _commit_again(self) -> None:
+        self._commit_timer = None
+        self._runner.resume()
+        self._commit()
+
+    def _refuse_new(self, reason: str) -> None:
+        """What could not be written was not accepted."""
+        dropped = self._ledger.drop_new()
+        self._runner.take_back(dropped)
+        refusal = ErrorResponse(code=ErrorCode.STORAGE, message=f"not accepted: {reason}")
+        for place, (envelope, response) in enumerate(self.pending_replies):
+            accepted = response.accepted if isinstance(response, BatchResponse) else [response]
+            if any(isinstance(one, AcceptedResponse) and one.execution_id in dropped for one in accepted):
+                self.pending_replies[place] = (envelope, refusal)
+
+    # --- data channel --------------------------------------------------------------------------------------------
+
+    def on_subscribed(self, topic: bytes) -> None:
+        """Tell a subscriber of one execution how far it is, so that it can ask for what it lacks."""
+        try:
+            record = self._ledger.find(topic.decode(errors="replace"))
+        except StoreError as error:  # who asks for it is told
+            _log.error("%s", error)
+            return
+        if record is not None:
+            self.publish(topic, empty_batch(record.execution_id, record.known_count))
+
+    def event_positions(self) -> dict[str, int]:
+        """What changed since the heartbeat before the last."""
+        now, before = self._changed
+        self._changed = ({}, now)
+        return {**before, **now}
+
+    def _note_events(self, execution_id: str, count: int) -> None:
+        if self.has_listeners:
+            self._changed[0][execution_id] = count
+
+    def _publish_batch(self, execution_id: str, batch: bytes) -> None:
+        self.publish(execution_id.encode(), batch)
+
+
+def _fitting(records: list[Record]) -> list[Record]:
+    """As many of them as one reply may tell of, and at least one."""
+    size = 0
+    for place, record in enumerate(records):
+        size += record.brief_size
+        if size > _REPORT_BYTES and place:
+            return records[:place]
+    return records
+
+
+def _environment_here() -> TaskEnvironment | None:
+    """What workers are started with unless a submission says otherwise; None if that cannot be written down, and they
+    simply inherit it."""
+    try:
+        return TaskEnvironment.current()
+    except ConfigurationError as error:
+        _log.warning("workers inherit the environment of this process as it is: %s", error)
+        return None
+
+
+def _not_found(execution_id: str | None) -> ErrorResponse:
+    return ErrorResponse(code=ErrorCode.NOT_FOUND, message=f"this server has no execution {execution_id}")

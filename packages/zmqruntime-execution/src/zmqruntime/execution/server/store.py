@@ -1,0 +1,465 @@
+"""Executions on disk: one SQLite database a server, written once a turn, so that what was promised is there."""
+
+import contextlib
+import logging
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from zmqruntime.codec import encode
+from zmqruntime.environment import TaskEnvironment
+from zmqruntime.exceptions import ConfigurationError
+from zmqruntime.execution.events.event_batches import OpenBatch
+from zmqruntime.execution.server.environments import Environments
+from zmqruntime.execution.server.record import (
+    COLUMNS,
+    INLINE_RESULT_BYTES,
+    INSERT,
+    UPDATE,
+    DamagedRowError,
+    Record,
+    read_rows,
+)
+from zmqruntime.execution.server.schema import MIGRATIONS
+from zmqruntime.messages import ExecuteRequest, ExecutionStatus, PackedExecuteRequest, StateChange
+from zmqruntime.transport import prepare_private_file
+
+__all__ = ["Record", "Store", "StoreError", "Written"]
+
+_log = logging.getLogger(__name__)
+
+_OUTCOME = "INSERT OR REPLACE INTO outcomes (number, traceback, result) VALUES (?, ?, ?)"
+_SUBMISSION = "INSERT INTO submissions (number, payload) VALUES (?, ?)"
+_INSERT_BATCH = "INSERT INTO event_batches (number, upto, batch) VALUES (?, ?, ?)"
+_TABLES = ("executions", "submissions", "outcomes", "event_batches", "checkpoints")
+_BUSY_SECONDS = 0.1  # nobody else should write this file; who does must not stop the server
+_REPLAY_BYTES = 1024 * 1024
+_UPTIME = "uptime"
+_MOST_UNWRITTEN_BYTES = 1024 * 1024
+_REMEDY = (
+    "stop the server and move the file away, with those whose names begin like its name: the next start makes a new "
+    "one, and 'sqlite3 FILE .recover' may save what is in the old one"
+)
+
+_Statement = tuple[str, tuple[object, ...]]
+
+
+class StoreError(Exception):
+    """The database could not be written, and nothing of the turn was; or what it has cannot be read."""
+
+
+class Written(NamedTuple):
+    """A batch of events that is on disk."""
+
+    record: Record
+    batch: bytes
+
+
+class _Change:
+    """What is new of one execution since the last commit."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.request: ExecuteRequest | None = None
+        """What was submitted, if the record itself is new."""
+        self.batches: list[OpenBatch] = []
+
+    def add_events(self, events: list[msgspec.Raw]) -> None:
+        for event in events:
+            if not self.batches or self.batches[-1].is_full:
+                self.batches.append(OpenBatch(self.record.event_count))
+            self.batches[-1].add([event])
+            self.record.event_count += 1
+
+
+def _packed(request: ExecuteRequest) -> PackedExecuteRequest:
+    if isinstance(request, PackedExecuteRequest):
+        return request
+    fields = msgspec.structs.asdict(request)
+    return PackedExecuteRequest(**{**fields, "payload": msgspec.Raw(encode(request.payload))})
+
+
+class Store:
+    """The database of one server; used on its loop's thread only.
+
+    Writes are collected and carried out by :meth:`commit`. What must survive a power cut asks for it by ``durable``.
+
+    Raises:
+        ConfigurationError: the database cannot be opened, or is of a newer release.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._changes: dict[str, _Change] = {}
+        self._writes: list[_Statement] = []
+        self._new_checkpoints: dict[int, dict[str, bytes]] = {}
+        self._durable = False
+        self._syncs = False
+        self.is_urgent = False
+        """Whether what is to be written should not wait for more."""
+        self._unwritten_bytes = 0
+        self._opened_at = time.monotonic()
+        try:
+            prepare_private_file(path)
+            self._connection = sqlite3.connect(
+                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._open()
+                self._read_numbers()
+            except BaseException:
+                self._connection.close()
+                raise
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigurationError(f"cannot open the database {path}: {error}; {_REMEDY}") from error
+
+    def _open(self) -> None:
+        run = self._connection.execute
+        run("PRAGMA journal_mode = WAL")
+        run("PRAGMA synchronous = NORMAL")
+        (version,) = run("PRAGMA user_version").fetchone()
+        if version > len(MIGRATIONS):
+            raise ConfigurationError(
+                f"the database {self.path} is of schema {version}, made by a newer release; this one knows "
+                f"{len(MIGRATIONS)}. Install the newer release, or move the file away"
+            )
+        for reached, script in enumerate(MIGRATIONS[version:], start=version + 1):
+            self._connection.executescript(f"BEGIN; {script} PRAGMA user_version = {reached}; COMMIT;")
+
+    def _read_numbers(self) -> None:
+        run = self._connection.execute
+        self._last_number: int = run("SELECT COALESCE(MAX(number), 0) FROM executions").fetchone()[0]
+        query = "SELECT COUNT(*), COALESCE(MAX(ended_order), 0) FROM executions WHERE ended_order IS NOT NULL"
+        self._ended_count, self._last_ended = run(query).fetchone()
+        row = run("SELECT value FROM settings WHERE name = ?", (_UPTIME,)).fetchone()
+        self._uptime_before: int = row[0] if row else 0
+        self._environments = Environments(self._connection)
+
+    @property
+    def uptime(self) -> int:
+        """For how many seconds the server has run, in all its runs: time that no clock that is set can change."""
+        return self._uptime_before + int(time.monotonic() - self._opened_at)
+
+    def keep_uptime(self) -> None:
+        """Write it with the next commit."""
+        self._writes.append(("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (_UPTIME, self.uptime)))
+
+    def close(self) -> None:
+        """Release the database."""
+        self._connection.close()
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def create(self, request: ExecuteRequest) -> Record:
+        """A record for a new queued execution; :meth:`insert` writes it."""
+        self._last_number += 1
+        return Record(
+            number=self._last_number,
+            execution_id=request.submission_id,
+            plate_id=request.plate_id,
+            priority=request.priority,
+            rank=float(self._last_number),
+            soft_time_limit=request.soft_time_limit,
+            time_limit=request.time_limit,
+            max_retries=request.max_retries,
+            retry_delay=request.retry_delay,
+            resumable=request.resumable,
+            status=ExecutionStatus.QUEUED,
+            submitted_at=time.time(),
+            environment=None if request.environment is None else self._environments.number_of(request.environment),
+            has_checkpoints=False,
+        )
+
+    def insert(self, record: Record, request: ExecuteRequest) -> None:
+        """Write a new record; durable with the next commit."""
+        self._change(record).request = request
+        self._durable = self.is_urgent = True
+
+    def update(self, record: Record) -> None:
+        """Write the record as it is; durable with the next commit."""
+        self._change(record)
+        self._durable = self.is_urgent = True
+
+    def note_end(self, record: Record) -> None:
+        """It has ended: give it its place among those that have."""
+        self._last_ended += 1
+        self._ended_count += 1
+        record.ended_order, record.ended_uptime = self._last_ended, self.uptime
+
+    def append_state(self, record: Record) -> None:
+        """Keep an event that says what the record is now."""
+        record.state_count += 1
+        change = self._change(record)
+        snapshot = record.snapshot(event_count=record.event_count + 1)
+        event = StateChange(sequence=record.state_count, timestamp=time.time(), execution=snapshot)
+        change.add_events([msgspec.Raw(encode(event))])
+
+    def append_events(self, record: Record, events: list[msgspec.Raw]) -> None:
+        """Keep encoded events; they get the record's next numbers, which nobody hears of before they are durable."""
+        self._change(record).add_events(events)
+        self._durable = True
+        self._unwritten_bytes += sum(len(memoryview(event)) for event in events)
+        self.is_urgent = self.is_urgent or self._unwritten_bytes > _MOST_UNWRITTEN_BYTES
+
+    def _change(self, record: Record) -> _Change:
+        change = self._changes.get(record.execution_id)
+        if change is None:
+            change = self._changes[record.execution_id] = _Change(record)
+        return change
+
+    def save_checkpoint(self, record: Record, key: str, value: msgspec.Raw) -> None:
+        """Keep a value for a resumed run; durable with the next commit."""
+        record.has_checkpoints = True
+        self._durable = self.is_urgent = True
+        statement = "INSERT OR REPLACE INTO checkpoints (number, key, value) VALUES (?, ?, ?)"
+        encoded = bytes(value)
+        self._writes.append((statement, (record.number, key, encoded)))
+        self._new_checkpoints.setdefault(record.number, {})[key] = encoded
+
+    def forget_checkpoints(self, record: Record) -> None:
+        """The execution has ended for good."""
+        self._new_checkpoints.pop(record.number, None)
+        if record.has_checkpoints:
+            self._writes.append(("DELETE FROM checkpoints WHERE number = ?", (record.number,)))
+
+    def replace_events(self, record: Record, batches: list[tuple[int, bytes]]) -> None:
+        """Put these batches (each with the number of its last event) in place of all that are stored."""
+        self._writes.append(("DELETE FROM event_batches WHERE number = ?", (record.number,)))
+        self._writes.extend((_INSERT_BATCH, (record.number, upto, batch)) for upto, batch in batches)
+
+    def set_setting(self, name: str, value: bool) -> None:
+        """Keep a switch of the queue; durable with the next commit."""
+        self._writes.append(("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, int(value))))
+        self._durable = self.is_urgent = True
+
+    def prune(self, keep: int, max_uptime: float, at_most: int) -> list[str]:
+        """Forget up to ``at_most`` of the oldest ended executions: beyond the newest ``keep``, or ended so long ago.
+
+        ``max_uptime`` counts seconds in which a server ran, so that a clock that is wrong costs nothing. Returns their
+        ids; they are gone with the next commit.
+        """
+        query = (
+            "SELECT number, execution_id, ended_uptime FROM executions WHERE ended_order IS NOT NULL "
+            "ORDER BY ended_order LIMIT ?"
+        )
+        excess, oldest = self._ended_count - keep, self.uptime - max_uptime
+        with self._reading():
+            rows = self._connection.execute(query, (at_most,)).fetchall()
+        gone = [row for place, row in enumerate(rows) if place < excess or row[2] < oldest]
+        for number, _, _ in gone:
+            self._writes.extend((f"DELETE FROM {table} WHERE number = ?", (number,)) for table in _TABLES)
+        self._ended_count -= len(gone)
+        return [execution_id for _, execution_id, _ in gone]
+
+    def commit(self) -> list[Written]:
+        """Carry out all writes since the last commit, in one transaction; the events that are on disk now.
+
+        Raises:
+            StoreError: none of them was carried out, for example because the disk is full. They are kept for the
+                next try unless :meth:`discard` is called.
+        """
+        if not self._changes and not self._writes:
+            return []
+        statements, written = self._statements()
+        try:
+            self._write(statements)
+        except BaseException as error:
+            with contextlib.suppress(sqlite3.Error):
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+            if not isinstance(error, Exception):
+                raise
+            raise StoreError(f"cannot write {self.path}: {error}") from error
+        for change in self._changes.values():
+            change.record.has_new_outcome = False
+            change.record.written_count = change.record.event_count
+        self._environments.written()
+        self._changes.clear()
+        self._writes.clear()
+        self._new_checkpoints.clear()
+        self._durable = self.is_urgent = False
+        self._unwritten_bytes = 0
+        return written
+
+    def _statements(self) -> tuple[list[_Statement], list[Written]]:
+        """All that is to be written, encoded: once the transaction has begun, only the database itself can fail."""
+        statements: list[_Statement] = []
+        written: list[Written] = []
+        for change in self._changes.values():
+            record = change.record
+            if change.request is None:
+                statements.append((UPDATE, (*record.changing_values(), record.number)))
+            else:
+                statements.append((INSERT, (*record.fixed_values(), *record.changing_values())))
+                statements.append((_SUBMISSION, (record.number, encode(change.request.payload))))
+            if record.has_new_outcome:
+                statements.append((_OUTCOME, (record.number, record.traceback, record.result)))
+            for open_batch in change.batches:
+                batch = open_batch.pack(record.execution_id)
+                statements.append((_INSERT_BATCH, (record.number, open_batch.upto, batch)))
+                written.append(Written(record, batch))
+        return statements + self._writes, written
+
+    def _write(self, statements: list[_Statement]) -> None:
+        run = self._connection.execute
+        if self._durable is not self._syncs:
+            run(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
+            self._syncs = self._durable
+        run("BEGIN IMMEDIATE")
+        self._environments.write()
+        for statement, values in statements:
+            run(statement, values)
+        run("COMMIT")
+
+    def discard(self, record: Record) -> None:
+        """Forget the uncommitted writes of a record that was never committed."""
+        self._changes.pop(record.execution_id, None)
+        self._writes = [(statement, values) for statement, values in self._writes if values[0] != record.number]
+
+    # --- reading; each raises StoreError if the database cannot be read -------------------------------------------
+
+    def open_records(self) -> list[Record]:
+        """All that are not ended, in the order of submission; a damaged entry is left where it is, and logged."""
+        return self._records("WHERE ended_at IS NULL ORDER BY number", ())
+
+    def find(self, execution_id: str) -> Record | None:
+        """One execution, ended or not."""
+        for found in self._rows("WHERE execution_id = ?", (execution_id,)):
+            if isinstance(found, DamagedRowError):
+                raise StoreError(f"{found} in {self.path}; {_REMEDY}")
+            return found
+        return None
+
+    def add_outcome(self, record: Record) -> None:
+        """Read what it left behind, unless that is in the record or too long for it."""
+        if record.ended_order is None or record.has_new_outcome:
+            return
+        query = (
+            f"SELECT traceback, CASE WHEN length(result) <= {INLINE_RESULT_BYTES} THEN result END "
+            "FROM outcomes WHERE number = ?"
+        )
+        row = self._one(query, (record.number,))
+        if row is not None:
+            record.traceback, record.result = row
+
+    def result_piece(self, record: Record, offset: int, length: int) -> bytes:
+        """Of a result that is in the database, encoded."""
+        if record.result is not None:
+            return record.result[offset : offset + length]
+        with self._reading(), self._connection.blobopen("outcomes", "result", record.number, readonly=True) as blob:
+            blob.seek(min(offset, len(blob)))
+            return blob.read(length)
+
+    def ids_from(self, prefix: str, limit: int) -> list[str]:
+        """Ids that begin with ``prefix``, in their order."""
+        query = "SELECT execution_id FROM executions WHERE execution_id >= ? AND execution_id < ? ORDER BY 1 LIMIT ?"
+        with self._reading():  # of the characters that an id may have, none comes after the tilde
+            return [row[0] for row in self._connection.execute(query, (prefix, f"{prefix}~", limit))]
+
+    def ended_records(self, limit: int, before: float | None = None, older_than: str | None = None) -> list[Record]:
+        """The latest that ended, newest first: of those before an execution, or before a time."""
+        top = self._last_ended + 1
+        if older_than is not None:
+            row = self._one("SELECT ended_order FROM executions WHERE execution_id = ?", (older_than,))
+            top = 0 if row is None else row[0] or top
+        elif before is not None:
+            query = "SELECT ended_order FROM executions WHERE ended_at < ? ORDER BY ended_at DESC LIMIT 1"
+            row = self._one(query, (before,))
+            top = 0 if row is None else row[0] + 1
+        return self._records("WHERE ended_order < ? ORDER BY ended_order DESC LIMIT ?", (top, limit))
+
+    def setting(self, name: str) -> bool:
+        """A switch of the queue; off if it was never set."""
+        row = self._one("SELECT value FROM settings WHERE name = ?", (name,))
+        return bool(row and row[0])
+
+    def request_of(self, record: Record) -> PackedExecuteRequest:
+        """What was submitted."""
+        change = self._changes.get(record.execution_id)
+        if change is not None and change.request is not None:
+            return _packed(change.request)
+        row = self._one("SELECT payload FROM submissions WHERE number = ?", (record.number,))
+        if row is None:
+            raise StoreError(f"the payload of execution {record.execution_id} is missing in {self.path}; {_REMEDY}")
+        return PackedExecuteRequest(
+            submission_id=record.execution_id,
+            plate_id=record.plate_id,
+            priority=record.priority,
+            payload=msgspec.Raw(row[0]),
+            soft_time_limit=record.soft_time_limit,
+            time_limit=record.time_limit,
+            max_retries=record.max_retries,
+            retry_delay=record.retry_delay,
+            resumable=record.resumable,
+            environment=self.environment_of(record),
+        )
+
+    def environment_of(self, record: Record) -> TaskEnvironment | None:
+        """What its processes are started with, the same object for equal ones; None for the server's own."""
+        if record.environment is None:
+            return None
+        with self._reading():
+            return self._environments.find(record.environment)
+
+    def checkpoints_of(self, record: Record) -> dict[str, msgspec.Raw]:
+        """What an interrupted or failed run kept, also if that is not written yet: a retry may follow at once."""
+        if not record.has_checkpoints:
+            return {}
+        query = "SELECT key, value FROM checkpoints WHERE number = ?"
+        with self._reading():
+            kept = dict(self._connection.execute(query, (record.number,)))
+        kept |= self._new_checkpoints.get(record.number, {})
+        return {key: msgspec.Raw(value) for key, value in kept.items()}
+
+    def events_after(self, number: int, after: int, limit_bytes: int = _REPLAY_BYTES) -> list[bytes]:
+        """Encoded batches that end after event ``after``, in order, as many as fit one reply."""
+        query = "SELECT batch FROM event_batches WHERE number = ? AND upto > ? ORDER BY upto"
+        found, size = [], 0
+        with self._reading():
+            for (batch,) in self._connection.execute(query, (number, after)):
+                found.append(batch)
+                size += len(batch)
+                if size > limit_bytes:
+                    break
+        return found
+
+    def events_backwards(self, number: int) -> Iterator[bytes]:
+        """All encoded batches, from the newest to the oldest; write nothing before the last."""
+        query = "SELECT batch FROM event_batches WHERE number = ? ORDER BY upto DESC"
+        with self._reading():
+            for (batch,) in self._connection.execute(query, (number,)):
+                yield batch
+
+    def event_count(self, number: int) -> int:
+        """The number of the last event that is written."""
+        row = self._one("SELECT COALESCE(MAX(upto), 0) FROM event_batches WHERE number = ?", (number,))
+        return 0 if row is None else int(row[0])
+
+    def _one(self, query: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
+        with self._reading():
+            row: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
+            return row
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot read {self.path}: {error}; {_REMEDY}") from error
+
+    def _records(self, where: str, values: tuple[object, ...]) -> list[Record]:
+        found: list[Record] = []
+        for entry in self._rows(where, values):
+            if isinstance(entry, Record):
+                found.append(entry)
+            else:
+                _log.error("%s in %s; it is set aside, all others are served", entry, self.path)
+        return found
+
+    def _rows(self, where: str, values: tuple[object, ...]) -> list[Record | DamagedRowError]:
+        with self._reading():
+            return list(read_rows(self._connection.execute(f"SELECT {COLUMNS} FROM executions {where}", values)))

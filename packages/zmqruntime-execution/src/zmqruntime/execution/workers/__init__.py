@@ -1,0 +1,1 @@
+"""Workers: processes or threads that run the tasks of a server."""

@@ -1,0 +1,109 @@
+"""What a task prints and logs: taken from its process line by line, on whatever way it is written."""
+
+import codecs
+import contextlib
+import ctypes
+import io
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from zmqruntime.execution.workers.lines import MAX_LINE_CHARACTERS, LineSplitter
+from zmqruntime.loop import SocketLoop
+from zmqruntime.messages import LogLevel
+
+__all__ = ["OutputCapture", "TaskLogHandler"]
+
+_READ_BYTES: Final = 64 * 1024
+
+_C_LIBRARY: Final = ctypes.CDLL(None) if os.name == "posix" else None
+
+LineTaker = Callable[[LogLevel, str, str], None]
+"""Takes level, logger and text of a line."""
+
+
+class OutputCapture:
+    """Takes over the standard output and error of this process, those of C code and of child processes included.
+
+    Args:
+        loop: reads the lines, on its thread.
+        take: gets each line, on that thread.
+    """
+
+    def __init__(self, loop: SocketLoop, take: LineTaker) -> None:
+        self._loop = loop
+        self.server_log = os.dup(2)
+        """The standard error that the process was started with."""
+        self._pipes: list[_Pipe] = []
+        if os.name == "posix":  # elsewhere pipes cannot be polled, and only what is logged is taken
+            for stream in (sys.stdout, sys.stderr):
+                if isinstance(stream, io.TextIOWrapper):
+                    stream.reconfigure(line_buffering=True)  # else what is printed comes when the task has ended
+            self._pipes = [_Pipe(1, "stdout", LogLevel.INFO, take), _Pipe(2, "stderr", LogLevel.WARNING, take)]
+        for pipe in self._pipes:
+            loop.call_soon(lambda pipe=pipe: loop.add_reader(pipe, pipe.read))  # type: ignore[misc]
+
+    @staticmethod
+    def flush() -> None:
+        """Push out what the process has buffered; call it in the thread that ran the task."""
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):  # a task may have put anything there, None among it
+                stream.flush()
+        if _C_LIBRARY is not None:
+            _C_LIBRARY.fflush(None)
+
+    def drain(self) -> None:
+        """Take all that was written up to now, the last line also when it has no end; on the loop's thread."""
+        for pipe in self._pipes:
+            pipe.read()
+            pipe.end_line()
+
+
+class _Pipe:
+    """One standard stream, replaced by a pipe whose other end is read here."""
+
+    def __init__(self, descriptor: int, name: str, level: LogLevel, take: LineTaker) -> None:
+        self._name = name
+        self._level = level
+        self._take = take
+        self._decode = codecs.getincrementaldecoder("utf-8")(errors="replace").decode
+        self._lines = LineSplitter(self._emit)
+        self._reader, writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.dup2(writer, descriptor)
+        os.close(writer)
+
+    def fileno(self) -> int:
+        return self._reader
+
+    def read(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while chunk := os.read(self._reader, _READ_BYTES):
+                self._lines.feed(self._decode(chunk))
+
+    def end_line(self) -> None:
+        self._lines.feed(self._decode(b"", True))
+        if self._lines.has_rest:
+            self._lines.end()
+
+    def _emit(self, line: str) -> None:
+        self._take(self._level, self._name, line)
+
+
+class TaskLogHandler(logging.Handler):
+    """Passes on what is logged, with its level and logger."""
+
+    def __init__(self, take: LineTaker) -> None:
+        super().__init__()
+        self._take_line = take
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._take_line(level_of(record), record.name, self.format(record)[:MAX_LINE_CHARACTERS])
+
+
+def level_of(record: logging.LogRecord) -> LogLevel:
+    """The level of ours that a record's number falls into."""
+    names = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARNING, LogLevel.ERROR, LogLevel.CRITICAL)
+    return names[min(max(record.levelno // 10, 1), 5) - 1]

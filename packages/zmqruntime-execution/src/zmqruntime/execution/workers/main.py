@@ -1,0 +1,26 @@
+"""The main module of a worker process; see :mod:`zmqruntime.execution.workers.process`."""
+
+import os
+import socket
+import sys
+
+from zmqruntime.execution.events.worker_messages import FROM_STDIN
+from zmqruntime.execution.workers.parent_death import die_with_parent
+from zmqruntime.execution.workers.reaper import start_guarded
+from zmqruntime.execution.workers.worker import Worker
+
+
+def main(argument: str) -> None:
+    """Run the worker; ``argument`` says where its socket comes from."""
+    if argument == FROM_STDIN and sys.platform == "win32":
+        sock = socket.fromshare(sys.stdin.buffer.read())
+    else:
+        if os.name == "posix":
+            start_guarded(int(argument))
+        sock = socket.socket(fileno=int(argument))
+    die_with_parent()
+    Worker(sock).run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,204 @@
+"""One assigned task where it runs: its hub, its log file, the numbers of what it said, and how it ended."""
+
+import os
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from zmqruntime.codec import clean_text, pack_given
+from zmqruntime.config import ZMQConfig
+from zmqruntime.exceptions import UnsendableError
+from zmqruntime.execution.events.log_files import LogFile
+from zmqruntime.execution.events.result_files import keep_result
+from zmqruntime.execution.events.worker_messages import (
+    NOTHING,
+    Assign,
+    Finished,
+    KeepCheckpoint,
+    NotRun,
+    Outcome,
+    TaskReports,
+)
+from zmqruntime.execution.exceptions import TaskCancelled, TaskFailed
+from zmqruntime.execution.server.record import INLINE_RESULT_BYTES
+from zmqruntime.execution.task.hub import TaskHub
+from zmqruntime.execution.task.task import TaskReport, entered
+from zmqruntime.loop import SocketLoop
+from zmqruntime.messages import ExecuteRequest, LogLine, PackedExecuteRequest
+from zmqruntime.shape import MAX_RESULT_ELEMENTS, problem_in
+
+__all__ = ["TaskRun", "describe_error"]
+
+_MAX_ERROR_CHARACTERS = 4_000
+_MAX_TRACEBACK_CHARACTERS = 40_000
+_HALF = _MAX_ERROR_CHARACTERS // 2
+
+
+class TaskRun:
+    """Run it with :meth:`execute` in any thread, then close it on the loop's.
+
+    It can be cancelled as soon as it is made: its flags are there before its task begins.
+
+    Args:
+        loop: owns the sockets of the task's hub.
+        assign: what to run.
+        say: passes on what the task reports and wants kept; called on the loop's thread.
+        may_say: asked before reports are passed on; while it says no they wait for a later ``hub.flush``.
+        config: where the hub makes its socket if other processes join.
+    """
+
+    def __init__(
+        self,
+        loop: SocketLoop,
+        assign: Assign,
+        say: Callable[[TaskReports | KeepCheckpoint], None],
+        may_say: Callable[[], bool],
+        config: ZMQConfig,
+    ) -> None:
+        self._request = assign.request
+        self._attempt = assign.attempt
+        self._result_path = Path(assign.result_path)
+        self._result_limit = assign.result_limit
+        self._say = say
+        self._counts = [assign.progress_count, assign.log_count]
+        self._log = LogFile(Path(assign.log_path), assign.log_limit)
+        self.hub = TaskHub(
+            loop,
+            assign.request.submission_id,
+            assign.request.plate_id,
+            self._deliver,
+            on_checkpoint=self._keep,
+            may_deliver=may_say,
+            checkpoints=assign.checkpoints,
+            numbered=(assign.progress_count, assign.log_count),
+            config=config,
+        )
+
+    def execute(self, execute_task: Callable[[str, ExecuteRequest], Any]) -> Finished:
+        """Run the task in this thread, to its end, and say how it ended. Raises nothing, whatever the task does."""
+        try:
+            with entered(self.hub.task):
+                result = execute_task(self._request.submission_id, _unpacked(self._request))
+            # Packed here, so that what cannot travel is the task's failure and not the worker's.
+            return self._finished(Outcome.COMPLETE, result=result)
+        except TaskFailed as error:
+            return self._failure_with_result(error)
+        except TaskCancelled as error:
+            if self.hub.flags.is_set(None):
+                return self._finished(Outcome.CANCELLED, error=_text_of(error))
+            return self._failure(error)
+        except BaseException as error:  # noqa: BLE001 - also SystemExit: a task must not end its worker
+            return self._failure(error)
+
+    def _finished(
+        self,
+        outcome: Outcome,
+        *,
+        result: Any = None,
+        error: str | None = None,
+        traceback: str | None = None,
+    ) -> Finished:
+        packed, size = self._pack(result)
+        return Finished(
+            execution_id=self._request.submission_id,
+            attempt=self._attempt,
+            outcome=outcome,
+            result=packed,
+            result_bytes=size,
+            error=None if error is None else clean_text(error, _MAX_ERROR_CHARACTERS),
+            traceback=traceback,
+        )
+
+    def _pack(self, result: Any) -> tuple[msgspec.Raw, int | None]:
+        """The encoded result, or how long it is if it had to be put into a file."""
+        if result is None:
+            return NOTHING, None
+        data = pack_given(
+            result, "the result of the task", max_bytes=self._result_limit, max_elements=MAX_RESULT_ELEMENTS
+        )
+        if len(data) <= INLINE_RESULT_BYTES:
+            return msgspec.Raw(data), None
+        keep_result(self._result_path, data)
+        return NOTHING, len(data)
+
+    def _failure(self, error: BaseException) -> Finished:
+        return self._finished(Outcome.FAILED, error=describe_error(error), traceback=_traceback_of(error))
+
+    def _failure_with_result(self, error: TaskFailed) -> Finished:
+        try:
+            return self._finished(Outcome.FAILED, error=_text_of(error), result=error.result)
+        except BaseException as unpacked:  # noqa: BLE001 - whatever packing a value of the task raises
+            text = f"{_text_of(error)[:_HALF]} (its result cannot be sent: {describe_error(unpacked)[:_HALF]})"
+            return self._finished(Outcome.FAILED, error=text)
+
+    def is_in_its_folder(self) -> bool:
+        """Whether this process is where the task is to run, and that folder is still there."""
+        environment = self._request.environment
+        if environment is None:
+            return True
+        try:
+            os.getcwd()
+            return os.path.samefile(environment.folder, os.curdir)
+        except OSError:
+            return False
+
+    def not_run(self, reason: str) -> NotRun:
+        """What to say instead of running it."""
+        return NotRun(execution_id=self._request.submission_id, attempt=self._attempt, reason=reason)
+
+    def close(self) -> None:
+        """Pass on what still waits, and release the hub and the log; on the loop's thread."""
+        self.hub.close()
+        self._log.close()
+
+    def _deliver(self, reports: list[TaskReport]) -> None:
+        for report in reports:
+            self._counts[isinstance(report, LogLine)] = report.sequence
+        lines = [report for report in reports if isinstance(report, LogLine)]
+        if lines:
+            self._log.write(lines)
+        self._say(
+            TaskReports(
+                execution_id=self._request.submission_id,
+                attempt=self._attempt,
+                reports=reports,
+                progress_count=self._counts[0],
+                log_count=self._counts[1],
+            )
+        )
+
+    def _keep(self, key: str, value: msgspec.Raw) -> None:
+        self._say(KeepCheckpoint(execution_id=self._request.submission_id, attempt=self._attempt, key=key, value=value))
+
+
+def _unpacked(request: PackedExecuteRequest) -> ExecuteRequest:
+    """The request with its payload as a value. Raises UnsendableError if it is none."""
+    payload = bytes(request.payload)
+    problem = problem_in(payload)
+    if problem is not None:
+        raise UnsendableError(f"its payload cannot be read: {problem}")
+    fields = msgspec.structs.asdict(request)
+    return ExecuteRequest(**{**fields, "payload": msgspec.msgpack.decode(payload)})
+
+
+def describe_error(error: BaseException) -> str:
+    """The type and the text of an error, never very long, and such that it can be sent."""
+    text, kind = _text_of(error), clean_text(type(error).__name__)
+    return f"{kind}: {text}"[:_MAX_ERROR_CHARACTERS] if text else kind
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return clean_text(str(error), _MAX_ERROR_CHARACTERS)
+    except BaseException:  # noqa: BLE001 - somebody else's class
+        return "it cannot be shown"
+
+
+def _traceback_of(error: BaseException) -> str:
+    try:
+        return clean_text("".join(traceback.format_exception(error))[-_MAX_TRACEBACK_CHARACTERS:])
+    except BaseException:  # noqa: BLE001 - somebody else's class
+        return ""
