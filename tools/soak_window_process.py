@@ -11,8 +11,7 @@ import threading
 from collections.abc import Callable
 
 import msgspec
-from PyQt6.QtCore import QModelIndex, QObject, QSettings
-from PyQt6.QtCore import pyqtSignal as Signal
+from PyQt6.QtCore import QModelIndex, QObject, QSettings, pyqtSignal as Signal
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QApplication
 from soak_window import Press, Shown

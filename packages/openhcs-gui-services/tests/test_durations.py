@@ -1,8 +1,7 @@
 """Times in words."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from openhcs_gui_services.services import duration_text, remaining_seconds, timing_text
 

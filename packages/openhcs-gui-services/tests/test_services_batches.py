@@ -4,15 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from openhcs_gui_services.services.plates.outcome import PlateEnding, SubmittedPlate
 from openhcs_gui_services.services.plates.presenter import PlateState
 from openhcs_gui_services.services.plates.values import PlatesChanged, StatusMessage
-from openhcs_gui_services.services.runs.batches import (
-    BatchWorkflowService,
-    CompileJob,
-    PlateEnding,
-    RunJob,
-    SubmittedPlate,
-)
+from openhcs_gui_services.services.runs.batches import BatchWorkflowService, CompileJob, RunJob
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_runtime.tasks import CompileReport, PlateTask, TaskAction
 from zmqruntime.exceptions import ConnectionFailedError, RequestTimeoutError, ServerLostError

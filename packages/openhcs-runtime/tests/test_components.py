@@ -1,8 +1,7 @@
 """Names of wells and keys of images."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from openhcs_runtime.components import Component, ImageKey, well_name, well_position
 

@@ -15,10 +15,10 @@ from openhcs_runtime.exceptions import OutputError, StepError
 from openhcs_runtime.outputs.images import write_labels, write_plane
 from openhcs_runtime.pipeline.calls import GroupResult, Known, call_chain
 from openhcs_runtime.pipeline.decorators import InputKind, OutputKind, special_inputs, special_outputs
-from openhcs_runtime.pipeline.label_numbers import consecutive, numbers_of
 from openhcs_runtime.pipeline.patterns import PatternGroup
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.rois import labels_to_rois
+from openhcs_runtime.rois.label_numbers import consecutive, numbers_of
 
 KEYS = (ImageKey("A01", 1), ImageKey("A01", 2))
 GROUP = PatternGroup(KEYS, ())

@@ -1,7 +1,6 @@
 """Grouping of images, as properties."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from openhcs_runtime.components import PROJECTED, Component, ImageKey
 from openhcs_runtime.pipeline.patterns import group_images, reduced_key

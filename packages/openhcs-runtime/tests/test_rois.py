@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import roifile
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
 
 from openhcs_runtime.exceptions import RoiError

@@ -1,8 +1,7 @@
 """Messages on the wire: round trips, and every kind of wrong bytes."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from zmqruntime import ErrorCode, ExecuteRequest, MessageError, ProgressPhase, ProgressStatus, ProgressUpdate
 from zmqruntime.codec import Decoder, encode, encode_given

@@ -4,8 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from zmqruntime import ExecuteRequest, UnsendableError
 from zmqruntime.codec import clean_text, encode, encode_given, pack_given

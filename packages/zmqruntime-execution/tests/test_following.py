@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from zmqruntime import CancelRequest, LogLevel, LogLine, ProgressUpdate, QueueAction
 from zmqruntime.execution import ExecutionClient, InvalidProgressError

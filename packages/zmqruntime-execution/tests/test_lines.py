@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from zmqruntime.execution.workers.lines import MAX_LINE_CHARACTERS, LineSplitter
+from zmqruntime.execution.events.lines import MAX_LINE_CHARACTERS, LineSplitter
 
 
 def lines_of(*pieces: str) -> list[str]:

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 import zmq
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from zmqruntime import LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
 from zmqruntime.codec import encode

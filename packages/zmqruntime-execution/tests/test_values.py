@@ -6,8 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 import zmq
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from zmqruntime import ErrorCode, ExecutionStatus, UnsendableError
 from zmqruntime.codec import encode

@@ -7,8 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import zmq
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 from zmqruntime.codec import encode

@@ -24,8 +24,6 @@ from .plates.map import (
 )
 from .plates.model import (
     PlateColumn as PlateColumn,
-)
-from .plates.model import (
     PlateTableModel as PlateTableModel,
 )
 from .plates.progress_row import (

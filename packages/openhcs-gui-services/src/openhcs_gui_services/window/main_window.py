@@ -5,8 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from PyQt6.QtCore import QEvent, QSettings, QSize, Qt, QTimer
-from PyQt6.QtCore import pyqtSignal as Signal
+from PyQt6.QtCore import QEvent, QSettings, QSize, Qt, QTimer, pyqtSignal as Signal
 from PyQt6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent
 from PyQt6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMenu, QMessageBox, QWidget
 

@@ -19,7 +19,7 @@ from openhcs_runtime.pipeline.decorators import (
     special_inputs,
     special_outputs,
 )
-from openhcs_runtime.pipeline.label_numbers import consecutive
+from openhcs_runtime.rois.label_numbers import consecutive
 
 _SHAPE_PX = {
     "perimeter_px": "perimeter",

@@ -4,7 +4,7 @@ import numpy as np
 from skimage import segmentation
 
 from openhcs_runtime.pipeline.decorators import InputKind, OutputKind, Stack, special_inputs, special_outputs
-from openhcs_runtime.pipeline.label_numbers import consecutive
+from openhcs_runtime.rois.label_numbers import consecutive
 from openhcs_runtime.rois.labels import labels_to_rois
 from openhcs_runtime.rois.shapes import Roi
 

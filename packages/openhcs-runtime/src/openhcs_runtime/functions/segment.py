@@ -7,7 +7,7 @@ from skimage.segmentation import watershed
 
 from openhcs_runtime.functions.thresholds import ThresholdMethod, threshold
 from openhcs_runtime.pipeline.decorators import InputKind, OutputKind, Stack, special_inputs, special_outputs
-from openhcs_runtime.pipeline.label_numbers import consecutive
+from openhcs_runtime.rois.label_numbers import consecutive
 
 
 @special_outputs(OutputKind.LABELS)

@@ -15,7 +15,7 @@ from openhcs_runtime.pipeline.decorators import (
     special_inputs,
     special_outputs,
 )
-from openhcs_runtime.pipeline.label_numbers import consecutive
+from openhcs_runtime.rois.label_numbers import consecutive
 
 _ANGLES = (0.0, math.pi / 4, math.pi / 2, 3 * math.pi / 4)
 _PROPERTIES = {

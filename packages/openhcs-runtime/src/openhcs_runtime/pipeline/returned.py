@@ -22,8 +22,8 @@ from openhcs_runtime.pipeline.cells import (
     is_missing,
 )
 from openhcs_runtime.pipeline.decorators import Measurements, Stack
-from openhcs_runtime.pipeline.label_numbers import numbers_of
 from openhcs_runtime.pipeline.step import FunctionCall
+from openhcs_runtime.rois.label_numbers import numbers_of
 
 _RESERVED = frozenset(component.value for component in Component)
 _LARGEST_LABEL = int(np.iinfo(np.uint32).max)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.draw import line
 
-from openhcs_runtime.pipeline.label_numbers import consecutive
+from openhcs_runtime.rois.label_numbers import consecutive
 from openhcs_runtime.rois.outlines import fill, outlines, signed_area
 from openhcs_runtime.rois.shapes import Ellipse, Mask, Points, Polygon, Polyline, Roi, RoiError, pairs
 

@@ -3,68 +3,32 @@ from .client.aio import (
 )
 from .client.client import (
     ExecutionClient as ExecutionClient,
-)
-from .client.client import (
     SubmitOptions as SubmitOptions,
-)
-from .client.client import (
     TaskEnvironment as TaskEnvironment,
 )
 from .exceptions import (
     BatchFailedError as BatchFailedError,
-)
-from .exceptions import (
     IllegalTransitionError as IllegalTransitionError,
-)
-from .exceptions import (
     InvalidProgressError as InvalidProgressError,
-)
-from .exceptions import (
     SubmissionLostError as SubmissionLostError,
-)
-from .exceptions import (
     SubmissionTimeoutError as SubmissionTimeoutError,
-)
-from .exceptions import (
     TaskCancelled as TaskCancelled,
-)
-from .exceptions import (
     TaskFailed as TaskFailed,
-)
-from .exceptions import (
     WaitTimeoutError as WaitTimeoutError,
 )
 from .helpers.status_poller import (
     CallbackExecutionStatusPollPolicy as CallbackExecutionStatusPollPolicy,
-)
-from .helpers.status_poller import (
     ExecutionStatusPoller as ExecutionStatusPoller,
-)
-from .helpers.status_poller import (
     ExecutionStatusPollPolicy as ExecutionStatusPollPolicy,
-)
-from .helpers.status_poller import (
     PollEnd as PollEnd,
-)
-from .helpers.status_poller import (
     PollResult as PollResult,
 )
 from .helpers.submit_and_wait import (
     BatchResult as BatchResult,
-)
-from .helpers.submit_and_wait import (
     BatchSubmitWaitEngine as BatchSubmitWaitEngine,
-)
-from .helpers.submit_and_wait import (
     BatchSubmitWaitPolicy as BatchSubmitWaitPolicy,
-)
-from .helpers.submit_and_wait import (
     CallbackBatchSubmitWaitPolicy as CallbackBatchSubmitWaitPolicy,
-)
-from .helpers.submit_and_wait import (
     JobOutcome as JobOutcome,
-)
-from .helpers.submit_and_wait import (
     JobState as JobState,
 )
 from .progress.channels import (
@@ -72,32 +36,16 @@ from .progress.channels import (
 )
 from .progress.projection import (
     AxisProgress as AxisProgress,
-)
-from .progress.projection import (
     AxisState as AxisState,
-)
-from .progress.projection import (
     BatchProgress as BatchProgress,
-)
-from .progress.projection import (
     PlateProgress as PlateProgress,
-)
-from .progress.projection import (
     PlateState as PlateState,
-)
-from .progress.projection import (
     project_axis as project_axis,
-)
-from .progress.projection import (
     project_batch as project_batch,
-)
-from .progress.projection import (
     project_plate as project_plate,
 )
 from .progress.registry import (
     ProgressRegistry as ProgressRegistry,
-)
-from .progress.registry import (
     RegistryCounts as RegistryCounts,
 )
 from .server.server import (
@@ -114,11 +62,7 @@ from .task.join import (
 )
 from .task.task import (
     Task as Task,
-)
-from .task.task import (
     TaskLink as TaskLink,
-)
-from .task.task import (
     current_task as current_task,
 )
 from .workers.parent_death import (

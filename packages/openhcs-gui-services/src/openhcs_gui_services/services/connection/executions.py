@@ -10,7 +10,7 @@ import msgspec
 from openhcs_gui_services.services.connection.client import ZMQClientService
 from openhcs_gui_services.services.connection.in_full import in_full
 from openhcs_gui_services.services.connection.tracker import ExecutionTracker
-from openhcs_gui_services.services.runs.batches import SubmittedPlate
+from openhcs_gui_services.services.plates.outcome import SubmittedPlate
 from openhcs_runtime.service.client import PlateExecution, environment_for
 from openhcs_runtime.tasks import PlateTask, TaskAction
 from zmqruntime.exceptions import RequestRefusedError, ZMQRuntimeError

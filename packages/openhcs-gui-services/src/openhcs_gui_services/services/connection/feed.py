@@ -3,30 +3,15 @@
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from openhcs_gui_services.services.plates.values import FeedNews
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.progress.channels import ProgressKey, is_newer, key_of
 from zmqruntime.messages import Event, ExecutionSnapshot, ExecutionStatus, LogLine, ProgressUpdate, StateChange
 
-__all__ = ["ExecutionFeed", "FeedNews"]
+__all__ = ["ExecutionFeed"]
 
 _LOG_LINES = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class FeedNews:
-    """What has happened to an execution since it was asked last."""
-
-    execution_id: str
-    updates: tuple[ProgressUpdate, ...] = ()
-    """The newest of each well and channel that has a new one."""
-    snapshot: ExecutionSnapshot | None = None
-    """What the execution is now, if that has changed."""
-    interrupted_at: float | None = None
-    """When its server was stopped, or came back from a crash, with the execution half done; s since the epoch."""
-    lines: tuple[LogLine, ...] = ()
-    """New log lines, the latest 2,000 of many."""
 
 
 class ExecutionFeed:

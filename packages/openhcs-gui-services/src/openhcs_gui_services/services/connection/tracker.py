@@ -5,7 +5,8 @@ import contextlib
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from openhcs_gui_services.services.connection.feed import ExecutionFeed, FeedNews
+from openhcs_gui_services.services.connection.feed import ExecutionFeed
+from openhcs_gui_services.services.plates.values import FeedNews
 from zmqruntime.execution import AsyncExecutionClient
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus

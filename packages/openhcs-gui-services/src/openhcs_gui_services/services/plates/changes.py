@@ -3,8 +3,14 @@
 import functools
 from collections.abc import Callable, Iterable
 
-from openhcs_gui_services.services.plates.values import PlateRow, PlatesChanged, StatusMessage, WellRow, WellsChanged
-from openhcs_gui_services.services.plates.values import WorkspaceEvent as Event
+from openhcs_gui_services.services.plates.values import (
+    PlateRow,
+    PlatesChanged,
+    StatusMessage,
+    WellRow,
+    WellsChanged,
+    WorkspaceEvent as Event,
+)
 from zmqruntime.execution.callbacks import call_guarded
 
 __all__ = ["WindowEvents"]

@@ -6,13 +6,12 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from openhcs_gui_services.services.connection.feed import FeedNews
+from openhcs_gui_services.services.plates.outcome import PlateEnding
 from openhcs_gui_services.services.plates.presenter import PlateSnapshot, PlateState, plate_state_of
 from openhcs_gui_services.services.plates.session import CompiledArtifact, RememberedPlate
 from openhcs_gui_services.services.plates.settings import RunSettings
-from openhcs_gui_services.services.plates.values import PlateRow, WellRow
+from openhcs_gui_services.services.plates.values import FeedNews, PlateRow, WellRow
 from openhcs_gui_services.services.plates.wells import WellProjection
-from openhcs_gui_services.services.runs.batches import PlateEnding
 from openhcs_runtime.outputs.runs import RunSummary
 from openhcs_runtime.tasks import CompileReport, RefusalKind
 from zmqruntime.execution.lifecycle import has_ended

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from openhcs_gui_services.services.plates.presenter import PlateSnapshot
 from openhcs_runtime.outputs.runs import RunSummary
-from zmqruntime.messages import LogLine
+from zmqruntime.messages import ExecutionSnapshot, LogLine, ProgressUpdate
 
 __all__ = [
+    "FeedNews",
     "LogLinesAdded",
     "PlateRow",
     "PlatesAdded",
@@ -136,3 +137,18 @@ WorkspaceEvent = (
     PlatesAdded | PlatesChanged | PlatesRemoved | WellsChanged | StatusMessage | ServerStateChanged | LogLinesAdded
 )
 """Everything a subscriber of a workspace is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedNews:
+    """What has happened to an execution since it was asked last."""
+
+    execution_id: str
+    updates: tuple[ProgressUpdate, ...] = ()
+    """The newest of each well and channel that has a new one."""
+    snapshot: ExecutionSnapshot | None = None
+    """What the execution is now, if that has changed."""
+    interrupted_at: float | None = None
+    """When its server was stopped, or came back from a crash, with the execution half done; s since the epoch."""
+    lines: tuple[LogLine, ...] = ()
+    """New log lines, the latest 2,000 of many."""

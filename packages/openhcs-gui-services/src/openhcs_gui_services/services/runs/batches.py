@@ -7,23 +7,14 @@ from typing import Protocol
 
 import msgspec
 
-from openhcs_gui_services.services.plates.presenter import PlateState, plate_state_of
-from openhcs_runtime.results import PlateResult, ResultStatus
-from openhcs_runtime.service.client import PlateExecution
+from openhcs_gui_services.services.plates.outcome import PlateEnding, SubmittedPlate
+from openhcs_gui_services.services.plates.presenter import PlateState
 from openhcs_runtime.tasks import CompileReport, PlateTask, TaskAction
 from zmqruntime.exceptions import RequestTimeoutError, ServerLostError, ZMQRuntimeError
 from zmqruntime.execution import BatchSubmitWaitEngine, CallbackBatchSubmitWaitPolicy
-from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
+from zmqruntime.messages import ExecutionSnapshot
 
-__all__ = [
-    "BatchWorkflowHost",
-    "BatchWorkflowService",
-    "CompileJob",
-    "PlateEnding",
-    "RunJob",
-    "SubmittedPlate",
-    "compiled_task",
-]
+__all__ = ["BatchWorkflowHost", "BatchWorkflowService", "CompileJob", "RunJob", "compiled_task"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,41 +31,6 @@ class RunJob:
 
     path: str
     task: PlateTask
-
-
-@dataclass(frozen=True, slots=True)
-class SubmittedPlate:
-    """What the server has accepted; ``ended`` is done when it has ended, whatever becomes of the server meanwhile."""
-
-    execution_id: str
-    ended: "asyncio.Future[ExecutionSnapshot]"
-
-
-@dataclass(frozen=True, slots=True)
-class PlateEnding:
-    """How a plate's way through a batch ended: complete, failed, cancelled or interrupted.
-
-    ``execution`` is None when it never came to one, and ``error`` says why.
-    """
-
-    path: str
-    state: PlateState
-    error: str = ""
-    execution: PlateExecution | None = None
-
-    @classmethod
-    def of(cls, path: str, snapshot: ExecutionSnapshot) -> "PlateEnding":
-        """The ending of a plate whose execution has ended so.
-
-        One that has come to its end with wells cancelled on the way is not complete: the plate is cancelled.
-        """
-        execution = PlateExecution.of(snapshot)
-        plate = _result_of(execution)
-        if execution.status is ExecutionStatus.COMPLETE and plate and plate.status is ResultStatus.CANCELLED:
-            cancelled = len(plate.wells_with(ResultStatus.CANCELLED))
-            text = f"{cancelled} of {len(plate.wells)} wells were cancelled"
-            return cls(path, PlateState.CANCELLED, text, execution)
-        return cls(path, plate_state_of(execution.status), execution.error or "", execution)
 
 
 class BatchWorkflowHost(Protocol):
@@ -205,13 +161,6 @@ def compiled_task(task: PlateTask, artifact_id: str, signature: str) -> PlateTas
 def _run_of(job: CompileJob, reports: Mapping[str, CompileReport]) -> PlateTask:
     report = reports[job.path]
     return compiled_task(job.task, report.compile_artifact_id, report.signature)
-
-
-def _result_of(execution: PlateExecution) -> PlateResult | None:
-    try:
-        return execution.plate
-    except msgspec.ValidationError:  # of a task that is none of ours
-        return None
 
 
 async def _wait_for_end(job: CompileJob | RunJob, submitted: SubmittedPlate) -> ExecutionSnapshot:

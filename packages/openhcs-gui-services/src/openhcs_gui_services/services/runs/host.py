@@ -7,9 +7,10 @@ from typing import Final
 from openhcs_gui_services.services.connection.executions import PlateExecutions
 from openhcs_gui_services.services.durations import duration_text
 from openhcs_gui_services.services.plates.collection import PlateBook
+from openhcs_gui_services.services.plates.outcome import PlateEnding, SubmittedPlate
 from openhcs_gui_services.services.plates.presenter import PlateState
 from openhcs_gui_services.services.plates.record import PlateRecord, StopWish
-from openhcs_gui_services.services.runs.batches import PlateEnding, RunJob, SubmittedPlate
+from openhcs_gui_services.services.runs.batches import RunJob
 from openhcs_gui_services.services.runs.progress_reset import reset_progress_for_batch
 from openhcs_gui_services.services.runs.stopper import PlateStopper
 from openhcs_runtime.tasks import CompileReport, PlateTask, TaskAction

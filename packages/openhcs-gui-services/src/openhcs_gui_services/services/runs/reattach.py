@@ -2,8 +2,8 @@
 
 from openhcs_gui_services.services.connection.executions import PlateExecutions
 from openhcs_gui_services.services.plates.collection import PlateBook
+from openhcs_gui_services.services.plates.outcome import PlateEnding, SubmittedPlate
 from openhcs_gui_services.services.plates.record import PlateRecord
-from openhcs_gui_services.services.runs.batches import PlateEnding, SubmittedPlate
 from openhcs_gui_services.services.runs.host import WorkspaceBatches
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.messages import ExecutionSnapshot

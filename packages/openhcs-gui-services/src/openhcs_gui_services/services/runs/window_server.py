@@ -7,7 +7,6 @@ from typing import Final, Protocol
 
 from openhcs_gui_services.services.connection.client import ZMQClientService
 from openhcs_gui_services.services.connection.executions import PlateExecutions
-from openhcs_gui_services.services.connection.feed import FeedNews
 from openhcs_gui_services.services.connection.poller import (
     CallbackIntervalSnapshotPollerPolicy,
     IntervalSnapshotPoller,
@@ -16,7 +15,7 @@ from openhcs_gui_services.services.connection.status import present_server_statu
 from openhcs_gui_services.services.connection.tracker import ExecutionTracker
 from openhcs_gui_services.services.plates.collection import PlateBook
 from openhcs_gui_services.services.plates.presenter import PlateState
-from openhcs_gui_services.services.plates.values import LogLinesAdded, ServerState, ServerStateChanged
+from openhcs_gui_services.services.plates.values import FeedNews, LogLinesAdded, ServerState, ServerStateChanged
 from openhcs_gui_services.services.runs.host import WorkspaceBatches
 from openhcs_gui_services.services.runs.stopper import PlateStopper
 from zmqruntime.messages import StatusResponse

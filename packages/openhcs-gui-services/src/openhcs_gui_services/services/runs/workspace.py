@@ -11,6 +11,7 @@ import msgspec
 
 from openhcs_gui_services.services.connection.client import ZMQClientService
 from openhcs_gui_services.services.plates.collection import PlateBook
+from openhcs_gui_services.services.plates.outcome import PlateEnding
 from openhcs_gui_services.services.plates.presenter import PlateState
 from openhcs_gui_services.services.plates.reader import read_results, read_wells
 from openhcs_gui_services.services.plates.record import PlateRecord, StopWish, plate_path
@@ -22,13 +23,7 @@ from openhcs_gui_services.services.plates.values import (
     WellRow,
     WorkspaceEvent,
 )
-from openhcs_gui_services.services.runs.batches import (
-    BatchWorkflowService,
-    CompileJob,
-    PlateEnding,
-    RunJob,
-    compiled_task,
-)
+from openhcs_gui_services.services.runs.batches import BatchWorkflowService, CompileJob, RunJob, compiled_task
 from openhcs_gui_services.services.runs.progress_reset import reset_progress_for_batch
 from openhcs_gui_services.services.runs.reattach import find_earlier_runs
 from openhcs_gui_services.services.runs.window_server import WindowServer

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Coroutine, Sequence
 from typing import assert_never
 
-from PyQt6.QtCore import QByteArray, QEvent, QPoint, Qt, QUrl
-from PyQt6.QtCore import pyqtSignal as Signal
+from PyQt6.QtCore import QByteArray, QEvent, QPoint, Qt, QUrl, pyqtSignal as Signal
 from PyQt6.QtGui import QAction, QDesktopServices, QDragEnterEvent, QDropEvent, QResizeEvent
 from PyQt6.QtWidgets import QFileDialog, QMenu, QWidget
 

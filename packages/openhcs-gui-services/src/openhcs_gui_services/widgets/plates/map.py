@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from PyQt6.QtCore import QEvent, QPoint, QPointF, QRect, QSize, Qt
-from PyQt6.QtCore import pyqtSignal as Signal
+from PyQt6.QtCore import QEvent, QPoint, QPointF, QRect, QSize, Qt, pyqtSignal as Signal
 from PyQt6.QtGui import (
     QFont,
     QFontMetrics,

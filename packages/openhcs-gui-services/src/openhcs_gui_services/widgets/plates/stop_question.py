@@ -2,8 +2,7 @@
 
 import enum
 
-from PyQt6.QtCore import Qt
-from PyQt6.QtCore import pyqtSignal as Signal
+from PyQt6.QtCore import Qt, pyqtSignal as Signal
 from PyQt6.QtWidgets import QMessageBox, QPushButton, QWidget
 
 from openhcs_gui_services.services.durations import duration_text

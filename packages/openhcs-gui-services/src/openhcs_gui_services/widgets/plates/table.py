@@ -2,8 +2,18 @@
 
 from collections.abc import Callable, Iterable
 
-from PyQt6.QtCore import QEvent, QItemSelection, QItemSelectionModel, QModelIndex, QRect, QRectF, QSize, Qt, QTimer
-from PyQt6.QtCore import pyqtSignal as Signal
+from PyQt6.QtCore import (
+    QEvent,
+    QItemSelection,
+    QItemSelectionModel,
+    QModelIndex,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    QTimer,
+    pyqtSignal as Signal,
+)
 from PyQt6.QtGui import (
     QColor,
     QHideEvent,

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from PyQt6.QtCore import Qt
-from PyQt6.QtCore import pyqtSignal as Signal
+from PyQt6.QtCore import Qt, pyqtSignal as Signal
 from PyQt6.QtGui import QFontDatabase
 from PyQt6.QtWidgets import QGridLayout, QLabel, QListWidget, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 

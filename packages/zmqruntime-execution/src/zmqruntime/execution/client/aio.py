@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from typing import Any, ClassVar, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, Unpack
 
 from zmqruntime.client import ClientState, checked
 from zmqruntime.config import TransportMode, ZMQConfig
@@ -22,7 +22,6 @@ from zmqruntime.execution.events.result_files import ResultPieces, lacks_result
 from zmqruntime.execution.exceptions import InvalidProgressError
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.progress.rules import log_invalid_progress
-from zmqruntime.execution.server.server import ExecutionServer
 from zmqruntime.messages import (
     AcceptedResponse,
     BatchRequest,
@@ -47,6 +46,9 @@ from zmqruntime.messages import (
     SubmissionRequest,
     SubmissionResponse,
 )
+
+if TYPE_CHECKING:
+    from zmqruntime.execution.server.server import ExecutionServer
 
 __all__ = ["AsyncExecutionClient"]
 
@@ -80,7 +82,7 @@ class AsyncExecutionClient:
         transport_mode: TransportMode | None = None,
         config: ZMQConfig | None = None,
         persistent: bool = True,
-        server: str | type[ExecutionServer] | None = None,
+        server: "str | type[ExecutionServer] | None" = None,
         progress_callback: Callable[[ProgressUpdate], None] | None = None,
         on_error: Callable[[InvalidProgressError], None] = log_invalid_progress,
     ) -> None:

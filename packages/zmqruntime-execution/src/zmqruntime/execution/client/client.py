@@ -6,7 +6,7 @@ import functools
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 from zmqruntime.client import ClientState, Standing, ZMQClient, checked
 from zmqruntime.config import TransportMode, ZMQConfig
@@ -27,7 +27,6 @@ from zmqruntime.execution.exceptions import (
 )
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.progress.rules import log_invalid_progress
-from zmqruntime.execution.server.server import ExecutionServer
 from zmqruntime.launch import Lifetime, ServerSpec
 from zmqruntime.loop import Timer
 from zmqruntime.messages import (
@@ -62,6 +61,9 @@ from zmqruntime.messages import (
     SubmissionResponse,
 )
 from zmqruntime.server_code import default_port_of
+
+if TYPE_CHECKING:
+    from zmqruntime.execution.server.server import ExecutionServer
 
 __all__ = ["CALLBACK_SECONDS", "ExecutionClient", "SubmitOptions", "TaskEnvironment", "not_ended"]
 
@@ -117,7 +119,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         transport_mode: TransportMode | None = None,
         config: ZMQConfig | None = None,
         persistent: bool = True,
-        server: str | type[ExecutionServer] | None = None,
+        server: "str | type[ExecutionServer] | None" = None,
         progress_callback: Callable[[ProgressUpdate], None] | None = None,
         on_error: Callable[[InvalidProgressError], None] = log_invalid_progress,
     ) -> None:

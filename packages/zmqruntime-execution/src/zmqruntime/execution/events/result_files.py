@@ -13,12 +13,12 @@ import msgspec
 
 from zmqruntime.config import ZMQConfig
 from zmqruntime.exceptions import MessageError, UnsendableError
-from zmqruntime.execution.server.record import INLINE_RESULT_BYTES
 from zmqruntime.messages import ErrorCode, ExecutionSnapshot, ResultRequest, ResultResponse
 from zmqruntime.shape import MAX_RESULT_ELEMENTS, problem_in
 from zmqruntime.transport import prepare_private_dir
 
 __all__ = [
+    "INLINE_RESULT_BYTES",
     "PIECE_BYTES",
     "ResultPieces",
     "keep_result",
@@ -144,3 +144,7 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+INLINE_RESULT_BYTES = 64 * 1024
+"""A longer result is a file, and travels in pieces."""

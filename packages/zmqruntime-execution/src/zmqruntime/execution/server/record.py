@@ -7,10 +7,8 @@ import msgspec
 
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
 
-__all__ = ["COLUMNS", "INLINE_RESULT_BYTES", "INSERT", "UPDATE", "DamagedRowError", "Record", "read_rows"]
+__all__ = ["COLUMNS", "INSERT", "UPDATE", "DamagedRowError", "Record", "read_rows"]
 
-INLINE_RESULT_BYTES = 64 * 1024
-"""A longer result is a file, and travels in pieces."""
 
 _FIXED = (
     *("number", "execution_id", "plate_id", "priority", "soft_time_limit", "time_limit", "max_retries", "retry_delay"),

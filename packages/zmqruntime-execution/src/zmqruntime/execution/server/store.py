@@ -14,16 +14,9 @@ from zmqruntime.codec import encode
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import ConfigurationError
 from zmqruntime.execution.events.event_batches import OpenBatch
+from zmqruntime.execution.events.result_files import INLINE_RESULT_BYTES
 from zmqruntime.execution.server.environments import Environments
-from zmqruntime.execution.server.record import (
-    COLUMNS,
-    INLINE_RESULT_BYTES,
-    INSERT,
-    UPDATE,
-    DamagedRowError,
-    Record,
-    read_rows,
-)
+from zmqruntime.execution.server.record import COLUMNS, INSERT, UPDATE, DamagedRowError, Record, read_rows
 from zmqruntime.execution.server.schema import MIGRATIONS
 from zmqruntime.messages import ExecuteRequest, ExecutionStatus, PackedExecuteRequest, StateChange
 from zmqruntime.transport import prepare_private_file

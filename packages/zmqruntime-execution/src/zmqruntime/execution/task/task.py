@@ -15,7 +15,7 @@ from zmqruntime.exceptions import UnsendableError
 from zmqruntime.execution.exceptions import InvalidProgressError, TaskCancelled
 from zmqruntime.execution.progress.rules import validate_progress
 from zmqruntime.execution.task.cancel import CancelFlags, CancelHook
-from zmqruntime.execution.workers.capture import TaskLogHandler
+from zmqruntime.execution.task.logging import TaskLogHandler
 from zmqruntime.messages import LogLevel, LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
 
 __all__ = [

@@ -4,24 +4,20 @@ import codecs
 import contextlib
 import ctypes
 import io
-import logging
 import os
 import sys
-from collections.abc import Callable
 from typing import Final
 
-from zmqruntime.execution.workers.lines import MAX_LINE_CHARACTERS, LineSplitter
+from zmqruntime.execution.events.lines import LineSplitter
+from zmqruntime.execution.task.logging import LineTaker
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import LogLevel
 
-__all__ = ["OutputCapture", "TaskLogHandler"]
+__all__ = ["OutputCapture"]
 
 _READ_BYTES: Final = 64 * 1024
 
 _C_LIBRARY: Final = ctypes.CDLL(None) if os.name == "posix" else None
-
-LineTaker = Callable[[LogLevel, str, str], None]
-"""Takes level, logger and text of a line."""
 
 
 class OutputCapture:
@@ -90,20 +86,3 @@ class _Pipe:
 
     def _emit(self, line: str) -> None:
         self._take(self._level, self._name, line)
-
-
-class TaskLogHandler(logging.Handler):
-    """Passes on what is logged, with its level and logger."""
-
-    def __init__(self, take: LineTaker) -> None:
-        super().__init__()
-        self._take_line = take
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._take_line(level_of(record), record.name, self.format(record)[:MAX_LINE_CHARACTERS])
-
-
-def level_of(record: logging.LogRecord) -> LogLevel:
-    """The level of ours that a record's number falls into."""
-    names = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARNING, LogLevel.ERROR, LogLevel.CRITICAL)
-    return names[min(max(record.levelno // 10, 1), 5) - 1]

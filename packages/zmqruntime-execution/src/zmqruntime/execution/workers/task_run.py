@@ -12,7 +12,7 @@ from zmqruntime.codec import clean_text, pack_given
 from zmqruntime.config import ZMQConfig
 from zmqruntime.exceptions import UnsendableError
 from zmqruntime.execution.events.log_files import LogFile
-from zmqruntime.execution.events.result_files import keep_result
+from zmqruntime.execution.events.result_files import INLINE_RESULT_BYTES, keep_result
 from zmqruntime.execution.events.worker_messages import (
     NOTHING,
     Assign,
@@ -23,7 +23,6 @@ from zmqruntime.execution.events.worker_messages import (
     TaskReports,
 )
 from zmqruntime.execution.exceptions import TaskCancelled, TaskFailed
-from zmqruntime.execution.server.record import INLINE_RESULT_BYTES
 from zmqruntime.execution.task.hub import TaskHub
 from zmqruntime.execution.task.task import TaskReport, entered
 from zmqruntime.loop import SocketLoop
