@@ -22,7 +22,7 @@ from openhcs_gui_services.services.plates.values import (
     WorkspaceEvent,
 )
 from openhcs_gui_services.widgets import PlateManagerWidget
-from openhcs_gui_services.widgets.plates.run_phase import PlateAction, RunPhase, WorkClock, plates_for, run_phase
+from openhcs_gui_services.widgets.plates.run_phase import BusyTime, PlateAction, RunPhase, plates_for, run_phase
 from openhcs_gui_services.widgets.plates.stop_question import StopAnswer, StopQuestion
 
 
@@ -88,7 +88,7 @@ def test_nothing_is_offered_for_a_plate_that_is_at_work(action: PlateAction, sta
 
 def test_the_work_that_would_be_lost_is_that_of_the_wells_that_run() -> None:
     now = 0.0
-    clock = WorkClock(lambda: now)
+    clock = BusyTime(lambda: now)
     clock.take("/p", [WellRow("A01", WellState.RUNNING), WellRow("A02", WellState.PENDING)])
     now = 100.0
     clock.take("/p", [WellRow("A01", WellState.RUNNING), WellRow("A02", WellState.RUNNING)])

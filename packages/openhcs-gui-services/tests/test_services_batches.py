@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from openhcs_gui_services.services.plates.outcome import PlateEnding, SubmittedPlate
+from openhcs_gui_services.services.plates.outcome import PlateOutcome, SubmittedPlate
 from openhcs_gui_services.services.plates.presenter import PlateState
 from openhcs_gui_services.services.plates.values import PlatesChanged, StatusMessage
 from openhcs_gui_services.services.runs.batches import BatchWorkflowService, CompileJob, RunJob
@@ -25,7 +25,7 @@ class Host:
 
     def __init__(self) -> None:
         self.happened: list[tuple[str, str]] = []
-        self.ends: dict[str, list[PlateEnding]] = {}
+        self.ends: dict[str, list[PlateOutcome]] = {}
 
     async def submit(self, path: str, task: PlateTask) -> SubmittedPlate:
         """All is accepted and ends at once, save for what can't be handed over."""
@@ -65,10 +65,10 @@ class Host:
     def on_compiled(self, path: str, report: CompileReport) -> None:
         self.happened.append(("compiled", path))
 
-    def on_compile_ended(self, ending: PlateEnding) -> None:
+    def on_compile_ended(self, ending: PlateOutcome) -> None:
         self.ends.setdefault(ending.path, []).append(ending)
 
-    def on_ended(self, ending: PlateEnding) -> None:
+    def on_ended(self, ending: PlateOutcome) -> None:
         self.ends.setdefault(ending.path, []).append(ending)
 
 
@@ -133,7 +133,7 @@ def test_a_run_that_never_came_to_the_server_leaves_the_plate_its_earlier_one(tm
             assert prepared != "earlier"
             assert prepared is not None
             assert prepared in (tmp_path / "windows" / "window-1.json").read_text()  # before the server knows it
-            host.on_ended(PlateEnding("/p", state, "why"))
+            host.on_ended(PlateOutcome("/p", state, "why"))
             expected = prepared if state is PlateState.INTERRUPTED else "earlier"
             assert workspace.rows()[0].execution_id == expected
         await workspace.close()
@@ -167,7 +167,7 @@ def test_a_compilation_that_its_server_has_lost_is_told(tmp_path: Path) -> None:
         workspace.subscribe(events.append)
         host = workspace._server.host
         host.on_compile_pending("/p")
-        host.on_compile_ended(PlateEnding("/p", PlateState.INTERRUPTED, "away"))
+        host.on_compile_ended(PlateOutcome("/p", PlateState.INTERRUPTED, "away"))
         assert StatusMessage("p was not compiled: away", is_error=True) in events
         assert [each.rows[0].snapshot.state for each in events if isinstance(each, PlatesChanged)] == [
             PlateState.COMPILE_PENDING,

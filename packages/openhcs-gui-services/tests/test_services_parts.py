@@ -13,10 +13,10 @@ from openhcs_gui_services.services.connection.status import (
     present_server_status,
 )
 from openhcs_gui_services.services.history import ServerHistory
-from openhcs_gui_services.services.plates.collection import PlateBook
+from openhcs_gui_services.services.plates.collection import PlateCollection
 from openhcs_gui_services.services.plates.presenter import PlateState, Tone
 from openhcs_gui_services.services.plates.record import PlateRecord
-from openhcs_gui_services.services.plates.session import CompiledArtifact, RememberedPlate, WindowMemory
+from openhcs_gui_services.services.plates.session import CompiledArtifact, RememberedPlate, SessionStore
 from openhcs_gui_services.services.plates.settings import RunSettings, plate_task, resolve_run_settings
 from openhcs_gui_services.services.plates.values import PlatesChanged, ServerState, WellState
 from openhcs_gui_services.services.runs.progress_reset import reset_progress_for_batch
@@ -84,13 +84,13 @@ PLATES = [
 
 
 def test_a_window_is_remembered_and_only_by_the_next_one(tmp_path: Path) -> None:
-    first, second = WindowMemory(tmp_path), WindowMemory(tmp_path)
+    first, second = SessionStore(tmp_path), SessionStore(tmp_path)
     assert first.file != second.file
     first.save(PLATES)
     assert first.file.read_text().count("one") == 1  # a text that plates share is there once
     assert second.load() == []
     first.close()
-    third = WindowMemory(tmp_path)
+    third = SessionStore(tmp_path)
     assert third.load() == PLATES
     third.close()
     second.close()
@@ -101,7 +101,7 @@ def test_a_window_is_remembered_and_only_by_the_next_one(tmp_path: Path) -> None
     "text", ["", "{", "[]", '{"plates": [{"path": "/a"}]}', '{"plates": [{}], "pipelines": [7]}', '{"version": 99}']
 )
 def test_a_broken_file_is_put_aside(tmp_path: Path, text: str) -> None:
-    memory = WindowMemory(tmp_path)
+    memory = SessionStore(tmp_path)
     memory.file.write_text(text)
     assert memory.load() == []
     assert memory.file.with_suffix(".broken").read_text() == text
@@ -112,7 +112,7 @@ def test_a_broken_file_is_put_aside(tmp_path: Path, text: str) -> None:
 
 
 def test_a_batch_resets_the_progress_of_its_own_plates_only(tmp_path: Path) -> None:
-    own, other = PlateBook(tmp_path), PlateBook(tmp_path)
+    own, other = PlateCollection(tmp_path), PlateCollection(tmp_path)
     told: list[object] = []
     ended = WellResult("A01", ResultStatus.COMPLETE)
     for book in (own, other):
@@ -124,7 +124,7 @@ def test_a_batch_resets_the_progress_of_its_own_plates_only(tmp_path: Path) -> N
     own.events.subscribe(told.append)
     other.events.subscribe(lambda event: told.append("of another window"))
 
-    def states(book: PlateBook) -> list[WellState]:
+    def states(book: PlateCollection) -> list[WellState]:
         return [well.state for well in book.records()[0].wells.rows()]
 
     reset_progress_for_batch(own, own.records(), resume=True)

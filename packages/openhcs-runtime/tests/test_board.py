@@ -8,7 +8,7 @@ from rich.console import Console
 
 from openhcs_runtime.cli.watching import PlainLines
 from openhcs_runtime.terminal.bars import bars, chosen_wells, plate_text
-from openhcs_runtime.terminal.progress import Board, Stage, WellState
+from openhcs_runtime.terminal.progress import RunProgress, Stage, WellState
 from zmqruntime.messages import (
     Event,
     ExecutionSnapshot,
@@ -50,8 +50,8 @@ def _state(status: ExecutionStatus, timestamp: float = 0) -> StateChange:
     return StateChange(sequence=next(_numbers), timestamp=timestamp, execution=snapshot)
 
 
-def _board(wells: int, events: Iterable[Event] = ()) -> Board:
-    board = Board()
+def _board(wells: int, events: Iterable[Event] = ()) -> RunProgress:
+    board = RunProgress()
     board.take(_state(ExecutionStatus.QUEUED))
     board.take(_state(ExecutionStatus.RUNNING))
     board.take(_progress("", ProgressPhase.INIT, ProgressStatus.STARTED))
@@ -67,7 +67,7 @@ def _end(well: str, status: ProgressStatus = ProgressStatus.COMPLETED) -> Progre
     return _progress(well, ProgressPhase.AXIS_COMPLETED, status, 2, 2)
 
 
-def _drawn(board: Board, height: int = 30) -> str:
+def _drawn(board: RunProgress, height: int = 30) -> str:
     console = Console(file=io.StringIO(), width=90, force_terminal=False, highlight=False)
     console.print(bars(board.view(), height))
     assert isinstance(console.file, io.StringIO)
@@ -75,7 +75,7 @@ def _drawn(board: Board, height: int = 30) -> str:
 
 
 def test_stages_until_the_wells_run() -> None:
-    board = Board()
+    board = RunProgress()
     assert board.view().stage is Stage.QUEUED
     board.take(_state(ExecutionStatus.RUNNING))
     assert board.view().stage is Stage.LOADING
@@ -93,7 +93,7 @@ def test_stages_until_the_wells_run() -> None:
 
 
 def test_who_watches_late_sees_since_when_it_runs() -> None:
-    board = Board()
+    board = RunProgress()
     board.take(_state(ExecutionStatus.RUNNING, timestamp=1000))
     board.take(_state(ExecutionStatus.CANCELLING, timestamp=1600))
     assert 600 <= board.view().elapsed < 700

@@ -13,7 +13,7 @@ import pytest
 
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import StepError
-from openhcs_runtime.pipeline.calls import Known, Measured, call_chain
+from openhcs_runtime.pipeline.calls import Measured, WellContext, call_chain
 from openhcs_runtime.pipeline.cells import Cell, CellError, ColumnKind, as_cell, as_column, as_table
 from openhcs_runtime.pipeline.decorators import InputKind, Measurements, OutputKind, special_inputs, special_outputs
 from openhcs_runtime.pipeline.patterns import PatternGroup
@@ -180,7 +180,7 @@ def measure(measurements: Callable[[], Measurements], *inputs: InputKind) -> Mea
     def qc(stack: Any, **_: Any) -> Any:
         return stack, [measurements()]
 
-    known = Known({KEY: LABELS}, sets={KEY: "nuclei"})
+    known = WellContext({KEY: LABELS}, sets={KEY: "nuclei"})
     calls = FunctionStep(qc).calls_for(None)
     [measured] = call_chain(calls, LABELS[np.newaxis], PatternGroup((KEY,), ()), known).measurements
     return measured

@@ -13,7 +13,7 @@ from openhcs_runtime import functions
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import OutputError, StepError
 from openhcs_runtime.outputs.images import write_labels, write_plane
-from openhcs_runtime.pipeline.calls import GroupResult, Known, call_chain
+from openhcs_runtime.pipeline.calls import GroupResult, WellContext, call_chain
 from openhcs_runtime.pipeline.decorators import InputKind, OutputKind, special_inputs, special_outputs
 from openhcs_runtime.pipeline.patterns import PatternGroup
 from openhcs_runtime.pipeline.step import FunctionStep
@@ -25,8 +25,8 @@ GROUP = PatternGroup(KEYS, ())
 STACK = np.arange(2 * 4 * 5, dtype=np.uint16).reshape(2, 4, 5)
 
 
-def chain(func: Any, known: Known | None = None, stack: Any = STACK) -> GroupResult:
-    return call_chain(FunctionStep(func).calls_for(None), stack.copy(), GROUP, known or Known())
+def chain(func: Any, known: WellContext | None = None, stack: Any = STACK) -> GroupResult:
+    return call_chain(FunctionStep(func).calls_for(None), stack.copy(), GROUP, known or WellContext())
 
 
 def returning(value: Any) -> Any:
@@ -147,7 +147,7 @@ def spoils_arguments(stack: Any, *, numbers: list[int], settings: dict[str, list
 @pytest.mark.parametrize("count", [1, 2])
 def test_what_a_function_does_to_its_labels_reaches_nobody(spoiler: Any, count: int) -> None:
     planes = {key: np.ones((4, 5), np.int32) for key in KEYS[:count]}
-    known = Known(planes)
+    known = WellContext(planes)
     calls = FunctionStep(spoiler).calls_for(None)
     call_chain(calls, STACK[:count].copy(), PatternGroup(KEYS[:count], ()), known)
     assert all((plane == 1).all() for plane in planes.values())
@@ -177,7 +177,7 @@ def test_arguments_are_the_same_for_every_call() -> None:
     arguments = {"numbers": [1], "settings": {"a": [1]}, "field": np.ones(3)}
     step = FunctionStep((spoils_arguments, arguments))
     for _ in range(2):
-        assert (call_chain(step.calls_for(None), STACK.copy(), GROUP, Known()).stack == 5).all()
+        assert (call_chain(step.calls_for(None), STACK.copy(), GROUP, WellContext()).stack == 5).all()
     assert (arguments["numbers"], arguments["settings"]) == ([1], {"a": [1]})
 
 

@@ -14,7 +14,7 @@ from openhcs_runtime import functions
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import StepError
 from openhcs_runtime.functions import GridOrder, ThresholdMethod
-from openhcs_runtime.pipeline.calls import Known, call_chain
+from openhcs_runtime.pipeline.calls import WellContext, call_chain
 from openhcs_runtime.pipeline.decorators import OutputKind, Stack, traits_of
 from openhcs_runtime.pipeline.patterns import group_images
 from openhcs_runtime.pipeline.step import FunctionStep
@@ -45,7 +45,7 @@ LABELS = (disk(20, 20, 8) + 2 * disk(40, 60, 8)).astype(np.int32)
 def test_every_function_gives_what_it_declares(function: Any, kind: type) -> None:
     noisy: Stack = np.clip(np.stack([IMAGE, IMAGE[::-1]]) * 0.2 + RNG.normal(0, 5, (2, 64, 80)), 0, 255).astype(kind)
     (group,) = group_images([ImageKey("A01", site) for site in (1, 2)], (Component.SITE,))
-    known = Known(dict.fromkeys(group.keys, LABELS), {1: (0, 0), 2: (0, 40)}, 0.5)
+    known = WellContext(dict.fromkeys(group.keys, LABELS), {1: (0, 0), 2: (0, 40)}, 0.5)
     step = FunctionStep((function, ARGUMENTS.get(function.__name__, {})))
     before = noisy.copy()
     result = call_chain(step.calls_for(None), noisy, group, known)
@@ -61,7 +61,7 @@ def test_every_function_gives_what_it_declares(function: Any, kind: type) -> Non
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 def test_every_function_copes_with_an_empty_image(function: Any) -> None:
     (group,) = group_images([ImageKey("A01", site) for site in (1, 2)], (Component.SITE,))
-    known = Known({key: np.zeros((64, 80), np.int32) for key in group.keys}, {}, None)
+    known = WellContext({key: np.zeros((64, 80), np.int32) for key in group.keys}, {}, None)
     step = FunctionStep((function, ARGUMENTS.get(function.__name__, {})))
     result = call_chain(step.calls_for(None), np.zeros((2, 64, 80), np.uint16), group, known)
     assert not result.stack.any()
@@ -297,6 +297,6 @@ def test_sites_that_can_not_be_stitched(options: dict[str, Any], words: str) -> 
 
 def test_labels_of_another_size_are_named() -> None:
     (group,) = group_images([ImageKey("A01")], (Component.SITE,))
-    known = Known({ImageKey("A01"): LABELS})
+    known = WellContext({ImageKey("A01"): LABELS})
     with pytest.raises(StepError, match="labels of another size than the images: 64x80, 8x8"):
         call_chain(FunctionStep(functions.measure_objects).calls_for(None), np.zeros((1, 8, 8)), group, known)

@@ -22,7 +22,7 @@ from openhcs_runtime.outputs.images import image_name, write_labels, write_plane
 from openhcs_runtime.outputs.tables import join_objects, write_measurements, write_objects
 from openhcs_runtime.outputs.wells import (
     OutputFile,
-    WellPart,
+    WellRecord,
     describe_files,
     discard_part,
     measured_image,
@@ -106,9 +106,9 @@ def test_names_say_what_the_plate_has_several_of() -> None:
     assert image_name(ImageKey("B02", 1, 2, 0), everything) == "B02_s1_w2_t1.tif"
 
 
-def part(well: str, values: dict[str, Cell], files: list[str] | None = None) -> WellPart:
+def part(well: str, values: dict[str, Cell], files: list[str] | None = None) -> WellRecord:
     key = ImageKey(well)
-    return WellPart(
+    return WellRecord(
         well=well,
         signature="s",
         files=[OutputFile(name, 3, "") for name in files or ()],
@@ -130,7 +130,7 @@ def test_measurements_become_one_table(tmp_path: Path) -> None:
     )
 
 
-def objects_of(folder: Path, key: ImageKey, table: dict[str, object], name: str = "nuclei") -> WellPart:
+def objects_of(folder: Path, key: ImageKey, table: dict[str, object], name: str = "nuclei") -> WellRecord:
     """A well with the objects of one image, written as a well does it."""
     path = folder / "wells" / f"{key.well}.objects.csv"
     kinds = write_objects(path, [(key, name, as_table(table))])

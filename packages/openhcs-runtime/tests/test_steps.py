@@ -7,7 +7,7 @@ import pytest
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import PipelineError, StepError
-from openhcs_runtime.pipeline.calls import GroupResult, Known, call_chain
+from openhcs_runtime.pipeline.calls import GroupResult, WellContext, call_chain
 from openhcs_runtime.pipeline.decorators import (
     InputKind,
     Measurements,
@@ -50,7 +50,7 @@ def scaled_labels(stack: Stack, *, labels: Stack, pixel_size_um: float | None) -
 
 
 def run(step: FunctionStep, value: str | int | None = None) -> GroupResult:
-    return call_chain(step.calls_for(value), STACK, GROUP, Known(pixel_size_um=0.5))
+    return call_chain(step.calls_for(value), STACK, GROUP, WellContext(pixel_size_um=0.5))
 
 
 @pytest.mark.parametrize(

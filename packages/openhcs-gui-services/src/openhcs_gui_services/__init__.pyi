@@ -45,7 +45,7 @@ from .services.history import (
 from .services.log import (
     LogLines as LogLines,
 )
-from .services.plates.outcome import PlateEnding as PlateEnding, SubmittedPlate as SubmittedPlate
+from .services.plates.outcome import PlateOutcome as PlateOutcome, SubmittedPlate as SubmittedPlate
 from .services.plates.presenter import (
     PlatePresentation as PlatePresentation,
     PlateSnapshot as PlateSnapshot,

@@ -37,7 +37,7 @@ from .history import (
 from .log import (
     LogLines as LogLines,
 )
-from .plates.outcome import PlateEnding as PlateEnding, SubmittedPlate as SubmittedPlate
+from .plates.outcome import PlateOutcome as PlateOutcome, SubmittedPlate as SubmittedPlate
 from .plates.presenter import (
     PlatePresentation as PlatePresentation,
     PlateSnapshot as PlateSnapshot,

@@ -284,7 +284,7 @@ def run(
           FunctionStep((measure_objects, {"name": "nuclei"})),
       ]
     """
-    place = commands.Place(port, host)
+    place = commands.Endpoint(port, host)
     if compiled is not None:
         named = plate, pipeline, output, results_dir, replace, fresh, workers, dask, pattern, channel, diameter, view
         if any(named) or seed is not None:
@@ -350,7 +350,7 @@ def compile_(
         pipeline,
         _folders(output, results_dir, replace=replace),
         workers,
-        commands.Place(port, host),
+        commands.Endpoint(port, host),
         pattern,
         dask,
         seed=seed,
@@ -376,7 +376,7 @@ def resume(
     \b
       openhcs-runtime resume 4f2a91
     """
-    return commands.resume_run(commands.Place(port, host), execution_id, as_json=as_json)
+    return commands.resume_run(commands.Endpoint(port, host), execution_id, as_json=as_json)
 
 
 @app.command("rerun")
@@ -397,7 +397,7 @@ def rerun(
       openhcs-runtime rerun demo
       openhcs-runtime rerun demo_results/2026-11-29_213000_segment
     """
-    return commands.repeat_run(commands.Place(port, host), folder, output, as_json=as_json)
+    return commands.repeat_run(commands.Endpoint(port, host), folder, output, as_json=as_json)
 
 
 @app.command("serve")
@@ -412,7 +412,7 @@ def serve(port: Port = 7777, host: Host = None, as_json: Json = False) -> int:
     With --host 0.0.0.0, or an address of this machine, it also listens to other machines. Everything is encrypted, and
     a client whose key is not known here gets no answer. It prints what to type there and here to exchange the keys.
     """
-    return commands.serve(commands.Place(port, host), as_json=as_json)
+    return commands.serve(commands.Endpoint(port, host), as_json=as_json)
 
 
 @app.command("status")
@@ -432,7 +432,7 @@ def status(
       openhcs-runtime status
       openhcs-runtime status 4f2a91
     """
-    return commands.show_status(commands.Place(port, host), execution_id, as_json=as_json)
+    return commands.show_status(commands.Endpoint(port, host), execution_id, as_json=as_json)
 
 
 @app.command("cancel")
@@ -471,7 +471,7 @@ def cancel(
         raise typer.BadParameter("--grace says when processes are killed: add --force, or leave it out")
     if force and grace is None:
         grace = _GRACE_SECONDS
-    return commands.cancel(commands.Place(port, host), execution_id, well, grace, as_json=as_json)
+    return commands.cancel(commands.Endpoint(port, host), execution_id, well, grace, as_json=as_json)
 
 
 @app.command("stop")
@@ -484,7 +484,7 @@ def stop(port: Port = 7777, host: Host = None, as_json: Json = False) -> int:
       openhcs-runtime stop
       openhcs-runtime stop --port 7800
     """
-    return commands.stop(commands.Place(port, host), as_json=as_json)
+    return commands.stop(commands.Endpoint(port, host), as_json=as_json)
 
 
 attending.register(app)

@@ -36,8 +36,8 @@ def watch(
       openhcs-runtime watch 4f2a91 --host 192.168.1.20
     """
     if as_plate:
-        return commands.view_plate(commands.Place(port, host), execution_id, as_json=as_json)
-    return commands.watch(commands.Place(port, host), execution_id, as_json=as_json)
+        return commands.view_plate(commands.Endpoint(port, host), execution_id, as_json=as_json)
+    return commands.watch(commands.Endpoint(port, host), execution_id, as_json=as_json)
 
 
 def tui(
@@ -58,7 +58,7 @@ def tui(
       openhcs-runtime tui
       openhcs-runtime tui 4f2a91 --host 192.168.1.20
     """
-    return commands.view_plate(commands.Place(port, host), execution_id, as_json=as_json)
+    return commands.view_plate(commands.Endpoint(port, host), execution_id, as_json=as_json)
 
 
 def logs(
@@ -76,7 +76,7 @@ def logs(
       openhcs-runtime logs -f 4f2a91
       openhcs-runtime logs 4f2a91 --well B06
     """
-    return commands.show_logs(commands.Place(port, host), execution_id, well, follow=follow, as_json=as_json)
+    return commands.show_logs(commands.Endpoint(port, host), execution_id, well, follow=follow, as_json=as_json)
 
 
 def history(
@@ -93,4 +93,4 @@ def history(
       openhcs-runtime history
       openhcs-runtime history --limit 100 --json
     """
-    return commands.show_history(commands.Place(port, host), limit, as_json=as_json)
+    return commands.show_history(commands.Endpoint(port, host), limit, as_json=as_json)

@@ -30,7 +30,7 @@ from zmqruntime.messages import ErrorCode
 from zmqruntime.security import KeyStore
 from zmqruntime.transport import is_known_host, is_listening
 
-__all__ = ["Place", "attached", "clear_errors", "connected", "full_id", "no_server"]
+__all__ = ["Endpoint", "attached", "clear_errors", "connected", "full_id", "no_server"]
 
 _CONNECT_SECONDS = 20.0
 _CONFIG = dataclasses.replace(OPENHCS_CONFIG, successor_window=10.0)
@@ -49,7 +49,7 @@ _KINDS: tuple[tuple[type[ZMQRuntimeError], ErrorKind, ExitCode], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """Where the server is: its port, and a host when it listens on TCP."""
 
     port: int
@@ -68,7 +68,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def attached(place: Place) -> Iterator[ExecutionClient | None]:
+def attached(place: Endpoint) -> Iterator[ExecutionClient | None]:
     """A client of the server that runs, None when none does; never starts one."""
     client = ExecutionClient(place.port, host=place.host, config=_CONFIG)
     with clear_errors(client), contextlib.closing(_Closing(client)):
@@ -87,7 +87,7 @@ def attached(place: Place) -> Iterator[ExecutionClient | None]:
 
 
 @contextlib.contextmanager
-def connected(place: Place) -> Iterator[ZMQExecutionClient]:
+def connected(place: Endpoint) -> Iterator[ZMQExecutionClient]:
     """A client of the server that runs, or of a new one that goes on without us."""
     client = ZMQExecutionClient(place.port, persistent=True, host=place.host, config=_CONFIG)
     with clear_errors(client), contextlib.closing(_Closing(client)):
@@ -130,12 +130,12 @@ class _Closing:
         self.close = client.disconnect
 
 
-def no_server(place: Place) -> str:
+def no_server(place: Endpoint) -> str:
     """The words for it."""
     return f"no server runs on port {place.port}" + (f" of {place.host}" if place.host else "")
 
 
-def _unanswered(place: Place, error: PortInUseError) -> Exception:
+def _unanswered(place: Endpoint, error: PortInUseError) -> Exception:
     """Something listens on another machine that gives no answer: most often it does not know our key."""
     if place.is_local:
         return error

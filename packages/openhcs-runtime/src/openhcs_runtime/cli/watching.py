@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 
 from openhcs_runtime.terminal.bars import BoardBars, plate_text
-from openhcs_runtime.terminal.progress import Board, Stage, WellState, WellView
+from openhcs_runtime.terminal.progress import RunProgress, Stage, WellState, WellView
 from zmqruntime.client import Standing
 from zmqruntime.exceptions import ZMQRuntimeError
 from zmqruntime.execution import ExecutionClient
@@ -27,7 +27,7 @@ _PLAIN_FAILURES = 20
 
 
 @contextlib.contextmanager
-def watching(client: ExecutionClient, execution_id: str, *, quiet: bool) -> Iterator[Board]:
+def watching(client: ExecutionClient, execution_id: str, *, quiet: bool) -> Iterator[RunProgress]:
     """Show the run while the block waits for its end."""
     with shown(quiet=quiet) as (board, take), _told(client, board, quiet=quiet):
         if not (quiet or Console().is_terminal) and (before := _runs_before(client, execution_id)):
@@ -37,9 +37,9 @@ def watching(client: ExecutionClient, execution_id: str, *, quiet: bool) -> Iter
 
 
 @contextlib.contextmanager
-def shown(*, quiet: bool) -> Iterator[tuple[Board, Callable[[Event], None]]]:
+def shown(*, quiet: bool) -> Iterator[tuple[RunProgress, Callable[[Event], None]]]:
     """A board, and what takes the events of a run: they appear on the terminal, unless it is to be quiet."""
-    board = Board()
+    board = RunProgress()
     console = Console(highlight=False)
     if quiet:
         yield board, board.take
@@ -53,7 +53,7 @@ def shown(*, quiet: bool) -> Iterator[tuple[Board, Callable[[Event], None]]]:
 
 
 @contextlib.contextmanager
-def _told(client: ExecutionClient, board: Board, *, quiet: bool) -> Iterator[None]:
+def _told(client: ExecutionClient, board: RunProgress, *, quiet: bool) -> Iterator[None]:
     """Show when the server does not answer: that is no reason to end, and none to say nothing."""
     write = PatienceTeller(lambda line: print(line, flush=True))
     is_plain = not (quiet or Console().is_terminal)
@@ -70,7 +70,7 @@ def _told(client: ExecutionClient, board: Board, *, quiet: bool) -> Iterator[Non
         remove()
 
 
-def _take(board: Board, event: Event, tell: Callable[[], None]) -> None:
+def _take(board: RunProgress, event: Event, tell: Callable[[], None]) -> None:
     board.take(event)
     tell()
 
@@ -100,7 +100,7 @@ def _fed(client: ExecutionClient, execution_id: str, take: Callable[[Event], Non
 class _Warnings:
     """Prints each note and each warning of a run once."""
 
-    def __init__(self, board: Board, write: Callable[[str], None]) -> None:
+    def __init__(self, board: RunProgress, write: Callable[[str], None]) -> None:
         self._board = board
         self._write = write
         self._told = 0
@@ -122,7 +122,7 @@ class PlainLines:
     """A line whenever another tenth of the wells is done, or when there was none for some seconds; warnings and
     failed wells at once."""
 
-    def __init__(self, board: Board, write: Callable[[str], None]) -> None:
+    def __init__(self, board: RunProgress, write: Callable[[str], None]) -> None:
         self._board = board
         self._write = write
         self._warnings = _Warnings(board, write)

@@ -20,7 +20,7 @@ from openhcs_runtime.outputs.rois import write_rois
 from openhcs_runtime.outputs.tables import ImageObjects, write_objects
 from openhcs_runtime.outputs.wells import (
     ReadImage,
-    WellPart,
+    WellRecord,
     describe_files,
     discard_part,
     measured_image,
@@ -28,7 +28,7 @@ from openhcs_runtime.outputs.wells import (
     objects_path,
     write_part,
 )
-from openhcs_runtime.pipeline.calls import GroupResult, Known, Measured, call_chain
+from openhcs_runtime.pipeline.calls import GroupResult, Measured, WellContext, call_chain
 from openhcs_runtime.pipeline.cells import Cell, ColumnKind, common_kind, is_missing, kind_of
 from openhcs_runtime.pipeline.decorators import InputKind, traits_of
 from openhcs_runtime.pipeline.own_arguments import stacked
@@ -131,7 +131,7 @@ class _WellRun:
         self._files: dict[str, None] = {}
         self._read: dict[tuple[str, tuple[int, ...]], ReadImage] = {}
 
-    def run(self, started: float) -> WellPart:
+    def run(self, started: float) -> WellRecord:
         """Do all steps and leave the well's part of the results."""
         discard_part(self._output, self._plan.well)
         if self._plan.missing:
@@ -144,7 +144,7 @@ class _WellRun:
             self._run_step(index, step)
         return self._finish(started)
 
-    def result(self, status: ResultStatus, started: float, part: WellPart | None = None) -> WellResult:
+    def result(self, status: ResultStatus, started: float, part: WellRecord | None = None) -> WellResult:
         """The well's result when it did not fail."""
         return WellResult(
             well=self._plan.well,
@@ -211,7 +211,7 @@ class _WellRun:
             raise ImageError(f"images of different sizes ({sizes} pixels) in one stack: {group.pattern}")
         stack = stacked(planes)
         del planes
-        known = Known(self._labels, self._plan.positions, self._job.pixel_size_um, self._sets, self._seeds)
+        known = WellContext(self._labels, self._plan.positions, self._job.pixel_size_um, self._sets, self._seeds)
         return call_chain(calls, stack, group, known, self._names(index, group))
 
     def _names(self, index: int, group: PatternGroup) -> Sequence[str]:
@@ -294,7 +294,7 @@ class _WellRun:
                 raise StepError(f"column {name} of {table} has {known} and then {kind}: give one kind of values for it")
             self._kinds[table, name] = common
 
-    def _finish(self, started: float) -> WellPart:
+    def _finish(self, started: float) -> WellRecord:
         objects, kinds = "", {}
         if self._objects:
             path = objects_path(self._output, self._plan.well)
@@ -309,7 +309,7 @@ class _WellRun:
                 ],
             )
         sync_files(self._output / name for name in self._files)
-        part = WellPart(
+        part = WellRecord(
             well=self._plan.well,
             signature=self._plan.signature,
             files=describe_files(self._output, self._files),

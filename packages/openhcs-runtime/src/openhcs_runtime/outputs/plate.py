@@ -10,7 +10,7 @@ from openhcs_runtime.config import ImageFormat
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs import parquet
 from openhcs_runtime.outputs.tables import Kinds, join_objects, write_measurements
-from openhcs_runtime.outputs.wells import WellPart, digest_of, lost_file, part_path, read_part
+from openhcs_runtime.outputs.wells import WellRecord, digest_of, lost_file, part_path, read_part
 from openhcs_runtime.pipeline.decorators import OutputKind, traits_of
 from openhcs_runtime.pipeline.plan import PlateJob
 from openhcs_runtime.results import ResultStatus, WellResult
@@ -23,13 +23,13 @@ class PlateParts:
     """The wells of a run as they are on disk, and the parts of the complete ones, in the order of the wells."""
 
     wells: tuple[WellResult, ...]
-    parts: Mapping[str, WellPart]
+    parts: Mapping[str, WellRecord]
 
 
 def collect_parts(output_dir: Path, wells: Iterable[WellResult]) -> PlateParts:
     """Look whether what the wells have written is still there; a complete one of which something is gone has failed."""
     checked: list[WellResult] = []
-    parts: dict[str, WellPart] = {}
+    parts: dict[str, WellRecord] = {}
     for well in wells:
         if well.status is ResultStatus.COMPLETE:
             try:
@@ -40,7 +40,7 @@ def collect_parts(output_dir: Path, wells: Iterable[WellResult]) -> PlateParts:
     return PlateParts(tuple(checked), parts)
 
 
-def _whole_part(output_dir: Path, well: str) -> WellPart:
+def _whole_part(output_dir: Path, well: str) -> WellRecord:
     part = read_part(output_dir, well)
     if part is None:
         raise OutputError(f"{part_path(output_dir, well)} has vanished during the run: resume does the well again")
@@ -66,7 +66,7 @@ def finish_images(job: PlateJob, wells: Iterable[str]) -> None:
         finish_zarr_plates(job, tuple(wells))
 
 
-def write_tables(output_dir: Path, job: PlateJob, parts: Iterable[WellPart]) -> dict[str, str]:
+def write_tables(output_dir: Path, job: PlateJob, parts: Iterable[WellRecord]) -> dict[str, str]:
     """Write `measurements.csv` and `objects.csv` of these wells, in their order; those of an earlier attempt go.
 
     Where the job wants it they are written as `.parquet`, too; when that can't be the log says why.

@@ -8,7 +8,7 @@ from pathlib import Path
 from openhcs_runtime.atomic import atomic_file, sync_files
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.runs import RunStatus, RunSummary
-from openhcs_runtime.outputs.wells import OutputFile, WellPart, lost_file, new_digest, read_part, write_part
+from openhcs_runtime.outputs.wells import OutputFile, WellRecord, lost_file, new_digest, read_part, write_part
 from openhcs_runtime.pipeline.plan import WellPlan
 from openhcs_runtime.results import ResultStatus, WellResult
 
@@ -74,7 +74,7 @@ def take_over(
     return found
 
 
-def _is_still_true(part: WellPart) -> bool:
+def _is_still_true(part: WellRecord) -> bool:
     """Whether what a well was made from is known, and still the same."""
     if changed := part.used.changed():
         _log.info("well %s is not taken over: %s has changed", part.well, changed)
@@ -82,7 +82,7 @@ def _is_still_true(part: WellPart) -> bool:
     return part.used.is_all
 
 
-def _part_of(folder: Path, plan: WellPlan) -> WellPart | None:
+def _part_of(folder: Path, plan: WellPlan) -> WellRecord | None:
     try:
         part = read_part(folder, plan.well)
     except OutputError as error:
@@ -91,7 +91,7 @@ def _part_of(folder: Path, plan: WellPlan) -> WellPart | None:
     return part if part is not None and part.well == plan.well and part.signature == plan.signature else None
 
 
-def _copy(source: Path, target: Path, part: WellPart) -> bool:
+def _copy(source: Path, target: Path, part: WellRecord) -> bool:
     """Copy the files of a well, then its part; false, with nothing left, when a file is not as it was written."""
     for file in part.files:
         if not _copy_file(source / file.name, target / file.name, file):
@@ -130,7 +130,7 @@ def earlier_seed(run: RunSummary, plans: Iterable[WellPlan]) -> int | None:
     return None
 
 
-def _result(part: WellPart) -> WellResult:
+def _result(part: WellRecord) -> WellResult:
     return WellResult(
         well=part.well,
         status=ResultStatus.COMPLETE,

@@ -10,7 +10,7 @@ from openhcs_runtime.atomic import atomic_file
 from openhcs_runtime.components import well_position
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.runs import RunStatus, RunSummary, find_run
-from openhcs_runtime.outputs.wells import WellPart, part_path, read_part
+from openhcs_runtime.outputs.wells import WellRecord, part_path, read_part
 from openhcs_runtime.rois.imagej import read_imagej, write_set
 from openhcs_runtime.rois.labels import labels_to_rois
 from openhcs_runtime.rois.shapes import Roi
@@ -78,7 +78,7 @@ def export_to_file(sources: Sequence[RoiSource], path: Path) -> int:
     return count
 
 
-def finished_parts(results: Path, wells: Collection[str] | None = None) -> list[WellPart]:
+def finished_parts(results: Path, wells: Collection[str] | None = None) -> list[WellRecord]:
     """What these wells (None: all that are finished) have left, in plate order.
 
     Only those count that the run itself says are its own; what else lies in the folder does not.
@@ -97,7 +97,7 @@ def finished_parts(results: Path, wells: Collection[str] | None = None) -> list[
     return [parts[name] for name in sorted(picked, key=well_position)]
 
 
-def _own_part(run: RunSummary, well: str) -> WellPart | None:
+def _own_part(run: RunSummary, well: str) -> WellRecord | None:
     """The part of a well that is complete; None for one that a run under way has not written as it is now planned."""
     part = read_part(run.folder, well)
     planned = (run.planned or {}).get(well)
@@ -108,7 +108,7 @@ def _own_part(run: RunSummary, well: str) -> WellPart | None:
     raise OutputError(f"{part_path(run.folder, well)} is not that of the run in {run.folder}: resume the run")
 
 
-def _sources(results: Path, part: WellPart) -> list[RoiSource]:
+def _sources(results: Path, part: WellRecord) -> list[RoiSource]:
     files = [PurePosixPath(file.name) for file in part.files]
     for kind, suffix in ((_ROIS, ".zip"), (_LABELS, ".tif")):
         found = [name for name in files if name.parts[0] == kind and name.suffix == suffix]

@@ -18,7 +18,7 @@ from typing import TextIO
 from openhcs_runtime.atomic import atomic_file
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import DamagedResultError, OutputError
-from openhcs_runtime.outputs.wells import WellPart
+from openhcs_runtime.outputs.wells import WellRecord
 from openhcs_runtime.pipeline.cells import (
     COUNT_SUFFIX,
     LABEL,
@@ -89,7 +89,7 @@ def write_objects(path: Path, tables: Sequence[tuple[ImageKey, str, Mapping[str,
     return kinds
 
 
-def write_measurements(path: Path, parts: Iterable[WellPart]) -> Kinds:
+def write_measurements(path: Path, parts: Iterable[WellRecord]) -> Kinds:
     """Write one table from the parts of all wells, in the order of the parts; what its columns are. Counts come first.
 
     Raises OutputError, also when two rows have the same key or a column is of several kinds.
@@ -112,7 +112,7 @@ def write_measurements(path: Path, parts: Iterable[WellPart]) -> Kinds:
     return kinds
 
 
-def join_objects(path: Path, folder: Path, parts: Sequence[WellPart]) -> Kinds:
+def join_objects(path: Path, folder: Path, parts: Sequence[WellRecord]) -> Kinds:
     """Write one table from the objects of all wells, whose files are in `folder`, in the order of the parts; what its
     columns are. Raises OutputError."""
     kinds: Kinds = {}
@@ -199,7 +199,7 @@ def _texts(table: Mapping[str, Column], name: str) -> Iterable[str]:
     return [""] * len(table[LABEL])
 
 
-def _check_size(source: Path, part: WellPart) -> None:
+def _check_size(source: Path, part: WellRecord) -> None:
     try:
         size = source.stat().st_size
     except OSError as error:

@@ -64,7 +64,7 @@ class ReadImage(msgspec.Struct, frozen=True):
     index: tuple[int, ...] = ()
 
 
-class WellPart(msgspec.Struct, frozen=True, kw_only=True):
+class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What a finished well has left, and from what.
 
     Attributes:
@@ -130,13 +130,13 @@ def objects_path(output_dir: Path, well: str) -> Path:
     return output_dir / "wells" / f"{well}.objects.csv"
 
 
-def write_part(output_dir: Path, part: WellPart) -> None:
+def write_part(output_dir: Path, part: WellRecord) -> None:
     """Mark a well as done. Raises OutputError."""
     with atomic_file(part_path(output_dir, part.well)) as file:
         file.write(msgspec.json.format(msgspec.json.encode(part), indent=1))
 
 
-def read_part(output_dir: Path, well: str) -> WellPart | None:
+def read_part(output_dir: Path, well: str) -> WellRecord | None:
     """The part of a well; None when there is none.
 
     Raises:
@@ -144,7 +144,7 @@ def read_part(output_dir: Path, well: str) -> WellPart | None:
     """
     path = part_path(output_dir, well)
     try:
-        part = msgspec.json.decode(path.read_bytes(), type=WellPart)
+        part = msgspec.json.decode(path.read_bytes(), type=WellRecord)
         if any(PurePosixPath(file.name).is_absolute() or ".." in PurePosixPath(file.name).parts for file in part.files):
             raise msgspec.ValidationError("it names files outside of its folder")
     except (FileNotFoundError, NotADirectoryError):
@@ -183,7 +183,7 @@ def describe_files(output_dir: Path, names: Iterable[str]) -> list[OutputFile]:
     return found
 
 
-def lost_file(output_dir: Path, part: WellPart) -> str:
+def lost_file(output_dir: Path, part: WellRecord) -> str:
     """The first file of a part that is not there, or has another size than it was written with; empty for none."""
     for file in part.files:
         try:

@@ -23,7 +23,7 @@ from zmqruntime.execution import TaskCancelled
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class WellContext:
     """What the engine knows of a well, for the special inputs of functions.
 
     labels: a plane (Y, X) for each image that has any. positions: of each site, y and x in micrometres. sets: what the
@@ -78,7 +78,7 @@ class _LabelPlane:
 
 
 def call_chain(
-    calls: Sequence[FunctionCall], stack: Stack, group: PatternGroup, known: Known, set_names: Sequence[str] = ()
+    calls: Sequence[FunctionCall], stack: Stack, group: PatternGroup, known: WellContext, set_names: Sequence[str] = ()
 ) -> GroupResult:
     """Feed the stack through the calls.
 
@@ -114,7 +114,7 @@ def _call(call: FunctionCall, stack: Stack, special: dict[str, Any], group: Patt
 
 
 def _special_inputs(
-    traits: FunctionTraits, result: GroupResult, known: Known, planes: Sequence[_LabelPlane]
+    traits: FunctionTraits, result: GroupResult, known: WellContext, planes: Sequence[_LabelPlane]
 ) -> dict[str, Any]:
     special: dict[str, Any] = {}
     for kind in traits.inputs:
@@ -131,7 +131,9 @@ def _special_inputs(
     return special
 
 
-def _label_planes(call: FunctionCall, traits: FunctionTraits, result: GroupResult, known: Known) -> list[_LabelPlane]:
+def _label_planes(
+    call: FunctionCall, traits: FunctionTraits, result: GroupResult, known: WellContext
+) -> list[_LabelPlane]:
     """The labels of each image of the stack; none when the function takes no labels."""
     own, shared = InputKind.LABELS in traits.inputs, InputKind.SHARED_LABELS in traits.inputs
     if not (own or shared):

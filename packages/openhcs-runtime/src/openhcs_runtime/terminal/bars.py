@@ -5,7 +5,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from openhcs_runtime.terminal.progress import Board, BoardView, Stage, WellState, WellView
+from openhcs_runtime.terminal.progress import BoardView, RunProgress, Stage, WellState, WellView
 from openhcs_runtime.terminal.text import rough_duration
 from zmqruntime.execution.text import duration, plural
 
@@ -28,7 +28,7 @@ WELL_STYLES = {
 class BoardBars:
     """Draws a board as it is at the moment of drawing."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: RunProgress) -> None:
         self._board = board
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

@@ -19,7 +19,7 @@ from zmqruntime.messages import (
     StateChange,
 )
 
-__all__ = ["Board", "BoardView", "Stage", "WellState", "WellView"]
+__all__ = ["BoardView", "RunProgress", "Stage", "WellState", "WellView"]
 
 _MOST_WARNINGS = 100
 _LOUD = (LogLevel.WARNING, LogLevel.ERROR, LogLevel.CRITICAL)
@@ -131,7 +131,7 @@ class _Clock:
         return self._told + time.monotonic() - self._heard_at
 
 
-class Board:
+class RunProgress:
     """Takes the events of one execution in their order; any thread may look."""
 
     def __init__(self) -> None:

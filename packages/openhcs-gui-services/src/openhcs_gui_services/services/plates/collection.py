@@ -7,18 +7,18 @@ from pathlib import Path
 
 from openhcs_gui_services.services.plates.changes import WindowEvents
 from openhcs_gui_services.services.plates.record import PlateRecord
-from openhcs_gui_services.services.plates.session import RememberedPlate, WindowMemory
+from openhcs_gui_services.services.plates.session import RememberedPlate, SessionStore
 from openhcs_gui_services.services.plates.values import PlateRow, PlatesAdded, PlatesRemoved, WellRow
 from openhcs_runtime.exceptions import OpenHCSError
 
-__all__ = ["PlateBook"]
+__all__ = ["PlateCollection"]
 
 _log = logging.getLogger(__name__)
 
 _SAVE_SECONDS = 0.5
 
 
-class PlateBook:
+class PlateCollection:
     """Owns the records of a window. Used from one event loop.
 
     Args:
@@ -31,7 +31,7 @@ class PlateBook:
         self._records: dict[str, PlateRecord] = {}
         self._rows: dict[str, PlateRow] = {}
         self._is_lost = False
-        self._memory: WindowMemory | None = None
+        self._memory: SessionStore | None = None
         self._left_over: dict[str, RememberedPlate] = {}
         self._saving = asyncio.Lock()
         self._save_call: asyncio.TimerHandle | None = None
@@ -152,10 +152,10 @@ class PlateBook:
         self._save_call = None
         self._save_task = asyncio.create_task(self.save())
 
-    def _claim(self) -> WindowMemory:
+    def _claim(self) -> SessionStore:
         """In a thread."""
         if self._memory is None:
-            memory = WindowMemory(self._folder)
+            memory = SessionStore(self._folder)
             self._left_over = {plate.path: plate for plate in memory.load()}
             self._memory = memory
         return self._memory

@@ -10,7 +10,7 @@ from openhcs_runtime.results import PlateResult, ResultStatus
 from openhcs_runtime.service.client import PlateExecution
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
 
-__all__ = ["PlateEnding", "SubmittedPlate"]
+__all__ = ["PlateOutcome", "SubmittedPlate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class SubmittedPlate:
 
 
 @dataclass(frozen=True, slots=True)
-class PlateEnding:
+class PlateOutcome:
     """How a plate's way through a batch ended: complete, failed, cancelled or interrupted.
 
     ``execution`` is None when it never came to one, and ``error`` says why.
@@ -34,7 +34,7 @@ class PlateEnding:
     execution: PlateExecution | None = None
 
     @classmethod
-    def of(cls, path: str, snapshot: ExecutionSnapshot) -> "PlateEnding":
+    def of(cls, path: str, snapshot: ExecutionSnapshot) -> "PlateOutcome":
         """The ending of a plate whose execution has ended so.
 
         One that has come to its end with wells cancelled on the way is not complete: the plate is cancelled.

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from openhcs_gui_services.services.plates.outcome import PlateEnding
+from openhcs_gui_services.services.plates.outcome import PlateOutcome
 from openhcs_gui_services.services.plates.presenter import PlateSnapshot, PlateState, plate_state_of
 from openhcs_gui_services.services.plates.session import CompiledArtifact, RememberedPlate
 from openhcs_gui_services.services.plates.settings import RunSettings
@@ -17,7 +17,7 @@ from openhcs_runtime.tasks import CompileReport, RefusalKind
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
 
-__all__ = ["AT_WORK", "PlateRecord", "StopWish", "plate_path"]
+__all__ = ["AT_WORK", "PlateRecord", "StopLevel", "plate_path"]
 
 PENDING: Final = (PlateState.INIT_PENDING, PlateState.COMPILE_PENDING)
 AT_WORK: Final = (*PENDING, PlateState.QUEUED, PlateState.RUNNING, PlateState.CANCELLING)
@@ -39,7 +39,7 @@ def plate_path(path: str | os.PathLike[str]) -> str:
     return os.path.abspath(os.path.expanduser(path))
 
 
-class StopWish(enum.IntEnum):
+class StopLevel(enum.IntEnum):
     """What the user wants of a plate that is at work; it only ever grows."""
 
     NONE = 0
@@ -69,7 +69,7 @@ class PlateRecord:
         """The newest results of the plate on disk, of whichever run."""
         self.well_count: int | None = None
         self.wells = WellProjection()
-        self.stop = StopWish.NONE
+        self.stop = StopLevel.NONE
         self.is_stopping_after_wells = False
         self.is_to_run = False
         """Whether a batch is going to run it, or does."""
@@ -178,7 +178,7 @@ class PlateRecord:
         self.pend(PlateState.QUEUED)
         return self.wells.reopen() if resume else self.wells.reset([row.axis_id for row in self.wells.rows()])
 
-    def wish_stop(self, wish: StopWish) -> None:
+    def wish_stop(self, wish: StopLevel) -> None:
         """The user wants it to stop."""
         self.stop = max(self.stop, wish)
         self.state = PlateState.CANCELLING
@@ -211,9 +211,9 @@ class PlateRecord:
         self.well_count = len(self.wells) or self.well_count
         return changed
 
-    def end(self, ending: PlateEnding) -> tuple[WellRow, ...]:
+    def end(self, ending: PlateOutcome) -> tuple[WellRow, ...]:
         """Its way through a batch has ended. Gives the wells that are different now."""
-        was_killed = self.stop is StopWish.FORCE and ending.state is PlateState.CANCELLED
+        was_killed = self.stop is StopLevel.FORCE and ending.state is PlateState.CANCELLED
         self._settle_down()
         self.state, self.error = ending.state, "" if was_killed else ending.error
         execution = ending.execution
@@ -245,7 +245,7 @@ class PlateRecord:
 
     def _settle_down(self) -> None:
         self.compile_id = None
-        self.stop = StopWish.NONE
+        self.stop = StopLevel.NONE
         self.is_stopping_after_wells = False
         self.is_to_run = False
         self.was_left_at = None

@@ -13,7 +13,7 @@ import msgspec
 from openhcs_runtime.atomic import atomic_file
 from zmqruntime.lock import FileLock
 
-__all__ = ["CompiledArtifact", "RememberedPlate", "WindowMemory"]
+__all__ = ["CompiledArtifact", "RememberedPlate", "SessionStore"]
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True):
     plates: list[RememberedPlate] = []
 
 
-class WindowMemory:
+class SessionStore:
     """The file of one window in ``folder``, claimed from when it is made until :meth:`close`."""
 
     def __init__(self, folder: Path) -> None:

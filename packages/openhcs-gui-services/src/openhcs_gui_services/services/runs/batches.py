@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from openhcs_gui_services.services.plates.outcome import PlateEnding, SubmittedPlate
+from openhcs_gui_services.services.plates.outcome import PlateOutcome, SubmittedPlate
 from openhcs_gui_services.services.plates.presenter import PlateState
 from openhcs_runtime.tasks import CompileReport, PlateTask, TaskAction
 from zmqruntime.exceptions import RequestTimeoutError, ServerLostError, ZMQRuntimeError
@@ -54,10 +54,10 @@ class BatchWorkflowHost(Protocol):
     def on_compiled(self, path: str, report: CompileReport) -> None:
         """It can be run."""
 
-    def on_compile_ended(self, ending: PlateEnding) -> None:
+    def on_compile_ended(self, ending: PlateOutcome) -> None:
         """It was not compiled: its pipeline has errors, somebody cancelled, or no server took it. Nor is it run."""
 
-    def on_ended(self, ending: PlateEnding) -> None:
+    def on_ended(self, ending: PlateOutcome) -> None:
         """Its run has ended, or will never be, though it is compiled.
 
         Each plate of ``on_queued`` has one end: this, or ``on_compile_ended``.
@@ -100,7 +100,7 @@ class BatchWorkflowService:
                 fail_fast_submit=False,
                 fail_fast_wait=False,
                 on_submit_error=lambda job, error: self._host.on_ended(_ending_of(job.path, error)),
-                on_wait_success=lambda job, submitted, end: self._host.on_ended(PlateEnding.of(job.path, end)),
+                on_wait_success=lambda job, submitted, end: self._host.on_ended(PlateOutcome.of(job.path, end)),
             )
         )
         await engine.run(ready)
@@ -109,7 +109,7 @@ class BatchWorkflowService:
         """Bring plates, by path, to their ends that were submitted by an earlier window."""
 
         async def end(path: str, submitted: SubmittedPlate) -> None:
-            self._host.on_ended(PlateEnding.of(path, await asyncio.shield(submitted.ended)))
+            self._host.on_ended(PlateOutcome.of(path, await asyncio.shield(submitted.ended)))
 
         await asyncio.gather(*(end(path, submitted) for path, submitted in running.items()))
 
@@ -126,7 +126,7 @@ class BatchWorkflowService:
 
     async def _wait_for_report(self, job: CompileJob, submitted: SubmittedPlate) -> CompileReport:
         snapshot = await _wait_for_end(job, submitted)
-        ending = PlateEnding.of(job.path, snapshot)
+        ending = PlateOutcome.of(job.path, snapshot)
         report = None if ending.execution is None else ending.execution.compiled
         if report is None and ending.state is PlateState.COMPLETE:
             ending = replace(ending, state=PlateState.FAILED, error="the server gave no result of the compilation")
@@ -146,7 +146,7 @@ class _StoppedError(ZMQRuntimeError):
 class _NotCompiledError(ZMQRuntimeError):
     """The compilation ended without a report."""
 
-    def __init__(self, ending: PlateEnding) -> None:
+    def __init__(self, ending: PlateOutcome) -> None:
         super().__init__(ending.error)
         self.ending = ending
 
@@ -167,9 +167,9 @@ async def _wait_for_end(job: CompileJob | RunJob, submitted: SubmittedPlate) -> 
     return await asyncio.shield(submitted.ended)
 
 
-def _ending_of(path: str, error: Exception) -> PlateEnding:
+def _ending_of(path: str, error: Exception) -> PlateOutcome:
     if isinstance(error, _StoppedError):
-        return PlateEnding(path, PlateState.CANCELLED, "stopped before its turn came")
+        return PlateOutcome(path, PlateState.CANCELLED, "stopped before its turn came")
     if isinstance(error, ServerLostError | RequestTimeoutError):  # whether it was heard is not known
-        return PlateEnding(path, PlateState.INTERRUPTED, str(error))
-    return PlateEnding(path, PlateState.FAILED, str(error) or type(error).__name__)
+        return PlateOutcome(path, PlateState.INTERRUPTED, str(error))
+    return PlateOutcome(path, PlateState.FAILED, str(error) or type(error).__name__)

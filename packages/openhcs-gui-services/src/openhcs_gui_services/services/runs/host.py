@@ -6,10 +6,10 @@ from typing import Final
 
 from openhcs_gui_services.services.connection.executions import PlateExecutions
 from openhcs_gui_services.services.durations import duration_text
-from openhcs_gui_services.services.plates.collection import PlateBook
-from openhcs_gui_services.services.plates.outcome import PlateEnding, SubmittedPlate
+from openhcs_gui_services.services.plates.collection import PlateCollection
+from openhcs_gui_services.services.plates.outcome import PlateOutcome, SubmittedPlate
 from openhcs_gui_services.services.plates.presenter import PlateState
-from openhcs_gui_services.services.plates.record import PlateRecord, StopWish
+from openhcs_gui_services.services.plates.record import PlateRecord, StopLevel
 from openhcs_gui_services.services.runs.batches import RunJob
 from openhcs_gui_services.services.runs.progress_reset import reset_progress_for_batch
 from openhcs_gui_services.services.runs.stopper import PlateStopper
@@ -37,7 +37,7 @@ class _PreparedRun:
 class WorkspaceBatches:
     """The :class:`BatchWorkflowHost` of a workspace."""
 
-    def __init__(self, book: PlateBook, executions: PlateExecutions, stopper: PlateStopper) -> None:
+    def __init__(self, book: PlateCollection, executions: PlateExecutions, stopper: PlateStopper) -> None:
         self._book = book
         self._executions = executions
         self._stopper = stopper
@@ -70,14 +70,14 @@ class WorkspaceBatches:
             else:
                 record.is_accepted = True
             self._change(record)
-            if record.stop is not StopWish.NONE:
+            if record.stop is not StopLevel.NONE:
                 await self._stopper.send([record])
         return submitted
 
     def is_wanted(self, path: str) -> bool:
         """See :class:`BatchWorkflowHost`."""
         record = self._book.get(path)
-        return record is not None and record.stop is StopWish.NONE
+        return record is not None and record.stop is StopLevel.NONE
 
     def on_queued(self, paths: Sequence[str]) -> None:
         """See :class:`BatchWorkflowHost`; what the workspace has queued before it asked anybody anything stays so."""
@@ -86,7 +86,7 @@ class WorkspaceBatches:
     def on_compile_pending(self, path: str) -> None:
         """See :class:`BatchWorkflowHost`."""
         record = self._book.get(path)
-        if record is not None and record.stop is StopWish.NONE:
+        if record is not None and record.stop is StopLevel.NONE:
             record.pend(PlateState.COMPILE_PENDING)
             self._change(record)
 
@@ -98,13 +98,13 @@ class WorkspaceBatches:
         wells = record.be_compiled(report)
         if not record.is_to_run:
             record.rest()
-        elif record.stop is StopWish.NONE:
+        elif record.stop is StopLevel.NONE:
             record.pend(PlateState.QUEUED)
         self._book.change(record, wells)
         self._book.flush()
         self._book.save_soon()
 
-    def on_compile_ended(self, ending: PlateEnding) -> None:
+    def on_compile_ended(self, ending: PlateOutcome) -> None:
         """See :class:`BatchWorkflowHost`."""
         record = self._book.get(ending.path)
         if record is None:
@@ -127,14 +127,14 @@ class WorkspaceBatches:
         """See :class:`BatchWorkflowHost`: the ids are on disk before the server knows them, so none is ever lost."""
         for job in jobs:
             record = self._book.get(job.path)
-            if record is not None and record.stop is StopWish.NONE:
+            if record is not None and record.stop is StopLevel.NONE:
                 request = self._executions.request_for(job.path, job.task)
                 self._prepared[job.path] = _PreparedRun(request, record.execution_id)
                 record.execution_id = request.submission_id
                 self._book.change(record)
         await self._book.save()
 
-    def on_ended(self, ending: PlateEnding) -> None:
+    def on_ended(self, ending: PlateOutcome) -> None:
         """See :class:`BatchWorkflowHost`: every run ends here, however it does."""
         record = self._book.get(ending.path)
         if record is None:

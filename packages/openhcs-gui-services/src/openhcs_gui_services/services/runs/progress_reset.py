@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable
 
-from openhcs_gui_services.services.plates.collection import PlateBook
+from openhcs_gui_services.services.plates.collection import PlateCollection
 from openhcs_gui_services.services.plates.record import PlateRecord
 
 __all__ = ["reset_progress_for_batch"]
 
 
-def reset_progress_for_batch(book: PlateBook, records: Iterable[PlateRecord], *, resume: bool = False) -> None:
+def reset_progress_for_batch(book: PlateCollection, records: Iterable[PlateRecord], *, resume: bool = False) -> None:
     """Queue these plates, all at once; what was shown of their runs before goes.
 
     Args:

@@ -1,8 +1,8 @@
 """What became of runs of which only the ids are known: ended ones are shown so, the others are followed again."""
 
 from openhcs_gui_services.services.connection.executions import PlateExecutions
-from openhcs_gui_services.services.plates.collection import PlateBook
-from openhcs_gui_services.services.plates.outcome import PlateEnding, SubmittedPlate
+from openhcs_gui_services.services.plates.collection import PlateCollection
+from openhcs_gui_services.services.plates.outcome import PlateOutcome, SubmittedPlate
 from openhcs_gui_services.services.plates.record import PlateRecord
 from openhcs_gui_services.services.runs.host import WorkspaceBatches
 from zmqruntime.execution.lifecycle import has_ended
@@ -12,7 +12,7 @@ __all__ = ["find_earlier_runs"]
 
 
 async def find_earlier_runs(
-    book: PlateBook, executions: PlateExecutions, batches: WorkspaceBatches
+    book: PlateCollection, executions: PlateExecutions, batches: WorkspaceBatches
 ) -> dict[str, SubmittedPlate]:
     """Ask the server for the runs that are unknown; gives those that are followed now, by the paths of their plates.
 
@@ -39,7 +39,7 @@ async def find_earlier_runs(
     return followed
 
 
-def _take(book: PlateBook, record: PlateRecord, snapshot: ExecutionSnapshot | None) -> bool:
+def _take(book: PlateCollection, record: PlateRecord, snapshot: ExecutionSnapshot | None) -> bool:
     """Take in how the run of a plate is; whether it is to be followed.
 
     One that has ended without a result is, too: what it has reported says how far its wells are.
@@ -49,6 +49,6 @@ def _take(book: PlateBook, record: PlateRecord, snapshot: ExecutionSnapshot | No
         book.change(record)
         return False
     if has_ended(snapshot.status, snapshot.resumable) and snapshot.result is not None:
-        book.change(record, record.end(PlateEnding.of(record.path, snapshot)))
+        book.change(record, record.end(PlateOutcome.of(record.path, snapshot)))
         return False
     return True

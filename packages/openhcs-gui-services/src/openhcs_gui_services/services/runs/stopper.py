@@ -6,9 +6,9 @@ from typing import Final
 
 from openhcs_gui_services.services.connection.client import ZMQClientService
 from openhcs_gui_services.services.connection.executions import PlateExecutions
-from openhcs_gui_services.services.plates.collection import PlateBook
+from openhcs_gui_services.services.plates.collection import PlateCollection
 from openhcs_gui_services.services.plates.presenter import PlateState
-from openhcs_gui_services.services.plates.record import PlateRecord, StopWish
+from openhcs_gui_services.services.plates.record import PlateRecord, StopLevel
 from openhcs_gui_services.services.plates.values import ServerState, WellState
 from zmqruntime.exceptions import ZMQRuntimeError
 
@@ -20,12 +20,12 @@ _KILL_AT_ONCE: Final = 0.0
 class PlateStopper:
     """Notes what the user wants at once, tells the server as soon as it can, and again when it was away."""
 
-    def __init__(self, book: PlateBook, executions: PlateExecutions, service: ZMQClientService) -> None:
+    def __init__(self, book: PlateCollection, executions: PlateExecutions, service: ZMQClientService) -> None:
         self._book = book
         self._executions = executions
         self._service = service
 
-    async def stop(self, records: Sequence[PlateRecord], wish: StopWish) -> None:
+    async def stop(self, records: Sequence[PlateRecord], wish: StopLevel) -> None:
         """Stop these plates; they show that before anything else is done. Returns when the server has been told."""
         for record in records:
             record.wish_stop(wish)
@@ -41,7 +41,7 @@ class PlateStopper:
             record.state = PlateState.CANCELLING
             self._book.change(record)
         others = [record for record in records if record.state is not PlateState.CANCELLING]
-        await self.stop(others, StopWish.GRACEFUL)
+        await self.stop(others, StopLevel.GRACEFUL)
         await asyncio.gather(*map(self._send_wells, running))
 
     async def send(self, records: Sequence[PlateRecord]) -> None:
@@ -53,7 +53,7 @@ class PlateStopper:
         """The server was away: tell it again. Where wells were to be finished, there are none at work any more."""
         wanted = [record for record in self._book.at_work() if record.stop or record.is_stopping_after_wells]
         for record in wanted:
-            record.wish_stop(StopWish.GRACEFUL)
+            record.wish_stop(StopLevel.GRACEFUL)
             self._book.change(record)
         await self.send(wanted)
 
@@ -61,7 +61,7 @@ class PlateStopper:
         execution_id = record.live_id
         if execution_id is None:
             return
-        grace = _KILL_AT_ONCE if record.stop is StopWish.FORCE else None
+        grace = _KILL_AT_ONCE if record.stop is StopLevel.FORCE else None
         try:
             await self._executions.cancel(execution_id, grace_seconds=grace)
         except ZMQRuntimeError as error:

@@ -13,7 +13,7 @@ from openhcs_gui_services.services.connection.poller import (
 )
 from openhcs_gui_services.services.connection.status import present_server_status
 from openhcs_gui_services.services.connection.tracker import ExecutionTracker
-from openhcs_gui_services.services.plates.collection import PlateBook
+from openhcs_gui_services.services.plates.collection import PlateCollection
 from openhcs_gui_services.services.plates.presenter import PlateState
 from openhcs_gui_services.services.plates.values import FeedNews, LogLinesAdded, ServerState, ServerStateChanged
 from openhcs_gui_services.services.runs.host import WorkspaceBatches
@@ -46,7 +46,7 @@ class WindowServer:
         make_service: makes the connection.
     """
 
-    def __init__(self, book: PlateBook, make_service: _MakeService) -> None:
+    def __init__(self, book: PlateCollection, make_service: _MakeService) -> None:
         self._book = book
         self.service = make_service(on_state=self._on_state, on_back=self._on_back, wants_server=self.wants_server)
         self.tracker = ExecutionTracker(self._on_news)

@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 
 from openhcs_gui_services.services.connection.client import ZMQClientService
-from openhcs_gui_services.services.plates.collection import PlateBook
-from openhcs_gui_services.services.plates.outcome import PlateEnding
+from openhcs_gui_services.services.plates.collection import PlateCollection
+from openhcs_gui_services.services.plates.outcome import PlateOutcome
 from openhcs_gui_services.services.plates.presenter import PlateState
 from openhcs_gui_services.services.plates.reader import read_results, read_wells
-from openhcs_gui_services.services.plates.record import PlateRecord, StopWish, plate_path
+from openhcs_gui_services.services.plates.record import PlateRecord, StopLevel, plate_path
 from openhcs_gui_services.services.plates.settings import RunSettings, plate_task, resolve_run_settings
 from openhcs_gui_services.services.plates.values import (
     PlateRow,
@@ -66,7 +66,7 @@ class PlateWorkspace:
         self.default_pipeline = default_pipeline
         self._settings = settings or RunSettings()
         server_name = f"{host or 'local'}-{port}".replace(":", "_")
-        self._book = PlateBook(memory or config.data_dir / "windows" / server_name)
+        self._book = PlateCollection(memory or config.data_dir / "windows" / server_name)
         make = functools.partial(ZMQClientService, port, host=host, transport_mode=transport_mode, config=config)
         self._server = WindowServer(self._book, make)
         self._executions = self._server.executions
@@ -209,7 +209,7 @@ class PlateWorkspace:
             graceful: at the next check, between steps and pattern groups; else its processes are killed at once.
             paths: these plates only.
         """
-        await self._stopper.stop(self._working(paths), StopWish.GRACEFUL if graceful else StopWish.FORCE)
+        await self._stopper.stop(self._working(paths), StopLevel.GRACEFUL if graceful else StopLevel.FORCE)
 
     async def stop_after_wells(self, paths: Iterable[str] | None = None) -> None:
         """Begin no more wells; those that are worked on are finished, so that no work is lost."""
@@ -388,7 +388,7 @@ class PlateWorkspace:
             try:
                 task = await self._executions.task_of(record.execution_id) if record.execution_id else None
             except ZMQRuntimeError as error:
-                self._host.on_ended(PlateEnding(record.path, PlateState.FAILED, str(error)))
+                self._host.on_ended(PlateOutcome(record.path, PlateState.FAILED, str(error)))
                 continue
             if task is None:
                 fresh.append(CompileJob(record.path, msgspec.structs.replace(self._task(record), resume=True)))

@@ -24,7 +24,7 @@ from openhcs_gui_services.widgets.common.errands import Errands
 from openhcs_gui_services.widgets.plates.actions import PlateActions
 from openhcs_gui_services.widgets.plates.host import PlateHost
 from openhcs_gui_services.widgets.plates.manager_parts import PlateManagerParts
-from openhcs_gui_services.widgets.plates.run_phase import PlateAction, RunPhase, WorkClock, plates_for, run_phase
+from openhcs_gui_services.widgets.plates.run_phase import BusyTime, PlateAction, RunPhase, plates_for, run_phase
 from openhcs_gui_services.widgets.plates.step_names import StepNames
 from openhcs_gui_services.widgets.plates.stop_question import StopAnswer, StopQuestion
 
@@ -63,7 +63,7 @@ class PlateManagerWidget(QWidget):
         self._host = host
         self._ask_from = ask_from_seconds
         self._errands = Errands(self)
-        self._clock = WorkClock()
+        self._clock = BusyTime()
         self._stop_asked = self._kill_asked = False
         self._shown_phase = RunPhase.IDLE
         self._question: StopQuestion | None = None

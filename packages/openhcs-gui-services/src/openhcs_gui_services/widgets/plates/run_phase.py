@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from openhcs_gui_services.services.plates.presenter import PlateState
 from openhcs_gui_services.services.plates.values import PlateRow, WellRow, WellState
 
-__all__ = ["PlateAction", "RunPhase", "WorkClock", "is_at_work", "plates_for", "run_phase"]
+__all__ = ["BusyTime", "PlateAction", "RunPhase", "is_at_work", "plates_for", "run_phase"]
 
 
 class RunPhase(enum.Enum):
@@ -72,7 +72,7 @@ def _allows(action: PlateAction, row: PlateRow) -> bool:
             return row.output is not None
 
 
-class WorkClock:
+class BusyTime:
     """How long the wells that run have been worked on, which a stop in the middle of them would lose.
 
     A well counts from when it was first seen running; so after a window was opened again it is less than it was.

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from openhcs_runtime.cli.commands.servers import serve, stop
     from openhcs_runtime.cli.commands.tui import view_plate
     from openhcs_runtime.cli.commands.view import view_results
-    from openhcs_runtime.cli.connection import Place
+    from openhcs_runtime.cli.connection import Endpoint
 
 _HOMES = {
     "OmeroInstance": "openhcs_runtime.cli.commands.omero",
-    "Place": "openhcs_runtime.cli.connection",
+    "Endpoint": "openhcs_runtime.cli.connection",
     "ResultFolders": "openhcs_runtime.cli.commands.run",
     "RunOptions": "openhcs_runtime.cli.commands.run",
     "cancel": "openhcs_runtime.cli.commands.executions",
@@ -58,8 +58,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "Endpoint",
     "OmeroInstance",
-    "Place",
     "ResultFolders",
     "RunOptions",
     "cancel",

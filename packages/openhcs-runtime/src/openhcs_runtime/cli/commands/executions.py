@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from openhcs_runtime.cli.connection import Place, attached, full_id, no_server
+from openhcs_runtime.cli.connection import Endpoint, attached, full_id, no_server
 from openhcs_runtime.cli.executions_view import print_execution, print_executions
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
 from openhcs_runtime.cli.output import Output
@@ -17,7 +17,7 @@ __all__ = ["brief", "cancel", "nothing_there", "show_status"]
 _SHOWN_EXECUTIONS = 20
 
 
-def show_status(place: Place, execution_id: str | None, *, as_json: bool) -> int:
+def show_status(place: Endpoint, execution_id: str | None, *, as_json: bool) -> int:
     """Show all executions, or one."""
     output = Output(as_json)
     with attached(place) as client:
@@ -39,7 +39,7 @@ def show_status(place: Place, execution_id: str | None, *, as_json: bool) -> int
         return output.document({"server": server, "executions": [brief(entry) for entry in report.executions]})
 
 
-def cancel(place: Place, execution_id: str, well: str | None, grace: float | None, *, as_json: bool) -> int:
+def cancel(place: Endpoint, execution_id: str, well: str | None, grace: float | None, *, as_json: bool) -> int:
     """Ask an execution, or a well of it, to stop; after ``grace`` seconds its processes are killed."""
     output, axis_id = Output(as_json), _axis_of(well) if well else None
     with attached(place) as client:
@@ -73,6 +73,6 @@ def _will_stop(reply: CancelResponse) -> bool:
     return reply.status == "ok" or reply.execution_status is ExecutionStatus.CANCELLED
 
 
-def nothing_there(place: Place) -> CommandError:
+def nothing_there(place: Endpoint) -> CommandError:
     """No server, so nothing of what was asked for."""
     return CommandError(ErrorKind.NO_SERVER, f"{no_server(place)}, so it has no executions", ExitCode.FAILED)

@@ -1,7 +1,7 @@
 """``watch``, ``logs`` and ``history``: what runs ran, and what they say, from any terminal."""
 
 from openhcs_runtime.cli.commands.executions import brief, nothing_there
-from openhcs_runtime.cli.connection import Place, attached, full_id
+from openhcs_runtime.cli.connection import Endpoint, attached, full_id
 from openhcs_runtime.cli.executions_view import print_table
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
 from openhcs_runtime.cli.output import Output
@@ -17,7 +17,7 @@ from zmqruntime.messages import LogLine
 __all__ = ["server_lost", "show_history", "show_logs", "watch"]
 
 
-def watch(place: Place, execution_id: str, *, as_json: bool) -> int:
+def watch(place: Endpoint, execution_id: str, *, as_json: bool) -> int:
     """Watch an execution to its end; Ctrl-C leaves it alone."""
     output = Output(as_json)
     with attached(place) as client:
@@ -38,7 +38,7 @@ def watch(place: Place, execution_id: str, *, as_json: bool) -> int:
     return output.document(run_document(execution, board.view()), error_of(execution))
 
 
-def show_logs(place: Place, execution_id: str, well: str | None, *, follow: bool, as_json: bool) -> int:
+def show_logs(place: Endpoint, execution_id: str, well: str | None, *, follow: bool, as_json: bool) -> int:
     """Print the log of an execution, or of one well; with ``follow`` also what comes, until it has ended."""
     output = Output(as_json)
     with attached(place) as client:
@@ -57,7 +57,7 @@ def show_logs(place: Place, execution_id: str, well: str | None, *, follow: bool
     return output.document({"execution_id": known, "lines": lines})
 
 
-def show_history(place: Place, limit: int, *, as_json: bool) -> int:
+def show_history(place: Endpoint, limit: int, *, as_json: bool) -> int:
     """Show the executions that have ended, newest first."""
     output = Output(as_json)
     with attached(place) as client:
@@ -69,7 +69,7 @@ def show_history(place: Place, limit: int, *, as_json: bool) -> int:
     return output.document({"executions": [brief(execution) for execution in executions]})
 
 
-def server_lost(client: ExecutionClient, execution_id: str, place: Place) -> CommandError:
+def server_lost(client: ExecutionClient, execution_id: str, place: Endpoint) -> CommandError:
     """The server ended while somebody looked, and nobody started another one."""
     resume = f"'openhcs-runtime resume {execution_id}{place.options}' goes on with it"
     what = client.standing.text or f"the server on port {client.port} ended"

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from openhcs_runtime.cli.commands.runs import find_results
-from openhcs_runtime.cli.connection import Place, connected, full_id
+from openhcs_runtime.cli.connection import Endpoint, connected, full_id
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
 from openhcs_runtime.cli.interrupts import Interrupts, cancelling
 from openhcs_runtime.cli.options import read_diameter
@@ -54,7 +54,7 @@ class RunOptions:
     pipeline: Path | None
     folders: ResultFolders
     workers: str | None
-    place: Place
+    place: Endpoint
     pattern: str | None = None
     dask: str | None = None
     view: str | None = None
@@ -109,7 +109,7 @@ def _run_here(task: PlateTask, *, as_json: bool) -> int:
     return _tell_end(execution, board.view(), output, was_interrupted=was_interrupted, hint="")
 
 
-def run_compiled(place: Place, compiled_id: str, *, as_json: bool) -> int:
+def run_compiled(place: Endpoint, compiled_id: str, *, as_json: bool) -> int:
     """Run what was compiled before."""
 
     def begin(client: ZMQExecutionClient) -> Begun:
@@ -122,7 +122,7 @@ def run_compiled(place: Place, compiled_id: str, *, as_json: bool) -> int:
     return _follow(place, begin, as_json=as_json)
 
 
-def resume_run(place: Place, execution_id: str, *, as_json: bool) -> int:
+def resume_run(place: Endpoint, execution_id: str, *, as_json: bool) -> int:
     """Do what a run has left undone, or watch it if it goes on by itself."""
 
     def begin(client: ZMQExecutionClient) -> Begun:
@@ -134,7 +134,7 @@ def resume_run(place: Place, execution_id: str, *, as_json: bool) -> int:
     return _follow(place, begin, as_json=as_json)
 
 
-def repeat_run(place: Place, folder: Path, into: Path | None, *, as_json: bool) -> int:
+def repeat_run(place: Endpoint, folder: Path, into: Path | None, *, as_json: bool) -> int:
     """Repeat the run that has written a folder, into another one."""
     try:
         run = find_results(folder, Output(as_json))
@@ -172,7 +172,7 @@ def compile_run(options: RunOptions, *, as_json: bool) -> int:
     return output.document({**document, "compiled": msgspec.to_builtins(report)})
 
 
-def _follow(place: Place, begin: Begin, *, as_json: bool) -> int:
+def _follow(place: Endpoint, begin: Begin, *, as_json: bool) -> int:
     """Submit something and watch it to its end."""
     output = Output(as_json)
     with Interrupts() as interrupts:
@@ -234,7 +234,7 @@ def _wait(
 
 def _lost(client: ZMQExecutionClient, execution_id: str) -> CommandError:
     log = client.config.server_dir(client.port) / "server.log"
-    place = Place(client.port, None if client.transport_mode is TransportMode.IPC else client.host)
+    place = Endpoint(client.port, None if client.transport_mode is TransportMode.IPC else client.host)
     what = client.standing.text or f"the server on port {client.port} ended"
     return CommandError(
         ErrorKind.SERVER_LOST,

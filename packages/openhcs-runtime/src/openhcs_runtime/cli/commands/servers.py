@@ -6,7 +6,7 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
-from openhcs_runtime.cli.connection import Place, attached, clear_errors, no_server
+from openhcs_runtime.cli.connection import Endpoint, attached, clear_errors, no_server
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.service.server import OpenHCSExecutionServer
 from openhcs_runtime.tasks import OPENHCS_CONFIG
@@ -17,7 +17,7 @@ from zmqruntime.transport import get_zmq_transport_url
 __all__ = ["serve", "stop"]
 
 
-def serve(place: Place, *, as_json: bool) -> int:
+def serve(place: Endpoint, *, as_json: bool) -> int:
     """Run a server in this process until it is told to end."""
     output = Output(as_json)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -37,7 +37,7 @@ def serve(place: Place, *, as_json: bool) -> int:
     return 0
 
 
-def stop(place: Place, *, as_json: bool) -> int:
+def stop(place: Endpoint, *, as_json: bool) -> int:
     """End the server and wait for that."""
     output = Output(as_json)
     with attached(place) as client:
@@ -54,14 +54,14 @@ def stop(place: Place, *, as_json: bool) -> int:
     return output.document({"port": place.port, "stopped": True, "pid": pid, "interrupted": interrupted})
 
 
-def _tell_keys(place: Place, output: Output) -> dict[str, Any]:
+def _tell_keys(place: Endpoint, output: Output) -> dict[str, Any]:
     """How clients on other machines come to talk to this server; nothing where it listens to this machine only."""
     if not _is_open(place):
         return {}
     store, app = KeyStore(OPENHCS_CONFIG), OPENHCS_CONFIG.app_name
     key, admitted = store.server().public.decode(), sorted(store.admitted())
     host = place.host if _names_machine(place) else "HOST"
-    there = Place(place.port, host)
+    there = Endpoint(place.port, host)
     output.line(f"Clients on other machines are answered if their key is known here; so far: {_listed(admitted)}.")
     output.line("To let another one in, type once")
     output.line(f"  there  zmqruntime keys trust --app {app} -- {host} '{key}'")
@@ -78,7 +78,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names) or "none"
 
 
-def _is_open(place: Place) -> bool:
+def _is_open(place: Endpoint) -> bool:
     """Whether other machines can reach it."""
     if place.host is None or place.host == "localhost":
         return False
@@ -88,6 +88,6 @@ def _is_open(place: Place) -> bool:
         return True
 
 
-def _names_machine(place: Place) -> bool:
+def _names_machine(place: Endpoint) -> bool:
     """Whether clients elsewhere reach it by the name that it listens on, which 0.0.0.0 is not."""
     return place.host not in ("0.0.0.0", "::", "*")

@@ -6,7 +6,7 @@ from types import ModuleType
 
 from openhcs_runtime.cli.commands.executions import nothing_there
 from openhcs_runtime.cli.commands.following import server_lost
-from openhcs_runtime.cli.connection import Place, attached, full_id
+from openhcs_runtime.cli.connection import Endpoint, attached, full_id
 from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
 from openhcs_runtime.cli.output import Output
 from openhcs_runtime.cli.summary import error_of, print_summary
@@ -20,7 +20,7 @@ from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
 __all__ = ["view_plate"]
 
 
-def view_plate(place: Place, execution_id: str | None, *, as_json: bool) -> int:
+def view_plate(place: Endpoint, execution_id: str | None, *, as_json: bool) -> int:
     """Show an execution, or the one that runs, until the user leaves."""
     app = _app_module()
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -46,7 +46,7 @@ def view_plate(place: Place, execution_id: str | None, *, as_json: bool) -> int:
     return output.document(document, error_of(execution))
 
 
-async def _view(place: Place, shown: ExecutionSnapshot, app: ModuleType) -> None:
+async def _view(place: Endpoint, shown: ExecutionSnapshot, app: ModuleType) -> None:
     async with AsyncExecutionClient(place.port, host=place.host, config=OPENHCS_CONFIG) as client:
         await app.PlateApp(client, shown.execution_id, shown.plate_id).run_async()
 

@@ -12,7 +12,7 @@ from textual.timer import Timer
 from textual.widgets import Footer, Static
 
 from openhcs_runtime.terminal.bars import WELL_STYLES, plate_text
-from openhcs_runtime.terminal.progress import Board, BoardView, Stage, WellState, WellView
+from openhcs_runtime.terminal.progress import BoardView, RunProgress, Stage, WellState, WellView
 from openhcs_runtime.terminal.tui.details import well_details
 from openhcs_runtime.terminal.tui.grid import PlateGrid, well_sign
 from openhcs_runtime.terminal.tui.questions import Question
@@ -61,7 +61,7 @@ class PlateApp(App[None]):
         self._client = client
         self._execution_id = execution_id
         self._title = f"{plate_id}   execution {execution_id[:12]}"
-        self._board = Board()
+        self._board = RunProgress()
         self._steps = StepRecord()
         self._next_frame: Timer | None = None
         self._lost = ""

@@ -17,7 +17,7 @@ import zmq
 from zmqruntime._version import VERSION
 from zmqruntime.config import TransportMode
 from zmqruntime.exceptions import ConfigurationError
-from zmqruntime.execution.cli.endpoint import Place, attached_or_none
+from zmqruntime.execution.cli.endpoint import Endpoint, attached_or_none
 from zmqruntime.execution.cli.failures import CommandError
 from zmqruntime.execution.cli.self_test import TrialError, run_trial
 from zmqruntime.execution.cli.text import size
@@ -50,7 +50,7 @@ class Check:
     remedy: str = ""
 
 
-def check_all(place: Place) -> list[Check]:
+def check_all(place: Endpoint) -> list[Check]:
     """All checks for a server at ``place``, in the order in which trouble comes."""
     sockets = _socket_path(place)
     found = [_versions(), _home(place), sockets, _disk(place), _database(place)]
@@ -66,7 +66,7 @@ def _versions() -> Check:
     return Check("versions", CheckState.OK, f"zmqruntime {VERSION}, pyzmq {zmq.__version__}, {python}")
 
 
-def _home(place: Place) -> Check:
+def _home(place: Endpoint) -> Check:
     """The folder of sockets, locks and keys."""
     folder = place.config.home / place.config.ipc_socket_dir
     remedy = f"make {place.config.home} a folder that you can write, or give HOME another folder"
@@ -92,7 +92,7 @@ def _privacy(folder: Path) -> Check:
     return Check("home folder", CheckState.OK, f"{folder}, yours alone")
 
 
-def _socket_path(place: Place) -> Check:
+def _socket_path(place: Endpoint) -> Check:
     if place.host is not None:
         return Check("sockets", CheckState.OK, "TCP, no socket files")
     try:
@@ -103,7 +103,7 @@ def _socket_path(place: Place) -> Check:
     return Check("sockets", CheckState.OK, "TCP: this platform has no socket files" if path is None else str(path))
 
 
-def _disk(place: Place) -> Check:
+def _disk(place: Endpoint) -> Check:
     """The folder of the durable queue: space, and whether SQLite can write ahead there."""
     folder = place.config.data_dir
     remedy = f"make {folder} a folder that you can write, on a local disk with free space"
@@ -142,7 +142,7 @@ def _durable_write_seconds(path: Path) -> float:
     return statistics.median(times)
 
 
-def _database(place: Place) -> Check:
+def _database(place: Endpoint) -> Check:
     path = place.config.server_dir(place.port) / "executions.sqlite"
     if place.host is not None or not path.is_file():
         return Check("database", CheckState.OK, "none here" if place.host else f"{path} will be made")
@@ -155,7 +155,7 @@ def _database(place: Place) -> Check:
     return Check("database", CheckState.OK, f"{path}: {count:,} executions")
 
 
-def _server(place: Place) -> Check:
+def _server(place: Endpoint) -> Check:
     try:
         with attached_or_none(place) as client:
             if client is not None:
@@ -171,7 +171,7 @@ def _server(place: Place) -> Check:
     return Check("server", CheckState.OK, _quiet(place))
 
 
-def _quiet(place: Place) -> str:
+def _quiet(place: Endpoint) -> str:
     """Nothing on the control port: all is well, also when a killed server left its files."""
     path = get_ipc_socket_path(place.port, place.config)
     is_left = path is not None and path.exists() and not is_listening(place.port, "", TransportMode.IPC, place.config)

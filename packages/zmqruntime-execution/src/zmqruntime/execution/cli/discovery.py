@@ -9,7 +9,7 @@ from pathlib import Path
 from zmqruntime.claims import Claim, find_claims
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import RequestRefusedError, ZMQRuntimeError
-from zmqruntime.execution.cli.endpoint import Place
+from zmqruntime.execution.cli.endpoint import Endpoint
 from zmqruntime.messages import PongResponse, StatusRequest, StatusResponse
 from zmqruntime.transport import LOOPBACK, is_listening
 
@@ -47,14 +47,14 @@ class FoundServer:
     """Where it listens, if that is TCP."""
 
 
-def place_of(app: str, claim: Claim) -> Place:
+def place_of(app: str, claim: Claim) -> Endpoint:
     """Where a server on TCP is reached from this machine."""
     everywhere = {"0.0.0.0": LOOPBACK, "::": "::1"}
     host = None if claim.host is None else everywhere.get(claim.host, claim.host)
-    return Place(app, claim.port, host, claim.control_port_offset)
+    return Endpoint(app, claim.port, host, claim.control_port_offset)
 
 
-def tcp_place(place: Place) -> Place | None:
+def tcp_place(place: Endpoint) -> Endpoint | None:
     """The server of a place on this machine, if it is one that listens on TCP."""
     folder = place.config.home / place.config.ipc_socket_dir
     claims = [claim for claim in find_claims(folder) if claim.port == place.port and claim.host is not None]
@@ -66,10 +66,10 @@ def find_servers() -> list[FoundServer]:
 
     Those on TCP are known by their lock files. Nothing is changed or removed.
     """
-    places: list[Place] = []
+    places: list[Endpoint] = []
     for folder in sorted(Path.home().glob(f".*/{_DEFAULT.ipc_socket_dir}")):
         app = folder.parent.name.removeprefix(".")
-        places += [Place(app, port) for port in data_ports(folder)]
+        places += [Endpoint(app, port) for port in data_ports(folder)]
         places += [place_of(app, claim) for claim in find_claims(folder) if claim.host is not None]
     with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as threads:
         return list(threads.map(_ask, places))
@@ -122,7 +122,7 @@ def _sockets(folder: Path) -> list[Path]:
         return []
 
 
-def _ask(place: Place) -> FoundServer:
+def _ask(place: Endpoint) -> FoundServer:
     ports = (place.port, place.port + place.config.control_port_offset)
     mode = TransportMode.IPC if place.host is None else TransportMode.TCP
     if not any(is_listening(port, place.host or LOOPBACK, mode, place.config) for port in ports):

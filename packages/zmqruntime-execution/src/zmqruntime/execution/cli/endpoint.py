@@ -21,7 +21,7 @@ from zmqruntime.execution.helpers.patience import PatienceTeller
 from zmqruntime.messages import ErrorCode
 from zmqruntime.transport import LOOPBACK, is_known_host, is_listening
 
-__all__ = ["Place", "attached", "attached_or_none", "no_server"]
+__all__ = ["Endpoint", "attached", "attached_or_none", "no_server"]
 
 _CONNECT_SECONDS = 10.0
 _SUCCESSOR_SECONDS = 10.0
@@ -36,7 +36,7 @@ _KINDS: tuple[tuple[type[ZMQRuntimeError], ErrorKind, ExitCode], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """Where a server is: the application that it belongs to, its data port, and a host when it listens on TCP."""
 
     app: str
@@ -71,7 +71,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def attached(place: Place) -> Iterator[ExecutionClient]:
+def attached(place: Endpoint) -> Iterator[ExecutionClient]:
     """A client of the server that runs there.
 
     Raises:
@@ -84,7 +84,7 @@ def attached(place: Place) -> Iterator[ExecutionClient]:
 
 
 @contextlib.contextmanager
-def attached_or_none(place: Place) -> Iterator[ExecutionClient | None]:
+def attached_or_none(place: Endpoint) -> Iterator[ExecutionClient | None]:
     """A client of the server that runs there, None when none does.
 
     Raises:
@@ -101,14 +101,14 @@ def attached_or_none(place: Place) -> Iterator[ExecutionClient | None]:
             client.disconnect()
 
 
-def no_server(place: Place) -> CommandError:
+def no_server(place: Endpoint) -> CommandError:
     """Nothing listens there."""
     where = f"port {place.port}" + (f" of {place.host}" if place.host else "")
     message = f"no server of {place.app} runs on {where}; 'zmqruntime list' shows those of this machine"
     return CommandError(ErrorKind.NO_SERVER, message, ExitCode.FAILED)
 
 
-def _connect(client: ExecutionClient, place: Place) -> bool:
+def _connect(client: ExecutionClient, place: Endpoint) -> bool:
     try:
         client.connect(_CONNECT_SECONDS)
     except (PortInUseError, ServerSilentError):
@@ -121,7 +121,7 @@ def _connect(client: ExecutionClient, place: Place) -> bool:
 
 
 @contextlib.contextmanager
-def _clear_errors(place: Place) -> Iterator[None]:
+def _clear_errors(place: Endpoint) -> Iterator[None]:
     """Turn what the layers below raise into a CommandError."""
     try:
         yield
@@ -136,7 +136,7 @@ def _clear_errors(place: Place) -> Iterator[None]:
         raise CommandError(kind, str(error), code) from error
 
 
-def _refusal(error: RequestRefusedError, place: Place) -> CommandError:
+def _refusal(error: RequestRefusedError, place: Endpoint) -> CommandError:
     match error.code:
         case ErrorCode.NOT_FOUND:
             hint = f"'zmqruntime status{place.options}' and 'history' list what it has"

@@ -15,7 +15,7 @@ from zmqruntime.execution.cli.commands.queue import change_queue
 from zmqruntime.execution.cli.commands.servers import list_servers, stop
 from zmqruntime.execution.cli.commands.streams import follow_events, show_logs
 from zmqruntime.execution.cli.discovery import only_port
-from zmqruntime.execution.cli.endpoint import Place
+from zmqruntime.execution.cli.endpoint import Endpoint
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.messages import QueueAction
@@ -305,11 +305,11 @@ def _add_id(parser: argparse.ArgumentParser, nargs: str | None = None) -> None:
     parser.add_argument("id", type=_execution_id, nargs=nargs, metavar="ID", help="an execution, or how its id begins")
 
 
-def _place(options: argparse.Namespace) -> Place:
+def _place(options: argparse.Namespace) -> Endpoint:
     port = options.server_port
     if port is None:
         port = ZMQConfig().default_port if options.host else only_port(options.app)
-    return Place(options.app, port, options.host)
+    return Endpoint(options.app, port, options.host)
 
 
 def _app(text: str) -> str:

@@ -1,7 +1,7 @@
 """``doctor``: checks what a server needs here, and says what to do about what is wrong."""
 
 from zmqruntime.execution.cli.checks import CheckState, check_all
-from zmqruntime.execution.cli.endpoint import Place
+from zmqruntime.execution.cli.endpoint import Endpoint
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.execution.text import plural
@@ -11,7 +11,7 @@ __all__ = ["examine"]
 _MARKS = {CheckState.OK: "ok", CheckState.WARNING: "warning", CheckState.FAILED: "FAILED"}
 
 
-def examine(place: Place, output: Output) -> int:
+def examine(place: Endpoint, output: Output) -> int:
     """Check everything, and say what is wrong with its remedy."""
     checks = check_all(place)
     for check in checks:

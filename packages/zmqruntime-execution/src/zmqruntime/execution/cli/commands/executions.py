@@ -2,7 +2,7 @@
 
 import msgspec
 
-from zmqruntime.execution.cli.endpoint import Place, attached
+from zmqruntime.execution.cli.endpoint import Endpoint, attached
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
 from zmqruntime.execution.cli.ids import find_id
 from zmqruntime.execution.cli.output import Output
@@ -17,7 +17,7 @@ _SHOWN_RESULT = 2_000
 _LONG_FIELDS = ("result", "traceback")
 
 
-def show_status(place: Place, given_id: str | None, output: Output) -> int:
+def show_status(place: Endpoint, given_id: str | None, output: Output) -> int:
     """Show the server with its executions, or one of them in full."""
     with attached(place) as client:
         server = client.server
@@ -36,7 +36,7 @@ def show_status(place: Place, given_id: str | None, output: Output) -> int:
     return output.document({"server": server, **counts, "executions": [_brief(entry) for entry in report.executions]})
 
 
-def show_history(place: Place, limit: int, output: Output) -> int:
+def show_history(place: Endpoint, limit: int, output: Output) -> int:
     """Show ended executions, newest first."""
     with attached(place) as client:
         ended = client.history(limit)
@@ -44,7 +44,7 @@ def show_history(place: Place, limit: int, output: Output) -> int:
     return output.document({"executions": [_brief(entry) for entry in ended]})
 
 
-def cancel(place: Place, given_id: str, axis_id: str | None, grace_seconds: float | None, output: Output) -> int:
+def cancel(place: Endpoint, given_id: str, axis_id: str | None, grace_seconds: float | None, output: Output) -> int:
     """Ask an execution, or one axis of it, to stop."""
     with attached(place) as client:
         reply = client.cancel(find_id(client, given_id), axis_id, grace_seconds)

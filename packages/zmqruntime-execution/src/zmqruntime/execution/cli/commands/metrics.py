@@ -3,7 +3,7 @@
 import contextlib
 import threading
 
-from zmqruntime.execution.cli.endpoint import Place
+from zmqruntime.execution.cli.endpoint import Endpoint
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
 from zmqruntime.execution.cli.output import Output
 
@@ -15,7 +15,7 @@ except ImportError as missing:
 __all__ = ["serve_metrics"]
 
 
-def serve_metrics(place: Place, address: str, port: int, output: Output) -> int:
+def serve_metrics(place: Endpoint, address: str, port: int, output: Output) -> int:
     """Serve a server's figures until Ctrl-C."""
     collector = ServerCollector(place.port, host=place.host, config=place.config)
     try:

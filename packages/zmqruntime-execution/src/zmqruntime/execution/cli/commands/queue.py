@@ -1,6 +1,6 @@
 """``queue``: its order, and whether it runs."""
 
-from zmqruntime.execution.cli.endpoint import Place, attached
+from zmqruntime.execution.cli.endpoint import Endpoint, attached
 from zmqruntime.execution.cli.ids import find_id
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.messages import QueueAction
@@ -17,7 +17,7 @@ _DONE = {
 }
 
 
-def change_queue(place: Place, action: QueueAction, given_id: str | None, position: int, output: Output) -> int:
+def change_queue(place: Endpoint, action: QueueAction, given_id: str | None, position: int, output: Output) -> int:
     """Change the queue, or one execution in it."""
     with attached(place) as client:
         execution_id = None if given_id is None else find_id(client, given_id)

@@ -2,7 +2,7 @@
 
 from zmqruntime.exceptions import RequestRefusedError
 from zmqruntime.execution.cli.discovery import FoundServer, ServerState, find_servers, tcp_place
-from zmqruntime.execution.cli.endpoint import Place, attached_or_none
+from zmqruntime.execution.cli.endpoint import Endpoint, attached_or_none
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.execution.cli.text import table
 from zmqruntime.execution.client.client import ExecutionClient
@@ -31,7 +31,7 @@ def list_servers(output: Output) -> int:
     return output.document({"servers": [_plain(entry) for entry in found]})
 
 
-def stop(place: Place, output: Output) -> int:
+def stop(place: Endpoint, output: Output) -> int:
     """End the server and wait until its process has ended."""
     if place.host is None and not place.is_listening:
         place = tcp_place(place) or place

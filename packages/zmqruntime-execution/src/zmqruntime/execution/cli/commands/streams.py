@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from zmqruntime.execution.cli.endpoint import Place, attached, attached_or_none, no_server
+from zmqruntime.execution.cli.endpoint import Endpoint, attached, attached_or_none, no_server
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
 from zmqruntime.execution.cli.ids import find_id, only_one
 from zmqruntime.execution.cli.output import Output
@@ -15,7 +15,7 @@ from zmqruntime.messages import Event, LogLine, ProgressUpdate, StateChange
 __all__ = ["follow_events", "show_logs"]
 
 
-def follow_events(place: Place, given_id: str, after: int, output: Output) -> int:
+def follow_events(place: Endpoint, given_id: str, after: int, output: Output) -> int:
     """Print the events of an execution, past and live, until it has ended."""
     with attached(place) as client:
         for event in client.events(find_id(client, given_id), after):
@@ -24,7 +24,7 @@ def follow_events(place: Place, given_id: str, after: int, output: Output) -> in
     return 0
 
 
-def show_logs(place: Place, given_id: str, follow: bool, output: Output) -> int:
+def show_logs(place: Endpoint, given_id: str, follow: bool, output: Output) -> int:
     """Print the log of an execution; with ``follow`` also what comes, until it has ended."""
     if follow:
         return _follow_log(place, given_id, output)
@@ -41,7 +41,7 @@ def show_logs(place: Place, given_id: str, follow: bool, output: Output) -> int:
     return output.document({"execution_id": execution_id, "lines": lines})
 
 
-def _follow_log(place: Place, given_id: str, output: Output) -> int:
+def _follow_log(place: Endpoint, given_id: str, output: Output) -> int:
     with attached(place) as client:
         for event in client.events(find_id(client, given_id)):
             if isinstance(event, LogLine):
@@ -50,7 +50,7 @@ def _follow_log(place: Place, given_id: str, output: Output) -> int:
     return 0
 
 
-def _kept_log(place: Place, given_id: str) -> tuple[str, list[str]]:
+def _kept_log(place: Endpoint, given_id: str) -> tuple[str, list[str]]:
     """The log that a server which does not run has left."""
     if place.host is not None:
         raise no_server(place)
@@ -63,7 +63,7 @@ def _kept_log(place: Place, given_id: str) -> tuple[str, list[str]]:
     return execution_id, list(_file_lines(place, execution_id))
 
 
-def _file_lines(place: Place, execution_id: str) -> Iterator[str]:
+def _file_lines(place: Endpoint, execution_id: str) -> Iterator[str]:
     """From the server's own files, which keep more lines than its events do."""
     if place.host is not None:
         return
