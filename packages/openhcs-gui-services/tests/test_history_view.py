@@ -147,7 +147,7 @@ def test_a_lost_server_is_said(qtbot: QtBot, qt_loop: qasync.QEventLoop, view: H
         async with asyncio.timeout(10):
             while not said:
                 await asyncio.sleep(0)
-        assert said == ["the server ended"]
+        assert said == ["Reading the history failed: the server ended"]
 
     qt_loop.run_until_complete(work())
 

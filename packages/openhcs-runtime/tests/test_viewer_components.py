@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from openhcs_runtime.viewers.components import Axes, ComponentMode, Modes, describe, is_at, natural_key, split_planes
+from openhcs_runtime.text import natural_key
+from openhcs_runtime.viewers.components import Axes, ComponentMode, Modes, describe, is_at, split_planes
 from openhcs_runtime.viewers.metadata import Appearance, Kind, colour_of, display_range, read_appearance
 from zmqruntime.streaming import Position, UnsupportedArrayError
 

@@ -11,7 +11,7 @@ import pytest
 from openhcs_runtime.viewers.components import describe
 from openhcs_runtime.viewers.fiji.java import Installation, Source, find_installation, start_java
 from openhcs_runtime.viewers.fiji.layout import HyperstackAxis, Layout, Places, StackAxes, WindowScope
-from openhcs_runtime.viewers.fiji.planes import Element, fill, split_planes
+from openhcs_runtime.viewers.fiji.planes import Element, fill, grey_planes
 from openhcs_runtime.viewers.fiji.server import FijiViewerServer
 from zmqruntime import ConfigurationError
 from zmqruntime.streaming import Position, UnsupportedArrayError
@@ -76,12 +76,12 @@ def test_elements_become_what_the_rule_says(given: Any, element: Element, expect
 
 def test_planes_of_stacks_and_of_colour_pictures() -> None:
     stack = np.arange(24).reshape(2, 3, 4)
-    assert [more for more, _ in split_planes(stack, {})] == [{"z_index": 1}, {"z_index": 2}]
+    assert [more for more, _ in grey_planes(stack, {})] == [{"z_index": 1}, {"z_index": 2}]
     picture = np.zeros((5, 6, 4), np.uint8)
-    assert [plane.shape for _, plane in split_planes(picture, {"rgb": True})] == [(5, 6)] * 3
+    assert [plane.shape for _, plane in grey_planes(picture, {"rgb": True})] == [(5, 6)] * 3
     for wrong, metadata in ((np.zeros(4), {}), (np.zeros((0, 4)), {}), (np.zeros((4, 4)), {"rgb": True})):
         with pytest.raises(UnsupportedArrayError):
-            list(split_planes(wrong, metadata))
+            list(grey_planes(wrong, metadata))
     with pytest.raises(UnsupportedArrayError, match="numbers"):
         Element.of(np.dtype("U4"))
 

@@ -127,7 +127,7 @@ def test_another_client_can_follow_wait_and_cancel(client: ExecutionClient, make
         ({"do": "sys_exit"}, "SystemExit: 5"),
         ({"do": "unencodable"}, "TypeError"),
         ({"do": "unencodable_failure"}, "the reason (its result cannot be sent"),
-        ({"do": "exit", "code": 3}, "ended with exit code 3"),
+        ({"do": "exit", "code": 3}, "ended: exit code 3"),
         ({"do": "segfault"}, "SIGSEGV"),
         ({"do": "kill_self"}, "SIGKILL"),
     ],

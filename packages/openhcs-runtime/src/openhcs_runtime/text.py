@@ -1,8 +1,10 @@
 """What exceptions say, as text that every message and file can hold."""
 
+import re
+
 from zmqruntime.execution.text import one_line
 
-__all__ = ["error_text", "writable"]
+__all__ = ["error_text", "natural_key", "writable"]
 
 
 def error_text(error: BaseException) -> str:
@@ -18,3 +20,10 @@ def error_text(error: BaseException) -> str:
 def writable(text: str) -> str:
     r"""The text with what is not Unicode, such as a byte of a file name, written as `\udcff`."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def natural_key(value: str | float) -> list[tuple[int, float, str]]:
+    """Return a sort key that orders numbers by size, also within names: A2 comes before A10."""
+    if not isinstance(value, str):
+        return [(0, float(value), "")]
+    return [(0, float(part), "") if part.isdecimal() else (1, 0.0, part) for part in re.split(r"(\d+)", value) if part]

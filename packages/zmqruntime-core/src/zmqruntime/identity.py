@@ -4,12 +4,13 @@ import contextlib
 import importlib
 import os
 import select
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["ProcessIdentity", "describe_port_holder", "kill_tree"]
+__all__ = ["ProcessIdentity", "describe_port_holder", "exit_text", "kill_tree"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +108,15 @@ def _start_of(pid: int) -> float:
 def _load_psutil() -> ModuleType:
     # Loading it takes a third of a server's start, and a server that nobody asks for figures never needs it.
     return importlib.import_module("psutil")
+
+
+def exit_text(code: int | None) -> str:
+    """Return how a process ended, by its return code: ``exit code 1``, ``killed by SIGKILL``."""
+    if code is None:
+        return "no exit code"
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"killed by signal {-code}"

@@ -7,12 +7,12 @@ from PyQt6.QtGui import QDesktopServices
 from PyQt6.QtWidgets import QWidget
 
 from openhcs_gui_services import widgets
+from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.log import LogFilter, LogLines
 from openhcs_gui_services.services.plates.settings import RunSettings
 from openhcs_gui_services.services.plates.values import LogLinesAdded, PlatesAdded, PlatesChanged, WorkspaceEvent
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.services.settings import WindowSettings, apply_keys
-from openhcs_gui_services.widgets.common.errands import Errands
 from openhcs_gui_services.widgets.plates.results_viewer import show_results
 from openhcs_gui_services.widgets.settings.dialog import SettingsDialog, load_settings, save_settings
 from openhcs_gui_services.window.main_window import MainWindow, PaneSpec
@@ -42,7 +42,7 @@ class WindowPanes:
         self._store = store
         self._host, self._port = host, port
         self._settings = load_settings(store)
-        self._errands = Errands()
+        self._tasks = BackgroundTasks(self._show_error)
         self._lines = LogLines()
         self._names: dict[str, str] = {}
         self._heard: set[str] = set()
@@ -68,7 +68,6 @@ class WindowPanes:
         manager = window.manager
         manager.images_wanted.connect(self._show_images)
         manager.log_wanted.connect(self._show_log)
-        self._errands.failed.connect(lambda text: manager.show_message(text, True))
         window.settings_action.setVisible(True)
         window.settings_action.triggered.connect(self._ask_settings)
 
@@ -83,9 +82,12 @@ class WindowPanes:
     async def close(self) -> None:
         """End what the panes have started."""
         self._leave()
-        await self._errands.close()
+        await self._tasks.close()
         for close in self._closers:
             await close()
+
+    def _show_error(self, text: str) -> None:
+        self._window.manager.show_message(text, True)
 
     # --- panes ---------------------------------------------------------------------------------------------------
 
@@ -94,7 +96,7 @@ class WindowPanes:
         from openhcs_gui_services.window.pipeline_link import PipelineLink  # noqa: PLC0415
 
         self._pipeline = widgets.PipelinePane()
-        PipelineLink(self._pipeline, self._window.manager, self._workspace, self._errands)
+        PipelineLink(self._pipeline, self._window.manager, self._workspace, self._tasks)
         return self._pipeline
 
     def _make_log(self) -> QWidget:
@@ -126,7 +128,7 @@ class WindowPanes:
         view.failed.connect(lambda text: self._say(text, True))
         view.logs_requested.connect(lambda address, execution_id: self._show_lines(execution_id))
         self._closers.append(browser.close)
-        self._errands.start(browser.run(), "Looking for servers")
+        self._tasks.start(browser.run(), "Looking for servers")
         return view
 
     # --- what is asked for -----------------------------------------------------------------------------------------
@@ -156,7 +158,7 @@ class WindowPanes:
         self._show_lines(row.execution_id, axis_id or None)
         if row.execution_id not in self._heard:
             self._heard.add(row.execution_id)
-            self._errands.start(self._read_log(path), "Reading the log")
+            self._tasks.start(self._read_log(path), "Reading the log")
 
     def _show_lines(self, execution_id: str, axis_id: str | None = None) -> None:
         self._window.show_pane(LOG)
@@ -172,7 +174,7 @@ class WindowPanes:
         row = self._window.manager.table.plates.row_of(path)
         if row is not None and row.output is not None:
             viewer = self._settings.viewer or _DEFAULT_VIEWER
-            self._errands.start(show_results(row.output, axis_id, viewer, self._say), "Showing results")
+            self._tasks.start(show_results(row.output, axis_id, viewer, self._say), "Showing results")
 
     def _ask_settings(self) -> None:
         dialog = SettingsDialog(self._settings, parent=self._window)
@@ -184,6 +186,6 @@ class WindowPanes:
         before, self._settings = self._settings, settings
         save_settings(self._store, settings)
         apply_keys(settings, KeyStore(OPENHCS_CONFIG))
-        self._errands.start(self._workspace.set_settings(run_settings(settings)), "Changing the settings")
+        self._tasks.start(self._workspace.set_settings(run_settings(settings)), "Changing the settings")
         if (before.host, before.port) != (settings.host, settings.port):
             self._say("The window uses the other server when it is opened the next time")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from PyQt6.QtCore import QObject
 
+from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.plates.values import PlatesChanged, WorkspaceEvent
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
-from openhcs_gui_services.widgets.common.errands import Errands
 from openhcs_gui_services.widgets.pipeline.pane import EMPTY_PIPELINE, PipelinePane
 from openhcs_gui_services.widgets.plates.manager import PlateManagerWidget
 
@@ -21,10 +21,10 @@ class PipelineLink(QObject):
     """
 
     def __init__(
-        self, pane: PipelinePane, manager: PlateManagerWidget, workspace: PlateWorkspace, errands: Errands
+        self, pane: PipelinePane, manager: PlateManagerWidget, workspace: PlateWorkspace, tasks: BackgroundTasks
     ) -> None:
         super().__init__(pane)
-        self._pane, self._manager, self._workspace, self._errands = pane, manager, workspace, errands
+        self._pane, self._manager, self._workspace, self._tasks = pane, manager, workspace, tasks
         self._plate = ""
         """Whose pipeline is shown, and what it was when it was last given to plates."""
         self._shown = ""
@@ -76,7 +76,7 @@ class PipelineLink(QObject):
     def _give(self, paths: list[str]) -> None:
         if paths:
             file = "" if self._pane.path is None else str(self._pane.path)
-            self._errands.start(self._workspace.set_pipeline(paths, self._shown, file), "Changing the pipeline")
+            self._tasks.start(self._workspace.set_pipeline(paths, self._shown, file), "Changing the pipeline")
 
     def _on_file(self, path: Path | None) -> None:
         if path is not None and not self._pane.is_modified:

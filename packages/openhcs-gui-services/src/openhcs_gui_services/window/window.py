@@ -12,9 +12,9 @@ from PyQt6.QtCore import QSettings
 from PyQt6.QtWidgets import QApplication
 from qasync import QEventLoop  # type: ignore[import-untyped]
 
+from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.plates.presenter import PlateState
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
-from openhcs_gui_services.widgets.common.errands import Errands
 from openhcs_gui_services.widgets.settings.dialog import load_settings
 from openhcs_gui_services.window.interrupts import InterruptListener
 from openhcs_gui_services.window.main_window import MainWindow
@@ -62,18 +62,18 @@ async def _attend(options: "Options", on_usable: Callable[[], None]) -> None:
     hook, sys.excepthook = sys.excepthook, functools.partial(_show_bug, window, sys.excepthook)
     closed = asyncio.Event()
     window.closed.connect(closed.set)
-    errands, usable = Errands(), asyncio.Event()
-    errands.failed.connect(lambda text: window.manager.show_message(text, True))
+    usable = asyncio.Event()
+    tasks = BackgroundTasks(functools.partial(window.manager.show_message, is_error=True))
     window.usable.connect(on_usable)
     window.usable.connect(usable.set)
     try:
         window.show()
-        errands.start(_open(window, workspace, options, usable), "Opening the window")
+        tasks.start(_open(window, workspace, options, usable), "Opening the window")
         await closed.wait()
     finally:
         sys.excepthook = hook
         window.hide()
-        await errands.close()
+        await tasks.close()
         await window.end()
         await workspace.close()
         window.deleteLater()

@@ -6,7 +6,6 @@ belongs together.
 """
 
 import bisect
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,10 +16,11 @@ import numpy.typing as npt
 
 from openhcs_runtime.choices import choose
 from openhcs_runtime.components import Component
+from openhcs_runtime.text import natural_key
 from openhcs_runtime.viewers.metadata import Kind
 from zmqruntime.streaming import Position, UnsupportedArrayError
 
-__all__ = ["Axes", "ComponentMode", "LayerKey", "Modes", "Place", "describe", "is_at", "natural_key", "split_planes"]
+__all__ = ["Axes", "ComponentMode", "LayerKey", "Modes", "Place", "describe", "is_at", "split_planes"]
 
 Value = str | int | float
 Place = tuple[tuple[str, Value], ...]
@@ -180,13 +180,6 @@ def describe(place: Place) -> str:
         str(value) if name == Component.WELL or isinstance(value, str) else f"{name.removesuffix('_index')} {value}"
         for name, value in place
     )
-
-
-def natural_key(value: Value) -> list[tuple[int, float, str]]:
-    """For sorting: numbers by size, also within names, so that A2 comes before A10."""
-    if not isinstance(value, str):
-        return [(0, float(value), "")]
-    return [(0, float(part), "") if part.isdecimal() else (1, 0.0, part) for part in re.split(r"(\d+)", value) if part]
 
 
 def _component_order(name: str) -> tuple[int, str]:

@@ -2,7 +2,7 @@
 
 import datetime
 
-__all__ = ["duration", "moment", "one_line", "plural", "speaker"]
+__all__ = ["duration", "first_line", "moment", "one_line", "plural", "speaker"]
 
 
 def plural(number: int, noun: str) -> str:
@@ -18,6 +18,11 @@ def speaker(axis_id: str, logger: str) -> str:
 def one_line(text: object) -> str:
     """What an error or anything else says, its lines joined by blanks."""
     return " ".join(line.strip() for line in str(text).splitlines() if line.strip())
+
+
+def first_line(text: str) -> str:
+    """Return the first line of ``text`` that is not blank."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
 
 
 def duration(seconds: float) -> str:

@@ -1,5 +1,6 @@
 """One line for a status bar from one progress update."""
 
+from zmqruntime.execution.text import first_line
 from zmqruntime.messages import ProgressPhase, ProgressStatus, ProgressUpdate
 
 __all__ = ["progress_text"]
@@ -13,7 +14,7 @@ def progress_text(update: ProgressUpdate) -> str:
     subject = _subject(update)
     if ending := _ENDINGS.get(update.status):
         reason = update.error or update.message
-        return f"{subject} {ending}: {_first_line(reason)}" if reason else f"{subject} {ending}"
+        return f"{subject} {ending}: {first_line(reason)}" if reason else f"{subject} {ending}"
     if update.phase is ProgressPhase.AXIS_STARTED:
         return f"{subject} started"
     if update.phase is ProgressPhase.AXIS_COMPLETED:
@@ -27,7 +28,3 @@ def _subject(update: ProgressUpdate) -> str:
     if update.phase in (ProgressPhase.AXIS_STARTED, ProgressPhase.AXIS_COMPLETED) or not update.step_name:
         return update.axis_id
     return f"{update.axis_id}: {update.step_name} (step {update.step_index + 1} of {update.total_steps})"
-
-
-def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")

@@ -5,6 +5,7 @@ from typing import Final
 
 from openhcs_gui_services.services.plates.presenter import Tone
 from openhcs_gui_services.services.plates.values import ServerState
+from zmqruntime.execution.text import first_line
 from zmqruntime.messages import StatusResponse
 
 __all__ = ["ExecutionServerStatusPresenter", "ServerStatusPresentation", "present_server_status"]
@@ -44,7 +45,7 @@ def present_server_status(
         status: what the server said last of its queue; it counts only while it is connected.
     """
     if state is not ServerState.CONNECTED or status is None:
-        return ServerStatusPresentation(_TEXTS[state], _first_line(text), _TONES[state])
+        return ServerStatusPresentation(_TEXTS[state], first_line(text), _TONES[state])
     parts = [f"{status.running} running", f"{status.queued} queued"]
     parts += ["paused"] if status.paused else []
     parts += ["takes nothing new"] if status.draining else []
@@ -62,7 +63,3 @@ class ExecutionServerStatusPresenter:
     ) -> ServerStatusPresentation:
         """See :func:`present_server_status`."""
         return present_server_status(state, text, status)
-
-
-def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")

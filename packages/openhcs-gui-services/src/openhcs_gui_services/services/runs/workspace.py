@@ -1,6 +1,5 @@
 """The one owner of what a window shows: its plates, their wells, and its executions at the server."""
 
-import asyncio
 import functools
 import os
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -9,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.connection.client import ZMQClientService
 from openhcs_gui_services.services.plates.collection import PlateCollection
 from openhcs_gui_services.services.plates.outcome import PlateOutcome
@@ -73,7 +73,7 @@ class PlateWorkspace:
         self._stopper = self._server.stopper
         self._host = self._server.host
         self._batches = BatchWorkflowService(self._host)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks(lambda text: self._book.events.say(text, is_error=True))
         self._is_finding = False
         self._is_closed = False
         self._book.events.subscribe(self._on_event)
@@ -124,7 +124,7 @@ class PlateWorkspace:
         absolute = dict.fromkeys(map(plate_path, paths))
         records = [PlateRecord(path, self.default_pipeline) for path in absolute if path not in self._book]
         self._book.add(records)
-        self._in_background(self._read_all_results(records))
+        self._tasks.start(self._read_all_results(records), "Reading results")
 
     async def remove(self, paths: Iterable[str]) -> None:
         """Show these plates no more. Nothing on disk is touched; one that is at work stays until it was stopped."""
@@ -166,7 +166,7 @@ class PlateWorkspace:
             record.pend(PlateState.INIT_PENDING)
             self._book.change(record)
         self._book.flush()
-        await self._finish(self._read(records))
+        await self._tasks.finish(self._read(records))
 
     # --- executions --------------------------------------------------------------------------------------------------
 
@@ -178,7 +178,7 @@ class PlateWorkspace:
             self._book.change(record)
         self._server.begin_work()
         jobs = [CompileJob(record.path, self._task(record)) for record in records]
-        await self._finish(self._compile(jobs))
+        await self._tasks.finish(self._compile(jobs))
 
     async def run(self, paths: Iterable[str]) -> None:
         """Compile these plates, those that are not, and run them; returns when all have ended.
@@ -190,7 +190,7 @@ class PlateWorkspace:
         self._server.begin_work()
         jobs = [CompileJob(each.path, self._task(each)) for each in records if each.artifact is None]
         ready = [RunJob(each.path, self._compiled(each)) for each in records if each.artifact is not None]
-        await self._finish(self._then_read_results(self._batches.run(jobs, ready), records))
+        await self._tasks.finish(self._then_read_results(self._batches.run(jobs, ready), records))
 
     async def resume(self, paths: Iterable[str]) -> None:
         """Do what the latest runs of these plates have left undone: wells that are complete are kept.
@@ -200,7 +200,7 @@ class PlateWorkspace:
         records = self._with_pipeline(self._free(paths))
         reset_progress_for_batch(self._book, records, resume=True)
         self._server.begin_work()
-        await self._finish(self._then_read_results(self._resume(records), records))
+        await self._tasks.finish(self._then_read_results(self._resume(records), records))
 
     async def stop(self, graceful: bool = True, paths: Iterable[str] | None = None) -> None:
         """Stop what this window has under way: all of it, or these plates. Returns when the server has been told.
@@ -264,7 +264,7 @@ class PlateWorkspace:
         try:
             records = [PlateRecord.of(plate) for plate in await self._book.take_left_over()]
             self._book.add(records)
-            self._in_background(self._read_all_results(records))
+            self._tasks.start(self._read_all_results(records), "Reading results")
         except OSError as error:
             self._book.events.say(f"the plates of the last window can't be read: {error}", is_error=True)
         if any(record.is_run_unknown for record in self._book.records()):
@@ -275,9 +275,7 @@ class PlateWorkspace:
         if self._is_closed:
             return
         self._is_closed = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
         await self._server.end()
         await self._book.close()
         await self._server.service.close()
@@ -294,14 +292,14 @@ class PlateWorkspace:
         finally:
             self._is_finding = False
         self._server.begin_work()
-        self._in_background(self._batches.adopt(followed))
+        self._tasks.start(self._batches.adopt(followed), "Following earlier runs")
 
     def _on_event(self, event: WorkspaceEvent) -> None:
         is_connected = isinstance(event, ServerStateChanged) and event.state is ServerState.CONNECTED
         if not is_connected or self._is_finding or self._is_closed:
             return
         if any(record.is_run_unknown for record in self._book.records()):
-            self._in_background(self._find_earlier_runs())
+            self._tasks.start(self._find_earlier_runs(), "Looking for earlier runs")
 
     def _free(self, paths: Iterable[str]) -> list[PlateRecord]:
         """Those that can be taken on."""
@@ -312,7 +310,7 @@ class PlateWorkspace:
             text = "goes on by itself when the server is back; looking for it" if is_lost else "is at work already"
             self._book.events.say(f"{record.name} {text}", is_error=not is_lost)
         if busy and is_lost:
-            self._in_background(self.connect())
+            self._tasks.start(self.connect(), "Connecting")
         return [record for record in records if not record.is_at_work]
 
     def _with_pipeline(self, records: Sequence[PlateRecord]) -> list[PlateRecord]:
@@ -395,16 +393,6 @@ class PlateWorkspace:
             else:
                 ready.append(RunJob(record.path, _rest_of(task, record.execution_id or "")))
         await self._batches.run(fresh, ready)
-
-    async def _finish(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do it to its end, also when whoever waits for it gives up."""
-        await asyncio.shield(self._in_background(work))
-
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
 
 def _rest_of(task: PlateTask, execution_id: str) -> PlateTask:

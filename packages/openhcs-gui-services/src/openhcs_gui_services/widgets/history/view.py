@@ -1,7 +1,7 @@
 """Past executions in a table with a filter; where the results of each came from; run again and open results."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, Final
 
@@ -14,16 +14,16 @@ from PyQt6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPlainTextEdit,
-    QPushButton,
     QSplitter,
     QTableView,
     QVBoxLayout,
     QWidget,
 )
 
+from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.history import HistoryRow, HistorySource, provenance_text
 from openhcs_gui_services.services.plates.presenter import Tone
-from openhcs_gui_services.widgets.common.background_tasks import WidgetTasks
+from openhcs_gui_services.widgets.common.buttons import push_button
 from openhcs_gui_services.widgets.common.colours import tone_colour
 
 __all__ = ["HistoryModel", "HistoryView"]
@@ -128,11 +128,12 @@ class HistoryView(QWidget):
         self._search = QLineEdit()
         self._status = QLabel(_EMPTY)
         self._origin = QPlainTextEdit()
-        self._again = _button("Run again", "Run the same pipeline over the same plate once more", self.run_again)
-        self._open = _button("Open results", "Open the folder with the results", self.open_results)
-        self._more = _button("Show older", "Ask the server for executions that ended earlier", self.load_older)
-        self._refresh = _button("Refresh", "Ask the server again (F5)", self.load)
-        self._tasks = WidgetTasks(self, self._on_error)
+        self._again = push_button("Run again", "Run the same pipeline over the same plate once more", self.run_again)
+        self._open = push_button("Open results", "Open the folder with the results", self.open_results)
+        self._more = push_button("Show older", "Ask the server for executions that ended earlier", self.load_older)
+        self._refresh = push_button("Refresh", "Ask the server again (F5)", self.load)
+        self._tasks = BackgroundTasks(self._on_error)
+        self.destroyed.connect(self._tasks.cancel)
         self._asked_for = ""
         self._lay_out()
         self._connect()
@@ -179,18 +180,18 @@ class HistoryView(QWidget):
     def load(self) -> None:
         """Ask for the latest executions."""
         if self._source is not None:
-            self._tasks.start(self._load(self._source, None))
+            self._tasks.start(self._load(self._source, None), "Reading the history")
 
     def load_older(self) -> None:
         """Ask for those before the ones that are shown."""
         if self._source is not None:
-            self._tasks.start(self._load(self._source, self._model.oldest))
+            self._tasks.start(self._load(self._source, self._model.oldest), "Reading the history")
 
     def run_again(self) -> None:
         """Submit the selected execution once more."""
         row = self.selected()
         if row is not None and self._source is not None:
-            self._tasks.start(self._run_again(self._source, row.execution_id))
+            self._tasks.start(self._run_again(self._source, row.execution_id), "Running again")
 
     def open_results(self) -> None:
         """Ask whoever listens to open the results of the selected execution."""
@@ -223,7 +224,7 @@ class HistoryView(QWidget):
         self._origin.clear()
         self._show_buttons()
         if row is not None:
-            self._tasks.start(self._show_origin(row))
+            self._tasks.start(self._show_origin(row), "Reading the provenance")
 
     def _on_error(self, text: str) -> None:
         self._status.setText(text)
@@ -341,10 +342,3 @@ def _sort_key(row: HistoryRow, column: _Column) -> str | float:
             return row.duration_seconds or 0.0
         case _:
             return _text(row, column).casefold()
-
-
-def _button(text: str, tip: str, call: Callable[[], None]) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.clicked.connect(lambda _=False: call())
-    return button

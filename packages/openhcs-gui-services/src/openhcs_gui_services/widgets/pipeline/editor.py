@@ -20,6 +20,7 @@ from PyQt6.QtWidgets import QPlainTextEdit, QTextEdit, QWidget
 from openhcs_gui_services.services.pipeline.problems import Problem
 from openhcs_gui_services.services.plates.presenter import Tone
 from openhcs_gui_services.widgets.common.colours import blend, faint_text, tone_colour
+from openhcs_gui_services.widgets.common.text import utf16_length
 from openhcs_gui_services.widgets.pipeline.highlighter import PythonHighlighter
 
 __all__ = ["CodeEditor"]
@@ -84,8 +85,8 @@ class CodeEditor(QPlainTextEdit):
         start = next((at for at in range(limit) if old[at] != text[at]), limit)
         tail = next((at for at in range(limit - start) if old[-1 - at] != text[-1 - at]), limit - start)
         cursor = self.textCursor()
-        cursor.setPosition(_units(old[:start]))
-        cursor.setPosition(_units(old[: len(old) - tail]), QTextCursor.MoveMode.KeepAnchor)
+        cursor.setPosition(utf16_length(old[:start]))
+        cursor.setPosition(utf16_length(old[: len(old) - tail]), QTextCursor.MoveMode.KeepAnchor)
         cursor.insertText(text[start : len(text) - tail])
 
     def gutter_width(self) -> int:
@@ -220,8 +221,3 @@ def _underlined(cursor: QTextCursor, column: int | None, colour: QColor) -> QTex
     look.setUnderlineColor(colour)
     mark.cursor, mark.format = cursor, look
     return mark
-
-
-def _units(text: str) -> int:
-    """Qt counts in UTF-16 units."""
-    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2

@@ -7,6 +7,8 @@ from pygments.lexers.python import PythonLexer
 from pygments.token import Comment, Keyword, Name, Number, Operator, String, _TokenType
 from PyQt6.QtGui import QColor, QFont, QPalette, QSyntaxHighlighter, QTextCharFormat, QTextDocument
 
+from openhcs_gui_services.widgets.common.text import utf16_length
+
 __all__ = ["PythonHighlighter"]
 
 _START = ("root",)
@@ -66,7 +68,7 @@ class PythonHighlighter(QSyntaxHighlighter):
             found = self._format_of(kind)
             if found is not None:
                 # Qt counts in UTF-16 units.
-                self.setFormat(_units(line[:start]), _units(value), found)
+                self.setFormat(utf16_length(line[:start]), utf16_length(value), found)
         self.setCurrentBlockState(self._state_of(tuple(context.stack)))
 
     def _format_of(self, kind: _TokenType) -> QTextCharFormat | None:
@@ -91,7 +93,3 @@ def _format(kind: _TokenType, colour: QColor) -> QTextCharFormat:
     if kind is Comment:
         made.setFontItalic(True)
     return made
-
-
-def _units(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2

@@ -40,6 +40,7 @@ from openhcs_gui_services.services.pipeline.text import (
     with_arguments,
     with_step,
 )
+from openhcs_gui_services.widgets.common.buttons import push_button
 from openhcs_gui_services.widgets.pipeline.editor import CodeEditor
 from openhcs_gui_services.widgets.pipeline.step_panel import StepPanel
 
@@ -241,11 +242,11 @@ class PipelinePane(QWidget):
     def _tool_row(self, templates: dict[str, str]) -> QHBoxLayout:
         row = QHBoxLayout()
         row.addWidget(_menu_button("New", "Begin another pipeline", self._new_menu(templates)))
-        row.addWidget(_button("Open...", "Open a pipeline file (Ctrl+O)", self.ask_and_open))
-        row.addWidget(_button("Save", "Save the pipeline (Ctrl+S)", lambda: self.save()))
-        row.addWidget(_button("Save as...", "Save to another file (Ctrl+Shift+S)", lambda: self.save_as()))
+        row.addWidget(push_button("Open...", "Open a pipeline file (Ctrl+O)", self.ask_and_open))
+        row.addWidget(push_button("Save", "Save the pipeline (Ctrl+S)", lambda: self.save()))
+        row.addWidget(push_button("Save as...", "Save to another file (Ctrl+Shift+S)", lambda: self.save_as()))
         row.addWidget(_menu_button("Add step", "Append a step of a function of the library", self._step_menu()))
-        row.addWidget(_button("Check", "Compile the pipeline without running it (F7)", self._request_check))
+        row.addWidget(push_button("Check", "Compile the pipeline without running it (F7)", self._request_check))
         row.addWidget(self._title, 1)
         self._title.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         return row
@@ -349,14 +350,6 @@ class PipelinePane(QWidget):
         name = self._path.name if self._path else "New pipeline"
         self._title.setText(f"{name}, not saved" if self.is_modified else name)
         self._title.setToolTip(str(self._path or ""))
-
-
-def _button(text: str, tip: str, call: Callable[[], object]) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setAutoDefault(False)
-    button.clicked.connect(lambda _=False: call() and None)
-    return button
 
 
 def _menu_button(text: str, tip: str, menu: QMenu) -> QPushButton:

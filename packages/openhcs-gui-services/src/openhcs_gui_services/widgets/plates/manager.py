@@ -1,5 +1,6 @@
 """The plates of a window, from adding them to their results: table, plate map, and what can be done with them."""
 
+import functools
 from collections.abc import Callable, Coroutine, Sequence
 from typing import assert_never
 
@@ -7,6 +8,7 @@ from PyQt6.QtCore import QByteArray, QEvent, QPoint, Qt, QUrl, pyqtSignal as Sig
 from PyQt6.QtGui import QAction, QDesktopServices, QDragEnterEvent, QDropEvent, QResizeEvent
 from PyQt6.QtWidgets import QFileDialog, QMenu, QWidget
 
+from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.plates.presenter import PlateState
 from openhcs_gui_services.services.plates.values import (
     LogLinesAdded,
@@ -20,7 +22,6 @@ from openhcs_gui_services.services.plates.values import (
     WellsChanged,
     WorkspaceEvent,
 )
-from openhcs_gui_services.widgets.common.errands import Errands
 from openhcs_gui_services.widgets.plates.actions import PlateActions
 from openhcs_gui_services.widgets.plates.host import PlateHost
 from openhcs_gui_services.widgets.plates.manager_parts import PlateManagerParts
@@ -62,7 +63,7 @@ class PlateManagerWidget(QWidget):
         super().__init__(parent)
         self._host = host
         self._ask_from = ask_from_seconds
-        self._errands = Errands(self)
+        self._tasks = BackgroundTasks(functools.partial(self.show_message, is_error=True))
         self._clock = BusyTime()
         self._stop_asked = self._kill_asked = False
         self._shown_phase = RunPhase.IDLE
@@ -121,7 +122,7 @@ class PlateManagerWidget(QWidget):
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
-        await self._errands.close()
+        await self._tasks.close()
 
     # --- what Qt asks for ----------------------------------------------------------------------------------------
 
@@ -192,7 +193,6 @@ class PlateManagerWidget(QWidget):
 
     def _connect(self) -> None:
         actions, parts = self.actions_, self._parts
-        self._errands.failed.connect(lambda text: self.show_message(text, True))
         parts.pacer.frame.connect(self._update_actions)
         self.table.plates_selected.connect(self._on_plate_selected)
         self.table.plate_activated.connect(lambda _: self.map.setFocus())
@@ -256,7 +256,7 @@ class PlateManagerWidget(QWidget):
 
     def _start(self, work: Coroutine[object, object, None], purpose: str) -> None:
         self.asking.emit()
-        self._errands.start(work, purpose)
+        self._tasks.start(work, purpose)
 
     def _do(
         self, action: PlateAction, call: Callable[[Sequence[str]], Coroutine[object, object, object]], purpose: str

@@ -1,7 +1,6 @@
 """The plates of a window as a Qt model: sorted and filtered here, changed rows announced once a frame."""
 
 import enum
-import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -13,6 +12,8 @@ from openhcs_gui_services.services.plates.presenter import PlatePresentation, Pl
 from openhcs_gui_services.services.plates.values import PlateRow
 from openhcs_gui_services.widgets.common.frame_pacer import FramePacer
 from openhcs_gui_services.widgets.common.text import plain_tooltip
+from openhcs_runtime.text import natural_key
+from zmqruntime.execution.text import first_line
 
 __all__ = ["PRESENTATION_ROLE", "PlateColumn", "PlateTableModel"]
 
@@ -47,7 +48,6 @@ _NUMBERS = (PlateColumn.WELLS, PlateColumn.FAILED)
 _STATE_ORDER = {state: number for number, state in enumerate(PlateState)}
 _IN_MOTION = (PlateState.RUNNING, PlateState.CANCELLING)
 _SortKey = tuple[object, ...]
-_DIGITS = re.compile(r"(\d+)")
 
 
 @dataclass(slots=True)
@@ -261,7 +261,7 @@ class PlateTableModel(QAbstractTableModel):
                 percent = self._shown(entry).percent
                 return "" if percent is None else f"{percent} %"
             case PlateColumn.DETAIL:
-                return _first_line(self._shown(entry).detail)
+                return first_line(self._shown(entry).detail)
             case PlateColumn.TIME:
                 return self._shown(entry).timing
             case PlateColumn.WELLS:
@@ -280,7 +280,7 @@ class PlateTableModel(QAbstractTableModel):
         snapshot = entry.row.snapshot
         match column:
             case PlateColumn.PLATE:
-                return _natural(entry.row.name)
+                return (natural_key(entry.row.name.casefold()),)
             case PlateColumn.STATE:
                 return _STATE_ORDER[snapshot.state], snapshot.queue_position or 0
             case PlateColumn.PROGRESS:
@@ -298,12 +298,6 @@ class PlateTableModel(QAbstractTableModel):
                 assert_never(column)
 
 
-def _natural(name: str) -> _SortKey:
-    """Plate 9 comes before plate 10."""
-    parts = _DIGITS.split(name.casefold())
-    return tuple(int(part) if number % 2 else part for number, part in enumerate(parts))
-
-
 def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
     """Runs of neighbours, first and last of each; the numbers are sorted."""
     found: list[tuple[int, int]] = []
@@ -318,7 +312,3 @@ def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
 def _alignment(column: PlateColumn) -> Qt.AlignmentFlag:
     side = Qt.AlignmentFlag.AlignRight if column in _NUMBERS else Qt.AlignmentFlag.AlignLeft
     return side | Qt.AlignmentFlag.AlignVCenter
-
-
-def _first_line(text: str) -> str:
-    return text.strip().partition("\n")[0]

@@ -1,6 +1,6 @@
 """A tree of servers, what they run and in which processes, brought up to date in place; quit, kill and logs of each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Final
 
 from PyQt6.QtCore import QModelIndex, QPoint, QSize, Qt, pyqtSignal
@@ -15,17 +15,17 @@ from PyQt6.QtWidgets import (
     QMenu,
     QMessageBox,
     QPlainTextEdit,
-    QPushButton,
     QTreeView,
     QVBoxLayout,
     QWidget,
 )
 
+from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.plates.presenter import Tone
 from openhcs_gui_services.services.servers.browser import ServerBrowser
 from openhcs_gui_services.services.servers.nodes import BrowserSnapshot, ServerAddress, ServerNode
 from openhcs_gui_services.services.servers.rows import COLUMNS, RowKind, ServerRow, server_rows
-from openhcs_gui_services.widgets.common.background_tasks import WidgetTasks
+from openhcs_gui_services.widgets.common.buttons import push_button
 from openhcs_gui_services.widgets.common.colours import tone_colour
 
 __all__ = ["ServerBrowserWidget", "ServerTreeModel"]
@@ -114,12 +114,13 @@ class ServerBrowserWidget(QWidget):
         self._model = ServerTreeModel(self)
         self._tree = QTreeView()
         self._hint = QLabel(_HINT)
-        self._quit = self._button("Quit", "Ask the server to end; running plates are interrupted", self.ask_and_quit)
-        self._kill = self._button("Force kill...", "End the server's process and all its workers", self.ask_and_kill)
-        self._log = self._button("Log", "Show the end of the server's log, or follow that of the plate", self.show_log)
+        self._quit = push_button("Quit", "Ask the server to end; running plates are interrupted", self.ask_and_quit)
+        self._kill = push_button("Force kill...", "End the server's process and all its workers", self.ask_and_kill)
+        self._log = push_button("Log", "Show the end of the server's log, or follow that of the plate", self.show_log)
         self._snapshot = BrowserSnapshot()
         self._seen: set[str] = set()
-        self._tasks = WidgetTasks(self, self._on_error)
+        self._tasks = BackgroundTasks(self._on_error)
+        self.destroyed.connect(self._tasks.cancel)
         self._lay_out()
         self._show_buttons()
 
@@ -180,13 +181,18 @@ class ServerBrowserWidget(QWidget):
             return
         browser = self._browser
         if not node.running:
-            self._tasks.start(browser.quit(node.address))
+            self._tasks.start(browser.quit(node.address), "Quitting the server")
             return
         question = (
             f"{_plates(node.running)} on {node.address} will be interrupted. Wells that are done are kept, and a run "
             "can be resumed."
         )
-        self._ask("Quit server", question, "Quit", lambda: self._tasks.start(browser.quit(node.address)))
+        self._ask(
+            "Quit server",
+            question,
+            "Quit",
+            lambda: browser.quit(node.address),
+        )
 
     def ask_and_kill(self) -> None:
         """Kill the selected server, after a question."""
@@ -196,7 +202,12 @@ class ServerBrowserWidget(QWidget):
         browser = self._browser
         running = f" {_plates(node.running)} will be interrupted in the midst of their wells." if node.running else ""
         question = f"Process {node.pong.pid} on {node.address} and all its workers will be killed at once.{running}"
-        self._ask("Force kill", question, "Force kill", lambda: self._tasks.start(browser.force_kill(node.address)))
+        self._ask(
+            "Force kill",
+            question,
+            "Force kill",
+            lambda: browser.force_kill(node.address),
+        )
 
     def show_log(self) -> None:
         """Ask for the log of the selected execution, or show the end of the server's."""
@@ -206,7 +217,7 @@ class ServerBrowserWidget(QWidget):
         if row.execution_id is not None:
             self.logs_requested.emit(row.address, row.execution_id)
         elif self._browser is not None:
-            self._tasks.start(self._show_server_log(self._browser, row.address))
+            self._tasks.start(self._show_server_log(self._browser, row.address), "Reading the log")
 
     # --- parts ---------------------------------------------------------------------------------------------------
 
@@ -242,12 +253,6 @@ class ServerBrowserWidget(QWidget):
         layout.addWidget(self._hint, 1)
         layout.addLayout(buttons)
 
-    def _button(self, text: str, tip: str, call: Callable[[], None]) -> QPushButton:
-        button = QPushButton(text)
-        button.setToolTip(tip)
-        button.clicked.connect(lambda _=False: call())
-        return button
-
     def _show_buttons(self) -> None:
         node, row = self._selected_node(), self.selected()
         can_act = self._browser is not None and node is not None
@@ -277,13 +282,13 @@ class ServerBrowserWidget(QWidget):
         row = self.selected()
         return None if row is None else next((n for n in self._snapshot.servers if n.address == row.address), None)
 
-    def _ask(self, title: str, text: str, verb: str, then: Callable[[], None]) -> None:
-        """The event loop goes on meanwhile."""
+    def _ask(self, title: str, text: str, verb: str, act: Callable[[], Coroutine[object, object, None]]) -> None:
+        """Ask without blocking the event loop; ``act`` is started when the answer is ``verb``."""
         box = QMessageBox(QMessageBox.Icon.Warning, title, text, QMessageBox.StandardButton.Cancel, self)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         yes = box.addButton(verb, QMessageBox.ButtonRole.DestructiveRole)
         box.setDefaultButton(QMessageBox.StandardButton.Cancel)
-        box.buttonClicked.connect(lambda button: then() if button is yes else None)
+        box.buttonClicked.connect(lambda button: self._tasks.start(act(), title) if button is yes else None)
         box.open()
 
     def _on_error(self, text: str) -> None:

@@ -27,6 +27,7 @@ from openhcs_runtime.results import ResultStatus, WellResult
 from openhcs_runtime.viewer_target import ViewCounts
 from openhcs_runtime.viewers.view_counts import OnViewed
 from zmqruntime.execution import Task
+from zmqruntime.identity import exit_text
 from zmqruntime.messages import ProgressStatus
 
 if TYPE_CHECKING:  # not all platforms have both
@@ -133,7 +134,7 @@ class ProcessExecutor:
                 ". A script that runs a pipeline needs 'if __name__ == \"__main__\":' around its top-level calls; or "
                 "use mode 'threads'"
             )
-            raise WorkerError(f"worker processes end while they start ({_exit_text(code)}){why}")
+            raise WorkerError(f"worker processes end while they start ({exit_text(code)}){why}")
         return code
 
 
@@ -278,17 +279,6 @@ def _cancelled(task: Task, job: PlateJob, plan: WellPlan) -> WellResult:
 
 def _lost(task: Task, job: PlateJob, plan: WellPlan, code: int | None, step: str) -> WellResult:
     """The result of a well whose worker process died."""
-    error = f"the worker process that worked on well {plan.well} ended unexpectedly ({_exit_text(code)})"
+    error = f"the worker process that worked on well {plan.well} ended unexpectedly ({exit_text(code)})"
     WellProgress(task, plan.well, [step.name for step in job.steps]).ended(ProgressStatus.ERROR, error=error)
     return WellResult(well=plan.well, status=ResultStatus.FAILED, error=error, step=step)
-
-
-def _exit_text(code: int | None) -> str:
-    if code is None:
-        return "no exit code"
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"killed by signal {-code}"

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from openhcs_runtime.choices import choose
-from openhcs_runtime.viewers.components import natural_key
+from openhcs_runtime.text import natural_key
 from zmqruntime.streaming import Position
 
 __all__ = ["LAYER", "Cell", "HyperstackAxis", "Layout", "Places", "StackAxes", "Value", "WindowScope"]

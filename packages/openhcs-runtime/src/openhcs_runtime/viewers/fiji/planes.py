@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zmqruntime.streaming import UnsupportedArrayError
+from openhcs_runtime.viewers.components import split_planes
+from zmqruntime.streaming import Position, UnsupportedArrayError
 
-__all__ = ["Element", "fill", "split_planes"]
+__all__ = ["Element", "fill", "grey_planes"]
 
 
 class Element(IntEnum):
@@ -45,28 +46,21 @@ class Element(IntEnum):
         return np.dtype({8: np.uint8, 16: np.uint16, 32: np.float32}[self])
 
 
-def split_planes(
-    array: npt.NDArray[Any], metadata: Mapping[str, Any]
-) -> Iterator[tuple[dict[str, int], npt.NDArray[Any]]]:
-    """The planes (Y, X) of an array, each with what it adds to the position.
+def grey_planes(array: npt.NDArray[Any], metadata: Mapping[str, Any]) -> Iterator[tuple[Position, npt.NDArray[Any]]]:
+    """Yield the planes (Y, X) of an array, each with what it adds to the position.
 
-    An array (..., Y, X) has a plane for every ``z_index`` from 1 on. With ``rgb`` true in the metadata it is
+    An array (..., Y, X) has a plane for every ``z_index`` from 1. With ``rgb`` true in the metadata it is
     (Y, X, 3 or 4), and red, green and blue become channels 1 to 3.
 
     Raises:
-        UnsupportedArrayError: there is nothing to see in it.
+        UnsupportedArrayError: If the array has no rows and columns.
     """
-    if array.ndim < 2 or not array.size:
-        raise UnsupportedArrayError(f"an image has rows and columns, not the shape {array.shape}")
-    if metadata.get("rgb"):
-        if array.ndim != 3 or array.shape[2] not in (3, 4):
-            raise UnsupportedArrayError(f"an RGB image is (Y, X, 3 or 4), not {array.shape}")
-        yield from (({"channel": number + 1}, array[:, :, number]) for number in range(3))
-    elif array.ndim == 2:
-        yield {}, array
-    else:
-        flat = array.reshape(-1, *array.shape[-2:])
-        yield from (({"z_index": number + 1}, plane) for number, plane in enumerate(flat))
+    for place, plane in split_planes(array, {}, rgb=bool(metadata.get("rgb"))):
+        if plane.ndim == 2:
+            yield place, plane
+        else:
+            for channel in range(3):
+                yield {"channel": channel + 1}, plane[:, :, channel]
 
 
 def fill(target: npt.NDArray[Any], plane: npt.NDArray[Any]) -> None:

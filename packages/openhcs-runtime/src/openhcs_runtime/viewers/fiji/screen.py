@@ -11,7 +11,7 @@ from openhcs_runtime.viewers.components import describe
 from openhcs_runtime.viewers.fiji.hyperstack import Hyperstack
 from openhcs_runtime.viewers.fiji.imagej import ImageJ
 from openhcs_runtime.viewers.fiji.layout import Cell, Layout, Value
-from openhcs_runtime.viewers.fiji.planes import Element, split_planes
+from openhcs_runtime.viewers.fiji.planes import Element, grey_planes
 from openhcs_runtime.viewers.fiji.regions import ManagedRois, Outline, Regions, extent
 from openhcs_runtime.viewers.metadata import display_range, read_appearance
 from zmqruntime.streaming import Position, ViewerCommandError
@@ -109,7 +109,7 @@ class Screen:
         """Take an image in; gives the windows that have to be drawn for it. Raises UnsupportedArrayError."""
         element = Element.of(array.dtype)
         windows = set()
-        for more, plane in split_planes(array, metadata):
+        for more, plane in grey_planes(array, metadata):
             place = {**position, **more}
             cell = self._layout.cell(layer, place)
             rows, columns = plane.shape
@@ -272,10 +272,10 @@ class Screen:
         plane: npt.NDArray[Any],
         element: Element,
         metadata: Mapping[str, Any],
-        more: Mapping[str, int],
+        more: Position,
     ) -> None:
         look = read_appearance(metadata)
-        colour = (0xFF0000, 0x00FF00, 0x0000FF)[more["channel"] - 1] if look.rgb else look.colour
+        colour = (0xFF0000, 0x00FF00, 0x0000FF)[int(more["channel"]) - 1] if look.rgb else look.colour
         styles = window.stack.styles
         styles.ask(cell.channel, colour, look.contrast_limits)
         if styles.needs_range(cell.channel):  # booleans are 0 and 255

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from openhcs_runtime.viewers.fiji.imagej import ImageJ
 from openhcs_runtime.viewers.fiji.java import find_installation, start_java
 from openhcs_runtime.viewers.fiji.layout import HyperstackAxis, Layout, WindowScope
-from openhcs_runtime.viewers.fiji.planes import split_planes
+from openhcs_runtime.viewers.fiji.planes import grey_planes
 from openhcs_runtime.viewers.fiji.regions import (
     Outline,
     label_outlines,
@@ -111,7 +111,7 @@ class FijiViewerServer(StreamingVisualizerServer):
         layer, position = metadata["layer_name"], metadata["position"]
         if metadata.get("kind") == "labels":
             windows: set[Window] = set()
-            planes = [(more, plane.shape, label_outlines(plane)) for more, plane in split_planes(image_data, {})]
+            planes = [(more, plane.shape, label_outlines(plane)) for more, plane in grey_planes(image_data, {})]
             for more, (rows, columns), outlines in planes:
                 place = {**position, **more}
                 windows |= self._screen.put_regions(outlines, layer, place, metadata, (rows, columns))

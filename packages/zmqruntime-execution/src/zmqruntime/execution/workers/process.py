@@ -19,7 +19,7 @@ from zmqruntime.execution.task.hub import task_socket_pattern
 from zmqruntime.execution.workers.frames import FrameStream
 from zmqruntime.execution.workers.orphans import end_orphans, started_at
 from zmqruntime.execution.workers.pool import BadEnvironmentError, WorkerHandle, WorkerPool, WorkerState
-from zmqruntime.identity import kill_tree
+from zmqruntime.identity import exit_text, kill_tree
 from zmqruntime.launch import ServerSpec
 
 __all__ = ["ProcessWorker"]
@@ -149,7 +149,7 @@ class ProcessWorker(WorkerHandle):
             self._sweep()
             self._end_what_is_left()
         finally:
-            self._pool.forget(self, self._nonsense or _describe_exit(self.process.returncode))
+            self._pool.forget(self, self._nonsense or f"ended: {exit_text(self.process.returncode)}")
 
     def _end_what_is_left(self) -> None:
         """Its guard ends all that its tasks started, unless somebody killed the guard."""
@@ -231,12 +231,3 @@ def _popen(theirs: socket.socket, variables: dict[str, str] | None, folder: str 
         env=variables,
         cwd=folder,
     )
-
-
-def _describe_exit(code: int) -> str:
-    if code < 0:
-        try:
-            return f"was ended by {signal.Signals(-code).name}"
-        except ValueError:
-            return f"was ended by signal {-code}"
-    return f"ended with exit code {code}"
