@@ -151,7 +151,7 @@ def test_display_ranges() -> None:
 
 def test_neither_napari_nor_qt_is_loaded_by_what_starts_a_viewer() -> None:
     code = (
-        "import sys, openhcs_runtime.cli, openhcs_runtime.service.server, openhcs_runtime.viewing\n"
+        "import sys, openhcs_runtime.cli, openhcs_runtime.service.server, openhcs_runtime.viewers\n"
         "import openhcs_runtime.viewers.napari\n"
         "sys.exit(str(sorted({'napari', 'qtpy', 'PyQt6', 'vispy'} & sys.modules.keys()) or ''))"
     )
