@@ -49,7 +49,7 @@ class GlobalConfig:
     dask: address of a Dask scheduler ("tcp://host:8786", "tls://..."), or "local" for a cluster on this machine.
         Naming one selects the mode. Plate and output folder must have the same path on all of its machines.
     view: the viewer that shows images as they appear: "napari" or "fiji" on this machine (see
-        `openhcs_runtime.viewing.open_viewer`), "napari:PORT", "HOST:PORT"; None shows nothing.
+        `openhcs_runtime.open_viewer`), "napari:PORT", "HOST:PORT"; None shows nothing.
     seed: what random numbers are made from, a whole number from 0: the same seed gives the same numbers in each well,
         whatever worker has it. None takes a fresh one for each run and keeps it with the results.
     """
