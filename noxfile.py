@@ -177,11 +177,11 @@ def coverage(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """Plates without end, with a viewer, a window and two clients, and random kills; does anything grow or differ?
 
-    SOAK_SECONDS (1800) and SOAK_SEED set how long and which course; what comes after -- goes to tools/soak.py.
+    SOAK_SECONDS (1800) and SOAK_SEED set how long and which course; what comes after -- goes to tools/soak/soak.py.
     """
     extra = [f"{wheel('openhcs-runtime')}[napari]"] if "napari" in session.posargs else []
     session.install(*map(wheel, PACKAGES), *extra)
-    session.run("python", "tools/soak.py", "--window", *session.posargs)
+    session.run("python", "tools/soak/soak.py", "--window", *session.posargs)
 
 
 @nox.session(requires=["wheels"])
@@ -197,9 +197,9 @@ def docs(session: nox.Session) -> None:
     """The documentation as a site, to docs/_build; a warning is an error."""
     editable = [argument for package in PACKAGES for argument in ("--editable", f"packages/{package}")]
     session.install(*group(ROOT, "docs"), *editable)
-    session.run("python", "tools/docs_pages.py", "--check")
+    session.run("python", "tools/docs/docs_pages.py", "--check")
     session.run("sphinx-build", "--fail-on-warning", "--keep-going", "--quiet", *session.posargs, "docs", "docs/_build")
-    session.run("python", "tools/docs_api.py", "docs/_build", env={"QT_QPA_PLATFORM": "offscreen"})
+    session.run("python", "tools/docs/docs_api.py", "docs/_build", env={"QT_QPA_PLATFORM": "offscreen"})
 
 
 @nox.session(requires=["wheels"])

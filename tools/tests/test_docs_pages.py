@@ -14,7 +14,7 @@ pytestmark = pytest.mark.skipif(find_spec("openhcs_gui_services") is None, reaso
 def test_the_pages_are_as_they_would_be_written_now() -> None:
     import docs_pages
 
-    assert docs_pages.outdated() == [], "run python tools/docs_pages.py"
+    assert docs_pages.outdated() == [], "run python tools/docs/docs_pages.py"
 
 
 def test_every_environment_variable_that_is_read_is_explained() -> None:

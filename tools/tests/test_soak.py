@@ -13,7 +13,7 @@ from soak import verdict
 from soak_measures import Quantity, Role, Sample
 from soak_plates import Record
 
-SOAK = Path(__file__).resolve().parents[1] / "soak.py"
+SOAK = Path(__file__).resolve().parents[1] / "soak" / "soak.py"
 
 
 def samples(growth: float, plates: int = 80, life: int = 20, role: Role = Role.SERVER) -> list[Sample]:

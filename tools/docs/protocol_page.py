@@ -1,7 +1,7 @@
 """Writes docs/protocol.md from the message types, so that the page cannot say anything else than the code.
 
-python tools/protocol_page.py            write the page
-python tools/protocol_page.py --check    exit 1 if it is not as it would be written
+python tools/docs/protocol_page.py            write the page
+python tools/docs/protocol_page.py --check    exit 1 if it is not as it would be written
 """
 
 import enum
@@ -20,13 +20,13 @@ from zmqruntime.environment import TaskEnvironment
 from zmqruntime.messages import PROTOCOL_VERSION, Message
 from zmqruntime.streaming import wire
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "protocol.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
 
 INTRODUCTION = f"""# The wire protocol
 
-Version {PROTOCOL_VERSION}. This page is written by `tools/protocol_page.py` from the types in `zmqruntime.messages` and
-`zmqruntime.streaming.wire`. [How the messages go together](explain-wire-protocol.md) is told elsewhere, and
-[a client in JavaScript](howto-other-language.md) shows it.
+Version {PROTOCOL_VERSION}. This page is written by `tools/docs/protocol_page.py` from the types in
+`zmqruntime.messages` and `zmqruntime.streaming.wire`. [How the messages go together](explain-wire-protocol.md) is
+a page of its own, and [a client in JavaScript](howto-other-language.md) shows it in use.
 
 A server has two channels. **Control** is a ROUTER socket at port P + 1000: send a request from any REQ or DEALER
 socket, and exactly one reply comes back, also to a bad request. From a DEALER, put an empty frame before the message,

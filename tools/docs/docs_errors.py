@@ -21,8 +21,8 @@ MODULES = {
 }
 INTRODUCTION = """# Errors
 
-This page is written by `tools/docs_pages.py` from the exceptions modules. Each package has one such module, and one
-base class that catches all that the package raises on purpose. The text of an error names the thing and the remedy.
+This page is written by `tools/docs/docs_pages.py` from the exceptions modules. Each package has one such module, and
+one base class that catches all that the package raises on purpose. The text of an error names the thing and the remedy.
 
 `zmqruntime` raises errors below `ZMQRuntimeError`, also in its execution and streaming layers; `openhcs_runtime` those
 below `OpenHCSError`, `openhcs_gui_services` those below `GuiServicesError`. A wrong argument of a call may also be an

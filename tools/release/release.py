@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Prepares a release: checks, builds, tries each wheel alone, and prints what is left for a person to do.
 
-    python3 tools/release.py             everything; the files are then in dist/
-    python3 tools/release.py --check     only look at version, change log, pins and the state of the checkout
+    python3 tools/release/release.py             everything; the files are then in dist/
+    python3 tools/release/release.py --check     only look at version, change log, pins and the state of the checkout
 
 It uploads nothing, and needs Python 3.11 or later, git and a package index. It stops at the first step that fails.
 """
@@ -24,7 +24,7 @@ from pathlib import Path
 
 from release_checks import PACKAGES, problems, siblings_of, version_of
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ("build>=1.2", "twine>=6.1")
 # What shows that a wheel works: run in an empty home, by a Python that has nothing but the wheel and what it declares.
 SMOKE = {

@@ -1,6 +1,6 @@
 """Checks that the built site describes every public class and function: what is loaded on demand is easily left out.
 
-    python tools/docs_api.py docs/_build
+    python tools/docs/docs_api.py docs/_build
 
 What is missing is named, and the exit code 1.
 """
@@ -11,7 +11,7 @@ import re
 import sys
 from pathlib import Path
 
-PAGES = Path(__file__).resolve().parent.parent / "docs" / "api"
+PAGES = Path(__file__).resolve().parents[2] / "docs" / "api"
 MODULE = re.compile(r"^\.\. automodule:: (\S+)$", re.MULTILINE)
 
 

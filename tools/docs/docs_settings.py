@@ -12,7 +12,7 @@ from openhcs_runtime.config import GlobalConfig, ImageFormat, PipelineConfig
 from zmqruntime.config import ZMQConfig
 from zmqruntime.execution import SubmitOptions
 
-SOURCES = Path(__file__).resolve().parent.parent / "packages"
+SOURCES = Path(__file__).resolve().parents[2] / "packages"
 
 VARIABLES = {
     "OPENHCS_USE_ZMQ_EXECUTION": "`false`, `0`, `no` or `off`: `run` and `RemoteOrchestrator` need no server",
@@ -36,7 +36,7 @@ PLAIN = {
 
 INTRODUCTION = """# Settings, environment variables, files
 
-This page is written by `tools/docs_pages.py` from the types that hold the settings.
+This page is written by `tools/docs/docs_pages.py` from the types that hold the settings.
 """
 
 FILES = """## Files

@@ -1,6 +1,6 @@
 """Takes the pictures of the window that the documentation shows, into docs/images, light and dark.
 
-    python tools/pictures_gui.py [FOLDER] [--all]
+    python tools/pictures/pictures_gui.py [FOLDER] [--all]
 
 The plates of the window are real ones on a real server in a home of its own; only the table of all states is made up.
 With --all also those of states that the documentation does not show.
@@ -34,7 +34,7 @@ from openhcs_runtime.components import well_name
 from openhcs_runtime.plates import make_plate
 from openhcs_runtime.service.client import ZMQExecutionClient
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PORT = 7885
 SECONDS = 120.0
 IN_DOCS = frozenset(

@@ -1,7 +1,7 @@
 """Writes the pages and drawings of docs/ that are made from the code.
 
-python tools/docs_pages.py            write them
-python tools/docs_pages.py --check    exit 1 if one is not as it would be written
+python tools/docs/docs_pages.py            write them
+python tools/docs/docs_pages.py --check    exit 1 if one is not as it would be written
 """
 
 import sys
@@ -11,17 +11,18 @@ from pathlib import Path
 import docs_commands
 import docs_diagrams
 import docs_errors
+import docs_layout
 import docs_settings
 import protocol_page
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 PAGES: dict[str, Callable[[], str]] = {
     "protocol.md": protocol_page.page,
     "command-openhcs-runtime.md": docs_commands.page,
     "errors.md": docs_errors.page,
     "settings.md": docs_settings.page,
-    **{f"diagrams/{name}.svg": draw for name, draw in docs_diagrams.DRAWINGS.items()},
+    **{f"diagrams/{name}.svg": draw for name, draw in {**docs_diagrams.DRAWINGS, **docs_layout.DRAWINGS}.items()},
 }
 
 
@@ -40,7 +41,7 @@ def main() -> int:
     names = outdated()
     for name in names:
         if "--check" in sys.argv[1:]:
-            print(f"docs/{name} is not what the code says: run python tools/docs_pages.py", file=sys.stderr)
+            print(f"docs/{name} is not what the code says: run python tools/docs/docs_pages.py", file=sys.stderr)
             continue
         (DOCS / name).parent.mkdir(exist_ok=True)
         (DOCS / name).write_text(PAGES[name](), encoding="utf-8")

@@ -12,7 +12,7 @@ from openhcs_runtime.tasks import OPENHCS_CONFIG
 from openhcs_runtime.viewers.napari import NapariProcessManager
 from zmqruntime.streaming import ImageStream
 
-PICTURE = Path(__file__).resolve().parent.parent / "docs" / "images" / "napari.png"
+PICTURE = Path(__file__).resolve().parents[2] / "docs" / "images" / "napari.png"
 PORT = 5636
 
 

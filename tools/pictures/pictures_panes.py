@@ -1,6 +1,6 @@
 """Draws the panes of the window, light and dark, into a folder: log, pipeline, servers, history, settings.
 
-    python tools/pictures_panes.py [--into docs/images] [--dark] [--all]
+    python tools/pictures/pictures_panes.py [--into docs/images] [--dark] [--all]
 
 Runs offscreen. What is shown is made up; nothing is started.
 """

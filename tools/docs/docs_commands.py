@@ -18,7 +18,8 @@ EVERYWHERE = (Port, Host, Json)
 
 INTRODUCTION = f"""# The command `{PROGRAM}`
 
-This page is written by `tools/docs_pages.py` from the command line itself; `{PROGRAM} COMMAND --help` says the same.
+This page is written by `tools/docs/docs_pages.py` from the command line itself;
+`{PROGRAM} COMMAND --help` says the same.
 
 | option | of every command that has something to do with it |
 |---|---|
