@@ -36,7 +36,7 @@ from zmqruntime.execution.schema import MIGRATIONS
 from zmqruntime.execution.store import Store, StoreError
 from zmqruntime.execution.worker_protocol import TaskReportsRaw
 from zmqruntime.launch import ServerSpec
-from zmqruntime.messages import EventBatch, EventsResponse, LogLevel, LogLine
+from zmqruntime.messages import Event, EventBatch, EventsResponse, LogLevel, LogLine
 
 SERVERS = Path(__file__).with_name("servers.py")
 S = ExecutionStatus
@@ -391,6 +391,23 @@ def test_a_reader_that_is_ahead_of_its_server_starts_again_and_says_so() -> None
     batch = EventBatch(execution_id="execution", after=0, upto=46, events=[line])
     follower.on_response(EventsResponse(execution_id="execution", batches=[batch], upto=46))
     assert sink.take(10) == [line]
+
+
+def test_an_answer_that_comes_after_it_was_given_up_is_not_taken_for_lost_events() -> None:
+    """The server was back meanwhile, and live events have overtaken the answer."""
+    asked: list[int] = []
+    sink = IteratorSink(lambda events: events)
+    follower = Follower("execution", 0, sink, lambda follower, after: asked.append(follower.question))
+    follower.ask_now()
+    follower.give_up_asking()
+    lines: list[Event] = [
+        LogLine(execution_id="execution", sequence=n, timestamp=0.0, level=LogLevel.INFO, logger="", text="")
+        for n in (1, 2)
+    ]
+    follower.on_batch(EventBatch(execution_id="execution", after=0, upto=2, events=lines))
+    follower.on_response(EventsResponse(execution_id="execution", batches=[], upto=1), asked[0])
+    assert sink.take(10) == lines
+    assert len(asked) == 1
 
 
 def test_a_reader_that_starts_again_knows_nothing() -> None:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self, TypeVar, Unpack
 
 from zmqruntime.client import ClientState, checked
 from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.deadlines import reply_within
 from zmqruntime.exceptions import ServerLostError
 from zmqruntime.execution.client import CALLBACK_SECONDS, ExecutionClient, SubmitOptions, not_ended
 from zmqruntime.execution.exceptions import InvalidProgressError
@@ -243,8 +244,7 @@ class AsyncExecutionClient:
         """Send a request and wait for its reply; see :meth:`zmqruntime.ZMQClient.request`."""
         seconds = self._client.config.request_timeout if timeout is None else timeout
         try:
-            async with asyncio.timeout(seconds):
-                response = await asyncio.wrap_future(self._client.send_request(message))
+            response = await reply_within(self._client.send_request(message), seconds)
         except TimeoutError as error:
             raise self._client.timeout_error(message, seconds) from error
         return checked(response, expect)

@@ -502,18 +502,21 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
                 self._data.unsubscribe(execution_id.encode())
 
     def _ask(self, follower: Follower, after: int) -> None:
+        question = follower.question
         future = self.ask_on_loop(EventsRequest(execution_id=follower.execution_id, after=after))
         deadline = self._io.call_later(self.config.request_timeout, lambda: self._ask_again(follower, future))
-        future.add_done_callback(lambda reply: self._on_asked(follower, reply, deadline))
+        future.add_done_callback(lambda reply: self._on_asked(follower, question, reply, deadline))
 
     def _ask_again(self, follower: Follower, future: "concurrent.futures.Future[Response]") -> None:
         if future.cancel() and not follower.sink.is_done:
             follower.restart()
 
-    def _on_asked(self, follower: Follower, reply: "concurrent.futures.Future[Response]", deadline: Timer) -> None:
+    def _on_asked(
+        self, follower: Follower, question: int, reply: "concurrent.futures.Future[Response]", deadline: Timer
+    ) -> None:
         deadline.cancel()
         response = None if reply.cancelled() or reply.exception() else reply.result()
-        follower.on_response(response if isinstance(response, EventsResponse) else None)
+        follower.on_response(response if isinstance(response, EventsResponse) else None, question)
         self._drop_done(follower.execution_id)
 
     def on_event_batch(self, batch: EventBatch) -> None:

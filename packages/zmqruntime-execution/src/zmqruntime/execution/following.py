@@ -65,6 +65,8 @@ class Follower:
         self.sink = sink
         self._reader = Reader(position)
         self._ask = ask
+        self.question = 0
+        """The number of what was asked last."""
         self._is_asking = False
         self._heard_more = False
 
@@ -83,8 +85,16 @@ class Follower:
         if upto < self._reader.position:
             self.ask_now()
 
-    def on_response(self, response: EventsResponse | None) -> None:
-        """The answer to what was asked for, or None if there was none."""
+    def on_response(self, response: EventsResponse | None, question: int | None = None) -> None:
+        """The answer to what was asked for, or None if there was none.
+
+        Args:
+            response: what came.
+            question: which question it answers, by :attr:`question` when it was asked; the last one when None. An
+                answer to one that was given up says how it was then, and live events may have come since.
+        """
+        if question is not None and question != self.question:
+            return
         self._is_asking = False
         if response is None:
             return
@@ -123,8 +133,9 @@ class Follower:
         self.ask_now()
 
     def give_up_asking(self) -> None:
-        """The server was away: what was asked for will not be answered."""
+        """The server was away: what was asked for will not be answered, or too late."""
         self._is_asking = False
+        self.question += 1
 
     def catch_up(self) -> None:
         """Ask for what is missing, if anything is."""
@@ -135,6 +146,7 @@ class Follower:
         """Ask for all that comes after what was read, unless that is under way or there is no room."""
         if not self._is_asking and self.sink.has_room():
             self._is_asking, self._heard_more = True, False
+            self.question += 1
             self._ask(self, self._reader.position)
 
     def _note(self, upto: int) -> None:
