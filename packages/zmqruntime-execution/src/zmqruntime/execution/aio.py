@@ -226,10 +226,11 @@ class AsyncExecutionClient:
         Events that are not taken wait at the server. Who leaves the loop early and does not want to wait for the
         garbage collector closes the iterator: ``async with contextlib.aclosing(client.events(id)) as events``.
         """
-        await self.insist(StatusRequest(execution_id=execution_id), StatusResponse)
+        snapshot = (await self.insist(StatusRequest(execution_id=execution_id), StatusResponse)).executions[0]
         arrived = asyncio.Event()
         wake = functools.partial(_call_on, asyncio.get_running_loop(), arrived.set)
-        with self._client.opened(execution_id, after) as sink:
+        is_over = has_ended(snapshot.status, snapshot.resumable)
+        with self._client.opened(execution_id, after, is_over) as sink:
             sink.on_change = wake
             while (events := sink.take(_EVENTS_PER_TURN)) is not None:
                 for event in events:

@@ -43,6 +43,9 @@ class Sink(Protocol):
     def has_room(self) -> bool:
         """Whether more may be put; when that becomes true again, the follower's ``catch_up`` must be called."""
 
+    def end(self) -> None:
+        """Nothing more will come: the execution has ended, whether its last event was among what came or not."""
+
     def fail(self, error: Exception) -> None:
         """The server is lost."""
 
@@ -58,9 +61,17 @@ class Follower:
         position: the number of the last event that is known already.
         sink: gets the events after it.
         ask: sends an ``EventsRequest`` for what comes after a number; its reply goes to :meth:`on_response`.
+        has_ended: the execution has, so once all that there is has been read, nothing more will come.
     """
 
-    def __init__(self, execution_id: str, position: int, sink: Sink, ask: Callable[["Follower", int], None]) -> None:
+    def __init__(
+        self,
+        execution_id: str,
+        position: int,
+        sink: Sink,
+        ask: Callable[["Follower", int], None],
+        has_ended: bool = False,
+    ) -> None:
         self.execution_id = execution_id
         self.sink = sink
         self._reader = Reader(position)
@@ -69,6 +80,7 @@ class Follower:
         """The number of what was asked last."""
         self._is_asking = False
         self._heard_more = False
+        self._has_ended = has_ended
 
     def on_batch(self, batch: EventBatch) -> None:
         """A live batch arrived."""
@@ -108,6 +120,8 @@ class Follower:
         elif not self._heard_more:
             self._reader.settle(response.upto)
         self.catch_up()
+        if self._has_ended and not self._reader.is_behind and not self.sink.is_done:
+            self.sink.end()
 
     def _start_again(self, upto: int) -> None:
         """The server has fewer events than were read here: its disk has lost the last of them in a power failure."""
@@ -181,6 +195,9 @@ class EndSink:
         """Always: it keeps nothing."""
         return True
 
+    def end(self) -> None:
+        """Its own event says how it ended; who only waits asks for that first."""
+
     def fail(self, error: Exception) -> None:
         """Nobody knows how it ends."""
         if not self.is_done:
@@ -236,6 +253,9 @@ class CallbackSink:
         """Whether the thread keeps up."""
         return self._thread.has_room()
 
+    def end(self) -> None:
+        """Its own event says so."""
+
     def fail(self, error: Exception) -> None:
         """The rest comes when the server is back."""
 
@@ -267,6 +287,13 @@ class IteratorSink:
     def has_room(self) -> bool:
         """Whether they are taken as fast as they come."""
         return len(self._events) < _ITERATOR_ROOM
+
+    def end(self) -> None:
+        """Let the iteration end after what was kept."""
+        with self._changed:
+            self.is_done = True
+            self._changed.notify()
+        self.on_change()
 
     def fail(self, error: Exception) -> None:
         """Raise the error in the iteration, after what was kept."""
