@@ -194,6 +194,34 @@ def test_a_killed_server_is_no_cancelled_run(
         path.unlink()  # the next server would replace them
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGSTOP")
+def test_a_server_that_does_not_answer_is_waited_for(
+    shared_home: CommandLine, plate: Path, gate: Gate, tmp_path: Path
+) -> None:
+    execution_id = _submit(plate, gate.pipeline, tmp_path / "out")
+    gate.wait_for_well()
+    server = psutil.Process(shared_home("status", "--json").document["server"]["pid"])
+
+    async def test() -> None:
+        async with _shown(execution_id, plate) as pilot:
+            await _until(pilot, lambda: "0 of 3 wells" in _text(pilot, "#status"))
+            server.suspend()
+            try:
+                await _until(pilot, lambda: "No answer for" in _text(pilot, "#status"))
+                assert "still waiting" in _text(pilot, "#status")
+                await pilot.press("right")
+                await _until(pilot, lambda: _text(pilot, "#details").startswith("A02"))
+            finally:
+                server.resume()
+            await asyncio.to_thread(gate.open)
+            await _until(pilot, lambda: "has ended" in _text(pilot, "#status"))
+            assert "No answer" not in _text(pilot, "#status")
+            assert "3 of 3 wells" in _text(pilot, "#status")
+            await pilot.press("q")
+
+    _run(test)
+
+
 class _GridOnly(App[None]):
     def compose(self) -> ComposeResult:
         yield PlateGrid()

@@ -185,6 +185,12 @@ def test_a_server_with_the_wrong_key_is_not_talked_to(server: ZMQServer) -> None
         ZMQClient(server.port, transport_mode=TransportMode.TCP, config=HERE).connect(timeout=1)
 
 
+def test_a_server_whose_key_is_not_known_is_said_and_leaves_nothing_open(isolated_home: Path) -> None:
+    for _ in range(3):
+        with pytest.raises(ConfigurationError, match=r"203\.0\.113\.1 is not known here"):
+            ZMQClient(7777, host="203.0.113.1", config=HERE).connect(timeout=1)
+
+
 @pytest.mark.parametrize("security", list(Security))
 def test_the_text_of_a_submission_is_on_the_wire_only_without_encryption(port: int, security: Security) -> None:
     config = HERE if security is Security.CURVE else OPEN

@@ -116,6 +116,16 @@ class BenchServer(ExecutionServer):
                     spoiled = {"again": spoiled}
         return spoiled
 
+    def do_steps(self, count: int, size: int) -> bytes:
+        """Progress, lines and checkpoints, little by little, and a result of that size."""
+        task, tick = current_task(), threading.Event()
+        for number in range(count):
+            report(number, count, phase=ProgressPhase.STEP_STARTED)
+            task.log.info("line %d", number)
+            task.checkpoint(str(number), number)
+            tick.wait(0.01)
+        return b"x" * size
+
     def do_variable(self, name: str) -> str | None:
         return os.environ.get(name)
 

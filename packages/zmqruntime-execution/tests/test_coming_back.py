@@ -1,5 +1,6 @@
 """What must come back comes back, what is another user's stays closed, and what is damaged is said."""
 
+import codecs
 import functools
 import os
 import random
@@ -36,12 +37,20 @@ from zmqruntime.execution.server.executions import Ledger
 from zmqruntime.execution.server.schema import MIGRATIONS
 from zmqruntime.execution.server.store import Store, StoreError
 from zmqruntime.launch import ServerSpec
-from zmqruntime.messages import EventBatch, EventsResponse, LogLevel, LogLine
+from zmqruntime.messages import Event, EventBatch, EventsResponse, LogLevel, LogLine
 
 SERVERS = Path(__file__).with_name("servers.py")
 S = ExecutionStatus
 MakeClient = Callable[..., ExecutionClient]
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+def free_port() -> int:
+    """A data port whose control port is free."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1] - 1000
+        return port
 
 
 def until(condition: Callable[[], object], seconds: float = 60) -> None:
@@ -171,31 +180,80 @@ def test_what_was_open_is_closed_at_the_next_start(make_client: MakeClient) -> N
     client.shutdown_server()
 
 
-@pytest.mark.skipif(not (hasattr(os, "getuid") and os.getuid() == 0), reason="needs the right to be another user")
+needs_root = pytest.mark.skipif(not (hasattr(os, "getuid") and os.getuid() == 0), reason="needs to be another user")
+OTHER_USER = 4321
+
+
+@needs_root
 def test_another_user_reads_signals_and_reaches_nothing(client: ExecutionClient, isolated_home: Path) -> None:
     isolated_home.chmod(0o755)
-    client.wait(client.submit({"do": "code", "code": "print('a secret'); result = b'secret' * 100_000"}), 60)
-    paths = [str(path) for path in isolated_home.rglob("*") if path.is_file() and "cache" not in str(path)]
-    sockets = [str(path) for path in isolated_home.rglob("*.sock")]
-    assert paths
-    assert sockets
-    pid = client.server.pid
+    result = {"do": "code", "code": "print('a secret'); result = b'secret' * 100_000"}
+    client.wait(client.submit(result), 60)
+    client.submit({"do": "wait"})
+    paths = [path for path in isolated_home.rglob("*") if "cache" not in str(path)]
+    names = {path.suffix for path in paths}
+    assert {".sqlite", ".sqlite-wal", ".log", ".result", ".sock", ".lock"} <= names
+    server = psutil.Process(client.server.pid)
+    pids = [server.pid, *(child.pid for child in server.children(recursive=True))]
+    assert len(pids) > 2
+
+    files = [path for path in paths if path.is_file()]
+
+    def look() -> list[str]:
+        found = [str(path) for path in files if allowed(lambda path=path: path.read_bytes())]  # type: ignore[misc]
+        found += [str(path) for path in paths if allowed(lambda path=path: connect(str(path)))]  # type: ignore[misc]
+        return found + [f"signalled {pid}" for pid in pids if allowed(lambda pid=pid: os.kill(pid, 0))]  # type: ignore[misc]
+
+    assert told_by_another_user(look) == "[]"
+
+
+@needs_root
+def test_another_user_gets_no_key_and_no_word_over_tcp(isolated_home: Path) -> None:
+    isolated_home.chmod(0o755)
+    other_home = isolated_home / "other"
+    other_home.mkdir()
+    os.chown(other_home, OTHER_USER, OTHER_USER)
+    port = free_port()
+    with ExecutionClient(port, host="127.0.0.1", server=f"{SERVERS}:BenchServer", persistent=False) as client:
+        client.wait(client.submit({"do": "nothing"}), 60)
+        keys = list((isolated_home / ".zmqruntime" / "keys").rglob("*.key*"))
+        assert len(keys) == 4
+
+        def look() -> list[str]:
+            found = [str(key) for key in keys if allowed(lambda key=key: key.read_bytes())]  # type: ignore[misc]
+            os.environ["HOME"] = str(other_home)
+            stranger = ExecutionClient(port, host="127.0.0.1")
+            try:
+                stranger.connect(timeout=2)
+            except PortInUseError as error:
+                return [*found, str(error)]
+            return [*found, "connected"]
+
+        codecs.lookup("ascii")  # the other user may not be allowed to load it
+        told = told_by_another_user(look)
+        assert "does not know this client's key" in told
+        assert ".key_secret" not in told
+        assert told.count("'") <= 4, told  # the words alone
+
+
+def told_by_another_user(look: Callable[[], list[str]]) -> str:
+    """What a process of another user finds."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        os.setgroups([])
-        os.setgid(4321)
-        os.setuid(4321)
-        found = [path for path in paths if allowed(lambda path=path: Path(path).read_bytes())]  # type: ignore[misc]
-        found += [path for path in sockets if allowed(lambda path=path: connect(path))]  # type: ignore[misc]
-        found += ["signalled"] if allowed(lambda: os.kill(pid, 0)) else []
-        os.write(writer, repr(found).encode())
+        try:
+            os.setgroups([])
+            os.setgid(OTHER_USER)
+            os.setuid(OTHER_USER)
+            found = repr(look())
+        except BaseException as error:  # noqa: BLE001 - for the parent, who fails the test with it
+            found = repr(error)
+        os.write(writer, found.encode())
         os._exit(0)
     os.waitpid(child, 0)
-    told = os.read(reader, 10_000)
-    os.close(reader)
     os.close(writer)
-    assert told == b"[]"
+    with open(reader, encoding="utf-8") as pipe:
+        return pipe.read()
 
 
 def allowed(call: Callable[[], object]) -> bool:
@@ -393,6 +451,23 @@ def test_a_reader_that_is_ahead_of_its_server_starts_again_and_says_so() -> None
     assert sink.take(10) == [line]
 
 
+def test_an_answer_that_comes_after_it_was_given_up_is_not_taken_for_lost_events() -> None:
+    """The server was back meanwhile, and live events have overtaken the answer."""
+    asked: list[int] = []
+    sink = IteratorSink(lambda events: events)
+    follower = Follower("execution", 0, sink, lambda follower, after: asked.append(follower.question))
+    follower.ask_now()
+    follower.give_up_asking()
+    lines: list[Event] = [
+        LogLine(execution_id="execution", sequence=n, timestamp=0.0, level=LogLevel.INFO, logger="", text="")
+        for n in (1, 2)
+    ]
+    follower.on_batch(EventBatch(execution_id="execution", after=0, upto=2, events=lines))
+    follower.on_response(EventsResponse(execution_id="execution", batches=[], upto=1), asked[0])
+    assert sink.take(10) == lines
+    assert len(asked) == 1
+
+
 def test_a_reader_that_starts_again_knows_nothing() -> None:
     reader = Reader(5)
     reader.restart()
@@ -405,10 +480,7 @@ def test_a_reader_that_starts_again_knows_nothing() -> None:
 def test_a_server_on_tcp_is_in_the_list_and_is_stopped_by_its_port(
     make_client: MakeClient, command: Callable[..., "subprocess.CompletedProcess[str]"], isolated_home: Path
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1] - 1000
-
+    port = free_port()
     with ExecutionClient(port, host="127.0.0.1", server=f"{SERVERS}:BenchServer") as client:
         listed = command("list")
         assert f"{port}" in listed.stdout

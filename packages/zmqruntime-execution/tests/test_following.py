@@ -39,6 +39,9 @@ class ListSink:
     def has_room(self) -> bool:
         return self.room
 
+    def end(self) -> None:
+        self.is_done = True
+
     def fail(self, error: Exception) -> None:
         raise error
 

@@ -12,6 +12,8 @@ import os
 import selectors
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -323,3 +325,55 @@ def _two_free_ports() -> int:
             port: int = data.getsockname()[1]
             with contextlib.suppress(OSError, OverflowError), socket.create_server(("127.0.0.1", port + 1000)):
                 return port
+
+
+POLLING = """
+import asyncio, sys, threading
+from zmqruntime import ClientState, ZMQConfig
+from zmqruntime.execution import AsyncExecutionClient, ExecutionClient
+config = ZMQConfig(heartbeat_interval=0.1, heartbeat_window=0.5, request_timeout=1.0)
+execution_id, is_async = sys.argv[1], sys.argv[2] == "async"
+states = []
+async def work():
+    async with AsyncExecutionClient(7777, config=config) as client:
+        client.client.add_listener(lambda standing: states.append(standing.state))
+        while (await client.poll_status(execution_id)).ended_at is None:
+            print("polled", flush=True)
+if is_async:
+    asyncio.run(work())
+else:
+    with ExecutionClient(7777, config=config) as client:
+        client.add_listener(lambda standing: states.append(standing.state))
+        seen = []
+        following = threading.Thread(target=lambda: seen.extend(client.events(execution_id)))
+        following.start()
+        while client.poll_status(execution_id).ended_at is None:
+            print("polled", flush=True)
+        assert client.wait(execution_id).status == "complete"
+        following.join()
+        for kind in {type(event) for event in seen}:
+            numbers = [event.sequence for event in seen if type(event) is kind]
+            assert numbers == list(range(1, len(numbers) + 1)), numbers
+assert ClientState.LOST not in states, states
+print("well", flush=True)
+"""
+
+
+@pytest.mark.parametrize("kind", ["threads", "async"])
+def test_a_client_that_was_stopped_goes_on_as_if_nothing_had_been(
+    client: ExecutionClient, tmp_path: Path, kind: str
+) -> None:
+    """As on a laptop that was closed: what was answered in time, but could not be heard, is no timeout."""
+    mark = tmp_path / "mark"
+    running = client.submit({"do": "resumable_until", "file": str(mark)})
+    command = [sys.executable, "-c", POLLING, running, kind]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "polled\n"
+        process.send_signal(signal.SIGSTOP)
+        threading.Event().wait(SECONDS)  # the time that it is stopped, longer than the deadline of its requests
+        process.send_signal(signal.SIGCONT)
+        mark.touch()
+        lines = process.stdout.read().splitlines()
+    assert lines[-1] == "well"
+    assert process.returncode == 0

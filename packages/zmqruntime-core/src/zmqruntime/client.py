@@ -18,6 +18,7 @@ import zmq
 from zmqruntime.codec import Decoder, encode, encode_given
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.control import ControlChannel
+from zmqruntime.deadlines import result_within
 from zmqruntime.exceptions import (
     ClosedError,
     ConnectionFailedError,
@@ -270,7 +271,7 @@ class ZMQClient:
         seconds = self.config.request_timeout if timeout is None else timeout
         future = self.send_request(message)
         try:
-            response = future.result(seconds)
+            response = result_within(future, seconds)
         except TimeoutError as error:
             future.cancel()
             raise self.timeout_error(message, seconds) from error
@@ -388,6 +389,18 @@ class ZMQClient:
             return
         loop = SocketLoop(f"{type(self).__name__}-{self.port}")
         stack = contextlib.ExitStack()
+        loop.at_end = stack.close
+        try:
+            self._open_sockets(loop, stack)
+        except BaseException:
+            loop.dispose()
+            raise
+        self._loop = loop
+        loop.start()
+        atexit.register(self.disconnect)
+
+    def _open_sockets(self, loop: SocketLoop, stack: contextlib.ExitStack) -> None:
+        """Raises ConfigurationError when the server's key is not known; what is in ``stack`` is to be closed then."""
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         stack.callback(self._context.term)
         self._io = loop
@@ -407,10 +420,6 @@ class ZMQClient:
         self._data.subscribe(HEARTBEAT_TOPIC)
         loop.add_reader(self._data, self._on_data_readable)
         stack.callback(self._on_end)
-        loop.at_end = stack.close
-        self._loop = loop
-        loop.start()
-        atexit.register(self.disconnect)
 
     def _end_loop(self) -> None:
         loop, self._loop = self._loop, None
@@ -424,6 +433,16 @@ class ZMQClient:
         self, kind: int, prepare: "Callable[[zmq.Socket[bytes]], None]" = lambda sock: None
     ) -> "zmq.Socket[bytes]":
         sock = self._context.socket(kind)
+        try:
+            self._set_up(sock)
+            prepare(sock)
+            sock.connect(self._address.url(self.port if kind == zmq.SUB else self.control_port))
+        except BaseException:
+            sock.close(0)
+            raise
+        return sock
+
+    def _set_up(self, sock: "zmq.Socket[bytes]") -> None:
         sock.linger = _LINGER_MS
         sock.maxmsgsize = self.config.max_message_bytes
         sock.ipv6 = ":" in self.host
@@ -437,9 +456,6 @@ class ZMQClient:
             keys = store.client()
             sock.curve_publickey, sock.curve_secretkey = keys.public, keys.secret
             sock.curve_serverkey = store.server_key_for(self.host, self.port, is_local=self.is_local)
-        prepare(sock)
-        sock.connect(self._address.url(self.port if kind == zmq.SUB else self.control_port))
-        return sock
 
     def _check_open(self) -> None:
         if self._is_closed:

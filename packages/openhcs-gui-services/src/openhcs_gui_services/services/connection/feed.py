@@ -49,6 +49,9 @@ class ExecutionFeed:
         """Always: what is superseded makes room."""
         return True
 
+    def end(self) -> None:
+        """Its own event says so."""
+
     def fail(self, error: Exception) -> None:
         """The server is lost, the events are not: they come when it, or its successor, is back."""
 

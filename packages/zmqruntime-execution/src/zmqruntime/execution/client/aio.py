@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, Unpack
 
 from zmqruntime.client import ClientState, checked
 from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.deadlines import reply_within
 from zmqruntime.exceptions import ServerLostError
 from zmqruntime.execution.client.client import CALLBACK_SECONDS, ExecutionClient, SubmitOptions, not_ended
 from zmqruntime.execution.client.followers import EndSink
@@ -227,10 +228,11 @@ class AsyncExecutionClient:
         Events that are not taken wait at the server. Who leaves the loop early and does not want to wait for the
         garbage collector closes the iterator: ``async with contextlib.aclosing(client.events(id)) as events``.
         """
-        await self.insist(StatusRequest(execution_id=execution_id), StatusResponse)
+        snapshot = (await self.insist(StatusRequest(execution_id=execution_id), StatusResponse)).executions[0]
         arrived = asyncio.Event()
         wake = functools.partial(_call_on, asyncio.get_running_loop(), arrived.set)
-        with self._client.opened(execution_id, after) as sink:
+        is_over = has_ended(snapshot.status, snapshot.resumable)
+        with self._client.opened(execution_id, after, is_over) as sink:
             sink.on_change = wake
             while (events := sink.take(_EVENTS_PER_TURN)) is not None:
                 for event in events:
@@ -245,8 +247,7 @@ class AsyncExecutionClient:
         """Send a request and wait for its reply; see :meth:`zmqruntime.ZMQClient.request`."""
         seconds = self._client.config.request_timeout if timeout is None else timeout
         try:
-            async with asyncio.timeout(seconds):
-                response = await asyncio.wrap_future(self._client.send_request(message))
+            response = await reply_within(self._client.send_request(message), seconds)
         except TimeoutError as error:
             raise self._client.timeout_error(message, seconds) from error
         return checked(response, expect)

@@ -376,8 +376,8 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
             ServerLostError: the server has ended and no successor came; events that were not seen come with a new call.
             RequestRefusedError: the server has no such execution.
         """
-        self.insist(StatusRequest(execution_id=execution_id), StatusResponse, None)
-        with self.opened(execution_id, after) as sink:
+        snapshot = self.insist(StatusRequest(execution_id=execution_id), StatusResponse, None).executions[0]
+        with self.opened(execution_id, after, has_ended(snapshot.status, snapshot.resumable)) as sink:
             yield from sink
 
     def logs(self, execution_id: str) -> list[LogLine]:
@@ -401,9 +401,16 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
     # --- for what waits in another way, from any thread -----------------------------------------------------------
 
     @contextlib.contextmanager
-    def following(self, execution_id: str, after: int, sink: Sink) -> Iterator[Follower]:
-        """Within the block, put the events after number ``after`` into ``sink``; nothing is left behind."""
-        follower = self._follow(execution_id, after, sink)
+    def following(self, execution_id: str, after: int, sink: Sink, is_over: bool = False) -> Iterator[Follower]:
+        """Within the block, put the events after number ``after`` into ``sink``; nothing is left behind.
+
+        Args:
+            execution_id: what to follow.
+            after: the number of the last event that is known already.
+            sink: gets the events after it.
+            is_over: the execution has ended, so that the sink is told when it has all of them.
+        """
+        follower = self._follow(execution_id, after, sink, is_over)
         try:
             yield follower
         finally:
@@ -411,10 +418,10 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
             self._io.call_soon(lambda: self._drop_done(execution_id))
 
     @contextlib.contextmanager
-    def opened(self, execution_id: str, after: int) -> Iterator[IteratorSink]:
-        """Within the block, the events after number ``after``, to be taken as they come."""
+    def opened(self, execution_id: str, after: int, is_over: bool = False) -> Iterator[IteratorSink]:
+        """Within the block, the events after number ``after``, to be taken as they come; see :meth:`following`."""
         sink = IteratorSink(self._invalid.sift)
-        with self.following(execution_id, after, sink) as follower:
+        with self.following(execution_id, after, sink, is_over) as follower:
             sink.on_room = lambda: self._io.call_soon(follower.catch_up)
             yield sink
 
@@ -482,9 +489,9 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         """From the callback thread, after its last call for an execution."""
         self._delivered.pop(execution_id, None)
 
-    def _follow(self, execution_id: str, position: int, sink: Sink) -> Follower:
+    def _follow(self, execution_id: str, position: int, sink: Sink, is_over: bool) -> Follower:
         """From any thread: an execution that is under way, or has ended."""
-        follower = Follower(execution_id, position, sink, self._ask)
+        follower = Follower(execution_id, position, sink, self._ask, is_over)
 
         def begin() -> None:
             self._followers.setdefault(execution_id, []).append(follower)
@@ -504,18 +511,21 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
                 self._data.unsubscribe(execution_id.encode())
 
     def _ask(self, follower: Follower, after: int) -> None:
+        question = follower.question
         future = self.ask_on_loop(EventsRequest(execution_id=follower.execution_id, after=after))
         deadline = self._io.call_later(self.config.request_timeout, lambda: self._ask_again(follower, future))
-        future.add_done_callback(lambda reply: self._on_asked(follower, reply, deadline))
+        future.add_done_callback(lambda reply: self._on_asked(follower, question, reply, deadline))
 
     def _ask_again(self, follower: Follower, future: "concurrent.futures.Future[Response]") -> None:
         if future.cancel() and not follower.sink.is_done:
             follower.restart()
 
-    def _on_asked(self, follower: Follower, reply: "concurrent.futures.Future[Response]", deadline: Timer) -> None:
+    def _on_asked(
+        self, follower: Follower, question: int, reply: "concurrent.futures.Future[Response]", deadline: Timer
+    ) -> None:
         deadline.cancel()
         response = None if reply.cancelled() or reply.exception() else reply.result()
-        follower.on_response(response if isinstance(response, EventsResponse) else None)
+        follower.on_response(response if isinstance(response, EventsResponse) else None, question)
         self._drop_done(follower.execution_id)
 
     def on_event_batch(self, batch: EventBatch) -> None:

@@ -43,6 +43,9 @@ class Sink(Protocol):
     def has_room(self) -> bool:
         """Whether more may be put; when that becomes true again, the follower's ``catch_up`` must be called."""
 
+    def end(self) -> None:
+        """Nothing more will come: the execution has ended, whether its last event was among what came or not."""
+
     def fail(self, error: Exception) -> None:
         """The server is lost."""
 
@@ -58,15 +61,26 @@ class Follower:
         position: the number of the last event that is known already.
         sink: gets the events after it.
         ask: sends an ``EventsRequest`` for what comes after a number; its reply goes to :meth:`on_response`.
+        has_ended: the execution has, so once all that there is has been read, nothing more will come.
     """
 
-    def __init__(self, execution_id: str, position: int, sink: Sink, ask: Callable[["Follower", int], None]) -> None:
+    def __init__(
+        self,
+        execution_id: str,
+        position: int,
+        sink: Sink,
+        ask: Callable[["Follower", int], None],
+        has_ended: bool = False,
+    ) -> None:
         self.execution_id = execution_id
         self.sink = sink
         self._reader = Reader(position)
         self._ask = ask
+        self.question = 0
+        """The number of what was asked last."""
         self._is_asking = False
         self._heard_more = False
+        self._has_ended = has_ended
 
     def on_batch(self, batch: EventBatch) -> None:
         """A live batch arrived."""
@@ -83,8 +97,16 @@ class Follower:
         if upto < self._reader.position:
             self.ask_now()
 
-    def on_response(self, response: EventsResponse | None) -> None:
-        """The answer to what was asked for, or None if there was none."""
+    def on_response(self, response: EventsResponse | None, question: int | None = None) -> None:
+        """The answer to what was asked for, or None if there was none.
+
+        Args:
+            response: what came.
+            question: which question it answers, by :attr:`question` when it was asked; the last one when None. An
+                answer to one that was given up says how it was then, and live events may have come since.
+        """
+        if question is not None and question != self.question:
+            return
         self._is_asking = False
         if response is None:
             return
@@ -98,6 +120,8 @@ class Follower:
         elif not self._heard_more:
             self._reader.settle(response.upto)
         self.catch_up()
+        if self._has_ended and not self._reader.is_behind and not self.sink.is_done:
+            self.sink.end()
 
     def _start_again(self, upto: int) -> None:
         """The server has fewer events than were read here: its disk has lost the last of them in a power failure."""
@@ -123,8 +147,9 @@ class Follower:
         self.ask_now()
 
     def give_up_asking(self) -> None:
-        """The server was away: what was asked for will not be answered."""
+        """The server was away: what was asked for will not be answered, or too late."""
         self._is_asking = False
+        self.question += 1
 
     def catch_up(self) -> None:
         """Ask for what is missing, if anything is."""
@@ -135,6 +160,7 @@ class Follower:
         """Ask for all that comes after what was read, unless that is under way or there is no room."""
         if not self._is_asking and self.sink.has_room():
             self._is_asking, self._heard_more = True, False
+            self.question += 1
             self._ask(self, self._reader.position)
 
     def _note(self, upto: int) -> None:
@@ -168,6 +194,9 @@ class EndSink:
     def has_room(self) -> bool:
         """Always: it keeps nothing."""
         return True
+
+    def end(self) -> None:
+        """Its own event says how it ended; who only waits asks for that first."""
 
     def fail(self, error: Exception) -> None:
         """Nobody knows how it ends."""
@@ -224,6 +253,9 @@ class CallbackSink:
         """Whether the thread keeps up."""
         return self._thread.has_room()
 
+    def end(self) -> None:
+        """Its own event says so."""
+
     def fail(self, error: Exception) -> None:
         """The rest comes when the server is back."""
 
@@ -255,6 +287,13 @@ class IteratorSink:
     def has_room(self) -> bool:
         """Whether they are taken as fast as they come."""
         return len(self._events) < _ITERATOR_ROOM
+
+    def end(self) -> None:
+        """Let the iteration end after what was kept."""
+        with self._changed:
+            self.is_done = True
+            self._changed.notify()
+        self.on_change()
 
     def fail(self, error: Exception) -> None:
         """Raise the error in the iteration, after what was kept."""

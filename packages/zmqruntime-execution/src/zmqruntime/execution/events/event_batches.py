@@ -7,9 +7,9 @@ import msgspec
 from zmqruntime.codec import Decoder, encode
 from zmqruntime.exceptions import MessageError
 from zmqruntime.execution.events.compaction import Superseded
-from zmqruntime.messages import Event, EventBatch, Message
+from zmqruntime.messages import Event, EventBatch, LogLine, Message
 
-__all__ = ["Gap", "OpenBatch", "PackedBatch", "Reader", "compact", "empty_batch"]
+__all__ = ["Gap", "OpenBatch", "PackedBatch", "Reader", "compact", "empty_batch", "unpack"]
 
 _COMPACT_EVENTS = 500
 _FULL_BYTES = 64 * 1024
@@ -24,7 +24,8 @@ class PackedBatch(Message, frozen=True, kw_only=True, tag="event_batch"):
     events: list[msgspec.Raw]
 
 
-_decode_packed: Decoder[PackedBatch] = Decoder(PackedBatch)
+unpack: Decoder[PackedBatch] = Decoder(PackedBatch)
+"""A batch as it is stored, with its events still encoded. Raises MessageError."""
 _decode_event: Decoder[Event] = Decoder(Event)
 
 
@@ -71,7 +72,7 @@ def compact(newest_first: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
     kept: list[msgspec.Raw] = []
     upto = after = 0
     execution_id = ""
-    for batch in map(_decode_packed, newest_first):
+    for batch in map(unpack, newest_first):
         execution_id, after, upto = batch.execution_id, batch.after, upto or batch.upto
         kept += [event for event in reversed(batch.events) if not _may_go(event, judge)]
         if len(kept) >= _COMPACT_EVENTS:
@@ -141,6 +142,8 @@ class Reader:
 
     def _is_new(self, event: Event) -> bool:
         kind = type(event)
+        if isinstance(event, LogLine) and event.sequence == 0:
+            return True  # not of the task: its server says something about the events
         if event.sequence <= self._sequences.get(kind, 0):
             return False
         self._sequences[kind] = event.sequence

@@ -14,9 +14,11 @@ import msgspec
 
 from zmqruntime.codec import encode
 from zmqruntime.environment import TaskEnvironment
+from zmqruntime.exceptions import MessageError
 from zmqruntime.execution.events.event_batches import compact
 from zmqruntime.execution.events.worker_messages import TaskReportsRaw
 from zmqruntime.execution.lifecycle import advance, has_ended
+from zmqruntime.execution.server.damage import whole_batches
 from zmqruntime.execution.server.queue import Backlog
 from zmqruntime.execution.server.store import Record, Store, StoreError
 from zmqruntime.messages import AcceptedResponse, ExecuteRequest, ExecutionStatus, PackedExecuteRequest
@@ -121,7 +123,7 @@ class Ledger:
 
     def events_after(self, record: Record, after: int) -> list[bytes]:
         """Stored batches after an event, encoded, as many as fit one reply."""
-        return self._store.events_after(record.number, after)
+        return whole_batches(record.execution_id, after, self._store.events_after(record.number, after))
 
     def stored_event_count(self, record: Record) -> int:
         """How many events are stored: fewer than the record counts while this turn's are not."""
@@ -319,7 +321,7 @@ class Ledger:
         if known is not None:
             try:
                 known.size = self._compact(record, known.size)
-            except StoreError as error:
+            except (StoreError, MessageError) as error:
                 _log.error("the events of %s cannot be compacted: %s", execution_id, error)
             known.compact_above = max(_COMPACT_ABOVE_BYTES, 2 * known.size)
 

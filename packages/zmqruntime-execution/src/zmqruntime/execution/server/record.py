@@ -2,10 +2,12 @@
 
 import sqlite3
 from collections.abc import Iterator
+from typing import Annotated
 
 import msgspec
 
-from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
+from zmqruntime.execution.server.damage import is_whole
+from zmqruntime.messages import Count, ExecutionSnapshot, ExecutionStatus, PositiveSeconds, Seconds
 
 __all__ = ["COLUMNS", "INSERT", "UPDATE", "DamagedRowError", "Record", "read_rows"]
 
@@ -35,13 +37,13 @@ class Record(msgspec.Struct, kw_only=True):
     number: int
     execution_id: str
     plate_id: str
-    priority: int
+    priority: Annotated[int, msgspec.Meta(ge=-1_000_000, le=1_000_000)]
     rank: float
     held: bool = False
-    soft_time_limit: float | None
-    time_limit: float | None
-    max_retries: int
-    retry_delay: float
+    soft_time_limit: PositiveSeconds | None
+    time_limit: PositiveSeconds | None
+    max_retries: Annotated[int, msgspec.Meta(ge=0, le=1000)]
+    retry_delay: Seconds
     resumable: bool
     status: ExecutionStatus
     submitted_at: float
@@ -50,10 +52,10 @@ class Record(msgspec.Struct, kw_only=True):
     started_at: float | None = None
     ended_at: float | None = None
     not_before: float | None = None
-    attempts: int = 0
+    attempts: Count = 0
     worker_deaths: int = 0
     error: str | None = None
-    result_bytes: int | None = None
+    result_bytes: Count | None = None
     run_seconds: float | None = None
     ended_order: int | None = None
     """Its place among those that ended; unlike a time it is never wrong."""
@@ -61,10 +63,10 @@ class Record(msgspec.Struct, kw_only=True):
     """For how many seconds the server had run by then, in all its runs."""
     cpu_seconds: float | None = None
     peak_memory_bytes: int | None = None
-    event_count: int = 0
-    state_count: int = 0
-    progress_count: int = 0
-    log_count: int = 0
+    event_count: Count = 0
+    state_count: Count = 0
+    progress_count: Count = 0
+    log_count: Count = 0
     has_checkpoints: bool = True
     """False when it is certain that none are stored."""
     traceback: str | None = None
@@ -132,6 +134,9 @@ def read_rows(cursor: sqlite3.Cursor) -> Iterator[Record | DamagedRowError]:
         fields = dict(zip(names, row, strict=True))
         fields.update(held=bool(fields["held"]), resumable=bool(fields["resumable"]))
         try:
+            spoiled = [name for name, value in fields.items() if isinstance(value, str) and not is_whole(value)]
+            if spoiled:
+                raise msgspec.ValidationError(f"{', '.join(spoiled)} cannot be read")
             yield msgspec.convert(fields, Record)
         except msgspec.ValidationError as error:
             yield DamagedRowError(f"the entry of execution {fields['execution_id']!r} is damaged: {error}")

@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -349,7 +349,8 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         sweep_task_sockets(self.config)
         self._log_dir = log_dir(self.config, self.port)
         self._result_dir = result_dir(self.config, self.port)
-        self._ledger = Ledger(store, self._publish_batch, self._note_events)
+        with _readable():
+            self._ledger = Ledger(store, self._publish_batch, self._note_events)
         self._own_environment = _environment_here()
         self._reserve = DescriptorReserve()
         stack.callback(self._reserve.close)
@@ -365,7 +366,8 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             result_dir=self._result_dir,
             result_limit=self.max_result_bytes,
         )
-        self._runner.take_over()
+        with _readable():
+            self._runner.take_over()
         stack.callback(self._commit_last)
         stack.callback(self._runner.close)
         self.loop.call_soon(pool.fill)
@@ -509,6 +511,15 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
 
     def _publish_batch(self, execution_id: str, batch: bytes) -> None:
         self.publish(execution_id.encode(), batch)
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """A database that cannot be read ends the start of a server in words."""
+    try:
+        yield
+    except StoreError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def _fitting(records: list[Record]) -> list[Record]:

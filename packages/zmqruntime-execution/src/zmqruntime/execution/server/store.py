@@ -15,8 +15,16 @@ from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import ConfigurationError
 from zmqruntime.execution.events.event_batches import OpenBatch
 from zmqruntime.execution.events.result_files import INLINE_RESULT_BYTES
+from zmqruntime.execution.server.damage import DATABASE_ERRORS, any_text, is_whole, readable, value_problem
 from zmqruntime.execution.server.environments import Environments
-from zmqruntime.execution.server.record import COLUMNS, INSERT, UPDATE, DamagedRowError, Record, read_rows
+from zmqruntime.execution.server.record import (
+    COLUMNS,
+    INSERT,
+    UPDATE,
+    DamagedRowError,
+    Record,
+    read_rows,
+)
 from zmqruntime.execution.server.schema import MIGRATIONS
 from zmqruntime.messages import ExecuteRequest, ExecutionStatus, PackedExecuteRequest, StateChange
 from zmqruntime.transport import prepare_private_file
@@ -101,13 +109,14 @@ class Store:
             self._connection = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
+            self._connection.text_factory = any_text
             try:
                 self._open()
                 self._read_numbers()
             except BaseException:
                 self._connection.close()
                 raise
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, *DATABASE_ERRORS) as error:
             raise ConfigurationError(f"cannot open the database {path}: {error}; {_REMEDY}") from error
 
     def _open(self) -> None:
@@ -324,6 +333,8 @@ class Store:
         for found in self._rows("WHERE execution_id = ?", (execution_id,)):
             if isinstance(found, DamagedRowError):
                 raise StoreError(f"{found} in {self.path}; {_REMEDY}")
+            if found.execution_id != execution_id:
+                raise StoreError(f"the index of {self.path} is damaged: it gives another execution; {_REMEDY}")
             return found
         return None
 
@@ -337,7 +348,12 @@ class Store:
         )
         row = self._one(query, (record.number,))
         if row is not None:
-            record.traceback, record.result = row
+            text, result = row
+            record.traceback = None if text is None else readable(text)
+            problem = None if result is None else value_problem(result)
+            if problem is not None:
+                raise StoreError(f"the result of execution {record.execution_id} in {self.path} is damaged: {problem}")
+            record.result = result
 
     def result_piece(self, record: Record, offset: int, length: int) -> bytes:
         """Of a result that is in the database, encoded."""
@@ -351,7 +367,8 @@ class Store:
         """Ids that begin with ``prefix``, in their order."""
         query = "SELECT execution_id FROM executions WHERE execution_id >= ? AND execution_id < ? ORDER BY 1 LIMIT ?"
         with self._reading():  # of the characters that an id may have, none comes after the tilde
-            return [row[0] for row in self._connection.execute(query, (prefix, f"{prefix}~", limit))]
+            found = [row[0] for row in self._connection.execute(query, (prefix, f"{prefix}~", limit))]
+        return [execution_id for execution_id in found if is_whole(execution_id)]
 
     def ended_records(self, limit: int, before: float | None = None, older_than: str | None = None) -> list[Record]:
         """The latest that ended, newest first: of those before an execution, or before a time."""
@@ -378,6 +395,9 @@ class Store:
         row = self._one("SELECT payload FROM submissions WHERE number = ?", (record.number,))
         if row is None:
             raise StoreError(f"the payload of execution {record.execution_id} is missing in {self.path}; {_REMEDY}")
+        problem = value_problem(row[0])
+        if problem is not None:
+            raise StoreError(f"the payload of execution {record.execution_id} in {self.path} is damaged: {problem}")
         return PackedExecuteRequest(
             submission_id=record.execution_id,
             plate_id=record.plate_id,
@@ -405,16 +425,23 @@ class Store:
         query = "SELECT key, value FROM checkpoints WHERE number = ?"
         with self._reading():
             kept = dict(self._connection.execute(query, (record.number,)))
+        for key, value in kept.items():
+            problem = value_problem(value) if is_whole(key) else "its name cannot be read"
+            if problem is not None:
+                text = f"checkpoint {key!r} of execution {record.execution_id} in {self.path} is damaged: {problem}"
+                raise StoreError(text)
         kept |= self._new_checkpoints.get(record.number, {})
         return {key: msgspec.Raw(value) for key, value in kept.items()}
 
-    def events_after(self, number: int, after: int, limit_bytes: int = _REPLAY_BYTES) -> list[bytes]:
-        """Encoded batches that end after event ``after``, in order, as many as fit one reply."""
-        query = "SELECT batch FROM event_batches WHERE number = ? AND upto > ? ORDER BY upto"
+    def events_after(self, number: int, after: int, limit_bytes: int = _REPLAY_BYTES) -> list[tuple[int, bytes]]:
+        """Encoded batches that end after event ``after``, each with the number of its last, in order, as many as fit
+        one reply. They may be damaged.
+        """
+        query = "SELECT upto, batch FROM event_batches WHERE number = ? AND upto > ? ORDER BY upto"
         found, size = [], 0
         with self._reading():
-            for (batch,) in self._connection.execute(query, (number, after)):
-                found.append(batch)
+            for upto, batch in self._connection.execute(query, (number, after)):
+                found.append((upto, batch))
                 size += len(batch)
                 if size > limit_bytes:
                     break
@@ -441,7 +468,7 @@ class Store:
     def _reading(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except DATABASE_ERRORS as error:
             raise StoreError(f"cannot read {self.path}: {error}; {_REMEDY}") from error
 
     def _records(self, where: str, values: tuple[object, ...]) -> list[Record]:

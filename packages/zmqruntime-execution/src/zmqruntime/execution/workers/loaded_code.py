@@ -7,10 +7,27 @@ import sysconfig
 import time
 from collections.abc import Sequence
 from types import ModuleType
+from typing import NamedTuple
 
 __all__ = ["LoadedModules"]
 
 _Stamp = tuple[int, int]
+
+
+class _Moment(NamedTuple):
+    """By the clock that stamps files, and by one that nobody can set; ns."""
+
+    clock: int
+    elapsed: int
+
+    @classmethod
+    def now(cls) -> "_Moment":
+        return cls(time.time_ns(), time.monotonic_ns())
+
+    def until(self, later: "_Moment") -> tuple[int, int]:
+        """The earliest and the latest that the clock can have shown between the two, also if it was set meanwhile."""
+        passed = later.elapsed - self.elapsed
+        return min(self.clock, later.clock - passed), max(later.clock, self.clock + passed)
 
 
 class LoadedModules:
@@ -23,7 +40,7 @@ class LoadedModules:
         self._stamps: dict[str, _Stamp | None] = {}
         self._standard = os.path.join(sysconfig.get_path("stdlib"), "")
         self._site = tuple(os.path.join(sysconfig.get_path(kind), "") for kind in ("purelib", "platlib"))
-        self._checked_at = time.time_ns()
+        self._checked_at = _Moment.now()
 
     def watch(self) -> None:
         """Note what is loaded from now on, and what is loaded already."""
@@ -49,15 +66,17 @@ class LoadedModules:
     def look(self) -> str | None:
         """A file that was edited, or removed, since it was loaded; None if there is none.
 
-        A file that was loaded in a way that :meth:`find_spec` does not hear of counts as edited if it is newer than the
-        last look: nobody knows which state of it was loaded.
+        A file that was loaded in a way that :meth:`find_spec` does not hear of counts as edited if it may have changed
+        since the last look: nobody knows which state of it was loaded. One whose time is yet to come is from before the
+        clock was set back.
         """
-        since, self._checked_at = self._checked_at, time.time_ns()
+        before, self._checked_at = self._checked_at, _Moment.now()
+        earliest, latest = before.until(self._checked_at)
         for module in list(sys.modules.values()):
             path = getattr(module, "__file__", None)
             if isinstance(path, str) and path not in self._stamps and self._is_watched(path):
                 stamp = self._stamps[path] = _stamp(path)
-                if stamp is not None and stamp[0] >= since:
+                if stamp is not None and earliest <= stamp[0] <= latest:
                     return path
         for path, stamp in list(self._stamps.items()):
             if stamp is not None and _stamp(path) != stamp:
