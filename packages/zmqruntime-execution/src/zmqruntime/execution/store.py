@@ -14,6 +14,7 @@ from zmqruntime.codec import encode
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import ConfigurationError
 from zmqruntime.execution.batching import OpenBatch
+from zmqruntime.execution.checkpointing import Checkpointer
 from zmqruntime.execution.environments import Environments
 from zmqruntime.execution.record import (
     COLUMNS,
@@ -121,6 +122,7 @@ class Store:
         run = self._connection.execute
         run("PRAGMA journal_mode = WAL")
         run("PRAGMA synchronous = NORMAL")
+        self._checkpointer = Checkpointer(self.path, self._connection)
         (version,) = run("PRAGMA user_version").fetchone()
         if version > len(MIGRATIONS):
             raise ConfigurationError(
@@ -150,6 +152,7 @@ class Store:
 
     def close(self) -> None:
         """Release the database."""
+        self._checkpointer.close()
         self._connection.close()
 
     # --- writing -------------------------------------------------------------------------------------------------
@@ -314,6 +317,14 @@ class Store:
         for statement, values in statements:
             run(statement, values)
         run("COMMIT")
+        self._shorten_log(len(statements))
+
+    def _shorten_log(self, statements: int) -> None:
+        """The commit has succeeded, whatever comes of this."""
+        try:
+            self._checkpointer.note(statements, self._unwritten_bytes)
+        except sqlite3.Error as error:
+            _log.warning("the log of %s cannot be shortened now: %s", self.path, error)
 
     def discard(self, record: Record) -> None:
         """Forget the uncommitted writes of a record that was never committed."""
