@@ -139,6 +139,8 @@ class Store:
         self._ended_count, self._last_ended = run(query).fetchone()
         row = run("SELECT value FROM settings WHERE name = ?", (_UPTIME,)).fetchone()
         self._uptime_before: int = row[0] if row else 0
+        self._pruned_upto = 0
+        """What ended up to then is gone already, or will be with the next commit."""
         self._environments = Environments(self._connection)
 
     @property
@@ -246,17 +248,18 @@ class Store:
         ids; they are gone with the next commit.
         """
         query = (
-            "SELECT number, execution_id, ended_uptime FROM executions WHERE ended_order IS NOT NULL "
+            "SELECT number, execution_id, ended_uptime, ended_order FROM executions WHERE ended_order > ? "
             "ORDER BY ended_order LIMIT ?"
         )
         excess, oldest = self._ended_count - keep, self.uptime - max_uptime
         with self._reading():
-            rows = self._connection.execute(query, (at_most,)).fetchall()
+            rows = self._connection.execute(query, (self._pruned_upto, at_most)).fetchall()
         gone = [row for place, row in enumerate(rows) if place < excess or row[2] < oldest]
-        for number, _, _ in gone:
+        for number, _, _, ended_order in gone:
             self._writes.extend((f"DELETE FROM {table} WHERE number = ?", (number,)) for table in _TABLES)
+            self._pruned_upto = ended_order
         self._ended_count -= len(gone)
-        return [execution_id for _, execution_id, _ in gone]
+        return [execution_id for _, execution_id, _, _ in gone]
 
     def commit(self) -> list[Written]:
         """Carry out all writes since the last commit, in one transaction; the events that are on disk now.
