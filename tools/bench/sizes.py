@@ -163,7 +163,7 @@ CASES: dict[str, Callable[[ExecutionClient], str]] = {
     "a result of 1 GB": lambda client: results(client, [1024 * MB]),
     "8 results of 70 MB": lambda client: results(client, [70 * MB] * 8),
     "200 results of 4 MB": lambda client: results(client, [4 * MB] * 200),
-    "10,000 results of 4 MB": lambda client: many_results(client, int(os.environ.get("N", "10000")), 4 * MB),
+    "10,000 results of 4 MB": lambda client: many_results(client, 10_000, 4 * MB),
     "a message of 100 MB": lambda client: raw_messages(client, b"x" * (100 * MB), 2),
     "10^6 nested lists": lambda client: raw_messages(client, execute(b"\x91" * 10**6 + b"\x90"), 5),
     "60 million empty lists": lambda client: raw_messages(
