@@ -1,17 +1,20 @@
 """What long results, many results and bad messages cost a server and everybody else: its memory, the time of a ping.
 
-python tools/bench/sizes.py [PORT]
+python tools/bench/sizes.py [PORT [PART OF A CASE'S NAME]]
 
-Prints one line for each case: how it ended, the largest resident size of the server, and how long pings of another
-client took while it went on. Each case has a server of its own, in a new home folder.
+Prints one line for each case: how it ended, the largest resident size of the server, how long pings of another client
+took while it went on, and how much the results took on the disk at most. Each case has a server of its own, in a new
+home folder. The case of 10,000 results keeps the last 1,000 of them, about 4 GB.
 """
 
 import contextlib
+import itertools
 import os
 import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,17 +24,21 @@ import zmq
 
 from zmqruntime import ExecuteRequest
 from zmqruntime.execution import ExecutionClient, ExecutionServer
-from zmqruntime.messages import PingRequest, PongResponse
+from zmqruntime.execution.events.result_files import result_dir
+from zmqruntime.messages import PingRequest, PongResponse, StateChange
 from zmqruntime.transport import get_zmq_transport_url
 
 MB = 1 << 20
+_KEPT = 1_000
+_AT_ONCE = 500
+_LOOK_EVERY = 200  # pings
 
 
 class SizesServer(ExecutionServer):
     """Returns as many bytes as it is asked for."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **{"max_concurrent": 2, **kwargs})
+        super().__init__(*args, **{"max_concurrent": 2, "keep_history": _KEPT, **kwargs})
 
     def execute_task(self, execution_id: str, request: ExecuteRequest) -> Any:
         """``payload["size"]`` bytes."""
@@ -44,14 +51,20 @@ class Watch:
     def __init__(self, port: int, pid: int) -> None:
         self._client = ExecutionClient(port)
         self._client.connect()
+        self._folder = result_dir(self._client.config, port)
         self._status = Path(f"/proc/{pid}/status")
         self._pings: list[float] = []
+        self._disk = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def _run(self) -> None:
-        while not self._ended.wait(0.005):
+        for number in itertools.count():
+            if self._ended.wait(0.005):
+                return
+            if number % _LOOK_EVERY == 0:
+                self._disk = max(self._disk, _bytes_in(self._folder))
             begun = time.perf_counter()
             self._client.request(PingRequest(), PongResponse, 60)
             self._pings.append(time.perf_counter() - begun)
@@ -66,7 +79,15 @@ class Watch:
         pings = sorted(self._pings)
         at = [pings[min(len(pings) - 1, int(len(pings) * part))] * 1000 for part in (0.5, 0.99)]
         times = f"p50 {at[0]:.1f}, p99 {at[1]:.1f}, max {pings[-1] * 1000:.0f} ms"
-        return f"server {peak} MB at most; {len(pings)} pings: {times}"
+        return f"server {peak} MB at most; {len(pings)} pings: {times}; results on disk {self._disk // MB:,} MB"
+
+
+def _bytes_in(folder: Path) -> int:
+    size = 0
+    with contextlib.suppress(FileNotFoundError):  # not made yet, or pruned while we look
+        for entry in os.scandir(folder):
+            size += entry.stat().st_size
+    return size
 
 
 def results(client: ExecutionClient, sizes: list[int]) -> str:
@@ -80,6 +101,18 @@ def results(client: ExecutionClient, sizes: list[int]) -> str:
     client.status()
     client.history(1000)
     return ", ".join(f"{ends.count(end)} {end}" for end in dict.fromkeys(ends))
+
+
+def many_results(client: ExecutionClient, count: int, size: int) -> str:
+    """Submit so many, some hundred at a time, and wait for each, without fetching it."""
+    ends: Counter[str] = Counter()
+    while (lacking := count - ends.total()) > 0:
+        requests = [client.request_for({"size": size}) for _ in range(min(lacking, _AT_ONCE))]
+        for execution_id in client.submit_batch(requests, 60):
+            for event in client.events(execution_id):
+                last = event
+            ends[str(last.execution.status) if isinstance(last, StateChange) else "no end"] += 1
+    return ", ".join(f"{number:,} {end}" for end, number in ends.items())
 
 
 def raw_messages(client: ExecutionClient, data: bytes, count: int) -> str:
@@ -130,6 +163,7 @@ CASES: dict[str, Callable[[ExecutionClient], str]] = {
     "a result of 1 GB": lambda client: results(client, [1024 * MB]),
     "8 results of 70 MB": lambda client: results(client, [70 * MB] * 8),
     "200 results of 4 MB": lambda client: results(client, [4 * MB] * 200),
+    "10,000 results of 4 MB": lambda client: many_results(client, 10_000, 4 * MB),
     "a message of 100 MB": lambda client: raw_messages(client, b"x" * (100 * MB), 2),
     "10^6 nested lists": lambda client: raw_messages(client, execute(b"\x91" * 10**6 + b"\x90"), 5),
     "60 million empty lists": lambda client: raw_messages(

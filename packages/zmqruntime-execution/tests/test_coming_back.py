@@ -295,6 +295,16 @@ def test_a_clock_that_jumps_deletes_nothing(tmp_path: Path, monkeypatch: pytest.
     store.close()
 
 
+def test_what_is_to_go_with_the_next_commit_is_not_counted_twice(tmp_path: Path) -> None:
+    store = ended_store(tmp_path / "executions.sqlite", 6)
+    assert store.prune(2, 90 * 86_400, 3) == ["execution-0", "execution-1", "execution-2"]
+    assert store.prune(2, 90 * 86_400, 3) == ["execution-3"]
+    assert store.prune(2, 90 * 86_400, 3) == []
+    store.commit()
+    assert [record.execution_id for record in store.ended_records(10)] == ["execution-5", "execution-4"]
+    store.close()
+
+
 def test_time_counts_while_a_server_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = ended_store(tmp_path / "executions.sqlite", 2)
     monkeypatch.setattr(time, "monotonic", functools.partial(float, time.monotonic() + 91 * 86_400))

@@ -30,7 +30,7 @@ from zmqruntime.execution.server.store import Store
 
 S = ExecutionStatus
 MakeClient = Callable[..., ExecutionClient]
-SEEDS = int(os.environ.get("DAMAGE_SEEDS", "3"))
+SEEDS = int(os.environ.get("DAMAGE_SEEDS", "1"))
 REFUSALS = {ErrorCode.STORAGE, ErrorCode.NOT_FOUND}
 REMEDY = "stop the server and move the file away"
 OTHER_USER = 4321

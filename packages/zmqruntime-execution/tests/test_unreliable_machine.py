@@ -39,7 +39,7 @@ S = ExecutionStatus
 HERE = Path(__file__).parent
 PORT = 7777
 CONFIG = ZMQConfig(heartbeat_interval=0.1, heartbeat_window=0.5)
-CUTS = int(os.environ.get("POWER_CUTS", "2"))
+CUTS = int(os.environ.get("POWER_CUTS", "1"))
 SEED = int(os.environ.get("POWER_SEED", "0")) or random.randrange(1, 2**31)
 SYNC_SECONDS = float(os.environ.get("SLOW_SYNC_SECONDS", "0.5"))
 DAY = 86_400.0

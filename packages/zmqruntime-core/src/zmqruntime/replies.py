@@ -51,12 +51,12 @@ class ReplyBook:
         self._behind: dict[bytes, _Client] = {}
         self._is_trying = False
 
-    def send(self, envelope: list[bytes], response: Response) -> None:
-        """Send a reply to whom the envelope leads, now or when it reads again."""
+    def send(self, envelope: list[bytes], response: Response | bytes) -> None:
+        """Send a reply, encoded or not, to whom the envelope leads, now or when it reads again."""
         client = self._behind.get(envelope[0])
         if client is not None and client.dropped:
             response = _cut(client.dropped)
-        data = encode(response)
+        data = response if isinstance(response, bytes) else encode(response)
         if len(data) > self._max_message_bytes:
             data = encode(_too_large(len(data), self._max_message_bytes))
         frames = [*envelope, data]

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -18,11 +19,13 @@ from zmqruntime.claims import Claim, ClaimedPort
 from zmqruntime.codec import Decoder, encode
 from zmqruntime.config import Security, TransportMode, ZMQConfig
 from zmqruntime.exceptions import ClosedError, ConfigurationError, MessageError, PortInUseError, ZMQRuntimeError
+from zmqruntime.gate import Gate
 from zmqruntime.identity import ProcessIdentity, describe_port_holder
 from zmqruntime.loop import SocketLoop, Timer
 from zmqruntime.messages import (
     HEARTBEAT_TOPIC,
     AcceptedResponse,
+    BatchResponse,
     DataMessage,
     ErrorCode,
     ErrorResponse,
@@ -57,6 +60,8 @@ _LINGER_MS = 1000
 _MESSAGES_PER_SUBSCRIBER = 250  # what a slow one misses it asks for; it need not be kept for it twice
 _HANDSHAKE_MS = 5_000  # who has connected and says nothing does not keep a descriptor for longer
 _REPLY_BYTES_PER_TURN = 4 * 1024 * 1024
+_REQUEST_SECONDS_PER_TURN = 0.003  # more than a hundred submissions; then what else the loop has to do has its turn
+_PROMISES = (AcceptedResponse, BatchResponse)
 _LOOK_SECONDS = 2.0
 _CLAIM_SECONDS = 1.0  # a server that is ending still holds the port for a moment
 
@@ -96,7 +101,7 @@ class ZMQServer:
         self._lifecycle = threading.Lock()
         self._closed = False
         self._identity = ProcessIdentity.current()
-        self._replies: list[tuple[list[bytes], Response]] = []
+        self._replies: list[tuple[list[bytes], Response | bytes]] = []
         self._heartbeat: Timer | None = None
         self._listeners: set[bytes] = set()
         self._lifetime = self._named = ""
@@ -211,8 +216,9 @@ class ZMQServer:
         """
 
     @property
-    def pending_replies(self) -> list[tuple[list[bytes], Response]]:
-        """The replies of this turn, each with the envelope that leads back to who asked."""
+    def pending_replies(self) -> list[tuple[list[bytes], Response | bytes]]:
+        """The replies of this turn, each with the envelope that leads back to who asked; encoded where they promise
+        nothing that is still to be made durable."""
         return self._replies
 
     # --- inside --------------------------------------------------------------------------------------------------
@@ -295,6 +301,8 @@ class ZMQServer:
             if keys is not None:
                 sock.curve_server = True
                 sock.curve_secretkey = keys.secret
+            if self.transport_mode is TransportMode.TCP:
+                stack.callback(Gate(self.loop, sock, _HANDSHAKE_MS / 1000).close)
             self._bind_one(sock, port)
 
     def _check_clients(self, context: "zmq.Context[zmq.Socket[bytes]]", stack: contextlib.ExitStack) -> KeyPair | None:
@@ -338,16 +346,17 @@ class ZMQServer:
         self.loop.call_later(_LOOK_SECONDS, self._look_after_files)
 
     def _on_control_readable(self) -> None:
-        size = 0
+        size, ends_at = 0, time.monotonic() + _REQUEST_SECONDS_PER_TURN
         for frames in receive_ready(self.control_socket):
             # A plain REQ peer sends [identity, empty, message]; all up to the empty frame leads back to it.
             if b"" not in frames[1:]:
                 continue
             split = frames.index(b"", 1) + 1
             response = self._answer(frames[split:])
-            self._replies.append((frames[:split], response))
-            size += _size_of(response)
-            if size > _REPLY_BYTES_PER_TURN:  # those that wait for one are asked in the next turn
+            reply = response if isinstance(response, _PROMISES) else encode(response)
+            self._replies.append((frames[:split], reply))
+            size += len(reply) if isinstance(reply, bytes) else 0
+            if size > _REPLY_BYTES_PER_TURN or time.monotonic() > ends_at:  # the others are asked in the next turn
                 return
 
     def _answer(self, body: list[bytes]) -> Response:
@@ -402,11 +411,6 @@ class ZMQServer:
         """The classes between this one and the library's, which a client may name as well."""
         mine = [cls for cls in type(self).__mro__[1:] if issubclass(cls, ZMQServer)]
         return tuple(cls for cls in mine if not cls.__module__.startswith(f"{__package__}."))
-
-
-def _size_of(response: Response) -> int:
-    """How long a reply is, if it is of a kind that can be long."""
-    return 0 if isinstance(response, AcceptedResponse | PongResponse) else len(encode(response))
 
 
 def receive_ready(sock: "zmq.Socket[bytes]", limit: int = _MESSAGES_PER_TURN) -> Iterator[list[bytes]]:

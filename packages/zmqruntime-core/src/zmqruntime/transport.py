@@ -114,9 +114,16 @@ def is_listening(
             probe.connect(address)
         except BlockingIOError:
             return True  # somebody listens who is behind with accepting: a socket file then refuses at once
+        except TimeoutError:
+            return is_loopback(host)  # where nothing is lost, and who does not listen refuses at once
         except OSError:
             return False
     return True
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is of this machine alone."""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def is_known_host(host: str) -> bool:

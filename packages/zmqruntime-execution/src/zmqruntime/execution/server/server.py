@@ -424,7 +424,6 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             remove_result(self._result_dir / f"{execution_id}.result")
         if pruned:
             self.loop.call_soon(self._prune)
-        self.loop.call_later(_PRUNE_SECONDS, self._prune_in_time)
 
     def _prune_in_time(self) -> None:
         self._prune()

@@ -15,6 +15,7 @@ from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import ConfigurationError
 from zmqruntime.execution.events.event_batches import OpenBatch
 from zmqruntime.execution.events.result_files import INLINE_RESULT_BYTES
+from zmqruntime.execution.server.checkpointing import Checkpointer
 from zmqruntime.execution.server.damage import DATABASE_ERRORS, any_text, is_whole, readable, value_problem
 from zmqruntime.execution.server.environments import Environments
 from zmqruntime.execution.server.record import (
@@ -123,6 +124,7 @@ class Store:
         run = self._connection.execute
         run("PRAGMA journal_mode = WAL")
         run("PRAGMA synchronous = NORMAL")
+        self._checkpointer = Checkpointer(self.path, self._connection)
         (version,) = run("PRAGMA user_version").fetchone()
         if version > len(MIGRATIONS):
             raise ConfigurationError(
@@ -139,6 +141,8 @@ class Store:
         self._ended_count, self._last_ended = run(query).fetchone()
         row = run("SELECT value FROM settings WHERE name = ?", (_UPTIME,)).fetchone()
         self._uptime_before: int = row[0] if row else 0
+        self._pruned_upto = 0
+        """What ended up to then is gone already, or will be with the next commit."""
         self._environments = Environments(self._connection)
 
     @property
@@ -152,6 +156,7 @@ class Store:
 
     def close(self) -> None:
         """Release the database."""
+        self._checkpointer.close()
         self._connection.close()
 
     # --- writing -------------------------------------------------------------------------------------------------
@@ -245,17 +250,18 @@ class Store:
         ids; they are gone with the next commit.
         """
         query = (
-            "SELECT number, execution_id, ended_uptime FROM executions WHERE ended_order IS NOT NULL "
+            "SELECT number, execution_id, ended_uptime, ended_order FROM executions WHERE ended_order > ? "
             "ORDER BY ended_order LIMIT ?"
         )
         excess, oldest = self._ended_count - keep, self.uptime - max_uptime
         with self._reading():
-            rows = self._connection.execute(query, (at_most,)).fetchall()
+            rows = self._connection.execute(query, (self._pruned_upto, at_most)).fetchall()
         gone = [row for place, row in enumerate(rows) if place < excess or row[2] < oldest]
-        for number, _, _ in gone:
+        for number, _, _, ended_order in gone:
             self._writes.extend((f"DELETE FROM {table} WHERE number = ?", (number,)) for table in _TABLES)
+            self._pruned_upto = ended_order
         self._ended_count -= len(gone)
-        return [execution_id for _, execution_id, _ in gone]
+        return [execution_id for _, execution_id, _, _ in gone]
 
     def commit(self) -> list[Written]:
         """Carry out all writes since the last commit, in one transaction; the events that are on disk now.
@@ -316,6 +322,14 @@ class Store:
         for statement, values in statements:
             run(statement, values)
         run("COMMIT")
+        self._shorten_log(len(statements))
+
+    def _shorten_log(self, statements: int) -> None:
+        """The commit has succeeded, whatever comes of this."""
+        try:
+            self._checkpointer.note(statements, self._unwritten_bytes)
+        except sqlite3.Error as error:
+            _log.warning("the log of %s cannot be shortened now: %s", self.path, error)
 
     def discard(self, record: Record) -> None:
         """Forget the uncommitted writes of a record that was never committed."""

@@ -1,0 +1,83 @@
+"""Moves what was committed from the log of a database into the database, without those who commit waiting for it.
+
+By itself SQLite does so within a commit, as soon as the log has grown long. That commit then takes as long as writing a
+few megabytes to all over the file, and waits for the disk twice more.
+"""
+
+import contextlib
+import logging
+import sqlite3
+import threading
+from pathlib import Path
+
+__all__ = ["Checkpointer"]
+
+_log = logging.getLogger(__name__)
+
+_EVERY_BYTES = 4 * 1024 * 1024
+_BYTES_PER_STATEMENT = 6_000  # about: the pages of the table and of its indexes
+_AT_ONCE_AFTER = 16  # times as much, with nothing moved
+_LONG = 4  # times as much: commits follow so closely that the log is never moved to its end, and grows
+_PASSES = 2  # the second one moves what was committed during the first
+
+
+class Checkpointer:
+    """Of one database, which one connection writes; on the thread of that one only.
+
+    Args:
+        path: of the database.
+        connection: the one that writes; it leaves its log alone from now on.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._connection = connection
+        self._written = 0
+        self._thread: threading.Thread | None = None
+        self._is_moved = threading.Event()
+        self._log_pages = 0
+        (self._page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+
+    def note(self, statements: int, size: int) -> None:
+        """So much was committed."""
+        if self._is_moved.is_set():
+            self._is_moved.clear()
+            self._written = 0
+            if self._log_pages * self._page_bytes > _LONG * _EVERY_BYTES:
+                _move(self._connection)  # the little that has come since
+        self._written += statements * _BYTES_PER_STATEMENT + size
+        if self._written > _AT_ONCE_AFTER * _EVERY_BYTES:
+            self._written = 0
+            _move(self._connection)
+        elif self._written > _EVERY_BYTES and (self._thread is None or not self._thread.is_alive()):
+            self._start()
+
+    def close(self) -> None:
+        """Wait for what is under way; the connection that wrote does the rest when it is closed."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="checkpoint", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # no more threads may be started; the next commit tries again
+            self._thread = None
+            _log.warning("the log of %s cannot be shortened now: %s", self._path, error)
+
+    def _run(self) -> None:
+        try:
+            with contextlib.closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+                for _ in range(_PASSES):
+                    self._log_pages = _move(connection)
+        except sqlite3.Error as error:
+            _log.warning("the log of %s cannot be shortened now: %s", self._path, error)
+            return
+        self._is_moved.set()
+
+
+def _move(connection: sqlite3.Connection) -> int:
+    """What can be, without waiting for anybody; how many pages the log has. Once all of it was moved it begins anew."""
+    _, in_log, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return int(in_log)

@@ -1,0 +1,63 @@
+"""How long each turn of a server's loop takes: from the end of its sleep to the begin of the next one."""
+
+import contextlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import zmq
+
+from zmqruntime.execution import ExecutionServer
+
+_FILE = "turns.json"
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """One turn, in milliseconds: what passed, and for how much of it the server's thread ran."""
+
+    took: float
+    ran: float
+
+
+class TimedPoller(zmq.Poller):
+    """Notes what lies between two sleeps."""
+
+    def __init__(self, replaced: zmq.Poller) -> None:
+        super().__init__()
+        self.turns: list[Turn] = []
+        self._woke = self._ran = 0.0
+        for source, flags in replaced.sockets:
+            self.register(source, flags)
+
+    def poll(self, timeout: int | None = None) -> list[tuple[Any, int]]:
+        """As that of its base."""
+        if self._woke:
+            took, ran = time.perf_counter() - self._woke, time.thread_time() - self._ran
+            self.turns.append(Turn(took=took * 1e3, ran=ran * 1e3))
+        ready = super().poll(timeout)
+        self._woke, self._ran = time.perf_counter(), time.thread_time()
+        return ready
+
+
+class TimedServer(ExecutionServer):
+    """Leaves the times of its turns in a file of its folder when it ends."""
+
+    def on_open(self, stack: contextlib.ExitStack) -> None:
+        """Put the timed poller in place of the other."""
+        super().on_open(stack)
+        poller = self.loop._poller = TimedPoller(self.loop._poller)
+        path = self.config.server_dir(self.port) / _FILE
+        stack.callback(lambda: path.write_bytes(msgspec.json.encode(poller.turns)))
+
+
+def read_turns(folder: Path) -> list[Turn]:
+    """What a server left that has ended."""
+    return msgspec.json.decode((folder / _FILE).read_bytes(), type=list[Turn])
+
+
+def quantile(values: Sequence[float], part: float) -> float:
+    """The value below which ``part`` of them are."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))]
