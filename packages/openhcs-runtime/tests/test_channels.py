@@ -58,7 +58,7 @@ def test_the_channel_taken_is_said_also_where_it_is_named_nuclei() -> None:
 
 def test_what_cannot_be_decided_is_refused_with_the_channels_and_the_remedy() -> None:
     assert resolve("nuclei", {1: "GFP", 2: "RFP"}) == (
-        "no channel says that it shows nuclei (the plate has 1: GFP, 2: RFP, 3: without a name): say which with "
+        "no channel name indicates nuclei (the plate has 1: GFP, 2: RFP, 3: unnamed): choose one with "
         "--channel, or as the key in the pipeline file"
     )
     assert "several channels may show nuclei (1: DAPI, 3: Hoechst)" in str(resolve("nuclei", {1: "DAPI", 3: "Hoechst"}))
@@ -76,4 +76,4 @@ def test_channels_by_name_and_number() -> None:
 def test_one_channel_twice_is_refused() -> None:
     step = FunctionStep({1: denoise, "DAPI": denoise}, group_by="channel", name="A")  # type: ignore[arg-type]
     resolved = with_channel_numbers([step], (1, 2), {1: "DAPI"})
-    assert resolved.problems == ("step 'A' names channel 1 twice, once as 'DAPI'",)
+    assert resolved.problems == ("step 'A' has channel 1 twice, once as 'DAPI'",)

@@ -77,20 +77,26 @@ def problems(plate: Path, *steps: FunctionStep, **config: Any) -> str:
             "denoise: got an unexpected keyword argument 'sigma' (its arguments: sig",
         ),
         (FunctionStep((segment_nuclei, {"stack": 1})), "segment_nuclei: multiple values for argument 'stack'"),
-        (FunctionStep((measure_objects, {"labels": 1})), "argument 'labels' comes from the engine"),
+        (FunctionStep((measure_objects, {"labels": 1})), "argument 'labels' is set by the engine"),
         (FunctionStep(measure_objects), "measure_objects needs labels, but no earlier step makes any"),
-        (FunctionStep({1: denoise}), "group_by must say"),
-        (FunctionStep({7: denoise}, group_by=C.CHANNEL), "value '7' for channel, which the plate lacks (it has 1, 2)"),
-        (FunctionStep({1: denoise}, group_by=C.SITE), "group_by site is one of variable_components"),
-        (FunctionStep(denoise, variable_components=(C.WELL,)), "can't hold well"),
-        (FunctionStep(denoise, variable_components=(C.SITE, C.SITE)), "names a component twice"),
+        (FunctionStep({1: denoise}), "group_by must name"),
+        (
+            FunctionStep({7: denoise}, group_by=C.CHANNEL),
+            "func has a key '7', but the plate has no such channel (it has 1, 2)",
+        ),
+        (FunctionStep({1: denoise}, group_by=C.SITE), "group_by site is in variable_components"),
+        (FunctionStep(denoise, variable_components=(C.WELL,)), "can't include well"),
+        (FunctionStep(denoise, variable_components=(C.SITE, C.SITE)), "contains a component twice"),
         (FunctionStep(lambda stack: stack), "another process can't import it"),
         (FunctionStep(denoise, enabled=False), "the pipeline has no enabled step"),
-        (FunctionStep(len), "len is a built-in of Python that gives no stack"),
-        (FunctionStep(int), "int is a built-in of Python that gives no stack"),
-        (FunctionStep(np.add), "add works on several arrays"),
-        (FunctionStep(np.modf), "modf works on several arrays, or gives several"),
-        (FunctionStep(takes_names_only), "takes_names_only takes no stack: its first argument must be positional"),
+        (FunctionStep(len), "len is a Python built-in that does not return a stack"),
+        (FunctionStep(int), "int is a Python built-in that does not return a stack"),
+        (FunctionStep(np.add), "add takes or returns several arrays"),
+        (FunctionStep(np.modf), "modf takes or returns several arrays"),
+        (
+            FunctionStep(takes_names_only),
+            "takes_names_only does not take a stack: its first argument must be positional",
+        ),
         (FunctionStep(takes_two), "takes_two: missing a required argument: 'other'"),
         (FunctionStep(gives_a_number), "gives_a_number is declared to return float, not a stack"),
         (FunctionStep(prints), "prints is declared to return None, not a stack"),
@@ -119,7 +125,7 @@ def test_all_problems_are_reported_together_with_their_steps(small_plate: Path) 
         wells=("A01", "H12"),
     )
     assert "step 1 'Smooth': denoise" in text
-    assert "step 2 'Pick': func has a value '9'" in text
+    assert "step 2 'Pick': func has a key '9'" in text
     assert "no images of H12" in text
 
 
@@ -196,7 +202,7 @@ def test_signatures_change_with_what_decides_the_result_and_with_nothing_else(ne
 def test_files_that_arguments_name_must_be_there_and_are_in_the_signature(small_plate: Path, tmp_path: Path) -> None:
     flat = tmp_path / "flat.tif"
     step = FunctionStep((correct_flat_field, {"flat_field": str(flat)}))
-    assert f"step 1 'correct_flat_field': correct_flat_field: there is no {flat}" in problems(small_plate, step)
+    assert f"step 1 'correct_flat_field': correct_flat_field: {flat}, given as" in problems(small_plate, step)
     flat.write_bytes(b"even light")
     before = compiled(small_plate, [step])
     assert compiled(small_plate, [step]).signature == before.signature

@@ -266,7 +266,7 @@ def test_what_cannot_be_put_back_costs_the_well_and_its_process_only(plate: Path
     deeds = ["hard_limits", "environ", "hard_limits", "child"]
     ended = list(run(plate, tmp_path / "out", ExecutionMode.PROCESSES, deeds).values())
     assert [status for status, _, _ in ended] == [FAILED, COMPLETE] * 2
-    assert "it changed what can't be put back: limits of resources" in ended[0][2]
+    assert "it changed process state that can't be restored: resource limits" in ended[0][2]
 
 
 def test_a_folder_that_is_gone_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,7 @@ def test_a_stack_that_is_no_image_is_refused(stack: Any, text: str) -> None:
     [
         (STACK.astype(np.int32) - 1, "the label -1"),
         (STACK.astype(np.int64) + 2**32, "the label 4294967335"),
-        (STACK.astype(np.uint64) + 2**63, "a label image holds numbers up to"),
+        (STACK.astype(np.uint64) + 2**63, "the largest possible label is"),
         (STACK.astype(float), "integer labels, not float64"),
         (STACK > 3, "integer labels, not bool"),
         (np.full(STACK.shape, np.nan), "integer labels"),

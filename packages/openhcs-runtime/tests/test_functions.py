@@ -136,7 +136,7 @@ def test_flat_fields(tmp_path: Path) -> None:
     assert made.std(axis=(1, 2)).max() < 0.01
     assert np.allclose(made.mean(axis=(1, 2)), (seen - dark).mean(axis=(1, 2)), rtol=1e-3)
     tifffile.imwrite(tmp_path / "flat.tif", np.ones((5, 5), np.float32))
-    with pytest.raises(ValueError, match=r"flat_field is of shape \(5, 5\)"):
+    with pytest.raises(ValueError, match=r"flat_field has shape \(5, 5\)"):
         functions.correct_flat_field(seen, flat_field=tmp_path / "flat.tif")
     with pytest.raises(ValueError, match="not brighter"):
         functions.correct_flat_field(seen, flat_field=dark, dark_field=dark)
@@ -284,8 +284,8 @@ def test_no_seam_where_light_differs() -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"positions": None, "pixel_size_um": 1.0}, r"no positions of the sites: give grid="),
-        ({"positions": np.zeros((2, 2)), "pixel_size_um": None}, "no pixel size of the sites"),
+        ({"positions": None, "pixel_size_um": 1.0}, r"no positions for the sites: give grid="),
+        ({"positions": np.zeros((2, 2)), "pixel_size_um": None}, "no pixel size for the sites"),
         ({"positions": None, "pixel_size_um": 1.0, "grid": (2, 2)}, "a grid of 2 x 2 .* does not fit 2 sites"),
         ({"positions": np.array([[0, 0], [1e6, 1e6]]), "pixel_size_um": 1.0}, "nearly empty: check positions"),
     ],
@@ -298,5 +298,5 @@ def test_sites_that_can_not_be_stitched(options: dict[str, Any], words: str) -> 
 def test_labels_of_another_size_are_named() -> None:
     (group,) = group_images([ImageKey("A01")], (Component.SITE,))
     known = WellContext({ImageKey("A01"): LABELS})
-    with pytest.raises(StepError, match="labels of another size than the images: 64x80, 8x8"):
+    with pytest.raises(StepError, match="labels with a different size from the images: 64x80, 8x8"):
         call_chain(FunctionStep(functions.measure_objects).calls_for(None), np.zeros((1, 8, 8)), group, known)

@@ -161,6 +161,6 @@ def test_labels_that_nobody_makes_are_found_before_an_image_is_read(small_plate:
 
 
 def test_an_unknown_input_source_is_refused() -> None:
-    with pytest.raises(PipelineError, match=r"'plates' is no input_source \(these are: previous_step, plate\)"):
+    with pytest.raises(PipelineError, match="unknown input_source 'plates'; choose previous_step or plate"):
         FunctionStep(zeros, input_source="plates")  # type: ignore[arg-type]
     assert FunctionStep(zeros, input_source="plate").input_source is InputSource.PLATE  # type: ignore[arg-type]

@@ -115,7 +115,7 @@ def test_the_diameter_in_micrometres() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"diameter_um": 12.0}, "does not tell the size of a pixel"),
+        ({"diameter_um": 12.0}, "the plate has no pixel size"),
         ({"diameter_um": 12.0, "diameter_px": 20.0}, "not both"),
         ({"diameter_px": 0.0}, "diameter_px is 0.0"),
         ({"diameter_px": math.nan}, "diameter_px is nan"),
@@ -163,4 +163,4 @@ def test_doubts_are_columns_and_warnings(caplog: pytest.LogCaptureFixture) -> No
     )
     assert dict(good.summary) == {f"nuclei_doubt_{name}": 0 for name in ("size", "cover", "saturation")}
     assert bad.summary["nuclei_doubt_saturation"] == 1
-    assert "can hardly be nuclei: many pixels are at the highest value" in caplog.text
+    assert "unlikely to be nuclei: many pixels have the highest value" in caplog.text

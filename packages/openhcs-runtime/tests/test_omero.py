@@ -170,14 +170,16 @@ def test_a_password_is_needed(docker: Docker) -> None:
 
 def test_a_port_that_is_taken(docker: Docker, manager: OmeroInstanceManager) -> None:
     with socket.create_server(("127.0.0.1", manager.web_port)):
-        with pytest.raises(OmeroError, match=f"port {manager.web_port} is held by process {os.getpid()} .*end it"):
+        with pytest.raises(OmeroError, match=f"port {manager.web_port} is in use by process {os.getpid()} .*stop it"):
             manager.start(_SECONDS)
         assert docker.commands("up") == []
 
 
 def test_a_listener_alone_is_no_omero(docker: Docker, manager: OmeroInstanceManager) -> None:
     docker.will("hang up")
-    with pytest.raises(OmeroError, match=rf"not answer on port {manager.port} after \d+ s.*\n.*Cannot find the data"):
+    with pytest.raises(
+        OmeroError, match=rf"not responding on port {manager.port} after \d+ s.*\n.*Cannot find the data"
+    ):
         manager.start(1.0)
     assert docker.commands("down") == [], "whoever started it can look at it"
     assert docker.is_up()
@@ -188,13 +190,13 @@ def test_a_container_that_ends_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr("openhcs_runtime.omero.manager._LOOK_SECONDS", 0.1)
     docker.will("crashes")
-    with pytest.raises(OmeroError, match="have ended by themselves: server; its log ends with:"):
+    with pytest.raises(OmeroError, match="containers have exited: server; its log ends with:"):
         manager.start(600)
 
 
 def test_no_docker(manager: OmeroInstanceManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(OmeroError, match="no program 'docker' is on the PATH: install Docker Engine"):
+    with pytest.raises(OmeroError, match="program 'docker' is not on the PATH: install Docker Engine"):
         manager.start(_SECONDS)
 
 
@@ -206,11 +208,11 @@ def test_no_docker(manager: OmeroInstanceManager, tmp_path: Path, monkeypatch: p
         ("unknown flag: --file\n\nUsage:  docker [OPTIONS] COMMAND [ARG...]\n\nRun 'docker'", "no compose plugin"),
         (
             "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
-            "daemon does not answer: start it",
+            "daemon is not responding: start it",
         ),
         (
             "permission denied while trying to connect to the docker API at unix:///var/run/docker.sock",
-            "or let this user use it",
+            "or give this user access",
         ),
         ("Pulling\nmanifest unknown", "'docker compose ps' failed: manifest unknown"),
     ],
@@ -224,7 +226,7 @@ def test_what_docker_says_is_told(docker: Docker, manager: OmeroInstanceManager,
 
 def test_a_docker_that_hangs_has_a_deadline(docker: Docker, manager: OmeroInstanceManager) -> None:
     (docker.folder / "docker").write_text("#!/bin/sh\nexec tail -f /dev/null\n", encoding="utf-8")
-    with pytest.raises(OmeroError, match=r"'docker compose down' was ended as it took longer than 0\.2 s"):
+    with pytest.raises(OmeroError, match=r"'docker compose down' was stopped after 0\.2 s"):
         manager.stop(timeout=0.2)
 
 

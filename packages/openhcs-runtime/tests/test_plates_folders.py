@@ -100,7 +100,7 @@ def test_a_single_plane_that_an_export_repeats_counts_once(tmp_path: Path) -> No
     keys = [(image.key.channel, image.key.z_index) for image in plate.images["A02"]]
     assert keys == [(1, 1), (1, 2), (1, 3), (2, 1)]
     assert (plate.left_out, plate.missing) == (4, {})
-    assert "channel 2 has one plane, which the export repeats" in plate.problems[0].message
+    assert "channel 2 has one plane, repeated in every ZStep folder" in plate.problems[0].message
 
 
 def test_stacks_of_even_planes_are_no_repeats(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_files_that_lie_beside_the_folders_of_time_points(tmp_path: Path) -> Non
     write(tmp_path / "A_A01_s1_w1.tif", 900)
     plate = open_plate(tmp_path)
     assert int(plate.read(plate.images["A01"][0]).min()) == 100
-    assert "A_A01_s1_w1.tif lies beside the folders of time points" in plate.problems[0].message
+    assert "A_A01_s1_w1.tif is left out: it is next to the folders of time points" in plate.problems[0].message
 
 
 @pytest.mark.parametrize("separator", ["/", "\\"])
@@ -211,7 +211,7 @@ def test_names_that_are_not_utf8(tmp_path: Path, shared_command: CommandLine) ->
     assert [well.status for well in result.wells] == ["complete", "failed"]
     assert result.wells[1].error.startswith("image pl\\xe4te_A02_s1_w1.tif is damaged")
     shown = shared_command("info", folder)
-    assert (shown.code, "\\xe4.tif is no image of the plate" in shown.stdout) == (0, True)
+    assert (shown.code, "\\xe4.tif is not an image of the plate" in shown.stdout) == (0, True)
     odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/ix\xe4"))
     folder.rename(odd)
     for command in ("info", "run", "compile"):

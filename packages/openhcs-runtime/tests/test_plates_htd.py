@@ -128,7 +128,7 @@ def test_a_time_point_folder_has_the_file_of_its_plate(folder: Path) -> None:
     [
         ('"TimePoints", none', "TimePoints is 'none'"),
         ('"XWells", 4000000000', "XWells is '4000000000'"),
-        ('"WellsSelection1", FALSE\n"WellsSelection2", FALSE', "selects no well"),
+        ('"WellsSelection1", FALSE\n"WellsSelection2", FALSE', "no well, site or wavelength is selected"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_named_and_the_images_are_read(folder: Path, line: str, reason: str) -> None:

@@ -59,7 +59,7 @@ def test_info_of_a_plate_with_everything_odd(shared_command: CommandLine, tmp_pa
     ):
         assert text in finished.stdout
     assert "Missing:\n  no image of well A02, site 2, channel 1, z 1, time point 1\n" in finished.stdout
-    assert "Not of the plate:\n  overview.tif is no image" in finished.stdout
+    assert "Not of the plate:\n  overview.tif is not an image" in finished.stdout
     document = as_json.document
     assert document["format"] == "imagexpress"
     assert document["channels"] == [{"channel": 1, "name": "DAPI"}, {"channel": 2, "name": "FITC"}]
@@ -72,7 +72,7 @@ def test_info_with_a_pattern_and_a_first_image_that_is_broken(shared_command: Co
     (tmp_path / "A1-GFP.tif").write_bytes(b"no image")
     finished, as_json = shared_command.both("info", tmp_path, "--pattern", r"(?P<well>\w+)-(?P<channel>\w+)")
     assert (finished.code, finished.stderr) == (0, "")
-    assert "1; image A1-GFP.tif is damaged or no TIFF" in finished.stdout
+    assert "1; image A1-GFP.tif is damaged or not a TIFF" in finished.stdout
     assert as_json.document["channels"] == [{"channel": 1, "name": "GFP"}]
     assert as_json.document["image_error"].startswith("image A1-GFP.tif is damaged")
 

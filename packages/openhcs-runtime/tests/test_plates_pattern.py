@@ -82,11 +82,11 @@ def test_a_pattern_is_a_value(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [
-        ("(", "no regular expression"),
-        (r"(?P<site>\d)", "names no well"),
-        (r"(?P<row>\d)", "names no well"),
-        (r"(?P<well>\d)(?P<row>\d)(?P<col>\d)", "names no well"),
-        (r"(?P<well>\d)(?P<col>\d)", "names no well"),
+        ("(", "not a regular expression"),
+        (r"(?P<site>\d)", "has no well"),
+        (r"(?P<row>\d)", "has no well"),
+        (r"(?P<well>\d)(?P<row>\d)(?P<col>\d)", "has no well"),
+        (r"(?P<well>\d)(?P<col>\d)", "has no well"),
         (r"(?P<well>\d)(?P<plane>\d)", "unknown group 'plane'"),
         (r"x(?P<well>\w+)", "none of the 1 TIFF files"),
     ],

@@ -116,7 +116,7 @@ def test_white_that_is_zero_is_turned_round_and_said(tmp_path: Path, kind: str) 
     stored = ~image if kind == "bool" else np.iinfo(kind).max - image
     plate = plate_with(tmp_path, stored, photometric="miniswhite")
     assert np.array_equal(read_first(plate), image)
-    assert [(problem.kind, "white is zero" in problem.message) for problem in plate.problems] == [
+    assert [(problem.kind, "stores white as zero" in problem.message) for problem in plate.problems] == [
         (ProblemKind.NOTE, True)
     ]
 
@@ -148,9 +148,9 @@ def _with_tag(path: Path, code: int, value: int) -> None:
         ("unknown", "its compression, number 65123, can't be read: save it"),
         ("rgb", "it is not one greyscale plane"),
         ("alpha", "it is not one greyscale plane"),
-        ("palette", "numbers of colours"),
-        ("pages", "it holds 3 pages, and does not say what they are"),
-        ("truncated", "it holds 3 planes in one page"),
+        ("palette", "palette colours"),
+        ("pages", "it has 3 pages but does not say what they are"),
+        ("truncated", "it has 3 planes in one page"),
     ],
 )
 def test_what_can_not_be_read_is_named_and_not_compiled(tmp_path: Path, what: str, words: str) -> None:
@@ -227,7 +227,8 @@ def test_names_and_pages_that_both_tell_the_channel_are_refused(tmp_path: Path) 
         tifffile.imwrite(path, pixels(shape=(3, 16, 16)), imagej=True, metadata={"axes": "CYX"})
     (problem,) = open_plate(tmp_path).problems
     assert (
-        "2 images, such as p_A01_s1_w1.tif can't be used: it holds several channels, and the names" in problem.message
+        "2 images, such as p_A01_s1_w1.tif can't be used: it has several channels, but the file names"
+        in problem.message
     )
 
 

@@ -166,7 +166,7 @@ def test_an_image_made_from_a_field_is_no_field(tmp_path: Path, derived: str) ->
     plate = open_plate(write_plate(tmp_path / "p.zarr", {"A/1": images}))
     assert plate.components[Component.SITE] == (1, 2)
     (problem,) = plate.problems
-    assert problem.message == f"image {derived} of well A01 was made from image 0; it is left out"
+    assert problem.message == f"image {derived} of well A01 was derived from image 0; it is left out"
 
 
 @pytest.mark.parametrize("odd", [{"translation": (0.0, 3.0, 5.0)}, {"channels": ("ridges", "edges")}])
@@ -179,7 +179,7 @@ def test_a_number_does_not_make_an_image_a_field(tmp_path: Path, odd: dict[str, 
     }
     plate = open_plate(write_plate(tmp_path / "p.zarr", {"A/1": images}))
     assert plate.components[Component.SITE] == (1, 2)
-    assert plate.problems[0].message == "image 2 of well A01 was made from image 0; it is left out"
+    assert plate.problems[0].message == "image 2 of well A01 was derived from image 0; it is left out"
 
 
 def test_fields_with_names_and_positions(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_a_plane_without_any_chunk_is_missing(tmp_path: Path, what: str) -> None
     plate = open_plate(folder)
     lost = (ImageKey("A02", 1, 2),) if what == "plane" else (ImageKey("A02"), ImageKey("A02", 1, 2))
     assert (plate.wells, plate.missing) == (("A01", "A02", "A03"), {"A02": lost})
-    assert plate.problems[0].message.startswith(f"no chunk was ever written of {lost[0].describe()}")
+    assert plate.problems[0].message.startswith(f"no chunks were written for {lost[0].describe()}")
 
 
 def _cut(path: Path) -> None:

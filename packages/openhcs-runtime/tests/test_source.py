@@ -52,7 +52,7 @@ HEAD = "from openhcs_runtime import FunctionStep\nfrom openhcs_runtime.functions
         (HEAD + "bad = FunctionStep({})\npipeline_steps = [bad]\n", r"^p\.py:3: step without a function: func is an"),
         (
             HEAD + "pipeline_steps = [FunctionStep(denoise, name=3)]\n",
-            r"entry 1 .*: step of denoise: name must be a text",
+            r"entry 1 .*: step of denoise: name must be a string",
         ),
         (
             HEAD + "pipeline_steps = []\nglobal_config = 5\n",
@@ -238,7 +238,7 @@ def test_what_can_not_be_written_is_named_all_at_once() -> None:
         (np.datetime64("2020-01-01"), "a date can't be written"),
         (PureWindowsPath("C:/a"), "a PureWindowsPath can't be written"),
         (functools.partial(functions.denoise), "has no name by which another process could import it"),
-        (Local("x").method, "something else than the function"),
+        (Local("x").method, "is not the function"),
         (SELF, "an argument that contains itself"),
     ],
     ids=lambda value: type(value).__name__,

@@ -89,7 +89,7 @@ def test_what_is_no_function_is_refused_with_the_name_of_the_step(func: Any) -> 
 
 
 def test_an_unknown_component_is_refused() -> None:
-    with pytest.raises(PipelineError, match="'colour' is no component"):
+    with pytest.raises(PipelineError, match="unknown component 'colour'"):
         FunctionStep(double, group_by="colour")  # type: ignore[arg-type]
 
 
@@ -181,7 +181,7 @@ def no_rois(stack: Stack) -> tuple[Stack, list[list[Any]]]:
     ("func", "words"),
     [
         (few_rois, r"few_rois must return a list of 2 list\(s\) of regions of interest, not a list of 1"),
-        (no_rois, "no_rois must return .* not with a tuple of 2 among them"),
+        (no_rois, "no_rois must return .* but they contain a tuple of 2"),
         (no_stack, r"no_stack must return a stack of 2 plane\(s\), .* not an array of shape \(4, 5\)"),
         (wrong_count, "wrong_count must return a stack of 2"),
         (boom, r"boom failed on s\*_w1_z1_t1: ValueError: no such luck"),

@@ -1,16 +1,32 @@
-"""A word of a fixed set, such as a mode or a method, checked where it is said: the error lists the words there are."""
+"""Validation of words from a fixed set, such as modes and methods, with errors that list the set."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import TypeVar
 
-__all__ = ["choose"]
+__all__ = ["alternatives", "choose"]
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 def choose(kind: type[_Choice], word: str, what: str) -> _Choice:
-    """The member of `kind` that `word` is or names. Raises ValueError, which calls the word a `what`."""
+    """Return the member of ``kind`` for a word or member.
+
+    Args:
+        kind: The set of words.
+        word: The word.
+        what: What to call the word in the error.
+
+    Raises:
+        ValueError: If it is not in the set.
+    """
     try:
         return kind(word)
     except ValueError:
-        raise ValueError(f"{word!r} is no {what} (these are: {', '.join(kind)})") from None
+        raise ValueError(f"unknown {what} {word!r}; choose {alternatives(kind)}") from None
+
+
+def alternatives(words: Iterable[str]) -> str:
+    """Return ``a, b or c``."""
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last

@@ -1,4 +1,4 @@
-"""Pipelines that come with the package, as plain pipeline files."""
+"""Pipelines included in the package, as ordinary pipeline files."""
 
 from enum import StrEnum
 from importlib import resources
@@ -16,13 +16,21 @@ class BuiltinPipeline(StrEnum):
 
 
 def builtin_source(name: BuiltinPipeline | str = BuiltinPipeline.NUCLEI_COUNT) -> str:
-    """The text of a built-in pipeline's file. Raises ValueError for a name that there is not."""
+    """Return the text of a built-in pipeline file.
+
+    Raises:
+        ValueError: If there is no such pipeline.
+    """
     chosen = choose(BuiltinPipeline, name, "built-in pipeline")
     return resources.files(__name__).joinpath(f"{chosen}.py").read_text(encoding="utf-8")
 
 
 def builtin_pipeline(name: BuiltinPipeline | str = BuiltinPipeline.NUCLEI_COUNT) -> Pipeline:
-    """A built-in pipeline, loaded as any user's file is. Raises ValueError for a name that there is not."""
+    """Load a built-in pipeline like any pipeline file.
+
+    Raises:
+        ValueError: If there is no such pipeline.
+    """
     return load_pipeline(builtin_source(name), f"{name}.py")
 
 

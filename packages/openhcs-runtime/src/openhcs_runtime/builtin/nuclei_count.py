@@ -1,13 +1,13 @@
-"""Counts nuclei: projection over z, segmentation, background, measurement."""
+"""Count nuclei: projection over z, segmentation, background correction, measurement."""
 
 from openhcs_runtime import Component, FunctionStep
 from openhcs_runtime.functions import check_nuclei, max_projection, measure_objects, segment_nuclei, subtract_background
 
-CHANNEL = "nuclei"  # the one whose name says so; or a number, or a name such as "DAPI"; the others are left alone
-DIAMETER_UM = None  # of a usual nucleus, in micrometres; None: found in the pictures
-DIAMETER_PX = None  # the same in pixels, instead
+CHANNEL = "nuclei"  # found by its name; or a channel number, or a name such as "DAPI"; other channels are unchanged
+DIAMETER_UM = None  # typical diameter of a nucleus in micrometres; None to estimate it from the images
+DIAMETER_PX = None  # the same in pixels, as an alternative
 BY = Component.CHANNEL
-Z = (Component.Z_INDEX,)  # the images that differ only in z go into one stack
+Z = (Component.Z_INDEX,)  # images that differ only in z form one stack
 
 pipeline_steps = [
     FunctionStep({CHANNEL: max_projection}, name="Project", variable_components=Z, group_by=BY),

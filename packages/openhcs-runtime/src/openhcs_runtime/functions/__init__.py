@@ -1,7 +1,7 @@
-"""Ready-made pipeline functions on scikit-image and scipy.ndimage.
+"""Ready-made pipeline functions based on scikit-image and scipy.ndimage.
 
-Each takes a stack (n, Y, X) as its first argument; what else it takes from the engine and gives to it is declared at
-it. Lengths end in their unit: `_px` are pixels, `_um` micrometres.
+Each function takes a stack (n, Y, X) as its first argument; decorators declare its other inputs from the engine and its
+outputs. Names of lengths end in their unit: ``_px`` for pixels, ``_um`` for micrometres.
 """
 
 from openhcs_runtime.functions.background import (

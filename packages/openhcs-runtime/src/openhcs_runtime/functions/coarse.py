@@ -1,4 +1,4 @@
-"""Images on a coarse grid, for what varies slowly: quantiles of blocks, their slope, and back to full size."""
+"""Images on a coarse grid, for slow variations: quantiles of blocks, their slope, and interpolation to full size."""
 
 import numpy as np
 from scipy import ndimage
@@ -6,11 +6,11 @@ from scipy import ndimage
 from openhcs_runtime.pipeline.decorators import Stack
 
 GRID = 32
-"""Blocks per edge on which a background is estimated."""
+"""Number of blocks per edge for the estimation of a background."""
 
 
 def block_quantile(image: Stack, block: int, quantile: float) -> Stack:
-    """The quantile of each block x block square; what is left over at the far edges belongs to the last squares."""
+    """Return the quantile of each block x block square; the remainder at the far edges belongs to the last squares."""
     rows, columns = max(1, image.shape[0] // block), max(1, image.shape[1] // block)
     squares = image[: rows * block, : columns * block].reshape(rows, block, columns, block)
     flat = squares.transpose(0, 2, 1, 3).reshape(rows, columns, block * block)
@@ -19,7 +19,7 @@ def block_quantile(image: Stack, block: int, quantile: float) -> Stack:
 
 
 def slope(image: Stack) -> Stack:
-    """The plane a*y + b*x through the image, from the medians of differences between its halves; 0 in the middle."""
+    """Fit a plane a*y + b*x, from the medians of differences between the halves of the image; 0 in the middle."""
     rows, columns = (size // 2 for size in image.shape)
     down = np.median(image[image.shape[0] - rows :] - image[:rows]) / (image.shape[0] - rows) if rows else 0.0
     right = np.median(image[:, -columns:] - image[:, :columns]) / (image.shape[1] - columns) if columns else 0.0
@@ -29,7 +29,7 @@ def slope(image: Stack) -> Stack:
 
 
 def enlarge(coarse: Stack, shape: tuple[int, ...], block: int) -> Stack:
-    """Linear interpolation of block centres to every pixel."""
+    """Interpolate linearly from block centres to every pixel."""
     matrix = np.array([1 / block, 1 / block])
     offset = np.array([(0.5 - block / 2) / block] * 2)
     return ndimage.affine_transform(coarse, matrix, offset, output_shape=shape, order=1, mode="nearest")

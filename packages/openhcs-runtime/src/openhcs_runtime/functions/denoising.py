@@ -1,4 +1,4 @@
-"""Functions that take noise away."""
+"""Functions that reduce noise."""
 
 import math
 
@@ -13,13 +13,13 @@ _BEND = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
 
 @per_plane
 def denoise(plane: Stack, *, sigma_px: float = 1.0) -> Stack:
-    """Smooth each plane with a Gaussian of `sigma_px`, its standard deviation; float32."""
+    """Smooth each plane with a Gaussian filter of standard deviation ``sigma_px``; returns float32."""
     return ndimage.gaussian_filter(plane.astype(np.float32, copy=False), sigma_px, mode="nearest")
 
 
 @per_plane
 def denoise_median(plane: Stack, *, radius_px: int = 1) -> Stack:
-    """The median of a disk of `radius_px` around each pixel of each plane, same type; single hot pixels vanish.
+    """Replace each pixel by the median in a disk of ``radius_px``, same dtype; removes single hot pixels.
 
     Tukey, Exploratory Data Analysis, 1977.
     """
@@ -28,11 +28,16 @@ def denoise_median(plane: Stack, *, radius_px: int = 1) -> Stack:
 
 @per_plane
 def denoise_non_local_means(plane: Stack, *, strength: float = 0.8, patch_px: int = 5, distance_px: int = 6) -> Stack:
-    """Average each pixel with those nearby whose surroundings look alike; float32. Keeps edges and texture, slow.
+    """Average each pixel with nearby pixels that have similar surroundings; returns float32.
 
-    Buades, Coll & Morel, CVPR 2005. strength: how unlike they may be, in standard deviations of the noise, which is
-    estimated from each plane (Immerkaer, CVIU 64(2), 1996). patch_px: edge of the surroundings that are compared.
-    distance_px: how far apart.
+    Non-local means (Buades, Coll & Morel, CVPR 2005) preserve edges and texture, but are slow.
+
+    Args:
+        plane: The plane (Y, X).
+        strength: How much the surroundings may differ, in standard deviations of the noise, which is estimated from
+            each plane (Immerkaer, CVIU 64(2), 1996).
+        patch_px: Edge length of the surroundings.
+        distance_px: The largest distance between averaged pixels.
     """
     image = plane.astype(np.float32)
     noise = _noise(image)
@@ -46,10 +51,14 @@ def denoise_non_local_means(plane: Stack, *, strength: float = 0.8, patch_px: in
 
 @per_plane
 def denoise_total_variation(plane: Stack, *, weight: float = 0.1) -> Stack:
-    """Make each plane smooth between sharp edges; float32.
+    """Smooth each plane between sharp edges; returns float32.
 
-    Total variation (Rudin, Osher & Fatemi, Physica D 60, 1992) by Chambolle's method (J. Math. Imaging Vision 20,
-    2004). weight: smoothness against likeness, for an image from 0 to 1, which the plane is scaled to and back.
+    Total variation denoising (Rudin, Osher & Fatemi, Physica D 60, 1992) by Chambolle's method (J. Math. Imaging Vision
+    20, 2004).
+
+    Args:
+        plane: The plane (Y, X).
+        weight: Weight of smoothness relative to similarity, for an image from 0 to 1; the plane is scaled accordingly.
     """
     from skimage.restoration import denoise_tv_chambolle  # noqa: PLC0415  loads half of scipy, slowly
 
@@ -67,6 +76,6 @@ def _disk(radius_px: int) -> Stack:
 
 
 def _noise(image: Stack) -> float:
-    """Standard deviation of white noise, from second differences, which smooth structures do not show in."""
+    """Return the standard deviation of white noise from second differences, which ignore smooth structures."""
     bends = np.abs(ndimage.convolve(image, _BEND, mode="nearest"))
     return float(math.sqrt(math.pi / 2) * bends.mean() / 6)

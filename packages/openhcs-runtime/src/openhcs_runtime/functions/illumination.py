@@ -1,4 +1,4 @@
-"""Functions that even out the light."""
+"""Functions that correct uneven illumination."""
 
 import functools
 import os
@@ -15,11 +15,18 @@ from openhcs_runtime.pipeline.decorators import Stack, per_plane
 
 @per_plane
 def correct_illumination(plane: Stack, *, smoothness: float = 0.25, offset: float = 0.0) -> Stack:
-    """Divide each plane by its own smooth illumination, estimated from the background; float32, mean light kept.
+    """Divide each plane by its own smooth illumination, estimated from the background.
 
-    plane: at least a third of it background. smoothness: scale of the illumination as a part of the image's edge.
-    offset: counts of the camera without light. Retrospective correction by low-pass filtering
-    (Likar et al., J. Microscopy 197(3), 2000).
+    Retrospective correction by low-pass filtering (Likar et al., J. Microscopy 197(3), 2000). The mean illumination is
+    preserved.
+
+    Args:
+        plane: The plane (Y, X); at least a third of it should be background.
+        smoothness: Scale of the illumination as a fraction of the edge length of the image.
+        offset: Counts of the camera without light.
+
+    Returns:
+        The corrected plane, float32 (Y, X).
     """
     image = plane.astype(np.float32) - np.float32(offset)
     block = max(1, min(image.shape) // GRID)
@@ -38,12 +45,23 @@ def correct_flat_field(
     flat_field: str | os.PathLike[str] | NDArray[np.generic],
     dark_field: str | os.PathLike[str] | NDArray[np.generic] | None = None,
 ) -> Stack:
-    """Divide each plane by an image of even light: (plane - dark) / (flat - dark), mean light kept; float32.
+    """Divide each plane by a flat-field image: (plane - dark) / (flat - dark).
 
-    flat_field: image (Y, X) of an even fluorescent layer, or the path of a TIFF file with one; best the mean of many.
-    dark_field: the same without light, 0 when left out. Two-image correction (Model & Burkhardt, Cytometry 44(4),
-    2001). Raises ValueError for images of another size than the plane, or a flat field that is not brighter than the
-    dark one everywhere; OSError when a file can't be read.
+    Two-image correction (Model & Burkhardt, Cytometry 44(4), 2001). The mean illumination is preserved.
+
+    Args:
+        plane: The plane (Y, X).
+        flat_field: Image (Y, X) of a uniform fluorescent layer, ideally the mean of many, or the path of a TIFF file
+            with one.
+        dark_field: The same without light [default: 0].
+
+    Returns:
+        The corrected plane, float32 (Y, X).
+
+    Raises:
+        ValueError: If an image differs in size from the plane, or the flat field is not brighter than the dark field
+            everywhere.
+        OSError: If a file can't be read.
     """
     dark = np.float32(0) if dark_field is None else _field("dark_field", dark_field, plane.shape)
     light = _field("flat_field", flat_field, plane.shape) - dark
@@ -59,13 +77,13 @@ def _field(name: str, field: str | os.PathLike[str] | NDArray[np.generic], shape
         path = Path(field).expanduser()
         image = _read_field(path, path.stat().st_mtime_ns)
     if image.shape != shape:
-        raise ValueError(f"{name} is of shape {image.shape}, the images are of {shape}")
+        raise ValueError(f"{name} has shape {image.shape}, but the images have shape {shape}")
     return image
 
 
 @functools.lru_cache(maxsize=4)
 def _read_field(path: Path, _changed: int) -> NDArray[np.float32]:
-    """A file is read once, not for each plane, as long as it is not changed."""
+    """Read a file, cached until the file changes."""
     image = np.asarray(tifffile.imread(path), dtype=np.float32)
     image.setflags(write=False)
     return image

@@ -1,7 +1,6 @@
-"""Measuring labelled objects: how many, how large, how bright, of what shape.
+"""Measurements of labelled objects: number, size, brightness and shape.
 
-Rows of objects that have the same labels in the same image are one row in `objects.csv`, whatever function they are
-from.
+Measurements by different functions of objects with the same labels in the same image share a row in ``objects.csv``.
 """
 
 import math
@@ -34,12 +33,21 @@ _SHAPE_PLAIN = {"eccentricity": "eccentricity", "solidity": "solidity"}
 def measure_objects(
     stack: Stack, *, labels: Stack, pixel_size_um: float | None, name: str = "object"
 ) -> tuple[Stack, list[Measurements]]:
-    """Count, size and brightness of the labelled objects of each plane; the stack is passed on.
+    """Measure number, size and brightness of the labelled objects in each plane; the stack is passed on.
 
-    Columns of a plane: `<name>_count`, `<name>_area_mean_px2`, `<name>_area_std_px2`, `<name>_intensity_mean` (counts
-    of the stack that is measured), with a known pixel size also `<name>_area_mean_um2`. Columns of an object: `label`,
-    `centroid_y_px`, `centroid_x_px`, `area_px2`, `intensity_mean`, `intensity_sum`, and `area_um2`. Without objects
-    means are not a number.
+    Columns of a plane: ``<name>_count``, ``<name>_area_mean_px2``, ``<name>_area_std_px2``, ``<name>_intensity_mean``
+    (counts of the stack) and, if the pixel size is known, ``<name>_area_mean_um2``. Columns of an object: ``label``,
+    ``centroid_y_px``, ``centroid_x_px``, ``area_px2``, ``intensity_mean``, ``intensity_sum`` and ``area_um2``. Means
+    are NaN if there are no objects.
+
+    Args:
+        stack: The images (n, Y, X).
+        labels: Integer labels (n, Y, X), from the engine.
+        pixel_size_um: Edge length of a pixel in micrometres, from the engine; None if unknown.
+        name: Prefix of the columns of a plane.
+
+    Returns:
+        The stack, and one ``Measurements`` for each plane.
     """
     planes = zip(stack, labels, strict=True)
     return stack, [_measure(plane, marked, pixel_size_um, name) for plane, marked in planes]
@@ -76,11 +84,19 @@ def _measure(plane: Stack, labels: Stack, pixel_size_um: float | None, name: str
 @special_inputs(InputKind.SHARED_LABELS)
 @special_outputs(OutputKind.MEASUREMENTS)
 def measure_intensity(stack: Stack, *, shared_labels: Stack, name: str = "object") -> tuple[Stack, list[Measurements]]:
-    """Brightness of each plane in labelled objects, which may be those of another channel; the stack is passed on.
+    """Measure the brightness in labelled objects, possibly from another channel; the stack is passed on.
 
-    So nuclei that were found in channel 1 are measured in channel 2 by a step on channel 2. Columns of a plane:
-    `<name>_intensity_mean` and `<name>_intensity_sum_mean` (means over objects, counts). Columns of an object:
-    `label`, `intensity_mean`, `_sum`, `_std`, `_min`, `_median`, `_max`, in counts.
+    For example, a step on channel 2 measures nuclei found in channel 1. Columns of a plane: ``<name>_intensity_mean``
+    and ``<name>_intensity_sum_mean`` (means over objects, in counts). Columns of an object: ``label``,
+    ``intensity_mean``, ``_sum``, ``_std``, ``_min``, ``_median``, ``_max``, in counts.
+
+    Args:
+        stack: The images (n, Y, X).
+        shared_labels: Integer labels (n, Y, X), from the engine.
+        name: Prefix of the columns of a plane.
+
+    Returns:
+        The stack, and one ``Measurements`` for each plane.
     """
     planes = zip(stack, shared_labels, strict=True)
     return stack, [_measure_intensity(plane, marked, name) for plane, marked in planes]
@@ -91,13 +107,23 @@ def measure_intensity(stack: Stack, *, shared_labels: Stack, name: str = "object
 def measure_shape(
     stack: Stack, *, labels: Stack, pixel_size_um: float | None, name: str = "object"
 ) -> tuple[Stack, list[Measurements]]:
-    """Form of the labelled objects of each plane; the stack is passed on. Their area is in `measure_objects`.
+    """Measure the shape of labelled objects; the stack is passed on. ``measure_objects`` measures their area.
 
-    Columns of an object: `label`, `perimeter_px` (Benkrid & Crookes, 2000), `major_axis_px`, `minor_axis_px` (of the
-    ellipse with the same second moments), `orientation_deg` (of the major axis, from the x axis towards the y axis, 0
-    to 180), `eccentricity` (0 is a circle), `solidity` (area by that of the convex hull), `form_factor` (4 pi area by
-    perimeter squared; 1 is a circle), with a known pixel size also the lengths as `_um`. Columns of a plane: their
-    means as `<name>_<column>` with `_mean` before the unit, but for label and orientation.
+    Columns of an object: ``label``, ``perimeter_px`` (Benkrid & Crookes, 2000), ``major_axis_px``, ``minor_axis_px``
+    (of the ellipse with the same second moments), ``orientation_deg`` (of the major axis, from the x axis towards the y
+    axis, 0 to 180), ``eccentricity`` (0 for a circle), ``solidity`` (area divided by that of the convex hull),
+    ``form_factor`` (4 pi area divided by the squared perimeter; 1 for a circle) and, if the pixel size is known, the
+    lengths as ``_um``. Columns of a plane: the means of these, except for label and orientation, as
+    ``<name>_<column>`` with ``_mean`` before the unit.
+
+    Args:
+        stack: The images (n, Y, X).
+        labels: Integer labels (n, Y, X), from the engine.
+        pixel_size_um: Edge length of a pixel in micrometres, from the engine; None if unknown.
+        name: Prefix of the columns of a plane.
+
+    Returns:
+        The stack, and one ``Measurements`` for each plane.
     """
     return stack, [_measure_shape(plane, pixel_size_um, name) for plane in labels]
 
@@ -121,7 +147,7 @@ def _measure_intensity(plane: Stack, labels: Stack, name: str) -> Measurements:
 
 
 def _values_of(plane: Stack, labels: Stack, objects: int) -> list[Stack]:
-    """The values of each object; they are numbered from 1."""
+    """Return the values of each object; objects are numbered from 1."""
     inside = np.flatnonzero(labels)
     order = inside[np.argsort(labels.flat[inside], kind="stable")]
     starts = np.searchsorted(labels.flat[order], np.arange(1, objects + 1))
@@ -146,7 +172,7 @@ def _measure_shape(labels: Stack, pixel_size_um: float | None, name: str) -> Mea
         for column, prop in _SHAPE_PX.items():
             objects[column.removesuffix("_px") + "_um"] = table[prop].astype(float) * pixel_size_um
     summary = {f"{name}_{_mean_column(column)}": _mean(objects[column]) for column in objects if column != "label"}
-    # scikit-image counts from the row axis, towards the columns
+    # scikit-image measures angles from the row axis towards the column axis
     objects["orientation_deg"] = (90 - np.degrees(table["orientation"].astype(float))) % 180
     return Measurements(summary, objects)
 
@@ -159,6 +185,6 @@ def _mean_column(column: str) -> str:
 
 
 def _mean(values: NDArray[np.generic]) -> float:
-    """Mean of those that are numbers; not a number when there are none."""
+    """Return the mean of the values that are not NaN; NaN if there are none."""
     numbers = values[~np.isnan(values)]
     return float(numbers.mean()) if len(numbers) else float("nan")

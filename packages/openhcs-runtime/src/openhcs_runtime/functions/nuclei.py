@@ -1,4 +1,4 @@
-"""Finds nuclei in fluorescence pictures as they are: of any size and brightness, over haze, touching each other."""
+"""Segmentation of nuclei in unprocessed fluorescence images: of any size and brightness, over haze, touching."""
 
 import math
 import statistics
@@ -23,21 +23,21 @@ from openhcs_runtime.functions.thresholds import ThresholdMethod, threshold
 from openhcs_runtime.pipeline.decorators import InputKind, OutputKind, Stack, special_inputs, special_outputs
 
 SPECK = 1 / 8
-"""What is smaller than this part of a usual nucleus is dropped."""
+"""Objects smaller than this fraction of a typical nucleus are dropped."""
 LARGEST = 8
-"""What is larger than so many usual nuclei is dropped, too: it is haze, or dirt."""
+"""Objects larger than this many typical nuclei are dropped: they are haze or dirt."""
 _WORK_PX, _SMALL_PX = 20, 12
-"""Pictures of larger nuclei are shrunk until nuclei are about this large; those of smaller ones are enlarged."""
+"""Images are shrunk if nuclei are larger than the first diameter, and enlarged if they are smaller than the second."""
 _FLOOR_DIAMETERS = 2.5
-"""The background varies over more than these diameters."""
+"""The background varies over more than this many diameters."""
 _SURE, _FAINT = 6.0, 4.0
 """Contrast of a nucleus, and of one of its pixels, in standard deviations of the noise."""
 _FAINTEST = 0.06
-"""Contrast of the faintest nucleus, compared with that of a bright one (the upper quartile)."""
+"""Contrast of the faintest nucleus relative to that of a bright one (the upper quartile)."""
 _EDGE_AT = 0.42
-"""Where between background and nucleus the edge is taken to be."""
+"""Level of the edge, from 0 for the background to 1 for the nucleus."""
 _SHARP, _SHARP_AND_DIM = 1.5, 1.6
-"""Contrast that an edge loses within a diameter, at least; haze does not reach it."""
+"""The smallest relative slope of an edge, in contrasts per diameter; haze is below it."""
 _LEVELS = 8
 _SQUARE = np.ones((3, 3), dtype=bool)
 
@@ -55,32 +55,33 @@ def segment_nuclei(
 ) -> tuple[Stack, Stack]:
     """Label the nuclei of each plane; the stack is passed on.
 
-    Takes pictures as they come from the camera: the background is found here. A local threshold at the level of the
-    edges, so that neither one bright cell nor haze decides; touching nuclei are split by shape and brightness; then
-    each nucleus gets its edge about half-way between its own brightness and what surrounds it. Holes are filled. What
-    is smaller than an eighth of a usual nucleus or larger than eight, has no sharp edge, does not stand out of the
-    noise, or has less than 6 % of the contrast of the bright nuclei is dropped. An empty picture has no nuclei.
+    The images should be unprocessed, as the background is estimated here. A local threshold at the level of the edges
+    depends neither on a single bright cell nor on haze; touching nuclei are split by shape and brightness; then the
+    edge of each nucleus is placed about half-way between its own brightness and that of its surroundings. Holes are
+    filled. Objects are dropped if they are smaller than an eighth of a typical nucleus or larger than eight, have no
+    sharp edge, don't stand out from the noise, or have less than 6 % of the contrast of the bright nuclei. An empty
+    image has no nuclei.
 
-    Each plane is worked on by itself: in a stack over z, a nucleus is found again in each plane that shows it.
+    Each plane is processed separately: in a z stack, a nucleus is found again in each plane that shows it.
 
     Args:
-        stack: (n, Y, X), any numeric type, without NaN.
-        diameter_px: Usual diameter of a nucleus in pixels [default: found in the pictures of the stack].
-        diameter_um: The same in micrometres, where the plate tells the size of a pixel.
-        method: Take an automatic threshold of the whole picture instead of the local one.
-        factor: Times the threshold [default: 1, with a method 0.6].
-        pixel_size_um: Edge of a pixel in micrometres, from the engine.
+        stack: The images (n, Y, X), of any numeric dtype, without NaN.
+        diameter_px: Typical diameter of a nucleus in pixels [default: estimated from the images of the stack].
+        diameter_um: The same in micrometres; needs the pixel size of the plate.
+        method: Use an automatic threshold for the whole image instead of the local one.
+        factor: Factor applied to the threshold [default: 1, or 0.6 with a method].
+        pixel_size_um: Edge length of a pixel in micrometres, from the engine.
 
     Returns:
         The stack, and labels int32 (n, Y, X).
 
     Raises:
-        ValueError: Both diameters are given, one is not positive, the size of a pixel is needed but not known, or the
-            stack has values that are not finite.
+        ValueError: If both diameters are given, one is not positive, the pixel size is needed but unknown, or the stack
+            has values that are not finite.
     """
     wanted = _diameter(diameter_px, diameter_um, pixel_size_um)
     if stack.dtype.kind == "f" and not np.isfinite(stack).all():
-        raise ValueError("the images have values that are not finite (NaN or infinite): replace them before")
+        raise ValueError("the images have values that are not finite (NaN or infinite): replace them first")
     if wanted is None:
         found = [size for size in map(diameter_of_nuclei, stack) if size is not None]
         if not found:
@@ -90,26 +91,26 @@ def segment_nuclei(
 
 
 def _diameter(in_pixels: float | None, in_um: float | None, pixel_size_um: float | None) -> float | None:
-    """The diameter in pixels that was asked for."""
+    """Return the requested diameter in pixels."""
     if in_pixels is not None and in_um is not None:
         raise ValueError("give diameter_px or diameter_um, not both")
     for name, value in (("diameter_px", in_pixels), ("diameter_um", in_um)):
         if value is not None and not 0 < value < math.inf:
-            raise ValueError(f"{name} is {value!r}: give the diameter of a nucleus, above 0")
+            raise ValueError(f"{name} is {value!r}: the diameter of a nucleus must be greater than 0")
     if in_um is None:
         return in_pixels
     if pixel_size_um is None:
-        raise ValueError("the plate does not tell the size of a pixel: give the diameter in pixels (diameter_px)")
+        raise ValueError("the plate has no pixel size: give the diameter in pixels (diameter_px)")
     return in_um / pixel_size_um
 
 
 def _nuclei_of(plane: Stack, diameter_px: float, method: ThresholdMethod | None, factor: float | None) -> Labels:
-    """Labels of one plane, worked on at a scale at which nuclei are 13 to 30 pixels large."""
+    """Return the labels of one plane, processed at a scale at which nuclei have a diameter of 13 to 30 pixels."""
     image = plane.astype(np.float32)
     whole = plane.dtype.kind in "iu"
     if diameter_px < _SMALL_PX:
         fine = ndimage.zoom(image, 2, order=3, mode="nearest", grid_mode=True)
-        noise = 2 * noise_of(image, whole_counts=whole)  # as noise that is blurred by half as many pixels
+        noise = 2 * noise_of(image, whole_counts=whole)  # like noise blurred by half as many pixels
         return _numbered(_labels(fine, 2 * diameter_px, noise, method, factor)[::2, ::2])
     block = max(1, round(diameter_px / _WORK_PX))
     small = shrink(image, block)
@@ -142,7 +143,7 @@ def _labels(
 
 
 def _local_level(contrast: Contrast, diameter: float) -> Plane:
-    """The threshold at each pixel: the level of the edges within about a diameter, that of all where there are none."""
+    """Return the threshold at each pixel: the level of edges within about a diameter, or of all if there are none."""
     picture = np.arcsinh(contrast.above / contrast.edge)
     weights = edge_weights(contrast.above, contrast.slopes, contrast.edge)
     total = float(weights.sum())
@@ -160,7 +161,7 @@ def _local_level(contrast: Contrast, diameter: float) -> Plane:
 
 
 def _with_own_edges(labels: Labels, contrast: Contrast, diameter: float) -> Labels:
-    """Draw the edge of each nucleus anew, from its own brightness and its surroundings; drop what is none."""
+    """Redraw the edge of each nucleus from its own brightness and surroundings; drop objects that are not nuclei."""
     usual = math.pi * diameter**2 / 4
     large = np.bincount(labels.ravel()) >= 0.08 * usual
     large[0] = False
@@ -185,7 +186,7 @@ def _with_own_edges(labels: Labels, contrast: Contrast, diameter: float) -> Labe
 
 
 def _own_mask(basin: Mask, core: Mask, above: Plane, usual: float) -> tuple[Mask, float] | None:
-    """The nucleus in its basin, and its contrast."""
+    """Return the nucleus in its basin, and its contrast."""
     level = float(np.median(above[core]))
     around = above[basin & ~core]
     background = min(float(np.quantile(around, 0.2)), 0.8 * level) if len(around) > 0.1 * usual else 0.0
@@ -198,10 +199,10 @@ def _own_mask(basin: Mask, core: Mask, above: Plane, usual: float) -> tuple[Mask
 
 
 def _with_dim_ones(labels: Labels, contrast: Contrast, diameter: float, bright: float) -> Labels:
-    """Add the nuclei that are so dim beside the others that no edge of theirs decided anywhere.
+    """Add nuclei that are too dim, compared with the others, for their edges to determine a threshold anywhere.
 
-    Of the regions above several levels those are taken that look most like a nucleus: sharp and convex (as in the tree
-    of level sets of Matas et al., Image and Vision Computing 22(10), 2004).
+    Of the regions above several levels, the ones most similar to a nucleus are selected: sharp and convex (as in the
+    tree of level sets of Matas et al., Image and Vision Computing 22(10), 2004).
     """
     lowest, highest = max(_SURE * contrast.noise, _FAINTEST * bright), 0.7 * bright
     taken = ndimage.binary_dilation(labels > 0, iterations=max(1, round(0.12 * diameter)))
@@ -231,7 +232,7 @@ def _with_dim_ones(labels: Labels, contrast: Contrast, diameter: float, bright: 
 
 
 def _look(region: Mask, above: Plane, slopes: Plane, beside: Mask, diameter: float) -> float:
-    """How much a region looks like a nucleus; 0 for one that does not."""
+    """Return how similar a region is to a nucleus; 0 if it is not similar."""
     rim = rim_of(region)
     if rim.sum() < 5 or float(beside[rim].mean()) > 0.25:
         return 0.0
@@ -244,7 +245,7 @@ def _look(region: Mask, above: Plane, slopes: Plane, beside: Mask, diameter: flo
 
 
 def _levels(labels: Labels, above: Plane) -> NDArray[np.float64]:
-    """Median of each object's counts above the background, by number; 0 for the background and unused numbers."""
+    """Return each object's median counts above the background, by number; 0 for the background and unused numbers."""
     levels = np.zeros(int(labels.max()) + 1)
     for number, window in enumerate(ndimage.find_objects(labels), start=1):
         if window is not None:
@@ -264,7 +265,7 @@ def _without_holes(mask: Mask, area: float) -> Mask:
 
 
 def _enlarged(labels: Labels, shape: tuple[int, ...], block: int) -> Labels:
-    """Labels of blocks of pixels for each pixel, with outlines that are not jagged."""
+    """Enlarge labels of blocks of pixels to single pixels, with smooth outlines."""
     if block == 1:
         return labels
     wide = np.where(labels > 0, labels, ndimage.maximum_filter(labels, 3))
@@ -274,7 +275,7 @@ def _enlarged(labels: Labels, shape: tuple[int, ...], block: int) -> Labels:
 
 
 def _numbered(labels: Labels) -> Labels:
-    """Numbers from 1 without gaps."""
+    """Renumber labels from 1 without gaps."""
     present = np.bincount(labels.ravel()) > 0
     present[0] = False
     numbers = np.zeros(len(present), dtype=np.int32)

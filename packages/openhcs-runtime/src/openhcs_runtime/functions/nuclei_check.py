@@ -1,4 +1,4 @@
-"""Says when what was found can hardly be nuclei."""
+"""A check of whether segmented objects can be nuclei."""
 
 import logging
 import math
@@ -20,23 +20,23 @@ _log = logging.getLogger(__name__)
 
 _SMALLEST_UM, _LARGEST_UM = 2.5, 60.0
 _SPREAD = 25.0
-"""Ratio of areas, that of the tenth and the ninetieth of a hundred, above which objects are not of one kind."""
+"""Ratio of the 90th to the 10th percentile of areas above which objects are not of one kind."""
 _ENOUGH = 10
-"""From as many objects on their sizes are compared."""
+"""The smallest number of objects whose sizes are compared."""
 _MOST_COVER, _MOST_SATURATED = 0.6, 0.25
 
 
 class NucleiDoubt(StrEnum):
-    """Why objects can hardly be nuclei; the value is the end of the name of its column."""
+    """Reasons why objects are unlikely to be nuclei; the value is the last part of the column name."""
 
     SIZE = "size"
-    """Their median diameter is none of nuclei (below 2.5 or above 60 micrometres; where the size of a pixel is not
-    known, above a third of the picture), or their areas differ too much."""
+    """Their median diameter is not that of nuclei (below 2.5 or above 60 micrometres or, if the pixel size is unknown,
+    above a third of the image), or their areas differ too much."""
     COVER = "cover"
-    """They cover more than 60 % of the picture."""
+    """They cover more than 60 % of the image."""
     SATURATION = "saturation"
-    """More than a quarter of their pixels have the highest value of the picture: clumps can't be told apart, and
-    brightness is not known."""
+    """More than a quarter of their pixels have the highest value in the image: clumps can't be separated, and the
+    brightness is unknown."""
 
 
 @special_inputs(InputKind.LABELS, InputKind.PIXEL_SIZE_UM)
@@ -44,37 +44,45 @@ class NucleiDoubt(StrEnum):
 def check_nuclei(
     stack: Stack, *, labels: Stack, pixel_size_um: float | None, name: str = "nuclei"
 ) -> tuple[Stack, list[Measurements]]:
-    """Measure whether labelled objects can be nuclei; the stack, of the pictures as taken, is passed on.
+    """Measure whether labelled objects can be nuclei; the stack of unprocessed images is passed on.
 
-    Doubts are also a warning in the run's log. Columns of a plane: `<name>_doubt_size`, `<name>_doubt_cover`,
-    `<name>_doubt_saturation`, each 1 where there is the doubt and else 0.
+    Doubts are also logged as warnings in the log of the run. Columns of a plane: ``<name>_doubt_size``,
+    ``<name>_doubt_cover`` and ``<name>_doubt_saturation``, each 1 if there is a doubt, otherwise 0.
 
     Args:
-        stack: (n, Y, X), the pictures in which the objects were found.
-        labels: From the engine, integers (n, Y, X).
-        pixel_size_um: Edge of a pixel in micrometres, from the engine; None where it is not known.
-        name: What the columns begin with.
+        stack: The images (n, Y, X) in which the objects were found.
+        labels: Integer labels (n, Y, X), from the engine.
+        pixel_size_um: Edge length of a pixel in micrometres, from the engine; None if unknown.
+        name: Prefix of the columns.
 
     Returns:
-        The stack, and one `Measurements` for each plane.
+        The stack, and one ``Measurements`` for each plane.
     """
     doubts = [doubts_about(plane, marked, pixel_size_um) for plane, marked in zip(stack, labels, strict=True)]
     for doubt in sorted(set().union(*doubts)):
-        _log.warning("what was found can hardly be %s: %s (see %s_doubt_%s)", name, _REASONS[doubt], name, doubt)
+        _log.warning(
+            "the objects found are unlikely to be %s: %s (see %s_doubt_%s)", name, _REASONS[doubt], name, doubt
+        )
     return stack, [
         Measurements({f"{name}_doubt_{doubt}": int(doubt in found) for doubt in NucleiDoubt}) for found in doubts
     ]
 
 
 _REASONS = {
-    NucleiDoubt.SIZE: "of an unlikely size, or too unequal",
-    NucleiDoubt.COVER: "most of the picture is covered",
-    NucleiDoubt.SATURATION: "many pixels are at the highest value",
+    NucleiDoubt.SIZE: "their size is unlikely, or differs too much",
+    NucleiDoubt.COVER: "they cover most of the image",
+    NucleiDoubt.SATURATION: "many pixels have the highest value",
 }
 
 
 def doubts_about(plane: Stack, labels: Stack, pixel_size_um: float | None) -> frozenset[NucleiDoubt]:
-    """What speaks against the labelled objects of a picture (Y, X) being nuclei; nothing when there are none."""
+    """Return the reasons why the labelled objects of an image (Y, X) are unlikely to be nuclei; empty without objects.
+
+    Args:
+        plane: The image (Y, X).
+        labels: Integer labels (Y, X).
+        pixel_size_um: Edge length of a pixel in micrometres; None if unknown.
+    """
     areas: NDArray[np.int64] = np.bincount(labels.ravel())[1:]
     areas = areas[areas > 0]
     if not len(areas):

@@ -1,4 +1,4 @@
-"""Tells from a picture how large its nuclei are, and what in it is noise and background."""
+"""Estimation of the size of nuclei in an image, and of its noise and background."""
 
 import math
 from dataclasses import dataclass
@@ -13,26 +13,26 @@ from openhcs_runtime.pipeline.decorators import Stack
 Plane = NDArray[np.float32]
 
 _SIDES = (3, 4, 6, 8)
-"""Edges of the squares (pixels) of one octave of the granulometry."""
+"""Edge lengths (pixels) of the squares in one octave of the granulometry."""
 _LARGEST_PX = 700
-"""Pictures with longer edges are looked at in half their size; nuclei under 6 pixels then look like 6."""
+"""Images with longer edges are analysed at half their size; nuclei below 6 pixels then appear as 6."""
 _PER_SIDE, _BLUR_PX = 1.16, 1.0
-"""Diameter from the side of the square of most change, as discs of known size show it."""
+"""Diameter relative to the edge length with the largest change, calibrated with discs of known size."""
 _STEP_OF_A_COUNT = 0.29
-"""Standard deviation of the rounding to whole counts."""
+"""Standard deviation of rounding to whole counts."""
 _NEARLY = 0.7
 _EDGE_FACTOR = 6.0
-"""Squared slopes this many times above their median are edges."""
+"""Squared slopes this many times above their median belong to edges."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """A picture above its background.
+    """An image without its background.
 
     Attributes:
         above: Counts above the background, smoothed, float32 (Y, X).
-        noise: Standard deviation of the noise in it, counts.
-        slopes: How steep it is, counts per pixel.
+        noise: Standard deviation of its noise, in counts.
+        slopes: Its slope, in counts per pixel.
         edge: The level, in counts, at which its edges are steepest.
     """
 
@@ -43,18 +43,18 @@ class Contrast:
 
 
 def diameter_of_nuclei(plane: Stack) -> float | None:
-    """Usual diameter of the nuclei of a picture, in pixels.
+    """Return the typical diameter of the nuclei in an image, in pixels.
 
-    A granulometry: by how much openings with squares of growing size change the picture (Matheron, 1975; Maragos, IEEE
-    Trans. PAMI 11(7), 1989), in powers of three, so that what vanishes at once counts far more than what fades, as haze
-    does, or lies on top, as texture does. Counts are compressed above the level of the edges: neither one bright cell
-    nor the background decides.
+    This is a granulometry: how much openings with squares of increasing size change the image (Matheron, 1975; Maragos,
+    IEEE Trans. PAMI 11(7), 1989). Changes are cubed, so that objects that vanish at once count much more than gradual
+    changes, such as haze, or small ones, such as texture. Counts are compressed above the level of the edges, so that
+    the result depends neither on a single bright cell nor on the background.
 
     Args:
-        plane: (Y, X), any numeric type.
+        plane: The image (Y, X), of any numeric dtype.
 
     Returns:
-        The diameter of a disc of the usual area, from 4 pixels; None when the picture has no edges at all.
+        The diameter of a disc with the typical area, at least 4 pixels; None if the image has no edges at all.
     """
     block = 2 if max(plane.shape) > _LARGEST_PX else 1
     small = shrink(plane.astype(np.float32), block)
@@ -74,10 +74,19 @@ def diameter_of_nuclei(plane: Stack) -> float | None:
 
 
 def contrast_of(image: Plane, sigma_px: float, radius_px: float, noise: float) -> Contrast | None:
-    """The picture, smoothed by `sigma_px`, above what varies more slowly than `radius_px`; None without any edge.
+    """Smooth an image and subtract its background.
 
-    The level of the edges is the mean of the picture weighted with its squared slope (Kittler, Illingworth & Foglein,
-    Computer Vision, Graphics, and Image Processing 30(2), 1985), of compressed counts. noise: of a pixel of `image`.
+    The level of the edges is the mean of the image weighted with its squared slope (Kittler, Illingworth & Foglein,
+    Computer Vision, Graphics, and Image Processing 30(2), 1985), of compressed counts.
+
+    Args:
+        image: The image (Y, X).
+        sigma_px: Standard deviation of the smoothing.
+        radius_px: Anything that varies more slowly is background.
+        noise: Standard deviation of the noise of a pixel in ``image``.
+
+    Returns:
+        The image above its background; None if it has no edges.
     """
     smooth = ndimage.gaussian_filter(image, sigma_px, mode="nearest")
     noise /= max(1.0, 2 * math.sqrt(math.pi) * sigma_px)
@@ -93,14 +102,14 @@ def contrast_of(image: Plane, sigma_px: float, radius_px: float, noise: float) -
 
 
 def edge_weights(above: Plane, slopes: Plane, unit: float) -> Plane:
-    """Squared slopes of the inverse hyperbolic sine of counts in a unit, less what is everywhere."""
+    """Return the squared slopes of the inverse hyperbolic sine of counts / ``unit``, minus their general level."""
     squared = slopes * slopes / (above * above + unit * unit)
     weights: Plane = np.maximum(squared - _EDGE_FACTOR * float(np.median(squared[::2, ::2])), 0)
     return weights
 
 
 def shrink(image: Plane, block: int) -> Plane:
-    """Means of block x block squares; the far edges are repeated to fill the last ones."""
+    """Return the means of block x block squares; the far edges are repeated to fill the last squares."""
     if block == 1:
         return image
     rows, columns = (-size % block for size in image.shape)
@@ -111,14 +120,14 @@ def shrink(image: Plane, block: int) -> Plane:
 
 
 def _peak(changes: NDArray[np.float64]) -> int:
-    """The highest peak, or a smaller size's that is nearly as high: what is larger is a clump, or haze."""
+    """Return the highest peak, or one at a smaller size that is nearly as high: larger sizes are clumps or haze."""
     walled = np.pad(changes, 1, constant_values=-1.0)
     peaks = np.flatnonzero((walled[1:-1] >= walled[:-2]) & (walled[1:-1] > walled[2:]))
     return int(next(place for place in peaks if changes[place] >= _NEARLY * changes.max()))
 
 
 def _granulometry(picture: Plane, pixel: int) -> tuple[list[float], list[float]]:
-    """Logarithms of sizes (pixels of the original), and how much vanishes there, per step of the logarithm."""
+    """Return logarithms of sizes (pixels of the original image), and how much vanishes at each per logarithmic step."""
     sizes: list[float] = []
     changes: list[float] = []
     sides: tuple[int, ...] = _SIDES
@@ -134,7 +143,7 @@ def _granulometry(picture: Plane, pixel: int) -> tuple[list[float], list[float]]
 
 
 def _floor(image: Plane, radius_px: float) -> Plane:
-    """The background: lower quartiles of blocks, opened over twice `radius_px` and smoothed."""
+    """Return the background: lower quartiles of blocks, opened over twice ``radius_px`` and smoothed."""
     block = max(1, min(min(image.shape) // 8, int(radius_px / 4)))
     coarse = block_quantile(image, block, 0.25)
     reach = max(1, round(radius_px / block))
@@ -144,7 +153,14 @@ def _floor(image: Plane, radius_px: float) -> Plane:
 
 
 def noise_of(image: Plane, *, whole_counts: bool) -> float:
-    """Standard deviation of white noise, from the median of second differences (after Immerkaer, CVIU 64(2), 1996)."""
+    """Return the standard deviation of white noise, from the median of second differences.
+
+    After Immerkaer, CVIU 64(2), 1996.
+
+    Args:
+        image: The image (Y, X).
+        whole_counts: Whether its values are rounded to integers.
+    """
     least = _STEP_OF_A_COUNT if whole_counts else 0.0
     if min(image.shape) < 3:
         return least

@@ -1,4 +1,4 @@
-"""Cuts clumps of nuclei into nuclei: too many pieces at first, of which those that belong together are joined."""
+"""Splitting of clumps of nuclei: they are cut into too many pieces, then pieces that belong together are joined."""
 
 import heapq
 import math
@@ -16,16 +16,16 @@ Labels = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
 _CONVEX, _NECK, _VALLEY, _STEP = 0.93, 1.05, 0.82, 0.45
-"""What is as likely one nucleus as two: solidity of both; width of their border over the smaller diameter; brightness
-at the border over that of the darker one; logarithm of the ratio of their brightness."""
+"""Values at which one nucleus is as likely as two: solidity of both together; width of their border over the smaller
+diameter; brightness at the border over that of the darker one; logarithm of the ratio of their brightness."""
 _SHARED_SIDES = 3
-"""How often a pixel of a straight border is counted by its eight neighbours' pairs of one direction each."""
+"""How often a pixel of a straight border is counted among the pairs with its eight neighbours."""
 _SPECK = 0.12
 
 
 @dataclass(slots=True)
 class _Piece:
-    """A region: area (pixels), brightness, points whose convex hull is its own, version for outdated joins."""
+    """A region: area (pixels), brightness, points with the same convex hull, and version to detect outdated joins."""
 
     area: float
     level: float
@@ -36,17 +36,17 @@ class _Piece:
 
 @dataclass(slots=True)
 class _Border:
-    """Sum of the brightness along a border, and in how many pairs of pixels."""
+    """The sum of the brightness along a border, and the number of pixel pairs in it."""
 
     brightness: float
     pairs: int
 
 
 def split_clumps(mask: Mask, above: Plane, diameter_px: float) -> Labels:
-    """Label the nuclei of a mask, cutting those that touch.
+    """Label the nuclei of a mask, splitting those that touch.
 
     Watershed (Meyer & Beucher, J. Vis. Commun. Image Represent. 1(1), 1990) on the sum of the distance from the edge
-    and the brightness, each compared with that of a nucleus; then `join_pieces`.
+    and the brightness, each relative to that of a nucleus, followed by ``join_pieces``.
     """
     distance = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1].astype(np.float32)
     depth = np.minimum(ndimage.gaussian_filter(distance, 0.06 * diameter_px) / (diameter_px / 2), 1.3)
@@ -59,9 +59,9 @@ def split_clumps(mask: Mask, above: Plane, diameter_px: float) -> Labels:
 
 
 def join_pieces(labels: Labels, bright: Plane, diameter_px: float) -> Labels:
-    """Join neighbours that are one nucleus: together convex, of a nucleus's size, and without a valley between them.
+    """Join neighbours that form one nucleus: convex, with the size of a nucleus, and without a valley between them.
 
-    The most certain join is done first (region merging after Lin et al., Cytometry A 56(1), 2003).
+    The most certain pairs are joined first (region merging after Lin et al., Cytometry A 56(1), 2003).
     """
     pieces = _pieces(labels, bright)
     usual = math.pi * diameter_px**2 / 4
@@ -93,7 +93,7 @@ def join_pieces(labels: Labels, bright: Plane, diameter_px: float) -> Labels:
 
 
 def hull_area(points: NDArray[np.intp]) -> float:
-    """Pixels in the convex hull of pixels."""
+    """Return the number of pixels in the convex hull of pixels."""
     try:
         hull = ConvexHull(points)
     except (QhullError, ValueError):  # in a line, or too few
@@ -102,13 +102,13 @@ def hull_area(points: NDArray[np.intp]) -> float:
 
 
 def rim_of(mask: Mask) -> Mask:
-    """The pixels of a mask at its edge; where the picture ends there is none."""
+    """Return the pixels at the edge of a mask; the border of the image is not an edge."""
     rim: Mask = mask & ~ndimage.binary_erosion(mask, border_value=1)
     return rim
 
 
 def _likeness(one: _Piece, other: _Piece, border: _Border, usual: float) -> float:
-    """Above 0 for pieces of one nucleus, in units of what is a strong reason."""
+    """Return a score above 0 for pieces of one nucleus; each criterion contributes 1 for strong evidence."""
     darker, brighter = sorted((one.level, other.level))
     smaller, both = min(one.area, other.area), one.area + other.area
     solidity = both / hull_area(np.concatenate([one.points, other.points]))
@@ -121,7 +121,7 @@ def _likeness(one: _Piece, other: _Piece, border: _Border, usual: float) -> floa
 
 
 def _pieces(labels: Labels, bright: Plane) -> dict[int, _Piece]:
-    """The regions that touch another one."""
+    """Return the regions that touch another one."""
     borders = _borders(labels, bright)
     areas = np.bincount(labels.ravel())
     slices = ndimage.find_objects(labels)
@@ -137,7 +137,7 @@ def _pieces(labels: Labels, bright: Plane) -> dict[int, _Piece]:
 
 
 def _borders(labels: Labels, bright: Plane) -> dict[tuple[int, int], _Border]:
-    """What lies between each pair of neighbours, the smaller number first."""
+    """Return the border of each pair of neighbours, the smaller number first."""
     here, there = (slice(None), slice(None, -1)), (slice(None), slice(1, None))
     down, up = (slice(None, -1), slice(None)), (slice(1, None), slice(None))
     falling = (slice(None, -1), slice(None, -1)), (slice(1, None), slice(1, None))
@@ -159,7 +159,7 @@ def _borders(labels: Labels, bright: Plane) -> dict[tuple[int, int], _Border]:
 
 
 def _join(pieces: dict[int, _Piece], one: int, other: int) -> None:
-    """Let a piece become part of another one."""
+    """Merge a piece into another one."""
     kept, gone = pieces[one], pieces.pop(other)
     area = kept.area + gone.area
     kept.level = (kept.level * kept.area + gone.level * gone.area) / area

@@ -1,4 +1,4 @@
-"""Functions of labelled objects: larger, fewer, as regions of interest. Objects keep their numbers."""
+"""Functions that expand, filter or outline labelled objects, which keep their numbers."""
 
 import numpy as np
 from skimage import segmentation
@@ -12,7 +12,7 @@ from openhcs_runtime.rois.shapes import Roi
 @special_inputs(InputKind.LABELS)
 @special_outputs(OutputKind.LABELS)
 def expand_objects(stack: Stack, *, labels: Stack, distance_px: float = 5.0) -> tuple[Stack, Stack]:
-    """Let each object grow by `distance_px`, where another one is not nearer; the stack is passed on.
+    """Expand each object by ``distance_px``, unless another one is nearer; the stack is passed on.
 
     A stand-in for cells around nuclei (scikit-image's expand_labels, after CellProfiler's IdentifySecondaryObjects by
     distance; Carpenter et al., Genome Biology 7:R100, 2006).
@@ -25,7 +25,7 @@ def expand_objects(stack: Stack, *, labels: Stack, distance_px: float = 5.0) -> 
 def filter_objects(
     stack: Stack, *, labels: Stack, min_area_px: int = 0, max_area_px: int | None = None
 ) -> tuple[Stack, Stack]:
-    """Keep the objects with an area from `min_area_px` to `max_area_px`, both included; the stack is passed on."""
+    """Keep objects with an area from ``min_area_px`` to ``max_area_px`` inclusive; the stack is passed on."""
     kept = []
     for plane in labels:
         _, marked = consecutive(plane)
@@ -40,7 +40,7 @@ def filter_objects(
 @special_inputs(InputKind.LABELS)
 @special_outputs(OutputKind.LABELS)
 def clear_border(stack: Stack, *, labels: Stack, margin_px: int = 0) -> tuple[Stack, Stack]:
-    """Drop the objects that reach within `margin_px` of the image's edge, so are cut off; the stack is passed on.
+    """Drop objects within ``margin_px`` of the edge of the image, which are cut off; the stack is passed on.
 
     Soille, Morphological Image Analysis, 2003 (border objects).
     """
@@ -50,9 +50,9 @@ def clear_border(stack: Stack, *, labels: Stack, margin_px: int = 0) -> tuple[St
 @special_inputs(InputKind.LABELS)
 @special_outputs(OutputKind.ROIS)
 def outline_objects(stack: Stack, *, labels: Stack, keep_holes: bool = True) -> tuple[Stack, list[tuple[Roi, ...]]]:
-    """Give the outlines of the objects as regions of interest; the stack is passed on.
+    """Return the outlines of objects as regions of interest; the stack is passed on.
 
-    See `openhcs_runtime.rois.labels_to_rois`: polygons along the edges of pixels, masks where there are holes.
+    See ``openhcs_runtime.rois.labels_to_rois``: polygons along the edges of pixels, masks for objects with holes.
     """
     return stack, [labels_to_rois(plane, keep_holes=keep_holes) for plane in labels]
 

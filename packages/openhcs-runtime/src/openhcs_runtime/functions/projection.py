@@ -1,4 +1,4 @@
-"""Projections: one plane for a whole stack."""
+"""Projections of a whole stack to one plane."""
 
 import numpy as np
 from scipy import ndimage
@@ -8,42 +8,45 @@ from openhcs_runtime.pipeline.decorators import Stack, reduces
 
 @reduces
 def max_projection(stack: Stack) -> Stack:
-    """The brightest value of each pixel over the stack: (n, Y, X) to (1, Y, X), same type."""
+    """Return the maximum of each pixel over the stack: (n, Y, X) to (1, Y, X), same dtype."""
     projection: Stack = stack.max(axis=0, keepdims=True)
     return projection
 
 
 @reduces
 def min_projection(stack: Stack) -> Stack:
-    """The darkest value of each pixel over the stack: (n, Y, X) to (1, Y, X), same type."""
+    """Return the minimum of each pixel over the stack: (n, Y, X) to (1, Y, X), same dtype."""
     projection: Stack = stack.min(axis=0, keepdims=True)
     return projection
 
 
 @reduces
 def mean_projection(stack: Stack) -> Stack:
-    """The mean of each pixel over the stack: (n, Y, X) to (1, Y, X), float32."""
+    """Return the mean of each pixel over the stack: (n, Y, X) to (1, Y, X), float32."""
     return np.asarray(stack.mean(axis=0, keepdims=True, dtype=np.float64), dtype=np.float32)
 
 
 @reduces
 def sum_projection(stack: Stack) -> Stack:
-    """The sum of each pixel over the stack: (n, Y, X) to (1, Y, X), float64, so that whole numbers stay exact."""
+    """Return the sum of each pixel over the stack: (n, Y, X) to (1, Y, X), float64 to keep integers exact."""
     return np.asarray(stack.sum(axis=0, keepdims=True, dtype=np.float64))
 
 
 @reduces
 def std_projection(stack: Stack) -> Stack:
-    """The standard deviation of each pixel over the stack (divided by n): (n, Y, X) to (1, Y, X), float32."""
+    """Return the standard deviation of each pixel over the stack (divided by n): (n, Y, X) to (1, Y, X), float32."""
     return np.asarray(stack.std(axis=0, keepdims=True, dtype=np.float64), dtype=np.float32)
 
 
 @reduces
 def focus_projection(stack: Stack, *, sigma_px: float = 2.0) -> Stack:
-    """Of each pixel the value of the plane that is sharpest there: (n, Y, X) to (1, Y, X), same type.
+    """Return each pixel from the plane that is sharpest there: (n, Y, X) to (1, Y, X), same dtype.
 
-    Extended depth of field by the sum-modified Laplacian (Nayar & Nakagawa, IEEE Trans. PAMI 16(8), 1994), summed with
-    a Gaussian of `sigma_px`. stack: planes in the order of their depth.
+    Extended depth of field by the sum-modified Laplacian (Nayar & Nakagawa, IEEE Trans. PAMI 16(8), 1994).
+
+    Args:
+        stack: The planes (n, Y, X) in the order of their depth.
+        sigma_px: Standard deviation of the Gaussian with which the Laplacian is summed.
     """
     sharpness = np.stack([_sharpness(plane.astype(np.float32), sigma_px) for plane in stack])
     best = sharpness.argmax(axis=0)[np.newaxis]

@@ -1,4 +1,4 @@
-"""Functions that find objects: labels, splitting of touching ones, cells around nuclei."""
+"""Functions that find objects: labelling, splitting of touching objects, cells around nuclei."""
 
 import numpy as np
 from scipy import ndimage
@@ -18,10 +18,18 @@ def label_objects(stack: Stack) -> tuple[Stack, Stack]:
 
 @special_outputs(OutputKind.LABELS)
 def split_touching(stack: Stack, *, min_distance_px: float = 5.0, min_area_px: int = 30) -> tuple[Stack, Stack]:
-    """Label the objects of a mask, cutting those that touch at their necks; the stack is passed on.
+    """Label the objects of a mask, splitting those that touch at their necks; the stack is passed on.
 
-    Watershed on the distance transform, one seed per maximum that stands out (Vincent & Soille, IEEE Trans. PAMI 13(6),
-    1991). min_distance_px: two centres are further apart than this. Objects below `min_area_px` are dropped.
+    Watershed on the distance transform, with one seed per prominent maximum (Vincent & Soille, IEEE Trans. PAMI 13(6),
+    1991).
+
+    Args:
+        stack: The masks (n, Y, X).
+        min_distance_px: The smallest distance between the centres of two objects.
+        min_area_px: Smaller objects are dropped.
+
+    Returns:
+        The stack, and labels int32 (n, Y, X).
     """
     labels = [_split(plane > 0, min_distance_px, min_area_px) for plane in stack]
     return stack, np.stack(labels)
@@ -37,11 +45,20 @@ def segment_cells(
     factor: float = 0.6,
     smooth_px: float = 2.0,
 ) -> tuple[Stack, Stack]:
-    """Label the cells around labelled nuclei, which may be those of another channel; the stack is passed on.
+    """Label the cells around labelled nuclei, possibly from another channel; the stack is passed on.
 
-    Watershed from seeds over the darkness of the smoothed image (Meyer & Beucher, J. Vis. Commun. Image Represent.
-    1(1), 1990), within `factor` times an automatic threshold and at least within the nucleus. A cell has the number of
-    its nucleus; what has no nucleus is no cell.
+    Seeded watershed on the inverted smoothed image (Meyer & Beucher, J. Vis. Commun. Image Represent. 1(1), 1990). A
+    cell includes its nucleus and has the same number; there are no cells without a nucleus.
+
+    Args:
+        stack: The images (n, Y, X).
+        shared_labels: Integer labels (n, Y, X) of the nuclei, from the engine.
+        method: Method of the automatic threshold for cells.
+        factor: Factor applied to the threshold.
+        smooth_px: Standard deviation of the smoothing.
+
+    Returns:
+        The stack, and labels int32 (n, Y, X).
     """
     cells = []
     for plane, seeds in zip(stack, shared_labels, strict=True):
@@ -54,7 +71,7 @@ def segment_cells(
 
 
 def _split(mask: Stack, min_distance_px: float, min_area_px: int) -> Stack:
-    """Labels (int32) of one mask."""
+    """Return the labels (int32) of one mask."""
     mask = ndimage.binary_opening(mask, structure=np.ones((3, 3), dtype=bool))
     distance = ndimage.distance_transform_edt(mask).astype(np.float32)
     smooth = ndimage.gaussian_filter(distance, min_distance_px / 4)

@@ -1,4 +1,4 @@
-"""One mosaic out of the sites of a well."""
+"""Stitching of the sites of a well into one mosaic."""
 
 from enum import StrEnum
 
@@ -9,16 +9,16 @@ from openhcs_runtime.choices import choose
 from openhcs_runtime.pipeline.decorators import InputKind, Stack, reduces, special_inputs
 
 _MOST_EMPTY = 16
-"""How many times the area of its tiles a mosaic may have: past that the positions are in another unit."""
+"""The largest area of a mosaic relative to its tiles; a larger one means that the positions are in another unit."""
 
 
 class GridOrder(StrEnum):
-    """In which order the sites of a grid were taken."""
+    """The order in which the sites of a grid were taken."""
 
     ROWS = "rows"
-    """Each row from the left to the right."""
+    """Each row from left to right."""
     SNAKE = "snake"
-    """Every second row from the right to the left."""
+    """Every second row from right to left."""
 
 
 @special_inputs(InputKind.POSITIONS, InputKind.PIXEL_SIZE_UM, unless="grid")
@@ -32,20 +32,28 @@ def stitch_sites(
     overlap: float = 0.0,
     order: GridOrder = GridOrder.ROWS,
 ) -> Stack:
-    """Put the planes where they were taken, as one mosaic: (n, Y, X) to (1, Y', X'), same type; for variable sites.
+    """Combine the planes into one mosaic: (n, Y, X) to (1, Y', X'), same dtype; for steps with variable sites.
 
-    Places come from the plate, rounded to whole pixels; the images are not compared with each other. With
-    `grid` = (rows, columns) they come from the order of the planes instead, each overlapping the next by the part
-    `overlap` of its edge. Where planes overlap the mosaic is their mean, weighted by the distance to the edges, so no
-    seam shows (feathering: Szeliski, Image Alignment and Stitching, 2006); where there is none it is 0.
+    Positions come from the plate, rounded to whole pixels, or from ``grid``; the images are not registered. Overlapping
+    planes are averaged, weighted by the distance to their edges, to avoid visible seams (feathering: Szeliski, Image
+    Alignment and Stitching, 2006); pixels without any plane are 0.
 
-    Raises ValueError when neither the plate nor `grid` says where the planes belong, or they can't be in one image.
+    Args:
+        stack: The planes (n, Y, X) of the sites.
+        positions: Stage positions (n, 2) as y, x in micrometres, from the engine.
+        pixel_size_um: Edge length of a pixel in micrometres, from the engine.
+        grid: Number of rows and columns, to place the planes by their order instead of their positions.
+        overlap: Overlap of neighbouring planes in the grid, as a fraction of their edge length.
+        order: Order of the planes in the grid.
+
+    Raises:
+        ValueError: If neither the plate nor ``grid`` has the positions, or they don't fit into one image.
     """
     if grid is not None:
-        corners = _grid_corners(stack, grid, overlap, choose(GridOrder, order, "order of a grid"))
+        corners = _grid_corners(stack, grid, overlap, choose(GridOrder, order, "grid order"))
     elif positions is None or pixel_size_um is None:
         lacking = "positions" if positions is None else "pixel size"
-        raise ValueError(f"the plate tells no {lacking} of the sites: give grid=(rows, columns)")
+        raise ValueError(f"the plate has no {lacking} for the sites: give grid=(rows, columns)")
     else:
         corners = np.rint((positions - positions.min(axis=0)) / pixel_size_um).astype(int)
     return _blend(stack, corners)

@@ -32,14 +32,28 @@ _COLUMNS = (*_PROPERTIES, "texture_entropy_bit")
 def measure_texture(
     stack: Stack, *, shared_labels: Stack, distance_px: int = 3, levels: int = 16, name: str = "object"
 ) -> tuple[Stack, list[Measurements]]:
-    """Texture of each plane in labelled objects, which may be those of another channel; the stack is passed on.
+    """Measure the texture in labelled objects, possibly from another channel; the stack is passed on.
 
-    From how often two grey levels are `distance_px` apart in an object, mean of four directions (Haralick, Shanmugam &
-    Dinstein, IEEE Trans. SMC 3(6), 1973). levels: how many grey levels between the darkest and the brightest pixel in
-    the objects of the plane; pixels outside of an object do not count. Columns of an object: `label`,
-    `texture_contrast`, `texture_correlation`, `texture_homogeneity`, `texture_energy` (angular second moment),
-    `texture_entropy_bit`; of a plane their means, as `<name>_<column>` with `_mean` before the unit. An object too
-    small to have such pairs has no texture (not a number).
+    Computed from the co-occurrence of grey levels at a distance of ``distance_px`` within an object, as the mean of
+    four directions (Haralick, Shanmugam & Dinstein, IEEE Trans. SMC 3(6), 1973).
+
+    Columns of an object: ``label``, ``texture_contrast``, ``texture_correlation``, ``texture_homogeneity``,
+    ``texture_energy`` (angular second moment), ``texture_entropy_bit``. Columns of a plane: their means, as
+    ``<name>_<column>`` with ``_mean`` before the unit. The texture of objects too small for such pairs is NaN.
+
+    Args:
+        stack: The images (n, Y, X).
+        shared_labels: Integer labels (n, Y, X), from the engine.
+        distance_px: Distance between the pixels of a pair.
+        levels: Number of grey levels between the darkest and the brightest pixel in the objects of a plane, 2 to 255;
+            pixels outside of objects are ignored.
+        name: Prefix of the columns of a plane.
+
+    Returns:
+        The stack, and one ``Measurements`` for each plane.
+
+    Raises:
+        ValueError: If ``levels`` is out of range.
     """
     planes = zip(stack, shared_labels, strict=True)
     return stack, [_measure(plane, marked, distance_px, levels, name) for plane, marked in planes]
@@ -64,7 +78,7 @@ def _summary_name(name: str, column: str) -> str:
 
 
 def _grey_levels(plane: Stack, inside: NDArray[np.bool_], levels: int) -> NDArray[np.uint8]:
-    """Levels from 1; what is outside of objects has any."""
+    """Return grey levels from 1; pixels outside of objects can have any."""
     if not 2 <= levels <= 255:
         raise ValueError(f"levels must be from 2 to 255, not {levels}")
     if not inside.any():
@@ -75,9 +89,9 @@ def _grey_levels(plane: Stack, inside: NDArray[np.bool_], levels: int) -> NDArra
 
 
 def _texture(grey: NDArray[np.uint8], distance_px: int, levels: int) -> list[float]:
-    """The columns of one object in its box; 0 is outside of it."""
+    """Return the columns of one object in its bounding box; 0 is outside of the object."""
     pairs = graycomatrix(grey, [distance_px], _ANGLES, levels=levels + 1, symmetric=True)[1:, 1:]
-    pairs = pairs[..., pairs.sum(axis=(0, 1, 2)) > 0]  # directions in which there are pairs
+    pairs = pairs[..., pairs.sum(axis=(0, 1, 2)) > 0]  # directions with pairs
     if pairs.shape[-1] == 0:
         return [math.nan] * len(_COLUMNS)
     values = [float(graycoprops(pairs, prop).mean()) for prop in _PROPERTIES.values()]

@@ -1,4 +1,4 @@
-"""Functions that tell foreground from background."""
+"""Functions that separate foreground from background."""
 
 from enum import StrEnum
 
@@ -11,7 +11,7 @@ from openhcs_runtime.pipeline.decorators import Stack, per_plane
 
 
 class ThresholdMethod(StrEnum):
-    """Automatic thresholds: names of the methods' authors."""
+    """Methods for automatic thresholds."""
 
     OTSU = "otsu"
     LI = "li"
@@ -20,12 +20,12 @@ class ThresholdMethod(StrEnum):
 
 @per_plane
 def threshold(plane: Stack, *, method: ThresholdMethod = ThresholdMethod.OTSU, factor: float = 1.0) -> Stack:
-    """Foreground of each plane as bool: pixels above `factor` times an automatic threshold.
+    """Return the foreground of each plane as bool: pixels above ``factor`` times an automatic threshold.
 
     Otsu, IEEE Trans. SMC 9(1), 1979; Li & Lee, Pattern Recognition 26(4), 1993; triangle: Zack et al., J. Histochem.
-    Cytochem. 25(7), 1977. A plane of one single value has no foreground.
+    Cytochem. 25(7), 1977. A plane with a single value has no foreground.
     """
-    chosen = choose(ThresholdMethod, method, "method of threshold")
+    chosen = choose(ThresholdMethod, method, "threshold method")
     if plane.min() == plane.max():
         return np.zeros(plane.shape, dtype=bool)
     match chosen:
@@ -40,16 +40,21 @@ def threshold(plane: Stack, *, method: ThresholdMethod = ThresholdMethod.OTSU, f
 
 @per_plane
 def threshold_fixed(plane: Stack, *, level: float) -> Stack:
-    """Foreground of each plane as bool: pixels above `level` counts."""
+    """Return the foreground of each plane as bool: pixels above ``level`` counts."""
     return np.asarray(plane > level)
 
 
 @per_plane
 def threshold_around(plane: Stack, *, radius_px: int = 25, offset: float = 0.0) -> Stack:
-    """Foreground of each plane as bool: pixels more than `offset` counts above their surroundings of `radius_px`.
+    """Return the foreground of each plane as bool: pixels brighter than their surroundings.
 
-    The surroundings are a mean with Gaussian weights; a local threshold in the manner of Wellner (Xerox EPC-1993-110).
-    Inside of objects larger than that nothing stands out; along the image's edges a slope looks like foreground.
+    A local threshold after Wellner (Xerox EPC-1993-110), compared with a mean with Gaussian weights. The inside of
+    larger objects does not become foreground; along the edges of the image, a gradient may.
+
+    Args:
+        plane: The plane (Y, X).
+        radius_px: Radius of the surroundings.
+        offset: How many counts the foreground is brighter.
     """
     image = plane.astype(np.float32)
     level = threshold_local(image, 2 * radius_px + 1, method="gaussian", offset=-offset, mode="nearest")
@@ -58,5 +63,5 @@ def threshold_around(plane: Stack, *, radius_px: int = 25, offset: float = 0.0) 
 
 @per_plane
 def fill_holes(plane: Stack) -> Stack:
-    """Add to each plane of a mask what it encloses, however large; bool."""
+    """Fill the holes of any size in each plane of a mask; returns bool."""
     return np.asarray(ndimage.binary_fill_holes(plane > 0))

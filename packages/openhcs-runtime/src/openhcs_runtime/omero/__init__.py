@@ -1,4 +1,4 @@
-"""An OMERO server in containers on this machine: started, waited for and ended when you say so, never by a run."""
+"""An OMERO server in containers on this machine, started and stopped explicitly and never by a run."""
 
 from openhcs_runtime.omero.manager import OmeroInstanceManager
 

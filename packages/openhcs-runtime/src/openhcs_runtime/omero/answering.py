@@ -1,4 +1,4 @@
-"""Whether an OMERO server answers on a port, which is more than that something listens there."""
+"""A check of whether an OMERO server responds on a port, which is more than a listening socket."""
 
 import socket
 
@@ -7,15 +7,14 @@ __all__ = ["LOOPBACK", "answers"]
 LOOPBACK = "127.0.0.1"
 
 _GREETING = b"IceP\x01\x00\x01\x00\x03\x00\x0e\x00\x00\x00"
-"""The message "validate connection", which a server of the Ice protocol sends by itself to who connects: name,
-versions of protocol and encoding (1.0 both), type 3, not compressed, size 14. Source: Ice manual (ZeroC), "Protocol
-Messages"."""
+"""The "validate connection" message, which an Ice server sends to each new client: magic, versions of protocol and
+encoding (both 1.0), type 3, not compressed, size 14. Source: Ice manual (ZeroC), "Protocol Messages"."""
 
 
 def answers(port: int, timeout: float) -> bool:
-    """Whether an OMERO server greets who connects to its plain port (4063 of its container).
+    """Return whether an OMERO server greets clients on its unencrypted port (4063 in its container).
 
-    Docker itself accepts connections for a container that does not listen yet, and closes them again.
+    Docker itself accepts connections for a container that is not listening yet, and closes them again.
     """
     try:
         with socket.create_connection((LOOPBACK, port), timeout) as line:

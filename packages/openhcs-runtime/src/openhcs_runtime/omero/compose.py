@@ -1,4 +1,4 @@
-"""Calls ``docker compose`` for one project; what it says on failure becomes one clear line."""
+"""Calls of ``docker compose`` for one project, with its errors reduced to one clear line."""
 
 import os
 import shutil
@@ -16,22 +16,25 @@ _INSTALL = "install Docker Engine with its compose plugin (https://docs.docker.c
 
 
 class Compose:
-    """One project of ``docker compose``: its file, and the variables that the file uses."""
+    """A ``docker compose`` project: its file, and the variables that the file uses."""
 
     def __init__(self, file: Path, project: str, variables: Mapping[str, str]) -> None:
         self._options = ["compose", "--file", str(file), "--project-name", project]
         self._variables = dict(variables)
 
     def run(self, *arguments: str, timeout: float) -> str:
-        """Run a command to its end; gives its standard output.
+        """Run a command and return its standard output.
+
+        Args:
+            arguments: The command and its arguments.
+            timeout: Seconds to wait.
 
         Raises:
-            OmeroError: docker or its compose plugin is not there, the command failed, or took longer than ``timeout``
-                seconds.
+            OmeroError: If Docker or its compose plugin is missing, or the command fails or does not finish in time.
         """
         program = shutil.which(_PROGRAM)
         if program is None:
-            raise OmeroError(f"no program '{_PROGRAM}' is on the PATH: {_INSTALL}")
+            raise OmeroError(f"program '{_PROGRAM}' is not on the PATH: {_INSTALL}")
         try:
             done = subprocess.run(
                 [program, *self._options, *arguments],
@@ -45,7 +48,7 @@ class Compose:
             )
         except subprocess.TimeoutExpired as error:
             raise OmeroError(
-                f"'docker compose {arguments[0]}' was ended as it took longer than {timeout:.3g} s; allow it more"
+                f"'docker compose {arguments[0]}' was stopped after {timeout:.3g} s; choose a longer timeout"
             ) from error
         except OSError as error:
             raise OmeroError(f"{program} can't be run: {error.strerror or error}") from error
@@ -55,10 +58,10 @@ class Compose:
 
 
 def _reason(command: str, stderr: str) -> str:
-    """What docker says, in a line with its remedy. The words are those of releases 20 to 29."""
+    """Return Docker's error in one line with its remedy, for the messages of releases 20 to 29."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     if any(words in line for line in lines for words in _NO_PLUGIN):
-        return f"this docker has no compose plugin: {_INSTALL}"
+        return f"Docker has no compose plugin: {_INSTALL}"
     if any("connect to the docker" in line.lower() for line in lines):
-        return "the Docker daemon does not answer: start it, or let this user use it (group 'docker')"
-    return f"'docker compose {command}' failed: {lines[-1] if lines else 'it gave no reason'}"
+        return "the Docker daemon is not responding: start it, or give this user access (group 'docker')"
+    return f"'docker compose {command}' failed: {lines[-1] if lines else 'no reason given'}"

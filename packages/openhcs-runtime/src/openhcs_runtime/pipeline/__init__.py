@@ -1,1 +1,1 @@
-"""Pipelines: steps, how they group images, and how they travel as Python source."""
+"""Pipelines: steps, the grouping of images, and conversion to and from Python source."""

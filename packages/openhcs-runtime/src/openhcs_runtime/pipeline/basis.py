@@ -1,8 +1,8 @@
-"""What the values of a well depend on besides its images, as names and digests.
+"""The basis of a run: what the results of a well depend on in addition to its images, as names and digests.
 
-Two runs whose bases are equal compute the same from the same images. Where they differ, the names say in what: a
-pipeline that was edited, a module next to it, a setting, the version of a library, an environment variable that the
-code reads, a file that it names.
+Two runs with equal bases compute the same results from the same images. If they differ, the names tell why: an edited
+pipeline, a module next to it, a setting, the version of a library, an environment variable that the code reads, or a
+file that it names.
 """
 
 import ast
@@ -21,10 +21,10 @@ from openhcs_runtime.pipeline.source import PipelineFile
 __all__ = ["VARIABLE_PREFIX", "PipelineBasis", "digest", "pipeline_basis"]
 
 _NUMERIC = ("numpy", "scipy", "scikit-image", "tifffile", "imagecodecs", "zarr")
-"""The libraries by which the engine reads images and its own functions compute."""
+"""The libraries that the engine uses to read images, and its own functions to process them."""
 
 VARIABLE_PREFIX = "environment variable "
-"""How the name of a variable that the code reads begins in a basis."""
+"""Prefix of the entries for environment variables that the code reads."""
 
 _SETTINGS = ("global_config", "pipeline_config")
 _SETTING_TYPES = ("GlobalConfig", "PipelineConfig")
@@ -32,22 +32,22 @@ _READS_ENVIRONMENT = ("environ", "getenv", "getenvb", "environb")
 
 
 class PipelineBasis(dict[str, str]):
-    """Names with digests or versions; `modules` are the local modules that were found."""
+    """Names with digests or versions; ``modules`` are the local modules found."""
 
     modules: tuple[LocalModule, ...] = ()
 
     def differences(self, other: Mapping[str, str]) -> list[str]:
-        """The names that differ from another basis, in order."""
+        """Return the names that differ from another basis, sorted."""
         return sorted(name for name in self.keys() | other.keys() if self.get(name) != other.get(name))
 
 
 def pipeline_basis(files: Iterable[PipelineFile], modules: Iterable[str]) -> PipelineBasis:
-    """What the pipeline's own code and its libraries contribute.
+    """Return the part of the basis that comes from the pipeline's code and its libraries.
 
     Args:
-        files: the pipeline files that its steps come from. Comments, layout, and what they say of `global_config` and
-            `pipeline_config` do not count: settings have entries of their own.
-        modules: names of the modules that its functions come from.
+        files: The pipeline files that define its steps. Comments, layout, ``global_config`` and ``pipeline_config`` are
+            ignored: settings have entries of their own.
+        modules: Names of the modules that define its functions.
     """
     files = tuple(files)
     imports = find_imports((file.text for file in files), modules)
@@ -69,7 +69,7 @@ def pipeline_basis(files: Iterable[PipelineFile], modules: Iterable[str]) -> Pip
 
 
 def digest(parts: Iterable[str]) -> str:
-    """One digest of several texts."""
+    """Return one digest of several texts."""
     value = hashlib.sha256()
     for part in parts:
         value.update(part.encode("utf-8", "surrogatepass"))
@@ -78,7 +78,7 @@ def digest(parts: Iterable[str]) -> str:
 
 
 def _essence(text: str) -> str:
-    """The pipeline file as a syntax tree without its settings; the text itself where that cannot be told."""
+    """Return the syntax tree of a pipeline file without its settings, or its text if that can't be determined."""
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
@@ -101,7 +101,7 @@ def _without_settings(node: ast.stmt, spare: set[str]) -> ast.stmt | None:
 
 @functools.cache
 def _own_version() -> str:
-    """The release; of a checkout also what its files are at the moment."""
+    """Return the release and, in a checkout, the current state of its files."""
     version, folder = metadata.version("openhcs-runtime"), Path(openhcs_runtime.__file__).parent
     if "site-packages" in folder.parts:
         return version
@@ -111,7 +111,7 @@ def _own_version() -> str:
 
 
 def _versions(imports: Imports) -> Iterator[tuple[str, str]]:
-    """The distributions of the imported libraries and of all that those require."""
+    """Yield names and versions of the distributions of imported libraries and of all their requirements."""
     names = dict.fromkeys(_NUMERIC)
     for library in sorted(imports.libraries - OWN_PACKAGES):
         names.update(dict.fromkeys(_distributions_of(library)))
@@ -126,7 +126,7 @@ def _versions(imports: Imports) -> Iterator[tuple[str, str]]:
 
 
 def _distributions_of(library: str) -> tuple[str, ...]:
-    """The distributions that an import name comes from; usually they have the same name."""
+    """Return the distributions that provide an import name, usually one of the same name."""
     if _distribution(_normalized(library)) is not None:
         return (_normalized(library),)
     return tuple(map(_normalized, _packages_distributions().get(library, ())))
@@ -138,7 +138,7 @@ def _packages_distributions() -> Mapping[str, list[str]]:
 
 
 def _distribution(name: str) -> tuple[str, tuple[str, ...]] | None:
-    """Version of a distribution and the names of what it requires without extras; None when it is not installed."""
+    """Return the version of a distribution and its requirements without extras; None if it is not installed."""
     try:
         found = metadata.distribution(name)
     except (metadata.PackageNotFoundError, ValueError):
@@ -158,7 +158,7 @@ def _normalized(name: str) -> str:
 
 @functools.lru_cache(maxsize=512)
 def _constants(source: bytes) -> tuple[frozenset[str], bool]:
-    """The texts that stand in a source, and whether it reads the environment in a way that its text does not name."""
+    """Return the strings in a source, and whether it reads environment variables whose names are not among them."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
@@ -177,7 +177,7 @@ def _name_of(node: ast.AST) -> str:
 
 
 def _reads_one_variable(node: ast.AST) -> bool:
-    """`environ["X"]`, `environ.get("X")`, `getenv("X")`, `"X" in environ`."""
+    """Match ``environ["X"]``, ``environ.get("X")``, ``getenv("X")`` and ``"X" in environ``."""
     if isinstance(node, ast.Subscript):
         return _name_of(node.value) in _READS_ENVIRONMENT and isinstance(node.slice, ast.Constant)
     if isinstance(node, ast.Compare):
@@ -193,7 +193,7 @@ def _reads_one_variable(node: ast.AST) -> bool:
 
 
 def _environment(constants: Iterable[tuple[frozenset[str], bool]]) -> Iterator[tuple[str, str]]:
-    """The variables that the code names; all of them where it reads some by a name that is made at run time."""
+    """Yield the variables that the code names; all variables if it reads some by a name created at run time."""
     known = list(constants)
     texts = frozenset[str]().union(*(texts for texts, _ in known))
     reads_any = any(reads for _, reads in known)
@@ -203,7 +203,7 @@ def _environment(constants: Iterable[tuple[frozenset[str], bool]]) -> Iterator[t
 
 
 def _named_files(constants: Iterable[tuple[frozenset[str], bool]]) -> Iterator[tuple[str, str]]:
-    """The files that the code names by a text, as they are now; relative to the working folder."""
+    """Yield the current state of files that strings in the code refer to, relative to the working folder."""
     texts = frozenset[str]().union(*(texts for texts, _ in constants))
     for text in sorted(texts):
         if not text or len(text) > 1024 or "\0" in text or "\n" in text:

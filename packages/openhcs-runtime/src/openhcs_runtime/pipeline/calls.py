@@ -1,4 +1,4 @@
-"""Calls the functions of a step on one stack and takes what they give, as far as it is what they declare."""
+"""Calling of a step's functions on one stack, with checks that they return what they declare."""
 
 import contextvars
 from collections.abc import Mapping, Sequence
@@ -24,10 +24,14 @@ from zmqruntime.execution import TaskCancelled
 
 @dataclass(frozen=True, slots=True)
 class WellContext:
-    """What the engine knows of a well, for the special inputs of functions.
+    """What the engine knows about a well, for the special inputs of functions.
 
-    labels: a plane (Y, X) for each image that has any. positions: of each site, y and x in micrometres. sets: what the
-    objects of each of these planes are called. seeds: gives each call that wants random numbers a generator of its own.
+    Attributes:
+        labels: A label plane (Y, X) for each image that has one.
+        positions: Stage position of each site, y and x in micrometres.
+        pixel_size_um: Edge length of a pixel in micrometres.
+        sets: Name of the object set of each label plane.
+        seeds: Source of a separate random generator for each call that needs one.
     """
 
     labels: Mapping[ImageKey, NDArray[Any]] = field(default_factory=dict)
@@ -39,7 +43,7 @@ class WellContext:
 
 @dataclass(frozen=True, slots=True)
 class ObjectSet:
-    """Objects that were found together: what they are called, and the image in which they were found."""
+    """Objects that were found together: the name of the set, and the image in which they were found."""
 
     name: str
     found_in: ImageKey
@@ -47,7 +51,7 @@ class ObjectSet:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was measured in one image: values of the plane, and columns of the objects of a set, `label` first."""
+    """Measurements of one image: values of the plane, and columns of the objects of a set, ``label`` first."""
 
     key: ImageKey
     summary: Mapping[str, Cell]
@@ -57,10 +61,15 @@ class Measured:
 
 @dataclass(slots=True)
 class GroupResult:
-    """What a chain of calls has made of a pattern group so far.
+    """The results of a chain of calls for a pattern group so far.
 
-    keys and stack (n, Y, X) belong together; labels, measurements and rois are those that this chain has made. sets:
-    what the objects of the labels are called.
+    Attributes:
+        keys: The images in the stack.
+        stack: Their pixels (n, Y, X).
+        labels: Labels (Y, X) made by this chain.
+        sets: Name of the object set of each label plane.
+        measurements: Measurements made by this chain.
+        rois: Regions made by this chain.
     """
 
     keys: tuple[ImageKey, ...]
@@ -80,10 +89,17 @@ class _LabelPlane:
 def call_chain(
     calls: Sequence[FunctionCall], stack: Stack, group: PatternGroup, known: WellContext, set_names: Sequence[str] = ()
 ) -> GroupResult:
-    """Feed the stack through the calls.
+    """Apply the calls to the stack, one after the other.
 
-    set_names: for each call what the objects that it finds are called; its own name where that is left out.
-    Raises StepError when a function raises an exception, or gives something else than it declares.
+    Args:
+        calls: The functions with their arguments.
+        stack: The pixels (n, Y, X) of the group.
+        group: The pattern group.
+        known: What the engine knows about the well.
+        set_names: For each call the name of the objects that it finds [default: the name of the function].
+
+    Raises:
+        StepError: If a function raises an exception, or does not return what it declares.
     """
     result = GroupResult(group.keys, stack)
     names = set_names or [call.name for call in calls]
@@ -134,7 +150,7 @@ def _special_inputs(
 def _label_planes(
     call: FunctionCall, traits: FunctionTraits, result: GroupResult, known: WellContext
 ) -> list[_LabelPlane]:
-    """The labels of each image of the stack; none when the function takes no labels."""
+    """Return the labels of each image of the stack; empty if the function does not take labels."""
     own, shared = InputKind.LABELS in traits.inputs, InputKind.SHARED_LABELS in traits.inputs
     if not (own or shared):
         return []
@@ -143,16 +159,16 @@ def _label_planes(
     keys = result.keys if own else [shared_key(key, labels) for key in result.keys]
     planes = [_LabelPlane(labels[key], ObjectSet(sets.get(key, ""), key)) for key in keys if key in labels]
     if len(planes) < len(keys):
-        where = "for these images" if own else "at their place"
+        where = "for these images" if own else "at their positions"
         raise StepError(f"{call.name} needs labels, but no earlier function made any {where}")
     pixels = [*(plane.pixels for plane in planes), result.stack[0]]
     if len({plane.shape for plane in pixels}) > 1:
-        raise StepError(f"{call.name} got labels of another size than the images: {_sizes(pixels)}")
+        raise StepError(f"{call.name} got labels with a different size from the images: {_sizes(pixels)}")
     return planes
 
 
 def _part_from_stack(result: GroupResult) -> None:
-    """Let labels that were made before share no memory with the stack, which the next function may change."""
+    """Copy earlier labels that share memory with the stack, which the next function may change."""
     for key, plane in result.labels.items():
         if np.may_share_memory(plane, result.stack):
             result.labels[key] = plane.copy()
@@ -214,10 +230,10 @@ def _checked_rois(call: FunctionCall, value: Any, planes: int) -> Sequence[Seque
         raise StepError(f"{wanted}, not {what(value)}")
     for rois in value:
         if not isinstance(rois, Sequence):
-            raise StepError(f"{wanted}, not a list with {what(rois)} in it")
+            raise StepError(f"{wanted}, not a list that contains {what(rois)}")
         for roi in rois:
             if not isinstance(roi, Polygon | Polyline | Ellipse | Points | Mask):
-                raise StepError(f"{wanted}, not with {what(roi)} among them")
+                raise StepError(f"{wanted}, but they contain {what(roi)}")
     return value
 
 

@@ -1,7 +1,7 @@
-"""What a cell of a table may hold: turns the values and tables that functions give into cells and columns.
+"""Table cells: conversion of the values and tables that functions return to cells and columns.
 
-A cell is True or False, a whole number (64 bits), a number, a text or nothing. What is none of these is refused rather
-than guessed.
+A cell is True or False, an integer (64 bits), a float, a string or empty. Anything else is rejected rather than
+guessed.
 """
 
 import datetime
@@ -34,38 +34,38 @@ __all__ = [
 Cell: TypeAlias = bool | int | float | str | None
 
 COUNT_SUFFIX = "_count"
-"""Columns that end so are whole numbers, and are summed up over a well and over the plate."""
+"""Columns with this suffix have whole numbers, which are summed up over a well and over the plate."""
 LABEL, OBJECTS = "label", "objects"
-"""The columns that, with the components of its image, tell each object from all others: its number and its set."""
+"""The columns that, with the components of its image, identify an object: its number and its set."""
 
 _LONGEST = 32_767
-"""Characters of a text: what spreadsheets hold, and all readers of CSV."""
+"""The most characters in a string that spreadsheets and all CSV readers accept."""
 _SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 _LARGEST_EXACT = 2**53
-"""Up to here a double holds every whole number."""
-_WANTED = "give a number, a text, True, False or None"
+"""A double can represent all integers up to this one."""
+_WANTED = "use a number, a string, True, False or None"
 
 
 class CellError(ValueError):
-    """A value that no cell holds; the text goes on from "column x"."""
+    """A value that can't be stored in a cell; the message continues after "column x"."""
 
 
 class ColumnKind(StrEnum):
-    """What the cells of a column are."""
+    """The kinds of values in a column."""
 
     EMPTY = "empty"
-    """There is no value in it, so that it goes with every other kind."""
+    """It has no values, so it is compatible with every other kind."""
     BOOL = "true or false"
     INT = "whole numbers"
     WIDE = "whole numbers beyond 2**53"
-    """Some of them are such that a double would round them."""
+    """A double would round some of them."""
     FLOAT = "numbers"
     TEXT = "text"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Cells of one kind; None, and not-a-number, where there is no value."""
+    """Cells of one kind; None or NaN for missing values."""
 
     kind: ColumnKind
     cells: tuple[Cell, ...]
@@ -75,10 +75,10 @@ class Column:
 
 
 def as_cell(value: object) -> Cell:
-    """The cell for a value: also for numpy scalars, arrays without axes, dates and times (as ISO 8601 text).
+    """Convert a value to a cell; accepts numpy scalars, 0-d arrays, dates and times (as ISO 8601 text), too.
 
     Raises:
-        CellError: No cell holds it exactly.
+        CellError: If a cell can't store it exactly.
     """
     if value is None or value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType"):
         return None
@@ -100,10 +100,10 @@ def as_cell(value: object) -> Cell:
 
 
 def as_column(values: object) -> Column:
-    """The column for a list, tuple, range, array of one axis, or column of a data frame.
+    """Convert a list, tuple, range, 1-d array or data frame column to a column.
 
     Raises:
-        CellError: It is something else, or holds what no cell or no single kind of cells can.
+        CellError: If it is anything else, or its values can't be stored in cells of one kind.
     """
     if isinstance(values, np.ndarray) and not isinstance(values, np.ma.MaskedArray):
         if values.ndim != 1:
@@ -120,30 +120,30 @@ def as_column(values: object) -> Column:
 
 
 def as_table(objects: object) -> dict[str, Column]:
-    """The columns of a mapping, a data frame of pandas or polars, a table of Arrow, or a structured array.
+    """Convert a mapping, a pandas or polars data frame, an Arrow table or a structured array to columns.
 
     Raises:
-        CellError: It is something else; or a column, which is named, can't be one.
+        CellError: If it is anything else, or a column can't be converted; the message names the column.
     """
     table: dict[str, Column] = {}
     for name, values in _named_columns(objects):
         check_name(name)
         if name in table:
-            raise CellError(f"column {name!r} is there twice")
+            raise CellError(f"column {name!r} exists twice")
         try:
             table[name] = as_column(values)
         except CellError as error:
             raise CellError(f"column {name!r} {error}") from None
     if len({len(column) for column in table.values()}) > 1:
         lengths = ", ".join(f"{name} {len(column)}" for name, column in table.items())
-        raise CellError(f"columns are of different lengths: {lengths}")
+        raise CellError(f"columns differ in length: {lengths}")
     return table
 
 
 def check_name(name: object) -> None:
-    """See that it can be the name of a column. Raises CellError."""
+    """Raise CellError if a value can't be the name of a column."""
     if not isinstance(name, str) or not name.strip():
-        raise CellError(f"column name {name!r} is not a text")
+        raise CellError(f"column name {name!r} is not a string")
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -151,18 +151,18 @@ def check_name(name: object) -> None:
 
 
 def kind_of(cells: Iterable[Cell]) -> ColumnKind:
-    """The kind of all of these cells. Raises CellError where they are of different kinds."""
+    """Return the kind of cells; raise CellError if they are of different kinds."""
     kind = ColumnKind.EMPTY
     for each in {_kind(cell) for cell in cells}:
         common = common_kind(kind, each)
         if common is None:
-            raise CellError(f"has {kind} and {each}: give one kind of values")
+            raise CellError(f"has {kind} and {each}: use one kind of values")
         kind = common
     return kind
 
 
 def common_kind(one: ColumnKind, other: ColumnKind) -> ColumnKind | None:
-    """The kind of a column with cells of both kinds; None where no column should have both."""
+    """Return the kind of a column with cells of both kinds; None if a column can't have both."""
     kinds = {one, other} - {ColumnKind.EMPTY}
     if len(kinds) < 2:
         return next(iter(kinds), ColumnKind.EMPTY)
@@ -172,14 +172,14 @@ def common_kind(one: ColumnKind, other: ColumnKind) -> ColumnKind | None:
 
 
 def is_missing(cell: Cell) -> bool:
-    """Whether there is no value: None, or not a number."""
+    """Return whether a cell has no value: None or NaN."""
     return cell is None or cell != cell
 
 
 def cell_text(cell: Cell) -> str:
-    """A cell of a CSV table: a number so that it is read back exactly, a text quoted where it must be.
+    """Return a cell as CSV: numbers so that they can be read back exactly, strings quoted if necessary.
 
-    An empty text is `""`, which tells it from a cell without a value.
+    An empty string is ``""``, unlike a cell without a value.
     """
     if isinstance(cell, str):
         needs_quotes = not cell or cell != cell.strip() or any(sign in cell for sign in ',"\r\n')
@@ -203,25 +203,25 @@ def _kind(cell: Cell) -> ColumnKind:
 
 def _whole(value: int) -> int:
     if not _SMALLEST <= value <= _LARGEST:
-        raise CellError(f"has {value}, which 64 bits don't hold: give it as float() or str()")
+        raise CellError(f"has {value}, which does not fit in 64 bits: convert it with float() or str()")
     return value
 
 
 def _number(value: float | np.floating[Any]) -> float:
     number = float(value)
     if isinstance(value, np.longdouble) and value == value and np.longdouble(number) != value:
-        raise CellError(f"has {value!r}, which 64 bits don't hold: give it as float()")
+        raise CellError(f"has {value!r}, which does not fit in 64 bits: convert it with float()")
     return number
 
 
 def _text(value: str) -> str:
     text = str.__str__(value)
     if len(text) > _LONGEST:
-        raise CellError(f"has a text of {len(text)} characters: a cell holds up to {_LONGEST}")
+        raise CellError(f"has a string of {len(text)} characters: a cell can have at most {_LONGEST}")
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise CellError(f"has the text {text!r}, which can't be written as UTF-8") from None
+        raise CellError(f"has the string {text!r}, which can't be written as UTF-8") from None
     return text
 
 
@@ -243,20 +243,20 @@ def _column_of_array(values: NDArray[Any]) -> Column:
 
 
 def _listed(values: object) -> Iterable[object]:
-    """The values one by one, of whatever holds them in order."""
+    """Return the values of any ordered collection."""
     if isinstance(values, Sequence) and not isinstance(values, str | bytes | bytearray | memoryview):
         return values
     if isinstance(values, np.ndarray):
         if values.ndim != 1:
             raise CellError(f"is an array of shape {values.shape}: give one value per object")
         return list(values)
-    for name in ("to_pylist", "to_list", "tolist"):  # of Arrow; of pandas and polars; of tensors
+    for name in ("to_pylist", "to_list", "tolist"):  # Arrow; pandas and polars; tensors
         convert = getattr(values, name, None)
         if callable(convert) and getattr(values, "ndim", 1) == 1:
             listed = convert()
             if isinstance(listed, list):
                 return listed
-    raise CellError(f"{_described(values)}: give a list or an array with one value per object")
+    raise CellError(f"{_described(values)}: use a list or an array with one value per object")
 
 
 def _named_columns(objects: object) -> list[tuple[Any, object]]:
@@ -272,7 +272,7 @@ def _named_columns(objects: object) -> list[tuple[Any, object]]:
         return [(name, frame.get_column(name)) for name in frame.columns]
     if hasattr(frame, "column_names") and hasattr(frame, "column"):  # Arrow
         return [(name, frame.column(place)) for place, name in enumerate(frame.column_names)]
-    raise CellError(f"objects {_described(objects)}: give a dict of columns, or a data frame")
+    raise CellError(f"objects {_described(objects)}: use a dict of columns, or a data frame")
 
 
 def _columns_of_pandas(frame: Any) -> list[tuple[Any, object]]:
@@ -287,13 +287,13 @@ def _columns_of_pandas(frame: Any) -> list[tuple[Any, object]]:
 
 
 def _check_order(names: Mapping[Any, object], holders: Iterable[object]) -> None:
-    """Without labels the order of the rows says which object each is of: one that was sorted by something else lies."""
+    """Check that rows without labels are in their original order, which tells which object each row belongs to."""
     if "label" in names:
         return
     for holder in holders:
         index = getattr(holder, "index", None)
         if index is not None and not callable(index) and not getattr(index, "is_monotonic_increasing", True):
-            raise CellError("objects were put into another order: give a column label, or sort them by it")
+            raise CellError("objects have been reordered: add a column label, or restore the order of the labels")
 
 
 def _described(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Which channel a step means that names one by its stain, or asks for the one that shows nuclei; pure."""
+"""Resolution of channel names in steps, including the channel that shows nuclei; pure functions."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from openhcs_runtime.components import Component
 from openhcs_runtime.pipeline.step import CallOrChain, FunctionStep
 
 NUCLEI = "nuclei"
-"""The key of a dict by channel that means: whichever channel shows nuclei."""
+"""The key in a dict by channel that stands for the channel that shows nuclei."""
 
 _STAIN = (
     r"dapi|hoechst|h\W?33342|h\W?33258|33342|33258|draq\W?[57]|nuc\W?blue|nucred|nucgreen|nuc\W?spot|sytox|to\W?pro|"
@@ -18,25 +18,25 @@ _PROTEIN = r"(?<![a-z])h2[ab](?![a-z])|histone|(?<![a-z])h2b|(?<![a-z])nls(?![a-
 _WEAK = r"(?<![a-z])syto\W?\d*(?![a-z])"
 _LIGHT = r"(?<!\d)(345|350|355|358|359|360|365|375|377|385|387|390|395|405|445|447|452|455|457|460|461)(?!\d)"
 _SIGNS = tuple(map(re.compile, (_STAIN, _PROTEIN, _WEAK, _LIGHT)))
-"""What a name may hold, the surest sign first: a stain of DNA, a protein of nuclei, one that stains RNA as well, the
-light that excites DAPI or that it gives."""
+"""Signs in a channel name, the surest first: a DNA stain, a nuclear protein, a stain that also binds RNA, an excitation
+or emission wavelength of DAPI."""
 _OTHERWISE = re.compile(
     r"(?<![a-z])(anti|non|no|not|without|minus)(?![a-z])|antibod|antigen|pore|envelope|membrane|lamin|perinucle|"
     r"nucleol|nucleopor|speckle|receptor|factor|mt\W?dna|dna\W?pk|damage|repair|brightfield|transmi"
 )
-"""What makes a name mean something else that is in, at or around nuclei, or their absence."""
+"""Words that make a name refer to something else in, at or around nuclei, or to their absence."""
 _OTHER_DYES = re.compile(r"alexa|atto|(?<![a-z])(cf|af|bv|bd)\W?\d|pacific|cascade|phalloidin|cfp|bfp|blue\W?fluor")
-"""Dyes of other things in the light of DAPI."""
+"""Dyes for other structures at the wavelengths of DAPI."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Steps with numbers for channels.
+    """Steps with channel names replaced by numbers.
 
     Attributes:
-        steps: Every key of a dict by channel is a channel's number, or was one before.
-        notes: What was decided, a line each.
-        problems: What can't be decided, a line each; then the steps are as they were.
+        steps: The steps; keys of dicts by channel are numbers of channels, or numbers given by the user.
+        notes: A line for each decision made.
+        problems: A line for each name that can't be resolved; if there are any, the steps are unchanged.
     """
 
     steps: tuple[FunctionStep, ...]
@@ -45,12 +45,12 @@ class Resolved:
 
 
 def with_channel_numbers(steps: Sequence[FunctionStep], channels: Sequence[int], names: Mapping[int, str]) -> Resolved:
-    """Put numbers for the names of channels, and for `NUCLEI`, in dicts by channel.
+    """Replace channel names, and ``NUCLEI``, by channel numbers in dicts by channel.
 
     Args:
-        steps: Of a pipeline.
-        channels: The numbers of the plate's channels.
-        names: Their names, for those that have one.
+        steps: The steps of a pipeline.
+        channels: The channel numbers of the plate.
+        names: Names of the channels that have one.
     """
     notes: dict[str, None] = {}
     problems: dict[str, None] = {}
@@ -69,7 +69,7 @@ def with_channel_numbers(steps: Sequence[FunctionStep], channels: Sequence[int],
             if note:
                 notes[note] = None
             if number is not None and str(number) in {str(taken) for taken in func}:
-                problems[f"step {step.name!r} names channel {number} twice, once as {key!r}"] = None
+                problems[f"step {step.name!r} has channel {number} twice, once as {key!r}"] = None
             func[key if number is None else number] = form
         numbered.append(replace(step, func=func) if func else step)
     if problems:
@@ -78,14 +78,14 @@ def with_channel_numbers(steps: Sequence[FunctionStep], channels: Sequence[int],
 
 
 def _channel(key: str, channels: Sequence[int], names: Mapping[int, str]) -> tuple[int | None, str] | str:
-    """The number that a key means (None: it is left as it is) and a note; a text says why there is none."""
+    """Return the channel number for a key (None to leave the key as it is) and a note, or the problem as a string."""
     if key.isdecimal() and (int(key) in channels or not names):
         return None, ""
     named = [number for number in channels if names.get(number, "").casefold() == key.casefold()]
     if len(named) == 1:
         return named[0], f"Nuclei: {_described(named[0], names)}, by its name" if key.casefold() == NUCLEI else ""
     if named:
-        return f"channels {_numbers(named)} are all named {key!r}: give the number of one"
+        return f"channels {_numbers(named)} are all named {key!r}: use the number of one of them"
     if key.casefold() == NUCLEI:
         return _nuclear(channels, names)
     if key.isdecimal():
@@ -98,16 +98,16 @@ def _nuclear(channels: Sequence[int], names: Mapping[int, str]) -> tuple[int, st
         return channels[0], f"Nuclei: {_described(channels[0], names)}, the only one"
     found = {number: sure for number in channels if (sure := sureness(names.get(number, ""))) is not None}
     best = [number for number, sure in found.items() if sure == min(found.values())]
-    remedy = "say which with --channel, or as the key in the pipeline file"
+    remedy = "choose one with --channel, or as the key in the pipeline file"
     if not best:
-        return f"no channel says that it shows nuclei (the plate has {_listed(channels, names)}): {remedy}"
+        return f"no channel name indicates nuclei (the plate has {_listed(channels, names)}): {remedy}"
     if len(best) > 1:
         return f"several channels may show nuclei ({_listed(best, names)}): {remedy}"
     return best[0], f"Nuclei: {_described(best[0], names)}, by its name"
 
 
 def sureness(name: str) -> int | None:
-    """How surely a channel of this name shows nuclei, 0 is best; None for one whose name says nothing of them."""
+    """Return how surely a channel of this name shows nuclei, 0 being best; None if the name does not indicate them."""
     plain = name.casefold()
     if _OTHERWISE.search(plain):
         return None
@@ -120,7 +120,7 @@ def _described(number: int, names: Mapping[int, str]) -> str:
 
 
 def _listed(channels: Sequence[int], names: Mapping[int, str]) -> str:
-    return ", ".join(f"{number}: {names.get(number) or 'without a name'}" for number in channels)
+    return ", ".join(f"{number}: {names.get(number) or 'unnamed'}" for number in channels)
 
 
 def _numbers(channels: Sequence[int]) -> str:

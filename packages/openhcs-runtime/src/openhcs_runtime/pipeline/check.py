@@ -1,4 +1,4 @@
-"""Checks of a pipeline against the images of a plate, without reading any; pure."""
+"""Checks of a pipeline against the images of a plate, without reading them; pure functions."""
 
 import contextlib
 import importlib
@@ -20,22 +20,22 @@ from openhcs_runtime.pipeline.source import file_of_function
 from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep, InputSource
 
 _STACK_BUILTINS: tuple[StepFunction, ...] = (abs, pow)
-"""The only ones of Python's own functions that give an array for an array."""
+"""The only Python built-ins that return an array for an array."""
 _NO_STACKS = {"None", "bool", "bytes", "dict", "float", "int", "list", "set", "str"}
-"""Return annotations of functions that give no stack."""
+"""Return annotations of functions that do not return a stack."""
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def step_problems(step: FunctionStep, components: Mapping[Component, Sequence[str | int]]) -> Iterator[str]:
-    """What is wrong with one step on a plate that has these component values, one line each."""
+    """Yield a line for each problem of a step on a plate with these component values."""
     if Component.WELL in step.variable_components:
-        yield "variable_components can't hold well: wells are worked on one by one"
+        yield "variable_components can't include well: wells are processed one by one"
     if len(set(step.variable_components)) < len(step.variable_components):
-        yield "variable_components names a component twice"
+        yield "variable_components contains a component twice"
     if step.is_dispatched and step.group_by is None:
-        yield "func is a dict, so group_by must say which component its values are of"
+        yield "func is a dict, so group_by must name the component of its keys"
     if step.group_by in step.variable_components:
-        yield f"group_by {step.group_by} is one of variable_components: it has several values in one stack"
+        yield f"group_by {step.group_by} is in variable_components: it has several values in one stack"
     elif step.group_by is not None and step.is_dispatched:
         yield from _dispatch_problems(step, step.group_by, components[step.group_by])
     for chain in step.branches().values():
@@ -44,20 +44,20 @@ def step_problems(step: FunctionStep, components: Mapping[Component, Sequence[st
 
 
 def call_problems(call: FunctionCall) -> Iterator[str]:
-    """What is wrong with the arguments of one call."""
+    """Yield a line for each problem of a call and its arguments."""
     kind = _no_step_function(call.function)
     if kind is not None:
-        yield f"{call.name} {kind}: a function takes a stack (n, Y, X) and gives one"
+        yield f"{call.name} {kind}: a function has to take a stack (n, Y, X) and return one"
         return
     try:
         signature = inspect.signature(call.function)
     except (TypeError, ValueError):
-        return  # some functions written in C don't tell
+        return  # some functions written in C have no signature
     if not any(
         parameter.kind in _POSITIONAL or parameter.kind is inspect.Parameter.VAR_POSITIONAL
         for parameter in signature.parameters.values()
     ):
-        yield f"{call.name} takes no stack: its first argument must be positional"
+        yield f"{call.name} does not take a stack: its first argument must be positional"
         return
     declared = signature.return_annotation
     declared = declared.__name__ if isinstance(declared, type) else str(declared)
@@ -65,7 +65,7 @@ def call_problems(call: FunctionCall) -> Iterator[str]:
         yield f"{call.name} is declared to return {declared}, not a stack"
     provided = {kind.value: None for kind in traits_of(call.function).inputs}
     for name in sorted(provided.keys() & call.kwargs.keys()):
-        yield f"{call.name}: argument {name!r} comes from the engine and can't be given"
+        yield f"{call.name}: argument {name!r} is set by the engine and can't be given"
     try:
         signature.bind(None, **{**provided, **call.kwargs})
     except TypeError as error:
@@ -77,20 +77,20 @@ def call_problems(call: FunctionCall) -> Iterator[str]:
         yield f"{call.name}: {error} (its arguments: {known or 'none'})"
     for name, path in _file_arguments(call):
         if not path.exists():
-            yield f"{call.name}: there is no {path}, which {name} names"
+            yield f"{call.name}: {path}, given as {name}, does not exist"
 
 
 def files_of(call: FunctionCall) -> Iterator[tuple[str, os.stat_result]]:
-    """The files that arguments name and that are there: names of the arguments, and what the system says of them."""
+    """Yield argument names and file status of the files that arguments refer to, if they exist."""
     for name, path in _file_arguments(call):
         with contextlib.suppress(OSError):
             yield name, path.stat()
 
 
 def _file_arguments(call: FunctionCall) -> Iterator[tuple[str, Path]]:
-    """The arguments that are paths, or texts where the function says that it takes a path."""
+    """Yield the arguments that are paths, or strings for parameters declared as paths."""
     parameters: Mapping[str, inspect.Parameter] = {}
-    with contextlib.suppress(TypeError, ValueError):  # some functions written in C don't tell
+    with contextlib.suppress(TypeError, ValueError):  # some functions written in C have no signature
         parameters = inspect.signature(call.function).parameters
     for name, value in call.kwargs.items():
         declared = str(parameters[name].annotation) if name in parameters else ""
@@ -100,23 +100,23 @@ def _file_arguments(call: FunctionCall) -> Iterator[tuple[str, Path]]:
 
 
 def import_problem(function: StepFunction) -> str | None:
-    """Why another process could not import the function, None when it can."""
+    """Return why another process could not import the function; None if it can."""
     name = getattr(function, "__qualname__", None)
     module_name = getattr(function, "__module__", None)
     if name is None or module_name is None:
-        return f"{function!r} has no name by which another process could import it: make it a function of a module"
+        return f"{function!r} has no name by which another process could import it: define it in a module"
     if "<lambda>" in name or "<locals>" in name:
         return f"{name.replace('<locals>.', '')} is a {'lambda' if '<lambda>' in name else 'local function'}: " + (
-            "another process can't import it; make it a function of a module"
+            "another process can't import it; define it at the top level of a module"
         )
     if file_of_function(function) is not None:
         return None if _attribute(sys.modules[module_name], name) is function else _not_itself(module_name, name)
     if module_name.startswith(MODULE_PREFIX):
-        return f"{name} is of a pipeline file that was loaded too long ago: load it again"
+        return f"{name} is from a pipeline file that is no longer loaded: load the file again"
     if module_name == "__main__":
         main = sys.modules["__main__"]
         if getattr(main, "__file__", None) is None and getattr(main, "__spec__", None) is None:
-            return f"{name} is defined in an interactive session: put it into a module, or use mode 'threads'"
+            return f"{name} is defined in an interactive session: move it to a module, or use mode 'threads'"
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # noqa: BLE001  importing runs the module
@@ -125,20 +125,24 @@ def import_problem(function: StepFunction) -> str | None:
 
 
 def _no_step_function(function: StepFunction) -> str | None:
-    """Why a callable can't be a function of stacks, whatever its arguments are; None when it may be one."""
+    """Return why a callable can't process stacks, regardless of its arguments; None if it might."""
     if isinstance(function, np.ufunc):
-        return None if function.nin == function.nout == 1 else "works on several arrays, or gives several"
+        return None if function.nin == function.nout == 1 else "takes or returns several arrays"
     is_builtin = isinstance(function, types.BuiltinFunctionType | type) and function.__module__ == "builtins"
     if is_builtin and function not in _STACK_BUILTINS:
-        return "is a built-in of Python that gives no stack"
+        return "is a Python built-in that does not return a stack"
     return None
 
 
 @dataclass
 class Flow:
-    """What the images and labels of a well have become after some steps; no pixels, only keys.
+    """The images and labels of a well as they change from step to step; keys only, no pixels.
 
-    plate_keys: the images that the plate has of the well. named: the components of which the plate has several values.
+    Attributes:
+        plate_keys: The images of the well in the plate.
+        named: The components with several values in the plate.
+        keys: The images after the steps so far.
+        labelled: The images that have labels.
     """
 
     plate_keys: Sequence[ImageKey]
@@ -150,7 +154,7 @@ class Flow:
         self.keys = list(self.plate_keys)
 
     def follow(self, step: FunctionStep) -> list[str]:
-        """Take one step; returns what goes wrong."""
+        """Apply one step and return its problems."""
         problems: list[str] = []
         result: list[ImageKey] = []
         touched = False
@@ -172,12 +176,12 @@ class Flow:
                     self.labelled.update(keys)
             result.extend(keys)
         if not touched:
-            problems.append("works on no image of this well")
+            problems.append("does not apply to any image of this well")
         self.keys = result
         return problems
 
     def _lacking(self, traits: FunctionTraits, keys: Sequence[ImageKey]) -> list[ImageKey]:
-        """The images that lack the labels which a function wants."""
+        """Return the images that lack the labels a function needs."""
         if InputKind.LABELS in traits.inputs:
             return [key for key in keys if key not in self.labelled]
         if InputKind.SHARED_LABELS in traits.inputs:
@@ -191,7 +195,7 @@ def _dispatch_problems(step: FunctionStep, group_by: Component, values: Sequence
         if value not in known:
             ordered = sorted(known, key=well_position) if group_by is Component.WELL else sorted(known, key=int)
             shown = ", ".join(ordered[:12]) + (", ..." if len(ordered) > 12 else "")
-            yield f"func has a value {value!r} for {group_by}, which the plate lacks (it has {shown})"
+            yield f"func has a key {value!r}, but the plate has no such {group_by} (it has {shown})"
 
 
 def _attribute(module: object, qualified: str) -> object:
@@ -202,4 +206,4 @@ def _attribute(module: object, qualified: str) -> object:
 
 
 def _not_itself(module: str, name: str) -> str:
-    return f"{module}.{name} is something else than the function of the step: another process can't import it"
+    return f"{module}.{name} is not the function of the step: another process can't import it"

@@ -1,11 +1,11 @@
-"""What a pipeline function says about itself, by decorators at its definition.
+"""Decorators by which a pipeline function declares its inputs and outputs.
 
-A function takes a stack (n, Y, X) and gives a stack of the same n. These declare anything else:
+A function takes a stack (n, Y, X) and returns a stack of the same n. Decorators declare anything else:
 
-- `@special_outputs(OutputKind.LABELS, ...)`: it returns a tuple, the stack first, then one value per kind;
-- `@special_inputs(InputKind.LABELS, ...)`: it wants these as keyword arguments named like the kind;
-- `@reduces`: it gives one plane, (1, Y, X), for the whole stack (a projection);
-- `@per_plane`: it is written for one plane (Y, X) and is to be called for each.
+- ``@special_outputs(OutputKind.LABELS, ...)``: returns a tuple, the stack first, then one value per kind;
+- ``@special_inputs(InputKind.LABELS, ...)``: takes these as keyword arguments named after the kind;
+- ``@reduces``: returns one plane, (1, Y, X), for the whole stack (a projection);
+- ``@per_plane``: is written for one plane (Y, X) and called for each plane.
 """
 
 import functools
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from openhcs_runtime.choices import choose
 
 Stack = NDArray[Any]
-"""Planes of any numeric type, (n, Y, X)."""
+"""Planes of any numeric dtype, (n, Y, X)."""
 StepFunction = Callable[..., Any]
 
 _ATTRIBUTE = "__openhcs_traits__"
@@ -29,55 +29,56 @@ _P = ParamSpec("_P")
 
 
 class OutputKind(StrEnum):
-    """What a function can return beside its stack."""
+    """Values that a function can return in addition to its stack."""
 
     LABELS = "labels"
-    """Label image, integers (n, Y, X): 0 is background, each object has a number of its own in its plane."""
+    """Label images, integers (n, Y, X): 0 is background, each object has a unique number within its plane."""
     MEASUREMENTS = "measurements"
-    """A sequence of n `Measurements`, one per plane."""
+    """A sequence of n ``Measurements``, one per plane."""
     ROIS = "rois"
-    """A sequence of n sequences of regions of interest (`openhcs_runtime.rois`), one per plane."""
+    """A sequence of n sequences of regions of interest (``openhcs_runtime.rois``), one per plane."""
 
 
 class InputKind(StrEnum):
-    """What the engine can hand to a function beside its stack; the value is the name of the argument."""
+    """Values that the engine can pass to a function in addition to its stack; the value is the argument name."""
 
     LABELS = "labels"
-    """The labels (n, Y, X) that an earlier function has made for the same images."""
+    """Labels (n, Y, X) that an earlier function made for the same images."""
     SHARED_LABELS = "shared_labels"
-    """The same, where an image has none with those of another channel at its place: the lowest channel that has any."""
+    """The same; an image without labels gets those of the lowest channel that has labels at its position."""
     PIXEL_SIZE_UM = "pixel_size_um"
-    """Edge of a pixel in micrometres, or None when the plate does not say."""
+    """Edge length of a pixel in micrometres; None if the plate does not have it."""
     POSITIONS = "positions"
-    """Where the planes were taken, (n, 2) float64 as y, x in micrometres (y grows downwards), or None when the plate
-    does not say it for all of them. Of which point of a plane it is the place is the same for all."""
+    """Stage positions of the planes, (n, 2) float64 as y, x in micrometres (y increases downwards); None unless the
+    plate has them for all planes. They refer to the same point of each plane."""
     RNG = "rng"
-    """A `numpy.random.Generator` of its own for each call, made from the seed of the run (`GlobalConfig.seed`) and the
-    well: the same numbers again for the same seed, in every mode and whatever worker has the well."""
+    """A separate ``numpy.random.Generator`` for each call, made from the seed of the run (``GlobalConfig.seed``) and
+    the well: the same seed produces the same numbers, in every mode and on any worker."""
 
 
 class DataFrame(Protocol):
-    """A table of pandas, polars or Arrow, none of which is needed here."""
+    """A pandas, polars or Arrow table; none of these packages is required."""
 
     @property
     def columns(self) -> Any:
-        """What it has."""
+        """The columns of the table."""
 
     def __getitem__(self, name: Any, /) -> Any:
-        """One of its columns."""
+        """Return one of the columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """What was measured in one plane. Column names end in their unit (`_px2`, `_um2`), without one for counts.
+    """Measurements of one plane; column names end in their unit (``_px2``, ``_um2``), except for counts.
 
-    A value is a number, a text, True, False or None; numpy's scalars, dates and times are taken, too. What ends in
-    `_count` is a whole number.
+    A value is a number, a string, True, False or None; numpy scalars, dates and times are accepted, too. Columns that
+    end in ``_count`` have whole numbers.
 
-    summary: one value per column for the plane.
-    objects: per column a list or an array with one value per object, all of one length; a data frame of pandas or
-        polars is one, too. The column `label` has the number of each object; without one the rows are in the order of
-        the numbers of the labels that the function took or gave, and there must be one row for each.
+    Attributes:
+        summary: One value per column for the plane.
+        objects: For each column a list or an array with one value per object, all of the same length; or a pandas or
+            polars data frame. The column ``label`` has the number of each object; if it is missing, there must be one
+            row for each object of the labels that the function takes or returns, in the order of their numbers.
     """
 
     summary: Mapping[str, Any]
@@ -86,23 +87,23 @@ class Measurements:
 
 @dataclass(frozen=True, slots=True)
 class FunctionTraits:
-    """The declarations of one function."""
+    """The declarations of a function."""
 
     outputs: tuple[OutputKind, ...] = ()
     inputs: tuple[InputKind, ...] = ()
     reduces: bool = False
     unless: str | None = None
-    """The argument that takes the place of what the engine gives; without it that must be known."""
+    """The argument that replaces the values from the engine; if it is not given, they have to be known."""
 
 
 def traits_of(function: StepFunction) -> FunctionTraits:
-    """What `function` declares; a plain function declares nothing."""
+    """Return the declarations of a function; a plain function has none."""
     traits = getattr(function, _ATTRIBUTE, None)
     return traits if isinstance(traits, FunctionTraits) else FunctionTraits()
 
 
 def special_outputs(*kinds: OutputKind) -> Callable[[_F], _F]:
-    """Declare that the function returns `(stack, *values)` with one value for each kind, in this order."""
+    """Declare that the function returns ``(stack, *values)`` with one value for each kind, in this order."""
     checked = tuple(choose(OutputKind, kind, "special output") for kind in kinds)
 
     def declare(function: _F) -> _F:
@@ -114,8 +115,10 @@ def special_outputs(*kinds: OutputKind) -> Callable[[_F], _F]:
 def special_inputs(*kinds: InputKind, unless: str | None = None) -> Callable[[_F], _F]:
     """Declare that the function takes these keyword arguments from the engine.
 
-    unless: an argument of the function that makes positions and pixel size unnecessary; where it is not given, a plate
-    that lacks them is refused when the pipeline is compiled. None: the function takes None for what is not known.
+    Args:
+        kinds: The arguments to pass.
+        unless: An argument of the function that makes positions and pixel size unnecessary; if a step does not set it,
+            compiling fails for plates without them. None if the function accepts None for unknown values.
     """
     checked = tuple(choose(InputKind, kind, "special input") for kind in kinds)
 
@@ -126,14 +129,14 @@ def special_inputs(*kinds: InputKind, unless: str | None = None) -> Callable[[_F
 
 
 def reduces(function: _F) -> _F:
-    """Declare that the function gives one plane (1, Y, X) for its stack."""
+    """Declare that the function returns one plane (1, Y, X) for its stack."""
     return _with_traits(function, replace(traits_of(function), reduces=True))
 
 
 def per_plane(
     function: Callable[Concatenate[NDArray[Any], _P], NDArray[Any]],
 ) -> Callable[Concatenate[NDArray[Any], _P], NDArray[Any]]:
-    """Make a function of one plane (Y, X) into one of a stack (n, Y, X)."""
+    """Turn a function of one plane (Y, X) into a function of a stack (n, Y, X)."""
 
     @functools.wraps(function)
     def of_stack(stack: Stack, /, *args: _P.args, **kwargs: _P.kwargs) -> Stack:

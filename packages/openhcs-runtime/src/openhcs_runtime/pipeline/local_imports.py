@@ -1,8 +1,8 @@
-"""The modules that a pipeline imports, found in its text and theirs; nothing is imported or run.
+"""The modules that a pipeline imports, found by reading its source and theirs without importing anything.
 
-A module is *local* when it is neither of Python's own library nor installed into ``site-packages``: a file next to the
-pipeline, a folder on ``PYTHONPATH``, a checkout that is installed as editable. Local modules are followed into what
-they import in turn. Of installed packages only the name is kept.
+A module is *local* if it is neither in the standard library nor installed in ``site-packages``: a file next to the
+pipeline, a folder on ``PYTHONPATH``, or an editable install. The imports of local modules are followed; of installed
+packages only the name is recorded.
 """
 
 import ast
@@ -17,17 +17,17 @@ from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
 from pathlib import Path
 
 OWN_PACKAGES = frozenset({"openhcs_runtime", "zmqruntime", "openhcs_gui_services"})
-"""The packages of this project: they count by their version, wherever they lie."""
+"""The packages of this project, identified by their version regardless of their location."""
 
 MODULE_PREFIX = "openhcs_pipeline_"
-"""How the names of modules begin that are made of pipeline files."""
+"""Prefix of the names of modules made from pipeline files."""
 
 _INSTALLED = ("site-packages", "dist-packages")
 
 
 @dataclass(frozen=True, slots=True)
 class LocalModule:
-    """A module file of the user's own: its name, where it is, and its bytes."""
+    """A local module file: its name, location and contents."""
 
     name: str
     path: str
@@ -35,16 +35,18 @@ class LocalModule:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of its bytes, hexadecimal."""
+        """The SHA-256 of its contents, in hexadecimal."""
         return hashlib.sha256(self.content).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Imports:
-    """What a pipeline imports, directly or through its local modules.
+    """The imports of a pipeline, direct or through its local modules.
 
-    local: by module name. libraries: top-level names of installed packages. missing: top-level names that cannot be
-    found, as of optional imports.
+    Attributes:
+        local: Local modules by name.
+        libraries: Top-level names of installed packages.
+        missing: Top-level names that can't be found, such as optional imports.
     """
 
     local: tuple[LocalModule, ...] = ()
@@ -56,12 +58,12 @@ def find_imports(texts: Iterable[str], modules: Iterable[str]) -> Imports:
     """Follow the imports of a pipeline.
 
     Args:
-        texts: the sources of its pipeline files.
-        modules: names of the modules that the functions of its steps come from.
+        texts: The sources of its pipeline files.
+        modules: Names of the modules that define the functions of its steps.
 
     Returns:
-        The local modules and the installed libraries that it reaches. A local file that cannot be parsed counts with
-        its bytes and is not followed.
+        The local modules and the installed libraries that it imports. A local file that can't be parsed is included,
+        but its imports are not followed.
     """
     search = _Search()
     for name in modules:
@@ -86,7 +88,7 @@ class _Search:
         self._waiting: list[str] = []
 
     def add(self, name: str) -> None:
-        """Look at a module and the packages around it."""
+        """Add a module and its parent packages."""
         parts = name.split(".")
         for count in range(1, len(parts) + 1):
             whole = ".".join(parts[:count])
@@ -135,7 +137,7 @@ class _Search:
 
 
 def _spec_of(name: str) -> ModuleSpec | None:
-    """Where a module would be loaded from; its packages are not imported for it."""
+    """Return where a module would be loaded from, without importing its parent packages."""
     top, _, rest = name.partition(".")
     try:
         loaded = sys.modules.get(top)
@@ -155,7 +157,7 @@ def _spec_of(name: str) -> ModuleSpec | None:
 
 @functools.lru_cache(maxsize=512)
 def _imported_names(content: bytes, package: str) -> tuple[str, ...]:
-    """The modules that a source text may import, anywhere in it; relative ones within `package`."""
+    """Return the modules that a source may import, anywhere in it; relative imports are resolved in ``package``."""
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError):
@@ -177,7 +179,7 @@ def _names_in(node: ast.AST, package: str) -> Iterator[str]:
 
 @functools.lru_cache(maxsize=16_384)
 def is_installed(place: str) -> bool:
-    """Whether a file is of Python's own library, or of an installed package."""
+    """Return whether a file is part of the standard library or of an installed package."""
     parts = Path(place).parts
     return not set(_INSTALLED).isdisjoint(parts) or any(
         Path(place).is_relative_to(folder) for folder in _library_folders()

@@ -1,4 +1,4 @@
-"""Modules that lie beside a pipeline file: they can be imported while its pipeline is in use."""
+"""Modules next to a pipeline file, which can be imported while its pipeline is in use."""
 
 import contextlib
 import importlib
@@ -11,7 +11,7 @@ from types import ModuleType
 
 @contextlib.contextmanager
 def importable(folder: str) -> Iterator[None]:
-    """In the block modules of the folder can be imported, after all others; "" is no folder."""
+    """Within the block, make modules in the folder importable, after all others; does nothing for ""."""
     if not folder or folder in sys.path:
         yield
         return
@@ -26,10 +26,10 @@ def importable(folder: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def borrowed(folder: str) -> Iterator[None]:
-    """The same, and what the block imported from there is forgotten after it.
+    """Do the same as ``importable``, and forget the modules imported from the folder after the block.
 
-    So the next pipeline of a process that stays finds its own modules of the same names, and those of this one as they
-    are by then.
+    The next pipeline in a long-lived process then finds its own modules of the same names, and the current versions of
+    these.
     """
     before = set(sys.modules)
     try:
@@ -40,7 +40,7 @@ def borrowed(folder: str) -> Iterator[None]:
 
 
 def forget(folder: str, spare: Collection[str] = ()) -> None:
-    """Let modules of the folder, but those named in `spare`, be read from their files when they are next imported."""
+    """Forget modules in the folder, except those in ``spare``, so that the next import reads their files again."""
     if folder and folder not in _installed():
         _forget(Path(folder), spare)
 
@@ -54,13 +54,13 @@ def _forget(folder: Path, before: Collection[str]) -> None:
 
 
 def _is_in(module: ModuleType, folder: Path) -> bool:
-    """Whether a module or package lies directly in the folder: not in one below, which may be an environment."""
+    """Return whether a module or package is directly in the folder; a subfolder may be a virtual environment."""
     file = getattr(module, "__file__", None)
     places = [Path(place) for place in getattr(module, "__path__", ())] or ([Path(file)] if file else [])
     return any(place.parent == folder for place in places)
 
 
 def _installed() -> set[str]:
-    """Where libraries are, which need not like to be loaded twice."""
+    """Return the folders of installed libraries, which may not support being loaded twice."""
     paths = sysconfig.get_paths()
     return {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}

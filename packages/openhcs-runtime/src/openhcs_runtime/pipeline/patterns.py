@@ -1,4 +1,4 @@
-"""Which images one call of a step's function gets together; pure functions of image keys."""
+"""Grouping of the images that a function gets in one call; pure functions of image keys."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,9 +15,12 @@ _SYMBOLS = {
 
 @dataclass(frozen=True, slots=True)
 class PatternGroup:
-    """The images of one well that make one stack, in stack order, and the components that vary in it.
+    """The images of one well that form one stack.
 
-    named: the components of which the plate has several values.
+    Attributes:
+        keys: The images in stack order.
+        variable: The components that vary in the stack.
+        named: The components with several values in the plate.
     """
 
     keys: tuple[ImageKey, ...]
@@ -26,7 +29,7 @@ class PatternGroup:
 
     @property
     def pattern(self) -> str:
-        """Short text for progress: `s*_w1_z1_t1` where sites vary."""
+        """A short text for progress, such as ``s*_w1_z1_t1`` if sites vary."""
         first = self.keys[0]
         return "_".join(
             f"{symbol}{'*' if component in self.variable else first.value(component)}"
@@ -34,7 +37,7 @@ class PatternGroup:
         )
 
     def value(self, component: Component) -> str | int:
-        """The value of a component that does not vary."""
+        """Return the value of a component that does not vary."""
         return self.keys[0].value(component)
 
 
@@ -43,8 +46,8 @@ def group_images(
 ) -> tuple[PatternGroup, ...]:
     """Split the images of a well into pattern groups.
 
-    Images that differ only in `variable` are together, sorted by these components in the given order; groups are sorted
-    by the others. Every image is in exactly one group.
+    Images that differ only in the components ``variable`` are in one group, sorted by these components in the given
+    order; groups are sorted by the other components. Every image is in exactly one group.
     """
     fixed = [component for component in Component if component not in variable]
     groups: dict[tuple[str | int, ...], list[ImageKey]] = {}
@@ -58,10 +61,11 @@ def group_images(
 def reduced_key(
     keys: Sequence[ImageKey], variable: Sequence[Component], named: frozenset[Component] = frozenset()
 ) -> ImageKey:
-    """The key of the one plane that a reducing function makes of a stack.
+    """Return the key of the single plane that a reducing function makes from a stack.
 
-    A component with several values in the stack, or in the plate (`named`), becomes `PROJECTED`; one with a single
-    value keeps it. So what a step makes has one z, also where some channels are stacks and others a single plane.
+    A variable component with several values in the stack, or in the plate (``named``), becomes ``PROJECTED``; one with
+    a single value keeps it. So the output of a step has one z even if some channels are stacks and others single
+    planes.
     """
     first = keys[0]
     several = {
@@ -77,7 +81,7 @@ def reduced_key(
 
 
 def shared_key(key: ImageKey, labelled: Collection[ImageKey]) -> ImageKey | None:
-    """The image whose labels `key` may use: itself, else the one of the lowest channel that has labels at its place."""
+    """Return the image whose labels ``key`` uses: itself, or that of the lowest channel with labels at its position."""
     if key in labelled:
         return key
     place = (key.well, key.site, key.z_index, key.timepoint)

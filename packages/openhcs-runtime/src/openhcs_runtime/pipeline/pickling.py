@@ -1,6 +1,6 @@
-"""How the work on a plate travels to worker processes, of this machine or of a Dask cluster.
+"""Serialization of the work on a plate for worker processes, on this machine or in a Dask cluster.
 
-Functions go by name; those defined in a pipeline file have its text sent along, which the worker loads first.
+Functions are sent by name; for functions defined in a pipeline file its text is sent along, and loaded first.
 """
 
 import functools
@@ -13,7 +13,7 @@ from openhcs_runtime.pipeline.source import PipelineFile, file_of_function, load
 
 @dataclass(frozen=True, slots=True)
 class PackedJob:
-    """A `PlateJob` as bytes, the pipeline files that its functions come from, and the folder of modules beside them."""
+    """A ``PlateJob`` as bytes, the pipeline files that define its functions, and the folder of their local modules."""
 
     files: tuple[PipelineFile, ...]
     data: bytes
@@ -21,7 +21,7 @@ class PackedJob:
 
 
 def pack_job(job: PlateJob) -> PackedJob:
-    """Pack a job whose functions can all be imported (the compiler has checked that)."""
+    """Serialize a job whose functions can all be imported, which the compiler has checked."""
     calls = [call for step in job.steps for chain in step.branches().values() for call in chain]
     files = dict.fromkeys(file for call in calls if (file := file_of_function(call.function)))
     return PackedJob(tuple(files), pickle.dumps(job, pickle.HIGHEST_PROTOCOL), job.modules_dir)
@@ -29,12 +29,12 @@ def pack_job(job: PlateJob) -> PackedJob:
 
 @functools.lru_cache(maxsize=2)
 def unpack_job(packed: PackedJob) -> PlateJob:
-    """The job again, from memory while it is one of the last two; see `load_job`."""
+    """Return the deserialized job; the last two are cached. See ``load_job``."""
     return load_job(packed)
 
 
 def load_job(packed: PackedJob) -> PlateJob:
-    """The job again; only for what `pack_job` made and what came on a way that runs code anyway."""
+    """Deserialize a job; only for data made by ``pack_job`` that came over a channel that runs code anyway."""
     for file in packed.files:
         load_module(file)
     job = pickle.loads(packed.data)  # noqa: S301  from the parent process, or as a part of a Dask task

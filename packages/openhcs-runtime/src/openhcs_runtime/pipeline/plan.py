@@ -1,4 +1,4 @@
-"""What compiling a pipeline for a plate gives: frozen plans, one per well, and what they share."""
+"""The result of compiling a pipeline for a plate: frozen plans, one per well, and the settings they share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,10 +13,14 @@ from openhcs_runtime.viewer_target import ViewTarget
 
 @dataclass(frozen=True, slots=True)
 class WellPlan:
-    """What is to be done in one well; `signature` changes with its images, the pipeline and the settings.
+    """The plan for one well.
 
-    missing: images that the well lacks and can't be worked on without. positions: of its sites, y and x in
-    micrometres; only where a function takes them.
+    Attributes:
+        well: Name of the well.
+        images: The images to process.
+        missing: Missing images without which the well can't be processed.
+        signature: Changes with the images of the well, the pipeline and the settings.
+        positions: Stage position of each site, y and x in micrometres; only if a function needs them.
     """
 
     well: str
@@ -28,14 +32,23 @@ class WellPlan:
 
 @dataclass(frozen=True, slots=True)
 class PlateJob:
-    """What all wells of a plate share.
+    """The settings that all wells of a plate share.
 
-    steps: the enabled ones. output_dir: absolute. named: the components that have several values in the plate and
-    therefore are part of output names. folders: of each step, where its labels, images and regions go below `labels/`,
-    `images/` and `rois/` ("" is right there). modules_dir: the folder of the pipeline file, for its imports; "" is
-    none. parquet: write tables as Parquet, too. image_format: of the images of steps. channel_names: those that the
-    plate says. z_step_um: distance of two planes. view: where to show what appears. seed: that of the run's random
-    numbers.
+    Attributes:
+        plate_format: Format of the plate.
+        steps: The enabled steps.
+        output_dir: Absolute path of the output folder.
+        pixel_size_um: Edge length of a pixel in micrometres.
+        named: The components with several values in the plate, which are therefore part of output names.
+        folders: For each step, the folder below ``labels/``, ``images/`` and ``rois/`` for its output; "" for these
+            folders themselves.
+        modules_dir: The folder of the pipeline file, for its imports; "" if there is none.
+        parquet: Also write tables as Parquet.
+        image_format: Format of the images that steps write.
+        channel_names: Names of the channels in the plate.
+        z_step_um: Distance between planes in micrometres.
+        view: The viewer to show results in as they appear.
+        seed: Seed of the random numbers of the run.
     """
 
     plate_format: PlateFormat
@@ -55,15 +68,24 @@ class PlateJob:
 
 @dataclass(frozen=True, slots=True)
 class CompiledPlate:
-    """A pipeline made ready for a plate; `signature` is over all of it.
+    """A pipeline compiled for a plate.
 
-    basis: what the values depend on besides the images, by name. modules: the local modules that the pipeline imports.
-    results_root: the folder in which the run gets one of its own, called by the time and `run_name`; empty when the
-    folder itself was named, which then is `job.output_dir`.
-    left_out_files: how many image files of the plate's folder are none of its images.
-    memory_per_well_bytes: how much the work on one well takes at most, as `engine.memory` estimates it; 0 where
-    that is not known.
-    seed: what the user wants random numbers to be made from; None: a fresh one for each run.
+    Attributes:
+        plate_path: The plate folder.
+        job: The settings that all wells share.
+        wells: The plans of the wells.
+        mode: How wells are executed.
+        workers: Number of workers.
+        signature: Changes with any part of the compiled plate.
+        basis: What the results depend on in addition to the images, by name.
+        modules: The local modules that the pipeline imports.
+        results_root: The folder in which the run creates its own folder, named after the time and ``run_name``; empty
+            if the output folder was given, which is then ``job.output_dir``.
+        run_name: The last part of the name of that folder.
+        memory_per_well_bytes: The largest amount of memory that a well needs, as estimated by ``engine.memory``; 0 if
+            unknown.
+        left_out_files: Number of image files in the plate folder that are not images of the plate.
+        seed: The seed chosen by the user; None for a new one in each run.
     """
 
     plate_path: str

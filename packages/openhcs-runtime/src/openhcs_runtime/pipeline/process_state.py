@@ -1,7 +1,7 @@
-"""A function leaves the process as it found it: working folder, environment, limits, signal handlers, streams ...
+"""Restoring of process state after a function: working folder, environment, limits, signal handlers, streams ...
 
-What it changed of these is put back when it returns, so that it reaches neither the engine nor another well. Threads of
-one process share all of it: there a well may see what another one changes until that one's function returns.
+Changes made by a function are undone when it returns, so that they affect neither the engine nor other wells. Threads
+share this state: a well can see changes made by a function in another thread until that function returns.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ __all__ = ["Keeper", "SpoiltError", "process_keeper"]
 
 
 class SpoiltError(Exception):
-    """A function has changed something of its process that can't be put back."""
+    """A function has changed process state that can't be restored."""
 
 
 _SIGNALS = tuple(
@@ -32,12 +32,12 @@ _SIGNALS = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGCHLD", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGXCPU")
     if hasattr(signal, name)
 )
-"""Those that a program usually handles: to ask for each of them costs some microseconds."""
+"""The signals that programs usually handle; reading the handler of each takes some microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Something that a process has one of. `read` gives None where that can't be had, and then nothing is put back."""
+    """A part of the process state; ``read`` returns None if it is not available, and then it is not restored."""
 
     name: str
     read: Callable[[], Any]
@@ -51,7 +51,7 @@ def _working_folder() -> str | None:
 
 
 def _umask() -> int | None:
-    """Without changing it, which other threads would see; None where the system does not tell."""
+    """Return the umask without changing it, which would affect other threads; None if the system does not tell."""
     with (
         contextlib.suppress(OSError, ValueError),
         open("/proc/self/status", encoding="ascii", errors="replace") as file,
@@ -69,12 +69,12 @@ def _set_environment(wanted: dict[str, str]) -> None:
 
 
 def _set_filters(wanted: list[Any]) -> None:
-    warnings.resetwarnings()  # tells the module that they change
+    warnings.resetwarnings()  # invalidates the caches of the module
     warnings.filters[:] = wanted  # type: ignore[index]
 
 
 def _handlers() -> dict[signal.Signals, Any] | None:
-    """Signal handlers; only the main thread may set them."""
+    """Return the signal handlers; None outside the main thread, which alone can set them."""
     if threading.current_thread() is not threading.main_thread():
         return None
     return {number: signal.getsignal(number) for number in _SIGNALS}
@@ -129,30 +129,32 @@ _PARTS = (
     _Part("the umask", _umask, os.umask),
     _Part("environment variables", lambda: dict(os.environ), _set_environment),
     _Part("the locale", lambda: locale.setlocale(locale.LC_ALL), lambda name: locale.setlocale(locale.LC_ALL, name)),
-    _Part("filters of warnings", lambda: list(warnings.filters), _set_filters),
+    _Part("warning filters", lambda: list(warnings.filters), _set_filters),
     _Part("signal handlers", _handlers, _set_handlers),
     _Part("a timer", _has_timer, _end_timer),
-    _Part("limits of resources", _limits, _set_limits),
+    _Part("resource limits", _limits, _set_limits),
     _Part("standard streams", _streams, _set_streams),
-    _Part("the limit of recursion", sys.getrecursionlimit, sys.setrecursionlimit),
+    _Part("the recursion limit", sys.getrecursionlimit, sys.setrecursionlimit),
     _Part(
-        "the time-out of sockets",
+        "the default socket timeout",
         lambda: (socket.getdefaulttimeout(),),
         lambda timeout: socket.setdefaulttimeout(*timeout),
     ),
     _Part("garbage collection", gc.isenabled, _set_collecting),
-    _Part("the level of logging", lambda: logging.root.manager.disable, logging.disable),
+    _Part("the logging level", lambda: logging.root.manager.disable, logging.disable),
 )
 
 
 class Keeper:
-    """Puts the process back when a `with` block ends, to what it was when the first of those that are open began.
+    """Context manager that restores the process to its state at the start of the first open block.
 
-    Blocks of several threads may overlap, and those of one thread may be nested: then an inner one costs half.
+    Blocks of several threads may overlap, and blocks of one thread may be nested; an inner block costs half as much.
 
-    is_spoilt: something could not be put back: no other well should run in this process.
+    Attributes:
+        is_spoilt: Whether something could not be restored; no other well should run in this process.
 
-    The end of a block raises SpoiltError when that happens.
+    Raises:
+        SpoiltError: At the end of a block, if something can't be restored.
     """
 
     def __init__(self) -> None:
@@ -175,7 +177,7 @@ class Keeper:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if os.getpid() != self._pid:
-            os._exit(0)  # a copy of the process, which the function made and let return, too
+            os._exit(0)  # in a process that the function forked and that returned here as well
         with self._lock:
             self._blocks -= 1
             self._descriptors.restore()
@@ -186,11 +188,11 @@ class Keeper:
             if lost:
                 self.is_spoilt = True
                 self._found = [(part, now) for part, _ in self._found if (now := part.read()) is not None]
-                raise SpoiltError(f"it changed what can't be put back: {'; '.join(lost)}") from error
+                raise SpoiltError(f"it changed process state that can't be restored: {'; '.join(lost)}") from error
 
 
 def _put_back(part: _Part, found: Any) -> str:
-    """Empty, or what can't be put back and why."""
+    """Restore a part; return what can't be restored and why, or an empty string."""
     try:
         part.write(found)
     except (OSError, ValueError, TypeError, locale.Error) as error:
@@ -199,7 +201,7 @@ def _put_back(part: _Part, found: Any) -> str:
 
 
 class _Descriptors:
-    """The descriptors of standard input, output and error, kept under other numbers."""
+    """Duplicates of the descriptors of standard input, output and error."""
 
     def __init__(self) -> None:
         self._kept: dict[int, tuple[int, tuple[int, int]]] = {}
@@ -231,7 +233,7 @@ def _identity(descriptor: int) -> tuple[int, int] | None:
 
 
 def _mend_streams(found: list[tuple[_Part, Any]]) -> None:
-    """In the place of standard streams that were closed, put new ones."""
+    """Replace standard streams that were closed by new ones."""
     for place, (part, streams) in enumerate(found):
         if part.read is _streams and any(getattr(stream, "closed", False) for stream in streams):
             found[place] = (
@@ -246,4 +248,4 @@ def _mend_streams(found: list[tuple[_Part, Any]]) -> None:
 
 
 process_keeper = Keeper()
-"""The one of this process."""
+"""The keeper of this process."""

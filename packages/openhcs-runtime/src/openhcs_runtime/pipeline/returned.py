@@ -1,4 +1,4 @@
-"""Checks what the functions of a pipeline return: arrays that files hold exactly, and tables whose rows have a key."""
+"""Checks of what pipeline functions return: arrays that files can store exactly, and tables with keyed rows."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,16 +31,23 @@ _WORD_BYTES = 8
 
 
 def checked_stack(call: FunctionCall, stack: Any, planes: int) -> Stack:
-    """The stack that a call returned, (planes, Y, X) of bool, integers or floats of up to 64 bits. Raises StepError."""
+    """Return the stack that a call returned, (planes, Y, X) of bool, integers or floats of up to 64 bits.
+
+    Raises:
+        StepError: If it is anything else.
+    """
     if not isinstance(stack, np.ndarray) or stack.ndim != 3 or len(stack) != planes:
         raise StepError(f"{call.name} must return a stack of {planes} plane(s), ({planes}, Y, X), not {what(stack)}")
-    return _plain(call, "stack", stack)
+    return _plain(call, "a stack", stack)
 
 
 def checked_labels(call: FunctionCall, labels: Any, stack: Stack) -> NDArray[np.integer[Any]]:
-    """The labels that a call returned: whole numbers from 0 that files of 32 bits hold, for each pixel of the stack.
+    """Return the labels that a call returned: integers from 0 that fit in 32 bits, one for each pixel of the stack.
 
-    They share no memory with the stack, which the next function may change. Raises StepError.
+    They do not share memory with the stack, which the next function may change.
+
+    Raises:
+        StepError: If they are anything else.
     """
     if not isinstance(labels, np.ndarray) or labels.ndim != 3 or len(labels) != len(stack):
         planes = len(stack)
@@ -54,21 +61,25 @@ def checked_labels(call: FunctionCall, labels: Any, stack: Stack) -> NDArray[np.
     if lowest < 0:
         raise StepError(
             f"{call.name} returned the label {lowest}: labels are numbers from 1, and 0 is background "
-            "(lines of a watershed of OpenCV, -1, are to be set to 0)"
+            "(set the watershed lines of OpenCV, -1, to 0)"
         )
     if highest > _LARGEST_LABEL:
-        raise StepError(f"{call.name} returned the label {highest}: a label image holds numbers up to {_LARGEST_LABEL}")
+        raise StepError(f"{call.name} returned the label {highest}: the largest possible label is {_LARGEST_LABEL}")
     return np.array(labels) if np.may_share_memory(labels, stack) else np.asarray(labels)
 
 
 def checked_summary(call: FunctionCall, measurements: Measurements) -> dict[str, Cell]:
-    """The values of a plane as cells. Raises StepError, which names the function and the column."""
+    """Return the values of a plane as cells.
+
+    Raises:
+        StepError: If a value can't be a cell; the error names the function and the column.
+    """
     try:
         values = measurements.summary
         if not isinstance(values, Mapping):
             table = as_table(values)
             if any(len(column) != 1 for column in table.values()):
-                raise CellError("summary has several rows: give one for each plane")
+                raise CellError("summary has several rows: return one row per plane")
             values = {name: column.cells[0] for name, column in table.items()}
         return {name: _summary_cell(name, value) for name, value in values.items()}
     except CellError as error:
@@ -78,10 +89,16 @@ def checked_summary(call: FunctionCall, measurements: Measurements) -> dict[str,
 def checked_table(
     call: FunctionCall, measurements: Measurements, labels: NDArray[np.integer[Any]] | None
 ) -> dict[str, Column]:
-    """The columns of a plane's objects, the first one `label`.
+    """Return the columns of a plane's objects, ``label`` first.
 
-    labels: the plane of labels whose objects they are. Without a column of labels the rows are in the order of its
-    numbers, and without labels at all they are numbered from 1. Raises StepError, which names function and column.
+    Args:
+        call: The function that measured them.
+        measurements: The measurements that it returned.
+        labels: The label plane of the objects. If there is no column of labels, the rows are in the order of its
+            numbers; if there are no labels at all, rows are numbered from 1.
+
+    Raises:
+        StepError: If they do not form a table; the error names the function and the column.
     """
     try:
         table = as_table(measurements.objects)
@@ -97,7 +114,7 @@ def checked_table(
 
 
 def what(value: object) -> str:
-    """A value that is not what it should be, in words."""
+    """Describe a value in an error message."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
     if isinstance(value, tuple | list):
@@ -106,16 +123,16 @@ def what(value: object) -> str:
 
 
 def _plain(call: FunctionCall, name: str, array: NDArray[Any]) -> NDArray[Any]:
-    """The array as one of numpy's own class that every format holds."""
+    """Return the array as a plain numpy array that every format can store."""
     if isinstance(array, np.ma.MaskedArray):
         if np.ma.is_masked(array):
-            raise StepError(f"{call.name} returned a {name} with masked pixels, which images can't have: fill them")
+            raise StepError(f"{call.name} returned {name} with masked pixels, which images can't have: fill them")
         array = array.data
     if array.size == 0:
-        raise StepError(f"{call.name} returned a {name} without pixels, of shape {array.shape}")
+        raise StepError(f"{call.name} returned {name} without pixels, of shape {array.shape}")
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > _WORD_BYTES:
         raise StepError(
-            f"{call.name} returned a {name} of {array.dtype}: give bool, integers, or floats of at most 64 bits"
+            f"{call.name} returned {name} of {array.dtype}: use bool, integers, or floats of at most 64 bits"
         )
     return np.asarray(array)
 
@@ -136,13 +153,13 @@ def _summary_cell(name: object, value: object) -> Cell:
             return int(cell)
         if isinstance(cell, bool) or not isinstance(cell, int):
             raise CellError(
-                f"column {name!r} has {cell!r}: what ends in {COUNT_SUFFIX} is a whole number, and summed up"
+                f"column {name!r} has {cell!r}: columns ending in {COUNT_SUFFIX} are summed up and need whole numbers"
             )
     return cell
 
 
 def _given_labels(column: Column, numbers: list[int] | None) -> tuple[int, ...]:
-    """The labels as whole numbers, each of an object and none of them twice."""
+    """Return the labels as integers; each has to belong to an object and must not occur twice."""
     own: list[int] = []
     for cell in column.cells:
         if isinstance(cell, bool) or not isinstance(cell, int | float) or not float(cell).is_integer():
@@ -151,7 +168,7 @@ def _given_labels(column: Column, numbers: list[int] | None) -> tuple[int, ...]:
     known, seen = set(own if numbers is None else numbers), set[int]()
     for number in own:
         if number not in known:
-            raise CellError(f"column {LABEL!r} has {number}, and there is no object with this number in the labels")
+            raise CellError(f"column {LABEL!r} has {number}, but the labels have no object with this number")
         if number in seen:
             raise CellError(f"column {LABEL!r} has {number} twice: give each object one row")
         seen.add(number)

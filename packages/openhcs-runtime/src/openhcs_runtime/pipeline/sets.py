@@ -1,4 +1,4 @@
-"""What the sets of objects of a pipeline are called: by the function that finds them."""
+"""Names of the object sets of a pipeline, taken from the functions that find them."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from openhcs_runtime.pipeline.step import FunctionStep
 
 SetNames = Mapping[str | None, tuple[str, ...]]
-"""For each branch of a step (`FunctionStep.branches`) the names, one for each call."""
+"""One name per call for each branch of a step (``FunctionStep.branches``)."""
 
 
 def set_names(steps: Sequence[FunctionStep]) -> tuple[SetNames, ...]:
-    """For each step what the objects that its calls find are called.
+    """Return the names of the objects that the calls of each step find.
 
-    That is the name of the function, with a number where the same one is called again later (`expand_objects`,
-    `expand_objects_2`). Branches of one step work on different images, so they share names.
+    This is the name of the function, with a number if the function is called again later (``expand_objects``,
+    ``expand_objects_2``). Branches of a step work on different images, so they share names.
     """
     taken: Counter[str] = Counter()
     names: list[SetNames] = []

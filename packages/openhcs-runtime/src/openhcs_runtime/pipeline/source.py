@@ -1,8 +1,9 @@
-"""Pipelines as Python source: a file is run to load one, and one is written as a file again.
+"""Loading of pipelines from Python source files.
 
-A pipeline file defines `pipeline_steps` (a list of `FunctionStep`), optionally `global_config` and `pipeline_config`.
-It is ordinary Python that runs when it is loaded: only load what may run as you. Functions defined in the file can be
-imported from the module `openhcs_pipeline_<digest of name and text>`, also in another process once that has loaded it.
+A pipeline file defines ``pipeline_steps`` (a list of ``FunctionStep``) and optionally ``global_config`` and
+``pipeline_config``. It is ordinary Python code that is executed when it is loaded: only load files that you trust.
+Functions defined in the file can be imported from the module ``openhcs_pipeline_<digest of name and text>``, in another
+process once that process has loaded the file, too.
 """
 
 import ast
@@ -31,9 +32,12 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class PipelineFile:
-    """The text of a pipeline file, the name that error messages give it, and the folder it lies in ("": none).
+    """A pipeline file.
 
-    Modules of the folder can be imported by the file.
+    Attributes:
+        text: The source text.
+        name: Its name in error messages.
+        folder: The folder it is in, from which it can import modules; "" if there is none.
     """
 
     text: str
@@ -42,14 +46,14 @@ class PipelineFile:
 
     @property
     def module_name(self) -> str:
-        """Name under which functions of the file can be imported."""
+        """The module name under which functions of the file can be imported."""
         digest = hashlib.sha256(f"{self.folder}\0{self.name}\0{self.text}".encode()).hexdigest()
         return MODULE_PREFIX + digest[:16]
 
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Steps with their settings; `file` is what they were loaded from."""
+    """Steps with their settings, and the file they were loaded from."""
 
     steps: tuple[FunctionStep, ...]
     global_config: GlobalConfig | None = None
@@ -58,11 +62,18 @@ class Pipeline:
 
 
 def load_pipeline(text: str, name: str = "pipeline.py", folder: str = "") -> Pipeline:
-    """Run the text of a pipeline file and take what it defines. Loading the same text again gives equal steps.
+    """Execute the text of a pipeline file and return the pipeline that it defines.
 
-    folder: where the file lies; it may import modules from there.
-    Raises PipelineError with `name:line:` for a syntax error, an exception while it runs (unknown names, failed
-    imports, wrong arguments), or when what it defines is missing or of the wrong type.
+    Loading the same text again returns equal steps.
+
+    Args:
+        text: The source text.
+        name: Name of the file in error messages.
+        folder: The folder of the file, from which it can import modules.
+
+    Raises:
+        PipelineError: For a syntax error, for an exception during execution (unknown names, failed imports, wrong
+            arguments), or if a definition is missing or of the wrong type; the message starts with ``name:line:``.
     """
     file = PipelineFile(text, name, folder)
     namespace = vars(load_module(file))
@@ -78,7 +89,15 @@ def load_pipeline(text: str, name: str = "pipeline.py", folder: str = "") -> Pip
 
 
 def as_steps(steps: object, where: str = "") -> tuple[FunctionStep, ...]:
-    """What was given as `pipeline_steps`. Raises PipelineError, beginning with `where`, when it is anything else."""
+    """Check that a value is a list of steps, and return them as a tuple.
+
+    Args:
+        steps: The value given as ``pipeline_steps``.
+        where: How the error message starts.
+
+    Raises:
+        PipelineError: If it is anything else.
+    """
     if not isinstance(steps, Sequence) or isinstance(steps, str):
         raise PipelineError(f"{where}pipeline_steps is {_kind(steps)}, not a list of FunctionStep")
     for number, step in enumerate(steps, start=1):
@@ -88,9 +107,10 @@ def as_steps(steps: object, where: str = "") -> tuple[FunctionStep, ...]:
 
 
 def load_module(file: PipelineFile) -> ModuleType:
-    """The module made by running the file; the same one while it is among the last ones loaded.
+    """Execute a file as a module; the last modules loaded are cached.
 
-    Raises PipelineError with `name:line:`.
+    Raises:
+        PipelineError: If it can't be executed; the message starts with ``name:line:``.
     """
     loaded = sys.modules.get(file.module_name)
     if loaded is not None:
@@ -109,7 +129,7 @@ def load_module(file: PipelineFile) -> ModuleType:
     try:
         with importable(file.folder), read_recorder().active():
             exec(code, vars(module))
-    except (Exception, SystemExit) as error:  # what a user's file may raise is open
+    except (Exception, SystemExit) as error:  # a user's file may raise anything
         del sys.modules[file.module_name]
         raise PipelineError(_run_error(error, file)) from error
     _forget_old_modules()
@@ -117,14 +137,14 @@ def load_module(file: PipelineFile) -> ModuleType:
 
 
 def file_of_function(function: object) -> PipelineFile | None:
-    """The pipeline file in which a function is defined, None for one from an ordinary module."""
+    """Return the pipeline file that defines a function; None for functions from ordinary modules."""
     module = sys.modules.get(getattr(function, "__module__", None) or "")
     file = getattr(module, _FILE_ATTRIBUTE, None)
     return file if isinstance(file, PipelineFile) else None
 
 
 def _forget_old_modules() -> None:
-    """A long-lived worker loads many versions of a file: keep the last ones only."""
+    """Keep only the last modules: a long-lived worker loads many versions of a file."""
     names = [name for name in sys.modules if name.startswith(MODULE_PREFIX)]
     for name in names[:-_MAX_MODULES]:
         del sys.modules[name]
@@ -134,14 +154,14 @@ def _run_error(error: BaseException, file: PipelineFile) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file.name]
     where = f"{file.name}:{frames[-1].lineno}" if frames else file.name
     if not isinstance(error, PipelineError):
-        remedy = " (install it, or put it beside the pipeline file)" if isinstance(error, ModuleNotFoundError) else ""
+        remedy = " (install it, or put it next to the pipeline file)" if isinstance(error, ModuleNotFoundError) else ""
         return f"{where}: {type(error).__name__}: {one_line(error)}{remedy}"
     number = _entry_at(ast.parse(file.text), frames[0]) if frames else None
     return f"{where}: {f'entry {number} of pipeline_steps: ' if number else ''}{error}"
 
 
 def _entry_at(tree: ast.Module, frame: traceback.FrameSummary) -> int | None:
-    """Which entry of the list `pipeline_steps`, from 1, is written there; None when it is elsewhere."""
+    """Return the number, from 1, of the ``pipeline_steps`` entry at this position; None if it is elsewhere."""
     here = (frame.lineno or 0, frame.colno or 0)
     for node in tree.body:
         if not isinstance(node, ast.Assign | ast.AnnAssign) or not isinstance(node.value, ast.List | ast.Tuple):
@@ -162,7 +182,7 @@ def _setting(value: object, wanted: type[_T], what: str, name: str, tree: ast.Mo
 
 
 def _line_of(tree: ast.Module, name: str) -> int:
-    """The line that last gives `name` a value at the top of the file."""
+    """Return the line of the last top-level assignment to ``name``."""
     line = 1
     for node in tree.body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]

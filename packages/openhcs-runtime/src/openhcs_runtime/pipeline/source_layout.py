@@ -1,4 +1,4 @@
-"""Lays Python expressions out as a person would: on one line where it fits, else one part to a line."""
+"""Readable layout of Python expressions: on one line if they fit, otherwise one part per line."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ _INDENT = 4
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Parts between brackets: `f(a, b)`, `{1: a}`. A single part of a tuple keeps its comma on one line, too."""
+    """Parts in brackets: ``f(a, b)``, ``{1: a}``; a tuple with a single part keeps its comma."""
 
     opening: str
     parts: tuple["Expression", ...]
@@ -20,7 +20,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An expression behind `name=` or `key: `."""
+    """An expression after ``name=`` or ``key: ``."""
 
     prefix: str
     value: "Expression"
@@ -30,7 +30,7 @@ Expression: TypeAlias = str | Group | Named
 
 
 def render(expression: Expression, indent: int = 0) -> str:
-    """The source of an expression on a line that is indented so far, with room for a comma after it."""
+    """Return the source of an expression that starts at column ``indent``, with room for a comma after it."""
     line = one_line(expression)
     if len(line) + indent < WIDTH:
         return line
@@ -42,19 +42,19 @@ def render(expression: Expression, indent: int = 0) -> str:
 
 
 def assignment(name: str, expression: Expression) -> str:
-    """`name = expression`, with a line break at the end."""
+    """Return ``name = expression`` with a line break at the end."""
     return render(Named(f"{name} = ", expression)) + "\n"
 
 
 def listing(name: str, parts: Sequence[Expression]) -> str:
-    """A list with one part to a line, however short; with a line break at the end."""
+    """Return an assignment of a list with one part per line and a line break at the end."""
     if not parts:
         return f"{name} = []\n"
     return f"{name} = [\n" + "".join(_lines(parts, _INDENT)) + "]\n"
 
 
 def import_lines(module: str, names: Iterable[str]) -> str:
-    """`from module import names`, sorted; with a line break at the end."""
+    """Return ``from module import names``, sorted, with a line break at the end."""
     ordered = sorted(names, key=_import_order)
     line = f"from {module} import {', '.join(ordered)}"
     if len(line) > WIDTH:
@@ -63,21 +63,21 @@ def import_lines(module: str, names: Iterable[str]) -> str:
 
 
 def text_literal(text: str | bytes) -> str:
-    """A text between double quotes, where that needs no more backslashes than single ones."""
+    """Return a string literal in double quotes, unless single quotes need fewer backslashes."""
     literal = repr(text)
     start = literal.index("'") if literal.endswith("'") else -1
     return f'{literal[:start]}"{literal[start + 1 : -1]}"' if start >= 0 and '"' not in literal else literal
 
 
 def _import_order(name: str) -> tuple[int, str]:
-    """Constants, classes, the rest."""
+    """Sort constants first, then classes, then the rest."""
     plain = name.partition(" as ")[0]
     kind = 0 if plain.isupper() and len(plain) > 1 else 1 if plain[:1].isupper() else 2
     return kind, name
 
 
 def one_line(expression: Expression) -> str:
-    """The source of an expression without a line break."""
+    """Return the source of an expression without line breaks."""
     if isinstance(expression, str):
         return expression
     if isinstance(expression, Named):

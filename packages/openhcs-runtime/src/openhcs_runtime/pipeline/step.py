@@ -1,10 +1,11 @@
-"""One step of a pipeline: which function, over which images."""
+"""A step of a pipeline: a function and the images it is applied to."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from openhcs_runtime.choices import alternatives
 from openhcs_runtime.components import Component
 from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.pipeline.decorators import StepFunction
@@ -15,25 +16,25 @@ Dispatch: TypeAlias = Mapping[str | int, CallOrChain]
 
 
 class InputSource(StrEnum):
-    """Which images a step works on."""
+    """The images that a step works on."""
 
     PREVIOUS_STEP = "previous_step"
-    """What the step before it has left; the plate's images in the first one."""
+    """The images from the previous step; for the first step, the images of the plate."""
     PLATE = "plate"
-    """The plate's own images again. What earlier steps made of images is gone for the steps after this one as well;
-    labels, regions and measurements stay."""
+    """The images of the plate again. Images from earlier steps are dropped, for later steps too; labels, regions and
+    measurements are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
-    """A function with the keyword arguments that a step gives it."""
+    """A function with its keyword arguments in a step."""
 
     function: StepFunction
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """The function's name as a user knows it."""
+        """The name of the function as users know it."""
         return getattr(self.function, "__name__", None) or repr(self.function)
 
 
@@ -41,23 +42,24 @@ class FunctionCall:
 class FunctionStep:
     """Apply a function to the images of each well, one pattern group at a time.
 
-    func: a callable; `(callable, {"argument": value})`; a list of these, each fed by the one before; or a dict from a
-        value of `group_by` (a number may be given as text) to any of these. Images whose value the dict does not name
-        are passed on unchanged.
-        A callable takes a stack (n, Y, X) and gives one of the same n; `openhcs_runtime.pipeline.decorators` has the
-        decorators with which it says that it does more.
-    name: for progress and error messages; made from the functions when empty.
-    variable_components: the images which differ only in these make one stack, sorted by these in the given order. All
-        other components have one value per pattern group.
-    group_by: the component that picks the function from a dict.
-    input_source: the images to work on: those of the step before, or the plate's own again.
-    enabled: a step that is not is left out.
-    materialize: write the images that leave this step, as TIFF, below `<output>/images/`.
-    stream: where the run has a viewer, show what this step makes as it appears: its images, labels, regions and
-        measured objects. When no step says so, the viewer gets labels, regions and objects of all steps, and the images
-        of the last step and of those that are materialized. Changes nothing in the results.
+    Attributes:
+        func: A callable; ``(callable, {"argument": value})``; a list of these, each applied to the result of the one
+            before; or a dict from a value of ``group_by`` (numbers may be given as text) to any of these. Images with a
+            value that is not in the dict are passed on unchanged. A callable takes a stack (n, Y, X) and returns one of
+            the same n; with the decorators in ``openhcs_runtime.pipeline.decorators`` it can declare more.
+        name: Name for progress and error messages [default: made from the names of the functions].
+        variable_components: Images that differ only in these components form one stack, sorted by them in the given
+            order. All other components have a single value per pattern group.
+        group_by: The component that selects the function from a dict.
+        input_source: The images to work on: those from the previous step, or the images of the plate again.
+        enabled: False to skip the step.
+        materialize: Write the output images of this step, as TIFF, below ``<output>/images/``.
+        stream: If the run has a viewer, show the images, labels, regions and measured objects of this step as they
+            appear. If no step sets it, the viewer shows labels, regions and objects of all steps, and the images of the
+            last step and of materialized steps. Does not change the results.
 
-    Raises PipelineError, naming the step, when an argument makes no sense by itself.
+    Raises:
+        PipelineError: If an argument is invalid; the error names the step.
     """
 
     func: CallOrChain | Dispatch
@@ -72,7 +74,7 @@ class FunctionStep:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
-            raise PipelineError(f"{self._label()}: name must be a text, not {self.name!r}")
+            raise PipelineError(f"{self._label()}: name must be a string, not {self.name!r}")
         branches = self._branches()
         if not self.name:
             calls = [call for chain in branches.values() for call in chain]
@@ -83,21 +85,22 @@ class FunctionStep:
         if self.group_by is not None:
             object.__setattr__(self, "group_by", self._component(self.group_by))
         if self.input_source not in set(InputSource):
-            known = ", ".join(InputSource)
-            raise PipelineError(f"{self._label()}: {self.input_source!r} is no input_source (these are: {known})")
+            raise PipelineError(
+                f"{self._label()}: unknown input_source {self.input_source!r}; choose {alternatives(InputSource)}"
+            )
         object.__setattr__(self, "input_source", InputSource(self.input_source))
 
     @property
     def is_dispatched(self) -> bool:
-        """Whether `func` is a dict by component value."""
+        """Whether ``func`` is a dict by component value."""
         return isinstance(self.func, Mapping)
 
     def branches(self) -> dict[str | None, tuple[FunctionCall, ...]]:
-        """The chain of calls by the value of `group_by` as text; one for None when `func` is no dict."""
+        """Return the chain of calls for each value of ``group_by`` as text; for None if ``func`` is not a dict."""
         return self._branches()
 
     def calls_for(self, value: str | int | None) -> tuple[FunctionCall, ...]:
-        """The calls for a pattern group with this value of `group_by`; empty when its images are passed on."""
+        """Return the calls for a pattern group with this value of ``group_by``; empty if images are passed on."""
         branches = self._branches()
         return branches.get(str(value), ()) if self.is_dispatched else branches[None]
 
@@ -129,7 +132,7 @@ class FunctionStep:
         return PipelineError(f"{self._label()}: func must be {wanted}, not {form!r}")
 
     def _label(self) -> str:
-        """What a message calls the step: by its name, or by what functions can be seen when it has none yet."""
+        """Return what messages call the step: its name or, before it has one, the functions found in it."""
         if self.name and isinstance(self.name, str):
             return f"step {self.name!r}"
         names = ", ".join(dict.fromkeys(FunctionCall(function).name for function in _functions_in(self.func)))
@@ -139,12 +142,13 @@ class FunctionStep:
         try:
             return Component(str(value))
         except ValueError:
-            known = ", ".join(Component)
-            raise PipelineError(f"{self._label()}: {value!r} is no component (these are: {known})") from None
+            raise PipelineError(
+                f"{self._label()}: unknown component {value!r}; choose {alternatives(Component)}"
+            ) from None
 
 
 def _functions_in(form: Any) -> list[StepFunction]:
-    """All functions in a form that may be wrong in some other place."""
+    """Return all functions in a form that may be invalid elsewhere."""
     if callable(form):
         return [form]
     parts = form.values() if isinstance(form, Mapping) else form if isinstance(form, list | tuple) else ()

@@ -1,4 +1,4 @@
-"""Writes a pipeline as readable Python source that, when loaded, gives an equal pipeline."""
+"""Conversion of a pipeline to readable Python source; loading it returns an equal pipeline."""
 
 import builtins
 import dataclasses
@@ -37,16 +37,23 @@ def to_source(
     global_config: GlobalConfig | None = None,
     pipeline_config: PipelineConfig | None = None,
 ) -> str:
-    """The text of a pipeline file, for `load_pipeline`.
+    """Return the text of a pipeline file for ``load_pipeline``.
 
-    A pipeline that is still as it was loaded gives the very text it came from. Functions defined in a pipeline file
-    keep that file's text, with the steps written after it. Settings given here take the place of the pipeline's own.
+    For an unchanged pipeline this is exactly the text it was loaded from. If functions are defined in a pipeline file,
+    the text of that file is kept and the steps are written after it.
 
-    Arguments may be None, bool, int, float, complex, str, bytes, bytearray, range, slice, tuple, list, set, frozenset,
-    dict, paths, enums, dataclasses, numpy scalars (written as numbers) and types, functions and classes by name.
+    Arguments of functions can be None, bool, int, float, complex, str, bytes, bytearray, range, slice, tuple, list,
+    set, frozenset, dict, paths, enums, dataclasses, numpy scalars (written as numbers) and dtypes, and functions and
+    classes by name.
 
-    Raises PipelineError, with one line for each thing that can't be written: lambdas, local functions, functions of the
-    main script, values that have no literal form.
+    Args:
+        pipeline: The pipeline, or its steps.
+        global_config: Settings that replace those of the pipeline.
+        pipeline_config: Settings that replace those of the pipeline.
+
+    Raises:
+        PipelineError: If something can't be written: lambdas, local functions, functions of the main script, and values
+            without a literal form. The message has one line for each.
     """
     given = pipeline if isinstance(pipeline, Pipeline) else Pipeline(tuple(pipeline))
     wanted = dataclasses.replace(
@@ -61,7 +68,7 @@ def to_source(
 
 
 class _Writer:
-    """Collects imports while it writes values."""
+    """Writer of values that collects the imports they need."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
@@ -71,7 +78,7 @@ class _Writer:
         self._taken = dict(vars(sys.modules[self._file.module_name])) if self._file else {}
 
     def text(self) -> str:
-        """The whole source. Raises PipelineError."""
+        """Return the whole source; raise PipelineError if there are problems."""
         steps = [self._step(number, step) for number, step in enumerate(self._pipeline.steps, start=1)]
         body = listing("pipeline_steps", steps)
         for name in ("global_config", "pipeline_config"):
@@ -90,7 +97,7 @@ class _Writer:
         if len(files) > 1:
             names = ", ".join(file.name for file in files)
             raise PipelineError(
-                f"functions come from several pipeline files ({names}): put them into one file or a module"
+                f"functions come from several pipeline files ({names}): move them to one file or to a module"
             )
         return files[0] if files else None
 
@@ -142,11 +149,13 @@ class _Writer:
             return self._dataclass(value, where)
         if callable(value):
             return self._reference(value, where)
-        self._problems.append(f"{where}: {_no_literal(value)} can't be written as source; use numbers, texts and lists")
+        self._problems.append(
+            f"{where}: {_no_literal(value)} can't be written as source; use numbers, strings and lists"
+        )
         return "None"
 
     def _enum(self, value: enum.Enum, where: str) -> Expression:
-        """A member by its name; a combination of flags by its number."""
+        """Return a member by its name, or a combination of flags by its number."""
         name = self._reference(type(value), where)
         if isinstance(value, enum.Flag) and value.name not in type(value).__members__:
             return Group(f"{name}(", (repr(value.value),), ")")
@@ -178,7 +187,7 @@ class _Writer:
         return Group(f"{self._reference(type(value), where)}(", arguments, ")")
 
     def _reference(self, target: Any, where: str) -> str:
-        """The name by which the source calls a function or class; it is imported if need be."""
+        """Return the name of a function or class in the source, adding an import if necessary."""
         problem = import_problem(target)
         if problem is None and target.__module__ == "__main__":
             problem = (
@@ -215,8 +224,7 @@ class _Writer:
 
 
 def _public_home(module: str, name: str) -> str:
-    """Where a reader expects to import `name` from: the outermost package that lists it, else a public one that has
-    it."""
+    """Return the module to import a name from: the outermost package that exports it, or a public one that has it."""
     target = getattr(sys.modules[module], name)
     parts = module.split(".")
     parents = [".".join(parts[:length]) for length in range(1, len(parts))]
@@ -240,7 +248,7 @@ def _lists(module: ModuleType, name: str, target: object) -> bool:
 
 
 def _number(value: complex) -> str:
-    """A float or complex number; those that have no literal by their name."""
+    """Return a float or complex number as source, including those without a literal."""
     if isinstance(value, float):
         return repr(value).replace("e+", "e") if math.isfinite(value) else f'float("{value}")'
     if math.isfinite(value.real) and math.isfinite(value.imag):

@@ -1,9 +1,9 @@
-"""What the code of a pipeline reads besides the plate's images, seen by Python's audit events.
+"""Recording of what pipeline code reads in addition to the plate's images, by Python audit events.
 
-A well may be taken over by a later run only if all that it was made from is still the same. Source code cannot tell
-which files a function opens, so they are noted as they are opened: files, folders that are listed, and modules that
-are loaded. Reads of C libraries that open files by themselves are not seen; a well whose code started a process or
-opened a connection is never taken over.
+A later run may reuse the results of a well only if everything they were made from is unchanged. The source code does
+not tell which files a function opens, so they are recorded as they are opened: files, listed folders and loaded
+modules. Files opened by C libraries themselves are not seen; the results of a well whose code started a process or
+opened a connection are never reused.
 """
 
 import contextlib
@@ -33,27 +33,28 @@ _IMPORTING = "<frozen importlib"
 
 
 class UsedFile(msgspec.Struct, frozen=True):
-    """A file or folder that was read, or looked for in vain, and what it was then; see :func:`stamp_of`."""
+    """A file or folder that was read, or not found, and its stamp at that time (see :func:`stamp_of`)."""
 
     path: str
     stamp: str
 
 
 class UsedFiles(msgspec.Struct, frozen=True):
-    """All that a well has read besides its images; `is_all` says whether nothing else can have had an influence."""
+    """Everything that a well has read in addition to its images; ``is_all`` is False if there may be other inputs."""
 
     files: list[UsedFile] = []
     is_all: bool = True
 
     def changed(self) -> str:
-        """The first one that is not what it was; empty for none."""
+        """Return the first file or folder that has changed; empty if none has."""
         return next((file.path for file in self.files if stamp_of(file.path) != file.stamp), "")
 
 
 def stamp_of(path: str) -> str:
-    """What a file or folder is at the moment; empty when it is not there.
+    """Return a text that identifies the current state of a file or folder; empty if it does not exist.
 
-    The content of a small file, the names in a folder; of a large file size and times, which any write changes.
+    It is made from the contents of a small file, the names in a folder, or the size and times of a large file, which
+    any write changes.
     """
     try:
         known = os.stat(path)
@@ -67,7 +68,7 @@ def stamp_of(path: str) -> str:
 
 
 class ReadRecorder:
-    """Notes what this process opens for reading while :meth:`active`; the notes stay until :meth:`clear`."""
+    """Recorder of what this process opens for reading while :meth:`active`; cleared by :meth:`clear`."""
 
     def __init__(self) -> None:
         self._paths: dict[str, None] = {}
@@ -75,11 +76,11 @@ class ReadRecorder:
         self._active = 0
         self._lock = threading.Lock()
         self._here = threading.local()
-        sys.addaudithook(self._on_event)  # stays for the life of the process
+        sys.addaudithook(self._on_event)  # can't be removed again
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
-        """In the block reads are noted, those of other threads too."""
+        """Record reads within the block, including those of other threads."""
         with self._lock:
             self._active += 1
         try:
@@ -90,7 +91,7 @@ class ReadRecorder:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """In the block what this thread opens is not noted."""
+        """Don't record what this thread opens within the block."""
         self._here.is_paused = True
         try:
             yield
@@ -98,14 +99,14 @@ class ReadRecorder:
             self._here.is_paused = False
 
     def clear(self) -> None:
-        """Forget what was noted: another job begins."""
+        """Discard the record before another job."""
         self._paths, self._has_gaps = {}, False
 
     def used(self, ignored: Collection[str]) -> UsedFiles:
-        """What was noted, and the user's own modules that are loaded, as they are now.
+        """Return what was recorded, and the user's modules that are loaded, in their current state.
 
         Args:
-            ignored: files and folders that count elsewhere: the images, the folder of the results.
+            ignored: Files and folders that are accounted for elsewhere: the images and the results folder.
         """
         own = tuple(str(Path(sys.modules[name].__path__[0])) for name in OWN_PACKAGES if name in sys.modules)
         paths = dict.fromkeys([*self._paths, *_module_files()])
@@ -143,7 +144,7 @@ class ReadRecorder:
 
 @functools.cache
 def read_recorder() -> ReadRecorder:
-    """The recorder of this process."""
+    """Return the recorder of this process."""
     return ReadRecorder()
 
 
@@ -154,7 +155,7 @@ def _is_read(mode: object, flags: object) -> bool:
 
 
 def _source_of(path: str) -> str:
-    """The source of compiled code, which is what a user edits."""
+    """Return the source file of compiled code, which is the one that users edit."""
     if path.endswith(".pyc"):
         with contextlib.suppress(ValueError):
             return importlib.util.source_from_cache(path)

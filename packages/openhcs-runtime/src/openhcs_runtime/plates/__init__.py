@@ -1,4 +1,4 @@
-"""Plates of any known format behind one small interface."""
+"""Plates of any supported format behind one small interface."""
 
 import gc
 import importlib
@@ -30,10 +30,17 @@ __all__ = [
 
 
 def open_plate(path: str | os.PathLike[str], *, pattern: str | NamePattern | None = None) -> Plate:
-    """Find out what the plate folder `path` holds; no pixel is read.
+    """Open the plate in a folder without reading any pixels.
 
-    pattern: a regular expression for the names of TIFF files (see `NamePattern`); without it the format is found out.
-    Raises PlateError when there is no such folder, no image of a known format in it, or the pattern is none.
+    Args:
+        path: The plate folder.
+        pattern: A regular expression for TIFF file names, see ``NamePattern``. Detects the format by default.
+
+    Returns:
+        The plate, with its images, problems and metadata.
+
+    Raises:
+        PlateError: If the folder does not exist or has no images of a supported format, or the pattern is invalid.
     """
     names = NamePattern(pattern) if isinstance(pattern, str) else pattern
     folder = Path(path).expanduser()
@@ -44,7 +51,7 @@ def open_plate(path: str | os.PathLike[str], *, pattern: str | NamePattern | Non
     if (shown := printable(str(folder.resolve()))) != str(folder.resolve()):
         raise PlateError(f"the name of {shown} is not valid UTF-8: rename the folder")
     collecting = gc.isenabled()
-    gc.disable()  # nothing of a listing is garbage, and to look through it again and again costs a quarter of the time
+    gc.disable()  # a listing makes no garbage, and scanning it repeatedly takes a quarter of the time
     try:
         folder = folder.resolve()
         if names is not None:
@@ -58,7 +65,7 @@ def open_plate(path: str | os.PathLike[str], *, pattern: str | NamePattern | Non
 
 
 def __getattr__(name: str) -> object:
-    if name != "make_plate":  # made plates need scipy, which opening one does not
+    if name != "make_plate":  # synthetic plates need scipy, opening a plate does not
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value: object = importlib.import_module(f"{__name__}.synthetic.make").make_plate
     return value

@@ -1,4 +1,4 @@
-"""What every plate format gives: images by component, problems found, pixel size, positions."""
+"""The interface of all plate formats: images by component, problems, pixel size and positions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,40 +13,44 @@ from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import printable
 
 ALL_Y, ALL_X = -1, -2
-"""Stand in the index of a plane for the axes along which it lies."""
+"""Placeholders in the index of a plane for the plane's own axes."""
 
 
 class PlateFormat(StrEnum):
-    """The formats that can be read."""
+    """Plate formats that can be read."""
 
     IMAGEXPRESS = "imagexpress"
     OPERA_PHENIX = "opera_phenix"
     PATTERN = "pattern"
-    """TIFF files whose names a user's regular expression explains."""
+    """TIFF files with names that match the user's regular expression."""
     OME_ZARR = "ome_zarr"
 
 
 class ProblemKind(StrEnum):
-    """What can be odd about a plate without making it useless."""
+    """Kinds of problems that a usable plate can have."""
 
     STRAY_FILE = "stray_file"
     DUPLICATE = "duplicate"
     GAP = "gap"
     METADATA = "metadata"
-    """A file that describes the plate can't be understood."""
+    """A metadata file can't be understood."""
     UNREADABLE = "unreadable"
-    """Images that are there but can't be read as they are; the wells that have them can't be compiled."""
+    """Images exist but can't be read as they are stored; wells that have them can't be compiled."""
     MIXED = "mixed"
-    """Images that differ where those of a plate are alike."""
+    """Images differ in a property that all images of a plate should share."""
     NOTE = "note"
-    """What is worth knowing of how the plate is read."""
+    """Something to know about how the plate is read."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlateProblem:
-    """One odd thing; `message` is a line for the user, `well` is empty where it concerns none.
+    """One problem of a plate.
 
-    left_out: how many image files are none of the plate's for this reason.
+    Attributes:
+        kind: The kind of problem.
+        message: One line for the user.
+        well: The well concerned; empty for problems of the whole plate.
+        left_out: Number of image files excluded from the plate because of it.
     """
 
     kind: ProblemKind
@@ -59,18 +63,23 @@ class PlateProblem:
 
 
 def stray(message: str, *, files: int = 1) -> PlateProblem:
-    """What is said of files that are left out."""
+    """Return the problem to report for files that are left out."""
     return PlateProblem(ProblemKind.STRAY_FILE, message, left_out=files)
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """Where one image is, with size (bytes) and modification time (ns) by which a change is noticed.
+    """Location of one image, with the size and modification time used to detect changes.
 
-    index: where `path` is an array of several planes, the plane's index along each axis before (Y, X), or along all of
-    them with `ALL_Y` and `ALL_X`; where it is a TIFF file of several pages, the number of the page from 0; () where it
-    is a file of one plane. absent_is_fill: parts of the array that are not stored have its fill value; else they are
-    lost (see `openhcs_runtime.plates.ome_zarr.read`).
+    Attributes:
+        key: What the image shows.
+        path: The file, or the folder of a zarr array.
+        size: Size in bytes.
+        mtime_ns: Modification time in nanoseconds.
+        index: For an array of several planes, the plane's index along each axis before (Y, X), or along all axes with
+            ``ALL_Y`` and ``ALL_X``; for a multi-page TIFF file, the page number from 0; () for a file of one plane.
+        absent_is_fill: Whether chunks that are not stored have the array's fill value; otherwise they are lost (see
+            ``openhcs_runtime.plates.ome_zarr.read``).
     """
 
     key: ImageKey
@@ -83,9 +92,9 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True)
 class StagePosition:
-    """Where an image was taken, in micrometres: y grows downwards and x to the right, as in the image.
+    """Stage position of an image in micrometres; y increases downwards and x to the right, as in the image.
 
-    Of which point of the image it is the place (a corner, the middle) is the same for all images of a plate.
+    It refers to the same point of the image (such as a corner or the centre) for all images of a plate.
     """
 
     y_um: float
@@ -93,47 +102,59 @@ class StagePosition:
 
 
 class Plate(Protocol):
-    """An opened plate. `images` and `wells` are in plate order: row, column, then the other components."""
+    """An open plate. ``images`` and ``wells`` are in plate order: row, column, then the other components."""
 
     @property
-    def path(self) -> Path: ...
+    def path(self) -> Path:
+        """The plate folder."""
+
     @property
-    def format(self) -> PlateFormat: ...
+    def format(self) -> PlateFormat:
+        """The format of the plate."""
+
     @property
-    def wells(self) -> tuple[str, ...]: ...
+    def wells(self) -> tuple[str, ...]:
+        """Names of the wells that have images."""
+
     @property
     def images(self) -> Mapping[str, tuple[ImageRef, ...]]:
         """The images of each well."""
 
     @property
     def missing(self) -> Mapping[str, tuple[ImageKey, ...]]:
-        """The images that wells lack, for the wells that lack any."""
+        """The missing images of each well, for wells with missing images."""
 
     @property
-    def problems(self) -> tuple[PlateProblem, ...]: ...
+    def problems(self) -> tuple[PlateProblem, ...]:
+        """The problems found when the plate was opened."""
+
     @property
     def components(self) -> Mapping[Component, tuple[str | int, ...]]:
         """All values of each component, sorted."""
 
     @property
     def channel_names(self) -> Mapping[int, str]:
-        """Names of the channels, for those that have one."""
+        """Names of the channels that have one."""
 
     @property
     def positions(self) -> Mapping[tuple[str, int], StagePosition]:
-        """Where each (well, site) was taken, for those of which it is known; may read files when first asked."""
+        """Stage position of each (well, site), where known; the first access may read files."""
 
     @property
     def pixel_size_um(self) -> float | None:
-        """Edge of a pixel in micrometres, None when neither metadata nor images say."""
+        """Edge length of a pixel in micrometres; None if neither the metadata nor the images have it."""
 
     @property
     def z_step_um(self) -> float | None:
-        """Distance of two planes in micrometres, None when neither metadata nor images say."""
+        """Distance between planes in micrometres; None if neither the metadata nor the images have it."""
 
     @property
     def left_out(self) -> int:
-        """How many image files in the plate's folder are none of its images."""
+        """Number of image files in the plate folder that are not images of the plate."""
 
     def read(self, image: ImageRef) -> NDArray[np.generic]:
-        """The pixels of one image, 2D (Y, X). Raises ImageError."""
+        """Return the pixels of one image as a 2D array (Y, X).
+
+        Raises:
+            ImageError: If the image can't be read.
+        """

@@ -1,4 +1,4 @@
-"""Finds out which folder holds the plate, and says what a folder holds that is none."""
+"""Detection of the plate in a folder, and the explanation if there is none."""
 
 import os
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _FORMATS: tuple[tuple[Callable[[Path], bool], Callable[[Path], FolderPlate]], ..
     (looks_like_phenix, open_opera_phenix),
     (looks_like_imagexpress, open_imagexpress),
 )
-"""What tells a format and opens it, in the order in which they are asked."""
+"""The functions that recognize and open each format, in the order in which they are tried."""
 
 _FOREIGN = {
     ".mlf": "a Yokogawa CellVoyager (CV7000, CV8000)",
@@ -38,9 +38,11 @@ _FOREIGN = {
 
 
 def open_found(folder: Path) -> FolderPlate:
-    """Open the plate in a folder, or the only one in the folders up to two levels below it.
+    """Open the plate in a folder, or the only plate up to two levels below it.
 
-    Raises PlateError when there is none, or several; OSError when the folder can't be listed.
+    Raises:
+        PlateError: If there is no plate, or more than one.
+        OSError: If the folder can't be listed.
     """
     for looks_like, opened in _FORMATS:
         if looks_like(folder):
@@ -49,7 +51,7 @@ def open_found(folder: Path) -> FolderPlate:
     if len(below) == 1:
         opened = next(opened for looks_like, opened in _FORMATS if looks_like(below[0]))
         plate = opened(below[0])
-        note = PlateProblem(ProblemKind.NOTE, f"the images are those of {below[0]}")
+        note = PlateProblem(ProblemKind.NOTE, f"the images are in {below[0]}")
         return replace(plate, path=folder, problems=(note, *plate.problems))
     if below:
         names = ", ".join(str(path.relative_to(folder)) for path in below[:_NAMED])
@@ -59,7 +61,7 @@ def open_found(folder: Path) -> FolderPlate:
 
 
 def _plates_below(folder: Path) -> list[Path]:
-    """The folders below that look like plates, the nearest level first; results of runs are none."""
+    """Return the folders on the nearest level below that look like plates, without results of runs."""
     level, looked_at = [folder], 0
     for _ in range(_DEEPEST):
         level = [below for path in level for below in _folders(path)]
@@ -93,7 +95,7 @@ def _nothing_found(folder: Path) -> str:
         return f"{folder} looks like a measurement of {maker}, a format that can't be read{with_pattern}"
     if tiffs:
         return (
-            f"no images of a plate in {folder}: none of its {tiffs} TIFF files is named "
-            "<prefix>_<well>_s<site>_w<channel>.tif (other names need --pattern, or pattern= in PipelineConfig)"
+            f"no plate images in {folder}: none of its {tiffs} TIFF files has a name of the form "
+            "<prefix>_<well>_s<site>_w<channel>.tif (for other names use --pattern, or pattern= in PipelineConfig)"
         )
-    return f"no images in {folder}: name the folder of an ImageXpress, Opera Phenix or OME-Zarr plate, or of TIFF files"
+    return f"no images in {folder}: give the folder of an ImageXpress, Opera Phenix or OME-Zarr plate, or of TIFF files"

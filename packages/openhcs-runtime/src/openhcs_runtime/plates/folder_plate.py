@@ -1,4 +1,4 @@
-"""Makes a plate of the images that a format has found: their order, doubles, and what is missing."""
+"""The plate built from the images that a format has found: their order, duplicates and missing images."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,7 +20,7 @@ from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
 _TIFF_PROBES = 3
 _MOST_PROBES = 16
 _UNEVEN = 0.1
-"""How far a step of a stack may be from their mean: stages and piezos are not exact."""
+"""Allowed relative deviation of a z step from the mean: stages and piezos are not exact."""
 _NUMBERED = (Component.SITE, Component.CHANNEL, Component.Z_INDEX, Component.TIMEPOINT)
 _WORDS = {
     Component.SITE: "site",
@@ -32,10 +32,16 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a plate's own description says; each part may be unknown.
+    """Metadata from the plate's own description; any part may be unknown.
 
-    source: what it is called in messages. planned: the images of each well that should be there. lost: images that are
-    said to be there and can't be opened.
+    Attributes:
+        source: What to call the description in messages.
+        planned: The images that each well should have.
+        channel_names: Names of the channels that have one.
+        positions: Stage position of each (well, site), where known.
+        pixel_size_um: Edge length of a pixel in micrometres.
+        z_step_um: Distance between planes in micrometres.
+        lost: Images that are listed but can't be opened.
     """
 
     source: str = ""
@@ -49,7 +55,7 @@ class Metadata:
 
 @dataclass(frozen=True)
 class FolderPlate:
-    """A plate in a folder, of any format (see `openhcs_runtime.plates.base.Plate`)."""
+    """A plate of any format in a folder (see ``openhcs_runtime.plates.base.Plate``)."""
 
     path: Path
     format: PlateFormat
@@ -61,30 +67,32 @@ class FolderPlate:
 
     @property
     def wells(self) -> tuple[str, ...]:
-        """The wells, in plate order; one of which no image can be opened has none."""
+        """The wells in plate order; a well can have no images if none of them can be opened."""
         return tuple(self.images)
 
     @property
     def channel_names(self) -> Mapping[int, str]:
-        """Names of the channels, for those that have one."""
+        """Names of the channels that have one."""
         return self.metadata.channel_names
 
     @property
     def left_out(self) -> int:
-        """How many image files in the plate's folder are none of its images."""
+        """Number of image files in the plate folder that are not images of the plate."""
         return sum(problem.left_out for problem in self.problems)
 
     @cached_property
     def pixel_size_um(self) -> float | None:
-        """Edge of a pixel in micrometres: from the metadata, else what the first images say that can be read."""
+        """Edge length of a pixel in micrometres: from the metadata, otherwise from the first readable images."""
         if self.metadata.pixel_size_um is not None or self.format is PlateFormat.OME_ZARR:
             return self.metadata.pixel_size_um
         return _agreed([notes.pixel_size_um for notes in self._first_notes])
 
     @cached_property
     def z_step_um(self) -> float | None:
-        """Distance of two planes in micrometres: from the metadata, else from the first images, else from the places
-        of the planes of a stack; None for a plate without stacks."""
+        """Distance between planes in micrometres; None for a plate without stacks.
+
+        It comes from the metadata, otherwise from the first images, otherwise from the heights of a stack's planes.
+        """
         if len(self.components[Component.Z_INDEX]) < 2:
             return None
         if self.metadata.z_step_um is not None or self.format is PlateFormat.OME_ZARR:
@@ -93,8 +101,10 @@ class FolderPlate:
 
     @cached_property
     def positions(self) -> Mapping[tuple[str, int], StagePosition]:
-        """Where each (well, site) was taken: from the metadata, else from what the microscope wrote into the images,
-        for which the first image of each site is opened."""
+        """Stage position of each (well, site).
+
+        It comes from the metadata, otherwise from the images: the first image of each site is opened.
+        """
         if self.metadata.positions or self.format is not PlateFormat.IMAGEXPRESS:
             return self.metadata.positions
         if all(notes.position is None for notes in self._first_notes):
@@ -104,7 +114,11 @@ class FolderPlate:
         return {where: position for where, position in found if position is not None}
 
     def read(self, image: ImageRef) -> NDArray[np.generic]:
-        """The pixels of one image, 2D (Y, X). Raises ImageError."""
+        """Return the pixels of one image as a 2D array (Y, X).
+
+        Raises:
+            ImageError: If the image can't be read.
+        """
         return read_image(self.format, image)
 
     def _each_image(self) -> Iterator[ImageRef]:
@@ -112,7 +126,7 @@ class FolderPlate:
 
     @cached_property
     def _first_notes(self) -> tuple[TiffNotes, ...]:
-        """What the first image of each channel says, and those beside the first one."""
+        """Notes of the first image of each channel, and of the images next to the very first one."""
         of_channel = {image.key.channel: image.path for image in reversed(list(self._each_image()))}
         paths = [image.path for image, _ in zip(self._each_image(), range(_TIFF_PROBES), strict=False)]
         few = list(dict.fromkeys([*paths, *of_channel.values()]))[:_MOST_PROBES]
@@ -130,7 +144,7 @@ class FolderPlate:
 
 
 def z_step(places: Mapping[int, float | None]) -> float | None:
-    """Distance of planes from where each of them lies, in micrometres; None when they are not evenly spread."""
+    """Return the distance between planes from their heights in micrometres; None if they are not evenly spaced."""
     known = sorted((index, place) for index, place in places.items() if place is not None)
     if len(known) < 2:
         return None
@@ -143,7 +157,7 @@ def z_step(places: Mapping[int, float | None]) -> float | None:
 
 
 def _agreed(values: Iterable[float | None]) -> float | None:
-    """A length that several images state; None when they differ."""
+    """Return the length that several images state; None if they differ."""
     known = [value for value in values if value is not None]
     return known[0] if known and all(one_length(known[0], value) is not None for value in known) else None
 
@@ -155,10 +169,10 @@ def list_plate(
     problems: Iterable[PlateProblem],
     metadata: Metadata,
 ) -> FolderPlate:
-    """The plate of these images. Of two that show the same the one whose path comes first is kept.
+    """Build the plate from its images; of two images with the same key, the one with the first path is kept.
 
-    Missing are those that the metadata plans, else those that most wells have (see `_usual`). A value of a component
-    that is planned and that no image has makes one problem, not one in each well: it was not taken or not copied.
+    Images are missing if the metadata plans them or, without a plan, if most wells have them (see ``_usual``). A
+    planned value of a component that no image has is reported once, not for each well: it was not taken or not copied.
     """
     by_key, doubles = _without_doubles(found)
     if plate_format is not PlateFormat.OME_ZARR:
@@ -212,8 +226,11 @@ def _without_doubles(found: Iterable[ImageRef]) -> tuple[dict[ImageKey, ImageRef
 
 
 def _usual(images: Mapping[str, tuple[ImageRef, ...]]) -> Callable[[str], Iterable[ImageKey]]:
-    """Gives all combinations of a well's own component values and those which most wells have: a hole in a regular
-    plate is found, and a plate in which some wells have more sites by design is not full of holes."""
+    """Return a function for the images expected in a well: all combinations of its own values and the usual ones.
+
+    Usual values are those that most wells have. This finds a gap in a regular plate, but reports no gaps in a plate
+    where some wells have more sites by design.
+    """
     own = {
         well: tuple(frozenset(int(image.key.value(component)) for image in refs) for component in _NUMBERED)
         for well, refs in images.items()
@@ -229,7 +246,7 @@ def _usual(images: Mapping[str, tuple[ImageRef, ...]]) -> Callable[[str], Iterab
         for part in values:
             count *= len(part)
         if count == len(images[well]):
-            return ()  # it has all of them
+            return ()  # none is missing
         return (ImageKey(well, *combination) for combination in product(*values))
 
     return expected
@@ -238,7 +255,7 @@ def _usual(images: Mapping[str, tuple[ImageRef, ...]]) -> Callable[[str], Iterab
 def _lacking(
     images: Mapping[str, tuple[ImageRef, ...]], expected: Callable[[str], Iterable[ImageKey]]
 ) -> dict[str, tuple[ImageKey, ...]]:
-    """What wells lack, but for planes of a channel, sites and time points that are nowhere in the plate."""
+    """Return the missing images of wells, ignoring planes of a channel, sites and time points that no well has."""
     everything = [image.key for refs in images.values() for image in refs]
     planes = {(key.channel, key.z_index) for key in everything}
     sites, timepoints = {key.site for key in everything}, {key.timepoint for key in everything}
@@ -261,7 +278,7 @@ def _lacking(
 def _absent(
     metadata: Metadata, images: Mapping[str, tuple[ImageRef, ...]], values: Mapping[Component, tuple[int, ...]]
 ) -> list[PlateProblem]:
-    """One line for the wells, and one for the values of each component, of which there is no image at all."""
+    """Return one problem for all wells without images, and one for all values of a component without images."""
     lines = []
     wells = [well for well in sorted(metadata.planned, key=well_position) if well not in images]
     if wells:

@@ -1,4 +1,4 @@
-"""Says in words that images of a plate differ in size or type."""
+"""The problem of a plate whose images differ in size or type."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from openhcs_runtime.plates.base import PlateProblem, ProblemKind
 
 @dataclass(frozen=True, slots=True, order=True)
 class ImageKind:
-    """Size (Y, X) in pixels of an image, and how its metadata calls its type."""
+    """Shape (Y, X) of an image in pixels, and its type as spelled in its metadata."""
 
     shape: tuple[int, int]
     dtype: str
@@ -18,7 +18,7 @@ class ImageKind:
 
 
 def mixed_problem(counts: Mapping[ImageKind, int], examples: Mapping[ImageKind, str]) -> list[PlateProblem]:
-    """One problem when images are of several kinds; values measured in them may not be comparable."""
+    """Return one problem if there are images of several kinds: values measured in them may not be comparable."""
     if len(counts) < 2:
         return []
     ordered = sorted(counts, key=lambda kind: (-counts[kind], kind))

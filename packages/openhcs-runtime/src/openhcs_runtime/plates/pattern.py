@@ -1,6 +1,8 @@
-"""Any folder of TIFF files, one a plane, whose names a regular expression explains.
+r"""Folders of TIFF files, one per plane, with names described by a regular expression.
 
-(?P<well>[A-P]\\d\\d)_f(?P<site>\\d+)_(?P<channel>DAPI|GFP)
+For example::
+
+    (?P<well>[A-P]\d\d)_f(?P<site>\d+)_(?P<channel>DAPI|GFP)
 """
 
 import os
@@ -21,14 +23,20 @@ _GROUPS = frozenset({"well", "row", "col", *map(str, _NUMBERED)})
 
 @dataclass(frozen=True, slots=True)
 class NamePattern:
-    """What file names say: a Python regular expression with the named groups `well`, or `row` (letters or a number) and
-    `col`, and any of `site`, `channel`, `z_index` and `timepoint`; a group that is left out is 1 everywhere.
+    """The regular expression that describes the file names of a plate.
 
-    It is matched with the whole file name, with or without its extension; where it has a slash, with the path below the
-    plate's folder. Values are numbers; channels may be names, which are numbered from 1 in sorted order. A component
-    whose numbers begin with 0 is counted from 1. As text it is just the expression.
+    The expression uses Python syntax and has the named group ``well``, or ``row`` (letters or a number) and ``col``,
+    and any of ``site``, ``channel``, ``z_index`` and ``timepoint``; components without a group are 1 for all images.
 
-    Raises PlateError when it is no regular expression or has no such groups.
+    It has to match the whole file name, with or without its extension; an expression with a slash has to match the path
+    below the plate folder. Values are numbers; channels may be names, which are numbered from 1 in sorted order. A
+    component whose numbers start at 0 is renumbered from 1. ``str()`` returns the expression.
+
+    Attributes:
+        text: The expression.
+
+    Raises:
+        PlateError: If it is not a valid regular expression, or groups are unknown or missing.
     """
 
     text: str
@@ -38,22 +46,24 @@ class NamePattern:
         try:
             compiled = re.compile(self.text)
         except re.error as error:
-            raise PlateError(f"pattern {self.text!r} is no regular expression: {error}") from error
+            raise PlateError(f"pattern {self.text!r} is not a regular expression: {error}") from error
         groups = compiled.groupindex.keys()
         if unknown := sorted(groups - _GROUPS):
             known = ", ".join(sorted(_GROUPS))
-            raise PlateError(f"pattern {self.text!r} has the unknown group {unknown[0]!r} (there are {known})")
+            raise PlateError(f"pattern {self.text!r} has the unknown group {unknown[0]!r} (known groups: {known})")
         if ("well" in groups) == ("row" in groups) or ("row" in groups) != ("col" in groups):
-            raise PlateError(
-                f"pattern {self.text!r} names no well: it needs (?P<well>...), or (?P<row>...) and (?P<col>...)"
-            )
+            raise PlateError(f"pattern {self.text!r} has no well: add (?P<well>...), or (?P<row>...) and (?P<col>...)")
         object.__setattr__(self, "_compiled", compiled)
 
     def __str__(self) -> str:
         return self.text
 
     def values(self, path: str) -> dict[str, str] | None:
-        """What the path of a file, below the plate's folder and with slashes, says; None when it does not match."""
+        """Return the values of the groups; None if the path does not match.
+
+        Args:
+            path: The path of a file below the plate folder, with slashes.
+        """
         name = path if "/" in self.text else path.rpartition("/")[2]
         stems = dict.fromkeys([name, os.path.splitext(name)[0], stem_of(name)])
         match = next(filter(None, map(self._compiled.fullmatch, stems)), None)
@@ -61,9 +71,11 @@ class NamePattern:
 
 
 def open_pattern(folder: Path, pattern: NamePattern) -> FolderPlate:
-    """List the images of `folder` and all folders below it.
+    """List the images in ``folder`` and in all folders below it.
 
-    Raises PlateError when no file matches, OSError when it can't be listed.
+    Raises:
+        PlateError: If no file matches.
+        OSError: If the folder can't be listed.
     """
     named: list[tuple[os.DirEntry[str], str, dict[str, str]]] = []
     problems = []
@@ -74,15 +86,15 @@ def open_pattern(folder: Path, pattern: NamePattern) -> FolderPlate:
         if values and well:
             named.append((entry, well, values))
         else:
-            reason = "it does not match the pattern" if values is None else "what the pattern finds is no well"
-            problems.append(stray(f"{path} is no image of the plate: {reason}"))
+            reason = "it does not match the pattern" if values is None else "the pattern does not find a valid well"
+            problems.append(stray(f"{path} is not an image of the plate: {reason}"))
     channels = {values["channel"] for _, _, values in named if "channel" in values}
     number_of = _channel_numbers(channels)
     images: list[ImageRef] = []
     for entry, well, values in named:
         key = _key(well, values, number_of)
         if key is None:
-            problems.append(stray(f"{entry.name} is no image of the plate: not a number"))
+            problems.append(stray(f"{entry.name} is not an image of the plate: not a number"))
         else:
             images.append(image_of(entry, key))
     if not images:
@@ -92,7 +104,7 @@ def open_pattern(folder: Path, pattern: NamePattern) -> FolderPlate:
 
 
 def _well(values: dict[str, str]) -> str:
-    """The name of the well; empty when it is none."""
+    """Return the name of the well; empty if it is not a well."""
     try:
         if "well" in values:
             return well_name(*well_position(values["well"]))
@@ -124,7 +136,7 @@ def _key(well: str, values: dict[str, str], channel_numbers: dict[str, int]) -> 
 
 
 def _from_1(images: list[ImageRef]) -> list[ImageRef]:
-    """Count each component from 1 that the names count from 0 (0 stands for a projection)."""
+    """Renumber from 1 the components that start at 0 in the file names (0 is reserved for projections)."""
     from_0 = [min(int(image.key.value(component)) for image in images) == 0 for component in _NUMBERED]
     if not any(from_0):
         return images
@@ -141,4 +153,4 @@ def _nothing_found(folder: Path, pattern: NamePattern, strays: list[str]) -> str
         return f"no TIFF files in {folder}"
     reasons = Counter(message.rpartition(": ")[2] for message in strays)
     reason = reasons.most_common(1)[0][0]
-    return f"none of the {len(strays)} TIFF files in {folder} is an image of pattern {pattern}: {reason}"
+    return f"none of the {len(strays)} TIFF files in {folder} fits the pattern {pattern}: {reason}"

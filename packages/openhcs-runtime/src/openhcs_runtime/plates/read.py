@@ -1,4 +1,4 @@
-"""Reads one image of any plate format, or only its header; what worker processes call for every plane."""
+"""Reading of images and image headers of all plate formats; worker processes call it for every plane."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,26 +14,26 @@ from openhcs_runtime.plates.tiff.survey import refusals as tiff_refusals
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """Size (Y, X) in pixels and type of an image."""
+    """Shape (Y, X) in pixels and dtype of an image."""
 
     shape: tuple[int, int]
     dtype: np.dtype[np.generic]
 
 
 def read_image(plate_format: PlateFormat, image: ImageRef, on_bytes: TakeBytes | None = None) -> NDArray[np.generic]:
-    """The pixels of one image as a 2D array (Y, X) of the type they are stored in.
+    """Return the pixels of one image as a 2D array (Y, X) in the dtype they are stored in.
 
-    Needs no plate object, so a worker process can call it with what its plan says.
+    It does not need a plate object, so a worker process can call it with the references in its plan.
 
     Args:
         plate_format: The format of its plate.
-        image: Where it is.
-        on_bytes: Is handed the bytes from which the pixels are decoded, piece by piece in an order that is always
-            the same, before they are decoded: the file of an image; the strips or tiles of a page in a file of
-            several; of OME-Zarr, each file of chunks.
+        image: The image to read.
+        on_bytes: Called with the encoded bytes of the image, piece by piece, always in the same order and before
+            they are decoded: the whole file of an image; the strips or tiles of a page of a multi-page file; each
+            chunk file of an OME-Zarr array.
 
     Raises:
-        ImageError: With the file's name, when it can't be read, is damaged or is no greyscale plane.
+        ImageError: If the image can't be read, is damaged or is not a greyscale plane; the error names the file.
     """
     match plate_format:
         case PlateFormat.IMAGEXPRESS | PlateFormat.OPERA_PHENIX | PlateFormat.PATTERN:
@@ -45,7 +45,7 @@ def read_image(plate_format: PlateFormat, image: ImageRef, on_bytes: TakeBytes |
 
 
 def refusals(plate_format: PlateFormat, images: Iterable[ImageRef]) -> list[str]:
-    """A line for each reason why some images can't be read, by all that tells without their pixels."""
+    """Return a line for each reason why some images can't be read, as far as known without reading pixels."""
     match plate_format:
         case PlateFormat.IMAGEXPRESS | PlateFormat.OPERA_PHENIX | PlateFormat.PATTERN:
             return tiff_refusals(images)
@@ -54,7 +54,11 @@ def refusals(plate_format: PlateFormat, images: Iterable[ImageRef]) -> list[str]
 
 
 def read_header(plate_format: PlateFormat, image: ImageRef) -> ImageHeader:
-    """Size and type of one image, without its pixels. Raises ImageError with the file's name."""
+    """Return shape and dtype of one image without reading its pixels.
+
+    Raises:
+        ImageError: If the image can't be read; the error names the file.
+    """
     match plate_format:
         case PlateFormat.IMAGEXPRESS | PlateFormat.OPERA_PHENIX | PlateFormat.PATTERN:
             shape, dtype = plane_header(image.path, image.index)

@@ -1,4 +1,4 @@
-"""Units of length as instruments and programs spell them, as a factor to micrometres; the one place for all formats."""
+"""Conversion of units of length, as instruments and programs spell them, to micrometres; used by all formats."""
 
 import re
 
@@ -35,15 +35,15 @@ _OTHERS = {
 }
 _ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})")
 _DECODED_TWICE = {"\u00c2\u00b5": "\u00b5", "\u00ce\u00bc": "\u03bc"}
-"""UTF-8 that was read as Latin-1."""
+"""UTF-8 decoded as Latin-1."""
 
 
 def micrometres(unit: object) -> float | None:
-    """How many micrometres one of a unit is; None for what is not known to be a length, such as pixels.
+    r"""Return the length of a unit in micrometres; None for anything not known to be a length, such as pixels.
 
-    Known are symbols (um, \u00b5m with either of the two letters, nm), names in either spelling (micron, micrometer,
-    Micrometres), and the escape ``\\u00B5m`` of ImageJ. The case of symbols counts (Mm is no millimetre), that of names
-    does not.
+    Accepts symbols (um, nm, and µm with either Unicode character), names in either spelling (micron, micrometer,
+    Micrometres) and the escape ``\u00B5m`` of ImageJ. Symbols are case-sensitive (Mm is not a millimetre), names are
+    not.
     """
     if not isinstance(unit, str):
         return None
@@ -63,7 +63,7 @@ def micrometres(unit: object) -> float | None:
 
 
 def micrometre_value(value: object, unit: object) -> float | None:
-    """A positive length in micrometres, rounded to a millionth; None where number or unit make no such length."""
+    """Return a positive length in micrometres, rounded to 6 decimals; None if the number or the unit is not usable."""
     factor = micrometres(unit)
     try:
         number = float(value)  # type: ignore[arg-type]

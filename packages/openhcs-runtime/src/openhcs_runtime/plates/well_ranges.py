@@ -1,4 +1,4 @@
-"""Many wells or numbers in few words: ``A-H x 1-12``, ``1-3, 7``."""
+"""Short texts for many wells or numbers: ``A-H x 1-12``, ``1-3, 7``."""
 
 from collections.abc import Iterable
 
@@ -8,14 +8,14 @@ _FEW = 4
 
 
 def number_ranges(numbers: Iterable[int]) -> str:
-    """``1-3, 7`` for 1, 2, 3, 7."""
+    """Return ``1-3, 7`` for 1, 2, 3, 7."""
     return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in _runs(sorted(set(numbers))))
 
 
 def well_ranges(wells: Iterable[str]) -> str:
-    """Blocks of wells in plate order: ``A-H x 1-6+9, J05`` is columns 1 to 6 and 9 of the rows A to H, and J05.
+    """Return wells as blocks in plate order: ``A-H x 1-6+9, J05`` is columns 1 to 6 and 9 of rows A to H, and J05.
 
-    Blocks of few wells are spelled out.
+    The wells of small blocks are listed.
     """
     columns: dict[int, list[int]] = {}
     for row, column in sorted(map(well_position, set(wells))):
@@ -44,7 +44,7 @@ def _block(first: int, last: int, runs: list[tuple[int, int]]) -> str:
 
 
 def _runs(numbers: list[int]) -> list[tuple[int, int]]:
-    """First and last of each run of consecutive numbers in a sorted list."""
+    """Return the first and last number of each run of consecutive numbers in a sorted list."""
     runs: list[tuple[int, int]] = []
     for number in numbers:
         if runs and runs[-1][1] == number - 1:

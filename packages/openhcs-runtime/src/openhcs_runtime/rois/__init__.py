@@ -1,4 +1,4 @@
-"""Regions of interest: typed shapes, to and from label images, napari layers and ImageJ files."""
+"""Regions of interest: typed shapes, and conversion to and from label images, napari layers and ImageJ files."""
 
 from openhcs_runtime.rois.imagej import from_imagej, read_imagej, to_imagej, write_imagej
 from openhcs_runtime.rois.labels import labels_to_rois, rois_to_labels

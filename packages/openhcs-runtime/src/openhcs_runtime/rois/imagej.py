@@ -1,9 +1,9 @@
-"""Regions of interest as ImageJ's `.roi` files and `.zip` sets of them, and back.
+"""Conversion of regions of interest to and from ImageJ ``.roi`` files and ``.zip`` sets.
 
-ImageJ counts whole numbers as corners of pixels for areas and as middles of pixels for lines and points; areas are
-moved by half a pixel, either way. What becomes what:
+In ImageJ, integer coordinates are pixel corners for areas and pixel centres for lines and points; areas are shifted by
+half a pixel in both directions. The types correspond as follows:
 
-| region | in the file |
+| region | ImageJ type |
 |---|---|
 | Polygon | polygon (also read from: freehand, traced, rectangle, rotated rectangle) |
 | Polyline | polyline; two points: straight line (also read from: freehand line, angle) |
@@ -11,8 +11,8 @@ moved by half a pixel, either way. What becomes what:
 | Ellipse | ellipse: freehand with the ends of its long axis and the ratio (also read from: oval) |
 | Mask | composite: outlines of pixels and holes, even-odd |
 
-The label is a property (`label: 12`) that ImageJ shows and keeps. The format holds 32-bit floats, so places are exact
-to 0.01 pixel, and places from -5,000 to 60,535 only: others are refused.
+The label is a property (``label: 12``) that ImageJ displays and preserves. The format stores 32-bit floats, so
+coordinates are exact to 0.01 pixel. It is limited to coordinates from -5,000 to 60,535; others raise an error.
 """
 
 import io
@@ -31,19 +31,23 @@ from openhcs_runtime.rois.outlines import fill, outlines
 from openhcs_runtime.rois.shapes import Ellipse, Mask, Points, Polygon, Polyline, Roi, pairs
 
 _VERSION = 227
-"""Of the format: from 222 on it has fractions of pixels."""
+"""Version of the format; it supports subpixel coordinates since 222."""
 _LOWEST, _HIGHEST = -5000, 60535
 _CORNER = 0.5
-"""From the middle of a pixel to where ImageJ counts areas from."""
+"""Distance from a pixel centre to the origin of ImageJ's area coordinates."""
 _ELLIPSE_POINTS = 72
 _AREAS = {ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED}
 _LINES = {ROI_TYPE.POLYLINE, ROI_TYPE.FREELINE, ROI_TYPE.ANGLE}
 _DATE = (1980, 1, 1, 0, 0, 0)
-"""Of every entry: equal regions give equal files."""
+"""Timestamp of every entry, so that equal regions produce equal files."""
 
 
 def to_imagej(roi: Roi) -> bytes:
-    """The bytes of a `.roi` file. Raises RoiError when the format can't hold it."""
+    """Return the bytes of a ``.roi`` file.
+
+    Raises:
+        RoiError: If the format can't store the region.
+    """
     match roi:
         case Polygon():
             made = _with_points(ROI_TYPE.POLYGON, roi.array + _CORNER)
@@ -56,7 +60,7 @@ def to_imagej(roi: Roi) -> bytes:
         case Mask():
             made = _composite(roi)
     if any(ord(character) > 0xFFFF for character in roi.name):
-        raise RoiError(f"ImageJ's format can't hold the name {roi.name!r}: leave out characters beyond U+FFFF")
+        raise RoiError(f"the ImageJ format can't store the name {roi.name!r}: remove characters beyond U+FFFF")
     made.name = roi.name
     if roi.label:
         made.props = f"label: {roi.label}\n"
@@ -64,7 +68,11 @@ def to_imagej(roi: Roi) -> bytes:
 
 
 def from_imagej(data: bytes) -> Roi:
-    """The region of a `.roi` file. Raises RoiError for what is none, and for kinds that are no region (text, image)."""
+    """Return the region in the bytes of a ``.roi`` file.
+
+    Raises:
+        RoiError: If the data is not a ``.roi`` file, or of a type that is not a region (text, image).
+    """
     try:
         read = ImagejRoi.frombytes(data)
         return _region(read, _label(read))
@@ -73,20 +81,30 @@ def from_imagej(data: bytes) -> Roi:
 
 
 def write_imagej(path: Path, rois: Iterable[Roi]) -> None:
-    """Write a `.roi` (exactly one region) or a `.zip` (any number; see `zip_bytes`). Raises RoiError, OSError."""
+    """Write a ``.roi`` file (exactly one region) or a ``.zip`` file (any number; see ``zip_bytes``).
+
+    Raises:
+        RoiError: If the format can't store the regions, or the file name has another extension.
+        OSError: If the file can't be written.
+    """
     given = tuple(rois)
     if path.suffix.lower() == ".roi":
         if len(given) != 1:
-            raise RoiError(f"{path.name} holds one region, not {len(given)}: write a .zip")
+            raise RoiError(f"{path.name} can only store one region, not {len(given)}: write a .zip file")
         path.write_bytes(to_imagej(given[0]))
     elif path.suffix.lower() == ".zip":
         path.write_bytes(zip_bytes(given))
     else:
-        raise RoiError(f"{path.name}: name a .roi or a .zip file")
+        raise RoiError(f"{path.name}: use a name ending in .roi or .zip")
 
 
 def read_imagej(path: Path) -> tuple[Roi, ...]:
-    """The regions of a `.roi` or `.zip` file, in the order in which they are in it. Raises RoiError, OSError."""
+    """Return the regions in a ``.roi`` or ``.zip`` file, in the order of the file.
+
+    Raises:
+        RoiError: If the file can't be understood.
+        OSError: If it can't be read.
+    """
     data = path.read_bytes()
     if not zipfile.is_zipfile(io.BytesIO(data)):
         return (from_imagej(data),)
@@ -95,17 +113,20 @@ def read_imagej(path: Path) -> tuple[Roi, ...]:
 
 
 def zip_bytes(rois: Iterable[Roi]) -> bytes:
-    """A set of regions as ImageJ's ROI Manager opens it; see `write_set`."""
+    """Return a set of regions in the format of ImageJ's ROI Manager; see ``write_set``."""
     target = io.BytesIO()
     write_set(target, rois)
     return target.getvalue()
 
 
 def write_set(target: BinaryIO, rois: Iterable[Roi]) -> None:
-    """Write a set of regions as ImageJ's ROI Manager opens it; they are taken one by one. Raises RoiError.
+    """Write a set of regions in the format of ImageJ's ROI Manager, one at a time.
 
-    Entries are named after the regions; those without a name after their label or place (`0012`). Equal names get a
-    number. A name stays as it is inside the entry.
+    Entries are named after the regions, or after their label or index (``0012``) if they have no name. A number is
+    added to duplicate names of entries; the name stored inside an entry is unchanged.
+
+    Raises:
+        RoiError: If the format can't store a region.
     """
     taken: set[str] = set()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -122,7 +143,7 @@ def write_set(target: BinaryIO, rois: Iterable[Roi]) -> None:
 
 
 def _with_points(kind: ROI_TYPE, points: NDArray[np.float64]) -> ImagejRoi:
-    """A region with points (n, 2) as y, x in ImageJ's own count."""
+    """Return a region with points (n, 2) as y, x in ImageJ coordinates."""
     made = _boxed(kind, points)
     whole = np.floor(points[:, ::-1]).astype(np.int32) - (made.left, made.top)
     made.n_coordinates = len(points)
@@ -134,7 +155,7 @@ def _with_points(kind: ROI_TYPE, points: NDArray[np.float64]) -> ImagejRoi:
 
 def _boxed(kind: ROI_TYPE, points: NDArray[np.float64]) -> ImagejRoi:
     if points.min() < _LOWEST or points.max() > _HIGHEST:
-        raise RoiError(f"ImageJ's format holds places from {_LOWEST} to {_HIGHEST} pixels only: cut the image up")
+        raise RoiError(f"the ImageJ format is limited to coordinates from {_LOWEST} to {_HIGHEST}: divide the image")
     top, left = np.floor(points.min(axis=0)).astype(int).tolist()
     bottom, right = np.ceil(points.max(axis=0)).astype(int).tolist()
     made = ImagejRoi()
@@ -152,7 +173,7 @@ def _line(points: NDArray[np.float64]) -> ImagejRoi:
 
 
 def _ellipse(roi: Ellipse) -> ImagejRoi:
-    """ImageJ keeps the ends of the long axis and the ratio; the points are for readers that know no ellipses."""
+    """Return an ellipse as the ends of its long axis and their ratio, and points for readers without ellipses."""
     center = np.array(roi.center) + _CORNER
     around = np.linspace(0, 2 * np.pi, _ELLIPSE_POINTS, endpoint=False)
     points = np.stack([np.cos(around), np.sin(around)], axis=1) @ roi.directions + center
@@ -164,7 +185,7 @@ def _ellipse(roi: Ellipse) -> ImagejRoi:
 
 
 def _set_ratio(made: ImagejRoi, ratio: float) -> None:
-    """The four bytes that are a ratio for an ellipse are three fields of an arrow for roifile."""
+    """Set the ratio of an ellipse, in four bytes that roifile treats as three fields of an arrow."""
     fields = struct.unpack(f"{made.byteorder}BBh", struct.pack(f"{made.byteorder}f", ratio))
     made.arrow_style_or_aspect_ratio, made.arrow_head_size, made.rounded_rect_arc_size = fields
 
@@ -199,7 +220,8 @@ def _label(read: ImagejRoi) -> int:
 def _region(read: ImagejRoi, label: int) -> Roi:
     kind, name = read.roitype, read.name or ""
     if read.subtype in (ROI_SUBTYPE.TEXT, ROI_SUBTYPE.IMAGE):
-        raise RoiError(f"{name or 'a region'} of ImageJ is {read.subtype.name.lower()}, which is no region of interest")
+        kind_name = read.subtype.name.lower()
+        raise RoiError(f"ImageJ region {name or '(unnamed)'} is {kind_name}, which is not a region of interest")
     if read.composite:
         return _mask(read, label, name)
     if kind is ROI_TYPE.OVAL:
@@ -222,7 +244,7 @@ def _region(read: ImagejRoi, label: int) -> Roi:
         return Polyline(pairs(points), label=label, name=name)
     if kind is ROI_TYPE.POINT:
         return Points(pairs(points), label=label, name=name)
-    raise RoiError(f"{name or 'a region'} of ImageJ is of an unknown kind, {kind!r}")
+    raise RoiError(f"ImageJ region {name or '(unnamed)'} is of an unknown type, {kind!r}")
 
 
 def _read_ellipse(read: ImagejRoi, label: int, name: str) -> Ellipse:
@@ -237,7 +259,7 @@ def _read_ellipse(read: ImagejRoi, label: int, name: str) -> Ellipse:
 
 def _mask(read: ImagejRoi, label: int, name: str) -> Mask:
     if read.multi_coordinates is None:
-        raise RoiError(f"{name or 'a region'} of ImageJ is a composite without a path")
+        raise RoiError(f"ImageJ region {name or '(unnamed)'} is a composite without a path")
     loops = [np.asarray(loop, dtype=float)[:, ::-1] - _CORNER for loop in ImagejRoi.path2coords(read.multi_coordinates)]
     corner = np.floor(np.concatenate(loops).min(axis=0)).astype(int) - 1
     end = np.ceil(np.concatenate(loops).max(axis=0)).astype(int) + 2

@@ -1,4 +1,4 @@
-"""The numbers of objects in label images, at a cost that does not depend on how large the numbers are."""
+"""The numbers of objects in label images, at a cost independent of the size of the numbers."""
 
 from typing import Any
 
@@ -11,16 +11,17 @@ _Labels = NDArray[np.integer[Any]]
 
 
 def numbers_of(labels: _Labels) -> NDArray[np.int64]:
-    """The numbers of the objects, sorted; 0 is background."""
+    """Return the numbers of the objects, sorted, without the background 0."""
     if _is_dense(labels):
         return np.flatnonzero(np.bincount(labels.ravel().astype(np.int64, copy=False))[1:]).astype(np.int64) + 1
     return np.unique(labels[labels != 0]).astype(np.int64)
 
 
 def consecutive(labels: _Labels) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """The numbers of the objects, sorted, and labels for tables that have an entry for each number up to the largest.
+    """Renumber the objects consecutively, for tables with an entry for each number up to the largest.
 
-    Object `numbers[i]` has the number i + 1 in these.
+    Returns:
+        The numbers of the objects, sorted, and labels in which object ``numbers[i]`` has the number i + 1.
     """
     numbers = numbers_of(labels)
     if len(numbers) == 0 or numbers[-1] == len(numbers):
@@ -36,5 +37,5 @@ def consecutive(labels: _Labels) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
 
 
 def _is_dense(labels: _Labels) -> bool:
-    """Whether a table of all numbers up to the largest is no larger than the image."""
+    """Return whether a table of all numbers up to the largest is at most as large as the image."""
     return int(labels.max(initial=0)) <= max(labels.size, 1 << 16)

@@ -1,4 +1,4 @@
-"""Label images to regions of interest and back."""
+"""Conversion between label images and regions of interest."""
 
 import itertools
 from collections.abc import Iterable
@@ -15,11 +15,18 @@ from openhcs_runtime.rois.shapes import Ellipse, Mask, Points, Polygon, Polyline
 
 
 def labels_to_rois(labels: NDArray[np.integer[Any]], *, keep_holes: bool = True) -> tuple[Roi, ...]:
-    """The objects of a label image (Y, X) as polygons along the edges of their pixels, in order of their numbers.
+    """Convert the objects of a label image (Y, X) to polygons along the edges of their pixels, sorted by number.
 
-    A polygon encloses exactly the pixels of its object, so `rois_to_labels` gives the same image again. An object in
-    several parts gives a polygon for each, with the same label; parts that touch at a corner are one. A polygon has no
-    holes: an object with holes is a `Mask`, or filled where `keep_holes` is False.
+    A polygon encloses exactly the pixels of its object, so ``rois_to_labels`` restores the image. An object with
+    several parts becomes several polygons with the same label; parts that touch at a corner are connected. As polygons
+    have no holes, an object with holes becomes a ``Mask``.
+
+    Args:
+        labels: Integer labels (Y, X).
+        keep_holes: False to fill holes.
+
+    Raises:
+        RoiError: If ``labels`` is not a label image.
     """
     if labels.ndim != 2 or not np.issubdtype(labels.dtype, np.integer):
         raise RoiError(f"a label image is integers (Y, X), not {labels.dtype} {labels.shape}")
@@ -34,15 +41,19 @@ def labels_to_rois(labels: NDArray[np.integer[Any]], *, keep_holes: bool = True)
 
 
 def label_type(largest: int) -> type[np.int32 | np.int64]:
-    """The type of an image with labels up to this one."""
+    """Return the dtype of an image with labels up to this one."""
     return np.int32 if largest <= np.iinfo(np.int32).max else np.int64
 
 
 def rois_to_labels(rois: Iterable[Roi], shape: tuple[int, int]) -> NDArray[np.signedinteger[Any]]:
-    """A label image (Y, X) of the regions: those with a label get it, others the next number that none has.
+    """Draw a label image of the regions: with their labels or, for regions without one, the next unused numbers.
 
-    Where regions overlap the later one wins. A pixel belongs to an area when its middle is inside; a line and a point
-    mark the pixels that they go through. What is outside of the image is cut off.
+    Where regions overlap, the last one wins. A pixel belongs to an area if its centre is inside; lines and points mark
+    the pixels they pass through. Parts outside the image are clipped.
+
+    Args:
+        rois: The regions.
+        shape: Shape (Y, X) of the image.
     """
     given = list(rois)
     taken = {roi.label for roi in given}

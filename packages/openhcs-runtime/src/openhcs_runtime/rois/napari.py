@@ -1,8 +1,8 @@
-"""Regions of interest as the data of napari layers, and back; napari itself is not needed.
+"""Conversion of regions of interest to and from the data of napari layers; napari itself is not required.
 
-A shape of a napari Shapes layer is a `shape_type` and vertices (n, 2) as y, x; points are rows of a Points layer. Both
-count whole numbers as middles of pixels, as the regions do, so nothing is moved. Names and labels go along beside the
-data, for the layer's `features`.
+A shape in a napari Shapes layer has a ``shape_type`` and vertices (n, 2) as y, x; points are rows of a Points layer. In
+both, integer coordinates are pixel centres, as in the regions, so nothing is shifted. Names and labels are kept next to
+the data, for the ``features`` of the layer.
 """
 
 from dataclasses import dataclass
@@ -11,11 +11,12 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from openhcs_runtime.choices import alternatives
 from openhcs_runtime.rois.shapes import Ellipse, Mask, Points, Polygon, Polyline, Roi, RoiError, pairs
 
 
 class NapariShapeType(StrEnum):
-    """The values of `shape_type`, and `points` for what belongs into a Points layer."""
+    """The values of ``shape_type``, and ``points`` for a Points layer."""
 
     POLYGON = "polygon"
     PATH = "path"
@@ -27,7 +28,7 @@ class NapariShapeType(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NapariShape:
-    """One shape; data is (n, 2) float64 as y, x. An ellipse and a rectangle have the four corners of their box."""
+    """One shape; data is (n, 2) float64 as y, x. Ellipses and rectangles have the four corners of their box."""
 
     shape_type: NapariShapeType
     data: NDArray[np.float64]
@@ -36,7 +37,11 @@ class NapariShape:
 
 
 def to_napari(roi: Roi) -> NapariShape:
-    """A region as napari takes it. Raises RoiError for a mask, which belongs into a Labels layer."""
+    """Convert a region to a napari shape.
+
+    Raises:
+        RoiError: For a mask, which belongs in a Labels layer.
+    """
     match roi:
         case Polygon():
             kind, data = NapariShapeType.POLYGON, roi.array
@@ -49,21 +54,28 @@ def to_napari(roi: Roi) -> NapariShape:
             corners = np.array([-first - second, first - second, first + second, second - first])
             kind, data = NapariShapeType.ELLIPSE, corners + roi.center
         case Mask():
-            raise RoiError("a mask is no shape of napari: show it as labels (rois_to_labels)")
+            raise RoiError("a mask is not a napari shape: show it as labels (rois_to_labels)")
     return NapariShape(kind, data, roi.label, roi.name)
 
 
 def from_napari(shape_type: NapariShapeType | str, data: ArrayLike, *, label: int = 0, name: str = "") -> Roi:
-    """A region from the data of one shape, or of a Points layer; a rectangle becomes a polygon.
+    """Convert the data of one shape, or of a Points layer, to a region; a rectangle becomes a polygon.
 
-    data: (n, 2) as y, x. An ellipse is the one that touches the middles of the sides of its box, also where the box is
-    a parallelogram (a layer's transform). Raises RoiError for an unknown type and data of more than two dimensions.
+    Args:
+        shape_type: The type of the shape.
+        data: Vertices (n, 2) as y, x. An ellipse touches the middle of each side of its box, even if the box is a
+            parallelogram (after a transform of the layer).
+        label: Number of the object in its label image; 0 if there is none.
+        name: Name of the region.
+
+    Raises:
+        RoiError: If the type is unknown, or the data has more than two dimensions.
     """
     points = np.asarray(data, dtype=float)
     if points.ndim != 2 or points.shape[1] != 2:
         raise RoiError(f"napari data must be (n, 2) as y, x, not {points.shape}: take the last two columns of a plane")
     if shape_type not in set(NapariShapeType):
-        raise RoiError(f"{shape_type!r} is no shape type of napari (these are: {', '.join(NapariShapeType)})")
+        raise RoiError(f"unknown napari shape type {shape_type!r}; choose {alternatives(NapariShapeType)}")
     match NapariShapeType(shape_type):
         case NapariShapeType.ELLIPSE:
             return _ellipse(points, label, name)
@@ -77,7 +89,7 @@ def from_napari(shape_type: NapariShapeType | str, data: ArrayLike, *, label: in
 
 def _ellipse(corners: NDArray[np.float64], label: int, name: str) -> Ellipse:
     if len(corners) != 4:
-        raise RoiError(f"an ellipse of napari has the four corners of its box, not {len(corners)} points")
+        raise RoiError(f"a napari ellipse has the four corners of its box, not {len(corners)} points")
     sides = np.array([corners[1] - corners[0], corners[3] - corners[0]]) / 2
     _, lengths, directions = np.linalg.svd(sides)
     y, x = directions[0]

@@ -1,4 +1,4 @@
-"""Outlines of pixels along their edges, and pixels inside of outlines."""
+"""Outlines of pixels along their edges, and pixels inside outlines."""
 
 from collections.abc import Sequence
 
@@ -7,31 +7,33 @@ from numpy.typing import NDArray
 from skimage.draw import polygon as draw_polygon
 
 _STEPS = ((0, 1), (1, 0), (0, -1), (-1, 0))
-"""Right, down, left, up: a turn to the right is the next one."""
+"""Right, down, left and up: a right turn is the next one."""
 
 
 def outlines(mask: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
-    """The closed outlines of the pixels of a mask (Y, X), each its corners (n, 2) as y, x, in whole numbers and a half.
+    """Return the closed outlines of the pixels in a mask (Y, X), each as corners (n, 2) in y, x at half-integers.
 
-    They run along the edges of the pixels, so they enclose exactly as much as there are pixels. Pixels that touch at a
-    corner belong together. Outer ones have a positive `signed_area`, holes a negative one.
+    They follow the edges of pixels, so the area they enclose equals the number of pixels. Pixels that touch at a corner
+    are connected. Outer outlines have a positive ``signed_area``, holes a negative one.
     """
     leaving = _leaving(np.pad(mask, 1))
     found = []
     while leaving:
         start = next(iter(leaving))
         found.append(_follow(leaving, start))
-    return [np.array(corners, dtype=float) - 1.5 for corners in found]  # one pixel of padding, half to its middle
+    return [
+        np.array(corners, dtype=float) - 1.5 for corners in found
+    ]  # one pixel of padding, and half a pixel to its centre
 
 
 def signed_area(corners: NDArray[np.float64]) -> float:
-    """Area of an outline (n, 2): positive where it runs clockwise, y downwards."""
+    """Return the area of an outline (n, 2): positive if it runs clockwise, with y downwards."""
     y, x = corners.T
     return float(np.dot(np.roll(x, 1), y) - np.dot(np.roll(y, 1), x)) / 2
 
 
 def fill(loops: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """The pixels (Y, X) whose middles are inside of the outlines, by the even-odd rule; what is outside is cut off."""
+    """Return the pixels (Y, X) whose centres are inside the outlines, by the even-odd rule, clipped to the image."""
     filled = np.zeros(shape, dtype=bool)
     for loop in loops:
         rows, columns = draw_polygon(loop[:, 0], loop[:, 1], shape)
@@ -40,7 +42,7 @@ def fill(loops: Sequence[NDArray[np.float64]], shape: tuple[int, int]) -> NDArra
 
 
 def _leaving(mask: NDArray[np.bool_]) -> dict[tuple[int, int], list[int]]:
-    """The directions in which edges leave each corner, with the pixels of the mask to the right of the edge."""
+    """Return the directions in which edges leave each corner, with the pixels of the mask on their right."""
     leaving: dict[tuple[int, int], list[int]] = {}
     above, below = mask[:-1], mask[1:]
     before, after = mask[:, :-1], mask[:, 1:]
@@ -58,7 +60,7 @@ def _leaving(mask: NDArray[np.bool_]) -> dict[tuple[int, int], list[int]]:
 
 
 def _follow(leaving: dict[tuple[int, int], list[int]], start: tuple[int, int]) -> list[tuple[int, int]]:
-    """Take one closed outline out of `leaving`; its corners, where the direction changes."""
+    """Remove one closed outline from ``leaving`` and return its corners, where the direction changes."""
     first = leaving[start][0]
     edges: list[tuple[tuple[int, int], int]] = []
     place, heading = start, first
@@ -76,6 +78,6 @@ def _follow(leaving: dict[tuple[int, int], list[int]], start: tuple[int, int]) -
 
 
 def _next(directions: list[int], heading: int) -> int:
-    """Where two edges leave (pixels touch at a corner) the one to the left joins them."""
+    """Return the next direction; if two edges leave (pixels touch at a corner), the left one connects the pixels."""
     left = (heading - 1) % 4
     return left if left in directions else directions[0]

@@ -1,7 +1,7 @@
 """The shapes of regions of interest.
 
-Coordinates are (y, x) in pixels; whole numbers are the middles of pixels, as in scikit-image and napari, so the first
-pixel reaches from -0.5 to 0.5. `label` is the number of the object in its label image, 0 when there is none.
+Coordinates are (y, x) in pixels; integers are pixel centres, as in scikit-image and napari, so the first pixel extends
+from -0.5 to 0.5. ``label`` is the number of the object in its label image, 0 if there is none.
 """
 
 import math
@@ -21,8 +21,10 @@ Coordinate: TypeAlias = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Polygon:
-    """A filled outline through at least three vertices, closed by itself. Where it crosses itself the parts that are
-    enclosed twice are outside (even-odd rule). It has no holes: a `Mask` does."""
+    """A filled outline of at least three vertices, closed automatically.
+
+    If it crosses itself, parts enclosed twice are outside (even-odd rule). For objects with holes use a ``Mask``.
+    """
 
     vertices: tuple[Coordinate, ...]
     _: KW_ONLY
@@ -39,14 +41,14 @@ class Polygon:
 
     @property
     def area_px2(self) -> float:
-        """What it encloses, for an outline that does not cross itself."""
+        """The enclosed area, for an outline that does not cross itself."""
         y, x = self.array.T
         return float(abs(np.dot(y, np.roll(x, 1)) - np.dot(x, np.roll(y, 1))) / 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Polyline:
-    """An open line through at least two vertices."""
+    """An open line of at least two vertices."""
 
     vertices: tuple[Coordinate, ...]
     _: KW_ONLY
@@ -64,7 +66,7 @@ class Polyline:
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """At least one point."""
+    """One or more points."""
 
     coordinates: tuple[Coordinate, ...]
     _: KW_ONLY
@@ -84,9 +86,13 @@ class Points:
 class Ellipse:
     """A filled ellipse.
 
-    semi_axes: half its length and half its width, in pixels; made so that the first one is not the smaller one.
-    angle_deg: of the first axis, from the x axis towards the y axis (clockwise where y grows downwards), made to be in
-        [0, 180); 0 for a circle.
+    Attributes:
+        center: The centre as (y, x).
+        semi_axes: Half its length and half its width, in pixels, the larger one first; swapped if necessary.
+        angle_deg: Angle of the first axis, from the x axis towards the y axis (clockwise, as y points downwards),
+            normalized to [0, 180); 0 for a circle.
+        label: Number of the object in its label image.
+        name: Name of the region.
     """
 
     center: Coordinate
@@ -101,14 +107,16 @@ class Ellipse:
         object.__setattr__(self, "center", self.center[0])
         first, second = (float(axis) for axis in self.semi_axes)
         if not (0 < first < math.inf and 0 < second < math.inf and math.isfinite(self.angle_deg)):
-            raise RoiError(f"an ellipse needs semi-axes above 0 and an angle, not {self.semi_axes}, {self.angle_deg}")
+            raise RoiError(
+                f"an ellipse needs semi-axes greater than 0 and an angle, not {self.semi_axes}, {self.angle_deg}"
+            )
         turned = float(self.angle_deg) + (90.0 if first < second else 0.0)
         object.__setattr__(self, "semi_axes", (max(first, second), min(first, second)))
         object.__setattr__(self, "angle_deg", 0.0 if first == second else turned % 180.0 % 180.0)
 
     @property
     def directions(self) -> NDArray[np.float64]:
-        """The vectors from the center to the ends of both axes, (2, 2): each a row y, x."""
+        """Return the vectors from the centre to the ends of both axes, (2, 2), as rows y, x."""
         sine, cosine = math.sin(math.radians(self.angle_deg)), math.cos(math.radians(self.angle_deg))
         long, short = self.semi_axes
         return np.array([[long * sine, long * cosine], [short * cosine, -short * sine]])
@@ -116,10 +124,14 @@ class Ellipse:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mask:
-    """Pixels, with any holes and any number of parts.
+    """A set of pixels, with any number of parts and holes.
 
-    top, left: the place of `pixels[0, 0]` in the image. pixels: bool (Y, X), at least one of them True; cut to the
-    smallest box around those.
+    Attributes:
+        top: Row of ``pixels[0, 0]`` in the image.
+        left: Column of ``pixels[0, 0]`` in the image.
+        pixels: Bool array (Y, X) with at least one True pixel; cropped to the bounding box of the True pixels.
+        label: Number of the object in its label image.
+        name: Name of the region.
     """
 
     top: int
@@ -132,7 +144,9 @@ class Mask:
     def __post_init__(self) -> None:
         pixels = np.asarray(self.pixels)
         if pixels.ndim != 2 or pixels.dtype != bool or not pixels.any():
-            raise RoiError(f"a mask needs a bool array (Y, X) with a pixel in it, not {pixels.dtype} {pixels.shape}")
+            raise RoiError(
+                f"a mask needs a bool array (Y, X) with at least one True pixel, not {pixels.dtype} {pixels.shape}"
+            )
         rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
         cut = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
         cut.setflags(write=False)
@@ -155,12 +169,12 @@ Roi: TypeAlias = Polygon | Polyline | Ellipse | Points | Mask
 
 
 def pairs(points: NDArray[Any]) -> tuple[Coordinate, ...]:
-    """Rows of an array (n, 2) as coordinates."""
+    """Return the rows of an array (n, 2) as coordinates."""
     return tuple((float(y), float(x)) for y, x in points.tolist())
 
 
 def _set_coordinates(roi: Roi, field: str, values: Iterable[Iterable[float]], least: int) -> None:
-    """Make the coordinates a tuple of pairs of floats. Raises RoiError."""
+    """Convert the coordinates to a tuple of pairs of floats, or raise RoiError."""
     given = np.asarray(values if isinstance(values, np.ndarray) else list(values), dtype=float)
     if given.ndim != 2 or given.shape[1] != 2 or len(given) < least or not np.isfinite(given).all():
         kind = type(roi).__name__.lower()

@@ -1,8 +1,8 @@
-"""Reads MetaXpress .HTD files: which wells, sites, wavelengths, z steps and time points a plate was to have.
+"""MetaXpress .HTD files: the planned wells, sites, wavelengths, z steps and time points of a plate.
 
-A text file of one entry a line, a quoted name and values separated by commas, from `"HTSInfoFile", Version 1.0` to
-`"EndFile"`. There is no published specification; the names are those that MetaXpress writes. Sites are numbered along
-the rows of the selected ones, and a wavelength with `WaveCollect` 0 was not taken.
+An HTD file is text with one entry per line, a quoted name followed by comma-separated values, from
+``"HTSInfoFile", Version 1.0`` to ``"EndFile"``. There is no published specification; the names are those that
+MetaXpress writes. The selected sites are numbered row by row, and a wavelength with ``WaveCollect`` 0 was not taken.
 """
 
 import csv
@@ -19,7 +19,7 @@ _MOST_SITES, _MOST_WAVES, _MOST_STEPS, _MOST_TIMES = 4096, 99, 9999, 99999
 
 @dataclass(frozen=True, slots=True)
 class HtdPlan:
-    """What a .HTD file plans; all numbers count from 1."""
+    """The plan in an .HTD file; all numbers start at 1."""
 
     wells: tuple[str, ...]
     sites: int
@@ -28,7 +28,7 @@ class HtdPlan:
     timepoints: int
 
     def metadata(self, source: str) -> Metadata:
-        """The same as what any format can say about a plate."""
+        """Return the plan as the metadata that all formats share."""
         return Metadata(
             source=source,
             planned={well: tuple(self._images(well)) for well in self.wells},
@@ -41,7 +41,7 @@ class HtdPlan:
 
 
 def find_htd(folder: Path) -> Path | None:
-    """The plate's .HTD file: in its folder or, as for a `TimePoint_<t>` folder, in the one above."""
+    """Return the plate's .HTD file: in its folder or, as for a ``TimePoint_<t>`` folder, in the one above."""
     for place in (folder, folder.parent) if folder.name.lower().startswith("timepoint_") else (folder,):
         with os.scandir(place) as entries:
             names = sorted(entry.name for entry in entries if entry.name.lower().endswith(".htd"))
@@ -51,7 +51,12 @@ def find_htd(folder: Path) -> Path | None:
 
 
 def read_htd(path: Path) -> HtdPlan:
-    """Read a .HTD file. Raises ValueError with what is wrong with it, OSError when it can't be read."""
+    """Read an .HTD file.
+
+    Raises:
+        ValueError: If the file is invalid; the message says why.
+        OSError: If it can't be read.
+    """
     entries = _entries(path.read_text(encoding="utf-8", errors="replace"))
     sites_on, waves_on = _flag(entries, "Sites"), _flag(entries, "Waves")
     sites = _sites(entries) if sites_on else 1
@@ -63,7 +68,7 @@ def read_htd(path: Path) -> HtdPlan:
     }
     wells = _selected(entries, "WellsSelection", "YWells", "XWells", MAX_ROWS * MAX_COLUMNS)
     if not wells or not sites or not channels:
-        raise ValueError("it selects no well, no site or no wavelength")
+        raise ValueError("no well, site or wavelength is selected in it")
     return HtdPlan(
         wells=tuple(well_name(row, column) for row, column in wells),
         sites=sites,
@@ -74,7 +79,7 @@ def read_htd(path: Path) -> HtdPlan:
 
 
 def _sites(entries: dict[str, list[str]]) -> int:
-    """How many sites a well has; a grid of a single one needs no selection."""
+    """Return the number of sites in a well; a grid of a single site does not need a selection."""
     grid = _number(entries, "YSites", _MOST_SITES) * _number(entries, "XSites", _MOST_SITES)
     selected = len(_selected(entries, "SiteSelection", "YSites", "XSites", _MOST_SITES))
     return selected or (1 if grid == 1 else 0)
@@ -84,7 +89,7 @@ def _entries(text: str) -> dict[str, list[str]]:
     rows = csv.reader(text.splitlines(), skipinitialspace=True)
     entries = {row[0].strip(): [value.strip() for value in row[1:]] for row in rows if row}
     if "HTSInfoFile" not in entries:
-        raise ValueError('it does not begin with "HTSInfoFile"')
+        raise ValueError('it does not start with "HTSInfoFile"')
     return entries
 
 
@@ -100,7 +105,7 @@ def _number(entries: dict[str, list[str]], name: str, most: int) -> int:
 
 
 def _selected(entries: dict[str, list[str]], name: str, rows: str, columns: str, most: int) -> list[tuple[int, int]]:
-    """Row and column, from 0, of what is TRUE in the lines `<name>1`, `<name>2` ..."""
+    """Return row and column, from 0, of the TRUE values in the lines ``<name>1``, ``<name>2`` ..."""
     height, width = _number(entries, rows, most), _number(entries, columns, most)
     return [
         (row, column)

@@ -1,17 +1,17 @@
 """ImageXpress-style folders: one TIFF per plane, its components in the file name.
 
-Layout (MetaXpress): the images lie in `TimePoint_<t>` folders or directly in the plate folder, z planes either in
-`ZStep_<z>` folders below that or as `_z<z>` in the name:
+Layout (MetaXpress): the images are in ``TimePoint_<t>`` folders or directly in the plate folder, z planes either in
+``ZStep_<z>`` folders below that or marked by ``_z<z>`` in the name:
 
     <prefix>_<well>[_s<site>][_w<channel>][_z<z>].tif
 
-Some exports put a UUID right after the channel (`_w1A52B1177-9DC7-4534-9623-9DCA396EFA00.tif`) or, in brackets, at the
-end (`_s1_[A52B...].tif`), leave `_s` out for a single site, and `_w` for a single channel. Files with `_thumb` at the
-end are thumbnails. A .HTD file in the folder says what the plate was to have (see `imagexpress.htd`).
+Some exports put a UUID right after the channel (``_w1A52B1177-9DC7-4534-9623-9DCA396EFA00.tif``) or, in brackets, at
+the end (``_s1_[A52B...].tif``), and omit ``_s`` for a single site and ``_w`` for a single channel. Files that end in
+``_thumb`` are thumbnails. An .HTD file in the folder has the plan of the plate (see ``imagexpress.htd``).
 
-Images in `ZStep_0`, and those that lie beside the folders `ZStep_1`, `ZStep_2` ..., are projections that the program of
-the microscope made. They are left out where a channel has planes, and are the images of a channel that has none. Some
-exports repeat a channel of a single plane in every `ZStep` folder: it is one plane (`imagexpress.repeats`).
+Images in ``ZStep_0``, and those next to the folders ``ZStep_1``, ``ZStep_2`` ..., are projections made by the
+microscope software. They are left out for channels that have planes, and used for channels that have none. Some exports
+repeat a single-plane channel in every ``ZStep`` folder; it counts as one plane (see ``imagexpress.repeats``).
 """
 
 import os
@@ -41,21 +41,24 @@ _ZSTEP = re.compile(r"ZStep_(\d+)", re.IGNORECASE)
 
 
 def looks_like_imagexpress(folder: Path) -> bool:
-    """Whether images with the name of a well lie in a folder, or in those of time points and planes in it."""
+    """Return whether a folder, or its folders of time points and planes, has images named after wells."""
     return any(_well_of(name) for name in _names(folder))
 
 
 def open_imagexpress(folder: Path) -> FolderPlate:
-    """List the images of `folder`.
+    """List the images in ``folder``.
 
-    Raises PlateError when it holds none, OSError when it can't be listed.
+    Raises:
+        PlateError: If it has no images.
+        OSError: If it can't be listed.
     """
     found = [_parse(file) for file in _files(folder)]
     problems = [entry for entry in found if isinstance(entry, PlateProblem)]
     parsed, projections, unnamed = _sort_out([entry for entry in found if not isinstance(entry, PlateProblem)])
     if not parsed:
-        strays = f": none of its {len(problems)} TIFF files is named <prefix>_<well>_s<site>_w<channel>.tif"
-        raise PlateError(f"no images of a plate in {folder}{strays if problems else ''}")
+        form = "<prefix>_<well>_s<site>_w<channel>.tif"
+        strays = f": none of its {len(problems)} TIFF files has a name of the form {form}"
+        raise PlateError(f"no plate images in {folder}{strays if problems else ''}")
     metadata, unread = _metadata(folder)
     images, repeated = without_repeats(
         [entry.image for entry in parsed], {entry.image.path for entry in parsed if entry.in_zstep}
@@ -66,9 +69,14 @@ def open_imagexpress(folder: Path) -> FolderPlate:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A TIFF file with the time point and z index of the folders it lies in (None: none of its own).
+    """A TIFF file with the time point and z index of its folders; None if there is no such folder.
 
-    is_projection: whether its place says so. is_loose: whether it lies beside the folders of time points.
+    Attributes:
+        entry: The file.
+        timepoint: The number of its ``TimePoint`` folder.
+        z_step: The number of its ``ZStep`` folder.
+        is_projection: Whether its location makes it a projection.
+        is_loose: Whether it is next to the folders of time points.
     """
 
     entry: os.DirEntry[str]
@@ -80,7 +88,7 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class _Parsed:
-    """One image file and which components its name spells out."""
+    """An image file and the components found in its name."""
 
     image: ImageRef
     names_channel: bool
@@ -95,12 +103,12 @@ def _metadata(folder: Path) -> tuple[Metadata, list[PlateProblem]]:
     try:
         return read_htd(path).metadata(path.name), []
     except (ValueError, OSError) as error:
-        message = f"{path.name} can't be understood: {error}; what is missing is guessed from the images"
+        message = f"{path.name} can't be understood: {error}; missing images are guessed from the images found"
         return Metadata(), [PlateProblem(ProblemKind.METADATA, message)]
 
 
 def _names(folder: str | os.PathLike[str]) -> Iterator[str]:
-    """The names of the TIFF files, without listing more than is asked for."""
+    """Yield the names of the TIFF files, listing folders lazily."""
     yield from (entry.name for entry in tiff_files(folder))
     with os.scandir(folder) as entries:
         below = [entry.path for entry in entries if _is_part(entry)]
@@ -113,7 +121,7 @@ def _is_part(entry: os.DirEntry[str]) -> bool:
 
 
 def _well_of(name: str) -> tuple[str, re.Match[str]] | None:
-    """The well that a file name says, with the rest of what it says."""
+    """Return the well in a file name, with the match for its other components."""
     match = _NAME.fullmatch(stem_of(name))
     try:
         return (well_name(*well_position(match["well"])), match) if match else None
@@ -152,10 +160,10 @@ def _parse(file: _File) -> _Parsed | PlateProblem:
     name = file.entry.name
     said = _well_of(name)
     if said is None:
-        return stray(f"{name} is no image of the plate: its name has no well")
+        return stray(f"{name} is not an image of the plate: its name has no well")
     well, match = said
     if file.is_loose:
-        return stray(f"{name} lies beside the folders of time points, so it is none of their images")
+        return stray(f"{name} is left out: it is next to the folders of time points, not in one of them")
     z = int(match["z"]) if match["z"] else file.z_step or 1
     key = ImageKey(
         well=well,
@@ -173,7 +181,7 @@ def _parse(file: _File) -> _Parsed | PlateProblem:
 
 
 def _sort_out(parsed: Sequence[_Parsed]) -> tuple[list[_Parsed], list[ImageRef], list[PlateProblem]]:
-    """The images, the projections that are none, and what is said about files that are left out."""
+    """Return the images, the projections left out, and the problems to report for files left out."""
     problems, images = [], []
     projections: defaultdict[int, list[ImageRef]] = defaultdict(list)
     channels_named = any(entry.names_channel for entry in parsed)
@@ -181,7 +189,7 @@ def _sort_out(parsed: Sequence[_Parsed]) -> tuple[list[_Parsed], list[ImageRef],
     for entry in parsed:
         name, channel = os.path.basename(entry.image.path), entry.image.key.channel
         if channels_named and not entry.names_channel:
-            problems.append(stray(f"{name} names no channel while other images do"))
+            problems.append(stray(f"{name} has no channel in its name while other images have one"))
         elif entry.is_projection and channel in with_planes:
             projections[channel].append(entry.image)
         else:
@@ -189,11 +197,11 @@ def _sort_out(parsed: Sequence[_Parsed]) -> tuple[list[_Parsed], list[ImageRef],
     for channel, left in sorted(projections.items()):
         first = min(os.path.basename(image.path) for image in left)
         count = f"{len(left):,} projections" if len(left) > 1 else "1 projection"
-        text = f"{count} of channel {channel}, such as {first}: left out, since the channel has planes"
+        text = f"{count} of channel {channel}, such as {first}: left out because the channel has planes"
         problems.append(stray(text, files=len(left)))
     return images, [image for left in projections.values() for image in left], problems
 
 
 def _stated_step(projections: Sequence[ImageRef]) -> float | None:
-    """The distance of planes that a projection says it was made of."""
+    """Return the distance between the planes of a projection, as stated in its metadata."""
     return tiff_notes(projections[0].path).z_step_um if projections else None

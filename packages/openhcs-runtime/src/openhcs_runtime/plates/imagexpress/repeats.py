@@ -1,4 +1,4 @@
-"""Finds channels of one plane that an export repeats in every folder of a z step."""
+"""Detection of single-plane channels that an export repeats in every ``ZStep`` folder."""
 
 import os
 from collections import defaultdict
@@ -12,20 +12,23 @@ from openhcs_runtime.plates.base import ImageRef, PlateProblem, stray
 from openhcs_runtime.plates.tiff.read import read_plane
 
 _COMPARED = 3
-"""So many stacks of a channel are looked at, spread over the plate."""
+"""Number of stacks compared per channel, spread over the plate."""
 
 
 def without_repeats(
     images: Sequence[ImageRef], in_folders: Collection[str]
 ) -> tuple[list[ImageRef], list[PlateProblem]]:
-    """The images without those of channels of which all planes of a stack have the same pixels.
+    """Keep one plane of each channel whose stacks consist of identical planes.
 
-    A camera never gives the same picture twice, so the planes of a stack are compared, in stacks from several places of
-    the plate; stacks of even pictures tell nothing. Only images in folders of z steps are looked at.
+    A camera never records the same pixels twice, so the planes are compared in stacks from several parts of the plate;
+    stacks of uniform images are inconclusive. Only images in ``ZStep`` folders are considered.
 
     Args:
         images: All images of a plate.
-        in_folders: The paths of those that lie in a folder of a z step.
+        in_folders: The paths of the images in ``ZStep`` folders.
+
+    Returns:
+        The images to keep, and the problems to report.
     """
     stacks: defaultdict[int, dict[tuple[str, int, int], list[ImageRef]]] = defaultdict(dict)
     for image in images:
@@ -40,8 +43,8 @@ def without_repeats(
             continue
         left = [image for stack in several for image in stack[1:]]
         dropped.update(image.path for image in left)
-        text = f"channel {channel} has one plane, which the export repeats in every ZStep folder: it counts once"
-        problems.append(stray(f"{text} (left out are {len(left):,} files such as {_name(left[0])})", files=len(left)))
+        text = f"channel {channel} has one plane, repeated in every ZStep folder by the export: it counts once"
+        problems.append(stray(f"{text} (left out: {len(left):,} files such as {_name(left[0])})", files=len(left)))
     kept = [image for image in images if image.path not in dropped]
     firsts = {stack[0].path for of_channel in stacks.values() for stack in of_channel.values() if len(stack) > 1}
     repeated = {image.key.channel for image in images if image.path in dropped}
@@ -58,7 +61,7 @@ def _name(image: ImageRef) -> str:
 
 
 def _are_repeats(stacks: Sequence[Sequence[ImageRef]]) -> bool:
-    """Whether the planes of each stack are the same picture; False where none of them shows anything."""
+    """Return whether the planes of each stack are identical; False if all images are uniform."""
     telling = 0
     for stack in stacks:
         try:

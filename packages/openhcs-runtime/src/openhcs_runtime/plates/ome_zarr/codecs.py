@@ -1,4 +1,4 @@
-"""Whether the arrays of an OME-Zarr plate can be decoded, by their metadata."""
+"""A check of whether the arrays of an OME-Zarr plate can be decoded, from their metadata."""
 
 import os
 from collections import defaultdict
@@ -11,9 +11,9 @@ from openhcs_runtime.plates.ome_zarr.metadata import read_codecs
 
 
 def refusals(images: Iterable[ImageRef]) -> list[str]:
-    """A line for each way in which arrays are stored that the zarr library can't read.
+    """Return a line for each kind of storage that the zarr library can't read.
 
-    An array of each such way is opened. One whose metadata is damaged is passed over: its well will fail by itself.
+    One array of each kind is opened. Arrays with damaged metadata are skipped: their wells fail on their own.
     """
     stored: defaultdict[bytes, list[ImageRef]] = defaultdict(list)
     for image in {image.path: image for image in images}.values():
@@ -33,5 +33,5 @@ def _refusal(images: list[ImageRef]) -> str:
         cause = error.__cause__ or error
         name = "/".join(images[0].path.replace(os.sep, "/").split("/")[-4:])
         what = f"image {name}" if len(images) == 1 else f"{len(images):,} images, such as {name},"
-        return f"{what} can't be read as it is stored: {cause}"
+        return f"{what} can't be read in its storage format: {cause}"
     return ""

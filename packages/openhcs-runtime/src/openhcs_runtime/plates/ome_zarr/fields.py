@@ -1,16 +1,16 @@
-"""Which images of an OME-Zarr well are its fields, and in which channels they were taken.
+"""The fields among the images of an OME-Zarr well, and the channels in which they were taken.
 
-The list of a well's images has no word for it, so these are the rules:
+The list of a well's images does not say this, so these rules are used:
 
-- Images of one acquisition are fields (sites). Another acquisition shows the same fields again in other channels, which
-  are numbered after those of the acquisitions before it.
-- A field is called by a number, of which "0" is site 1. Where a well has such fields, images with other names (`0_mip`,
-  `illumination_corrected`) were made from them; where it has none, an image whose name continues that of another was
-  made from that one. So was an image that lies where an earlier one of its acquisition does, or that has none of its
-  channels (by their names). What was made from a field is no field, and is left out.
-- Where there are several acquisitions, or names that are no numbers, sites are counted in the order of the list. Only
-  where all names of an acquisition are as this package writes them (`0`, `1`; `0a1`, `1a1` in the next one) do they say
-  the site.
+- Images of one acquisition are fields (sites). Another acquisition shows the same fields in other channels, which are
+  numbered after those of the previous acquisitions.
+- A field is named by a number; "0" is site 1. In a well with such fields, images with other names (``0_mip``,
+  ``illumination_corrected``) were derived from them; in a well without, an image whose name starts with that of another
+  was derived from that one. An image was also derived from an earlier one of its acquisition if it has the same
+  position or none of its channels (by their names). Derived images are not fields and are left out.
+- If there are several acquisitions, or names that are not numbers, sites are counted in the order of the list. Names
+  give the site only if all names of an acquisition are of the form that this package writes (``0``, ``1``; ``0a1``,
+  ``1a1`` in the next one).
 """
 
 import re
@@ -25,7 +25,7 @@ _WRITTEN = re.compile(r"(\d+)a\d+")
 
 @dataclass(frozen=True, slots=True)
 class FieldPlace:
-    """An image of a well: its folder below the well's, the acquisition that it is of, and which site it shows."""
+    """An image of a well: its path below the well folder, its acquisition and its site."""
 
     path: str
     acquisition: int
@@ -33,9 +33,14 @@ class FieldPlace:
 
 
 def fields_of(entries: Sequence[FieldEntry], *, several: bool) -> tuple[list[FieldPlace], list[tuple[str, str]]]:
-    """The fields of a well, and the paths of the images that were made from another one, which follows them.
+    """Separate the fields of a well from derived images.
 
-    several: whether the plate has several acquisitions.
+    Args:
+        entries: The images of the well.
+        several: Whether the plate has several acquisitions.
+
+    Returns:
+        The fields, and for each derived image its path and that of the image it was derived from.
     """
     by_acquisition: defaultdict[int, list[str]] = defaultdict(list)
     for entry in entries:
@@ -53,7 +58,7 @@ def fields_of(entries: Sequence[FieldEntry], *, several: bool) -> tuple[list[Fie
 
 
 def _numbers(paths: Sequence[str], *, by_number: bool) -> Sequence[int]:
-    """The sites that images of one acquisition show."""
+    """Return the sites of the images of one acquisition."""
     if by_number:
         names = [path if path.isdecimal() else "" for path in paths]
     else:
@@ -62,7 +67,7 @@ def _numbers(paths: Sequence[str], *, by_number: bool) -> Sequence[int]:
 
 
 def _origin(path: str, paths: Sequence[str], numbered: Sequence[str]) -> str:
-    """The image that this one was made from; empty for a field."""
+    """Return the image that this one was derived from; empty for a field."""
     if path.isdecimal() or _WRITTEN.fullmatch(path):
         return ""
     begins = [other for other in paths if other != path and path.startswith(other)]

@@ -1,7 +1,7 @@
-"""The parts of OME-Zarr 0.4 and 0.5 metadata, and of zarr 2 and 3 metadata, that are read here, as typed values.
+"""Typed values for the parts of OME-Zarr 0.4 and 0.5 metadata, and of zarr 2 and 3 metadata, that are read here.
 
-Sources: https://ngff.openmicroscopy.org/0.5/ (and /0.4/), https://zarr-specs.readthedocs.io (v2 and v3 core). What
-is not declared here is passed over.
+Sources: https://ngff.openmicroscopy.org/0.5/ (and /0.4/), https://zarr-specs.readthedocs.io (v2 and v3 core). Anything
+not declared here is ignored.
 """
 
 import json
@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 
 class Axis(msgspec.Struct, frozen=True):
-    """One axis of an image; names are t, c, z, y and x, of which some programs write capitals."""
+    """One axis of an image; its name is t, c, z, y or x, which some programs write in upper case."""
 
     name: str
     type: str | None = None
@@ -35,28 +35,28 @@ class Transformation(msgspec.Struct, frozen=True):
 
 
 class Dataset(msgspec.Struct, frozen=True, rename="camel"):
-    """One level of resolution."""
+    """One resolution level."""
 
     path: str
     coordinate_transformations: tuple[Transformation, ...] = ()
 
 
 class Multiscale(msgspec.Struct, frozen=True, rename="camel"):
-    """An image in several resolutions, the highest first."""
+    """An image at several resolutions, the highest first."""
 
     axes: tuple[Axis, ...]
     datasets: tuple[Dataset, ...]
     coordinate_transformations: tuple[Transformation, ...] = ()
 
     def scale(self) -> tuple[float, ...]:
-        """Size of an element of level 0 along each axis."""
+        """Return the size of an element of level 0 along each axis."""
         scale = [1.0] * len(self.axes)
         for step in self._steps("scale"):
             scale = [a * b for a, b in zip(scale, step.scale, strict=False)]
         return tuple(scale)
 
     def translation(self) -> tuple[float, ...] | None:
-        """Where level 0 begins along each axis, None when that is not said."""
+        """Return the origin of level 0 along each axis; None if it is not given."""
         steps = [step for step in self._steps("translation") if len(step.translation) == len(self.axes)]
         return tuple(map(sum, zip(*(step.translation for step in steps), strict=True))) if steps else None
 
@@ -66,19 +66,19 @@ class Multiscale(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class OmeroChannel(msgspec.Struct, frozen=True):
-    """How a channel is called."""
+    """The name of a channel."""
 
     label: str | int | None = None
 
 
 class Omero(msgspec.Struct, frozen=True):
-    """How channels are shown."""
+    """Rendering settings of channels."""
 
     channels: tuple[OmeroChannel, ...] = ()
 
 
 class FieldEntry(msgspec.Struct, frozen=True):
-    """One image of a well; those of another acquisition show the same fields in other channels."""
+    """One image of a well; images of another acquisition show the same fields in other channels."""
 
     path: str
     acquisition: int | None = None
@@ -113,7 +113,7 @@ class Plate(msgspec.Struct, frozen=True):
 
 
 class OmeMetadata(msgspec.Struct, frozen=True):
-    """What a group says about itself: it is a plate, a well or an image."""
+    """The metadata of a group, which is a plate, a well or an image."""
 
     plate: Plate | None = None
     well: Well | None = None
@@ -159,9 +159,13 @@ class _Zarr2Array(msgspec.Struct, frozen=True):
 
 
 class ArrayLayout(msgspec.Struct, frozen=True):
-    """Shape of an array and where its chunks are; `chunks` has one edge for each axis.
+    """The shape of an array and the location of its chunks.
 
-    dtype: as the metadata spells it. sharded: whether a file holds many chunks, with an index of those that are empty.
+    Attributes:
+        shape: Length of each axis.
+        chunks: Edge length of a chunk along each axis.
+        dtype: The type as spelled in the metadata.
+        sharded: Whether a file has many chunks, with an index of the empty ones.
     """
 
     shape: tuple[int, ...]
@@ -172,22 +176,22 @@ class ArrayLayout(msgspec.Struct, frozen=True):
     sharded: bool = False
 
     def place(self, index: Sequence[int]) -> tuple[int, ...]:
-        """The index of a plane with one entry for each axis: `ALL_Y` and `ALL_X` for those of the plane."""
+        """Return the index of a plane with one entry per axis: ``ALL_Y`` and ``ALL_X`` for the plane's own axes."""
         return tuple(index) if len(index) == len(self.shape) else (*index, ALL_Y, ALL_X)
 
     def chunk_count(self, index: Sequence[int]) -> int:
-        """How many files hold a plane."""
+        """Return the number of files that contain a plane."""
         return math.prod(len(numbers) for numbers in self._chunk_numbers(index))
 
     def chunk_files(self, index: Sequence[int], most: int | None = None) -> Iterator[str]:
-        """The files below the array's folder that hold a plane; at most `most` of them, spread over the plane."""
+        """Yield the files below the array folder that contain a plane; at most ``most``, spread over the plane."""
         step = max(1, math.ceil(self.chunk_count(index) / most)) if most else 1
         for number, place in enumerate(product(*self._chunk_numbers(index))):
             if number % step == 0:
                 yield self.chunk_file(place)
 
     def chunk_file(self, place: Sequence[int]) -> str:
-        """The file of the chunk at this place of the grid of chunks."""
+        """Return the file of the chunk at a position in the chunk grid."""
         return self.prefix + self.separator.join(map(str, place))
 
     def _chunk_numbers(self, index: Sequence[int]) -> list[range]:
@@ -198,9 +202,11 @@ class ArrayLayout(msgspec.Struct, frozen=True):
 
 
 def read_group(folder: Path) -> OmeMetadata:
-    """The OME metadata of a zarr group, of zarr 3 or 2; empty when it has none.
+    """Return the OME metadata of a zarr group, of zarr 3 or 2; empty if it has none.
 
-    Raises FileNotFoundError when there is no group, msgspec.MsgspecError when its metadata is not as specified.
+    Raises:
+        FileNotFoundError: If there is no group.
+        msgspec.MsgspecError: If its metadata is not as specified.
     """
     try:
         return _decode((folder / "zarr.json").read_bytes(), _Zarr3Group).attributes.ome
@@ -209,7 +215,12 @@ def read_group(folder: Path) -> OmeMetadata:
 
 
 def read_array(folder: Path) -> ArrayLayout:
-    """The layout of a zarr array, of zarr 3 or 2. Raises as `read_group` does."""
+    """Return the layout of a zarr array, of zarr 3 or 2.
+
+    Raises:
+        FileNotFoundError: If there is no array.
+        msgspec.MsgspecError: If its metadata is not as specified.
+    """
     try:
         array = _decode((folder / "zarr.json").read_bytes(), _Zarr3Array)
     except FileNotFoundError:
@@ -231,9 +242,11 @@ def read_array(folder: Path) -> ArrayLayout:
 
 
 def read_codecs(folder: Path) -> bytes:
-    """How the chunks of an array are stored, as a text that is the same where that is.
+    """Return a text that is equal for arrays whose chunks are stored in the same way.
 
-    Raises OSError or ValueError when it can't be read.
+    Raises:
+        OSError: If the metadata can't be read.
+        ValueError: If it is not zarr metadata.
     """
     try:
         said = json.loads((folder / "zarr.json").read_bytes())
@@ -242,13 +255,13 @@ def read_codecs(folder: Path) -> bytes:
         said = json.loads((folder / ".zarray").read_bytes())
         names = ["zarr_format", "compressor", "filters", "dtype", "order"]
     if not isinstance(said, dict):
-        raise ValueError("it is no zarr metadata")
+        raise ValueError("it is not zarr metadata")
     kept = [said.get(name) for name in names]
     return json.dumps(kept, sort_keys=True).encode()
 
 
 def _decode(data: bytes, kind: type[_T]) -> _T:
-    """JSON, also with the NaN and Infinity that Python writes."""
+    """Decode JSON, including the NaN and Infinity that Python writes."""
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError:
@@ -262,5 +275,5 @@ def _decode(data: bytes, kind: type[_T]) -> _T:
 
 def _checked(layout: ArrayLayout) -> ArrayLayout:
     if len(layout.chunks) != len(layout.shape) or min((*layout.shape, *layout.chunks), default=0) < 1:
-        raise msgspec.ValidationError(f"shape {layout.shape} in chunks of {layout.chunks} makes no array")
+        raise msgspec.ValidationError(f"shape {layout.shape} with chunks of {layout.chunks} is not a valid array")
     return layout

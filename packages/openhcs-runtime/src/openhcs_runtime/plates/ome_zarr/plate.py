@@ -1,11 +1,11 @@
 """OME-Zarr HCS plates, version 0.4 (zarr 2) and 0.5 (zarr 3): https://ngff.openmicroscopy.org/0.5/ and /0.4/.
 
-Only JSON is read here. The planes of level 0 are the images: channel, z and time point count from 1 along the axes c, z
-and t. Which images of a well are its sites is said in `openhcs_runtime.plates.ome_zarr.fields`.
+Only JSON is read here. The planes of level 0 are the images: channel, z and time point are numbered from 1 along the
+axes c, z and t. ``openhcs_runtime.plates.ome_zarr.fields`` describes which images of a well are its sites.
 
-A plane of which no chunk is there was never written, or is lost: it is missing. The exception are plates whose writer
-leaves out chunks that are empty, which is seen from this: at least two of its images lack some chunks of a plane that
-has others, and none lacks all. What is read for an absent chunk is said in `openhcs_runtime.plates.ome_zarr.read`.
+A plane without any chunk was never written, or was lost: it is missing. The exception are plates whose writer leaves
+out empty chunks, which is recognized as follows: at least two images lack some of the chunks of a plane, and no image
+lacks all of them. ``openhcs_runtime.plates.ome_zarr.read`` describes what is read for an absent chunk.
 """
 
 import os
@@ -39,18 +39,20 @@ from openhcs_runtime.plates.units import micrometre_value, micrometres
 
 _KNOWN_AXES = frozenset("tczyx")
 _MOST_CHUNKS = 16
-"""Of a plane in more chunks than these only some are asked whether they have changed."""
+"""Of a plane with more chunks, only this many are checked for changes."""
 
 
 def looks_like_ome_zarr(folder: Path) -> bool:
-    """Whether it is a zarr group."""
+    """Return whether the folder is a zarr group."""
     return any((folder / name).is_file() for name in ("zarr.json", ".zgroup", ".zattrs"))
 
 
 def open_ome_zarr(folder: Path) -> FolderPlate:
-    """List the images of the plate `folder`. A field that can't be understood is missing, and a problem of the plate.
+    """List the images of a plate; a field that can't be understood is missing, and a problem of the plate.
 
-    Raises PlateError when it is no OME-Zarr plate or has no images, OSError when it can't be read.
+    Raises:
+        PlateError: If it is not an OME-Zarr plate or has no images.
+        OSError: If it can't be read.
     """
     plate = _plate_metadata(folder)
     problems: list[PlateProblem] = []
@@ -93,7 +95,7 @@ def open_ome_zarr(folder: Path) -> FolderPlate:
 
 @dataclass(frozen=True, slots=True)
 class _Plane:
-    """A plane with the numbers that its own image gives it, and how many of its chunks are there."""
+    """A plane with its numbers within its own image, and how many of its chunks exist."""
 
     channel: int
     z: int
@@ -120,13 +122,13 @@ class _Field:
 
     @property
     def name(self) -> str:
-        """The image in words."""
+        """The image as called in messages."""
         return f"image {self.place.path} of well {self.well}"
 
     def is_derived_from(self, other: "_Field") -> bool:
-        """Whether it can't be another field than an image of its acquisition: it has the same place, or other channels.
+        """Return whether it was derived from another image of its acquisition: same position, or other channels.
 
-        A place of zero may be that of a writer which knows none.
+        A position of zero is inconclusive: writers that don't know the position use it.
         """
         if self.position is not None and self.position == other.position != StagePosition(0.0, 0.0):
             return True
@@ -135,12 +137,12 @@ class _Field:
 
     @property
     def is_patchy(self) -> bool:
-        """Whether some planes lack chunks while they have others."""
+        """Whether some planes have only a part of their chunks."""
         return any(0 < plane.present < plane.wanted for plane in self.images)
 
     @property
     def is_empty(self) -> bool:
-        """Whether no chunk is there."""
+        """Whether no chunk exists."""
         return not any(plane.present for plane in self.images)
 
 
@@ -153,12 +155,12 @@ def _unreadable(what: str, path: Path, well: str, error: Exception) -> PlateProb
 
 
 def _derived(well: str, path: str, origin: str) -> PlateProblem:
-    message = f"image {path} of well {well} was made from image {origin}; it is left out"
+    message = f"image {path} of well {well} was derived from image {origin}; it is left out"
     return PlateProblem(ProblemKind.STRAY_FILE, message, well)
 
 
 def _without_derived(fields: Sequence[_Field], problems: list[PlateProblem]) -> list[_Field]:
-    """The fields without the images that can't be other ones than an earlier field of their acquisition."""
+    """Return the fields without the images derived from an earlier field of their acquisition."""
     kept: list[_Field] = []
     of_acquisition: defaultdict[tuple[str, int], list[_Field]] = defaultdict(list)
     for field in fields:
@@ -175,8 +177,8 @@ def _without_derived(fields: Sequence[_Field], problems: list[PlateProblem]) -> 
 def _unwritten(folder: Path, fields: Sequence[_Field], keys: Sequence[ImageKey]) -> PlateProblem:
     empty = [field for field in fields if field.is_empty]
     where = f"{keys[0].describe()}" + (f" and {len(keys) - 1} more" if len(keys) > 1 else "")
-    whole = f"; of {empty[0].name} there is none at all" if empty else ""
-    return PlateProblem(ProblemKind.GAP, f"no chunk was ever written of {where}{whole}")
+    whole = f"; {empty[0].name} has no chunks at all" if empty else ""
+    return PlateProblem(ProblemKind.GAP, f"no chunks were written for {where}{whole}")
 
 
 def _plate_metadata(folder: Path) -> Plate:
@@ -186,7 +188,7 @@ def _plate_metadata(folder: Path) -> Plate:
         metadata = OmeMetadata()
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise PlateError(
-            f"zarr.json or .zattrs of {folder} is not that of an OME-Zarr plate of version 0.4 or 0.5: {error}"
+            f"zarr.json or .zattrs in {folder} does not describe an OME-Zarr plate of version 0.4 or 0.5: {error}"
         ) from error
     if metadata.plate is None:
         kind = "an OME-Zarr image" if metadata.multiscales else "one well" if metadata.well else "a zarr group"
@@ -195,7 +197,7 @@ def _plate_metadata(folder: Path) -> Plate:
 
 
 def _well_name(entry: WellEntry, plate: Plate) -> str:
-    """By the names of row and column where they make a well such as B06, else by their numbers."""
+    """Return the well name from the names of row and column if they form one such as B06, or from their numbers."""
     try:
         return well_name(*well_position(plate.rows[entry.row_index].name + plate.columns[entry.column_index].name))
     except (ValueError, IndexError):
@@ -207,7 +209,7 @@ def _well_name(entry: WellEntry, plate: Plate) -> str:
 
 
 def _well_metadata(folder: Path, well: str, problems: list[PlateProblem]) -> Well | None:
-    """The images of a well; None, with a problem, when that can't be known."""
+    """Return the images of a well; None, and a problem, if its metadata can't be read."""
     try:
         return read_group(folder).well or Well(())
     except _UNREADABLE as error:
@@ -216,7 +218,7 @@ def _well_metadata(folder: Path, well: str, problems: list[PlateProblem]) -> Wel
 
 
 def _open_field(folder: Path, well: str, place: FieldPlace) -> _Field:
-    """Raises one of `_UNREADABLE`."""
+    """Open a field; raise one of ``_UNREADABLE`` if its metadata can't be used."""
     metadata = read_group(folder)
     if not metadata.multiscales or not metadata.multiscales[0].datasets:
         raise msgspec.ValidationError("it has no multiscales")
@@ -229,7 +231,7 @@ def _open_field(folder: Path, well: str, place: FieldPlace) -> _Field:
     strange = [name for name, length in zip(names, layout.shape, strict=True) if name not in _KNOWN_AXES and length > 1]
     order = [name if name in "tc" else "space" for name in names if name in _KNOWN_AXES]
     if strange or len(set(names)) != len(names) or not {"y", "x"}.issubset(names) or order != _in_order(order):
-        raise msgspec.ValidationError(f"its axes are {', '.join(names)}, not some of t, c, z and then y, x")
+        raise msgspec.ValidationError(f"its axes are {', '.join(names)}, not any of t, c and z followed by y and x")
     channels = metadata.omero.channels if metadata.omero else ()
     length = dict(zip(names, layout.shape, strict=True))
     return _Field(
@@ -247,12 +249,12 @@ def _open_field(folder: Path, well: str, place: FieldPlace) -> _Field:
 
 
 def _in_order(kinds: Sequence[str]) -> list[str]:
-    """Time, channel, space, as the specification wants it."""
+    """Return kinds of axes in the order of the specification: time, channel, space."""
     return sorted(kinds, key=("t", "c", "space").index)
 
 
 def _type_name(spelled: str) -> str:
-    """`uint16` for what zarr 2 calls `<u2`."""
+    """Return ``uint16`` for ``<u2``, the spelling of zarr 2."""
     try:
         return np.dtype(spelled).name
     except TypeError:
@@ -280,7 +282,7 @@ def _planes(path: str, layout: ArrayLayout, names: list[str], key: ImageKey) -> 
 
 
 def _numbered(fields: Sequence[_Field]) -> tuple[list[ImageRef], dict[int, str], list[ImageKey]]:
-    """The images with the channel numbers of the plate, the names of these channels, and the planes never written."""
+    """Return the images with the plate's channel numbers, the names of the channels, and the planes never written."""
     leaves_out = sum(field.is_patchy for field in fields) > 1 and not any(field.is_empty for field in fields)
     most: defaultdict[int, int] = defaultdict(int)
     for field in fields:
@@ -302,7 +304,7 @@ def _numbered(fields: Sequence[_Field]) -> tuple[list[ImageRef], dict[int, str],
 
 
 def _same(fields: Sequence[_Field], what: str, problems: list[PlateProblem]) -> float | None:
-    """A length of all images; not known, with a problem, where they differ."""
+    """Return a length that all images share; None, and a problem, if they differ."""
     known = [(value, field) for field in fields if (value := getattr(field, what)) is not None]
     if not known:
         return None
@@ -310,14 +312,14 @@ def _same(fields: Sequence[_Field], what: str, problems: list[PlateProblem]) -> 
     for value, field in known:
         if one_length(first, value) is None:
             words = {"pixel_size_um": "a pixel", "z_step_um": "a z step"}[what]
-            text = f"{words} is {first:g} um in {of.name} and {value:g} um in {field.name}: it is taken as not known"
+            text = f"{words} is {first:g} um in {of.name} and {value:g} um in {field.name}: it is treated as unknown"
             problems.append(PlateProblem(ProblemKind.MIXED, text))
             return None
     return float(first)
 
 
 def _length(multiscale: Multiscale, names: list[str], axis: str) -> float | None:
-    """Size of a pixel along an axis; None where no unit is given: its numbers may be pixels."""
+    """Return the size of a pixel along an axis; None without a unit, as the numbers may be in pixels."""
     if axis not in names:
         return None
     place = names.index(axis)

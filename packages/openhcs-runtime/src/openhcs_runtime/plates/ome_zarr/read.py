@@ -1,14 +1,14 @@
-"""Reads one plane of a zarr array; apart from what lists plates, since the zarr library takes long to load.
+"""Reading of one plane of a zarr array; separate from the listing of plates because the zarr library loads slowly.
 
-Zarr lets a chunk be absent where all of it has the fill value. It is also absent when it was never written, or lost. An
-absent chunk is read as the fill value only where something says that it is empty:
+Zarr allows a chunk to be absent if all of it has the fill value. A chunk is also absent if it was never written, or was
+lost. An absent chunk is read as the fill value only if there is evidence that it is empty:
 
-- the next level of resolution, which was made from it, has nothing but the fill value there; or
+- the next resolution level, which was made from it, has only the fill value there; or
 - there is no such level, and the plate's other images show that their writer leaves out empty chunks
-  (`ImageRef.absent_is_fill`, see `openhcs_runtime.plates.ome_zarr.plate`).
+  (``ImageRef.absent_is_fill``, see ``openhcs_runtime.plates.ome_zarr.plate``).
 
-Otherwise, and where the next level has pixels at that place, the image is damaged. Inside a shard the index of the
-shard says which chunks are empty.
+Otherwise, and if the next level has other pixels there, the image is damaged. Inside a shard, the shard index tells
+which chunks are empty.
 """
 
 import math
@@ -33,28 +33,36 @@ _DOCUMENTS = ("zarr.json", ".zarray")
 
 
 def read_zarr_plane(image: ImageRef, on_bytes: TakeBytes | None = None) -> NDArray[np.generic]:
-    """A plane (Y, X) of an array in a folder.
+    """Read a plane (Y, X) of an array.
 
     Args:
-        image: Its path is the array's folder.
-        on_bytes: Is handed each file of chunks that holds the plane, along the axes of the array.
+        image: The image; its path is the array folder.
+        on_bytes: Called with each chunk file that contains the plane, in the order of the array's axes.
+
+    Returns:
+        The pixels in the dtype they are stored in.
 
     Raises:
-        ImageError: Naming well, field and level, when the array is missing or damaged, or this is no plane of it.
+        ImageError: If the array is missing or damaged, or does not have this plane; the error names well, field and
+            level.
     """
     name = "/".join(image.path.replace(os.sep, "/").split("/")[-4:])
     try:
         return _read(Path(image.path), image, on_bytes)
     except FileNotFoundError:
-        raise ImageError(f"image {name} is gone: {image.path}", image.path) from None
+        raise ImageError(f"image {name} no longer exists: {image.path}", image.path) from None
     except OSError as error:
         raise ImageError(f"image {name} can't be read: {error.strerror or error}", image.path) from error
     except Exception as error:  # a damaged chunk makes a codec raise almost anything
-        raise ImageError(f"image {name} is damaged or no zarr array: {error}", image.path) from error
+        raise ImageError(f"image {name} is damaged or not a zarr array: {error}", image.path) from error
 
 
 def zarr_header(image: ImageRef) -> tuple[tuple[int, int], np.dtype[np.generic]]:
-    """Size (Y, X) and type of a plane of an array. Raises ImageError."""
+    """Return shape (Y, X) and dtype of a plane of an array.
+
+    Raises:
+        ImageError: If the metadata of the array can't be read.
+    """
     try:
         array = zarr.open_array(store=image.path, mode="r")
         shape = array.shape
@@ -62,7 +70,7 @@ def zarr_header(image: ImageRef) -> tuple[tuple[int, int], np.dtype[np.generic]]
         size = (int(shape[place.index(ALL_Y)]), int(shape[place.index(ALL_X)]))
         return size, np.dtype(array.dtype)
     except Exception as error:  # damaged metadata can make the library raise almost anything
-        raise ImageError(f"array {image.path} has no header that can be read: {error}", image.path) from error
+        raise ImageError(f"array {image.path} has no readable header: {error}", image.path) from error
 
 
 def _read(folder: Path, image: ImageRef, on_bytes: TakeBytes | None) -> NDArray[np.generic]:
@@ -75,7 +83,7 @@ def _read(folder: Path, image: ImageRef, on_bytes: TakeBytes | None) -> NDArray[
     chunks, absent = {}, []
     for name in layout.chunk_files(image.index):
         try:
-            if layout.sharded:  # of a shard only some chunks are read
+            if layout.sharded:  # only some chunks of a shard are read
                 os.stat(folder / name)
                 _hand_on(folder / name, on_bytes)
             else:
@@ -94,7 +102,7 @@ def _read(folder: Path, image: ImageRef, on_bytes: TakeBytes | None) -> NDArray[
 
 
 def _store(folder: Path, chunks: dict[str, bytes]) -> MemoryStore:
-    """The array with these chunks only, in memory."""
+    """Return an in-memory store of the array with these chunks only."""
     files = dict(chunks)
     for document in _DOCUMENTS:
         if (folder / document).exists():
@@ -112,25 +120,25 @@ def _hand_on(path: Path, on_bytes: TakeBytes | None) -> None:
 
 
 def _check_absent(folder: Path, layout: ArrayLayout, image: ImageRef, absent: Sequence[str]) -> None:
-    """Raise ValueError unless something says that these chunks are empty."""
+    """Raise ValueError unless there is evidence that these chunks are empty."""
     if len(absent) == layout.chunk_count(image.index) and not image.absent_is_fill:
-        raise ValueError("none of its chunks exist: it was never written, or is lost")
+        raise ValueError("none of its chunks exist: it was never written or has been lost")
     below = _next_level(folder)
     few = f"{absent[0]}" + (f" and {len(absent) - 1} more" if len(absent) > 1 else "")
     if below is None:
         if image.absent_is_fill:
             return
         raise ValueError(
-            f"it lacks {len(absent)} of {layout.chunk_count(image.index)} chunks ({few}), and nothing says that they "
-            "are empty (a writer that keeps empty chunks, as write_empty_chunks does in zarr, makes that clear)"
+            f"it lacks {len(absent)} of {layout.chunk_count(image.index)} chunks ({few}), and nothing shows that they "
+            "are empty (write such plates with empty chunks, in zarr with write_empty_chunks, to make this clear)"
         )
     lower = zarr.open_array(store=os.fspath(below), mode="r")
     if lower.ndim != len(layout.shape):
-        raise ValueError(f"its levels of resolution differ in their axes, and it lacks the chunk {few}")
+        raise ValueError(f"its resolution levels differ in their axes, and it lacks the chunk {few}")
     for name in absent:
         region = _region_below(layout, image, name, lower.shape)
         if not _is_all(np.asarray(lower[region]), lower.fill_value):
-            raise ValueError(f"it lacks the chunk {name}, which level {below.name} shows not to be empty")
+            raise ValueError(f"it lacks the chunk {name}, which is not empty according to level {below.name}")
     if not image.absent_is_fill and not _has_chunks(below):
         raise ValueError(f"it lacks the chunk {few}, and nothing of level {below.name} was written")
 
@@ -140,7 +148,7 @@ def _is_all(pixels: NDArray[np.generic], fill: Any) -> bool:
 
 
 def _next_level(folder: Path) -> Path | None:
-    """The array of the next lower resolution."""
+    """Return the array of the next lower resolution."""
     metadata = read_group(folder.parent)
     paths = [dataset.path for multiscale in metadata.multiscales[:1] for dataset in multiscale.datasets]
     place = paths.index(folder.name) + 1 if folder.name in paths else len(paths)
@@ -148,7 +156,7 @@ def _next_level(folder: Path) -> Path | None:
 
 
 def _region_below(layout: ArrayLayout, image: ImageRef, name: str, shape: Sequence[int]) -> tuple[Any, ...]:
-    """The part of a lower level that lies wholly inside a chunk, at the plane of the image."""
+    """Return the part of a lower level that is completely inside a chunk, in the plane of the image."""
     numbers = [int(number) for number in name.removeprefix(layout.prefix).split(layout.separator)]
     region: list[Any] = []
     for at, number, edge, length, lower in zip(

@@ -1,4 +1,4 @@
-"""Writes images and labels as an OME-Zarr HCS plate, well by well, from any number of processes at once."""
+"""Writing of images and labels as an OME-Zarr HCS plate, well by well, from several processes at once."""
 
 import contextlib
 import os
@@ -37,16 +37,23 @@ _ROW, _COLUMN = re.compile(r"[A-Z]{1,2}"), re.compile(r"\d\d")
 
 @dataclass(frozen=True, slots=True)
 class OmeZarrPlateWriter:
-    """Writes the plate in `folder`. Holds nothing open; pass it to as many processes as there are.
+    """Writer of an OME-Zarr plate; it keeps nothing open and can be passed to other processes.
 
-    channels: names of the channels 1, 2, ...; every image has all of them. A well appears whole or not at all: it is
-    written beside its place and then renamed. `finish` lists the wells that are there in the plate's own metadata; it
-    may be called again after more wells.
+    A well appears complete or not at all: it is written next to its final location and then renamed. ``finish`` lists
+    the wells in the plate's metadata; it can be called again after more wells have been written. For example::
 
         writer = OmeZarrPlateWriter(Path("out.zarr"), ("DAPI", "GFP"), pixel_size_um=0.65)
         with writer.well("B03") as well:
             well.add_site(1, {ImageKey("B03", 1, 1): dapi, ImageKey("B03", 1, 2): gfp})
         writer.finish()
+
+    Attributes:
+        folder: The plate folder.
+        channels: Names of the channels 1, 2, ...; every image has all of them.
+        pixel_size_um: Edge length of a pixel in micrometres.
+        version: Version of OME-Zarr.
+        name: Name of the plate.
+        z_step_um: Distance between planes in micrometres.
     """
 
     folder: Path
@@ -58,9 +65,10 @@ class OmeZarrPlateWriter:
 
     @contextlib.contextmanager
     def well(self, well: str) -> Iterator["OmeZarrWellWriter"]:
-        """Write a well; it takes its place, also that of an older one, when the block ends well.
+        """Write a well; when the block ends without an error, it appears and replaces an older one.
 
-        Raises OutputError when the disk does not take it, and leaves no trace then.
+        Raises:
+            OutputError: If it can't be written to disk; nothing is left behind.
         """
         row, column = _row_and_column(well)
         target = self.folder / row / column
@@ -80,15 +88,19 @@ class OmeZarrPlateWriter:
                 shutil.rmtree(unfinished, ignore_errors=True)
 
     def finish(self, wells: Collection[str] | None = None) -> None:
-        """Make the folder a plate of the wells that it holds, or of those among them that are named here.
+        """Write the metadata that makes the folder a plate of its wells.
 
-        Raises OutputError when there are none.
+        Args:
+            wells: Include only these wells; all by default.
+
+        Raises:
+            OutputError: If there are no wells.
         """
         self._remove_leftovers()
         held = [place for place in _wells_in(self.folder) if wells is None or "".join(place) in wells]
         places = sorted(held, key=lambda place: well_position("".join(place)))
         if not places:
-            raise OutputError(f"{self.folder} holds no well: an OME-Zarr plate has at least one")
+            raise OutputError(f"{self.folder} has no wells: an OME-Zarr plate needs at least one")
         rows = list(dict.fromkeys(row for row, _ in places))
         columns = sorted({column for _, column in places})
         for row in rows:
@@ -114,7 +126,7 @@ class OmeZarrPlateWriter:
         try:
             well = read_group(folder).well
         except (OSError, msgspec.MsgspecError) as error:
-            raise OutputError(f"{folder} is no OME-Zarr well: {error} (remove it and write it again)") from error
+            raise OutputError(f"{folder} is not an OME-Zarr well: {error} (remove it and write it again)") from error
         return well.images if well else ()
 
     def _write_documents(self, folder: Path, metadata: Json, *, again: bool) -> None:
@@ -124,7 +136,7 @@ class OmeZarrPlateWriter:
                     file.write(document)
 
     def _remove_leftovers(self) -> None:
-        """Remove what killed processes have left; the wells that live ones are writing stay."""
+        """Remove what killed processes have left behind, but not the wells that other processes are writing."""
         for path in self.folder.glob(".*.openhcs-part"):
             match = _LEFTOVER.fullmatch(path.name)
             if match and path.is_dir() and not psutil.pid_exists(int(match["pid"])):
@@ -133,7 +145,7 @@ class OmeZarrPlateWriter:
 
 @dataclass(slots=True)
 class OmeZarrWellWriter:
-    """Writes the sites of one well."""
+    """Writer of the sites of one well."""
 
     folder: Path
     style: ImageStyle
@@ -149,24 +161,25 @@ class OmeZarrWellWriter:
         acquisition: int = 0,
         channels: tuple[str, ...] | None = None,
     ) -> None:
-        """Write the planes (Y, X) of a site, and labels of them by name, each of one channel.
+        """Write the planes (Y, X) of a site, and their labels.
 
-        z and time points are numbered from 1 in sorted order.
+        z and time points are renumbered from 1 in sorted order.
 
         Args:
-            site: Its number, from 1.
-            planes: By what they show; all channels have the same z and time points.
-            labels: By name, those of one channel each.
-            position: Of the stage.
-            acquisition: Its number, from 0, where channels that have other z or time points are written apart.
-            channels: The names of its channels 1, 2, ...; those of the plate when None.
+            site: Number of the site, from 1.
+            planes: The planes by what they show; all channels need the same z and time points.
+            labels: Label images by name, each name for a single channel.
+            position: Stage position.
+            acquisition: Number of the acquisition, from 0; channels with other z or time points are written as a
+                separate acquisition.
+            channels: Names of its channels 1, 2, ...; the channels of the plate by default.
 
         Raises:
-            OutputError: When the planes make no image.
-            OSError: When the disk does not take it.
+            OutputError: If the planes do not form an image.
+            OSError: If it can't be written to disk.
         """
         if site < 1 or not planes:
-            raise OutputError(f"site {site} with {len(planes)} planes makes no OME-Zarr image")
+            raise OutputError(f"site {site} with {len(planes)} planes can't be an OME-Zarr image")
         style = self.style if channels is None else replace(self.style, channels=channels)
         target = self.folder / _image_name(site, acquisition)
         write_image(target, planes, style, position)
@@ -175,7 +188,7 @@ class OmeZarrWellWriter:
         self.sites.add((acquisition, site))
 
     def entries(self) -> list[Json]:
-        """The list of the well's images; it names acquisitions where there are several."""
+        """Return the list of the well's images, with their acquisitions if there are several."""
         several = any(acquisition for acquisition, _ in self.sites)
         return [
             {"path": _image_name(site, acquisition), **({"acquisition": acquisition} if several else {})}
@@ -184,7 +197,7 @@ class OmeZarrWellWriter:
 
 
 def _image_name(site: int, acquisition: int) -> str:
-    """`0` for site 1; `0a1` in a second acquisition."""
+    """Return ``0`` for site 1; ``0a1`` in a second acquisition."""
     return f"{site - 1}a{acquisition}" if acquisition else str(site - 1)
 
 
@@ -204,7 +217,7 @@ def _wells_in(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _take_place(new: Path, target: Path) -> None:
-    """Rename a folder; an older one at its place goes first and comes back when that fails."""
+    """Rename a folder; an existing target is moved away first, and restored if the renaming fails."""
     if not target.exists():
         os.rename(new, target)
         return

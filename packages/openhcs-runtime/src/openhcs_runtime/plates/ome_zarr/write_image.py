@@ -1,4 +1,4 @@
-"""Writes one OME-Zarr image: its levels of resolution, its metadata, its labels."""
+"""Writing of one OME-Zarr image: its resolution levels, metadata and labels."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from openhcs_runtime.components import PROJECTED, ImageKey
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.plates.base import StagePosition
 
-Json = dict[str, Any]  # a document in someone else's format
+Json = dict[str, Any]  # a document in a third-party format
 
 _CHUNK = 2048
 _SMALLEST_EDGE = 256
@@ -32,13 +32,13 @@ class OmeZarrVersion(StrEnum):
 
     @property
     def zarr_format(self) -> Literal[2, 3]:
-        """The version of zarr under it."""
+        """The zarr version that it is based on."""
         return 2 if self is OmeZarrVersion.V04 else 3
 
 
 @dataclass(frozen=True, slots=True)
 class ImageStyle:
-    """What all images of a plate share; `channels` are the names of the channels 1, 2, ...; lengths in micrometres."""
+    """Properties shared by all images of a plate; ``channels`` are the names of channels 1, 2, ... of the plate."""
 
     version: OmeZarrVersion
     channels: tuple[str, ...]
@@ -47,14 +47,18 @@ class ImageStyle:
 
 
 def write_group(folder: Path, metadata: Json, version: OmeZarrVersion) -> None:
-    """Make `folder` a zarr group with OME metadata. Raises OSError."""
+    """Make ``folder`` a zarr group with OME metadata.
+
+    Raises:
+        OSError: If it can't be written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name, document in group_documents(metadata, version).items():
         (folder / name).write_bytes(document)
 
 
 def group_documents(metadata: Json, version: OmeZarrVersion) -> dict[str, bytes]:
-    """The files of a zarr group and what is in them."""
+    """Return the files of a zarr group and their contents."""
     if version is OmeZarrVersion.V04:
         documents: dict[str, Json] = {".zgroup": {"zarr_format": 2}, ".zattrs": metadata}
     else:
@@ -66,15 +70,18 @@ def group_documents(metadata: Json, version: OmeZarrVersion) -> dict[str, bytes]
 def write_image(
     folder: Path, planes: Mapping[ImageKey, NDArray[Any]], style: ImageStyle, position: StagePosition | None
 ) -> None:
-    """Write the planes (Y, X) of one site as an image of the axes t, c, z, y, x.
+    """Write the planes (Y, X) of one site as an image with the axes t, c, z, y, x.
 
-    Levels below the first halve y and x: each pixel is the mean of four. Raises OutputError when planes are missing or
-    differ in shape, OSError when the disk does not take them.
+    Each level below the first halves y and x: a pixel is the mean of four.
+
+    Raises:
+        OutputError: If planes are missing or differ in shape.
+        OSError: If the image can't be written to disk.
     """
     highest = max(key.channel for key in planes)
     if highest > len(style.channels):
         raise OutputError(
-            f"channel {highest} has no name: the OME-Zarr plate is made for {len(style.channels)} channels"
+            f"channel {highest} has no name: the OME-Zarr plate was created with {len(style.channels)} channels"
         )
     data = _stacked(planes, tuple(range(1, len(style.channels) + 1)))
     levels = _pyramid(data, _mean_of_four)
@@ -103,16 +110,20 @@ def write_labels(
     style: ImageStyle,
     position: StagePosition | None,
 ) -> None:
-    """Write label images, by name, into the image `folder`: axes t, z, y, x; levels take every second pixel.
+    """Write label images, by name, into the image ``folder`` with the axes t, z, y, x.
 
-    Raises as `write_image` does, also when the labels of one name are of several channels.
+    Each level below the first takes every second pixel.
+
+    Raises:
+        OutputError: If planes are missing or differ in shape, or the labels of one name are for several channels.
+        OSError: If the labels can't be written to disk.
     """
     write_group(folder / "labels", {"labels": list(labels)}, style.version)
     for name, planes in labels.items():
         channels = {key.channel for key in planes}
         if len(channels) != 1:
             raise OutputError(
-                f"labels {name!r} are of {len(channels)} channels: give those of each a name of their own"
+                f"labels {name!r} are for {len(channels)} channels: give the labels of each channel their own name"
             )
         data = _stacked(planes, tuple(channels))[:, 0]
         kind = np.uint16 if data.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32
@@ -125,12 +136,12 @@ def write_labels(
 
 
 def _with_step(style: ImageStyle, planes: Iterable[ImageKey]) -> ImageStyle:
-    """A projection has no distance to other planes."""
+    """Return the style without a z step for projections, which have no distance to other planes."""
     return replace(style, z_step_um=None) if any(key.z_index == PROJECTED for key in planes) else style
 
 
 def _stacked(planes: Mapping[ImageKey, NDArray[Any]], channels: tuple[int, ...]) -> NDArray[Any]:
-    """(t, c, z, Y, X) of all planes."""
+    """Return all planes as one array (t, c, z, Y, X)."""
     timepoints = sorted({key.timepoint for key in planes})
     depths = sorted({key.z_index for key in planes})
     places = {(key.timepoint, key.channel, key.z_index): plane for key, plane in planes.items()}
@@ -141,7 +152,7 @@ def _stacked(planes: Mapping[ImageKey, NDArray[Any]], channels: tuple[int, ...])
     if len(shapes) != 1 or len(next(iter(shapes))) != 2:
         raise OutputError(f"{where} can't be one OME-Zarr image: its planes have the shapes {sorted(shapes)}")
     if len(places) != wanted or len(planes) != wanted:
-        raise OutputError(f"{where} can't be one OME-Zarr image: it has {len(planes)} of {wanted} planes")
+        raise OutputError(f"{where} can't be one OME-Zarr image: it has only {len(planes)} of {wanted} planes")
     dtype = np.result_type(*planes.values())
     data = np.empty(
         (len(timepoints), len(channels), len(depths), *next(iter(shapes))), np.uint8 if dtype.kind == "b" else dtype
@@ -150,12 +161,12 @@ def _stacked(planes: Mapping[ImageKey, NDArray[Any]], channels: tuple[int, ...])
         place = timepoints.index(timepoint), channels.index(channel), depths.index(depth)
         data[place] = plane
         if plane.dtype.itemsize == 8 and plane.dtype != data.dtype and not np.array_equal(data[place], plane, True):
-            raise OutputError(f"{where} can't be one OME-Zarr image: {data.dtype} rounds its {plane.dtype} planes")
+            raise OutputError(f"{where} can't be one OME-Zarr image: {data.dtype} would round its {plane.dtype} planes")
     return data
 
 
 def _pyramid(data: NDArray[Any], halved: Callable[[NDArray[Any]], NDArray[Any]]) -> list[NDArray[Any]]:
-    """`data` and halves of it until its longer edge is small."""
+    """Return ``data`` and its repeated halvings until the longer edge is small."""
     levels = [data]
     while max(levels[-1].shape[-2:]) > _SMALLEST_EDGE:
         levels.append(halved(levels[-1]))
@@ -163,7 +174,7 @@ def _pyramid(data: NDArray[Any], halved: Callable[[NDArray[Any]], NDArray[Any]])
 
 
 def _mean_of_four(data: NDArray[Any]) -> NDArray[Any]:
-    """Half of y and x, in the same type; the last row or column of an odd number counts twice."""
+    """Halve y and x in the same dtype; with an odd number of rows or columns, the last one counts twice."""
     y, x = data.shape[-2:]
     even = np.pad(data, [(0, 0)] * (data.ndim - 2) + [(0, y % 2), (0, x % 2)], mode="edge")
     blocks = even.reshape(*data.shape[:-2], (y + 1) // 2, 2, (x + 1) // 2, 2)
@@ -177,7 +188,7 @@ def _highest(dtype: np.dtype[Any]) -> float:
 
 
 def _multiscale(axes: str, levels: int, style: ImageStyle, position: StagePosition | None) -> Json:
-    """The metadata of an image of these axes; a stage position is where all levels begin."""
+    """Return the metadata of an image with these axes; the stage position is the origin of all levels."""
     in_um = {"y": style.pixel_size_um, "x": style.pixel_size_um, "z": style.z_step_um}
     kinds: dict[str, Json] = {"t": {"type": "time"}, "c": {"type": "channel"}}
     datasets = []
@@ -195,7 +206,7 @@ def _multiscale(axes: str, levels: int, style: ImageStyle, position: StagePositi
 
 
 def _write_levels(folder: Path, levels: list[NDArray[Any]], axes: str, style: ImageStyle) -> None:
-    """One chunk a plane, unless it is very large."""
+    """Write the levels with one chunk per plane, unless planes are very large."""
     old = style.version is OmeZarrVersion.V04
     for number, level in enumerate(levels):
         y, x = level.shape[-2:]

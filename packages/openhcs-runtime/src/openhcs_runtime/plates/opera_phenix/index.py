@@ -1,9 +1,9 @@
-"""Reads Harmony's `Index.xml`: the images of a measurement, pixel size, distance of planes, channel names, positions.
+"""Harmony's ``Index.xml``: images of a measurement, pixel size, plane distance, channel names and positions.
 
-Written by Harmony 4 (elements of one image hold all that is said about it) and by Harmony 5 and later (what images of a
-channel share is in `Maps/Map/Entry`). The namespace names the version (`.../HarmonyV5`, `.../HarmonyV6`, ...) and plays
-no role here. Lengths are in metres; a field's position is that of its centre relative to the centre of the well, with y
-upwards. `PositionZ` is the height of a plane above the bottom of the well, `AbsPositionZ` that of the objective.
+Harmony 4 writes all information about an image into its own element; Harmony 5 and later put what the images of a
+channel share into ``Maps/Map/Entry``. The namespace contains the version (such as ``.../HarmonyV5``) and is ignored
+here. Lengths are in metres; the position of a field is its centre relative to the centre of the well, with y
+pointing up. ``PositionZ`` is the height of a plane above the well bottom, ``AbsPositionZ`` that of the objective.
 """
 
 import xml.etree.ElementTree as ET
@@ -22,9 +22,16 @@ _Stack = tuple[str, int, int, int]
 
 
 def read_index(path: Path, key_of: Callable[[str], ImageKey | None]) -> Metadata:
-    """Read an index file; `key_of` gives the image of a file name in it, None for what is no image.
+    """Read an index file.
 
-    Raises ParseError when it is no XML, ValueError when a number in it is none, OSError when it can't be read.
+    Args:
+        path: The index file.
+        key_of: Returns the image key of a file name in the index; None if it is not an image.
+
+    Raises:
+        ParseError: If the file is not XML.
+        ValueError: If a number in it is invalid.
+        OSError: If it can't be read.
     """
     planned: defaultdict[str, list[ImageKey]] = defaultdict(list)
     names: dict[int, str] = {}
@@ -56,14 +63,14 @@ def read_index(path: Path, key_of: Callable[[str], ImageKey | None]) -> Metadata
 
 
 class _Heights:
-    """Where the planes of the first stack lie that has several, in micrometres."""
+    """Heights of the planes of the first stack with more than one plane, in micrometres."""
 
     def __init__(self) -> None:
         self._places: dict[_Stack, dict[int, float | None]] = {}
         self._stack: _Stack | None = None
 
     def add(self, key: ImageKey, height: float | None) -> None:
-        """Take the height of one image; once a stack is found, only of that."""
+        """Add the height of one image; once a stack is found, heights of other stacks are ignored."""
         stack = key.well, key.site, key.channel, key.timepoint
         if height is None or (self._stack is not None and stack != self._stack):
             return
@@ -73,14 +80,14 @@ class _Heights:
             self._stack, self._places = stack, {stack: places}
 
     def step(self) -> float | None:
-        """The distance of its planes."""
+        """Return the distance between its planes."""
         found: Mapping[int, float | None] = self._places.get(self._stack, {}) if self._stack else {}
         return z_step(found)
 
 
 def _records(path: Path) -> Iterator[tuple[ET.Element, dict[str, ET.Element]]]:
-    """Each `Image` and `Entry` element with its children by name; what was read is let go: files are large."""
-    names: dict[str, str] = {}  # of each tag the part after the namespace
+    """Yield each ``Image`` and ``Entry`` element with its children by name, and free it afterwards: files are large."""
+    names: dict[str, str] = {}  # the part of each tag after the namespace
     for _, element in ET.iterparse(path):
         tag = element.tag
         if tag not in names:
@@ -95,7 +102,7 @@ def _text(element: ET.Element | None) -> str:
 
 
 def _length(element: ET.Element | None) -> float | None:
-    """Micrometres; None where nothing or an unknown unit is given."""
+    """Return a length in micrometres; None if it is missing or its unit is unknown."""
     text = _text(element)
     if element is None or not text:
         return None

@@ -1,9 +1,9 @@
-"""Opera Phenix and Operetta CLS measurements as Harmony exports them: `Images/r01c01f01p01-ch1sk1fk1fl1.tiff`.
+"""Opera Phenix and Operetta CLS measurements as Harmony exports them: ``Images/r01c01f01p01-ch1sk1fk1fl1.tiff``.
 
-In the names: row, column, field (site), plane (z), channel; sk counts slow kinetics (time points). fk and fl count fast
-kinetics and fluorescence lifetimes, of which only the first is read. Newer exports say `t1` instead of the three.
-The images lie in one folder, or in one for each well (`r01c01`). `Index.xml` or `Index.idx.xml` beside them adds the
-rest (see `openhcs_runtime.plates.opera_phenix.index`).
+The names contain row, column, field (site), plane (z) and channel; sk is the number in slow kinetics (time point). fk
+and fl are the numbers in fast kinetics and fluorescence lifetimes, of which only the first is read. Newer exports have
+``t1`` instead of these three. The images are in one folder, or in a folder per well (``r01c01``). ``Index.xml`` or
+``Index.idx.xml`` next to them has the remaining metadata (see ``openhcs_runtime.plates.opera_phenix.index``).
 """
 
 import os
@@ -31,12 +31,17 @@ _PROBES = 20
 
 
 def looks_like_phenix(folder: Path) -> bool:
-    """Whether it is a measurement's folder or the `Images` folder in it."""
+    """Return whether ``folder`` is the folder of a measurement or its ``Images`` folder."""
     return any(_NAME.fullmatch(entry.name) for entry in islice(_files(_images_folder(folder)), _PROBES))
 
 
 def open_opera_phenix(folder: Path) -> FolderPlate:
-    """List the images of `folder`. Raises PlateError when it holds none, OSError when it can't be listed."""
+    """List the images in ``folder``.
+
+    Raises:
+        PlateError: If it has no images.
+        OSError: If it can't be listed.
+    """
     found: dict[str, ImageRef] = {}
     problems = []
     for entry in _files(_images_folder(folder)):
@@ -44,7 +49,7 @@ def open_opera_phenix(folder: Path) -> FolderPlate:
         if isinstance(key, PlateProblem):
             problems.append(key)
         elif entry.name in found:
-            text = f"{entry.path} has the name of {found[entry.name].path}; it is left out"
+            text = f"{entry.path} has the same name as {found[entry.name].path}; it is left out"
             problems.append(PlateProblem(ProblemKind.DUPLICATE, text, key.well, left_out=1))
         else:
             found[entry.name] = image_of(entry, key)
@@ -57,7 +62,7 @@ def open_opera_phenix(folder: Path) -> FolderPlate:
 
 
 def _files(images: Path) -> Iterator[os.DirEntry[str]]:
-    """The TIFF files in a folder and in those of its wells."""
+    """Yield the TIFF files in a folder and in its well folders."""
     yield from tiff_files(images)
     with os.scandir(images) as entries:
         wells = sorted(entry.path for entry in entries if _WELL_FOLDER.fullmatch(entry.name) and entry.is_dir())
@@ -73,14 +78,14 @@ def _images_folder(folder: Path) -> Path:
 def _key(name: str) -> ImageKey | PlateProblem:
     match = _NAME.fullmatch(name)
     if match is None:
-        return stray(f"{name} is no image of the plate: it is not named like r01c01f01p01-ch1sk1fk1fl1")
+        return stray(f"{name} is not an image of the plate: its name is not of the form r01c01f01p01-ch1sk1fk1fl1")
     if match["sk"] and (int(match["fk"]), int(match["fl"])) != (1, 1):
-        return stray(f"{name} is left out: of fast kinetics and lifetimes only the first")
+        return stray(f"{name} is left out: only the first image of fast kinetics and lifetimes is read")
     row, column, field, plane, channel = (int(match[group]) for group in range(1, 6))
     try:
         well = well_name(row - 1, column - 1)
     except ValueError as error:
-        return stray(f"{name} is no image of the plate: {error}")
+        return stray(f"{name} is not an image of the plate: {error}")
     return ImageKey(well, field, channel, plane, int(match["sk"] or match["t"]))
 
 
@@ -96,14 +101,14 @@ def _metadata(folder: Path, found: Mapping[str, ImageRef]) -> tuple[Metadata, li
 
 
 def _key_of_url(url: str, found: Mapping[str, ImageRef]) -> ImageKey | None:
-    """The image that an index names by a path below its folder, with either slash."""
+    """Return the image for a path in an index, relative to its folder and with either kind of slash."""
     name = url.replace("\\", "/").rpartition("/")[2]
     key = found[name].key if name in found else _key(name)
     return key if isinstance(key, ImageKey) else None
 
 
 def _timepoints_from_1(images: list[ImageRef], metadata: Metadata) -> tuple[list[ImageRef], Metadata]:
-    """Count time points from 1 where the names count from 0."""
+    """Renumber time points from 1 if they start at 0 in the names."""
     if all(image.key.timepoint > 0 for image in images):
         return images, metadata
     planned = {well: tuple(map(_later, keys)) for well, keys in metadata.planned.items()}

@@ -1,1 +1,1 @@
-"""Synthetic plates with known truth."""
+"""Synthetic plates with known ground truth."""

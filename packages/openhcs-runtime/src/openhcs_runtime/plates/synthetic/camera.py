@@ -1,7 +1,7 @@
-"""Made images of a scene, as the camera of a wide-field microscope takes them.
+"""Synthetic images of a scene, as recorded by the camera of a wide-field microscope.
 
-Objects on a dim background, times uneven light, blurred by a Gaussian point spread function, then photon (Poisson) and
-read-out (Gaussian) noise, digitised with 16 bits.
+Objects on a dim background are multiplied by uneven illumination and blurred by a Gaussian point spread function; then
+photon (Poisson) and read-out (Gaussian) noise is added and the image is digitized with 16 bits.
 """
 
 import math
@@ -31,9 +31,14 @@ _LARGEST = 65535
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One field of view: what is in it, before any image is taken.
+    """The contents of a field of view, before any image is taken.
 
-    things: the nuclei to count. debris: specks. extra: random numbers for what the plain look lacks.
+    Attributes:
+        size: Edge length in pixels.
+        look: How nuclei look.
+        things: The nuclei to count.
+        debris: Specks.
+        extra: Random numbers for the features that the default look does not have.
     """
 
     size: int
@@ -44,11 +49,11 @@ class Frame:
 
     @property
     def nuclei(self) -> list[Nucleus]:
-        """Every shape of every nucleus."""
+        """Return every shape of every nucleus."""
         return [shape for thing in self.things for shape in thing]
 
     def labels(self) -> NDArray[np.int32]:
-        """The true label image, (Y, X): which pixels are at least half covered by which nucleus, numbered from 1."""
+        """Return the true label image (Y, X), from 1: each pixel has the nucleus that covers at least half of it."""
         labels = np.zeros((self.size, self.size), np.int32)
         most = np.zeros((self.size, self.size), np.float32)
         for number, thing in enumerate(self.things, start=1):
@@ -62,7 +67,7 @@ class Frame:
 
 
 def compose(rng: np.random.Generator, size: int, look: Look) -> Frame:
-    """A frame of `size` x `size` pixels; the plain look takes no random number more than its nuclei."""
+    """Return a frame of ``size`` x ``size`` pixels; the default look draws random numbers for its nuclei only."""
     nuclei = place_nuclei(rng, size, look)
     extra = rng.spawn(1)[0]
     debris = specks(extra, len(nuclei), size, look)
@@ -72,7 +77,7 @@ def compose(rng: np.random.Generator, size: int, look: Look) -> Frame:
 def planes(
     rng: np.random.Generator, frame: Frame, *, channels: int, z: int
 ) -> Iterator[tuple[int, int, NDArray[np.uint16]]]:
-    """Channel, plane and image (uint16, (Y, X)) of everything that a frame shows."""
+    """Yield channel, plane and image (uint16, (Y, X)) for all images of a frame."""
     look, size = frame.look, frame.size
     light = _uneven_light(rng, size)
     for channel in range(1, channels + 1):
@@ -89,7 +94,7 @@ def planes(
 
 
 def _full_scale(photons: Image, frame: Frame) -> int:
-    """The value at which the wanted share of the nuclei's pixels is cut off."""
+    """Return the value at which the requested share of the nuclei's pixels saturates."""
     inside = frame.labels() > 0
     if not inside.any():
         return _LARGEST
@@ -97,7 +102,7 @@ def _full_scale(photons: Image, frame: Frame) -> int:
 
 
 def _uneven_light(rng: np.random.Generator, size: int) -> Image:
-    """Vignetting with an off-centre maximum, 1 at the brightest place and about 0.65 in the darkest corner."""
+    """Return vignetting with an off-centre maximum, 1 at the brightest point and about 0.65 in the darkest corner."""
     y, x = rng.uniform(0.4, 0.6, 2)
     axis = np.linspace(0, 1, size, dtype=np.float32)
     light: Image = np.float32(1) - np.float32(0.6) * ((axis[:, np.newaxis] - y) ** 2 + (axis - x) ** 2)
@@ -129,7 +134,7 @@ def _nuclear_stain(rng: np.random.Generator, frame: Frame) -> Image:
 
 
 def _nucleoli(rng: np.random.Generator, nucleus: Nucleus, window: tuple[slice, slice]) -> Image:
-    """1, and less where nucleoli are."""
+    """Return a factor of 1, lower inside nucleoli."""
     light = np.ones(tuple(part.stop - part.start for part in window), np.float32)
     for _ in range(int(rng.poisson(2))):
         direction, distance = rng.uniform(0, 2 * math.pi), rng.uniform(0, 0.55) * nucleus.minor
@@ -141,7 +146,7 @@ def _nucleoli(rng: np.random.Generator, nucleus: Nucleus, window: tuple[slice, s
 
 
 def _foci(rng: np.random.Generator, nucleus: Nucleus, window: tuple[slice, slice], strength: float) -> Image:
-    """1, and more where chromatin is dense, as in cells of mice."""
+    """Return a factor of 1, higher where chromatin is dense, as in mouse cells."""
     light = np.ones(tuple(part.stop - part.start for part in window), np.float32)
     for _ in range(int(rng.poisson(10))):
         direction, distance = rng.uniform(0, 2 * math.pi), rng.uniform(0, 0.85) * nucleus.minor
@@ -153,7 +158,7 @@ def _foci(rng: np.random.Generator, nucleus: Nucleus, window: tuple[slice, slice
 
 
 def _haze(stain: Image, frame: Frame) -> Image:
-    """Light of what lies above and below the focus, and a slope across the image."""
+    """Return out-of-focus light from above and below, and a gradient across the image."""
     look, rng = frame.look, frame.extra
     veil = ndimage.gaussian_filter(stain, 1.2 * look.diameter_px, mode="reflect")
     lumps = ndimage.gaussian_filter(
@@ -168,7 +173,7 @@ def _haze(stain: Image, frame: Frame) -> Image:
 
 
 def _cytoplasm_stain(rng: np.random.Generator, frame: Frame, channel: int) -> Image:
-    """Cell bodies around the nuclei, dimmer where the nucleus is."""
+    """Return cell bodies around the nuclei, dimmer inside the nucleus."""
     reach = 1.9 + 0.2 * (channel % 3)
     size = frame.size
     stain = np.zeros((size, size), dtype=np.float32)

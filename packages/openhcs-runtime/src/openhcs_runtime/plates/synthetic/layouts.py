@@ -1,4 +1,4 @@
-"""Writes made images as a plate of each format, with the metadata that a microscope adds."""
+"""Writing of synthetic images as a plate of each format, with the metadata that a microscope adds."""
 
 import math
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ Planes = Iterable[tuple[ImageKey, NDArray[np.uint16]]]
 
 @dataclass(frozen=True, slots=True)
 class PlatePlan:
-    """What a plate is to have; all numbers count from 1. Sites lie edge to edge in a grid, row by row."""
+    """The plan of a plate; all numbers start at 1, and sites form a gapless grid, row by row."""
 
     folder: Path
     name: str
@@ -40,7 +40,7 @@ class PlatePlan:
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of sites."""
+        """Return the number of rows and columns of sites."""
         columns = math.ceil(math.sqrt(self.sites))
         return math.ceil(self.sites / columns), columns
 
@@ -50,26 +50,32 @@ class PlatePlan:
         return tuple(_STAINS[n] if n < len(_STAINS) else f"Stain {n + 1}" for n in range(self.channels))
 
     def position(self, site: int) -> StagePosition:
-        """The middle of a site, from the middle of the well."""
+        """Return the centre of a site relative to the centre of the well."""
         (rows, columns), edge = self.grid, self.size * self.pixel_size_um
         row, column = divmod(site - 1, columns)
         return StagePosition((row - (rows - 1) / 2) * edge, (column - (columns - 1) / 2) * edge)
 
 
 class PlateLayout(Protocol):
-    """Takes the wells of a plate one after the other."""
+    """A writer that takes the wells of a plate one after the other."""
 
     @property
-    def plan(self) -> PlatePlan: ...
+    def plan(self) -> PlatePlan:
+        """The plan of the plate."""
+
     def write_well(self, well: str, planes: Planes) -> None:
-        """Write the images of a well; those of a site come together."""
+        """Write the images of a well, grouped by site."""
 
     def finish(self) -> None:
-        """Called after the last well."""
+        """Finish the plate; called after the last well."""
 
 
 def layout_for(plate_format: PlateFormat, plan: PlatePlan) -> PlateLayout:
-    """What writes plates of this format. Raises PlateError when nothing does."""
+    """Return a writer for plates of the plan's format.
+
+    Raises:
+        PlateError: If the format can't be written.
+    """
     match plate_format:
         case PlateFormat.IMAGEXPRESS:
             return _ImageXpress(plan)
@@ -78,7 +84,7 @@ def layout_for(plate_format: PlateFormat, plan: PlatePlan) -> PlateLayout:
         case PlateFormat.OME_ZARR:
             return _OmeZarr(plan)
         case PlateFormat.PATTERN:
-            raise PlateError("a pattern is a way to read plates: name another format to make one")
+            raise PlateError("plates of format pattern can only be read: choose another format to make one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +211,7 @@ def _selection(name: str, rows: int, columns: int, chosen: set[tuple[int, int]])
 
 
 def _metaseries(pixel_size_um: float) -> str:
-    """What MetaXpress writes into an image of this size of a pixel, as far as it is read."""
+    """Return the part of MetaXpress image metadata that is read here, for a pixel size."""
     entries = {
         "spatial-calibration-state": ("bool", "on"),
         "spatial-calibration-x": ("float", pixel_size_um),

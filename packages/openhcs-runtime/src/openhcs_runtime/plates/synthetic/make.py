@@ -1,4 +1,4 @@
-"""Makes plates with known truth, of fluorescent nuclei, in any format."""
+"""Synthetic plates of fluorescent nuclei with known ground truth, in any format."""
 
 import contextlib
 import csv
@@ -38,30 +38,46 @@ def make_plate(
     look: Look = Look(),  # noqa: B008  frozen
     truth_labels: bool = False,
 ) -> Path:
-    """Write a plate of `wells` wells, A01, A02 ... along the rows of the smallest of a 96, 384 and 1536 grid that fits.
+    """Write a synthetic plate of fluorescent nuclei with known ground truth.
 
-    Each image is `size` x `size` uint16: channel 1 shows nuclei, the others cytoplasm. With `z` > 1 planes blur with
-    their distance from the middle one. `truth.csv` (well, site, nuclei; with several time points also timepoint) tells
-    how many nuclei are in each frame. The same arguments give the same pixels; as TIFF, the same bytes.
+    Images are uint16 arrays of ``size`` x ``size`` pixels: channel 1 shows nuclei, the other channels cytoplasm. With
+    ``z`` > 1, planes are blurred according to their distance from the middle plane. ``truth.csv`` (well, site, nuclei;
+    with several time points also timepoint) has the number of nuclei in each frame. The same arguments produce the same
+    pixels and, for TIFF, the same bytes.
 
-    look: size, crowding, haze and other difficulties of the nuclei. truth_labels: also write `truth_labels.npz`, which
-    holds the true label image (int32, (Y, X)) of each frame under names such as `A01_s1_t1`.
+    Args:
+        folder: Where to write the plate; must be empty if it exists.
+        wells: Number of wells, A01, A02 ... along the rows of the smallest plate (96, 384 or 1536 wells) that fits.
+        sites: Number of sites per well.
+        channels: Number of channels.
+        z: Number of planes.
+        size: Edge length of an image in pixels.
+        seed: Seed of the random numbers, 0 or greater.
+        timepoints: Number of time points.
+        format: Format of the plate.
+        look: Size, crowding, haze and other difficulties of the nuclei.
+        truth_labels: Also write ``truth_labels.npz`` with the true label image (int32, (Y, X)) of each frame, under
+            names such as ``A01_s1_t1``.
 
-    Returns the folder. Raises PlateError when the arguments make no plate or the folder is not empty.
+    Returns:
+        The plate folder.
+
+    Raises:
+        PlateError: If an argument is out of range or the folder is not empty.
     """
     target = Path(folder).expanduser()
     _check(wells=wells, sites=sites, channels=channels, z=z, size=size, timepoints=timepoints)
     if seed < 0:
-        raise PlateError(f"seed {seed} is negative: give a number from 0")
+        raise PlateError(f"seed {seed} is negative: choose 0 or greater")
     try:
-        plate_format = choose(PlateFormat, format, "format of plates")
+        plate_format = choose(PlateFormat, format, "plate format")
     except ValueError as error:
         raise PlateError(str(error)) from None
     try:
         if target.exists() and not target.is_dir():
-            raise PlateError(f"{target} is a file: name a new folder")
+            raise PlateError(f"{target} is a file: give a new folder")
         if target.exists() and any(target.iterdir()):
-            raise PlateError(f"{target} exists and is not empty: name a new folder")
+            raise PlateError(f"{target} exists and is not empty: give a new folder")
         target.mkdir(parents=True, exist_ok=True)
         positions = list(_positions(wells))
         layout = layout_for(
@@ -90,7 +106,7 @@ def make_plate(
         _write_truth(target / "truth.csv", truth, with_timepoint=timepoints > 1)
     except OSError as error:
         raise PlateError(
-            f"the plate can't be written to {target}: {error.strerror or error} (choose another folder, or make room)"
+            f"the plate can't be written to {target}: {error.strerror or error} (choose another folder, or free space)"
         ) from error
     return target
 
@@ -101,7 +117,7 @@ def _check(**numbers: int) -> None:
     for name, number in numbers.items():
         low, high = lowest.get(name, 1), limits[name]
         if not low <= number <= high:
-            raise PlateError(f"{name} {number} makes no plate: give a number from {low} to {high}")
+            raise PlateError(f"{name} {number} is out of range: choose {low} to {high}")
 
 
 def _positions(wells: int) -> Iterator[tuple[int, int]]:
@@ -112,7 +128,7 @@ def _positions(wells: int) -> Iterator[tuple[int, int]]:
 def _well_frames(
     seed: list[int], well: str, look: Look, plan: PlatePlan
 ) -> Iterator[tuple[tuple[str, int, int], np.random.Generator, Frame]]:
-    """Well, site and time point of each frame of a well, its random numbers, and what is in it."""
+    """Yield well, site and time point of each frame of a well, its random numbers and its contents."""
     for site, timepoint in product(range(1, plan.sites + 1), range(1, plan.timepoints + 1)):
         rng = np.random.default_rng([*seed, site, timepoint])
         yield (well, site, timepoint), rng, compose(rng, plan.size, look)
@@ -124,7 +140,7 @@ def _well_images(
     labels: ZipFile | None,
     plan: PlatePlan,
 ) -> Iterator[tuple[ImageKey, NDArray[np.uint16]]]:
-    """The images of a well, site by site; the truth of each frame is kept."""
+    """Yield the images of a well, site by site, and collect the ground truth of each frame."""
     for (well, site, timepoint), rng, frame in frames:
         truth.append((well, site, timepoint, len(frame.things)))
         if labels is not None:

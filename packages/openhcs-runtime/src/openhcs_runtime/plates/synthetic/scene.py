@@ -1,4 +1,4 @@
-"""What made images show: where nuclei lie, how large and bright they are, and which of them divide or are dead."""
+"""The contents of synthetic images: position, size and brightness of nuclei, and which divide or are dead."""
 
 import math
 from dataclasses import dataclass, fields, replace
@@ -12,31 +12,31 @@ Image = NDArray[np.float32]
 
 _USUAL_DIAMETER_PX = 20.0
 _NUCLEI_PER_PIXEL = 45 / 512**2
-"""Of nuclei of the usual diameter; larger ones are fewer, so that they cover as much."""
+"""Density of nuclei of the default diameter; there are fewer of larger ones, so the covered area stays the same."""
 _MIN_VISIBLE = 0.25
-"""A nucleus cut by the edge is in the frame when at least this part of it is; less of it is not drawn at all."""
+"""A nucleus cut by the edge is counted if at least this fraction of it is in the frame; otherwise it is not drawn."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How nuclei look; the defaults are well-behaved ones.
+    """The appearance of nuclei; the defaults are easy to segment.
 
     Attributes:
         diameter_px: Mean diameter, 6 to 400 pixels.
-        density: How much of the image they cover, compared with the usual (about 5 %).
-        clumping: Share of nuclei that are put next to another one, touching it, 0 to 0.95.
-        haze: Light from out of focus and a slope of the background, compared with the brightness of a nucleus, 0 to 2.
+        density: Area that they cover, relative to the default (about 5 %).
+        clumping: Share of nuclei that are placed next to another one, touching it, 0 to 0.95.
+        haze: Out-of-focus light and a background gradient, relative to the brightness of a nucleus, 0 to 2.
         saturation: Share of the nuclei's pixels that exceed the full scale of the camera, 0 to 0.9.
-        dividing: Share of nuclei that are two small, bright daughters side by side, each counted, 0 to 1.
+        dividing: Share of nuclei that are two small, bright daughters side by side, counted separately, 0 to 1.
         dead: Share of nuclei that are small, three to eight times as bright and often in fragments, 0 to 1.
-        dim: Share of nuclei at an eighth to a third of the usual brightness, 0 to 1.
-        texture: Strength of the chromatin's texture, 0 to 0.5; above 0.12 also with dark nucleoli.
-        foci: Brightness of small spots inside nuclei, compared with the nucleus, 0 to 5.
-        irregularity: How far outlines leave an ellipse, as a share of the radius, 0 to 0.3.
-        variation: Spread of the brightness from nucleus to nucleus (of its logarithm), 0 to 1.5.
-        blur: Width of the point spread function, compared with the usual, 0.2 to 10.
-        debris: Bright specks, which are not counted, for each nucleus, 0 to 20.
-        noise: Strength of the noise, compared with the usual, 0 to 20.
+        dim: Share of nuclei with an eighth to a third of the normal brightness, 0 to 1.
+        texture: Strength of the chromatin texture, 0 to 0.5; above 0.12 also with dark nucleoli.
+        foci: Brightness of small spots inside nuclei, relative to the nucleus, 0 to 5.
+        irregularity: Deviation of outlines from an ellipse, as a share of the radius, 0 to 0.3.
+        variation: Standard deviation of the logarithm of the brightness between nuclei, 0 to 1.5.
+        blur: Width of the point spread function, relative to the default, 0.2 to 10.
+        debris: Number of bright specks, which are not counted, per nucleus, 0 to 20.
+        noise: Strength of the noise, relative to the default, 0 to 20.
     """
 
     diameter_px: float = _USUAL_DIAMETER_PX
@@ -56,18 +56,18 @@ class Look:
     noise: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be drawn. Raises PlateError."""
+        """Raise PlateError for values out of range."""
         for entry in fields(self):
             low, high = _LIMITS[entry.name]
             value = getattr(self, entry.name)
             if not low <= value <= high:
-                raise PlateError(f"{entry.name} {value} makes no plate: give a number from {low:g} to {high:g}")
+                raise PlateError(f"{entry.name} {value} is out of range: choose {low:g} to {high:g}")
         if self.dividing + self.dead + self.dim > 1:
-            raise PlateError("dividing, dead and dim are shares of all nuclei: together at most 1")
+            raise PlateError("dividing, dead and dim are shares of all nuclei: choose values that add up to at most 1")
 
     @property
     def scale(self) -> float:
-        """The diameter compared with the usual one."""
+        """The diameter relative to the default."""
         return self.diameter_px / _USUAL_DIAMETER_PX
 
 
@@ -105,7 +105,7 @@ class Nucleus:
     phase: float
 
     def extent(self, direction: float) -> float:
-        """Distance from the centre to the edge in a direction (radians)."""
+        """Return the distance from the centre to the edge in a direction (radians)."""
         turned = direction - self.angle
         ellipse = self.major * self.minor / math.hypot(self.minor * math.cos(turned), self.major * math.sin(turned))
         return ellipse * (1 + self.waviness * math.cos(self.waves * turned + self.phase))
@@ -116,7 +116,7 @@ Thing = tuple[Nucleus, ...]
 
 
 def place_nuclei(rng: np.random.Generator, size: int, look: Look) -> list[Nucleus]:
-    """Nuclei at random, a share of them touching another one, none lying on another one."""
+    """Place nuclei at random without overlaps; a share of them touches another one."""
     mean = _NUCLEI_PER_PIXEL * size**2 * rng.uniform(0.6, 1.4) * look.density / look.scale**2
     wanted = max(1, int(rng.poisson(mean)))
     placed: list[Nucleus] = []
@@ -135,7 +135,7 @@ def place_nuclei(rng: np.random.Generator, size: int, look: Look) -> list[Nucleu
 
 
 def fates(rng: np.random.Generator, nuclei: list[Nucleus], size: int, look: Look) -> list[Thing]:
-    """Let the wanted shares of the nuclei divide, die or be dim; what then is hardly in the frame is left out."""
+    """Make the requested shares of nuclei dividing, dead or dim, and drop those barely in the frame."""
     things: list[Thing] = []
     for nucleus in nuclei:
         fate = rng.random()
@@ -151,7 +151,7 @@ def fates(rng: np.random.Generator, nuclei: list[Nucleus], size: int, look: Look
 
 
 def specks(rng: np.random.Generator, nuclei: int, size: int, look: Look) -> list[Nucleus]:
-    """Debris: small, round and at most as bright as a nucleus."""
+    """Return debris: small, round and at most as bright as a nucleus."""
     radii = look.diameter_px * rng.uniform(0.03, 0.1, rng.poisson(look.debris * nuclei))
     return [
         Nucleus(float(y), float(x), float(r), float(r), 0.0, float(rng.uniform(500, 2000)), 0.0, 2, 0.0)
@@ -160,7 +160,7 @@ def specks(rng: np.random.Generator, nuclei: int, size: int, look: Look) -> list
 
 
 def window_of(nucleus: Nucleus, size: int, scale: float) -> tuple[slice, slice]:
-    """The part of the image that the nucleus, `scale` times as large, can reach."""
+    """Return the part of the image that the nucleus, enlarged ``scale`` times, can cover."""
     reach = nucleus.major * scale * 1.1 + 3
     return (
         slice(max(0, int(nucleus.y - reach)), max(0, min(size, int(nucleus.y + reach) + 1))),
@@ -169,7 +169,7 @@ def window_of(nucleus: Nucleus, size: int, scale: float) -> tuple[slice, slice]:
 
 
 def coverage(nucleus: Nucleus, window: tuple[slice, slice], scale: float = 1.0, softness: float = 1.0) -> Image:
-    """How much of each pixel of the window the nucleus covers, 0 to 1, with an edge `softness` pixels wide."""
+    """Return the covered fraction of each pixel in the window, 0 to 1, with an edge ``softness`` pixels wide."""
     y = np.arange(window[0].start, window[0].stop, dtype=np.float32)[:, np.newaxis] - np.float32(nucleus.y)
     x = np.arange(window[1].start, window[1].stop, dtype=np.float32)[np.newaxis, :] - np.float32(nucleus.x)
     cosine, sine = np.float32(math.cos(nucleus.angle)), np.float32(math.sin(nucleus.angle))
@@ -181,7 +181,7 @@ def coverage(nucleus: Nucleus, window: tuple[slice, slice], scale: float = 1.0, 
 
 
 def visible_part(nucleus: Nucleus, size: int) -> float:
-    """The share of the nucleus that lies in the frame."""
+    """Return the fraction of the nucleus that is in the frame."""
     reach = nucleus.major * 1.1
     if reach <= nucleus.y < size - reach and reach <= nucleus.x < size - reach:
         return 1.0
@@ -215,7 +215,7 @@ def _random_nucleus(rng: np.random.Generator, size: int, parent: Nucleus | None,
 
 
 def _brightness(look: Look) -> tuple[float, float]:
-    """The darkest and the brightest of nuclei that are alive."""
+    """Return the range of brightness of living nuclei."""
     return (700, 5000) if look.variation <= Look().variation else (100, 20000)
 
 
@@ -229,7 +229,7 @@ def _apart(one: Nucleus, other: Nucleus, factor: float, look: Look) -> bool:
 
 
 def _daughters(nucleus: Nucleus) -> tuple[Nucleus, Nucleus]:
-    """Two bars side by side where the nucleus was, with its DNA in less room."""
+    """Return two bars side by side in place of the nucleus, with its DNA in a smaller area."""
     radius = math.sqrt(nucleus.major * nucleus.minor)
     shift_y, shift_x = -0.65 * radius * math.sin(nucleus.angle), 0.65 * radius * math.cos(nucleus.angle)
     half = replace(

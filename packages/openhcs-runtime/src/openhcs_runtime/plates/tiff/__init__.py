@@ -1,1 +1,1 @@
-"""TIFF files: found, checked and read plane by plane."""
+"""Listing, checking and reading of TIFF files."""

@@ -1,4 +1,4 @@
-"""Finds the TIFF files of a plate folder."""
+"""Listing of the TIFF files in a plate folder."""
 
 import os
 import re
@@ -9,11 +9,11 @@ from openhcs_runtime.plates.base import ImageRef
 
 _SUFFIXES = (".tif", ".tiff")
 _THUMBNAIL = re.compile(r".*_thumb[^_]*", re.DOTALL)
-"""`_thumb` ends the name, but for an identifier; elsewhere it is part of the name of a plate."""
+"""``_thumb`` at the end of the name, or before an identifier; elsewhere it is part of the plate's name."""
 
 
 def stem_of(name: str) -> str:
-    """The name of a TIFF file without `.tif`, `.tiff`, `.ome.tif` or `.ome.tiff`; empty for another file."""
+    """Return a TIFF file name without ``.tif``, ``.tiff``, ``.ome.tif`` or ``.ome.tiff``; empty for other files."""
     stem, suffix = os.path.splitext(name)
     if suffix.lower() not in _SUFFIXES:
         return ""
@@ -21,8 +21,10 @@ def stem_of(name: str) -> str:
 
 
 def is_tiff(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a TIFF file by its name: neither hidden nor a thumbnail. A link counts also when it leads nowhere:
-    reading it will say so."""
+    """Return whether it is a TIFF file by its name, neither hidden nor a thumbnail.
+
+    Broken links count too: reading them reports the error.
+    """
     name = entry.name.lower()
     if not name.endswith(_SUFFIXES) or name.startswith("."):
         return False
@@ -32,13 +34,17 @@ def is_tiff(entry: os.DirEntry[str]) -> bool:
 
 
 def tiff_files(folder: str | os.PathLike[str], *, deep: bool = False) -> Iterator[os.DirEntry[str]]:
-    """The TIFF files of a folder, with `deep` also those of all folders below, each folder once however often links
-    lead to it."""
+    """Yield the TIFF files of a folder.
+
+    Args:
+        folder: The folder.
+        deep: Also list all folders below, each of them once even if several links point to it.
+    """
     return _files(folder, {_identity(os.stat(folder))}, deep=deep)
 
 
 def image_of(entry: os.DirEntry[str], key: ImageKey) -> ImageRef:
-    """The image in a file."""
+    """Return the reference to the image in a file."""
     try:
         stat = entry.stat()
     except OSError:

@@ -1,15 +1,15 @@
-"""A quick look at what decides how a TIFF file is read, to see which files of a plate are alike.
+"""A quick comparison of the TIFF tags that decide how a file is read.
 
-Only the tags of the first page are looked at, and only as bytes (TIFF 6.0, section 2; BigTIFF has wider fields): a
-plate has tens of thousands of files, of which one of each kind is then looked at properly.
+Only the tags of the first page are compared, as raw bytes (TIFF 6.0, section 2; BigTIFF has wider fields): a plate has
+tens of thousands of files, and only one of each kind is then examined in full.
 """
 
 import struct
 from dataclasses import dataclass
 
 _TAGS = frozenset({254, 256, 257, 258, 259, 262, 266, 277, 284, 317, 322, 323, 338, 339})
-"""Kind of page, size, bits, compression, photometric, fill order, samples, planes, predictor, tiles, extra samples,
-format."""
+"""Subfile type, size, bits, compression, photometric, fill order, samples, planar configuration, predictor, tile size,
+extra samples and sample format."""
 _COMPRESSION = 259
 _BEGIN = 1024
 _MOST_ENTRIES = 4096
@@ -17,17 +17,22 @@ _MOST_ENTRIES = 4096
 
 @dataclass(frozen=True, slots=True)
 class TiffHead:
-    """What must be equal for two files to be read in the same way; has_more: whether other pages follow the first."""
+    """The properties that have to be equal for two files to be read in the same way.
+
+    Attributes:
+        entries: The relevant tags of the first page, as bytes.
+        has_more: Whether other pages follow the first.
+        stored_size: Size of the file if it is uncompressed, which tells how many planes it has.
+    """
 
     entries: tuple[bytes, ...]
     has_more: bool
     stored_size: int
-    """Size of the file where that tells how many planes are in it: pixels that are not compressed."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Of TIFF and BigTIFF: where the first directory is said, its number of entries, an entry, an offset."""
+    """Layout of TIFF or BigTIFF: place of the first offset, type of the entry count, entry size, type of an offset."""
 
     first: int
     count: str
@@ -39,7 +44,15 @@ _CLASSIC, _BIG = _Layout(4, "H", 12, "I"), _Layout(8, "Q", 20, "Q")
 
 
 def tiff_head(path: str, size: int) -> TiffHead | None:
-    """The head of a file of this size (bytes); None when it does not look like a TIFF. Raises OSError."""
+    """Return the head of a file; None if it does not look like a TIFF.
+
+    Args:
+        path: The file.
+        size: Its size in bytes.
+
+    Raises:
+        OSError: If it can't be read.
+    """
     with open(path, "rb", buffering=0) as file:
         begin = file.read(_BEGIN)
         order = {b"II": "<", b"MM": ">"}.get(begin[:2])
@@ -63,7 +76,7 @@ def tiff_head(path: str, size: int) -> TiffHead | None:
 
 
 def _length(directory: bytes, order: str, layout: _Layout) -> int | None:
-    """How many bytes a directory has; None where it does not begin as one."""
+    """Return the size of a directory in bytes; None if the data does not start with one."""
     counted = struct.calcsize(order + layout.count)
     if len(directory) < counted:
         return None

@@ -1,8 +1,8 @@
-"""What a TIFF file says of its image besides the pixels: size of a pixel, distance of planes, place of the stage.
+"""Metadata in TIFF files: pixel size, distance between planes and stage position.
 
-Read are OME-XML (https://www.openmicroscopy.org/Schemas/OME/2016-06/), what ImageJ writes into the description, and the
-MetaSeries XML of MetaXpress and MetaMorph. The resolution tags of TIFF alone are not: they are for printers, and where
-instruments fill them they do so with a constant (Harmony gives the size of the camera's pixels).
+Sources are OME-XML (https://www.openmicroscopy.org/Schemas/OME/2016-06/), the description that ImageJ writes, and the
+MetaSeries XML of MetaXpress and MetaMorph. TIFF resolution tags on their own are ignored: they are meant for printing,
+and instruments that set them write a constant (Harmony writes the size of the camera pixels).
 """
 
 import os
@@ -16,16 +16,20 @@ from openhcs_runtime.plates.base import StagePosition
 from openhcs_runtime.plates.units import micrometre_value
 
 _PRINT_UNITS = {"inch", "inches", "in", "cm"}
-"""ImageJ takes these over from the resolution tags of a file that knows no other unit."""
+"""Units that ImageJ copies from the resolution tags of files without any other unit."""
 _SAME = 0.01
-"""Lengths that differ by less than this part are one and the same."""
+"""Lengths with a smaller relative difference are considered equal."""
 
 
 @dataclass(frozen=True, slots=True)
 class TiffNotes:
-    """What is known of an image, lengths in micrometres; None where the file says nothing.
+    """Metadata of an image; None for values that the file does not have.
 
-    z_um: where its plane lies. z_step_um: distance of the planes of the stack that it belongs to.
+    Attributes:
+        pixel_size_um: Edge length of a pixel in micrometres.
+        z_step_um: Distance between the planes of its stack in micrometres.
+        z_um: Height of its plane in micrometres.
+        position: Stage position.
     """
 
     pixel_size_um: float | None = None
@@ -35,7 +39,7 @@ class TiffNotes:
 
 
 def tiff_notes(path: str | os.PathLike[str]) -> TiffNotes:
-    """What a file says; of a damaged file nothing."""
+    """Return the metadata of a file; empty for a damaged file."""
     try:
         with tifffile.TiffFile(path) as file:
             if file.is_ome and file.ome_metadata:
@@ -43,14 +47,14 @@ def tiff_notes(path: str | os.PathLike[str]) -> TiffNotes:
             if file.is_imagej:
                 return _of_imagej(file.imagej_metadata or {}, file.pages.first.tags)
             series = file.metaseries_metadata
-    except Exception:  # noqa: BLE001  notes are a nicety: reading the image will tell what is wrong with the file
+    except Exception:  # noqa: BLE001  notes are optional: reading the image reports what is wrong
         return TiffNotes()
     plane = series.get("PlaneInfo") if series else None
     return _of_metaseries(plane) if isinstance(plane, Mapping) else TiffNotes()
 
 
 def one_length(first: float | None, other: float | None) -> float | None:
-    """A length that is said twice (along x and y, by two images): None when these differ."""
+    """Return the length stated by two sources (along x and y, or by two images); None if they differ."""
     if first is None or other is None:
         return first if other is None else other
     return first if abs(first - other) <= _SAME * first else None
@@ -70,13 +74,13 @@ def _of_ome(text: str) -> TiffNotes:
 
 
 def _ome_length(pixels: ET.Element, axis: str) -> float | None:
-    """The default of a unit that is left out is the micrometre."""
+    """Return the pixel or step size along an axis; the default unit is the micrometre."""
     unit = pixels.get(f"PhysicalSize{axis}Unit", "\u00b5m")
     return micrometre_value(pixels.get(f"PhysicalSize{axis}"), unit)
 
 
 def _of_imagej(said: Mapping[str, object], tags: tifffile.TiffTags) -> TiffNotes:
-    """Resolutions are pixels per unit, the spacing of planes is in units."""
+    """Read ImageJ metadata: resolutions are in pixels per unit, the spacing of planes is in units."""
     unit = said.get("unit")
     if not isinstance(unit, str) or unit.strip().lower() in _PRINT_UNITS:
         return TiffNotes()

@@ -1,4 +1,4 @@
-"""What one page of a TIFF file must be to be read as a plane: greyscale, whole, of a compression that is known."""
+"""Checks that a TIFF page can be read as a plane: greyscale, complete, and in a supported compression."""
 
 import math
 
@@ -10,12 +10,12 @@ PHOTOMETRIC = 262
 _MINISWHITE, _MINISBLACK, _PALETTE = 0, 1, 3
 _UNCOMPRESSED = 1
 _END_MARKED = {6, 7, 33007, 33003, 33004, 33005, 34712}
-"""JPEG and JPEG 2000, whose decoders take a stream without its end for a grey area."""
+"""JPEG and JPEG 2000: their decoders fill a truncated stream with grey."""
 _END_OF_IMAGE = b"\xff\xd9"
 
 
 def refusal(page: tifffile.TiffPage) -> str:
-    """Why a page can't be read as a plane, by its tags; empty when it can."""
+    """Return why a page can't be read as a plane, judging by its tags; empty if it can."""
     try:
         tifffile.TIFF.DECOMPRESSORS[page.compression]
     except KeyError:
@@ -25,23 +25,23 @@ def refusal(page: tifffile.TiffPage) -> str:
         return f"it is not one greyscale plane (a page of {shape})"
     photometric = page.photometric if PHOTOMETRIC in page.tags else _MINISBLACK
     if photometric == _PALETTE and not _is_ramp(page.colormap):
-        return "it is not greyscale: its pixels are numbers of colours (save it as greyscale)"
+        return "it is not greyscale: its pixels are palette colours (save it as greyscale)"
     if photometric not in (_MINISWHITE, _MINISBLACK, _PALETTE):
         return f"it is not greyscale, but {tifffile.PHOTOMETRIC(photometric).name}"
     if page.dtype is None or page.dtype.kind not in "buif":
-        return f"its pixels are of a type that can't be read ({page.bitspersample} bits, format {page.sampleformat})"
+        return f"its pixel type can't be read ({page.bitspersample} bits, format {page.sampleformat})"
     if is_white_zero(page) and page.dtype.kind not in "bu":
-        return f"white is zero in it, which has no meaning for pixels of type {page.dtype}"
+        return f"it stores white as zero, which has no meaning for pixels of type {page.dtype}"
     return ""
 
 
 def is_white_zero(page: tifffile.TiffPage) -> bool:
-    """Whether bright places have low numbers (PhotometricInterpretation 0); where the tag is missing they have not."""
+    """Return whether bright pixels have low values (PhotometricInterpretation 0); False if the tag is missing."""
     return page.photometric == _MINISWHITE and PHOTOMETRIC in page.tags
 
 
 def black_zero(page: tifffile.TiffPage, plane: NDArray[np.generic]) -> NDArray[np.generic]:
-    """The plane with zero for black, whichever way it is stored."""
+    """Return the plane with zero for black, whichever way it is stored."""
     if not is_white_zero(page):
         return plane
     if plane.dtype.kind == "b":
@@ -52,11 +52,19 @@ def black_zero(page: tifffile.TiffPage, plane: NDArray[np.generic]) -> NDArray[n
 
 
 def check_whole(page: tifffile.TiffPage, size: int) -> None:
-    """Raise ValueError when parts of the pixels are not in the file of this size: decoders fill them with zeros."""
+    """Check that all pixels are in the file; decoders would fill missing parts with zeros.
+
+    Args:
+        page: The page.
+        size: Size of the file in bytes.
+
+    Raises:
+        ValueError: If parts are missing.
+    """
     offsets, counts = page.dataoffsets, page.databytecounts
     wanted, word = _segments(page)
     if not offsets or not counts:
-        raise ValueError("it holds no pixels")
+        raise ValueError("it has no pixels")
     absent = sum(not offset or not count for offset, count in zip(offsets, counts, strict=True))
     lacking = max(wanted - len(offsets), 0) + absent
     if lacking:
@@ -67,11 +75,19 @@ def check_whole(page: tifffile.TiffPage, size: int) -> None:
     if page.compression == _UNCOMPRESSED and sum(counts) < page.imagelength * math.ceil(
         page.imagewidth * _bits(page) / 8
     ):
-        raise ValueError(f"its {word} hold less than its pixels ({sum(counts)} bytes)")
+        raise ValueError(f"its {word} are smaller than its pixels ({sum(counts)} bytes)")
 
 
 def check_ends(page: tifffile.TiffPage, data: NDArray[np.uint8]) -> None:
-    """Raise ValueError when a strip or tile of a format with an end mark has none; `data` is the whole file."""
+    """Check that strips and tiles in a format with an end marker have one.
+
+    Args:
+        page: The page.
+        data: The whole file as bytes.
+
+    Raises:
+        ValueError: If an end marker is missing.
+    """
     if page.compression not in _END_MARKED:
         return
     for number, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True), start=1):
@@ -80,7 +96,7 @@ def check_ends(page: tifffile.TiffPage, data: NDArray[np.uint8]) -> None:
 
 
 def contiguous(page: tifffile.TiffPage, data: NDArray[np.uint8]) -> NDArray[np.generic] | None:
-    """The plane as a view of the file's bytes, where it is stored in one piece as it is; else None."""
+    """Return the plane as a view of the file's bytes; None if it is not stored uncompressed in one piece."""
     if not page.is_contiguous or page.predictor != 1 or page.fillorder != 1 or page.dtype is None:
         return None
     kind = page.dtype.newbyteorder(page.parent.byteorder)
@@ -90,7 +106,7 @@ def contiguous(page: tifffile.TiffPage, data: NDArray[np.uint8]) -> NDArray[np.g
 
 
 def _segments(page: tifffile.TiffPage) -> tuple[int, str]:
-    """How many strips or tiles a greyscale page has, and what they are called."""
+    """Return how many strips or tiles a greyscale page should have, and the word for them."""
     if page.is_tiled:
         tiles = math.ceil(page.imagelength / page.tilelength) * math.ceil(page.imagewidth / page.tilewidth)
         return tiles, "tiles"
@@ -104,7 +120,7 @@ def _bits(page: tifffile.TiffPage) -> int:
 
 
 def _is_ramp(colours: NDArray[np.generic] | None) -> bool:
-    """Whether higher numbers stand for brighter colours, as in the lookup tables of viewers."""
+    """Return whether higher values stand for brighter colours, as in the lookup tables of viewers."""
     if colours is None:
         return False
     brightness = np.asarray(colours, np.int64).sum(axis=0)

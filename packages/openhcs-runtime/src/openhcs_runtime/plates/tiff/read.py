@@ -1,4 +1,4 @@
-"""Reading one plane of a TIFF file, or only what its tags say of it."""
+"""Reading of a plane of a TIFF file, or only of its tags."""
 
 import contextlib
 import io
@@ -14,31 +14,31 @@ from openhcs_runtime.exceptions import ImageError
 from openhcs_runtime.plates.tiff.page import black_zero, check_ends, check_whole, contiguous, refusal
 
 TakeBytes: TypeAlias = Callable[[memoryview], None]
-"""Is handed the bytes that an image was decoded from, piece by piece in an order that is always the same."""
+"""Called with the encoded bytes of an image, piece by piece, always in the same order."""
 
 
 def read_plane(
     path: str | os.PathLike[str], index: tuple[int, ...] = (), on_bytes: TakeBytes | None = None
 ) -> NDArray[np.generic]:
-    """A greyscale plane of a TIFF as an array (Y, X) with zero for black.
+    """Read a greyscale plane of a TIFF as an array (Y, X) with zero for black.
 
     Args:
         path: The file.
-        index: The number of the page, from 0; () for the only plane of a file.
-        on_bytes: Is handed the whole file; of a page in a file of several, its strips or tiles.
+        index: The page number, from 0; () for the only plane of a file.
+        on_bytes: Called with the whole file, or with each strip or tile of a page of a multi-page file.
 
     Returns:
-        The pixels in their own type, in the byte order of this machine.
+        The pixels in the dtype they are stored in and the native byte order.
 
     Raises:
-        ImageError: Naming the file, when it is missing, cut short, damaged, or not one greyscale plane.
+        ImageError: If the file is missing, truncated, damaged, or not one greyscale plane; the error names the file.
     """
     with errors_named(path):
         return _page(path, index[0], on_bytes) if index else _whole_file(path, on_bytes)
 
 
 def _whole_file(path: str | os.PathLike[str], on_bytes: TakeBytes | None) -> NDArray[np.generic]:
-    """The file is read once, and decoded from memory."""
+    """Read the file once and decode it from memory."""
     with open(path, "rb", buffering=0) as file:
         data = np.empty(os.fstat(file.fileno()).st_size, np.uint8)
         _fill(file, data)
@@ -74,7 +74,15 @@ def _page(path: str | os.PathLike[str], number: int, on_bytes: TakeBytes | None)
 def plane_header(
     path: str | os.PathLike[str], index: tuple[int, ...] = ()
 ) -> tuple[tuple[int, int], np.dtype[np.generic]]:
-    """Size (Y, X) and type of a plane of a TIFF, from its tags. Raises ImageError, naming the file."""
+    """Return shape (Y, X) and dtype of a plane of a TIFF, from its tags.
+
+    Args:
+        path: The file.
+        index: The page number, from 0; () for the only plane of a file.
+
+    Raises:
+        ImageError: If it is not a plane that can be read; the error names the file.
+    """
     with errors_named(path), tifffile.TiffFile(path) as tiff:
         page = tiff.pages[index[0]] if index else tiff.pages.first
         assert isinstance(page, tifffile.TiffPage)
@@ -84,7 +92,7 @@ def plane_header(
 
 
 def stored_planes(tiff: tifffile.TiffFile) -> str:
-    """What makes a file more than one plane, in words; empty when it is one. Small copies of a page do not count."""
+    """Describe the planes of a file with more than one, not counting thumbnails; empty if there is one plane."""
     if (pages := full_pages(tiff)) > 1:
         first = tiff.pages.first
         return f"{pages} pages of {'x'.join(map(str, first.shape))}"
@@ -93,14 +101,14 @@ def stored_planes(tiff: tifffile.TiffFile) -> str:
 
 
 def full_pages(tiff: tifffile.TiffFile) -> int:
-    """How many pages are pictures of their own, not small copies of others."""
+    """Return the number of pages that are not thumbnails of other pages."""
     if len(tiff.pages) == 1:
         return 1
     return sum(not (isinstance(page, tifffile.TiffPage) and page.is_reduced) for page in tiff.pages)
 
 
 def planes_of_first_page(tiff: tifffile.TiffFile) -> int:
-    """How many planes the description promises that follow the first page without tags of their own."""
+    """Return how many planes the first page has by its description; further ones have no pages of their own."""
     if tiff.is_imagej:
         images = (tiff.imagej_metadata or {}).get("images", 1)
         return int(images) if isinstance(images, int) else 1
@@ -117,39 +125,39 @@ def _check(page: tifffile.TiffPage, size: int) -> None:
 
 
 def _fill(file: io.FileIO, data: NDArray[np.uint8]) -> None:
-    """Read until the array is full. Raises ValueError when the file is shorter than it was."""
+    """Read until the array is full; raise ValueError if the file has become shorter."""
     done = 0
     while done < data.size:
         count = file.readinto(data[done:].data)
         if not count:
-            raise ValueError(f"it became shorter while it was read ({done} of {data.size} bytes)")
+            raise ValueError(f"it was truncated while being read ({done} of {data.size} bytes)")
         done += count
 
 
 class _RefusedError(Exception):
-    """A file that is no plane, though nothing may be wrong with it."""
+    """The file is not a readable plane, although it may be intact."""
 
 
 @contextlib.contextmanager
 def errors_named(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Whatever goes wrong is an ImageError that names the file."""
+    """Convert any error into an ImageError that names the file."""
     name = os.path.basename(path)
     try:
         yield
     except FileNotFoundError:
-        raise ImageError(f"image {name} is gone: {path}", os.fspath(path)) from None
+        raise ImageError(f"image {name} no longer exists: {path}", os.fspath(path)) from None
     except OSError as error:
         raise ImageError(f"image {name} can't be read: {error.strerror or error}", os.fspath(path)) from error
     except _RefusedError as error:
         raise ImageError(f"image {name} can't be used: {error}", os.fspath(path)) from None
     except MemoryError as error:
-        raise ImageError(f"image {name} can't be read: there is not enough memory", os.fspath(path)) from error
+        raise ImageError(f"image {name} can't be read: not enough memory", os.fspath(path)) from error
     except Exception as error:  # a damaged file makes the decoder raise almost anything
-        raise ImageError(f"image {name} is damaged or no TIFF: {error}", os.fspath(path)) from error
+        raise ImageError(f"image {name} is damaged or not a TIFF: {error}", os.fspath(path)) from error
 
 
 class _Memory(io.RawIOBase):
-    """The bytes of an array as a file, without a copy of them."""
+    """A file object over the bytes of an array, without a copy."""
 
     def __init__(self, data: NDArray[np.uint8]) -> None:
         super().__init__()

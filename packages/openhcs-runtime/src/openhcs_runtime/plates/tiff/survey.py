@@ -1,7 +1,8 @@
-"""Looks through the TIFF files of a plate before any of them is read: which can't be, which differ, which have planes.
+"""A survey of the TIFF files of a plate before reading them: which can't be read, which differ, which have pages.
 
-Of a plate of up to `SURVEYED` files all are looked at, of a larger one as many, spread over it, with one of each size
-of file in each channel among them. Compiling looks at all files of the wells that are to be worked on.
+A plate of up to ``SURVEYED`` files is examined completely; in a larger plate the same number of files is examined,
+spread over the plate and including one of each file size per channel. Compiling examines all files of the selected
+wells.
 """
 
 import math
@@ -27,7 +28,7 @@ _WORDS = {Component.CHANNEL: "channels", Component.Z_INDEX: "planes", Component.
 
 @dataclass(frozen=True, slots=True)
 class _Plane:
-    """A page and what it shows: numbers from 1 of channel, plane and time point, where the file says."""
+    """A page and what it shows: channel, plane and time point, numbered from 1, if the file has them."""
 
     page: int
     shows: dict[Component, int]
@@ -35,7 +36,15 @@ class _Plane:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What a file turned out to be. refused: why it can't be read; damaged: why it is no TIFF, or not a whole one."""
+    """The result of examining a file.
+
+    Attributes:
+        kind: Size and type of its images.
+        refused: Why it can't be read.
+        damaged: Why it is not a TIFF, or not a complete one.
+        white_is_zero: Whether bright pixels have low values.
+        planes: The planes of a multi-page file.
+    """
 
     kind: ImageKind | None = None
     refused: str = ""
@@ -46,7 +55,7 @@ class _Look:
 
 @dataclass(slots=True)
 class Survey:
-    """What was seen of some images."""
+    """The results of examining some images."""
 
     kinds: Counter[ImageKind] = field(default_factory=Counter)
     examples: dict[ImageKind, str] = field(default_factory=dict)
@@ -54,27 +63,32 @@ class Survey:
     damaged: list[str] = field(default_factory=list)
     white_is_zero: list[ImageRef] = field(default_factory=list)
     looks: dict[str, _Look] = field(default_factory=dict)
-    """Of the files that have several pages."""
+    """Results for multi-page files, by path."""
 
     def problems(self) -> list[PlateProblem]:
-        """What is to be said about the images."""
+        """Return the problems to report about the images."""
         found = [_problem(ProblemKind.UNREADABLE, images, reason) for reason, images in self.refused.items()]
         found += [PlateProblem(ProblemKind.UNREADABLE, text) for text in self.damaged]
         if self.white_is_zero:
-            reason = "white is zero in it; it is read with zero for black"
+            reason = "it stores white as zero and is inverted when read"
             found.append(_problem(ProblemKind.NOTE, self.white_is_zero, reason))
         return found + mixed_problem(self.kinds, self.examples)
 
 
 def survey(images: Iterable[ImageRef], most: int | None = None) -> Survey:
-    """Look at the files of images, at most so many of them."""
+    """Examine the files of images.
+
+    Args:
+        images: The images.
+        most: The largest number of files to examine; None for all.
+    """
     found = Survey()
     known: dict[TiffHead, _Look] = {}
     for image in _chosen(list(images), most):
         try:
             head = tiff_head(image.path, image.size)
         except OSError:
-            continue  # it can't be opened: reading it will say why
+            continue  # it can't be opened: reading it will report why
         look = known.get(head) if head is not None else None
         if look is None:
             look = _look(image.path)
@@ -85,10 +99,17 @@ def survey(images: Iterable[ImageRef], most: int | None = None) -> Survey:
 
 
 def with_pages(images: list[ImageRef], most: int | None = SURVEYED) -> tuple[list[ImageRef], list[PlateProblem]]:
-    """The images, or a new list with one for each plane of the files that have several; and what is to be said.
+    """Replace multi-page files by one image per plane.
 
-    Such a file must say what its planes are (OME-XML, ImageJ, or the axes that tifffile writes), and the names of the
-    plate's files must not say it again.
+    A multi-page file has to describe its planes (OME-XML, ImageJ, or the axes that tifffile writes), and the file names
+    of the plate must not contain the same components.
+
+    Args:
+        images: The images of a plate, one per file.
+        most: The largest number of files to examine; None for all.
+
+    Returns:
+        The same list if there are no multi-page files, otherwise a new one; and the problems to report.
     """
     found = survey(images, most)
     if found.looks and most is not None and len(images) > most:
@@ -104,7 +125,7 @@ def with_pages(images: list[ImageRef], most: int | None = SURVEYED) -> tuple[lis
             expanded.append(image)
         elif twice is not None:
             text = (
-                f"it holds several {_WORDS[twice]}, and the names of the plate's files tell {_WORDS[twice]} apart, too"
+                f"it has several {_WORDS[twice]}, but the file names of the plate distinguish {_WORDS[twice]} as well"
             )
             found.refused[text].append(image)
             expanded.append(image)
@@ -114,7 +135,7 @@ def with_pages(images: list[ImageRef], most: int | None = SURVEYED) -> tuple[lis
 
 
 def refusals(images: Iterable[ImageRef]) -> list[str]:
-    """A line for each reason why some of these images can't be read; all of them are looked at."""
+    """Return a line for each reason why some of these images can't be read; all of them are examined."""
     files = {image.path: image for image in images if not image.index}
     return [
         _problem(ProblemKind.UNREADABLE, of, reason).message for reason, of in survey(files.values()).refused.items()
@@ -163,7 +184,7 @@ def _of_page(image: ImageRef, plane: _Plane) -> ImageRef:
 
 
 def _look(path: str) -> _Look:
-    """Look at one file properly."""
+    """Examine one file in full."""
     try:
         with errors_named(path), tifffile.TiffFile(path) as tiff:
             first = tiff.pages.first
@@ -177,30 +198,30 @@ def _look(path: str) -> _Look:
                 planes, reason = _planes(tiff)
                 return _Look(kind, reason, white_is_zero=white, planes=planes)
             if first.is_reduced and len(tiff.pages) > 1:
-                return _Look(refused="its first page is a small copy of another one")
+                return _Look(refused="its first page is a thumbnail of another page")
             if (count := planes_of_first_page(tiff)) > 1:
-                return _Look(kind, f"it holds {count} planes in one page: save each as a page of its own")
+                return _Look(kind, f"it has {count} planes in one page: save each as a separate page")
             return _Look(kind, white_is_zero=white)
     except ImageError as error:
         return _Look(damaged=str(error))
 
 
 def _planes(tiff: tifffile.TiffFile) -> tuple[tuple[_Plane, ...], str]:
-    """What each page shows; or why that is not clear."""
+    """Return what each page shows, or the reason why that is not clear."""
     pages = full_pages(tiff)
-    unclear = f"it holds {pages} pages, and does not say what they are"
+    unclear = f"it has {pages} pages but does not say what they are"
     series = tiff.series
     if len(series) != 1:
-        return (), f"it holds {len(series)} images of {pages} pages together"
+        return (), f"it has {len(series)} images with {pages} pages in total"
     axes, shape, parts = series[0].axes, series[0].shape, series[0].pages
     if any(part is not None and part.parent is not tiff for part in parts):
-        return (), "its OME-XML says that its planes are in several files"
+        return (), "according to its OME-XML, its planes are in several files"
     if axes[-2:] != "YX" or any(
         length > 1 and axis not in _AXES for axis, length in zip(axes[:-2], shape, strict=False)
     ):
         return (), unclear
     if len(parts) != math.prod(shape[:-2]) or any(part is None for part in parts) or len(parts) != pages:
-        return (), f"it holds {pages} pages, but says that there are {math.prod(shape[:-2])}"
+        return (), f"it has {pages} pages but describes {math.prod(shape[:-2])}"
     return tuple(_numbered(tiff, axes, shape)), ""
 
 
