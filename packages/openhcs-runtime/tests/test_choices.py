@@ -26,31 +26,31 @@ def stitched() -> object:
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: special_outputs("nothing"), "'nothing' is no special output (these are: labels, measurements, rois)"),  # type: ignore[arg-type]
-        (lambda: special_inputs("nothing"), "'nothing' is no special input (these are: "),  # type: ignore[arg-type]
-        (lambda: threshold(STACK, method="best"), "'best' is no method of threshold (these are: otsu, li, triangle)"),  # type: ignore[arg-type]
-        (stitched, "'zigzag' is no order of a grid (these are: rows, snake)"),
-        (lambda: builtin_source("other"), "'other' is no built-in pipeline (these are: nuclei_count)"),
-        (lambda: Modes.of({"site": "row"}), "'row' is no mode of site in napari (these are: slider, layer)"),
-        (lambda: Layout.of("plate"), "'plate' is no choice of windows (these are: well, site, all)"),
+        (lambda: special_outputs("nothing"), "unknown special output 'nothing'; choose labels, measurements or rois"),  # type: ignore[arg-type]
+        (lambda: special_inputs("nothing"), "unknown special input 'nothing'; choose "),  # type: ignore[arg-type]
+        (lambda: threshold(STACK, method="best"), "unknown method of threshold 'best'; choose otsu, li or triangle"),  # type: ignore[arg-type]
+        (stitched, "unknown order of a grid 'zigzag'; choose rows or snake"),
+        (lambda: builtin_source("other"), "unknown built-in pipeline 'other'; choose nuclei_count"),
+        (lambda: Modes.of({"site": "row"}), "unknown napari mode for site 'row'; choose slider or layer"),
+        (lambda: Layout.of("plate"), "unknown windows setting 'plate'; choose well, site or all"),
         (
             lambda: Layout.of(axes={"site": "row"}),
-            "'row' is no place in ImageJ for site (these are: window, channel, slice, frame)",
+            "unknown ImageJ axis for site 'row'; choose window, channel, slice or frame",
         ),
     ],
 )
 def test_as_a_value_error(call: Callable[[], object], words: str) -> None:
-    with pytest.raises(ValueError, match="is no") as caught:
+    with pytest.raises(ValueError, match="unknown") as caught:
         call()
     assert words in str(caught.value)
 
 
 def test_as_errors_of_the_package(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match=r"GlobalConfig: 'gpu' is no mode \(these are: threads, processes, dask\)"):
+    with pytest.raises(PipelineError, match=r"GlobalConfig: unknown mode 'gpu'; choose threads, processes or dask"):
         GlobalConfig(mode="gpu")  # type: ignore[arg-type]
-    with pytest.raises(PipelineError, match=r"PipelineConfig: 'png' is no image_format \(these are: tiff, ome_zarr\)"):
+    with pytest.raises(PipelineError, match=r"PipelineConfig: unknown image_format 'png'; choose tiff or ome_zarr"):
         PipelineConfig(image_format="png")  # type: ignore[arg-type]
-    with pytest.raises(PlateError, match="'png' is no format of plates"):
+    with pytest.raises(PlateError, match="unknown format of plates 'png'"):
         make_plate(tmp_path / "new", format="png")
     assert not (tmp_path / "new").exists()
 
