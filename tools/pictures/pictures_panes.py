@@ -124,7 +124,7 @@ def _pipeline_problems() -> PipelinePane:
         [
             "step 2 'Correct', well B06: works on no image: channel 1 is not there",
             "step 4 'Measure': takes labels, and no step before makes any",
-            "output folder /data/plate_01 is in the plate itself: choose another output folder",
+            "output folder /data/plate_01 is inside the plate folder: choose another output folder",
         ]
     )
     pane.editor.go_to(15)

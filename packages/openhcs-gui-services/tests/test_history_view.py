@@ -166,4 +166,4 @@ def test_a_task_of_another_kind_has_a_row_too() -> None:
 
 
 def test_a_folder_without_provenance_says_so(tmp_path: Path) -> None:
-    assert "name a folder that a run has written" in provenance_text(str(tmp_path))
+    assert "give the output folder of a run" in provenance_text(str(tmp_path))

@@ -125,7 +125,7 @@ def test_what_a_compilation_says_has_a_place() -> None:
         "step 4 'Measure', well B06: takes labels",
         "step 'Segment': bad",
         "step 9 'Gone': bad",
-        "the pipeline has no enabled step",
+        "the pipeline has no enabled steps",
     ]
     assert [problem.line for problem in locate_problems(messages, steps)] == [9, 10, 23, 14, None, None]
     assert locate_problems(messages[:1], steps)[0].message == "NameError: name 'x' is not defined"

@@ -31,11 +31,11 @@ def stitched() -> object:
         (lambda: threshold(STACK, method="best"), "unknown threshold method 'best'; choose otsu, li or triangle"),  # type: ignore[arg-type]
         (stitched, "unknown grid order 'zigzag'; choose rows or snake"),
         (lambda: builtin_source("other"), "unknown built-in pipeline 'other'; choose nuclei_count"),
-        (lambda: Modes.of({"site": "row"}), "unknown mode of site in napari 'row'; choose slider or layer"),
-        (lambda: Layout.of("plate"), "unknown choice of windows 'plate'; choose well, site or all"),
+        (lambda: Modes.of({"site": "row"}), "unknown napari mode for site 'row'; choose slider or layer"),
+        (lambda: Layout.of("plate"), "unknown windows setting 'plate'; choose well, site or all"),
         (
             lambda: Layout.of(axes={"site": "row"}),
-            "unknown place in ImageJ for site 'row'; choose window, channel, slice or frame",
+            "unknown ImageJ axis for site 'row'; choose window, channel, slice or frame",
         ),
     ],
 )
@@ -46,9 +46,9 @@ def test_as_a_value_error(call: Callable[[], object], words: str) -> None:
 
 
 def test_as_errors_of_the_package(tmp_path: Path) -> None:
-    with pytest.raises(PipelineError, match="GlobalConfig: unknown mode 'gpu'; choose threads, processes or dask"):
+    with pytest.raises(PipelineError, match=r"GlobalConfig: unknown mode 'gpu'; choose threads, processes or dask"):
         GlobalConfig(mode="gpu")  # type: ignore[arg-type]
-    with pytest.raises(PipelineError, match="PipelineConfig: unknown image_format 'png'; choose tiff or ome_zarr"):
+    with pytest.raises(PipelineError, match=r"PipelineConfig: unknown image_format 'png'; choose tiff or ome_zarr"):
         PipelineConfig(image_format="png")  # type: ignore[arg-type]
     with pytest.raises(PlateError, match="unknown plate format 'png'"):
         make_plate(tmp_path / "new", format="png")

@@ -15,14 +15,14 @@ BAD_PIPELINES = [
     ("steps = (\n", "bad0.py:1: syntax error: "),
     ("steps = '\0'\n", "bad1.py:1: syntax error: "),
     ("steps = []\n", "bad2.py: does not define pipeline_steps"),
-    ("pipeline_steps = []\n", "the pipeline has no enabled step: give"),
+    ("pipeline_steps = []\n", "the pipeline has no enabled steps: add"),
     ("raise ValueError('one\\n  two')\n", "bad4.py:1: ValueError: one two\n"),
     ("import no_such_module\n", "(install it, or put it next to the pipeline file)"),
     ("\npipeline_steps = [no_such_name]\n", "bad6.py:2: NameError: name 'no_such_name'"),
     ("from openhcs_runtime.functions import nothing_like_it\n", "bad7.py:1: ImportError: "),
     (STEPS + "pipeline_steps = [FunctionStep((segment_nuclei, {'sise': 3}))]\n", "'sise'"),
     (STEPS + "pipeline_steps = [FunctionStep(segment_nuclei, sise=3)]\n", "bad9.py:3: TypeError: "),
-    (STEPS + "pipeline_steps = [FunctionStep(len)]\n", "step 1 'len': len is a built-in"),
+    (STEPS + "pipeline_steps = [FunctionStep(len)]\n", "step 1 'len': len is a Python built-in"),
 ]
 
 
@@ -95,9 +95,8 @@ def test_a_full_disk_is_no_wrong_use(shared_command: CommandLine, plate: Path, t
             filler.write(bytes(4096))
     finished, as_json = shared_command.both("run", plate, "--output", tiny_disk / "out")
     assert finished.code == as_json.code == 1
-    assert (
-        finished.stderr == f"Error: no space left in {tiny_disk / 'out'}: free some or choose another output folder\n"
-    )
+    remedy = "free some space or choose another output folder"
+    assert finished.stderr == f"Error: no space left in {tiny_disk / 'out'}: {remedy}\n"
     assert as_json.document["error"]["kind"] == "disk_full"
 
 
@@ -131,12 +130,12 @@ def test_what_is_named_but_is_not_there(shared_command: CommandLine, tmp_path: P
     file = tmp_path / "file"
     file.write_text("", encoding="utf-8")
     wrong: dict[tuple[str | Path, ...], tuple[int, str]] = {
-        ("rerun", tmp_path / "nowhere"): (2, f"{tmp_path / 'nowhere'} has no results of a run: name the plate"),
-        ("rerun", tmp_path): (2, f"{tmp_path} has no results of a run: name the plate"),
-        ("rerun", file): (2, f"{file} is a file: name the plate"),
+        ("rerun", tmp_path / "nowhere"): (2, f"{tmp_path / 'nowhere'} has no results: give a plate"),
+        ("rerun", tmp_path): (2, f"{tmp_path} has no results: give a plate"),
+        ("rerun", file): (2, f"{file} is a file: give a plate"),
         ("make-plate", file): (2, f"{file} is a file: give a new folder"),
-        ("cancel", "abc", "--well", "Q"): (2, "'Q' is no well name such as B06"),
-        ("cancel", "abc", "--well", "Q99"): (2, "'Q99' is no well of a 1536-well plate (A01 to AF48)"),
+        ("cancel", "abc", "--well", "Q"): (2, "'Q' is not a well name; expected a form like B06"),
+        ("cancel", "abc", "--well", "Q99"): (2, "'Q99' is not a well of a 1536-well plate (A01 to AF48)"),
         ("status", "--host", "nobody.invalid"): (1, "no host nobody.invalid is known to this machine; check its name"),
     }
     for finished, (code, message) in zip(shared_command.together(*wrong), wrong.values(), strict=True):

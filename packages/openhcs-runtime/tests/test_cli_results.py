@@ -72,10 +72,10 @@ def test_regions_of_the_run_itself_come_first(shared_command: CommandLine, small
     ("arguments", "words"),
     [
         (("heatmap", "RESULTS", "size"), "no measurement 'size' in"),
-        (("heatmap", "RESULTS/none", "size"), "has no results of a run: name the plate"),
+        (("heatmap", "RESULTS/none", "size"), "has no results: give a plate"),
         (("export-roi", "RESULTS", "--wells", "A01,H12"), "no results of well(s) H12"),
-        (("export-roi", "RESULTS/wells"), "has no results of a run: name the plate"),
-        (("heatmap", "RESULTS", "object_count", "--channel", "9"), "no values in channel 9, but in 1, in"),
+        (("export-roi", "RESULTS/wells"), "has no results: give a plate"),
+        (("heatmap", "RESULTS", "object_count", "--channel", "9"), "no values in channel 9, only in 1, in"),
     ],
 )
 def test_what_can_not_be_done_is_said(

@@ -25,7 +25,7 @@ def test_compile_tells_what_a_run_would_do_and_run_does_it(
     assert (wrong.code, wrong.stderr.count("\n")) == (2, 1)
     not_compiled = command("run", "--compiled", done.document["execution_id"])
     assert not_compiled.code == 2
-    assert "no complete compilation" in not_compiled.stderr
+    assert "not a complete compilation" in not_compiled.stderr
 
 
 def test_compile_tells_all_problems_at_once(shared_command: CommandLine, plate: Path, tmp_path: Path) -> None:
@@ -83,4 +83,4 @@ def test_rerun_repeats_what_made_a_folder(
     assert tables[0] == tables[1]
     nowhere = command("rerun", new_plate(wells=1))
     assert (nowhere.code, nowhere.stderr.count("\n")) == (2, 1)
-    assert "no results of a run" in nowhere.stderr
+    assert "has no results" in nowhere.stderr

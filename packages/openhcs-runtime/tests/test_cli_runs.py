@@ -66,7 +66,7 @@ def test_ctrl_c_over_a_finished_plate_leaves_its_results(
     assert [run["latest"] for run in listed] == [False, True]
     drawn = command("heatmap", folder, "nuclei_count", cwd=tmp_path)
     assert drawn.code == 0, drawn.stderr
-    assert f"Taking the newest complete run: {kept}" in drawn.stdout
+    assert f"Using the newest complete run: {kept}" in drawn.stdout
     assert "cancelled" in drawn.stdout
     assert list(tmp_path.glob("*_nuclei_count_mean.png"))
     assert not list(kept.glob("*.png"))
@@ -79,7 +79,7 @@ def test_a_named_folder_is_not_written_over_unless_that_is_asked_for(
     assert shared_command("run", plate, "--output", output).code == 0
     refused = shared_command("run", plate, "--output", output)
     assert (refused.code, refused.stderr.count("\n")) == (2, 1)
-    assert "holds the results of a run" in refused.stderr
+    assert "already contains the results of a run" in refused.stderr
     assert "--replace" in refused.stderr
     compiled = shared_command("compile", plate, "--output", output)
     assert compiled.code == 2
@@ -97,4 +97,4 @@ def test_options_that_contradict_each_other_are_refused(
         assert (refused.code, refused.stderr.count("\n")) == (2, 1)
     nothing = shared_command("results", new_plate(wells=1))
     assert (nothing.code, nothing.stderr.count("\n")) == (2, 1)
-    assert "has no results of a run" in nothing.stderr
+    assert "has no results" in nothing.stderr

@@ -88,7 +88,7 @@ def problems(plate: Path, *steps: FunctionStep, **config: Any) -> str:
         (FunctionStep(denoise, variable_components=(C.WELL,)), "can't include well"),
         (FunctionStep(denoise, variable_components=(C.SITE, C.SITE)), "contains a component twice"),
         (FunctionStep(lambda stack: stack), "another process can't import it"),
-        (FunctionStep(denoise, enabled=False), "the pipeline has no enabled step"),
+        (FunctionStep(denoise, enabled=False), "the pipeline has no enabled steps"),
         (FunctionStep(len), "len is a Python built-in that does not return a stack"),
         (FunctionStep(int), "int is a Python built-in that does not return a stack"),
         (FunctionStep(np.add), "add takes or returns several arrays"),
@@ -151,7 +151,7 @@ def test_output_inside_the_plate_or_not_writable_is_found(small_plate: Path, tmp
     (tmp_path / "file").write_text("in the way")
     inside = failure_of(small_plate, small_plate / "out")
     assert isinstance(inside, CompileError)
-    assert "is in the plate itself" in str(inside)
+    assert "is inside the plate folder" in str(inside)
     assert not (small_plate / "out").exists()
 
     below = failure_of(small_plate, tmp_path / "file" / "out")
@@ -170,7 +170,7 @@ def test_a_full_disk_is_no_wrong_use(small_plate: Path, tiny_disk: Path) -> None
             filler.write(bytes(4096))
     full = failure_of(small_plate, tiny_disk / "out")
     assert isinstance(full, DiskFullError)
-    assert str(full) == f"no space left in {tiny_disk / 'out'}: free some or choose another output folder"
+    assert str(full) == f"no space left in {tiny_disk / 'out'}: free some space or choose another output folder"
     assert isinstance(failure_of(small_plate, tiny_disk, FunctionStep(len)), CompileError)
 
 
@@ -211,7 +211,7 @@ def test_files_that_arguments_name_must_be_there_and_are_in_the_signature(small_
 
 
 def test_a_plate_without_positions_can_be_stitched_only_as_a_grid(small_plate: Path) -> None:
-    assert "does not tell where its sites are" in problems(small_plate, FunctionStep(stitch_sites))
+    assert "does not specify the positions of its sites" in problems(small_plate, FunctionStep(stitch_sites))
     compiled(small_plate, [FunctionStep((stitch_sites, {"grid": (1, 2)}))])
 
 

@@ -25,7 +25,7 @@ def test_what_is_no_well_is_refused(name: str) -> None:
 
 
 def test_the_place_off_the_plate_has_no_name() -> None:
-    with pytest.raises(ValueError, match="no well in row 32"):
+    with pytest.raises(ValueError, match="row 32, column 0 is outside"):
         well_name(32, 0)
 
 

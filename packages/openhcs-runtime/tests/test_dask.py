@@ -280,7 +280,7 @@ def test_no_scheduler_is_said_clearly(
 ) -> None:
     monkeypatch.setattr("openhcs_runtime.engine.executors.dask_connection.CONNECT_SECONDS", 0.5)
     address = f"tcp://127.0.0.1:{free_port()}"
-    with pytest.raises(WorkerError, match=f"no Dask scheduler answers at {address}"):
+    with pytest.raises(WorkerError, match=f"no reply from a Dask scheduler at {address}"):
         start(small_plate, "pipeline_steps = [FunctionStep(mean)]", address).run()
 
 
@@ -331,7 +331,7 @@ def test_a_lost_worker_costs_its_well_another_attempt(
             result = orchestrator.run()
     killing.join()
     assert result.status is COMPLETE
-    assert len([line for line in lines if "was lost with well" in line]) == 1
+    assert len([line for line in lines if "was lost while processing well" in line]) == 1
 
 
 def test_a_local_cluster_survives_its_workers_and_leaves_nothing(
@@ -350,7 +350,7 @@ def test_a_local_cluster_survives_its_workers_and_leaves_nothing(
         result = orchestrator.run()
     assert statuses(result) == {"A01": FAILED, "A02": COMPLETE, "A03": COMPLETE, "A04": COMPLETE}
     # Three losses, and up to two before them that Dask counts for another well, too.
-    assert re.search(r"the Dask workers that worked on well A01 were lost, [345] in all", result.wells[0].error)
+    assert re.search(r"all Dask workers that processed well A01 were lost \([345]\)", result.wells[0].error)
     assert [event[2] for event in events if event[0] == "A01"][-1] == "error"
     orchestrator.close()
     assert not [path for path in temporary.iterdir() if path.name.startswith(("openhcs", "dask"))]

@@ -182,7 +182,7 @@ BAD = {
     "stop_iteration": "StopIteration: s",
     "cancelled": "CancelledError: c",
     "leave": "SystemExit: enough",
-    "unspeakable": "Unspeakable: (its text can't be had: RuntimeError)",
+    "unspeakable": "Unspeakable: (its text is not available: RuntimeError)",
     "undecodable": "FileNotFoundError: [Errno 2] No such file or directory: '/no/\\udcff'",
     "fork_and_fail": "ValueError: in both",
 }
@@ -307,7 +307,7 @@ def test_a_limit_of_open_files_is_named(plate: Path, tmp_path: Path) -> None:
     limited = ["sh", "-c", 'ulimit -n 40; exec "$@"', "sh", *command]
     done = subprocess.run(limited, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 1
-    assert "only 40 files open at a time: raise that limit, 'ulimit -n 1024'" in done.stderr.splitlines()[-1]
+    assert "only have 40 open files: raise that limit, 'ulimit -n 1024'" in done.stderr.splitlines()[-1]
     assert "__main__" not in done.stderr.splitlines()[-1]
 
 

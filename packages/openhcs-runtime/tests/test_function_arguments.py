@@ -109,7 +109,7 @@ def test_planes_are_read_back_as_they_were(tmp_path: Path, kind: str) -> None:
     assert np.array_equal(found, plane)
     assert found.dtype.kind == "f" or found.dtype.itemsize <= 4
     assert found.dtype != np.float16
-    with pytest.raises(OutputError, match="few programs read integers of 64 bits"):
+    with pytest.raises(OutputError, match="few programs read 64-bit integers"):
         write_plane(tmp_path / "p.tif", np.array([[2**32]]), None)
 
 

@@ -38,7 +38,7 @@ def test_values_of_wells(results: Path, measurement: str, statistic: Statistic, 
 
 def test_channels_are_not_mixed(results: Path) -> None:
     (results / "measurements.csv").write_text(f"{HEAD},n\nA01,1,1,1,1,3\nA01,1,2,1,1,50\n")
-    with pytest.raises(OutputError, match="n was measured in channels 1, 2: name one"):
+    with pytest.raises(OutputError, match="n was measured in channels 1, 2: choose one"):
         well_values(results, "n")
     assert well_values(results, "n", channel=2).values == {"A01": 50}
     with pytest.raises(OutputError, match="n has no values in channel 3"):
@@ -49,9 +49,9 @@ def test_what_is_not_there_is_said_with_what_there_is(results: Path, tmp_path: P
     known = r"measurements\.csv has count, bright; objects\.csv has area_um2, phase"
     with pytest.raises(OutputError, match=rf"no measurement 'size' .*{known}"):
         well_values(results, "size")
-    with pytest.raises(OutputError, match=r"phase in .* is no number: 'G1'"):
+    with pytest.raises(OutputError, match=r"phase in .* is not a number: 'G1'"):
         well_values(results, "phase")
-    with pytest.raises(OutputError, match=r"has no measurements\.csv: name the folder"):
+    with pytest.raises(OutputError, match=r"has no measurements\.csv: give the output folder"):
         well_values(tmp_path / "nowhere", "count")
 
 

@@ -132,7 +132,7 @@ def test_other_objects_of_the_same_image_are_rows_of_their_own(small_plate: Path
 def test_one_column_with_two_values_fails_the_well(small_plate: Path, tmp_path: Path) -> None:
     measured = [FunctionStep({1: [segment_nuclei, measure_objects, zeros, measure_objects]}, group_by=CHANNEL)]
     result = run(small_plate, measured, tmp_path)
-    assert "is measured twice for well A01" in result.wells[0].error
+    assert "was measured twice for well A01" in result.wells[0].error
 
 
 def test_sites_are_stitched_by_position(tmp_path: Path) -> None:

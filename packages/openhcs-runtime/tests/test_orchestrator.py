@@ -349,7 +349,7 @@ def test_inside_a_task_progress_and_cancel_are_the_tasks(small_plate: Path, star
 def test_every_special_output_must_fit(small_plate: Path, start: Any) -> None:
     result = start(small_plate, "pipeline_steps = [FunctionStep(mean), FunctionStep(mean, name='Again')]").run()
     assert set(statuses(result).values()) == {FAILED}
-    assert "column mean_count is measured twice" in result.wells[0].error
+    assert "column mean_count was measured twice" in result.wells[0].error
 
 
 def test_the_result_is_plain_data(small_plate: Path, start: Any) -> None:

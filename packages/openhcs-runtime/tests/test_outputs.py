@@ -187,9 +187,9 @@ def test_no_two_rows_have_the_same_key(tmp_path: Path) -> None:
     write_objects(
         tmp_path / "o.csv", [(KEY, "nuclei", table), (KEY, "cells", table), (ImageKey("B02"), "cells", table)]
     )
-    with pytest.raises(OutputError, match=r"objects of cells in well B02.* several rows for one label"):
+    with pytest.raises(OutputError, match=r"objects of cells in well B02.* several rows with the same label"):
         write_objects(tmp_path / "o.csv", [(KEY, "cells", table), (KEY, "cells", table)])
-    with pytest.raises(OutputError, match=r"objects of cells in well B02.* several rows for one label"):
+    with pytest.raises(OutputError, match=r"objects of cells in well B02.* several rows with the same label"):
         write_objects(tmp_path / "o.csv", [(KEY, "cells", as_table({"label": [1, 2, 1]}))])
     with pytest.raises(OutputError, match="well A01 has two rows"):
         write_measurements(tmp_path / "m.csv", [part("A01", {"n": 1}), part("A01", {"n": 1})])
@@ -271,7 +271,7 @@ def test_what_an_earlier_run_left_for_a_well_goes_but_nothing_outside(tmp_path: 
     assert list((output / "labels").iterdir()) == []
     for name in ("../precious", str(outside)):
         write_part(output, part("A01", {}, [name]))
-        with pytest.raises(DamagedResultError, match="names files outside of its folder"):
+        with pytest.raises(DamagedResultError, match="lists files outside its folder"):
             read_part(output, "A01")
         discard_part(output, "A01")
         assert outside.exists()
@@ -292,7 +292,7 @@ def test_a_damaged_part_never_counts_as_none(tmp_path: Path, damage: bytes) -> N
 def test_a_part_of_another_well_or_that_is_no_file_is_damaged(tmp_path: Path) -> None:
     write_part(tmp_path, part("A01", {}))
     (tmp_path / "wells" / "A01.json").rename(tmp_path / "wells" / "A02.json")
-    with pytest.raises(DamagedResultError, match=r"A02\.json is of well A01"):
+    with pytest.raises(DamagedResultError, match=r"A02\.json belongs to well A01"):
         read_part(tmp_path, "A02")
     (tmp_path / "wells" / "A03.json").mkdir()
     with pytest.raises(DamagedResultError, match=r"A03\.json cannot be read"):

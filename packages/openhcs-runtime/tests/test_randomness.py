@@ -89,7 +89,7 @@ def test_shared_numbers_in_threads_are_told(
         caplog.clear()
         with caplog.at_level(logging.WARNING):
             run(small_plate, tmp_path / f"{is_told}", text, 5, ExecutionMode.THREADS)
-        assert ("not the same again for the same seed" in caplog.text) is is_told
+        assert ("not reproducible with the same seed" in caplog.text) is is_told
 
 
 def test_a_run_without_a_seed_takes_a_fresh_one_and_keeps_it(small_plate: Path, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_lost_file_or_another_image_does_a_well_again_and_another_pipeline_is_
     assert _reused(_run(plate, output)) == ["A01", "A03", "A04"]
     os.utime(next(plate.rglob("*_A04_*.tif")))
     assert _reused(_run(plate, output)) == ["A01", "A02", "A03"]
-    with pytest.raises(OutputError, match=r"cannot be resumed, since it was begun with another .*steps"):
+    with pytest.raises(OutputError, match=r"cannot be resumed because it was begun with another .*steps"):
         _run(plate, output, OTHER)
 
 
@@ -143,7 +143,7 @@ def test_what_was_compiled_is_run_by_its_id(isolated_home: Path, new_plate: NewP
         changed: PlateExecution = client.wait(client.submit_compiled(report.compile_artifact_id).execution_id, 60)
         assert changed.refusal is not None
         assert changed.refusal.refused is RefusalKind.CHANGED
-        with pytest.raises(CompileError, match="no complete compilation"):
+        with pytest.raises(CompileError, match="not a complete compilation"):
             client.submit_compiled(done.execution_id)
         bad = client.wait(client.compile_pipeline(plate, "pipeline_steps = []").execution_id, 60)
         assert bad.refusal is not None

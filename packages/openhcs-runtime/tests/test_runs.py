@@ -261,7 +261,7 @@ def test_a_named_folder_with_results_is_refused_and_replaced_only_by_complete_on
     run(plate, output_dir=str(output))
     (output / "notes.txt").write_text("mine")
     before = content(output)
-    with pytest.raises(OutputError, match="holds the results of a run"):
+    with pytest.raises(OutputError, match="already contains the results of a run"):
         run(plate, OTHER, output_dir=str(output))
     image = next(plate.rglob("*_A03_*.tif"))
     whole = image.read_bytes()
@@ -314,7 +314,7 @@ def test_a_run_of_another_pipeline_is_not_resumed(new_plate: NewPlate, tmp_path:
     plate, output = new_plate(wells=1), str(tmp_path / "out")
     run(plate, output_dir=output)
     before = content(tmp_path / "out")
-    with pytest.raises(OutputError, match=r"cannot be resumed, since it was begun with another .*steps"):
+    with pytest.raises(OutputError, match=r"cannot be resumed because it was begun with another .*steps"):
         run(plate, OTHER, RunChoice(resume=True), output_dir=output)
     assert content(tmp_path / "out") == before
     again = run(plate, choice=RunChoice(resume=True), output_dir=output)
@@ -386,7 +386,7 @@ def test_only_what_a_run_says_is_its_own_is_read(new_plate: NewPlate) -> None:
     shutil.copy(Path(other.output_dir) / "wells" / "A02.json", folder / "wells")
     assert [part.well for part in finished_parts(folder)] == ["A01"]
     shutil.copy(Path(other.output_dir) / "wells" / "A01.json", folder / "wells")
-    with pytest.raises(OutputError, match="is not that of the run"):
+    with pytest.raises(OutputError, match="does not belong to the run"):
         finished_parts(folder)
 
 
@@ -438,7 +438,7 @@ def test_a_damaged_provenance_is_said_and_hides_no_other_run(new_plate: NewPlate
 
 def test_what_a_path_means(new_plate: NewPlate, tmp_path: Path) -> None:
     plate = new_plate(wells=1)
-    with pytest.raises(OutputError, match="no results of a run"):
+    with pytest.raises(OutputError, match="has no results"):
         find_run(plate)
     folder = Path(run(plate).output_dir)
     for path in (plate, results_root(plate), folder, results_root(plate) / "latest"):

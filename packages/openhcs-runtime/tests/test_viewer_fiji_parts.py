@@ -40,7 +40,7 @@ def test_a_component_can_go_elsewhere() -> None:
     assert describe(cell.frame) == "timepoint 4"
     with pytest.raises(ValueError, match="sideways"):
         Layout.of(WindowScope.WELL, {"site": "sideways"})
-    with pytest.raises(ConfigurationError, match="well, site, all"):
+    with pytest.raises(ConfigurationError, match="well, site or all"):
         FijiViewerServer(windows="plate", jar=__file__)
 
 
@@ -91,9 +91,9 @@ def test_imagej_is_found_where_it_is_named(tmp_path: Path) -> None:
     jar.touch()
     assert find_installation(jar=str(jar)) == Installation(Source.JAR, str(jar))
     assert find_installation(environment={"IJ_JAR": str(jar)}) == Installation(Source.JAR, str(jar))
-    with pytest.raises(ConfigurationError, match=r"no ImageJ at .*apt-get install default-jre libij-java"):
+    with pytest.raises(ConfigurationError, match=r"ImageJ was not found at .*apt-get install default-jre libij-java"):
         find_installation(jar=str(tmp_path / "none.jar"))
-    with pytest.raises(ConfigurationError, match="no Fiji at"):
+    with pytest.raises(ConfigurationError, match="Fiji was not found at"):
         find_installation(environment={"FIJI_HOME": str(tmp_path / "none")})
 
 

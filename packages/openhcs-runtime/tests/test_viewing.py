@@ -286,12 +286,12 @@ def test_real_viewers_show_runs_and_results_and_may_be_closed_at_any_time(
 
 def test_bad_viewers_are_named(shared_command: CommandLine, small_plate: Path) -> None:
     for arguments, reason in (
-        (("--view", "paint"), "'paint' is no viewer"),
-        (("--view", "host:99999"), "is no viewer"),
+        (("--view", "paint"), "'paint' is not a viewer"),
+        (("--view", "host:99999"), "is not a viewer"),
         (("--view-components", "site=layer"), "needs a viewer"),
         (("--view", "napari", "--view-components", "site=frame"), "site=frame"),
         (("--view", "napari", "--view-components", "smell=layer"), "no component"),
-        (("--view", "a:5", "--view-components", "site=layer"), "said when it was started"),
+        (("--view", "a:5", "--view-components", "site=layer"), "which is already running"),
     ):
         finished = shared_command("run", small_plate, *arguments)
         assert (finished.code, finished.stdout) == (2, "")
@@ -315,7 +315,7 @@ def test_targets_are_read(text: str, target: ViewTarget) -> None:
 
 @pytest.mark.parametrize("text", ["", "paint", ":5", "napari:", "napari:0", "host:70000", "host:x"])
 def test_what_is_no_target(text: str) -> None:
-    with pytest.raises(ViewerError, match="is no viewer: napari, fiji"):
+    with pytest.raises(ViewerError, match="is not a viewer; choose napari, fiji"):
         ViewTarget.parse(text)
     with pytest.raises(PipelineError, match="GlobalConfig: view"):
         GlobalConfig(view=text)

@@ -184,7 +184,7 @@ def test_the_number_of_frames_is_two(count: int) -> None:
 
 @pytest.mark.parametrize("size", [0, 23, 25, 48])
 def test_too_few_or_too_many_bytes_are_refused(size: int) -> None:
-    with pytest.raises(ArrayFramesError, match=f"24 bytes of elements, but {size} came"):
+    with pytest.raises(ArrayFramesError, match=f"24 bytes of elements, but {size} were received"):
         decode_array([header_of(np.zeros((3, 4), "<u2")), bytes(size)])
 
 

@@ -108,7 +108,7 @@ def test_the_log_is_shown_when_a_viewer_fails() -> None:
 def test_a_viewer_that_stays_silent_is_ended_at_the_deadline() -> None:
     manager = ScriptManager(5555)
     manager.command = (sys.executable, "-c", "import threading; threading.Event().wait()")
-    with pytest.raises(ServerStartError, match=r"did not answer within 0\.5 s"):
+    with pytest.raises(ServerStartError, match=r"did not reply within 0\.5 s"):
         manager.start(timeout=0.5)
 
 
@@ -122,5 +122,5 @@ def test_a_program_that_is_not_there_is_named() -> None:
 def test_a_port_of_another_program_is_left_alone(free_port: int) -> None:
     manager = ScriptManager(free_port, transport_mode=TransportMode.TCP)
     manager.command = (sys.executable, "-c", "")
-    with socket.create_server(("127.0.0.1", free_port + 1000)), pytest.raises(PortInUseError, match="does not answer"):
+    with socket.create_server(("127.0.0.1", free_port + 1000)), pytest.raises(PortInUseError, match="does not reply"):
         manager.start(timeout=0.5)

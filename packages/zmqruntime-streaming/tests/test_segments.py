@@ -44,7 +44,7 @@ def test_a_name_that_is_no_segment_is_refused(name: str) -> None:
 
 def test_a_segment_that_is_too_short_is_refused() -> None:
     name, _ = create_segment(10)
-    with pytest.raises(SegmentError, match="not the 11"):
+    with pytest.raises(SegmentError, match="not the announced 11"):
         open_segment(name, 11)
     remove_segment(name)
 

@@ -64,7 +64,7 @@ def send_many(stream: ImageStream, count: int, timeout: float) -> None:
 
 
 def test_a_policy_that_there_is_not_is_said_with_those_there_are() -> None:
-    with pytest.raises(ConfigurationError, match=r"'newest' is no policy .* \(these are: latest, block, all\)"):
+    with pytest.raises(ConfigurationError, match=r"unknown policy 'newest'; choose latest, block or all"):
         ImageStream(26501, policy="newest")  # type: ignore[arg-type]
 
 
@@ -93,7 +93,7 @@ def test_a_record_of_what_cannot_be_sent(viewer: Viewer) -> None:
             stream.send(np.ma.masked_array([1], [True]))
         with pytest.raises(UnsupportedArrayError, match="metadata"):
             stream.send(BIG, metadata={"what": object()})
-        with pytest.raises(UnsupportedArrayError, match="points are an array"):
+        with pytest.raises(UnsupportedArrayError, match="points must be an array"):
             stream.send_points(np.zeros((3, 2)), features={"label": [1]})
         with pytest.raises(ArrayTooLargeError, match="memory_budget=1_200_000"):
             stream.send(np.zeros(600_000, np.uint8))
@@ -205,7 +205,7 @@ def test_the_ack_waits_for_the_draw_where_the_viewer_says_so(viewer_class: Any, 
     with Drawing(5555), ImageStream() as stream:
         stream.send(BIG)
         until(lambda: fates)
-        with pytest.raises(StreamTimeoutError, match="1 are on their way"):
+        with pytest.raises(StreamTimeoutError, match="1 in flight"):
             stream.settle(0.05)
         fates[0].displayed()
         fates[0].failed("too late to matter")
@@ -234,7 +234,7 @@ def test_block_waits_for_the_viewer_and_says_so_at_the_deadline(viewer_class: An
     with viewer_class(5555, window=2) as viewer, ImageStream(policy=Policy.BLOCK, timeout=10.0) as stream:
         assert stream.wait_connected(10)
         viewer.gate.clear()
-        with pytest.raises(StreamTimeoutError, match="takes no more"):
+        with pytest.raises(StreamTimeoutError, match="does not accept more"):
             send_many(stream, 10, 0.2)
         sent = stream.counts.sent
         assert sent in (2, 3)
@@ -297,7 +297,7 @@ def test_a_viewer_that_is_reopened_catches_up(policy: Policy, viewer_class: Any,
 def test_a_stream_may_be_there_before_its_viewer(viewer_class: Any) -> None:
     with ImageStream() as stream:
         stream.send(BIG)
-        with pytest.raises(StreamTimeoutError, match="no viewer is there"):
+        with pytest.raises(StreamTimeoutError, match="no viewer is connected"):
             stream.settle(0.05)
         with pytest.raises(ViewerCommandError, match="no viewer"):
             stream.clear()
@@ -339,7 +339,7 @@ def test_a_viewer_says_what_it_cannot_do(until: Until) -> None:
         stream.send_shapes([])
         stream.settle(10)
         assert stream.counts.failed == 1
-        with pytest.raises(ViewerCommandError, match="makes no screenshots"):
+        with pytest.raises(ViewerCommandError, match="does not take screenshots"):
             stream.screenshot(10)
 
 

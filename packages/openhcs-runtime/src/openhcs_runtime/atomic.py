@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and clear words when the disk does not take them."""
+"""Atomic writing of files, with clear errors if the disk is full or not writable."""
 
 import contextlib
 import errno
@@ -19,10 +19,17 @@ _TEMPORARY = re.compile(r"\.(?P<pid>\d+)-[0-9a-f]{8}\.openhcs-part")
 
 @contextlib.contextmanager
 def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `path` when the block ends well, and leaves no trace when it does not.
+    """Open a new file that replaces ``path`` when the block succeeds, and leaves no trace when it fails.
 
-    sync: wait until the disk has it. Several files are on the disk sooner with one `sync_files` after all of them.
-    Raises OutputError when it can't be written.
+    Args:
+        path: the file to write.
+        sync: wait until the file is on disk. For several files, it is faster to call ``sync_files`` once afterwards.
+
+    Yields:
+        The open file.
+
+    Raises:
+        OutputError: the file can't be written.
     """
     temporary = path.parent / f".{os.getpid()}-{secrets.token_hex(4)}.openhcs-part"
     with writing_to(path):
@@ -41,9 +48,10 @@ def atomic_file(path: Path, *, sync: bool = True) -> Iterator[BinaryIO]:
 
 
 def sync_files(paths: Iterable[Path]) -> None:
-    """Wait until the disk has these files, which `atomic_file` has written; one that it does not take is removed.
+    """Wait until files written with ``atomic_file`` are on disk; a file that can't be synced is removed.
 
-    Raises OutputError.
+    Raises:
+        OutputError: a file can't be synced.
     """
     for path in paths:
         with writing_to(path):
@@ -58,7 +66,7 @@ def sync_files(paths: Iterable[Path]) -> None:
 
 @contextlib.contextmanager
 def writing_to(path: Path) -> Iterator[None]:
-    """Turn what the system says about writing `path` into an OutputError with a remedy."""
+    """Turn errors of the operating system while writing ``path`` into an OutputError with a remedy."""
     try:
         yield
     except OSError as error:
@@ -69,7 +77,12 @@ def writing_to(path: Path) -> Iterator[None]:
 
 
 def check_folder(folder: Path) -> None:
-    """Make the folder and try whether it takes a file. Raises OutputError, DiskFullError when it is full."""
+    """Create a folder and check that files can be written to it.
+
+    Raises:
+        OutputError: the folder is not writable.
+        DiskFullError: the disk is full.
+    """
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"output folder {folder} is a file: choose another output folder")
     probe = folder / f".{os.getpid()}-{secrets.token_hex(4)}.openhcs-part"
@@ -88,11 +101,11 @@ def check_folder(folder: Path) -> None:
 
 
 def _full(folder: Path, purpose: str = "") -> DiskFullError:
-    return DiskFullError(f"no space left in {folder}{purpose}: free some or choose another output folder")
+    return DiskFullError(f"no space left in {folder}{purpose}: free some space or choose another output folder")
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the unfinished files of processes that were killed; those of live processes stay."""
+    """Remove unfinished files of processes that were killed; those of running processes are kept."""
     for path in folder.rglob(".*.openhcs-part"):
         match = _TEMPORARY.fullmatch(path.name)
         if match and not psutil.pid_exists(int(match["pid"])):

@@ -1,4 +1,4 @@
-"""Settings of a run: what belongs to the machine and what belongs to the pipeline."""
+"""Settings of a run: those of the machine and those of the pipeline."""
 
 import os
 import re
@@ -13,45 +13,49 @@ from openhcs_runtime.viewer_target import ViewTarget
 
 
 class ExecutionMode(StrEnum):
-    """Where wells are worked on."""
+    """Where wells are processed."""
 
     THREADS = "threads"
     PROCESSES = "processes"
     DASK = "dask"
-    """Workers of a Dask cluster; needs the extra `dask`."""
+    """Workers of a Dask cluster; needs the extra ``dask``."""
 
 
 LOCAL_CLUSTER: Final = "local"
-"""In place of a scheduler's address: a Dask cluster on this machine, for as long as the run takes."""
+"""Instead of the address of a scheduler: a Dask cluster on this machine that ends with the run."""
 
 
 AUTO: Final = "auto"
-"""In place of a number of workers: as many as cores and memory allow."""
+"""Instead of a number of workers: as many as cores and memory allow."""
 
 
 LARGEST_SEED: Final = 2**53 - 1
-"""So that a seed goes through JSON as it is, whatever reads it."""
+"""The largest integer that every JSON reader represents exactly."""
 
 
 def is_dask_address(text: str) -> bool:
-    """Whether it can be the address of a Dask scheduler, or is "local"."""
+    """Return whether a text looks like the address of a Dask scheduler, or is "local"."""
     return text == LOCAL_CLUSTER or re.fullmatch(r"[a-z]+://\S+", text) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class GlobalConfig:
-    """Settings that belong to the machine.
+    """Settings of the machine.
 
-    num_workers: wells worked on at the same time; "auto" is one per core, or fewer where the memory does not suffice
-        for so many; of a Dask scheduler elsewhere it is all of its workers.
-    mode: threads share this process; processes (default) survive a crash of one of them; a Dask cluster may have
-        workers on many machines.
-    dask: address of a Dask scheduler ("tcp://host:8786", "tls://..."), or "local" for a cluster on this machine.
-        Naming one selects the mode. Plate and output folder must have the same path on all of its machines.
-    view: the viewer that shows images as they appear: "napari" or "fiji" on this machine (see
-        `openhcs_runtime.open_viewer`), "napari:PORT", "HOST:PORT"; None shows nothing.
-    seed: what random numbers are made from, a whole number from 0: the same seed gives the same numbers in each well,
-        whatever worker has it. None takes a fresh one for each run and keeps it with the results.
+    Attributes:
+        num_workers: number of wells processed at the same time; "auto" is one per core, or fewer if the memory does
+            not suffice; with a Dask scheduler elsewhere, all of its workers.
+        mode: threads share this process; processes (the default) survive a crash of one of them; a Dask cluster may
+            have workers on many machines.
+        dask: address of a Dask scheduler ("tcp://host:8786", "tls://..."), or "local" for a cluster on this machine.
+            Giving one selects the mode. Plate and output folder must have the same path on all its machines.
+        view: viewer that shows images as they are made: "napari" or "fiji" on this machine (see
+            ``openhcs_runtime.open_viewer``), "napari:PORT", or "HOST:PORT"; None shows nothing.
+        seed: seed of the random numbers, a whole number from 0. The same seed gives the same numbers in each well,
+            regardless of the worker. None uses a new seed for each run and stores it with the results.
+
+    Raises:
+        PipelineError: a value is not valid.
     """
 
     num_workers: int | Literal["auto"] = "auto"
@@ -70,14 +74,14 @@ class GlobalConfig:
             self._check_view(self.view)
         workers = self.num_workers
         if workers != AUTO and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
-            raise PipelineError(f"GlobalConfig: num_workers {workers!r} is neither 'auto' nor a number from 1")
+            raise PipelineError(f"GlobalConfig: num_workers {workers!r} is neither 'auto' nor a whole number from 1")
         seed = self.seed
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= LARGEST_SEED):
             raise PipelineError(f"GlobalConfig: seed {seed!r} is not a whole number from 0 to {LARGEST_SEED}")
 
     @property
     def is_remote(self) -> bool:
-        """Whether wells are worked on elsewhere, so that cores and memory of this machine do not count."""
+        """Whether wells are processed elsewhere, so that cores and memory of this machine don't matter."""
         return self.mode is ExecutionMode.DASK and self.dask != LOCAL_CLUSTER
 
     def _check_dask(self) -> None:
@@ -98,14 +102,14 @@ class GlobalConfig:
             raise PipelineError(f"GlobalConfig: view {error}") from None
 
     def workers_for(self, wells: int) -> int:
-        """How many workers to use for so many wells (at least one)."""
+        """Return how many workers to use for this number of wells; at least one."""
         most = wells if self.is_remote else available_cores()
         wanted = most if self.num_workers == AUTO else self.num_workers
         return max(1, min(wanted, wells))
 
 
 class ImageFormat(StrEnum):
-    """How the images of steps with `materialize=True` are written."""
+    """How the images of steps with ``materialize=True`` are written."""
 
     TIFF = "tiff"
     """One file per plane."""
@@ -115,19 +119,23 @@ class ImageFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PipelineConfig:
-    """Settings that belong to the pipeline.
+    """Settings of the pipeline.
 
-    output_dir: the folder for the results of a run; one that holds results already is refused, unless the run is told
-        to replace it. None: each run gets a folder of its own, in `results_dir`.
-    results_dir: the folder in which each run gets one of its own, called `<date>_<time>_<pipeline>`. None is
-        `<plate>_results` next to the plate.
-    wells: only these wells; None is all of them.
-    allow_gaps: work with what is there when images of a well are missing, instead of failing that well.
-    parquet: write the tables as Parquet, too; needs the extra `parquet`. Without it only the CSV tables are written,
-        and the log says so.
-    image_format: how the images that leave steps with `materialize=True` are written.
-    pattern: what the names of the plate's TIFF files say, as a regular expression; None finds out the format. See
-        `openhcs_runtime.plates.open_plate`.
+    Attributes:
+        output_dir: folder for the results of a run; a folder that already contains results is refused, unless the run
+            is asked to replace it. None: each run gets a folder of its own in ``results_dir``.
+        results_dir: folder in which each run gets a folder of its own, named ``<date>_<time>_<pipeline>``. None:
+            ``<plate>_results`` next to the plate.
+        wells: only these wells; None for all.
+        allow_gaps: if images of a well are missing, process those that exist instead of failing the well.
+        parquet: write the tables as Parquet as well; needs the extra ``parquet``. If it is not installed, only CSV
+            tables are written, and the log says so.
+        image_format: format of the images made by steps with ``materialize=True``.
+        pattern: regular expression for the names of the plate's TIFF files; None detects the format. See
+            ``openhcs_runtime.plates.open_plate``.
+
+    Raises:
+        PipelineError: a value is not valid.
     """
 
     output_dir: str | None = None

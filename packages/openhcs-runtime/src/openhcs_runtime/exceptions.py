@@ -1,28 +1,26 @@
-"""Everything that this package raises on purpose.
+"""The exceptions of this package.
 
-The tree, each line with what went wrong:
-
-    OpenHCSError
-    ├── PlateError            the plate folder itself: missing, empty, no images in it
-    ├── ImageError            one image: missing, cut short, unreadable, of the wrong shape
-    ├── PipelineError         the pipeline as written; lists all problems
-    │   └── CompileError      the pipeline on this plate; lists all problems with step and well
-    ├── StepError             a step's function failed or gave something else than it declares
-    ├── OutputError           a result could not be written
-    │   ├── DiskFullError     since the disk, or the user's share of it, is full
-    │   └── DamagedResultError  one that is there can't be read
-    ├── RoiError              a region of interest makes no sense, or a format can't hold it
-    ├── WorkerError           worker processes could not be started
-    ├── OmeroError            the containers of an OMERO server can't be started, reached or ended
-    ├── ViewerError           a viewer can't be named, started or reached
-    └── LifecycleError        a call that the state of the object does not allow
+OpenHCSError
+├── PlateError            the plate folder: missing, empty, without images
+├── ImageError            one image: missing, truncated, unreadable, wrong shape
+├── PipelineError         the pipeline as written; lists all problems
+│   └── CompileError      the pipeline on this plate; lists all problems with step and well
+├── StepError             the function of a step failed, or returned something it does not declare
+├── OutputError           a result could not be written
+│   ├── DiskFullError     the disk, or the quota of the user, is full
+│   └── DamagedResultError  an existing result can't be read
+├── RoiError              a region of interest is not valid, or a format can't store it
+├── WorkerError           worker processes could not be started
+├── OmeroError            the containers of an OMERO server can't be started, reached or stopped
+├── ViewerError           a viewer is unknown, or can't be started or reached
+└── LifecycleError        the state of the object does not allow the call
 """
 
 from collections.abc import Iterable, Sequence
 
 
 def printable(text: str) -> str:
-    """A text that any file, screen and message can hold: bytes of file names that are not UTF-8 become `\\xe4`."""
+    r"""Return a text that can be stored and printed anywhere; bytes that are not UTF-8 become ``\xe4``."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -31,7 +29,7 @@ def printable(text: str) -> str:
 
 
 class OpenHCSError(Exception):
-    """Base class; its text is one clear line for a user."""
+    """Base class of all exceptions of this package; the message is one line for users."""
 
 
 class PlateError(OpenHCSError):
@@ -39,7 +37,7 @@ class PlateError(OpenHCSError):
 
 
 class ImageError(OpenHCSError):
-    """An image can't be used; `path` is its file (empty when there is none)."""
+    """An image can't be used; ``path`` is its file, empty if there is none."""
 
     def __init__(self, message: str, path: str = "") -> None:
         self.message = printable(message)
@@ -51,7 +49,7 @@ class ImageError(OpenHCSError):
 
 
 class PipelineError(OpenHCSError):
-    """The pipeline can't be used; `problems` has one line for each thing that is wrong."""
+    """The pipeline can't be used; ``problems`` has one line per problem."""
 
     def __init__(self, problems: str | Iterable[str]) -> None:
         self.problems: Sequence[str] = (problems,) if isinstance(problems, str) else tuple(problems)
@@ -62,7 +60,7 @@ class PipelineError(OpenHCSError):
 
 
 class CompileError(PipelineError):
-    """The pipeline does not fit this plate or configuration; found before any image is read."""
+    """The pipeline does not fit the plate or the configuration; found before any image is read."""
 
 
 class StepError(OpenHCSError):
@@ -70,19 +68,19 @@ class StepError(OpenHCSError):
 
 
 class OutputError(OpenHCSError):
-    """A result could not be written; names the folder and the remedy."""
+    """A result could not be written; the message names the folder and a remedy."""
 
 
 class DiskFullError(OutputError):
-    """There is no room for a result; what was asked for was right."""
+    """There is no space left for a result; the request itself was valid."""
 
 
 class DamagedResultError(OutputError):
-    """A file of a run's results is there and can't be read; names it and the remedy."""
+    """A result file exists but can't be read; the message names it and a remedy."""
 
 
 class RoiError(OpenHCSError):
-    """A region of interest makes no sense, or the format asked for can't hold it."""
+    """A region of interest is not valid, or the requested format can't store it."""
 
 
 class WorkerError(OpenHCSError):
@@ -90,11 +88,11 @@ class WorkerError(OpenHCSError):
 
 
 class OmeroError(OpenHCSError):
-    """The containers of an OMERO server: no Docker, a port that is taken, no answer in time."""
+    """The containers of an OMERO server can't be used: no Docker, a port in use, no reply in time."""
 
 
 class ViewerError(OpenHCSError):
-    """A viewer can't be named, started or reached; `log` is the end of its log, empty when there is none."""
+    """A viewer is unknown, or can't be started or reached; ``log`` is the end of its log, empty if there is none."""
 
     def __init__(self, message: str, log: str = "") -> None:
         super().__init__(message)
@@ -102,4 +100,4 @@ class ViewerError(OpenHCSError):
 
 
 class LifecycleError(OpenHCSError):
-    """The object is in a state that does not allow this call."""
+    """The state of the object does not allow the call."""

@@ -1,6 +1,6 @@
-"""What this process may use of the machine: cores and memory, also where a container or a batch system limits them.
+"""Cores and memory that this process may use, including limits set by a container or a batch system.
 
-Source of the files: the Linux kernel's documents "Control Group v2" and "Memory Resource Controller" (v1).
+Source of the file formats: "Control Group v2" and "Memory Resource Controller" (v1) in the Linux kernel documentation.
 """
 
 import contextlib
@@ -17,14 +17,14 @@ _OF_THIS_PROCESS = Path("/proc/self/cgroup")
 
 
 def available_cores(cgroups: Path = _CGROUPS, own: Path = _OF_THIS_PROCESS) -> int:
-    """Cores that this process may use, at least 1: those it is bound to, or fewer where its time is limited."""
+    """Return how many cores this process may use, at least 1, from its CPU affinity and its CPU quota."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     shares = [share for folder in _folders(cgroups, own, "") if (share := _core_share(folder / "cpu.max")) is not None]
     return max(1, min([bound, *(int(share + 0.5) for share in shares)]))
 
 
 def available_bytes(cgroups: Path = _CGROUPS, own: Path = _OF_THIS_PROCESS) -> int:
-    """What processes here can still take without swapping, or without being killed for taking it."""
+    """Return how many bytes processes can still allocate without swapping or being killed."""
     left = [int(psutil.virtual_memory().available)]
     for folder in _folders(cgroups, own, ""):
         left += _left(folder / "memory.max", folder / "memory.current", folder / "memory.stat", "inactive_file")
@@ -39,7 +39,7 @@ def available_bytes(cgroups: Path = _CGROUPS, own: Path = _OF_THIS_PROCESS) -> i
 
 
 def _folders(root: Path, own: Path, controller: str) -> Iterator[Path]:
-    """The group of this process and those around it; a container sees its own as the root."""
+    """Yield the folders of the process's control group and its parents; a container sees its own group as the root."""
     lines = _text(own).splitlines()
     paths = [path for line in lines for _, names, path in [line.split(":", 2)] if controller in names.split(",")]
     for path in paths:
@@ -49,7 +49,7 @@ def _folders(root: Path, own: Path, controller: str) -> Iterator[Path]:
 
 
 def _core_share(path: Path) -> float | None:
-    """From `quota period` in microseconds; None without a limit."""
+    """Return the cores granted by ``quota period`` (in microseconds); None if there is no limit."""
     words = _text(path).split()
     if len(words) != 2 or not all(word.isdigit() for word in words) or not int(words[1]):
         return None
@@ -57,7 +57,7 @@ def _core_share(path: Path) -> float | None:
 
 
 def _left(limit: Path, used: Path, stat: Path, cache: str) -> list[int]:
-    """What a limit leaves; the file cache goes when memory is needed, so it counts as free."""
+    """Return the bytes left below a limit; the file cache counts as free, as it can be reclaimed."""
     numbers = [_text(path).strip() for path in (limit, used)]
     if not all(number.isdigit() for number in numbers):
         return []

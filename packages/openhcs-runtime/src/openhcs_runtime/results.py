@@ -1,4 +1,4 @@
-"""What a run says at its end, for the plate and for each well."""
+"""The result of a run, for the plate and for each well."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -21,13 +21,19 @@ class ResultStatus(StrEnum):
 class WellResult:
     """How one well ended.
 
-    error, step, file: when it failed, the reason in one line, the step in which it did, and the image or output it is
-    about
-        (both may be empty). traceback: only for what a pipeline function raised.
-    outputs: how many files were written. counts: the sum of each `..._count` column of its measurements.
-    elapsed_s: seconds. peak_memory_bytes: the most memory that its process held meanwhile; None where it shares a
-    process with others. reused: it was done before this run began, and its results are kept. taken_from: the folder of
-    the earlier run whose files were taken over; empty for this run's own.
+    Attributes:
+        well: name of the well.
+        status: how it ended.
+        error: why it failed, in one line.
+        step: the step in which it failed or was cancelled; may be empty.
+        file: the image or output the error is about; may be empty.
+        traceback: traceback of an exception raised by a pipeline function; otherwise empty.
+        outputs: number of files written.
+        counts: the sum of each ``..._count`` column of its measurements.
+        elapsed_s: processing time in seconds.
+        peak_memory_bytes: peak memory of its process; None if it shares the process with other wells.
+        reused: whether it was finished before this run began, and its results are kept.
+        taken_from: folder of the earlier run whose files were taken over; empty for the run's own.
     """
 
     well: str
@@ -46,14 +52,23 @@ class WellResult:
 
 @dataclass(frozen=True, slots=True)
 class PlateResult:
-    """How a run ended; wells are in plate order.
+    """How a run ended.
 
-    status: complete when every well is; cancelled when the run was; failed otherwise, the other wells being done.
-    measurements, objects: paths of the plate's tables, empty where there is nothing to measure.
-    error: what went wrong besides the wells (the tables could not be written), else empty.
-    viewed: what became of the images that were sent to a viewer; None where there was none.
-    seed: what random numbers were made from, also where nobody named one.
-    left_out_files: how many image files in the plate's folder are none of its images, as `info` lists them.
+    Attributes:
+        status: complete if every well is; cancelled if the run was cancelled; otherwise failed, with the other wells
+            finished.
+        plate_path: the plate.
+        output_dir: folder with the results.
+        signature: signature of the compiled run.
+        wells: how each well ended, in plate order.
+        measurements: path of the table of measurements; empty if there is none.
+        objects: path of the table of objects; empty if there is none.
+        error: what went wrong apart from the wells (the tables could not be written); otherwise empty.
+        elapsed_s: duration in seconds.
+        viewed: counts of the images sent to a viewer; None if there was no viewer.
+        seed: seed of the random numbers, whether it was given or generated.
+        left_out_files: number of image files in the plate folder that are not images of the plate, as listed by
+            ``info``.
     """
 
     status: ResultStatus
@@ -71,18 +86,18 @@ class PlateResult:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Sums over the plate of each `..._count` column."""
+        """The sum of each ``..._count`` column over the plate."""
         total: Counter[str] = Counter()
         for well in self.wells:
             total.update(well.counts)
         return dict(total)
 
     def wells_with(self, status: ResultStatus) -> tuple[WellResult, ...]:
-        """The wells that ended so."""
+        """Return the wells that ended with this status."""
         return tuple(well for well in self.wells if well.status is status)
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain dicts, lists, texts and numbers, for JSON and msgpack."""
+        """Return the result as plain dicts, lists, strings and numbers, for JSON and msgpack."""
         plain = asdict(self)
         plain["status"] = self.status.value
         plain["wells"] = [
@@ -96,7 +111,16 @@ class PlateResult:
 
 
 def overall_status(wells: tuple[WellResult, ...], *, cancelled: bool, error: str) -> ResultStatus:
-    """The status of a plate from those of its wells; `cancelled` says that all of it was asked to stop."""
+    """Return the status of a plate from those of its wells.
+
+    Args:
+        wells: how each well ended.
+        cancelled: whether the whole plate was cancelled.
+        error: what went wrong apart from the wells; empty for nothing.
+
+    Returns:
+        The status.
+    """
     statuses = {well.status for well in wells}
     if statuses <= {ResultStatus.COMPLETE}:
         return ResultStatus.FAILED if error else ResultStatus.COMPLETE

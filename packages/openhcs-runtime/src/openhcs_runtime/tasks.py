@@ -1,4 +1,4 @@
-"""What travels between client and server for one run of a pipeline over a plate; loads no image library."""
+"""What client and server exchange for one run of a pipeline on a plate. Importing it loads no image library."""
 
 import enum
 import os
@@ -25,11 +25,11 @@ __all__ = [
 ]
 
 OPENHCS_CONFIG = ZMQConfig(app_name="openhcs")
-"""What OpenHCS servers and their clients agree on: sockets are in ``~/.openhcs/ipc``."""
+"""Configuration shared by OpenHCS servers and clients; sockets are in ``~/.openhcs/ipc``."""
 
 
 NOTES = "openhcs_runtime.notes"
-"""The logger of what was decided for the user, such as which channel shows nuclei."""
+"""Logger of decisions made for the user, such as which channel shows nuclei."""
 
 USE_SERVER = "OPENHCS_USE_ZMQ_EXECUTION"
 _YES = ("", "true", "1", "yes", "on")
@@ -37,9 +37,10 @@ _NO = ("false", "0", "no", "off")
 
 
 def wants_server() -> bool:
-    """Whether runs go to a server: they do unless the environment variable says ``false``, ``0``, ``no`` or ``off``.
+    """Return whether runs use a server; the environment variable can be ``false``, ``0``, ``no`` or ``off`` if not.
 
-    Raises PipelineError when it says something else than these and ``true``, ``1``, ``yes``, ``on`` or nothing.
+    Raises:
+        PipelineError: the variable is neither one of these nor ``true``, ``1``, ``yes``, ``on`` or empty.
     """
     said = os.environ.get(USE_SERVER, "").strip()
     if said.lower() not in (*_YES, *_NO):
@@ -52,23 +53,39 @@ class TaskAction(enum.StrEnum):
 
     RUN = "run"
     COMPILE = "compile"
-    """Check everything that can be checked, and do nothing."""
+    """Check everything that can be checked, without running anything."""
 
 
 class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The payload of a submission: run this pipeline over that plate.
+    """The payload of a submission: one pipeline, one plate, and how to run it.
 
-    ``source`` is the text of a pipeline file and ``source_name`` what error messages call it. A whole configuration
-    given here takes the place of the pipeline's own; ``num_workers``, ``dask``, ``view``, ``seed``, ``output_dir``,
-    ``results_dir`` and ``pattern`` override one setting of whichever holds. Relative paths are relative to
-    ``base_dir``. ``source_dir`` is the folder of the pipeline file, from which it may import modules; empty when there
-    is no file.
+    ``global_config`` and ``pipeline_config`` replace those of the pipeline. ``num_workers``, ``dask``, ``view``,
+    ``seed``, ``output_dir``, ``results_dir`` and ``pattern`` each override a single setting of these. Relative paths
+    are relative to ``base_dir``.
 
-    ``action``: run it, or only see whether it could be run. ``resume``: go on in the folder of the execution
-    ``resume_of``, or of the newest run of the same kind, and keep the wells that it has finished. ``fresh``: take over
-    no wells from earlier runs. ``replace``: an output folder that holds results may be replaced once the new ones are
-    complete. ``expected_signature``: refuse to run when images, pipeline or settings are no longer
-    those that ``compile_artifact_id`` was compiled from.
+    Attributes:
+        plate_path: folder of the plate.
+        source: source text of the pipeline.
+        source_name: its name in error messages.
+        global_config: settings of the machine [default: those of the pipeline].
+        pipeline_config: settings of the pipeline [default: those of the pipeline].
+        num_workers: overrides ``GlobalConfig.num_workers``.
+        dask: overrides ``GlobalConfig.dask``.
+        output_dir: overrides ``PipelineConfig.output_dir``.
+        results_dir: overrides ``PipelineConfig.results_dir``.
+        base_dir: folder that relative paths are relative to.
+        pattern: overrides ``PipelineConfig.pattern``.
+        view: overrides ``GlobalConfig.view``.
+        seed: overrides ``GlobalConfig.seed``.
+        action: run the pipeline, or only check whether it can be run.
+        resume: continue in the folder of the execution ``resume_of``, or of the newest run of the same kind, and keep
+            the wells it has finished.
+        resume_of: the execution to resume.
+        fresh: do not take over wells from earlier runs.
+        replace: replace an output folder that already contains results, once the new ones are complete.
+        compile_artifact_id: execution id of the compilation.
+        expected_signature: refuse to run if images, pipeline or settings have changed since that compilation.
+        source_dir: folder of the pipeline file, from which it may import modules; empty if there is no file.
     """
 
     plate_path: str
@@ -94,19 +111,31 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     expected_signature: str = ""
 
     def __post_init__(self) -> None:
-        """Raises PlateError for names that a message can't hold."""
+        """Check that all names can be part of a message.
+
+        Raises:
+            PlateError: a name is not valid UTF-8.
+        """
         for name in (self.plate_path, self.output_dir or "", self.base_dir, self.source_dir, self.source_name):
             if (shown := printable(name)) != name:
                 raise PlateError(f"the name of {shown} is not valid UTF-8: rename it")
 
 
 class CompileReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of an execution that only compiled: nothing stands in the way of a run.
+    """The result of an execution that only compiled, successfully.
 
-    ``compile_artifact_id`` is the id of that execution; runs are submitted by it. ``wells`` are those that would be
-    worked on, ``incomplete_wells`` those of them that lack images, ``warnings`` what is odd about the plate;
-    ``gets_own_folder`` says that a run gets a new folder in ``output_dir``;
-    ``memory_per_well_bytes`` is the most that the work on a well takes, 0 where that is not known.
+    Attributes:
+        compile_artifact_id: id of that execution, with which runs are submitted.
+        signature: signature of the compiled run.
+        plate_path: the plate.
+        output_dir: the output folder.
+        wells: wells that a run would process.
+        gets_own_folder: whether a run gets a new folder inside ``output_dir``.
+        incomplete_wells: those of the wells with missing images.
+        steps: names of the enabled steps.
+        workers: number of workers.
+        memory_per_well_bytes: estimated peak memory for one well; 0 if it is not known.
+        warnings: problems of the plate that don't prevent a run.
     """
 
     compile_artifact_id: str
@@ -123,34 +152,35 @@ class CompileReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RefusalKind(enum.StrEnum):
-    """Why a run ended before any well was worked on."""
+    """Why a run ended before any well was processed."""
 
     TASK = "task"
-    """The payload is no plate task: the client is of another release."""
+    """The payload is not a valid plate task; the client is from another release."""
     PLATE = "plate"
     PIPELINE = "pipeline"
     """The pipeline as written."""
     COMPILE = "compile"
     """The pipeline on this plate with these settings."""
     CHANGED = "changed"
-    """What was compiled is no longer what there is."""
+    """Images, pipeline or settings have changed since the compilation."""
     OUTPUT = "output"
     DISK_FULL = "disk_full"
-    """There is no room in the output folder."""
+    """There is no space left in the output folder."""
     WORKERS = "workers"
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """What the result of an execution is that ended before any well was worked on; ``problems`` has a line for each."""
+    """The result of an execution that ended before any well was processed; ``problems`` has one line per problem."""
 
     refused: RefusalKind
     problems: tuple[str, ...]
 
 
 def read_result(result: Any) -> PlateResult | CompileReport | Refusal | None:
-    """The result of an execution as a typed value; None when it left none.
+    """Return the result of an execution as a typed value; None if there is no result.
 
-    Raises msgspec.ValidationError for the result of another kind of task.
+    Raises:
+        msgspec.ValidationError: it is the result of another kind of task.
     """
     if result is None:
         return None

@@ -1,6 +1,6 @@
-"""pytest fixtures: the command line in a home of its own with proof that nothing of it is left, and wells that wait.
+"""Pytest fixtures: the command line in a temporary home, checked for leftovers, and wells that wait for the test.
 
-Import them in a ``conftest.py``; nothing at run time imports this module.
+Import them in a ``conftest.py``; the package itself never imports this module.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ from zmqruntime.execution import current_task
 
 
 def hold(stack, hears=True):
-    """Call the test, and go on when it hangs up or, unless deaf, when the run is cancelled."""
+    """Connect to the test, and return when it closes the connection or, unless deaf, when the run is cancelled."""
     with contextlib.suppress(ConnectionError), socket.create_connection(("127.0.0.1", {port})) as line:
         line.settimeout(0.02)
         waiting = True
@@ -53,7 +53,7 @@ pipeline_steps = [FunctionStep((hold, {{"hears": {hears}}}))]
 
 @dataclass(frozen=True)
 class Finished:
-    """What a command printed and how it ended."""
+    """Output and exit code of a command."""
 
     code: int
     stdout: str
@@ -61,13 +61,13 @@ class Finished:
 
     @property
     def document(self) -> dict[str, Any]:
-        """Standard output as the one JSON document that it must be."""
+        """Standard output, parsed as a single JSON document."""
         document: dict[str, Any] = json.loads(self.stdout)
         return document
 
 
 class CommandLine:
-    """Runs ``openhcs-runtime`` in a home of its own."""
+    """Runs ``openhcs-runtime`` in a temporary home folder."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -79,11 +79,11 @@ class CommandLine:
         }
 
     def __call__(self, *arguments: str | Path, cwd: Path | None = None) -> Finished:
-        """Run a command to its end."""
+        """Run a command and wait for it to end."""
         return self.finish(self.start(*arguments, cwd=cwd))
 
     def both(self, *arguments: str | Path, cwd: Path | None = None) -> tuple[Finished, Finished]:
-        """Run a command twice at the same time: for people and with ``--json``."""
+        """Run a command twice at the same time, with text output and with ``--json``."""
         for_people, as_json = self.together(arguments, (*arguments, "--json"), cwd=cwd)
         return for_people, as_json
 
@@ -96,7 +96,7 @@ class CommandLine:
         return self.start_python("-m", "openhcs_runtime.cli", *arguments, cwd=cwd)
 
     def start_python(self, *arguments: str | Path, cwd: Path | None = None) -> "subprocess.Popen[str]":
-        """Start the interpreter in the same home."""
+        """Start the Python interpreter in the same home."""
         return subprocess.Popen(
             [sys.executable, *map(str, arguments)],
             stdin=subprocess.DEVNULL,
@@ -109,7 +109,7 @@ class CommandLine:
         )
 
     def finish(self, process: "subprocess.Popen[str]") -> Finished:
-        """Wait for a command's end."""
+        """Wait for a command to end."""
         with process:
             try:
                 stdout, stderr = process.communicate(timeout=_SECONDS)
@@ -120,7 +120,7 @@ class CommandLine:
         return Finished(process.returncode, stdout, stderr)
 
     def processes(self) -> list[psutil.Process]:
-        """All processes that live in this home."""
+        """Return all processes whose home is this one."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
@@ -131,7 +131,7 @@ class CommandLine:
 
 
 def _hear_interrupts() -> None:
-    """A test run in the background ignores Ctrl-C, and its children would as well."""
+    """Restore Ctrl-C, which a test run in the background ignores and its children would inherit."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -153,21 +153,21 @@ def _command_line() -> Iterator[CommandLine]:
 
 @pytest.fixture
 def command() -> Iterator[CommandLine]:
-    """The command line in a new home; its server is stopped afterwards, and nothing of it is left."""
+    """Provide the command line in a new home; its server is stopped afterwards, and nothing may be left."""
     with _command_line() as command:
         yield command
 
 
 @pytest.fixture(scope="session")
 def shared_command() -> Iterator[CommandLine]:
-    """The same for all tests that do not mind to have one server together."""
+    """Provide one command line for all tests that can share a server."""
     with _command_line() as command:
         yield command
 
 
 @pytest.fixture
 def shared_home(shared_command: CommandLine, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
-    """The test itself lives in the home of ``shared_command``: a persistent client attaches to the server there."""
+    """Move the test itself into the home of ``shared_command``, so that clients use the server there."""
     for name in [name for name in os.environ if name.startswith("XDG_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(shared_command.home))
@@ -176,8 +176,10 @@ def shared_home(shared_command: CommandLine, monkeypatch: pytest.MonkeyPatch) ->
 
 
 class Gate:
-    """Wells that run ``pipeline`` wait at it until it is opened or they are cancelled; ``deaf_pipeline`` hears no
-    cancel."""
+    """Holds wells until it is opened.
+
+    Wells that run ``pipeline`` also go on when they are cancelled; those that run ``deaf_pipeline`` don't.
+    """
 
     def __init__(self, listener: socket.socket, folder: Path) -> None:
         self._listener = listener
@@ -188,11 +190,11 @@ class Gate:
             file.write_text(text, encoding="utf-8")
 
     def wait_for_well(self) -> None:
-        """Return once a well has arrived."""
+        """Wait until a well has arrived."""
         self._lines.append(self._listener.accept()[0])
 
     def let_one_through(self) -> None:
-        """Return once a well has arrived and may go on; the others wait."""
+        """Wait until a well has arrived and let it go on; the others keep waiting."""
         self._listener.accept()[0].close()
 
     def open(self) -> None:
@@ -204,7 +206,7 @@ class Gate:
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Iterator[Gate]:
-    """A pipeline whose wells wait for the test."""
+    """Provide a pipeline whose wells wait for the test."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(_SECONDS)
         gate = Gate(listener, tmp_path)
@@ -214,7 +216,7 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
 
 @pytest.fixture
 def free_port() -> Callable[[], int]:
-    """Gives TCP ports whose control port is free as well."""
+    """Provide a function that finds a free TCP port whose control port is free as well."""
 
     def find() -> int:
         while True:

@@ -1,4 +1,4 @@
-"""What exceptions say, as text that every message and file can hold."""
+"""Texts of exceptions that can be stored in any message and file."""
 
 import re
 
@@ -8,17 +8,17 @@ __all__ = ["error_text", "natural_key", "writable"]
 
 
 def error_text(error: BaseException) -> str:
-    """Kind and reason in one line: `ValueError: no such file`; also of an exception that can't say its reason."""
+    """Return kind and reason in one line, such as ``ValueError: no such file``, even if ``str(error)`` fails."""
     kind = type(error).__name__
     try:
         reason = one_line(error)
     except Exception as trouble:  # noqa: BLE001  its class is the user's
-        reason = f"(its text can't be had: {type(trouble).__name__})"
+        reason = f"(its text is not available: {type(trouble).__name__})"
     return writable(f"{kind}: {reason}" if reason else kind)
 
 
 def writable(text: str) -> str:
-    r"""The text with what is not Unicode, such as a byte of a file name, written as `\udcff`."""
+    r"""Return the text with anything that is not valid Unicode, such as a byte of a file name, as ``\udcff``."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -1,4 +1,4 @@
-"""Where the images of a run are to be shown, and how many were; loads neither a viewer nor an image library."""
+"""The viewer of a run, and counts of the images it shows. Importing it loads no viewer and no image library."""
 
 import re
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from openhcs_runtime.exceptions import ViewerError
 __all__ = ["VIEWER_STEP", "ViewCounts", "ViewTarget", "ViewerKind"]
 
 VIEWER_STEP: Final = "viewer"
-"""Step name of the progress that tells how far a viewer is; its axis is empty, since it concerns the whole plate."""
+"""Step name of the progress of a viewer; its axis is empty, as it concerns the whole plate."""
 
 _PORTS = range(1, 64536)
-_FORM = "napari, fiji, napari:PORT or fiji:PORT for a viewer of this machine, HOST:PORT for one elsewhere"
+_FORM = "napari, fiji, napari:PORT or fiji:PORT for a viewer on this machine, HOST:PORT for one elsewhere"
 
 
 class ViewerKind(StrEnum):
-    """The programs that show images."""
+    """The supported viewers."""
 
     NAPARI = "napari"
     FIJI = "fiji"
@@ -28,10 +28,12 @@ _USUAL_PORTS = {ViewerKind.NAPARI: 5555, ViewerKind.FIJI: 5565}
 
 @dataclass(frozen=True, slots=True)
 class ViewTarget:
-    """One viewer, by its data port.
+    """The address of a viewer.
 
-    host: of a viewer that is reached over TCP; None is one of this machine and user.
-    kind: which program it is, where one is to be started; None for one that somebody else has started.
+    Attributes:
+        port: its data port.
+        host: host of a viewer that is reached over TCP; None for a viewer of this user on this machine.
+        kind: the program to start if no viewer is running; None for a viewer that was started elsewhere.
     """
 
     port: int
@@ -40,14 +42,18 @@ class ViewTarget:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From `napari`, `fiji`, either with a port of its own (`napari:5600`), or `HOST:PORT`. Raises ViewerError."""
+        """Parse ``napari`` or ``fiji``, optionally with a port (``napari:5600``), or ``HOST:PORT``.
+
+        Raises:
+            ViewerError: the text has none of these forms.
+        """
         name, _, number = text.strip().rpartition(":") if ":" in text else (text.strip(), "", "")
         kind = next((kind for kind in ViewerKind if kind == name.lower()), None)
         if kind is not None and ":" not in text:
             return cls(_USUAL_PORTS[kind], kind=kind)
         host = name.removeprefix("[").removesuffix("]")
         if not (host and re.fullmatch(r"\d{1,5}", number) and int(number) in _PORTS):
-            raise ViewerError(f"{text!r} is no viewer: {_FORM} (ports up to {_PORTS[-1]})")
+            raise ViewerError(f"{text!r} is not a viewer; choose {_FORM} (ports up to {_PORTS[-1]})")
         return cls(int(number), kind=kind) if kind is not None else cls(int(number), host)
 
     def __str__(self) -> str:
@@ -59,9 +65,13 @@ class ViewTarget:
 
 @dataclass(frozen=True, slots=True)
 class ViewCounts:
-    """What became of all that was sent to a viewer; the rest of `sent` waits or is on its way.
+    """Counts of everything sent to a viewer.
 
-    skipped: given up for something newer, or since the viewer was not there or not fast enough.
+    Attributes:
+        sent: all items; those in none of the other counts are still waiting or on their way.
+        displayed: shown by the viewer.
+        failed: could not be shown.
+        skipped: dropped for something newer, or because the viewer was missing or too slow.
     """
 
     sent: int = 0

@@ -1,1 +1,1 @@
-"""Module names of earlier documents, on the path of the package: each file imports what is elsewhere now."""
+"""Module names of earlier releases, on the path of the package; each re-exports names that have moved."""

@@ -1,4 +1,4 @@
-"""The execution server under the oldest of its module names."""
+"""The execution server under its oldest module name."""
 
 from openhcs_runtime.service.server import OpenHCSExecutionServer
 

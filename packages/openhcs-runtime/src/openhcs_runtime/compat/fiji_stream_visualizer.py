@@ -1,4 +1,4 @@
-"""What starts and stops Fiji, under the module name of earlier documents."""
+"""The process manager of the Fiji viewer under its earlier module name."""
 
 from openhcs_runtime.viewers.fiji.process_manager import FijiProcessManager
 

@@ -1,4 +1,4 @@
-"""The server of the Fiji viewer under the module name of earlier documents."""
+"""The server of the Fiji viewer under its earlier module name."""
 
 from openhcs_runtime.viewers.fiji.server import FijiViewerServer
 

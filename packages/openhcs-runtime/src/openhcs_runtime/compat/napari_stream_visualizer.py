@@ -1,4 +1,4 @@
-"""The napari viewer under the module name of earlier documents; napari is loaded by its server alone."""
+"""The napari viewer under its earlier module name; only its server imports napari."""
 
 import importlib
 

@@ -1,4 +1,4 @@
-"""The OMERO instance manager under the module name of earlier documents."""
+"""The OMERO instance manager under its earlier module name."""
 
 from openhcs_runtime.omero.manager import OmeroInstanceManager
 

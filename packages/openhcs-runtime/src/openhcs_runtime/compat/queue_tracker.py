@@ -1,4 +1,4 @@
-"""Queue trackers under the module name of earlier documents."""
+"""Queue trackers under their earlier module name."""
 
 from zmqruntime import GlobalQueueTrackerRegistry, QueueTracker
 

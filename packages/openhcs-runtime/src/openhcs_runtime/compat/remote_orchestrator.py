@@ -1,4 +1,4 @@
-"""The deprecated orchestrator of earlier documents, under their module name."""
+"""The deprecated remote orchestrator under its earlier module name."""
 
 from openhcs_runtime.service.remote_orchestrator import RemoteOrchestrator
 

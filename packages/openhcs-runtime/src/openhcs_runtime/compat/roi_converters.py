@@ -1,4 +1,4 @@
-"""Conversion of ROIs under the module name of earlier documents."""
+"""Conversion of ROIs under its earlier module name."""
 
 from openhcs_runtime.rois import NapariShapeType, from_imagej, from_napari, to_imagej, to_napari
 

@@ -1,4 +1,4 @@
-"""The base classes of servers and clients under the module name of earlier documents."""
+"""The base classes of servers and clients under their earlier module name."""
 
 from zmqruntime import (
     TransportMode,

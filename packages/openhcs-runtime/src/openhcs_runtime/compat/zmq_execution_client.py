@@ -1,4 +1,4 @@
-"""The execution client under the module name of earlier documents."""
+"""The execution client under its earlier module name."""
 
 from openhcs_runtime.service.client import PlateExecution, ZMQExecutionClient
 

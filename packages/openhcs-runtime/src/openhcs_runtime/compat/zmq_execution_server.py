@@ -1,4 +1,4 @@
-"""The execution server under the module name of earlier documents."""
+"""The execution server under its earlier module name."""
 
 from openhcs_runtime.service.server import OpenHCSExecutionServer
 

@@ -1,4 +1,4 @@
-"""``python -m openhcs_runtime.zmq_execution_server_launcher``: what ``openhcs-runtime serve`` does."""
+"""``python -m openhcs_runtime.zmq_execution_server_launcher``, the same as ``openhcs-runtime serve``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The messages under the module name of earlier documents."""
+"""The messages under their earlier module name."""
 
 from zmqruntime import (
     CancelRequest,

@@ -1,1 +1,1 @@
-"""The engine: compiles a pipeline for a plate and runs it over the wells."""
+"""The engine: compiles a pipeline for a plate and runs it on the wells."""

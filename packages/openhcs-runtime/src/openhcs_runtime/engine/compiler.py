@@ -1,6 +1,6 @@
-"""Makes a pipeline ready for a plate: checks all that can be checked before an image is read, then plans each well.
+"""Compiles a pipeline for a plate: checks everything that can be checked up front, then plans each well.
 
-It writes no file, and reads no pixels: of each image a look at its header. The same inputs give the same plans and
+The compiler doesn't write files and doesn't read pixels, only image headers. The same inputs give the same plans and
 signatures.
 """
 
@@ -37,7 +37,7 @@ from openhcs_runtime.viewer_target import ViewTarget
 _PLAIN = (bool, int, float, complex, str, bytes, PurePath, type(None))
 
 SIGNATURE_VERSION = "2"
-"""Part of every signature: changes when the engine's own results do."""
+"""Part of every signature; changed when the results of the engine itself change."""
 
 
 def compile_plate(
@@ -55,16 +55,19 @@ def compile_plate(
 
     Args:
         plate: the plate.
-        steps: of the pipeline; those that are not enabled are left out.
+        steps: steps of the pipeline; disabled ones are left out.
         global_config: settings of the machine.
         pipeline_config: settings of the pipeline.
-        output_dir: absolute; where the results go.
-        problems: what the caller already found; reported together with the rest.
+        output_dir: output folder, an absolute path.
+        problems: problems the caller already found, reported together with the rest.
         file: the pipeline file that the steps were loaded from.
-        gets_own_folder: whether `output_dir` is the folder in which the run gets one of its own.
+        gets_own_folder: whether the run gets a new folder of its own inside ``output_dir``.
+
+    Returns:
+        The plan.
 
     Raises:
-        CompileError: with all problems, each naming its step and, where one is concerned, its well.
+        CompileError: with all problems, each with the name of its step and, if it concerns only one, its well.
     """
     resolved = with_channel_numbers(steps, _channels_of(plate), plate.channel_names)
     if resolved.problems:
@@ -120,9 +123,9 @@ def compile_plate(
 
 
 def _step_problems(plate: Plate, numbered: Sequence[tuple[int, FunctionStep]], mode: ExecutionMode) -> Iterator[str]:
-    """What is wrong with the steps by themselves; none at all is a problem, too."""
+    """Yield the problems of the individual steps; a pipeline without steps is a problem as well."""
     if not numbered:
-        yield "the pipeline has no enabled step: give pipeline_steps at least one FunctionStep"
+        yield "the pipeline has no enabled steps: add at least one FunctionStep to pipeline_steps"
     for number, step in numbered:
         problems = [*dict.fromkeys(step_problems(step, plate.components)), *_place_problems(plate, step)]
         if mode is not ExecutionMode.THREADS:
@@ -131,7 +134,7 @@ def _step_problems(plate: Plate, numbered: Sequence[tuple[int, FunctionStep]], m
 
 
 def _named(plate: Plate) -> frozenset[Component]:
-    """The components of which the plate has several values."""
+    """Return the components that have several values in the plate."""
     return frozenset(component for component, values in plate.components.items() if len(values) > 1)
 
 
@@ -140,9 +143,10 @@ def _channels_of(plate: Plate) -> list[int]:
 
 
 def _workers_that_fit(config: GlobalConfig, wells: int, memory: WellMemory) -> int:
-    """How many workers to use: where that is left to us, no more than there is memory for.
+    """Return the number of workers; if it is "auto", no more than there is memory for.
 
-    Raises CompileError when there is not enough for one.
+    Raises:
+        CompileError: there is not enough memory for a single worker.
     """
     workers = config.workers_for(wells)
     if config.is_remote or not memory.needed_bytes:
@@ -151,8 +155,8 @@ def _workers_that_fit(config: GlobalConfig, wells: int, memory: WellMemory) -> i
     if memory.needed_bytes > available:
         raise CompileError(
             f"well {memory.well} needs about {in_gigabytes(memory.needed_bytes)} of memory, and this machine has "
-            f"{in_gigabytes(available)} left: end other programs, let fewer images into one stack "
-            "(variable_components), or use a machine with more memory"
+            f"{in_gigabytes(available)} left: close other programs, use smaller stacks (variable_components), or use "
+            "a machine with more memory"
         )
     return min(workers, available // memory.needed_bytes) if config.num_workers == "auto" else workers
 
@@ -160,29 +164,29 @@ def _workers_that_fit(config: GlobalConfig, wells: int, memory: WellMemory) -> i
 def _setting_problems(plate: Plate, config: PipelineConfig, output_dir: Path) -> list[str]:
     problems = []
     if output_dir == plate.path or output_dir.is_relative_to(plate.path):
-        problems.append(f"output folder {output_dir} is in the plate itself: choose another output folder")
+        problems.append(f"output folder {output_dir} is inside the plate folder: choose another output folder")
     unknown = [well for well in config.wells or () if well not in plate.images]
     if unknown:
-        problems.append(f"the plate has no images of {', '.join(unknown)}: leave that out of wells in PipelineConfig")
+        problems.append(f"the plate has no images of {', '.join(unknown)}: remove that from wells in PipelineConfig")
     if config.wells is not None and not config.wells:
-        problems.append("wells in PipelineConfig is empty: leave it out for all wells")
+        problems.append("wells in PipelineConfig is empty: omit it to use all wells")
     return problems
 
 
 def _place_problems(plate: Plate, step: FunctionStep) -> Iterator[str]:
-    """What the functions of a step must know of the plate's sites, and it does not tell."""
+    """Yield what the functions of a step need to know about the sites but the plate does not specify."""
     for call in _calls([step]):
         traits = traits_of(call.function)
         lengths = [name for name, value in call.kwargs.items() if name.endswith("_um") and value is not None]
         if lengths and InputKind.PIXEL_SIZE_UM in traits.inputs and plate.pixel_size_um is None:
-            yield f"the plate does not tell the size of a pixel: give {call.name} a length in pixels, not {lengths[0]}"
+            yield f"the plate does not specify a pixel size: give {call.name} a length in pixels, not {lengths[0]}"
         if traits.unless is None or call.kwargs.get(traits.unless) is not None:
             continue
         remedy = f"give {call.name} the argument {traits.unless}"
         if InputKind.POSITIONS in traits.inputs and not plate.positions:
-            yield f"the plate does not tell where its sites are: {remedy}"
+            yield f"the plate does not specify the positions of its sites: {remedy}"
         elif InputKind.PIXEL_SIZE_UM in traits.inputs and plate.pixel_size_um is None:
-            yield f"the plate does not tell the size of a pixel: {remedy}"
+            yield f"the plate does not specify a pixel size: {remedy}"
 
 
 def _import_problems(step: FunctionStep) -> list[str]:
@@ -191,12 +195,12 @@ def _import_problems(step: FunctionStep) -> list[str]:
 
 
 def _flow_problems(plate: Plate, wells: Sequence[str], numbered: Sequence[tuple[int, FunctionStep]]) -> list[str]:
-    """Follow the images of each well through the steps; wells with the same images are followed once."""
+    """Trace the images of each well through the steps; wells with the same set of images are traced once."""
     problems: dict[str, None] = {}
     layouts: dict[tuple[Any, ...], str] = {}
     for well in wells:
         if plate.missing.get(well):
-            continue  # fails by itself, with the names of what is missing
+            continue  # fails at run time, with the names of the missing images
         keys = [image.key for image in plate.images[well]]
         by_well = well if any(step.group_by is Component.WELL for _, step in numbered) else ""
         layout = (by_well, *((key.site, key.channel, key.z_index, key.timepoint) for key in keys))
@@ -237,8 +241,7 @@ def _image_text(image: ImageRef, plate: Path) -> str:
 
 
 def _folders(steps: Sequence[FunctionStep]) -> tuple[str, ...]:
-    """Where each step writes: right into `labels/`, `images/` and `rois/` when only one step does, else into a folder
-    of its own."""
+    """Return the subfolder of ``labels/``, ``images/`` and ``rois/`` for each step; empty if only one step writes."""
     labelling = sum(_writes(step, OutputKind.LABELS) for step in steps)
     outlining = sum(_writes(step, OutputKind.ROIS) for step in steps)
     materializing = sum(step.materialize for step in steps)
@@ -258,7 +261,7 @@ def _calls(steps: Iterable[FunctionStep]) -> list[FunctionCall]:
 
 
 def _basis_of(job: PlateJob, file: PipelineFile | None, seed: int | None) -> PipelineBasis:
-    """Everything but the images that decides what a well gives; not where it is written."""
+    """Return everything that affects the results of a well except the images; not where they are written."""
     functions = [call.function for call in _calls(job.steps)]
     modules = dict.fromkeys(module for function in functions if (module := _module_of(function)))
     files = dict.fromkeys(known for known in (file, *map(file_of_function, functions)) if known is not None)
@@ -268,7 +271,7 @@ def _basis_of(job: PlateJob, file: PipelineFile | None, seed: int | None) -> Pip
     basis["pixel size"] = repr(job.pixel_size_um)
     basis["components of the plate"] = ", ".join(sorted(job.named))
     basis["steps"] = digest([*job.folders, *(_stable_text(dataclasses.replace(s, stream=False)) for s in job.steps)])
-    if seed is not None:  # a fresh one is no input: what it has made stays what it is
+    if seed is not None:  # a fresh seed is not an input: results made with it stay valid
         basis["seed"] = str(seed)
     basis["image format"] = job.image_format.value
     basis["z step"] = repr(job.z_step_um)
@@ -281,17 +284,17 @@ def _basis_of(job: PlateJob, file: PipelineFile | None, seed: int | None) -> Pip
 
 
 def _module_of(function: StepFunction) -> str:
-    """The module whose text decides what a function does; empty for one of the pipeline file itself."""
+    """Return the module that defines a function; empty for a function in the pipeline file itself."""
     return "" if file_of_function(function) else getattr(function, "__module__", None) or ""
 
 
 def _slug(text: str) -> str:
-    """A text as a part of a file name."""
+    """Return a text that can be part of a file name."""
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)[:60] or "pipeline"
 
 
 def _stable_text(value: object) -> str:
-    """A text that is equal for equal values, in any process."""
+    """Return a text that is equal for equal values, in any process."""
     if isinstance(value, Enum):
         return f"{type(value).__qualname__}.{value.name}"
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -311,7 +314,10 @@ def _stable_text(value: object) -> str:
 
 
 def _content_text(value: object) -> str:
-    """For any other object: its content, as what it shows of itself may be shortened; equal to nothing if untold."""
+    """Return a text for any other object, based on its pickled content because its repr may be abbreviated.
+
+    If the object can't be pickled, the text is unique.
+    """
     try:
         return f"{type(value).__qualname__} {hashlib.sha256(pickle.dumps(value)).hexdigest()}"
     except Exception:  # noqa: BLE001  pickling runs the code of the object
@@ -319,7 +325,7 @@ def _content_text(value: object) -> str:
 
 
 def _function_text(function: StepFunction) -> str:
-    """Its name, and its code where the text that it is from does not count elsewhere."""
+    """Return the name of a function, with its code if its source text is not part of the basis otherwise."""
     name = getattr(function, "__qualname__", repr(function))
     if file_of_function(function):
         return f"pipeline:{name}"

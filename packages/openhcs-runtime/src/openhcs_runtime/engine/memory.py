@@ -1,14 +1,14 @@
-"""How much memory the work on one well takes at most, guessed before any pixel is read.
+"""Estimates the peak memory for one well before any pixels are read.
 
-The rule, per well, for images of one size (the header of one image tells it):
+The estimate for a well, assuming that all images have the size found in the header of one of them:
 
 - 100 MB for a worker process with its libraries;
-- for each image that a step works on, when there is a later step: one plane of at least 4 bytes a pixel, and one of
-  labels (4 bytes), since results are kept from step to step;
-- for the largest pattern group: the stack as it is stored and one copy in double precision;
-- five more planes in double precision for what functions make on their way.
+- for each image that a step processes, if there is a later step: one plane with at least 4 bytes per pixel, and one
+  plane of labels (4 bytes per pixel), as results are kept from step to step;
+- for the largest pattern group: the stack as stored, and one copy in double precision;
+- five more planes in double precision for intermediate results of functions.
 
-With the built-in functions that is 15 to 25 % more than is measured. A function that makes more copies needs more.
+For the built-in functions that is 15 to 25 % more than measured. A function that makes more copies needs more.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,14 +30,14 @@ _WORKING_PLANES = 5
 
 @dataclass(frozen=True, slots=True)
 class WellMemory:
-    """The well that needs most, and how much (bytes); 0 where no image could be looked at."""
+    """The well that needs the most memory, and how much, in bytes; 0 if no image header could be read."""
 
     well: str = ""
     needed_bytes: int = 0
 
 
 def most_memory(plate: Plate, wells: Iterable[str], steps: Sequence[FunctionStep]) -> WellMemory:
-    """The well that needs most; of wells with the same images only the first is looked at."""
+    """Return the well that needs the most memory; of wells with the same set of images only one is checked."""
     layouts: dict[tuple[object, ...], str] = {}
     for well in wells:
         keys = (image.key for image in plate.images[well])
@@ -47,7 +47,13 @@ def most_memory(plate: Plate, wells: Iterable[str], steps: Sequence[FunctionStep
 
 
 def estimate(header: ImageHeader, kept: int, largest_group: int) -> int:
-    """Bytes for a well of which so many images are kept between steps; see the rule above."""
+    """Return the bytes needed for a well, as described in the module's docstring.
+
+    Args:
+        header: header of an image.
+        kept: number of images kept between steps.
+        largest_group: number of images in the largest pattern group.
+    """
     pixels = header.shape[0] * header.shape[1]
     between = kept * (max(header.dtype.itemsize, _KEPT_BYTES) + _LABEL_BYTES)
     stack = largest_group * (header.dtype.itemsize + _DOUBLE_BYTES)
@@ -55,7 +61,7 @@ def estimate(header: ImageHeader, kept: int, largest_group: int) -> int:
 
 
 def in_gigabytes(size: int) -> str:
-    """A number of bytes for people."""
+    """Format a number of bytes as gigabytes."""
     return f"{size / 1e9:.3g} GB"
 
 
@@ -63,7 +69,7 @@ def _needed(plate: Plate, images: Sequence[ImageRef], steps: Sequence[FunctionSt
     try:
         header = read_header(plate.format, images[0])
     except (ImageError, IndexError):
-        return 0  # it fails by itself, with its name
+        return 0  # the well fails at run time, with the name of the image
     keys = [image.key for image in images]
     worked_on: set[ImageKey] = set()
     largest = 1

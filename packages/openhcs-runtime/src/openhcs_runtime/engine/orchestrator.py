@@ -1,4 +1,4 @@
-"""Takes a plate through initialize, compile and execute; works by itself or as part of a task of a server."""
+"""Runs a pipeline on a plate: initialize, compile, execute; standalone or as part of a server task."""
 
 import contextlib
 import enum
@@ -30,12 +30,14 @@ from zmqruntime.execution import Task, current_task, local_task
 from zmqruntime.messages import LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
 
 ProgressCallback = Callable[[str, str, str, dict[str, Any]], None]
-"""`(axis_id, step, status, metadata)`: well ("" for the plate), step name, progress status, the whole update as a
-dict."""
+"""Called as ``(axis_id, step, status, metadata)``.
+
+These are the well ("" for the whole plate), the step name, the progress status, and the complete update as a dict.
+"""
 
 
 class OrchestratorState(enum.Enum):
-    """How far an orchestrator is. Each call needs at least the state before it; execute goes back to COMPILED."""
+    """State of an orchestrator. Each call requires at least the previous state; ``execute`` returns to COMPILED."""
 
     CREATED = "created"
     INITIALIZED = "initialized"
@@ -45,14 +47,18 @@ class OrchestratorState(enum.Enum):
 
 
 class PipelineOrchestrator:
-    """Runs a pipeline over a plate: `initialize()`, `compile()`, `execute()`, as often as wanted.
+    """Runs a pipeline on a plate: ``initialize()``, ``compile()`` and ``execute()``, repeatedly if you like.
 
-    plate_path: folder of the plate. pipeline_steps: the steps, or a loaded `Pipeline` whose own settings hold where
-    none are
-    given here. progress_callback: called with every progress report, from another thread; what it raises is logged.
+    Inside a task of an execution server, progress, log and cancellation are those of the task; elsewhere the
+    orchestrator has its own. Worker processes are kept between calls of ``execute``; ``close`` (or leaving the
+    ``with`` block) ends them.
 
-    Inside a task of an execution server, progress, log and cancelling are that task's; anywhere else they are its own.
-    Worker processes stay between calls of `execute`; `close` (or a `with` block) ends them.
+    Args:
+        plate_path: folder of the plate.
+        pipeline_steps: the steps, or a loaded ``Pipeline``.
+        global_config: settings of the machine [default: those of the ``Pipeline``, if it has any].
+        pipeline_config: settings of the pipeline [default: those of the ``Pipeline``, if it has any].
+        progress_callback: called with every progress report, from another thread; exceptions it raises are logged.
     """
 
     def __init__(
@@ -81,23 +87,31 @@ class PipelineOrchestrator:
 
     @property
     def state(self) -> OrchestratorState:
-        """How far it is."""
+        """The current state."""
         return self._state
 
     @property
     def pipeline(self) -> Pipeline:
-        """What it runs, with the file that it came from."""
+        """The pipeline, with the file it was loaded from."""
         return self._pipeline
 
     @property
     def plate(self) -> Plate:
-        """The opened plate. Raises LifecycleError before `initialize`."""
+        """The opened plate.
+
+        Raises:
+            LifecycleError: ``initialize`` has not been called.
+        """
         if self._plate is None:
             raise LifecycleError("the plate is not open yet: call initialize() first")
         return self._plate
 
     def initialize(self) -> Plate:
-        """Open the plate and list its images. Raises PlateError."""
+        """Open the plate and list its images.
+
+        Raises:
+            PlateError: the folder is not a plate that can be read.
+        """
         self._require(
             "initialize", OrchestratorState.CREATED, OrchestratorState.INITIALIZED, OrchestratorState.COMPILED
         )
@@ -113,7 +127,10 @@ class PipelineOrchestrator:
     def compile(self) -> CompiledPlate:
         """Check everything that can be checked and plan each well.
 
-        Raises CompileError with all problems; OutputError, or DiskFullError, when the output folder is the only one.
+        Raises:
+            CompileError: with all problems.
+            OutputError: the only problem is that the output folder is not writable; ``DiskFullError`` if that is
+                because the disk is full.
         """
         self._require("compile", OrchestratorState.INITIALIZED, OrchestratorState.COMPILED)
         with self._in_task() as task, _reported(task, ProgressPhase.COMPILE), importable(self._modules_dir):
@@ -122,19 +139,23 @@ class PipelineOrchestrator:
         return compiled
 
     def execute(self, choice: RunChoice | None = None, *, resume: bool = False) -> PlateResult:
-        """Work on all wells and say how each ended. A failed well stops no other.
+        """Process all wells. A failed well doesn't stop the others.
 
-        The run gets a folder of its own (see `openhcs_runtime.outputs.runs`), unless `PipelineConfig.output_dir` names
-        one. Wells that an earlier run of the plate has made from the same images, by the same pipeline, with the same
-        settings and versions, are taken over from there.
+        The run gets a folder of its own (see ``openhcs_runtime.outputs.runs``), unless ``PipelineConfig.output_dir``
+        names one. Wells that an earlier run of the plate made from the same images, with the same pipeline, settings
+        and versions, are taken over from that run.
 
         Args:
-            choice: how it begins [default: a new run that takes over what is the same].
-            resume: short for `RunChoice(resume=True)`.
+            choice: how the run begins [default: a new run that takes over unchanged wells].
+            resume: short for ``RunChoice(resume=True)``.
+
+        Returns:
+            How each well ended.
 
         Raises:
-            OutputError: the named folder holds results already; what is to be resumed was made by something else.
-            WorkerError: no worker process can be started.
+            OutputError: the named folder already contains results, or the run to resume was made by another pipeline
+                or with other settings.
+            WorkerError: worker processes can't be started.
         """
         self._require("execute", OrchestratorState.COMPILED)
         compiled = self._compiled
@@ -149,15 +170,15 @@ class PipelineOrchestrator:
                 self._state = OrchestratorState.COMPILED
 
     def run(self, choice: RunChoice | None = None, *, resume: bool = False) -> PlateResult:
-        """`initialize`, `compile` and `execute`."""
+        """Call ``initialize``, ``compile`` and ``execute``."""
         self.initialize()
         self.compile()
         return self.execute(choice, resume=resume)
 
     def cancel(self, axis_id: str | None = None) -> None:
-        """Let the run, or one well, stop at its next pattern group; from any thread.
+        """Stop the run, or one well, at the next pattern group. Can be called from any thread.
 
-        Also holds for runs that begin later, until `reset_cancellation`.
+        This also applies to later runs, until ``reset_cancellation`` is called.
         """
         with self._lock:
             self._cancel_requests.add(axis_id)
@@ -166,14 +187,20 @@ class PipelineOrchestrator:
             task.request_cancel(axis_id)
 
     def reset_cancellation(self) -> None:
-        """Forget earlier calls of `cancel`; what a server's task was told stays. Raises LifecycleError during a run."""
+        """Forget earlier calls of ``cancel``; a cancelled server task stays cancelled.
+
+        Raises:
+            LifecycleError: a run is in progress.
+        """
         with self._lock:
             if self._state is OrchestratorState.EXECUTING:
-                raise LifecycleError("a run can't be un-cancelled: call reset_cancellation() after it has ended")
+                raise LifecycleError(
+                    "the cancellation of a run can't be undone: call reset_cancellation() after it has ended"
+                )
             self._cancel_requests.clear()
 
     def close(self) -> None:
-        """End the worker processes; may be called twice. The orchestrator can't be used after it."""
+        """End the worker processes; can be called more than once. The orchestrator can't be used afterwards."""
         self._state = OrchestratorState.CLOSED
         if self._executor is not None:
             self._executor[1].close()
@@ -238,11 +265,11 @@ class PipelineOrchestrator:
     def _require(self, call: str, *states: OrchestratorState) -> None:
         if self._state not in states:
             order = "initialize(), compile(), execute()"
-            raise LifecycleError(f"{call}() can't be called when it is {self._state.value}; the order is {order}")
+            raise LifecycleError(f"{call}() can't be called in state {self._state.value}; the order is {order}")
 
     @contextlib.contextmanager
     def _in_task(self) -> Iterator[Task]:
-        """The task of the server that runs this code, or one of its own."""
+        """Enter the server task this code is running in, or a task of its own."""
         outer = current_task()
         if self._callback is None and outer.execution_id:
             yield outer
@@ -257,14 +284,14 @@ def _absolute(path: str) -> Path:
 
 
 class _Relay:
-    """Brings reports to the progress callback; and, inside a server's task, also to that task."""
+    """Passes reports on to the progress callback and, inside a server task, to that task as well."""
 
     def __init__(self, outer: Task | None, callback: ProgressCallback | None) -> None:
         self._outer = outer
         self._callback = callback
 
     def on_event(self, event: ProgressUpdate | LogLine) -> None:
-        """Called on another thread, one event after the other."""
+        """Pass an event on; called on another thread, one event at a time."""
         if isinstance(event, LogLine):
             self._pass_line_on(event)
             return
@@ -275,7 +302,7 @@ class _Relay:
             self._callback(event.axis_id, event.step_name, event.status.value, event.to_dict())
 
     def _pass_line_on(self, line: LogLine) -> None:
-        """Without a server, what was printed or logged in another process is printed or logged here."""
+        """Pass on a line; without a server it is printed or logged here, as it was in the other process."""
         if self._outer is not None:
             self._outer.send_line(line.level, line.logger, line.text, line.axis_id)
         elif line.logger in PRINTED:

@@ -1,4 +1,4 @@
-"""One run of a compiled pipeline: its folder, the wells it takes over, those it works on, and what it leaves."""
+"""One run of a compiled pipeline: its folder, the wells it takes over or processes, and its results."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ from openhcs_runtime.viewers.view_counts import ViewTally
 from zmqruntime.execution import Task
 from zmqruntime.messages import LogLevel
 
-_KEPT = "done by an earlier attempt"
+_KEPT = "finished in an earlier attempt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ class RunChoice:
     """How a run begins.
 
     Attributes:
-        resume: go on in the folder of an earlier run, and keep the wells that it has finished.
+        resume: continue in the folder of an earlier run, and keep the wells it has finished.
         resume_of: the execution to resume; empty for the newest run of the same plate, pipeline and settings.
-        fresh: work on all wells, also on those that an earlier run has made the same.
-        replace: a named output folder that holds results may be replaced, once the new ones are complete.
+        fresh: process all wells, even those that are identical in an earlier run.
+        replace: replace a named output folder that already contains results, once the new ones are complete.
     """
 
     resume: bool = False
@@ -48,13 +48,18 @@ class RunChoice:
 
 
 class PlateRun:
-    """A run from its folder to its result.
+    """A run, from its folder to its result.
 
     Args:
-        task: the task that it is a part of.
-        compiled: what is to be run.
-        pipeline, global_config, pipeline_config: what it was compiled from, for the provenance.
+        task: the task it is part of.
+        compiled: the compiled pipeline.
+        pipeline: the pipeline it was compiled from, for the provenance.
+        global_config: the settings it was compiled with, for the provenance.
+        pipeline_config: the settings it was compiled with, for the provenance.
         choice: how it begins.
+
+    Raises:
+        OutputError: the folder can't be used; see ``open_run_folder``.
     """
 
     def __init__(
@@ -84,11 +89,17 @@ class PlateRun:
         self._compiled = replace(compiled, job=job)
 
     def run(self, executor: Callable[[], WellExecutor]) -> PlateResult:
-        """Work on all wells and say how each ended; `executor` is called when there is work.
+        """Process all wells.
+
+        Args:
+            executor: called only if there are wells to process.
+
+        Returns:
+            How each well ended.
 
         Raises:
-            OutputError: another run is writing to the folder, or it takes no file.
-            WorkerError: no worker can be started.
+            OutputError: another run is writing to the folder, or files cannot be written to it.
+            WorkerError: workers can't be started.
         """
         with self._folder.held(), self._logged():
             remove_leftovers(self._folder.path)
@@ -99,13 +110,13 @@ class PlateRun:
             try:
                 result, parts = self._do(executor, kept)
             except BaseException as error:
-                self._log.note(f"broken off: {error or type(error).__name__}", level=LogLevel.ERROR)
+                self._log.note(f"aborted: {error or type(error).__name__}", level=LogLevel.ERROR)
                 _write_if_possible(self._task, provenance.broken_off(error), self._folder.path)
                 raise
             return self._end(provenance, result, parts)
 
     def _seed(self) -> int:
-        """The one that was asked for, that of the wells which this run keeps or takes over, or a fresh one."""
+        """Return the configured seed, that of the wells this run keeps or takes over, or a fresh one."""
         if self._compiled.seed is not None:
             return self._compiled.seed
         runs: Iterable[RunSummary] = () if self._choice.fresh else self._earlier_runs()
@@ -115,13 +126,13 @@ class PlateRun:
         return next((seed for seed in seeds if seed is not None), fresh_seed())
 
     def _kept(self) -> dict[str, WellResult]:
-        """The wells that are done in this folder already."""
+        """Return the wells that are already finished in this folder."""
         if self._folder.earlier is None:
             return {}
         return finished_wells(self._folder.path, self._compiled.wells)
 
     def _known_result(self, kept: dict[str, WellResult]) -> PlateResult | None:
-        """The result of a complete run of which nothing is missing: it is not written again."""
+        """Return the result of a complete run without missing files, which is not written again; else None."""
         earlier, folder = self._folder.earlier, self._folder.path
         if earlier is None or earlier.status is not RunStatus.COMPLETE or self._folder.replaces is not None:
             return None
@@ -141,8 +152,8 @@ class PlateRun:
         executions = [*(self._folder.earlier.executions if self._folder.earlier else ()), self._task.execution_id]
         provenance = Provenance.begin(self._pipeline, self._compiled, *self._settings, executions)
         provenance.write(self._folder.path)
-        begun = "goes on" if self._folder.earlier else "begins"
-        self._log.note(f"{self._compiled.run_name} {begun} over {self._compiled.plate_path}")
+        begun = "continues" if self._folder.earlier else "begins"
+        self._log.note(f"{self._compiled.run_name} {begun} on {self._compiled.plate_path}")
         return provenance
 
     def _do(self, executor: Callable[[], WellExecutor], kept: dict[str, WellResult]) -> tuple[PlateResult, PlateParts]:
@@ -167,7 +178,7 @@ class PlateRun:
         return replace(self._result(parts.wells, tables, failure), viewed=tally.end()), parts
 
     def _take_over(self, plans: Sequence[WellPlan]) -> dict[str, WellResult]:
-        """Wells that earlier runs of this plate have made the same way."""
+        """Take over wells that earlier runs of this plate made in the same way."""
         if self._choice.fresh or not plans:
             return {}
         seed, runs = self._compiled.job.seed, self._earlier_runs()
@@ -200,7 +211,7 @@ class PlateRun:
         )
 
     def _end(self, provenance: Provenance, result: PlateResult, parts: PlateParts) -> PlateResult:
-        """Write how the run ended, and put its folder where it belongs."""
+        """Write how the run ended, and put its folder in its final place."""
         counts = (f"{len(result.wells_with(status))} {status}" for status in ResultStatus)
         self._log.note(f"ended as {result.status}: {', '.join(counts)}{f'; {result.error}' if result.error else ''}")
         read = {well: part.read for well, part in parts.parts.items()}
@@ -217,7 +228,7 @@ class PlateRun:
 
     @contextmanager
     def _logged(self) -> Iterator[None]:
-        """What the task logs in the block is in the folder's own log, too."""
+        """Write what the task logs during the block to the log in the folder as well."""
         try:
             with self._task.listening(self._log.add):
                 yield
@@ -230,7 +241,7 @@ def _in_order(wells: Iterable[WellResult]) -> list[WellResult]:
 
 
 def _moved(result: PlateResult, target: Path | None) -> PlateResult:
-    """The result with the places that its files will have in another folder."""
+    """Return the result with the paths its files will have in another folder."""
     if target is None:
         return result
     measurements = str(target / Path(result.measurements).name) if result.measurements else ""
@@ -243,8 +254,8 @@ def _worse(status: ResultStatus) -> ResultStatus:
 
 
 def _write_if_possible(task: Task, provenance: Provenance, folder: Path) -> None:
-    """After a failure: a disk that does not take the document must not hide the reason of the failure."""
+    """Write the provenance after a failure; if that fails too, the original error must not be hidden."""
     try:
         provenance.write(folder)
     except OutputError as error:
-        task.log.warning("how this run ended cannot be written: %s", error)
+        task.log.warning("the outcome of this run could not be written: %s", error)

@@ -1,4 +1,4 @@
-"""What code inside a task prints and logs goes to the task's log, in a process that only takes part in it."""
+"""Redirects what code inside a task prints and logs to the log of the task, in worker processes."""
 
 import contextlib
 import io
@@ -14,13 +14,13 @@ from zmqruntime.execution.task.logging import TaskLogHandler
 from zmqruntime.messages import LogLevel
 
 PRINTED = ("stdout", "stderr")
-"""The names of the standard streams, as the loggers of what was written to them."""
+"""Names of the standard streams, used as logger names for what was written to them."""
 
 
 def prints_to_tasks() -> contextlib.ExitStack:
-    """From now on, until the result is closed, lines that are printed inside a task go to its log.
+    """Redirect lines printed inside a task to its log, until the returned stack is closed.
 
-    All else goes where it went before. What C code and child processes write is not seen.
+    Everything else goes where it went before. Output of C code and child processes is not captured.
     """
     stack = contextlib.ExitStack()
     stack.enter_context(contextlib.redirect_stdout(_TaskStream(sys.stdout, "stdout", LogLevel.INFO)))
@@ -29,20 +29,20 @@ def prints_to_tasks() -> contextlib.ExitStack:
 
 
 def logs_to_tasks() -> None:
-    """From now on what is logged in this process, at least as information, goes to the current task's log."""
+    """Send log records of this process, from level INFO, to the log of the current task."""
     handler = TaskLogHandler(lambda level, logger, text: current_task().send_line(level, logger, text))
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler], force=True)
 
 
 def end_printed_lines() -> None:
-    """Pass on what this thread has printed without an end of line; call it before the task is left."""
+    """Pass on what this thread printed without a line end; call it before leaving the task."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, _TaskStream):
             stream.end_line()
 
 
 class _TaskStream(io.TextIOBase):
-    """Takes the place of a standard stream; each thread has its own unfinished line."""
+    """Replaces a standard stream; each thread has its own unfinished line."""
 
     def __init__(self, behind: TextIO, name: str, level: LogLevel) -> None:
         super().__init__()
@@ -65,13 +65,13 @@ class _TaskStream(io.TextIOBase):
             self._behind.flush()
 
     def end_line(self) -> None:
-        """Take the unfinished line of this thread as a whole one."""
+        """End the unfinished line of this thread."""
         lines = self._lines()
         if lines.has_rest:
             lines.end()
 
     def close(self) -> None:
-        """A function that closes it closes it for nobody else."""
+        """Do nothing, so that a function that closes the stream doesn't close it for others."""
 
     def _lines(self) -> LineSplitter:
         lines: LineSplitter | None = getattr(self._unfinished, "lines", None)

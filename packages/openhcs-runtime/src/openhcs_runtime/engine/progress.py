@@ -1,4 +1,4 @@
-"""The progress reports of one well, in their order: started, each step with its pattern groups, ended."""
+"""Progress reports of one well, in order: started, each step with its pattern groups, ended."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from zmqruntime.execution import Task
 from zmqruntime.messages import ProgressPhase, ProgressStatus
 
 AXIS = "pipeline"
-"""Step name of what concerns a whole well or plate."""
+"""Step name of reports about a whole well or plate."""
 
 
 class WellProgress:
-    """Reports for one well to a task; also asks it whether to go on."""
+    """Reports the progress of one well to a task, and checks whether the task was cancelled."""
 
     def __init__(self, task: Task, well: str, steps: Sequence[str]) -> None:
         self._task = task
@@ -25,30 +25,38 @@ class WellProgress:
 
     @property
     def step_name(self) -> str:
-        """The step that is being done, empty outside of one."""
+        """The current step; empty outside a step."""
         return self._steps[self._index] if self._in_step else ""
 
     def check_cancelled(self) -> None:
-        """Raises TaskCancelled when the task or this well is to stop."""
+        """Check whether the task or this well should stop.
+
+        Raises:
+            TaskCancelled: it should.
+        """
         self._task.check_cancelled(self._well)
 
     def axis_started(self) -> None:
-        """The well begins."""
+        """Report that the well begins."""
         self._report_axis(ProgressPhase.AXIS_STARTED, ProgressStatus.STARTED)
 
     def enter_step(self, index: int) -> None:
-        """A step begins, unless the well is to stop. Raises TaskCancelled."""
+        """Enter a step.
+
+        Raises:
+            TaskCancelled: the task or this well should stop.
+        """
         self._index, self._done = index, 0
         self.check_cancelled()
 
     def step_started(self, groups: int) -> None:
-        """The step has so many pattern groups to do."""
+        """Report that the step begins, with this number of pattern groups."""
         self._groups = groups
         self._in_step = True
         self._report_step(ProgressPhase.STEP_STARTED, ProgressStatus.STARTED)
 
     def group_done(self, group: PatternGroup, group_by: Component | None) -> None:
-        """One more pattern group is done."""
+        """Report that one more pattern group is done."""
         self._done += 1
         self._report_step(
             ProgressPhase.PATTERN_GROUP,
@@ -58,18 +66,18 @@ class WellProgress:
         )
 
     def step_completed(self) -> None:
-        """All pattern groups of the step are done; one that had none counts as one of one."""
+        """Report that all pattern groups of the step are done; a step without groups counts as one of one."""
         self._groups = self._done = max(1, self._groups)
         self._report_step(ProgressPhase.STEP_COMPLETED, ProgressStatus.COMPLETED)
         self._in_step = False
 
     def axis_completed(self, message: str | None = None) -> None:
-        """The well is done."""
+        """Report that the well is done."""
         self._index = len(self._steps)
         self._report_axis(ProgressPhase.AXIS_COMPLETED, ProgressStatus.COMPLETED, message=message)
 
     def ended(self, status: ProgressStatus, *, error: str | None = None, traceback: str | None = None) -> None:
-        """The well ends with an error or cancelled, and with it the step it is in."""
+        """Report that the well, and the step it is in, ended with an error or was cancelled."""
         if self._in_step:
             self._report_step(ProgressPhase.STEP_COMPLETED, status, error=error)
         self._report_axis(ProgressPhase.AXIS_COMPLETED, status, error=error, traceback=traceback)
@@ -124,7 +132,7 @@ class WellProgress:
 def report_plate(
     task: Task, phase: ProgressPhase, status: ProgressStatus, *, message: str | None = None, error: str | None = None
 ) -> None:
-    """Report one of the phases that concern the whole plate (`init`, `compile`): no axis, step name is the phase."""
+    """Report a phase of the whole plate (``init``, ``compile``): without an axis, with the phase as step name."""
     done = int(status is ProgressStatus.COMPLETED)
     task.report(
         axis_id="",

@@ -1,7 +1,7 @@
-"""Random numbers that differ from well to well and are the same again for the same seed.
+"""Random numbers that differ between wells and are reproducible for the same seed.
 
-A run has one seed: the user's (`GlobalConfig.seed`), else a fresh one, which is kept with the results. Each well has
-one made from it and the well's name, so it does not matter which worker has the well, in which order or in which mode.
+A run has one seed: that of ``GlobalConfig.seed``, or a fresh one, which is stored with the results. The seed of each
+well is derived from it and the name of the well, so it does not depend on the worker, the order or the mode.
 """
 
 import random
@@ -17,24 +17,25 @@ _WORDS = 8
 
 
 def fresh_seed() -> int:
-    """A seed that nobody has had, short enough to be typed."""
+    """Return a new seed that is short enough to be typed."""
     return secrets.randbits(_FRESH_BITS)
 
 
 def well_seeds(seed: int, well: str) -> np.random.SeedSequence:
-    """Where all random numbers of a well come from."""
+    """Return the seed sequence for all random numbers of a well."""
     return np.random.SeedSequence(seed, spawn_key=tuple(well.encode()))
 
 
 def global_state() -> bytes:
-    """What numpy's global random numbers have come to."""
+    """Return the state of NumPy's global random number generator."""
     return repr([part.tobytes() if isinstance(part, np.ndarray) else part for part in np.random.get_state()]).encode()
 
 
 def seed_process(seeds: np.random.SeedSequence) -> bytes:
-    """Seed what a process has one of: numpy's global state, `random`, and torch's where that is imported.
+    """Seed the global random number generators: NumPy's, that of ``random``, and PyTorch's if it is imported.
 
-    Gives numpy's state.
+    Returns:
+        The state of NumPy's generator.
     """
     words = seeds.generate_state(_WORDS)
     number = int.from_bytes(words.tobytes(), "little")

@@ -1,4 +1,4 @@
-"""Runs the plan of one well: its steps, their pattern groups, what they write. Used by every executor."""
+"""Runs the plan of one well: its steps, their pattern groups, and their output. Used by every executor."""
 
 import time
 import traceback
@@ -48,7 +48,7 @@ from zmqruntime.execution.workers.usage import UsageMeter
 from zmqruntime.messages import ProgressStatus
 
 OnStep = Callable[[str], None]
-"""Called with the name of each step that begins."""
+"""Called with the name of each step when it begins."""
 
 
 def run_well(
@@ -60,13 +60,22 @@ def run_well(
     *,
     is_alone: bool = True,
 ) -> WellResult:
-    """Work on one well in the current task and say how it ended; a failure is in the result, never raised.
+    """Process one well in the current task.
 
-    meter: measures this process, where the well has it to itself. feed: shows what the well makes, where it is wanted.
-    on_step: is told of each step, for who has to say what the well did last. is_alone: no other well is worked on in
-    this process meanwhile, so that its random numbers can be seeded for this one.
+    A failure is part of the result and never raised. Cancellation is checked before each step and each pattern group;
+    files written before that are kept.
 
-    Cancelling is seen before each step and each pattern group. What was written before stays.
+    Args:
+        job: the job.
+        plan: plan of the well.
+        meter: measures this process; only if no other well is processed in it.
+        feed: shows the images of the well in a viewer, if the job has one.
+        on_step: called with the name of each step, so that the caller knows the last one if the process dies.
+        is_alone: whether no other well is processed in this process at the same time, so that the global random
+            number generators can be seeded for this well.
+
+    Returns:
+        How the well ended.
     """
     with current_task().axis(plan.well), read_recorder().active():
         try:
@@ -102,7 +111,7 @@ def _run_well(
 
 
 class _WellRun:
-    """The state of one well between its steps: an image is a file until a step has touched it."""
+    """The state of one well between its steps; images are references to files until a step has processed them."""
 
     def __init__(
         self,
@@ -132,7 +141,7 @@ class _WellRun:
         self._read: dict[tuple[str, tuple[int, ...]], ReadImage] = {}
 
     def run(self, started: float) -> WellRecord:
-        """Do all steps and leave the well's part of the results."""
+        """Run all steps and write the results of the well."""
         discard_part(self._output, self._plan.well)
         if self._plan.missing:
             more = f" and {len(self._plan.missing) - 1} more" if len(self._plan.missing) > 1 else ""
@@ -145,7 +154,7 @@ class _WellRun:
         return self._finish(started)
 
     def result(self, status: ResultStatus, started: float, part: WellRecord | None = None) -> WellResult:
-        """The well's result when it did not fail."""
+        """Return the result of the well if it did not fail."""
         return WellResult(
             well=self._plan.well,
             status=status,
@@ -157,7 +166,7 @@ class _WellRun:
         )
 
     def failure(self, error: BaseException, started: float) -> WellResult:
-        """The well's result when it failed."""
+        """Return the result of the well if it failed."""
         expected = isinstance(error, OpenHCSError)
         text = writable(one_line(error)) if expected else error_text(error)
         show_traceback = isinstance(error, StepError) or not expected
@@ -215,7 +224,7 @@ class _WellRun:
         return call_chain(calls, stack, group, known, self._names(index, group))
 
     def _names(self, index: int, group: PatternGroup) -> Sequence[str]:
-        """What the objects that the calls for a group find are called."""
+        """Return the names of the object sets found by the calls for a group."""
         step = self._job.steps[index]
         branch = str(group.value(step.group_by)) if step.is_dispatched and step.group_by else None
         return self._set_names[index][branch]
@@ -225,14 +234,14 @@ class _WellRun:
         return self._read_plane(image) if isinstance(image, ImageRef) else image
 
     def _read_plane(self, image: ImageRef) -> NDArray[Any]:
-        """Read an image and note the digest of its bytes; one that was read before must still be the same."""
+        """Read an image and record the digest of its bytes; if it was read before, it must not have changed."""
         digest = new_digest()
         with read_recorder().paused():
             plane = read_image(self._job.plate_format, image, digest.update)
         read = ReadImage(printable(image.path), digest.hexdigest(), image.index)
         known = self._read.setdefault((image.path, image.index), read)
         if known != read:
-            raise ImageError(f"image {image.path} changed while the well was worked on: resume the run", image.path)
+            raise ImageError(f"image {image.path} changed while the well was processed: resume the run", image.path)
         return plane
 
     def _take_over(self, group: PatternGroup, result: GroupResult, *, keep_images: bool, keep_labels: bool) -> None:
@@ -245,7 +254,7 @@ class _WellRun:
             self._sets.update(result.sets)
 
     def _write_zarr(self, index: int, made: "_Made") -> None:
-        # Loads zarr, which takes most of a second.
+        # Importing zarr takes most of a second.
         from openhcs_runtime.outputs.zarr_plates import write_zarr_well  # noqa: PLC0415
 
         for path in write_zarr_well(self._job, self._plan, index, made.images, made.labels):
@@ -275,7 +284,7 @@ class _WellRun:
         again = known is not None and known.has(objects.name, objects.found_in)
         for name, value in measured.summary.items():
             if name in values and not (again and _same(values[name], value)):
-                raise StepError(f"column {name} is measured twice for {key.describe()}: give one another name")
+                raise StepError(f"column {name} was measured twice for {key.describe()}: rename one of them")
             values[name] = value
         self._check_kinds("measurements", {name: kind_of([value]) for name, value in measured.summary.items()})
         self._check_kinds("objects", {name: column.kind for name, column in measured.table.items()})
@@ -286,12 +295,12 @@ class _WellRun:
                 raise StepError(f"{error} for {key.describe()}") from error
 
     def _check_kinds(self, table: str, new: Mapping[str, ColumnKind]) -> None:
-        """A column is of one kind in all images of the well."""
+        """Check that each column has the same kind in all images of the well."""
         for name, kind in new.items():
             known = self._kinds.get((table, name), ColumnKind.EMPTY)
             common = common_kind(known, kind)
             if common is None:
-                raise StepError(f"column {name} of {table} has {known} and then {kind}: give one kind of values for it")
+                raise StepError(f"column {name} of {table} has {known} and then {kind}: return values of one kind")
             self._kinds[table, name] = common
 
     def _finish(self, started: float) -> WellRecord:
@@ -327,7 +336,7 @@ class _WellRun:
 
 
 class _Made:
-    """The images and labels that a step has made, for formats that want a site at once."""
+    """The images and labels made by a step, for formats that need a whole site at once."""
 
     def __init__(self) -> None:
         self.images: dict[ImageKey, NDArray[Any]] = {}

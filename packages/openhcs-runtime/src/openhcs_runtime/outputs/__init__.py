@@ -1,1 +1,1 @@
-"""Result files: written whole or not at all."""
+"""Result files, each written completely or not at all."""

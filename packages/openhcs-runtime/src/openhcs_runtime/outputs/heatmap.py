@@ -19,14 +19,14 @@ _TABLES = ("measurements.csv", "objects.csv")
 
 
 class Statistic(StrEnum):
-    """What becomes of several values of a well: images in `measurements.csv`, objects in `objects.csv`."""
+    """How the values of a well are combined: one per image in ``measurements.csv``, per object in ``objects.csv``."""
 
     MEAN = "mean"
     MEDIAN = "median"
     SUM = "sum"
 
     def of(self, values: Sequence[float]) -> float:
-        """The statistic of at least one value."""
+        """Return the statistic of one or more values."""
         match self:
             case Statistic.MEAN:
                 return statistics.fmean(values)
@@ -38,7 +38,15 @@ class Statistic(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WellValues:
-    """A measurement by well; wells without a value are not in it. table: the file that it is from."""
+    """One measurement of each well.
+
+    Attributes:
+        measurement: name of the column.
+        statistic: how the values of a well were combined.
+        channel: the channel it was measured in; None if the caller did not choose one.
+        table: name of the file it was read from.
+        values: value of each well; wells without a value are not included.
+    """
 
     measurement: str
     statistic: Statistic
@@ -54,28 +62,37 @@ def well_values(
     channel: int | None = None,
     objects: str | None = None,
 ) -> WellValues:
-    """The values of a column of `measurements.csv`, or else of `objects.csv`, of a run's output folder.
+    """Read a column of a run's ``measurements.csv``, or of ``objects.csv`` if only that has it.
 
-    channel, objects: only what was measured in this channel, or of this set of objects; may be left out where the
-    column has values of one only. True counts as 1 and False as 0.
-    Raises OutputError when there is no such column (and says which there are), it has no values or text, or several
-    channels or sets of objects have it.
+    True counts as 1 and False as 0.
+
+    Args:
+        results: output folder of the run.
+        measurement: name of the column.
+        statistic: how the values of a well are combined.
+        channel: only values measured in this channel; optional if the column has values for one channel only.
+        objects: only values of this set of objects; optional if the column has values for one set only.
+
+    Returns:
+        One value for each well that has any.
+
+    Raises:
+        OutputError: there is no such column (the message lists the known ones), it is empty or contains text, or it
+            has values for several channels or sets of objects.
     """
     columns = {name: _columns(results / name) for name in _TABLES if (results / name).is_file()}
     if not columns:
-        raise OutputError(
-            f"{results} has no measurements.csv: name the folder that a run with measurements has written"
-        )
+        raise OutputError(f"{results} has no measurements.csv: give the output folder of a run with measurements")
     table = next((name for name, there in columns.items() if measurement in there), None)
     if table is None:
         known = "; ".join(f"{name} has {', '.join(there)}" for name, there in columns.items() if there)
         raise OutputError(f"no measurement {measurement!r} in {results}: {known}")
     by_channel = _read(results / table, measurement, objects)
     if channel is None and len(by_channel) > 1:
-        raise OutputError(f"{measurement} was measured in channels {_listed(by_channel)}: name one (--channel)")
+        raise OutputError(f"{measurement} was measured in channels {_listed(by_channel)}: choose one (--channel)")
     chosen = by_channel.get(channel, {}) if channel is not None else next(iter(by_channel.values()), {})
     if not chosen:
-        where = f" in channel {channel}, but in {_listed(by_channel)}," if channel is not None and by_channel else ""
+        where = f" in channel {channel}, only in {_listed(by_channel)}," if channel is not None and by_channel else ""
         raise OutputError(f"{measurement} has no values{where} in {results / table}")
     values = {well: statistic.of(of_well) for well, of_well in chosen.items()}
     return WellValues(measurement, statistic, channel, table, values)
@@ -90,7 +107,7 @@ def _columns(path: Path) -> tuple[str, ...]:
 
 
 def _read(path: Path, column: str, objects: str | None) -> dict[int, dict[str, "array[float]"]]:
-    """By channel and well the values that are there, all of one set of objects."""
+    """Return the values by channel and well, all of one set of objects."""
     sets: set[str] = set()
     values: defaultdict[int, defaultdict[str, array[float]]] = defaultdict(lambda: defaultdict(lambda: array("d")))
     with path.open(encoding="utf-8", newline="") as file:
@@ -104,8 +121,8 @@ def _read(path: Path, column: str, objects: str | None) -> dict[int, dict[str, "
                 try:
                     number = _FLAGS[row[wanted]] if row[wanted] in _FLAGS else float(row[wanted])
                 except ValueError:
-                    raise OutputError(f"{column} in {path} is no number: {row[wanted]!r}") from None
+                    raise OutputError(f"{column} in {path} is not a number: {row[wanted]!r}") from None
                 values[int(row[channel])][row[well]].append(number)
     if len(sets) > 1:
-        raise OutputError(f"{column} was measured of the objects {', '.join(sorted(sets))}: name one set (--objects)")
+        raise OutputError(f"{column} was measured for the objects {', '.join(sorted(sets))}: choose one (--objects)")
     return {number: dict(of_channel) for number, of_channel in values.items()}

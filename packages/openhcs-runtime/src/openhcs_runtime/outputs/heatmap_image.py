@@ -1,4 +1,4 @@
-"""Draws the values of a plate's wells as a picture."""
+"""Heatmap of a plate: one coloured square for each well."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from openhcs_runtime.components import well_name, well_position
 
 Color = tuple[int, int, int]
 _GRIDS = ((8, 12, 52), (16, 24, 34), (32, 48, 22))
-"""Rows, columns and the edge of a well in pixels: the smallest grid that holds all wells is drawn."""
+"""Rows, columns, and edge of a well in pixels; the smallest grid that holds all wells is drawn."""
 _VIRIDIS = np.array(
     [
         (68, 1, 84),
@@ -28,10 +28,10 @@ _VIRIDIS = np.array(
         (253, 231, 37),
     ]
 )
-"""Every tenth of the colour map viridis (Smith & van der Walt, 2015), dark for low values."""
+"""The viridis colour map (Smith & van der Walt, 2015) in steps of a tenth, dark for low values."""
 _INK, _QUIET, _PAPER, _EMPTY = (34, 34, 34), (120, 120, 120), (255, 255, 255), (240, 240, 240)
 _SCALE = 2
-"""Pixels of the picture for one of the layout: sharp on any screen."""
+"""Image pixels per layout pixel, so that the picture is sharp on any screen."""
 _MARGIN, _TITLE, _LABEL, _BAR, _GAP = 20, 44, 30, 16, 2
 
 
@@ -51,9 +51,9 @@ class _Plate:
 
 
 def draw_heatmap(values: Mapping[str, float], title: str) -> Image.Image:
-    """A plate with a square for each well, coloured by its value, and the scale of colours beside it.
+    """Draw a plate with a square for each well, coloured by its value, next to a colour scale.
 
-    Wells without a value are pale with a stroke through them. On a plate of up to 96 wells the values are written in.
+    Wells without a value are pale and crossed out. On plates of up to 96 wells each value is written in its square.
     """
     plate = _plate_of(values)
     left, top = _MARGIN + _LABEL, _MARGIN + _TITLE + _LABEL
@@ -72,14 +72,18 @@ def draw_heatmap(values: Mapping[str, float], title: str) -> Image.Image:
 
 
 def write_heatmap(path: Path, values: Mapping[str, float], title: str) -> None:
-    """Write the picture as PNG. Raises OutputError."""
+    """Write the heatmap as a PNG file.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     image = draw_heatmap(values, title)
     with atomic_file(path) as file:
         image.save(file, format="PNG", optimize=True)
 
 
 def short_number(value: float) -> str:
-    """Three digits or so: `0.012`, `3.14`, `250`, `12.3k`, `4.56M`."""
+    """Return a number in about three digits: ``0.012``, ``3.14``, ``250``, ``12.3k``, ``4.56M``."""
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= limit:
             amount = value / (1e3 if unit == "k" else limit)
@@ -137,7 +141,7 @@ def _draw_scale(draw: ImageDraw.ImageDraw, corner: tuple[int, int], height: int,
 
 
 def _color(part: float) -> Color:
-    """The colour of a value from 0 to 1."""
+    """Return the colour of a value from 0 to 1."""
     tenths = np.linspace(0, 1, len(_VIRIDIS))
     red, green, blue = (round(float(np.interp(part, tenths, channel))) for channel in _VIRIDIS.T)
     return red, green, blue

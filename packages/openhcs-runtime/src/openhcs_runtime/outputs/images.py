@@ -13,14 +13,17 @@ from openhcs_runtime.components import PROJECTED, Component, ImageKey
 from openhcs_runtime.exceptions import OutputError
 
 _NO_UNIT = 1
-"""ResolutionUnit none of TIFF 6.0: ImageJ names the unit of the resolution in its description."""
+"""TIFF 6.0 ResolutionUnit "none": ImageJ states the unit of the resolution in the image description."""
 _MICROMETRE = "\\u00B5m"
 """As ImageJ writes it, in ASCII."""
 _TIFF_INTEGER_BYTES = 4
 
 
 def image_name(key: ImageKey, named: AbstractSet[Component]) -> str:
-    """File name of an image made of `key`: `A01_s1_w1.tif`, with `_z` and `_t` where the plate has several of them."""
+    """Return the file name for ``key``, such as ``A01_s1_w1.tif``.
+
+    ``_z`` and ``_t`` are added if the plate has several planes or time points, but not for projections.
+    """
     name = f"{key.well}_s{key.site}_w{key.channel}"
     if Component.Z_INDEX in named and key.z_index != PROJECTED:
         name += f"_z{key.z_index}"
@@ -32,9 +35,12 @@ def image_name(key: ImageKey, named: AbstractSet[Component]) -> str:
 def write_labels(
     path: Path, labels: NDArray[np.integer[Any]], pixel_size_um: float | None, z_step_um: float | None = None
 ) -> None:
-    """Write one label plane (Y, X) as uint16, or uint32 when it has more than 65,535 objects; deflate. Not synced.
+    """Write one label plane (Y, X) as uint16, or as uint32 if it has labels above 65,535.
 
-    Raises OutputError, also for numbers that 32 bits don't hold.
+    The file is compressed with deflate and is not synced to disk.
+
+    Raises:
+        OutputError: the file cannot be written, or a label does not fit into 32 bits.
     """
     lowest, highest = int(labels.min(initial=0)), int(labels.max(initial=0))
     if lowest < 0 or highest > np.iinfo(np.uint32).max:
@@ -44,11 +50,14 @@ def write_labels(
 
 
 def write_plane(path: Path, plane: NDArray[Any], pixel_size_um: float | None, z_step_um: float | None = None) -> None:
-    """Write one plane (Y, X) of any numeric type, deflate. Not synced.
+    """Write one plane (Y, X) of any numeric type.
 
-    In types that every program reads: bool becomes uint8, half floats float32, integers of 64 bits those of 32. Size
-    of a pixel and distance of the planes of its stack are written as ImageJ does.
-    Raises OutputError, also for whole numbers that 32 bits don't hold.
+    Types that few programs read are converted: bool to uint8, float16 to float32, 64-bit integers to 32-bit ones.
+    Pixel size and z step are stored the way ImageJ does. The file is compressed with deflate and is not synced to
+    disk.
+
+    Raises:
+        OutputError: the file cannot be written, or an integer does not fit into 32 bits.
     """
     plane = _widely_read(path, plane)
     spacing = f"spacing={z_step_um:g}\n" if z_step_um else ""
@@ -78,7 +87,7 @@ def _widely_read(path: Path, plane: NDArray[Any]) -> NDArray[Any]:
         limits = np.iinfo(kind)
         if not limits.min <= int(plane.min(initial=0)) <= int(plane.max(initial=0)) <= limits.max:
             raise OutputError(
-                f"{path} can't hold {plane.min()} to {plane.max()}: few programs read integers of 64 bits; give float64"
+                f"{path} can't hold {plane.min()} to {plane.max()}: few programs read 64-bit integers; return float64"
             )
         return plane.astype(kind)
     return plane

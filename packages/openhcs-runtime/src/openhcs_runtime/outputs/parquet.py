@@ -1,8 +1,9 @@
-"""The tables of a plate as Parquet, made from the CSV ones; needs the extra `parquet` (pyarrow).
+"""The tables of a plate as Parquet, made from the CSV tables; needs the extra ``parquet`` (pyarrow).
 
-well and objects are text; site, channel, z_index, timepoint, label and every `..._count` are 64-bit integers; a column
-of True and False is bool, one of texts is string; all other numbers are 64-bit floats, so that the tables of all plates
-fit together, but for whole numbers that a float would round, which are 64-bit integers. An empty cell is null.
+``well`` and ``objects`` are strings; ``site``, ``channel``, ``z_index``, ``timepoint``, ``label`` and every
+``..._count`` are 64-bit integers. Columns of True and False are bool, columns of text are strings. All other numbers
+are 64-bit floats, so that the tables of different plates have the same types, except for whole numbers that a float
+would round: these are 64-bit integers. An empty cell is null.
 """
 
 import importlib.util
@@ -14,19 +15,25 @@ from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.tables import OBJECT_KEY, columns_of
 from openhcs_runtime.pipeline.cells import COUNT_SUFFIX, OBJECTS, ColumnKind
 
-MISSING = "no Parquet tables are written, as pyarrow is not installed: pip install 'openhcs-runtime[parquet]'"
+MISSING = "no Parquet tables were written because pyarrow is not installed: pip install 'openhcs-runtime[parquet]'"
 _BLOCK_BYTES = 8 << 20
 
 
 def can_write() -> bool:
-    """Whether pyarrow is there."""
+    """Return whether pyarrow is installed."""
     return importlib.util.find_spec("pyarrow") is not None
 
 
 def write_parquet(source: Path, target: Path, kinds: Mapping[str, ColumnKind]) -> None:
-    """Write the CSV table `source`, whose columns are of these kinds, as Parquet, a part at a time.
+    """Write a CSV table as Parquet, in blocks.
 
-    Raises OutputError.
+    Args:
+        source: the CSV table.
+        target: the Parquet file.
+        kinds: kind of each column, except those of the key.
+
+    Raises:
+        OutputError: the file cannot be written, or a cell does not fit the kind of its column.
     """
     import pyarrow  # noqa: PLC0415  an extra, and heavy
     from pyarrow import csv, parquet  # noqa: PLC0415

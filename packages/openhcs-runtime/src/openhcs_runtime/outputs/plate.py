@@ -1,4 +1,4 @@
-"""What is left of a run for the whole plate: which wells are really there, and the tables made of their parts."""
+"""Results of a whole plate: checks that the files of each well exist, and joins the wells into tables."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -20,14 +20,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PlateParts:
-    """The wells of a run as they are on disk, and the parts of the complete ones, in the order of the wells."""
+    """Results of all wells as found on disk, and the records of the complete ones, in well order."""
 
     wells: tuple[WellResult, ...]
     parts: Mapping[str, WellRecord]
 
 
 def collect_parts(output_dir: Path, wells: Iterable[WellResult]) -> PlateParts:
-    """Look whether what the wells have written is still there; a complete one of which something is gone has failed."""
+    """Check that the files of each complete well still exist; a well with missing or changed files has failed."""
     checked: list[WellResult] = []
     parts: dict[str, WellRecord] = {}
     for well in wells:
@@ -43,9 +43,9 @@ def collect_parts(output_dir: Path, wells: Iterable[WellResult]) -> PlateParts:
 def _whole_part(output_dir: Path, well: str) -> WellRecord:
     part = read_part(output_dir, well)
     if part is None:
-        raise OutputError(f"{part_path(output_dir, well)} has vanished during the run: resume does the well again")
+        raise OutputError(f"{part_path(output_dir, well)} disappeared during the run: resume the run to redo the well")
     if lost := lost_file(output_dir, part):
-        raise OutputError(f"{output_dir / lost} was removed or changed during the run: resume does the well again")
+        raise OutputError(f"{output_dir / lost} was removed or changed during the run: resume the run to redo the well")
     if part.objects is not None:
         known = next((file.digest for file in part.files if file.name == part.objects), "")
         try:
@@ -53,24 +53,36 @@ def _whole_part(output_dir: Path, well: str) -> WellRecord:
         except OSError as error:
             raise OutputError(f"{output_dir / part.objects} cannot be read: {error.strerror or error}") from error
         if not is_same:
-            raise OutputError(f"{output_dir / part.objects} was changed during the run: resume does the well again")
+            raise OutputError(
+                f"{output_dir / part.objects} was changed during the run: resume the run to redo the well"
+            )
     return part
 
 
 def finish_images(job: PlateJob, wells: Iterable[str]) -> None:
-    """What is left to be written of the images when all wells are done. Raises OutputError."""
+    """Write what the image format needs once all wells are done.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
     if job.image_format is ImageFormat.OME_ZARR:
-        # Loads zarr, which takes most of a second.
+        # Importing zarr takes most of a second.
         from openhcs_runtime.outputs.zarr_plates import finish_zarr_plates  # noqa: PLC0415
 
         finish_zarr_plates(job, tuple(wells))
 
 
 def write_tables(output_dir: Path, job: PlateJob, parts: Iterable[WellRecord]) -> dict[str, str]:
-    """Write `measurements.csv` and `objects.csv` of these wells, in their order; those of an earlier attempt go.
+    """Write ``measurements.csv`` and ``objects.csv`` of these wells, in their order.
 
-    Where the job wants it they are written as `.parquet`, too; when that can't be the log says why.
-    Returns the path of each that there is, by "measurements" and "objects". Raises OutputError.
+    Tables of an earlier attempt are removed. If the job asks for Parquet, the tables are written as ``.parquet`` as
+    well; if that is not possible, the log says why.
+
+    Returns:
+        The paths of the tables written, with the keys "measurements" and "objects".
+
+    Raises:
+        OutputError: a table cannot be written.
     """
     parts = list(parts)
     paths = {"measurements": output_dir / "measurements.csv", "objects": output_dir / "objects.csv"}

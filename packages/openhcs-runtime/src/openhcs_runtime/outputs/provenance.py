@@ -1,7 +1,7 @@
-"""Where results come from: `<output>/provenance.json` says by what, from what and how an output folder was made.
+"""Provenance: ``<output>/provenance.json`` records how an output folder was made, and from which inputs.
 
-One document a folder, written when a run begins (then it says "running") and again when it has ended. It holds all
-that is needed to run the same again, and all that could explain a difference.
+There is one document per folder, written when a run begins (with the status "running") and again when it has ended.
+It contains everything needed to repeat the run, and everything that could explain a difference.
 """
 
 import contextlib
@@ -32,19 +32,19 @@ FILE_NAME = PROVENANCE_NAME
 FORMAT_VERSION = 2
 
 _KEPT_VARIABLES = ("OMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "NUMBA_", "BLIS_", "VECLIB_", "CUDA_", "PYTHON")
-"""How the names of environment variables begin that may change what is computed, whatever the pipeline reads."""
+"""Prefixes of environment variables that may affect results even if the pipeline does not read them."""
 
 
 class InputFile(msgspec.Struct, frozen=True, kw_only=True):
-    """An image that was to be read.
+    """An input image of a run.
 
     Attributes:
-        well: the well that it is of.
-        path: below the plate where it lies there.
+        well: the well it belongs to.
+        path: relative to the plate folder if it is inside it.
         size: in bytes.
-        mtime_ns: when it was last changed.
-        index: of the plane, where the path is an array of several.
-        digest: BLAKE2b (16 bytes, hexadecimal) of the bytes that were read; empty when it was not read to the end.
+        mtime_ns: time of its last change.
+        index: index of the plane if the path is an array of several.
+        digest: BLAKE2b digest (16 bytes, hexadecimal) of the bytes read; empty if it was not read completely.
     """
 
     well: str
@@ -56,7 +56,7 @@ class InputFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModuleFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A module of the user's own that the pipeline imports; `text` is empty for one that is no text in UTF-8."""
+    """A module of the user that the pipeline imports; ``text`` is empty if the file is not UTF-8 text."""
 
     name: str
     path: str
@@ -68,12 +68,14 @@ class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
     """How a well ended.
 
     Attributes:
-        well, status: which one, and how.
-        elapsed_s: how long it took, in seconds.
-        peak_memory_bytes: how much memory its process held at most; None where that was not measured.
-        reused: it was done before this run, by an earlier attempt or by the run that `taken_from` names.
-        error, step: why it failed, and where.
-        taken_from: the folder of the earlier run whose files were copied.
+        well: name of the well.
+        status: a value of ``ResultStatus``.
+        elapsed_s: processing time in seconds.
+        peak_memory_bytes: peak memory of its process; None if it was not measured.
+        reused: whether it was finished before this run, by an earlier attempt or by the run named in ``taken_from``.
+        error: why it failed.
+        step: the step it failed in.
+        taken_from: folder of the earlier run whose files were copied.
     """
 
     well: str
@@ -87,13 +89,12 @@ class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
-    """The document.
+    """The content of ``provenance.json``.
 
-    `pipeline_source` is empty, with the reason in `no_source`, for functions that have no source. `seed` is what random
-    numbers were made from. `basis` names what the values depend on besides the images, `planned` the signature of each
-    well that was to be done, `executions` the executions of servers that have worked on it. Of `environment` only
-    variables are kept whose values the pipeline's code reads by name, or that set up numeric libraries: others may be
-    secrets.
+    ``pipeline_source`` is empty if a function has no source; ``no_source`` gives the reason. ``seed`` is the seed of
+    the random numbers. ``basis`` lists what the results depend on besides the images, ``planned`` the signature of
+    each planned well, and ``executions`` the server executions that worked on the run. ``environment`` contains only
+    variables that the pipeline's code reads by name or that configure numeric libraries, as others may be secrets.
     """
 
     format_version: int = FORMAT_VERSION
@@ -136,7 +137,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
         pipeline_config: PipelineConfig,
         executions: Sequence[str] = (),
     ) -> "Provenance":
-        """What is known when a run begins; `executions` are those that work, or have worked, on it."""
+        """Create the document of a run that begins; ``executions`` are those that are working, or worked, on it."""
         source, reason = _source_of(pipeline)
         return cls(
             begun_at=_now(),
@@ -167,7 +168,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def ended(self, result: PlateResult, read: Mapping[str, Sequence[ReadImage]]) -> "Provenance":
-        """The same with what came of the run; `read` are the images that were read for each well."""
+        """Return a copy with the outcome of the run; ``read`` lists the images read for each well."""
         wells = [
             WellRecord(
                 well=well.well,
@@ -201,33 +202,38 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def broken_off(self, error: BaseException) -> "Provenance":
-        """The same for a run that could not be brought to its end."""
+        """Return a copy for a run that was aborted by an error."""
         reason = str(error) or type(error).__name__
         return msgspec.structs.replace(self, status=ResultStatus.FAILED.value, ended_at=_now(), error=reason)
 
     def write(self, output_dir: Path) -> None:
-        """Put it into the output folder. Raises OutputError."""
+        """Write the document to the output folder.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
         with atomic_file(output_dir / FILE_NAME) as file:
             file.write(msgspec.json.format(msgspec.json.encode(self), indent=1))
 
 
 def read_provenance(output_dir: Path) -> Provenance:
-    """The document of an output folder.
+    """Read the provenance of an output folder.
 
-    Raises OutputError when there is none, or it is damaged or of a newer release.
+    Raises:
+        OutputError: there is none, it cannot be read, or it is damaged or from a newer release.
     """
     path = output_dir / FILE_NAME
     try:
         data = path.read_bytes()
         version = msgspec.json.decode(data, type=_Versioned).format_version
         if version > FORMAT_VERSION:
-            raise OutputError(f"{path} was written by a newer release (format {version}); install that one")
+            raise OutputError(f"{path} was written by a newer release (format {version}): install that release")
         return msgspec.json.decode(data, type=Provenance)
     except FileNotFoundError:
         lacks = f"has no {FILE_NAME}" if output_dir.exists() else "does not exist"
-        raise OutputError(f"{output_dir} {lacks}: name a folder that a run has written") from None
+        raise OutputError(f"{output_dir} {lacks}: give the output folder of a run") from None
     except NotADirectoryError:
-        raise OutputError(f"{output_dir} is a file: name a folder that a run has written") from None
+        raise OutputError(f"{output_dir} is a file: give the output folder of a run") from None
     except OSError as error:
         raise OutputError(f"{path} can't be read: {error.strerror or error}") from error
     except msgspec.DecodeError as error:
@@ -235,7 +241,7 @@ def read_provenance(output_dir: Path) -> Provenance:
 
 
 def is_unchanged(module: ModuleFile) -> bool:
-    """Whether a module's file is still what it was."""
+    """Return whether the file of a module has the same content as before."""
     try:
         return hashlib.sha256(Path(module.path).read_bytes()).hexdigest() == module.digest
     except OSError:
@@ -290,13 +296,13 @@ def _environment(basis: Mapping[str, str]) -> dict[str, str]:
 
 
 def _packages() -> dict[str, str]:
-    """Name and version of all that is installed.
+    """Return name and version of every installed package.
 
-    They are in the names of the folders (`numpy-2.3.0.dist-info`; "Recording installed projects" of the Python
-    Packaging User Guide): to read the metadata of some hundred packages takes as long as a small well.
+    They are taken from the folder names (``numpy-2.3.0.dist-info``; "Recording installed projects" in the Python
+    Packaging User Guide), as reading the metadata of a few hundred packages takes as long as a small well.
     """
     found: dict[str, str] = {}
-    for folder in reversed(sys.path):  # what comes first is what is imported
+    for folder in reversed(sys.path):  # the first folder is the one that imports use
         with contextlib.suppress(OSError):
             for name in os.listdir(folder or "."):
                 if name.endswith(".dist-info"):

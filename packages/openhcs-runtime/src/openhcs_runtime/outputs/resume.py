@@ -1,4 +1,4 @@
-"""Wells that need not be done again: those that this run has finished, and those that an earlier one made the same."""
+"""Finds wells that don't have to be redone: finished in this run, or identical in an earlier one."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -17,11 +17,11 @@ _CHUNK_BYTES = 1 << 20
 
 
 def finished_wells(output_dir: Path, plans: Iterable[WellPlan]) -> dict[str, WellResult]:
-    """The results of the wells that are done in a folder, by well.
+    """Return the results of the wells that are finished in a folder, by well.
 
-    A well is done when its part bears the signature of the plan (the same images, pipeline and settings), all files
-    that belong to it are there in the size they were written with, and what its functions have read is still the same.
-    A part that is damaged is logged, and its well is done again.
+    A well is finished if its record has the signature of the plan (the same images, pipeline and settings), all its
+    files exist with the size they were written with, and the files its functions read have not changed. A damaged
+    record is logged, and its well is redone.
     """
     found: dict[str, WellResult] = {}
     for plan in plans:
@@ -38,21 +38,21 @@ def take_over(
     seed: int,
     is_cancelled: Callable[[], bool],
 ) -> dict[str, WellResult]:
-    """Copy the wells that earlier runs have made from the same images, by the same pipeline, with the same settings.
+    """Copy wells that earlier runs made from the same images, with the same pipeline and settings.
 
-    Each file is checked against the digest that it was written with; a well with a file that has changed since, or is
-    gone, is not taken. Nor is one whose functions have read a file, folder or module that has changed since, or have
-    started a process or opened a connection.
+    Each file is checked against its recorded digest; a well with a missing or changed file is not copied. Neither is
+    a well whose functions read a file, folder or module that has changed since, started a process or opened a
+    connection.
 
     Args:
-        output_dir: the folder of the run that takes them.
-        plans: the wells that it has to do.
-        earlier: runs to look into, those to prefer first.
-        seed: of the run that takes them; a well that was made with another one is not taken.
-        is_cancelled: asked before each well.
+        output_dir: folder of the run that takes over the wells.
+        plans: the wells it still has to process.
+        earlier: runs to copy from, in order of preference.
+        seed: seed of the run that takes over the wells; wells made with another seed are not copied.
+        is_cancelled: called before each well.
 
     Returns:
-        The results of the wells that were taken.
+        The results of the copied wells.
 
     Raises:
         OutputError: a file cannot be written.
@@ -75,9 +75,9 @@ def take_over(
 
 
 def _is_still_true(part: WellRecord) -> bool:
-    """Whether what a well was made from is known, and still the same."""
+    """Return whether everything a well was made from is known and unchanged."""
     if changed := part.used.changed():
-        _log.info("well %s is not taken over: %s has changed", part.well, changed)
+        _log.info("well %s was not taken over: %s has changed", part.well, changed)
         return False
     return part.used.is_all
 
@@ -86,17 +86,17 @@ def _part_of(folder: Path, plan: WellPlan) -> WellRecord | None:
     try:
         part = read_part(folder, plan.well)
     except OutputError as error:
-        _log.warning("what was made of well %s before is not used: %s", plan.well, error)
+        _log.warning("earlier results of well %s are not used: %s", plan.well, error)
         return None
     return part if part is not None and part.well == plan.well and part.signature == plan.signature else None
 
 
 def _copy(source: Path, target: Path, part: WellRecord) -> bool:
-    """Copy the files of a well, then its part; false, with nothing left, when a file is not as it was written."""
+    """Copy the files of a well, then its record; return False, leaving no files, if one has changed."""
     for file in part.files:
         if not _copy_file(source / file.name, target / file.name, file):
             _log.warning(
-                "well %s is not taken over: %s has changed since it was written", part.well, source / file.name
+                "well %s was not taken over: %s has changed since it was written", part.well, source / file.name
             )
             for copied in part.files:
                 (target / copied.name).unlink(missing_ok=True)
@@ -121,7 +121,7 @@ def _copy_file(source: Path, target: Path, known: OutputFile) -> bool:
 
 
 def earlier_seed(run: RunSummary, plans: Iterable[WellPlan]) -> int | None:
-    """The seed with which a run has finished wells of these plans, for the rest of them; None when it has none."""
+    """Return the seed with which a run finished wells of these plans; None if it finished none of them."""
     for plan in plans:
         if not run.planned or run.planned.get(plan.well) == plan.signature:
             part = _part_of(run.folder, plan)

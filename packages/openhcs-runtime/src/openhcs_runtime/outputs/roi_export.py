@@ -1,4 +1,4 @@
-"""ImageJ sets from the results of a run: of its regions of interest, else of its label images."""
+"""Exports results as ImageJ ROI sets, from regions of interest or else from label images."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,14 +20,19 @@ _LABELS, _ROIS = "labels", "rois"
 
 @dataclass(frozen=True, slots=True)
 class RoiSource:
-    """A file of a finished well that regions can be had from; `name` is its path below `labels/` or `rois/`."""
+    """A file of a finished well that contains regions; ``name`` is its path below ``labels/`` or ``rois/``."""
 
     well: str
     path: Path
     name: PurePosixPath
 
     def read(self) -> tuple[Roi, ...]:
-        """The regions. Raises OutputError, RoiError."""
+        """Read the regions.
+
+        Raises:
+            OutputError: the file cannot be read.
+            RoiError: it is not a valid ROI file.
+        """
         try:
             if self.path.suffix == ".zip":
                 return read_imagej(self.path)
@@ -37,19 +42,27 @@ class RoiSource:
 
 
 def roi_sources(results: Path, wells: Collection[str] | None = None) -> list[RoiSource]:
-    """What a run has left for these wells (None: all), in plate order.
+    """Return the label and ROI files of these wells (None: all), in plate order.
 
-    Raises OutputError when the folder is none of a run, a well is not in it, or there are no regions and no labels.
+    Raises:
+        OutputError: the folder is not that of a run, a well is not in it, or it has neither regions nor labels.
     """
     picked = finished_parts(results, wells)
     sources = [source for part in picked for source in _sources(results, part)]
     if not sources:
-        raise OutputError(f"the run in {results} has left no labels and no regions: it needs a step that makes some")
+        raise OutputError(f"the run in {results} has neither labels nor regions: add a step that makes some")
     return sources
 
 
 def export_to_folder(sources: Sequence[RoiSource], folder: Path) -> Iterator[tuple[Path, int]]:
-    """Write a `.zip` for each image; gives the path of each and how many regions it has. Raises OutputError."""
+    """Write one ``.zip`` file for each image.
+
+    Yields:
+        The path of each file and its number of regions.
+
+    Raises:
+        OutputError: a file cannot be read or written.
+    """
     for source in sources:
         path = folder / source.name.with_suffix(".zip")
         rois = source.read()
@@ -59,9 +72,13 @@ def export_to_folder(sources: Sequence[RoiSource], folder: Path) -> Iterator[tup
 
 
 def export_to_file(sources: Sequence[RoiSource], path: Path) -> int:
-    """Write one `.zip` with the regions of all images, which are named after their image; gives how many they are.
+    """Write one ``.zip`` file with the regions of all images, each named after its image.
 
-    Raises OutputError.
+    Returns:
+        The number of regions.
+
+    Raises:
+        OutputError: a file cannot be read or written.
     """
     count = 0
 
@@ -79,16 +96,17 @@ def export_to_file(sources: Sequence[RoiSource], path: Path) -> int:
 
 
 def finished_parts(results: Path, wells: Collection[str] | None = None) -> list[WellRecord]:
-    """What these wells (None: all that are finished) have left, in plate order.
+    """Return the records of these wells (None: all finished ones), in plate order.
 
-    Only those count that the run itself says are its own; what else lies in the folder does not.
+    Only wells that the run lists as its own are used; other files in the folder are ignored.
 
-    Raises OutputError when the folder is none of a run, a well is not in it, or what is left of one is damaged.
+    Raises:
+        OutputError: the folder is not that of a run, a well is not in it, or the record of a well is damaged.
     """
     run = find_run(results).run
     parts = {well: part for well in run.done if (part := _own_part(run, well)) is not None}
     if not parts:
-        raise OutputError(f"the run in {results} has finished no well")
+        raise OutputError(f"the run in {results} has not finished any well")
     if unknown := sorted(set(wells or ()) - parts.keys()):
         known = sorted(parts, key=well_position)
         there = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
@@ -98,14 +116,14 @@ def finished_parts(results: Path, wells: Collection[str] | None = None) -> list[
 
 
 def _own_part(run: RunSummary, well: str) -> WellRecord | None:
-    """The part of a well that is complete; None for one that a run under way has not written as it is now planned."""
+    """Return the record of a complete well; None if an unfinished run has not yet written it as planned."""
     part = read_part(run.folder, well)
     planned = (run.planned or {}).get(well)
     if part is not None and planned in (None, part.signature):
         return part
     if run.status in (RunStatus.RUNNING, RunStatus.INTERRUPTED):
         return None
-    raise OutputError(f"{part_path(run.folder, well)} is not that of the run in {run.folder}: resume the run")
+    raise OutputError(f"{part_path(run.folder, well)} does not belong to the run in {run.folder}: resume the run")
 
 
 def _sources(results: Path, part: WellRecord) -> list[RoiSource]:

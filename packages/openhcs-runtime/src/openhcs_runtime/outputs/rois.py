@@ -1,4 +1,4 @@
-"""Regions of interest as ImageJ sets, one file per image."""
+"""Regions of interest as ImageJ ROI sets, one file per image."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +9,12 @@ from openhcs_runtime.rois.shapes import Roi
 
 
 def write_rois(path: Path, rois: Sequence[Roi]) -> None:
-    """Write the regions of one image as a `.zip`. Not synced. Raises OutputError, RoiError."""
+    """Write the regions of one image as a ``.zip`` file, which is not synced to disk.
+
+    Raises:
+        OutputError: the file cannot be written.
+        RoiError: a region cannot be stored in the ImageJ format.
+    """
     data = zip_bytes(rois)
     with atomic_file(path, sync=False) as file:
         file.write(data)

@@ -1,4 +1,4 @@
-"""The folder that a run writes to: a new one, the one it goes on in, or one that takes the place of another."""
+"""The folder a run writes to: a new one, the one it resumes in, or one that replaces another."""
 
 import contextlib
 import os
@@ -35,10 +35,10 @@ class RunFolder:
     """Where a run writes.
 
     Attributes:
-        path: the folder, which is there.
-        replaces: the folder whose place it takes when it is complete; None for none.
-        root: the folder of runs that it lies in; None for a folder that the user named.
-        earlier: what this folder says of the run that it goes on with; None for a new one.
+        path: the folder, which exists.
+        replaces: the folder it replaces once the run is complete, if any.
+        root: the folder of runs it is in; None for a folder that the user named.
+        earlier: summary of the run it resumes; None for a new run.
     """
 
     path: Path
@@ -48,10 +48,10 @@ class RunFolder:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """While the block runs no other run can write here.
+        """Lock the folder, so that no other run can write to it during the block.
 
         Raises:
-            OutputError: another one does.
+            OutputError: another run is writing to it.
         """
         lock = FileLock(self.path / LOCK_NAME)
         with writing_to(self.path / LOCK_NAME):
@@ -65,13 +65,13 @@ class RunFolder:
             lock.release()
 
     def finish(self, status: ResultStatus) -> Path:
-        """The run has ended: take the place of the folder to replace, and note the newest complete run.
+        """Put the folder of a run that has ended in its final place, and update the link to the latest run.
 
         Returns:
             Where the results are now.
 
         Raises:
-            OutputError: that could not be done; the results are in `path`.
+            OutputError: that was not possible; the results are in ``path``.
         """
         if status is not ResultStatus.COMPLETE:
             return self.path
@@ -86,19 +86,22 @@ class RunFolder:
 def open_run_folder(
     compiled: CompiledPlate, *, resume: bool, execution_id: str = "", replace: bool = False, now: datetime
 ) -> RunFolder:
-    """Choose the folder of a run, and make it.
+    """Choose the folder of a run, and create it.
 
     Args:
-        compiled: the run. Its `results_root` is where it gets a folder of its own; where that is empty the folder was
-            named, as `job.output_dir`.
-        resume: go on in the folder of an earlier run.
-        execution_id: of the execution to resume; empty for the newest run of the same kind.
-        replace: a named folder that holds results may be taken the place of, once the new ones are complete.
-        now: local time, for the name.
+        compiled: the compiled run. If its ``results_root`` is set, the run gets a new folder in there; otherwise
+            ``job.output_dir`` is the folder that the user named.
+        resume: continue in the folder of an earlier run.
+        execution_id: the execution to resume; empty for the newest run of the same kind.
+        replace: replace a named folder that already contains results, once the new ones are complete.
+        now: local time, used in the name of the folder.
+
+    Returns:
+        The folder.
 
     Raises:
-        OutputError: a named folder holds results already; what is to be resumed was made by something else, or is
-            being written.
+        OutputError: a named folder already contains results, or the run to resume was made by another pipeline or
+            with other settings, or is still being written.
     """
     earlier = _to_resume(compiled, execution_id) if resume else None
     if earlier is not None:
@@ -118,10 +121,10 @@ def open_run_folder(
 
 
 def check_named_folder(folder: Path, *, replace: bool) -> None:
-    """Refuse a folder for results that holds some already, unless these are of one run and may be replaced.
+    """Check that a folder has no results yet, or only those of one run that may be replaced.
 
     Raises:
-        OutputError: it does.
+        OutputError: the folder can't be used.
     """
     holds = what_it_holds(folder)
     if not holds:
@@ -129,13 +132,15 @@ def check_named_folder(folder: Path, *, replace: bool) -> None:
     if is_locked(folder):
         raise _being_written(folder)
     if not (folder / PROVENANCE_NAME).is_file():
-        raise OutputError(f"output folder {folder} holds {holds}: choose another one")
+        raise OutputError(f"output folder {folder} already contains {holds}: choose another one")
     if not replace:
-        raise OutputError(f"output folder {folder} holds {holds}: choose another one, or replace it (--replace)")
+        raise OutputError(
+            f"output folder {folder} already contains {holds}: choose another one, or replace it (--replace)"
+        )
 
 
 def what_it_holds(folder: Path) -> str:
-    """What in a folder would be mixed with the results of a run, in words; empty for nothing."""
+    """Describe what in a folder would get mixed up with the results of a run; empty if there is nothing."""
     if not folder.is_dir():
         return ""
     if (folder / PROVENANCE_NAME).is_file():
@@ -147,7 +152,7 @@ def what_it_holds(folder: Path) -> str:
 
 
 def _to_resume(compiled: CompiledPlate, execution_id: str) -> RunSummary | None:
-    """The run to go on with; None when nothing is left of it, or nothing was begun."""
+    """Return the run to resume; None if nothing was begun or nothing is left of it."""
     if compiled.results_root:
         root = Path(compiled.results_root)
         runs = list_runs(root) if root.is_dir() else ()
@@ -169,27 +174,27 @@ def _can_go_on(run: RunSummary, compiled: CompiledPlate) -> bool:
 
 
 def _check_same(run: RunSummary, compiled: CompiledPlate) -> None:
-    """Refuse to mix what two different pipelines give, or to write where another run does."""
+    """Refuse to mix the results of two different pipelines, or to write to a folder that is in use."""
     if run.status is RunStatus.RUNNING:
         raise _being_written(run.folder)
     if run.status is RunStatus.DAMAGED:
-        raise OutputError(f"{run.problem}: run again into another folder")
+        raise OutputError(f"{run.problem}: run again with another output folder")
     differences = PipelineBasis(compiled.basis).differences(run.basis or {})
     if differences:
         shown = ", ".join(differences[:_NAMED_DIFFERENCES])
         more = f" and {len(differences) - _NAMED_DIFFERENCES} more" if len(differences) > _NAMED_DIFFERENCES else ""
         raise OutputError(
-            f"the run in {run.folder} cannot be resumed, since it was begun with another {shown}{more}: restore that, "
-            "or start a new run (it takes over the wells that are still the same)"
+            f"the run in {run.folder} cannot be resumed because it was begun with another {shown}{more}: restore that, "
+            "or start a new run (it takes over unchanged wells)"
         )
 
 
 def _being_written(folder: Path) -> OutputError:
-    return OutputError(f"another run is writing to {folder} now: wait for its end, cancel it, or choose another folder")
+    return OutputError(f"another run is writing to {folder}: wait for it to end, cancel it, or choose another folder")
 
 
 def _make_new(parent: Path, name: str) -> Path:
-    """A folder of this name, or with a number behind it, that was not there before."""
+    """Create a new folder with this name, followed by a number if it already exists."""
     with writing_to(parent / name):
         parent.mkdir(parents=True, exist_ok=True)
         number = 1
@@ -202,7 +207,7 @@ def _make_new(parent: Path, name: str) -> Path:
 
 
 def _swap(new: Path, old: Path) -> None:
-    """Put `new` where `old` is. Files in there that no run has written stay."""
+    """Move ``new`` to the place of ``old``, keeping files in ``old`` that were not written by a run."""
     aside = _make_new(old.parent, f"{old.name}_replaced")
     with writing_to(old):
         os.replace(old, aside / old.name)
@@ -215,7 +220,7 @@ def _swap(new: Path, old: Path) -> None:
         for path in list(before.iterdir()):
             if not (old / path.name).exists():
                 os.replace(path, old / path.name)
-        with contextlib.suppress(OSError):  # what clashes with a new result stays aside
+        with contextlib.suppress(OSError):  # files that clash with a new result stay aside
             before.rmdir()
             aside.rmdir()
 

@@ -1,4 +1,4 @@
-"""The log of a run in its own folder: what the pipeline printed and logged, and how each well ended."""
+"""The log in the folder of a run: what the pipeline printed and logged, and how each well ended."""
 
 import threading
 import time
@@ -14,20 +14,20 @@ _LIMIT_BYTES = 64 * 1024 * 1024
 
 
 class RunLog:
-    """Appends to `run.log` of a run folder, from any thread; of a log that is too long the latest part is kept."""
+    """Appends to ``run.log`` in a run folder, from any thread; if the log gets too long, its latest part is kept."""
 
     def __init__(self, folder: Path) -> None:
         self._file = LogFile(folder / LOG_NAME, _LIMIT_BYTES)
         self._lock = threading.Lock()
 
     def add(self, report: TaskReport) -> None:
-        """Take a line that the task has logged; progress is not logged."""
+        """Write a log line of the task; progress is ignored."""
         if isinstance(report, LogLine):
             with self._lock:
                 self._file.write([report])
 
     def note(self, text: str, well: str = "", level: LogLevel = LogLevel.INFO) -> None:
-        """Add a line of the run itself."""
+        """Write a line about the run itself."""
         self.add(
             LogLine(
                 execution_id="",
@@ -41,7 +41,7 @@ class RunLog:
         )
 
     def note_well(self, result: WellResult) -> None:
-        """Add how a well ended; of a failure also where it was raised."""
+        """Write how a well ended, with the traceback if it failed."""
         if result.status is ResultStatus.COMPLETE:
             self.note(f"complete after {result.elapsed_s:.1f} s, {result.outputs} files", result.well)
             return
@@ -52,5 +52,5 @@ class RunLog:
             self.note(line, result.well, level)
 
     def close(self) -> None:
-        """Release the file."""
+        """Close the file."""
         self._file.close()

@@ -1,13 +1,14 @@
-"""The runs of a plate on disk: their folders, what each came to, and which one a path means. Loads no image library.
+"""The runs of a plate on disk: their folders, how each ended, and which run a path refers to.
 
-Each run has a folder of its own in `<plate>_results` next to the plate:
+Importing this module does not load any image library. Each run has its own folder in ``<plate>_results`` next to the
+plate:
 
     <plate>_results/
       2026-11-29_213000_nuclei_count/    a run: provenance.json, tables, wells/, labels/, images/, rois/, run.log
-      latest.txt                         the name of the newest complete one
-      latest                             a symbolic link to it, where the platform has them
+      latest.txt                         name of the newest complete run
+      latest                             symbolic link to it, on platforms that have symbolic links
 
-A run folder is complete in itself and is not written again once its run has ended, except to resume it.
+A run folder is self-contained and does not change after its run has ended, unless the run is resumed.
 """
 
 import contextlib
@@ -31,19 +32,19 @@ LATEST_NAME = "latest"
 LATEST_FILE = "latest.txt"
 LOCK_NAME = ".lock"
 RUNNING = "running"
-"""What a provenance says until its run has ended."""
+"""The status in a provenance until its run has ended."""
 
 
 class RunStatus(StrEnum):
-    """What a run on disk has come to."""
+    """Status of a run on disk."""
 
     COMPLETE = "complete"
     FAILED = "failed"
     CANCELLED = "cancelled"
     RUNNING = "running"
-    """A process is writing it now."""
+    """A process is writing to it."""
     INTERRUPTED = "interrupted"
-    """It never came to its end: its process was killed, or the machine went down."""
+    """It did not finish: its process was killed, or the machine went down."""
     DAMAGED = "damaged"
     """Its provenance cannot be read."""
 
@@ -53,18 +54,19 @@ class RunSummary:
     """One run on disk.
 
     Attributes:
-        folder: where it is.
-        status: what it has come to.
-        begun_at, ended_at: ISO 8601, UTC; `ended_at` is empty for one that has not ended.
-        pipeline: the name of its pipeline file.
-        plate_path: the plate it was over.
-        done: the wells that are complete, in plate order.
-        wells_failed: how many wells failed.
-        wells_planned: how many it was to do.
-        executions: the executions of servers that have worked on it.
-        basis: what its values depend on besides the images; see `openhcs_runtime.pipeline.basis`.
-        planned: the signature of each well that it was to do.
-        problem: why it cannot be read, for a damaged one.
+        folder: its folder.
+        status: its status.
+        begun_at: ISO 8601, UTC.
+        ended_at: ISO 8601, UTC; empty if it has not ended.
+        pipeline: name of its pipeline file.
+        plate_path: the plate.
+        done: complete wells, in plate order.
+        wells_failed: number of failed wells.
+        wells_planned: number of planned wells.
+        executions: server executions that worked on it.
+        basis: what its results depend on besides the images; see ``openhcs_runtime.pipeline.basis``.
+        planned: signature of each planned well.
+        problem: why it cannot be read, if it is damaged.
     """
 
     folder: Path
@@ -84,12 +86,12 @@ class RunSummary:
 
 @dataclass(frozen=True, slots=True)
 class FoundRun:
-    """The run that a path means.
+    """The run that a path refers to.
 
     Attributes:
-        run: the one.
-        newer: runs of the same plate that are newer, but not complete.
-        chosen: whether there was a choice: the path was not that of the run itself.
+        run: the run.
+        newer: newer runs of the same plate that are not complete.
+        chosen: whether the run was chosen among several, because the path was not that of a run itself.
     """
 
     run: RunSummary
@@ -97,10 +99,10 @@ class FoundRun:
     chosen: bool = False
 
     def note(self) -> str:
-        """Which run was taken, in a line; empty when the path named it."""
+        """Return a line that says which run is used; empty if the path named it."""
         if not self.chosen:
             return ""
-        text = f"Taking the {'newest complete' if self.run.status is RunStatus.COMPLETE else 'newest'} run"
+        text = f"Using the {'newest complete' if self.run.status is RunStatus.COMPLETE else 'newest'} run"
         text += f": {self.run.folder}"
         if self.newer:
             text += f" (newer: {', '.join(f'{run.folder.name}, {run.status}' for run in self.newer[:3])})"
@@ -108,14 +110,14 @@ class FoundRun:
 
 
 def results_root(plate_path: Path) -> Path:
-    """The folder `<plate>_results` next to the plate, which holds the runs of the plate."""
+    """Return the folder for the runs of a plate: ``<plate>_results`` next to the plate."""
     return plate_path.parent / f"{plate_path.name}_results"
 
 
 def list_runs(root: Path) -> tuple[RunSummary, ...]:
-    """The runs in a folder, the newest first; one that cannot be read is listed as damaged.
+    """List the runs in a folder, newest first; those that cannot be read are listed as damaged.
 
-    A folder that itself is a run, as earlier releases made it, is listed with those in it.
+    If the folder itself is a run, as earlier releases made it, it is listed along with the runs inside it.
 
     Raises:
         OutputError: the folder cannot be listed.
@@ -125,7 +127,7 @@ def list_runs(root: Path) -> tuple[RunSummary, ...]:
 
 
 def read_run(folder: Path) -> RunSummary:
-    """What a run folder says of its run; its status is `DAMAGED` when its provenance cannot be read."""
+    """Read the summary of a run; its status is ``DAMAGED`` if the provenance cannot be read."""
     try:
         head = msgspec.json.decode((folder / PROVENANCE_NAME).read_bytes(), type=_Head)
     except (OSError, msgspec.DecodeError, ValueError) as error:
@@ -148,18 +150,18 @@ def read_run(folder: Path) -> RunSummary:
 
 
 def find_run(path: Path) -> FoundRun:
-    """The run that a path means: a run folder, a folder of runs, or a plate.
+    """Find the run that a path refers to: a run folder, a folder of runs, or a plate.
 
-    Of several runs it is the newest complete one; where none is complete, the newest that has finished wells.
+    If there are several runs, the newest complete one is used; if none is complete, the newest with finished wells.
 
     Raises:
-        OutputError: there is no run, or none has finished wells, or the one that was named is damaged.
+        OutputError: there are no runs, none has finished wells, or the named run is damaged.
     """
     path = path.expanduser()
     if (path / PROVENANCE_NAME).is_file() and not any(_inner_folders(path)):
         return FoundRun(_readable(read_run(path.resolve())))
     if path.exists() and not path.is_dir():
-        raise OutputError(f"{path} is a file: name the plate, PLATE_results or the folder of a run")
+        raise OutputError(f"{path} is a file: give a plate, PLATE_results or the folder of a run")
     root = runs_folder(path)
     runs = list_runs(root)
     if not runs:
@@ -167,12 +169,12 @@ def find_run(path: Path) -> FoundRun:
     chosen = newest_of(runs)
     if chosen is None:
         problems = "; ".join(run.problem or f"{run.folder.name} {run.status}" for run in runs[:3])
-        raise OutputError(f"no run in {root} has finished a well ({problems})")
+        raise OutputError(f"no run in {root} has finished any wells ({problems})")
     return FoundRun(chosen, runs[: runs.index(chosen)], chosen=True)
 
 
 def runs_folder(path: Path) -> Path:
-    """The folder of runs that a path means: the path itself, or that of the plate there.
+    """Return the folder of runs that a path refers to: the path itself, or that of the plate at the path.
 
     Raises:
         OutputError: there is no such folder.
@@ -183,11 +185,11 @@ def runs_folder(path: Path) -> Path:
         return root
     if results_root(root).is_dir():
         return results_root(root)
-    raise OutputError(f"{path} has no results of a run: name the plate, PLATE_results or the folder of a run")
+    raise OutputError(f"{path} has no results: give a plate, PLATE_results or the folder of a run")
 
 
 def local_time(when: str) -> str:
-    """An ISO 8601 time in words, in local time; empty when it is none."""
+    """Format an ISO 8601 time as local time; empty if it is not a valid time."""
     try:
         return datetime.fromisoformat(when).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     except ValueError:
@@ -195,16 +197,16 @@ def local_time(when: str) -> str:
 
 
 def newest_of(runs: tuple[RunSummary, ...]) -> RunSummary | None:
-    """Of runs, newest first: the first that is complete, else the first with finished wells."""
+    """Return the first complete run, or else the first with finished wells; ``runs`` are ordered newest first."""
     complete = (run for run in runs if run.status is RunStatus.COMPLETE)
     return next(complete, None) or next((run for run in runs if run.done), None)
 
 
 def mark_latest(root: Path) -> None:
-    """Let `latest.txt`, and the link `latest` where there can be one, name the newest complete run.
+    """Update ``latest.txt`` and, if possible, the symbolic link ``latest`` to the newest complete run.
 
     Raises:
-        OutputError: `latest.txt` cannot be written.
+        OutputError: ``latest.txt`` cannot be written.
     """
     newest = next((run for run in list_runs(root) if run.status is RunStatus.COMPLETE and run.folder != root), None)
     if newest is None:
@@ -213,7 +215,7 @@ def mark_latest(root: Path) -> None:
         file.write(f"{newest.folder.name}\n".encode("utf-8", "surrogateescape"))
     link, temporary = root / LATEST_NAME, root / f".{LATEST_NAME}-{secrets.token_hex(4)}"
     if link.is_symlink() or not link.exists():
-        with contextlib.suppress(OSError, NotImplementedError):  # not every file system has links
+        with contextlib.suppress(OSError, NotImplementedError):  # not every file system has symbolic links
             os.symlink(newest.folder.name, temporary, target_is_directory=True)
             os.replace(temporary, link)
 
@@ -224,7 +226,7 @@ class _HeadWell(msgspec.Struct):
 
 
 class _Head(msgspec.Struct):
-    """What of a provenance is needed here; the rest is skipped."""
+    """The part of a provenance needed here; the rest is skipped."""
 
     status: str
     begun_at: str
@@ -259,21 +261,21 @@ def _status_of(folder: Path, said: str) -> RunStatus:
 
 
 def is_locked(folder: Path) -> bool:
-    """Whether a process is writing this run folder now."""
+    """Return whether a process is writing to this run folder."""
     if not (folder / LOCK_NAME).exists():
         return False
     lock = FileLock(folder / LOCK_NAME)
     try:
         if not lock.acquire(0):
             return True
-    except OSError:  # a folder that is read-only here is not written from here
+    except OSError:  # a folder that is read-only here can't be in use from here
         return False
     lock.release()
     return False
 
 
 def _done_wells(folder: Path, head: _Head) -> Iterator[str]:
-    """Those that it says are complete; of a run that has not said how it ended, those that have left their part."""
+    """Yield the complete wells: those listed in the provenance, or those with a record if the run has not ended."""
     if head.status != RUNNING:
         yield from (well.well for well in head.wells if well.status == ResultStatus.COMPLETE)
     else:

@@ -1,9 +1,9 @@
-"""The tables of a plate: `measurements.csv` with a row per image measured, `objects.csv` with a row per object.
+r"""The tables of a plate: ``measurements.csv`` with a row per measured image, ``objects.csv`` with a row per object.
 
-Both begin with well, site, channel, z_index, timepoint and are sorted by these; that of objects goes on with the set
-that an object belongs to (the function that found it) and its label, and no two rows have the same in all of these. A
-z_index of 0 is a projection. Empty cells are what could not be measured. CSV as in RFC 4180, with `\\n` at the line
-ends and a dot in numbers, which are written so that they are read back exactly.
+Both begin with the columns well, site, channel, z_index and timepoint, and are sorted by them. The table of objects
+continues with the set an object belongs to (named after the function that found it) and its label. These columns
+together are unique. A z_index of 0 is a projection. An empty cell is a value that could not be measured. The format
+is CSV as in RFC 4180, with ``\n`` line ends and decimal points; numbers are read back exactly as they were.
 """
 
 import contextlib
@@ -37,26 +37,27 @@ KEY_COLUMNS = ("well", "site", "channel", "z_index", "timepoint")
 OBJECT_KEY = (*KEY_COLUMNS, OBJECTS, LABEL)
 
 Kinds = dict[str, ColumnKind]
-"""What the columns of a table are, but for those of its key."""
+"""Kind of each column of a table, except those of its key."""
 
 _RAW_CELL = re.compile(r'("(?:[^"]|"")*"|[^,\n"]*)(,|\n)')
 
 
 class ImageObjects:
-    """What was measured of the objects of one image: a table for each set of objects, so that each has one row."""
+    """Measurements of the objects of one image: one table per set of objects, one row per object."""
 
     def __init__(self) -> None:
         self.tables: dict[str, dict[str, Column]] = {}
         self._found_in: dict[str, ImageKey] = {}
 
     def has(self, name: str, found_in: ImageKey) -> bool:
-        """Whether these objects were measured before."""
+        """Return whether these objects have been measured before."""
         return self._found_in.get(name) == found_in
 
     def add(self, new: Mapping[str, Column], name: str, found_in: ImageKey) -> None:
-        """Add columns, `label` among them, of the objects of a set, which were found in this image.
+        """Add columns, including ``label``, for the objects of a set found in this image.
 
-        Raises ValueError when other objects have the same name, or a column is there already with other values.
+        Raises:
+            ValueError: another set of objects has the same name, or a column already exists with other values.
         """
         if self._found_in.setdefault(name, found_in) != found_in:
             raise ValueError(
@@ -68,15 +69,19 @@ class ImageObjects:
 
 
 def write_objects(path: Path, tables: Sequence[tuple[ImageKey, str, Mapping[str, Column]]]) -> Kinds:
-    """Write the objects of one well, by image and set; what its columns are. Not synced.
+    """Write the objects of one well, given by image and set. The file is not synced to disk.
 
-    Raises OutputError, also when two rows have the same key or a column is of several kinds.
+    Returns:
+        The kind of each column.
+
+    Raises:
+        OutputError: the file cannot be written, two rows have the same key, or a column has values of several kinds.
     """
     kinds: Kinds = {}
     keys: set[tuple[ImageKey, str]] = set()
     for key, name, table in tables:
         if (key, name) in keys or len(set(table[LABEL].cells)) < len(table[LABEL]):
-            raise OutputError(f"objects of {name} in {key.describe()} have several rows for one label")
+            raise OutputError(f"objects of {name} in {key.describe()} have several rows with the same label")
         keys.add((key, name))
         _add_kinds(kinds, {column: values.kind for column, values in table.items() if column != LABEL}, key.well, {})
     with _text_file(path, sync=False) as file:
@@ -90,9 +95,13 @@ def write_objects(path: Path, tables: Sequence[tuple[ImageKey, str, Mapping[str,
 
 
 def write_measurements(path: Path, parts: Iterable[WellRecord]) -> Kinds:
-    """Write one table from the parts of all wells, in the order of the parts; what its columns are. Counts come first.
+    """Write one table from the records of all wells, in the order given. Counts come first.
 
-    Raises OutputError, also when two rows have the same key or a column is of several kinds.
+    Returns:
+        The kind of each column.
+
+    Raises:
+        OutputError: the file cannot be written, two rows have the same key, or a column has values of several kinds.
     """
     measured = [image for part in parts for image in part.measured]
     kinds: Kinds = {}
@@ -106,15 +115,22 @@ def write_measurements(path: Path, parts: Iterable[WellRecord]) -> Kinds:
         for image in measured:
             where = (image.well, image.site, image.channel, image.z_index, image.timepoint)
             if where in seen:
-                raise OutputError(f"well {image.well} has two rows for one image: {where}")
+                raise OutputError(f"well {image.well} has two rows for the same image: {where}")
             seen.add(where)
             _write_row(file, (*where, *(image.values.get(name) for name in kinds)))
     return kinds
 
 
 def join_objects(path: Path, folder: Path, parts: Sequence[WellRecord]) -> Kinds:
-    """Write one table from the objects of all wells, whose files are in `folder`, in the order of the parts; what its
-    columns are. Raises OutputError."""
+    """Write one table from the object tables of all wells, which are in ``folder``, in the order given.
+
+    Returns:
+        The kind of each column.
+
+    Raises:
+        OutputError: the file cannot be written, a table of a well is missing or damaged, or a column has values of
+            several kinds.
+    """
     kinds: Kinds = {}
     first: dict[str, str] = {}
     sources: list[Path] = []
@@ -123,7 +139,7 @@ def join_objects(path: Path, folder: Path, parts: Sequence[WellRecord]) -> Kinds
         if part.objects is None:
             continue
         if part.well in wells:
-            raise OutputError(f"well {part.well} has two files of objects: {part.objects}")
+            raise OutputError(f"well {part.well} has two object tables: {part.objects}")
         wells.add(part.well)
         _add_kinds(kinds, part.object_kinds, part.well, first)
         sources.append(folder / part.objects)
@@ -143,13 +159,13 @@ def join_objects(path: Path, folder: Path, parts: Sequence[WellRecord]) -> Kinds
 
 
 def columns_of(path: Path) -> tuple[str, ...]:
-    """The names of a table's columns."""
+    """Return the column names of a table."""
     with path.open(encoding="utf-8", newline="") as file:
         return tuple(next(csv.reader(file), ()))
 
 
 def _joined(known: Mapping[str, Column], new: Mapping[str, Column]) -> dict[str, Column]:
-    """One table of the objects of both."""
+    """Return one table with the objects and columns of both."""
     rows = {label: place for place, label in enumerate(known[LABEL].cells)}
     new_rows = {label: place for place, label in enumerate(new[LABEL].cells)}
     labels = sorted(rows.keys() | new_rows.keys(), key=lambda label: label if isinstance(label, int) else 0)
@@ -161,7 +177,7 @@ def _joined(known: Mapping[str, Column], new: Mapping[str, Column]) -> dict[str,
         other = _spread(new.get(name), new_rows, labels)
         cells = tuple(second if is_missing(first) else first for first, second in zip(one, other, strict=True))
         if any(not is_missing(second) and cell != second for cell, second in zip(cells, other, strict=True)):
-            raise ValueError(f"column {name} of objects is measured twice, differently")
+            raise ValueError(f"column {name} of objects was measured twice with different values")
         try:
             joined[name] = Column(kind_of(cells), cells)
         except CellError as error:
@@ -170,7 +186,7 @@ def _joined(known: Mapping[str, Column], new: Mapping[str, Column]) -> dict[str,
 
 
 def _spread(column: Column | None, rows: Mapping[Cell, int], labels: Sequence[Cell]) -> Sequence[Cell]:
-    """The cells of a column for these labels."""
+    """Return the cells of a column for these labels."""
     if column is None:
         return (None,) * len(labels)
     if len(rows) == len(labels) and tuple(rows) == tuple(labels):
@@ -179,15 +195,13 @@ def _spread(column: Column | None, rows: Mapping[Cell, int], labels: Sequence[Ce
 
 
 def _add_kinds(kinds: Kinds, new: Mapping[str, ColumnKind], well: str, first: dict[str, str]) -> None:
-    """Take more cells into account. first: by column the well that its kind is from. Raises OutputError."""
+    """Merge the column kinds of a well into ``kinds``; ``first`` remembers which well determined each kind."""
     for name, kind in new.items():
         known = kinds.get(name, ColumnKind.EMPTY)
         common = common_kind(known, kind)
         if common is None:
             where = f"in well {first[name]} " if name in first else ""
-            raise OutputError(
-                f"column {name} has {known} {where}and {kind} in well {well}: let the function give one kind of values"
-            )
+            raise OutputError(f"column {name} has {known} {where}and {kind} in well {well}: return values of one kind")
         kinds[name] = common
         if kind is not ColumnKind.EMPTY:
             first.setdefault(name, well)
@@ -204,23 +218,22 @@ def _check_size(source: Path, part: WellRecord) -> None:
         size = source.stat().st_size
     except OSError as error:
         raise DamagedResultError(
-            f"{source} can't be read: {error.strerror or error}; resume the run, which does well {part.well} again"
+            f"{source} can't be read: {error.strerror or error}; resume the run to redo well {part.well}"
         ) from error
     known = next((file.size for file in part.files if file.name == part.objects), size)
     if size != known:
         raise DamagedResultError(
-            f"{source} is damaged, it has {size} bytes and not {known}: resume the run, which does well "
-            f"{part.well} again"
+            f"{source} is damaged, it has {size} bytes instead of {known}: resume the run to redo well {part.well}"
         )
 
 
 def _join_lines(path: Path, sources: Sequence[Path]) -> None:
-    """The usual case: all parts have the same columns, so their lines need not be read as tables."""
+    """Join tables that all have the same columns (the usual case), without parsing their lines."""
     with atomic_file(path) as file:
         for number, source in enumerate(sources):
             with source.open("rb") as part:
                 header = part.readline()
-                while header.count(b'"') % 2:  # a column's name goes over several lines
+                while header.count(b'"') % 2:  # a column name that spans several lines
                     header += part.readline()
                 if number == 0:
                     file.write(header)
@@ -228,7 +241,7 @@ def _join_lines(path: Path, sources: Sequence[Path]) -> None:
 
 
 def _raw_rows(path: Path) -> Iterator[list[str]]:
-    """The rows of a table, their cells as they are written, quotes and all."""
+    """Yield the rows of a table with their cells as written, including quotes."""
     row: list[str] = []
     for match in _RAW_CELL.finditer(path.read_bytes().decode()):
         row.append(match[1])

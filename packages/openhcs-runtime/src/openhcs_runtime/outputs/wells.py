@@ -1,7 +1,7 @@
-"""The part of the results that belongs to one well: `<output>/wells/<well>.json` and `<well>.objects.csv`.
+"""The results of one well: ``<output>/wells/<well>.json`` and ``<well>.objects.csv``.
 
-The JSON document is written last, when the disk has all else, so a well that has one is done; it names the plan it was
-made by and every file that belongs to it. The plate's tables are put together from these parts.
+The JSON record is written last, once everything else is on disk, so a well that has one is done. It contains the
+signature of the plan and lists every file of the well. The tables of the plate are joined from these records.
 """
 
 import contextlib
@@ -21,10 +21,17 @@ from openhcs_runtime.pipeline.used_files import UsedFiles
 
 
 class MeasuredImage(msgspec.Struct, frozen=True, kw_only=True):
-    """The summary of one measured plane.
+    """Measurements of one plane.
 
-    not_finite: the values that JSON has no numbers for, by name as text ("inf", "-inf", "nan"); they are in `values`,
-    too, once it is read.
+    Attributes:
+        well: name of the well.
+        site: number of the site.
+        channel: number of the channel.
+        z_index: number of the plane; 0 for a projection.
+        timepoint: number of the time point.
+        values: the measurements by column.
+        not_finite: values that JSON has no numbers for, as text ("inf", "-inf", "nan"); once the record is read, they
+            are in ``values`` as well.
     """
 
     well: str
@@ -45,8 +52,13 @@ class MeasuredImage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OutputFile(msgspec.Struct, frozen=True):
-    """A file of a finished well: its path relative to the output folder, with forward slashes, its size in bytes, and
-    the BLAKE2b digest (16 bytes, hexadecimal) of its content."""
+    """A file of a finished well.
+
+    Attributes:
+        name: path relative to the output folder, with forward slashes.
+        size: in bytes.
+        digest: BLAKE2b digest (16 bytes, hexadecimal) of its content.
+    """
 
     name: str
     size: int
@@ -54,9 +66,12 @@ class OutputFile(msgspec.Struct, frozen=True):
 
 
 class ReadImage(msgspec.Struct, frozen=True):
-    """An image that was read for a well, and the BLAKE2b digest (16 bytes, hexadecimal) of the bytes read.
+    """An image that was read for a well.
 
-    `index` is that of the plane, where the path is an array of several.
+    Attributes:
+        path: path of the image.
+        digest: BLAKE2b digest (16 bytes, hexadecimal) of the bytes read.
+        index: index of the plane if the path is an array of several.
     """
 
     path: str
@@ -65,20 +80,20 @@ class ReadImage(msgspec.Struct, frozen=True):
 
 
 class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What a finished well has left, and from what.
+    """The record of a finished well: its results, and what they were made from.
 
     Attributes:
-        well: its name.
-        signature: of the plan that it was made by.
-        files: what belongs to it.
-        objects: the name of its table of objects, if it has one.
-        measured: the summary of each measured plane.
-        elapsed_s: how long it took, in seconds.
-        peak_memory_bytes: the most memory that its process held; None where that was not measured.
-        object_kinds: what the columns of its table of objects are.
-        seed: that of the run which has made it.
-        read: the images that were read for it.
-        used: what else its functions have read.
+        well: name of the well.
+        signature: signature of the plan.
+        files: all files of the well.
+        objects: name of its object table, if it has one.
+        measured: measurements of each plane.
+        elapsed_s: processing time in seconds.
+        peak_memory_bytes: peak memory of its process; None if it was not measured.
+        object_kinds: kind of each column of its object table.
+        seed: seed of the run that made it.
+        read: images that were read.
+        used: other files that its functions read.
     """
 
     well: str
@@ -95,7 +110,7 @@ class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def counts(self) -> dict[str, int]:
-        """The sum of each `..._count` column over the planes of the well."""
+        """The sum of each ``..._count`` column over the planes of the well."""
         total: Counter[str] = Counter()
         for image in self.measured:
             total.update(
@@ -109,7 +124,7 @@ class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measured_image(key: ImageKey, values: Mapping[str, Cell]) -> MeasuredImage:
-    """A summary as it is stored."""
+    """Return measurements in the form they are stored in."""
     return MeasuredImage(
         well=key.well,
         site=key.site,
@@ -121,70 +136,80 @@ def measured_image(key: ImageKey, values: Mapping[str, Cell]) -> MeasuredImage:
 
 
 def part_path(output_dir: Path, well: str) -> Path:
-    """Where the part of a well is."""
+    """Return the path of a well's record."""
     return output_dir / "wells" / f"{well}.json"
 
 
 def objects_path(output_dir: Path, well: str) -> Path:
-    """Where the objects of a well are."""
+    """Return the path of a well's object table."""
     return output_dir / "wells" / f"{well}.objects.csv"
 
 
 def write_part(output_dir: Path, part: WellRecord) -> None:
-    """Mark a well as done. Raises OutputError."""
+    """Write the record of a well, which marks it as done.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     with atomic_file(part_path(output_dir, part.well)) as file:
         file.write(msgspec.json.format(msgspec.json.encode(part), indent=1))
 
 
 def read_part(output_dir: Path, well: str) -> WellRecord | None:
-    """The part of a well; None when there is none.
+    """Read the record of a well; None if there isn't one.
 
     Raises:
-        DamagedResultError: there is one, and it cannot be read; it never counts as none.
+        DamagedResultError: there is a record, but it cannot be read.
     """
     path = part_path(output_dir, well)
     try:
         part = msgspec.json.decode(path.read_bytes(), type=WellRecord)
         if any(PurePosixPath(file.name).is_absolute() or ".." in PurePosixPath(file.name).parts for file in part.files):
-            raise msgspec.ValidationError("it names files outside of its folder")
+            raise msgspec.ValidationError("it lists files outside its folder")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise DamagedResultError(f"{path} cannot be read: {error.strerror or error}") from error
-    except ValueError as error:  # of msgspec, or of a number that is not one
-        raise DamagedResultError(
-            f"{path} is damaged ({error}): resume the run, which does well {well} again"
-        ) from error
+    except ValueError as error:  # from msgspec, or from an invalid number
+        raise DamagedResultError(f"{path} is damaged ({error}): resume the run to redo well {well}") from error
     if part.well != well:
-        raise DamagedResultError(f"{path} is of well {part.well}: resume the run, which does well {well} again")
+        raise DamagedResultError(f"{path} belongs to well {part.well}: resume the run to redo well {well}")
     return part
 
 
 def digest_of(path: Path) -> str:
-    """The BLAKE2b digest (16 bytes, hexadecimal) of a file. Raises OSError."""
+    """Return the BLAKE2b digest (16 bytes, hexadecimal) of a file.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, new_digest).hexdigest()
 
 
 def new_digest() -> "hashlib.blake2b":
-    """An empty digest of the kind that parts hold: a few times as fast as a disk."""
+    """Return an empty digest of the kind used in records; hashing is several times as fast as a disk."""
     return hashlib.blake2b(digest_size=16)
 
 
 def describe_files(output_dir: Path, names: Iterable[str]) -> list[OutputFile]:
-    """Size and digest of files that were written. Raises OutputError when one is gone."""
+    """Return size and digest of files that were written.
+
+    Raises:
+        OutputError: a file cannot be read.
+    """
     found = []
     for name in names:
         path = output_dir / name
         try:
             found.append(OutputFile(name, path.stat().st_size, digest_of(path)))
         except OSError as error:
-            raise OutputError(f"{path}, which was just written, cannot be read: {error.strerror or error}") from error
+            raise OutputError(f"{path} was just written, but cannot be read: {error.strerror or error}") from error
     return found
 
 
 def lost_file(output_dir: Path, part: WellRecord) -> str:
-    """The first file of a part that is not there, or has another size than it was written with; empty for none."""
+    """Return the first file of a record that is missing or whose size has changed; empty if all are intact."""
     for file in part.files:
         try:
             if (output_dir / file.name).stat().st_size != file.size:
@@ -195,9 +220,12 @@ def lost_file(output_dir: Path, part: WellRecord) -> str:
 
 
 def discard_part(output_dir: Path, well: str) -> None:
-    """Before a well is done again: remove the mark and every file that an earlier attempt left for it.
+    """Remove the record of a well and all files listed in it, before the well is redone.
 
-    Of a mark that is damaged only the mark goes; what it named is written over. Raises OutputError.
+    If the record is damaged, only the record is removed; its files will be overwritten.
+
+    Raises:
+        OutputError: the record cannot be removed.
     """
     try:
         part = read_part(output_dir, well)

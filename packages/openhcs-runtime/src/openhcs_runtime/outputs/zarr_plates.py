@@ -1,6 +1,6 @@
-"""The images of a step as an OME-Zarr plate, `<output>/images/<step>.ome.zarr`, with the labels that the step made.
+"""The images of a step as an OME-Zarr plate, ``<output>/images/<step>.ome.zarr``, with the labels made by the step.
 
-Each well is written whole, when its step is done; the plate's own document when the run is.
+Each well is written completely when its step is done, the metadata of the plate when the run is done.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,15 +16,28 @@ from openhcs_runtime.plates.base import StagePosition
 from openhcs_runtime.plates.ome_zarr.write import OmeZarrPlateWriter
 
 Planes = Mapping[ImageKey, NDArray[Any]]
-"""Planes (Y, X) of one well by what they show."""
+"""Planes (Y, X) of one well by image key."""
 
 
 def write_zarr_well(job: PlateJob, plan: WellPlan, index: int, images: Planes, labels: Planes) -> list[Path]:
-    """Write what the step of this number made of a well; gives the files that it consists of. Raises OutputError.
+    """Write the images and labels that a step made of a well.
 
-    Channels that the step leaves out are left out: those that remain are numbered from 1 and keep their names. An image
-    has the same planes of all its channels: channels that have others (one plane, where the others are stacks) become
-    an acquisition of their own.
+    Channels without images are left out; the others are numbered from 1 and keep their names. All channels of an
+    OME-Zarr image have the same planes, so channels with different planes (a single plane next to stacks, for
+    example) become an acquisition of their own.
+
+    Args:
+        job: the job.
+        plan: plan of the well.
+        index: index of the step, from 0.
+        images: planes made by the step.
+        labels: label planes made by the step.
+
+    Returns:
+        The files written.
+
+    Raises:
+        OutputError: a file cannot be written.
     """
     names = dict(job.channel_names)
     writer = OmeZarrPlateWriter(zarr_plate(job, index), (), job.pixel_size_um, z_step_um=job.z_step_um)
@@ -44,7 +57,7 @@ def write_zarr_well(job: PlateJob, plan: WellPlan, index: int, images: Planes, l
 
 
 def _alike(images: Planes) -> list[list[int]]:
-    """The channels in groups that have the same planes and time points."""
+    """Group the channels by their planes and time points."""
     planes: dict[int, set[tuple[int, int]]] = {}
     for key in images:
         planes.setdefault(key.channel, set()).add((key.z_index, key.timepoint))
@@ -55,19 +68,23 @@ def _alike(images: Planes) -> list[list[int]]:
 
 
 def finish_zarr_plates(job: PlateJob, wells: Collection[str]) -> None:
-    """Make each folder a plate of these wells, which are complete. Raises OutputError."""
+    """Write the plate metadata of each step's folder for these wells, which are complete.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
     for index, step in enumerate(job.steps):
         if step.materialize and wells and zarr_plate(job, index).exists():
             OmeZarrPlateWriter(zarr_plate(job, index), ()).finish(wells)
 
 
 def zarr_plate(job: PlateJob, index: int) -> Path:
-    """The plate of the step of this number."""
+    """Return the path of a step's plate; ``index`` is that of the step, from 0."""
     return Path(job.output_dir) / "images" / f"{job.folders[index] or 'images'}.ome.zarr"
 
 
 def _labels_of(site: int, labels: Planes, numbers: Mapping[int, int]) -> dict[str, dict[ImageKey, NDArray[Any]]]:
-    """By name, one for each channel: labels of a channel that has no image are left out."""
+    """Return label planes by name, one name per channel; labels of channels without an image are left out."""
     found: dict[str, dict[ImageKey, NDArray[Any]]] = {}
     for key, plane in labels.items():
         if key.site == site and key.channel in numbers:

@@ -1,4 +1,4 @@
-"""Submit pipelines to an OpenHCS execution server from Python, and wait for what comes of them."""
+"""Client that submits pipelines to an OpenHCS execution server and waits for the results."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ class _Submitted(msgspec.Struct, frozen=True):
 
 
 class SubmitResponse(Reply):
-    """A submission that is on the server's disk: a mapping whose entries, ``status`` among them, are attributes too."""
+    """A submission stored on the server's disk: a mapping whose entries (such as ``status``) are also attributes."""
 
     if TYPE_CHECKING:
         execution_id: str
@@ -59,9 +59,10 @@ class SubmitResponse(Reply):
 
 
 class PlateExecution(Reply):
-    """An execution of a pipeline over a plate: a mapping (``execution["status"]``) whose entries are attributes too.
+    """An execution of a pipeline on a plate: a mapping (``execution["status"]``) whose entries are also attributes.
 
-    As attributes ``status`` is an ``ExecutionStatus``, and there are also ``plate``, ``compiled`` and ``refusal``.
+    The attribute ``status`` is an ``ExecutionStatus``. The attributes ``plate``, ``compiled`` and ``refusal`` are
+    additional.
     """
 
     if TYPE_CHECKING:
@@ -88,29 +89,29 @@ class PlateExecution(Reply):
 
     @classmethod
     def of(cls, snapshot: "ExecutionSnapshot | PlateExecution") -> "PlateExecution":
-        """The same execution with what is known about plates."""
+        """Return the execution as a ``PlateExecution``."""
         return snapshot if isinstance(snapshot, PlateExecution) else cls(snapshot)
 
     @property
     def message(self) -> str:
-        """Why it failed, else the status in a word."""
+        """The error if it failed, otherwise the status."""
         return self.error or self.status.value
 
     @property
     def plate(self) -> PlateResult | None:
-        """How each well ended and where the results are; None when no well was worked on."""
+        """How each well ended and where the results are; None if no well was processed."""
         result = read_result(self.result)
         return result if isinstance(result, PlateResult) else None
 
     @property
     def compiled(self) -> CompileReport | None:
-        """What a run would do, when it was only compiled."""
+        """What a run would do; None if this is not a compilation that succeeded."""
         result = read_result(self.result)
         return result if isinstance(result, CompileReport) else None
 
     @property
     def refusal(self) -> Refusal | None:
-        """Why no well was worked on, where that is so."""
+        """Why no well was processed; None if that is not the case."""
         result = read_result(self.result)
         return result if isinstance(result, Refusal) else None
 
@@ -120,7 +121,7 @@ class PlateExecution(Reply):
         return getattr(self, name)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """What ``execution[name]`` gives, or ``default`` if there is no such thing."""
+        """Return ``execution[name]``, or ``default`` if there is no such entry."""
         try:
             return self[name]
         except KeyError:
@@ -128,19 +129,20 @@ class PlateExecution(Reply):
 
 
 class ZMQExecutionClient(ExecutionClient):
-    """Runs pipelines on the server of ``port``, which it starts when none answers.
+    """Runs pipelines on the server at ``port``, and starts a server there if none is running.
 
         with ZMQExecutionClient(port=7777) as client:
             response = client.execute_pipeline(plate_id="/data/plate", pipeline_steps=steps)
             print(response["status"], response["message"])
 
     Args:
-        port: the server's data port; 7777 when None.
-        persistent: whether a server that this client starts outlives it.
-        host: where a TCP server is; naming one selects TCP.
-        progress_callback: called, in a thread of its own, with every :class:`zmqruntime.ProgressUpdate` of what this
-            client submits.
-        transport_mode, config: as for :class:`zmqruntime.ZMQClient`.
+        port: data port of the server [default: 7777].
+        persistent: whether a server started by this client outlives it.
+        host: host of a TCP server; giving one selects TCP.
+        progress_callback: called in its own thread with every :class:`zmqruntime.ProgressUpdate` of executions that
+            this client submitted.
+        transport_mode: as for :class:`zmqruntime.ZMQClient`.
+        config: as for :class:`zmqruntime.ZMQClient`.
     """
 
     server_target = "openhcs_runtime.service.server:OpenHCSExecutionServer"
@@ -166,7 +168,7 @@ class ZMQExecutionClient(ExecutionClient):
 
     @property
     def has_started_server(self) -> bool:
-        """Whether the server is one that this client started."""
+        """Whether this client started the server."""
         return self._process is not None
 
     def execute_pipeline(
@@ -178,7 +180,7 @@ class ZMQExecutionClient(ExecutionClient):
         *,
         timeout: float | None = None,
     ) -> PlateExecution:
-        """:meth:`submit_pipeline`, then :meth:`wait`. A failed plate is in the response's status, not raised."""
+        """Call :meth:`submit_pipeline`, then :meth:`wait`. A failed plate is reported in the status, not raised."""
         accepted = self.submit_pipeline(plate_id, pipeline_steps, global_config, pipeline_config)
         return self.wait(accepted.execution_id, timeout)
 
@@ -189,13 +191,17 @@ class ZMQExecutionClient(ExecutionClient):
         global_config: GlobalConfig | None = None,
         pipeline_config: PipelineConfig | None = None,
     ) -> SubmitResponse:
-        """Hand a pipeline and a plate to the server, and return once that is on its disk.
+        """Submit a pipeline and a plate, and return once the submission is on the server's disk.
 
         Args:
-            plate_id: folder of the plate; relative to the current folder.
+            plate_id: folder of the plate, absolute or relative to the current folder.
             pipeline_steps: a list of ``FunctionStep``; a loaded ``Pipeline``; the path of a pipeline file (a path
-                object, or a text that ends in ``.py``), which may import modules beside it; or the source text of one.
-            global_config, pipeline_config: take the place of the pipeline's own.
+                object, or a string ending in ``.py``), which may import modules next to it; or its source text.
+            global_config: settings of the machine [default: those of the pipeline].
+            pipeline_config: settings of the pipeline [default: those of the pipeline].
+
+        Returns:
+            The accepted submission, with its execution id.
 
         Raises:
             PipelineError: the steps can't be written as source, or the file can't be read.
@@ -211,7 +217,11 @@ class ZMQExecutionClient(ExecutionClient):
         global_config: GlobalConfig | None = None,
         pipeline_config: PipelineConfig | None = None,
     ) -> PlateTask:
-        """What :meth:`submit_pipeline` submits. Raises PipelineError."""
+        """Return the task that :meth:`submit_pipeline` submits.
+
+        Raises:
+            PipelineError: the steps can't be written as source, or the file can't be read.
+        """
         source, name, folder = _source_of(pipeline_steps)
         return PlateTask(
             plate_path=os.fspath(plate_id),
@@ -224,17 +234,20 @@ class ZMQExecutionClient(ExecutionClient):
         )
 
     def submit_task(self, task: PlateTask, environment: TaskEnvironment | None = None) -> SubmitResponse:
-        """Hand over a task that is put together already; raises as :meth:`submit_pipeline` does.
+        """Submit a task; also raises the errors of :meth:`submit_pipeline`.
 
-        If the server is killed under it, the next one goes on with it by itself.
+        If the server is killed while the task is running, the next server resumes it automatically.
 
         Args:
-            task: what to run.
-            environment: the variables and the working folder that it runs with [default: those of this process, or
-                of the server where that is on another machine].
+            task: the task.
+            environment: environment variables and working folder of the run [default: those of this process, or
+                those of the server if it is on another machine].
+
+        Returns:
+            The accepted submission, with its execution id.
 
         Raises:
-            ConfigurationError: a variable or the working folder of this process is not text.
+            ConfigurationError: a variable or the working folder of this process is not valid text.
         """
         payload = msgspec.to_builtins(task)
         known = environment or environment_for(self)
@@ -249,24 +262,33 @@ class ZMQExecutionClient(ExecutionClient):
         global_config: GlobalConfig | None = None,
         pipeline_config: PipelineConfig | None = None,
     ) -> SubmitResponse:
-        """Submit an execution that only compiles; raises as :meth:`submit_pipeline` does.
+        """Submit an execution that only compiles; arguments and errors are those of :meth:`submit_pipeline`.
 
-        Its id is the ``compile_artifact_id`` for :meth:`submit_compiled` once it is complete, and its
+        Once it is complete, its id is the ``compile_artifact_id`` for :meth:`submit_compiled`, and its
         ``PlateExecution.compiled`` says what a run would do.
         """
         task = self.plate_task(plate_id, pipeline_steps, global_config, pipeline_config)
         return self.submit_task(msgspec.structs.replace(task, action=TaskAction.COMPILE))
 
     def submit_compiled(self, compile_artifact_id: str, *, resume: bool = False) -> SubmitResponse:
-        """Run what was compiled. What is needed travels with the submission, so it can wait in the queue for ever.
+        """Run what was compiled.
+
+        Everything needed is part of the submission, so it can wait in the queue indefinitely.
+
+        Args:
+            compile_artifact_id: execution id of the compilation.
+            resume: continue in the folder of the newest run of the same kind.
+
+        Returns:
+            The accepted submission, with its execution id.
 
         Raises:
             RequestRefusedError: the server has no such execution.
-            CompileError: that execution is not a compilation that is complete.
+            CompileError: the execution is not a complete compilation.
         """
         execution = self.poll_status(compile_artifact_id)
         if execution.compiled is None:
-            raise CompileError([f"execution {compile_artifact_id} is no complete compilation: {execution.message}"])
+            raise CompileError([f"execution {compile_artifact_id} is not a complete compilation: {execution.message}"])
         task = msgspec.structs.replace(
             self.task_of(compile_artifact_id),
             action=TaskAction.RUN,
@@ -277,10 +299,17 @@ class ZMQExecutionClient(ExecutionClient):
         return self.submit_task(task)
 
     def resume(self, execution_id: str) -> SubmitResponse:
-        """Do what an execution has left undone, as a new one in the same folder: wells that it finished are kept.
+        """Finish what an execution left undone, as a new execution in the same folder; finished wells are kept.
 
-        One that has not ended goes on by itself: its own id is given back. A pipeline, a module next to it, a setting
-        or a library that has changed since is not mixed with what is done: the new execution fails and names it.
+        An execution that has not ended continues on its own, and its own id is returned. If the pipeline, a module
+        next to it, a setting or a library has changed, old and new results are not mixed: the new execution fails and
+        names the change.
+
+        Args:
+            execution_id: the execution to resume.
+
+        Returns:
+            The accepted submission, with the id of the new execution.
 
         Raises:
             RequestRefusedError: the server has no such execution.
@@ -296,42 +325,53 @@ class ZMQExecutionClient(ExecutionClient):
         )
 
     def rerun(self, output_dir: str | os.PathLike[str], into: str | os.PathLike[str] | None = None) -> SubmitResponse:
-        """Repeat the run that has written a folder: the same pipeline, settings and plate.
+        """Repeat the run that wrote an output folder, with the same pipeline, settings and plate.
 
         Args:
-            output_dir: the folder, with its ``provenance.json``.
-            into: where the results go. None: a new folder next to that run, or ``<output_dir>_rerun`` for a folder
-                that was named.
+            output_dir: the folder, which contains a ``provenance.json``.
+            into: output folder [default: a new folder next to that of the run, or ``<output_dir>_rerun`` if the user
+                had named it].
+
+        Returns:
+            The accepted submission, with its execution id.
 
         Raises:
-            OutputError: the folder has no such document, one that cannot be run, or a module that the pipeline
-                imports has changed since.
+            OutputError: the folder has no provenance or one without a pipeline, or a module imported by the pipeline
+                has changed.
         """
         return self.submit_task(rerun_task(Path(output_dir), None if into is None else Path(into)))
 
     def task_of(self, execution_id: str) -> PlateTask:
-        """What was submitted for an execution. Raises RequestRefusedError."""
+        """Return the task that was submitted for an execution.
+
+        Raises:
+            RequestRefusedError: the server has no such execution.
+        """
         return msgspec.convert(self.submission_of(execution_id).payload, PlateTask)
 
-    def wait(  # type: ignore[override]  # a mapping with the attributes of a snapshot, as earlier documents have it
+    def wait(  # type: ignore[override]  # a mapping with the attributes of a snapshot, for compatibility
         self, execution_id: str, timeout: float | None = None
     ) -> PlateExecution:
         """Wait until an execution has ended; see :meth:`zmqruntime.execution.ExecutionClient.wait`."""
         return PlateExecution.of(super().wait(execution_id, timeout))
 
     def poll_status(self, execution_id: str) -> PlateExecution:  # type: ignore[override]  # as for wait
-        """What the execution is now. Raises RequestRefusedError."""
+        """Return the current state of an execution.
+
+        Raises:
+            RequestRefusedError: the server has no such execution.
+        """
         return PlateExecution.of(super().poll_status(execution_id))
 
     def status(self, limit: int = 20) -> "StatusReport":  # type: ignore[override]  # as for wait
-        """All executions that have not ended and the latest ``limit`` that have; see ``ExecutionClient.status``."""
+        """Return all active executions and the last ``limit`` ended ones; see ``ExecutionClient.status``."""
         return StatusReport(super().status(limit))
 
     def cancel_execution(self, execution_id: str, axis_id: str | None = None) -> "CancelReply":
-        """Ask an execution, or one well of it, to stop; ``["status"]`` is ``ok`` if it will."""
+        """Cancel an execution, or one of its wells; ``["status"]`` is ``ok`` if it will stop."""
         return CancelReply(self.cancel(execution_id, axis_id))
 
-    def submit(  # orchestrator and global_config are the words of earlier documents
+    def submit(  # orchestrator and global_config are for compatibility
         self,
         task: Any = None,
         config: Any = None,
@@ -341,12 +381,19 @@ class ZMQExecutionClient(ExecutionClient):
         timeout: float | None = None,
         **options: Unpack[SubmitOptions],
     ) -> str:
-        """Hand over a task, or what an orchestrator would do; see ``ExecutionClient.submit``.
+        """Submit a task, or the plate and pipeline of an orchestrator; see ``ExecutionClient.submit``.
 
         Args:
-            task, config, timeout, options: as there.
-            orchestrator: in place of a task: its plate and pipeline. The id can then be awaited, and gives itself.
-            global_config: takes the place of the orchestrator's own.
+            task: as in ``ExecutionClient.submit``.
+            config: as in ``ExecutionClient.submit``.
+            orchestrator: submit its plate and pipeline instead of a task. The returned id can then be awaited, which
+                returns the id itself.
+            global_config: settings of the machine [default: those of the orchestrator].
+            timeout: as in ``ExecutionClient.submit``.
+            **options: as in ``ExecutionClient.submit``.
+
+        Returns:
+            The execution id.
         """
         if orchestrator is not None:
             plate_task = self.plate_task(
@@ -360,7 +407,7 @@ class ZMQExecutionClient(ExecutionClient):
 
 
 class StatusReport(Reply):
-    """What the server has to do: a mapping whose entries are attributes too, those of a ``StatusResponse``."""
+    """Status of the server: a mapping whose entries, those of a ``StatusResponse``, are also attributes."""
 
     if TYPE_CHECKING:
         executions: list[ExecutionSnapshot]
@@ -373,7 +420,7 @@ class StatusReport(Reply):
 
 
 class CancelReply(Reply):
-    """What will happen: a mapping whose entries are attributes too, those of a ``CancelResponse``."""
+    """Reply to a cancellation: a mapping whose entries, those of a ``CancelResponse``, are also attributes."""
 
     if TYPE_CHECKING:
         execution_id: str
@@ -383,20 +430,25 @@ class CancelReply(Reply):
 
 
 def environment_for(client: ExecutionClient) -> TaskEnvironment | None:
-    """What a run should be started with: the variables and folder of this process, as its user sees them.
+    """Return the environment variables and working folder of this process, with which a run should be started.
 
-    None where the server is on another machine: paths and programs differ there, and its own environment holds.
+    Returns:
+        None if the server is on another machine, where paths and programs differ and its own environment is used.
 
     Raises:
-        ConfigurationError: a variable or the working folder is not text.
+        ConfigurationError: a variable or the working folder is not valid text.
     """
     is_here = client.transport_mode is TransportMode.IPC or client.host in _THIS_MACHINE
     return TaskEnvironment.current() if is_here else None
 
 
 def rerun_task(output_dir: Path, into: Path | None = None) -> PlateTask:
-    """What repeats the run that has written a folder; see :meth:`ZMQExecutionClient.rerun`. Raises OutputError."""
-    # Loads image libraries, which nothing else here needs.
+    """Return the task that repeats a run; see :meth:`ZMQExecutionClient.rerun`.
+
+    Raises:
+        OutputError: the run can't be repeated.
+    """
+    # Imports image libraries, which nothing else here needs.
     from openhcs_runtime.outputs.provenance import FILE_NAME, is_unchanged, read_provenance  # noqa: PLC0415
 
     folder = find_run(output_dir).run.folder
@@ -405,7 +457,7 @@ def rerun_task(output_dir: Path, into: Path | None = None) -> PlateTask:
         raise OutputError(f"{folder} was made by a pipeline that has no source: {known.no_source}")
     if changed := [module.path for module in known.modules if not is_unchanged(module)]:
         raise OutputError(
-            f"{', '.join(changed)} changed since the run in {folder}: restore it (its text is in {FILE_NAME} there)"
+            f"{', '.join(changed)} has changed since the run in {folder}: restore it from {FILE_NAME} there"
         )
     has_own_folder = into is None and known.pipeline_config.output_dir is None
     target = into.expanduser().resolve() if into else folder.with_name(f"{folder.name}_rerun")
@@ -423,24 +475,25 @@ def rerun_task(output_dir: Path, into: Path | None = None) -> PlateTask:
 
 
 def read_pipeline_file(path: str | os.PathLike[str]) -> str:
-    """The text of a pipeline file, which is not run.
+    """Return the text of a pipeline file without running it.
 
-    Raises PipelineError when it can't be read.
+    Raises:
+        PipelineError: the file can't be read.
     """
     try:
         return Path(path).expanduser().read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise PipelineError(f"pipeline file {path} is no text in UTF-8: save it as UTF-8") from error
+        raise PipelineError(f"pipeline file {path} is not UTF-8 text; save it as UTF-8") from error
     except FileNotFoundError as error:
         raise PipelineError(
-            f"no such pipeline file: {path} (name a Python file that defines pipeline_steps)"
+            f"no such pipeline file: {path} (give a Python file that defines pipeline_steps)"
         ) from error
     except OSError as error:
         raise PipelineError(f"pipeline file {path} can't be read: {error.strerror or error}") from error
 
 
 def _source_of(pipeline: "PipelineSteps") -> tuple[str, str, str]:
-    """The source text of a pipeline, its name, and the folder of its file."""
+    """Return the source text of a pipeline, its name, and the folder of its file."""
     if isinstance(pipeline, os.PathLike) or (isinstance(pipeline, str) and _looks_like_path(pipeline)):
         return read_pipeline_file(pipeline), os.fspath(pipeline), folder_of(pipeline)
     if isinstance(pipeline, str):
@@ -451,7 +504,7 @@ def _source_of(pipeline: "PipelineSteps") -> tuple[str, str, str]:
 
 
 def folder_of(path: str | os.PathLike[str]) -> str:
-    """The folder that a pipeline file lies in, where a symbolic link leads to the file it stands for."""
+    """Return the folder of a pipeline file, following symbolic links."""
     return str(Path(path).expanduser().resolve().parent)
 
 

@@ -1,7 +1,6 @@
-"""Runs a plate task in this process, without any server: what ``OPENHCS_USE_ZMQ_EXECUTION=false`` asks for.
+"""Runs a plate task in this process, without a server (``OPENHCS_USE_ZMQ_EXECUTION=false``).
 
-The same pipeline over the same plate gives the same files. There is no queue, no history, and the run ends with the
-process.
+The same pipeline and plate give the same files. There is no queue and no history, and the run ends with the process.
 """
 
 import time
@@ -23,10 +22,15 @@ def run_locally(
     on_event: Callable[[ProgressUpdate | LogLine], None],
     on_task: Callable[[Task], None] = lambda task: None,
 ) -> PlateExecution:
-    """Run to the end, and say what came of it as a server's client would.
+    """Run a task to its end.
 
-    on_event: called with all progress and log lines, from another thread. on_task: gets the task, with which the run
-    can be cancelled from other threads.
+    Args:
+        task: the task.
+        on_event: called with all progress updates and log lines, from another thread.
+        on_task: called with the running task, which can be used to cancel the run from other threads.
+
+    Returns:
+        The execution, in the form that a client of a server returns.
     """
     begun = time.time()
     status, error, result = ExecutionStatus.COMPLETE, None, None

@@ -1,4 +1,4 @@
-"""Deprecated: the old way to run a pipeline on a server. Use :class:`openhcs_runtime.ZMQExecutionClient`."""
+"""Deprecated way to run a pipeline on a server; use :class:`openhcs_runtime.ZMQExecutionClient`."""
 
 import os
 import warnings
@@ -16,7 +16,7 @@ __all__ = ["RemoteOrchestrator"]
 class RemoteOrchestrator:
     """Deprecated: runs pipelines on the server at ``host`` and ``port``, which it never starts on another machine.
 
-    Each call connects and disconnects again; a client that stays connected is quicker and can do more.
+    Each call opens and closes a connection; a client that stays connected is faster and can do more.
     """
 
     def __init__(self, host: str | None = None, port: int = 7777) -> None:
@@ -45,7 +45,7 @@ class RemoteOrchestrator:
             return PlateExecution.of(client.poll_status(execution_id))
 
     def cancel_execution(self, execution_id: str) -> str:
-        """See :meth:`ZMQExecutionClient.cancel_execution`; in words what will happen."""
+        """See :meth:`ZMQExecutionClient.cancel_execution`; returns its message."""
         with self._client() as client:
             return client.cancel_execution(execution_id).message
 

@@ -1,4 +1,4 @@
-"""The execution server of OpenHCS: each execution runs one pipeline over one plate."""
+"""The execution server of OpenHCS: each execution runs one pipeline on one plate."""
 
 import importlib
 from typing import Any
@@ -14,12 +14,17 @@ __all__ = ["OpenHCSExecutionServer"]
 class OpenHCSExecutionServer(ExecutionServer):
     """Runs what :class:`openhcs_runtime.service.client.ZMQExecutionClient` submits.
 
-    The payload of a request is a :class:`openhcs_runtime.tasks.PlateTask`; the result of an execution is read by
-    :func:`openhcs_runtime.tasks.read_result`. An execution fails when any of its wells did, with that result.
+    The payload of a request is a :class:`openhcs_runtime.tasks.PlateTask`; the result of an execution can be read
+    with :func:`openhcs_runtime.tasks.read_result`. An execution fails if any of its wells failed; it still has a
+    result.
 
     Args:
-        port, host, transport_mode, config, max_concurrent: as for :class:`zmqruntime.execution.ExecutionServer`.
-        preload: load the image libraries at once, as workers do; the server itself never needs them.
+        port: as for :class:`zmqruntime.execution.ExecutionServer`.
+        host: as for :class:`zmqruntime.execution.ExecutionServer`.
+        transport_mode: as for :class:`zmqruntime.execution.ExecutionServer`.
+        config: as for :class:`zmqruntime.execution.ExecutionServer`.
+        max_concurrent: as for :class:`zmqruntime.execution.ExecutionServer`.
+        preload: import the image libraries immediately, as workers do; the server itself doesn't need them.
     """
 
     def __init__(
@@ -43,17 +48,17 @@ class OpenHCSExecutionServer(ExecutionServer):
             _begin_loading()
 
     def worker_options(self) -> dict[str, Any]:
-        """Workers load the image libraries before their first task."""
+        """Let workers import the image libraries before their first task."""
         return {"preload": True}
 
     def execute_task(self, execution_id: str, request: ExecuteRequest) -> dict[str, Any]:
-        """Run the pipeline of a :class:`PlateTask` over its plate; see ``plate_worker.run_plate_task``."""
-        from openhcs_runtime.service.worker import run_plate_task  # noqa: PLC0415 - only workers load image libraries
+        """Run the pipeline of a :class:`PlateTask` on its plate; see ``service.worker.run_plate_task``."""
+        from openhcs_runtime.service.worker import run_plate_task  # noqa: PLC0415 - only workers import image libraries
 
         return run_plate_task(request.payload)
 
 
 def _begin_loading() -> None:
-    """Load what tasks need, here and beside it in the process that well workers are forked from."""
+    """Import what tasks need, in this process and in the one that well workers are forked from."""
     importlib.import_module("openhcs_runtime.engine.executors").warm_up()
     importlib.import_module("openhcs_runtime.service.worker")

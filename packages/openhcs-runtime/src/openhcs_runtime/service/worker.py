@@ -1,4 +1,4 @@
-"""Runs a plate task inside a worker process: the only place where the source of a submitted pipeline is executed."""
+"""Runs a plate task in a worker process; the only place where the source of a submitted pipeline is executed."""
 
 import dataclasses
 import sys
@@ -35,7 +35,7 @@ __all__ = ["run_plate_task", "warm_up"]
 
 _NAMED_WELLS = 3
 _BEGUN = "begun"
-"""Checkpoint of an execution that has begun to work on wells."""
+"""Checkpoint of an execution that has begun to process wells."""
 
 _KINDS = {
     PlateError: RefusalKind.PLATE,
@@ -50,9 +50,16 @@ _KINDS = {
 def run_plate_task(payload: Any) -> dict[str, Any]:
     """Load the pipeline, then initialize, compile and execute it in the current task.
 
-    Gives ``PlateResult.to_dict()``, or a :class:`CompileReport` as a dict when the task is only to be compiled. A task
-    whose execution was interrupted, or is retried, leaves alone the wells that it has finished.
-    Raises TaskFailed with a :class:`Refusal` when it can't begin, or with the plate's result when a well failed.
+    If the execution was interrupted or is being retried, wells that it has already finished are kept.
+
+    Args:
+        payload: a :class:`PlateTask` as plain values.
+
+    Returns:
+        ``PlateResult.to_dict()``, or a :class:`CompileReport` as a dict if the task is only to be compiled.
+
+    Raises:
+        TaskFailed: with a :class:`Refusal` if the run can't begin, or with the result of the plate if a well failed.
     """
     try:
         task = msgspec.convert(payload, PlateTask)
@@ -61,7 +68,7 @@ def run_plate_task(payload: Any) -> dict[str, Any]:
     except _ChangedError as error:
         raise _refuse(RefusalKind.CHANGED, (str(error),)) from error
     except msgspec.ValidationError as error:
-        problem = f"not a plate task: {error}; install the same release for client and server"
+        problem = f"not a valid plate task: {error}; install the same release for client and server"
         raise _refuse(RefusalKind.TASK, (problem,)) from error
     except OpenHCSError as error:
         problems = tuple(error.problems) if isinstance(error, PipelineError) else (str(error),)
@@ -76,7 +83,7 @@ def run_plate_task(payload: Any) -> dict[str, Any]:
 
 
 def failure_text(result: PlateResult) -> str:
-    """Which wells failed and why, in a line that stays short however many they are."""
+    """Return which wells failed and why, in a line that stays short even if there are many."""
     failed = result.wells_with(ResultStatus.FAILED)
     reasons = [_reason(well) for well in failed[:_NAMED_WELLS]]
     if len(failed) > _NAMED_WELLS:
@@ -86,7 +93,7 @@ def failure_text(result: PlateResult) -> str:
 
 
 class _ChangedError(Exception):
-    """What was compiled is no longer what there is."""
+    """Plate, pipeline or settings have changed since the compilation."""
 
 
 def _run(task: PlateTask) -> PlateResult | CompileReport:
@@ -130,7 +137,7 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
 
 
 def _with_folders(config: PipelineConfig, task: PlateTask) -> PipelineConfig:
-    """The settings with the folders that hold, absolute: what the task says goes before what the pipeline says."""
+    """Return the settings with absolute output folders; those of the task override those of the pipeline."""
     output_dir, results_dir = config.output_dir, config.results_dir
     if task.output_dir or task.results_dir:
         output_dir, results_dir = task.output_dir, task.results_dir
@@ -158,7 +165,7 @@ def _report(execution_id: str, plate: Plate, compiled: CompiledPlate) -> Compile
 
 
 def _announce_wells(task: Task, compiled: CompiledPlate) -> None:
-    """One report per well that is planned, so that whoever watches knows from the start how many there are."""
+    """Send one report per planned well, so that watchers know from the start how many there are."""
     for plan in compiled.wells:
         task.report(
             axis_id=plan.well,

@@ -1,1 +1,1 @@
-"""Viewers of a run's images, as processes of their own: napari and Fiji. What both need is beside their folders."""
+"""Viewers for the images of a run, in separate processes: napari and Fiji, and the modules shared by both."""

@@ -1,4 +1,4 @@
-"""Which colour a channel is shown in: that of the light of its dye where the name tells, else one by its number."""
+"""Display colours of channels: the emission colour of the dye if the name tells, or else by channel number."""
 
 from types import MappingProxyType
 
@@ -19,7 +19,15 @@ _DYES = MappingProxyType(
 
 
 def channel_colormap(number: int, name: str = "") -> str:
-    """The name of a colour. number: of the channel, from 1. name: what the plate calls it; empty where it does not."""
+    """Return the name of the colour for a channel.
+
+    Args:
+        number: number of the channel, from 1.
+        name: its name in the plate; empty if it has none.
+
+    Returns:
+        The name of the colour.
+    """
     known = name.lower()
     found = next((colour for colour, dyes in _DYES.items() if any(dye in known for dye in dyes)), None)
     return found or _BY_NUMBER[(number - 1) % len(_BY_NUMBER)]

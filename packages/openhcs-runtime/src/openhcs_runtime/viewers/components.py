@@ -1,8 +1,8 @@
-"""Which layer something belongs to and where in its stack, from its name, its position and the modes of components.
+"""Finds the layer of an item and its place in the stack, from its name, its position and the component modes.
 
-Each component of a position is a slider, or has a layer for each of its values. Every layer of a viewer has the same
-sliders, each with the values that came for any of them, in their natural order: what is at one place of the sliders
-belongs together.
+Each component of a position is either a slider or has one layer for each of its values. All layers of a viewer share
+the same sliders, each with the values received for any layer, in natural order. Items at the same place of the sliders
+belong together.
 """
 
 import bisect
@@ -24,17 +24,17 @@ __all__ = ["Axes", "ComponentMode", "LayerKey", "Modes", "Place", "describe", "i
 
 Value = str | int | float
 Place = tuple[tuple[str, Value], ...]
-"""Components and their values, in the order of the sliders."""
+"""Components and their values, in slider order."""
 
 _ORDER = (Component.WELL, Component.SITE, Component.CHANNEL, Component.TIMEPOINT, Component.Z_INDEX)
 
 
 class ComponentMode(StrEnum):
-    """What becomes of a component in napari: a slider, or layers of its own."""
+    """How a component is shown in napari: as a slider, or as separate layers."""
 
     SLIDER = "slider"
     LAYER = "layer"
-    """Each of its values has layers of its own."""
+    """Each of its values has its own layers."""
 
 
 _DEFAULTS = MappingProxyType({Component.CHANNEL.value: ComponentMode.LAYER})
@@ -42,9 +42,13 @@ _DEFAULTS = MappingProxyType({Component.CHANNEL.value: ComponentMode.LAYER})
 
 @dataclass(frozen=True, slots=True)
 class LayerKey:
-    """What makes one layer: images of another kind, name or size, or with other values, belong to another one.
+    """Identifies a layer; images that differ in any of these belong to different layers.
 
-    shape: of a plane, (Y, X), with a third number for the samples of RGB; empty where sizes do not matter.
+    Attributes:
+        kind: kind of the items.
+        name: name given by the producer.
+        values: values of the components shown as separate layers.
+        shape: shape of a plane, (Y, X), with a third number for the samples of RGB; empty if the size doesn't matter.
     """
 
     kind: Kind
@@ -54,37 +58,41 @@ class LayerKey:
 
     @property
     def title(self) -> str:
-        """``nuclei, GFP``: what the layer is called."""
+        """The title of the layer, such as ``nuclei, GFP``."""
         return ", ".join(filter(None, (self.name, describe(self.values))))
 
 
 @dataclass(frozen=True, slots=True)
 class Modes:
-    """The mode of every component; those that are not named here are sliders."""
+    """The mode of each component; those not listed are sliders."""
 
     modes: Mapping[str, ComponentMode]
 
     @classmethod
     def of(cls, modes: Mapping[str, ComponentMode | str] = MappingProxyType({})) -> Self:
-        """The usual ones, changed in some components. Raises ValueError for a mode that there is not."""
-        own = {name: choose(ComponentMode, mode, f"mode of {name} in napari") for name, mode in modes.items()}
+        """Return the default modes with changes for some components.
+
+        Raises:
+            ValueError: a mode is unknown.
+        """
+        own = {name: choose(ComponentMode, mode, f"napari mode for {name}") for name, mode in modes.items()}
         return cls({**_DEFAULTS, **own})
 
     def mode(self, component: str) -> ComponentMode:
-        """Of one component."""
+        """Return the mode of a component."""
         return self.modes.get(component, ComponentMode.SLIDER)
 
     @property
     def sliders(self) -> tuple[str, ...]:
-        """The components of plates that are sliders, the outermost first."""
+        """The plate components that are sliders, outermost first."""
         return tuple(component.value for component in _ORDER if self.mode(component) is ComponentMode.SLIDER)
 
     def layer(self, kind: Kind, name: str, position: Position, shape: tuple[int, ...] = ()) -> LayerKey:
-        """The layer that something belongs to."""
+        """Return the layer an item belongs to."""
         return LayerKey(kind, name, self._values(position, ComponentMode.LAYER), shape)
 
     def place(self, position: Position) -> Place:
-        """Where on the sliders it belongs; a component that is not named there does not matter to it."""
+        """Return the place of an item on the sliders; components that are not part of it don't matter."""
         return self._values(position, ComponentMode.SLIDER)
 
     def _values(self, position: Position, mode: ComponentMode) -> Place:
@@ -93,7 +101,7 @@ class Modes:
 
 
 class Axes:
-    """The sliders: which components they are, and their values. Components that nobody expected come first."""
+    """The sliders: their components and values. Components other than the expected ones come first."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._expected = tuple(names)
@@ -106,20 +114,20 @@ class Axes:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The components, the outermost first."""
+        """The components, outermost first."""
         return tuple(self._values)
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """How many steps each slider has; at least one."""
+        """The number of steps of each slider; at least one."""
         return tuple(max(1, len(values)) for values in self._values.values())
 
     def values(self, name: str) -> tuple[Value, ...]:
-        """Of one slider, in their order; empty for what is none."""
+        """Return the values of a slider, in order; empty if there is no such slider."""
         return tuple(self._values.get(name, ()))
 
     def add(self, place: Place) -> bool:
-        """Make room for a place; True if a slider got longer, or one more came."""
+        """Make room for a place; return True if a slider was extended or added."""
         before = self.sizes
         for name, value in place:
             if name not in self._values:
@@ -130,13 +138,14 @@ class Axes:
         return self.sizes != before
 
     def place(self, steps: Sequence[int]) -> Place:
-        """What the sliders say with these steps; sliders without values say nothing."""
+        """Return the place for these steps of the sliders; sliders without values are left out."""
         pairs = zip(self._values.items(), steps, strict=True)
         return tuple((name, values[step]) for (name, values), step in pairs if 0 <= step < len(values))
 
     def steps(self, place: Place, otherwise: Sequence[int] | None = None) -> tuple[int, ...]:
-        """The steps of a place; for components that it does not name, or that have no such value, those of
-        ``otherwise``, or 0.
+        """Return the steps of a place.
+
+        For components that are not part of it, or that don't have the value, the step of ``otherwise`` is used, or 0.
         """
         wanted = dict(place)
         usual = otherwise if otherwise is not None else [0] * len(self._values)
@@ -147,25 +156,28 @@ class Axes:
 
 
 def is_at(place: Place, where: Mapping[str, Value]) -> bool:
-    """Whether what belongs to ``place`` is seen where the sliders are."""
+    """Return whether items at ``place`` are visible when the sliders are at ``where``."""
     return all(where.get(name, value) == value for name, value in place)
 
 
 def split_planes(
     array: npt.NDArray[Any], position: Position, *, rgb: bool
 ) -> Iterator[tuple[Position, npt.NDArray[Any]]]:
-    """The planes of an array, each with its position.
+    """Split an array into planes, each with its position.
 
-    An array (..., Y, X) has a plane for every ``z_index`` from 1 on; an RGB image is one plane (Y, X, 3 or 4).
+    An array (..., Y, X) has one plane for each ``z_index``, from 1; an RGB image is a single plane (Y, X, 3 or 4).
+
+    Yields:
+        Position and plane.
 
     Raises:
-        UnsupportedArrayError: there is nothing to see in it.
+        UnsupportedArrayError: the array is empty or does not have such a shape.
     """
     planes = 2 + rgb
     if array.ndim < planes or not array.size:
-        raise UnsupportedArrayError(f"an image has rows and columns, not the shape {array.shape}")
+        raise UnsupportedArrayError(f"an image must have rows and columns, not the shape {array.shape}")
     if rgb and (array.ndim != 3 or array.shape[2] not in (3, 4)):
-        raise UnsupportedArrayError(f"an RGB image is (Y, X, 3 or 4), not {array.shape}")
+        raise UnsupportedArrayError(f"an RGB image must have the shape (Y, X, 3 or 4), not {array.shape}")
     if array.ndim == planes:
         yield position, array
         return
@@ -175,7 +187,7 @@ def split_planes(
 
 
 def describe(place: Place) -> str:
-    """Values in words: ``B06, site 2, z 3``; the names of wells and of named channels speak for themselves."""
+    """Describe values, such as ``B06, site 2, z 3``; wells and named channels appear without their component."""
     return ", ".join(
         str(value) if name == Component.WELL or isinstance(value, str) else f"{name.removesuffix('_index')} {value}"
         for name, value in place

@@ -1,4 +1,4 @@
-"""What a worker shows of its wells: images, labels, regions and objects go to the viewer, which never holds it up."""
+"""Sends images, labels, regions and objects of a worker's wells to the viewer, without waiting for it."""
 
 import logging
 import threading
@@ -35,12 +35,13 @@ _CENTROID = ("centroid_y_px", "centroid_x_px")
 
 
 class ViewerFeed:
-    """Sends what the wells of one run make to the viewer that the job names, if it names one.
+    """Sends the images of the wells of one run to the viewer of the job, if it has one.
 
-    Nothing here raises or waits for a viewer: what can't be shown is told once in the log of the task. May be used by
-    several threads.
+    Nothing here raises errors or waits for a viewer, except ``close``; if something can't be shown, this is logged
+    once in the log of the task. Thread-safe.
 
-    on_counts: called by `tell` and `close` with what became of everything so far, when there is anything.
+    Args:
+        on_counts: called by ``tell`` and ``close`` with the counts of everything sent so far, if there is anything.
     """
 
     def __init__(self, on_counts: Callable[[ViewCounts], None] | None = None) -> None:
@@ -51,7 +52,7 @@ class ViewerFeed:
         self._lock = threading.Lock()
 
     def show(self, job: PlateJob, index: int, result: GroupResult) -> None:
-        """Show what step `index` has made of a pattern group, as far as the pipeline wants it shown."""
+        """Show the result of step ``index`` for a pattern group, if the pipeline asks for it."""
         stream = self._stream(job.view)
         if stream is None:
             return
@@ -64,25 +65,26 @@ class ViewerFeed:
                 _send_images(stream, job, step.name, result)
             _send_objects(stream, job, step.name, result)
         except ZMQRuntimeError as error:
-            self._warn(f"what step {step.name!r} made can't be shown: {error}")
+            self._warn(f"the result of step {step.name!r} can't be shown: {error}")
 
     def tell(self) -> None:
-        """Say how far the viewers are."""
+        """Report the counts."""
         if self._streams and self._on_counts is not None:
             self._on_counts(self.counts)
 
     @property
     def counts(self) -> ViewCounts:
-        """What became of everything so far."""
+        """The counts of everything sent so far."""
         known = [stream.counts for stream in self._streams.values() if stream is not None]
         return sum(map(_counts_of, known), self._closed)
 
     def close(self) -> None:
-        """Let viewers that are there show the rest, as long as they get on with it, then let go of them. May be called
-        twice.
+        """Give connected viewers time to show the rest while they make progress, then disconnect.
+
+        Can be called more than once.
         """
         for stream in filter(None, self._streams.values()):
-            if stream.wait_connected(_CONNECT_SECONDS):  # in a short run it may be about to
+            if stream.wait_connected(_CONNECT_SECONDS):  # in a short run the connection may still be in progress
                 _show_rest(stream)
             stream.close(0.0)
         self.tell()
@@ -101,7 +103,7 @@ class ViewerFeed:
         try:
             return ImageStream(target.port, host=target.host, config=OPENHCS_CONFIG, memory_budget=_BUDGET)
         except (ZMQRuntimeError, OSError) as error:
-            self._warn(f"nothing can be shown in viewer {target}: {error}")
+            self._warn(f"can't show images in viewer {target}: {error}")
             return None
 
     def _warn(self, text: str) -> None:
@@ -111,7 +113,7 @@ class ViewerFeed:
 
 
 def image_position(key: ImageKey, named: frozenset[Component], channel_names: Mapping[int, str]) -> Position:
-    """Where an image belongs: its well, and the components that have several values and were not projected."""
+    """Return the position of an image: its well, and the components with several values that were not projected."""
     position: Position = {Component.WELL.value: key.well}
     for component in (Component.SITE, Component.CHANNEL, Component.Z_INDEX, Component.TIMEPOINT):
         value = key.value(component)
@@ -122,8 +124,9 @@ def image_position(key: ImageKey, named: frozenset[Component], channel_names: Ma
 
 
 def _show_rest(stream: ImageStream) -> None:
-    """Wait until all is shown; no longer than some seconds, less for a viewer that hangs or goes, and not at all for a
-    run that was cancelled.
+    """Wait until everything is shown.
+
+    Waits at most ``_CLOSE_SECONDS``, less if the viewer hangs or ends, and not at all if the run was cancelled.
     """
     now = time.monotonic()
     end, stalled, seen = now + _CLOSE_SECONDS, now + _STALL_SECONDS, 0

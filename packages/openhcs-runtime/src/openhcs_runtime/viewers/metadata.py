@@ -1,4 +1,4 @@
-"""What producers say of an image besides its pixels, read into one typed value; the same keys in every viewer."""
+"""Display metadata of images, read into one typed value; all viewers use the same keys."""
 
 import math
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ _LOW_PERCENT, _HIGH_PERCENT = 0.1, 99.9
 
 
 class Kind(StrEnum):
-    """What is shown."""
+    """Kind of an item."""
 
     IMAGE = "image"
     LABELS = "labels"
@@ -42,15 +42,16 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """How something is to look; None where the producer does not care, or said what makes no sense.
+    """How an item is displayed; values are None if the producer did not give them, or gave an invalid value.
 
-    kind: `LABELS` of a label image, else `IMAGE`.
-    colormap: a name, for viewers that know more colours than those of :func:`colour_of`.
-    colour: 0xRRGGBB of `colormap` or `color`.
-    contrast_limits: the values that are black and brightest.
-    pixel_size: micrometres, rows and columns.
-    z_step: micrometres.
-    rgb: the last axis is red, green and blue.
+    Attributes:
+        kind: ``LABELS`` for a label image, otherwise ``IMAGE``.
+        colormap: name of a colormap, for viewers that know more than the colours of :func:`colour_of`.
+        colour: 0xRRGGBB, from ``colormap`` or ``color``.
+        contrast_limits: values shown as black and as brightest.
+        pixel_size: in micrometres, rows and columns.
+        z_step: in micrometres.
+        rgb: whether the last axis is red, green and blue.
     """
 
     kind: Kind = Kind.IMAGE
@@ -63,7 +64,7 @@ class Appearance:
 
 
 def read_appearance(metadata: Mapping[str, Any]) -> Appearance:
-    """The metadata of an image, of shapes or of points. Unknown keys are not looked at."""
+    """Read the metadata of an image, shapes or points. Unknown keys are ignored."""
     colormap = metadata.get("colormap") or metadata.get("color")
     limits = _pair(metadata.get("contrast_limits"), may_be_one=False)
     size = _pair(metadata.get("pixel_size"))
@@ -80,7 +81,7 @@ def read_appearance(metadata: Mapping[str, Any]) -> Appearance:
 
 
 def colour_of(name: object) -> int | None:
-    """0xRRGGBB of a name or of ``#rrggbb``; None for what is neither."""
+    """Return 0xRRGGBB for the name of a colour or ``#rrggbb``; None if it is neither."""
     if not isinstance(name, str):
         return None
     if name.startswith("#") and len(name) == 7:
@@ -92,8 +93,9 @@ def colour_of(name: object) -> int | None:
 
 
 def display_range(plane: npt.NDArray[Any]) -> tuple[float, float]:
-    """From black to white for a plane (Y, X) of which nobody said it: all of 8 bits, 0 and 1 of booleans, else where
-    all but a few pixels are (0.1 and 99.9 percent of some of them).
+    """Return the values shown as black and as white for a plane (Y, X) without contrast limits.
+
+    These are 0 and 255 for uint8, 0 and 1 for booleans, and otherwise the percentiles 0.1 and 99.9 of a sample.
     """
     if plane.dtype.kind == "b":
         return 0.0, 1.0
@@ -114,7 +116,7 @@ def display_range(plane: npt.NDArray[Any]) -> tuple[float, float]:
 
 
 def _pair(value: object, *, may_be_one: bool = True) -> tuple[float, float] | None:
-    """Two finite numbers, or one number twice; None for anything else."""
+    """Return two finite numbers, or one number twice; None for anything else."""
     numbers = [value, value] if may_be_one and not isinstance(value, list | tuple) else value
     if not isinstance(numbers, list | tuple) or len(numbers) != 2:
         return None

@@ -1,4 +1,4 @@
-"""What a finished run has left, and its plate's own images, as pictures for a viewer."""
+"""The results of a run, and the images of its plate, as pictures for a viewer."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -28,10 +28,10 @@ _NAME = re.compile(r"([A-Z]{1,2}\d{2})_s(\d+)_w(\d+)(?:_z(\d+))?(?:_t(\d+))?")
 
 
 class PictureKind(StrEnum):
-    """What can be shown of a run."""
+    """Kind of a picture."""
 
     PLATE = "plate"
-    """The images that it was run over."""
+    """The input images."""
     IMAGES = "images"
     LABELS = "labels"
     REGIONS = "regions"
@@ -39,9 +39,15 @@ class PictureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One file, or one plane of an OME-Zarr plate, and where it belongs.
+    """One file, or one plane of a plate, and where it is shown.
 
-    plane: where in a plate the pixels are; None when the file itself is one picture.
+    Attributes:
+        kind: kind of the picture.
+        layer: layer to show it in.
+        key: what it shows.
+        path: the file.
+        metadata: display metadata.
+        plane: where the pixels are in a plate; None if the file itself is one picture.
     """
 
     kind: PictureKind
@@ -52,7 +58,14 @@ class Picture:
     plane: tuple[PlateFormat, ImageRef] | None = None
 
     def send(self, stream: ImageStream, named: frozenset[Component], channel_names: dict[int, str]) -> None:
-        """Show it. Raises ImageError, OutputError, RoiError; StreamTimeoutError when the viewer makes no room."""
+        """Send the picture to a viewer.
+
+        Raises:
+            ImageError: the image can't be read.
+            RoiError: the file of regions is not valid.
+            OSError: the file of regions can't be read.
+            StreamTimeoutError: the viewer does not accept it in time.
+        """
         position = image_position(self.key, named, channel_names)
         if self.kind is not PictureKind.REGIONS:
             stream.send(self._pixels(), layer_name=self.layer, position=position, metadata=self.metadata, copy=False)
@@ -83,7 +96,14 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """All that is to be shown, and what tells its images apart."""
+    """All pictures to show.
+
+    Attributes:
+        pictures: the pictures.
+        named: components with several values.
+        channel_names: channel names by number.
+        problems: why some pictures are missing.
+    """
 
     pictures: tuple[Picture, ...]
     named: frozenset[Component]
@@ -94,9 +114,18 @@ class Pictures:
 def find_pictures(
     results: Path, kinds: Collection[PictureKind] = tuple(PictureKind), wells: Collection[str] = ()
 ) -> Pictures:
-    """What a run has left of these kinds for these wells (none named: all), well after well.
+    """Find the pictures of a run, in well order.
 
-    Raises OutputError when the folder is none of a run, a well is not in it, or there is nothing of these kinds.
+    Args:
+        results: output folder of the run.
+        kinds: kinds to include.
+        wells: wells to include; empty for all.
+
+    Returns:
+        The pictures.
+
+    Raises:
+        OutputError: the folder is not that of a run, a well is not in it, or there are no pictures of these kinds.
     """
     parts = finished_parts(results, wells or None)
     pixel_size, plate, problem = _plate_of(results)
@@ -124,20 +153,20 @@ def find_pictures(
 
 
 def _plate_of(results: Path) -> tuple[float | None, Plate | None, str]:
-    """Pixel size and the plate that a run was over, or why that can't be shown."""
+    """Return pixel size and plate of a run, or why the plate can't be shown."""
     try:
         known = read_provenance(results)
     except OutputError as error:
-        return None, None, f"the plate is not known: {error}"
+        return None, None, f"the plate of the run is not known: {error}"
     try:
         plate = open_plate(Path(known.plate_path), pattern=known.pipeline_config.pattern)
     except PlateError as error:
-        return known.pixel_size_um, None, f"the plate's own images are left out: {error}"
+        return known.pixel_size_um, None, f"the images of the plate are left out: {error}"
     return known.pixel_size_um, plate, ""
 
 
 def _picture(results: Path, name: PurePosixPath, metadata: dict[str, Any]) -> Picture | None:
-    """A file of a well; None for one that is no picture."""
+    """Return the picture in a file of a well; None if the file is not a picture."""
     parsed = _NAME.fullmatch(name.stem)
     if parsed is None or len(name.parts) < 2:
         return None

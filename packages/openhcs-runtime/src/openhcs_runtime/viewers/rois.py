@@ -1,4 +1,4 @@
-"""Regions of interest as what travels to a viewer: shapes, and a plane of labels for those that are masks."""
+"""Converts regions of interest for viewers: to shapes, and masks to a label plane."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -24,14 +24,15 @@ _KINDS = {
 
 
 def shapes_of(rois: Iterable[Roi]) -> list[Shape]:
-    """All regions but the masks, with their names and the numbers of their objects as properties."""
+    """Return all regions except masks as shapes, with their names and labels as properties."""
     return [_shape(roi) for roi in rois if not isinstance(roi, Mask)]
 
 
 def mask_labels(rois: Iterable[Roi], shape: tuple[int, int]) -> NDArray[np.signedinteger[Any]] | None:
-    """The masks as labels of an image of that shape (Y, X); None when there is none.
+    """Return the masks as a label image of this shape (Y, X); None if there are no masks.
 
-    Each has the number of its object, or its place in the list from 1; the later one wins where two overlap.
+    Each mask has the label of its object, or else its position in the list, from 1; where masks overlap, the later
+    one wins.
     """
     masks = [(place, roi) for place, roi in enumerate(rois, start=1) if isinstance(roi, Mask)]
     if not masks:

@@ -1,4 +1,4 @@
-"""Starts the viewer that a run is shown in, or finds the one that is there."""
+"""Starts the viewer of a run, or finds one that is already running."""
 
 import importlib
 import importlib.util
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from openhcs_runtime.choices import alternatives
 from openhcs_runtime.components import Component
 from openhcs_runtime.exceptions import ViewerError
 from openhcs_runtime.tasks import OPENHCS_CONFIG
@@ -24,9 +25,9 @@ class _Program(NamedTuple):
     module: str
     manager: str
     needs: str
-    """What can be imported when its extra is installed."""
+    """Module that can be imported if its extra is installed."""
     option: str
-    """What its manager calls the modes of components."""
+    """Option of its manager for the component modes."""
     modes: tuple[str, ...]
 
 
@@ -55,12 +56,19 @@ def open_viewer(
     components: Mapping[str, str] = MappingProxyType({}),
     timeout: float = _START_SECONDS,
 ) -> "VisualizerProcessManager":
-    """The viewer's process, which answers: the one that is there, or one that is started and outlives this process.
+    """Find the viewer that is running, or start one, which outlives this process.
 
-    view: as in `GlobalConfig`; one on another host has to be there already, so it has no process to give.
-    components: what becomes of well, site, channel, z_index and timepoint. napari: `slider` or `layer`; Fiji: `window`,
-        `channel`, `slice` or `frame`. It matters for a viewer that is started, not for one that is found.
-    Raises ViewerError with the end of the viewer's log.
+    Args:
+        view: as in ``GlobalConfig``, but only for this machine; a viewer on another host must be started there.
+        components: how well, site, channel, z_index and timepoint are shown: ``slider`` or ``layer`` in napari;
+            ``window``, ``channel``, ``slice`` or ``frame`` in Fiji. Only used if the viewer is started.
+        timeout: seconds to wait for the viewer to start.
+
+    Returns:
+        The manager of the viewer process, which is ready.
+
+    Raises:
+        ViewerError: with the end of the viewer's log.
     """
     target = view if isinstance(view, ViewTarget) else ViewTarget.parse(view)
     if target.kind is None:
@@ -74,24 +82,28 @@ def open_viewer(
     except ServerStartError as error:
         log = error.log_tail or manager.log_tail()
         reason = next((line.strip() for line in reversed(log.splitlines()) if line.strip()), "")
-        raise ViewerError(f"{target} does not start: {reason or str(error).partition(chr(10))[0]}", log) from error
+        raise ViewerError(f"{target} did not start: {reason or str(error).partition(chr(10))[0]}", log) from error
     except (ZMQRuntimeError, OSError) as error:
         raise ViewerError(f"{target} can't be reached: {error}") from error
     return manager
 
 
 def check_viewer(target: ViewTarget, components: Mapping[str, str]) -> None:
-    """Raises ViewerError for components that this viewer does not know."""
+    """Check that a viewer supports these components.
+
+    Raises:
+        ViewerError: it does not.
+    """
     if target.kind is None:
         if components:
-            raise ViewerError(f"how {target} shows components was said when it was started: leave that out here")
+            raise ViewerError(f"components can't be set for {target}, which is already running: leave them out")
         return
     modes = _PROGRAMS[target.kind].modes
     for name, mode in components.items():
         if name not in set(Component):
-            raise ViewerError(f"{name!r} is no component (these are: {', '.join(Component)})")
+            raise ViewerError(f"unknown component {name!r}; choose {alternatives(Component)}")
         if mode not in modes:
-            raise ViewerError(f"{name}={mode}: in {target.kind} a component becomes one of {', '.join(modes)}")
+            raise ViewerError(f"unknown mode {name}={mode} in {target.kind}; choose {alternatives(modes)}")
 
 
 def _manager(kind: ViewerKind, port: int, components: Mapping[str, str]) -> "VisualizerProcessManager":

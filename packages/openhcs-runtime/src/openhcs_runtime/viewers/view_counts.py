@@ -1,4 +1,4 @@
-"""How far the viewer of a run is, over all of its workers: added up and reported, a few times a second at most."""
+"""Progress of the viewer of a run, summed over all workers and reported at most a few times a second."""
 
 import threading
 import time
@@ -12,13 +12,13 @@ from zmqruntime.messages import ProgressPhase, ProgressStatus
 __all__ = ["OnViewed", "ViewTally"]
 
 OnViewed: TypeAlias = Callable[[str, ViewCounts], None]
-"""`(worker, counts)`: what became of all that one worker has sent so far; from any thread."""
+"""Called as ``(worker, counts)`` with the counts of everything one worker has sent so far, from any thread."""
 
 _SECONDS = 0.25
 
 
 class ViewTally:
-    """Adds up the counts of a run's workers."""
+    """Adds up the counts of all workers of a run."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
@@ -28,14 +28,14 @@ class ViewTally:
         self._last = 0.0
 
     def take(self, worker: str, counts: ViewCounts) -> None:
-        """The newest counts of a worker."""
+        """Take the latest counts of a worker."""
         with self._lock:
             self._of_worker[worker] = counts
             if time.monotonic() - self._last >= _SECONDS:
                 self._report(ProgressStatus.RUNNING)
 
     def end(self) -> ViewCounts | None:
-        """Report for the last time; None when nothing was ever sent to a viewer."""
+        """Report for the last time and return the total; None if nothing was sent to a viewer."""
         with self._lock:
             if self._of_worker:
                 self._report(ProgressStatus.COMPLETED)

@@ -1,7 +1,7 @@
-"""Arrays, shapes and points shown in another process.
+"""Shows arrays, shapes and points in another process.
 
-A pipeline sends with :class:`ImageStream`; a viewer is a :class:`StreamingVisualizerServer`, and
-:class:`VisualizerProcessManager` runs it.
+A pipeline sends them with :class:`ImageStream`. A viewer is a :class:`StreamingVisualizerServer`, and
+:class:`VisualizerProcessManager` manages its process.
 """
 
 from zmqruntime.streaming.backlog import Policy

@@ -1,7 +1,7 @@
-"""Where each thing that was sent is: waiting, on its way, shown, or superseded. No socket, no clock, no thread.
+"""Keeps track of everything that was sent: waiting, in flight, shown, or superseded. No sockets, clocks or threads.
 
-One item is in several places at once: shown and, for a viewer that opens later, kept as the current one of its key;
-done but still read by the viewer from its segment. Its memory is given back when it is in none.
+An item can be in several places at once: shown and also kept as the current item of its key, for a viewer that opens
+later; or done, but still read by the viewer from its segment. Its memory is released when it is in none of them.
 """
 
 import enum
@@ -18,19 +18,19 @@ Key = tuple[object, ...]
 
 
 class Policy(enum.StrEnum):
-    """What happens to images that come faster than the viewer shows them."""
+    """What happens to images that are sent faster than the viewer shows them."""
 
     LATEST = "latest"
-    """The newest of each layer and position waits, older ones are skipped and counted; the caller never waits."""
+    """The newest image of each layer and position waits, older ones are skipped and counted; the caller never waits."""
     BLOCK = "block"
-    """The caller waits until the viewer takes the image."""
+    """The caller waits until the viewer accepts the image."""
     ALL = "all"
     """Every image waits its turn; the caller waits once the memory budget is full."""
 
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """Something to show. ``key`` says what supersedes it."""
+    """Something to show; it is superseded by later items with the same ``key``."""
 
     ticket: int
     content: Content
@@ -39,14 +39,20 @@ class Item:
     nbytes: int
     header: bytes | None = None
     is_repeat: bool = False
-    """Whether it was shown before and is sent for a viewer that opened later."""
+    """Whether it was shown before and is sent again to a viewer that opened later."""
     was_sent: bool = False
     itemsize: int = 1
     places: int = 0
 
 
 class Backlog:
-    """The items of one stream; ``on_free`` gets each block that is needed no more, ``on_skip`` what is given up."""
+    """The items of one stream.
+
+    Args:
+        policy: what happens to items that are sent too fast.
+        on_free: called with each block that is no longer needed.
+        on_skip: called with each item that is skipped.
+    """
 
     def __init__(
         self,
@@ -60,7 +66,7 @@ class Backlog:
         self.in_flight: dict[int, Item] = {}
         self.in_flight_bytes = 0
         self.lent: dict[int, Item] = {}
-        """What the viewer may still read from its segment."""
+        """Items that the viewer may still read from their segments."""
         self.lent_bytes = 0
         self._current: OrderedDict[Key, Item] = OrderedDict()
         self._waiting_by_key: dict[Key, Item] = {}
@@ -69,23 +75,23 @@ class Backlog:
 
     @property
     def is_idle(self) -> bool:
-        """Whether all that was put is done."""
+        """Whether all items are done."""
         return not self.waiting and not self.in_flight
 
     @property
     def next_bytes(self) -> int:
-        """The size of what is next to be sent, 0 if nothing waits."""
+        """The size of the next item to be sent; 0 if none is waiting."""
         return next((item.nbytes for item in self.waiting.values()), 0)
 
     def put(self, item: Item) -> None:
-        """A new item waits. With ``latest`` it takes the place of the one that waits with its key."""
+        """Add an item. With ``latest`` it replaces a waiting item with the same key."""
         older = self._waiting_by_key.get(item.key)
         if self.policy is Policy.LATEST and older is not None:
             self.skip(older)
         self._wait(item)
 
     def skip(self, item: Item) -> None:
-        """Give up an item that waits, and count it unless it was shown before."""
+        """Drop a waiting item, and count it unless it was shown before."""
         del self.waiting[item.ticket]
         if self._waiting_by_key.get(item.key) is item:
             del self._waiting_by_key[item.key]
@@ -94,14 +100,14 @@ class Backlog:
         self._leave(item)
 
     def skip_oldest(self) -> bool:
-        """Give up the item that waits longest; False if none waits."""
+        """Drop the item that has been waiting longest; return False if none is waiting."""
         item = next(iter(self.waiting.values()), None)
         if item is not None:
             self.skip(item)
         return item is not None
 
     def forget_current(self) -> bool:
-        """Give up the oldest item that is only kept for a viewer that opens later; False if there is none."""
+        """Drop the oldest item that is only kept for a viewer that opens later; return False if there is none."""
         for key, item in self._current.items():
             if item.places == 1:
                 del self._current[key]
@@ -110,7 +116,7 @@ class Backlog:
         return False
 
     def send_next(self, window: int, byte_limit: int) -> Item | None:
-        """The next item, now on its way; None while there are ``window`` of them, or ``byte_limit`` bytes."""
+        """Move the next item in flight and return it; None if ``window`` items or ``byte_limit`` bytes are already."""
         item = next(iter(self.waiting.values()), None)
         if item is None or len(self.in_flight) >= window:
             return None
@@ -124,20 +130,20 @@ class Backlog:
         return item
 
     def lend(self, item: Item) -> None:
-        """The viewer reads the item from its segment."""
+        """Note that the viewer reads the item from its segment."""
         item.places += 1
         self.lent[item.ticket] = item
         self.lent_bytes += item.nbytes
 
     def released(self, ticket: int) -> None:
-        """The viewer reads it no more."""
+        """Note that the viewer no longer reads the item."""
         item = self.lent.pop(ticket, None)
         if item is not None:
             self.lent_bytes -= item.nbytes
             self._leave(item)
 
     def done(self, ticket: int, keep: bool) -> Item | None:
-        """The viewer showed it, or could not; ``keep`` it as what is current."""
+        """Note that the viewer has shown the item, or could not; ``keep`` it as the current one of its key."""
         item = self.in_flight.pop(ticket, None)
         if item is None:
             return None
@@ -154,9 +160,9 @@ class Backlog:
         return item
 
     def lost(self) -> None:
-        """The connection ended: what was on its way waits again, and what is current for the next viewer.
+        """Queue items in flight and current items again for the next viewer, after the connection has ended.
 
-        With ``latest`` only what is the newest of its key does.
+        With ``latest`` only the newest item of each key is queued.
         """
         for ticket in list(self.lent):
             self.released(ticket)
@@ -170,7 +176,7 @@ class Backlog:
             self.put(item)
 
     def clear(self, layer_name: str | None) -> None:
-        """Forget what is current of a layer, or of all, since the viewer was told to."""
+        """Forget the current items of a layer, or of all layers, after the viewer was cleared."""
         for key, item in list(self._current.items()):
             if layer_name in (None, item.content.layer_name):
                 del self._current[key]

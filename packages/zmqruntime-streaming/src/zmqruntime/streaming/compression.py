@@ -1,4 +1,4 @@
-"""Whether a stream's frames are worth compressing, found out by measuring, and the Blosc2 calls."""
+"""Decides by measuring whether compressing a stream's frames pays off, and calls Blosc2."""
 
 import enum
 import importlib
@@ -13,7 +13,7 @@ from zmqruntime.streaming.exceptions import ArrayFramesError
 __all__ = ["Compression", "Gauge", "compress", "decompress", "is_available", "prepare"]
 
 _MIN_BYTES = 64 * 1024
-_MAX_BYTES = 2**31 - 1024  # of a Blosc2 chunk
+_MAX_BYTES = 2**31 - 1024  # limit of a Blosc2 chunk
 _SAMPLE_BYTES = 1024 * 1024
 _SAMPLE_EVERY = 64
 _MARGIN = 1.2
@@ -21,28 +21,30 @@ _WEIGHT = 0.2
 
 
 class Compression(enum.StrEnum):
-    """When a stream compresses what it sends as frames. Segments are never compressed."""
+    """When a stream compresses frames. Segments are never compressed."""
 
     OFF = "off"
     AUTO = "auto"
-    """Between hosts, when the line is so slow that it saves time, and both sides have Blosc2 (the extra
-    ``compression``)."""
+    """Between hosts, if the connection is slow enough for it to save time and both sides have Blosc2.
+
+    Blosc2 is installed with the extra ``compression``.
+    """
     ALWAYS = "always"
-    """Whenever both sides have Blosc2."""
+    """If both sides have Blosc2."""
 
 
 def is_available() -> bool:
-    """Whether Blosc2 is installed."""
+    """Return whether Blosc2 is installed."""
     return importlib.util.find_spec("blosc2") is not None
 
 
 def prepare() -> bool:
-    """Load Blosc2, which takes a while; False if it is not installed."""
+    """Import Blosc2, which takes a while; return False if it is not installed."""
     return is_available() and bool(_load())
 
 
 def compress(body: memoryview, itemsize: int) -> bytes:
-    """One Blosc2 chunk: bytes of equal significance together, then LZ4."""
+    """Compress to one Blosc2 chunk, with the shuffle filter and LZ4."""
     blosc2 = _load()
     chunk: bytes = blosc2.compress2(
         body, typesize=min(itemsize, 255), clevel=1, codec=blosc2.Codec.LZ4, filters=[blosc2.Filter.SHUFFLE]
@@ -51,10 +53,10 @@ def compress(body: memoryview, itemsize: int) -> bytes:
 
 
 def decompress(chunk: memoryview, nbytes: int) -> bytearray:
-    """The ``nbytes`` in a chunk.
+    """Return the ``nbytes`` contained in a chunk.
 
     Raises:
-        ArrayFramesError: it is none, or holds another number of bytes.
+        ArrayFramesError: it is not a chunk, or contains another number of bytes.
     """
     if not is_available():
         raise ArrayFramesError(ErrorCode.UNSUPPORTED, "Blosc2 is not installed here: zmqruntime-streaming[compression]")
@@ -62,7 +64,7 @@ def decompress(chunk: memoryview, nbytes: int) -> bytearray:
     try:
         held = blosc2.get_cbuffer_sizes(bytes(chunk[:32]))[0]
         if held != nbytes or len(chunk) < 32:
-            raise ArrayFramesError(ErrorCode.INVALID, f"the chunk holds {held} bytes, not {nbytes}")
+            raise ArrayFramesError(ErrorCode.INVALID, f"the chunk contains {held} bytes, not {nbytes}")
         body = bytearray(nbytes)
         blosc2.decompress2(chunk, dst=body)
     except (RuntimeError, ValueError, TypeError) as error:
@@ -72,25 +74,25 @@ def decompress(chunk: memoryview, nbytes: int) -> bytearray:
 
 @dataclass(slots=True)
 class Gauge:
-    """What a stream has measured: the line's rate and, on a sample now and then, what compressing brings.
+    """Measurements of a stream: the transfer rate and, on occasional samples, the effect of compression.
 
-    Compressing is worth it when the time it takes, and what is left takes to send, is clearly less than sending all.
+    Compressing pays off if compressing and sending the result is clearly faster than sending the original.
     """
 
     line_rate: float = 0.0
-    """Bytes a second, of what was sent; 0 until measured."""
+    """Transfer rate in bytes per second; 0 until measured."""
     speed: float = 0.0
     ratio: float = 1.0
     _since_sample: int = 0
 
     def note_sent(self, nbytes: int, seconds: float) -> None:
-        """So much arrived and was acknowledged in that time, with the line never idle."""
+        """Note that ``nbytes`` were sent and acknowledged in ``seconds``, without the connection being idle."""
         if nbytes >= _MIN_BYTES and seconds > 0:
             rate = nbytes / seconds
             self.line_rate = rate if not self.line_rate else (1 - _WEIGHT) * self.line_rate + _WEIGHT * rate
 
     def is_worth_it(self, body: memoryview, itemsize: int) -> bool:
-        """Whether to compress this array."""
+        """Return whether to compress this array."""
         if not _MIN_BYTES <= body.nbytes <= _MAX_BYTES or not self.line_rate:
             return False
         if not self.speed or self._since_sample >= _SAMPLE_EVERY:

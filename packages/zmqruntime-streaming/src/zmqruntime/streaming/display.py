@@ -1,4 +1,4 @@
-"""What waits to be displayed in a viewer, and how whoever sent it hears what became of it."""
+"""The queue of items to be displayed in a viewer, and their acknowledgements."""
 
 import threading
 from collections import deque
@@ -16,7 +16,7 @@ _JOIN_SECONDS = 5.0
 
 
 class DeferredAck:
-    """The acknowledgement of one delivery, given from any thread: the first of :meth:`displayed` and :meth:`failed`."""
+    """The acknowledgement of one delivery, from any thread; only the first call of either method counts."""
 
     def __init__(self, item: "DisplayItem", on_end: Callable[["DisplayItem", str | None], None]) -> None:
         self._item = item
@@ -25,11 +25,11 @@ class DeferredAck:
         self._has_ended = False
 
     def displayed(self) -> None:
-        """It is on the screen."""
+        """Report that the item is on the screen."""
         self._end(None)
 
     def failed(self, reason: str) -> None:
-        """It cannot be shown."""
+        """Report that the item cannot be shown."""
         self._end(reason or "the viewer gave no reason")
 
     def _end(self, error: str | None) -> None:
@@ -42,17 +42,17 @@ class DeferredAck:
 
 @dataclass(slots=True, eq=False)
 class DisplayItem:
-    """One thing to display, or one command to carry out after what came before it."""
+    """One item to display, or one command to carry out after the items before it."""
 
     peer: bytes
     content: Content | ViewerCommand
     ticket: int
     array: npt.NDArray[Any] | None = None
-    """Of an image or of points, until it is displayed."""
+    """The array of an image or of points, until it is displayed."""
 
 
 class DisplayQueue:
-    """First in, first out, from the I/O thread to whichever thread draws. Its length is bounded by the credits."""
+    """A FIFO queue from the I/O thread to the display thread; the credits of producers limit its length."""
 
     def __init__(self) -> None:
         self._items: deque[DisplayItem] = deque()
@@ -60,26 +60,26 @@ class DisplayQueue:
         self._closed = False
 
     def put(self, item: DisplayItem) -> None:
-        """Add one and wake a thread that waits."""
+        """Add an item and wake a waiting thread."""
         with self._changed:
             self._items.append(item)
             self._changed.notify()
 
     def take_all(self) -> list[DisplayItem]:
-        """All that waits."""
+        """Return all waiting items."""
         with self._changed:
             items = list(self._items)
             self._items.clear()
             return items
 
     def wait(self) -> bool:
-        """Wait until there is something; False at the end."""
+        """Wait until there are items; return False when the queue is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._items or self._closed)
             return not self._closed
 
     def close(self) -> None:
-        """Nothing more will be displayed."""
+        """Close the queue and drop waiting items."""
         with self._changed:
             self._closed = True
             self._items.clear()
@@ -87,7 +87,7 @@ class DisplayQueue:
 
 
 class DisplayThread:
-    """Calls ``display_waiting`` whenever something waits, for viewers without an event loop of their own."""
+    """Calls ``display_waiting`` whenever items are waiting, for viewers without their own event loop."""
 
     def __init__(self, queue: DisplayQueue, display_waiting: Callable[[], None]) -> None:
         self._queue = queue
@@ -100,5 +100,5 @@ class DisplayThread:
             self._display_waiting()
 
     def join(self) -> None:
-        """Wait for what is being displayed; gives up on a viewer that hangs."""
+        """Wait for items that are being displayed, unless the viewer hangs."""
         self._thread.join(_JOIN_SECONDS)

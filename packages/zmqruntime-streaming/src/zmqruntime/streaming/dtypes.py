@@ -1,4 +1,4 @@
-"""Element types on the wire: a numpy dtype as a typed value, and back."""
+"""Element types on the wire: converts a NumPy dtype to a typed value, and back."""
 
 import re
 from typing import Annotated
@@ -13,26 +13,26 @@ __all__ = ["ElementType", "RecordField", "describe_dtype", "restore_dtype"]
 
 Size = Annotated[int, Meta(ge=0)]
 
-# Byte order, kind, size in bytes, and for dates the unit: the plain types of numpy's array interface protocol
-# (typestr, version 3). No objects ("O") and no platform's long double ("f" or "c" beyond 8 or 16 bytes).
+# Byte order, kind, size in bytes and, for dates, the unit: the plain types of NumPy's array interface protocol
+# (typestr, version 3). No objects ("O") and no platform-dependent long doubles ("f" or "c" beyond 8 or 16 bytes).
 _TYPESTR = re.compile(r"[<>|](?:[biu][1248]|f[248]|c(?:8|16)|[SUV]\d{1,9}|[mM]8(?:\[\d{0,9}[A-Za-z]{1,2}\])?)")
 
 
 class RecordField(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One named part of a record, ``offset`` bytes after its start; with a ``shape``, a small array."""
+    """A named field of a record, ``offset`` bytes after its start; with a ``shape``, it is a small array."""
 
     name: str
     type: "ElementType"
     offset: Size
     shape: tuple[Size, ...] = ()
     title: str | None = None
-    """A second name, as numpy's records may have one."""
+    """A second name, as fields of NumPy records may have one."""
 
 
 class ElementType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one element of an array is.
+    """The type of the elements of an array.
 
-    ``typestr`` is byte order, kind and size in bytes as in numpy's array interface protocol: ``<u2``, ``>f8``,
+    ``typestr`` is byte order, kind and size in bytes as in NumPy's array interface protocol: ``<u2``, ``>f8``,
     ``|b1``. A record has ``fields`` and the typestr ``|V<size>``.
     """
 
@@ -41,10 +41,10 @@ class ElementType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def describe_dtype(dtype: np.dtype) -> ElementType:
-    """The wire form of a dtype.
+    """Return the wire form of a dtype.
 
     Raises:
-        UnsupportedArrayError: the elements are references, have no size, or differ from machine to machine.
+        UnsupportedArrayError: the elements are references, have no size, or differ between machines.
     """
     if dtype.hasobject:
         raise UnsupportedArrayError(f"elements of type {dtype} are references; send numbers or fixed strings")
@@ -57,16 +57,16 @@ def describe_dtype(dtype: np.dtype) -> ElementType:
         restored = None
     if restored != dtype:
         raise UnsupportedArrayError(
-            f"elements of type {dtype} do not mean the same on every machine; convert first, as in array.astype('f8')"
+            f"elements of type {dtype} differ between machines; convert them first, as in array.astype('f8')"
         )
     return described
 
 
 def restore_dtype(described: ElementType) -> np.dtype:
-    """The dtype of a wire form.
+    """Return the dtype for a wire form.
 
     Raises:
-        ValueError: it describes no type of plain memory.
+        ValueError: it does not describe a type of plain memory.
     """
     if not _TYPESTR.fullmatch(described.typestr):
         raise ValueError(f"{described.typestr[:40]!r} is not a type of plain memory")

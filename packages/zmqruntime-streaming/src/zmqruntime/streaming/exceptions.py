@@ -1,11 +1,11 @@
-"""Every error that the streaming layer raises, in one tree below the core's.
+"""The exceptions of the streaming layer.
 
 ZMQRuntimeError
 └── StreamingError
-    ├── UnsupportedArrayError   an array of ours cannot be sent; says why and what to send instead
-    ├── ArrayTooLargeError      an array of ours is larger than the stream's memory budget allows
-    ├── ArrayFramesError        frames of a peer that are not an array (also a ``MessageError``)
-    ├── SegmentError            a peer's segment of shared memory cannot be opened
+    ├── UnsupportedArrayError   the array cannot be sent; says why, and what to send instead
+    ├── ArrayTooLargeError      the array is larger than the stream's memory budget allows
+    ├── ArrayFramesError        received frames are not an array (also a ``MessageError``)
+    ├── SegmentError            a shared memory segment of a peer cannot be opened
     ├── StreamTimeoutError      the viewer was not ready in time (also a ``TimeoutError``)
     └── ViewerCommandError      the viewer could not carry out a command
 """
@@ -24,11 +24,11 @@ __all__ = [
 
 
 class StreamingError(ZMQRuntimeError):
-    """Base of all errors of ``zmqruntime.streaming``."""
+    """Base class of all exceptions of ``zmqruntime.streaming``."""
 
 
 class UnsupportedArrayError(StreamingError):
-    """The array's elements are not plain memory that means the same on every machine."""
+    """The elements of the array are not plain memory with the same meaning on every machine."""
 
 
 class ArrayTooLargeError(StreamingError):
@@ -36,16 +36,16 @@ class ArrayTooLargeError(StreamingError):
 
 
 class ArrayFramesError(StreamingError, MessageError):
-    """The frames that came in are not an array."""
+    """The received frames are not an array."""
 
 
 class SegmentError(StreamingError):
-    """The segment is not there, is not this user's, or is shorter than promised."""
+    """The segment does not exist, belongs to another user, or is shorter than announced."""
 
 
 class StreamTimeoutError(StreamingError, TimeoutError):
-    """The viewer did not take, or not show, in time what it was sent."""
+    """The viewer did not accept, or did not show, an item in time."""
 
 
 class ViewerCommandError(StreamingError):
-    """The viewer does not know the command, or failed at it."""
+    """The viewer does not support the command, or the command failed."""

@@ -1,9 +1,9 @@
-"""Arrays as ZeroMQ frames: a typed header and the array's own memory, copied on neither side.
+"""Arrays as ZeroMQ frames: a typed header and the memory of the array, not copied on either side.
 
-This is how an array travels between hosts. Two frames make one array:
+This is how arrays are sent between hosts. An array consists of two frames:
 
 1. the :class:`ArrayHeader`, a msgpack map like every message of the protocol;
-2. the elements, packed, in the order that the header names.
+2. the elements, contiguous, in the order given in the header.
 """
 
 import enum
@@ -34,7 +34,7 @@ class MemoryOrder(enum.StrEnum):
 
 
 class ArrayHeader(Message, frozen=True, kw_only=True, tag="array"):
-    """What the elements in the next frame are: their type with its byte order, the shape, the memory order."""
+    """Describes the elements in the next frame: their type with byte order, the shape, and the memory order."""
 
     element: ElementType
     shape: tuple[Size, ...]
@@ -45,14 +45,14 @@ _read_header: Decoder[ArrayHeader] = Decoder(ArrayHeader)
 
 
 def encode_array(array: npt.NDArray[Any]) -> list[bytes | memoryview]:
-    """The frames of an array, for ``socket.send_multipart(frames, copy=False)``.
+    """Return the frames of an array, for ``socket.send_multipart(frames, copy=False)``.
 
-    The second frame is the array's memory itself: do not change the array before it is sent (``track=True`` tells).
-    An array with gaps or reversed axes is copied once. Any dtype of plain memory goes: numbers and booleans in either
-    byte order, complex, dates, fixed strings, records.
+    The second frame is the memory of the array itself: do not change the array until it has been sent (use
+    ``track=True`` to find out). Arrays with gaps or reversed axes are copied once. All dtypes of plain memory are
+    supported: numbers and booleans in either byte order, complex numbers, dates, fixed-length strings, and records.
 
     Raises:
-        UnsupportedArrayError: the array is masked, or its elements are objects, long doubles or have no size.
+        UnsupportedArrayError: the array is masked, or its elements are objects or long doubles, or have no size.
     """
     element = check_array(array)
     plain = array.view(np.ndarray)
@@ -63,47 +63,47 @@ def encode_array(array: npt.NDArray[Any]) -> list[bytes | memoryview]:
     else:
         order, packed = MemoryOrder.LAST, plain.copy(order="C")
     header = ArrayHeader(element=element, shape=array.shape, order=order)
-    # As bytes, since the buffer protocol has no code for dates and numpy gives it none for big-endian records.
+    # As bytes, because the buffer protocol has no code for dates, and NumPy none for big-endian records.
     return [encode(header), packed.reshape(-1).view(np.uint8).data]
 
 
 def count_bytes(head: bytes | memoryview) -> int:
-    """How many bytes of elements a header frame promises.
+    """Return the number of bytes of elements announced in a header frame.
 
     Raises:
-        ArrayFramesError: the frame is no header.
+        ArrayFramesError: the frame is not a header.
     """
     header, dtype = _read(head)
     return math.prod(header.shape) * dtype.itemsize
 
 
 def check_array(array: npt.NDArray[Any]) -> ElementType:
-    """The element type of an array that can be sent.
+    """Check that an array can be sent, and return its element type.
 
     Raises:
-        UnsupportedArrayError: as by :func:`encode_array`.
+        UnsupportedArrayError: as in :func:`encode_array`.
     """
     if isinstance(array, np.ma.MaskedArray):
-        raise UnsupportedArrayError("a masked array would lose its mask; send array.filled(), and the mask on its own")
+        raise UnsupportedArrayError("a masked array would lose its mask; send array.filled(), and the mask separately")
     return describe_dtype(array.dtype)
 
 
 def decode_array(frames: Sequence[bytes | bytearray | memoryview | zmq.Frame]) -> npt.NDArray[Any]:
-    """The array in the two frames, with the shape, dtype and memory order that it was sent with.
+    """Return the array in two frames, with its original shape, dtype and memory order.
 
-    It is a read-only view of the second frame and keeps that frame alive; ``copy()`` it to change it. Frames of
-    ``socket.recv_multipart(copy=False)`` are taken as they are.
+    It is a read-only view of the second frame and keeps that frame alive; ``copy()`` it to modify it. Frames from
+    ``socket.recv_multipart(copy=False)`` can be passed directly.
 
     Raises:
-        ArrayFramesError: the frames are not an array, or the second one is too long or too short for the header.
+        ArrayFramesError: the frames are not an array, or the length of the second one does not match the header.
     """
     if len(frames) != 2:
-        raise _invalid(f"an array is two frames, a header and its elements, not {len(frames)}")
+        raise _invalid(f"an array must be two frames, a header and its elements, not {len(frames)}")
     head, body = (memoryview(frame.buffer if isinstance(frame, zmq.Frame) else frame) for frame in frames)
     header, dtype = _read(head)
     expected = math.prod(header.shape) * dtype.itemsize
     if body.nbytes != expected:
-        raise _invalid(f"the header promises {expected} bytes of elements, but {body.nbytes} came")
+        raise _invalid(f"the header announces {expected} bytes of elements, but {body.nbytes} were received")
     try:
         array = np.ndarray(header.shape, dtype, buffer=body, order=header.order.value)
     except (ValueError, OverflowError, MemoryError) as error:

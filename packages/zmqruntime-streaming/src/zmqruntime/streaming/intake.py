@@ -1,4 +1,4 @@
-"""What arrives at a viewer, made into arrays: from the segment that a delivery names, or from its frames."""
+"""Reads the arrays of deliveries in a viewer, from their shared memory segments or from frames."""
 
 import weakref
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ __all__ = ["can_open", "read_array"]
 
 
 def can_open(probe: SegmentProbe | None) -> bool:
-    """Whether we share memory with whoever made the probe."""
+    """Return whether this process shares memory with the one that created the probe."""
     if probe is None:
         return False
     try:
@@ -31,9 +31,15 @@ def can_open(probe: SegmentProbe | None) -> bool:
 def read_array(
     delivery: Delivery, frames: Sequence[zmq.Frame], on_release: Callable[[], None]
 ) -> npt.NDArray[Any] | None:
-    """The array of a delivery, read-only; None where there is none, with shapes and ROIs.
+    """Return the array of a delivery, read-only; None for shapes and ROIs, which have none.
 
-    ``on_release`` is called, on any thread, once nothing refers to an array in a segment any more.
+    Args:
+        delivery: the delivery.
+        frames: its further frames.
+        on_release: called on any thread once there are no more references to an array in a segment.
+
+    Returns:
+        The array.
 
     Raises:
         ArrayFramesError: the frames are not an array.
@@ -42,7 +48,7 @@ def read_array(
     if not isinstance(delivery.content, ImageMessage | PointsMessage):
         return None
     if not frames:
-        raise ArrayFramesError(ErrorCode.INVALID, "an array needs its header")
+        raise ArrayFramesError(ErrorCode.INVALID, "the header of the array is missing")
     head, bodies = frames[0].buffer, [frame.buffer for frame in frames[1:]]
     if delivery.segment is not None:
         mapped = open_segment(delivery.segment.name, delivery.segment.nbytes)

@@ -1,4 +1,4 @@
-"""A producer's connection to a viewer: made again whenever it breaks, with a hello at its beginning."""
+"""A producer's connection to a viewer, which reconnects whenever it breaks and begins with a hello."""
 
 import contextlib
 import logging
@@ -26,13 +26,13 @@ _BROKEN = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_AUTH
 
 
 class ViewerAddress:
-    """Where a viewer is.
+    """The address of a viewer.
 
     Args:
         port: its data port.
-        host: where a TCP viewer is; naming one selects TCP.
+        host: host of a TCP viewer; giving one selects TCP.
         transport_mode: IPC or TCP.
-        config: what the viewer and its producers agree on.
+        config: configuration shared by viewer and producers.
     """
 
     def __init__(self, port: int, host: str | None, transport_mode: TransportMode, config: ZMQConfig) -> None:
@@ -43,14 +43,14 @@ class ViewerAddress:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is surely on this machine. Who is not may still be."""
+        """Whether the viewer is certainly on this machine; if false, it still may be."""
         return self.transport_mode is TransportMode.IPC or self.host in (LOOPBACK, "localhost", "::1")
 
     def connect(self, context: "zmq.Context[zmq.Socket[bytes]]", kind: int, port: int) -> "zmq.Socket[bytes]":
-        """A socket of ours, connected to one of its ports.
+        """Return a new socket connected to one of the viewer's ports.
 
         Raises:
-            ConfigurationError: the address cannot be used, or the viewer's key is not known.
+            ConfigurationError: the address is not valid, or the viewer's key is not known.
         """
         sock = context.socket(kind)
         try:
@@ -59,8 +59,8 @@ class ViewerAddress:
             sock.ipv6 = ":" in self.host
             sock.reconnect_ivl, sock.reconnect_ivl_max = _RETRY_MS, _RETRY_MAX_MS
             if not self.is_local:
-                # A host can vanish without a word. A process of this one cannot, but one that was stopped must not
-                # be taken for lost: it goes on reading our segments when it continues.
+                # A host can disappear silently. A local process can't, but a stopped one must not be considered lost:
+                # it continues to read our segments when it is resumed.
                 sock.heartbeat_ivl = int(self.config.heartbeat_interval * 1000)
                 sock.heartbeat_timeout = int(2 * self.config.heartbeat_window * 1000)
             if self.transport_mode is TransportMode.TCP and self.config.security is Security.CURVE:
@@ -76,7 +76,15 @@ class ViewerAddress:
 
 
 class ViewerLink:
-    """Lives on the loop's thread. ``on_message`` gets what the viewer says, ``on_lost`` is called when it is gone."""
+    """The connection; used on the loop's thread.
+
+    Args:
+        loop: the loop.
+        address: address of the viewer.
+        make_hello: called at the beginning of each connection.
+        on_message: called with each message of the viewer and its further frames.
+        on_lost: called when the connection is lost.
+    """
 
     def __init__(
         self,
@@ -96,12 +104,12 @@ class ViewerLink:
         self._open()
 
     def send(self, frames: Sequence[bytes | memoryview]) -> None:
-        """Send frames, where they are; their memory must stay as it is until the viewer is done with them."""
+        """Send frames without copying; their memory must not change until the viewer is done with them."""
         self._socket.send_multipart(frames, zmq.NOBLOCK, copy=False)
 
     def close(self) -> None:
-        """Say good-bye and release the sockets."""
-        with contextlib.suppress(zmq.Again):  # a viewer that is behind with reading sees us go all the same
+        """Send a goodbye and close the sockets."""
+        with contextlib.suppress(zmq.Again):  # a viewer that is behind notices anyway
             self._socket.send(encode(StreamBye()), zmq.NOBLOCK)
         self._close_sockets(_LINGER_MS)
         self._context.term()
@@ -123,7 +131,7 @@ class ViewerLink:
     def _on_event(self) -> None:
         event = recv_monitor_message(self._monitor)
         if event["event"] == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-            _log.warning("the viewer on port %d does not know our key", self._address.port)
+            _log.warning("the viewer on port %d does not accept our key", self._address.port)
             return
         self._close_sockets(0)
         self._on_lost()
@@ -134,6 +142,6 @@ class ViewerLink:
             try:
                 message = self._decode(head)
             except MessageError as error:
-                _log.warning("the viewer on port %d sent something unreadable: %s", self._address.port, error)
+                _log.warning("the viewer on port %d sent an unreadable message: %s", self._address.port, error)
                 continue
             self._on_message(message, [zmq.Frame(frame) for frame in rest])

@@ -1,4 +1,4 @@
-"""Arrays that a stream gave out to be filled: found again when they are sent, taken back when they are forgotten."""
+"""Arrays lent by a stream to be filled: recognised when they are sent, taken back when they are garbage collected."""
 
 import weakref
 from collections.abc import Callable
@@ -13,16 +13,16 @@ __all__ = ["Loans"]
 
 
 class Loans:
-    """Which blocks are out; ``give_back`` gets those that were never sent, from any thread and at any time."""
+    """Blocks that are lent out; ``give_back`` is called with unsent ones, from any thread and at any time."""
 
     def __init__(self, give_back: Callable[[Block], None]) -> None:
         self._give_back = give_back
-        # No lock: the collector may call back in the middle of anything. One operation of a dict is whole by itself.
+        # No lock, as the garbage collector may call back at any point; single dict operations are atomic.
         self._out: dict[int, tuple[Block, weakref.finalize[[int, Block], npt.NDArray[np.uint8]]]] = {}
 
     def lend(self, block: Block, shape: tuple[int, ...], dtype: np.dtype[Any], nbytes: int) -> npt.NDArray[Any]:
-        """An array on the block."""
-        # Every array on the block has this one as its base, since the base of this one is no array.
+        """Return an array that uses the block."""
+        # All arrays on the block have this one as their base, as its own base is not an array.
         root = np.frombuffer(block.memory, np.uint8, nbytes)
         array: npt.NDArray[Any] = np.ndarray(shape, dtype, buffer=root)
         address = _address(array)
@@ -32,7 +32,7 @@ class Loans:
         return array
 
     def take(self, array: npt.NDArray[Any]) -> Block | None:
-        """The block that this very array is on, which is then no loan any more; None for any other array."""
+        """End the loan of exactly this array and return its block; None for any other array."""
         if not array.nbytes or not (array.flags.c_contiguous or array.flags.f_contiguous):
             return None
         block, back = self._out.get(_address(array), (None, None))

@@ -1,4 +1,4 @@
-"""The producers that a viewer has heard of; of those on this machine, the viewer cleans up after the ones that die."""
+"""The producers known to a viewer, which cleans up after local ones that die."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ _MAX_PEERS = 1000
 
 
 class _ProcessEnd:
-    """Readable once the process has ended (pidfd_open(2))."""
+    """A file descriptor that is readable once a process has ended (pidfd_open(2))."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -28,7 +28,12 @@ class _ProcessEnd:
 
 
 class Peers:
-    """By connection; lives on the loop's thread. ``on_end`` is called with a producer's process when that has ended."""
+    """The producers by connection; used on the loop's thread.
+
+    Args:
+        loop: the loop.
+        on_end: called with the process of a producer that has ended.
+    """
 
     def __init__(self, loop: SocketLoop, on_end: Callable[[ProcessIdentity], object]) -> None:
         self._loop = loop
@@ -37,18 +42,18 @@ class Peers:
         self._watches: dict[bytes, _ProcessEnd] = {}
 
     def add(self, peer: bytes, hello: StreamHello, *, watch: bool) -> None:
-        """A producer said hello; on its latest connection, if it had one before."""
+        """Add a producer; replaces its previous connection, if any."""
         for known in [name for name, other in self._hellos.items() if other.stream_id == hello.stream_id]:
             self.remove(known)
         if len(self._hellos) >= _MAX_PEERS:
             self.remove(next(iter(self._hellos)))
         self._hellos[peer] = hello
         owner = ProcessIdentity(hello.pid, hello.process_start)
-        if watch and sys.platform == "linux" and owner.is_running():  # elsewhere the next start sweeps
+        if watch and sys.platform == "linux" and owner.is_running():  # on other platforms the next start sweeps
             self._watch(peer, owner)
 
     def remove(self, peer: bytes) -> None:
-        """It said good-bye."""
+        """Remove a producer."""
         self._hellos.pop(peer, None)
         watch = self._watches.pop(peer, None)
         if watch is not None:
@@ -56,12 +61,12 @@ class Peers:
             watch.close()
 
     def ack_port(self, peer: bytes) -> int | None:
-        """Where the producer's process itself listens for acknowledgements."""
+        """Return the port on which the producer's process listens for acknowledgements, if it does."""
         hello = self._hellos.get(peer)
         return None if hello is None else hello.ack_port
 
     def close(self) -> None:
-        """Watch nobody any more."""
+        """Remove all producers."""
         for peer in list(self._hellos):
             self.remove(peer)
 

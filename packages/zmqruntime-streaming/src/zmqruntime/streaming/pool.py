@@ -1,6 +1,6 @@
-"""The memory of a producer: blocks that are filled, sent, and used again, within a budget.
+"""The memory of a producer: blocks that are filled, sent and reused, within a budget.
 
-Not for several threads at once; a stream holds its lock around every call.
+Not thread-safe; a stream holds its lock during every call.
 """
 
 import mmap
@@ -12,12 +12,12 @@ from zmqruntime.streaming.segments import create_segment, remove_segment
 __all__ = ["Block", "BlockPool"]
 
 _PAGE = mmap.PAGESIZE
-_MAX_SEGMENTS = 256  # each is an open file
+_MAX_SEGMENTS = 256  # each one is an open file
 
 
 @dataclass(slots=True, eq=False)
 class Block:
-    """Memory for one array, longer than that perhaps. ``segment`` is the name by which a viewer can open it."""
+    """Memory for one array, possibly larger. ``segment`` is the name with which a viewer can open it."""
 
     memory: memoryview
     capacity: int
@@ -26,13 +26,13 @@ class Block:
     owner_pid: int = field(default_factory=os.getpid)
 
     def discard(self) -> None:
-        """Take the segment's name away. Its memory goes with the last array on it."""
+        """Remove the segment's name; its memory is freed with the last array that uses it."""
         if self.segment is not None and self.owner_pid == os.getpid():
             remove_segment(self.segment)
 
 
 class BlockPool:
-    """Blocks of ``budget`` bytes altogether, used and free ones."""
+    """Blocks with a total size of up to ``budget`` bytes, both in use and free."""
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
@@ -42,8 +42,8 @@ class BlockPool:
         self._all: set[Block] = set()
 
     def acquire(self, nbytes: int, shared: bool) -> Block | None:
-        """A block of at least ``nbytes``, or None if there is no room. ``shared`` if it should be a segment."""
-        for index in range(len(self._free) - 1, -1, -1):  # the last one that was freed is the warmest
+        """Return a block of at least ``nbytes``, preferably a segment if ``shared``; None if there is no room."""
+        for index in range(len(self._free) - 1, -1, -1):  # the one freed last is most likely cached
             block = self._free[index]
             if nbytes <= block.capacity <= 2 * nbytes + _PAGE and (block.segment is not None) == shared:
                 return self._free.pop(index)
@@ -58,7 +58,7 @@ class BlockPool:
         return block
 
     def adopt(self, memory: memoryview) -> Block | None:
-        """Count memory that is not ours, as long as it is in use; None if there is no room."""
+        """Include the caller's memory in the budget while it is in use; None if there is no room."""
         while self.total + memory.nbytes > self.budget and self._free:
             self._drop(self._free.pop(0))
         if self.total + memory.nbytes > self.budget:
@@ -69,7 +69,7 @@ class BlockPool:
         return block
 
     def give_back(self, block: Block) -> None:
-        """The block is in use no more."""
+        """Return a block that is no longer in use."""
         if block not in self._all:
             return
         if block.reusable:
@@ -78,7 +78,7 @@ class BlockPool:
             self._drop(block)
 
     def close(self) -> None:
-        """Remove all segments, also of blocks that are in use."""
+        """Remove all segments, including those of blocks in use."""
         for block in list(self._all):
             self._drop(block)
         self._free.clear()
@@ -88,7 +88,7 @@ class BlockPool:
             try:
                 name, mapped = create_segment(capacity)
             except OSError:
-                pass  # no room in shared memory: the array goes as frames from memory of our own
+                pass  # no room in shared memory: the array is sent as frames from private memory
             else:
                 self.segments += 1
                 return Block(memoryview(mapped), capacity, name)

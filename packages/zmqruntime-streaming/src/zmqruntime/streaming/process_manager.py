@@ -1,4 +1,4 @@
-"""A viewer as a process: started if none answers, else found, checked, stopped; its log is shown when it fails."""
+"""Manages the process of a viewer: finds or starts, checks and stops it, and shows its log if it fails."""
 
 import abc
 import contextlib
@@ -50,18 +50,18 @@ _KEEP_MEMORY = MappingProxyType(
 _LOG_ROTATE_BYTES = 5 * 1024 * 1024
 _LOG_TAIL_BYTES = 4096
 _PING_SECONDS = 3.0
-_LOOK_AGAIN_MS = 500  # whether a viewer that does not answer is still there
-_LOOK_MS = 50  # there is no one event for "it answers" and "it has ended" that all systems have
+_LOOK_AGAIN_MS = 500  # to check whether a viewer that does not reply still exists
+_LOOK_MS = 50  # there is no portable event for "it has replied or ended"
 
 
 class VisualizerProcessManager(abc.ABC):
-    """The viewer on one port of this machine; subclasses say how it is started.
+    """The viewer on one port of this machine; subclasses define how it is started.
 
     Args:
-        port: the viewer's data port.
-        transport_mode: IPC or TCP; IPC where the platform has it.
-        config: what the viewer and its producers agree on.
-        persistent: whether a viewer that was started here outlives :meth:`close`.
+        port: data port of the viewer.
+        transport_mode: IPC or TCP [default: IPC if the platform supports it].
+        config: configuration shared by viewer and producers.
+        persistent: whether a viewer started here outlives :meth:`close`.
     """
 
     def __init__(
@@ -81,18 +81,26 @@ class VisualizerProcessManager(abc.ABC):
 
     @abc.abstractmethod
     def get_launch_command(self) -> list[str]:
-        """The program of the viewer and its arguments. It must serve ``self.port`` until it is told to end."""
+        """Return the command of the viewer, which must serve ``self.port`` until it is asked to shut down."""
 
     def get_launch_env(self) -> Mapping[str, str]:
-        """The environment of the viewer: this process's own, and glibc's malloc told to keep memory for the next image.
+        """Return the environment of the viewer: that of this process, with settings for glibc's malloc.
 
-        By default it gives the memory of a large array back to the system, and the next one is made of new pages, one
-        page fault each: a third of the time that such an array takes over TCP.
+        They make it keep memory for the next image. By default it returns the memory of large arrays to the system,
+        and the next array causes a page fault for each page: a third of the time it takes to send it over TCP.
         """
         return {**_KEEP_MEMORY, **os.environ}
 
     def server_command(self, server: type[StreamingVisualizerServer] | str, **options: Any) -> list[str]:
-        """For :meth:`get_launch_command`: a server class, or ``module:Class``, run as it is in a process of its own."""
+        """Return a command that runs a server in its own process, for use in :meth:`get_launch_command`.
+
+        Args:
+            server: the class of the server, or ``module:Class``.
+            **options: further arguments of the class.
+
+        Returns:
+            The command.
+        """
         spec = ServerSpec(
             target=server if isinstance(server, str) else ServerSpec.target_of(server),
             port=self.port,
@@ -106,16 +114,22 @@ class VisualizerProcessManager(abc.ABC):
 
     @property
     def log_path(self) -> Path:
-        """Where what the viewer prints goes."""
+        """The file with the output of the viewer."""
         return self.config.server_dir(self.port) / "viewer.log"
 
     def start(self, timeout: float = 30.0) -> PongResponse:
-        """Attach to the viewer of this port, or start one and wait until it answers; says who it is.
+        """Attach to the viewer on this port, or start one and wait until it is ready.
+
+        Args:
+            timeout: seconds to wait.
+
+        Returns:
+            The viewer's reply to a ping, which identifies it.
 
         Raises:
-            ServerStartError: it ended, or did not answer in time; the error has the end of its log.
-            PortInUseError: something that is not a viewer of ours listens there; it is left alone.
-            ConnectionFailedError: another process is still starting one.
+            ServerStartError: it ended, or did not reply in time; the error contains the end of its log.
+            PortInUseError: another program is listening on the port; it is left alone.
+            ConnectionFailedError: another process is still starting a viewer.
         """
         deadline = time.monotonic() + timeout
         folder = prepare_private_dir(self.config.home / self.config.ipc_socket_dir)
@@ -128,7 +142,7 @@ class VisualizerProcessManager(abc.ABC):
             lock.release()
 
     def health(self, timeout: float = _PING_SECONDS) -> PongResponse | None:
-        """Who the viewer is, None if none answers within ``timeout`` seconds."""
+        """Return the viewer's reply to a ping; None if there is no reply within ``timeout`` seconds."""
         if not self._is_listening():
             return None
         with contextlib.suppress(RequestTimeoutError, MessageError):
@@ -138,16 +152,19 @@ class VisualizerProcessManager(abc.ABC):
 
     @property
     def is_running(self) -> bool:
-        """Whether the viewer answers."""
+        """Whether the viewer replies."""
         return self.health() is not None
 
     def stop(self, timeout: float = 10.0) -> None:
-        """End the viewer, whoever started it; one that was started here is killed if it does not end by itself.
+        """Shut down the viewer, even if it was started elsewhere; does nothing if there is none.
 
-        Does nothing if there is none.
+        A viewer that was started here is killed if it does not end.
+
+        Args:
+            timeout: seconds to wait for it to end.
 
         Raises:
-            RequestTimeoutError: a viewer that was started elsewhere still runs.
+            RequestTimeoutError: a viewer that was started elsewhere is still running.
         """
         pong = self.health(min(timeout, _PING_SECONDS))
         process, self._process = self._process, None
@@ -160,23 +177,25 @@ class VisualizerProcessManager(abc.ABC):
             _end(process, timeout if pong is not None else 0.0)
         elif pong is not None and ProcessIdentity(pong.pid, pong.process_start).is_running():
             raise RequestTimeoutError(
-                f"the viewer, process {pong.pid}, still runs {timeout:g} s after it was told to end"
+                f"the viewer, process {pong.pid}, is still running {timeout:g} s after it was asked to shut down"
             )
         if self.transport_mode is TransportMode.IPC:
             for port in (self.port, self._control_port):
-                remove_ipc_socket(port, self.config)  # of a viewer that was killed
+                remove_ipc_socket(port, self.config)  # left by a viewer that was killed
         sweep_segments()
 
     def close(self) -> None:
-        """Let go: a viewer that was started here and is not ``persistent`` is stopped. May be called twice."""
+        """Stop a viewer that was started here, unless it is ``persistent``. Can be called more than once."""
         if not self.persistent and self._process is not None:
             self.stop()
         process, self._process = self._process, None
         if process is not None and process.poll() is None:
-            process.returncode = 0  # it outlives us: keeps Popen from warning of a process that nobody waited for
+            process.returncode = (
+                0  # it outlives us; this prevents Popen's warning about a process that is still running
+            )
 
     def log_tail(self, nbytes: int = _LOG_TAIL_BYTES) -> str:
-        """The end of the viewer's log."""
+        """Return the end of the viewer's log."""
         return _tail(self.log_path, 0, nbytes)
 
     def __enter__(self) -> Self:
@@ -189,7 +208,7 @@ class VisualizerProcessManager(abc.ABC):
     # --- inside ----------------------------------------------------------------------------------------------------
 
     def _attach(self, deadline: float) -> PongResponse | None:
-        """Who listens there; None if nobody does, or does no more: a viewer that was killed may take a moment to go."""
+        """Return the reply of a running viewer; None if there is none, or if a killed one has just disappeared."""
         if not self._is_listening():
             return None
         with contextlib.suppress(MessageError):
@@ -201,12 +220,12 @@ class VisualizerProcessManager(abc.ABC):
         if not self._is_listening():
             return None
         raise PortInUseError(
-            f"port {self.port} is taken, but what listens there does not answer as a viewer; "
-            "choose another port, or end it yourself if you know it"
+            f"port {self.port} is in use by a program that does not reply as a viewer; "
+            "choose another port, or end that program if you know it"
         )
 
     def _launch(self, deadline: float, timeout: float) -> PongResponse:
-        if self._process is not None:  # one that we started earlier, and that does not listen any more
+        if self._process is not None:  # started earlier, and no longer listening
             _end(self._process, max(0.0, min(_PING_SECONDS, deadline - time.monotonic())))
             self._process = None
         path = self.log_path
@@ -237,16 +256,16 @@ class VisualizerProcessManager(abc.ABC):
             return response
         ended = process.poll() is not None
         _end(process, 0.0)
-        what = f"ended with exit code {process.returncode}" if ended else f"did not answer within {timeout:g} s"
+        what = f"ended with exit code {process.returncode}" if ended else f"did not reply within {timeout:g} s"
         raise ServerStartError(
             f"the viewer for port {self.port} {what}; its log is {path}", _tail(path, begin, _LOG_TAIL_BYTES)
         )
 
     def _ask_while(self, is_there: Callable[[], bool], deadline: float, look_ms: int) -> Response | None:
-        """The answer to a ping, which waits at our end until the viewer listens; None if the viewer ends before.
+        """Return the reply to a ping, which is queued here until the viewer is listening; None if it ends first.
 
         Raises:
-            MessageError: the answer cannot be read.
+            MessageError: the reply cannot be read.
         """
         with zmq.Context() as context, self._address.connect(context, zmq.DEALER, self._control_port) as sock:
             sock.linger = 0
@@ -276,7 +295,7 @@ _decode: Decoder[Response] = Decoder(Response)
 
 
 def _end(process: "subprocess.Popen[bytes]", grace: float) -> None:
-    """Wait for a child of ours for ``grace`` seconds, then kill it."""
+    """Wait ``grace`` seconds for a child process to end, then kill it."""
     try:
         process.wait(grace)
     except subprocess.TimeoutExpired:

@@ -1,8 +1,8 @@
-"""Segments of shared memory: made and owned by a producer, opened read-only by a viewer, swept when the owner is gone.
+"""Shared memory segments: created by a producer, opened read-only by a viewer, removed when the owner is gone.
 
-A segment is a file: on Linux in ``/dev/shm``, which is memory, elsewhere in the folder for temporary files. Its name
-has the owner's pid and start time; the owner also holds a lock on it, so that a process in another pid namespace, for
-which our pid means nothing, does not take it for left behind.
+A segment is a file, on Linux in ``/dev/shm`` (which is memory), elsewhere in the folder for temporary files. Its name
+contains the owner's pid and start time. The owner also holds a lock on it, so that a process in another pid namespace,
+where that pid has no meaning, does not consider it abandoned.
 """
 
 import contextlib
@@ -29,13 +29,16 @@ _FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os
 
 @functools.cache
 def segment_folder() -> Path:
-    """Where the segments of this machine are."""
+    """Return the folder for segments on this machine."""
     memory = Path("/dev/shm")
     return memory if sys.platform == "linux" and memory.is_dir() else Path(tempfile.gettempdir())
 
 
 def create_segment(nbytes: int) -> tuple[str, mmap.mmap]:
-    """A new segment of ``nbytes`` > 0, all of it reserved, and the name by which a viewer opens it.
+    """Create a segment of ``nbytes`` > 0, with all its memory reserved.
+
+    Returns:
+        The name with which a viewer can open it, and its memory.
 
     Raises:
         OSError: there is no room for it.
@@ -45,9 +48,9 @@ def create_segment(nbytes: int) -> tuple[str, mmap.mmap]:
     descriptor = os.open(segment_folder() / name, os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600)
     try:
         if sys.platform != "win32":
-            fcntl.flock(descriptor, fcntl.LOCK_SH)  # the mapping below keeps the open file, and with it the lock
+            fcntl.flock(descriptor, fcntl.LOCK_SH)  # the mapping below keeps the file open, and so the lock
         if sys.platform == "linux":
-            os.posix_fallocate(descriptor, 0, nbytes)  # or a full /dev/shm would kill us at the first write
+            os.posix_fallocate(descriptor, 0, nbytes)  # otherwise a full /dev/shm would kill us at the first write
         else:
             os.ftruncate(descriptor, nbytes)
         return name, mmap.mmap(descriptor, nbytes)
@@ -59,10 +62,12 @@ def create_segment(nbytes: int) -> tuple[str, mmap.mmap]:
 
 
 def open_segment(name: str, nbytes: int) -> mmap.mmap:
-    """The first ``nbytes`` > 0 of another process's segment, read-only; it stays readable when the owner removes it.
+    """Open the first ``nbytes`` > 0 of a segment of another process, read-only.
+
+    They remain readable if the owner removes the segment.
 
     Raises:
-        SegmentError: it is not there, is not this user's, or is shorter.
+        SegmentError: it does not exist, belongs to another user, or is shorter.
     """
     if not _NAME.fullmatch(name) or nbytes < 1:
         raise SegmentError(f"{name[:80]!r} with {nbytes} bytes is not a segment of this protocol")
@@ -75,7 +80,7 @@ def open_segment(name: str, nbytes: int) -> mmap.mmap:
         if os.name == "posix" and status.st_uid != os.getuid():
             raise SegmentError(f"the segment {name} belongs to another user")
         if status.st_size < nbytes:
-            raise SegmentError(f"the segment {name} has {status.st_size} bytes, not the {nbytes} that were promised")
+            raise SegmentError(f"the segment {name} has {status.st_size} bytes, not the announced {nbytes}")
         return mmap.mmap(descriptor, nbytes, access=mmap.ACCESS_READ)
     except OSError as error:
         raise SegmentError(f"cannot map the segment {name}: {error.strerror or error}") from error
@@ -84,13 +89,20 @@ def open_segment(name: str, nbytes: int) -> mmap.mmap:
 
 
 def remove_segment(name: str) -> None:
-    """Take the segment's name away; its memory is free once nobody maps it. Does nothing if there is none."""
-    with contextlib.suppress(OSError):  # Windows refuses while a viewer maps it; a sweep finds it later
+    """Remove a segment's name, if it exists; its memory is freed once it is no longer mapped."""
+    with contextlib.suppress(OSError):  # Windows refuses while a viewer maps it; a later sweep removes it
         (segment_folder() / name).unlink()
 
 
 def sweep_segments(owner: ProcessIdentity | None = None) -> list[str]:
-    """Remove the segments of this user whose owner has ended, of ``owner`` only if one is named; gives their names."""
+    """Remove this user's segments whose owner has ended.
+
+    Args:
+        owner: only segments of this process [default: of all processes].
+
+    Returns:
+        The names of the removed segments.
+    """
     swept = []
     for path in segment_folder().glob("zrs-*"):
         found = _NAME.fullmatch(path.name)
@@ -104,7 +116,7 @@ def sweep_segments(owner: ProcessIdentity | None = None) -> list[str]:
 
 
 def _is_abandoned(path: Path) -> bool:
-    """Whether the file is ours and nobody holds its lock."""
+    """Return whether the file belongs to this user and is not locked."""
     if sys.platform == "win32":
         return True
     try:

@@ -1,6 +1,6 @@
-"""The inside of a stream: its memory, what waits in it, and the thread that sends that as the viewer has room.
+"""The inside of a stream: its memory, its queue, and the thread that sends items when the viewer has room.
 
-Any thread puts items, under one lock; only the loop's thread touches sockets.
+Any thread can add items, under one lock; only the loop's thread uses sockets.
 """
 
 import concurrent.futures
@@ -47,13 +47,13 @@ __all__ = ["Sender"]
 
 Reply = concurrent.futures.Future[Sequence[zmq.Frame]]
 
-_MIN_SHARED_BYTES = 64 * 1024  # below, a frame costs less than opening a segment
-_LINE_BYTES = 16 * 1024 * 1024  # on a line at once: more only leaves the caches of both sides; two arrays always may
-_SHARE = 2  # of the budget a half may be on its way, or be kept by the viewer; the other is for what comes next
+_MIN_SHARED_BYTES = 64 * 1024  # below this, a frame is cheaper than opening a segment
+_LINE_BYTES = 16 * 1024 * 1024  # in flight at once; more doesn't fit into the caches. Two arrays are always allowed
+_SHARE = 2  # half of the budget may be in flight or kept by the viewer; the other half is for new arrays
 
 
 class Sender:
-    """See :class:`zmqruntime.streaming.ImageStream`, whose arguments these are."""
+    """The implementation of :class:`zmqruntime.streaming.ImageStream`, with the same arguments."""
 
     def __init__(
         self, address: ViewerAddress, policy: Policy, budget: int, share: bool, compression: Compression
@@ -94,19 +94,19 @@ class Sender:
 
     @property
     def largest(self) -> int:
-        """The longest array that can be sent, in bytes."""
+        """The size of the largest array that can be sent, in bytes."""
         return self.pool.budget // _SHARE // mmap.PAGESIZE * mmap.PAGESIZE
 
     def take_block(self, nbytes: int, deadline: float) -> Block | None:
-        """Memory for an array; None where it has to be skipped for lack of room."""
+        """Return memory for an array; None if the array has to be skipped for lack of room."""
         shared = self._share and nbytes >= _MIN_SHARED_BYTES
         return self.make_room(lambda: self.pool.acquire(nbytes, shared), deadline)
 
     def make_room(self, get: Callable[[], Block | None], deadline: float) -> Block | None:
-        """What ``get`` gives once there is room for it; None with ``latest`` if that would mean to wait.
+        """Return the result of ``get`` once there is room; None if the policy does not allow waiting.
 
         Raises:
-            StreamTimeoutError: there is none at the deadline.
+            StreamTimeoutError: there was no room until the deadline.
         """
         with self.changed:
             while (block := get()) is None:
@@ -122,10 +122,10 @@ class Sender:
             return block
 
     def wait_for_turn(self, deadline: float) -> None:
-        """With ``block``, wait until the viewer has room for one more, or there is no viewer."""
+        """With ``block``, wait until the viewer has room for another item, or there is no viewer."""
         with self.changed:
             while self._policy is Policy.BLOCK and self.welcome is not None and self._is_full(self.welcome):
-                self._wait(deadline, "the viewer takes no more")
+                self._wait(deadline, "the viewer does not accept more images")
 
     def put(
         self,
@@ -136,7 +136,7 @@ class Sender:
         header: bytes | None = None,
         itemsize: int = 1,
     ) -> None:
-        """Send it when the viewer has room."""
+        """Queue an item, which is sent when the viewer has room."""
         with self.changed:
             self.check_open()
             self.put_count += 1
@@ -144,21 +144,29 @@ class Sender:
         self._loop.call_soon(self._pump)
 
     def skip(self) -> None:
-        """Count something that was not even put."""
+        """Count an item that was skipped before it was queued."""
         with self.changed:
             self.put_count += 1
             self.backlog.skipped += 1
 
     def give_back_later(self, block: Block) -> None:
-        """The block is not needed; may be called at any moment, by the garbage collector too."""
+        """Release a block; can be called at any time, including by the garbage collector."""
         self._loop.call_soon(lambda: self._give_back(block))
 
     def command(self, action: ViewerAction, arguments: dict[str, Any], timeout: float) -> Sequence[zmq.Frame]:
-        """Let the viewer do something; gives the frames of its reply.
+        """Send a command to the viewer.
+
+        Args:
+            action: what to do.
+            arguments: arguments of the action.
+            timeout: seconds to wait for the reply.
+
+        Returns:
+            The further frames of the reply.
 
         Raises:
-            ViewerCommandError: it cannot.
-            StreamTimeoutError: it did not reply in time, or there is no viewer.
+            ViewerCommandError: there is no viewer, or the command failed.
+            StreamTimeoutError: the viewer did not reply in time.
         """
         self.check_open()
         reply: Reply = concurrent.futures.Future()
@@ -171,17 +179,21 @@ class Sender:
             ) from error
 
     def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait for something that the loop's thread changes; False at the deadline."""
+        """Wait for a condition changed by the loop's thread; return False at the deadline."""
         with self.changed:
             return self.changed.wait_for(lambda: self._closed or condition(), timeout) and condition()
 
     def check_open(self) -> None:
-        """Raises ClosedError after the end, and in a forked child."""
+        """Check that the stream can be used.
+
+        Raises:
+            ClosedError: it was closed, or this is a forked child process.
+        """
         if self._closed or os.getpid() != self._pid:
-            raise ClosedError("this stream was closed, or made before a fork; make a new one")
+            raise ClosedError("this stream was closed, or created before a fork; create a new one")
 
     def close(self) -> None:
-        """End the thread and remove the segments. May be called twice; in a forked child it does nothing."""
+        """End the thread and remove the segments; can be called more than once. Does nothing in a forked child."""
         if os.getpid() != self._pid:
             return
         with self.changed:
@@ -194,7 +206,7 @@ class Sender:
         left = deadline - time.monotonic()
         if left <= 0 or not self.changed.wait(left):
             raise StreamTimeoutError(
-                f"{why}, and the viewer on port {self.address.port} did not change that in time; look whether it "
+                f"{why}, and the viewer on port {self.address.port} did not change that in time; check whether it "
                 "hangs, raise the timeout or the memory_budget, or use Policy.LATEST"
             )
         self.check_open()
@@ -333,7 +345,7 @@ class Sender:
 
     def _send_command(self, action: ViewerAction, arguments: dict[str, Any], reply: Reply) -> None:
         if self.welcome is None:
-            reply.set_exception(ViewerCommandError(f"no viewer answers on port {self.address.port}; start one"))
+            reply.set_exception(ViewerCommandError(f"no viewer is running on port {self.address.port}; start one"))
             return
         number = next(self._tickets)
         self._commands[number] = reply
@@ -344,7 +356,7 @@ class Sender:
         commands, self._commands = self._commands, {}
         for reply in commands.values():
             if reply.set_running_or_notify_cancel():
-                reply.set_exception(ViewerCommandError(f"the viewer on port {self.address.port} went away"))
+                reply.set_exception(ViewerCommandError(f"the viewer on port {self.address.port} disconnected"))
         self._sent.clear()
         with self.changed:
             self.welcome = None
@@ -366,6 +378,6 @@ class Sender:
 
 
 def _pieces(body: memoryview | bytes, limit: int) -> list[memoryview]:
-    """The body in frames of which none is too long for a viewer; at least one, though it be empty."""
+    """Split the body into frames no longer than a viewer accepts; at least one, which may be empty."""
     view = memoryview(body)
     return [view[start : start + limit] for start in range(0, max(1, len(view)), limit)]

@@ -1,4 +1,4 @@
-"""The viewer's side: arrays, shapes and points come in, are displayed in order, and are acknowledged in stages."""
+"""The viewer's side: receives arrays, shapes and points, displays them in order, and acknowledges them in stages."""
 
 import abc
 import contextlib
@@ -55,24 +55,24 @@ T = TypeVar("T")
 
 
 class StreamingVisualizerServer(ZMQServer, abc.ABC):
-    """Displays what producers send to its data port. Subclasses say how, in :meth:`display_image`.
+    """Displays what producers send to its data port. Subclasses implement at least :meth:`display_image`.
 
-    What is to be displayed is handed over on one thread, in the order of its arrival: on a thread of the server's
-    own, or, with ``has_display_thread = False`` and :meth:`wake_display`, on the one of a window's event loop.
+    Items are displayed on one thread, in the order of their arrival: on a thread of the server or, with
+    ``has_display_thread = False`` and :meth:`wake_display`, on the thread of a window's event loop.
 
     Args:
-        port: the data port; by default 5555 for napari, 5565 for Fiji.
-        host: an address to bind TCP to; naming one selects TCP.
-        transport_mode: IPC or TCP; IPC where the platform has it and no host is named.
-        config: what the viewer and its producers agree on.
-        ack_port: where another process of this machine listens for acknowledgements; the configuration's
-            ``shared_ack_port`` when None. Producers get theirs on their own connection in any case.
-        window: how many deliveries of one producer may be here, not yet displayed.
+        port: the data port; by convention 5555 for napari, 5565 for Fiji.
+        host: address to bind TCP to; giving one selects TCP.
+        transport_mode: IPC or TCP [default: IPC if the platform supports it and no host is given].
+        config: configuration shared by viewer and producers.
+        ack_port: port on which another process on this machine listens for acknowledgements [default:
+            ``shared_ack_port`` of the configuration]. Producers always get theirs on their own connection.
+        window: maximum number of deliveries of one producer that have been received but not yet displayed.
     """
 
     data_socket_type = zmq.ROUTER
     viewer_type: ClassVar[str] = "viewer"
-    """What the viewer is, for example ``napari``; acknowledgements and trackers carry it."""
+    """Type of the viewer, for example ``napari``; part of acknowledgements and trackers."""
     has_display_thread: ClassVar[bool] = True
 
     def __init__(
@@ -90,7 +90,9 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         self._window = max(1, window)
         self._decode_stream: Decoder[FromProducer] = Decoder(FromProducer)
         self._queue = DisplayQueue()
-        self._acks: deque[tuple[bytes, ImageAck, int | None]] = deque()  # with the ticket of what is done by it
+        self._acks: deque[tuple[bytes, ImageAck, int | None]] = (
+            deque()
+        )  # with the ticket of the item that is done, if any
         self._released: deque[tuple[bytes, int]] = deque()
         self._open_items: set[DisplayItem] = set()
         self._settling: list[tuple[DisplayItem, set[DisplayItem]]] = []
@@ -105,12 +107,12 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
 
     @abc.abstractmethod
     def display_image(self, image_data: npt.NDArray[Any], metadata: dict[str, Any]) -> None:
-        """Show an image. What this raises is reported as the reason why it failed.
+        """Show an image. An exception raised here is reported as the reason of the failure.
 
         Args:
-            image_data: read-only, and perhaps in the producer's memory, which is lent as long as the array is
-                referred to: copy what is to stay.
-            metadata: the producer's, with ``image_id``, ``layer_name`` and ``position``.
+            image_data: the image, read-only. It may be in memory of the producer, which is borrowed as long as there
+                are references to the array: copy what you want to keep.
+            metadata: metadata from the producer, with ``image_id``, ``layer_name`` and ``position``.
         """
 
     def display_points(
@@ -128,7 +130,7 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         raise NotImplementedError(f"{type(self).__name__} does not show ImageJ ROIs")
 
     def display_batch(self, items: Sequence[DisplayItem]) -> None:
-        """Show all that waited, each by :meth:`display`; a subclass may draw once for all of them."""
+        """Show all waiting items, each with :meth:`display`; a subclass may draw once for all of them."""
         for item in items:
             self.display(item)
 
@@ -141,43 +143,47 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         raise NotImplementedError(f"{type(self).__name__} cannot navigate")
 
     def take_screenshot(self) -> npt.NDArray[np.uint8]:
-        """A picture of the window: (rows, columns, RGB or RGBA), uint8."""
-        raise NotImplementedError(f"{type(self).__name__} makes no screenshots")
+        """Return a screenshot of the window: (rows, columns, RGB or RGBA), uint8."""
+        raise NotImplementedError(f"{type(self).__name__} does not take screenshots")
 
     def defer_ack(self) -> DeferredAck:
-        """For use inside ``display_...``: its return does not mean that the thing is on the screen.
+        """Postpone the acknowledgement of the current item beyond the return of a ``display_...`` method.
 
-        The caller keeps what this gives and calls its ``displayed()`` after the draw, from any thread.
+        Returns:
+            The acknowledgement; call its ``displayed()`` after the item was drawn, from any thread.
+
+        Raises:
+            RuntimeError: called outside a ``display_...`` method.
         """
         if self._current is None:
-            raise RuntimeError("defer_ack() is only for use inside display_image and its like")
+            raise RuntimeError("defer_ack() can only be called inside display_image and similar methods")
         self._is_deferred = True
         return self._current
 
     def wake_display(self) -> None:
-        """Called on the I/O thread when something waits; a window makes its own thread call display_waiting()."""
+        """Announce waiting items, on the I/O thread; a window makes its own thread call :meth:`display_waiting`."""
 
     def display_waiting(self) -> None:
-        """Display all that waits; on the one thread that displays."""
+        """Display all waiting items; must be called on the display thread."""
         items = self._queue.take_all()
         if not items:
             return
         try:
             self.display_batch(items)
-        except Exception as error:  # noqa: BLE001 - the display goes on with what comes next
+        except Exception as error:  # noqa: BLE001 - the viewer continues with the next items
             _log.exception("a batch could not be displayed")
             for item in items:
                 self._end(item, f"{type(error).__name__}: {error}")
 
     def display(self, item: DisplayItem) -> None:
-        """Display one item, or carry out one command, and report what became of it."""
+        """Display one item, or carry out one command, and report the outcome."""
         if item not in self._open_items:
             return
         ack = DeferredAck(item, self._end)
         self._current, self._is_deferred = ack, False
         try:
             self._show(item)
-        except Exception as error:  # noqa: BLE001 - it goes to whoever sent the item
+        except Exception as error:  # noqa: BLE001 - it is reported to the sender
             _log.warning("%s could not be displayed", type(item.content).__name__, exc_info=True)
             item.array = None
             ack.failed(str(error) if isinstance(error, NotImplementedError) else f"{type(error).__name__}: {error}")
@@ -191,7 +197,7 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
     # --- life ------------------------------------------------------------------------------------------------------
 
     def on_open(self, stack: contextlib.ExitStack) -> None:
-        """Sweep what a crash left, and start to display."""
+        """Remove segments left by a crash, and start displaying."""
         sweep_segments()
         self._peers = Peers(self.loop, sweep_segments)
         stack.callback(self._close_ack_socket)
@@ -205,7 +211,7 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
     # --- inside, on the I/O thread ----------------------------------------------------------------------------------
 
     def on_data_readable(self) -> None:
-        """Take in what producers sent."""
+        """Receive messages from producers."""
         for _ in range(_PER_TURN):
             try:
                 frames = self.data_socket.recv_multipart(zmq.NOBLOCK, copy=False)
@@ -261,14 +267,16 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         )
 
     def _report(self) -> None:
-        """Tell each producer what became of its deliveries."""
+        """Report the outcome of deliveries to each producer."""
         self._is_report_due = False
         reports: defaultdict[bytes, StreamReport] = defaultdict(StreamReport)
         for peer, ack, done in _drain(self._acks):
             reports[peer].acks.append(ack)
             if done is not None:
                 reports[peer].done.append(done)
-            if self._peers.ack_port(peer) != self.ack_port:  # whoever listens there itself has it from the report
+            if (
+                self._peers.ack_port(peer) != self.ack_port
+            ):  # a producer that listens there itself gets it with the report
                 self._push_ack(ack)
         for peer, ticket in _drain(self._released):
             reports[peer].released.append(ticket)
@@ -285,11 +293,11 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         if self._ack_socket is None and not self._open_ack_socket():
             return
         assert self._ack_socket is not None
-        with contextlib.suppress(zmq.Again):  # it does not listen any more, or not fast enough
+        with contextlib.suppress(zmq.Again):  # the process no longer listens, or is too slow
             self._ack_socket.send(encode(ack), zmq.NOBLOCK)
 
     def _open_ack_socket(self) -> bool:
-        """Connect to the process that wants to be kept informed, if there is one; looks once a second at most."""
+        """Connect to the process that listens for acknowledgements, if any; checks at most once per second."""
         now = time.monotonic()
         if now < self._look_for_listener_at:
             return False
@@ -339,7 +347,7 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
                 self.defer_ack()
                 picture = self.take_screenshot()
                 if picture.ndim != 3 or picture.dtype != np.uint8:
-                    raise ViewerCommandError(f"a picture is (rows, columns, RGB), uint8, not {picture.shape}")
+                    raise ViewerCommandError(f"a screenshot must be (rows, columns, RGB), uint8, not {picture.shape}")
                 self._open_items.discard(item)
                 self.loop.call_soon(lambda: self._reply(item, None, picture))
             case ViewerAction.SETTLE:
@@ -362,7 +370,7 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
                 self._reply(item, None)
 
     def _end(self, item: DisplayItem, error: str | None) -> None:
-        """What became of an item; of a command, it is the reply."""
+        """Report the outcome of an item, or reply to a command."""
         if item not in self._open_items:
             return
         self._open_items.discard(item)
@@ -379,7 +387,7 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         self._report_soon()
 
     def _report_soon(self) -> None:
-        if not self._is_report_due:  # the report that is due takes this along, since it looks after it has said so
+        if not self._is_report_due:  # a pending report includes this, as it clears the flag before it collects
             self._is_report_due = True
             self.loop.call_soon(self._report)
 

@@ -1,4 +1,4 @@
-"""The producer's side: arrays, shapes and points go to a viewer, and the pipeline does not wait for a screen."""
+"""The producer's side: sends arrays, shapes and points to a viewer, without making the pipeline wait for it."""
 
 import atexit
 import time
@@ -35,39 +35,39 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class StreamCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream at one moment: ``sent`` is the sum of the five after it."""
+    """Counts of a stream at one moment; ``sent`` is the sum of the five after it."""
 
     sent: int
     displayed: int
     failed: int
     skipped: int
-    """Given up for something newer, or for lack of room."""
+    """Dropped for something newer, or for lack of room."""
     waiting: int
     in_flight: int
-    """With the viewer, and not yet displayed."""
+    """Sent to the viewer, but not yet displayed."""
     memory_bytes: int
-    """Of all blocks, in use or ready for use; never more than the budget."""
+    """Size of all blocks, in use or free; never more than the budget."""
 
 
 class ImageStream:
-    """Shows arrays in the viewer on ``port``, whenever there is one; may be used from any thread.
+    """Shows arrays in the viewer on ``port``, whenever one is running. Thread-safe.
 
-    An array goes through shared memory where the viewer can open that, else as frames. What is current, the newest of
-    each layer and position, is kept within the memory budget: a viewer that is opened later, or again, gets it.
+    Arrays are sent through shared memory if the viewer can open it, and otherwise as frames. The newest array of each
+    layer and position is kept within the memory budget and sent to a viewer that is opened later or again.
 
     Args:
-        port: the viewer's data port.
-        host: where a TCP viewer is; naming one selects TCP.
-        transport_mode: IPC or TCP; IPC where the platform has it and no host is named.
-        config: what the viewer and its producers agree on.
-        policy: what happens to images that come faster than the viewer shows them.
-        memory_budget: bytes that the stream's copies may take altogether. One array may have half of that.
-        timeout: seconds that a call may take at most where it names none.
-        shared_memory: False never uses it.
-        compression: whether frames may be compressed.
+        port: data port of the viewer.
+        host: host of a TCP viewer; giving one selects TCP.
+        transport_mode: IPC or TCP [default: IPC if the platform supports it and no host is given].
+        config: configuration shared by viewer and producers.
+        policy: what happens to images that are sent faster than the viewer shows them.
+        memory_budget: memory for the copies of the stream, in bytes. A single array may use half of it.
+        timeout: default timeout of calls, in seconds.
+        shared_memory: whether to use shared memory.
+        compression: when to compress frames.
 
     Raises:
-        ConfigurationError: the address cannot be used, the viewer's key is not known, or there is no such policy.
+        ConfigurationError: the address is not valid, the viewer's key is not known, or the policy is unknown.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class ImageStream:
         mode = choose_transport_mode(transport_mode, host)
         address = ViewerAddress(int(port), host, mode, config or ZMQConfig())
         if policy not in set(Policy):
-            raise ConfigurationError(f"{policy!r} is no policy of a stream (these are: {', '.join(Policy)})")
+            raise ConfigurationError(f"unknown policy {policy!r}; choose latest, block or all")
         self.policy = Policy(policy)
         self._timeout = timeout
         self._sender = Sender(address, self.policy, memory_budget, shared_memory, compression)
@@ -106,21 +106,24 @@ class ImageStream:
         copy: bool = True,
         timeout: float | None = None,
     ) -> str:
-        """Show an array; gives its id. It is copied once, unless it is from :meth:`allocate`.
+        """Show an array. It is copied once, unless it is from :meth:`allocate`.
 
         Args:
-            array: any shape, and any dtype of plain memory.
+            array: an array of any shape, and any dtype of plain memory.
             layer_name: the layer to show it in.
-            position: where in the layer; an array of the same layer and position takes the place of the one before.
-            metadata: what the viewer's ``display_image`` gets besides; strings, numbers, lists and maps.
-            image_id: what the acknowledgements will call it; a new id when None.
-            copy: False promises that the array is never changed again, so that it need not be copied here.
-            timeout: seconds; only ``block`` and ``all`` wait at all.
+            position: place in the layer; an array replaces the previous one with the same layer and position.
+            metadata: further metadata for the viewer's ``display_image``: strings, numbers, lists and maps.
+            image_id: its id in acknowledgements [default: a new id].
+            copy: if False, you promise not to change the array afterwards, so that it doesn't have to be copied.
+            timeout: in seconds [default: that of the stream]; only the policies ``block`` and ``all`` wait.
+
+        Returns:
+            The id.
 
         Raises:
-            UnsupportedArrayError: its elements are not plain memory, or the metadata is not plain data.
-            ArrayTooLargeError: it has more than half of the memory budget.
-            StreamTimeoutError: the viewer made no room in time.
+            UnsupportedArrayError: the elements are not plain memory, or the metadata is not plain data.
+            ArrayTooLargeError: the array needs more than half of the memory budget.
+            StreamTimeoutError: there was no room in time.
             ClosedError: the stream was closed.
         """
         content = ImageMessage(
@@ -135,10 +138,10 @@ class ImageStream:
     def allocate(
         self, shape: Sequence[int] | int, dtype: npt.DTypeLike, timeout: float | None = None
     ) -> npt.NDArray[Any]:
-        """An array, not initialised, to be filled and sent without any copy. Do not change it after it was sent.
+        """Return an uninitialised array to be filled and sent without copying. Don't change it after it was sent.
 
-        Its memory goes back when it is sent and shown, or when nothing refers to it any more. Where there is no room
-        for it, it is an ordinary array. Raises as :meth:`send` does.
+        Its memory is released when it has been sent and shown, or when there are no more references to it. If there is
+        no room for it, it is an ordinary array. Raises the errors of :meth:`send`.
         """
         found = np.dtype(dtype)
         sizes = (shape,) if isinstance(shape, int) else tuple(shape)
@@ -161,11 +164,11 @@ class ImageStream:
         image_id: str | None = None,
         timeout: float | None = None,
     ) -> str:
-        """Show points: an array (points, axes) in pixels, with a value of each feature for each. Otherwise as send."""
+        """Show points, an array (points, axes) in pixels, each with a value of every feature; see :meth:`send`."""
         array = np.ascontiguousarray(coordinates)
         if array.ndim != 2 or any(len(values) != len(array) for values in features.values()):
             raise UnsupportedArrayError(
-                f"points are an array (points, axes) with as many values in each feature, not {array.shape} with "
+                f"points must be an array (points, axes), and features have one value per point, not {array.shape} and "
                 f"{ {name: len(values) for name, values in features.items()} }"
             )
         content = PointsMessage(
@@ -188,7 +191,7 @@ class ImageStream:
         image_id: str | None = None,
         timeout: float | None = None,
     ) -> str:
-        """Show shapes; otherwise as send. ``position`` is in the metadata that the viewer gets."""
+        """Show shapes; see :meth:`send`. The viewer gets ``position`` as part of the metadata."""
         content = ShapesMessage(
             image_id=image_id or uuid.uuid4().hex,
             layer_name=layer_name,
@@ -199,7 +202,7 @@ class ImageStream:
         return content.image_id
 
     def send_rois(self, message: ROIMessage, timeout: float | None = None) -> str:
-        """Show ImageJ ROIs; newer ones with the same layer and ``metadata["position"]`` take their place."""
+        """Show ImageJ ROIs; they replace those with the same layer and ``metadata["position"]``."""
         self._send_plain(message, "rois", self._deadline(timeout))
         return message.image_id
 
@@ -207,23 +210,23 @@ class ImageStream:
 
     @property
     def is_connected(self) -> bool:
-        """Whether a viewer is there."""
+        """Whether a viewer is connected."""
         return self._sender.welcome is not None
 
     def wait_connected(self, timeout: float | None = None) -> bool:
-        """Wait for a viewer; False if there is none in time."""
+        """Wait for a viewer to connect; return False if none does in time."""
         seconds = self._timeout if timeout is None else timeout
         return self._sender.wait_until(lambda: self._sender.welcome is not None, seconds)
 
     @property
     def shares_memory(self) -> bool:
-        """Whether the viewer that is there can open our shared memory."""
+        """Whether the connected viewer can open our shared memory."""
         welcome = self._sender.welcome
         return welcome is not None and welcome.shares_memory
 
     @property
     def counts(self) -> StreamCounts:
-        """How it stands."""
+        """The current counts."""
         sender = self._sender
         with sender.changed:
             backlog = sender.backlog
@@ -241,34 +244,34 @@ class ImageStream:
         """Wait until everything that was sent is displayed, failed or skipped.
 
         Raises:
-            StreamTimeoutError: something still waits, or there is no viewer.
+            StreamTimeoutError: items are still waiting or in flight.
         """
         seconds = self._timeout if timeout is None else timeout
         self._sender.check_open()
         if not self._sender.wait_until(lambda: self._sender.backlog.is_idle, seconds):
             counts = self.counts
-            where = "with the viewer" if self.is_connected else "and no viewer is there"
+            where = "the viewer is connected" if self.is_connected else "no viewer is connected"
             raise StreamTimeoutError(
-                f"after {seconds:g} s {counts.waiting} images wait, {counts.in_flight} are on their way, {where}"
+                f"after {seconds:g} s, {counts.waiting} images are waiting and {counts.in_flight} in flight; {where}"
             )
 
     def clear(self, layer_name: str | None = None, timeout: float | None = None) -> None:
-        """Let the viewer remove all layers, or one. Raises as :meth:`screenshot` does."""
+        """Remove all layers in the viewer, or one of them. Raises the errors of :meth:`screenshot`."""
         arguments = {} if layer_name is None else {"layer_name": layer_name}
         self._command(ViewerAction.CLEAR, arguments, timeout)
         with self._sender.changed:
             self._sender.backlog.clear(layer_name)
 
     def navigate(self, position: Position, timeout: float | None = None) -> None:
-        """Let the viewer go to a position. Raises as :meth:`screenshot` does."""
+        """Make the viewer go to a position. Raises the errors of :meth:`screenshot`."""
         self._command(ViewerAction.NAVIGATE, {"position": position}, timeout)
 
     def screenshot(self, timeout: float | None = None) -> npt.NDArray[np.uint8]:
-        """A picture of the viewer with all that was sent: (rows, columns, RGB or RGBA), uint8.
+        """Return a screenshot of the viewer, showing everything sent so far: (rows, columns, RGB or RGBA), uint8.
 
         Raises:
-            ViewerCommandError: there is no viewer, or it cannot do that.
-            StreamTimeoutError: it did not reply in time.
+            ViewerCommandError: there is no viewer, or it does not support this.
+            StreamTimeoutError: the viewer did not reply in time.
         """
         self.settle(timeout)
         return decode_array(self._command(ViewerAction.SCREENSHOT, {}, timeout))
@@ -276,7 +279,7 @@ class ImageStream:
     # --- life ------------------------------------------------------------------------------------------------------
 
     def close(self, wait: float = _CLOSE_SECONDS) -> None:
-        """Give a viewer that is there ``wait`` seconds to show the rest, then release all. May be called twice."""
+        """Give a connected viewer ``wait`` seconds to show the rest, then close. Can be called more than once."""
         self._sender.wait_until(lambda: self._sender.backlog.is_idle or self._sender.welcome is None, wait)
         self._sender.close()
         atexit.unregister(self.close)
@@ -319,7 +322,7 @@ class ImageStream:
         data = memoryview(_check_plain(content))
         key = (kind, content.layer_name, _frozen(content.metadata.get("position") or {}))
         if data.nbytes > self._sender.address.config.max_message_bytes:
-            raise ArrayTooLargeError(f"{data.nbytes:,} bytes of shapes are more than a message may have; send fewer")
+            raise ArrayTooLargeError(f"{data.nbytes:,} bytes of shapes are too many for one message; send fewer")
         sender.wait_for_turn(deadline)
         block = sender.make_room(lambda: sender.pool.adopt(data), deadline)
         if block is None:
@@ -331,7 +334,7 @@ class ImageStream:
         if nbytes > self._sender.largest:
             raise ArrayTooLargeError(
                 f"an array of {nbytes:,} bytes is more than half of the stream's memory budget of "
-                f"{self._sender.pool.budget:,}; make the stream with memory_budget={2 * nbytes:_}, or send parts"
+                f"{self._sender.pool.budget:,}; create the stream with memory_budget={2 * nbytes:_}, or send parts"
             )
 
     def _command(self, action: ViewerAction, arguments: dict[str, Any], timeout: float | None) -> Any:
@@ -342,7 +345,7 @@ class ImageStream:
 
 
 def _copy_into(block: Block, array: npt.NDArray[Any]) -> bytes | memoryview:
-    """Copy once, keeping the memory order so that it is a plain copy of memory where it can be; gives the header."""
+    """Copy an array into a block, keeping its memory order for a fast copy, and return the header."""
     order: Literal["C", "F"] = "F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C"
     target: npt.NDArray[Any] = np.ndarray(array.shape, array.dtype, buffer=block.memory[: array.nbytes], order=order)
     np.copyto(target, array)
@@ -354,7 +357,7 @@ def _check_plain(content: Content) -> bytes:
         return encode(content)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise UnsupportedArrayError(
-            f"metadata and features are strings, numbers, booleans, lists and maps of those: {error}"
+            f"metadata and features must be strings, numbers, booleans, lists and maps of those: {error}"
         ) from error
 
 

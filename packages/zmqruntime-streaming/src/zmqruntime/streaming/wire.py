@@ -1,12 +1,12 @@
-"""What producers and viewers say to each other on a viewer's data channel.
+"""The messages of producers and viewers on a viewer's data channel.
 
-The viewer's data socket is a ROUTER, a producer's a DEALER: arrays go one way, acknowledgements come back on the same
-connection. A connection begins with hello and welcome. Its messages are msgpack maps like all of the protocol, one to a
-frame; a delivery with an array has further frames, as in :mod:`zmqruntime.streaming.frames`:
+The viewer's data socket is a ROUTER, a producer's a DEALER: arrays are sent in one direction, acknowledgements come
+back on the same connection. A connection begins with hello and welcome. Messages are msgpack maps as everywhere in the
+protocol, one per frame; a delivery with an array has further frames, see :mod:`zmqruntime.streaming.frames`:
 
     [Delivery]                          shapes and ROIs
-    [Delivery, ArrayHeader]             the elements are in the segment that the delivery names
-    [Delivery, ArrayHeader, elements]   the elements, in several frames where they are longer than a message may be
+    [Delivery, ArrayHeader]             the elements are in the segment named in the delivery
+    [Delivery, ArrayHeader, elements]   the elements, in several frames if they exceed the maximum message size
 """
 
 import enum
@@ -38,18 +38,18 @@ __all__ = [
 ]
 
 Position = dict[str, str | int | float]
-"""Where in its layer an image belongs, for example ``{"well": "B06", "site": 1, "z_index": 3}``."""
+"""The place of an image in its layer, for example ``{"well": "B06", "site": 1, "z_index": 3}``."""
 
 
 class ViewerPort(enum.IntEnum):
-    """The data ports that viewers have by default."""
+    """The default data ports of viewers."""
 
     NAPARI = 5555
     FIJI = 5565
 
 
 class Packing(enum.StrEnum):
-    """How the elements of an array are written into frames."""
+    """How the elements of an array are encoded in frames."""
 
     PLAIN = "plain"
     BLOSC2 = "blosc2"
@@ -66,7 +66,7 @@ class ImageMessage(Message, frozen=True, kw_only=True, tag="image"):
 
 
 class PointsMessage(Message, frozen=True, kw_only=True, tag="points"):
-    """Points for one layer; an array (points, axes) of their coordinates follows. A feature has a value a point."""
+    """Points for one layer; an array (points, axes) of their coordinates follows. Features have one value per point."""
 
     image_id: str
     layer_name: str
@@ -79,21 +79,21 @@ Content = ImageMessage | PointsMessage | ShapesMessage | ROIMessage
 
 
 class SegmentRef(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The first ``nbytes`` of a segment of shared memory."""
+    """The first ``nbytes`` of a shared memory segment."""
 
     name: str
     nbytes: Count
 
 
 class SegmentProbe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A segment that holds ``content``: who can read that shares memory with us, whatever the hosts are called."""
+    """A segment with this ``content``; a viewer that can read it shares memory with the producer."""
 
     name: str
     content: bytes
 
 
 class StreamHello(Message, frozen=True, kw_only=True, tag="stream_hello"):
-    """A producer is there. ``ack_port`` is where its process receives acknowledgements, if it does."""
+    """First message of a producer; its process receives acknowledgements on ``ack_port``, if it does."""
 
     stream_id: str
     pid: int
@@ -103,11 +103,11 @@ class StreamHello(Message, frozen=True, kw_only=True, tag="stream_hello"):
 
 
 class StreamBye(Message, frozen=True, kw_only=True, tag="stream_bye"):
-    """The producer ends and expects nothing more."""
+    """Last message of a producer, which expects no more replies."""
 
 
 class Delivery(Message, frozen=True, kw_only=True, tag="delivery"):
-    """Something to show; ``ticket`` names it on this connection."""
+    """Something to show; ``ticket`` identifies it on this connection."""
 
     ticket: Count
     content: Content
@@ -116,20 +116,20 @@ class Delivery(Message, frozen=True, kw_only=True, tag="delivery"):
 
 
 class ViewerAction(enum.StrEnum):
-    """What a viewer can be told to do, after all that was delivered before."""
+    """What a viewer can be asked to do, after everything delivered before."""
 
     CLEAR = "clear"
-    """Remove everything, or the layer that the arguments name as ``layer_name``."""
+    """Remove everything, or the layer ``layer_name`` given in the arguments."""
     SCREENSHOT = "screenshot"
-    """Reply with a picture of the window, (rows, columns, RGB or RGBA), uint8."""
+    """Reply with a screenshot of the window, (rows, columns, RGB or RGBA), uint8."""
     NAVIGATE = "navigate"
-    """Go to the position in the arguments."""
+    """Go to the ``position`` given in the arguments."""
     SETTLE = "settle"
-    """Reply once everything delivered before is drawn."""
+    """Reply once everything delivered before has been drawn."""
 
 
 class ViewerCommand(Message, frozen=True, kw_only=True, tag="viewer_command"):
-    """Do something; ``number`` names the command on this connection."""
+    """A command; ``number`` identifies it on this connection."""
 
     number: Count
     action: ViewerAction
@@ -140,7 +140,7 @@ FromProducer = StreamHello | StreamBye | Delivery | ViewerCommand
 
 
 class StreamWelcome(Message, frozen=True, kw_only=True, tag="stream_welcome"):
-    """The viewer is ready for ``window`` deliveries at once: each one that is done makes room for another."""
+    """The viewer accepts ``window`` deliveries at a time; each one that is done makes room for another."""
 
     instance_id: str
     viewer_type: str
@@ -151,7 +151,7 @@ class StreamWelcome(Message, frozen=True, kw_only=True, tag="stream_welcome"):
 
 
 class StreamReport(Message, frozen=True, kw_only=True, tag="stream_report"):
-    """What became of deliveries: how far each is, by ticket which are done, and which segments are read no more."""
+    """The outcome of deliveries: acknowledgements, tickets that are done, and tickets whose segments are released."""
 
     acks: list[ImageAck] = msgspec.field(default_factory=list)
     done: list[int] = msgspec.field(default_factory=list)
@@ -159,7 +159,7 @@ class StreamReport(Message, frozen=True, kw_only=True, tag="stream_report"):
 
 
 class CommandReply(Message, frozen=True, kw_only=True, tag="command_reply"):
-    """A command was carried out, or why not. An array may follow, as in a delivery."""
+    """Reply to a command, with the ``error`` if it failed. An array may follow, as in a delivery."""
 
     number: Count
     error: str | None = None

@@ -1,4 +1,4 @@
-"""Ways to work on many wells at once, behind one small interface."""
+"""Executors, which process many wells at once, behind one small interface."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -16,20 +16,30 @@ __all__ = ["WellExecutor", "make_executor", "warm_up", "warm_up_for"]
 
 
 class WellExecutor(Protocol):
-    """Works on wells, each taken by whichever worker is free. May be used for one run after the other, then closed."""
+    """Processes wells, giving each to the next free worker. Can be used for several runs in turn, then closed."""
 
     def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan], on_viewed: OnViewed) -> Iterator[WellResult]:
-        """One result per plan, in the order in which they end.
+        """Process wells; those that are cancelled are not begun.
 
-        Wells that the task says are cancelled are not begun. Raises WorkerError when no worker can be started.
+        Args:
+            task: the task of the run.
+            job: what the wells have in common.
+            plans: one plan per well.
+            on_viewed: called with a worker's name and its counts of images sent to a viewer.
+
+        Yields:
+            One result per plan, in the order in which the wells end.
+
+        Raises:
+            WorkerError: workers can't be started.
         """
 
     def close(self) -> None:
-        """End all workers; may be called twice."""
+        """End all workers; can be called more than once."""
 
 
 def warm_up_for(config: GlobalConfig) -> None:
-    """Begin to import, in the background, what the workers of a run need, if they are processes of this machine."""
+    """Start importing in the background what the workers of a run need, if they are processes on this machine."""
     if config.mode is ExecutionMode.PROCESSES:
         warm_up()
     elif config.mode is ExecutionMode.DASK and not config.is_remote:
@@ -37,9 +47,18 @@ def warm_up_for(config: GlobalConfig) -> None:
 
 
 def make_executor(mode: ExecutionMode, workers: int, dask: str | None = None) -> WellExecutor:
-    """An executor with so many workers; `dask` as in `GlobalConfig`.
+    """Create an executor.
 
-    Raises WorkerError when the library that it needs is not there.
+    Args:
+        mode: kind of the executor.
+        workers: number of workers.
+        dask: as in ``GlobalConfig``.
+
+    Returns:
+        The executor.
+
+    Raises:
+        WorkerError: Dask is not installed.
     """
     match mode:
         case ExecutionMode.THREADS:

@@ -1,8 +1,8 @@
-"""Wells on the workers of a Dask cluster, on this machine or on many: one task per well, given to whoever is free.
+"""Runs wells on a Dask cluster, on one machine or many: one Dask task per well, given to the next free worker.
 
-Everything goes over Dask's own connections. Workers report through events of the scheduler (`log_event`), which come
-in the order in which they were sent, the result of a well after all of its reports; a cancel goes to the workers as a
-call (`Client.run`). A worker that is lost costs each of its wells another attempt, not the run.
+Only Dask's own connections are used. Workers report through scheduler events (``log_event``), which arrive in the
+order they were sent, so the result of a well comes after all its reports. Cancellation is sent to the workers as a
+call (``Client.run``). If a worker is lost, its wells are tried again; the run goes on.
 """
 
 import contextlib
@@ -34,16 +34,18 @@ from zmqruntime.execution import Task
 from zmqruntime.messages import LogLine, ProgressStatus
 
 _SCHEDULER_TOPIC = "all"
-"""Where the scheduler logs, among other things, that it has lost a worker."""
+"""Topic in which the scheduler logs, among other things, that it lost a worker."""
 _BATCH = 100
-"""Wells that are submitted in one message."""
+"""Number of wells submitted in one message."""
 
 
 class DaskExecutor:
-    """See `openhcs_runtime.engine.executors.WellExecutor`; the cluster, where it is our own, stays until `close`.
+    """See ``openhcs_runtime.engine.executors.WellExecutor``; a local cluster is kept until ``close``.
 
-    address: of a scheduler, or "local". For "tls://" the certificates are those of Dask's own configuration
-    (`distributed.comm.tls`). workers: how many wells may be under way at the same time.
+    Args:
+        address: address of a scheduler, or "local". For "tls://" the certificates of Dask's own configuration
+            (``distributed.comm.tls``) are used.
+        workers: how many wells may be in progress at the same time.
     """
 
     def __init__(self, address: str, workers: int) -> None:
@@ -55,7 +57,14 @@ class DaskExecutor:
         weakref.finalize(self, self._stack.close)
 
     def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan], on_viewed: OnViewed) -> Iterator[WellResult]:
-        """One result per plan, in the order in which they end. Raises WorkerError when there is no scheduler."""
+        """Process wells; see ``WellExecutor.run``.
+
+        Yields:
+            One result per plan, in the order in which the wells end.
+
+        Raises:
+            WorkerError: the scheduler can't be reached, or is lost during the run.
+        """
         run = _Run(self._connected(), self._address, task, job, plans, self._workers, on_viewed)
         self._runs.add(run)
         try:
@@ -66,7 +75,7 @@ class DaskExecutor:
             run.end()
 
     def close(self) -> None:
-        """End the connection, and the cluster where it is our own; may be called twice."""
+        """Close the connection, and the cluster if it is local; can be called more than once."""
         self._client = None
         self._stack.close()
 
@@ -83,14 +92,14 @@ class DaskExecutor:
 
 @dataclass(frozen=True, slots=True)
 class _Stop:
-    """The task, or a well of it, is to stop."""
+    """The task, or one of its wells, should stop."""
 
     axis_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """All workers know of a stop; `under_way` are the wells that each of them is on."""
+    """All workers have received a stop; ``under_way`` lists the wells each of them is processing."""
 
     axis_id: str | None
     under_way: Mapping[str, Sequence[str]]
@@ -98,7 +107,7 @@ class _Told:
 
 @dataclass(frozen=True, slots=True)
 class _Over:
-    """Dask says that it is done with a well."""
+    """Dask has finished with a well."""
 
     well: str
     future: Future
@@ -109,7 +118,7 @@ _News = WellNews | _Stop | _Told | _Over
 
 @dataclass(slots=True)
 class _OpenWell:
-    """A well that has no result yet."""
+    """A submitted well without a result yet."""
 
     plan: WellPlan
     future: Future
@@ -119,7 +128,7 @@ class _OpenWell:
 
 
 class _Run:
-    """One run: sleeps until there is news."""
+    """One run; waits until there is news."""
 
     def __init__(
         self,
@@ -150,17 +159,17 @@ class _Run:
     # --- from any thread -----------------------------------------------------------------------------------------
 
     def stop(self, axis_id: str | None) -> None:
-        """The task, or a well, is to stop."""
+        """Stop the task or one well."""
         self._news.put(_Stop(axis_id))
 
     def take(self, data: bytes) -> None:
-        """A message of a worker."""
+        """Receive a message from a worker."""
         news = self._decode(data)
         if news.run_id == self.id:
             self._news.put(news)
 
     def worker_is_gone(self) -> None:
-        """What was asked to stop there need not be waited for."""
+        """Repeat all stops after a worker was lost, as its wells don't have to be waited for."""
         self._has_lost = True
         for axis_id in list(self._stopped):
             self._news.put(_Stop(axis_id))
@@ -168,10 +177,10 @@ class _Run:
     # --- on the thread of the run --------------------------------------------------------------------------------
 
     def results(self) -> Iterator[WellResult]:
-        """Give each well to a worker and take what comes of it."""
+        """Submit the wells and yield their results."""
         if not self._client.nthreads():
-            self._task.log.warning(f"the Dask scheduler at {self._address} has no workers yet: the wells wait for some")
-        # Opens the connections that a cancel takes; a new one would cost it a tenth of a second.
+            self._task.log.warning(f"the Dask scheduler at {self._address} has no workers yet: waiting for some")
+        # Opens the connections needed to cancel; opening them only then would take a tenth of a second.
         self._client.loop.add_callback(_run_there, self._client, None, forget_run, self.id)
         while self._waiting or self._open:
             yield from self._give_out()
@@ -179,7 +188,7 @@ class _Run:
                 yield from self._hear(self._news.get())
 
     def end(self) -> None:
-        """Nobody waits any more: what is still under way is told to stop."""
+        """Stop wells that are still in progress, as nobody is waiting for them any more."""
         if self._client.status != "running":
             return
         with contextlib.suppress(OSError, TimeoutError):
@@ -249,7 +258,7 @@ class _Run:
         if news.attempt not in well.attempts:
             self._begun(well, news)
         if news.attempt != well.attempts[-1]:
-            return  # of a worker that was given up
+            return  # from a worker that was given up
         for report in news.reports:
             if isinstance(report, LogLine):
                 self._task.send_line(report.level, report.logger, report.text, report.axis_id)
@@ -265,37 +274,40 @@ class _Run:
         if well.attempts:
             self._has_lost = True
             self._task.log.warning(
-                f"Dask worker {well.worker} was lost with well {news.well}, which is begun again on {news.worker}"
+                f"Dask worker {well.worker} was lost while processing well {news.well}: restarting it on {news.worker}"
             )
         well.attempts.append(news.attempt)
         well.worker = news.worker
-        if self._task.is_cancelled(news.well):  # a worker that was not there yet when all were told
+        if self._task.is_cancelled(news.well):  # a worker that did not exist yet when the stop was sent
             axis_id = None if self._task.cancelled else news.well
             self._client.loop.add_callback(_run_there, self._client, news.worker, stop_wells, self.id, axis_id)
 
     def _take_end(self, name: str, well: _OpenWell) -> Iterator[WellResult]:
-        """Dask is done with a well whose result has not come."""
+        """Handle a well that Dask has finished with but whose result has not arrived."""
         status = well.future.status
         if status in ("cancelled", "lost"):
             raise WorkerError(
-                f"the Dask scheduler at {self._address} is gone, or has been restarted: start one and resume the run; "
-                "wells that were done are kept"
+                f"the Dask scheduler at {self._address} is gone or was restarted: start one and resume the run; "
+                "finished wells are kept"
             )
         error = well.future.exception() if status == "error" else None
         if isinstance(error, KilledWorker):
             self._has_lost = True
-            if len(well.attempts) <= RETRIES and well.submitted <= RETRIES:  # others' crashes count for Dask, too
+            if (
+                len(well.attempts) <= RETRIES and well.submitted <= RETRIES
+            ):  # Dask also counts crashes caused by other wells
                 well.submitted += 1
                 [(_, well.future)] = self._submit([well.plan], well.submitted)
                 return
             text = (
-                f"the Dask workers that worked on well {name} were lost, {max(1, len(well.attempts))} in all, the last "
-                f"at {well.worker or error.last_worker.address}: it crashes them, or needs more memory than they have"
+                f"all Dask workers that processed well {name} were lost ({max(1, len(well.attempts))}), the last one "
+                f"at {well.worker or error.last_worker.address}: the well crashes them, or needs more memory than "
+                "they have"
             )
         elif error is not None:
-            text = f"well {name} can't be worked on by a Dask worker: {type(error).__name__}: {error}"
+            text = f"well {name} can't be processed by a Dask worker: {type(error).__name__}: {error}"
         else:
-            text = f"the result of well {name} was lost on its way from Dask worker {well.worker}"
+            text = f"the result of well {name} was lost on the way from Dask worker {well.worker}"
         del self._open[name]
         self._progress(name).ended(ProgressStatus.ERROR, error=text)
         yield WellResult(well=name, status=ResultStatus.FAILED, error=text)
@@ -318,7 +330,7 @@ class _Run:
         self._news.put(_Told(axis_id, replies))
 
     def _cancelled(self, name: str) -> WellResult:
-        """The result of a well that was not begun."""
+        """Return the result of a well that was not begun."""
         self._progress(name).ended(ProgressStatus.CANCELLED)
         return WellResult(well=name, status=ResultStatus.CANCELLED)
 
@@ -327,7 +339,7 @@ class _Run:
 
 
 def _pass_on(runs: "weakref.WeakSet[_Run]", event: tuple[float, object]) -> None:
-    """On Dask's loop: an event of the client's topic, or of the scheduler's."""
+    """Pass on an event of the client's or the scheduler's topic; runs on Dask's event loop."""
     message = event[1]
     for run in list(runs):
         if isinstance(message, bytes):
@@ -337,16 +349,16 @@ def _pass_on(runs: "weakref.WeakSet[_Run]", event: tuple[float, object]) -> None
 
 
 async def _watch(client: Client, futures: list[Future], names: dict[Any, str], news: SimpleQueue[_News]) -> None:
-    """On Dask's loop: tell of each future that has ended, however it did."""
+    """Report each future when it ends, however it ends; runs on Dask's event loop."""
     async for future in as_completed(futures, loop=client.loop):
         news.put(_Over(names[future.key], future))
 
 
 async def _run_there(client: Client, worker: str | None, call: Any, *arguments: object) -> dict[str, Any]:
-    """On Dask's loop: make a call in a worker, or in all of them; what each of them answers."""
+    """Call a function in one worker, or in all, and return their replies; runs on Dask's event loop."""
     try:
         workers = None if worker is None else [worker]
         answers: dict[str, Any] = await client.run(call, *arguments, workers=workers, on_error="ignore")
-    except (OSError, TimeoutError):  # the scheduler is gone; each well will be told so
+    except (OSError, TimeoutError):  # the scheduler is gone; each well will get to know that
         return {}
     return answers

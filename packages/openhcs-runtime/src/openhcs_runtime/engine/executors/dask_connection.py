@@ -1,4 +1,4 @@
-"""Connects to a Dask scheduler that is there already, or to a cluster of our own on this machine."""
+"""Connects to a running Dask scheduler, or to a local cluster that it starts on this machine."""
 
 import contextlib
 import shutil
@@ -20,13 +20,22 @@ from openhcs_runtime.exceptions import WorkerError
 
 CONNECT_SECONDS = 10.0
 RETRIES = 2
-"""How often a well is tried again when the worker that it was on is lost."""
+"""How often a well is retried after its worker was lost."""
 
 
 def connect(address: str, workers: int, stack: contextlib.ExitStack) -> Client:
-    """A client; what must be closed after it goes onto `stack`. workers: of a local cluster.
+    """Connect to a scheduler.
 
-    Raises WorkerError, with everything closed again.
+    Args:
+        address: address of the scheduler, or "local".
+        workers: number of workers of a local cluster.
+        stack: receives the client and everything to be closed after it.
+
+    Returns:
+        The client.
+
+    Raises:
+        WorkerError: there is no connection; everything has been closed again.
     """
     runner = LoopRunner()
     stack.callback(runner.stop)
@@ -51,9 +60,9 @@ async def _see_scheduler(address: str) -> None:
 
 @contextlib.contextmanager
 def _local_cluster(workers: int, loop: IOLoop) -> Iterator[LocalCluster]:
-    """A cluster of so many processes of this machine; its files are in a folder that goes with it.
+    """Start a cluster of worker processes on this machine; its temporary folder is removed when it ends.
 
-    Its keys are known to nobody else: who can talk to a scheduler can run code as its user.
+    It uses its own TLS keys, because anyone who can talk to a scheduler can run code as its user.
     """
     folder = tempfile.mkdtemp(prefix="openhcs-dask-")
     warm_up(NANNY)
@@ -63,7 +72,7 @@ def _local_cluster(workers: int, loop: IOLoop) -> Iterator[LocalCluster]:
         "distributed.worker.profile.enabled": False,
         "distributed.scheduler.work-stealing": False,
         "distributed.scheduler.allowed-failures": RETRIES,
-        "distributed.deploy.lost-worker-timeout": "10000 days",  # else a nanny slow to bring its worker back ends
+        "distributed.deploy.lost-worker-timeout": "10000 days",  # so that a nanny slow to restart its worker stays
         "distributed.scheduler.worker-saturation": 1.0,  # a well waits at the scheduler, not behind one that may crash
     }
     try:
@@ -90,10 +99,10 @@ def _local_cluster(workers: int, loop: IOLoop) -> Iterator[LocalCluster]:
 def _no_cluster(address: str, error: Exception) -> str:
     if address == LOCAL_CLUSTER:
         return (
-            f"no local Dask cluster can be started: {error}. A script that runs a pipeline needs "
-            "'if __name__ == \"__main__\":' around its top-level calls"
+            f"the local Dask cluster can't be started: {error}. In a script, the code that runs the pipeline must be "
+            "inside 'if __name__ == \"__main__\":'"
         )
     return (
-        f"no Dask scheduler answers at {address} within {CONNECT_SECONDS:g} s ({type(error).__name__}): start one "
-        "with 'dask scheduler', and check address, network and, for tls, the certificates"
+        f"no reply from a Dask scheduler at {address} within {CONNECT_SECONDS:g} s ({type(error).__name__}): start one "
+        "with 'dask scheduler', or check the address, the network and, for tls, the certificates"
     )

@@ -1,7 +1,7 @@
-"""What runs in a Dask worker: one well, whose words go to the client over the worker's connection to the scheduler.
+"""Processes one well in a Dask worker, and reports to the client over the worker's connection to the scheduler.
 
-So the worker need not reach the client's machine. Each well is a part of a task of its own (`TaskHub`) that bears the
-execution's id: `current_task()` works in it at any depth, also in processes that it starts.
+The worker therefore doesn't need a connection to the client's machine. Each well has its own ``TaskHub`` with the id
+of the execution, so ``current_task()`` works at any depth, including in processes started by the well.
 """
 
 import asyncio
@@ -38,16 +38,25 @@ from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import LogLine, Message, ProgressUpdate
 
 _BACKLOG = 20
-"""Messages that wait in the worker for the network: with more of them reports wait in the hub, where they merge."""
+"""Messages that may wait in the worker for the network; beyond that, reports wait in the hub and are merged there."""
 _RETRY_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class DaskWell:
-    """One well to work on. Its words are logged under `topic`; output_dir and steps (names) are those of the job.
+    """One well to process.
 
-    part_mtime_ns: of the mark that an earlier run has left for the well, None when there was none: another mark is
-    this run's, and the well need not be done again.
+    Attributes:
+        run_id: id of the run.
+        topic: topic for the messages of the well.
+        execution_id: id of the execution the run belongs to.
+        plate_id: id of its plate.
+        job: the job.
+        output_dir: output folder of the job.
+        steps: names of the steps of the job.
+        plan: plan of the well.
+        part_mtime_ns: modification time of the record an earlier run left for the well; None if there was none. Any
+            other record was written by this run, and the well doesn't have to be redone.
     """
 
     run_id: str
@@ -62,9 +71,16 @@ class DaskWell:
 
 
 class WellNews(Message, frozen=True, kw_only=True, tag="well_news"):
-    """What an attempt at a well says, in order. The first message has no reports, the last one has the result.
+    """Messages of one attempt at a well, in order. The first one has no reports, the last one has the result.
 
-    viewed: what became of all that the worker has shown in this run so far, where there is a viewer.
+    Attributes:
+        run_id: id of the run.
+        well: name of the well.
+        attempt: id of the attempt.
+        worker: address of the Dask worker.
+        reports: progress and log lines.
+        result: how the well ended.
+        viewed: counts of all images the worker has sent to the viewer in this run so far, if there is a viewer.
     """
 
     run_id: str
@@ -77,7 +93,7 @@ class WellNews(Message, frozen=True, kw_only=True, tag="well_news"):
 
 
 def work(well: DaskWell) -> None:
-    """Do one well as a task of a Dask worker; how it ended is in its last message."""
+    """Process one well as a Dask task; its last message says how it ended."""
     worker = get_worker()
     line = _Line(worker, well)
     with line.task() as task, wells_here().listed(well, line.attempt, task):
@@ -88,12 +104,12 @@ def work(well: DaskWell) -> None:
 
 
 def stop_wells(run_id: str, axis_id: str | None) -> list[str]:
-    """Ask the wells of a run that are, or will be, worked on in this process to stop; gives those that are."""
+    """Stop the wells of a run that are, or will be, processed in this process; return the current ones."""
     return wells_here().stop(run_id, axis_id)
 
 
 async def forget_run(run_id: str) -> ViewCounts | None:
-    """A run has ended: what was asked to stop need not be known any more. Gives what was shown of it, if anything."""
+    """Forget a run that has ended; return the counts of the images it showed, if any."""
     feed = wells_here().forget(run_id)
     if feed is None:
         return None
@@ -103,12 +119,12 @@ async def forget_run(run_id: str) -> ViewCounts | None:
 
 @functools.cache
 def wells_here() -> "WellsHere":
-    """The list of this worker process."""
+    """Return the wells of this worker process."""
     return WellsHere()
 
 
 def part_mtime_ns(output_dir: str, well: str) -> int | None:
-    """By which another mark of the well is told from the present one; None when there is none."""
+    """Return the modification time of the record of a well, which identifies it; None if there is no record."""
     with contextlib.suppress(OSError):
         return part_path(Path(output_dir), well).stat().st_mtime_ns
     return None
@@ -121,7 +137,7 @@ class _RunHere:
 
 
 class WellsHere:
-    """The wells that a worker process works on, by run, and what was asked to stop. From any thread."""
+    """The wells a worker process is processing, by run, and which of them should stop. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -131,7 +147,7 @@ class WellsHere:
 
     @contextlib.contextmanager
     def listed(self, well: DaskWell, attempt: str, task: Task) -> Iterator[None]:
-        """While the block works on the well; what it prints goes to the task's log."""
+        """List the well during the block; what the block prints goes to the log of the task."""
         with self._lock:
             if not any(run.under_way for run in self._runs.values()):
                 self._printing = prints_to_tasks()
@@ -150,7 +166,7 @@ class WellsHere:
                     self._printing.close()
 
     def feed(self, run_id: str) -> ViewerFeed:
-        """What shows the wells of a run here; those of runs that nobody said have ended make room for it."""
+        """Return the viewer feed of a run; feeds of other runs without wells in progress are closed."""
         with self._lock:
             others = [known for known in self._feeds if known != run_id and not self._is_at_work(known)]
             for known in others:
@@ -158,7 +174,7 @@ class WellsHere:
             return self._feeds.setdefault(run_id, ViewerFeed())
 
     def stop(self, run_id: str, axis_id: str | None) -> list[str]:
-        """See `stop_wells`."""
+        """See ``stop_wells``."""
         with self._lock:
             run = self._runs.setdefault(run_id, _RunHere())
             run.stopped.add(axis_id)
@@ -167,7 +183,7 @@ class WellsHere:
             return [well for well, _ in run.under_way.values()]
 
     def forget(self, run_id: str) -> ViewerFeed | None:
-        """See `forget_run`; gives what has shown its wells, for the caller to close."""
+        """See ``forget_run``; return the viewer feed of the run, which the caller has to close."""
         with self._lock:
             if self._is_at_work(run_id):
                 return None
@@ -180,7 +196,7 @@ class WellsHere:
 
 
 class _Line:
-    """The way of one attempt's words to the client."""
+    """Sends the messages of one attempt to the client."""
 
     def __init__(self, worker: Worker, well: DaskWell) -> None:
         self.attempt = secrets.token_hex(4)
@@ -190,7 +206,7 @@ class _Line:
 
     @contextlib.contextmanager
     def task(self) -> Iterator[Task]:
-        """The block is a part of a task; at its end all that was said in it is on its way."""
+        """Run the block inside a task; when it ends, all its reports have been sent."""
         loop = SocketLoop("dask-well")
         well = self._well
         hub = TaskHub(loop, well.execution_id, well.plate_id, self._deliver, may_deliver=lambda: self._is_free)
@@ -207,7 +223,7 @@ class _Line:
     def send(
         self, reports: list[TaskReport], result: WellResult | None = None, viewed: ViewCounts | None = None
     ) -> None:
-        """Send a message after those before."""
+        """Send a message; the order of messages is kept."""
         well = self._well
         news = WellNews(
             run_id=well.run_id,
@@ -226,7 +242,7 @@ class _Line:
         self._worker.loop.add_callback(self._passed_on)
 
     def _passed_on(self) -> None:
-        """On the worker's own loop: more may come, unless the network is behind."""
+        """Allow more reports unless the network is behind; runs on the event loop of the worker."""
         if len(self._worker.batched_stream.buffer) > _BACKLOG:
             self._worker.loop.call_later(_RETRY_SECONDS, self._passed_on)
             return
@@ -236,7 +252,7 @@ class _Line:
 
 def _work(well: DaskWell, task: Task, nthreads: int, feed: ViewerFeed) -> WellResult:
     if part_mtime_ns(well.output_dir, well.plan.well) != well.part_mtime_ns:
-        # An earlier attempt of this run was done, and its worker lost before anybody knew.
+        # An earlier attempt in this run finished, but its worker was lost before it could say so.
         for result in finished_wells(Path(well.output_dir), [well.plan]).values():
             WellProgress(task, well.plan.well, well.steps).axis_completed()
             return replace(result, reused=False)
@@ -248,13 +264,13 @@ def _work(well: DaskWell, task: Task, nthreads: int, feed: ViewerFeed) -> WellRe
 
 @functools.lru_cache(maxsize=1)
 def _libraries(_run_id: str) -> threadpoolctl.ThreadpoolController:
-    """The libraries that have threads; looking for them takes five milliseconds, so it is done once for each run."""
+    """Return the libraries that use threads; finding them takes 5 ms, so it is done once per run."""
     return threadpoolctl.ThreadpoolController()
 
 
 @functools.lru_cache(maxsize=2)
 def _job_of(run_id: str, packed: PackedJob) -> PlateJob:
-    """The job, loaded anew for each run: modules beside its pipeline file may have changed since the last one."""
+    """Return the job, loaded again for each run because modules next to its pipeline file may have changed."""
     forget(packed.modules_dir)
     for file in packed.files:
         sys.modules.pop(file.module_name, None)

@@ -1,6 +1,6 @@
-"""Importing this makes a process ready to be a worker: libraries loaded, linear algebra on one thread.
+"""Prepares a process to be a worker when imported: loads libraries, limits linear algebra to one thread.
 
-Only for worker processes and the process that they are forked from.
+Only for worker processes and the process they are forked from.
 """
 
 import gc
@@ -8,6 +8,6 @@ import gc
 import threadpoolctl
 
 _one_thread = threadpoolctl.threadpool_limits(1)
-"""Workers already use all cores; in a forked worker the setting is the one of the process it came from."""
+"""The workers together already use all cores; a forked worker inherits the setting."""
 
-gc.freeze()  # what is loaded stays: collections in a forked worker need not touch, and so copy, its memory
+gc.freeze()  # loaded modules stay: garbage collection in a forked worker doesn't touch, and so copy, their memory

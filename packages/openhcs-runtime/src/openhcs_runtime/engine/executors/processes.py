@@ -1,6 +1,6 @@
-"""Wells in worker processes of this machine: one that dies costs the well in hand, and a new one takes its place.
+"""Runs wells in worker processes on this machine; if one dies, only its current well fails, and it is replaced.
 
-Each worker has a pipe of its own, so it is always known which well it works on, and it ends when this process does.
+Each worker has its own pipe, so it is always known which well it is processing, and it ends when this process ends.
 """
 
 import contextlib
@@ -34,19 +34,19 @@ if TYPE_CHECKING:  # not all platforms have both
     from multiprocessing.context import ForkServerContext, SpawnContext
 
 NANNY = "distributed.nanny"
-"""What the workers of a local Dask cluster need besides."""
+"""Module that the workers of a local Dask cluster need in addition."""
 
 _START_ATTEMPTS = 3
 _EXIT_SECONDS = 5.0
 _NEEDED_FILES = 64
-"""Open files that a process must be allowed: libraries, pipes and sockets take up to 50, and with fewer they hang."""
+"""Open files a process must be allowed to have: libraries, pipes and sockets use up to 50; with fewer they hang."""
 _SPARE_FILES = 32
 _DYING_SECONDS = 0.5
-"""A process that closed its pipe is about to end: time for it to leave its own exit code before it is killed."""
+"""Time for a process that closed its pipe to exit with its own exit code before it is killed."""
 
 
 class ProcessExecutor:
-    """See `openhcs_runtime.engine.executors.WellExecutor`; workers stay for the next run until `close`."""
+    """See ``openhcs_runtime.engine.executors.WellExecutor``; workers are kept for later runs until ``close``."""
 
     def __init__(self, workers: int) -> None:
         self._size = workers
@@ -55,7 +55,7 @@ class ProcessExecutor:
         weakref.finalize(self, _end_all, self._workers)
 
     def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan], on_viewed: OnViewed) -> Iterator[WellResult]:
-        """One result per plan, in the order in which they end."""
+        """Process wells; see ``WellExecutor.run``."""
         link, packed = task.link(), pack_job(job)
         waiting = deque(plans)
         try:
@@ -73,10 +73,10 @@ class ProcessExecutor:
             idle = [worker for worker in self._workers if not worker.plan and worker.ask_to_leave()]
             stay = [worker for worker in idle if worker.has_left(on_viewed)]
             for worker in [worker for worker in self._workers if worker not in stay]:
-                self._drop(worker)  # when busy, the run was given up: nobody awaits its result any more
+                self._drop(worker)  # a busy worker means the run was given up: nobody is waiting for its result
 
     def close(self) -> None:
-        """End all workers; may be called twice."""
+        """End all workers; can be called more than once."""
         _end_all(self._workers)
 
     def _idle_worker(self) -> "_Worker | None":
@@ -87,7 +87,7 @@ class ProcessExecutor:
         return idle
 
     def _wait(self) -> "list[_Worker]":
-        """The busy workers that have something to say, be it that they have died."""
+        """Wait for busy workers that have sent a message or died, and return them."""
         busy: dict[Any, _Worker] = {worker.connection: worker for worker in self._workers if worker.plan}
         return [busy[connection] for connection in wait(list(busy))] if busy else []
 
@@ -123,7 +123,11 @@ class ProcessExecutor:
                 waiting.appendleft(plan)
 
     def _drop(self, worker: "_Worker") -> int | None:
-        """Take a worker out. Raises WorkerError when workers keep dying before they have said a word."""
+        """Remove a worker.
+
+        Raises:
+            WorkerError: workers keep dying before they are ready.
+        """
         self._workers.remove(worker)
         was_busy, code = worker.plan is not None, worker.end()
         if not worker.ready and was_busy:
@@ -131,25 +135,25 @@ class ProcessExecutor:
         if self._failed_starts >= _START_ATTEMPTS:
             self._failed_starts = 0
             why = few_files() or (
-                ". A script that runs a pipeline needs 'if __name__ == \"__main__\":' around its top-level calls; or "
-                "use mode 'threads'"
+                ". In a script, the code that runs the pipeline must be inside 'if __name__ == \"__main__\":'; or use "
+                "mode 'threads'"
             )
-            raise WorkerError(f"worker processes end while they start ({exit_text(code)}){why}")
+            raise WorkerError(f"worker processes exit during start-up ({exit_text(code)}){why}")
         return code
 
 
 class _Worker:
-    """One worker process with its pipe; `plan` is the well that it works on, `step` where it is."""
+    """One worker process with its pipe; ``plan`` is the well it is processing, ``step`` the current step."""
 
     def __init__(self) -> None:
         limit = _limit_of_files()
         if limit is not None and limit < _NEEDED_FILES:
-            raise WorkerError(f"no worker process can be started{few_files()}")
+            raise WorkerError(f"can't start a worker process{few_files()}")
         context = _context()
         try:
             self.connection, theirs = context.Pipe()
         except OSError as error:
-            raise WorkerError(f"no worker process can be started: {error}{few_files()}") from error
+            raise WorkerError(f"can't start a worker process: {error}{few_files()}") from error
         self.process = context.Process(target=serve, args=(theirs,), name="openhcs-worker", daemon=True)
         self.plan: WellPlan | None = None
         self.step = ""
@@ -159,12 +163,12 @@ class _Worker:
             self.process.start()
         except (OSError, EOFError) as error:
             self.connection.close()
-            raise WorkerError(f"no worker process can be started: {error}{few_files()}") from error
+            raise WorkerError(f"can't start a worker process: {error}{few_files()}") from error
         finally:
             theirs.close()
 
     def give(self, plan: WellPlan, work: WellTask) -> bool:
-        """Hand over a well; false when the process is gone."""
+        """Send a well to the worker; return False if the process is gone."""
         self.plan, self.step = plan, ""
         try:
             self.connection.send(work)
@@ -173,7 +177,7 @@ class _Worker:
         return True
 
     def ask_to_leave(self) -> bool:
-        """Let an idle worker leave the task of the run that ends; false when the process is gone."""
+        """Ask an idle worker to leave the task of the run that is ending; return False if the process is gone."""
         try:
             self.connection.send(EndOfRun())
         except OSError:
@@ -182,11 +186,11 @@ class _Worker:
 
     @property
     def name(self) -> str:
-        """What tells it apart from all others of this process."""
+        """A name that is unique among the workers of this process."""
         return str(self.process.pid)
 
     def has_left(self, on_viewed: OnViewed) -> bool:
-        """Wait until it has; false when it does not answer."""
+        """Wait until the worker has left the task; return False if it does not answer."""
         try:
             while self.connection.poll(_EXIT_SECONDS):
                 message = self.connection.recv()
@@ -198,7 +202,7 @@ class _Worker:
         return False
 
     def end(self) -> int | None:
-        """End the process whatever it does; returns its exit code (negative: the signal)."""
+        """End the process, by force if necessary; return its exit code (negative: the signal)."""
         self.connection.close()
         if self.plan is not None:
             self.process.join(_DYING_SECONDS)
@@ -212,7 +216,7 @@ class _Worker:
         return code
 
     def _kill(self) -> None:
-        """With all that its functions have started."""
+        """Kill the process with everything its functions started."""
         pid = self.process.pid
         self.process.kill()
         if pid is not None and hasattr(os, "killpg"):
@@ -221,18 +225,18 @@ class _Worker:
 
 
 def few_files() -> str:
-    """The remedy where it is the limit of open files that keeps processes from starting; empty where it is not."""
+    """Return a remedy if the limit of open files keeps processes from starting; otherwise empty."""
     limit = _limit_of_files()
     if limit is None:
         return ""
     with contextlib.suppress(psutil.Error, AttributeError):
         if limit < _NEEDED_FILES or limit - psutil.Process().num_fds() < _SPARE_FILES:
-            return f" (a process may have only {limit} files open at a time: raise that limit, 'ulimit -n 1024')"
+            return f" (a process may only have {limit} open files: raise that limit, 'ulimit -n 1024')"
     return ""
 
 
 def _limit_of_files() -> int | None:
-    """How many files this process may have open; None where there is no limit, or it is not known."""
+    """Return how many files this process may have open; None if there is no limit or it is not known."""
     try:
         import resource  # noqa: PLC0415  not on all platforms
     except ImportError:
@@ -242,9 +246,12 @@ def _limit_of_files() -> int | None:
 
 
 def warm_up(*modules: str) -> None:
-    """Begin to import, in the background, what worker processes need; returns at once. Does nothing where it can't.
+    """Start importing in the background what worker processes need; returns immediately.
 
-    modules: what they need besides.
+    Does nothing on platforms without a fork server.
+
+    Args:
+        *modules: additional modules.
     """
     if start_method() == "forkserver":
         multiprocessing.get_context("forkserver").set_forkserver_preload([PRELOAD, *modules])
@@ -252,7 +259,7 @@ def warm_up(*modules: str) -> None:
 
 
 def start_method() -> Literal["forkserver", "spawn"]:
-    """How worker processes are started. Never by a plain fork: it copies locks that other threads hold."""
+    """Return how worker processes are started; never a plain fork, which copies locks held by other threads."""
     return "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
@@ -272,13 +279,13 @@ def _end_all(workers: list[_Worker]) -> None:
 
 
 def _cancelled(task: Task, job: PlateJob, plan: WellPlan) -> WellResult:
-    """The result of a well that was not begun."""
+    """Return the result of a well that was not begun."""
     WellProgress(task, plan.well, [step.name for step in job.steps]).ended(ProgressStatus.CANCELLED)
     return WellResult(well=plan.well, status=ResultStatus.CANCELLED)
 
 
 def _lost(task: Task, job: PlateJob, plan: WellPlan, code: int | None, step: str) -> WellResult:
-    """The result of a well whose worker process died."""
-    error = f"the worker process that worked on well {plan.well} ended unexpectedly ({exit_text(code)})"
+    """Return the result of a well whose worker process died."""
+    error = f"the worker process of well {plan.well} ended unexpectedly ({exit_text(code)})"
     WellProgress(task, plan.well, [step.name for step in job.steps]).ended(ProgressStatus.ERROR, error=error)
     return WellResult(well=plan.well, status=ResultStatus.FAILED, error=error, step=step)

@@ -1,4 +1,4 @@
-"""Wells in threads of this process: no start-up cost, but they share its fate and Python's lock."""
+"""Runs wells in threads of this process: no start-up cost, but they share Python's lock, and a crash ends all."""
 
 import contextvars
 import functools
@@ -15,19 +15,19 @@ from zmqruntime.execution import Task
 
 _ALL_WELLS = ""
 _NOT_REPEATABLE = (
-    "numpy's global random numbers were used, which wells in several threads share: they are not the same again for "
-    "the same seed. Take rng from the engine (special_inputs), or use one worker or mode 'processes'"
+    "NumPy's global random numbers were used, which wells in several threads share, so they are not reproducible with "
+    "the same seed. Use rng from the engine (special_inputs), a single worker, or mode 'processes'"
 )
 
 
 class ThreadExecutor:
-    """See `openhcs_runtime.engine.executors.WellExecutor`; threads live for one run."""
+    """See ``openhcs_runtime.engine.executors.WellExecutor``; threads live for one run."""
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
 
     def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan], on_viewed: OnViewed) -> Iterator[WellResult]:
-        """One result per plan, in the order in which they end; must be called inside `task`."""
+        """Process wells; see ``WellExecutor.run``. Must be called inside the task."""
         feed = ViewerFeed(lambda counts: on_viewed("", counts))
         is_alone = self._workers == 1
         work = functools.partial(run_well, job, feed=feed, is_alone=is_alone)
@@ -47,4 +47,4 @@ class ThreadExecutor:
             feed.close()
 
     def close(self) -> None:
-        """Nothing is kept between runs."""
+        """Do nothing, as nothing is kept between runs."""

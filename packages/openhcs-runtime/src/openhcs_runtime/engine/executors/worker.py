@@ -1,4 +1,4 @@
-"""What runs in a worker process: one well after the other, until the other end of its pipe is closed."""
+"""Main loop of a worker process: processes one well after the other until the other end of its pipe is closed."""
 
 import contextlib
 import ctypes
@@ -29,18 +29,18 @@ from zmqruntime.execution import TaskLink, die_with_parent, join_task
 from zmqruntime.execution.workers.usage import UsageMeter
 
 PRELOAD = "openhcs_runtime.engine.executors.preload"
-"""What makes a process ready to be a worker; imported once, before workers are forked, where they are."""
+"""Module that prepares a process to be a worker; imported once before workers are forked, if they are."""
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A worker can take work: its first word, and its answer to `EndOfRun`."""
+    """The worker can take work; its first message, and its reply to ``EndOfRun``."""
 
 
 @dataclass(frozen=True, slots=True)
 class WellTask:
-    """One well to work on as a part of a task."""
+    """One well to process as part of a task."""
 
     link: TaskLink
     job: PackedJob
@@ -49,23 +49,23 @@ class WellTask:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The well in hand has come to a step."""
+    """The current well has reached a step."""
 
     step: str
 
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """The worker ends after the result that follows: a function has changed its process for good."""
+    """The worker will end after the next result, because a function changed its process permanently."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndOfRun:
-    """The task is about to end: leave it, when all that was reported to it has arrived."""
+    """The task is about to end: leave it once all reports have arrived."""
 
 
 def serve(connection: "Connection[object, object]") -> None:
-    """Work on what comes through the pipe."""
+    """Process what arrives through the pipe."""
     die_with_parent()
     _be_a_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle: it cancels
@@ -80,7 +80,7 @@ def serve(connection: "Connection[object, object]") -> None:
 
 
 def _run_wells(connection: "Connection[object, object]", meter: UsageMeter) -> None:
-    """One run: the wells up to `EndOfRun`. They share one way to their task, since each costs a millisecond or two."""
+    """Process the wells of one run, up to ``EndOfRun``; they share one link to the task, as each takes 1 or 2 ms."""
     work = connection.recv()
     if not isinstance(work, WellTask):
         return
@@ -94,8 +94,8 @@ def _run_wells(connection: "Connection[object, object]", meter: UsageMeter) -> N
 
 
 def _be_a_parent() -> None:
-    """Let functions start processes of their own, which end when this one does."""
-    multiprocessing.current_process().daemon = False  # daemonic processes may have no children
+    """Allow functions to start child processes, which end when this process ends."""
+    multiprocessing.current_process().daemon = False  # daemonic processes can't have children
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)  # so that what they start can be ended together with this process
     if sys.platform == "linux":
@@ -104,9 +104,10 @@ def _be_a_parent() -> None:
 
 
 class _ForkedHere:
-    """Ties processes that the main thread forks to this one: the kernel kills them when it ends, however it does.
+    """Makes the kernel kill processes forked by the main thread when this process ends, for whatever reason.
 
-    Not those that other threads fork: it would kill them when the thread ends (prctl(2), PR_SET_PDEATHSIG).
+    Processes forked by other threads are excluded, as they would be killed when the thread ends (prctl(2),
+    PR_SET_PDEATHSIG).
     """
 
     def __init__(self) -> None:
@@ -122,7 +123,7 @@ class _ForkedHere:
 
 
 def _end_children() -> None:
-    """What functions have started and left."""
+    """Kill the processes that functions started and left running."""
     with contextlib.suppress(psutil.Error):
         for child in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):
@@ -143,7 +144,7 @@ def run_loaded(
     *,
     is_alone: bool = True,
 ) -> WellResult:
-    """Work on one well in the current task; a job that can't be loaded here is a failure of the well."""
+    """Process one well in the current task; if its job can't be loaded, the well fails."""
     try:
         with read_recorder().active():
             job = load()

@@ -1,4 +1,4 @@
-"""Images of a pipeline shown in Fiji or ImageJ, in a process of their own."""
+"""Shows the images of a pipeline in Fiji or ImageJ, in a separate process."""
 
 from openhcs_runtime.viewers.fiji.layout import HyperstackAxis, WindowScope
 from openhcs_runtime.viewers.fiji.process_manager import FijiProcessManager

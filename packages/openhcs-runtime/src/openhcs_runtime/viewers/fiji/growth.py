@@ -1,9 +1,8 @@
-"""How an image of ImageJ gets more planes without a new window.
+"""Adds planes to an ImageJ image without opening a new window.
 
-ImageJ itself opens a new window, in the place of the old one, whenever the sizes of a hyperstack change. That takes a
-tenth of a second and flickers. Where the new stack has the same sliders as the old one, only longer, they are made
-longer instead; that needs fields of ``ij.gui.StackWindow`` that are not public. Should a version not have them, it goes
-ImageJ's way.
+Whenever the dimensions of a hyperstack change, ImageJ replaces the window by a new one, which takes 0.1 s and
+flickers. If the new stack has the same sliders as the old one, only longer, they are extended instead; that uses
+fields of ``ij.gui.StackWindow`` that are not public. If an ImageJ version doesn't have them, ImageJ opens a new window.
 """
 
 from collections.abc import Sequence
@@ -14,16 +13,16 @@ from openhcs_runtime.viewers.fiji.imagej import ImageJ
 __all__ = ["Sizes", "new_image", "set_stack"]
 
 Sizes = tuple[int, int, int]
-"""Channels, slices, frames."""
+"""Numbers of channels, slices and frames."""
 
 _COUNTS = ("nChannels", "nSlices", "nFrames")
 _SLIDERS = ("cSelector", "zSelector", "tSelector")
 
 
 def new_image(ij: ImageJ, title: str, shape: tuple[int, int], pixels: Any) -> Any:
-    """A composite image that has no window yet; :func:`set_stack` gives it its planes.
+    """Create a composite image without a window; :func:`set_stack` adds its planes.
 
-    ImageJ makes composites of two channels or more; an image that may get more later has to be one from the beginning.
+    ImageJ makes composites only of two or more channels, so an image that may get more later has to start with two.
     """
     stack = ij.ImageStack(shape[1], shape[0])
     stack.addSlice("", pixels)
@@ -31,23 +30,28 @@ def new_image(ij: ImageJ, title: str, shape: tuple[int, int], pixels: Any) -> An
     plain = ij.ImagePlus(title, stack)
     plain.setDimensions(2, 1, 1)
     image = ij.CompositeImage(plain, ij.CompositeImage.COLOR)
-    image.setIgnoreFlush(True)  # the planes stay when the user closes the window
+    image.setIgnoreFlush(True)  # the planes are kept when the user closes the window
     return image
 
 
 def set_stack(
     ij: ImageJ, image: Any, stack: Any, before: Sizes, sizes: Sizes, channels_before: Sequence[int | None]
 ) -> None:
-    """Give an image its stack with these sizes; where there were others before, the window stays if it can.
+    """Set the stack of an image, keeping its window if possible.
 
-    ``before`` is what we know, since ImageJ guesses anew once a stack has got longer. ``channels_before`` has for every
-    channel the index that it had until now, None for a new one.
+    Args:
+        ij: ImageJ.
+        image: the image.
+        stack: the new stack.
+        before: previous sizes; ImageJ can't be asked, as it guesses them again once a stack has grown.
+        sizes: new sizes.
+        channels_before: previous index of each channel, None for a new one.
     """
     mode = image.getMode()
     active = list(image.getActiveChannels())
     are_same = list(range(before[0])) == list(channels_before)
     if not are_same:
-        image.setMode(ij.CompositeImage.COLOR)  # a composite holds on to as many channels as it had
+        image.setMode(ij.CompositeImage.COLOR)  # a composite keeps its number of channels
     _stretch(ij, image, before, sizes)
     image.setOpenAsHyperStack(True)
     image.setStack(stack, *sizes)
@@ -67,8 +71,8 @@ def _stretch(ij: ImageJ, image: Any, before: Sizes, after: Sizes) -> None:
     if not image.isVisible() or not isinstance(window, ij.StackWindow) or before == after:
         return
     if [size > 1 for size in before] != [size > 1 for size in after]:
-        return  # it needs other sliders
-    is_plain = sum(size > 1 for size in after) == 1  # which has the slider for slices, whichever axis it is
+        return  # it needs different sliders
+    is_plain = sum(size > 1 for size in after) == 1  # a plain stack uses the slider for slices for any axis
     if is_plain and after[0] > 1:
         return
     fields = ij.StackWindow.class_.getDeclaredField

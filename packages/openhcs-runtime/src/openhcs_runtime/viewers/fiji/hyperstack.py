@@ -1,7 +1,7 @@
-"""One image window of ImageJ: a hyperstack that grows, and whose planes are written where they are.
+"""One image window of ImageJ: a hyperstack that grows and whose planes are updated in place.
 
-A plane that comes again is copied into the array that ImageJ has already; nothing is rebuilt. Planes that have not come
-share one black array. A stack that gets longer keeps its window and the sliders where they are.
+A plane that is received again is copied into ImageJ's existing array; nothing is rebuilt. Planes that have not been
+received share one black array. When a stack grows, its window and the slider positions are kept.
 """
 
 from collections.abc import Iterable
@@ -20,13 +20,13 @@ __all__ = ["Hyperstack"]
 
 
 class Hyperstack:
-    """The planes of one window, and the window.
+    """The planes of one window, and the window itself.
 
     Args:
         ij: ImageJ.
-        title: of the window.
-        shape: rows and columns of every plane.
-        element: what a pixel is, to begin with.
+        title: title of the window.
+        shape: rows and columns of each plane.
+        element: initial pixel type.
     """
 
     def __init__(self, ij: ImageJ, title: str, shape: tuple[int, int], element: Element) -> None:
@@ -41,7 +41,7 @@ class Hyperstack:
         self._pixels: dict[Cell, Any] = {}
         self._stack: Any = None
         self._built = StackAxes()
-        """The axes and elements that the image in ImageJ has."""
+        """Axes of the image in ImageJ."""
         self._built_element = element
         self._is_grown = False
         self._replaced: set[Cell] = set()
@@ -51,20 +51,20 @@ class Hyperstack:
 
     @property
     def nbytes(self) -> int:
-        """Of the planes that are here."""
+        """Memory used by the planes, in bytes."""
         return len(self._pixels) * self.shape[0] * self.shape[1] * self.element.dtype.itemsize
 
     @property
     def has_planes(self) -> bool:
-        """Whether it is more than black planes for regions."""
+        """Whether there are planes other than black ones for regions."""
         return bool(self._pixels)
 
     def put(self, cell: Cell, plane: npt.NDArray[Any], element: Element) -> None:
-        """Take a plane in; it is on the screen after :meth:`commit` and :meth:`ImageJ.paint`."""
+        """Add or replace a plane; it is on the screen after :meth:`commit` and :meth:`ImageJ.paint`."""
         if element > self.element:
             self._widen(element)
         if self.axes.channels == [()]:
-            self.axes = StackAxes()  # it was held open for regions
+            self.axes = StackAxes()  # there were only black planes for regions
         self._is_grown |= self.axes.add(cell)
         target = self._pixels.get(cell)
         if target is None:
@@ -74,13 +74,13 @@ class Hyperstack:
         self._touched.add(cell)
 
     def hold(self, cell: Cell) -> None:
-        """Make black planes for regions where there are none for their slice or frame."""
+        """Add black planes for regions if there are no planes for their slice or frame."""
         channel = self.axes.channels[0] if self.axes.channels else ()
         room = Cell(channel, _room(self.axes.slices, cell.slice), _room(self.axes.frames, cell.frame))
         self._is_grown |= self.axes.add(room)
 
     def drop(self, cell: Cell) -> None:
-        """Forget a plane: it is black again."""
+        """Remove a plane, which becomes black again."""
         pixels = self._pixels.pop(cell, None)
         if pixels is not None:
             self._ij.give_back(pixels, self.element)
@@ -88,7 +88,7 @@ class Hyperstack:
             self._touched.add(cell)
 
     def remove_channels(self, layer: str) -> bool:
-        """Remove the channels of a layer; False if no other would be left."""
+        """Remove the channels of a layer; return False if no others are left."""
         kept = [value for value in self.axes.channels if (LAYER, layer) not in value]
         if len(kept) < len(self.axes.channels):
             self.axes.channels[:] = kept or [()]
@@ -96,21 +96,21 @@ class Hyperstack:
         return bool(kept)
 
     def calibrate(self, pixel_size: tuple[float, float, float]) -> None:
-        """Say how large a pixel is: rows, columns, slices, in micrometres."""
+        """Set the pixel size: rows, columns, slices, in micrometres."""
         if pixel_size != self._pixel_size:
             self._pixel_size = pixel_size
             self._calibrate()
 
     def values(self, cell: Cell) -> npt.NDArray[Any] | None:
-        """A copy of a plane as it is here, None if it has not come."""
+        """Return a copy of a plane; None if it has not been received."""
         pixels = self._pixels.get(cell)
         return None if pixels is None else self._ij.read(pixels, self.element, self.shape)
 
     def _widen(self, element: Element) -> None:
-        """Make all planes wider; each keeps its values. The image of ImageJ is made anew, in the same place."""
+        """Convert all planes to a wider type, keeping their values; the image in ImageJ is rebuilt in place."""
         old, narrow = self.element, self._pixels
         self.element, self._pixels, self._is_grown = element, {}, True
-        for cell in list(narrow):  # where memory does not suffice for all, the rest is black
+        for cell in list(narrow):  # if the memory does not suffice for all, the rest is black
             pixels = self._ij.new_pixels(element, self.shape[0] * self.shape[1])
             self._ij.write(self._ij.read(narrow.pop(cell), old, self.shape), element, pixels)
             self._pixels[cell] = pixels
@@ -123,11 +123,11 @@ class Hyperstack:
         return self.image is not None and bool(self.image.isVisible())
 
     def commit(self) -> bool:
-        """Bring the image in ImageJ up to date. True if that changed what is to be seen."""
+        """Update the image in ImageJ; return True if the visible part changed."""
         if self.image is not None and not self._is_ours():
             self._forget_image()
         if self.image is not None and not self.is_open:
-            self.image.setWindow(None)  # ImageJ keeps a window that was closed, and would open it again to grow it
+            self.image.setWindow(None)  # ImageJ keeps a closed window, and would reopen it to extend it
         luts: dict[Value, Any] | None = None
         if self.image is not None:
             self.styles.note_user(self.image, self._built.channels)
@@ -156,7 +156,7 @@ class Hyperstack:
             self.image.show()
 
     def close(self) -> None:
-        """Close the window and let go of the planes."""
+        """Close the window and release the planes."""
         if self.image is not None:
             self.image.setIgnoreFlush(False)
             self.image.changes = False
@@ -164,19 +164,19 @@ class Hyperstack:
         self._pixels.clear()
 
     def go_to(self, cells: Iterable[Cell]) -> None:
-        """Move the sliders to the first of these planes, one that has come if there is any."""
+        """Move the sliders to the first of these planes, preferring those that have been received."""
         first = min(cells, key=lambda cell: (cell not in self._pixels, self.axes.numbers(cell)[::-1]))
         self.image.setPosition(*self.axes.numbers(first))
 
     @property
     def current(self) -> Cell:
-        """The plane that the sliders are at."""
+        """The plane at the current position of the sliders."""
         return self._built.cell_at(self.image.getC(), self.image.getZ(), self.image.getT())
 
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _is_ours(self) -> bool:
-        """False once the user made something else of the image, by cropping or converting it: then it is theirs."""
+        """Return False if the user changed the image by cropping or converting it; it then belongs to the user."""
         image = self.image
         now = (image.getHeight(), image.getWidth(), image.getBitDepth(), image.getStackSize())
         channels, slices, frames = self._built.sizes
@@ -210,7 +210,7 @@ class Hyperstack:
             self._calibrate()
 
     def _append(self) -> bool:
-        """Add the planes of frames that came after all others; False if it grew in some other way."""
+        """Add planes of frames after all existing ones; return False if the stack grew in any other way."""
         built, axes = self._built, self.axes
         known = len(built.frames)
         if (
@@ -227,13 +227,13 @@ class Hyperstack:
         return True
 
     def _rebuild(self) -> None:
-        """A new list of the same planes, in their new order."""
+        """Rebuild the stack from the same planes, in their new order."""
         self._stack = self._ij.ImageStack(self.shape[1], self.shape[0])
         for cell in self.axes.cells():
             self._stack.addSlice(self._label(cell), self._plane(cell))
 
     def _exchange(self, cells: Iterable[Cell]) -> None:
-        """Put planes whose array is another one now where they belong."""
+        """Replace the arrays of these planes in the stack."""
         image = self.image
         for cell in cells:
             channel, slice_, frame = self.axes.numbers(cell)
@@ -243,7 +243,7 @@ class Hyperstack:
             self._stack.setSliceLabel(self._label(cell), number)
             if (slice_, frame) != (image.getZ(), image.getT()):
                 continue
-            shown = image.getProcessor(channel)  # what a composite draws this channel from
+            shown = image.getProcessor(channel)  # from which a composite draws this channel
             if shown is not None:
                 shown.setPixels(pixels)
             if channel == image.getC():
@@ -269,5 +269,5 @@ class Hyperstack:
 
 
 def _room(values: list[Value], wanted: Value) -> Value:
-    """A value that has room for what is wanted, itself if there is none."""
+    """Return an existing value that covers the wanted one, or else the wanted one."""
     return wanted if Places(values).find(wanted) is None else values[0]

@@ -1,7 +1,6 @@
-"""ImageJ's classes as the viewer uses them, all through jpype: the same for plain ImageJ and for Fiji.
+"""The parts of ImageJ used by the viewer, accessed through JPype; the same for plain ImageJ and Fiji.
 
-Java's classes have no types that Python could check, so everything that is one is ``Any``, and only the modules of this
-folder touch it.
+Java classes have no types that Python can check, so Java objects are ``Any``, and only modules in this folder use them.
 """
 
 import contextlib
@@ -21,7 +20,7 @@ _MAX_SPARES = 8
 
 
 class ImageJ:
-    """For use after :func:`~openhcs_runtime.viewers.fiji.java.start_java`."""
+    """Access to ImageJ, after :func:`~openhcs_runtime.viewers.fiji.java.start_java`."""
 
     def __init__(self) -> None:
         self.jpype: Any = importlib.import_module("jpype")
@@ -51,43 +50,43 @@ class ImageJ:
         self._staging_buffer: Any = None
 
     def java(self, name: str) -> Any:
-        """A class by its name."""
+        """Return a Java class by its name."""
         return self.jpype.JClass(name)
 
     @property
     def main_window(self) -> Any:
-        """ImageJ's own, with menus and tools; None when the user closed it."""
+        """ImageJ's main window, with menus and tools; None if the user closed it."""
         return self.IJ.getInstance()
 
     # --- pixels ------------------------------------------------------------------------------------------------------
 
     def new_pixels(self, element: Element, count: int) -> Any:
-        """A Java array of zeros."""
+        """Return a Java array of zeros."""
         return self._arrays[element](count)
 
     def blank(self, element: Element, count: int) -> Any:
-        """The zeros that stand for every plane of that size that is not here; nothing writes into them."""
+        """Return the shared array of zeros for missing planes of this size; it is never written to."""
         found = self._blanks.get((element, count))
         if found is None:
             found = self._blanks[element, count] = self.new_pixels(element, count)
         return found
 
     def spare_pixels(self, element: Element, count: int) -> Any:
-        """A Java array to be overwritten: one that was given back, or a new one."""
+        """Return a Java array to be overwritten, either one that was given back or a new one."""
         spares = self._spares.get((element, count))
         return spares.pop() if spares else self.new_pixels(element, count)
 
     def give_back(self, pixels: Any, element: Element) -> None:
-        """An array that nothing shows any more may hold another plane."""
+        """Release an array that is no longer shown, so that it can be reused."""
         spares = self._spares.setdefault((element, len(pixels)), [])
         if len(spares) < _MAX_SPARES:
             spares.append(pixels)
 
     def write(self, plane: npt.NDArray[Any], element: Element, target: Any) -> None:
-        """Copy a plane (Y, X) into a Java array, converted to its elements.
+        """Copy a plane (Y, X) into a Java array, converted to its element type.
 
-        It goes through one buffer that stays: Java would hold on to the plane's own memory, which is only lent, until
-        its next collection.
+        The copy goes through a permanent buffer, because Java would keep a reference to the memory of the plane, which
+        is only borrowed, until its next garbage collection.
         """
         nbytes = plane.size * element.dtype.itemsize
         if self._staging.size < nbytes:
@@ -104,18 +103,18 @@ class ImageJ:
                 buffer.asFloatBuffer().get(target)
 
     def read(self, pixels: Any, element: Element, shape: tuple[int, int]) -> npt.NDArray[Any]:
-        """A Java array as a plane (Y, X): a copy."""
+        """Return a copy of a Java array as a plane (Y, X)."""
         signed = {Element.UINT8: np.int8, Element.UINT16: np.int16, Element.FLOAT32: np.float32}[element]
         return np.array(pixels[:], signed).view(element.dtype).reshape(shape)
 
     # --- windows -----------------------------------------------------------------------------------------------------
 
     def on_window_thread(self, work: Callable[[], None]) -> None:
-        """Run something on the thread that draws, and wait for it."""
+        """Run a function on the AWT event thread, and wait for it."""
         self._EventQueue.invokeAndWait(self.jpype.JProxy("java.lang.Runnable", dict={"run": work}))
 
     def paint(self, images: Sequence[Any]) -> None:
-        """Draw the canvases of images now; when this returns the screen has them."""
+        """Draw the canvases of images; when this returns they are on the screen."""
 
         def work() -> None:
             for image in images:
@@ -129,7 +128,7 @@ class ImageJ:
         self._toolkit.sync()
 
     def picture(self, image: Any) -> npt.NDArray[np.uint8]:
-        """What an image's canvas shows, with its overlays: (rows, columns, RGB)."""
+        """Return the canvas of an image, with its overlays: (rows, columns, RGB)."""
         canvas = image.getCanvas()
         width, height = int(canvas.getWidth()), int(canvas.getHeight())
         buffered_image = self.java("java.awt.image.BufferedImage")
@@ -145,7 +144,7 @@ class ImageJ:
         return np.stack([packed >> 16, packed >> 8, packed], axis=-1).astype(np.uint8).reshape(height, width, 3)
 
     def on_quit(self, callback: Callable[[], None]) -> None:
-        """Call something when the user closes ImageJ's own window."""
+        """Set the function to call when the user closes ImageJ's main window."""
         if self.main_window is None:
             return
         ignored = [
@@ -175,32 +174,36 @@ class ImageJ:
         bar.add(menu)
 
     def dispose_all(self) -> None:
-        """Close every window, without a question."""
+        """Close all windows without asking."""
         for frame in self.java("java.awt.Window").getWindows():
             frame.dispose()
 
     # --- regions -----------------------------------------------------------------------------------------------------
 
     def decode_roi(self, data: bytes, name: str) -> Any:
-        """An ImageJ Roi from the bytes of a `.roi` file. Raises ValueError for what is none."""
+        """Create an ImageJ ROI from the bytes of a ``.roi`` file.
+
+        Raises:
+            ValueError: the bytes are not an ImageJ ROI.
+        """
         try:
             roi = self._RoiDecoder(self._arrays[Element.UINT8](data), name or None).getRoi()
         except (self.jpype.JException, TypeError) as error:
-            raise ValueError(f"{name or 'a ROI'} is no ImageJ ROI: {error}") from error
+            raise ValueError(f"{name or 'a ROI'} is not an ImageJ ROI: {error}") from error
         if roi is None:
-            raise ValueError(f"{name or 'a ROI'} is no ImageJ ROI")
+            raise ValueError(f"{name or 'a ROI'} is not an ImageJ ROI")
         return roi
 
     def roi_manager(self, *, make: bool) -> Any:
-        """The ROI Manager; None if there is none and none is to be made."""
+        """Return the ROI Manager; None if there isn't one and ``make`` is false."""
         manager = self._RoiManager.getInstance2()
         return self._RoiManager() if manager is None and make else manager
 
     @contextlib.contextmanager
     def away_from_images(self) -> Iterator[None]:
-        """ImageJ takes an empty image for the current one, on this thread.
+        """Make an empty image ImageJ's current image on this thread during the block.
 
-        Every ROI that goes into the ROI Manager locks the current image and redraws its sliders, twice.
+        Every ROI added to the ROI Manager locks the current image and redraws its sliders, twice.
         """
         self.WindowManager.setTempCurrentImage(self.ImagePlus("", self._ByteProcessor(1, 1)))
         try:
@@ -214,4 +217,4 @@ def _call(callback: Callable[[], None], event: object) -> None:
 
 
 def _ignore(event: object) -> None:
-    """Of no interest."""
+    """Ignore an event."""

@@ -1,4 +1,4 @@
-"""Where ImageJ is on this machine, and the start of Java with it; one such start is all that a process can have."""
+"""Finds ImageJ on this machine, and starts Java with it, which a process can do only once."""
 
 import importlib
 import importlib.util
@@ -22,25 +22,25 @@ _JARS = (
     Path("C:/ImageJ/ij.jar"),
 )
 _REMEDY = (
-    "Install ImageJ (Debian and Ubuntu: apt-get install default-jre libij-java), or name its file in the environment "
-    f"variable {JAR_VARIABLE}, or the folder of a Fiji in {FIJI_VARIABLE}"
+    "Install ImageJ (Debian and Ubuntu: apt-get install default-jre libij-java), or set the environment variable "
+    f"{JAR_VARIABLE} to its file, or {FIJI_VARIABLE} to the folder of a Fiji"
 )
 
 _JAVA_OPTIONS = (
     "-Xrs",  # leaves the signals of this process to Python
-    "-XX:+UseSerialGC",  # planes go where they stay at once, instead of being copied there by a collection
+    "-XX:+UseSerialGC",  # allocates planes directly in the old generation instead of copying them there
     "-XX:PretenureSizeThreshold=1m",
-    "-Xmn64m",  # leaves nearly all of the memory to them
+    "-Xmn64m",  # leaves nearly all memory to the old generation
 )
 
 
 class Source(StrEnum):
-    """What ImageJ is started from."""
+    """Kind of an ImageJ installation."""
 
     JAR = "jar"
-    """Plain ImageJ, one file."""
+    """Plain ImageJ, a single file."""
     PYIMAGEJ = "pyimagej"
-    """A whole Fiji: its folder, or Maven coordinates such as ``sc.fiji:fiji``, which pyimagej downloads."""
+    """Fiji: its folder, or Maven coordinates such as ``sc.fiji:fiji``, which pyimagej downloads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +54,19 @@ class Installation:
 def find_installation(
     fiji: str | None = None, jar: str | None = None, environment: Mapping[str, str] = os.environ
 ) -> Installation:
-    """The first of: what ``fiji`` or ``jar`` names, what FIJI_HOME or IJ_JAR name, plain ImageJ where systems put it.
+    """Find ImageJ: from the arguments, or FIJI_HOME or IJ_JAR, or else in the usual places.
 
     Args:
-        fiji: the folder of a Fiji, or Maven coordinates. Without pyimagej, the plain ImageJ in that folder is taken.
+        fiji: folder of a Fiji, or Maven coordinates. If pyimagej is not installed, the plain ImageJ in that folder is
+            used.
         jar: the file ``ij.jar``.
         environment: the environment variables.
 
+    Returns:
+        The installation.
+
     Raises:
-        ConfigurationError: nothing is there; says what to install.
+        ConfigurationError: nothing was found; the message says what to install.
     """
     if fiji is None and jar is None:
         fiji, jar = environment.get(FIJI_VARIABLE) or None, environment.get(JAR_VARIABLE) or None
@@ -70,7 +74,7 @@ def find_installation(
         return _fiji(fiji)
     if jar is not None:
         if not Path(jar).is_file():
-            raise ConfigurationError(f"there is no ImageJ at {jar}. {_REMEDY}")
+            raise ConfigurationError(f"ImageJ was not found at {jar}. {_REMEDY}")
         return Installation(Source.JAR, jar)
     for path in _JARS:
         if path.is_file():
@@ -79,14 +83,18 @@ def find_installation(
 
 
 def start_java(installation: Installation, heap_bytes: int) -> None:
-    """Start Java in this process, with ImageJ, ready to make windows.
+    """Start Java with ImageJ in this process.
+
+    Args:
+        installation: the ImageJ to start.
+        heap_bytes: maximum size of Java's heap.
 
     Raises:
-        ConfigurationError: jpype, Java or a screen is missing, or Java does not start; says what to do.
+        ConfigurationError: JPype, Java or a display is missing, or Java does not start; the message says what to do.
     """
     if sys.platform.startswith("linux") and not os.environ.get("DISPLAY"):
         raise ConfigurationError(
-            "ImageJ needs a screen, and DISPLAY is not set: run it in a desktop session, or with xvfb-run"
+            "ImageJ needs a display, and DISPLAY is not set: run it in a desktop session, or with xvfb-run"
         )
     if importlib.util.find_spec("jpype") is None:
         raise ConfigurationError("the Fiji viewer needs jpype: pip install openhcs-runtime[fiji]")
@@ -100,19 +108,19 @@ def start_java(installation: Installation, heap_bytes: int) -> None:
 def _fiji(location: str) -> Installation:
     folder = Path(location)
     if not folder.is_dir() and (":" not in location or folder.is_absolute()):
-        raise ConfigurationError(f"there is no Fiji at {location}. {_REMEDY}")
+        raise ConfigurationError(f"Fiji was not found at {location}. {_REMEDY}")
     if importlib.util.find_spec("imagej") is not None:
         return Installation(Source.PYIMAGEJ, location)
     jars = sorted(folder.glob("jars/ij-1*.jar")) if folder.is_dir() else []
     if not jars:
-        raise ConfigurationError(f"a Fiji at {location} needs pyimagej: pip install pyimagej. {_REMEDY}")
+        raise ConfigurationError(f"Fiji at {location} needs pyimagej: pip install pyimagej. {_REMEDY}")
     return Installation(Source.JAR, str(jars[-1]))
 
 
 def _start_plain(jar: str, options: list[str]) -> None:
     jpype: Any = importlib.import_module("jpype")
     config: Any = importlib.import_module("jpype.config")
-    config.destroy_jvm = False  # Java would wait for its windows, also where they hang
+    config.destroy_jvm = False  # Java would wait for its windows, even if they hang
     try:
         jpype.startJVM(*options, classpath=[jar], convertStrings=False)
     except jpype.JVMNotFoundException as error:
@@ -124,13 +132,15 @@ def _start_plain(jar: str, options: list[str]) -> None:
     try:
         window = jpype.JClass("ij.ImageJ")
     except (TypeError, jpype.JException) as error:
-        raise ConfigurationError(f"{jar} has no ImageJ that this Java can run: {error}. {_REMEDY}") from error
+        raise ConfigurationError(
+            f"{jar} does not contain an ImageJ that this Java can run: {error}. {_REMEDY}"
+        ) from error
     try:
-        window(window.EMBEDDED)  # it does not end the process when the user quits
+        window(window.EMBEDDED)  # does not end the process when the user quits
     except jpype.JException as error:
         raise ConfigurationError(
-            f"ImageJ cannot open a window on the screen {os.environ.get('DISPLAY', '')}: {error}. It needs a screen "
-            "(xvfb-run makes one) and a Java with windows (Debian and Ubuntu: default-jre, not default-jre-headless)"
+            f"ImageJ cannot open a window on display {os.environ.get('DISPLAY', '')}: {error}. It needs a display "
+            "(xvfb-run provides one) and a Java with AWT (Debian and Ubuntu: default-jre, not default-jre-headless)"
         ) from error
 
 
@@ -139,11 +149,11 @@ def _start_fiji(location: str, options: list[str]) -> None:
     imagej: Any = importlib.import_module("imagej")
     for option in options:
         scyjava.config.add_option(option)
-    scyjava.config.set_java_constraints(fetch="auto")  # by default it downloads a Java where there is one already
+    scyjava.config.set_java_constraints(fetch="auto")  # the default downloads a Java even if there is one
     if Path(location).is_dir():
-        scyjava.config.endpoints.clear()  # all is in the folder; nothing is to be asked of Maven
+        scyjava.config.endpoints.clear()  # everything is in the folder; Maven is not needed
     try:
         gateway = imagej.init(location, mode="interactive")
         gateway.ui().showUI()
-    except Exception as error:  # whatever it is, of Python or of Java
+    except Exception as error:  # any error, of Python or Java
         raise ConfigurationError(f"Fiji at {location} did not start: {error}") from error

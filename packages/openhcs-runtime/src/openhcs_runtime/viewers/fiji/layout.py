@@ -1,9 +1,9 @@
-"""Which window, channel, slice and frame of ImageJ an image belongs to; nothing here needs Java.
+"""Finds the ImageJ window, channel, slice and frame of an image; does not need Java.
 
-A window of ImageJ has three axes. Each component of an image's position is given to one of them, or to the windows, and
-several components on one axis count as one: sites and time points on the frames are (1, 1), (1, 2), (2, 1), ... An axis
-holds the values that came, in their natural order, so that a stack grows where a value belongs. The layer's name
-belongs to the channels: what a pipeline shows of one well comes together in one window.
+An ImageJ window has three axes. Each component of an image's position is mapped to one of them, or to separate
+windows. Several components on one axis are combined: sites and time points as frames are (1, 1), (1, 2), (2, 1), ...
+An axis contains the values received, in natural order, so a stack can grow in the middle. The layer name is part of
+the channel, so that all images of a well are in one window.
 """
 
 import bisect
@@ -20,14 +20,14 @@ from zmqruntime.streaming import Position
 __all__ = ["LAYER", "Cell", "HyperstackAxis", "Layout", "Places", "StackAxes", "Value", "WindowScope"]
 
 Value = tuple[tuple[str, str | int | float], ...]
-"""What an axis counts by: the components on it and their values."""
+"""A value on an axis: its components and their values."""
 
 LAYER: Final = "layer"
 _ORDER = ("well", "site", "channel", "z_index", "timepoint")
 
 
 class HyperstackAxis(StrEnum):
-    """Where a component goes: to a window of its own, or along an axis of a hyperstack."""
+    """How a component is shown: in separate windows, or along an axis of a hyperstack."""
 
     WINDOW = "window"
     CHANNEL = "channel"
@@ -36,7 +36,7 @@ class HyperstackAxis(StrEnum):
 
 
 class WindowScope(StrEnum):
-    """What one window holds: a well, a site, or everything."""
+    """What one window contains: a well, a site, or everything."""
 
     WELL = "well"
     SITE = "site"
@@ -56,7 +56,7 @@ _AXES = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One plane of a stack, by what it shows and not by its number, which changes while the stack grows."""
+    """One plane of a stack, identified by its values; its numbers change when the stack grows."""
 
     channel: Value
     slice: Value
@@ -64,13 +64,13 @@ class Cell:
 
     @property
     def layer(self) -> str:
-        """The name of the layer that it belongs to; empty for a plane that only regions made."""
+        """The name of its layer; empty for a plane that was only added for regions."""
         return next((str(one) for name, one in self.channel if name == LAYER), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The axis of every component; components that are not named here are frames."""
+    """The axis of each component; components not listed are frames."""
 
     axes: Mapping[str, HyperstackAxis]
 
@@ -80,17 +80,21 @@ class Layout:
         windows: WindowScope | str = WindowScope.WELL,
         axes: Mapping[str, HyperstackAxis | str] = MappingProxyType({}),
     ) -> "Layout":
-        """The usual one, changed in some components. Raises ValueError for an axis that there is not."""
-        usual = _AXES[choose(WindowScope, windows, "choice of windows")]
-        own = {name: choose(HyperstackAxis, axis, f"place in ImageJ for {name}") for name, axis in axes.items()}
+        """Return the layout for a window setting, with changes for some components.
+
+        Raises:
+            ValueError: the setting or an axis is unknown.
+        """
+        usual = _AXES[choose(WindowScope, windows, "windows setting")]
+        own = {name: choose(HyperstackAxis, axis, f"ImageJ axis for {name}") for name, axis in axes.items()}
         return cls({**usual, **own})
 
     def window(self, position: Position) -> Value:
-        """The window that an image belongs to."""
+        """Return the window of an image."""
         return self._value(position, HyperstackAxis.WINDOW)
 
     def cell(self, layer_name: str, position: Position) -> Cell:
-        """Where in its window it belongs."""
+        """Return the place of an image in its window."""
         layer = ((LAYER, layer_name),)
         return Cell(
             layer + self._value(position, HyperstackAxis.CHANNEL),
@@ -99,7 +103,7 @@ class Layout:
         )
 
     def matches(self, value: Value, position: Position) -> bool:
-        """Whether a value says nothing else than the position does."""
+        """Return whether a value does not contradict the position."""
         return all(position.get(name, one) == one for name, one in value)
 
     def _value(self, position: Position, axis: HyperstackAxis) -> Value:
@@ -108,14 +112,14 @@ class Layout:
 
 
 class Places:
-    """Where on one axis a region belongs, of which perhaps less is known than of the planes, or more."""
+    """Finds places on one axis for regions, whose values may have fewer or more components than those of planes."""
 
     def __init__(self, values: Sequence[Value]) -> None:
         self._values = values
         self._numbers = {value: number for number, value in enumerate(values, start=1)}
 
     def find(self, wanted: Value) -> int | None:
-        """A number from 1; 0 for everywhere, since nothing speaks against it; None for nowhere."""
+        """Return a number from 1, 0 if all places match, or None if none does."""
         if not wanted and self._values:
             return 0
         exact = self._numbers.get(wanted)
@@ -133,7 +137,7 @@ class Places:
 
 
 class StackAxes:
-    """The values on the three axes of one stack, each in its order."""
+    """The values on the three axes of one stack, in order."""
 
     def __init__(self) -> None:
         self.channels: list[Value] = []
@@ -141,7 +145,7 @@ class StackAxes:
         self.frames: list[Value] = []
 
     def add(self, cell: Cell) -> bool:
-        """Make room for a cell; True if the stack had to grow for it."""
+        """Make room for a cell; return True if the stack grew."""
         added = [
             _insert(values, value)
             for values, value in (
@@ -154,11 +158,11 @@ class StackAxes:
 
     @property
     def sizes(self) -> tuple[int, int, int]:
-        """Channels, slices, frames."""
+        """The numbers of channels, slices and frames."""
         return len(self.channels), len(self.slices), len(self.frames)
 
     def numbers(self, cell: Cell) -> tuple[int, int, int]:
-        """Channel, slice and frame of a cell, from 1."""
+        """Return channel, slice and frame number of a cell, from 1."""
         return (
             self.channels.index(cell.channel) + 1,
             self.slices.index(cell.slice) + 1,
@@ -166,19 +170,19 @@ class StackAxes:
         )
 
     def has(self, cell: Cell) -> bool:
-        """Whether there is room for a cell."""
+        """Return whether the stack contains a cell."""
         return cell.channel in self.channels and cell.slice in self.slices and cell.frame in self.frames
 
     def cell_at(self, channel: int, slice_: int, frame: int) -> Cell:
-        """The cell with these numbers."""
+        """Return the cell with these numbers."""
         return Cell(self.channels[channel - 1], self.slices[slice_ - 1], self.frames[frame - 1])
 
     def cells(self, first_frame: int = 0) -> list[Cell]:
-        """All of them, or those from a frame on, in ImageJ's order: the channel changes fastest, the frame slowest."""
+        """Return all cells, or those from a frame on, in ImageJ's order: channels change fastest, frames slowest."""
         return [Cell(c, z, t) for t in self.frames[first_frame:] for z in self.slices for c in self.channels]
 
     def copy(self) -> "StackAxes":
-        """The same values; it does not grow along."""
+        """Return an independent copy."""
         other = StackAxes()
         other.channels, other.slices, other.frames = list(self.channels), list(self.slices), list(self.frames)
         return other

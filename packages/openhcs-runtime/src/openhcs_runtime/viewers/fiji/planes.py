@@ -1,14 +1,14 @@
-"""Arrays made into the planes that ImageJ has: 8 bits, 16 bits, or floats of 32 bits.
+"""Converts arrays to the planes that ImageJ supports: 8 bits, 16 bits, or 32-bit floats.
 
-| elements | become |
+| elements | converted to |
 |---|---|
 | uint8 | 8 bits |
-| bool | 8 bits, 0 and 255, as ImageJ's masks are |
+| bool | 8 bits, 0 and 255, as in ImageJ's masks |
 | uint16 | 16 bits |
-| all other integers and floats | float32; integers beyond 2**24 and doubles are rounded to it |
+| all other integers and floats | float32; integers beyond 2**24 and doubles are rounded |
 | complex | float32, their magnitude |
 
-A window has one kind of elements, the widest that came for it: 8 bits fit into 16, and both exactly into float32.
+A window has one element type, the widest received for it: 8 bits fit into 16, and both fit exactly into float32.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ __all__ = ["Element", "fill", "grey_planes"]
 
 
 class Element(IntEnum):
-    """The elements of a window by their bits; a wider one holds all values of a narrower one."""
+    """Element types of a window by their bits; a wider type can represent all values of a narrower one."""
 
     UINT8 = 8
     UINT16 = 16
@@ -33,7 +33,11 @@ class Element(IntEnum):
 
     @classmethod
     def of(cls, dtype: np.dtype[Any]) -> "Element":
-        """What an array becomes. Raises UnsupportedArrayError for what is no number."""
+        """Return the element type for an array.
+
+        Raises:
+            UnsupportedArrayError: the elements are not numbers.
+        """
         if dtype.kind not in "buifc":
             raise UnsupportedArrayError(f"ImageJ shows numbers, not elements of type {dtype}; send a numeric array")
         if dtype.kind in "bu" and dtype.itemsize <= 2:
@@ -42,7 +46,7 @@ class Element(IntEnum):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """As numpy has it, in the byte order of this machine."""
+        """The NumPy dtype, in native byte order."""
         return np.dtype({8: np.uint8, 16: np.uint16, 32: np.float32}[self])
 
 
@@ -51,6 +55,9 @@ def grey_planes(array: npt.NDArray[Any], metadata: Mapping[str, Any]) -> Iterato
 
     An array (..., Y, X) has a plane for every ``z_index`` from 1. With ``rgb`` true in the metadata it is
     (Y, X, 3 or 4), and red, green and blue become channels 1 to 3.
+
+    Yields:
+        Additional components of the position, and the plane.
 
     Raises:
         UnsupportedArrayError: If the array has no rows and columns.
@@ -64,11 +71,11 @@ def grey_planes(array: npt.NDArray[Any], metadata: Mapping[str, Any]) -> Iterato
 
 
 def fill(target: npt.NDArray[Any], plane: npt.NDArray[Any]) -> None:
-    """Write a plane (Y, X) into an array of an element's dtype, by the rule above."""
+    """Write a plane (Y, X) into an array with the dtype of an element type, as described in the module's docstring."""
     if plane.dtype.kind == "b":
         np.multiply(plane, 255, out=target, casting="unsafe")
     elif plane.dtype.kind == "c":
         np.copyto(target, np.abs(plane), casting="unsafe")
     else:
-        with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite, as a cast makes it
+        with np.errstate(over="ignore"):  # a double beyond float32 becomes infinite, as in a cast
             np.copyto(target, plane, casting="unsafe")

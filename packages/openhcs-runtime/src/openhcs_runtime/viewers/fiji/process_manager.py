@@ -1,4 +1,4 @@
-"""The Fiji viewer's process: found or started, on its port; needs neither Java nor ImageJ in this process."""
+"""Finds or starts the process of the Fiji viewer; this process needs neither Java nor ImageJ."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -13,19 +13,21 @@ _SERVER = "openhcs_runtime.viewers.fiji.server:FijiViewerServer"
 
 
 class FijiProcessManager(VisualizerProcessManager):
-    """Starts a :class:`~openhcs_runtime.viewers.fiji.server.FijiViewerServer`, or finds the one that is there.
+    """Starts a :class:`~openhcs_runtime.viewers.fiji.server.FijiViewerServer`, or finds one that is running.
+
+    The arguments from ``windows`` on are only used if the viewer is started; see the server.
 
     Args:
-        port: the viewer's data port.
+        port: data port of the viewer.
         transport_mode: IPC or TCP.
-        config: what the viewer and its producers agree on.
-        persistent: whether a viewer that was started here outlives :meth:`close`.
-        windows: see the server, as for the rest. They matter for a viewer that is started, not for one that is found.
-        axes: components that go elsewhere than ``windows`` says.
-        memory_budget: bytes that planes may take; the server's default when None.
-        max_windows: as many open by themselves; the server's default when None.
-        fiji: the folder of a Fiji, or Maven coordinates.
-        jar: the file of a plain ImageJ.
+        config: configuration shared by viewer and producers.
+        persistent: whether a viewer started here outlives :meth:`close`.
+        windows: what one window contains.
+        axes: components that are shown in another way than ``windows`` defines.
+        memory_budget: memory for planes and regions, in bytes [default: that of the server].
+        max_windows: how many windows open automatically [default: that of the server].
+        fiji: folder of a Fiji, or Maven coordinates.
+        jar: file of a plain ImageJ.
     """
 
     def __init__(
@@ -49,5 +51,5 @@ class FijiProcessManager(VisualizerProcessManager):
         self._axes = {name: str(axis) for name, axis in axes.items()}
 
     def get_launch_command(self) -> list[str]:
-        """A Python with ImageJ in it."""
+        """Return the command that starts a Python process with ImageJ."""
         return self.server_command(_SERVER, windows=self._windows, axes=self._axes, **self._options)

@@ -1,7 +1,7 @@
-"""Labels, shapes, points and ROIs as ImageJ's ROIs: in the overlay of their window; all but labels in the ROI Manager.
+"""Shows labels, shapes, points and ROIs as ImageJ ROIs, in the overlay and, except labels, in the ROI Manager.
 
-All of them go through the bytes of `.roi` files, so what ImageJ shows is what a file of the same regions would hold.
-What the user put into the overlay or into the manager stays there.
+All regions are converted to the bytes of ``.roi`` files first, so ImageJ shows exactly what an exported file contains.
+ROIs that the user added to the overlay or the manager are kept.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,17 +20,17 @@ from zmqruntime.streaming import UnsupportedArrayError
 __all__ = ["ManagedRois", "Outline", "Regions", "extent", "label_outlines", "outlines_of_points", "outlines_of_shapes"]
 
 _OWNER = "stream"
-"""The property that tells our ROIs from the user's."""
+"""Property that marks our ROIs, as opposed to the user's."""
 _YELLOW = 0xFFFF00
 _GOLDEN = 0.618033988749895
 _MANAGER_LIMIT = 2_000
 _ROI_BYTES = 1_500
-"""Of an object in Java, beside its corners."""
+"""Size of a Java object without its corners."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """One region: the bytes of a `.roi` file, its name, and the label that gives it a colour, 0 for none."""
+    """One region: the bytes of a ``.roi`` file, its name, and the label that determines its colour, 0 for none."""
 
     data: bytes
     name: str = ""
@@ -38,14 +38,18 @@ class Outline:
 
 
 def label_outlines(labels: npt.NDArray[Any]) -> list[Outline]:
-    """The objects of a label image (Y, X), without their holes. Raises UnsupportedArrayError for what is none."""
+    """Return the objects of a label image (Y, X), without holes.
+
+    Raises:
+        UnsupportedArrayError: the array is not a label image.
+    """
     if labels.ndim != 2 or labels.dtype.kind not in "bui" or not labels.size:
-        raise UnsupportedArrayError(f"labels are whole numbers (Y, X), not {labels.dtype} {labels.shape}")
+        raise UnsupportedArrayError(f"labels must be integers (Y, X), not {labels.dtype} {labels.shape}")
     if labels.min() < 0:
-        raise UnsupportedArrayError(f"labels are numbers from 0, not {labels.min()}")
+        raise UnsupportedArrayError(f"labels must be 0 or greater, not {labels.min()}")
     if labels.dtype.kind == "b" or labels.max() <= labels.size:
         return [_outline(roi, str(roi.label)) for roi in labels_to_rois(labels.astype(np.int32), keep_holes=False)]
-    # Such numbers are names, and the search for objects takes memory for every number up to the largest.
+    # Renumber large labels, as the search for objects allocates memory for every number up to the largest.
     names, numbers = np.unique(np.append(labels, 0), return_inverse=True)
     image = numbers[:-1].reshape(labels.shape).astype(np.int32)
     found = [replace(roi, label=int(names[roi.label])) for roi in labels_to_rois(image, keep_holes=False)]
@@ -53,7 +57,7 @@ def label_outlines(labels: npt.NDArray[Any]) -> list[Outline]:
 
 
 def outlines_of_shapes(shapes: Iterable[Shape]) -> list[Outline]:
-    """Shapes as a producer sends them; of (z, y, x) the last two count."""
+    """Return outlines of shapes as sent by a producer; of (z, y, x) only the last two are used."""
     found = []
     for number, shape in enumerate(shapes, start=1):
         corners = np.asarray(shape.coordinates, float)[:, -2:]
@@ -64,16 +68,20 @@ def outlines_of_shapes(shapes: Iterable[Shape]) -> list[Outline]:
 
 
 def outlines_of_points(points: npt.NDArray[Any], name: str) -> list[Outline]:
-    """Points (points, axes), of which the last two axes count, as one multi-point ROI; none are none."""
+    """Return points (points, axes) as one multi-point ROI; only the last two axes are used. Empty for no points.
+
+    Raises:
+        UnsupportedArrayError: the array does not have such a shape.
+    """
     if points.ndim != 2 or points.shape[1] < 2:
-        raise UnsupportedArrayError(f"points are (points, axes) with rows and columns, not {points.shape}")
+        raise UnsupportedArrayError(f"points must be (points, axes) with rows and columns, not {points.shape}")
     places = tuple((float(y), float(x)) for y, x in points[:, -2:])
     return [_outline(Points(places), name)] if places else []
 
 
 @dataclass(slots=True, eq=False)
 class _Group:
-    """What came together for one layer and position."""
+    """The regions of one layer and position."""
 
     rois: Sequence[Any]
     is_managed: bool
@@ -82,7 +90,7 @@ class _Group:
     place: tuple[int, int, int] | tuple[int] | None = None
 
     def put_at(self, place: tuple[int, int, int] | tuple[int]) -> bool:
-        """Set the planes that they are to be seen in; True if these were others before."""
+        """Set the planes in which the regions are visible; return True if that changed."""
         if place == self.place:
             return False
         self.place = place
@@ -92,11 +100,11 @@ class _Group:
 
 
 class Regions:
-    """The ROIs of one window. Those of a layer and position take the place of the ones that were there."""
+    """The ROIs of one window. New ones replace those of the same layer and position."""
 
     def __init__(self, ij: ImageJ, title: str) -> None:
         self.nbytes = 0
-        """About what they take in Java."""
+        """Approximate memory used in Java, in bytes."""
         self._ij = ij
         self._title = title
         self._groups: dict[Cell, _Group] = {}
@@ -106,7 +114,11 @@ class Regions:
         self._numbers: tuple[object, ...] = ()
 
     def put(self, cell: Cell, outlines: Sequence[Outline], colour: int | None, *, is_managed: bool) -> bool:
-        """Take some in; True if others were there before. Raises ValueError for bytes that are no ROI."""
+        """Set the regions of a layer and position; return True if there were others before.
+
+        Raises:
+            ValueError: the bytes of an outline are not a ROI.
+        """
         rois = []
         for outline in outlines:
             roi = self._ij.decode_roi(outline.data, outline.name)
@@ -122,7 +134,7 @@ class Regions:
         return had
 
     def drop(self, cell: Cell) -> bool:
-        """Forget those of a layer and position; True if there were any."""
+        """Remove the regions of a layer and position; return True if there were any."""
         group = self._groups.pop(cell, None)
         if group is None:
             return False
@@ -132,29 +144,29 @@ class Regions:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there are none."""
+        """Whether there are no regions."""
         return not self._groups
 
     def without_plane(self, axes: StackAxes) -> list[Cell]:
-        """The positions of those that no plane of the stack is for."""
+        """Return the positions of regions that have no plane in the stack."""
         if _numbers_of(axes) == self._numbers:
             return []
         slices, frames = Places(axes.slices), Places(axes.frames)
         return [cell for cell in self._groups if slices.find(cell.slice) is None or frames.find(cell.frame) is None]
 
     def adopt(self, other: "Regions") -> None:
-        """Take over all of another window's."""
+        """Take over all regions of another window."""
         self._groups.update(other._groups)
         self.nbytes += other.nbytes
         self._has_gone, self._numbers = True, ()
 
     @property
     def has_managed(self) -> bool:
-        """Whether any belong into the ROI Manager."""
+        """Whether any regions belong in the ROI Manager."""
         return any(group.is_managed and group.rois for group in self._groups.values())
 
     def commit(self, image: Any, axes: StackAxes) -> bool:
-        """Bring the overlay up to date with them and with the numbers that the planes have now; True if it changed."""
+        """Update the overlay to the regions and the current plane numbers; return True if it changed."""
         is_moved = self._place(axes)
         is_new = self._has_gone or image is not self._image
         if not (is_new or is_moved or self._fresh):
@@ -172,7 +184,16 @@ class Regions:
         return True
 
     def manage(self, manager: Any, room: int, *, again: bool) -> int:
-        """Add to the ROI Manager what is not in it, or all of it again; ``room`` at most. Says how many it now has."""
+        """Add missing regions, or all of them ``again``, to the ROI Manager.
+
+        Args:
+            manager: the ROI Manager.
+            room: maximum number of ROIs.
+            again: add all regions again.
+
+        Returns:
+            How many ROIs of this window the manager contains.
+        """
         count = 0
         for cell, group in self._groups.items():
             if again:
@@ -189,7 +210,7 @@ class Regions:
         return count
 
     def _users(self, overlay: Any) -> Any:
-        """A new overlay with what the user put into the one before."""
+        """Return a new overlay with the ROIs the user added to the previous one."""
         made = self._ij.Overlay()
         for roi in overlay.toArray() if overlay is not None else ():
             if roi.getProperty(_OWNER) is None:
@@ -197,7 +218,10 @@ class Regions:
         return made
 
     def _place(self, axes: StackAxes) -> bool:
-        """Each in all channels, and in all slices or frames that its position says nothing of; True if any moved."""
+        """Set the planes of each region; return True if any changed.
+
+        Regions are shown in all channels, and in all slices or frames if their position doesn't include them.
+        """
         numbers = _numbers_of(axes)
         if numbers == self._numbers:
             return False
@@ -218,16 +242,16 @@ class Regions:
 
 
 class ManagedRois:
-    """What the ROI Manager has of ours, the first 2,000; what the user put into it stays."""
+    """Our ROIs in the ROI Manager, the first 2,000 of them; ROIs added by the user are kept."""
 
     def __init__(self, ij: ImageJ) -> None:
         self._ij = ij
         self._is_opened = False
 
     def update(self, all_regions: Sequence[Regions], *, again: bool) -> None:
-        """Add what it lacks. ``again`` because some have gone, so that all of ours are taken out first.
+        """Add missing ROIs. If some were removed, use ``again`` to remove all our ROIs first.
 
-        It opens by itself for the first ROIs; once the user closed it, it stays closed.
+        The manager opens automatically for the first ROIs; once the user has closed it, it stays closed.
         """
         manager = self._ij.roi_manager(make=not self._is_opened and any(regions.has_managed for regions in all_regions))
         if manager is None:
@@ -245,7 +269,11 @@ class ManagedRois:
 
 
 def extent(ij: ImageJ, outlines: Iterable[Outline]) -> tuple[int, int]:
-    """Rows and columns that hold all of them. Raises ValueError for bytes that are no ROI."""
+    """Return the number of rows and columns that contain all outlines.
+
+    Raises:
+        ValueError: the bytes of an outline are not a ROI.
+    """
     boxes = [ij.decode_roi(outline.data, outline.name).getBounds() for outline in outlines]
     rows = max((int(box.y + box.height) for box in boxes), default=1)
     columns = max((int(box.x + box.width) for box in boxes), default=1)

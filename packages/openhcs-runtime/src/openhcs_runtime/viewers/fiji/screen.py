@@ -1,4 +1,4 @@
-"""All windows of one viewer: which image goes where, what is drawn, and how much memory the planes may take."""
+"""All windows of one viewer: assigns images to windows, draws them, and limits the memory they use."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -28,25 +28,25 @@ class Window:
         self.regions = Regions(ij, title)
         self.was_shown = False
         self.is_size_guessed = False
-        """From regions that do not say how large their image is."""
+        """Whether the size was derived from regions, which do not contain the size of their image."""
 
     @property
     def nbytes(self) -> int:
-        """Of its planes, and about of its regions."""
+        """Memory used by its planes and, approximately, its regions, in bytes."""
         return self.stack.nbytes + self.regions.nbytes
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is neither a plane nor a region."""
+        """Whether there are neither planes nor regions."""
         return self.regions.is_empty and not self.stack.has_planes
 
     def make_room(self) -> None:
-        """Have a plane for all regions, a black one if need be."""
+        """Make sure that all regions have a plane, adding black ones if necessary."""
         for cell in self.regions.without_plane(self.stack.axes):
             self.stack.hold(cell)
 
     def commit(self) -> bool:
-        """Bring ImageJ up to date; True if there is something to paint."""
+        """Update ImageJ; return True if there is something to paint."""
         before = self.stack.image
         self.make_room()
         changed = self.stack.commit()
@@ -55,21 +55,21 @@ class Window:
         return changed
 
     def show(self) -> None:
-        """Open it, or bring it to the front."""
+        """Open the window, or bring it to the front."""
         self.stack.show()
         self.was_shown = True
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What the memory budget counts, and can drop: a plane, or the regions of one layer and position."""
+    """A unit of the memory budget that can be dropped: a plane, or the regions of one layer and position."""
 
     window: Window
     cell: Cell
     is_plane: bool
 
     def drop(self) -> None:
-        """Forget it."""
+        """Remove it from its window."""
         if self.is_plane:
             self.window.stack.drop(self.cell)
         else:
@@ -77,18 +77,18 @@ class _Kept:
 
 
 class Screen:
-    """What the viewer shows; used on one thread.
+    """Everything the viewer shows; used on one thread.
 
     Args:
         ij: ImageJ.
-        layout: which component is what.
-        memory_budget: bytes that planes and regions may take; past it the oldest go, and are counted.
-        max_windows: as many open by themselves; more are kept, and open when they are navigated to.
+        layout: how components are shown.
+        memory_budget: memory for planes and regions, in bytes; when it is used up, the oldest are dropped and counted.
+        max_windows: how many windows open automatically; further ones are kept and open when navigated to.
     """
 
     def __init__(self, ij: ImageJ, layout: Layout, memory_budget: int, max_windows: int) -> None:
         self.dropped = 0
-        """Planes, and regions of a position, that the memory budget has cost."""
+        """Number of planes and sets of regions dropped because of the memory budget."""
         self._ij = ij
         self._layout = layout
         self._budget = memory_budget
@@ -106,7 +106,14 @@ class Screen:
     def put_image(
         self, array: npt.NDArray[Any], layer: str, position: Position, metadata: Mapping[str, Any]
     ) -> set[Window]:
-        """Take an image in; gives the windows that have to be drawn for it. Raises UnsupportedArrayError."""
+        """Add an image.
+
+        Returns:
+            The windows that have to be drawn for it.
+
+        Raises:
+            UnsupportedArrayError: ImageJ can't show the array.
+        """
         element = Element.of(array.dtype)
         windows = set()
         for more, plane in grey_planes(array, metadata):
@@ -129,15 +136,18 @@ class Screen:
         metadata: Mapping[str, Any],
         shape: tuple[int, int] | None = None,
     ) -> set[Window]:
-        """Show regions over the images of their position; over black where there is none.
+        """Show regions over the images of their position, or over black if there are none.
 
         Args:
-            outlines: of what.
-            layer: they take the place of those with the same layer and position.
-            position: without a slice or frame they are shown in all.
-            metadata: ``color``.
-            shape: rows and columns of the image that they belong to, None for any. Labels have one, and they alone do
-                not go into the ROI Manager.
+            outlines: the regions.
+            layer: name of the layer; regions with the same layer and position are replaced.
+            position: if it includes no slice or frame, the regions are shown in all.
+            metadata: may contain ``color``.
+            shape: rows and columns of the image they belong to, None for any. Only labels have a shape, and they are
+                not added to the ROI Manager.
+
+        Returns:
+            The windows that have to be drawn for them.
         """
         key = self._layout.window(position)
         cell = self._layout.cell(layer, position)
@@ -157,12 +167,16 @@ class Screen:
     # --- drawing -----------------------------------------------------------------------------------------------------
 
     def draw(self) -> dict[Window, str]:
-        """Draw what has changed. When this returns it is on the screen; gives the windows that failed, and why."""
+        """Draw everything that has changed; when this returns it is on the screen.
+
+        Returns:
+            The windows that failed, and why.
+        """
         failed = {}
         to_paint = []
         for window in self._dirty:
             if not window.was_shown and self._count_open() >= self._max_windows:
-                continue  # ImageJ gets it when it is asked for: an image takes much more than its planes
+                continue  # created in ImageJ only when asked for, as an image takes much more memory than its planes
             try:
                 is_changed = window.commit()
                 if not window.was_shown:
@@ -183,7 +197,7 @@ class Screen:
     # --- commands ----------------------------------------------------------------------------------------------------
 
     def clear(self, layer: str | None) -> None:
-        """Remove everything, or one layer; a window that has nothing else is closed."""
+        """Remove everything, or one layer; windows that contain nothing else are closed."""
         self._is_manager_behind = self._is_manager_stale = True
         for kept in [kept for kept in self._ages if layer in (None, kept.cell.layer)]:
             del self._ages[kept]
@@ -197,10 +211,10 @@ class Screen:
         self.draw()
 
     def navigate(self, position: Position) -> None:
-        """Bring the first window that fits to the front, opening it where it is closed, and move its sliders.
+        """Bring the first matching window to the front, opening it if it is closed, and move its sliders.
 
         Raises:
-            ViewerCommandError: nothing was shown of that position.
+            ViewerCommandError: there are no images for the position.
         """
         for window in self._windows.values():
             window.make_room()
@@ -215,21 +229,25 @@ class Screen:
         raise ViewerCommandError(f"nothing is shown of {describe(tuple(position.items())) or 'that'}")
 
     def reopen(self) -> None:
-        """Open every window that the user closed, or that was one too many."""
+        """Open all windows that the user closed, or that exceeded the limit."""
         for window in self._windows.values():
             if not window.stack.is_open:
                 window.commit()
                 window.show()
 
     def picture(self) -> npt.NDArray[np.uint8]:
-        """What the window in front shows: (rows, columns, RGB). Raises ViewerCommandError where there is none."""
+        """Return the content of the front window: (rows, columns, RGB).
+
+        Raises:
+            ViewerCommandError: there is no window.
+        """
         front = self._ij.WindowManager.getCurrentImage()
         stacks = [window.stack for window in self._windows.values() if window.stack.is_open]
         for stack in stacks:
             if stack.image == front:
                 return self._ij.picture(stack.image)
         if not stacks:
-            raise ViewerCommandError("there is no window to make a picture of")
+            raise ViewerCommandError("there is no window to take a screenshot of")
         return self._ij.picture(stacks[-1].image)
 
     # --- inside ------------------------------------------------------------------------------------------------------
@@ -240,7 +258,7 @@ class Screen:
         return next((window for window in self._windows.values() if window.key == key), None)
 
     def _window(self, key: Value, shape: tuple[int, int], element: Element) -> Window:
-        """The window for a key and a size: images of another size have a window of their own."""
+        """Return the window for a key and a size; images of another size have their own window."""
         window = self._windows.get((key, shape))
         if window is not None:
             return window
@@ -284,7 +302,7 @@ class Screen:
             window.stack.calibrate((*look.pixel_size, look.z_step or 1.0))
 
     def _keep(self, kept: _Kept, before: int) -> None:
-        """It is the newest now, of a window that took ``before`` bytes; make room for it if that was too much."""
+        """Register the newest item of a window that used ``before`` bytes, and drop the oldest if necessary."""
         self._ages.pop(kept, None)
         self._ages[kept] = None
         self._dirty[kept.window] = None

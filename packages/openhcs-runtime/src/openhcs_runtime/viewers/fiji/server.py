@@ -1,4 +1,4 @@
-"""The Fiji viewer: what producers send, shown in ImageJ."""
+"""The Fiji viewer, which shows in ImageJ what producers send."""
 
 import contextlib
 import logging
@@ -29,33 +29,37 @@ __all__ = ["MEMORY_BUDGET", "FijiViewerServer"]
 _log = logging.getLogger(__name__)
 
 MEMORY_BUDGET = 2 * 1024**3
-_HEAP_BESIDES = (
-    2 * 1024**3
-)  # taken only as needed: what ImageJ needs itself, and the pictures that it draws of large planes
+_HEAP_BESIDES = 2 * 1024**3  # used only as needed, for ImageJ itself and for the pictures it draws of large planes
 _MAX_WINDOWS = 24
 
 
 class FijiViewerServer(StreamingVisualizerServer):
-    """Shows images as hyperstacks in ImageJ, plain or Fiji; labels, shapes, points and ROIs over them.
+    """Shows images as hyperstacks in ImageJ or Fiji, with labels, shapes, points and ROIs over them.
 
-    It has to be the only one of its process, and the process ends when the user quits ImageJ. Images are
-    acknowledged as displayed when ImageJ has drawn them, or has them in a part of a stack that is not in view.
+    There can be only one per process, and the process ends when the user quits ImageJ. Images are acknowledged as
+    displayed when ImageJ has drawn them, or when they are in a part of a stack that is not in view.
 
-    The metadata of images: ``colormap`` (a colour's name, or ``#rrggbb``), ``contrast_limits`` (two numbers),
+    Metadata of images: ``colormap`` (name of a colour, or ``#rrggbb``), ``contrast_limits`` (two numbers),
     ``pixel_size`` (micrometres, one number or rows and columns), ``z_step`` (micrometres), ``rgb`` (the last axis is
-    red, green, blue), ``kind`` (``"labels"`` shows the outlines of a label image). Of shapes, points, ROIs: ``color``.
+    red, green, blue), ``kind`` (``"labels"`` shows the outlines of a label image). Metadata of shapes, points and
+    ROIs: ``color``.
 
     Args:
         port: the data port.
-        host: an address to bind TCP to.
+        host: address to bind TCP to.
         transport_mode: IPC or TCP.
-        config: what the viewer and its producers agree on.
-        windows: what gets a window: each well, each site, or all together one.
-        axes: components that go elsewhere than ``windows`` says, for example ``{"site": "slice"}``.
-        memory_budget: bytes that planes and regions may take in ImageJ; past it, the oldest go, counted in the log.
-        max_windows: as many open by themselves; images for more are kept, and shown when they are navigated to.
-        fiji: the folder of a Fiji, or Maven coordinates for pyimagej; by default what FIJI_HOME says.
-        jar: the file of a plain ImageJ; by default what IJ_JAR says, or where systems put it.
+        config: configuration shared by viewer and producers.
+        windows: what one window contains: a well, a site, or everything.
+        axes: components that are shown in another way than ``windows`` defines, for example ``{"site": "slice"}``.
+        memory_budget: memory for planes and regions in ImageJ, in bytes; when it is used up, the oldest are dropped,
+            and the log says how many.
+        max_windows: how many windows open automatically; images of further windows are kept, and shown when navigated
+            to.
+        fiji: folder of a Fiji, or Maven coordinates for pyimagej [default: FIJI_HOME].
+        jar: file of a plain ImageJ [default: IJ_JAR, or the usual places].
+
+    Raises:
+        ConfigurationError: a setting is not valid, or ImageJ was not found.
     """
 
     viewer_type = "fiji"
@@ -85,10 +89,10 @@ class FijiViewerServer(StreamingVisualizerServer):
         self._waiting: list[tuple[DeferredAck, set[Window]]] = []
         self._reported_drops = 0
         self._lock = threading.Lock()
-        """Held by whoever uses the screen: our own thread, or a menu's."""
+        """Protects the screen, which is used by the display thread and by menus."""
 
     def on_open(self, stack: contextlib.ExitStack) -> None:
-        """Start ImageJ; only then is there anything that could display."""
+        """Start ImageJ before accepting images."""
         start_java(self._installation, self._memory_budget + _HEAP_BESIDES)
         self._ij = ImageJ()
         self._screen = Screen(self._ij, self._layout, self._memory_budget, self._max_windows)
@@ -100,14 +104,14 @@ class FijiViewerServer(StreamingVisualizerServer):
     # --- what comes in, on the display thread ------------------------------------------------------------------------
 
     def display_batch(self, items: Sequence[DisplayItem]) -> None:
-        """Take in all that waited, then draw once."""
+        """Add all waiting items, then draw once."""
         with self._lock:
             for item in items:
                 self.display(item)
             self._draw()
 
     def display_image(self, image_data: npt.NDArray[Any], metadata: dict[str, Any]) -> None:
-        """Put an image into its hyperstack, or the outlines of labels over it."""
+        """Show an image in its hyperstack, or the outlines of labels over it."""
         layer, position = metadata["layer_name"], metadata["position"]
         if metadata.get("kind") == "labels":
             windows: set[Window] = set()
@@ -122,7 +126,7 @@ class FijiViewerServer(StreamingVisualizerServer):
     def display_points(
         self, points: npt.NDArray[Any], features: dict[str, list[Any]], metadata: dict[str, Any]
     ) -> None:
-        """Show points as one multi-point ROI; ImageJ has no place for their features."""
+        """Show points as one multi-point ROI; ImageJ can't show their features."""
         self._show_regions(outlines_of_points(points, metadata["layer_name"]), metadata)
 
     def display_shapes(self, shapes: list[Shape], metadata: dict[str, Any]) -> None:
@@ -130,7 +134,7 @@ class FijiViewerServer(StreamingVisualizerServer):
         self._show_regions(outlines_of_shapes(shapes), metadata)
 
     def display_rois(self, rois: list[bytes], names: list[str], metadata: dict[str, Any]) -> None:
-        """Show ImageJ's own ROIs."""
+        """Show ImageJ ROIs."""
         padded = [*names, *[""] * len(rois)]
         self._show_regions([Outline(data, name) for data, name in zip(rois, padded, strict=False)], metadata)
 
@@ -140,12 +144,12 @@ class FijiViewerServer(StreamingVisualizerServer):
         self._screen.clear(layer_name)
 
     def navigate(self, position: Position) -> None:
-        """Bring the window of a position to the front, and its sliders to it."""
+        """Bring the window of a position to the front, and move its sliders."""
         self._draw()
         self._screen.navigate(position)
 
     def take_screenshot(self) -> npt.NDArray[np.uint8]:
-        """The image in the window that is in front, as large as it is on the screen, with what is over it."""
+        """Return the image in the front window, in its size on the screen, with its overlays."""
         self._draw()
         return self._screen.picture()
 
@@ -169,11 +173,11 @@ class FijiViewerServer(StreamingVisualizerServer):
         dropped = self._screen.dropped
         if dropped >= 2 * self._reported_drops and dropped:
             self._reported_drops = dropped
-            _log.warning("%d planes or sets of regions so far were dropped: the memory budget is used up", dropped)
+            _log.warning("dropped %d planes or sets of regions so far: the memory budget is used up", dropped)
 
     def _on_quit(self) -> None:
-        """On ImageJ's thread, which must not wait for ours."""
-        _log.info("ImageJ was closed by its user")
+        """Close the server; called on ImageJ's thread, which must not wait for ours."""
+        _log.info("ImageJ was closed by the user")
         threading.Thread(target=self.close, name="quit", daemon=True).start()
 
     def _on_reopen(self) -> None:

@@ -1,4 +1,4 @@
-"""Colour and display range of the channels of one image: ours until the user changes them, then the user's."""
+"""Colours and display ranges of the channels of one image, until the user changes them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +10,12 @@ __all__ = ["ChannelStyles", "Style"]
 
 _GRAY = 0xFFFFFF
 _PALETTE = (0x00FFFF, 0xFF00FF, 0xFFFF00, 0xFFFFFF, 0x00FF00, 0xFF0000, 0x4040FF)
-"""Of channels for which no colour was asked; one channel alone is gray."""
+"""Colours of channels for which the producer gave none; a single channel is gray."""
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """The colour of the brightest pixel as 0xRRGGBB, and the values that are black and brightest."""
+    """The colour of the brightest pixel as 0xRRGGBB, and the values shown as black and as brightest."""
 
     colour: int
     low: float
@@ -24,7 +24,7 @@ class Style:
 
 @dataclass(slots=True)
 class _Channel:
-    """What is asked for one channel, what its planes have, and what was last set in ImageJ."""
+    """Requested style of one channel, the range of its planes, and the style last set in ImageJ."""
 
     colour: int | None = None
     asked: tuple[float, float] | None = None
@@ -35,31 +35,31 @@ class _Channel:
 
 
 class ChannelStyles:
-    """The styles of one image's channels, found by what the channels show."""
+    """The styles of the channels of one image, by channel value."""
 
     def __init__(self, ij: ImageJ) -> None:
         self._ij = ij
         self._channels: dict[Value, _Channel] = {}
 
     def ask(self, channel: Value, colour: int | None, asked: tuple[float, float] | None) -> None:
-        """What a producer wants for a channel; None where it does not care."""
+        """Set the style requested by a producer; None keeps what was requested before."""
         style = self._channels.setdefault(channel, _Channel())
         style.colour = style.colour if colour is None else colour
         style.asked = style.asked if asked is None else asked
 
     def needs_range(self, channel: Value) -> bool:
-        """Whether the values of a plane matter for the range of its channel."""
+        """Return whether the display range of a channel depends on the values of its planes."""
         style = self._channels.setdefault(channel, _Channel())
         return style.asked is None and not style.range_is_users
 
     def see(self, channel: Value, low: float, high: float) -> None:
-        """A plane has these values: a range that nobody asked for grows to hold them."""
+        """Extend the range of a channel to the values of a plane."""
         style = self._channels.setdefault(channel, _Channel())
         before = style.seen or (low, high)
         style.seen = (min(low, before[0]), max(high, before[1]))
 
     def note_user(self, image: Any, channels: list[Value]) -> None:
-        """Look what the user changed in ImageJ since the last :meth:`apply`; before the image is changed otherwise."""
+        """Note what the user changed in ImageJ since the last :meth:`apply`; call it before changing the image."""
         for channel, now in zip(channels, self._read(image), strict=False):
             style = self._channels.setdefault(channel, _Channel())
             if style.applied is None:
@@ -69,14 +69,20 @@ class ChannelStyles:
             style.applied = now
 
     def forget_applied(self) -> None:
-        """The image is a new one; what the user changed in the old one was meant for that one."""
+        """Forget what was set and what the user changed, as the image is a new one."""
         for style in self._channels.values():
             style.applied, style.colour_is_users, style.range_is_users = None, False, False
 
     def apply(self, image: Any, channels: list[Value], luts: dict[Value, Any] | None) -> bool:
-        """Set the styles; True if anything changed.
+        """Set the styles.
 
-        ``luts`` are the tables that the channels had before the image was changed otherwise, None if it was not.
+        Args:
+            image: the image.
+            channels: its channels.
+            luts: lookup tables of the channels before the image was changed; None if it was not changed.
+
+        Returns:
+            True if anything changed.
         """
         wanted = [self._wanted(channel, number, len(channels)) for number, channel in enumerate(channels)]
         states = [self._channels[channel] for channel in channels]
@@ -96,7 +102,7 @@ class ChannelStyles:
         return True
 
     def luts(self, image: Any, channels: list[Value]) -> dict[Value, Any]:
-        """The tables that the channels have in ImageJ now."""
+        """Return the current lookup tables of the channels in ImageJ."""
         if image.getNChannels() == 1:
             model = image.getProcessor().getLut()
             return dict(zip(channels, [model], strict=False)) if model is not None else {}

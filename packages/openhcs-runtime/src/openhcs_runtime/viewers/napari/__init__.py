@@ -1,4 +1,4 @@
-"""Images of a pipeline shown in napari, in a process of their own or in a napari that is open already."""
+"""Shows the images of a pipeline in napari, in a separate process or in a napari that is already open."""
 
 from openhcs_runtime.viewers.components import ComponentMode
 from openhcs_runtime.viewers.napari.process_manager import NapariProcessManager

@@ -1,4 +1,4 @@
-"""A dock widget for the user's own napari: opens a viewer's port, and shows what producers send in this window."""
+"""A dock widget for the user's napari that opens a viewer port and shows what producers send in this window."""
 
 import contextlib
 from typing import Any
@@ -17,14 +17,15 @@ _COUNT_MS = 250
 
 
 class StreamWidget(QWidget):
-    """Start and stop, the port, and counts.
+    """Start and stop button, port, and counts.
 
-    napari_viewer: the viewer that it is docked in; napari gives it by this name.
+    Args:
+        napari_viewer: the viewer it is docked in; napari passes it under this name.
     """
 
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__()
-        # Plugins get it wrapped, without the canvas, whose draws tell when images are displayed.
+        # Plugins get a wrapped viewer without the canvas, which is needed to know when images have been drawn.
         self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self._server: NapariViewerServer | None = None
         self._port = QSpinBox()
@@ -49,14 +50,14 @@ class StreamWidget(QWidget):
         return self._server is not None
 
     def toggle(self) -> None:
-        """Start if stopped, and the other way round."""
+        """Start if stopped, stop if started."""
         if self._server is None:
             self.start()
         else:
             self.stop()
 
     def start(self, port: int | None = None, config: ZMQConfig | None = None) -> None:
-        """Open the port, by default the one that is entered; says so where it cannot."""
+        """Open the port, by default the one entered; shows the error if that fails."""
         if self._server is not None:
             return
         if port is not None:
@@ -75,7 +76,7 @@ class StreamWidget(QWidget):
         self._show_counts()
 
     def stop(self) -> None:
-        """Close the port; the layers stay. May be called twice."""
+        """Close the port; the layers are kept. Can be called more than once."""
         server, self._server = self._server, None
         if server is None:
             return
@@ -87,12 +88,12 @@ class StreamWidget(QWidget):
 
     @property
     def text(self) -> str:
-        """What it says."""
+        """The status text."""
         return self._state.text()
 
     def _show_counts(self) -> None:
         if self._server is not None:
-            self._state.setText(f"Waits for images on port {self._server.port}. {_counts(self._server)}")
+            self._state.setText(f"Waiting for images on port {self._server.port}. {_counts(self._server)}")
 
 
 def _counts(server: NapariViewerServer) -> str:

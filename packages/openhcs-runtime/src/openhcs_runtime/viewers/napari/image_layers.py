@@ -1,4 +1,4 @@
-"""One layer of napari with images or labels: its planes, and its looks, which are ours until the user changes them."""
+"""One napari layer of images or labels: its planes, and its style until the user changes it."""
 
 from typing import Any
 
@@ -17,15 +17,15 @@ _GRAY = "gray"
 
 
 class StackLayer:
-    """The planes of one layer and the layer of napari that shows them.
+    """The planes of one layer, and the napari layer that shows them.
 
     Args:
-        key: which layer.
-        title: what napari calls it until the user does otherwise.
+        key: identifies the layer.
+        title: initial name of the napari layer.
         axes: the sliders.
-        first: a plane that is to come, by which the layer is made.
-        appearance: of that plane.
-        scale: of the layer's axes.
+        first: the first plane, which determines the type of the layer.
+        appearance: appearance of that plane.
+        scale: scale of the axes of the layer.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class StackLayer:
         common = {"name": title, "scale": scale, "axis_labels": axis_labels(axes), "multiscale": False, "cache": False}
         if key.kind is Kind.LABELS:
             self.layer = Labels(self._stack, **common)
-            self.layer.editable = False  # it would be painted over when the plane comes again
+            self.layer.editable = False  # edits would be lost when the plane is received again
         elif self._rgb:
             self.layer = Image(self._stack, rgb=True, **common)
         else:
@@ -62,14 +62,17 @@ class StackLayer:
 
     @property
     def nbytes(self) -> int:
-        """Of its planes."""
+        """Memory used by the planes, in bytes."""
         return self._stack.nbytes_held
 
     def put(self, place: Place, array: npt.NDArray[Any], appearance: Appearance) -> bool:
-        """Take a plane in; True if the layer has to be read anew since its elements are of another type now.
+        """Add or replace a plane.
+
+        Returns:
+            True if napari has to read the layer again because its dtype has changed.
 
         Raises:
-            UnsupportedArrayError: napari cannot show it.
+            UnsupportedArrayError: napari can't show the array.
         """
         plane = to_plane(array, self.key.kind, rgb=self._rgb)
         if self._is_styled:
@@ -77,27 +80,27 @@ class StackLayer:
         return self._stack.put(place, plane)
 
     def drop(self, place: Place) -> None:
-        """Forget a plane."""
+        """Remove a plane."""
         self._stack.drop(place)
 
     @property
     def places(self) -> list[Place]:
-        """Where its planes are."""
+        """The places of the planes."""
         return list(self._stack.places)
 
     def renew(self) -> None:
-        """Tell napari that the sliders got longer, or the elements another type."""
+        """Tell napari that the sliders were extended or the dtype has changed."""
         names = len(self.layer.axis_labels)
         self.layer.data = self._stack
         if self.layer.ndim != names:
             self.layer.axis_labels = axis_labels(self._axes)
 
     def refresh(self) -> None:
-        """Tell napari that what is in view has changed."""
+        """Tell napari that the visible planes have changed."""
         self.layer.refresh(extent=False)
 
     def style(self) -> None:
-        """Set what producers asked for, where the user has not changed it."""
+        """Set the style requested by producers, unless the user has changed it."""
         if not self._is_styled:
             return
         layer = self.layer
@@ -124,12 +127,12 @@ class StackLayer:
 
 
 def axis_labels(axes: Axes) -> tuple[str, ...]:
-    """What the sliders and the axes of a plane are called."""
+    """Return the names of the sliders and of the axes of a plane."""
     return (*(name.removesuffix("_index") for name in axes.names), "y", "x")
 
 
 def _colormap(appearance: Appearance) -> str | None:
-    """A colormap of napari; None where none was asked for that there is."""
+    """Return the requested napari colormap; None if there was none or it does not exist."""
     asked = (appearance.colormap or "").lower()
     if asked in AVAILABLE_COLORMAPS:
         return asked

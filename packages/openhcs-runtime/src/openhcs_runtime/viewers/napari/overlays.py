@@ -1,6 +1,6 @@
-"""One layer of napari with shapes or points. It has those that belong to where the sliders are, and no others.
+"""One napari layer of shapes or points, containing only those for the current position of the sliders.
 
-So it costs as much as what is seen, whatever a plate has in all. Many shapes are drawn in several steps.
+The cost therefore depends on what is visible, not on the size of the plate. Many shapes are drawn in several steps.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ Group = TypeVar("Group", Dots, Drawn)
 
 
 class Overlay(Generic[Group]):
-    """What came for one layer, by position, and the layer of napari that shows some of it."""
+    """Everything received for one layer, by place, and the napari layer that shows part of it."""
 
     layer: Any
 
@@ -33,24 +33,24 @@ class Overlay(Generic[Group]):
         self._shown: list[Group] | None = None
 
     def put(self, place: Place, group: Group) -> None:
-        """Take some in, in the place of those that were there."""
+        """Set the group at a place, replacing the previous one."""
         self.drop(place)
         self._groups[place] = group
         self.nbytes += group.nbytes
 
     def drop(self, place: Place) -> None:
-        """Forget those of a place."""
+        """Remove the group at a place."""
         group = self._groups.pop(place, None)
         if group is not None:
             self.nbytes -= group.nbytes
 
     @property
     def places(self) -> list[Place]:
-        """Where there are any."""
+        """The places of the groups."""
         return list(self._groups)
 
     def draw(self, where: Mapping[str, Value]) -> bool:
-        """Show what belongs there, or a part of it; True when all of it is shown."""
+        """Show the groups at a place, or part of them; return True once all of them are shown."""
         wanted = [group for place, group in self._groups.items() if is_at(place, where)]
         if self._shown is None or [id(one) for one in wanted] != [id(one) for one in self._shown]:
             self._shown = wanted
@@ -65,7 +65,7 @@ class Overlay(Generic[Group]):
 
 
 class PointsOverlay(Overlay[Dots]):
-    """Points. ndim: 2, or 3 for those with z."""
+    """Points, with 2 or 3 (with z) dimensions."""
 
     def __init__(
         self, key: LayerKey, title: str, ndim: int, colour: int | None, scale: tuple[float, ...], size: float = 8.0
@@ -109,11 +109,11 @@ class ShapesOverlay(Overlay[Drawn]):
             self.layer.features = self._features
 
     def _remove_all(self) -> None:
-        """Not by setting the layer's data, after which napari 0.9 takes no more in three dimensions."""
+        """Remove all shapes without setting the data, after which napari 0.9 accepts no more in three dimensions."""
         layer = self.layer
         if not layer.nshapes:
             return
-        styles = {name: getattr(layer, name) for name in _STYLES}  # of the next shape; a selection changes them
+        styles = {name: getattr(layer, name) for name in _STYLES}  # for the next shape; a selection changes them
         layer.selected_data = set(range(layer.nshapes))
         layer.remove_selected()
         for name, style in styles.items():
@@ -132,7 +132,7 @@ class ShapesOverlay(Overlay[Drawn]):
 
 
 def _join(tables: list[tuple[Features, int]]) -> Features:
-    """One table of several, each with its number of rows; what one of them has not is None."""
+    """Join tables, each given with its number of rows; missing values are None."""
     names = dict.fromkeys(name for features, _ in tables for name in features)
     return {name: [value for features, rows in tables for value in features.get(name, [None] * rows)] for name in names}
 

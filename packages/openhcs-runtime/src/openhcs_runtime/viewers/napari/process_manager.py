@@ -1,4 +1,4 @@
-"""The napari viewer's process: found or started, on its port; needs neither napari nor Qt in this process."""
+"""Finds or starts the process of the napari viewer; this process needs neither napari nor Qt."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -14,16 +14,17 @@ _WITHOUT_OPENGL = ("offscreen", "minimal")
 
 
 class NapariProcessManager(VisualizerProcessManager):
-    """Starts a :class:`~openhcs_runtime.viewers.napari.server.NapariViewerServer`, or finds the one that is there.
+    """Starts a :class:`~openhcs_runtime.viewers.napari.server.NapariViewerServer`, or finds one that is running.
+
+    ``modes`` and ``memory_budget`` are only used if the viewer is started.
 
     Args:
-        port: the viewer's data port.
+        port: data port of the viewer.
         transport_mode: IPC or TCP.
-        config: what the viewer and its producers agree on.
-        persistent: whether a viewer that was started here outlives :meth:`close`.
-        modes: components that are something else than the usual, for example ``{"site": "layer"}``. This and the
-            budget matter for a viewer that is started, not for one that is found.
-        memory_budget: bytes that images and regions may take; the server's default when None.
+        config: configuration shared by viewer and producers.
+        persistent: whether a viewer started here outlives :meth:`close`.
+        modes: components with other than the default modes, for example ``{"site": "layer"}``.
+        memory_budget: memory for images and regions, in bytes [default: that of the server].
     """
 
     def __init__(
@@ -41,11 +42,11 @@ class NapariProcessManager(VisualizerProcessManager):
         self._options = {} if memory_budget is None else {"memory_budget": memory_budget}
 
     def get_launch_command(self) -> list[str]:
-        """A Python with napari in it."""
+        """Return the command that starts a Python process with napari."""
         return self.server_command(_SERVER, modes=self._modes, **self._options)
 
     def get_launch_env(self) -> Mapping[str, str]:
-        """As ever, but with a Qt that has OpenGL, which napari needs: platforms without it are for other windows."""
+        """Return the environment, without a Qt platform that lacks OpenGL, which napari needs."""
         env = dict(super().get_launch_env())
         if env.get("QT_QPA_PLATFORM", "").partition(":")[0] in _WITHOUT_OPENGL:
             del env["QT_QPA_PLATFORM"]

@@ -1,4 +1,4 @@
-"""Qt's event loop: work on its thread, once per frame, and an end on signals."""
+"""Qt's event loop: calls on its thread, work once per frame, and ending on signals."""
 
 import signal
 import socket
@@ -15,19 +15,19 @@ _FRAME_SECONDS = 0.016
 
 
 class Call(QObject):
-    """Calls ``function`` on the thread that made this, soon after :meth:`post`, which any thread may call."""
+    """Calls ``function`` on the thread that created the object, soon after :meth:`post`, from any thread."""
 
     def __init__(self, function: Callable[[], None]) -> None:
         super().__init__()
         self._function = function
 
     def post(self) -> None:
-        """Have it called. Does nothing once the application has ended."""
+        """Schedule the call. Does nothing once the application has ended."""
         if QCoreApplication.instance() is not None:
             QCoreApplication.postEvent(self, QEvent(QEvent.Type.User))
 
     def event(self, event: QEvent | None) -> bool:
-        """As Qt wants it."""
+        """Handle an event of Qt."""
         if event is None or event.type() != QEvent.Type.User:
             return super().event(event)
         self._function()
@@ -35,9 +35,10 @@ class Call(QObject):
 
 
 class FramePump:
-    """Calls ``on_frame`` on Qt's thread once a frame as long as there is work; between frames the user has the window.
+    """Calls ``on_frame`` on Qt's thread once per frame while there is work, so that the window stays responsive.
 
-    on_frame: says whether there is more to do.
+    Args:
+        on_frame: returns whether there is more to do.
     """
 
     def __init__(self, on_frame: Callable[[], bool]) -> None:
@@ -48,16 +49,16 @@ class FramePump:
         self._is_running = True
 
     def wake(self) -> None:
-        """There is work; from any thread."""
+        """Announce work, from any thread."""
         self._call.post()
 
     def schedule(self) -> None:
-        """There is work; on Qt's thread."""
+        """Announce work, on Qt's thread."""
         if self._is_running and not self._timer.is_waiting:
             self._timer.start(self._last + _FRAME_SECONDS - time.monotonic())
 
     def stop(self) -> None:
-        """No frame comes any more."""
+        """Stop calling ``on_frame``."""
         self._is_running = False
         self._timer.stop()
 
@@ -80,15 +81,15 @@ class Timeout:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the time runs."""
+        """Whether the timer is running."""
         return self._timer.isActive()
 
     def start(self, seconds: float) -> None:
-        """From now on, anew if it runs already."""
+        """Start the timer, or restart it."""
         self._timer.start(max(0, round(seconds * 1000)))
 
     def stop(self) -> None:
-        """Not after all."""
+        """Stop the timer."""
         self._timer.stop()
 
 
@@ -101,8 +102,10 @@ def quit_application() -> None:
 
 @contextmanager
 def ends_on_signals(end: Callable[[], None]) -> Iterator[None]:
-    """Call ``end`` on SIGINT and SIGTERM. Python sees signals between its own instructions only, of which a waiting
-    event loop has none, so that a byte on a socket has to wake it.
+    """Call ``end`` on SIGINT and SIGTERM during the block.
+
+    Python handles signals only between its own instructions, which a waiting event loop does not execute, so a byte
+    on a socket wakes it.
     """
     reading, writing = socket.socketpair()
     reading.setblocking(False)

@@ -1,4 +1,4 @@
-"""Shapes, ROIs and points as what napari's layers take; nothing here needs napari."""
+"""Converts shapes, ROIs and points to the data of napari layers; does not need napari."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ __all__ = ["Dots", "Drawn", "dots_of", "regions_of_rois", "regions_of_shapes"]
 
 Features = dict[str, list[Any]]
 
-_BYTES_PER_VALUE = 64  # of a feature in a table of Python objects
+_BYTES_PER_VALUE = 64  # for a feature in a table of Python objects
 _BYTES_PER_SHAPE = 500
 _CORNERS = {
     NapariShapeType.POLYGON: (3, None),
@@ -29,20 +29,20 @@ _CORNERS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dots:
-    """Points: (points, 2 or 3) as y, x or z, y, x, in pixels, with a value of each feature for each."""
+    """Points (points, 2 or 3) as y, x or z, y, x, in pixels, each with a value of every feature."""
 
     data: npt.NDArray[np.float64]
     features: Features
 
     @property
     def nbytes(self) -> int:
-        """About what they take."""
+        """Approximate memory used, in bytes."""
         return self.data.nbytes + _BYTES_PER_VALUE * len(self.features) * len(self.data)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
-    """Shapes: for each its type, its corners (n, 2) as y, x in pixels, and a value of each feature."""
+    """Shapes, each with its type, its corners (n, 2) as y, x in pixels, and a value of every feature."""
 
     types: Sequence[NapariShapeType]
     data: Sequence[npt.NDArray[np.float64]]
@@ -50,38 +50,42 @@ class Drawn:
 
     @property
     def nbytes(self) -> int:
-        """About what they take."""
+        """Approximate memory used, in bytes."""
         return sum(corners.nbytes + _BYTES_PER_SHAPE for corners in self.data)
 
 
 def dots_of(points: npt.NDArray[Any], features: Features) -> Dots:
-    """Points (points, axes), of which the last three axes count. Raises UnsupportedArrayError for what is none."""
+    """Return points from an array (points, axes), of which only the last three axes are used.
+
+    Raises:
+        UnsupportedArrayError: the array does not have such a shape.
+    """
     if points.ndim != 2 or points.shape[1] < 2 or points.dtype.kind not in "buif":
-        raise UnsupportedArrayError(f"points are numbers (points, axes) with rows and columns, not {points.shape}")
+        raise UnsupportedArrayError(f"points must be numbers (points, axes) with rows and columns, not {points.shape}")
     return Dots(np.array(points[:, -3:], np.float64), features)
 
 
 def regions_of_shapes(shapes: Iterable[Shape]) -> tuple[Drawn | None, Dots | None]:
-    """Shapes as a producer sends them, those that are points apart; of (z, y, x) the last two count.
+    """Convert shapes sent by a producer, separating points; of (z, y, x) only the last two are used.
 
     Raises:
-        RoiError: a shape has not the corners that its kind needs.
+        RoiError: a shape does not have the corners that its kind requires.
     """
     found = []
     for shape in shapes:
         kind = NapariShapeType.PATH if shape.kind is ShapeKind.POLYLINE else NapariShapeType(str(shape.kind))
         corners = np.asarray(shape.coordinates, float)
         if corners.ndim != 2 or corners.shape[1] < 2:
-            raise RoiError(f"the coordinates of a {shape.kind} are (corners, 2 or 3), not {corners.shape}")
+            raise RoiError(f"the coordinates of a {shape.kind} must be (corners, 2 or 3), not {corners.shape}")
         found.append((kind, corners[:, -2:], dict(shape.properties)))
     return _sorted_out(found)
 
 
 def regions_of_rois(rois: Sequence[bytes], names: Sequence[str]) -> tuple[Drawn | None, Dots | None]:
-    """ImageJ ROIs, each as in a ``.roi`` file; masks become the outer outlines of their pixels.
+    """Convert ImageJ ROIs, each as in a ``.roi`` file; masks become the outer outlines of their pixels.
 
     Raises:
-        RoiError: the bytes are no ROI.
+        RoiError: the bytes are not a ROI.
     """
     found = []
     for number, data in enumerate(rois):
@@ -108,7 +112,7 @@ def _sorted_out(
     for kind, corners, _ in found:
         least, most = _CORNERS.get(kind, (0, None))
         if len(corners) < least or (most is not None and len(corners) > most) or not np.isfinite(corners).all():
-            raise RoiError(f"a {kind} cannot have the {len(corners)} corners that it has")
+            raise RoiError(f"a {kind} can't have {len(corners)} corners, or corners that are not finite numbers")
     shapes = [one for one in found if one[0] is not NapariShapeType.POINTS]
     dots = [(row, properties) for kind, rows, properties in found if kind is NapariShapeType.POINTS for row in rows]
     drawn = Drawn([one[0] for one in shapes], [one[1] for one in shapes], _table([one[2] for one in shapes]))

@@ -1,7 +1,7 @@
-"""What one napari shows of what producers sent: which layer everything goes to, what is drawn, what it may take.
+"""The content of one napari viewer: assigns items to layers, updates napari, and limits the memory used.
 
-It works on napari's model, with a window or without, on one thread. Images come in through ``put_...``, and napari
-hears of all that has changed in :meth:`Scene.flush`, once for many.
+It works on napari's model, with or without a window, on one thread. Items are added with ``put_...``, and
+:meth:`Scene.flush` passes all changes to napari at once.
 """
 
 import logging
@@ -33,26 +33,31 @@ OneLayer = TypeVar("OneLayer", StackLayer, PointsOverlay, ShapesOverlay)
 
 @dataclass(frozen=True, slots=True)
 class Flushed:
-    """is_done: nothing is left. is_seen: the picture has changed, so that a draw comes."""
+    """Outcome of :meth:`Scene.flush`.
+
+    Attributes:
+        is_done: nothing is left to do.
+        is_seen: the picture has changed, so there will be a draw.
+    """
 
     is_done: bool
     is_seen: bool
 
 
 class Scene:
-    """The layers of one napari viewer that are ours; it leaves the others alone.
+    """Our layers in one napari viewer; other layers are left alone.
 
     Args:
         viewer: a ``napari.Viewer`` or a ``napari.components.ViewerModel``.
         modes: which components are sliders.
-        memory_budget: bytes that planes and regions may take; past it the oldest go, and are counted.
+        memory_budget: memory for planes and regions, in bytes; when it is used up, the oldest are dropped and counted.
     """
 
     def __init__(self, viewer: Any, modes: Modes, memory_budget: int) -> None:
         self.dropped = 0
-        """Planes, and regions of a position, that the memory budget has cost."""
+        """Number of planes and sets of regions dropped because of the memory budget."""
         self.on_moved: Callable[[], None] = lambda: None
-        """Called when the sliders were moved; what belongs to their new place is drawn by :meth:`flush`."""
+        """Called when the sliders were moved; :meth:`flush` then draws the items at their new place."""
         self._viewer = viewer
         self._modes = modes
         self._budget = memory_budget
@@ -75,7 +80,7 @@ class Scene:
         viewer.dims.events.point.connect(self._on_moved)
 
     def close(self) -> None:
-        """Let go of the viewer; the layers stay in it."""
+        """Disconnect from the viewer; the layers stay in it."""
         self._viewer.layers.events.removed.disconnect(self._on_removed)
         self._viewer.dims.events.point.disconnect(self._on_moved)
 
@@ -84,7 +89,11 @@ class Scene:
     def put_image(
         self, array: npt.NDArray[Any], layer_name: str, position: Position, metadata: Mapping[str, Any]
     ) -> None:
-        """Take an image in. Raises UnsupportedArrayError."""
+        """Add an image.
+
+        Raises:
+            UnsupportedArrayError: napari can't show the array.
+        """
         look = read_appearance(metadata)
         self._calibrate(look)
         for where, plane in split_planes(array, position, rgb=look.rgb):
@@ -127,8 +136,10 @@ class Scene:
     # --- drawing -----------------------------------------------------------------------------------------------------
 
     def flush(self, *, at_once: bool = False) -> Flushed:
-        """Bring napari up to date. Where there is much, some shapes are left for the next time, and so are longer
-        sliders, which take napari long, unless it is to be ``at_once``.
+        """Update napari.
+
+        If there is much to do, some shapes are left for the next call; so are longer sliders, which are slow in
+        napari, unless ``at_once`` is true.
         """
         here, names = self.place, self._axes.names
         grew = self._grow() if at_once or time.monotonic() >= self._grow_at else False
@@ -159,20 +170,20 @@ class Scene:
 
     @property
     def place(self) -> Place:
-        """Where the sliders are."""
+        """The current place of the sliders."""
         if not any(isinstance(layer, StackLayer) for layer in self._layers.values()):
             return ()
         return self._axes.place(self._steps())
 
     @property
     def text(self) -> str:
-        """Where the sliders are, in words."""
+        """The current place of the sliders, as text."""
         return describe(self.place)
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
     def clear(self, layer_name: str | None) -> None:
-        """Remove all of our layers, or those of one name; what the user removed of them may come again."""
+        """Remove all our layers, or those with one name; layers that the user removed may come back."""
         self._removed = {key for key in self._removed if layer_name not in (None, key.name)}
         for layer in [layer for layer in self._layers.values() if layer_name in (None, layer.key.name)]:
             self._forget(layer)
@@ -188,10 +199,10 @@ class Scene:
             self._pixel_size = self._z_step = None
 
     def navigate(self, position: Position) -> None:
-        """Move the sliders to a position, and show the layers of its other components instead of their neighbours.
+        """Move the sliders to a position, and make the layers of its other components visible.
 
         Raises:
-            ViewerCommandError: nothing was shown of that position.
+            ViewerCommandError: there are no images for the position.
         """
         self.flush(at_once=True)
         where = dict(self._modes.place(position))
@@ -207,21 +218,21 @@ class Scene:
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _find(self, key: LayerKey, look: Appearance, make: Callable[[], OneLayer]) -> OneLayer | None:
-        """The layer of a key, made if there is none; None when the user has removed it."""
+        """Return the layer for a key, created if necessary; None if the user has removed it."""
         if key in self._removed:
             return None
         layer = self._layers.get(key)
         if layer is None:
             layer = make()
             self._add(layer, look)
-        return cast(OneLayer, layer)  # the kind is a part of the key
+        return cast(OneLayer, layer)  # the kind is part of the key
 
     def _new_stack(self, key: LayerKey, plane: npt.NDArray[Any], look: Appearance) -> StackLayer:
         scale = self._scale(look, len(self._axes.names))
         return StackLayer(key, self._title(key), self._axes, plane, look, scale)
 
     def _add(self, layer: AnyLayer, look: Appearance) -> None:
-        """Images below labels, those below shapes, those below points; else the newest on top."""
+        """Add a layer: images below labels below shapes below points, and otherwise the newest on top."""
         ranks = {id(one.layer): _RANKS[one.key.kind] for one in self._layers.values()}
         rank = _RANKS[layer.key.kind]
         above = [number for number, one in enumerate(self._viewer.layers) if ranks.get(id(one), -1) > rank]
@@ -231,14 +242,14 @@ class Scene:
         self._viewer.layers.insert(min(above, default=len(self._viewer.layers)), layer.layer)
 
     def _title(self, key: LayerKey) -> str:
-        """Of images of another size than those of the first layer of their name, the size is in the name."""
+        """Return the title of a layer, with the image size if there is already a layer for another size."""
         alike = [one for one in self._layers if (one.kind, one.name, one.values) == (key.kind, key.name, key.values)]
         if not alike or key.kind is Kind.POINTS:
             return key.title
         return f"{key.title} ({' x '.join(map(str, key.shape))})"
 
     def _keep(self, layer: AnyLayer, place: Place, before: int) -> None:
-        """It is the newest now, of a layer that took ``before`` bytes; make room for it if that was too much."""
+        """Register the newest item of a layer that used ``before`` bytes, and drop the oldest if necessary."""
         age = (layer.key, place)
         self._ages.pop(age, None)
         self._ages[age] = None
@@ -258,17 +269,17 @@ class Scene:
         self._mark(layer, place)
         self.dropped += 1
         if self.dropped.bit_count() == 1:
-            _log.warning("%d images or sets of regions so far were dropped: the memory budget is used up", self.dropped)
+            _log.warning("dropped %d images or sets of regions so far: the memory budget is used up", self.dropped)
 
     def _mark(self, layer: AnyLayer, place: Place) -> None:
-        """Note that napari has to hear of a change, if it is one in view."""
+        """Note that napari has to be told about a change, if it is visible."""
         if not isinstance(layer, StackLayer):
             self._are_overlays_behind = True
         elif is_at(place, self._sight()):
             self._to_refresh.add(layer.key)
 
     def _sight(self) -> dict[str, Value]:
-        """What the sliders say, without those that are axes of the picture."""
+        """Return the values of the sliders, except those shown as axes of the picture."""
         first = self._first_axis()
         shown = {
             self._axes.names[axis - first] for axis in self._viewer.dims.displayed if axis - first in self._range()
@@ -279,7 +290,7 @@ class Scene:
         return range(len(self._axes.names))
 
     def _first_axis(self) -> int:
-        """Which axis of napari our first slider is; the user's layers may have more axes than ours."""
+        """Return the napari axis of our first slider; layers of the user may have more axes than ours."""
         return int(self._viewer.dims.ndim) - len(self._axes.names) - 2
 
     def _steps(self) -> tuple[int, ...]:
@@ -299,7 +310,7 @@ class Scene:
         self._viewer.dims.set_point(list(known), list(known.values()))
 
     def _grow(self) -> bool:
-        """Make the sliders as long as what came needs them; True if they were not."""
+        """Extend the sliders to everything received; return True if that changed them."""
         grew = [self._axes.add(place) for place in self._new_places]
         self._new_places.clear()
         return any(grew)
@@ -307,7 +318,7 @@ class Scene:
     # --- scales ------------------------------------------------------------------------------------------------------
 
     def _calibrate(self, look: Appearance) -> None:
-        """The first pixel size and step that anybody names are those of all layers of which nobody says them."""
+        """Use the first pixel size and z step received for all layers that don't have their own."""
         is_step_new = look.z_step is not None and look.z_step != self._z_step
         is_size_new = look.pixel_size is not None and self._pixel_size is None
         if not (is_step_new or is_size_new):
@@ -324,7 +335,7 @@ class Scene:
         return (*self._outer_scale(outer), *(look.pixel_size or self._pixel_size or (1.0, 1.0)))
 
     def _outer_scale(self, axes: int) -> tuple[float, ...]:
-        """Of the sliders, of which only the last, z, has another one than 1."""
+        """Return the scale of the sliders, which is 1 except for the last one if that is z."""
         has_z = self._axes.names[-1:] == ("z_index",)
         return (*[1.0] * (axes - 1), (self._z_step or 1.0) if has_z else 1.0)[-axes:] if axes > 0 else ()
 
@@ -339,7 +350,7 @@ class Scene:
             keys.discard(layer.key)
 
     def _on_removed(self, event: Any) -> None:
-        """A layer that the user removes stays away; its images are let go, and those that come for it."""
+        """Release the images of a layer removed by the user, and ignore further ones."""
         if self._is_removing:
             return
         for layer in [layer for layer in self._layers.values() if layer.layer is event.value]:
@@ -348,7 +359,7 @@ class Scene:
             self._renew_all()
 
     def _renew_all(self) -> None:
-        """The layer is gone that told napari how long the sliders are."""
+        """Renew all layers after the one that announced the length of the sliders may have been removed."""
         self._to_renew |= {key for key, layer in self._layers.items() if isinstance(layer, StackLayer)}
         self.on_moved()
 
@@ -358,7 +369,9 @@ class Scene:
 
 
 def _announcers(stacks: Mapping[LayerKey, StackLayer]) -> set[LayerKey]:
-    """The layer, if any, that tells napari how long the sliders are: it takes time, and one is enough, since napari
-    asks each for its shape when it reads it. It has to be one that can be seen.
+    """Return the layer, if any, that announces the length of the sliders to napari.
+
+    Announcing takes time, and one layer is enough, as napari asks each layer for its shape when it reads it. It has
+    to be a visible layer.
     """
     return {next((key for key, stack in stacks.items() if stack.layer.visible), key) for key in list(stacks)[:1]}

@@ -1,4 +1,4 @@
-"""The napari viewer: what producers send, shown in a window of its own or in a napari that is open already."""
+"""The napari viewer, which shows what producers send in its own window or in a napari that is already open."""
 
 import contextlib
 import logging
@@ -31,32 +31,34 @@ __all__ = ["MEMORY_BUDGET", "NapariViewerServer"]
 _log = logging.getLogger(__name__)
 
 MEMORY_BUDGET = 2 * 1024**3
-_SLICE_SECONDS = 0.008  # of a frame, for taking in; the rest is napari's
+_SLICE_SECONDS = 0.008  # of a frame, for adding items; the rest is for napari
 _DRAW_SECONDS = 1.0
 
 
 class NapariViewerServer(StreamingVisualizerServer):
-    """Shows images, labels, shapes, ROIs and points as layers of napari.
+    """Shows images, labels, shapes, ROIs and points as napari layers.
 
-    It is used on the thread of Qt's event loop: :meth:`serve_forever` runs one with a window; a program that has its
-    own calls :meth:`start`. Images are acknowledged as displayed after the draw, or when they are in a part of a layer
-    that is not in view.
+    It is used on the thread of Qt's event loop: :meth:`serve_forever` runs an event loop with a window; programs that
+    have their own event loop call :meth:`start`. Images are acknowledged as displayed after they were drawn, or when
+    they are in a part of a layer that is not in view.
 
-    The metadata of images: ``colormap`` (a colour's name, ``#rrggbb``, or a colormap of napari), ``contrast_limits``
-    (two numbers), ``pixel_size`` (micrometres, one number or rows and columns), ``z_step`` (micrometres), ``rgb`` (the
-    last axis is red, green, blue), ``kind`` (``"labels"`` of a label image). Of shapes, points, ROIs: ``color``.
+    Metadata of images: ``colormap`` (name of a colour, ``#rrggbb``, or a napari colormap), ``contrast_limits`` (two
+    numbers), ``pixel_size`` (micrometres, one number or rows and columns), ``z_step`` (micrometres), ``rgb`` (the last
+    axis is red, green, blue), ``kind`` (``"labels"`` for a label image). Metadata of shapes, points and ROIs:
+    ``color``.
 
     Args:
         port: the data port.
-        host: an address to bind TCP to.
+        host: address to bind TCP to.
         transport_mode: IPC or TCP.
-        config: what the viewer and its producers agree on.
-        modes: components that are something else than the usual: channels have layers, all others sliders.
-        memory_budget: bytes that planes and regions may take; past it, the oldest go, counted in the log.
-        viewer: the napari to show it in; a window is opened where there is none, and closed at the end.
+        config: configuration shared by viewer and producers.
+        modes: components with other than the default modes; by default channels are layers, all others are sliders.
+        memory_budget: memory for planes and regions, in bytes; when it is used up, the oldest are dropped, and the log
+            says how many.
+        viewer: the napari viewer to use [default: a new window, which is closed at the end].
 
     Raises:
-        ConfigurationError: there is no such mode.
+        ConfigurationError: a mode is unknown.
     """
 
     viewer_type = "napari"
@@ -81,17 +83,17 @@ class NapariViewerServer(StreamingVisualizerServer):
         self._memory_budget = memory_budget
         self._given = viewer
         self._pending: deque[DisplayItem] = deque()
-        self._taken: list[DeferredAck] = []  # wait for the next flush
-        self._flushed: list[DeferredAck] = []  # wait for the next draw
+        self._taken: list[DeferredAck] = []  # waiting for the next flush
+        self._flushed: list[DeferredAck] = []  # waiting for the next draw
         self.displayed = 0
-        """How many images and sets of regions were shown so far."""
+        """Number of images and sets of regions shown so far."""
         self.failed = 0
-        """How many could not be."""
+        """Number of images and sets of regions that could not be shown."""
 
     # --- life --------------------------------------------------------------------------------------------------------
 
     def on_open(self, stack: contextlib.ExitStack) -> None:
-        """Open the window; only then is there anything that could display."""
+        """Open the window before accepting images."""
         self._viewer = self._given or open_window(f"Images on port {self.port}")
         self._scene = Scene(self._viewer, self._modes, self._memory_budget)
         self._canvas = Canvas(self._viewer, self._on_drawn)
@@ -103,8 +105,13 @@ class NapariViewerServer(StreamingVisualizerServer):
         super().on_open(stack)
 
     def serve_forever(self, on_ready: Callable[[], None] | None = None) -> None:
-        """Open the window and show what comes, in this thread, until the window is closed, :meth:`close`, a shutdown
-        request, SIGTERM or Ctrl-C. Raises as :meth:`start` does.
+        """Open the window and run the viewer in this thread.
+
+        Returns when the window is closed, :meth:`close` is called, or on a shutdown request, SIGTERM or Ctrl-C. Raises
+        the errors of :meth:`start`.
+
+        Args:
+            on_ready: called once the viewer accepts images.
         """
         self.start()
         try:
@@ -116,17 +123,17 @@ class NapariViewerServer(StreamingVisualizerServer):
             self.close()
 
     def wake_display(self) -> None:
-        """Something waits; on the I/O thread."""
+        """Announce waiting items; called on the I/O thread."""
         self._pump.wake()
 
     # --- frames, on Qt's thread --------------------------------------------------------------------------------------
 
     def display_batch(self, items: Sequence[DisplayItem]) -> None:
-        """Keep what waited: it is taken in a slice at a time."""
+        """Queue the waiting items, which are added in slices."""
         self._pending.extend(items)
 
     def _on_frame(self) -> bool:
-        """One frame: take in, tell napari, and let it draw. True if there is more."""
+        """Process one frame: add items, update napari, let it draw. Return True if there is more to do."""
         self.display_waiting()
         end = time.monotonic() + _SLICE_SECONDS
         while self._pending and time.monotonic() < end:
@@ -139,7 +146,7 @@ class NapariViewerServer(StreamingVisualizerServer):
         try:
             flushed = self._scene.flush(at_once=at_once)
             self._canvas.show_text(self._scene.text)
-        except Exception as error:  # noqa: BLE001 - napari failed; the producers hear of it, and the next frame comes
+        except Exception as error:  # noqa: BLE001 - napari failed; producers are told, and the next frame follows
             _log.exception("napari failed")
             self.failed += len(taken)
             for ack in taken:
@@ -160,14 +167,14 @@ class NapariViewerServer(StreamingVisualizerServer):
         return True
 
     def _on_drawn(self) -> None:
-        """After a draw; or the system draws nothing of a window that nobody can see."""
+        """Acknowledge items after a draw, or after a timeout, as hidden windows are not drawn."""
         drawn, self._flushed = self._flushed, []
         self._draw_timeout.stop()
         for ack in drawn:
             ack.displayed()
 
     def _let_go(self) -> None:
-        """The server has ended: so does its window, but not one that it was given."""
+        """Clean up after the server has ended, and close its window unless it was given one."""
         self._pump.stop()
         self._draw_timeout.stop()
         self._pending.clear()
@@ -179,25 +186,25 @@ class NapariViewerServer(StreamingVisualizerServer):
     # --- what comes in, on Qt's thread -------------------------------------------------------------------------------
 
     def display_image(self, image_data: npt.NDArray[Any], metadata: dict[str, Any]) -> None:
-        """Put an image, or labels, into the stack of its layer."""
+        """Show an image or labels in the stack of its layer."""
         with self._counted():
             self._scene.put_image(image_data, metadata["layer_name"], metadata["position"], metadata)
 
     def display_points(
         self, points: npt.NDArray[Any], features: dict[str, list[Any]], metadata: dict[str, Any]
     ) -> None:
-        """Show points with the table of their features."""
+        """Show points with their features."""
         with self._counted():
             dots = dots_of(points, features)
             self._scene.put_points(dots, metadata["layer_name"], metadata["position"], metadata)
 
     def display_shapes(self, shapes: list[Shape], metadata: dict[str, Any]) -> None:
-        """Show shapes, those that are points as points."""
+        """Show shapes, and point shapes as points."""
         with self._counted():
             self._show_regions(regions_of_shapes(shapes), metadata)
 
     def display_rois(self, rois: list[bytes], names: list[str], metadata: dict[str, Any]) -> None:
-        """Show ImageJ's ROIs as shapes and points."""
+        """Show ImageJ ROIs as shapes and points."""
         with self._counted():
             self._show_regions(regions_of_rois(rois, names), metadata)
 
@@ -209,7 +216,7 @@ class NapariViewerServer(StreamingVisualizerServer):
             self._scene.put_points(dots, metadata["layer_name"], metadata["position"] or {}, metadata)
 
     def clear(self, layer_name: str | None) -> None:
-        """Remove all layers that came from producers, or one."""
+        """Remove all layers from producers, or one of them."""
         self._update(at_once=True)
         self._scene.clear(layer_name)
 
@@ -219,16 +226,16 @@ class NapariViewerServer(StreamingVisualizerServer):
         self._scene.navigate(position)
 
     def take_screenshot(self) -> npt.NDArray[np.uint8]:
-        """The whole window, with what is over the picture."""
+        """Return a screenshot of the whole window, with overlays."""
         if not self._canvas.is_visible:
-            raise ViewerCommandError("napari's window is not on the screen, so there is no picture of it")
+            raise ViewerCommandError("napari's window is not visible, so there is no screenshot of it")
         while not self._update(at_once=True):
             pass
         return self._canvas.picture()
 
     @property
     def dropped(self) -> int:
-        """How many images and sets of regions the memory budget has cost."""
+        """Number of images and sets of regions dropped because of the memory budget."""
         return self._scene.dropped
 
     @contextlib.contextmanager

@@ -1,7 +1,7 @@
-"""The planes of one layer as the one array that napari wants, without ever copying them into one.
+"""The planes of one layer as a single array for napari, without copying them into one.
 
-napari cuts out of an array what the sliders say. Here that is looked up: a new plane, a longer slider or a plane that
-is dropped costs the same whatever is there already.
+napari slices an array according to the sliders. Here the slices are looked up, so adding or dropping a plane, or
+extending a slider, costs the same regardless of the number of planes.
 """
 
 import itertools
@@ -22,13 +22,13 @@ Index = int | slice | EllipsisType
 
 
 class PlaneStack:
-    """An array (sliders..., Y, X), with a further axis for the samples of RGB; black where no plane is.
+    """An array (sliders..., Y, X), with another axis for the samples of RGB; black where there is no plane.
 
     Args:
-        axes: the sliders, which all layers of a viewer share and which may get longer at any time.
-        shape: of a plane.
-        kind: of the layer.
-        dtype: of the first plane; it widens when a wider one comes, and no value changes by that.
+        axes: the sliders, which are shared by all layers of a viewer and may be extended at any time.
+        shape: shape of a plane.
+        kind: kind of the layer.
+        dtype: dtype of the first plane; it is widened for planes with wider dtypes, without changing values.
     """
 
     def __init__(self, axes: Axes, shape: tuple[int, ...], kind: Kind, dtype: np.dtype[Any]) -> None:
@@ -38,23 +38,23 @@ class PlaneStack:
         self._plane_shape = shape
         self._kind = kind
         self._planes: dict[Place, npt.NDArray[Any]] = {}
-        self._named: dict[tuple[str, ...], int] = {}  # which components places have, and how many have just these
+        self._named: dict[tuple[str, ...], int] = {}  # number of places for each combination of components
 
     # --- as napari sees it -------------------------------------------------------------------------------------------
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Steps of the sliders, then of a plane."""
+        """Sizes of the sliders, followed by the shape of a plane."""
         return (*self._axes.sizes, *self._plane_shape)
 
     @property
     def ndim(self) -> int:
-        """How many axes."""
+        """The number of axes."""
         return len(self.shape)
 
     @property
     def size(self) -> int:
-        """How many elements an array of this shape has."""
+        """The number of elements."""
         return int(np.prod(self.shape, dtype=object))
 
     def __len__(self) -> int:
@@ -64,7 +64,7 @@ class PlaneStack:
         return np.asarray(self[...], dtype=dtype)
 
     def __getitem__(self, key: Index | tuple[Index, ...]) -> npt.NDArray[Any]:
-        """What numpy would give for integers and slices."""
+        """Return the same as NumPy for integers and slices."""
         sizes = self._axes.sizes
         indices = _padded(key, self.ndim)
         outer, inner = indices[: len(sizes)], indices[len(sizes) :]
@@ -82,7 +82,7 @@ class PlaneStack:
     # --- its planes --------------------------------------------------------------------------------------------------
 
     def put(self, place: Place, plane: npt.NDArray[Any]) -> bool:
-        """Take a plane in, which nobody changes any more; True if the type of the elements has changed by it."""
+        """Add or replace a plane, which must not be modified afterwards; return True if the dtype has changed."""
         self.drop(place)
         self._planes[place] = plane
         names = tuple(name for name, _ in place)
@@ -92,7 +92,7 @@ class PlaneStack:
         return before != self.dtype
 
     def drop(self, place: Place) -> None:
-        """Forget a plane, if there is one."""
+        """Remove a plane, if there is one."""
         plane = self._planes.pop(place, None)
         if plane is None:
             return
@@ -107,11 +107,11 @@ class PlaneStack:
 
     @property
     def places(self) -> Iterator[Place]:
-        """Where planes are."""
+        """The places of the planes."""
         return iter(tuple(self._planes))
 
     def _plane_at(self, steps: Sequence[int]) -> npt.NDArray[Any]:
-        """The plane that names most of what the sliders say; black where there is none."""
+        """Return the plane that matches the most sliders; a black one if there is none."""
         where = dict(self._axes.place(steps))
         for names in sorted(self._named, key=len, reverse=True):
             if all(name in where for name in names):
@@ -122,7 +122,7 @@ class PlaneStack:
 
 
 def _padded(key: Index | tuple[Index, ...], ndim: int) -> tuple[int | slice, ...]:
-    """As many indices as there are axes."""
+    """Expand a key to one index per axis."""
     keys = key if isinstance(key, tuple) else (key,)
     before: list[int | slice] = []
     after: list[int | slice] = []

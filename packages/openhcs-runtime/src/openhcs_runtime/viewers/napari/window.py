@@ -1,4 +1,4 @@
-"""The window of napari: opened, drawn, pictured, closed. What napari has no public name for is used here only."""
+"""Opens, draws, captures and closes the window of napari; the only module that uses private parts of napari."""
 
 import logging
 import os
@@ -24,13 +24,13 @@ _SIZE = (1200, 900)
 
 
 def open_window(title: str) -> Any:
-    """A window of napari, ready to draw.
+    """Open a napari window that is ready to draw.
 
     Raises:
-        ConfigurationError: there is no screen.
+        ConfigurationError: there is no display.
     """
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise ConfigurationError("napari needs a screen: set DISPLAY, or start it under xvfb-run")
+        raise ConfigurationError("napari needs a display: set DISPLAY, or start it with xvfb-run")
     viewer = napari.Viewer(title=title, show=True)
     viewer.window.resize(*_SIZE)
     _warm_up(viewer)
@@ -38,23 +38,25 @@ def open_window(title: str) -> Any:
 
 
 def run_windows() -> None:
-    """Run the event loop until the last window is closed, or the application told to quit."""
+    """Run the event loop until the last window is closed or the application quits."""
     napari.run(force=True)
 
 
 def close_window(viewer: Any) -> None:
-    """Close it without a question, and end the event loop."""
+    """Close the window without asking, and end the event loop."""
     try:
         viewer.close()
     except RuntimeError:
-        _log.debug("the window was closed already")
+        _log.debug("the window was already closed")
     quit_application()
 
 
 class Canvas:
-    """The picture in the window of a viewer; of a model without one, nothing is ever drawn.
+    """The canvas of a viewer; for a model without a window, nothing is ever drawn.
 
-    on_drawn: called after each draw.
+    Args:
+        viewer: the viewer.
+        on_drawn: called after each draw.
     """
 
     def __init__(self, viewer: Any, on_drawn: Callable[[], None]) -> None:
@@ -69,26 +71,26 @@ class Canvas:
 
     @property
     def is_visible(self) -> bool:
-        """Whether a change of the layers leads to a draw."""
+        """Whether changes of the layers are drawn."""
         return self._qt_window is not None and self._qt_window.isVisible() and not self._qt_window.isMinimized()
 
     def update(self) -> None:
-        """Have it drawn soon."""
+        """Request a draw."""
         if self._scene is not None:
             self._scene.update()
 
     def picture(self) -> npt.NDArray[np.uint8]:
-        """The window as it is: (rows, columns, RGBA)."""
+        """Return a screenshot of the window: (rows, columns, RGBA)."""
         return np.asarray(self._viewer.screenshot(canvas_only=False, flash=False), np.uint8)
 
     def show_text(self, text: str) -> None:
-        """Write over the picture, unless the user has hidden that."""
+        """Show a text over the picture, unless the user has hidden it."""
         overlay = self._viewer.canvas.overlays.text
         if overlay.text != text:
             overlay.text = text
 
     def close(self) -> None:
-        """Be told of no draw any more."""
+        """Stop listening to draws."""
         if self._scene is not None:
             self._scene.events.draw.disconnect(self._on_draw)
             self._scene = None
@@ -99,27 +101,29 @@ class Canvas:
 
 
 def _disable_attributes() -> None:
-    """vispy 0.17 leaves the attributes of what it drew last enabled, also when their layer is removed and their buffers
-    with it; then the process ends in the draw of another.
+    """Disable all vertex attributes.
+
+    vispy 0.17 leaves those of the last draw enabled, even after their layer and its buffers are removed; drawing
+    another layer would then crash the process.
     """
     for number in range(gl.glGetParameter(gl.GL_MAX_VERTEX_ATTRIBS)):
         gl.glDisableVertexAttribArray(number)
 
 
 class _Program(GlirProgram):  # type: ignore[misc]
-    """One that stays until the window is closed, some kilobytes for each layer that ever was. Mesa without a graphics
-    card, which Xvfb and remote screens have, may end the process in a draw after one was deleted.
+    """A program that is kept until the window is closed.
+
+    This costs a few kilobytes per layer. With Mesa's software rendering, as used by Xvfb and remote displays, a draw
+    after a program was deleted may crash the process.
     """
 
     def delete(self) -> None:
-        """Only let go of it."""
+        """Deactivate the program without deleting it."""
         self.deactivate()
 
 
 def _warm_up(viewer: Any) -> None:
-    """The first layer of each kind takes napari a second: for shaders and controls. Better now than in front of a user
-    who moves a slider.
-    """
+    """Create a layer of each kind, which takes a second the first time, before the user moves a slider."""
     plane = np.zeros((1, 1, 8, 8), np.uint16)
     layers = [
         Image(plane, contrast_limits=(0, 1)),
