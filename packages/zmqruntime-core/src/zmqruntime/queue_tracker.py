@@ -12,7 +12,7 @@ from typing import ClassVar, Final, Self
 
 import msgspec
 
-from zmqruntime.messages import AckStage, ImageAck
+from zmqruntime.viewer_messages import AckStage, ImageAck
 
 __all__ = ["GlobalQueueTrackerRegistry", "ImageFailure", "QueueCounts", "QueueTracker", "QueueTrackerRegistry"]
 

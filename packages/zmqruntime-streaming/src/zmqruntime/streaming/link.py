@@ -10,9 +10,8 @@ from zmq.utils.monitor import recv_monitor_message
 from zmqruntime.codec import Decoder, encode
 from zmqruntime.config import Security, TransportMode, ZMQConfig
 from zmqruntime.exceptions import MessageError
-from zmqruntime.loop import SocketLoop
+from zmqruntime.loop import SocketLoop, receive_ready
 from zmqruntime.security import KeyStore
-from zmqruntime.server import receive_ready
 from zmqruntime.streaming.wire import FromViewer, StreamBye, StreamHello
 from zmqruntime.transport import LOOPBACK, get_zmq_transport_url
 

@@ -33,13 +33,12 @@ from zmqruntime.messages import (
     ExecutionSnapshot,
     FindRequest,
     FindResponse,
+    Message,
     PongResponse,
     ProgressUpdate,
     QueueAction,
     QueueRequest,
     QueueResponse,
-    Request,
-    Response,
     ResultResponse,
     StatusRequest,
     StatusResponse,
@@ -53,7 +52,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncExecutionClient"]
 
 T = TypeVar("T")
-ResponseT = TypeVar("ResponseT", bound=Response)
+ResponseT = TypeVar("ResponseT", bound=Message)
 
 _EVENTS_PER_TURN = 200
 
@@ -241,7 +240,7 @@ class AsyncExecutionClient:
                     await arrived.wait()
                     arrived.clear()
 
-    async def request(self, message: Request, expect: type[ResponseT], timeout: float | None = None) -> ResponseT:
+    async def request(self, message: Message, expect: type[ResponseT], timeout: float | None = None) -> ResponseT:
         """Send a request and wait for its reply; see :meth:`zmqruntime.ZMQClient.request`."""
         seconds = self._client.config.request_timeout if timeout is None else timeout
         try:
@@ -251,7 +250,7 @@ class AsyncExecutionClient:
             raise self._client.timeout_error(message, seconds) from error
         return checked(response, expect)
 
-    async def insist(self, message: Request, expect: type[ResponseT]) -> ResponseT:
+    async def insist(self, message: Message, expect: type[ResponseT]) -> ResponseT:
         """Until it is answered, however long the server is away; see :meth:`ExecutionClient.insist`."""
         while True:
             reply = asyncio.wrap_future(self._client.send_request(message))
