@@ -1,38 +1,38 @@
 """A viewer as a process: started if none answers, else found, checked, stopped; its log is shown when it fails."""
 
 import abc
+import concurrent.futures
 import contextlib
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
 import msgspec
-import zmq
 
-from zmqruntime.codec import Decoder, encode
+from zmqruntime.address import Address
+from zmqruntime.base_messages import PingRequest, PongResponse
 from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.control_client import ControlClient, checked
 from zmqruntime.exceptions import (
     ConnectionFailedError,
     MessageError,
     PortInUseError,
+    RequestRefusedError,
     RequestTimeoutError,
     ServerStartError,
 )
 from zmqruntime.identity import ProcessIdentity
 from zmqruntime.launch import Lifetime, ServerSpec
 from zmqruntime.lock import FileLock
-from zmqruntime.messages import OkResponse, PingRequest, PongResponse, Request, Response, ShutdownRequest
-from zmqruntime.streaming.link import ViewerAddress
 from zmqruntime.streaming.segments import sweep_segments
 from zmqruntime.streaming.server import StreamingVisualizerServer
 from zmqruntime.transport import (
     choose_transport_mode,
-    is_listening,
     prepare_private_dir,
     prepare_private_file,
     remove_ipc_socket,
@@ -50,8 +50,8 @@ _KEEP_MEMORY = MappingProxyType(
 _LOG_ROTATE_BYTES = 5 * 1024 * 1024
 _LOG_TAIL_BYTES = 4096
 _PING_SECONDS = 3.0
-_LOOK_AGAIN_MS = 500  # whether a viewer that does not answer is still there
-_LOOK_MS = 50  # there is no one event for "it answers" and "it has ended" that all systems have
+_LOOK_AGAIN_SECONDS = 0.5  # whether a viewer that does not answer is still there
+_LOOK_SECONDS = 0.05  # there is no one event for "it answers" and "it has ended" that all systems have
 
 
 class VisualizerProcessManager(abc.ABC):
@@ -76,7 +76,7 @@ class VisualizerProcessManager(abc.ABC):
         self.port = int(port)
         self.persistent = persistent
         self.transport_mode = choose_transport_mode(transport_mode)
-        self._address = ViewerAddress(self.port, None, self.transport_mode, self.config)
+        self._address = Address.of(self.port, None, self.transport_mode, self.config)
         self._process: subprocess.Popen[bytes] | None = None
 
     @abc.abstractmethod
@@ -129,12 +129,8 @@ class VisualizerProcessManager(abc.ABC):
 
     def health(self, timeout: float = _PING_SECONDS) -> PongResponse | None:
         """Who the viewer is, None if none answers within ``timeout`` seconds."""
-        if not self._is_listening():
-            return None
-        with contextlib.suppress(RequestTimeoutError, MessageError):
-            response = self._ask(PingRequest(), timeout)
-            return response if isinstance(response, PongResponse) else None
-        return None
+        with self._attached(timeout) as client:
+            return None if client is None else client.server
 
     @property
     def is_running(self) -> bool:
@@ -149,13 +145,12 @@ class VisualizerProcessManager(abc.ABC):
         Raises:
             RequestTimeoutError: a viewer that was started elsewhere still runs.
         """
-        pong = self.health(min(timeout, _PING_SECONDS))
         process, self._process = self._process, None
-        if pong is not None:
-            with contextlib.suppress(RequestTimeoutError, MessageError):
-                response = self._ask(ShutdownRequest(), timeout)
-                if isinstance(response, OkResponse):
-                    ProcessIdentity(pong.pid, pong.process_start).wait(timeout)
+        with self._attached(min(timeout, _PING_SECONDS)) as client:
+            pong = None if client is None else client.server
+            if client is not None:
+                with contextlib.suppress(RequestTimeoutError, RequestRefusedError, MessageError):
+                    client.shutdown_server(timeout)
         if process is not None:
             _end(process, timeout if pong is not None else 0.0)
         elif pong is not None and ProcessIdentity(pong.pid, pong.process_start).is_running():
@@ -163,7 +158,7 @@ class VisualizerProcessManager(abc.ABC):
                 f"the viewer, process {pong.pid}, still runs {timeout:g} s after it was told to end"
             )
         if self.transport_mode is TransportMode.IPC:
-            for port in (self.port, self._control_port):
+            for port in (self.port, self._address.control_port):
                 remove_ipc_socket(port, self.config)  # of a viewer that was killed
         sweep_segments()
 
@@ -190,15 +185,15 @@ class VisualizerProcessManager(abc.ABC):
 
     def _attach(self, deadline: float) -> PongResponse | None:
         """Who listens there; None if nobody does, or does no more: a viewer that was killed may take a moment to go."""
-        if not self._is_listening():
+        if not self._address.is_listening():
             return None
         with contextlib.suppress(MessageError):
             response = self._ask_while(
-                self._is_listening, max(time.monotonic() + _PING_SECONDS, deadline), _LOOK_AGAIN_MS
+                self._address.is_listening, max(time.monotonic() + _PING_SECONDS, deadline), _LOOK_AGAIN_SECONDS
             )
             if isinstance(response, PongResponse):
                 return response
-        if not self._is_listening():
+        if not self._address.is_listening():
             return None
         raise PortInUseError(
             f"port {self.port} is taken, but what listens there does not answer as a viewer; "
@@ -231,7 +226,7 @@ class VisualizerProcessManager(abc.ABC):
                 )
             except OSError as error:
                 raise ServerStartError(f"cannot run {command[0]}: {error.strerror or error}") from error
-        response = self._ask_while(lambda: process.poll() is None, deadline, _LOOK_MS)
+        response = self._ask_while(lambda: process.poll() is None, deadline, _LOOK_SECONDS)
         if isinstance(response, PongResponse):
             self._process = process
             return response
@@ -242,37 +237,38 @@ class VisualizerProcessManager(abc.ABC):
             f"the viewer for port {self.port} {what}; its log is {path}", _tail(path, begin, _LOG_TAIL_BYTES)
         )
 
-    def _ask_while(self, is_there: Callable[[], bool], deadline: float, look_ms: int) -> Response | None:
+    def _ask_while(self, is_there: Callable[[], bool], deadline: float, look_seconds: float) -> PongResponse | None:
         """The answer to a ping, which waits at our end until the viewer listens; None if the viewer ends before.
 
         Raises:
             MessageError: the answer cannot be read.
         """
-        with zmq.Context() as context, self._address.connect(context, zmq.DEALER, self._control_port) as sock:
-            sock.linger = 0
-            sock.send_multipart([b"", encode(PingRequest())])
+        with self._client() as client:
+            client.open()
+            reply = client.send_request(PingRequest())
             while time.monotonic() < deadline and is_there():
-                if sock.poll(look_ms):
-                    return _decode(sock.recv_multipart()[-1])
+                if concurrent.futures.wait([reply], look_seconds).done:
+                    return checked(reply.result(), PongResponse)
         return None
 
-    def _ask(self, request: Request, timeout: float) -> Response:
-        with zmq.Context() as context, self._address.connect(context, zmq.DEALER, self._control_port) as sock:
-            sock.linger = 0
-            sock.send_multipart([b"", encode(request)])
-            if not sock.poll(int(timeout * 1000)):
-                raise RequestTimeoutError(f"the viewer on port {self.port} did not reply within {timeout:g} s")
-            return _decode(sock.recv_multipart()[-1])
+    @contextlib.contextmanager
+    def _attached(self, timeout: float) -> Iterator[ControlClient | None]:
+        """A client of the viewer that answers, None if none does."""
+        with self._client() as client:
+            try:
+                client.connect(timeout)
+            except (ConnectionFailedError, MessageError):
+                yield None
+            else:
+                yield client
 
-    @property
-    def _control_port(self) -> int:
-        return self.port + self.config.control_port_offset
-
-    def _is_listening(self) -> bool:
-        return is_listening(self._control_port, self._address.host, self.transport_mode, self.config)
-
-
-_decode: Decoder[Response] = Decoder(Response)
+    @contextlib.contextmanager
+    def _client(self) -> Iterator[ControlClient]:
+        client = ControlClient(self.port, transport_mode=self.transport_mode, config=self.config)
+        try:
+            yield client
+        finally:
+            client.disconnect()
 
 
 def _end(process: "subprocess.Popen[bytes]", grace: float) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import zmq
 
 from zmqruntime.ack_listener import GlobalAckListener
+from zmqruntime.address import Address
 from zmqruntime.codec import encode
 from zmqruntime.exceptions import ClosedError
 from zmqruntime.identity import ProcessIdentity
@@ -25,7 +26,7 @@ from zmqruntime.queue_tracker import GlobalQueueTrackerRegistry, QueueTracker
 from zmqruntime.streaming.backlog import Backlog, Item, Policy
 from zmqruntime.streaming.compression import Compression, Gauge, compress, prepare
 from zmqruntime.streaming.exceptions import StreamTimeoutError, ViewerCommandError
-from zmqruntime.streaming.link import ViewerAddress, ViewerLink
+from zmqruntime.streaming.link import ViewerLink
 from zmqruntime.streaming.pool import Block, BlockPool
 from zmqruntime.streaming.segments import create_segment, remove_segment, sweep_segments
 from zmqruntime.streaming.wire import (
@@ -55,9 +56,7 @@ _SHARE = 2  # of the budget a half may be on its way, or be kept by the viewer; 
 class Sender:
     """See :class:`zmqruntime.streaming.ImageStream`, whose arguments these are."""
 
-    def __init__(
-        self, address: ViewerAddress, policy: Policy, budget: int, share: bool, compression: Compression
-    ) -> None:
+    def __init__(self, address: Address, policy: Policy, budget: int, share: bool, compression: Compression) -> None:
         self.address = address
         self.changed = threading.Condition(threading.RLock())
         self.pool = BlockPool(budget)

@@ -15,6 +15,7 @@ from zmqruntime.client import ClientState, checked
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ServerLostError
 from zmqruntime.execution.client.client import CALLBACK_SECONDS, ExecutionClient, SubmitOptions, not_ended
+from zmqruntime.execution.client.control import request_on_loop
 from zmqruntime.execution.client.followers import EndSink
 from zmqruntime.execution.client.history_pages import HistoryPages
 from zmqruntime.execution.client.loop_calls import LoopCalls
@@ -242,13 +243,7 @@ class AsyncExecutionClient:
 
     async def request(self, message: Message, expect: type[ResponseT], timeout: float | None = None) -> ResponseT:
         """Send a request and wait for its reply; see :meth:`zmqruntime.ZMQClient.request`."""
-        seconds = self._client.config.request_timeout if timeout is None else timeout
-        try:
-            async with asyncio.timeout(seconds):
-                response = await asyncio.wrap_future(self._client.send_request(message))
-        except TimeoutError as error:
-            raise self._client.timeout_error(message, seconds) from error
-        return checked(response, expect)
+        return await request_on_loop(self._client, message, expect, timeout)
 
     async def insist(self, message: Message, expect: type[ResponseT]) -> ResponseT:
         """Until it is answered, however long the server is away; see :meth:`ExecutionClient.insist`."""
