@@ -34,6 +34,7 @@ _CALM_SECONDS: Final = 60.0
 """After so long without a loss the pauses begin anew, so that a server which dies again and again is not hurried."""
 _SENDS: Final = 3
 _ATTACHED: Final = (ServerState.CONNECTED, ServerState.SILENT)
+_HEARD: Final = (ClientState.CONNECTED, ClientState.SILENT)
 
 
 class _WatchedClient(ExecutionClient):
@@ -114,6 +115,13 @@ class ZMQClientService:
         """The client, connected or not; :meth:`connect` first."""
         return self._made()
 
+    @property
+    def attached(self) -> AsyncExecutionClient | None:
+        """The client while there is a server, silent or not; None otherwise."""
+        client = self._client
+        is_attached = client is not None and self._state in _ATTACHED and client.state in _HEARD
+        return client if is_attached else None
+
     async def connect(self) -> PongResponse:
         """Attach to the server, or start it; at once if that is so already. Says who it is.
 
@@ -122,7 +130,7 @@ class ZMQClientService:
             ClosedError: after :meth:`close`.
         """
         client = self._made()
-        if self._state in _ATTACHED and client.state in (ClientState.CONNECTED, ClientState.SILENT):
+        if self._state in _ATTACHED and client.state in _HEARD:
             return client.server
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect(client))
