@@ -193,7 +193,7 @@ def connections_to(server: PongResponse) -> tuple[int, int]:
     """How many clients are connected to the control and to the data channel."""
     sockets = psutil.Process(server.pid).net_connections(kind="unix")
     paths = [str(get_ipc_socket_path(port, OPENHCS_CONFIG)) for port in (PORT + 1000, PORT)]
-    control, data = (sum(each.laddr == path for each in sockets) - 1 for path in paths)  # one of them listens
+    control, data = (sum(str(each.laddr) == path for each in sockets) - 1 for path in paths)  # one of them listens
     return control, data
 
 

@@ -77,7 +77,11 @@ def test_an_idle_client_asks_nothing_and_hears_no_heartbeat() -> None:
     quiet = threading.Event()
     with RoutingServer(PORT, config=QUICK) as server, ControlClient(PORT, config=QUICK) as client:
         asked = server.pings
-        client.loop.call_soon(lambda: client.loop.call_later(4 * QUICK.heartbeat_window, quiet.set))
+
+        def wait() -> None:
+            client.loop.call_later(4 * QUICK.heartbeat_window, quiet.set)
+
+        client.loop.call_soon(wait)
         assert quiet.wait(20)
         assert (server.pings, server.has_listeners) == (asked, False)
         assert client.state is ClientState.CONNECTED

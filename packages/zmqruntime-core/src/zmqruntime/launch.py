@@ -4,7 +4,6 @@ import concurrent.futures
 import contextlib
 import enum
 import importlib
-import os
 import subprocess
 import sys
 import threading
@@ -18,15 +17,13 @@ import msgspec
 from zmqruntime.address import Address, nobody_there
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ConfigurationError, ConnectionFailedError, ServerStartError
+from zmqruntime.process_log import log_tail, open_log
 from zmqruntime.server import ZMQServer
 from zmqruntime.server_code import target_of
-from zmqruntime.transport import prepare_private_dir, prepare_private_file
 
 __all__ = ["READY_LINE", "Lifetime", "ServerSpec", "let_go", "seconds_left", "start_server", "start_server_process"]
 
 READY_LINE = b"ready\n"
-_LOG_ROTATE_BYTES = 5 * 1024 * 1024
-_LOG_TAIL_BYTES = 4096
 _END_SECONDS = 2.0
 _LET_GO_SECONDS = 10.0
 
@@ -112,18 +109,8 @@ def start_server_process(spec: ServerSpec, lifetime: Lifetime, timeout: float) -
     Raises:
         ServerStartError: it ended or stayed silent for ``timeout`` seconds; the error has the end of its log.
     """
-    folder = spec.config.server_dir(spec.port)
-    try:
-        prepare_private_dir(folder)
-        log_path = folder / "server.log"
-        if log_path.exists() and log_path.stat().st_size > _LOG_ROTATE_BYTES:
-            log_path.replace(folder / "server.log.1")
-        prepare_private_file(log_path)
-        log = log_path.open("ab")
-    except ConfigurationError as error:
-        raise ServerStartError(str(error)) from error
-    except OSError as error:
-        raise ServerStartError(f"cannot write the server's log in {folder}: {error.strerror or error}") from error
+    log_path = spec.config.server_dir(spec.port) / "server.log"
+    log = open_log(log_path, "the server")
     command = [sys.executable, "-P", "-m", "zmqruntime.server_process", lifetime, msgspec.json.encode(spec).decode()]
     with log:
         begin = log.tell()
@@ -133,7 +120,7 @@ def start_server_process(spec: ServerSpec, lifetime: Lifetime, timeout: float) -
         return start.process
     code = start.process.returncode
     what = f"did not answer within {timeout:g} s" if line is None else f"ended with exit code {code}"
-    raise ServerStartError(f"the server for port {spec.port} {what}; its log is {log_path}", _tail(log_path, begin))
+    raise ServerStartError(f"the server for port {spec.port} {what}; its log is {log_path}", log_tail(log_path, begin))
 
 
 def start_server(
@@ -247,13 +234,6 @@ class _Start:
                 self.process.wait(_END_SECONDS)
         self.process.kill()
         self.process.wait()
-
-
-def _tail(path: Path, begin: int) -> str:
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(begin, size - _LOG_TAIL_BYTES))
-        return file.read().decode(errors="replace").strip()
 
 
 def _import(name: str) -> ModuleType:

@@ -29,12 +29,12 @@ from zmqruntime.exceptions import (
 from zmqruntime.identity import ProcessIdentity
 from zmqruntime.launch import Lifetime, ServerSpec
 from zmqruntime.lock import FileLock
+from zmqruntime.process_log import log_tail, open_log
 from zmqruntime.streaming.segments import sweep_segments
 from zmqruntime.streaming.server import StreamingVisualizerServer
 from zmqruntime.transport import (
     choose_transport_mode,
     prepare_private_dir,
-    prepare_private_file,
     remove_ipc_socket,
 )
 
@@ -47,7 +47,6 @@ _KEEP_MEMORY = MappingProxyType(
         "MALLOC_TOP_PAD_": str(64 * 1024 * 1024),
     }
 )
-_LOG_ROTATE_BYTES = 5 * 1024 * 1024
 _LOG_TAIL_BYTES = 4096
 _PING_SECONDS = 3.0
 _LOOK_AGAIN_SECONDS = 0.5  # whether a viewer that does not answer is still there
@@ -172,7 +171,7 @@ class VisualizerProcessManager(abc.ABC):
 
     def log_tail(self, nbytes: int = _LOG_TAIL_BYTES) -> str:
         """The end of the viewer's log."""
-        return _tail(self.log_path, 0, nbytes)
+        return log_tail(self.log_path, nbytes=nbytes)
 
     def __enter__(self) -> Self:
         self.start()
@@ -205,13 +204,7 @@ class VisualizerProcessManager(abc.ABC):
             _end(self._process, max(0.0, min(_PING_SECONDS, deadline - time.monotonic())))
             self._process = None
         path = self.log_path
-        try:
-            if path.exists() and path.stat().st_size > _LOG_ROTATE_BYTES:
-                path.replace(path.with_name("viewer.log.1"))
-            prepare_private_file(path)
-            log = path.open("ab")
-        except OSError as error:
-            raise ServerStartError(f"cannot write the viewer's log {path}: {error.strerror or error}") from error
+        log = open_log(path, "the viewer")
         command = list(self.get_launch_command())
         with log:
             begin = log.tell()
@@ -233,9 +226,7 @@ class VisualizerProcessManager(abc.ABC):
         ended = process.poll() is not None
         _end(process, 0.0)
         what = f"ended with exit code {process.returncode}" if ended else f"did not answer within {timeout:g} s"
-        raise ServerStartError(
-            f"the viewer for port {self.port} {what}; its log is {path}", _tail(path, begin, _LOG_TAIL_BYTES)
-        )
+        raise ServerStartError(f"the viewer for port {self.port} {what}; its log is {path}", log_tail(path, begin))
 
     def _ask_while(self, is_there: Callable[[], bool], deadline: float, look_seconds: float) -> PongResponse | None:
         """The answer to a ping, which waits at our end until the viewer listens; None if the viewer ends before.
@@ -278,13 +269,3 @@ def _end(process: "subprocess.Popen[bytes]", grace: float) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _tail(path: Path, begin: int, nbytes: int) -> str:
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(begin, size - nbytes))
-            return file.read().decode(errors="replace").strip()
-    except OSError:
-        return ""

@@ -16,6 +16,7 @@ from openhcs_gui_services.services.servers.nodes import BrowserSnapshot, Reach, 
 from openhcs_gui_services.services.servers.processes import kill_server
 from zmqruntime.config import ZMQConfig
 from zmqruntime.execution.cli.discovery import data_ports
+from zmqruntime.process_log import log_tail
 
 __all__ = ["ServerBrowser", "find_addresses"]
 
@@ -187,9 +188,5 @@ def _read_tail(address: ServerAddress) -> str:
     if not address.is_local:
         return ""
     folder = address.config.server_dir(address.port)
-    for name in _LOG_NAMES:
-        with contextlib.suppress(OSError), (folder / name).open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - _TAIL_BYTES))
-            return file.read().decode(errors="replace")
-    return ""
+    tails = (log_tail(folder / name, nbytes=_TAIL_BYTES) for name in _LOG_NAMES)
+    return next(filter(None, tails), "")
