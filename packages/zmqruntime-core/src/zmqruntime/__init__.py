@@ -13,7 +13,14 @@ if any(pathlib.Path(__file__).parent.parent.glob("zmqruntime-[0-9]*.dist-info"))
         "pip uninstall zmqruntime, then pip install --force-reinstall zmqruntime-core, or use another environment"
     )
 
-from zmqruntime.ack_listener import AckCounts, AckListener, GlobalAckListener
+from zmqruntime.acks.listener import AckCounts, AckListener, GlobalAckListener
+from zmqruntime.acks.tracker import (
+    GlobalQueueTrackerRegistry,
+    ImageFailure,
+    QueueCounts,
+    QueueTracker,
+    QueueTrackerRegistry,
+)
 from zmqruntime.address import Address
 from zmqruntime.base_messages import Message
 from zmqruntime.client import ClientState, Standing, ZMQClient
@@ -66,13 +73,6 @@ from zmqruntime.messages import (
     StateChange,
     StatusRequest,
     StatusResponse,
-)
-from zmqruntime.queue_tracker import (
-    GlobalQueueTrackerRegistry,
-    ImageFailure,
-    QueueCounts,
-    QueueTracker,
-    QueueTrackerRegistry,
 )
 from zmqruntime.security import KeyStore
 from zmqruntime.server import ZMQServer

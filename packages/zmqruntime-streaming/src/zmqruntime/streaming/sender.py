@@ -16,13 +16,13 @@ from typing import Any
 
 import zmq
 
-from zmqruntime.ack_listener import GlobalAckListener
+from zmqruntime.acks.listener import GlobalAckListener
+from zmqruntime.acks.tracker import GlobalQueueTrackerRegistry, QueueTracker
 from zmqruntime.address import Address
 from zmqruntime.codec import encode
 from zmqruntime.exceptions import ClosedError
 from zmqruntime.identity import ProcessIdentity
 from zmqruntime.loop import SocketLoop
-from zmqruntime.queue_tracker import GlobalQueueTrackerRegistry, QueueTracker
 from zmqruntime.streaming.backlog import Backlog, Item, Policy
 from zmqruntime.streaming.compression import Compression, Gauge, compress, prepare
 from zmqruntime.streaming.exceptions import StreamTimeoutError, ViewerCommandError

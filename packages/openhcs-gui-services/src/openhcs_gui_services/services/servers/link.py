@@ -14,7 +14,6 @@ from openhcs_gui_services.services.servers.nodes import (
     ServerNode,
 )
 from openhcs_gui_services.services.servers.processes import ProcessMeter
-from zmqruntime.config import TransportMode
 from zmqruntime.exceptions import ConnectionFailedError, RequestRefusedError, RequestTimeoutError, ZMQRuntimeError
 from zmqruntime.execution.client.control import AsyncExecutionControlClient
 from zmqruntime.execution.events.event_batches import Gap, Reader
@@ -32,7 +31,6 @@ from zmqruntime.messages import (
     StatusRequest,
     StatusResponse,
 )
-from zmqruntime.transport import LOOPBACK, get_default_transport_mode, is_listening
 
 __all__ = ["Connection", "ServerLink"]
 
@@ -75,7 +73,7 @@ class ServerLink:
     async def look(self) -> ServerNode:
         """What is there now. Whatever is wrong with it is in the answer, never raised."""
         try:
-            if not await asyncio.to_thread(self._is_listening):
+            if not await asyncio.to_thread(self.address.place.is_listening):
                 await self._let_go()
                 return self._node(Reach.ENDED if self.address.host is None else Reach.UNREACHABLE)
             client = await self._connected()
@@ -100,12 +98,6 @@ class ServerLink:
         await self._let_go()
 
     # --- parts ---------------------------------------------------------------------------------------------------
-
-    def _is_listening(self) -> bool:
-        address = self.address
-        mode = TransportMode.TCP if address.host else get_default_transport_mode()
-        control = address.port + address.config.control_port_offset
-        return is_listening(control, address.host or LOOPBACK, mode, address.config)
 
     async def _connected(self) -> Connection:
         shared = self._shared()

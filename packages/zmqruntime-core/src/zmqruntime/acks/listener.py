@@ -2,7 +2,7 @@
 
 A listener belongs to one process: a PULL socket can share out its messages, but not tell whose they are. By default it
 is on ``ZMQConfig.shared_ack_port``; a second process on the same machine that shows images too takes a port of its own,
-and names it to the viewers that it starts.
+and names it to the viewers that it starts. Kept for the names of the origin documents: see :mod:`zmqruntime.acks`.
 """
 
 import logging
@@ -13,12 +13,12 @@ from typing import ClassVar, Self
 import msgspec
 import zmq
 
+from zmqruntime.acks.tracker import GlobalQueueTrackerRegistry, QueueTrackerRegistry
 from zmqruntime.base_messages import ErrorCode, ErrorResponse, Message, ShutdownRequest
 from zmqruntime.codec import Decoder
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ConfigurationError, MessageError, PortInUseError
 from zmqruntime.loop import receive_ready
-from zmqruntime.queue_tracker import GlobalQueueTrackerRegistry, QueueTrackerRegistry
 from zmqruntime.server import ZMQServer
 from zmqruntime.viewer_messages import ImageAck
 
