@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from zmqruntime import messages
+from zmqruntime import base_messages, execution_messages, messages, viewer_messages
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.messages import PROTOCOL_VERSION, Message
 from zmqruntime.streaming import wire
@@ -101,7 +101,7 @@ def describe_enum(found: type[enum.StrEnum]) -> str:
 
 def enums() -> Iterator[type[enum.StrEnum]]:
     """The enumerations of the protocol, in their order."""
-    for module in (messages, wire):
+    for module in (execution_messages, base_messages, viewer_messages, wire):
         for value in vars(module).values():
             if isinstance(value, type) and issubclass(value, enum.StrEnum) and value.__module__ == module.__name__:
                 yield value

@@ -1,12 +1,14 @@
 """The window with its panes on a real server: results in a viewer, logs, settings."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import qasync  # type: ignore[import-untyped]
 from numpy.typing import NDArray
@@ -14,16 +16,17 @@ from PyQt6.QtCore import QSettings, pyqtBoundSignal
 from PyQt6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
 
-from openhcs_gui_services import LogView, MainWindow, PipelinePane, SettingsDialog
+from openhcs_gui_services import HistoryView, LogView, MainWindow, PipelinePane, ServerBrowserWidget, SettingsDialog
 from openhcs_gui_services.services import PlateState
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.services.settings import WindowSettings
 from openhcs_gui_services.widgets.log.model import LogColumn
 from openhcs_gui_services.widgets.settings.dialog import load_settings, save_settings
-from openhcs_gui_services.window.panes import LOG, PIPELINE, WindowPanes
+from openhcs_gui_services.window.panes import HISTORY, LOG, PIPELINE, SERVERS, WindowPanes
 from openhcs_runtime.plates import make_plate
 from openhcs_runtime.service.client import ZMQExecutionClient
 from openhcs_runtime.tasks import OPENHCS_CONFIG
+from zmqruntime import PongResponse, get_ipc_socket_path
 from zmqruntime.streaming import StreamingVisualizerServer
 
 pytestmark = pytest.mark.usefixtures("no_leaks", "isolated_home")
@@ -182,5 +185,38 @@ def test_a_pipeline_that_no_plate_has_is_not_lost_by_closing(play: Callable[[Sce
         assert "# worth keeping" in workspace.rows()[0].pipeline
         window.close()
         await asyncio.wait_for(closed.wait(), SECONDS)
+
+    play(scene)
+
+
+def connections_to(server: PongResponse) -> tuple[int, int]:
+    """How many clients are connected to the control and to the data channel."""
+    sockets = psutil.Process(server.pid).net_connections(kind="unix")
+    paths = [str(get_ipc_socket_path(port, OPENHCS_CONFIG)) for port in (PORT + 1000, PORT)]
+    control, data = (sum(str(each.laddr) == path for each in sockets) - 1 for path in paths)  # one of them listens
+    return control, data
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the connections of socket files")
+def test_a_window_with_all_panes_has_one_connection(server_ends: None, play: Callable[[Scene], None]) -> None:
+    async def scene(window: MainWindow, workspace: PlateWorkspace) -> None:
+        server = await workspace.connection.connect()
+        for name in (PIPELINE, LOG, HISTORY, SERVERS):
+            window.show_pane(name)
+        history, servers = window.pane(HISTORY), window.pane(SERVERS)
+        assert isinstance(history, HistoryView)
+        assert isinstance(servers, ServerBrowserWidget)
+        loaded = history.table.model()
+        assert loaded is not None
+        asked = asyncio.Event()
+        loaded.modelReset.connect(asked.set)
+        history.load()
+        model = servers.tree.model()
+        assert model is not None
+        await until(lambda: model.rowCount() > 0, model.rowsInserted)
+        await asyncio.wait_for(asked.wait(), SECONDS)
+        assert connections_to(server) == (1, 1)
+        io_threads = [thread.name for thread in threading.enumerate() if thread.name.endswith(f"-{PORT}")]
+        assert len([name for name in io_threads if not name.startswith("callbacks")]) == 1
 
     play(scene)

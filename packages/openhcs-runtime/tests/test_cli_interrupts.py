@@ -26,16 +26,16 @@ sys.exit(main())
 
 AT_SERVER_START = """
 import os, signal, sys, time
-import zmqruntime.finding
+import zmqruntime.launch
 from openhcs_runtime.cli import interrupts, main
 
-def start(*arguments, begin=zmqruntime.finding.start_server_process):
+def start(*arguments, begin=zmqruntime.launch.start_server_process):
     for _ in range({presses}):
         os.kill(os.getpid(), signal.SIGINT)
         interrupts._SAME_SECONDS = 0
     return begin(*arguments)
 
-zmqruntime.finding.start_server_process = start
+zmqruntime.launch.start_server_process = start
 sys.exit(main())
 """
 

@@ -20,6 +20,7 @@ from zmqruntime import (
     ConnectionFailedError,
     ErrorCode,
     KeyStore,
+    Message,
     PongResponse,
     PortInUseError,
     RequestRefusedError,
@@ -38,9 +39,9 @@ from zmqruntime import (
 from zmqruntime.codec import Decoder, encode
 from zmqruntime.identity import ProcessIdentity
 from zmqruntime.launch import ServerSpec
-from zmqruntime.messages import ErrorResponse, PingRequest, Request, Response
+from zmqruntime.messages import ErrorResponse, PingRequest, Response
 
-R = TypeVar("R", bound=Response)
+R = TypeVar("R", bound=Message)
 
 QUICK = ZMQConfig(heartbeat_interval=0.1, heartbeat_window=0.3)
 
@@ -131,7 +132,9 @@ def test_a_plain_req_socket_gets_one_reply_to_each_request_good_or_bad(
 
 
 def test_a_request_that_the_server_does_not_know_is_refused_by_name(client: ZMQClient) -> None:
-    with pytest.raises(RequestRefusedError, match="StatusRequest") as caught:
+    with pytest.raises(
+        RequestRefusedError, match="does not know the request 'status'; it knows ping, shutdown"
+    ) as caught:
         client.request(StatusRequest(), StatusResponse)
     assert caught.value.code is ErrorCode.UNSUPPORTED
 
@@ -333,11 +336,11 @@ def test_a_server_that_ends_without_a_reply_has_ended() -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGSTOP")
 def test_a_server_that_is_busy_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zmqruntime.client._PING_SECONDS", 0.1)
-    pings: list[Request] = []
+    monkeypatch.setattr("zmqruntime.control_client._PING_SECONDS", 0.1)
+    pings: list[Message] = []
 
     class PatientClient(StartingClient):
-        def request(self, message: Request, expect: type[R], timeout: float | None = None) -> R:
+        def request(self, message: Message, expect: type[R], timeout: float | None = None) -> R:
             pings.append(message)
             if len(pings) == 3:
                 os.kill(owner.server.pid, signal.SIGCONT)

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import pytest
 import zmq
 
-from zmqruntime import ClosedError, PongResponse, TransportMode, ZMQClient, ZMQConfig, ZMQServer
+from zmqruntime import ClosedError, Message, PongResponse, TransportMode, ZMQClient, ZMQConfig, ZMQServer
 from zmqruntime.identity import ProcessIdentity
-from zmqruntime.messages import EventBatch, PingRequest
+from zmqruntime.messages import EXECUTIONS, EventBatch, PingRequest
 
 QUICK = ZMQConfig(heartbeat_interval=0.1, heartbeat_window=0.4)
 PORT = 7720
@@ -23,13 +23,16 @@ PORT = 7720
 class CountingClient(ZMQClient):
     """Keeps what is published."""
 
+    vocabulary = EXECUTIONS
+
     def __init__(self) -> None:
         super().__init__(PORT, config=QUICK)
         self.arrived: list[int] = []
         self.first = threading.Event()
         self.last = threading.Event()
 
-    def on_event_batch(self, batch: EventBatch) -> None:
+    def on_event(self, topic: bytes, batch: Message) -> None:
+        assert isinstance(batch, EventBatch)
         self.arrived.append(batch.upto)
         self.first.set()
         if batch.after == 0 and batch.upto == 0:
@@ -38,6 +41,8 @@ class CountingClient(ZMQClient):
 
 class GreetingServer(ZMQServer):
     """Publishes an empty batch to each subscriber, as an execution server does."""
+
+    vocabulary = EXECUTIONS
 
     def on_subscribed(self, topic: bytes) -> None:
         self.publish(topic, batch(topic.decode(), 7))

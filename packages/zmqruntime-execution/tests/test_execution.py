@@ -27,7 +27,7 @@ from zmqruntime import (
     ZMQConfig,
 )
 from zmqruntime.execution import ExecutionClient, ExecutionServer, WaitTimeoutError
-from zmqruntime.messages import AcceptedResponse, PositionsRequest, QueueAction, Request, Response
+from zmqruntime.messages import AcceptedResponse, Message, PositionsRequest, QueueAction
 
 S = ExecutionStatus
 MakeClient = Callable[..., ExecutionClient]
@@ -432,10 +432,10 @@ def test_an_end_that_was_heard_needs_no_server(client: ExecutionClient) -> None:
 def test_a_client_that_was_cut_off_asks_for_many_executions_at_once(client: ExecutionClient) -> None:
     client.change_queue(QueueAction.PAUSE)
     ids = client.submit_batch([client.request_for({"do": "nothing"}) for _ in range(1500)], 30)
-    asked: list[Request] = []
+    asked: list[Message] = []
     send = client.ask_on_loop
 
-    def note(message: Request) -> "Future[Response]":
+    def note(message: Message) -> "Future[Message]":
         asked.append(message)
         return send(message)
 

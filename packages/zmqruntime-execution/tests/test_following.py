@@ -14,7 +14,7 @@ from hypothesis import given, strategies as st
 from zmqruntime import CancelRequest, LogLevel, LogLine, ProgressUpdate, QueueAction
 from zmqruntime.execution import ExecutionClient, InvalidProgressError
 from zmqruntime.execution.client.followers import Follower
-from zmqruntime.messages import Event, EventBatch, EventsRequest, EventsResponse, Request, Response
+from zmqruntime.messages import Event, EventBatch, EventsRequest, EventsResponse, Message
 
 
 def line(number: int) -> LogLine:
@@ -106,7 +106,7 @@ class UnluckyClient(ExecutionClient):
 
     lost = 0
 
-    def ask_on_loop(self, message: Request) -> "concurrent.futures.Future[Response]":
+    def ask_on_loop(self, message: Message) -> "concurrent.futures.Future[Message]":
         if isinstance(message, EventsRequest) and self.lost < 3:
             self.lost += 1
             return concurrent.futures.Future()
@@ -138,13 +138,13 @@ def test_after_missed_heartbeats_what_was_lost_is_asked_for(
     client: ExecutionClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither the live events nor the positions in heartbeats arrive; only the gap between two heartbeats tells."""
-    monkeypatch.setattr(client, "on_event_batch", lambda batch: None)
+    monkeypatch.setattr(client, "on_event", lambda topic, event: None)
     monkeypatch.setattr(client, "on_heartbeat", lambda heartbeat: None)
     execution_id = client.submit({"do": "nothing", "value": 1})
     deadline = time.monotonic() + 20
     while client.poll_status(execution_id).ended_at is None and time.monotonic() < deadline:
         pass
-    monkeypatch.setattr(client, "_beat_at", 0.0)
+    monkeypatch.setattr(client.subscription, "_beat_at", 0.0)
     assert client.wait(execution_id, 10).result == 1
 
 

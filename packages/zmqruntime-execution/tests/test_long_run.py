@@ -10,7 +10,7 @@ import pytest
 
 from zmqruntime import ExecuteRequest, ExecutionStatus, ProgressPhase, ProgressStatus, ProgressUpdate, StateChange
 from zmqruntime.execution import ExecutionClient, ExecutionServer, WorkerKind, current_task
-from zmqruntime.messages import Event, EventsRequest, QueueAction, Request, Response
+from zmqruntime.messages import Event, EventsRequest, Message, QueueAction
 
 S = ExecutionStatus
 MakeClient = Callable[..., ExecutionClient]
@@ -44,10 +44,10 @@ class FlakyServer(ExecutionServer):
 def test_what_is_lost_at_the_high_water_mark_is_asked_for(make_client: MakeClient) -> None:
     """A client that reads nothing for a while: more is published than its queue and the server's hold."""
     client, other = make_client("ThreadServer"), make_client("ThreadServer")
-    asked: list[Request] = []
+    asked: list[Message] = []
     send, release = client.ask_on_loop, threading.Event()
 
-    def note(message: Request) -> "Future[Response]":
+    def note(message: Message) -> "Future[Message]":
         asked.append(message)
         return send(message)
 

@@ -13,9 +13,19 @@ if any(pathlib.Path(__file__).parent.parent.glob("zmqruntime-[0-9]*.dist-info"))
         "pip uninstall zmqruntime, then pip install --force-reinstall zmqruntime-core, or use another environment"
     )
 
-from zmqruntime.ack_listener import AckCounts, AckListener, GlobalAckListener
+from zmqruntime.acks.listener import AckCounts, AckListener, GlobalAckListener
+from zmqruntime.acks.tracker import (
+    GlobalQueueTrackerRegistry,
+    ImageFailure,
+    QueueCounts,
+    QueueTracker,
+    QueueTrackerRegistry,
+)
+from zmqruntime.address import Address
+from zmqruntime.base_messages import Message
 from zmqruntime.client import ClientState, Standing, ZMQClient
 from zmqruntime.config import Security, TransportMode, ZMQConfig
+from zmqruntime.control_client import ControlClient
 from zmqruntime.exceptions import (
     ClosedError,
     ConfigurationError,
@@ -64,13 +74,6 @@ from zmqruntime.messages import (
     StatusRequest,
     StatusResponse,
 )
-from zmqruntime.queue_tracker import (
-    GlobalQueueTrackerRegistry,
-    ImageFailure,
-    QueueCounts,
-    QueueTracker,
-    QueueTrackerRegistry,
-)
 from zmqruntime.security import KeyStore
 from zmqruntime.server import ZMQServer
 from zmqruntime.transport import (
@@ -79,6 +82,7 @@ from zmqruntime.transport import (
     get_zmq_transport_url,
     remove_ipc_socket,
 )
+from zmqruntime.vocabulary import Vocabulary
 
 __path__ = extend_path(__path__, __name__)
 
@@ -86,6 +90,7 @@ __all__ = [
     "AckCounts",
     "AckListener",
     "AckStage",
+    "Address",
     "BatchRequest",
     "BatchResponse",
     "CancelRequest",
@@ -94,6 +99,7 @@ __all__ = [
     "ClosedError",
     "ConfigurationError",
     "ConnectionFailedError",
+    "ControlClient",
     "ControlMessageType",
     "ErrorCode",
     "ExecuteRequest",
@@ -107,6 +113,7 @@ __all__ = [
     "KeyStore",
     "LogLevel",
     "LogLine",
+    "Message",
     "MessageError",
     "MessageFields",
     "OutdatedServerError",
@@ -138,6 +145,7 @@ __all__ = [
     "StatusResponse",
     "TransportMode",
     "UnsendableError",
+    "Vocabulary",
     "WrongServerError",
     "ZMQClient",
     "ZMQConfig",

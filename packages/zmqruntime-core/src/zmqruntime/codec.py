@@ -1,11 +1,13 @@
 """Messages to bytes and back, with one kind of error for whatever is wrong with the bytes."""
 
+import typing
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import msgspec
 
+from zmqruntime.base_messages import PROTOCOL_VERSION, ErrorCode, Message
 from zmqruntime.exceptions import MessageError, UnsendableError
-from zmqruntime.messages import PROTOCOL_VERSION, ErrorCode, Message
 from zmqruntime.shape import MAX_DEPTH, MAX_ELEMENTS, problem_in
 
 __all__ = ["Decoder", "clean_text", "encode", "encode_given", "pack_given"]
@@ -89,7 +91,7 @@ def clean_text(text: str, limit: int | None = None) -> str:
 
 class _Envelope(msgspec.Struct):
     type: str
-    protocol: int
+    protocol: int = PROTOCOL_VERSION
 
 
 _read_envelope = msgspec.msgpack.Decoder(_Envelope).decode
@@ -108,10 +110,19 @@ def _problem_with(data: bytes) -> str | None:
 
 
 class Decoder(Generic[T]):
-    """Decodes bytes to one of the message types that it was made for."""
+    """Decodes bytes to one of the message types that it was made for.
 
-    def __init__(self, messages: object) -> None:
+    Args:
+        messages: a message type or a union of them.
+        explain_unknown: what to raise for a message of another type, by its tag; by default a ``MessageError`` with
+            code ``invalid``.
+    """
+
+    def __init__(self, messages: object, explain_unknown: Callable[[str], MessageError] | None = None) -> None:
         self._decode = msgspec.msgpack.Decoder(messages).decode
+        self._explain_unknown = explain_unknown
+        known = () if explain_unknown is None else typing.get_args(messages) or (messages,)
+        self._tags = {each.__struct_config__.tag for each in known}
 
     def __call__(self, data: bytes | memoryview) -> T:
         """The message in ``data``.
@@ -125,21 +136,22 @@ class Decoder(Generic[T]):
         try:
             message: T = self._decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError) as error:
-            raise _explain(data, error) from error
+            raise self._explain(data, error) from error
         version = message.protocol if isinstance(message, Message) else PROTOCOL_VERSION
         if version != PROTOCOL_VERSION:
             raise _wrong_version(version)
         return message
 
-
-def _explain(data: bytes | memoryview, error: Exception) -> MessageError:
-    try:
-        envelope = _read_envelope(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return MessageError(ErrorCode.INVALID, f"not a message of this protocol: {error}")
-    if envelope.protocol != PROTOCOL_VERSION:
-        return _wrong_version(envelope.protocol)
-    return MessageError(ErrorCode.INVALID, f"{envelope.type!r} message: {error}")
+    def _explain(self, data: bytes | memoryview, error: Exception) -> MessageError:
+        try:
+            envelope = _read_envelope(data)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return MessageError(ErrorCode.INVALID, f"not a message of this protocol: {error}")
+        if envelope.protocol != PROTOCOL_VERSION:
+            return _wrong_version(envelope.protocol)
+        if self._explain_unknown is not None and envelope.type not in self._tags:
+            return self._explain_unknown(envelope.type)
+        return MessageError(ErrorCode.INVALID, f"{envelope.type!r} message: {error}")
 
 
 def _wrong_version(version: int) -> MessageError:

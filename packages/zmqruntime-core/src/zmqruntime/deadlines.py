@@ -4,10 +4,10 @@ import concurrent.futures
 import time
 from typing import TypeVar
 
-__all__ = ["reply_within", "result_within"]
+__all__ = ["LISTEN_SECONDS", "result_within", "was_stopped"]
 
 _OVERSLEPT_SECONDS = 0.1
-_LISTEN_SECONDS = 1.0
+LISTEN_SECONDS = 1.0
 
 ResultT = TypeVar("ResultT")
 
@@ -25,27 +25,11 @@ def result_within(future: "concurrent.futures.Future[ResultT]", seconds: float) 
     try:
         return future.result(seconds)
     except TimeoutError:
-        if not _was_stopped(deadline):
+        if not was_stopped(deadline):
             raise
-        return future.result(_LISTEN_SECONDS)
+        return future.result(LISTEN_SECONDS)
 
 
-async def reply_within(future: "concurrent.futures.Future[ResultT]", seconds: float) -> ResultT:
-    """As :func:`result_within`, on an asyncio loop; the future is cancelled when no result came."""
-    import asyncio  # noqa: PLC0415 - a quarter of what an import of the package costs, for callers that have it already
-
-    deadline = time.monotonic() + seconds
-    reply = asyncio.wrap_future(future)
-    try:
-        await asyncio.wait({reply}, timeout=seconds)
-        if not reply.done() and _was_stopped(deadline):
-            await asyncio.wait({reply}, timeout=_LISTEN_SECONDS)
-        if not reply.done():
-            raise TimeoutError
-        return await reply
-    finally:
-        reply.cancel()
-
-
-def _was_stopped(deadline: float) -> bool:
+def was_stopped(deadline: float) -> bool:
+    """Whether this process woke so long after a monotonic deadline that it was stopped meanwhile."""
     return time.monotonic() - deadline > _OVERSLEPT_SECONDS

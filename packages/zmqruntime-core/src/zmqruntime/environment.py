@@ -5,6 +5,8 @@ import re
 
 import msgspec
 
+from zmqruntime.exceptions import ConfigurationError
+
 __all__ = ["TaskEnvironment"]
 
 _MAX_BYTES = 1024 * 1024
@@ -41,8 +43,6 @@ class TaskEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         Raises:
             ConfigurationError: a variable or the folder is not text, or the folder has been removed.
         """
-        from zmqruntime.exceptions import ConfigurationError  # noqa: PLC0415 - it needs the messages, which need us
-
         variables = {name: value for name, value in os.environ.items() if not _NOT_OURS.fullmatch(name)}
         try:
             found = cls(variables=variables, folder=os.getcwd())

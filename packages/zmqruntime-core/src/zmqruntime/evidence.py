@@ -5,9 +5,9 @@ import sys
 from dataclasses import dataclass
 from typing import Self
 
-from zmqruntime.finding import Address
+from zmqruntime.address import Address
+from zmqruntime.base_messages import PongResponse
 from zmqruntime.identity import ProcessIdentity
-from zmqruntime.messages import PongResponse
 
 __all__ = ["Evidence", "ProcessEnd"]
 

@@ -16,7 +16,7 @@ ZMQRuntimeError
 └── RequestRefusedError    the server answered with an error; carries its code
 """
 
-from zmqruntime.messages import ErrorCode
+from zmqruntime.base_messages import ErrorCode
 
 __all__ = [
     "ClosedError",

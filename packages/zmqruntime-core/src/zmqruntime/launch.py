@@ -4,28 +4,28 @@ import concurrent.futures
 import contextlib
 import enum
 import importlib
-import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
 
 import msgspec
 
+from zmqruntime.address import Address, nobody_there
 from zmqruntime.config import TransportMode, ZMQConfig
-from zmqruntime.exceptions import ConfigurationError, ServerStartError
+from zmqruntime.exceptions import ConfigurationError, ConnectionFailedError, ServerStartError
+from zmqruntime.process_log import log_tail, open_log
 from zmqruntime.server import ZMQServer
 from zmqruntime.server_code import target_of
-from zmqruntime.transport import prepare_private_dir, prepare_private_file
 
-__all__ = ["READY_LINE", "Lifetime", "ServerSpec", "start_server_process"]
+__all__ = ["READY_LINE", "Lifetime", "ServerSpec", "let_go", "seconds_left", "start_server", "start_server_process"]
 
 READY_LINE = b"ready\n"
-_LOG_ROTATE_BYTES = 5 * 1024 * 1024
-_LOG_TAIL_BYTES = 4096
 _END_SECONDS = 2.0
+_LET_GO_SECONDS = 10.0
 
 
 class Lifetime(enum.StrEnum):
@@ -109,18 +109,8 @@ def start_server_process(spec: ServerSpec, lifetime: Lifetime, timeout: float) -
     Raises:
         ServerStartError: it ended or stayed silent for ``timeout`` seconds; the error has the end of its log.
     """
-    folder = spec.config.server_dir(spec.port)
-    try:
-        prepare_private_dir(folder)
-        log_path = folder / "server.log"
-        if log_path.exists() and log_path.stat().st_size > _LOG_ROTATE_BYTES:
-            log_path.replace(folder / "server.log.1")
-        prepare_private_file(log_path)
-        log = log_path.open("ab")
-    except ConfigurationError as error:
-        raise ServerStartError(str(error)) from error
-    except OSError as error:
-        raise ServerStartError(f"cannot write the server's log in {folder}: {error.strerror or error}") from error
+    log_path = spec.config.server_dir(spec.port) / "server.log"
+    log = open_log(log_path, "the server")
     command = [sys.executable, "-P", "-m", "zmqruntime.server_process", lifetime, msgspec.json.encode(spec).decode()]
     with log:
         begin = log.tell()
@@ -130,7 +120,54 @@ def start_server_process(spec: ServerSpec, lifetime: Lifetime, timeout: float) -
         return start.process
     code = start.process.returncode
     what = f"did not answer within {timeout:g} s" if line is None else f"ended with exit code {code}"
-    raise ServerStartError(f"the server for port {spec.port} {what}; its log is {log_path}", _tail(log_path, begin))
+    raise ServerStartError(f"the server for port {spec.port} {what}; its log is {log_path}", log_tail(log_path, begin))
+
+
+def start_server(
+    address: Address, spec: ServerSpec | None, lifetime: Lifetime, deadline: float
+) -> "subprocess.Popen[bytes] | None":
+    """Start a server unless one listens; None if one does, also one that another client has started meanwhile.
+
+    Args:
+        address: where it is to listen.
+        spec: what to start; None when it is not ours to start.
+        lifetime: whether it outlives us.
+        deadline: of `time.monotonic()`.
+
+    Raises:
+        ConnectionFailedError: nothing listens, and it is not for us to start it, or another client still does.
+        ServerStartError: it did not come up; the error has the end of its log.
+    """
+    if address.is_listening():
+        return None
+    if spec is None or not address.is_local:
+        raise ConnectionFailedError(nobody_there(address))
+    lock = address.start_lock()
+    if not lock.acquire(timeout=seconds_left(deadline)):
+        raise ConnectionFailedError(f"another client is still starting the server on {address.url(address.port)}")
+    try:
+        return None if address.is_listening() else start_server_process(spec, lifetime, seconds_left(deadline))
+    finally:
+        lock.release()
+
+
+def let_go(process: "subprocess.Popen[bytes]") -> None:
+    """End an owned server by closing its stdin; forget a persistent one."""
+    if process.stdin is None:
+        if process.poll() is None:
+            process.returncode = 0  # it outlives us: keeps Popen from warning of a process that nobody waited for
+        return
+    process.stdin.close()
+    try:
+        process.wait(_LET_GO_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def seconds_left(deadline: float) -> float:
+    """Until the deadline, never quite nothing."""
+    return max(0.1, deadline - time.monotonic())
 
 
 class _Start:
@@ -197,13 +234,6 @@ class _Start:
                 self.process.wait(_END_SECONDS)
         self.process.kill()
         self.process.wait()
-
-
-def _tail(path: Path, begin: int) -> str:
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(begin, size - _LOG_TAIL_BYTES))
-        return file.read().decode(errors="replace").strip()
 
 
 def _import(name: str) -> ModuleType:

@@ -8,15 +8,16 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 import zmq
 
-__all__ = ["Pollable", "SocketLoop", "Timer"]
+__all__ = ["Pollable", "SocketLoop", "Timer", "receive_ready"]
 
 _log = logging.getLogger(__name__)
 
+_MESSAGES_PER_TURN = 512
 _LONGEST_SLEEP_SECONDS = 3600.0  # a timer may be set for later than a poller can count
 
 
@@ -216,3 +217,12 @@ class SocketLoop:
         if isinstance(source, zmq.Socket | int):
             return source
         return source.fileno() if hasattr(source, "fileno") else source
+
+
+def receive_ready(sock: "zmq.Socket[bytes]", limit: int = _MESSAGES_PER_TURN) -> Iterator[list[bytes]]:
+    """The messages that wait on ``sock``, ``limit`` at most so that other sockets get their turn."""
+    for _ in range(limit):
+        try:
+            yield sock.recv_multipart(zmq.NOBLOCK)
+        except zmq.Again:
+            return

@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 import zmq
 
-from zmqruntime.loop import SocketLoop
-from zmqruntime.server import receive_ready
+from zmqruntime.loop import SocketLoop, receive_ready
 
 __all__ = ["LifeProbe"]
 

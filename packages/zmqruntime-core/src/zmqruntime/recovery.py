@@ -2,11 +2,10 @@
 
 import logging
 import threading
-import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
+from zmqruntime.backoff import Backoff
 from zmqruntime.exceptions import ClosedError, ZMQRuntimeError
 from zmqruntime.loop import SocketLoop, Timer
 
@@ -15,9 +14,8 @@ __all__ = ["Recovery"]
 _log = logging.getLogger(__name__)
 
 _CONNECT_SECONDS = 15.0
-_PAUSES: Final = (0.0, 1.0, 2.0, 5.0, 10.0)
 _CALM_SECONDS: Final = 60.0
-"""A server that dies again and again is not hurried: only after so long without a loss the pauses begin at nothing."""
+"""A server that dies again and again is not hurried: the pauses begin at nothing after this time without a loss."""
 
 
 class Recovery:
@@ -44,7 +42,7 @@ class Recovery:
         self._connect = connect
         self._window = window
         self._give_up = give_up
-        self._lost_at: deque[float] = deque(maxlen=len(_PAUSES))
+        self._backoff = Backoff(calm_seconds=_CALM_SECONDS)
         self._deadline: Timer | None = None
         self._done = threading.Event()
         self._error: ZMQRuntimeError | None = None
@@ -57,7 +55,7 @@ class Recovery:
 
     def note_loss(self) -> None:
         """The server has ended."""
-        self._lost_at.append(time.monotonic())
+        self._backoff.note()
 
     def begin(self, *, may_start: bool) -> None:
         """Wait for a successor; ``may_start`` to start it if there is none."""
@@ -67,8 +65,7 @@ class Recovery:
         self._deadline = self._loop.call_later(self._window, self._on_deadline)
         if may_start:
             self._done = threading.Event()
-            attempt = sum(time.monotonic() - lost_at < _CALM_SECONDS for lost_at in self._lost_at) - 1
-            arguments = (self._done, max(0, attempt))
+            arguments = (self._done, self._backoff.attempts())
             self._thread = threading.Thread(target=self._try, args=arguments, name="server-successor", daemon=True)
             self._thread.start()
 
@@ -85,9 +82,10 @@ class Recovery:
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
-    def _try(self, done: threading.Event, attempt: int) -> None:
-        while not done.wait(_PAUSES[min(attempt, len(_PAUSES) - 1)]):
-            attempt += 1
+    def _try(self, done: threading.Event, pauses: Iterator[float]) -> None:
+        for pause in pauses:
+            if done.wait(pause):
+                return
             try:
                 self._connect(_CONNECT_SECONDS)
                 return

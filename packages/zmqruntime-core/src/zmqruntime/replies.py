@@ -6,9 +6,9 @@ from collections import deque
 
 import zmq
 
+from zmqruntime.base_messages import ErrorCode, ErrorResponse, Message
 from zmqruntime.codec import encode
 from zmqruntime.loop import SocketLoop
-from zmqruntime.messages import ErrorCode, ErrorResponse, Response
 
 __all__ = ["ReplyBook"]
 
@@ -51,7 +51,7 @@ class ReplyBook:
         self._behind: dict[bytes, _Client] = {}
         self._is_trying = False
 
-    def send(self, envelope: list[bytes], response: Response | bytes) -> None:
+    def send(self, envelope: list[bytes], response: Message | bytes) -> None:
         """Send a reply, encoded or not, to whom the envelope leads, now or when it reads again."""
         client = self._behind.get(envelope[0])
         if client is not None and client.dropped:

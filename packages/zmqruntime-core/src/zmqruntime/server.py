@@ -15,30 +15,25 @@ from typing import ClassVar, Self
 import zmq
 
 from zmqruntime._version import VERSION
-from zmqruntime.claims import Claim, ClaimedPort
-from zmqruntime.codec import Decoder, encode
-from zmqruntime.config import Security, TransportMode, ZMQConfig
-from zmqruntime.exceptions import ClosedError, ConfigurationError, MessageError, PortInUseError, ZMQRuntimeError
-from zmqruntime.gate import Gate
-from zmqruntime.identity import ProcessIdentity, describe_port_holder
-from zmqruntime.loop import SocketLoop, Timer
-from zmqruntime.messages import (
+from zmqruntime.base_messages import (
     HEARTBEAT_TOPIC,
-    AcceptedResponse,
-    BatchResponse,
-    DataMessage,
     ErrorCode,
     ErrorResponse,
     Farewell,
     Heartbeat,
+    Message,
     OkResponse,
-    PackedRequest,
     PingRequest,
     PongResponse,
-    Request,
-    Response,
     ShutdownRequest,
 )
+from zmqruntime.claims import Claim, ClaimedPort
+from zmqruntime.codec import Decoder, clean_text, encode, encode_given
+from zmqruntime.config import Security, TransportMode, ZMQConfig
+from zmqruntime.exceptions import ClosedError, ConfigurationError, MessageError, PortInUseError, ZMQRuntimeError
+from zmqruntime.gate import Gate
+from zmqruntime.identity import ProcessIdentity, describe_port_holder
+from zmqruntime.loop import SocketLoop, Timer, receive_ready
 from zmqruntime.replies import ReplyBook
 from zmqruntime.security import ClientCheck, KeyPair, KeyStore
 from zmqruntime.server_code import code_of, default_port_of, target_of
@@ -50,18 +45,17 @@ from zmqruntime.transport import (
     is_listening,
     remove_ipc_socket,
 )
+from zmqruntime.vocabulary import Vocabulary, union_of
 
 __all__ = ["ZMQServer"]
 
 _log = logging.getLogger(__name__)
 
-_MESSAGES_PER_TURN = 512
 _LINGER_MS = 1000
 _MESSAGES_PER_SUBSCRIBER = 250  # what a slow one misses it asks for; it need not be kept for it twice
 _HANDSHAKE_MS = 5_000  # who has connected and says nothing does not keep a descriptor for longer
 _REPLY_BYTES_PER_TURN = 4 * 1024 * 1024
 _REQUEST_SECONDS_PER_TURN = 0.003  # more than a hundred submissions; then what else the loop has to do has its turn
-_PROMISES = (AcceptedResponse, BatchResponse)
 _LOOK_SECONDS = 2.0
 _CLAIM_SECONDS = 1.0  # a server that is ending still holds the port for a moment
 
@@ -69,9 +63,9 @@ _CLAIM_SECONDS = 1.0  # a server that is ending still holds the port for a momen
 class ZMQServer:
     """Listens on ``port`` (data) and ``port + control_port_offset`` (control) with one I/O thread.
 
-    Subclasses answer requests in :meth:`handle_request` and choose the data channel's socket by
-    ``data_socket_type``. Run it with :meth:`serve_forever` or, beside other work, :meth:`start` and :meth:`close`;
-    it is a context manager that does the latter two.
+    Subclasses name their messages in ``vocabulary``, answer requests in :meth:`handle_request` and choose the data
+    channel's socket by ``data_socket_type``. Run it with :meth:`serve_forever` or, beside other work, :meth:`start`
+    and :meth:`close`; it is a context manager that does the latter two.
 
     Args:
         port: the data port; the configuration's default when None.
@@ -81,6 +75,8 @@ class ZMQServer:
     """
 
     data_socket_type: ClassVar[int] = zmq.XPUB
+    vocabulary: ClassVar[Vocabulary] = Vocabulary()
+    """The requests, replies and events of this class, besides those of its base classes."""
 
     def __init__(
         self,
@@ -96,12 +92,13 @@ class ZMQServer:
         self.transport_mode = choose_transport_mode(transport_mode, host)
         self.host = host or LOOPBACK
         self.instance_id = uuid.uuid4().hex
-        self._decode: Decoder[PackedRequest] = Decoder(PackedRequest)
+        self._speaks = Vocabulary.of(type(self))
+        self._decode: Decoder[Message] = Decoder(union_of(self._speaks.requests), self._explain_unknown)
         self._loop: SocketLoop | None = None
         self._lifecycle = threading.Lock()
         self._closed = False
         self._identity = ProcessIdentity.current()
-        self._replies: list[tuple[list[bytes], Response | bytes]] = []
+        self._replies: list[tuple[list[bytes], Message | bytes]] = []
         self._heartbeat: Timer | None = None
         self._listeners: set[bytes] = set()
         self._lifetime = self._named = ""
@@ -160,7 +157,7 @@ class ZMQServer:
             raise ClosedError(f"{type(self).__name__} on port {self.port} is not running; call start() first")
         return self._loop
 
-    def handle_request(self, request: Request) -> Response:
+    def handle_request(self, request: Message) -> Message:
         """The one answer to ``request``. Runs on the loop's thread and must not block."""
         match request:
             case PingRequest():
@@ -201,13 +198,23 @@ class ZMQServer:
         """Whether anybody gets heartbeats."""
         return self._heartbeat is not None
 
-    def publish(self, topic: bytes, message: DataMessage | bytes) -> None:
-        """Send a message, encoded or not, to the subscribers of ``topic``; a slow one may lose it and must ask."""
-        data = message if isinstance(message, bytes) else encode(message)
+    def publish(self, topic: bytes, message: Message | bytes) -> None:
+        """Send a message, encoded or not, to the subscribers of ``topic``; a slow one may lose it and must ask.
+
+        Raises:
+            TypeError: the vocabulary does not name such an event, or it holds something that cannot be sent.
+            UnsendableError: it is nested too deeply, has too many elements, or text that is not UTF-8.
+        """
+        data = message if isinstance(message, bytes) else self._encode_event(message)
         if len(data) > self.config.max_message_bytes:
             _log.error("what was to be published is %d bytes, more than a client takes; it was not", len(data))
             return
         self.data_socket.send_multipart([topic, data], zmq.NOBLOCK)
+
+    def _encode_event(self, event: Message) -> bytes:
+        if type(event) not in self._speaks.events:
+            raise TypeError(self._unnamed(event, "events"))
+        return encode_given(event, f"the event {type(event).__name__}")
 
     def before_replies(self) -> None:
         """Called at the end of every turn, before its replies leave: make durable here what they promise.
@@ -216,9 +223,11 @@ class ZMQServer:
         """
 
     @property
-    def pending_replies(self) -> list[tuple[list[bytes], Response | bytes]]:
-        """The replies of this turn, each with the envelope that leads back to who asked; encoded where they promise
-        nothing that is still to be made durable."""
+    def pending_replies(self) -> list[tuple[list[bytes], Message | bytes]]:
+        """The replies of this turn, each with the envelope that leads back to the client.
+
+        A reply is encoded already unless it promises something that is still to be made durable.
+        """
         return self._replies
 
     # --- inside --------------------------------------------------------------------------------------------------
@@ -352,23 +361,46 @@ class ZMQServer:
             if b"" not in frames[1:]:
                 continue
             split = frames.index(b"", 1) + 1
-            response = self._answer(frames[split:])
-            reply = response if isinstance(response, _PROMISES) else encode(response)
+            reply, length = self._measured(self._answer(frames[split:]))
             self._replies.append((frames[:split], reply))
-            size += len(reply) if isinstance(reply, bytes) else 0
+            size += length
             if size > _REPLY_BYTES_PER_TURN or time.monotonic() > ends_at:  # the others are asked in the next turn
                 return
 
-    def _answer(self, body: list[bytes]) -> Response:
+    def _answer(self, body: list[bytes]) -> Message:
         if len(body) != 1:
             return ErrorResponse(code=ErrorCode.INVALID, message=f"a request is one frame, not {len(body)}")
         try:
-            return self.handle_request(self._decode(body[0]))
+            response = self.handle_request(self._decode(body[0]))
+            if type(response) not in self._speaks.replies:
+                raise TypeError(self._unnamed(response, "replies"))
+            return response
         except MessageError as error:
             return ErrorResponse(code=error.code, message=str(error))
         except Exception as error:  # noqa: BLE001 - one request must not end the server; the log has the traceback
             _log.exception("a request failed")
             return ErrorResponse(code=ErrorCode.INTERNAL, message=f"{type(error).__name__}: {error}")
+
+    def _measured(self, response: Message) -> tuple[Message | bytes, int]:
+        """Return a reply that can be sent, encoded if it is of a kind that can be long, and its length then."""
+        if response.is_short:
+            return response, 0
+        try:
+            data = encode(response)
+        except Exception as error:  # noqa: BLE001 - whatever a class of a subclass's raises while it is encoded
+            _log.exception("a reply cannot be encoded")
+            text = f"the reply {type(response).__name__} cannot be sent: {type(error).__name__}: {error}"
+            return ErrorResponse(code=ErrorCode.INTERNAL, message=clean_text(text)), 0
+        return data, len(data)
+
+    def _explain_unknown(self, tag: str) -> MessageError:
+        known = ", ".join(str(each.__struct_config__.tag) for each in self._speaks.requests)
+        text = f"{type(self).__name__} does not know the request {tag!r}; it knows {known}"
+        return MessageError(ErrorCode.UNSUPPORTED, text)
+
+    def _unnamed(self, message: object, kind: str) -> str:
+        name = type(self).__name__
+        return f"{type(message).__name__} is not one of the {kind} that {name} names in its vocabulary"
 
     def _flush(self) -> None:
         self.before_replies()
@@ -411,15 +443,6 @@ class ZMQServer:
         """The classes between this one and the library's, which a client may name as well."""
         mine = [cls for cls in type(self).__mro__[1:] if issubclass(cls, ZMQServer)]
         return tuple(cls for cls in mine if not cls.__module__.startswith(f"{__package__}."))
-
-
-def receive_ready(sock: "zmq.Socket[bytes]", limit: int = _MESSAGES_PER_TURN) -> Iterator[list[bytes]]:
-    """The messages that wait on ``sock``, ``limit`` at most so that other sockets get their turn."""
-    for _ in range(limit):
-        try:
-            yield sock.recv_multipart(zmq.NOBLOCK)
-        except zmq.Again:
-            return
 
 
 @contextlib.contextmanager

@@ -8,9 +8,9 @@ import itertools
 import sys
 from pathlib import Path
 
+from zmqruntime.base_messages import PongResponse, ServerCode
 from zmqruntime.config import ZMQConfig
 from zmqruntime.exceptions import OutdatedServerError, WrongServerError
-from zmqruntime.messages import PongResponse, ServerCode
 
 __all__ = ["check_server", "code_of", "default_port_of", "target_of"]
 

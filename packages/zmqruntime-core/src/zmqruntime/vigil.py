@@ -10,12 +10,12 @@ from typing import Final, Protocol
 
 import zmq
 
+from zmqruntime.address import Address
+from zmqruntime.base_messages import PongResponse
 from zmqruntime.config import ZMQConfig
 from zmqruntime.evidence import Evidence, ProcessEnd
 from zmqruntime.exceptions import ServerLostError
-from zmqruntime.finding import Address
 from zmqruntime.loop import SocketLoop
-from zmqruntime.messages import PongResponse
 from zmqruntime.probe import LifeProbe
 from zmqruntime.standing import ClientState, Standing
 
@@ -28,6 +28,10 @@ _CUT_SHARE = 3.0  # a connection that cannot be made again says more than silenc
 
 class Watched(Protocol):
     """What a vigil asks and tells; all on the I/O thread."""
+
+    @property
+    def expects_word(self) -> bool:
+        """Whether silence means something: something was asked, or heartbeats are subscribed to."""
 
     def ask_who(self) -> None:
         """Send a ping; its answer goes to :meth:`Vigil.met`."""
@@ -169,7 +173,7 @@ class Vigil:
         window = self._config.heartbeat_window
         self._loop.call_later(window / 2, self._look)
         is_quiet = time.monotonic() - self._heard_at > window
-        if self.state is ClientState.CONNECTED and is_quiet and self._asked_at is None:
+        if self.state is ClientState.CONNECTED and is_quiet and self._asked_at is None and self._watched.expects_word:
             self._ask()
         elif self.state is ClientState.SILENT:
             self._look_for_end()

@@ -1,25 +1,18 @@
-"""The history pane's own connection to the server of the window, made when the history is first looked at."""
+"""What the history pane asks, over the one connection of its window."""
 
-import asyncio
 from collections.abc import Sequence
 
+from openhcs_gui_services.services.connection.client import ZMQClientService
 from openhcs_gui_services.services.history import HistoryRow, ServerHistory
-from openhcs_runtime.service.client import ZMQExecutionClient
-from openhcs_runtime.tasks import OPENHCS_CONFIG
-from zmqruntime.execution import AsyncExecutionClient
 
-__all__ = ["OwnHistory"]
+__all__ = ["WindowHistory"]
 
 
-class OwnHistory:
-    """A :class:`HistorySource` that connects by itself; :meth:`close` ends the connection."""
+class WindowHistory:
+    """A :class:`HistorySource` that connects the window, if need be, when it is first looked at."""
 
-    def __init__(self, host: str | None, port: int) -> None:
-        self._client = AsyncExecutionClient(
-            port, host=host, config=OPENHCS_CONFIG, server=ZMQExecutionClient.server_target, persistent=True
-        )
-        self._connecting = asyncio.Lock()
-        self._is_connected = False
+    def __init__(self, connection: ZMQClientService) -> None:
+        self._connection = connection
 
     async def rows(self, limit: int, before: float | None = None) -> Sequence[HistoryRow]:
         """See :class:`HistorySource`."""
@@ -29,13 +22,6 @@ class OwnHistory:
         """See :class:`HistorySource`."""
         return await (await self._connected()).run_again(execution_id)
 
-    async def close(self) -> None:
-        """Let go of the server. May be called twice."""
-        await self._client.disconnect()
-
     async def _connected(self) -> ServerHistory:
-        async with self._connecting:
-            if not self._is_connected:
-                await self._client.connect()
-                self._is_connected = True
-        return ServerHistory(self._client)
+        await self._connection.connect()
+        return ServerHistory(self._connection.client)

@@ -12,11 +12,14 @@ from openhcs_gui_services.services.log import LogFilter, LogLines
 from openhcs_gui_services.services.plates.settings import RunSettings
 from openhcs_gui_services.services.plates.values import LogLinesAdded, PlatesAdded, PlatesChanged, WorkspaceEvent
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
+from openhcs_gui_services.services.servers.nodes import ServerAddress
 from openhcs_gui_services.services.settings import WindowSettings, apply_keys
 from openhcs_gui_services.widgets.plates.results_viewer import show_results
 from openhcs_gui_services.widgets.settings.dialog import SettingsDialog, load_settings, save_settings
+from openhcs_gui_services.window.history_client import WindowHistory
 from openhcs_gui_services.window.main_window import MainWindow, PaneSpec
 from openhcs_runtime.tasks import OPENHCS_CONFIG
+from zmqruntime.execution.client.aio import AsyncExecutionClient
 from zmqruntime.security import KeyStore
 
 __all__ = ["WindowPanes", "run_settings"]
@@ -106,30 +109,30 @@ class WindowPanes:
         return self._log
 
     def _make_history(self) -> QWidget:
-        from openhcs_gui_services.window.history_client import OwnHistory  # noqa: PLC0415  as above
-
-        source = OwnHistory(self._host, self._port)
-        view = widgets.HistoryView(source)
+        view = widgets.HistoryView(WindowHistory(self._workspace.connection))
         view.open_results_requested.connect(lambda folder: QDesktopServices.openUrl(QUrl.fromLocalFile(folder)))
         view.run_again_done.connect(lambda _: self._say("Running again; the pane Servers shows how far it is"))
         view.failed.connect(lambda text: self._say(text, True))
-        self._closers.append(source.close)
         view.load()
         return view
 
     def _make_servers(self) -> QWidget:
         from openhcs_gui_services.services.servers.browser import ServerBrowser  # noqa: PLC0415  as above
-        from openhcs_gui_services.services.servers.nodes import ServerAddress  # noqa: PLC0415
 
         view = widgets.ServerBrowserWidget()
         given = [ServerAddress(self._port, host=self._host)] if self._host else []
-        browser = ServerBrowser(view.show_snapshot, addresses=given)
+        browser = ServerBrowser(view.show_snapshot, addresses=given, shared=self._shared_connection)
         view.set_browser(browser)
         view.failed.connect(lambda text: self._say(text, True))
         view.logs_requested.connect(lambda address, execution_id: self._show_lines(execution_id))
         self._closers.append(browser.close)
         self._tasks.start(browser.run(), "Looking for servers")
         return view
+
+    def _shared_connection(self, address: ServerAddress) -> AsyncExecutionClient | None:
+        """The window's own connection, if that is the server of the window."""
+        is_own = address == ServerAddress(self._port, host=self._host)
+        return self._workspace.connection.attached if is_own else None
 
     # --- what is asked for -----------------------------------------------------------------------------------------
 

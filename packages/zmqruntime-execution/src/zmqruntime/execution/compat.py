@@ -5,17 +5,18 @@ from typing import Any, Protocol, Self
 
 import msgspec
 
-from zmqruntime.client import ZMQClient
 from zmqruntime.compat import Reply
+from zmqruntime.control_client import ControlClient
 from zmqruntime.messages import (
+    EXECUTIONS,
     CancelResponse,
     ErrorCode,
     ErrorResponse,
     ExecutionSnapshot,
+    Message,
     PingRequest,
     ProgressUpdate,
     Request,
-    Response,
     StatusRequest,
 )
 from zmqruntime.server import ZMQServer
@@ -108,6 +109,12 @@ class ProgressQueue:
         return True
 
 
+class _Caller(ControlClient):
+    """Asks an execution server."""
+
+    vocabulary = EXECUTIONS
+
+
 class EarlierServerCalls(ZMQServer):
     """Of a server."""
 
@@ -144,11 +151,11 @@ class EarlierServerCalls(ZMQServer):
         """For what runs in :meth:`ExecutionServer.execute_task`."""
         return ProgressQueue(self)
 
-    def _reply_to(self, request: Request) -> Response:
+    def _reply_to(self, request: Message) -> Message:
         """At once on the loop's thread; from others as any client would, so that what a reply promises is on disk."""
         if self.loop.is_current:
             return self.handle_request(request)
-        client = ZMQClient(
+        client = _Caller(
             self.port,
             host=self.host if self.transport_mode == "tcp" else None,
             transport_mode=self.transport_mode,
@@ -158,6 +165,6 @@ class EarlierServerCalls(ZMQServer):
             return client.send_request(request).result(self.config.request_timeout)
 
 
-def _as_reply(response: Response) -> Reply:
+def _as_reply(response: Message) -> Reply:
     more = {"status": "error", "error": response.message} if isinstance(response, ErrorResponse) else {}
     return Reply(response, more)

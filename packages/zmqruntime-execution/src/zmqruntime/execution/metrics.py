@@ -9,10 +9,11 @@ from typing import Self
 
 from zmqruntime.config import ZMQConfig
 from zmqruntime.exceptions import ConnectionFailedError, RequestTimeoutError
-from zmqruntime.execution.client.client import ExecutionClient
+from zmqruntime.execution.client.control import ExecutionControlClient
 from zmqruntime.execution.lifecycle import TERMINAL
 from zmqruntime.identity import ProcessIdentity
 from zmqruntime.messages import ExecutionStatus, PongResponse, StatusResponse
+from zmqruntime.standing import ClientState
 
 try:
     import psutil
@@ -28,6 +29,7 @@ except ImportError as error:
 __all__ = ["MetricsExporter", "ServerCollector"]
 
 _PREFIX = "zmqruntime"
+_ATTACHED = (ClientState.CONNECTED, ClientState.SILENT)
 _ENDINGS = sorted({*TERMINAL, ExecutionStatus.INTERRUPTED})
 
 
@@ -46,7 +48,8 @@ class ServerCollector(Collector):
     ``zmqruntime_memory_bytes``                   gauge   resident size, by ``part``: ``server``, ``workers``
     ============================================= ======= ==========================================================
 
-    The last two only for a server on this machine.
+    The last two only for a server on this machine. It keeps one connection to the server's control channel, until
+    :meth:`close`.
 
     Args:
         port, host, config: which server, as for :class:`ExecutionClient`.
@@ -65,30 +68,43 @@ class ServerCollector(Collector):
         self._host = host
         self._config = config
         self._timeout = timeout
+        self._lock = threading.Lock()
+        self._client: ExecutionControlClient | None = None
 
     def collect(self) -> Iterable[Metric]:
         """The figures now."""
-        # A client for each time: one that stayed would keep the server's heart beating.
-        client = ExecutionClient(self._port, host=self._host, config=self._config)
+        client = self._opened()
         up = GaugeMetricFamily(f"{_PREFIX}_up", "Whether the server answered.")
         try:
-            server = client.connect(self._timeout)
-            report = client.status(limit=0)
+            if client.state not in _ATTACHED:
+                client.connect(self._timeout)
+            report = client.status(0, self._timeout)
         except (ConnectionFailedError, RequestTimeoutError):
             up.add_metric([], 0)
             return [up]
-        finally:
-            client.disconnect()
         up.add_metric([], 1)
-        processes = _processes(server) if client.is_local else []
-        return [up, _info(server), *_executions(report), *processes]
+        processes = _processes(client.server) if client.is_local else []
+        return [up, _info(client.server), *_executions(report), *processes]
+
+    def close(self) -> None:
+        """Release the connection; the next collection opens it again. May be called twice."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.disconnect()
+
+    def _opened(self) -> ExecutionControlClient:
+        with self._lock:
+            if self._client is None:
+                self._client = ExecutionControlClient(self._port, host=self._host, config=self._config)
+            return self._client
 
 
 class MetricsExporter:
     """Serves figures over HTTP from a thread of its own until it is closed; a context manager.
 
     Args:
-        collector: whose figures.
+        collector: whose figures; a :class:`ServerCollector` is closed with it.
         port: where; 0 takes a free one.
         address: the interface; others than loopback show the figures to whoever reaches it.
 
@@ -99,6 +115,7 @@ class MetricsExporter:
     def __init__(self, collector: Collector, port: int = 9464, address: str = "127.0.0.1") -> None:
         registry = CollectorRegistry()
         registry.register(collector)
+        self._collector = collector
         self._server, self._thread = start_http_server(port, address, registry)
         name = f"[{address}]" if ":" in address else address
         self.url = f"http://{name}:{self._server.server_port}/metrics"
@@ -114,6 +131,8 @@ class MetricsExporter:
                 self._server.shutdown()
                 self._server.server_close()
                 self._thread.join()
+                if isinstance(self._collector, ServerCollector):
+                    self._collector.close()
 
     def __enter__(self) -> Self:
         return self

@@ -7,72 +7,18 @@ from collections.abc import Callable, Sequence
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from zmqruntime.address import Address
 from zmqruntime.codec import Decoder, encode
-from zmqruntime.config import Security, TransportMode, ZMQConfig
 from zmqruntime.exceptions import MessageError
-from zmqruntime.loop import SocketLoop
-from zmqruntime.security import KeyStore
-from zmqruntime.server import receive_ready
+from zmqruntime.loop import SocketLoop, receive_ready
 from zmqruntime.streaming.wire import FromViewer, StreamBye, StreamHello
-from zmqruntime.transport import LOOPBACK, get_zmq_transport_url
 
-__all__ = ["ViewerAddress", "ViewerLink"]
+__all__ = ["ViewerLink"]
 
 _log = logging.getLogger(__name__)
 
 _LINGER_MS = 200
-_RETRY_MS, _RETRY_MAX_MS = 50, 1000
 _BROKEN = zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-
-
-class ViewerAddress:
-    """The address of a viewer.
-
-    Args:
-        port: its data port.
-        host: host of a TCP viewer; giving one selects TCP.
-        transport_mode: IPC or TCP.
-        config: configuration shared by viewer and producers.
-    """
-
-    def __init__(self, port: int, host: str | None, transport_mode: TransportMode, config: ZMQConfig) -> None:
-        self.port = port
-        self.host = host or LOOPBACK
-        self.transport_mode = transport_mode
-        self.config = config
-
-    @property
-    def is_local(self) -> bool:
-        """Whether the viewer is certainly on this machine; if false, it still may be."""
-        return self.transport_mode is TransportMode.IPC or self.host in (LOOPBACK, "localhost", "::1")
-
-    def connect(self, context: "zmq.Context[zmq.Socket[bytes]]", kind: int, port: int) -> "zmq.Socket[bytes]":
-        """Return a new socket connected to one of the viewer's ports.
-
-        Raises:
-            ConfigurationError: the address is not valid, or the viewer's key is not known.
-        """
-        sock = context.socket(kind)
-        try:
-            sock.linger = _LINGER_MS
-            sock.maxmsgsize = self.config.max_message_bytes
-            sock.ipv6 = ":" in self.host
-            sock.reconnect_ivl, sock.reconnect_ivl_max = _RETRY_MS, _RETRY_MAX_MS
-            if not self.is_local:
-                # A host can disappear silently. A local process can't, but a stopped one must not be considered lost:
-                # it continues to read our segments when it is resumed.
-                sock.heartbeat_ivl = int(self.config.heartbeat_interval * 1000)
-                sock.heartbeat_timeout = int(2 * self.config.heartbeat_window * 1000)
-            if self.transport_mode is TransportMode.TCP and self.config.security is Security.CURVE:
-                store = KeyStore(self.config)
-                keys = store.client()
-                sock.curve_publickey, sock.curve_secretkey = keys.public, keys.secret
-                sock.curve_serverkey = store.server_key_for(self.host, self.port, is_local=self.is_local)
-            sock.connect(get_zmq_transport_url(port, self.host, self.transport_mode, self.config))
-        except BaseException:
-            sock.close(linger=0)
-            raise
-        return sock
 
 
 class ViewerLink:
@@ -89,7 +35,7 @@ class ViewerLink:
     def __init__(
         self,
         loop: SocketLoop,
-        address: ViewerAddress,
+        address: Address,
         make_hello: Callable[[], StreamHello],
         on_message: Callable[[FromViewer, Sequence[zmq.Frame]], None],
         on_lost: Callable[[], None],
@@ -115,7 +61,8 @@ class ViewerLink:
         self._context.term()
 
     def _open(self) -> None:
-        self._socket = self._address.connect(self._context, zmq.DEALER, self._address.port)
+        self._socket = self._context.socket(zmq.DEALER)
+        self._address.connect(self._socket, patience=2 * self._address.config.heartbeat_window)
         self._monitor = self._socket.get_monitor_socket(_BROKEN)
         self._loop.add_reader(self._socket, self._on_readable)
         self._loop.add_reader(self._monitor, self._on_event)

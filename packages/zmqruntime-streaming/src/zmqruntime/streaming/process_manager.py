@@ -1,40 +1,40 @@
 """Manages the process of a viewer: finds or starts, checks and stops it, and shows its log if it fails."""
 
 import abc
+import concurrent.futures
 import contextlib
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
 import msgspec
-import zmq
 
-from zmqruntime.codec import Decoder, encode
+from zmqruntime.address import Address
+from zmqruntime.base_messages import PingRequest, PongResponse
 from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.control_client import ControlClient, checked
 from zmqruntime.exceptions import (
     ConnectionFailedError,
     MessageError,
     PortInUseError,
+    RequestRefusedError,
     RequestTimeoutError,
     ServerStartError,
 )
 from zmqruntime.identity import ProcessIdentity
 from zmqruntime.launch import Lifetime, ServerSpec
 from zmqruntime.lock import FileLock
-from zmqruntime.messages import OkResponse, PingRequest, PongResponse, Request, Response, ShutdownRequest
-from zmqruntime.streaming.link import ViewerAddress
+from zmqruntime.process_log import log_tail, open_log
 from zmqruntime.streaming.segments import sweep_segments
 from zmqruntime.streaming.server import StreamingVisualizerServer
 from zmqruntime.transport import (
     choose_transport_mode,
-    is_listening,
     prepare_private_dir,
-    prepare_private_file,
     remove_ipc_socket,
 )
 
@@ -47,11 +47,10 @@ _KEEP_MEMORY = MappingProxyType(
         "MALLOC_TOP_PAD_": str(64 * 1024 * 1024),
     }
 )
-_LOG_ROTATE_BYTES = 5 * 1024 * 1024
 _LOG_TAIL_BYTES = 4096
 _PING_SECONDS = 3.0
-_LOOK_AGAIN_MS = 500  # to check whether a viewer that does not reply still exists
-_LOOK_MS = 50  # there is no portable event for "it has replied or ended"
+_LOOK_AGAIN_SECONDS = 0.5  # to check whether a viewer that does not reply still exists
+_LOOK_SECONDS = 0.05  # there is no portable event for "it has replied or ended"
 
 
 class VisualizerProcessManager(abc.ABC):
@@ -76,7 +75,7 @@ class VisualizerProcessManager(abc.ABC):
         self.port = int(port)
         self.persistent = persistent
         self.transport_mode = choose_transport_mode(transport_mode)
-        self._address = ViewerAddress(self.port, None, self.transport_mode, self.config)
+        self._address = Address.of(self.port, None, self.transport_mode, self.config)
         self._process: subprocess.Popen[bytes] | None = None
 
     @abc.abstractmethod
@@ -143,12 +142,8 @@ class VisualizerProcessManager(abc.ABC):
 
     def health(self, timeout: float = _PING_SECONDS) -> PongResponse | None:
         """Return the viewer's reply to a ping; None if there is no reply within ``timeout`` seconds."""
-        if not self._is_listening():
-            return None
-        with contextlib.suppress(RequestTimeoutError, MessageError):
-            response = self._ask(PingRequest(), timeout)
-            return response if isinstance(response, PongResponse) else None
-        return None
+        with self._attached(timeout) as client:
+            return None if client is None else client.server
 
     @property
     def is_running(self) -> bool:
@@ -166,13 +161,12 @@ class VisualizerProcessManager(abc.ABC):
         Raises:
             RequestTimeoutError: a viewer that was started elsewhere is still running.
         """
-        pong = self.health(min(timeout, _PING_SECONDS))
         process, self._process = self._process, None
-        if pong is not None:
-            with contextlib.suppress(RequestTimeoutError, MessageError):
-                response = self._ask(ShutdownRequest(), timeout)
-                if isinstance(response, OkResponse):
-                    ProcessIdentity(pong.pid, pong.process_start).wait(timeout)
+        with self._attached(min(timeout, _PING_SECONDS)) as client:
+            pong = None if client is None else client.server
+            if client is not None:
+                with contextlib.suppress(RequestTimeoutError, RequestRefusedError, MessageError):
+                    client.shutdown_server(timeout)
         if process is not None:
             _end(process, timeout if pong is not None else 0.0)
         elif pong is not None and ProcessIdentity(pong.pid, pong.process_start).is_running():
@@ -180,7 +174,7 @@ class VisualizerProcessManager(abc.ABC):
                 f"the viewer, process {pong.pid}, is still running {timeout:g} s after it was asked to shut down"
             )
         if self.transport_mode is TransportMode.IPC:
-            for port in (self.port, self._control_port):
+            for port in (self.port, self._address.control_port):
                 remove_ipc_socket(port, self.config)  # left by a viewer that was killed
         sweep_segments()
 
@@ -196,7 +190,7 @@ class VisualizerProcessManager(abc.ABC):
 
     def log_tail(self, nbytes: int = _LOG_TAIL_BYTES) -> str:
         """Return the end of the viewer's log."""
-        return _tail(self.log_path, 0, nbytes)
+        return log_tail(self.log_path, nbytes=nbytes)
 
     def __enter__(self) -> Self:
         self.start()
@@ -209,15 +203,15 @@ class VisualizerProcessManager(abc.ABC):
 
     def _attach(self, deadline: float) -> PongResponse | None:
         """Return the reply of a running viewer; None if there is none, or if a killed one has just disappeared."""
-        if not self._is_listening():
+        if not self._address.is_listening():
             return None
         with contextlib.suppress(MessageError):
             response = self._ask_while(
-                self._is_listening, max(time.monotonic() + _PING_SECONDS, deadline), _LOOK_AGAIN_MS
+                self._address.is_listening, max(time.monotonic() + _PING_SECONDS, deadline), _LOOK_AGAIN_SECONDS
             )
             if isinstance(response, PongResponse):
                 return response
-        if not self._is_listening():
+        if not self._address.is_listening():
             return None
         raise PortInUseError(
             f"port {self.port} is in use by a program that does not reply as a viewer; "
@@ -229,13 +223,7 @@ class VisualizerProcessManager(abc.ABC):
             _end(self._process, max(0.0, min(_PING_SECONDS, deadline - time.monotonic())))
             self._process = None
         path = self.log_path
-        try:
-            if path.exists() and path.stat().st_size > _LOG_ROTATE_BYTES:
-                path.replace(path.with_name("viewer.log.1"))
-            prepare_private_file(path)
-            log = path.open("ab")
-        except OSError as error:
-            raise ServerStartError(f"cannot write the viewer's log {path}: {error.strerror or error}") from error
+        log = open_log(path, "the viewer")
         command = list(self.get_launch_command())
         with log:
             begin = log.tell()
@@ -250,48 +238,47 @@ class VisualizerProcessManager(abc.ABC):
                 )
             except OSError as error:
                 raise ServerStartError(f"cannot run {command[0]}: {error.strerror or error}") from error
-        response = self._ask_while(lambda: process.poll() is None, deadline, _LOOK_MS)
+        response = self._ask_while(lambda: process.poll() is None, deadline, _LOOK_SECONDS)
         if isinstance(response, PongResponse):
             self._process = process
             return response
         ended = process.poll() is not None
         _end(process, 0.0)
         what = f"ended with exit code {process.returncode}" if ended else f"did not reply within {timeout:g} s"
-        raise ServerStartError(
-            f"the viewer for port {self.port} {what}; its log is {path}", _tail(path, begin, _LOG_TAIL_BYTES)
-        )
+        raise ServerStartError(f"the viewer for port {self.port} {what}; its log is {path}", log_tail(path, begin))
 
-    def _ask_while(self, is_there: Callable[[], bool], deadline: float, look_ms: int) -> Response | None:
+    def _ask_while(self, is_there: Callable[[], bool], deadline: float, look_seconds: float) -> PongResponse | None:
         """Return the reply to a ping, which is queued here until the viewer is listening; None if it ends first.
 
         Raises:
             MessageError: the reply cannot be read.
         """
-        with zmq.Context() as context, self._address.connect(context, zmq.DEALER, self._control_port) as sock:
-            sock.linger = 0
-            sock.send_multipart([b"", encode(PingRequest())])
+        with self._client() as client:
+            client.open()
+            reply = client.send_request(PingRequest())
             while time.monotonic() < deadline and is_there():
-                if sock.poll(look_ms):
-                    return _decode(sock.recv_multipart()[-1])
+                if concurrent.futures.wait([reply], look_seconds).done:
+                    return checked(reply.result(), PongResponse)
         return None
 
-    def _ask(self, request: Request, timeout: float) -> Response:
-        with zmq.Context() as context, self._address.connect(context, zmq.DEALER, self._control_port) as sock:
-            sock.linger = 0
-            sock.send_multipart([b"", encode(request)])
-            if not sock.poll(int(timeout * 1000)):
-                raise RequestTimeoutError(f"the viewer on port {self.port} did not reply within {timeout:g} s")
-            return _decode(sock.recv_multipart()[-1])
+    @contextlib.contextmanager
+    def _attached(self, timeout: float) -> Iterator[ControlClient | None]:
+        """Yield a client of the viewer that replies, or None."""
+        with self._client() as client:
+            try:
+                client.connect(timeout)
+            except (ConnectionFailedError, MessageError):
+                yield None
+            else:
+                yield client
 
-    @property
-    def _control_port(self) -> int:
-        return self.port + self.config.control_port_offset
-
-    def _is_listening(self) -> bool:
-        return is_listening(self._control_port, self._address.host, self.transport_mode, self.config)
-
-
-_decode: Decoder[Response] = Decoder(Response)
+    @contextlib.contextmanager
+    def _client(self) -> Iterator[ControlClient]:
+        client = ControlClient(self.port, transport_mode=self.transport_mode, config=self.config)
+        try:
+            yield client
+        finally:
+            client.disconnect()
 
 
 def _end(process: "subprocess.Popen[bytes]", grace: float) -> None:
@@ -301,13 +288,3 @@ def _end(process: "subprocess.Popen[bytes]", grace: float) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _tail(path: Path, begin: int, nbytes: int) -> str:
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(begin, size - nbytes))
-            return file.read().decode(errors="replace").strip()
-    except OSError:
-        return ""

@@ -16,16 +16,17 @@ from typing import Any
 
 import zmq
 
-from zmqruntime.ack_listener import GlobalAckListener
+from zmqruntime.acks.listener import GlobalAckListener
+from zmqruntime.acks.tracker import GlobalQueueTrackerRegistry, QueueTracker
+from zmqruntime.address import Address
 from zmqruntime.codec import encode
 from zmqruntime.exceptions import ClosedError
 from zmqruntime.identity import ProcessIdentity
 from zmqruntime.loop import SocketLoop
-from zmqruntime.queue_tracker import GlobalQueueTrackerRegistry, QueueTracker
 from zmqruntime.streaming.backlog import Backlog, Item, Policy
 from zmqruntime.streaming.compression import Compression, Gauge, compress, prepare
 from zmqruntime.streaming.exceptions import StreamTimeoutError, ViewerCommandError
-from zmqruntime.streaming.link import ViewerAddress, ViewerLink
+from zmqruntime.streaming.link import ViewerLink
 from zmqruntime.streaming.pool import Block, BlockPool
 from zmqruntime.streaming.segments import create_segment, remove_segment, sweep_segments
 from zmqruntime.streaming.wire import (
@@ -55,9 +56,7 @@ _SHARE = 2  # half of the budget may be in flight or kept by the viewer; the oth
 class Sender:
     """The implementation of :class:`zmqruntime.streaming.ImageStream`, with the same arguments."""
 
-    def __init__(
-        self, address: ViewerAddress, policy: Policy, budget: int, share: bool, compression: Compression
-    ) -> None:
+    def __init__(self, address: Address, policy: Policy, budget: int, share: bool, compression: Compression) -> None:
         self.address = address
         self.changed = threading.Condition(threading.RLock())
         self.pool = BlockPool(budget)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import zmq
 
+from zmqruntime.address import Address
 from zmqruntime.codec import Decoder, encode
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import MessageError
@@ -22,7 +23,6 @@ from zmqruntime.streaming.display import DeferredAck, DisplayItem, DisplayQueue,
 from zmqruntime.streaming.exceptions import SegmentError, ViewerCommandError
 from zmqruntime.streaming.frames import encode_array
 from zmqruntime.streaming.intake import can_open, read_array
-from zmqruntime.streaming.link import ViewerAddress
 from zmqruntime.streaming.peers import Peers
 from zmqruntime.streaming.segments import sweep_segments
 from zmqruntime.streaming.wire import (
@@ -305,8 +305,8 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         mode = get_default_transport_mode()
         if not is_listening(self.ack_port, LOOPBACK, mode, self.config):
             return False
-        address = ViewerAddress(self.ack_port, None, mode, self.config)
-        self._ack_socket = address.connect(self.data_socket.context, zmq.PUSH, self.ack_port)
+        self._ack_socket = self.data_socket.context.socket(zmq.PUSH)
+        Address.of(self.ack_port, None, mode, self.config).connect(self._ack_socket)
         return True
 
     def _close_ack_socket(self) -> None:

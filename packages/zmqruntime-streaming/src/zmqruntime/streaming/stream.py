@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from zmqruntime.address import Address
 from zmqruntime.codec import encode
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ConfigurationError
@@ -19,12 +20,10 @@ from zmqruntime.streaming.backlog import Policy
 from zmqruntime.streaming.compression import Compression
 from zmqruntime.streaming.exceptions import ArrayTooLargeError, StreamTimeoutError, UnsupportedArrayError
 from zmqruntime.streaming.frames import check_array, decode_array, encode_array
-from zmqruntime.streaming.link import ViewerAddress
 from zmqruntime.streaming.loans import Loans
 from zmqruntime.streaming.pool import Block
 from zmqruntime.streaming.sender import Sender
 from zmqruntime.streaming.wire import Content, ImageMessage, PointsMessage, Position, ViewerAction, ViewerPort
-from zmqruntime.transport import choose_transport_mode
 
 __all__ = ["ImageStream", "StreamCounts"]
 
@@ -83,8 +82,7 @@ class ImageStream:
         shared_memory: bool = True,
         compression: Compression = Compression.AUTO,
     ) -> None:
-        mode = choose_transport_mode(transport_mode, host)
-        address = ViewerAddress(int(port), host, mode, config or ZMQConfig())
+        address = Address.of(int(port), host, transport_mode, config)
         if policy not in set(Policy):
             raise ConfigurationError(f"unknown policy {policy!r}; choose latest, block or all")
         self.policy = Policy(policy)

@@ -5,13 +5,12 @@ import contextlib
 import dataclasses
 import functools
 import logging
-import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, Final, TypeVar
 
 from openhcs_gui_services.services.plates.values import ServerState
 from openhcs_runtime.tasks import OPENHCS_CONFIG
+from zmqruntime.backoff import Backoff
 from zmqruntime.client import ClientState, Standing
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ClosedError, RequestTimeoutError, ServerLostError, ZMQRuntimeError
@@ -28,12 +27,12 @@ T = TypeVar("T")
 SILENT_AFTER_SECONDS: Final = 0.9
 """Then it is asked within half of this, and called silent a third of this later: after 1.65 s at the latest."""
 _CONNECT_SECONDS: Final = 15.0
-_PAUSES: Final = (0.0, 1.0, 2.0, 5.0, 10.0)
 """Seconds before each attempt to find, or start, the successor of a lost server; the last one again and again."""
 _CALM_SECONDS: Final = 60.0
 """After so long without a loss the pauses begin anew, so that a server which dies again and again is not hurried."""
 _SENDS: Final = 3
 _ATTACHED: Final = (ServerState.CONNECTED, ServerState.SILENT)
+_HEARD: Final = (ClientState.CONNECTED, ClientState.SILENT)
 
 
 class _WatchedClient(ExecutionClient):
@@ -102,7 +101,7 @@ class ZMQClientService:
         self._recovery: asyncio.Task[None] | None = None
         self._is_connected = asyncio.Event()
         self._persisting = 0
-        self._lost_at: deque[float] = deque(maxlen=len(_PAUSES))
+        self._backoff = Backoff(calm_seconds=_CALM_SECONDS)
 
     @property
     def state(self) -> ServerState:
@@ -114,6 +113,13 @@ class ZMQClientService:
         """The client, connected or not; :meth:`connect` first."""
         return self._made()
 
+    @property
+    def attached(self) -> AsyncExecutionClient | None:
+        """The client while there is a server, silent or not; None otherwise."""
+        client = self._client
+        is_attached = client is not None and self._state in _ATTACHED and client.state in _HEARD
+        return client if is_attached else None
+
     async def connect(self) -> PongResponse:
         """Attach to the server, or start it; at once if that is so already. Says who it is.
 
@@ -122,7 +128,7 @@ class ZMQClientService:
             ClosedError: after :meth:`close`.
         """
         client = self._made()
-        if self._state in _ATTACHED and client.state in (ClientState.CONNECTED, ClientState.SILENT):
+        if self._state in _ATTACHED and client.state in _HEARD:
             return client.server
         if self._connecting is None:
             self._connecting = asyncio.create_task(self._connect(client))
@@ -239,7 +245,7 @@ class ZMQClientService:
         if self._is_closed or self._made().state is not ClientState.LOST:
             return
         self._enter(ServerState.LOST, text)
-        self._lost_at.append(time.monotonic())
+        self._backoff.note()
         if self._needs_server() and (self._recovery is None or self._recovery.done()):
             self._recovery = asyncio.create_task(self._recover())
 
@@ -254,17 +260,17 @@ class ZMQClientService:
 
     async def _recover(self) -> None:
         """Until the server or its successor answers, or nobody needs it any more."""
-        attempt = sum(time.monotonic() - lost_at < _CALM_SECONDS for lost_at in self._lost_at) - 1
-        while self._state is ServerState.LOST and self._needs_server():
+        for pause in self._backoff.attempts():
+            if self._state is not ServerState.LOST or not self._needs_server():
+                return
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._is_connected.wait(), _PAUSES[min(attempt, len(_PAUSES) - 1)])
-            attempt += 1
+                await asyncio.wait_for(self._is_connected.wait(), pause)
             if self._state is not ServerState.LOST:
                 return
             try:
                 await self.connect()
             except ZMQRuntimeError as error:
-                _log.warning("the server is not back after attempt %d: %s", attempt, error)
+                _log.warning("the server is not back yet: %s", error)
                 self._enter(ServerState.LOST, str(error))
 
     def _needs_server(self) -> bool:

@@ -110,6 +110,11 @@ class PlateWorkspace:
         return None if known is None else PlateExecution.of(known)
 
     @property
+    def connection(self) -> ZMQClientService:
+        """The one connection of the window to its server, for whatever else asks that server something."""
+        return self._server.service
+
+    @property
     def server_state(self) -> ServerState:
         """How the window stands with its server."""
         return self._server.service.state

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Final
 
 from openhcs_gui_services.exceptions import NotOurServerError, ServerStaysError
-from openhcs_gui_services.services.servers.link import ServerLink
+from openhcs_gui_services.services.servers.link import Connection, ServerLink
 from openhcs_gui_services.services.servers.nodes import BrowserSnapshot, Reach, ServerAddress, ServerNode
 from openhcs_gui_services.services.servers.processes import kill_server
 from zmqruntime.config import ZMQConfig
 from zmqruntime.execution.cli.discovery import data_ports
+from zmqruntime.process_log import log_tail
 
 __all__ = ["ServerBrowser", "find_addresses"]
 
@@ -34,6 +35,8 @@ class ServerBrowser:
         addresses: where to look besides this machine's socket files.
         interval: seconds between two looks.
         find: gives the addresses on this machine; called in a thread.
+        shared: gives a connection that the host has to a server anyway, None where it has none; any other server gets
+            one of the browser's.
     """
 
     def __init__(
@@ -43,11 +46,13 @@ class ServerBrowser:
         addresses: Iterable[ServerAddress] = (),
         interval: float = 1.0,
         find: Callable[[], Iterable[ServerAddress]] | None = None,
+        shared: Callable[[ServerAddress], Connection | None] = lambda address: None,
     ) -> None:
         self._on_change = on_change
         self._given = tuple(addresses)
         self._interval = interval
         self._find = find or find_addresses
+        self._shared = shared
         self._links: dict[ServerAddress, ServerLink] = {}
         self._snapshot = BrowserSnapshot()
         self._round = 0
@@ -161,7 +166,7 @@ class ServerBrowser:
 
     def _link(self, address: ServerAddress) -> ServerLink:
         if address not in self._links:
-            self._links[address] = ServerLink(address)
+            self._links[address] = ServerLink(address, lambda: self._shared(address))
         return self._links[address]
 
 
@@ -183,9 +188,5 @@ def _read_tail(address: ServerAddress) -> str:
     if not address.is_local:
         return ""
     folder = address.config.server_dir(address.port)
-    for name in _LOG_NAMES:
-        with contextlib.suppress(OSError), (folder / name).open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - _TAIL_BYTES))
-            return file.read().decode(errors="replace")
-    return ""
+    tails = (log_tail(folder / name, nbytes=_TAIL_BYTES) for name in _LOG_NAMES)
+    return next(filter(None, tails), "")

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol, TypeVar
 
 from openhcs_gui_services.services.servers.nodes import (
     ExecutionNode,
@@ -12,9 +14,8 @@ from openhcs_gui_services.services.servers.nodes import (
     ServerNode,
 )
 from openhcs_gui_services.services.servers.processes import ProcessMeter
-from zmqruntime.config import TransportMode
 from zmqruntime.exceptions import ConnectionFailedError, RequestRefusedError, RequestTimeoutError, ZMQRuntimeError
-from zmqruntime.execution.client.aio import AsyncExecutionClient
+from zmqruntime.execution.client.control import AsyncExecutionControlClient
 from zmqruntime.execution.events.event_batches import Gap, Reader
 from zmqruntime.execution.progress.projection import AxisState, project_plate
 from zmqruntime.execution.progress.registry import ProgressRegistry
@@ -23,27 +24,46 @@ from zmqruntime.messages import (
     EventsResponse,
     ExecutionSnapshot,
     ExecutionStatus,
+    Message,
     PingRequest,
     PongResponse,
     ProgressUpdate,
     StatusRequest,
     StatusResponse,
 )
-from zmqruntime.transport import LOOPBACK, get_default_transport_mode, is_listening
 
-__all__ = ["ServerLink"]
+__all__ = ["Connection", "ServerLink"]
+
+ResponseT = TypeVar("ResponseT", bound=Message)
 
 _REPLY_SECONDS = 1.5
 _PAGES_A_LOOK = 20
 _AT_WORK = (ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING)
 
 
-class ServerLink:
-    """Looks at the server of one address; never starts one. For one event loop."""
+class Connection(Protocol):
+    """A client, connected to a server, that only asks; :class:`AsyncExecutionClient` is one, too."""
 
-    def __init__(self, address: ServerAddress) -> None:
+    async def request(self, message: Message, expect: type[ResponseT], timeout: float | None = None) -> ResponseT:
+        """See :meth:`zmqruntime.ControlClient.request`."""
+
+    async def shutdown_server(self, timeout: float = 10.0) -> None:
+        """See :meth:`zmqruntime.ControlClient.shutdown_server`."""
+
+
+class ServerLink:
+    """Looks at the server of one address; never starts one. For one event loop.
+
+    Args:
+        address: where the server is.
+        shared: gives a connection that the host has to this server anyway, None while it has none. It is used, and left
+            to the host.
+    """
+
+    def __init__(self, address: ServerAddress, shared: Callable[[], Connection | None] = lambda: None) -> None:
         self.address = address
-        self._client: AsyncExecutionClient | None = None
+        self._shared = shared
+        self._client: AsyncExecutionControlClient | None = None
         self._pong: PongResponse | None = None
         self._kind = ServerKind.UNKNOWN
         self._meter = ProcessMeter()
@@ -53,7 +73,7 @@ class ServerLink:
     async def look(self) -> ServerNode:
         """What is there now. Whatever is wrong with it is in the answer, never raised."""
         try:
-            if not await asyncio.to_thread(self._is_listening):
+            if not await asyncio.to_thread(self.address.place.is_listening):
                 await self._let_go()
                 return self._node(Reach.ENDED if self.address.host is None else Reach.UNREACHABLE)
             client = await self._connected()
@@ -79,16 +99,14 @@ class ServerLink:
 
     # --- parts ---------------------------------------------------------------------------------------------------
 
-    def _is_listening(self) -> bool:
-        address = self.address
-        mode = TransportMode.TCP if address.host else get_default_transport_mode()
-        control = address.port + address.config.control_port_offset
-        return is_listening(control, address.host or LOOPBACK, mode, address.config)
-
-    async def _connected(self) -> AsyncExecutionClient:
+    async def _connected(self) -> Connection:
+        shared = self._shared()
+        if shared is not None:
+            await self._let_go()
+            return shared
         if self._client is None:
             address = self.address
-            client = AsyncExecutionClient(address.port, host=address.host, config=address.config)
+            client = AsyncExecutionControlClient(address.port, host=address.host, config=address.config)
             try:
                 await client.connect(_REPLY_SECONDS)
             except BaseException:
@@ -102,7 +120,7 @@ class ServerLink:
         if client is not None:
             await client.disconnect()
 
-    async def _answering(self, client: AsyncExecutionClient) -> ServerNode:
+    async def _answering(self, client: Connection) -> ServerNode:
         try:
             status = await client.request(StatusRequest(limit=0), StatusResponse, _REPLY_SECONDS)
         except RequestRefusedError:
@@ -151,7 +169,7 @@ class ServerLink:
             problem=problem,
         )
 
-    async def _read_progress(self, client: AsyncExecutionClient, execution_id: str) -> None:
+    async def _read_progress(self, client: Connection, execution_id: str) -> None:
         """What is new since the last look; of very much only a part, and the rest with the next look."""
         reader = self._readers.setdefault(execution_id, Reader())
         for _ in range(_PAGES_A_LOOK):

@@ -3,6 +3,7 @@
 import enum
 from dataclasses import dataclass
 
+from zmqruntime.address import Address
 from zmqruntime.config import ZMQConfig
 from zmqruntime.execution.progress.projection import AxisProgress
 from zmqruntime.messages import ExecutionStatus, PongResponse
@@ -55,9 +56,14 @@ class ServerAddress:
         return ZMQConfig(app_name=self.app)
 
     @property
+    def place(self) -> Address:
+        """The same for sockets."""
+        return Address.of(self.port, self.host, config=self.config)
+
+    @property
     def is_local(self) -> bool:
         """Whether it is on this machine."""
-        return self.host in (None, "localhost", "127.0.0.1", "::1")
+        return self.place.is_local
 
     def __str__(self) -> str:
         return f"{self.host or 'this machine'}, port {self.port}"

@@ -10,7 +10,8 @@ from zmqruntime.claims import Claim, find_claims
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import RequestRefusedError, ZMQRuntimeError
 from zmqruntime.execution.cli.endpoint import Endpoint
-from zmqruntime.messages import PongResponse, StatusRequest, StatusResponse
+from zmqruntime.execution.client.control import ExecutionControlClient
+from zmqruntime.messages import PongResponse, StatusResponse
 from zmqruntime.transport import LOOPBACK, is_listening
 
 __all__ = ["FoundServer", "ServerState", "find_servers", "only_port", "tcp_place"]
@@ -127,10 +128,10 @@ def _ask(place: Endpoint) -> FoundServer:
     mode = TransportMode.IPC if place.host is None else TransportMode.TCP
     if not any(is_listening(port, place.host or LOOPBACK, mode, place.config) for port in ports):
         return FoundServer(place.app, place.port, ServerState.STALE, host=place.host)
-    client = place.client()
+    client = ExecutionControlClient(place.port, host=place.host, config=place.config)
     try:
         server = client.connect(_PING_SECONDS)
-        work = client.request(StatusRequest(limit=0), StatusResponse, _PING_SECONDS)
+        work = client.status(0, _PING_SECONDS)
         return FoundServer(place.app, place.port, ServerState.RUNNING, server, work, host=place.host)
     except RequestRefusedError:
         return FoundServer(place.app, place.port, ServerState.RUNNING, client.server, host=place.host)

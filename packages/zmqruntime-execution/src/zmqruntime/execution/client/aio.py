@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, Unpack
 
 from zmqruntime.client import ClientState, checked
 from zmqruntime.config import TransportMode, ZMQConfig
-from zmqruntime.deadlines import reply_within
 from zmqruntime.exceptions import ServerLostError
 from zmqruntime.execution.client.client import CALLBACK_SECONDS, ExecutionClient, SubmitOptions, not_ended
+from zmqruntime.execution.client.control import request_on_loop
 from zmqruntime.execution.client.followers import EndSink
 from zmqruntime.execution.client.history_pages import HistoryPages
 from zmqruntime.execution.client.loop_calls import LoopCalls
@@ -34,13 +34,12 @@ from zmqruntime.messages import (
     ExecutionSnapshot,
     FindRequest,
     FindResponse,
+    Message,
     PongResponse,
     ProgressUpdate,
     QueueAction,
     QueueRequest,
     QueueResponse,
-    Request,
-    Response,
     ResultResponse,
     StatusRequest,
     StatusResponse,
@@ -54,7 +53,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncExecutionClient"]
 
 T = TypeVar("T")
-ResponseT = TypeVar("ResponseT", bound=Response)
+ResponseT = TypeVar("ResponseT", bound=Message)
 
 _EVENTS_PER_TURN = 200
 
@@ -243,16 +242,11 @@ class AsyncExecutionClient:
                     await arrived.wait()
                     arrived.clear()
 
-    async def request(self, message: Request, expect: type[ResponseT], timeout: float | None = None) -> ResponseT:
+    async def request(self, message: Message, expect: type[ResponseT], timeout: float | None = None) -> ResponseT:
         """Send a request and wait for its reply; see :meth:`zmqruntime.ZMQClient.request`."""
-        seconds = self._client.config.request_timeout if timeout is None else timeout
-        try:
-            response = await reply_within(self._client.send_request(message), seconds)
-        except TimeoutError as error:
-            raise self._client.timeout_error(message, seconds) from error
-        return checked(response, expect)
+        return await request_on_loop(self._client, message, expect, timeout)
 
-    async def insist(self, message: Request, expect: type[ResponseT]) -> ResponseT:
+    async def insist(self, message: Message, expect: type[ResponseT]) -> ResponseT:
         """Until it is answered, however long the server is away; see :meth:`ExecutionClient.insist`."""
         while True:
             reply = asyncio.wrap_future(self._client.send_request(message))

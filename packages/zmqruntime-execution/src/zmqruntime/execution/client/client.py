@@ -15,7 +15,7 @@ from zmqruntime.exceptions import ClosedError, ConnectionFailedError, RequestRef
 from zmqruntime.execution.callbacks import CallbackThread
 from zmqruntime.execution.client.followers import CallbackSink, EndSink, Follower, IteratorSink, Sink
 from zmqruntime.execution.client.history_pages import collect_history
-from zmqruntime.execution.client.tolerant_decoder import InvalidEvents, SalvagingDataDecoder, SalvagingResponseDecoder
+from zmqruntime.execution.client.tolerant_decoder import InvalidEvents, TolerantDecoder
 from zmqruntime.execution.compat import EarlierClientCalls
 from zmqruntime.execution.events.event_batches import Reader
 from zmqruntime.execution.events.result_files import with_result
@@ -30,6 +30,7 @@ from zmqruntime.execution.progress.rules import log_invalid_progress
 from zmqruntime.launch import Lifetime, ServerSpec
 from zmqruntime.loop import Timer
 from zmqruntime.messages import (
+    EXECUTIONS,
     AcceptedResponse,
     BatchRequest,
     BatchResponse,
@@ -46,6 +47,7 @@ from zmqruntime.messages import (
     FindResponse,
     Heartbeat,
     LogLine,
+    Message,
     PongResponse,
     PositionsRequest,
     PositionsResponse,
@@ -53,8 +55,6 @@ from zmqruntime.messages import (
     QueueAction,
     QueueRequest,
     QueueResponse,
-    Request,
-    Response,
     StatusRequest,
     StatusResponse,
     SubmissionRequest,
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CALLBACK_SECONDS", "ExecutionClient", "SubmitOptions", "TaskEnvironment", "not_ended"]
 
-ResponseT = TypeVar("ResponseT", bound=Response)
+ResponseT = TypeVar("ResponseT", bound=Message)
 
 CALLBACK_SECONDS = 1.0
 _RECENT_ENDS = 4096
@@ -111,6 +111,8 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         on_error: called in that thread with what is wrong with an event that breaks the schema; logs it by default.
     """
 
+    vocabulary = EXECUTIONS
+
     def __init__(
         self,
         port: int | None = None,
@@ -128,8 +130,6 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         self._progress_callback = progress_callback
         self._callbacks = CallbackThread(f"callbacks-{self.port}", self._on_callback_room)
         self._invalid = InvalidEvents(self._callbacks, on_error)
-        self._decode_data = SalvagingDataDecoder(self._invalid.note)
-        self._decode_response = SalvagingResponseDecoder(self._invalid.note)
         # All our ids begin alike, so one subscription, made before the first submission, brings all their events.
         self._id_prefix = uuid.uuid4().hex[:12]
         self._followers: dict[str, list[Follower]] = {}
@@ -137,6 +137,14 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         self._recent_ends: dict[str, EndSink] = {}
         self._delivered: dict[str, concurrent.futures.Future[None]] = {}
         self._unsure: set[str] = set()
+
+    def make_reply_decoder(self) -> Callable[[bytes], Message]:
+        """One that leaves out events which break the schema, and tells ``on_error`` of them."""
+        return TolerantDecoder(self._speaks.replies, self._invalid.note)
+
+    def make_event_decoder(self) -> Callable[[bytes], Message]:
+        """The same for what is published."""
+        return TolerantDecoder(self._speaks.events, self._invalid.note)
 
     def server_spec(self) -> ServerSpec | None:
         """The server to start when none answers, or None to never start one."""
@@ -153,7 +161,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         is at work, what it has can be followed, but nothing can be submitted.
         """
         pong = super().connect(timeout)
-        if self._outdated is not None and self._may_replace(pong):
+        if self.outdated is not None and self._may_replace(pong):
             self.shutdown_server()
             pong = super().connect(timeout)
         self.subscribe(self._id_prefix.encode())
@@ -161,7 +169,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
 
     def _may_replace(self, pong: PongResponse) -> bool:
         """Whether a client has started it and it is idle; what is submitted just now waits on disk for the next one."""
-        if pong.lifetime != Lifetime.PERSISTENT and self._process is None:
+        if pong.lifetime != Lifetime.PERSISTENT and not self.owns_server:
             return False
         report = self.status(limit=0)
         return not report.running + report.queued
@@ -267,7 +275,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         with self.following(execution_id, snapshot.event_count, sink := EndSink()):
             return sink.ended.result(seconds_until(deadline))
 
-    def insist(self, message: Request, expect: type[ResponseT], deadline: float | None) -> ResponseT:
+    def insist(self, message: Message, expect: type[ResponseT], deadline: float | None) -> ResponseT:
         """As ``request``, for one that may be repeated: until it is answered, however long the server is away.
 
         Args:
@@ -473,7 +481,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
             sink.on_delivered = lambda: self._forget_delivered(execution_id)
             sinks.append(sink)
         followers = [Follower(execution_id, 0, sink, self._ask) for sink in sinks]
-        self._call(lambda: self._followers.__setitem__(execution_id, followers))
+        self.call_soon(lambda: self._followers.__setitem__(execution_id, followers))
 
     def _forget_execution(self, execution_id: str) -> None:
         self._followers.pop(execution_id, None)
@@ -496,10 +504,10 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         def begin() -> None:
             self._followers.setdefault(execution_id, []).append(follower)
             if not execution_id.startswith(self._id_prefix):
-                self._data.subscribe(execution_id.encode())
+                self.subscription.add(execution_id.encode())
             follower.ask_now()
 
-        self._call(begin)
+        self.call_soon(begin)
         return follower
 
     def _drop_done(self, execution_id: str) -> None:
@@ -508,7 +516,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         if not followers and execution_id in self._followers:
             self._forget_execution(execution_id)
             if not execution_id.startswith(self._id_prefix):
-                self._data.unsubscribe(execution_id.encode())
+                self.subscription.remove(execution_id.encode())
 
     def _ask(self, follower: Follower, after: int) -> None:
         question = follower.question
@@ -516,23 +524,24 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         deadline = self._io.call_later(self.config.request_timeout, lambda: self._ask_again(follower, future))
         future.add_done_callback(lambda reply: self._on_asked(follower, question, reply, deadline))
 
-    def _ask_again(self, follower: Follower, future: "concurrent.futures.Future[Response]") -> None:
+    def _ask_again(self, follower: Follower, future: "concurrent.futures.Future[Message]") -> None:
         if future.cancel() and not follower.sink.is_done:
             follower.restart()
 
     def _on_asked(
-        self, follower: Follower, question: int, reply: "concurrent.futures.Future[Response]", deadline: Timer
+        self, follower: Follower, question: int, reply: "concurrent.futures.Future[Message]", deadline: Timer
     ) -> None:
         deadline.cancel()
         response = None if reply.cancelled() or reply.exception() else reply.result()
         follower.on_response(response if isinstance(response, EventsResponse) else None, question)
         self._drop_done(follower.execution_id)
 
-    def on_event_batch(self, batch: EventBatch) -> None:
+    def on_event(self, topic: bytes, event: Message) -> None:
         """Pass live events to whoever follows them."""
-        for follower in list(self._followers.get(batch.execution_id, [])):
-            follower.on_batch(batch)
-        self._drop_done(batch.execution_id)
+        if isinstance(event, EventBatch):
+            for follower in list(self._followers.get(event.execution_id, [])):
+                follower.on_batch(event)
+            self._drop_done(event.execution_id)
 
     def on_heartbeat(self, heartbeat: Heartbeat) -> None:
         """Notice events whose batch was lost."""
@@ -575,7 +584,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
             self._io.call_later(self.config.request_timeout, functools.partial(_give_up, future))
             future.add_done_callback(functools.partial(self._on_positions, set(some) - self._unsure))
 
-    def _on_positions(self, asked: set[str], reply: "concurrent.futures.Future[Response]") -> None:
+    def _on_positions(self, asked: set[str], reply: "concurrent.futures.Future[Message]") -> None:
         response = None if reply.cancelled() or reply.exception() else reply.result()
         if isinstance(response, PositionsResponse):
             self._on_upto(response.positions)
@@ -600,8 +609,8 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
 
     def check_code(self) -> None:
         """Raise OutdatedServerError if what is submitted would be run by code that this client's has left behind."""
-        if self._outdated is not None:
-            raise self._outdated
+        if self.outdated is not None:
+            raise self.outdated
 
     def _send_submission(
         self,
@@ -642,5 +651,5 @@ def seconds_until(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
-def _give_up(future: "concurrent.futures.Future[Response]") -> None:
+def _give_up(future: "concurrent.futures.Future[Message]") -> None:
     future.cancel()

@@ -9,18 +9,10 @@ from zmqruntime.execution.callbacks import CallbackThread
 from zmqruntime.execution.events.event_batches import PackedBatch
 from zmqruntime.execution.exceptions import InvalidProgressError
 from zmqruntime.execution.progress.rules import check_progress
-from zmqruntime.messages import (
-    DataMessage,
-    Event,
-    EventBatch,
-    EventsResponse,
-    Message,
-    ProgressUpdate,
-    Response,
-    ResponseType,
-)
+from zmqruntime.messages import Event, EventBatch, EventsResponse, Message, ProgressUpdate, ResponseType
+from zmqruntime.vocabulary import MessageTypes, union_of
 
-__all__ = ["InvalidEvents", "SalvagingDataDecoder", "SalvagingResponseDecoder"]
+__all__ = ["InvalidEvents", "TolerantDecoder"]
 
 OnInvalid = Callable[[InvalidProgressError], None]
 
@@ -61,41 +53,24 @@ class InvalidEvents:
         return valid
 
 
-class SalvagingDataDecoder(Decoder[DataMessage]):
-    """Decodes what is published; ``on_invalid`` is told of each event that was left out."""
+class TolerantDecoder(Decoder[Message]):
+    """Decodes replies, or what is published; ``on_invalid`` is called with each event that was left out."""
 
-    def __init__(self, on_invalid: OnInvalid) -> None:
-        super().__init__(DataMessage)
+    def __init__(self, types: MessageTypes, on_invalid: OnInvalid) -> None:
+        super().__init__(union_of(types))
         self._on_invalid = on_invalid
 
-    def __call__(self, data: bytes | memoryview) -> DataMessage:
+    def __call__(self, data: bytes | memoryview) -> Message:
         """The message in ``data``. Raises MessageError if it is none, whatever its events are."""
         try:
             return super().__call__(data)
         except MessageError as error:
             try:
-                packed = _decode_batch(data)
+                packed = _decode_packed(data)
             except MessageError:
                 raise error from None
-            return _salvaged(packed, self._on_invalid)
-
-
-class SalvagingResponseDecoder(Decoder[Response]):
-    """Decodes replies; ``on_invalid`` is told of each event that was left out."""
-
-    def __init__(self, on_invalid: OnInvalid) -> None:
-        super().__init__(Response)
-        self._on_invalid = on_invalid
-
-    def __call__(self, data: bytes | memoryview) -> Response:
-        """The reply in ``data``. Raises MessageError if it is none, whatever its events are."""
-        try:
-            return super().__call__(data)
-        except MessageError as error:
-            try:
-                packed = _decode_events(data)
-            except MessageError:
-                raise error from None
+            if isinstance(packed, PackedBatch):
+                return _salvaged(packed, self._on_invalid)
             batches = [_salvaged(batch, self._on_invalid) for batch in packed.batches]
             return EventsResponse(execution_id=packed.execution_id, batches=batches, upto=packed.upto)
 
@@ -110,6 +85,5 @@ def _salvaged(packed: PackedBatch, on_invalid: OnInvalid) -> EventBatch:
     return EventBatch(execution_id=packed.execution_id, after=packed.after, upto=packed.upto, events=events)
 
 
-_decode_batch: Decoder[PackedBatch] = Decoder(PackedBatch)
-_decode_events: Decoder[_PackedEvents] = Decoder(_PackedEvents)
+_decode_packed: Decoder[PackedBatch | _PackedEvents] = Decoder(PackedBatch | _PackedEvents)
 _decode_event: Decoder[Event] = Decoder(Event)

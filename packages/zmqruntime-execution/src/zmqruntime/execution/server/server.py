@@ -34,6 +34,7 @@ from zmqruntime.launch import ServerSpec
 from zmqruntime.lock import FileLock
 from zmqruntime.loop import Timer
 from zmqruntime.messages import (
+    PACKED_EXECUTIONS,
     AcceptedResponse,
     BatchRequest,
     BatchResponse,
@@ -49,14 +50,13 @@ from zmqruntime.messages import (
     FindRequest,
     FindResponse,
     HistoryRequest,
+    Message,
     PositionsRequest,
     PositionsResponse,
     ProgressUpdate,
     QueueAction,
     QueueRequest,
     QueueResponse,
-    Request,
-    Response,
     ResultRequest,
     ResultResponse,
     StatusRequest,
@@ -100,6 +100,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         port, host, transport_mode, config: as for :class:`zmqruntime.ZMQServer`.
     """
 
+    vocabulary = PACKED_EXECUTIONS
     worker_kind: ClassVar[WorkerKind] = WorkerKind.PROCESS
     """What tasks run in. In a thread a task must be trusted, since it can end or block the server's whole process, and
     must share it with other tasks if several run at once. It is cancelled only where it asks, so a cancel with a grace
@@ -165,7 +166,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
 
     # --- requests ------------------------------------------------------------------------------------------------
 
-    def handle_request(self, request: Request) -> Response:
+    def handle_request(self, request: Message) -> Message:
         """Answers what an execution client asks; see :class:`zmqruntime.ZMQServer`."""
         try:
             return self._handle(request)
@@ -173,7 +174,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             _log.error("%s", error)
             return ErrorResponse(code=ErrorCode.STORAGE, message=str(error))
 
-    def _handle(self, request: Request) -> Response:
+    def _handle(self, request: Message) -> Message:
         match request:
             case ExecuteRequest():
                 return self._refusal([request]) or self._ledger.accept(request)
@@ -202,7 +203,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
 
     def _about(
         self, record: Record, request: StatusRequest | CancelRequest | EventsRequest | SubmissionRequest | ResultRequest
-    ) -> Response:
+    ) -> Message:
         match request:
             case StatusRequest():
                 return self._report([self._ledger.in_full(record.execution_id) or record], is_brief=False)
@@ -251,7 +252,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
     def _overview(self, limit: int) -> list[Record]:
         return [*self._ledger.running(), *self._ledger.queued(_QUEUED_LISTED), *self._ledger.ended(limit)]
 
-    def _piece_of_result(self, record: Record, offset: int) -> Response:
+    def _piece_of_result(self, record: Record, offset: int) -> Message:
         if record.result_bytes is None:
             text = f"execution {record.execution_id} has no result; it is {record.status}"
             return ErrorResponse(code=ErrorCode.CONFLICT, message=text)
@@ -280,7 +281,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             ended=dict(self._ledger.ended_counts),
         )
 
-    def _change_queue(self, request: QueueRequest) -> Response:
+    def _change_queue(self, request: QueueRequest) -> Message:
         ledger = self._ledger
         match request.action:
             case QueueAction.PAUSE:
@@ -307,7 +308,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             count=len(ledger.backlog),
         )
 
-    def _cancel(self, record: Record, request: CancelRequest) -> Response:
+    def _cancel(self, record: Record, request: CancelRequest) -> Message:
         if has_ended(record.status, record.resumable):
             status, text = "ended", f"it is {record.status} already; nothing was changed"
         elif record.status is ExecutionStatus.QUEUED and request.axis_id is not None:

@@ -24,9 +24,8 @@ from zmqruntime.execution.callbacks import call_guarded
 from zmqruntime.execution.task.cancel import CancelFlags
 from zmqruntime.execution.task.outbox import PendingReports
 from zmqruntime.execution.task.task import Task, TaskLink, TaskReport, entered
-from zmqruntime.loop import SocketLoop
+from zmqruntime.loop import SocketLoop, receive_ready
 from zmqruntime.messages import LogLine, Message, ProgressUpdate
-from zmqruntime.server import receive_ready
 from zmqruntime.transport import LOOPBACK, get_default_transport_mode, prepare_private_dir
 
 __all__ = [

@@ -14,8 +14,7 @@ from zmqruntime.execution.task.cancel import CancelFlags
 from zmqruntime.execution.task.hub import Cancel, Checkpoint, FromHub, Hello, Leave, Reports, ToHub, Welcome
 from zmqruntime.execution.task.outbox import PendingReports
 from zmqruntime.execution.task.task import Task, TaskLink, TaskReport, entered
-from zmqruntime.loop import SocketLoop
-from zmqruntime.server import receive_ready
+from zmqruntime.loop import SocketLoop, receive_ready
 
 __all__ = ["join_task"]
 

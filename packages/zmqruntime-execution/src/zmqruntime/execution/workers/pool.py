@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
+from zmqruntime.backoff import Backoff
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.execution.events.worker_messages import (
     Assign,
@@ -24,8 +25,7 @@ __all__ = ["BadEnvironmentError", "PoolListener", "WorkerHandle", "WorkerKind", 
 _log = logging.getLogger(__name__)
 
 _FAILED_STARTS = 3
-_RESTART_SECONDS = 0.02
-_LONGEST_RESTART_SECONDS = 10.0
+_RESTART_PAUSES = (0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.0)
 
 
 class BadEnvironmentError(Exception):
@@ -213,7 +213,7 @@ class WorkerPool:
         self._workers: list[WorkerHandle] = []
         self._leaving: list[WorkerHandle] = []
         self._closing = False
-        self._failed_starts = 0
+        self._backoff = Backoff(_RESTART_PAUSES)
         self._retry: Timer | None = None
         self._next_environment: TaskEnvironment | None = None
 
@@ -302,7 +302,7 @@ class WorkerPool:
 
     def note_ready(self, worker: WorkerHandle) -> None:
         """A worker has loaded all that it needs."""
-        self._failed_starts = 0
+        self._backoff.reset()
         self.trouble = ""
         self.listener.on_worker_ready()
 
@@ -324,7 +324,7 @@ class WorkerPool:
 
     def _on_failed_start(self, worker: WorkerHandle, how: str) -> None:
         """What says why it cannot load is worth an execution, and so is what cannot begin in its own environment."""
-        is_hopeless = worker.environment is not None and self._failed_starts + 1 >= _FAILED_STARTS and worker.gave_up
+        is_hopeless = worker.environment is not None and self._backoff.count + 1 >= _FAILED_STARTS and worker.gave_up
         self._next_environment = worker.environment
         self._try_again(f"the worker process {how} while it was starting")
         if worker.failure is not None or is_hopeless:
@@ -332,13 +332,12 @@ class WorkerPool:
             self.listener.on_worker_failed(worker.environment, worker.failure or self.trouble)
 
     def _try_again(self, trouble: str) -> None:
-        self._failed_starts += 1
+        self._backoff.note()
         self.trouble = trouble
         _log.error("%s; tried again", trouble)
         if self._retry is not None:
             self._retry.cancel()
-        delay = min(_RESTART_SECONDS * 2.0**self._failed_starts, _LONGEST_RESTART_SECONDS)
-        self._retry = self.loop.call_later(delay, self.fill)
+        self._retry = self.loop.call_later(self._backoff.pause, self.fill)
 
     def close(self) -> None:
         """End all workers with what they run, idle ones in good order, and wait for them."""

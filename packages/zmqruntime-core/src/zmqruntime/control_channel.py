@@ -9,10 +9,9 @@ from typing import Final
 
 import zmq
 
+from zmqruntime.base_messages import Message
 from zmqruntime.exceptions import MessageError, ServerLostError
-from zmqruntime.loop import SocketLoop
-from zmqruntime.messages import Response
-from zmqruntime.server import receive_ready
+from zmqruntime.loop import SocketLoop, receive_ready
 
 __all__ = ["ControlChannel"]
 
@@ -26,7 +25,7 @@ class _Waiting:
     """A request without its reply; ``link`` counts the connections before the one that it was sent on."""
 
     data: bytes
-    future: "concurrent.futures.Future[Response]"
+    future: "concurrent.futures.Future[Message]"
     may_repeat: bool
     link: int = -1
     sends: int = 0
@@ -50,8 +49,8 @@ class ControlChannel:
         self,
         loop: SocketLoop,
         make_socket: "Callable[[], zmq.Socket[bytes]]",
-        decode: Callable[[bytes], Response],
-        on_response: Callable[[Response], None],
+        decode: Callable[[bytes], Message],
+        on_response: Callable[[Message], None],
         on_link: Callable[[bool], None],
     ) -> None:
         self.is_linked = False
@@ -76,7 +75,7 @@ class ControlChannel:
         return any(waiting.may_repeat for waiting in self._waiting.values())
 
     def put(
-        self, key: bytes, data: bytes, future: "concurrent.futures.Future[Response]", may_repeat: bool = False
+        self, key: bytes, data: bytes, future: "concurrent.futures.Future[Message]", may_repeat: bool = False
     ) -> None:
         """Send a request, as soon as the connection takes it, unless its future was cancelled before."""
         if not future.cancelled():

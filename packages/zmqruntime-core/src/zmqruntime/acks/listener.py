@@ -2,7 +2,7 @@
 
 A listener belongs to one process: a PULL socket can share out its messages, but not tell whose they are. By default it
 is on ``ZMQConfig.shared_ack_port``; a second process on the same machine that shows images too takes a port of its own,
-and names it to the viewers that it starts.
+and names it to the viewers that it starts. Kept for the names of the origin documents: see :mod:`zmqruntime.acks`.
 """
 
 import logging
@@ -13,12 +13,14 @@ from typing import ClassVar, Self
 import msgspec
 import zmq
 
+from zmqruntime.acks.tracker import GlobalQueueTrackerRegistry, QueueTrackerRegistry
+from zmqruntime.base_messages import ErrorCode, ErrorResponse, Message, ShutdownRequest
 from zmqruntime.codec import Decoder
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ConfigurationError, MessageError, PortInUseError
-from zmqruntime.messages import ErrorCode, ErrorResponse, ImageAck, Request, Response, ShutdownRequest
-from zmqruntime.queue_tracker import GlobalQueueTrackerRegistry, QueueTrackerRegistry
-from zmqruntime.server import ZMQServer, receive_ready
+from zmqruntime.loop import receive_ready
+from zmqruntime.server import ZMQServer
+from zmqruntime.viewer_messages import ImageAck
 
 __all__ = ["AckCounts", "AckListener", "GlobalAckListener"]
 
@@ -178,7 +180,7 @@ class _AckServer(ZMQServer):
         super().__init__(port, host=host, transport_mode=transport_mode, config=config)
         self._take = take
 
-    def handle_request(self, request: Request) -> Response:
+    def handle_request(self, request: Message) -> Message:
         """Says who it is, but does not end on request: it is a part of its program, not a server process."""
         if isinstance(request, ShutdownRequest):
             return ErrorResponse(

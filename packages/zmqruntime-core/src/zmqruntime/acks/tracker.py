@@ -1,7 +1,8 @@
 """How far a viewer is with the images that were sent to it: what it shows, what waits, what got stuck, what failed.
 
 A producer registers an image before it sends it; the viewer's acknowledgements, which
-:class:`zmqruntime.GlobalAckListener` receives, do the rest.
+:class:`zmqruntime.GlobalAckListener` receives, do the rest. Kept for the names of the origin documents: see
+:mod:`zmqruntime.acks`.
 """
 
 import threading
@@ -12,7 +13,7 @@ from typing import ClassVar, Final, Self
 
 import msgspec
 
-from zmqruntime.messages import AckStage, ImageAck
+from zmqruntime.viewer_messages import AckStage, ImageAck
 
 __all__ = ["GlobalQueueTrackerRegistry", "ImageFailure", "QueueCounts", "QueueTracker", "QueueTrackerRegistry"]
 

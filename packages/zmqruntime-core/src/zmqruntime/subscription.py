@@ -1,0 +1,100 @@
+"""The data channel of a client: what the server publishes, and whether the channel is open."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import zmq
+
+from zmqruntime.base_messages import HEARTBEAT_TOPIC, Heartbeat, Message
+from zmqruntime.exceptions import MessageError
+from zmqruntime.loop import SocketLoop, receive_ready
+
+__all__ = ["Subscriber", "Subscription"]
+
+_log = logging.getLogger(__name__)
+
+_MISSED_BEATS = 1.5
+
+
+class Subscriber(Protocol):
+    """Who is called with what arrives; all on the I/O thread."""
+
+    def on_published(self, topic: bytes, message: Message) -> None:
+        """Something arrived."""
+
+    def on_unreadable(self) -> None:
+        """Something arrived that is not of the client's vocabulary: the server lives all the same."""
+
+    def on_resync(self) -> None:
+        """The data channel is open, for the first time or again: what was published before may have been missed."""
+
+
+class Subscription:
+    """A SUB socket; used on the client's I/O thread only.
+
+    Args:
+        loop: the client's.
+        sock: the connected SUB socket, which this owns.
+        decode: bytes to a message.
+        subscriber: the client.
+        name: the server in words, for the log.
+    """
+
+    def __init__(
+        self,
+        loop: SocketLoop,
+        sock: "zmq.Socket[bytes]",
+        decode: Callable[[bytes], Message],
+        subscriber: Subscriber,
+        name: str,
+    ) -> None:
+        self._loop: Final = loop
+        self._socket = sock
+        self._decode = decode
+        self._subscriber = subscriber
+        self._name = name
+        self._beat = Heartbeat(instance_id="", interval=0.0)
+        self._beat_at = 0.0
+        self._resync_beats = 0
+        sock.subscribe(HEARTBEAT_TOPIC)
+        loop.add_reader(sock, self._on_readable)
+
+    def add(self, topic: bytes) -> None:
+        """Receive what is published on topics that begin with ``topic``."""
+        self._socket.subscribe(topic)
+
+    def remove(self, topic: bytes) -> None:
+        """Undo one :meth:`add`."""
+        self._socket.unsubscribe(topic)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._loop.remove(self._socket)
+        self._socket.close()
+
+    def _on_readable(self) -> None:
+        for frames in receive_ready(self._socket):
+            try:
+                message = self._decode(frames[-1])
+            except MessageError as error:
+                _log.warning("%s published something unreadable: %s", self._name, error)
+                self._subscriber.on_unreadable()
+                continue
+            if isinstance(message, Heartbeat):
+                self._note_beat(message)
+            self._subscriber.on_published(frames[0], message)
+
+    def _note_beat(self, beat: Heartbeat) -> None:
+        """The first heartbeats of a server, or after some were missed, say that the data channel is open (again).
+
+        Two, since the first may leave the server before it has read all that we subscribe to.
+        """
+        now = time.monotonic()
+        missed = beat.instance_id != self._beat.instance_id or now - self._beat_at > _MISSED_BEATS * beat.interval
+        self._beat, self._beat_at = beat, now
+        self._resync_beats = 2 if missed else self._resync_beats
+        if self._resync_beats:
+            self._resync_beats -= 1
+            self._subscriber.on_resync()

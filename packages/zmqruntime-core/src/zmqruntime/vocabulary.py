@@ -1,0 +1,88 @@
+"""Which messages a server and its clients speak, besides those that every server has."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self, Union
+
+from zmqruntime.base_messages import (
+    ErrorResponse,
+    Farewell,
+    Heartbeat,
+    Message,
+    OkResponse,
+    PingRequest,
+    PongResponse,
+    ShutdownRequest,
+)
+from zmqruntime.exceptions import ConfigurationError
+
+__all__ = ["Vocabulary"]
+
+MessageTypes = tuple[type[Message], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The message types of one kind of server, each with a tag of its own.
+
+    A server class and its client class name one in their attribute ``vocabulary``. A class also speaks what its base
+    classes name, and what every server has: ping and shutdown, their replies, heartbeats and errors.
+
+    Args:
+        requests: what a client may ask.
+        replies: what the server answers.
+        events: what the server publishes.
+
+    Raises:
+        ConfigurationError: two types have the same tag.
+    """
+
+    requests: MessageTypes = ()
+    replies: MessageTypes = ()
+    events: MessageTypes = ()
+
+    def __post_init__(self) -> None:
+        for types in (self.requests, self.replies, self.events):
+            tags: dict[object, type[Message]] = {}
+            for each in types:
+                tag = each.__struct_config__.tag
+                other = tags.setdefault(tag, each)
+                if other is not each:
+                    raise ConfigurationError(
+                        f"{other.__name__} and {each.__name__} are both called {tag!r} on the wire; "
+                        f'give one of them another name: class {each.__name__}(Message, tag="...")'
+                    )
+
+    @classmethod
+    def of(cls, speaker: type) -> Self:
+        """All that a class speaks.
+
+        Args:
+            speaker: a server or client class.
+
+        Raises:
+            ConfigurationError: it names a type whose tag is taken.
+        """
+        named = [vars(each).get("vocabulary") for each in speaker.__mro__]
+        found = [cls(*_EVERY), *(each for each in reversed(named) if isinstance(each, cls))]
+        return cls(
+            requests=_distinct(each for one in found for each in one.requests),
+            replies=_distinct(each for one in found for each in one.replies),
+            events=_distinct(each for one in found for each in one.events),
+        )
+
+
+_EVERY: tuple[MessageTypes, MessageTypes, MessageTypes] = (
+    (PingRequest, ShutdownRequest),
+    (PongResponse, OkResponse, ErrorResponse),
+    (Heartbeat, Farewell),
+)
+
+
+def _distinct(types: Iterable[type[Message]]) -> MessageTypes:
+    return tuple(dict.fromkeys(types))
+
+
+def union_of(types: MessageTypes) -> object:
+    """Any of these, as a type that a decoder can be made for."""
+    return Union[types]  # noqa: UP007 - of types that are not known before

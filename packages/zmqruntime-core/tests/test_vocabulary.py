@@ -1,0 +1,196 @@
+"""Servers and clients with messages of their own."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import zmq
+
+from zmqruntime import (
+    ConfigurationError,
+    ErrorCode,
+    Message,
+    MessageError,
+    RequestRefusedError,
+    Vocabulary,
+    ZMQClient,
+    ZMQConfig,
+    ZMQServer,
+    get_zmq_transport_url,
+)
+from zmqruntime.codec import Decoder, encode
+from zmqruntime.exceptions import UnsendableError
+from zmqruntime.messages import EXECUTIONS, ErrorResponse, StatusRequest, StatusResponse
+
+PORT = 7745
+SMALL = ZMQConfig(max_message_bytes=100_000)
+
+
+class Move(Message, frozen=True, kw_only=True, tag="move"):
+    """Go there; ``note`` is anything."""
+
+    x_um: float
+    note: Any = None
+
+
+class Moved(Message, frozen=True, kw_only=True, tag="moved"):
+    """It is there; ``note`` is anything."""
+
+    x_um: float
+    note: Any = None
+
+
+class Position(Message, frozen=True, kw_only=True, tag="position"):
+    """Where the stage is."""
+
+    x_um: float
+    note: Any = None
+
+
+class Secret(Message, frozen=True, kw_only=True, tag="secret"):
+    """A message that nobody names."""
+
+
+STAGE = Vocabulary(requests=(Move,), replies=(Moved,), events=(Position,))
+NOTES: dict[str, Any] = {
+    "plain": 1,
+    "an object": object(),
+    "too long": "x" * 200_000,
+    "too deep": None,
+}
+
+
+class StageServer(ZMQServer):
+    """Moves, says where it is, and replies with what it is asked for."""
+
+    vocabulary = STAGE
+
+    def handle_request(self, request: Message) -> Message:
+        if not isinstance(request, Move):
+            return super().handle_request(request)
+        match request.note:
+            case "secret":
+                return Secret()
+            case "secret event":
+                self.publish(b"stage", Secret())
+            case "event with an object":
+                self.publish(b"stage", Position(x_um=1, note=object()))
+            case str() as kind:
+                return Moved(x_um=request.x_um, note=NOTES[kind])
+        self.publish(b"stage", Position(x_um=request.x_um))
+        return Moved(x_um=request.x_um)
+
+
+class StageClient(ZMQClient):
+    """Keeps where the stage is."""
+
+    vocabulary = STAGE
+
+    def __init__(self) -> None:
+        super().__init__(PORT, config=SMALL)
+        self.is_open = threading.Event()
+        self.arrived = threading.Event()
+        self.events: list[tuple[bytes, Message]] = []
+
+    def on_event(self, topic: bytes, event: Message) -> None:
+        self.events.append((topic, event))
+        self.arrived.set()
+
+    def on_resync(self) -> None:
+        self.is_open.set()
+
+
+@pytest.fixture
+def stage(isolated_home: object) -> Iterator[StageClient]:
+    with StageServer(PORT, config=SMALL), StageClient() as client:
+        yield client
+
+
+def test_requests_replies_and_events_of_ones_own_travel(stage: StageClient) -> None:
+    stage.subscribe(b"stage")
+    assert stage.is_open.wait(10)
+    assert stage.request(Move(x_um=12.5), Moved) == Moved(x_um=12.5)
+    assert stage.arrived.wait(10)
+    assert stage.events == [(b"stage", Position(x_um=12.5))]
+
+
+def test_a_request_of_another_vocabulary_is_refused_by_name(stage: StageClient) -> None:
+    with pytest.raises(
+        RequestRefusedError, match=r"StageServer does not know the request 'status'; it knows .*move"
+    ) as no:
+        stage.request(StatusRequest(), StatusResponse)
+    assert no.value.code is ErrorCode.UNSUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "text"),
+    [
+        ("secret", ErrorCode.INTERNAL, "Secret is not one of the replies that StageServer names"),
+        ("secret event", ErrorCode.INTERNAL, "Secret is not one of the events that StageServer names"),
+        ("an object", ErrorCode.INTERNAL, "the reply Moved cannot be sent"),
+        ("event with an object", ErrorCode.INTERNAL, "the event Position may hold"),
+        ("too long", ErrorCode.TOO_LARGE, "ask for less"),
+    ],
+)
+def test_what_a_subclass_cannot_send_is_refused_in_words(
+    stage: StageClient, kind: str, code: ErrorCode, text: str
+) -> None:
+    with pytest.raises(RequestRefusedError, match=text) as refused:
+        stage.request(Move(x_um=1, note=kind), Moved)
+    assert refused.value.code is code
+    assert stage.request(Move(x_um=2, note="plain"), Moved).note == 1
+
+
+def test_the_bounds_of_messages_hold_for_ones_own(stage: StageClient) -> None:
+    deep: list[Any] = []
+    for _ in range(150):
+        deep = [deep]
+    with pytest.raises(UnsendableError, match="nested deeper"):
+        stage.request(Move(x_um=1, note=deep), Moved)
+    with pytest.raises(MessageError, match="more than the 100,000"):
+        stage.request(Move(x_um=1, note="x" * 200_000), Moved)
+    body = encode({"type": "move", "protocol": 1, "x_um": 1.0, "note": deep})
+    answer = ask_raw(body)
+    assert (answer.code, "nested deeper" in answer.message) == (ErrorCode.INVALID, True)
+    wrong = ask_raw(encode({"type": "move", "x_um": "far"}))
+    assert (wrong.code, "x_um" in wrong.message) == (ErrorCode.INVALID, True)
+
+
+def ask_raw(body: bytes) -> ErrorResponse:
+    decode: Decoder[ErrorResponse] = Decoder(ErrorResponse)
+    with zmq.Context() as context, context.socket(zmq.REQ) as sock:
+        sock.linger = 0
+        sock.connect(get_zmq_transport_url(PORT + 1000))
+        sock.send(body)
+        assert sock.poll(10_000)
+        return decode(sock.recv())
+
+
+def test_a_class_speaks_what_its_bases_speak() -> None:
+    class Turn(Message, frozen=True, kw_only=True, tag="turn"):
+        pass
+
+    class TurningServer(StageServer):
+        vocabulary = Vocabulary(requests=(Turn,))
+
+    spoken = Vocabulary.of(TurningServer)
+    assert {Turn, Move} <= set(spoken.requests)
+    assert Moved in spoken.replies
+    assert not set(EXECUTIONS.requests) & set(spoken.requests)
+
+
+def test_two_types_of_one_name_are_refused() -> None:
+    class OtherMove(Message, frozen=True, kw_only=True, tag="move"):
+        pass
+
+    class Ping(Message, frozen=True, kw_only=True, tag="ping"):
+        pass
+
+    class PingingServer(ZMQServer):
+        vocabulary = Vocabulary(requests=(Ping,))
+
+    with pytest.raises(ConfigurationError, match="Move and OtherMove are both called 'move'"):
+        Vocabulary(requests=(Move, OtherMove))
+    with pytest.raises(ConfigurationError, match="PingRequest and Ping are both called 'ping'"):
+        PingingServer(PORT)
