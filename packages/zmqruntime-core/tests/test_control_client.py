@@ -22,6 +22,7 @@ from zmqruntime import (
     ZMQServer,
 )
 from zmqruntime.messages import PingRequest
+from zmqruntime.transport import remove_ipc_socket
 
 QUICK = ZMQConfig(heartbeat_interval=0.1, heartbeat_window=0.3)
 PORT = 7747
@@ -106,6 +107,8 @@ def test_a_stopped_server_is_silent_once_it_is_asked_and_a_killed_one_is_lost_at
         lost = waiter(client, ClientState.LOST)
         os.kill(pid, signal.SIGKILL)
         assert lost()
+    for port in (PORT, PORT + QUICK.control_port_offset):
+        remove_ipc_socket(port, QUICK)
 
 
 def test_what_is_asked_before_there_is_a_server_waits_for_it() -> None:
