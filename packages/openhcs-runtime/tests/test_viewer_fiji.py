@@ -574,7 +574,7 @@ def test_a_missing_imagej_is_one_clear_line(open_viewer: Opener) -> None:
     manager = FijiProcessManager(PORT + 1, jar="/nowhere/ij.jar")
     with pytest.raises(ServerStartError) as caught:
         manager.start()
-    assert "no ImageJ at /nowhere/ij.jar" in caught.value.log_tail
+    assert "ImageJ was not found at /nowhere/ij.jar" in caught.value.log_tail
     assert "apt-get install default-jre libij-java" in caught.value.log_tail
     assert "Traceback" not in caught.value.log_tail
 
@@ -584,7 +584,7 @@ def test_a_jar_that_is_no_imagej_is_named(open_viewer: Opener, tmp_path: Path) -
     jar.write_bytes(b"PK\x05\x06" + bytes(18))
     with pytest.raises(ServerStartError) as caught:
         FijiProcessManager(PORT + 1, jar=str(jar)).start(timeout=60)
-    assert "has no ImageJ" in caught.value.log_tail
+    assert "does not contain an ImageJ" in caught.value.log_tail
     assert "Traceback" not in caught.value.log_tail
 
 

@@ -290,7 +290,7 @@ def test_bad_viewers_are_named(shared_command: CommandLine, small_plate: Path) -
         (("--view", "host:99999"), "is not a viewer"),
         (("--view-components", "site=layer"), "needs a viewer"),
         (("--view", "napari", "--view-components", "site=frame"), "site=frame"),
-        (("--view", "napari", "--view-components", "smell=layer"), "no component"),
+        (("--view", "napari", "--view-components", "smell=layer"), "unknown component 'smell'"),
         (("--view", "a:5", "--view-components", "site=layer"), "which is already running"),
     ):
         finished = shared_command("run", small_plate, *arguments)
