@@ -16,10 +16,10 @@ import qasync  # type: ignore[import-untyped]
 from PyQt6.QtWidgets import QApplication
 
 from openhcs_runtime.plates import make_plate
-from openhcs_runtime.testing import gate
+from openhcs_runtime.testing import display, gate
 from zmqruntime.testing import isolated_home, no_leaks
 
-__all__ = ["gate", "isolated_home", "no_leaks"]
+__all__ = ["display", "gate", "isolated_home", "no_leaks"]
 
 
 @pytest.fixture

@@ -1,35 +1,13 @@
 """The windows on an X server, as on a desktop: tests that ran offscreen run again there, in a process of their own."""
 
 import os
-import select
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 HERE = Path(__file__).parent
 FILES = ("test_plate_table.py", "test_plate_map.py", "test_plate_manager.py", "test_main_window.py")
 ON_SERVER = ("add_init_compile_run", "force_kill", "asked_for")
-
-pytestmark = pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed")
-
-
-@pytest.fixture(scope="module")
-def display() -> Iterator[str]:
-    """An X server."""
-    reading, writing = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1600x1200x24", "-nolisten", "tcp"]
-    process = subprocess.Popen(command, pass_fds=[writing], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    os.close(writing)
-    with open(reading, encoding="ascii") as pipe:
-        assert select.select([pipe], [], [], 30)[0], "Xvfb did not start"
-        name = f":{pipe.readline().strip()}"
-    yield name
-    process.terminate()
-    process.wait(10)
 
 
 def run_there(display: str, *arguments: str) -> None:

@@ -3,7 +3,6 @@
 import gc
 import multiprocessing
 import os
-import select
 import shutil
 import subprocess
 import sys
@@ -15,11 +14,12 @@ from typing import Any
 import pytest
 
 from openhcs_runtime.plates import make_plate
-from openhcs_runtime.testing import command, free_port, gate, shared_command, shared_home
+from openhcs_runtime.testing import command, display, free_port, gate, shared_command, shared_home
 from zmqruntime.testing import isolated_home, no_leaks, zero_copy_thread
 
 __all__ = [
     "command",
+    "display",
     "free_port",
     "gate",
     "isolated_home",
@@ -48,23 +48,6 @@ def _leaves_nothing() -> Iterator[None]:
     assert multiprocessing.active_children() == []
     left = [thread for thread in set(threading.enumerate()) - before if thread.is_alive()]
     assert [thread for thread in left if not thread.name.startswith(_DASKS_OWN_THREAD)] == []
-
-
-@pytest.fixture(scope="session")
-def display() -> Iterator[str]:
-    """The name of an X screen for windows of viewers (Xvfb); skips where there is none to be had."""
-    if shutil.which("Xvfb") is None:
-        pytest.skip("Xvfb is not installed")
-    reading, writing = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1600x1200x24", "-nolisten", "tcp"]
-    process = subprocess.Popen(command, pass_fds=[writing], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    os.close(writing)
-    with open(reading, encoding="ascii") as pipe:
-        assert select.select([pipe], [], [], 30)[0], "Xvfb did not start"
-        name = f":{pipe.readline().strip()}"
-    yield name
-    process.terminate()
-    process.wait(10)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from skimage import filters, measure
 
 from openhcs_runtime.plates import open_plate
 from openhcs_runtime.rois import Polygon, to_imagej
+from openhcs_runtime.testing import ViewerProbe
 from openhcs_runtime.viewers.fiji import FijiProcessManager, WindowScope
 from openhcs_runtime.viewers.fiji.java import find_installation
 from zmqruntime import ConfigurationError, ROIMessage, ServerStartError, Shape, ShapeKind
@@ -132,23 +132,15 @@ class ProbeManager(FijiProcessManager):
         return self.server_command(f"{self.script}:ProbeViewer", **options)
 
 
-class Probe:
-    """A viewer process, a stream to it, and questions to ImageJ."""
-
-    def __init__(self, manager: ProbeManager, stream: ImageStream, folder: Path) -> None:
-        self.manager = manager
-        self.stream = stream
-        self._folder = folder
+class Probe(ViewerProbe):
+    """A Fiji viewer that runs macros."""
 
     def send(self, value: float | npt.NDArray[Any], layer: str = "DAPI", /, **position: Any) -> None:
-        """A plane of one value, or an array."""
-        metadata = position.pop("metadata", {})
-        plane = value if isinstance(value, np.ndarray) else np.full((SIDE, SIDE), value, np.uint16)
-        self.stream.send(plane, layer_name=layer, position=position, metadata=metadata)
+        super().send(value, layer, **position)
 
     def macro(self, text: str) -> str:
         """What a macro of ImageJ returns."""
-        return self._ask({"macro": text})
+        return self.ask({"macro": text})
 
     def number(self, expression: str) -> float:
         """The value of an expression."""
@@ -163,28 +155,18 @@ class Probe:
 
     def screen(self, *places: tuple[int, int]) -> list[int]:
         """The colours of the screen where pixels of the image in front are."""
-        found: list[int] = json.loads(self._ask({"screen": [list(place) for place in places]}))
+        found: list[int] = json.loads(self.ask({"screen": [list(place) for place in places]}))
         return found
 
     def open_all(self) -> str:
         """Choose the first entry of our menu; gives its name."""
-        return self._ask({"menu": "Stream"})
+        return self.ask({"menu": "Stream"})
 
     def photograph(self, path: Path) -> npt.NDArray[np.uint8]:
         """All windows, as the screen has them; also as a PNG file."""
-        self._ask({"photograph": str(path)})
+        self.ask({"photograph": str(path)})
         with PIL.Image.open(path) as picture:
             return np.asarray(picture.convert("RGB"))
-
-    def _ask(self, question: dict[str, Any]) -> str:
-        answer = self._folder / uuid.uuid4().hex
-        self.stream.settle()
-        # A stream of its own: what the other one sent comes again when a viewer is opened again; questions must not.
-        with ImageStream(self.manager.port, policy=Policy.ALL) as asking:
-            asking.send(np.zeros((1, 1), np.uint8), metadata={**question, "answer": str(answer)})
-            asking.settle()
-            assert not asking.counts.failed, self.manager.log_tail()
-        return answer.read_text(encoding="utf-8")
 
 
 Opener = Callable[..., contextlib.AbstractContextManager[Probe]]

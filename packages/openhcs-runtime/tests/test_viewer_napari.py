@@ -11,17 +11,16 @@ import sys
 import tempfile
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import psutil
 import pytest
 
 from openhcs_runtime.rois import Polygon, to_imagej
+from openhcs_runtime.testing import ViewerProbe
 from openhcs_runtime.viewers.napari import NapariProcessManager
 from zmqruntime import ROIMessage, ServerStartError, Shape, ShapeKind
 from zmqruntime.streaming import ImageStream, Policy, Position, ViewerCommandError
@@ -56,7 +55,7 @@ class ProbeViewer(NapariViewerServer):
             return super().display_image(image_data, metadata)
         names = {"viewer": self._viewer, "server": self, "np": np, "answer": None, "module": server_module}
         exec(metadata["python"], names)
-        Path(metadata["file"]).write_text(json.dumps(names["answer"]), encoding="utf-8")
+        Path(metadata["answer"]).write_text(json.dumps(names["answer"]), encoding="utf-8")
 '''
 STALLS = """
 import time
@@ -128,31 +127,14 @@ class ProbeManager(NapariProcessManager):
         return self.server_command(f"{self.script}:ProbeViewer", modes=self._modes, **self._options)
 
 
-class Probe:
-    """A viewer process, a stream to it, and questions to napari."""
+class Probe(ViewerProbe):
+    """A napari viewer that runs Python."""
 
-    def __init__(self, manager: ProbeManager, stream: ImageStream, folder: Path) -> None:
-        self.manager = manager
-        self.stream = stream
-        self._folder = folder
-
-    def send(self, value: float | npt.NDArray[Any], layer: str = "raw", /, **position: Any) -> None:
-        """A plane of one value, or an array."""
-        metadata = position.pop("metadata", {})
-        plane = value if isinstance(value, np.ndarray) else np.full((SIDE, SIDE), value, np.uint16)
-        self.stream.send(plane, layer_name=layer, position=position, metadata=metadata)
+    side = SIDE
 
     def python(self, code: str, *, is_settled: bool = True) -> Any:
-        """What the viewer's Python says when it has run this: the value that it has given ``answer``."""
-        file = self._folder / uuid.uuid4().hex
-        if is_settled:
-            self.stream.settle()
-        # A stream of its own: what the other one sent comes again when a viewer is opened again; questions must not.
-        with ImageStream(self.manager.port, policy=Policy.ALL) as asking:
-            asking.send(np.zeros((1, 1), np.uint8), metadata={"python": code, "file": str(file)})
-            asking.settle()
-            assert not asking.counts.failed, self.manager.log_tail()
-        return json.loads(file.read_text(encoding="utf-8"))
+        """Return the value that ``code`` assigns to ``answer`` in the viewer."""
+        return json.loads(self.ask({"python": code}, is_settled=is_settled))
 
     def get(self, expression: str) -> Any:
         """The value of an expression."""

@@ -6,21 +6,38 @@ Import them in a ``conftest.py``; the package itself never imports this module.
 import contextlib
 import json
 import os
+import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import psutil
 import pytest
 
-__all__ = ["CommandLine", "Finished", "Gate", "command", "free_port", "gate", "shared_command", "shared_home"]
+from zmqruntime.streaming import ImageStream, Policy, VisualizerProcessManager
+
+__all__ = [
+    "CommandLine",
+    "Finished",
+    "Gate",
+    "ViewerProbe",
+    "command",
+    "display",
+    "free_port",
+    "gate",
+    "shared_command",
+    "shared_home",
+]
 
 _SECONDS = 60.0
 
@@ -226,3 +243,61 @@ def free_port() -> Callable[[], int]:
                     return port
 
     return find
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[str]:
+    """The name of an X screen (Xvfb) for windows; the test is skipped if Xvfb is not installed."""
+    if shutil.which("Xvfb") is None:
+        pytest.skip("Xvfb is not installed")
+    reading, writing = os.pipe()
+    arguments = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1600x1200x24", "-nolisten", "tcp"]
+    process = subprocess.Popen(arguments, pass_fds=[writing], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.close(writing)
+    with open(reading, encoding="ascii") as pipe:
+        assert select.select([pipe], [], [], _SECONDS)[0], "Xvfb did not start"
+        name = f":{pipe.readline().strip()}"
+    yield name
+    process.terminate()
+    process.wait(_SECONDS)
+
+
+class ViewerProbe:
+    """A viewer process that answers questions, and a stream to it.
+
+    Args:
+        manager: The manager of the viewer, which is running.
+        stream: A stream to it.
+        folder: Where the viewer writes its answers.
+    """
+
+    side = 64
+    """Rows and columns of the planes that it sends, in pixels."""
+
+    def __init__(self, manager: VisualizerProcessManager, stream: ImageStream, folder: Path) -> None:
+        self.manager = manager
+        self.stream = stream
+        self._folder = folder
+
+    def send(self, value: float | npt.NDArray[Any], layer: str = "raw", /, **position: Any) -> None:
+        """Send a square plane of one value, or an array; ``metadata=`` goes with it."""
+        metadata = position.pop("metadata", {})
+        plane = value if isinstance(value, np.ndarray) else np.full((self.side, self.side), value, np.uint16)
+        self.stream.send(plane, layer_name=layer, position=position, metadata=metadata)
+
+    def ask(self, question: dict[str, Any], *, is_settled: bool = True) -> str:
+        """Return the viewer's answer: the text that it wrote to the file ``question["answer"]``.
+
+        Args:
+            question: Metadata for the viewer's ``display_image``.
+            is_settled: Whether the stream has to be displayed first.
+        """
+        answer = self._folder / uuid.uuid4().hex
+        if is_settled:
+            self.stream.settle()
+        # A stream of its own: what the other one sent comes again when a viewer is opened again; questions must not.
+        with ImageStream(self.manager.port, policy=Policy.ALL) as asking:
+            asking.send(np.zeros((1, 1), np.uint8), metadata={**question, "answer": str(answer)})
+            asking.settle()
+            assert not asking.counts.failed, self.manager.log_tail()
+        return answer.read_text(encoding="utf-8")
