@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 
 from zmqruntime.config import ZMQConfig
-from zmqruntime.execution.progress.projection import AxisProgress
+from zmqruntime.execution import AxisProgress
 from zmqruntime.messages import ExecutionStatus, PongResponse
 
 __all__ = [

@@ -64,10 +64,10 @@ class ProgressRegistry:
         self._kept = self._stale = self._bad = self._dropped = 0
 
     def add(self, update: ProgressUpdate | Mapping[str, Any]) -> bool:
-        """Take in an update; True if it is the newest of its kind.
+        """Add an update; True if it is the newest of its kind.
 
-        A mapping is checked against the schema, and raises nothing whatever is in it. A ``ProgressUpdate`` is taken at
-        its types, which whatever decoded it has checked.
+        A mapping is checked against the schema; whatever is in it, nothing is raised. Of a ``ProgressUpdate`` the
+        types are trusted, since the decoder has checked them.
         """
         try:
             valid = _checked(update)

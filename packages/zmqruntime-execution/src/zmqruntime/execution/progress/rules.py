@@ -37,9 +37,9 @@ def validate_progress(update: ProgressUpdate | Mapping[str, Any]) -> ProgressUpd
 
 
 def sendable_progress(update: ProgressUpdate) -> ProgressUpdate:
-    """The update as its receivers will read it: checked against the schema, by a way through its bytes.
+    """The update as its receivers will read it, checked against the schema by encoding and decoding it.
 
-    That costs a third of :func:`validate_progress`, and finds what cannot be sent at all.
+    This costs a third of :func:`validate_progress` and also finds what cannot be sent at all.
 
     Raises:
         InvalidProgressError: it breaks the schema, holds text that is not UTF-8, or has more than 256 KiB.
