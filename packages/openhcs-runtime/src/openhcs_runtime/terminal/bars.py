@@ -56,8 +56,8 @@ def bars(view: BoardView, height: int) -> RenderableType:
         complete = ProgressBar(pulse=True)
     percent = _percent(view.fraction) if view.wells else ""
     table.add_row(Text("Plate", style="bold"), complete, percent, Text(plate_text(view)))
-    if view.viewer:
-        table.add_row(Text("Viewer", style="bold"), "", "", Text(view.viewer))
+    if view.viewer is not None:
+        table.add_row(Text("Viewer", style="bold"), "", "", Text(str(view.viewer)))
     if view.waiting:
         table.add_row(Text("Server", style="bold"), "", "", Text(view.waiting, style="yellow"))
     hidden = [] if view.stage is Stage.ENDED else [well for well in view.wells if well not in shown]

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from openhcs_runtime.tasks import NOTES
-from openhcs_runtime.viewer_target import VIEWER_STEP
+from openhcs_runtime.viewer_target import ViewCounts, ViewStep
 from zmqruntime.execution import AxisProgress, AxisState, PlateProgress, PlateProjection, PlateState
 from zmqruntime.messages import (
     Event,
@@ -22,6 +22,7 @@ from zmqruntime.messages import (
 __all__ = ["BoardView", "RunProgress", "Stage"]
 
 _MOST_WARNINGS = 100
+_VIEW_STEPS = frozenset(ViewStep)
 _LOUD = (LogLevel.WARNING, LogLevel.ERROR, LogLevel.CRITICAL)
 
 
@@ -73,8 +74,8 @@ class BoardView:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """What was decided for the user, such as which channel shows nuclei."""
-    viewer: str = ""
-    """How far the viewer is, in words; empty where there is none."""
+    viewer: ViewCounts | None = None
+    """How far the viewer is; None where nothing was sent to one."""
     waiting: str = ""
     """Says that the server is not answering; empty while it is."""
 
@@ -128,7 +129,7 @@ class RunProgress:
         self._projection = PlateProjection()
         self._warnings: list[str] = []
         self._notes: list[str] = []
-        self._viewer = ""
+        self._viewer: ViewCounts | None = None
         self._waiting = ""
         self._clock = _Clock()
 
@@ -137,8 +138,9 @@ class RunProgress:
         with self._lock:
             self._clock.on_event(event.timestamp)
             match event:
-                case ProgressUpdate(step_name=step, axis_id="") if step == VIEWER_STEP:
-                    self._viewer = event.message or ""
+                case ProgressUpdate(step_name=step, axis_id="") if step in _VIEW_STEPS:
+                    counts = self._viewer or ViewCounts()
+                    self._viewer = counts.with_count(ViewStep(step), event.completed, event.total)
                 case ProgressUpdate() | StateChange():
                     self._projection.apply(event)
                 case LogLine(level=level, logger=logger, text=text):

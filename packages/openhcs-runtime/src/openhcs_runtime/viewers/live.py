@@ -40,7 +40,7 @@ class ViewerFeed:
     Nothing here raises or waits for a viewer: what can't be shown is told once in the log of the task. May be used by
     several threads.
 
-    on_counts: called by `tell` and `close` with what became of everything so far, when there is anything.
+    on_counts: called by `notify` and `close` with what became of everything so far, when there is anything.
     """
 
     def __init__(self, on_counts: Callable[[ViewCounts], None] | None = None) -> None:
@@ -66,7 +66,7 @@ class ViewerFeed:
         except ZMQRuntimeError as error:
             self._warn(f"what step {step.name!r} made can't be shown: {error}")
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Say how far the viewers are."""
         if self._streams and self._on_counts is not None:
             self._on_counts(self.counts)
@@ -85,7 +85,7 @@ class ViewerFeed:
             if stream.wait_connected(_CONNECT_SECONDS):  # in a short run it may be about to
                 _show_rest(stream)
             stream.close(0.0)
-        self.tell()
+        self.notify()
         self._closed = self.counts
         self._streams.clear()
 
