@@ -2,6 +2,7 @@
 
 import multiprocessing
 import threading
+from pathlib import Path
 from queue import Queue
 from typing import Any
 
@@ -147,6 +148,7 @@ def test_a_checkpoint_is_not_overtaken_by_what_is_reported_after_it() -> None:
         {"status": "done"},
         {"axis_id": 6},
         {"axis_id": "\ud800"},
+        {"axis_id": Path("A01")},
         {"total": 1.5},
         {"message": "x" * 300_000},
     ],

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import asdict
 
 from zmqruntime.codec import encode, pack_given
 from zmqruntime.exceptions import UnsendableError
@@ -27,7 +28,7 @@ def validate_progress(update: ProgressUpdate | Mapping[str, Any]) -> ProgressUpd
     Raises:
         InvalidProgressError: it breaks the schema; the message names the field.
     """
-    plain = update.to_dict() if isinstance(update, ProgressUpdate) else update
+    plain = {"type": "progress", **asdict(update)} if isinstance(update, ProgressUpdate) else update
     try:
         valid = msgspec.convert(plain, ProgressUpdate)
     except msgspec.ValidationError as error:
@@ -47,7 +48,7 @@ def sendable_progress(update: ProgressUpdate) -> ProgressUpdate:
     try:
         data = encode(update)
         valid = _decode(data)
-    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError):
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
         data, valid = b"", validate_progress(update)  # which names the field
     if not 0 < len(data) <= _MAX_BYTES:
         _refuse_unsendable(valid)
