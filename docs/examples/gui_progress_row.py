@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from PyQt6.QtCore import QTimer
 from PyQt6.QtWidgets import QApplication
 
-from openhcs_gui_services.services import PlateSnapshot, PlateState, present_plate
+from openhcs_gui_services.services import PlateSnapshot, PlateStatus, present_plate
 from openhcs_gui_services.widgets import PlateProgressRow
 
 
 def story() -> Iterator[PlateSnapshot]:
     """From the folder to the results."""
-    for state in (PlateState.INIT_PENDING, PlateState.READY, PlateState.COMPILE_PENDING, PlateState.COMPILED):
+    for state in (PlateStatus.INIT_PENDING, PlateStatus.READY, PlateStatus.COMPILE_PENDING, PlateStatus.COMPILED):
         yield PlateSnapshot(state)
     for percent in range(0, 100, 5):
-        yield PlateSnapshot(PlateState.RUNNING, percent=percent, elapsed_seconds=percent, axis_id="B06")
-    yield PlateSnapshot(PlateState.COMPLETE, elapsed_seconds=100)
+        left = 100.0 - percent if percent else None
+        yield PlateSnapshot(
+            PlateStatus.RUNNING, percent=percent, elapsed_seconds=percent, remaining_seconds=left, axis_id="B06"
+        )
+    yield PlateSnapshot(PlateStatus.COMPLETE, elapsed_seconds=100)
 
 
 if __name__ == "__main__":
@@ -24,7 +27,7 @@ if __name__ == "__main__":
     row, states = PlateProgressRow("plate_01"), story()
     timer = QTimer()
     timer.timeout.connect(
-        lambda: row.show_presentation(present_plate(next(states, PlateSnapshot(PlateState.COMPLETE))))
+        lambda: row.show_presentation(present_plate(next(states, PlateSnapshot(PlateStatus.COMPLETE))))
     )
     timer.start(300)
     row.show()

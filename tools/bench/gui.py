@@ -37,14 +37,16 @@ from PyQt6.QtCore import QEvent, QEventLoop, QObject, QPointF, Qt, QTimer
 from PyQt6.QtGui import QMouseEvent
 from PyQt6.QtWidgets import QApplication, QToolButton
 
-from openhcs_gui_services.services import PlateSnapshot, PlateState
-from openhcs_gui_services.services.plates.values import PlateRow, PlatesChanged, WellRow, WellsChanged, WorkspaceEvent
-from openhcs_gui_services.services.plates.wells import WellProjection
+from openhcs_gui_services.services import PlateSnapshot, PlateStatus
+from openhcs_gui_services.services.plates.values import PlateRow, PlatesChanged, WellsChanged, WorkspaceEvent
+from openhcs_gui_services.services.plates.wells import PlateWells
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.widgets import PlateColumn, PlateManagerWidget, PlateTable
 from openhcs_runtime.components import well_name
 from openhcs_runtime.plates import make_plate
 from openhcs_runtime.service.client import ZMQExecutionClient
+from zmqruntime.execution import AxisProgress
+from zmqruntime.execution.progress.axes import AxisTracker
 from zmqruntime.messages import ProgressPhase, ProgressStatus, ProgressUpdate
 
 PORT = 7890
@@ -117,7 +119,8 @@ class FloodedHost:
     def __init__(self, others: Sequence[PlateRow] = ()) -> None:
         self._others = tuple(others)
         self.names = [well_name(row, column) for row in range(32) for column in range(48)]
-        self.projection = WellProjection()
+        self.tracker = AxisTracker()
+        self.projection = PlateWells()
         self.projection.reset(self.names)
         self._told: list[Callable[[WorkspaceEvent], None]] = []
         self._arrived: deque[ProgressUpdate] = deque()
@@ -134,9 +137,9 @@ class FloodedHost:
 
     def running(self) -> PlateRow:
         """The plate that runs."""
-        projected = self.projection.speaker
+        projected = self.projection.current_well
         snapshot = PlateSnapshot(
-            PlateState.RUNNING,
+            PlateStatus.RUNNING,
             percent=self.projection.percent,
             elapsed_seconds=60,
             axis_id=projected.axis_id if projected else "",
@@ -144,7 +147,7 @@ class FloodedHost:
         )
         return PlateRow("/plate", "plate", snapshot, execution_id="flood", well_count=WELLS)
 
-    def wells(self, path: str) -> tuple[WellRow, ...]:
+    def wells(self, path: str) -> tuple[AxisProgress, ...]:
         """Its wells."""
         return self.projection.rows()
 
@@ -161,8 +164,9 @@ class FloodedHost:
 
     def flush(self) -> None:
         """What has arrived since the last frame, merged, as a workspace tells it."""
-        taken = [self._arrived.popleft() for _ in range(len(self._arrived))]
-        changed = self.projection.apply(taken)
+        for _ in range(len(self._arrived)):
+            self.tracker.on_progress(self._arrived.popleft())
+        changed = self.projection.apply(self.tracker.take_changes())
         for tell_it in self._told:
             tell_it(WellsChanged("/plate", changed))
             tell_it(PlatesChanged((self.running(),)))
@@ -265,7 +269,7 @@ def plates(report: Report, _: float) -> None:
     chance = random.Random(2)
     rows = [
         PlateRow(
-            f"/data/{number}", f"plate_{number}", PlateSnapshot(chance.choice(list(PlateState)), percent=number % 100)
+            f"/data/{number}", f"plate_{number}", PlateSnapshot(chance.choice(list(PlateStatus)), percent=number % 100)
         )
         for number in chance.sample(range(10_000), 10_000)
     ]
@@ -344,7 +348,7 @@ async def _stop(report: Report, home: Path) -> None:
         click(button)
         await asyncio.to_thread(psutil.wait_procs, workers, 30)
         seconds = time.perf_counter() - begin
-        await _until(lambda: workspace.rows()[0].snapshot.state is PlateState.CANCELLED)
+        await _until(lambda: workspace.rows()[0].snapshot.state is PlateStatus.CANCELLED)
         report.tell(Figure(f"from Force Kill to the end of {len(workers)} workers", seconds, "s", bar=KILL_SECONDS))
     finally:
         await window.close_host_calls()
@@ -373,7 +377,7 @@ async def _run_often(report: Report, home: Path) -> None:
         await workspace.add([plate])
         for _ in range(RUNS):
             await workspace.run([plate])
-            assert workspace.rows()[0].snapshot.state is PlateState.COMPLETE, workspace.rows()[0]
+            assert workspace.rows()[0].snapshot.state is PlateStatus.COMPLETE, workspace.rows()[0]
             gc.collect()
             sizes.append(process.memory_info().rss / 1e6)
     finally:

@@ -24,8 +24,8 @@ from PyQt6.QtGui import QColor, QPalette
 from PyQt6.QtWidgets import QApplication, QDockWidget, QWidget
 
 from openhcs_gui_services import MainWindow, PlateMap, PlateTable
-from openhcs_gui_services.services import PlateSnapshot, PlateState
-from openhcs_gui_services.services.plates.values import PlateRow, WellRow, WellState
+from openhcs_gui_services.services import PlateSnapshot, PlateStatus
+from openhcs_gui_services.services.plates.values import PlateRow
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.widgets.plates.stop_question import StopQuestion
 from openhcs_gui_services.window.panes import PIPELINE, SERVERS, WindowPanes
@@ -33,6 +33,7 @@ from openhcs_runtime.builtin import builtin_source
 from openhcs_runtime.components import well_name
 from openhcs_runtime.plates import make_plate
 from openhcs_runtime.service.client import ZMQExecutionClient
+from zmqruntime.execution import AxisProgress, AxisState
 
 ROOT = Path(__file__).resolve().parents[2]
 PORT = 7885
@@ -141,10 +142,10 @@ class Camera:
         for pane in window.findChildren(QDockWidget):
             pane.hide()
         manager.actions_.stop.trigger()
-        await self._until(workspace, lambda: workspace.rows()[1].snapshot.state is PlateState.CANCELLING)
+        await self._until(workspace, lambda: workspace.rows()[1].snapshot.state is PlateStatus.CANCELLING)
         await self._settle(0.05)
         self.shoot(window, "window_stopping")
-        await self._until(workspace, lambda: all(row.snapshot.state in ENDED for row in workspace.rows()))
+        await self._until(workspace, lambda: all(row.snapshot.state.has_ended for row in workspace.rows()))
         await self._settle()
         self.shoot(window, "window_stopped")
 
@@ -197,37 +198,33 @@ class Camera:
             leave()
 
 
-ENDED = (PlateState.COMPLETE, PlateState.FAILED, PlateState.CANCELLED)
-
-
 def all_states() -> list[PlateRow]:
     """A plate in each state."""
-    texts = {PlateState.FAILED: "well C04: the image of site 1, channel 1 is damaged"}
-    moving = (PlateState.RUNNING, PlateState.CANCELLING)
-    begun = (*moving, PlateState.FAILED, PlateState.CANCELLED, PlateState.INTERRUPTED)
+    texts = {PlateStatus.FAILED: "well C04: the image of site 1, channel 1 is damaged"}
     return [
         PlateRow(
             f"/data/{number}",
             f"2026-11-{number + 3:02d}_screen",
             PlateSnapshot(
                 state,
-                queue_position=2 if state is PlateState.QUEUED else None,
-                percent=42 if state in begun else 0,
-                elapsed_seconds=754 if state in begun or state is PlateState.COMPLETE else None,
-                axis_id="B06" if state in moving else "",
-                step_name="segment_nuclei" if state in moving else "",
+                queue_position=2 if state is PlateStatus.QUEUED else None,
+                percent=42 if state.is_working or state.is_unfinished else 0,
+                elapsed_seconds=754 if state.is_working or state.has_ended else None,
+                remaining_seconds=1041 if state is PlateStatus.RUNNING else None,
+                axis_id="B06" if state.is_working else "",
+                step_name="segment_nuclei" if state.is_working else "",
                 step_index=2,
                 total_steps=5,
-                failed_wells=2 if state in (PlateState.RUNNING, PlateState.FAILED) else 0,
+                failed_wells=2 if state in (PlateStatus.RUNNING, PlateStatus.FAILED) else 0,
                 error=texts.get(state, ""),
             ),
-            well_count=None if state in (PlateState.CREATED, PlateState.INIT_PENDING) else 384,
+            well_count=None if state in (PlateStatus.CREATED, PlateStatus.INIT_PENDING) else 384,
         )
-        for number, state in enumerate(PlateState)
+        for number, state in enumerate(PlateStatus)
     ]
 
 
-def made_wells(rows: int, columns: int) -> list[WellRow]:
+def made_wells(rows: int, columns: int) -> list[AxisProgress]:
     """A plate in the middle of its run."""
     chance = random.Random(5)
     names = [well_name(row, column) for row in range(rows) for column in range(columns)]
@@ -235,12 +232,12 @@ def made_wells(rows: int, columns: int) -> list[WellRow]:
     wells = []
     for number, name in enumerate(names):
         if number >= done + 8:
-            state = WellState.PENDING
+            state = AxisState.WAITING
         elif number >= done:
-            state = WellState.RUNNING
+            state = AxisState.RUNNING
         else:
-            state = chance.choices([WellState.COMPLETE, WellState.FAILED, WellState.CANCELLED], [94, 4, 2])[0]
-        wells.append(WellRow(name, state, percent=chance.random() * 100))
+            state = chance.choices([AxisState.COMPLETE, AxisState.FAILED, AxisState.CANCELLED], [94, 4, 2])[0]
+        wells.append(AxisProgress(name, state, percent=chance.random() * 100))
     return wells
 
 

@@ -36,7 +36,7 @@ from openhcs_gui_services.widgets.log.view import LogView
 from openhcs_gui_services.widgets.pipeline.pane import PipelinePane
 from openhcs_gui_services.widgets.servers.browser import ServerBrowserWidget
 from openhcs_gui_services.widgets.settings.dialog import SettingsDialog
-from zmqruntime.execution.progress.projection import AxisProgress, AxisState
+from zmqruntime.execution import AxisProgress, AxisState
 from zmqruntime.messages import ExecutionStatus, LogLevel, LogLine, PongResponse
 
 _WHEN = 1_790_000_000.0

@@ -33,7 +33,7 @@ class Shown(msgspec.Struct, frozen=True):
     """A line from the window: what it shows.
 
     execution_id: of the latest run of its plate; None before the first.
-    state: of its plate, a word of `PlateState`.
+    state: of its plate, a word of `PlateStatus`.
     output: the folder with the results of its plate.
     changes: how often the row of its plate was shown anew, in all.
     others: how many executions of others its pane of servers has shown, in all.

@@ -17,7 +17,7 @@ from PyQt6.QtWidgets import QApplication
 from soak_window import Press, Shown
 
 from openhcs_gui_services import MainWindow, ServerBrowserWidget
-from openhcs_gui_services.services.plates.presenter import PlateState
+from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import PlateRow
 from openhcs_gui_services.services.servers.rows import RowKind
 from openhcs_gui_services.services.settings import WindowSettings
@@ -27,9 +27,9 @@ from openhcs_gui_services.window.cli import Options
 from openhcs_gui_services.window.panes import SERVERS
 from openhcs_gui_services.window.window import show_window
 
-AT_REST = frozenset({PlateState.READY, PlateState.COMPLETE, PlateState.FAILED, PlateState.CANCELLED})
+AT_REST = frozenset({PlateStatus.READY, PlateStatus.COMPLETE, PlateStatus.FAILED, PlateStatus.CANCELLED})
 """Not `INTERRUPTED`: the next server goes on with what was."""
-BEGUN = frozenset(PlateState) - {PlateState.CREATED, PlateState.READY, PlateState.COMPILED, PlateState.QUEUED}
+BEGUN = frozenset(PlateStatus) - {PlateStatus.CREATED, PlateStatus.READY, PlateStatus.COMPILED, PlateStatus.QUEUED}
 """With a new execution, these tell that the server has taken it."""
 
 

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from openhcs_gui_services.services import duration_text, remaining_seconds, timing_text
+from openhcs_gui_services.services import duration_text, timing_text
 
 
 @pytest.mark.parametrize(
@@ -24,16 +24,6 @@ from openhcs_gui_services.services import duration_text, remaining_seconds, timi
 )
 def test_a_duration_has_its_two_largest_units(seconds: float, expected: str) -> None:
     assert duration_text(seconds) == expected
-
-
-@pytest.mark.parametrize(
-    ("elapsed", "percent", "expected"),
-    [(60, 25, 180), (60, 100, 0), (60, 0, None), (60, 0.5, None), (1, 50, None)],
-)
-def test_the_rest_is_estimated_once_there_is_something_to_go_by(
-    elapsed: float, percent: float, expected: float | None
-) -> None:
-    assert remaining_seconds(elapsed, percent) == expected
 
 
 @pytest.mark.parametrize(

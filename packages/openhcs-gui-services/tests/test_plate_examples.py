@@ -11,7 +11,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from openhcs_gui_services.services import PlateState, present_plate
+from openhcs_gui_services.services import PlateStatus, present_plate
 from openhcs_gui_services.widgets import PlateManagerWidget, PlateProgressRow
 
 FOLDER = Path(__file__).resolve().parents[3] / "docs" / "examples"
@@ -46,8 +46,8 @@ def test_the_progress_row(qtbot: QtBot) -> None:
     for snapshot in example("gui_progress_row").story():
         row.show_presentation(present_plate(snapshot))
         seen.append(snapshot.state)
-    assert seen[0] is PlateState.INIT_PENDING
-    assert seen[-1] is PlateState.COMPLETE
+    assert seen[0] is PlateStatus.INIT_PENDING
+    assert seen[-1] is PlateStatus.COMPLETE
 
 
 @pytest.mark.usefixtures("isolated_home")

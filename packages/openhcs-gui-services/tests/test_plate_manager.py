@@ -9,27 +9,26 @@ from PyQt6.QtGui import QAction, QDropEvent
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from openhcs_gui_services.services import PlateSnapshot, PlateState
+from openhcs_gui_services.services import PlateSnapshot, PlateStatus
 from openhcs_gui_services.services.plates.values import (
     PlateRow,
     PlatesChanged,
     PlatesRemoved,
     ServerState,
     ServerStateChanged,
-    WellRow,
     WellsChanged,
-    WellState,
     WorkspaceEvent,
 )
 from openhcs_gui_services.widgets import PlateManagerWidget
 from openhcs_gui_services.widgets.plates.run_phase import BusyTime, PlateAction, RunPhase, plates_for, run_phase
 from openhcs_gui_services.widgets.plates.stop_question import StopAnswer, StopQuestion
+from zmqruntime.execution import AxisProgress, AxisState
 
 
 class SilentHost:
     """Has plates, and does nothing with them."""
 
-    def __init__(self, *states: PlateState) -> None:
+    def __init__(self, *states: PlateStatus) -> None:
         self.kept = {
             f"/{number}": PlateRow(f"/{number}", f"plate {number}", PlateSnapshot(state), "id", output="/results")
             for number, state in enumerate(states)
@@ -43,15 +42,15 @@ class SilentHost:
     def rows(self) -> Sequence[PlateRow]:
         return list(self.kept.values())
 
-    def wells(self, path: str) -> Sequence[WellRow]:
-        return [WellRow("A01", WellState.RUNNING, "Segment", 1, 3), WellRow("A02", WellState.PENDING)]
+    def wells(self, path: str) -> Sequence[AxisProgress]:
+        return [AxisProgress("A01", AxisState.RUNNING, "Segment", 1, 3), AxisProgress("A02", AxisState.WAITING)]
 
     async def nothing(self, *_: object, **__: object) -> None:
         raise AssertionError("nobody asked for this")
 
     add = remove = initialise = compile = run = resume = stop = stop_after_wells = cancel_well = nothing
 
-    def turn(self, path: str, state: PlateState) -> None:
+    def turn(self, path: str, state: PlateStatus) -> None:
         old = self.kept[path]
         self.kept[path] = PlateRow(path, old.name, PlateSnapshot(state), old.execution_id, output=old.output)
         for tell in self.told:
@@ -62,39 +61,39 @@ class SilentHost:
     ("states", "stop_asked", "kill_asked", "expected"),
     [
         ([], False, False, RunPhase.IDLE),
-        ([PlateState.READY, PlateState.COMPLETE, PlateState.FAILED], True, True, RunPhase.IDLE),
-        ([PlateState.QUEUED], False, False, RunPhase.AT_WORK),
-        ([PlateState.CANCELLING, PlateState.RUNNING], False, False, RunPhase.AT_WORK),
-        ([PlateState.CANCELLING], False, False, RunPhase.STOPPING),
-        ([PlateState.RUNNING], True, False, RunPhase.STOPPING),
-        ([PlateState.RUNNING], True, True, RunPhase.KILLING),
+        ([PlateStatus.READY, PlateStatus.COMPLETE, PlateStatus.FAILED], True, True, RunPhase.IDLE),
+        ([PlateStatus.QUEUED], False, False, RunPhase.AT_WORK),
+        ([PlateStatus.CANCELLING, PlateStatus.RUNNING], False, False, RunPhase.AT_WORK),
+        ([PlateStatus.CANCELLING], False, False, RunPhase.STOPPING),
+        ([PlateStatus.RUNNING], True, False, RunPhase.STOPPING),
+        ([PlateStatus.RUNNING], True, True, RunPhase.KILLING),
     ],
 )
 def test_run_stop_force_kill_follow_each_other(
-    states: list[PlateState], stop_asked: bool, kill_asked: bool, expected: RunPhase
+    states: list[PlateStatus], stop_asked: bool, kill_asked: bool, expected: RunPhase
 ) -> None:
     assert run_phase(states, stop_asked, kill_asked) is expected
 
 
-@pytest.mark.parametrize(("action", "state"), list(product(PlateAction, PlateState)))
-def test_nothing_is_offered_for_a_plate_that_is_at_work(action: PlateAction, state: PlateState) -> None:
+@pytest.mark.parametrize(("action", "state"), list(product(PlateAction, PlateStatus)))
+def test_nothing_is_offered_for_a_plate_that_is_at_work(action: PlateAction, state: PlateStatus) -> None:
     row = PlateRow("/p", "p", PlateSnapshot(state), execution_id="id")
     at_work = run_phase([state], False, False) is not RunPhase.IDLE
     assert not (at_work and plates_for(action, [row]))
     if action is PlateAction.RESUME:
-        resumable = state in (PlateState.FAILED, PlateState.CANCELLED, PlateState.INTERRUPTED)
+        resumable = state in (PlateStatus.FAILED, PlateStatus.CANCELLED, PlateStatus.INTERRUPTED)
         assert bool(plates_for(action, [row])) == resumable
 
 
 def test_the_work_that_would_be_lost_is_that_of_the_wells_that_run() -> None:
     now = 0.0
     clock = BusyTime(lambda: now)
-    clock.take("/p", [WellRow("A01", WellState.RUNNING), WellRow("A02", WellState.PENDING)])
+    clock.apply("/p", [AxisProgress("A01", AxisState.RUNNING), AxisProgress("A02", AxisState.WAITING)])
     now = 100.0
-    clock.take("/p", [WellRow("A01", WellState.RUNNING), WellRow("A02", WellState.RUNNING)])
+    clock.apply("/p", [AxisProgress("A01", AxisState.RUNNING), AxisProgress("A02", AxisState.RUNNING)])
     now = 160.0
     assert (clock.wells, clock.seconds) == (2, 220.0)
-    clock.take("/p", [WellRow("A01", WellState.COMPLETE)])
+    clock.apply("/p", [AxisProgress("A01", AxisState.COMPLETE)])
     assert (clock.wells, clock.seconds) == (1, 60.0)
     clock.forget("/p")
     assert clock.seconds == 0
@@ -102,7 +101,7 @@ def test_the_work_that_would_be_lost_is_that_of_the_wells_that_run() -> None:
 
 @pytest.fixture
 def host() -> SilentHost:
-    return SilentHost(PlateState.READY, PlateState.FAILED)
+    return SilentHost(PlateStatus.READY, PlateStatus.FAILED)
 
 
 @pytest.fixture
@@ -124,12 +123,12 @@ def test_what_is_offered_follows_selection_and_states(
     assert offered(manager) == {"Add", "Init", "Compile", "Run", "Resume", "View", "Open results"}
     manager.table.select_paths(["/0"])
     assert offered(manager) == {"Add", "Init", "Compile", "Run", "Remove", "View", "Open results"}
-    host.turn("/0", PlateState.RUNNING)
+    host.turn("/0", PlateStatus.RUNNING)
     qtbot.waitUntil(lambda: "Stop" in offered(manager), timeout=5000)
     assert offered(manager) == {"Add", "Stop", "View", "Open results"}
-    host.turn("/0", PlateState.CANCELLING)
+    host.turn("/0", PlateStatus.CANCELLING)
     qtbot.waitUntil(lambda: "Force Kill" in offered(manager), timeout=5000)
-    host.turn("/0", PlateState.CANCELLED)
+    host.turn("/0", PlateStatus.CANCELLED)
     qtbot.waitUntil(lambda: "Run" in offered(manager), timeout=5000)
     assert manager.phase is RunPhase.IDLE
 
@@ -151,12 +150,12 @@ def test_the_map_shows_the_current_plate_and_follows_its_wells(
     manager.map.select("A01")
     assert manager.details._title.text() == "Well A01: running"
     for tell in host.told:
-        tell(WellsChanged("/0", (WellRow("A01", WellState.FAILED, "Segment", 1, 3, error="no such image"),)))
-        tell(WellsChanged("/1", (WellRow("A02", WellState.FAILED),)))
+        tell(WellsChanged("/0", (AxisProgress("A01", AxisState.FAILED, "Segment", 1, 3, error="no such image"),)))
+        tell(WellsChanged("/1", (AxisProgress("A02", AxisState.FAILED),)))
     qtbot.waitUntil(lambda: manager.details._title.text() == "Well A01: failed", timeout=5000)
     well = manager.map.well("A02")
     assert well is not None
-    assert well.state is WellState.PENDING
+    assert well.state is AxisState.WAITING
     with qtbot.waitSignal(manager.log_wanted) as wanted:
         manager.details._log.click()
     assert wanted.args == ["/0", "A01"]

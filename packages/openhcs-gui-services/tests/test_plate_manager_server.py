@@ -15,8 +15,9 @@ from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
-from openhcs_gui_services.services.plates.presenter import PlateState, Tone
-from openhcs_gui_services.services.plates.values import ServerState, WellState
+from openhcs_gui_services.services.plates.presenter import Tone
+from openhcs_gui_services.services.plates.status import PlateStatus
+from openhcs_gui_services.services.plates.values import ServerState
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.widgets import PlateColumn, PlateManagerWidget
 from openhcs_gui_services.widgets.plates.run_phase import RunPhase
@@ -25,6 +26,7 @@ from openhcs_runtime.builtin import builtin_source
 from openhcs_runtime.plates import make_plate
 from openhcs_runtime.service.client import ZMQExecutionClient
 from openhcs_runtime.testing import Gate
+from zmqruntime.execution import AxisState
 
 pytestmark = pytest.mark.usefixtures("no_leaks", "isolated_home")
 
@@ -63,11 +65,11 @@ class Desk:
         finally:
             leave()
 
-    async def reach(self, *states: PlateState) -> None:
+    async def reach(self, *states: PlateStatus) -> None:
         """Wait until the plates are in these states."""
         await self.until(lambda: self.states() == list(states), f"{states}")
 
-    def states(self) -> list[PlateState]:
+    def states(self) -> list[PlateStatus]:
         return [row.snapshot.state for row in self.workspace.rows()]
 
     def shown(self, column: PlateColumn, row: int = 0) -> str:
@@ -136,23 +138,23 @@ def test_add_init_compile_run_by_clicks(play: Callable[[Scene], None], plate: Pa
     async def scene(desk: Desk) -> None:
         manager = desk.manager
         manager.add_plates([str(plate)])
-        await desk.reach(PlateState.READY)
+        await desk.reach(PlateStatus.READY)
         assert desk.shown(PlateColumn.PLATE) == "plate"
         assert desk.shown(PlateColumn.WELLS) == "3"
         assert manager.current is not None
         assert manager.map.well("A01") is not None
         await press(manager.actions_.compile)
-        await desk.reach(PlateState.COMPILED)
+        await desk.reach(PlateStatus.COMPILED)
         await manager_offers(desk, "Run")
         qtbot.mouseClick(desk.run_button(), Qt.MouseButton.LeftButton)
         await desk.until(lambda: manager.phase is RunPhase.AT_WORK, "work")
-        await desk.reach(PlateState.COMPLETE)
+        await desk.reach(PlateStatus.COMPLETE)
         assert desk.shown(PlateColumn.STATE) == "Complete"
         assert manager.table.plates.presentation_at(0).tone is Tone.GOOD
         for axis_id in ("A01", "A02", "A03"):
             well = manager.map.well(axis_id)
             assert well is not None
-            assert well.state is WellState.COMPLETE
+            assert well.state is AxisState.COMPLETE
         assert manager.phase is RunPhase.IDLE
         assert manager.current is not None
         assert manager.current.output is not None
@@ -169,11 +171,11 @@ def test_stop_is_seen_at_once_and_resume_does_the_rest(
         qtbot.mouseClick(desk.run_button(), Qt.MouseButton.LeftButton)
         assert desk.run_button().text() == "Force Kill"
         assert desk.messages[-1] == "Stopping"
-        await desk.reach(PlateState.CANCELLED)
+        await desk.reach(PlateStatus.CANCELLED)
         gate.open()
         await manager_offers(desk, "Run")
         await press(desk.manager.actions_.resume)
-        await desk.reach(PlateState.COMPLETE)
+        await desk.reach(PlateStatus.COMPLETE)
 
     play(scene)
 
@@ -184,10 +186,10 @@ def test_force_kill_ends_what_hears_no_stop(
     async def scene(desk: Desk) -> None:
         await run_to_gate(desk, plate, gate, gate.deaf_pipeline)
         qtbot.mouseClick(desk.run_button(), Qt.MouseButton.LeftButton)
-        await desk.reach(PlateState.CANCELLING)
+        await desk.reach(PlateStatus.CANCELLING)
         await manager_offers(desk, "Force Kill")
         qtbot.mouseClick(desk.run_button(), Qt.MouseButton.LeftButton)
-        await desk.reach(PlateState.CANCELLED)
+        await desk.reach(PlateStatus.CANCELLED)
 
     play(scene)
 
@@ -208,10 +210,10 @@ def test_a_long_run_is_asked_for_and_ends_after_its_wells(
             with qtbot.waitSignal(question.answered) as answered:
                 default.click()
             assert answered.args == [StopAnswer.AFTER_WELLS]
-            await desk.reach(PlateState.CANCELLING)
+            await desk.reach(PlateStatus.CANCELLING)
             gate.open()
             await desk.until(lambda: desk.manager.phase is RunPhase.IDLE, "the end")
-            assert WellState.COMPLETE in well_states(desk)
+            assert AxisState.COMPLETE in well_states(desk)
         finally:
             await close_desk(desk)
 
@@ -223,10 +225,10 @@ def test_a_killed_server_is_lost_and_no_cancel(play: Callable[[Scene], None], pl
         await run_to_gate(desk, plate, gate, gate.pipeline)
         os.kill(await server_pid(), signal.SIGKILL)
         await desk.until(lambda: ServerState.LOST in desk.server, "the loss")
-        assert PlateState.CANCELLED not in desk.states()
+        assert PlateStatus.CANCELLED not in desk.states()
         await asyncio.to_thread(gate.wait_for_well)  # its successor goes on with the run
         gate.open()
-        await desk.reach(PlateState.COMPLETE)
+        await desk.reach(PlateStatus.COMPLETE)
 
     play(scene)
 
@@ -242,18 +244,18 @@ def test_stop_in_one_window_stops_nothing_of_another(
             for desk, plate in zip(desks, plates, strict=True):
                 desk.workspace.default_pipeline = gate.pipeline.read_text(encoding="utf-8")
                 desk.manager.add_plates([str(plate)])
-                await desk.reach(PlateState.READY)
+                await desk.reach(PlateStatus.READY)
                 await press(desk.manager.actions_.run)
             await asyncio.to_thread(gate.wait_for_well)
-            settled = {PlateState.RUNNING, PlateState.QUEUED}
+            settled = {PlateStatus.RUNNING, PlateStatus.QUEUED}
             await desks[0].until(lambda: {desk.states()[0] for desk in desks} == settled, "one running, one queued")
             by_state = {desk.states()[0]: desk for desk in desks}
-            running, waiting = by_state[PlateState.RUNNING], by_state[PlateState.QUEUED]
+            running, waiting = by_state[PlateStatus.RUNNING], by_state[PlateStatus.QUEUED]
             await press(waiting.manager.actions_.stop)
-            await waiting.reach(PlateState.CANCELLED)
-            assert running.states() == [PlateState.RUNNING]
+            await waiting.reach(PlateStatus.CANCELLED)
+            assert running.states() == [PlateStatus.RUNNING]
             gate.open()
-            await running.reach(PlateState.COMPLETE)
+            await running.reach(PlateStatus.COMPLETE)
         finally:
             for desk in desks:
                 await close_desk(desk)
@@ -273,10 +275,10 @@ def test_a_run_outlives_its_window_and_is_found_by_the_next_one(
         second = open_desk(qtbot, isolated_home / "memory")
         try:
             await second.workspace.reattach()
-            await second.reach(PlateState.RUNNING)
+            await second.reach(PlateStatus.RUNNING)
             await manager_offers(second, "Stop")
             gate.open()
-            await second.reach(PlateState.COMPLETE)
+            await second.reach(PlateStatus.COMPLETE)
             assert second.shown(PlateColumn.PLATE) == "plate"
         finally:
             await close_desk(second)
@@ -292,13 +294,13 @@ def test_a_plate_of_1536_wells_from_its_folder_to_its_end(
     async def scene(desk: Desk) -> None:
         desk.workspace.default_pipeline = QUICK
         desk.manager.add_plates([str(large)])
-        await desk.reach(PlateState.READY)
+        await desk.reach(PlateStatus.READY)
         assert desk.shown(PlateColumn.WELLS) == "1536"
         await press(desk.manager.actions_.run)
-        await desk.reach(PlateState.COMPLETE)
+        await desk.reach(PlateStatus.COMPLETE)
         wells = [desk.manager.map.well(well.axis_id) for well in desk.workspace.wells(str(large))]
         assert len(wells) == 1536
-        assert {well.state for well in wells if well is not None} == {WellState.COMPLETE}
+        assert {well.state for well in wells if well is not None} == {AxisState.COMPLETE}
         assert desk.manager.map.well("AF48") is not None
 
     play(scene)
@@ -315,7 +317,7 @@ def test_one_well_is_cancelled_from_the_map(
         gate.open()
         await desk.until(lambda: desk.manager.phase is RunPhase.IDLE, "the end")
         ended = {well.axis_id: well.state for well in desk.workspace.wells(str(plate))}
-        assert ended == {"A01": WellState.COMPLETE, "A02": WellState.COMPLETE, "A03": WellState.CANCELLED}
+        assert ended == {"A01": AxisState.COMPLETE, "A02": AxisState.COMPLETE, "A03": AxisState.CANCELLED}
 
     play(scene)
 
@@ -324,14 +326,14 @@ async def run_to_gate(desk: Desk, plate: Path, gate: Gate, pipeline: Path) -> No
     """Run the plate until a well waits and the window says so."""
     desk.workspace.default_pipeline = pipeline.read_text(encoding="utf-8")
     desk.manager.add_plates([str(plate)])
-    await desk.reach(PlateState.READY)
+    await desk.reach(PlateStatus.READY)
     await press(desk.manager.actions_.run)
     await asyncio.to_thread(gate.wait_for_well)
-    await desk.until(lambda: WellState.RUNNING in well_states(desk), "a running well")
+    await desk.until(lambda: AxisState.RUNNING in well_states(desk), "a running well")
     await manager_offers(desk, "Stop")
 
 
-def well_states(desk: Desk) -> list[WellState]:
+def well_states(desk: Desk) -> list[AxisState]:
     return [well.state for row in desk.workspace.rows() for well in desk.workspace.wells(row.path)]
 
 

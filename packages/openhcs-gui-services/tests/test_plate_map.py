@@ -8,18 +8,18 @@ from PyQt6.QtGui import QColor, QImage, QPalette
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from openhcs_gui_services.services.plates.values import WellRow, WellState
 from openhcs_gui_services.widgets import PlateMap, WellDetails
 from openhcs_gui_services.widgets.common.colours import well_colour
 from openhcs_gui_services.widgets.plates.step_names import StepNames
 from openhcs_gui_services.widgets.plates.well_texts import counts_text, lay_out, step_lines, well_text
 from openhcs_runtime.components import well_name
+from zmqruntime.execution import AxisProgress, AxisState
 
-FAILED = WellRow("B03", WellState.FAILED, "Segment", 1, 3, error="no such image\nmore")
+FAILED = AxisProgress("B03", AxisState.FAILED, "Segment", 1, 3, error="no such image\nmore")
 
 
-def wells(rows: int, columns: int, state: WellState = WellState.PENDING) -> list[WellRow]:
-    return [WellRow(well_name(row, column), state) for row in range(rows) for column in range(columns)]
+def wells(rows: int, columns: int, state: AxisState = AxisState.WAITING) -> list[AxisProgress]:
+    return [AxisProgress(well_name(row, column), state) for row in range(rows) for column in range(columns)]
 
 
 @pytest.fixture
@@ -58,10 +58,12 @@ def test_axes_that_are_no_wells_stand_in_their_order() -> None:
 @pytest.mark.parametrize("shape", [(2, 3), (8, 12), (32, 48)])
 def test_each_well_has_the_colour_of_its_state(plate_map: PlateMap, shape: tuple[int, int]) -> None:
     plate_map.set_wells(wells(*shape))
-    plate_map.change_wells([WellRow("A01", WellState.COMPLETE), WellRow("A02", WellState.RUNNING, percent=100.0)])
+    plate_map.change_wells(
+        [AxisProgress("A01", AxisState.COMPLETE), AxisProgress("A02", AxisState.RUNNING, percent=100.0)]
+    )
     QApplication.processEvents()
     image = plate_map.grab().toImage()
-    for axis_id, state in {"A01": WellState.COMPLETE, "A02": WellState.RUNNING}.items():
+    for axis_id, state in {"A01": AxisState.COMPLETE, "A02": AxisState.RUNNING}.items():
         assert colour_of(image, plate_map, axis_id).name() == well_colour(state, plate_map.palette()).name()
     assert colour_of(image, plate_map, "B01") != colour_of(image, plate_map, "A01")
 
@@ -69,7 +71,9 @@ def test_each_well_has_the_colour_of_its_state(plate_map: PlateMap, shape: tuple
 def test_a_change_is_drawn_into_the_picture_as_if_all_were_drawn_anew(plate_map: PlateMap, qtbot: QtBot) -> None:
     plate_map.set_wells(wells(8, 12))
     plate_map.grab()
-    plate_map.change_wells([FAILED, WellRow("C05", WellState.CANCELLED), WellRow("D01", WellState.RUNNING, percent=40)])
+    plate_map.change_wells(
+        [FAILED, AxisProgress("C05", AxisState.CANCELLED), AxisProgress("D01", AxisState.RUNNING, percent=40)]
+    )
     qtbot.waitUntil(lambda: not plate_map._changed, timeout=5000)
     changed = plate_map.grab().toImage()
     plate_map.set_wells([*(plate_map.well(each.axis_id) or each for each in wells(8, 12))])
@@ -77,7 +81,7 @@ def test_a_change_is_drawn_into_the_picture_as_if_all_were_drawn_anew(plate_map:
 
 
 def test_dark_windows_have_colours_of_their_own(plate_map: PlateMap) -> None:
-    plate_map.set_wells(wells(8, 12, WellState.COMPLETE))
+    plate_map.set_wells(wells(8, 12, AxisState.COMPLETE))
     light = colour_of(plate_map.grab().toImage(), plate_map, "D05")
     plate_map.setPalette(QPalette(QColor(40, 42, 46)))
     QApplication.processEvents()
@@ -107,7 +111,7 @@ def test_the_mouse_and_the_keys_select_activate_and_cancel(plate_map: PlateMap, 
 def test_what_is_selected_stays_while_wells_change_and_goes_with_them(plate_map: PlateMap) -> None:
     plate_map.set_wells(wells(8, 12))
     plate_map.select("H12")
-    plate_map.change_wells([WellRow("H12", WellState.COMPLETE)])
+    plate_map.change_wells([AxisProgress("H12", AxisState.COMPLETE)])
     assert plate_map.selected == "H12"
     plate_map.set_wells(wells(2, 3))
     assert plate_map.selected is None
@@ -132,38 +136,41 @@ def test_1536_wells_that_change_all_the_time_are_drawn_frame_by_frame(plate_map:
     begin = time.monotonic()
     number = 0
     while time.monotonic() - begin < 1.0:
-        state = list(WellState)[number % len(WellState)]
-        plate_map.change_wells([WellRow(name, state, percent=number % 100) for name in names[number % 7 :: 7]])
+        state = list(AxisState)[number % len(AxisState)]
+        plate_map.change_wells([AxisProgress(name, state, percent=number % 100) for name in names[number % 7 :: 7]])
         QApplication.processEvents()
         number += 1
     seconds = time.monotonic() - begin
     assert 1 <= paints.count <= 31 * seconds + 2
-    plate_map.set_wells([WellRow(name, WellState.COMPLETE) for name in names])
+    plate_map.set_wells([AxisProgress(name, AxisState.COMPLETE) for name in names])
     assert plate_map.accessibleDescription() != ""
     QApplication.processEvents()
     assert colour_of(plate_map.grab().toImage(), plate_map, "AF48") == well_colour(
-        WellState.COMPLETE, plate_map.palette()
+        AxisState.COMPLETE, plate_map.palette()
     )
 
 
 def test_the_names_of_steps_are_those_of_the_pipeline_if_wells_agree() -> None:
     pipeline = "pipeline_steps = [FunctionStep(f, name='Denoise'), FunctionStep(g), FunctionStep(h, name='Measure')]"
-    names = StepNames([WellRow("A01", WellState.RUNNING, "Denoise", 0, 3)])
+    names = StepNames([AxisProgress("A01", AxisState.RUNNING, "Denoise", 0, 3)])
     assert names.known(pipeline, 3) == {0: "Denoise", 1: "g", 2: "Measure"}
     assert names.known(pipeline, 4) == {0: "Denoise"}
-    names.hear([WellRow("A02", WellState.RUNNING, "Segment", 1, 3)])
+    names.apply([AxisProgress("A02", AxisState.RUNNING, "Segment", 1, 3)])
     assert names.known(pipeline, 3) == {0: "Denoise", 1: "Segment"}
     assert names.known("no pipeline (", 3) == {0: "Denoise", 1: "Segment"}
 
 
 def test_wells_in_words() -> None:
-    assert well_text(WellRow("A01", WellState.PENDING)) == "A01: waiting"
-    running = WellRow("B06", WellState.RUNNING, "Segment", 1, 3, 28.4)
+    assert well_text(AxisProgress("A01", AxisState.WAITING)) == "A01: waiting"
+    running = AxisProgress("B06", AxisState.RUNNING, "Segment", 1, 3, 28.4)
     assert well_text(running) == "B06: running, Segment (step 2 of 3), 28 %"
     assert well_text(FAILED) == "B03: failed in Segment (step 2 of 3): no such image"
     assert step_lines(running, {0: "Denoise"}) == ["1. Denoise: done", "2. Segment: running", "Step 3"]
-    assert step_lines(WellRow("A01", WellState.COMPLETE, "Measure", 1, 2), {}) == ["Step 1: done", "2. Measure: done"]
-    assert counts_text({WellState.COMPLETE: 3, WellState.FAILED: 0, WellState.RUNNING: 1}) == "1 running, 3 complete"
+    assert step_lines(AxisProgress("A01", AxisState.COMPLETE, "Measure", 1, 2), {}) == [
+        "Step 1: done",
+        "2. Measure: done",
+    ]
+    assert counts_text({AxisState.COMPLETE: 3, AxisState.FAILED: 0, AxisState.RUNNING: 1}) == "1 running, 3 complete"
 
 
 def test_the_details_show_steps_and_error_and_offer_what_can_be_done(qtbot: QtBot) -> None:
@@ -176,7 +183,7 @@ def test_the_details_show_steps_and_error_and_offer_what_can_be_done(qtbot: QtBo
         details._images.click()
     assert wanted.args == ["B03"]
     assert "no such image" in details._error.toPlainText()
-    details.show_well(WellRow("A01", WellState.RUNNING), {}, has_output=False, has_log=True)
+    details.show_well(AxisProgress("A01", AxisState.RUNNING), {}, has_output=False, has_log=True)
     assert details._cancel.isEnabled()
     assert not details._images.isEnabled()
     assert details._error.isHidden()

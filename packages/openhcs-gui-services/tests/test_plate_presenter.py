@@ -5,17 +5,18 @@ import pytest
 from openhcs_gui_services.services import (
     PlatePresentation,
     PlateSnapshot,
-    PlateState,
+    PlateStatus,
     Tone,
-    plate_state_of,
+    plate_status_of,
     present_plate,
 )
 from zmqruntime.messages import ExecutionStatus
 
 RUNNING = PlateSnapshot(
-    PlateState.RUNNING,
+    PlateStatus.RUNNING,
     percent=42.9,
     elapsed_seconds=90,
+    remaining_seconds=119,
     axis_id="B06",
     step_name="SegmentNuclei",
     step_index=2,
@@ -26,29 +27,29 @@ RUNNING = PlateSnapshot(
 @pytest.mark.parametrize(
     ("plate", "expected"),
     [
-        (PlateSnapshot(PlateState.CREATED), "Created"),
-        (PlateSnapshot(PlateState.INIT_PENDING), "Init pending"),
-        (PlateSnapshot(PlateState.READY), "Ready"),
-        (PlateSnapshot(PlateState.COMPILE_PENDING), "Compile pending"),
-        (PlateSnapshot(PlateState.COMPILED), "Compiled"),
-        (PlateSnapshot(PlateState.QUEUED), "Queued"),
-        (PlateSnapshot(PlateState.QUEUED, queue_position=2), "Queued (q#2)"),
+        (PlateSnapshot(PlateStatus.CREATED), "Created"),
+        (PlateSnapshot(PlateStatus.INIT_PENDING), "Init pending"),
+        (PlateSnapshot(PlateStatus.READY), "Ready"),
+        (PlateSnapshot(PlateStatus.COMPILE_PENDING), "Compile pending"),
+        (PlateSnapshot(PlateStatus.COMPILED), "Compiled"),
+        (PlateSnapshot(PlateStatus.QUEUED), "Queued"),
+        (PlateSnapshot(PlateStatus.QUEUED, queue_position=2), "Queued (q#2)"),
         (RUNNING, "Running 42 %"),
-        (PlateSnapshot(PlateState.CANCELLING, percent=42), "Stopping"),
-        (PlateSnapshot(PlateState.COMPLETE), "Complete"),
-        (PlateSnapshot(PlateState.FAILED), "Failed"),
-        (PlateSnapshot(PlateState.FAILED, failed_wells=1), "Failed (1 well)"),
-        (PlateSnapshot(PlateState.FAILED, failed_wells=2), "Failed (2 wells)"),
-        (PlateSnapshot(PlateState.CANCELLED), "Cancelled"),
-        (PlateSnapshot(PlateState.INTERRUPTED), "Interrupted"),
+        (PlateSnapshot(PlateStatus.CANCELLING, percent=42), "Stopping"),
+        (PlateSnapshot(PlateStatus.COMPLETE), "Complete"),
+        (PlateSnapshot(PlateStatus.FAILED), "Failed"),
+        (PlateSnapshot(PlateStatus.FAILED, failed_wells=1), "Failed (1 well)"),
+        (PlateSnapshot(PlateStatus.FAILED, failed_wells=2), "Failed (2 wells)"),
+        (PlateSnapshot(PlateStatus.CANCELLED), "Cancelled"),
+        (PlateSnapshot(PlateStatus.INTERRUPTED), "Interrupted"),
     ],
 )
 def test_the_state_in_words(plate: PlateSnapshot, expected: str) -> None:
     assert present_plate(plate).text == expected
 
 
-@pytest.mark.parametrize("state", PlateState)
-def test_every_state_has_a_text_and_a_tone(state: PlateState) -> None:
+@pytest.mark.parametrize("state", PlateStatus)
+def test_every_state_has_a_text_and_a_tone(state: PlateStatus) -> None:
     shown = present_plate(PlateSnapshot(state))
     assert shown.text
     assert isinstance(shown.tone, Tone)
@@ -56,7 +57,7 @@ def test_every_state_has_a_text_and_a_tone(state: PlateState) -> None:
 
 @pytest.mark.parametrize("status", ExecutionStatus)
 def test_every_status_of_an_execution_is_a_state_of_its_plate(status: ExecutionStatus) -> None:
-    assert plate_state_of(status).value == status.value
+    assert plate_status_of(status).value == status.value
 
 
 def test_a_running_plate_says_step_well_and_time() -> None:
@@ -70,26 +71,26 @@ def test_a_running_plate_says_step_well_and_time() -> None:
 
 
 def test_wells_that_failed_are_told_while_the_others_run() -> None:
-    assert present_plate(PlateSnapshot(PlateState.RUNNING, axis_id="C01", failed_wells=2)).detail == (
+    assert present_plate(PlateSnapshot(PlateStatus.RUNNING, axis_id="C01", failed_wells=2)).detail == (
         "well C01, 2 wells failed"
     )
 
 
 def test_a_running_plate_is_never_at_100_percent_before_its_end() -> None:
-    assert present_plate(PlateSnapshot(PlateState.RUNNING, percent=99.99)).percent == 99
-    assert present_plate(PlateSnapshot(PlateState.COMPLETE, percent=99.99)).percent == 100
+    assert present_plate(PlateSnapshot(PlateStatus.RUNNING, percent=99.99)).percent == 99
+    assert present_plate(PlateSnapshot(PlateStatus.COMPLETE, percent=99.99)).percent == 100
 
 
-@pytest.mark.parametrize("state", [PlateState.INIT_PENDING, PlateState.COMPILE_PENDING])
-def test_what_cannot_be_estimated_has_a_bar_without_an_end(state: PlateState) -> None:
+@pytest.mark.parametrize("state", [PlateStatus.INIT_PENDING, PlateStatus.COMPILE_PENDING])
+def test_what_cannot_be_estimated_has_a_bar_without_an_end(state: PlateStatus) -> None:
     assert present_plate(PlateSnapshot(state)).percent is None
 
 
 def test_an_end_shows_how_long_it_took_and_no_estimate() -> None:
-    assert present_plate(PlateSnapshot(PlateState.CANCELLED, percent=50, elapsed_seconds=60)).timing == "1 min"
+    assert present_plate(PlateSnapshot(PlateStatus.CANCELLED, percent=50, elapsed_seconds=60)).timing == "1 min"
 
 
 def test_a_lost_server_is_not_called_a_cancel() -> None:
-    shown = present_plate(PlateSnapshot(PlateState.INTERRUPTED))
+    shown = present_plate(PlateSnapshot(PlateStatus.INTERRUPTED))
     assert shown.tone is Tone.BAD
     assert "server" in shown.detail

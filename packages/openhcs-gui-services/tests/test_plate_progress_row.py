@@ -5,7 +5,7 @@ from PyQt6.QtGui import QColor, QImage
 from PyQt6.QtWidgets import QApplication, QLabel, QProgressBar
 from pytestqt.qtbot import QtBot
 
-from openhcs_gui_services.services import PlateSnapshot, PlateState, present_plate
+from openhcs_gui_services.services import PlateSnapshot, PlateStatus, present_plate
 from openhcs_gui_services.widgets import PlateProgressRow
 
 
@@ -54,7 +54,13 @@ def test_the_row_shows_what_the_presenter_says(row: PlateProgressRow) -> None:
     show(
         row,
         PlateSnapshot(
-            PlateState.RUNNING, percent=42, elapsed_seconds=90, axis_id="B06", step_name="Segment", total_steps=3
+            PlateStatus.RUNNING,
+            percent=42,
+            elapsed_seconds=90,
+            remaining_seconds=124,
+            axis_id="B06",
+            step_name="Segment",
+            total_steps=3,
         ),
     )
     assert texts(row) == ["plate_01", "Running 42 %", "Segment (step 1 of 3), well B06", "1 min 30 s, about 3 min left"]
@@ -63,9 +69,9 @@ def test_the_row_shows_what_the_presenter_says(row: PlateProgressRow) -> None:
 
 
 def test_a_pending_plate_has_a_bar_without_an_end(row: PlateProgressRow) -> None:
-    show(row, PlateSnapshot(PlateState.COMPILE_PENDING))
+    show(row, PlateSnapshot(PlateStatus.COMPILE_PENDING))
     assert bar(row).maximum() == 0
-    show(row, PlateSnapshot(PlateState.COMPILED))
+    show(row, PlateSnapshot(PlateStatus.COMPILED))
     assert bar(row).maximum() == 100
 
 
@@ -73,7 +79,7 @@ def test_the_bar_grows_in_the_picture(row: PlateProgressRow) -> None:
     highlight = row.palette().highlight().color()
     filled = []
     for percent in (0, 25, 100):
-        show(row, PlateSnapshot(PlateState.RUNNING, percent=percent))
+        show(row, PlateSnapshot(PlateStatus.RUNNING, percent=percent))
         filled.append(coloured(picture(row), highlight))
     assert filled[0] * 2 < filled[1]
     assert filled[1] * 3 < filled[2]
@@ -81,9 +87,9 @@ def test_the_bar_grows_in_the_picture(row: PlateProgressRow) -> None:
 
 def test_a_failed_plate_is_red_in_the_picture_and_a_new_run_is_not(row: PlateProgressRow) -> None:
     red = QColor(0xC0, 0x39, 0x2B)
-    show(row, PlateSnapshot(PlateState.FAILED, percent=100, failed_wells=2))
+    show(row, PlateSnapshot(PlateStatus.FAILED, percent=100, failed_wells=2))
     assert coloured(picture(row), red) > 100
-    show(row, PlateSnapshot(PlateState.RUNNING, percent=100))
+    show(row, PlateSnapshot(PlateStatus.RUNNING, percent=100))
     assert coloured(picture(row), red) == 0
 
 

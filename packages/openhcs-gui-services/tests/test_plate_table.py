@@ -7,12 +7,12 @@ from PyQt6.QtCore import QEvent, QObject, Qt
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from openhcs_gui_services.services import PlateSnapshot, PlateState
+from openhcs_gui_services.services import PlateSnapshot, PlateStatus
 from openhcs_gui_services.services.plates.values import PlateRow
 from openhcs_gui_services.widgets import PlateColumn, PlateTable, PlateTableModel
 
 
-def row(name: str, state: PlateState = PlateState.READY, **known: object) -> PlateRow:
+def row(name: str, state: PlateStatus = PlateStatus.READY, **known: object) -> PlateRow:
     return PlateRow(f"/data/{name}", name, PlateSnapshot(state, **known), well_count=96)  # type: ignore[arg-type]
 
 
@@ -31,8 +31,8 @@ def names(model: PlateTableModel) -> list[str]:
 
 def test_a_row_says_all_of_a_plate(table: PlateTable) -> None:
     running = row(
-        "p1", PlateState.RUNNING, percent=42, elapsed_seconds=90, axis_id="B06", step_name="Segment", total_steps=3,
-        failed_wells=2,
+        "p1", PlateStatus.RUNNING, percent=42, elapsed_seconds=90, remaining_seconds=124, axis_id="B06",
+        step_name="Segment", total_steps=3, failed_wells=2,
     )  # fmt: skip
     table.plates.add_rows([running])
     texts = [str(table.plates.data(table.plates.index(0, column))) for column in PlateColumn]
@@ -59,17 +59,17 @@ def test_names_are_sorted_as_people_count() -> None:
 def test_every_column_can_be_sorted(column: PlateColumn) -> None:
     model = PlateTableModel()
     model.add_rows([row(state.value, state, percent=number, elapsed_seconds=number or None, failed_wells=number % 3)
-                    for number, state in enumerate(PlateState)])  # fmt: skip
+                    for number, state in enumerate(PlateStatus)])  # fmt: skip
     model.sort(column)
     upwards = names(model)
     model.sort(column, Qt.SortOrder.DescendingOrder)
     assert set(names(model)) == set(upwards)
-    assert model.rowCount() == len(PlateState)
+    assert model.rowCount() == len(PlateStatus)
 
 
 def test_the_filter_looks_at_name_state_and_error_and_keeps_the_selection(table: PlateTable) -> None:
     table.plates.add_rows(
-        [row("a1"), row("a2", PlateState.FAILED, error="no such image"), row("b1", PlateState.FAILED)]
+        [row("a1"), row("a2", PlateStatus.FAILED, error="no such image"), row("b1", PlateStatus.FAILED)]
     )
     table.select_paths(["/data/a2"])
     for text, expected in {"A": ["a1", "a2", "b1"], "failed": ["a2", "b1"], "failed image": ["a2"], "zz": []}.items():
@@ -99,12 +99,12 @@ def test_changes_are_announced_once_a_frame_row_by_row(table: PlateTable, qtbot:
     table.plates.dataChanged.connect(lambda a, b: told.append((a.row(), b.row())))
     with qtbot.waitSignal(table.plates.dataChanged, timeout=5000):
         for percent in range(100):
-            table.plates.change_rows([row("p4", PlateState.RUNNING, percent=percent)])
+            table.plates.change_rows([row("p4", PlateStatus.RUNNING, percent=percent)])
     assert told == [(4, 4)]
     assert names(table.plates)[4] == "p4"
     begin = time.monotonic()
     while time.monotonic() < begin + 0.5 or len(told) < 3:
-        table.plates.change_rows([row("p4", PlateState.RUNNING, percent=time.monotonic() % 100)])
+        table.plates.change_rows([row("p4", PlateStatus.RUNNING, percent=time.monotonic() % 100)])
         QApplication.processEvents()
     assert len(told) <= 30 * (time.monotonic() - begin) + 2
 
@@ -112,7 +112,7 @@ def test_changes_are_announced_once_a_frame_row_by_row(table: PlateTable, qtbot:
 def test_time_goes_on_while_nothing_is_told() -> None:
     now = 100.0
     model = PlateTableModel(clock=lambda: now)
-    model.add_rows([row("p", PlateState.RUNNING, percent=10, elapsed_seconds=60)])
+    model.add_rows([row("p", PlateStatus.RUNNING, percent=10, elapsed_seconds=60, remaining_seconds=540)])
     assert model.presentation_at(0).timing.startswith("1 min,")
     now = 130.0
     model.tick()
@@ -126,7 +126,7 @@ def test_a_name_is_no_markup() -> None:
 
 
 def test_ten_thousand_plates_are_handled_in_a_moment(table: PlateTable) -> None:
-    rows = [row(f"p{number}", list(PlateState)[number % len(PlateState)]) for number in range(10_000)]
+    rows = [row(f"p{number}", list(PlateStatus)[number % len(PlateStatus)]) for number in range(10_000)]
     begin = time.process_time()
     table.plates.add_rows(rows)
     table.plates.sort(PlateColumn.PLATE)
@@ -147,7 +147,7 @@ class Paints(QObject):
 
 
 def test_a_bar_without_an_end_moves_and_one_with_an_end_rests(table: PlateTable, qtbot: QtBot) -> None:
-    table.plates.add_rows([row("p", PlateState.INIT_PENDING)])
+    table.plates.add_rows([row("p", PlateStatus.INIT_PENDING)])
     viewport = table.viewport()
     assert viewport is not None
     before = table.grab().toImage()

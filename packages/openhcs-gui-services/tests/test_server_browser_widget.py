@@ -27,7 +27,7 @@ from openhcs_gui_services.services.servers.nodes import (
 from openhcs_gui_services.widgets.servers.browser import ServerBrowserWidget
 from openhcs_runtime.service.client import ZMQExecutionClient
 from openhcs_runtime.testing import Gate
-from zmqruntime.execution.progress.projection import AxisProgress, AxisState
+from zmqruntime.execution import AxisProgress, AxisState
 from zmqruntime.identity import ProcessIdentity
 from zmqruntime.messages import ExecutionStatus
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from openhcs_gui_services.services.plates.outcome import PlateOutcome, SubmittedPlate
-from openhcs_gui_services.services.plates.presenter import PlateState
+from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import PlatesChanged, StatusMessage
 from openhcs_gui_services.services.runs.batches import BatchWorkflowService, CompileJob, RunJob
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
@@ -106,16 +106,16 @@ def test_all_are_compiled_before_the_first_runs_and_each_has_one_end() -> None:
     assert kinds.index("prepared") > last_compilation
     assert kinds.index("run") > kinds.index("prepared")
     assert {path: [end.state for end in ends] for path, ends in host.ends.items()} == {
-        "/refused": [PlateState.FAILED],
-        "/odd": [PlateState.FAILED],
-        "/stopped": [PlateState.CANCELLED],
-        "/lost": [PlateState.INTERRUPTED],
-        "/silent": [PlateState.INTERRUPTED],
-        "/failed": [PlateState.FAILED],
-        "/cancelled": [PlateState.CANCELLED],
-        "/interrupted": [PlateState.INTERRUPTED],
-        "/good": [PlateState.COMPLETE],
-        "/ready": [PlateState.COMPLETE],
+        "/refused": [PlateStatus.FAILED],
+        "/odd": [PlateStatus.FAILED],
+        "/stopped": [PlateStatus.CANCELLED],
+        "/lost": [PlateStatus.INTERRUPTED],
+        "/silent": [PlateStatus.INTERRUPTED],
+        "/failed": [PlateStatus.FAILED],
+        "/cancelled": [PlateStatus.CANCELLED],
+        "/interrupted": [PlateStatus.INTERRUPTED],
+        "/good": [PlateStatus.COMPLETE],
+        "/ready": [PlateStatus.COMPLETE],
     }
     assert host.ends["/refused"][0].error == "no server"
 
@@ -125,7 +125,7 @@ def test_a_run_that_never_came_to_the_server_leaves_the_plate_its_earlier_one(tm
         workspace = PlateWorkspace(7863, memory=tmp_path / "windows", default_pipeline="pipeline_steps = []")
         await workspace.add(["/p"])
         host, record = workspace._server.host, workspace._book.records()[0]
-        for state in (PlateState.CANCELLED, PlateState.FAILED, PlateState.INTERRUPTED):
+        for state in (PlateStatus.CANCELLED, PlateStatus.FAILED, PlateStatus.INTERRUPTED):
             record.execution_id = "earlier"
             host.on_queued(["/p"])
             await host.prepare_runs([RunJob("/p", task_of("/p"))])
@@ -134,7 +134,7 @@ def test_a_run_that_never_came_to_the_server_leaves_the_plate_its_earlier_one(tm
             assert prepared is not None
             assert prepared in (tmp_path / "windows" / "window-1.json").read_text()  # before the server knows it
             host.on_ended(PlateOutcome("/p", state, "why"))
-            expected = prepared if state is PlateState.INTERRUPTED else "earlier"
+            expected = prepared if state is PlateStatus.INTERRUPTED else "earlier"
             assert workspace.rows()[0].execution_id == expected
         await workspace.close()
 
@@ -167,11 +167,11 @@ def test_a_compilation_that_its_server_has_lost_is_told(tmp_path: Path) -> None:
         workspace.subscribe(events.append)
         host = workspace._server.host
         host.on_compile_pending("/p")
-        host.on_compile_ended(PlateOutcome("/p", PlateState.INTERRUPTED, "away"))
+        host.on_compile_ended(PlateOutcome("/p", PlateStatus.INTERRUPTED, "away"))
         assert StatusMessage("p was not compiled: away", is_error=True) in events
         assert [each.rows[0].snapshot.state for each in events if isinstance(each, PlatesChanged)] == [
-            PlateState.COMPILE_PENDING,
-            PlateState.CREATED,
+            PlateStatus.COMPILE_PENDING,
+            PlateStatus.CREATED,
         ]
         await workspace.close()
 

@@ -14,15 +14,17 @@ from openhcs_gui_services.services.connection.status import (
 )
 from openhcs_gui_services.services.history import ServerHistory
 from openhcs_gui_services.services.plates.collection import PlateCollection
-from openhcs_gui_services.services.plates.presenter import PlateState, Tone
+from openhcs_gui_services.services.plates.presenter import Tone
 from openhcs_gui_services.services.plates.record import PlateRecord
 from openhcs_gui_services.services.plates.session import CompiledArtifact, RememberedPlate, SessionStore
 from openhcs_gui_services.services.plates.settings import RunSettings, plate_task, resolve_run_settings
-from openhcs_gui_services.services.plates.values import PlatesChanged, ServerState, WellState
+from openhcs_gui_services.services.plates.status import PlateStatus
+from openhcs_gui_services.services.plates.values import PlatesChanged, ServerState
 from openhcs_gui_services.services.runs.progress_reset import reset_progress_for_batch
 from openhcs_runtime.config import GlobalConfig
 from openhcs_runtime.results import PlateResult, ResultStatus, WellResult
 from openhcs_runtime.tasks import PlateTask
+from zmqruntime.execution import AxisState
 from zmqruntime.messages import ExecuteRequest, ExecutionStatus, StatusResponse
 
 
@@ -124,19 +126,19 @@ def test_a_batch_resets_the_progress_of_its_own_plates_only(tmp_path: Path) -> N
     own.events.subscribe(told.append)
     other.events.subscribe(lambda event: told.append("of another window"))
 
-    def states(book: PlateCollection) -> list[WellState]:
+    def states(book: PlateCollection) -> list[AxisState]:
         return [well.state for well in book.records()[0].wells.rows()]
 
     reset_progress_for_batch(own, own.records(), resume=True)
-    assert states(own) == [WellState.COMPLETE, WellState.PENDING]
+    assert states(own) == [AxisState.COMPLETE, AxisState.WAITING]
     reset_progress_for_batch(own, own.records())  # it is queued already
-    assert states(own) == [WellState.COMPLETE, WellState.PENDING]
+    assert states(own) == [AxisState.COMPLETE, AxisState.WAITING]
     own.records()[0].rest()
     reset_progress_for_batch(own, own.records())
-    assert states(own) == [WellState.PENDING] * 2
-    assert states(other) == [WellState.COMPLETE, WellState.PENDING]
+    assert states(own) == [AxisState.WAITING] * 2
+    assert states(other) == [AxisState.COMPLETE, AxisState.WAITING]
     shown = [event.rows[0].snapshot.state for event in told if isinstance(event, PlatesChanged)]
-    assert shown == [PlateState.QUEUED] * 2
+    assert shown == [PlateStatus.QUEUED] * 2
     assert "of another window" not in told
 
 

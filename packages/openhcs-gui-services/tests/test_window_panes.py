@@ -17,7 +17,7 @@ from PyQt6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services import HistoryView, LogView, MainWindow, PipelinePane, ServerBrowserWidget, SettingsDialog
-from openhcs_gui_services.services import PlateState
+from openhcs_gui_services.services import PlateStatus
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.services.settings import WindowSettings
 from openhcs_gui_services.widgets.log.model import LogColumn
@@ -114,7 +114,7 @@ async def until(condition: Callable[[], bool], *signals: pyqtBoundSignal) -> Non
             signal.disconnect(connection)
 
 
-def state_is(workspace: PlateWorkspace, state: PlateState) -> bool:
+def state_is(workspace: PlateWorkspace, state: PlateStatus) -> bool:
     return bool(workspace.rows()) and workspace.rows()[0].snapshot.state is state
 
 
@@ -130,10 +130,10 @@ def test_view_shows_the_results_and_the_log_what_was_said(
         manager.message.connect(lambda text, is_error: said.append(text))
         manager.add_plates([str(plate)])
         model = manager.table.plates
-        await until(lambda: state_is(workspace, PlateState.READY), model.rowsInserted, model.dataChanged)
+        await until(lambda: state_is(workspace, PlateStatus.READY), model.rowsInserted, model.dataChanged)
         await until(manager.actions_.run.isEnabled, manager.actions_.run.changed)
         manager.actions_.run.trigger()
-        await until(lambda: state_is(workspace, PlateState.COMPLETE), model.dataChanged)
+        await until(lambda: state_is(workspace, PlateStatus.COMPLETE), model.dataChanged)
         await until(manager.actions_.view.isEnabled, manager.actions_.view.changed)
         with Viewer() as viewer:
             manager.actions_.view.trigger()

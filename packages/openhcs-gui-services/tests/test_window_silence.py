@@ -18,7 +18,7 @@ from PyQt6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services import MainWindow
-from openhcs_gui_services.services import PlateState
+from openhcs_gui_services.services import PlateStatus
 from openhcs_gui_services.services.plates.values import ServerState, ServerStateChanged, WorkspaceEvent
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.window.panes import HISTORY, LOG, SERVERS, WindowPanes
@@ -123,7 +123,7 @@ async def silence(window: MainWindow, workspace: PlateWorkspace, plate: str, gat
     print(f"longest stall of the window: {1000 * stall:.0f} ms in {SECONDS:g} s")
     gate.open()
     await running
-    assert workspace.rows()[0].snapshot.state is PlateState.COMPLETE
+    assert workspace.rows()[0].snapshot.state is PlateStatus.COMPLETE
     await told.until(lambda: workspace.server_state is ServerState.CONNECTED)
     assert ServerState.LOST not in told.states
     assert "still waiting" not in texts(window)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from openhcs_gui_services.services.plates.presenter import PlateSnapshot, PlateState
+from openhcs_gui_services.services.plates.presenter import PlateSnapshot
 from openhcs_gui_services.services.plates.settings import RunSettings
+from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import (
     LogLinesAdded,
     PlateRow,
@@ -21,7 +22,6 @@ from openhcs_gui_services.services.plates.values import (
     ServerStateChanged,
     StatusMessage,
     WellsChanged,
-    WellState,
     WorkspaceEvent,
 )
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
@@ -30,7 +30,7 @@ from openhcs_runtime.plates import make_plate
 from openhcs_runtime.tasks import OPENHCS_CONFIG
 from openhcs_runtime.testing import Gate
 from zmqruntime.exceptions import ZMQRuntimeError
-from zmqruntime.execution import AsyncExecutionClient
+from zmqruntime.execution import AsyncExecutionClient, AxisState
 
 pytestmark = pytest.mark.usefixtures("isolated_home", "no_leaks")
 
@@ -72,18 +72,18 @@ class Window:
     def row(self, path: Path) -> PlateRow:
         return next(row for row in self.workspace.rows() if row.path == str(path))
 
-    def state(self, path: Path) -> PlateState:
+    def state(self, path: Path) -> PlateStatus:
         return self.row(path).snapshot.state
 
-    def states(self, path: Path) -> list[PlateState]:
+    def states(self, path: Path) -> list[PlateStatus]:
         """All states that the plate has been told to be in, each once in a row."""
-        told: list[PlateState] = []
+        told: list[PlateStatus] = []
         for event in self.events:
             rows = event.rows if isinstance(event, PlatesAdded | PlatesChanged) else ()
             told += [row.snapshot.state for row in rows if row.path == str(path)]
         return [state for place, state in enumerate(told) if place == 0 or told[place - 1] is not state]
 
-    def well_states(self, path: Path) -> list[WellState]:
+    def well_states(self, path: Path) -> list[AxisState]:
         return [well.state for well in self.workspace.wells(str(path))]
 
     def messages(self) -> list[StatusMessage]:
@@ -141,27 +141,27 @@ def test_add_initialise_compile_run(plates: list[Path]) -> None:
             await workspace.initialise(paths)
             assert shown.row(one).well_count == 3
             await workspace.compile([paths[0]])
-            assert shown.state(one) is PlateState.COMPILED
+            assert shown.state(one) is PlateStatus.COMPILED
             assert shown.row(one).artifact_id is not None
             assert shown.row(one).execution_id is None
             await workspace.run(paths)
 
             assert shown.states(one) == [
-                PlateState.CREATED,
-                PlateState.INIT_PENDING,
-                PlateState.READY,
-                PlateState.COMPILE_PENDING,
-                PlateState.COMPILED,
-                PlateState.QUEUED,
-                PlateState.RUNNING,
-                PlateState.COMPLETE,
+                PlateStatus.CREATED,
+                PlateStatus.INIT_PENDING,
+                PlateStatus.READY,
+                PlateStatus.COMPILE_PENDING,
+                PlateStatus.COMPILED,
+                PlateStatus.QUEUED,
+                PlateStatus.RUNNING,
+                PlateStatus.COMPLETE,
             ]
             assert shown.states(two)[3:] == [
-                PlateState.QUEUED,
-                PlateState.COMPILE_PENDING,
-                PlateState.QUEUED,
-                PlateState.RUNNING,
-                PlateState.COMPLETE,
+                PlateStatus.QUEUED,
+                PlateStatus.COMPILE_PENDING,
+                PlateStatus.QUEUED,
+                PlateStatus.RUNNING,
+                PlateStatus.COMPLETE,
             ]
             for path in plates:
                 row = shown.row(path)
@@ -169,7 +169,7 @@ def test_add_initialise_compile_run(plates: list[Path]) -> None:
                 assert row.snapshot.elapsed_seconds is not None
                 assert row.output is not None
                 assert Path(row.output, "measurements.csv").exists()
-                assert shown.well_states(path) == [WellState.COMPLETE] * 3
+                assert shown.well_states(path) == [AxisState.COMPLETE] * 3
             told = {well.axis_id for event in shown.events if isinstance(event, WellsChanged) for well in event.wells}
             assert told == {"A01", "A02", "A03"}
             # Both compilations and both runs, of which only the latter are executions of wells.
@@ -196,17 +196,17 @@ def test_all_are_queued_at_once_and_one_that_fails_stops_no_other(plates: list[P
             before = len(shown.events)
             await shown.workspace.run(paths)
             first = next(event for event in shown.events[before:] if isinstance(event, PlatesChanged))
-            assert [row.snapshot.state for row in first.rows] == [PlateState.QUEUED] * 3
+            assert [row.snapshot.state for row in first.rows] == [PlateStatus.QUEUED] * 3
 
-            assert shown.row(missing).snapshot.state is PlateState.FAILED
+            assert shown.row(missing).snapshot.state is PlateStatus.FAILED
             assert "no such plate" in shown.row(missing).snapshot.error
             assert shown.workspace.problems(str(missing))
             assert shown.row(missing).execution_id is None
             failed = shown.row(broken).snapshot
-            assert (failed.state, failed.failed_wells) == (PlateState.FAILED, 1)
-            assert shown.well_states(broken) == [WellState.COMPLETE, WellState.FAILED, WellState.COMPLETE]
+            assert (failed.state, failed.failed_wells) == (PlateStatus.FAILED, 1)
+            assert shown.well_states(broken) == [AxisState.COMPLETE, AxisState.FAILED, AxisState.COMPLETE]
             assert shown.workspace.wells(str(broken))[1].error
-            assert shown.state(good) is PlateState.COMPLETE
+            assert shown.state(good) is PlateStatus.COMPLETE
             assert any(message.is_error and "plate_2 failed" in message.text for message in shown.messages())
             assert "counted" in [line.text for line in await shown.workspace.logs(str(good))]
             lines = [line for event in shown.events if isinstance(event, LogLinesAdded) for line in event.lines]
@@ -215,8 +215,8 @@ def test_all_are_queued_at_once_and_one_that_fails_stops_no_other(plates: list[P
             # What was left undone is done once the image is whole; the other wells are kept.
             shutil.copy(next(good.rglob("*_A02_*.tif")), image)
             await shown.workspace.resume([str(broken)])
-            assert shown.state(broken) is PlateState.COMPLETE
-            assert shown.well_states(broken) == [WellState.COMPLETE] * 3
+            assert shown.state(broken) is PlateStatus.COMPLETE
+            assert shown.well_states(broken) == [AxisState.COMPLETE] * 3
             plate = (await shown.workspace.history(1))[0].plate
             assert plate is not None
             assert [well.reused for well in plate.wells] == [True, False, True]
@@ -234,21 +234,21 @@ def test_stop_and_resume(plates: list[Path], gate: Gate) -> None:
             await workspace.add(paths)
             running = asyncio.create_task(workspace.run(paths))
             await asyncio.to_thread(gate.wait_for_well)
-            await shown.until(lambda: WellState.RUNNING in shown.well_states(one))
+            await shown.until(lambda: AxisState.RUNNING in shown.well_states(one))
             assert shown.row(one).snapshot.axis_id == "A01"
             await shown.until(lambda: shown.row(two).snapshot.queue_position == 1)
             stopping = asyncio.create_task(workspace.stop())
             await asyncio.sleep(0)
-            assert [shown.state(path) for path in plates] == [PlateState.CANCELLING] * 2
+            assert [shown.state(path) for path in plates] == [PlateStatus.CANCELLING] * 2
             await stopping
             await running
-            assert [shown.state(path) for path in plates] == [PlateState.CANCELLED] * 2
-            assert shown.well_states(one) == [WellState.CANCELLED] * 3
-            assert not workspace._book.at_work()
+            assert [shown.state(path) for path in plates] == [PlateStatus.CANCELLED] * 2
+            assert shown.well_states(one) == [AxisState.CANCELLED] * 3
+            assert not workspace._book.busy()
 
             gate.open()
             await workspace.resume(paths)
-            assert [shown.state(path) for path in plates] == [PlateState.COMPLETE] * 2
+            assert [shown.state(path) for path in plates] == [PlateStatus.COMPLETE] * 2
 
     go(work)
 
@@ -261,13 +261,13 @@ def test_force_kill_ends_what_hears_nothing(plates: list[Path], gate: Gate, isol
             await shown.workspace.add([path])
             running = asyncio.create_task(shown.workspace.run([path]))
             await asyncio.to_thread(gate.wait_for_well)
-            await shown.until(lambda: WellState.RUNNING in shown.well_states(plates[0]))
+            await shown.until(lambda: AxisState.RUNNING in shown.well_states(plates[0]))
             await shown.workspace.stop()
-            assert shown.state(plates[0]) is PlateState.CANCELLING
+            assert shown.state(plates[0]) is PlateStatus.CANCELLING
             await shown.workspace.stop(graceful=False)
             await running
-            assert shown.state(plates[0]) is PlateState.CANCELLED
-            assert set(shown.well_states(plates[0])) == {WellState.CANCELLED}
+            assert shown.state(plates[0]) is PlateStatus.CANCELLED
+            assert set(shown.well_states(plates[0])) == {AxisState.CANCELLED}
             assert shown.row(plates[0]).snapshot.error == ""  # nobody needs to be told what they have asked for
 
     go(work)
@@ -290,9 +290,9 @@ def test_stop_before_anything_was_submitted(plates: list[Path], gate: Gate) -> N
             assert any("at work already" in message.text for message in shown.messages())
             await shown.workspace.stop(paths=[str(two)])
             await waiting
-            assert shown.state(two) is PlateState.CANCELLED
+            assert shown.state(two) is PlateStatus.CANCELLED
             assert shown.row(two).execution_id is None
-            assert shown.state(one) is PlateState.RUNNING
+            assert shown.state(one) is PlateStatus.RUNNING
             await shown.workspace.stop()
             await running
 
@@ -308,17 +308,17 @@ def test_wells_that_are_worked_on_are_finished(plates: list[Path], gate: Gate) -
             await shown.workspace.add([path])
             running = asyncio.create_task(shown.workspace.run([path]))
             await asyncio.to_thread(gate.wait_for_well)
-            await shown.until(lambda: WellState.RUNNING in shown.well_states(plates[0]))
+            await shown.until(lambda: AxisState.RUNNING in shown.well_states(plates[0]))
             await shown.workspace.stop_after_wells()
-            assert shown.state(plates[0]) is PlateState.CANCELLING
+            assert shown.state(plates[0]) is PlateStatus.CANCELLING
             # What the worker was told before its second step it knows after it.
             gate._lines.pop().close()
             await asyncio.to_thread(gate.wait_for_well)
             await shown.until(lambda: shown.row(plates[0]).snapshot.step_name == "Again")
             gate.open()
             await running
-            assert shown.state(plates[0]) is PlateState.CANCELLED
-            assert shown.well_states(plates[0]) == [WellState.COMPLETE, WellState.CANCELLED, WellState.CANCELLED]
+            assert shown.state(plates[0]) is PlateStatus.CANCELLED
+            assert shown.well_states(plates[0]) == [AxisState.COMPLETE, AxisState.CANCELLED, AxisState.CANCELLED]
 
     go(work)
 
@@ -334,7 +334,7 @@ def test_one_well_can_be_cancelled(plates: list[Path], gate: Gate) -> None:
             assert shown.messages()[-1].is_error
             running = asyncio.create_task(shown.workspace.run([path]))
             await asyncio.to_thread(gate.wait_for_well)
-            await shown.until(lambda: WellState.RUNNING in shown.well_states(plates[0]))
+            await shown.until(lambda: AxisState.RUNNING in shown.well_states(plates[0]))
             await shown.workspace.cancel_well(path, "A02")
             assert not shown.messages()[-1].is_error
             gate._lines.pop().close()
@@ -342,8 +342,8 @@ def test_one_well_can_be_cancelled(plates: list[Path], gate: Gate) -> None:
             await shown.until(lambda: shown.row(plates[0]).snapshot.step_name == "Again")
             gate.open()
             await running
-            assert shown.state(plates[0]) is PlateState.CANCELLED
-            assert shown.well_states(plates[0]) == [WellState.COMPLETE, WellState.CANCELLED, WellState.COMPLETE]
+            assert shown.state(plates[0]) is PlateStatus.CANCELLED
+            assert shown.well_states(plates[0]) == [AxisState.COMPLETE, AxisState.CANCELLED, AxisState.COMPLETE]
 
     go(work)
 
@@ -358,16 +358,16 @@ def test_stop_in_one_window_touches_nothing_of_another(plates: list[Path], gate:
             running = asyncio.create_task(first.workspace.run([str(one)]))
             await asyncio.to_thread(gate.wait_for_well)
             waiting = asyncio.create_task(second.workspace.run([str(two)]))
-            await second.until(lambda: second.state(two) is PlateState.COMPILE_PENDING)
+            await second.until(lambda: second.state(two) is PlateStatus.COMPILE_PENDING)
             await second.workspace.stop(graceful=False)
             await waiting
-            assert second.state(two) is PlateState.CANCELLED
-            assert first.state(one) is PlateState.RUNNING
+            assert second.state(two) is PlateStatus.CANCELLED
+            assert first.state(one) is PlateStatus.RUNNING
             gate.open()
             await running
-            assert first.state(one) is PlateState.COMPLETE
+            assert first.state(one) is PlateStatus.COMPLETE
             await second.workspace.run([str(two)])
-            assert second.state(two) is PlateState.COMPLETE
+            assert second.state(two) is PlateStatus.COMPLETE
 
     go(work)
 
@@ -382,7 +382,7 @@ def test_a_window_without_a_server_says_so(plates: list[Path], monkeypatch: pyte
         async with window() as shown:
             await shown.workspace.add([plates[0]])
             await shown.workspace.run([str(plates[0])])
-            assert shown.row(plates[0]).snapshot.state is PlateState.FAILED
+            assert shown.row(plates[0]).snapshot.state is PlateStatus.FAILED
             assert "Nothing" in shown.row(plates[0]).snapshot.error
             assert shown.workspace.server_state is ServerState.DISCONNECTED
             assert ServerState.CONNECTING in [e.state for e in shown.events if isinstance(e, ServerStateChanged)]
@@ -401,7 +401,7 @@ def test_plates_that_cannot_be_worked_on_are_told(tmp_path: Path) -> None:
             assert "not in this window" in shown.messages()[-1].text
             await shown.workspace.initialise([path])
             assert shown.row(Path(path)).snapshot == PlateSnapshot(
-                PlateState.FAILED, error=f"no such plate: {path} (name the folder that holds the images)"
+                PlateStatus.FAILED, error=f"no such plate: {path} (name the folder that holds the images)"
             )
             assert shown.workspace.server_state is ServerState.DISCONNECTED
 

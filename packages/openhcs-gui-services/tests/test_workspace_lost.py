@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from openhcs_gui_services.services.plates.presenter import PlateState
 from openhcs_gui_services.services.plates.settings import RunSettings
+from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import (
     PlateRow,
     PlatesAdded,
@@ -21,7 +21,6 @@ from openhcs_gui_services.services.plates.values import (
     ServerState,
     ServerStateChanged,
     StatusMessage,
-    WellState,
     WorkspaceEvent,
 )
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
@@ -29,7 +28,7 @@ from openhcs_runtime.plates import make_plate
 from openhcs_runtime.tasks import OPENHCS_CONFIG
 from openhcs_runtime.testing import Gate
 from zmqruntime.exceptions import ServerLostError, ZMQRuntimeError
-from zmqruntime.execution import AsyncExecutionClient
+from zmqruntime.execution import AsyncExecutionClient, AxisState
 from zmqruntime.messages import ExecuteRequest
 
 pytestmark = pytest.mark.usefixtures("isolated_home", "no_leaks")
@@ -63,15 +62,15 @@ class Window:
     def row(self, path: str) -> PlateRow:
         return next(row for row in self.workspace.rows() if row.path == path)
 
-    def state(self, path: str) -> PlateState:
+    def state(self, path: str) -> PlateStatus:
         return self.row(path).snapshot.state
 
-    def told(self) -> set[PlateState]:
+    def told(self) -> set[PlateStatus]:
         """All states that any plate has been told to be in."""
         changes = [event.rows for event in self.events if isinstance(event, PlatesAdded | PlatesChanged)]
         return {row.snapshot.state for rows in changes for row in rows}
 
-    def well_states(self, path: str) -> list[WellState]:
+    def well_states(self, path: str) -> list[AxisState]:
         return [well.state for well in self.workspace.wells(path)]
 
 
@@ -125,24 +124,24 @@ def test_a_server_that_is_killed_is_told_and_its_successor_goes_on(plate: str, g
             await shown.workspace.add([plate])
             running = asyncio.create_task(shown.workspace.run([plate]))
             await asyncio.to_thread(gate.wait_for_well)
-            await shown.until(lambda: WellState.RUNNING in shown.well_states(plate))
+            await shown.until(lambda: AxisState.RUNNING in shown.well_states(plate))
             execution_id = shown.row(plate).execution_id
             (await server_process()).kill()
             killed_at = time.monotonic()
             await shown.until(lambda: shown.workspace.server_state is ServerState.LOST)
             assert shown.heard_at[ServerState.LOST] - killed_at < 2.0
-            assert shown.state(plate) is PlateState.INTERRUPTED
+            assert shown.state(plate) is PlateStatus.INTERRUPTED
             assert "does not answer" in shown.row(plate).snapshot.error
 
             await asyncio.to_thread(gate.wait_for_well)  # the next server's worker has come as far
-            await shown.until(lambda: shown.state(plate) is PlateState.RUNNING)
+            await shown.until(lambda: shown.state(plate) is PlateStatus.RUNNING)
             assert shown.workspace.server_state is ServerState.CONNECTED
             gate.open()
             await running
-            assert shown.state(plate) is PlateState.COMPLETE
+            assert shown.state(plate) is PlateStatus.COMPLETE
             assert shown.row(plate).execution_id == execution_id
-            assert shown.well_states(plate) == [WellState.COMPLETE] * 3
-            assert not shown.told() & {PlateState.CANCELLED, PlateState.CANCELLING, PlateState.FAILED}
+            assert shown.well_states(plate) == [AxisState.COMPLETE] * 3
+            assert not shown.told() & {PlateStatus.CANCELLED, PlateStatus.CANCELLING, PlateStatus.FAILED}
 
     go(work)
 
@@ -159,14 +158,14 @@ def test_a_server_that_only_sleeps_is_waited_for(plate: str, gate: Gate) -> None
                 await shown.until(lambda: shown.workspace.server_state is ServerState.SILENT)
                 stopping = asyncio.create_task(shown.workspace.stop())
                 await asyncio.sleep(0)
-                assert shown.state(plate) is PlateState.CANCELLING
+                assert shown.state(plate) is PlateStatus.CANCELLING
             finally:
                 server.resume()
             await stopping
             await running  # what was wanted while nobody heard it was told afterwards
-            assert PlateState.INTERRUPTED not in shown.told()
+            assert PlateStatus.INTERRUPTED not in shown.told()
             assert shown.workspace.server_state is ServerState.CONNECTED
-            assert shown.state(plate) is PlateState.CANCELLED
+            assert shown.state(plate) is PlateStatus.CANCELLED
 
     go(work)
 
@@ -177,12 +176,12 @@ def test_a_server_that_was_stopped_is_not_started_again(plate: str, gate: Gate) 
             await shown.workspace.add([plate])
             running = asyncio.create_task(shown.workspace.run([plate]))
             await asyncio.to_thread(gate.wait_for_well)
-            await shown.until(lambda: WellState.RUNNING in shown.well_states(plate))
+            await shown.until(lambda: AxisState.RUNNING in shown.well_states(plate))
             server = await server_process()
             server.send_signal(signal.SIGTERM)
             await asyncio.to_thread(server.wait, 20)
             await shown.until(lambda: shown.workspace.server_state is ServerState.LOST)
-            assert shown.state(plate) is PlateState.INTERRUPTED
+            assert shown.state(plate) is PlateStatus.INTERRUPTED
             assert not shown.workspace._server.wants_server()
             assert shown.workspace._server.service._recovery is None
 
@@ -191,7 +190,7 @@ def test_a_server_that_was_stopped_is_not_started_again(plate: str, gate: Gate) 
             await asyncio.to_thread(gate.wait_for_well)
             gate.open()
             await running
-            assert shown.state(plate) is PlateState.COMPLETE
+            assert shown.state(plate) is PlateStatus.COMPLETE
 
     go(work)
 
@@ -204,7 +203,7 @@ def test_a_closed_window_leaves_its_plates_running_and_the_next_one_finds_them(p
             await first.workspace.add([plate])
             giving_up = asyncio.create_task(first.workspace.run([plate]))
             await asyncio.to_thread(gate.wait_for_well)
-            await first.until(lambda: first.state(plate) is PlateState.RUNNING)
+            await first.until(lambda: first.state(plate) is PlateStatus.RUNNING)
             execution_id = first.row(plate).execution_id
         await asyncio.gather(giving_up, return_exceptions=True)
 
@@ -212,22 +211,22 @@ def test_a_closed_window_leaves_its_plates_running_and_the_next_one_finds_them(p
             await second.workspace.reattach()
             await other.workspace.reattach()
             assert other.workspace.rows() == ()
-            await second.until(lambda: second.state(plate) is PlateState.RUNNING)
+            await second.until(lambda: second.state(plate) is PlateStatus.RUNNING)
             assert second.row(plate).execution_id == execution_id
             assert second.row(plate).pipeline == pipeline
-            await second.until(lambda: WellState.RUNNING in second.well_states(plate))
+            await second.until(lambda: AxisState.RUNNING in second.well_states(plate))
             gate.open()
-            await second.until(lambda: second.state(plate) is PlateState.COMPLETE)
-            assert second.well_states(plate) == [WellState.COMPLETE] * 3
+            await second.until(lambda: second.state(plate) is PlateStatus.COMPLETE)
+            assert second.well_states(plate) == [AxisState.COMPLETE] * 3
 
         async with window("") as third:
             await third.workspace.reattach()
             row = third.row(plate)
-            assert row.snapshot.state is PlateState.COMPLETE
+            assert row.snapshot.state is PlateStatus.COMPLETE
             assert row.output is not None
-            assert third.well_states(plate) == [WellState.COMPLETE] * 3
+            assert third.well_states(plate) == [AxisState.COMPLETE] * 3
             await third.workspace.run([plate])
-            assert third.state(plate) is PlateState.COMPLETE
+            assert third.state(plate) is PlateStatus.COMPLETE
             assert third.row(plate).execution_id != execution_id
 
     go(work)
@@ -241,18 +240,18 @@ def test_workers_that_are_killed_fail_their_plate_and_no_other(plate: str, gate:
             await shown.workspace.add([plate, other])
             running = asyncio.create_task(shown.workspace.run([plate, other]))
             await asyncio.to_thread(gate.wait_for_well)
-            await shown.until(lambda: WellState.RUNNING in shown.well_states(plate))
+            await shown.until(lambda: AxisState.RUNNING in shown.well_states(plate))
             for process in (await server_process()).children(recursive=True):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
             gate.open()
             await running
-            assert shown.state(plate) is PlateState.FAILED
+            assert shown.state(plate) is PlateStatus.FAILED
             assert shown.row(plate).snapshot.error
-            assert WellState.RUNNING not in shown.well_states(plate)
-            assert shown.state(other) is PlateState.COMPLETE
+            assert AxisState.RUNNING not in shown.well_states(plate)
+            assert shown.state(other) is PlateStatus.COMPLETE
             assert shown.workspace.server_state is ServerState.CONNECTED
-            assert not shown.told() & {PlateState.CANCELLED, PlateState.CANCELLING, PlateState.INTERRUPTED}
+            assert not shown.told() & {PlateStatus.CANCELLED, PlateStatus.CANCELLING, PlateStatus.INTERRUPTED}
 
     go(work)
 
@@ -263,16 +262,16 @@ def test_what_the_next_server_knows_nothing_of_is_interrupted(plate: str, gate: 
             await shown.workspace.add([plate])
             running = asyncio.create_task(shown.workspace.run([plate]))
             await asyncio.to_thread(gate.wait_for_well)
-            await shown.until(lambda: WellState.RUNNING in shown.well_states(plate))
+            await shown.until(lambda: AxisState.RUNNING in shown.well_states(plate))
             (await server_process()).kill()
             for file in isolated_home.rglob("executions.sqlite*"):
                 os.unlink(file)
             await running
-            assert shown.state(plate) is PlateState.INTERRUPTED
+            assert shown.state(plate) is PlateStatus.INTERRUPTED
             assert "run the plate again" in shown.row(plate).snapshot.error
-            assert shown.well_states(plate) == [WellState.PENDING] * 3
-            assert not shown.workspace.is_at_work(plate)
-            assert not shown.told() & {PlateState.CANCELLED, PlateState.CANCELLING, PlateState.FAILED}
+            assert shown.well_states(plate) == [AxisState.WAITING] * 3
+            assert not shown.workspace.is_busy(plate)
+            assert not shown.told() & {PlateStatus.CANCELLED, PlateStatus.CANCELLING, PlateStatus.FAILED}
 
     go(work)
 
@@ -291,12 +290,12 @@ def test_earlier_runs_are_found_when_the_server_can_be_asked_again(plate: str, g
             await second.workspace.reattach()
             errors = [event.text for event in second.events if isinstance(event, StatusMessage) and event.is_error]
             assert "how earlier runs went is not known" in errors[-1]
-            assert second.state(plate) is PlateState.COMPILED
+            assert second.state(plate) is PlateStatus.COMPILED
             await second.workspace.initialise([plate])
             patch.undo()
             await second.workspace.connect()
-            await second.until(lambda: second.state(plate) is PlateState.COMPLETE)
-            assert second.well_states(plate) == [WellState.COMPLETE] * 3
+            await second.until(lambda: second.state(plate) is PlateStatus.COMPLETE)
+            assert second.well_states(plate) == [AxisState.COMPLETE] * 3
 
     go(work)
 
@@ -318,9 +317,9 @@ def test_a_plate_that_is_run_while_its_earlier_run_is_looked_for_is_left_to_that
 
             second.workspace.subscribe(run_it)
             await second.workspace.reattach()
-            assert second.workspace.is_at_work(plate)
+            assert second.workspace.is_busy(plate)
             await runs[0]
-            assert second.state(plate) is PlateState.COMPLETE
+            assert second.state(plate) is PlateStatus.COMPLETE
             assert second.row(plate).execution_id != earlier
 
     go(work)
@@ -343,16 +342,16 @@ def test_a_run_whose_submission_was_cut_off_is_found_with_the_next_connection(pl
             await shown.workspace.compile([plate])
             patch.setattr(service, "submit", cut_off)
             await shown.workspace.run([plate])
-            assert shown.state(plate) is PlateState.INTERRUPTED
+            assert shown.state(plate) is PlateStatus.INTERRUPTED
             assert "the line is dead" in shown.row(plate).snapshot.error
             execution_id = shown.row(plate).execution_id
             assert execution_id is not None
             (await server_process()).kill()
             await shown.until(lambda: shown.workspace.server_state is ServerState.LOST)
             await shown.workspace.connect()
-            await shown.until(lambda: shown.state(plate) is PlateState.COMPLETE)
+            await shown.until(lambda: shown.state(plate) is PlateStatus.COMPLETE)
             assert shown.row(plate).execution_id == execution_id
-            assert shown.well_states(plate) == [WellState.COMPLETE] * 3
+            assert shown.well_states(plate) == [AxisState.COMPLETE] * 3
 
     go(work)
 
@@ -372,10 +371,10 @@ def test_an_execution_that_nobody_knows_any_more_is_forgotten(plate: str, gate: 
         async with window("") as second:
             await second.workspace.reattach()
             assert second.row(plate).execution_id is None
-            assert second.state(plate) is PlateState.COMPILED
+            assert second.state(plate) is PlateStatus.COMPILED
             # What was compiled travels with the run, so it works on a server that has never heard of it.
             await second.workspace.run([plate])
-            assert second.state(plate) is PlateState.COMPLETE
+            assert second.state(plate) is PlateStatus.COMPLETE
             errors = [event for event in second.events if isinstance(event, StatusMessage) and event.is_error]
             assert errors == []
 

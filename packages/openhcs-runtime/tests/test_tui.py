@@ -21,14 +21,14 @@ from openhcs_runtime import GlobalConfig, PipelineConfig, ZMQExecutionClient
 from openhcs_runtime.builtin import builtin_source
 from openhcs_runtime.components import well_name
 from openhcs_runtime.tasks import OPENHCS_CONFIG
-from openhcs_runtime.terminal.progress import WellState, WellView
 from openhcs_runtime.terminal.tui.app import PlateApp
 from openhcs_runtime.terminal.tui.grid import PlateGrid, plate_shape, well_sign
 from openhcs_runtime.terminal.tui.questions import Question
-from openhcs_runtime.terminal.tui.steps import StepRecord, StepState
+from openhcs_runtime.terminal.tui.steps import StepRecord
 from openhcs_runtime.testing import CommandLine, Gate
-from zmqruntime.execution import AsyncExecutionClient
-from zmqruntime.messages import ProgressPhase, ProgressStatus, ProgressUpdate
+from zmqruntime.execution import AsyncExecutionClient, AxisProgress, AxisState, project_plate
+from zmqruntime.execution.testing import EventScript
+from zmqruntime.messages import ProgressPhase, ProgressStatus
 
 _SECONDS = 60.0
 SCREEN = (120, 32)
@@ -227,10 +227,10 @@ class _GridOnly(App[None]):
         yield PlateGrid()
 
 
-def _full(rows: int, columns: int) -> list[WellView]:
-    states = list(WellState)
+def _full(rows: int, columns: int) -> list[AxisProgress]:
+    states = list(AxisState)
     names = [well_name(row, column) for row in range(rows) for column in range(columns)]
-    return [WellView(name, states[number % len(states)], 0.5) for number, name in enumerate(names)]
+    return [AxisProgress(name, states[number % len(states)], percent=50.0) for number, name in enumerate(names)]
 
 
 def test_1536_wells_scroll_with_their_labels() -> None:
@@ -260,13 +260,13 @@ def test_moving_skips_wells_that_are_not_run() -> None:
     async def test() -> None:
         async with _GridOnly().run_test(size=(60, 12)) as pilot:
             grid = pilot.app.query_one(PlateGrid)
-            grid.show([WellView("A01"), WellView("A05"), WellView("C05")])
+            grid.show([AxisProgress("A01"), AxisProgress("A05"), AxisProgress("C05")])
             await pilot.press("right")
             assert grid.selected == "A05"
             await pilot.press("right", "down")
             assert grid.selected == "C05"
-            assert not grid.select_next(WellState.FAILED)
-            grid.show([WellView("C05")])
+            assert not grid.select_next(AxisState.FAILED)
+            grid.show([AxisProgress("C05")])
             assert grid.selected == "C05"
 
     _run(test)
@@ -277,45 +277,37 @@ def test_shapes_and_signs() -> None:
     assert plate_shape([(1, 3)]) == (4, 6)
     assert plate_shape([(7, 11)]) == (8, 12)
     assert plate_shape([(31, 47)]) == (32, 48)
-    assert well_sign(WellView("A01", WellState.RUNNING, 1.0)) == "█"
-    assert len({well_sign(WellView("A01", state, 0.5)) for state in WellState}) == len(WellState)
+    assert well_sign(AxisProgress("A01", AxisState.RUNNING, percent=100.0)) == "█"
+    assert len({well_sign(AxisProgress("A01", state, percent=50.0)) for state in AxisState}) == len(AxisState)
 
 
 def test_steps_of_a_well() -> None:
+    script = EventScript(("blur", "label", "measure")).run().prepare("A01").start("A01")
+    script.work("A01", 4).wait(2.5)
+    script.report("A01", ProgressPhase.STEP_COMPLETED, ProgressStatus.COMPLETED, completed=4)
+    script.work("A01", 1, step=1)
+    record, well = _steps(script)
+    blur, label, last = record.steps_of(well)
+    assert (blur.name, blur.state, blur.seconds) == ("blur", AxisState.COMPLETE, 2.5)
+    assert (label.name, label.state, label.completed, label.total) == ("label", AxisState.RUNNING, 1, 4)
+    assert (label.seconds, last.name, last.state) == (None, "step 3", AxisState.WAITING)
+    script.fail("A01", "boom", traceback="in label")
+    record, well = _steps(script)
+    assert [step.state.value for step in record.steps_of(well)] == ["complete", "failed", "waiting"]
+    assert record.traceback_of(well) == "in label"
+    record, well = _steps(script.start("A01"))
+    assert {step.state for step in record.steps_of(well)} == {AxisState.WAITING}
+    assert record.traceback_of(well) == ""
+    assert record.steps_of(AxisProgress("B01")) == ()
+
+
+def _steps(script: EventScript) -> tuple[StepRecord, AxisProgress]:
+    """What is known of the steps of the one well in these events."""
     record = StepRecord()
-    times = iter((10.0, 12.5, 13.0, 13.0))
-
-    def tell(phase: ProgressPhase, status: ProgressStatus, index: int, *, error: str | None = None) -> None:
-        record.take(
-            ProgressUpdate(
-                execution_id="e",
-                plate_id="p",
-                axis_id="A01",
-                step_name=("blur", "label")[index],
-                step_index=index,
-                total_steps=3,
-                phase=phase,
-                status=status,
-                completed=1,
-                total=2,
-                percent=50.0,
-                timestamp=next(times),
-                sequence=1,
-                error=error,
-                traceback=error,
-            )
-        )
-
-    tell(ProgressPhase.STEP_STARTED, ProgressStatus.STARTED, 0)
-    tell(ProgressPhase.STEP_COMPLETED, ProgressStatus.COMPLETED, 0)
-    tell(ProgressPhase.STEP_STARTED, ProgressStatus.STARTED, 1)
-    blur, label, last = record.steps_of("A01")
-    assert (blur.name, blur.state, blur.seconds) == ("blur", StepState.COMPLETE, 2.5)
-    assert (label.name, label.state, label.seconds) == ("label", StepState.RUNNING, None)
-    assert (last.name, last.state) == ("step 3", StepState.WAITING)
-    tell(ProgressPhase.AXIS_COMPLETED, ProgressStatus.ERROR, 1, error="boom")
-    assert record.traceback_of("A01") == "boom"
-    assert record.steps_of("B01") == ()
+    for update in script.updates:
+        record.apply(update)
+    (well,) = project_plate(script.updates).axes
+    return record, well
 
 
 def test_without_a_terminal_or_the_extra(shared_command: CommandLine) -> None:

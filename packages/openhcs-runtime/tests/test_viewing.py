@@ -27,6 +27,7 @@ from openhcs_runtime.functions import measure_objects, segment_nuclei, subtract_
 from openhcs_runtime.results import ResultStatus
 from openhcs_runtime.rois import Mask, Polygon
 from openhcs_runtime.tasks import OPENHCS_CONFIG
+from openhcs_runtime.terminal.progress import RunProgress
 from openhcs_runtime.testing import CommandLine, Finished, Gate
 from openhcs_runtime.viewer_target import ViewCounts, ViewerKind, ViewTarget
 from openhcs_runtime.viewers import live
@@ -37,7 +38,9 @@ from openhcs_runtime.viewers.live import image_position
 from openhcs_runtime.viewers.napari import NapariProcessManager
 from openhcs_runtime.viewers.rois import mask_labels, shapes_of
 from openhcs_runtime.viewers.start import open_viewer
+from openhcs_runtime.viewers.view_counts import ViewTally
 from zmqruntime import ConfigurationError, Shape
+from zmqruntime.execution import local_task
 from zmqruntime.messages import ShapeKind
 from zmqruntime.streaming import StreamingVisualizerServer
 
@@ -132,7 +135,20 @@ def test_progress_tells_how_far_the_viewer_is(viewer: Viewer, new_plate: Callabl
         orchestrator.run()
     last = [more for step, more in told if step == "viewer"][-1]
     assert (last["axis_id"], last["completed"], last["total"]) == ("", 6, 6)
-    assert (last["message"], last["status"]) == ("displayed 6/6", "completed")
+    assert (last["message"], last["status"]) == (None, "completed"), "numbers; who shows them finds the words"
+
+
+def test_what_the_viewers_of_all_workers_have_shown_is_one_line_in_the_terminal() -> None:
+    board = RunProgress()
+    with local_task(board.apply) as task:
+        tally = ViewTally(task)
+        tally.on_counts("first", ViewCounts(sent=4, displayed=1))
+        tally.on_counts("second", ViewCounts(sent=2_000, displayed=1_000, failed=1, skipped=20))
+        tally.on_counts("first", ViewCounts(sent=5, displayed=3, skipped=1))
+        assert tally.end() == ViewCounts(sent=2_005, displayed=1_003, failed=1, skipped=21)
+    assert board.view().viewer == ViewCounts(sent=2_005, displayed=1_003, failed=1, skipped=21)
+    assert str(board.view().viewer) == "displayed 1,003/2,005, skipped 21, failed 1"
+    assert board.view().fraction == 0, "a viewer is not a well"
 
 
 def test_a_cancelled_run_waits_for_no_viewer(

@@ -10,11 +10,16 @@ from zmqruntime.execution import (
     AxisState,
     BatchProgress,
     PlateProgress,
+    PlateProjection,
     PlateState,
+    ProgressRegistry,
+    Work,
     project_axis,
     project_batch,
     project_plate,
 )
+from zmqruntime.execution.progress.axes import AxisTable, AxisTracker
+from zmqruntime.execution.testing import EventScript
 
 P, S, A, PS = ProgressPhase, ProgressStatus, AxisState, PlateState
 STEPS = 3
@@ -286,3 +291,98 @@ def test_percent_never_goes_back_in_whatever_order_a_run_arrives(data: st.DataOb
         assert all(now[axis_id] >= before[axis_id] for axis_id in before)
         before = now
     assert before == dict.fromkeys(before, 100.0)
+
+
+happenings = st.lists(
+    st.tuples(
+        st.sampled_from(["start", "work", "finish_step", "finish", "fail", "cancel", "take_over", "prepare", "status"]),
+        st.sampled_from(["A01", "A02", "B06"]),
+        st.sampled_from([status for status in ExecutionStatus if status is not ExecutionStatus.COMPLETE]),
+    ),
+    max_size=30,
+)
+
+
+def happen(script: EventScript, kind: str, axis_id: str, status: ExecutionStatus) -> None:
+    match kind:
+        case "status":
+            script.status(status, resumable=True)
+        case "work":
+            script.work(axis_id, 2)
+        case "fail":
+            script.fail(axis_id, "broke")
+        case _:
+            getattr(script, kind)(axis_id)
+
+
+@given(happenings, st.data())
+def test_it_is_the_same_however_often_somebody_looks(
+    happened: list[tuple[str, str, ExecutionStatus]], data: st.DataObject
+) -> None:
+    script = EventScript()
+    for each in happened:
+        happen(script, *each)
+    seldom, often = PlateProjection(), PlateProjection()
+    tracker, table = AxisTracker(), AxisTable()
+    for event in script.events:
+        seldom.apply(event)
+        often.apply(event)
+        if isinstance(event, ProgressUpdate):
+            tracker.on_progress(event)
+        else:
+            tracker.on_execution(event.execution, event.timestamp)
+        if data.draw(st.booleans()):
+            often.progress()
+            table.put(tracker.take_changes())
+    table.put(tracker.take_changes())
+    assert often.progress().axes == tuple(table) == seldom.progress().axes
+    assert_adds_up(seldom.progress())
+    assert_adds_up(often.progress())
+
+
+def assert_adds_up(plate: PlateProgress) -> None:
+    """The sums are those of the axes."""
+    axes = plate.axes
+    done = [100.0 if axis.state is A.FAILED else axis.percent for axis in axes]
+    if axes and plate.state is not PS.COMPLETE:
+        assert plate.percent == pytest.approx(sum(done) / len(axes))
+    assert plate.axes_total == len(axes)
+    assert plate.axes_waiting == sum(axis.state is A.WAITING for axis in axes)
+    worked = sum(axis.percent for axis in axes if not axis.is_taken_over)
+    left = sum(100 - axis.percent for axis in axes if not axis.state.has_ended)
+    assert plate.work.done == pytest.approx(worked / 100)
+    assert plate.work.left == pytest.approx(left / 100)
+
+
+def test_the_newest_updates_of_a_registry_are_enough() -> None:
+    script = EventScript().run().prepare("A01", "A02", "A03").start("A01", "A02")
+    script.finish("A01").finish_step("A02").work("A02", 2).take_over("A03")
+    registry = ProgressRegistry()
+    for update in script.updates:
+        registry.add(update)
+    assert project_plate(registry.updates("e"), script.snapshot) == project_plate(script.updates, script.snapshot)
+
+
+def test_an_attempt_is_counted_once_however_often_its_start_arrives() -> None:
+    script = EventScript().start("A01").work("A01", 1).start("A01").work("A01", 1)
+    assert project_plate(script.updates + script.updates[:1]).axes[0].attempt == 2
+
+
+def test_a_hundred_percent_is_exact_after_many_small_steps() -> None:
+    table, tracker = AxisTable(), AxisTracker()
+    script = EventScript(groups=7)
+    for number in range(50):
+        script.start(f"A{number}").finish(f"A{number}")
+    for update in script.updates:
+        tracker.on_progress(update)
+        table.put(tracker.take_changes())
+    assert table.percent == 100.0
+
+
+def test_work_says_how_long_the_rest_takes() -> None:
+    assert Work(done=2.0, left=6.0, since=100.0).remaining_seconds(160.0) == 180.0
+    assert Work(done=2.0, left=0.0, since=100.0).remaining_seconds(160.0) == 0.0
+    assert Work(done=2.0, left=6.0).remaining_seconds(160.0) is None
+    assert Work(done=0.0, left=0.0, since=100.0).remaining_seconds(160.0) is None
+    assert Work(done=0.001, left=6.0, since=100.0).remaining_seconds(160.0) is None
+    assert Work(done=2.0, left=6.0, since=100.0).remaining_seconds(101.0) is None

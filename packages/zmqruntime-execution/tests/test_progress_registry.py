@@ -85,10 +85,10 @@ def test_plain_mappings_are_taken_too() -> None:
         {"type": "progress", "axis_id": "A01"},
         {**update(1).to_dict(), "phase": "unheard_of"},
         {**update(1).to_dict(), "extra": 1},
-        update(1, percent=101.0),
+        {**update(1).to_dict(), "percent": 101.0},
+        {**update(1).to_dict(), "axis_id": 5},
         update(1, completed=2),
         update(1, timestamp=float("nan")),
-        update(1, axis_id=5),  # type: ignore[arg-type]  # built without a check
         None,
         "progress",
     ],

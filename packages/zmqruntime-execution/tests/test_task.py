@@ -2,6 +2,7 @@
 
 import multiprocessing
 import threading
+from pathlib import Path
 from queue import Queue
 from typing import Any
 
@@ -139,7 +140,18 @@ def test_a_checkpoint_is_not_overtaken_by_what_is_reported_after_it() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"completed": 51}, {"completed": -1}, {"phase": "thinking"}, {"status": "done"}, {"axis_id": 6}, {"total": 1.5}],
+    [
+        {"completed": 51},
+        {"completed": -1},
+        {"completed": "many"},
+        {"phase": "thinking"},
+        {"status": "done"},
+        {"axis_id": 6},
+        {"axis_id": "\ud800"},
+        {"axis_id": Path("A01")},
+        {"total": 1.5},
+        {"message": "x" * 300_000},
+    ],
 )
 def test_what_breaks_the_schema_is_refused_where_it_is_sent(change: dict[str, Any]) -> None:
     seen: list[TaskReport] = []

@@ -34,7 +34,6 @@ from .services.connection.status import (
 )
 from .services.durations import (
     duration_text as duration_text,
-    remaining_seconds as remaining_seconds,
     timing_text as timing_text,
 )
 from .services.history import (
@@ -49,14 +48,16 @@ from .services.plates.outcome import PlateOutcome as PlateOutcome, SubmittedPlat
 from .services.plates.presenter import (
     PlatePresentation as PlatePresentation,
     PlateSnapshot as PlateSnapshot,
-    PlateState as PlateState,
     Tone as Tone,
-    plate_state_of as plate_state_of,
     present_plate as present_plate,
 )
 from .services.plates.settings import (
     RunSettings as RunSettings,
     resolve_run_settings as resolve_run_settings,
+)
+from .services.plates.status import (
+    PlateStatus as PlateStatus,
+    plate_status_of as plate_status_of,
 )
 from .services.plates.values import (
     LogLinesAdded as LogLinesAdded,
@@ -67,9 +68,7 @@ from .services.plates.values import (
     ServerState as ServerState,
     ServerStateChanged as ServerStateChanged,
     StatusMessage as StatusMessage,
-    WellRow as WellRow,
     WellsChanged as WellsChanged,
-    WellState as WellState,
     WorkspaceEvent as WorkspaceEvent,
 )
 from .services.runs.batches import (

@@ -1,19 +1,27 @@
 """The viewer of a run, and counts of the images it shows. Importing it loads no viewer and no image library."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Final, Self
+from typing import Self
 
 from openhcs_runtime.exceptions import ViewerError
 
-__all__ = ["VIEWER_STEP", "ViewCounts", "ViewTarget", "ViewerKind"]
-
-VIEWER_STEP: Final = "viewer"
-"""Step name of the progress of a viewer; its axis is empty, as it concerns the whole plate."""
+__all__ = ["ViewCounts", "ViewStep", "ViewTarget", "ViewerKind"]
 
 _PORTS = range(1, 64536)
 _FORM = "napari, fiji, napari:PORT or fiji:PORT for a viewer on this machine, HOST:PORT for one elsewhere"
+
+
+class ViewStep(StrEnum):
+    """Steps of the progress of a viewer: ``completed`` of the ``total`` that was sent to it were displayed, and so on.
+
+    Their axis is empty, since they concern the whole plate.
+    """
+
+    DISPLAYED = "viewer"
+    SKIPPED = "viewer skipped"
+    FAILED = "viewer failed"
 
 
 class ViewerKind(StrEnum):
@@ -78,6 +86,14 @@ class ViewCounts:
     displayed: int = 0
     failed: int = 0
     skipped: int = 0
+
+    def count(self, step: ViewStep) -> int:
+        """The number that this step reports."""
+        return {ViewStep.DISPLAYED: self.displayed, ViewStep.SKIPPED: self.skipped, ViewStep.FAILED: self.failed}[step]
+
+    def with_count(self, step: ViewStep, count: int, sent: int) -> "ViewCounts":
+        """These counts with the number that a step reports, of all that was sent."""
+        return replace(self, sent=sent, **{step.name.lower(): count})
 
     def __add__(self, other: "ViewCounts") -> "ViewCounts":
         return ViewCounts(

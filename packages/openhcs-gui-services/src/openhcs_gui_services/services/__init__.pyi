@@ -26,7 +26,6 @@ from .connection.status import (
 )
 from .durations import (
     duration_text as duration_text,
-    remaining_seconds as remaining_seconds,
     timing_text as timing_text,
 )
 from .history import (
@@ -41,14 +40,16 @@ from .plates.outcome import PlateOutcome as PlateOutcome, SubmittedPlate as Subm
 from .plates.presenter import (
     PlatePresentation as PlatePresentation,
     PlateSnapshot as PlateSnapshot,
-    PlateState as PlateState,
     Tone as Tone,
-    plate_state_of as plate_state_of,
     present_plate as present_plate,
 )
 from .plates.settings import (
     RunSettings as RunSettings,
     resolve_run_settings as resolve_run_settings,
+)
+from .plates.status import (
+    PlateStatus as PlateStatus,
+    plate_status_of as plate_status_of,
 )
 from .plates.values import (
     LogLinesAdded as LogLinesAdded,
@@ -59,9 +60,7 @@ from .plates.values import (
     ServerState as ServerState,
     ServerStateChanged as ServerStateChanged,
     StatusMessage as StatusMessage,
-    WellRow as WellRow,
     WellsChanged as WellsChanged,
-    WellState as WellState,
     WorkspaceEvent as WorkspaceEvent,
 )
 from .runs.batches import (

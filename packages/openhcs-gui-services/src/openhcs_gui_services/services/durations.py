@@ -1,12 +1,8 @@
 """Times in words, as a person would say them: no more exact than is of use."""
 
-__all__ = ["duration_text", "remaining_seconds", "timing_text"]
+__all__ = ["duration_text", "timing_text"]
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
-
-# An estimate from less than this would jump about.
-MINIMAL_PERCENT = 1.0
-MINIMAL_SECONDS = 2.0
 
 
 def duration_text(seconds: float) -> str:
@@ -19,13 +15,6 @@ def duration_text(seconds: float) -> str:
     if whole < DAY:
         return _two(whole, HOUR, "h", MINUTE, "min")
     return _two(whole, DAY, "d", HOUR, "h")
-
-
-def remaining_seconds(elapsed_seconds: float, percent: float) -> float | None:
-    """How long the rest takes if it goes on as before; None while it is too early to say."""
-    if percent < MINIMAL_PERCENT or elapsed_seconds < MINIMAL_SECONDS:
-        return None
-    return elapsed_seconds * max(0.0, 100.0 - percent) / percent
 
 
 def timing_text(elapsed_seconds: float, remaining: float | None = None) -> str:

@@ -13,7 +13,7 @@ from PyQt6.QtWidgets import QApplication
 from qasync import QEventLoop  # type: ignore[import-untyped]
 
 from openhcs_gui_services.services.background import BackgroundTasks
-from openhcs_gui_services.services.plates.presenter import PlateState
+from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.widgets.settings.dialog import load_settings
 from openhcs_gui_services.window.interrupts import InterruptListener
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["show_window"]
 
 _THREADS = 4
-_READ_AGAIN = (PlateState.CREATED, PlateState.READY)
+_READ_AGAIN = (PlateStatus.CREATED, PlateStatus.READY)
 
 
 def show_window(options: "Options", on_usable: Callable[[], None] = lambda: None) -> int:

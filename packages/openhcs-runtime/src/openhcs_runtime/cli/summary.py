@@ -12,8 +12,9 @@ from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
 from openhcs_runtime.results import PlateResult, ResultStatus
 from openhcs_runtime.service.client import PlateExecution
 from openhcs_runtime.tasks import Refusal, RefusalKind
-from openhcs_runtime.terminal.progress import BoardView, WellState
+from openhcs_runtime.terminal.progress import BoardView
 from openhcs_runtime.viewer_target import ViewCounts
+from zmqruntime.execution import AxisState, PlateProgress
 from zmqruntime.execution.text import duration, plural
 from zmqruntime.messages import ExecutionStatus
 
@@ -60,10 +61,21 @@ def run_document(execution: PlateExecution, view: BoardView) -> dict[str, Any]:
         "execution_id": execution.execution_id,
         "status": execution.status.value,
         "result": plate.to_dict() if plate is not None else None,
+        "progress": _progress_document(view.plate),
         "notes": list(view.notes),
         "warnings": list(view.warnings),
         "cpu_seconds": execution.cpu_seconds,
         "peak_memory_bytes": execution.peak_memory_bytes,
+    }
+
+
+def _progress_document(plate: PlateProgress) -> dict[str, Any]:
+    """How far the plate came, also where a run has left no result."""
+    counts = Counter(well.state for well in plate.axes)
+    return {
+        "percent": plate.percent,
+        "wells": {state.value: counts[state] for state in AxisState},
+        "failed": {well.axis_id: well.error for well in plate.axes if well.state is AxisState.FAILED},
     }
 
 
@@ -98,7 +110,7 @@ def print_summary(execution: PlateExecution) -> None:
 
 def kept_text(view: BoardView, execution: PlateExecution) -> str:
     """What is left of a run that was cancelled."""
-    done, plate = view.count(WellState.COMPLETE), execution.plate
+    done, plate = view.plate.axes_done, execution.plate
     if not view.wells:
         return "before any well was begun"
     where = f" and kept in {plate.output_dir}" if plate is not None and done else ""

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.live import Live
 
 from openhcs_runtime.terminal.bars import BoardBars, plate_text
-from openhcs_runtime.terminal.progress import RunProgress, Stage, WellState, WellView
+from openhcs_runtime.terminal.progress import RunProgress, Stage
 from zmqruntime.client import Standing
 from zmqruntime.exceptions import ZMQRuntimeError
-from zmqruntime.execution import ExecutionClient
+from zmqruntime.execution import AxisProgress, AxisState, ExecutionClient
 from zmqruntime.execution.helpers.patience import PatienceTeller, patience_text
 from zmqruntime.execution.text import plural
 from zmqruntime.messages import Event
@@ -42,7 +42,7 @@ def shown(*, quiet: bool) -> Iterator[tuple[RunProgress, Callable[[Event], None]
     board = RunProgress()
     console = Console(highlight=False)
     if quiet:
-        yield board, board.take
+        yield board, board.apply
     elif console.is_terminal:
         warnings = _Warnings(board, lambda text: console.print(text, style="yellow", markup=False))
         with Live(BoardBars(board), console=console, refresh_per_second=_FRAMES_PER_SECOND):
@@ -71,7 +71,7 @@ def _told(client: ExecutionClient, board: RunProgress, *, quiet: bool) -> Iterat
 
 
 def _take(board: RunProgress, event: Event, tell: Callable[[], None]) -> None:
-    board.take(event)
+    board.apply(event)
     tell()
 
 
@@ -108,11 +108,10 @@ class _Warnings:
 
     def tell(self) -> None:
         """Print those that are new."""
-        view = self._board.view()
-        for text in view.notes[self._noted :]:
+        notes, warnings = self._board.messages
+        for text in notes[self._noted :]:
             self._write(text)
-        self._noted = len(view.notes)
-        warnings = view.warnings
+        self._noted = len(notes)
         for text in warnings[self._told :]:
             self._write(f"Warning: {text}")
         self._told = len(warnings)
@@ -135,7 +134,7 @@ class PlainLines:
         self._warnings.tell()
         view = self._board.view()
         for well in view.wells:
-            if well.state is WellState.FAILED and well.well not in self._failed:
+            if well.state is AxisState.FAILED and well.axis_id not in self._failed:
                 self._tell_failed(well)
         share = view.done * _PLAIN_SHARES // max(1, len(view.wells))
         if view.stage is not Stage.ENDED and (share > self._share or time.monotonic() - self._last > _PLAIN_SECONDS):
@@ -143,7 +142,7 @@ class PlainLines:
             viewer = f"; viewer {view.viewer}" if view.viewer else ""
             self._write(f"Plate {int(view.fraction * 100):3d} %  {plate_text(view)}{viewer}")
 
-    def _tell_failed(self, well: WellView) -> None:
-        self._failed.add(well.well)
+    def _tell_failed(self, well: AxisProgress) -> None:
+        self._failed.add(well.axis_id)
         if len(self._failed) <= _PLAIN_FAILURES:
-            self._write(f"Well {well.well} failed: {well.error}")
+            self._write(f"Well {well.axis_id} failed: {well.error}")

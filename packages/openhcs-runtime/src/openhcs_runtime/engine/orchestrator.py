@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
+
 from openhcs_runtime.atomic import check_folder
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.engine.compiler import compile_plate
@@ -296,8 +298,9 @@ class _Relay:
             self._pass_line_on(event)
             return
         if self._outer is not None:
-            ids = {"execution_id": self._outer.execution_id, "plate_id": self._outer.plate_id}
-            self._outer.send_progress({**event.to_dict(), **ids})
+            outer = self._outer
+            ids = {"execution_id": outer.execution_id, "plate_id": outer.plate_id}
+            outer.send_progress(msgspec.structs.replace(event, **ids))
         if self._callback is not None:
             self._callback(event.axis_id, event.step_name, event.status.value, event.to_dict())
 

@@ -164,7 +164,7 @@ class PlateRun:
         waiting = [plan for plan in self._compiled.wells if plan.well not in ended]
         tally = ViewTally(self._task)
         if waiting:
-            results = executor().run(self._task, self._compiled.job, waiting, tally.take)
+            results = executor().run(self._task, self._compiled.job, waiting, tally.on_counts)
             for result in results:
                 self._log.note_well(result)
                 ended[result.well] = result

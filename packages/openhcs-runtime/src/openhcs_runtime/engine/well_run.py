@@ -208,7 +208,7 @@ class _WellRun:
             self._sets.clear()
         self._progress.step_completed()
         if self._feed is not None:
-            self._feed.tell()
+            self._feed.notify()
 
     def _calls(self, step: FunctionStep, group: PatternGroup) -> tuple[FunctionCall, ...]:
         return step.calls_for(group.value(step.group_by) if step.group_by else None)

@@ -5,11 +5,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from openhcs_runtime.terminal.progress import BoardView, RunProgress, Stage, WellState, WellView
+from openhcs_runtime.terminal.progress import BoardView, RunProgress, Stage
 from openhcs_runtime.terminal.text import rough_duration
+from zmqruntime.execution import AxisProgress, AxisState
 from zmqruntime.execution.text import duration, plural
 
-__all__ = ["WELL_STYLES", "BoardBars", "bars", "chosen_wells", "plate_text", "well_text"]
+__all__ = ["WELL_STYLES", "WELL_WORDS", "BoardBars", "bars", "chosen_wells", "plate_text", "well_text"]
 
 _BAR_WIDTH = 30
 _KEPT_LINES = 7
@@ -17,12 +18,13 @@ _KEPT_LINES = 7
 printed before."""
 
 WELL_STYLES = {
-    WellState.WAITING: "dim",
-    WellState.RUNNING: "cyan",
-    WellState.COMPLETE: "green",
-    WellState.FAILED: "red",
-    WellState.CANCELLED: "yellow",
+    AxisState.WAITING: "dim",
+    AxisState.RUNNING: "cyan",
+    AxisState.COMPLETE: "green",
+    AxisState.FAILED: "red",
+    AxisState.CANCELLED: "yellow",
 }
+WELL_WORDS = {state: "done" if state is AxisState.COMPLETE else state.value for state in AxisState}
 
 
 class BoardBars:
@@ -48,26 +50,26 @@ def bars(view: BoardView, height: int) -> RenderableType:
         bar = ProgressBar(
             total=1, completed=well.fraction, style="bar.back", complete_style=style, finished_style=style
         )
-        table.add_row(well.well, bar, _percent(well.fraction), Text(well_text(well), style=style))
+        table.add_row(well.axis_id, bar, _percent(well.fraction), Text(well_text(well), style=style))
     complete = ProgressBar(total=1, completed=view.fraction, complete_style="bold blue", finished_style="bold green")
     if not view.wells and view.stage is not Stage.ENDED:
         complete = ProgressBar(pulse=True)
     percent = _percent(view.fraction) if view.wells else ""
     table.add_row(Text("Plate", style="bold"), complete, percent, Text(plate_text(view)))
-    if view.viewer:
-        table.add_row(Text("Viewer", style="bold"), "", "", Text(view.viewer))
+    if view.viewer is not None:
+        table.add_row(Text("Viewer", style="bold"), "", "", Text(str(view.viewer)))
     if view.waiting:
         table.add_row(Text("Server", style="bold"), "", "", Text(view.waiting, style="yellow"))
     hidden = [] if view.stage is Stage.ENDED else [well for well in view.wells if well not in shown]
     return Group(Text(_hidden_text(hidden), style="dim"), table) if hidden else table
 
 
-def chosen_wells(view: BoardView, room: int) -> tuple[WellView, ...]:
-    """The wells to show where there is room for so many: all; else those that run, then the last that failed."""
+def chosen_wells(view: BoardView, room: int) -> tuple[AxisProgress, ...]:
+    """The wells to show in this many lines: all that fit; else those that are running, then the last that failed."""
     if len(view.wells) <= room:
         return view.wells
-    running = [well for well in view.wells if well.state is WellState.RUNNING]
-    failed = [well for well in view.wells if well.state is WellState.FAILED]
+    running = [well for well in view.wells if well.state is AxisState.RUNNING]
+    failed = [well for well in view.wells if well.state is AxisState.FAILED]
     chosen = running[:room]
     left = room - len(chosen)
     return (*(failed[-left:] if left else ()), *chosen)
@@ -78,9 +80,9 @@ def plate_text(view: BoardView) -> str:
     if view.stage not in (Stage.WELLS, Stage.FINISHING, Stage.ENDED, Stage.CANCELLING) or not view.wells:
         return view.stage.value
     parts = [f"{view.done} of {plural(len(view.wells), 'well')}"]
-    for state in (WellState.FAILED, WellState.CANCELLED):
+    for state in (AxisState.FAILED, AxisState.CANCELLED):
         if count := view.count(state):
-            parts.append(f"{count} {state.value}")
+            parts.append(f"{count} {WELL_WORDS[state]}")
     if view.stage in (Stage.FINISHING, Stage.CANCELLING):
         parts.append(view.stage.value)
     parts.append(duration(view.elapsed))
@@ -89,23 +91,23 @@ def plate_text(view: BoardView) -> str:
     return ", ".join(parts)
 
 
-def well_text(well: WellView) -> str:
+def well_text(well: AxisProgress) -> str:
     """How far the well is, in words."""
     match well.state:
-        case WellState.RUNNING if well.step_name:
+        case AxisState.RUNNING if well.step_name:
             return f"{well.step_name} (step {well.step_index + 1} of {well.total_steps})"
-        case WellState.FAILED:
+        case AxisState.FAILED:
             return f"failed: {well.error}" if well.error else "failed"
-        case WellState.CANCELLED if well.step_name:
+        case AxisState.CANCELLED if well.step_name:
             return f"cancelled in {well.step_name}"
-        case _:
-            return str(well.state.value)
+        case state:
+            return WELL_WORDS[state]
 
 
-def _hidden_text(wells: list[WellView]) -> str:
+def _hidden_text(wells: list[AxisProgress]) -> str:
     """The wells that are not shown, by state."""
-    counts = {state: sum(well.state is state for well in wells) for state in WellState}
-    words = ", ".join(f"{count:,} {state.value}" for state, count in counts.items() if count)
+    counts = {state: sum(well.state is state for well in wells) for state in AxisState}
+    words = ", ".join(f"{count:,} {WELL_WORDS[state]}" for state, count in counts.items() if count)
     return f"not shown: {words}"
 
 

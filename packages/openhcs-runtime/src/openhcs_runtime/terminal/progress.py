@@ -4,29 +4,30 @@ import enum
 import math
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from openhcs_runtime.tasks import NOTES
-from openhcs_runtime.viewer_target import VIEWER_STEP
+from openhcs_runtime.viewer_target import ViewCounts, ViewStep
+from zmqruntime.execution import AxisProgress, AxisState, PlateProgress, PlateProjection, PlateState
 from zmqruntime.messages import (
     Event,
+    ExecutionSnapshot,
     ExecutionStatus,
     LogLevel,
     LogLine,
-    ProgressPhase,
-    ProgressStatus,
     ProgressUpdate,
     StateChange,
 )
 
-__all__ = ["BoardView", "RunProgress", "Stage", "WellState", "WellView"]
+__all__ = ["BoardView", "RunProgress", "Stage"]
 
 _MOST_WARNINGS = 100
+_VIEW_STEPS = frozenset(ViewStep)
 _LOUD = (LogLevel.WARNING, LogLevel.ERROR, LogLevel.CRITICAL)
 
 
 class Stage(enum.Enum):
-    """How far the whole run is."""
+    """How far the whole run is, in words."""
 
     QUEUED = "queued"
     LOADING = "loading the pipeline"
@@ -38,91 +39,80 @@ class Stage(enum.Enum):
     CANCELLING = "cancelling"
     ENDED = "ended"
 
+    @classmethod
+    def of(cls, plate: PlateProgress) -> "Stage":
+        """The stage of this plate."""
+        match plate.state:
+            case PlateState.RUNNING:
+                return cls._of_running(plate)
+            case PlateState.QUEUED | PlateState.CANCELLING:
+                return cls[plate.state.name]
+            case PlateState.INIT_PENDING:
+                return cls.INIT
+            case PlateState.COMPILE_PENDING:
+                return cls.COMPILE
+            case _:
+                return cls.ENDED
 
-class WellState(enum.Enum):
-    """How far a well is."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    COMPLETE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-_ENDINGS = {
-    ProgressStatus.COMPLETED: WellState.COMPLETE,
-    ProgressStatus.ERROR: WellState.FAILED,
-    ProgressStatus.CANCELLED: WellState.CANCELLED,
-}
-_STEP_PHASES = (ProgressPhase.STEP_STARTED, ProgressPhase.PATTERN_GROUP, ProgressPhase.STEP_COMPLETED)
-
-
-@dataclass(frozen=True, slots=True)
-class WellView:
-    """One well; ``fraction`` is 0 to 1, ``step_index`` counts from 0."""
-
-    well: str
-    state: WellState = WellState.WAITING
-    fraction: float = 0.0
-    step_name: str = ""
-    step_index: int = 0
-    total_steps: int = 0
-    error: str = ""
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing more happens in it."""
-        return self.state not in (WellState.WAITING, WellState.RUNNING)
+    @classmethod
+    def _of_running(cls, plate: PlateProgress) -> "Stage":
+        if not plate.has_reported:
+            return cls.LOADING
+        if plate.axes_waiting == plate.axes_total:
+            return cls.STARTING
+        return cls.WELLS if plate.axes_waiting + plate.axes_running else cls.FINISHING
 
 
 @dataclass(frozen=True, slots=True)
 class BoardView:
     """The run at one moment. ``elapsed`` is in seconds since it left the queue."""
 
-    stage: Stage
-    wells: tuple[WellView, ...]
+    plate: PlateProgress
     elapsed: float
-    warnings: tuple[str, ...]
+    remaining: float | None
+    """How long the rest takes at the same pace, in seconds; None while it is too early to say."""
+    warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     """What was decided for the user, such as which channel shows nuclei."""
-    viewer: str = ""
-    """How far the viewer is, in words; empty where there is none."""
+    viewer: ViewCounts | None = None
+    """How far the viewer is; None where nothing was sent to one."""
     waiting: str = ""
-    """That the server does not answer, in words; empty while it does."""
+    """Says that the server is not answering; empty while it is."""
+
+    @property
+    def stage(self) -> Stage:
+        """How far the whole run is, in words."""
+        return Stage.of(self.plate)
+
+    @property
+    def wells(self) -> tuple[AxisProgress, ...]:
+        """The wells, in the order of the plate."""
+        return self.plate.axes
 
     @property
     def fraction(self) -> float:
-        """How much of the plate is done, 0 to 1; a well that failed needs no more time, so it counts as done."""
-        if not self.wells:
-            return 0.0
-        return sum(1.0 if well.state is WellState.FAILED else well.fraction for well in self.wells) / len(self.wells)
+        """How much of the plate is done, 0 to 1."""
+        return self.plate.fraction
 
-    def count(self, *states: WellState) -> int:
+    def count(self, *states: AxisState) -> int:
         """How many wells are in one of these states."""
         return sum(well.state in states for well in self.wells)
 
     @property
     def done(self) -> int:
         """How many wells have been worked on to their end, good or bad."""
-        return self.count(WellState.COMPLETE, WellState.FAILED)
-
-    @property
-    def remaining(self) -> float | None:
-        """Seconds that the rest takes if it goes on as before; None while it is too early to say."""
-        if self.stage is not Stage.WELLS or self.fraction < 0.02 or self.elapsed < 3:
-            return None
-        return self.elapsed * (1 - self.fraction) / self.fraction
+        return self.plate.axes_done + self.plate.axes_failed
 
 
 class _Clock:
-    """The server's clock by the times in its events, so that who begins to watch late sees since when a run goes on."""
+    """The server's clock by the times in its events, so that late watchers see the true elapsed time."""
 
     def __init__(self) -> None:
         self._told = -math.inf
         self._heard_at = 0.0
 
-    def hear(self, timestamp: float) -> None:
-        """Take in the time of an event; events come late, never early."""
+    def on_event(self, timestamp: float) -> None:
+        """Apply the time of an event; events come late, never early."""
         if timestamp > self.now():
             self._told, self._heard_at = timestamp, time.monotonic()
 
@@ -136,25 +126,23 @@ class RunProgress:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._stage = Stage.QUEUED
-        self._wells: dict[str, WellView] = {}
+        self._projection = PlateProjection()
         self._warnings: list[str] = []
         self._notes: list[str] = []
-        self._viewer = ""
+        self._viewer: ViewCounts | None = None
         self._waiting = ""
         self._clock = _Clock()
-        self._began: float | None = None
-        self._ended: float | None = None
 
-    def take(self, event: Event) -> None:
-        """Take in one event."""
+    def apply(self, event: Event) -> None:
+        """Apply one event."""
         with self._lock:
-            self._clock.hear(event.timestamp)
+            self._clock.on_event(event.timestamp)
             match event:
-                case ProgressUpdate():
-                    self._take_progress(event)
-                case StateChange():
-                    self._take_status(event.execution.status, event.timestamp)
+                case ProgressUpdate(step_name=step, axis_id="") if step in _VIEW_STEPS:
+                    counts = self._viewer or ViewCounts()
+                    self._viewer = counts.with_count(ViewStep(step), event.completed, event.total)
+                case ProgressUpdate() | StateChange():
+                    self._projection.apply(event)
                 case LogLine(level=level, logger=logger, text=text):
                     if logger == NOTES and len(self._notes) < _MOST_WARNINGS:
                         self._notes.append(text)
@@ -162,71 +150,34 @@ class RunProgress:
                         self._warnings.append(text)
 
     def note_status(self, status: ExecutionStatus) -> None:
-        """Take in a status that no event tells: of a run without a server."""
+        """Apply a status that no event carries: that of a run without a server."""
+        now = time.time()
+        execution = ExecutionSnapshot(execution_id="", plate_id="", status=status, submitted_at=now)
         with self._lock:
-            now = time.time()
-            self._clock.hear(now)
-            self._take_status(status, now)
+            self._clock.on_event(now)
+            self._projection.on_execution(execution, now)
 
     def note_waiting(self, text: str) -> None:
-        """Take in that the server does not answer, in words; empty when it does."""
+        """Say that the server is not answering, in words; empty when it is."""
         with self._lock:
             self._waiting = text
+
+    @property
+    def messages(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Notes and warnings so far. Unlike :meth:`view` it costs the same however many wells there are."""
+        with self._lock:
+            return tuple(self._notes), tuple(self._warnings)
 
     def view(self) -> BoardView:
         """The run as it is now."""
         with self._lock:
-            until = self._clock.now() if self._ended is None else self._ended
-            elapsed = 0.0 if self._began is None else max(0.0, until - self._began)
-            wells, warnings = tuple(self._wells.values()), tuple(self._warnings)
-            waiting, notes = "" if self._stage is Stage.ENDED else self._waiting, tuple(self._notes)
-            return BoardView(self._stage, wells, elapsed, warnings, notes, self._viewer, waiting)
-
-    def _take_status(self, status: ExecutionStatus, timestamp: float) -> None:
-        match status:
-            case ExecutionStatus.QUEUED:
-                self._stage = Stage.QUEUED
-            case ExecutionStatus.RUNNING:
-                self._stage, self._began, self._ended = Stage.LOADING, timestamp, None
-            case ExecutionStatus.CANCELLING:
-                self._stage = Stage.CANCELLING
-            case _:
-                self._stage, self._ended = Stage.ENDED, timestamp
-
-    def _take_progress(self, update: ProgressUpdate) -> None:
-        if update.step_name == VIEWER_STEP and not update.axis_id:
-            self._viewer = update.message or ""
-        elif update.phase is ProgressPhase.INIT:
-            self._go_on(Stage.INIT)
-        elif update.phase is ProgressPhase.COMPILE:
-            self._go_on(Stage.STARTING if update.status is ProgressStatus.COMPLETED else Stage.COMPILE)
-            if update.axis_id:
-                self._wells.setdefault(update.axis_id, WellView(update.axis_id, total_steps=update.total_steps))
-        else:
-            self._take_well(update)
-            all_ended = all(well.has_ended for well in self._wells.values())
-            self._go_on(Stage.FINISHING if all_ended else Stage.WELLS)
-
-    def _take_well(self, update: ProgressUpdate) -> None:
-        known = self._wells.get(update.axis_id, WellView(update.axis_id))
-        if update.phase is ProgressPhase.AXIS_COMPLETED:
-            state = _ENDINGS.get(update.status, WellState.FAILED)
-            fraction = 1.0 if state is WellState.COMPLETE else known.fraction
-            changed = replace(known, state=state, fraction=fraction, error=update.error or "")
-        elif update.phase in _STEP_PHASES:
-            of_step = update.completed / update.total if update.total else 0.0
-            changed = replace(
-                known,
-                state=WellState.RUNNING,
-                fraction=(update.step_index + of_step) / max(1, update.total_steps),
-                step_name=update.step_name,
-                step_index=update.step_index,
-                total_steps=update.total_steps,
+            plate, now = self._projection.progress(), self._clock.now()
+            return BoardView(
+                plate,
+                elapsed=plate.elapsed_seconds(now),
+                remaining=plate.remaining_seconds(now),
+                warnings=tuple(self._warnings),
+                notes=tuple(self._notes),
+                viewer=self._viewer,
+                waiting="" if Stage.of(plate) is Stage.ENDED else self._waiting,
             )
-        else:
-            changed = replace(known, state=WellState.RUNNING, total_steps=update.total_steps)
-        self._wells[update.axis_id] = changed
-
-    def _go_on(self, stage: Stage) -> None:
-        if self._stage not in (Stage.CANCELLING, Stage.ENDED):
-            self._stage = stage

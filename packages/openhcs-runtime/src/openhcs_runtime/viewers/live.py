@@ -41,7 +41,7 @@ class ViewerFeed:
     once in the log of the task. Thread-safe.
 
     Args:
-        on_counts: called by ``tell`` and ``close`` with the counts of everything sent so far, if there is anything.
+        on_counts: called by ``notify`` and ``close`` with the counts of everything sent so far, if there is anything.
     """
 
     def __init__(self, on_counts: Callable[[ViewCounts], None] | None = None) -> None:
@@ -67,7 +67,7 @@ class ViewerFeed:
         except ZMQRuntimeError as error:
             self._warn(f"the result of step {step.name!r} can't be shown: {error}")
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Report the counts."""
         if self._streams and self._on_counts is not None:
             self._on_counts(self.counts)
@@ -87,7 +87,7 @@ class ViewerFeed:
             if stream.wait_connected(_CONNECT_SECONDS):  # in a short run the connection may still be in progress
                 _show_rest(stream)
             stream.close(0.0)
-        self.tell()
+        self.notify()
         self._closed = self.counts
         self._streams.clear()
 

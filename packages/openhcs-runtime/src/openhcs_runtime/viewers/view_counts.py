@@ -1,11 +1,14 @@
-"""Progress of the viewer of a run, summed over all workers and reported at most a few times a second."""
+"""Progress of the viewer of a run, summed over all workers and reported at most a few times a second.
+
+The stream of each worker counts what became of the images that it sent.
+"""
 
 import threading
 import time
 from collections.abc import Callable
 from typing import TypeAlias
 
-from openhcs_runtime.viewer_target import VIEWER_STEP, ViewCounts
+from openhcs_runtime.viewer_target import ViewCounts, ViewStep
 from zmqruntime.execution import Task
 from zmqruntime.messages import ProgressPhase, ProgressStatus
 
@@ -27,7 +30,7 @@ class ViewTally:
         self._reported: ViewCounts | None = None
         self._last = 0.0
 
-    def take(self, worker: str, counts: ViewCounts) -> None:
+    def on_counts(self, worker: str, counts: ViewCounts) -> None:
         """Take the latest counts of a worker."""
         with self._lock:
             self._of_worker[worker] = counts
@@ -45,16 +48,22 @@ class ViewTally:
         total = sum(self._of_worker.values(), ViewCounts())
         if total == self._reported and status is ProgressStatus.RUNNING:
             return
+        known = self._reported or ViewCounts()
         self._last, self._reported = time.monotonic(), total
+        for step in (ViewStep.FAILED, ViewStep.SKIPPED):
+            if total.count(step) != known.count(step):
+                self._report_step(step, total, ProgressStatus.RUNNING)
+        self._report_step(ViewStep.DISPLAYED, total, status)
+
+    def _report_step(self, step: ViewStep, total: ViewCounts, status: ProgressStatus) -> None:
         has_ended = status is ProgressStatus.COMPLETED
         self._task.report(
             axis_id="",
-            step_name=VIEWER_STEP,
-            step_index=0,
-            total_steps=1,
+            step_name=step.value,
+            step_index=list(ViewStep).index(step),
+            total_steps=len(ViewStep),
             phase=ProgressPhase.STEP_COMPLETED if has_ended else ProgressPhase.PATTERN_GROUP,
             status=status,
-            completed=total.displayed,
+            completed=total.count(step),
             total=total.sent,
-            message=str(total),
         )

@@ -31,22 +31,28 @@ from .helpers.submit_and_wait import (
     JobOutcome as JobOutcome,
     JobState as JobState,
 )
+from .progress.axes import (
+    project_axis as project_axis,
+)
 from .progress.channels import (
     ProgressChannel as ProgressChannel,
 )
 from .progress.projection import (
-    AxisProgress as AxisProgress,
-    AxisState as AxisState,
-    BatchProgress as BatchProgress,
-    PlateProgress as PlateProgress,
-    PlateState as PlateState,
-    project_axis as project_axis,
+    PlateProjection as PlateProjection,
     project_batch as project_batch,
     project_plate as project_plate,
 )
 from .progress.registry import (
     ProgressRegistry as ProgressRegistry,
     RegistryCounts as RegistryCounts,
+)
+from .progress.values import (
+    AxisProgress as AxisProgress,
+    AxisState as AxisState,
+    BatchProgress as BatchProgress,
+    PlateProgress as PlateProgress,
+    PlateState as PlateState,
+    Work as Work,
 )
 from .server.server import (
     ExecutionServer as ExecutionServer,

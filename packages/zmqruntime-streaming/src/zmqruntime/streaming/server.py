@@ -87,6 +87,10 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
     ) -> None:
         super().__init__(int(port), host=host, transport_mode=transport_mode, config=config)
         self.ack_port = self.config.shared_ack_port if ack_port is None else ack_port
+        self.displayed = 0
+        """How many images, sets of points and sets of shapes were acknowledged as displayed so far."""
+        self.failed = 0
+        """How many could not be displayed."""
         self._window = max(1, window)
         self._decode_stream: Decoder[FromProducer] = Decoder(FromProducer)
         self._queue = DisplayQueue()
@@ -274,9 +278,10 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
             reports[peer].acks.append(ack)
             if done is not None:
                 reports[peer].done.append(done)
-            if (
-                self._peers.ack_port(peer) != self.ack_port
-            ):  # a producer that listens there itself gets it with the report
+                self.displayed += ack.error is None
+                self.failed += ack.error is not None
+            # A producer that listens there itself gets it with the report.
+            if self._peers.ack_port(peer) != self.ack_port:
                 self._push_ack(ack)
         for peer, ticket in _drain(self._released):
             reports[peer].released.append(ticket)

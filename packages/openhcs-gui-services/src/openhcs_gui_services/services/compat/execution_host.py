@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from openhcs_gui_services.services.plates.presenter import PlateState
 from openhcs_gui_services.services.plates.record import plate_path
 from openhcs_gui_services.services.plates.settings import RunSettings
+from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import (
     PlateRow,
     PlatesAdded,
@@ -44,7 +44,7 @@ class CompilationHost(Protocol):
         """A line that tells of something wrong."""
 
     def emit_orchestrator_state(self, plate_path: str, state: str) -> None:
-        """The plate is in another state, one of the values of :class:`PlateState`."""
+        """The plate is in another state, one of the values of :class:`PlateStatus`."""
 
     def update_button_states(self) -> None:
         """What can be done has changed."""
@@ -57,7 +57,7 @@ class ExecutionHost(CompilationHost, Protocol):
     """What a window has that lets a :class:`ZMQExecutionService` run its plates.
 
     ``execution_state`` is ``idle``, ``running`` or ``stopping``; ``plate_execution_states`` has values of
-    :class:`PlateState`, but ``completed`` for a plate that is complete. The results are those of
+    :class:`PlateStatus`, but ``completed`` for a plate that is complete. The results are those of
     ``openhcs_runtime.results.PlateResult.to_dict``, empty without one.
     """
 
@@ -120,7 +120,7 @@ class HostMirror:
             except PipelineError as error:
                 left_out.append(name)
                 self._host.emit_error(f"{name} has no pipeline to run: {error}")
-                self._host.emit_orchestrator_state(name, PlateState.FAILED.value)
+                self._host.emit_orchestrator_state(name, PlateStatus.FAILED.value)
         names = {plate_path(name): name for name in sources}
         self._names.update(names)
         await self._workspace.add(names)

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from openhcs_gui_services.services.compat.execution_host import ExecutionHost, HostMirror
-from openhcs_gui_services.services.plates.presenter import PlateState
+from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import PlateRow
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 
 __all__ = ["ExecutionHost", "ZMQExecutionService"]
 
-_STATUSES: Final = {PlateState.COMPLETE: "completed"}
+_STATUSES: Final = {PlateStatus.COMPLETE: "completed"}
 """What hosts are told where that is not the value of the state."""
 
 
@@ -29,7 +29,7 @@ class ZMQExecutionService:
         self.workspace = workspace or PlateWorkspace(port)
         self._batches = 0
         self._running: set[str] = set()
-        self._ends: dict[str, PlateState] = {}
+        self._ends: dict[str, PlateStatus] = {}
         self._mirror = HostMirror(self.workspace, host, self._on_row)
 
     async def run_plates(self, ready_items: Iterable[Mapping[str, Any]]) -> None:
@@ -43,16 +43,16 @@ class ZMQExecutionService:
         self._enter("running")
         try:
             for name in left_out:
-                self._tell_end(name, PlateState.FAILED, {})
+                self._tell_end(name, PlateStatus.FAILED, {})
             await self.workspace.run(names)
         finally:
             self._batches -= 1
-            self._running = set(filter(self.workspace.is_at_work, self._running))
+            self._running = set(filter(self.workspace.is_busy, self._running))
             if not self._batches:
                 host.current_execution_id = None
                 self._enter("idle")
         ends = [self._ends.pop(path) for path in names if path in self._ends]
-        completed = ends.count(PlateState.COMPLETE)
+        completed = ends.count(PlateStatus.COMPLETE)
         host.on_all_plates_completed(completed, len(ends) - completed + len(left_out))
 
     async def stop_execution(self, graceful: bool = True) -> None:
@@ -74,15 +74,15 @@ class ZMQExecutionService:
         host.plate_execution_states[name] = _STATUSES.get(state, state.value)
         if row.execution_id is not None:
             host.plate_execution_ids[name] = row.execution_id
-        if state is PlateState.RUNNING:
+        if state is PlateStatus.RUNNING:
             host.current_execution_id = row.execution_id
-        if not self.workspace.is_at_work(row.path):
+        if not self.workspace.is_busy(row.path):
             self._running.discard(row.path)
             self._ends[row.path] = state
             execution = self.workspace.execution(row.path)
             self._tell_end(name, state, execution.plate.to_dict() if execution and execution.plate else {})
 
-    def _tell_end(self, name: str, state: PlateState, result: dict[str, Any]) -> None:
+    def _tell_end(self, name: str, state: PlateStatus, result: dict[str, Any]) -> None:
         status = _STATUSES.get(state, state.value)
         self.host.plate_execution_states[name] = status
         self.host.emit_status(f"Plate {name}: {status}")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from openhcs_gui_services.services.plates.values import FeedNews
 from zmqruntime.execution.lifecycle import has_ended
-from zmqruntime.execution.progress.channels import ProgressKey, is_newer, key_of
+from zmqruntime.execution.progress.axes import AxisTracker
 from zmqruntime.messages import Event, ExecutionSnapshot, ExecutionStatus, LogLine, ProgressUpdate, StateChange
 
 __all__ = ["ExecutionFeed"]
@@ -30,7 +30,7 @@ class ExecutionFeed:
         self.is_done = False
         self._on_news = on_news
         self._lock = threading.Lock()
-        self._updates: dict[ProgressKey, ProgressUpdate] = {}
+        self._tracker = AxisTracker()
         self._snapshot: ExecutionSnapshot | None = None
         self._interrupted_at: float | None = None
         self._lines: deque[LogLine] = deque(maxlen=_LOG_LINES)
@@ -40,7 +40,7 @@ class ExecutionFeed:
         """Take events in, in their order; from the I/O thread."""
         with self._lock:
             for event in events:
-                self._take_in(event)
+                self._apply(event)
             had_news, self._has_news = self._has_news, True
         if not had_news:
             self._on_news(self)
@@ -55,33 +55,40 @@ class ExecutionFeed:
     def fail(self, error: Exception) -> None:
         """The server is lost, the events are not: they come when it, or its successor, is back."""
 
+    def learn(self, snapshot: ExecutionSnapshot) -> None:
+        """The server has said, when it was asked, what the execution is now; from any thread."""
+        with self._lock:
+            self._on_snapshot(snapshot)
+
     def take(self) -> FeedNews:
         """What has come since the last call; from any thread."""
         with self._lock:
             news = FeedNews(
                 self.execution_id,
-                tuple(self._updates.values()),
+                tuple(self._tracker.take_changes()),
+                self._tracker.working_since,
                 self._snapshot,
                 self._interrupted_at,
                 tuple(self._lines),
             )
-            self._updates.clear()
             self._lines.clear()
             self._snapshot, self._interrupted_at, self._has_news = None, None, False
         return news
 
-    def _take_in(self, event: Event) -> None:
+    def _apply(self, event: Event) -> None:
         match event:
             case ProgressUpdate():
-                key = key_of(event)
-                if is_newer(event, self._updates.get(key)):
-                    self._updates[key] = event
+                self._tracker.on_progress(event)
             case StateChange(execution=snapshot, timestamp=timestamp):
-                self._snapshot = snapshot
+                self._on_snapshot(snapshot, timestamp)
                 if snapshot.status is ExecutionStatus.INTERRUPTED:
                     self._interrupted_at = timestamp
-                self.is_done = has_ended(snapshot.status, snapshot.resumable)
             case LogLine():
                 self._lines.append(event)
             case _:  # an event that broke the schema; the client has counted and logged it
                 pass
+
+    def _on_snapshot(self, snapshot: ExecutionSnapshot, timestamp: float | None = None) -> None:
+        self._snapshot = snapshot
+        self._tracker.on_execution(snapshot, timestamp)
+        self.is_done = has_ended(snapshot.status, snapshot.resumable)

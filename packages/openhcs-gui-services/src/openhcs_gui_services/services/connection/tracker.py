@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from openhcs_gui_services.services.connection.feed import ExecutionFeed
 from openhcs_gui_services.services.plates.values import FeedNews
@@ -15,6 +15,11 @@ __all__ = ["FRAME_SECONDS", "ExecutionTracker"]
 
 FRAME_SECONDS: Final = 1 / 15
 """A plate has two events a frame, one for its row and one for its wells."""
+
+
+class _Followed(NamedTuple):
+    feed: ExecutionFeed
+    stack: contextlib.ExitStack
 
 
 class ExecutionTracker:
@@ -31,7 +36,7 @@ class ExecutionTracker:
         self._flush_call: asyncio.TimerHandle | None = None
         self._flushed_at = float("-inf")
         self._fresh: dict[str, ExecutionFeed] = {}
-        self._following: dict[str, contextlib.ExitStack] = {}
+        self._following: dict[str, _Followed] = {}
         self._ends: dict[str, asyncio.Future[ExecutionSnapshot]] = {}
 
     def live(self) -> tuple[str, ...]:
@@ -50,15 +55,17 @@ class ExecutionTracker:
             return self._ends[execution_id]
         self._loop = asyncio.get_running_loop()
         end = self._ends[execution_id] = self._loop.create_future()
-        stack = contextlib.ExitStack()
-        stack.enter_context(client.client.following(execution_id, 0, ExecutionFeed(execution_id, self._note)))
-        self._following[execution_id] = stack
+        feed, stack = ExecutionFeed(execution_id, self._note), contextlib.ExitStack()
+        stack.enter_context(client.client.following(execution_id, 0, feed))
+        self._following[execution_id] = _Followed(feed, stack)
         return end
 
     def learn(self, snapshot: ExecutionSnapshot) -> None:
         """The server has said, when it was asked, what an execution is now."""
-        if snapshot.execution_id in self._following:
-            self._tell([FeedNews(snapshot.execution_id, snapshot=snapshot)])
+        followed = self._following.get(snapshot.execution_id)
+        if followed is not None:
+            followed.feed.learn(snapshot)
+            self._notify([followed.feed.take()])
 
     def lose(self, execution_id: str, reason: str) -> None:
         """The server knows nothing of an execution, and nobody ever will."""
@@ -76,8 +83,8 @@ class ExecutionTracker:
         """Follow nothing any more; who waits gets a ``CancelledError``."""
         if self._flush_call is not None:
             self._flush_call.cancel()
-        for stack in self._following.values():
-            stack.close()
+        for followed in self._following.values():
+            followed.stack.close()
         self._following.clear()
         for end in self._ends.values():
             end.cancel()
@@ -100,9 +107,9 @@ class ExecutionTracker:
         self._flush_call = None
         self._flushed_at = self._loop.time()
         feeds, self._fresh = self._fresh, {}
-        self._tell([feed.take() for feed in feeds.values()])
+        self._notify([feed.take() for feed in feeds.values()])
 
-    def _tell(self, news: Sequence[FeedNews]) -> None:
+    def _notify(self, news: Sequence[FeedNews]) -> None:
         self._on_news(news)
         for each in news:
             snapshot = each.snapshot
@@ -110,8 +117,8 @@ class ExecutionTracker:
                 self._end(snapshot)
 
     def _end(self, snapshot: ExecutionSnapshot) -> None:
-        stack = self._following.pop(snapshot.execution_id, None)
+        followed = self._following.pop(snapshot.execution_id, None)
         self._fresh.pop(snapshot.execution_id, None)
-        if stack is not None:
-            stack.close()
+        if followed is not None:
+            followed.stack.close()
             self._ends.pop(snapshot.execution_id).set_result(snapshot)

@@ -7,10 +7,10 @@ from openhcs_gui_services.services.plates.values import (
     PlateRow,
     PlatesChanged,
     StatusMessage,
-    WellRow,
     WellsChanged,
     WorkspaceEvent as Event,
 )
+from zmqruntime.execution import AxisProgress
 from zmqruntime.execution.callbacks import call_guarded
 
 __all__ = ["WindowEvents"]
@@ -22,7 +22,7 @@ class WindowEvents:
     def __init__(self) -> None:
         self._subscribers: dict[object, Callable[[Event], None]] = {}
         self._plates: dict[str, None] = {}
-        self._wells: dict[str, dict[str, WellRow]] = {}
+        self._wells: dict[str, dict[str, AxisProgress]] = {}
 
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
         """Call it with every event from now on, until what is returned is called. What it raises is logged."""
@@ -43,7 +43,7 @@ class WindowEvents:
         """A line for the status bar."""
         self.emit(StatusMessage(text, is_error))
 
-    def note(self, path: str, wells: Iterable[WellRow] = ()) -> None:
+    def note(self, path: str, wells: Iterable[AxisProgress] = ()) -> None:
         """This plate, and these wells of it, are to be told with the next :meth:`flush`."""
         self._plates[path] = None
         changed = {well.axis_id: well for well in wells}

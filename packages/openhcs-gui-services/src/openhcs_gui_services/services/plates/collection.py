@@ -8,8 +8,9 @@ from pathlib import Path
 from openhcs_gui_services.services.plates.changes import WindowEvents
 from openhcs_gui_services.services.plates.record import PlateRecord
 from openhcs_gui_services.services.plates.session import RememberedPlate, SessionStore
-from openhcs_gui_services.services.plates.values import PlateRow, PlatesAdded, PlatesRemoved, WellRow
+from openhcs_gui_services.services.plates.values import PlateRow, PlatesAdded, PlatesRemoved
 from openhcs_runtime.exceptions import OpenHCSError
+from zmqruntime.execution import AxisProgress
 
 __all__ = ["PlateCollection"]
 
@@ -46,9 +47,9 @@ class PlateCollection:
         """All plates."""
         return list(self._records.values())
 
-    def at_work(self) -> list[PlateRecord]:
+    def busy(self) -> list[PlateRecord]:
         """The plates that wait or are worked on."""
-        return [record for record in self._records.values() if record.is_at_work]
+        return [record for record in self._records.values() if record.is_busy]
 
     def get(self, path: str) -> PlateRecord | None:
         """The plate of this path."""
@@ -95,7 +96,7 @@ class PlateCollection:
             self.events.emit(PlatesRemoved(tuple(record.path for record in records)))
             self.save_soon()
 
-    def change(self, record: PlateRecord, wells: Iterable[WellRow] = ()) -> None:
+    def change(self, record: PlateRecord, wells: Iterable[AxisProgress] = ()) -> None:
         """The record is different now; :meth:`flush` tells."""
         if self._records.get(record.path) is record:
             self._rows.pop(record.path, None)
@@ -105,7 +106,7 @@ class PlateCollection:
         """Whether what is at the server is unknown."""
         if is_lost is not self._is_lost:
             self._is_lost = is_lost
-            for record in self.at_work():
+            for record in self.busy():
                 self.change(record)
 
     def flush(self) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from openhcs_gui_services.services.plates.presenter import PlateState, plate_state_of
+from openhcs_gui_services.services.plates.status import PlateStatus, plate_status_of
 from openhcs_runtime.results import PlateResult, ResultStatus
 from openhcs_runtime.service.client import PlateExecution
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
@@ -29,7 +29,7 @@ class PlateOutcome:
     """
 
     path: str
-    state: PlateState
+    state: PlateStatus
     error: str = ""
     execution: PlateExecution | None = None
 
@@ -44,8 +44,8 @@ class PlateOutcome:
         if execution.status is ExecutionStatus.COMPLETE and plate and plate.status is ResultStatus.CANCELLED:
             cancelled = len(plate.wells_with(ResultStatus.CANCELLED))
             text = f"{cancelled} of {len(plate.wells)} wells were cancelled"
-            return cls(path, PlateState.CANCELLED, text, execution)
-        return cls(path, plate_state_of(execution.status), execution.error or "", execution)
+            return cls(path, PlateStatus.CANCELLED, text, execution)
+        return cls(path, plate_status_of(execution.status), execution.error or "", execution)
 
 
 def _result_of(execution: PlateExecution) -> PlateResult | None:

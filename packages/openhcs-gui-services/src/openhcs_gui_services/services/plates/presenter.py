@@ -3,30 +3,10 @@
 import enum
 from dataclasses import dataclass
 
-from openhcs_gui_services.services.durations import remaining_seconds, timing_text
-from zmqruntime.messages import ExecutionStatus
+from openhcs_gui_services.services.durations import timing_text
+from openhcs_gui_services.services.plates.status import PlateStatus
 
-__all__ = ["PlatePresentation", "PlateSnapshot", "PlateState", "Tone", "plate_state_of", "present_plate"]
-
-
-class PlateState(enum.Enum):
-    """Where a plate is, from the moment it was added to the end of its execution."""
-
-    CREATED = "created"
-    INIT_PENDING = "init_pending"
-    """Its folder is being read."""
-    READY = "ready"
-    COMPILE_PENDING = "compile_pending"
-    """Its pipeline is being checked."""
-    COMPILED = "compiled"
-    QUEUED = "queued"
-    RUNNING = "running"
-    CANCELLING = "cancelling"
-    COMPLETE = "complete"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    INTERRUPTED = "interrupted"
-    """The server ended under it; nobody cancelled it."""
+__all__ = ["PlatePresentation", "PlateSnapshot", "Tone", "present_plate"]
 
 
 class Tone(enum.Enum):
@@ -44,11 +24,13 @@ class Tone(enum.Enum):
 class PlateSnapshot:
     """What is known of a plate at one moment. Times are in seconds; ``percent`` is of the whole plate, 0 to 100."""
 
-    state: PlateState
+    state: PlateStatus
     queue_position: int | None = None
     """1 for the next one."""
     percent: float = 0.0
     elapsed_seconds: float | None = None
+    remaining_seconds: float | None = None
+    """How long the rest takes at the pace of this run; None while it is too early to say."""
     axis_id: str = ""
     step_name: str = ""
     step_index: int = 0
@@ -70,39 +52,31 @@ class PlatePresentation:
 
 
 _PLAIN_TEXTS = {
-    PlateState.CREATED: "Created",
-    PlateState.INIT_PENDING: "Init pending",
-    PlateState.READY: "Ready",
-    PlateState.COMPILE_PENDING: "Compile pending",
-    PlateState.COMPILED: "Compiled",
-    PlateState.CANCELLING: "Stopping",
-    PlateState.COMPLETE: "Complete",
-    PlateState.CANCELLED: "Cancelled",
-    PlateState.INTERRUPTED: "Interrupted",
+    PlateStatus.CREATED: "Created",
+    PlateStatus.INIT_PENDING: "Init pending",
+    PlateStatus.READY: "Ready",
+    PlateStatus.COMPILE_PENDING: "Compile pending",
+    PlateStatus.COMPILED: "Compiled",
+    PlateStatus.CANCELLING: "Stopping",
+    PlateStatus.COMPLETE: "Complete",
+    PlateStatus.CANCELLED: "Cancelled",
+    PlateStatus.INTERRUPTED: "Interrupted",
 }
 
 _TONES = {
-    PlateState.CREATED: Tone.NEUTRAL,
-    PlateState.INIT_PENDING: Tone.PENDING,
-    PlateState.READY: Tone.NEUTRAL,
-    PlateState.COMPILE_PENDING: Tone.PENDING,
-    PlateState.COMPILED: Tone.NEUTRAL,
-    PlateState.QUEUED: Tone.PENDING,
-    PlateState.RUNNING: Tone.ACTIVE,
-    PlateState.CANCELLING: Tone.ACTIVE,
-    PlateState.COMPLETE: Tone.GOOD,
-    PlateState.FAILED: Tone.BAD,
-    PlateState.CANCELLED: Tone.NEUTRAL,
-    PlateState.INTERRUPTED: Tone.BAD,
+    PlateStatus.CREATED: Tone.NEUTRAL,
+    PlateStatus.INIT_PENDING: Tone.PENDING,
+    PlateStatus.READY: Tone.NEUTRAL,
+    PlateStatus.COMPILE_PENDING: Tone.PENDING,
+    PlateStatus.COMPILED: Tone.NEUTRAL,
+    PlateStatus.QUEUED: Tone.PENDING,
+    PlateStatus.RUNNING: Tone.ACTIVE,
+    PlateStatus.CANCELLING: Tone.ACTIVE,
+    PlateStatus.COMPLETE: Tone.GOOD,
+    PlateStatus.FAILED: Tone.BAD,
+    PlateStatus.CANCELLED: Tone.NEUTRAL,
+    PlateStatus.INTERRUPTED: Tone.BAD,
 }
-
-_AT_WORK = (PlateState.RUNNING, PlateState.CANCELLING)
-_WITHOUT_END = (PlateState.INIT_PENDING, PlateState.COMPILE_PENDING)
-
-
-def plate_state_of(status: ExecutionStatus) -> PlateState:
-    """The state of a plate whose execution has this status."""
-    return PlateState(status.value)
 
 
 def present_plate(plate: PlateSnapshot) -> PlatePresentation:
@@ -111,30 +85,30 @@ def present_plate(plate: PlateSnapshot) -> PlatePresentation:
         text=_text(plate),
         detail=_detail(plate),
         timing=_timing(plate),
-        percent=None if plate.state in _WITHOUT_END else _whole_percent(plate),
+        percent=None if plate.state.is_pending else _whole_percent(plate),
         tone=_TONES[plate.state],
     )
 
 
 def _text(plate: PlateSnapshot) -> str:
     match plate.state:
-        case PlateState.QUEUED:
+        case PlateStatus.QUEUED:
             return "Queued" if plate.queue_position is None else f"Queued (q#{plate.queue_position})"
-        case PlateState.RUNNING:
+        case PlateStatus.RUNNING:
             return f"Running {_whole_percent(plate)} %"
-        case PlateState.FAILED:
+        case PlateStatus.FAILED:
             return f"Failed ({_wells(plate.failed_wells)})" if plate.failed_wells else "Failed"
         case state:
             return _PLAIN_TEXTS[state]
 
 
 def _detail(plate: PlateSnapshot) -> str:
-    if plate.state in _AT_WORK:
+    if plate.state.is_working:
         step = f"{plate.step_name} (step {plate.step_index + 1} of {plate.total_steps})" if plate.step_name else ""
         well = f"well {plate.axis_id}" if plate.axis_id else ""
         failed = f"{_wells(plate.failed_wells)} failed" if plate.failed_wells else ""
         return ", ".join(part for part in (step, well, failed) if part)
-    if plate.state is PlateState.INTERRUPTED:
+    if plate.state is PlateStatus.INTERRUPTED:
         return plate.error or "the server ended before the plate was done"
     return plate.error
 
@@ -142,15 +116,12 @@ def _detail(plate: PlateSnapshot) -> str:
 def _timing(plate: PlateSnapshot) -> str:
     if plate.elapsed_seconds is None:
         return ""
-    running = plate.state is PlateState.RUNNING
-    return timing_text(
-        plate.elapsed_seconds, remaining_seconds(plate.elapsed_seconds, plate.percent) if running else None
-    )
+    return timing_text(plate.elapsed_seconds, plate.remaining_seconds if plate.state is PlateStatus.RUNNING else None)
 
 
 def _whole_percent(plate: PlateSnapshot) -> int:
     """Rounded down, so that 100 % means the end."""
-    return 100 if plate.state is PlateState.COMPLETE else min(100, max(0, int(plate.percent)))
+    return 100 if plate.state is PlateStatus.COMPLETE else min(100, max(0, int(plate.percent)))
 
 
 def _wells(count: int) -> str:

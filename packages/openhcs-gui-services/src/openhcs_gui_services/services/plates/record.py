@@ -7,30 +7,20 @@ from collections.abc import Sequence
 from typing import Final
 
 from openhcs_gui_services.services.plates.outcome import PlateOutcome
-from openhcs_gui_services.services.plates.presenter import PlateSnapshot, PlateState, plate_state_of
+from openhcs_gui_services.services.plates.presenter import PlateSnapshot
 from openhcs_gui_services.services.plates.session import CompiledArtifact, RememberedPlate
 from openhcs_gui_services.services.plates.settings import RunSettings
-from openhcs_gui_services.services.plates.values import FeedNews, PlateRow, WellRow
-from openhcs_gui_services.services.plates.wells import WellProjection
+from openhcs_gui_services.services.plates.status import PlateStatus, plate_status_of
+from openhcs_gui_services.services.plates.values import FeedNews, PlateRow
+from openhcs_gui_services.services.plates.wells import PlateWells
 from openhcs_runtime.outputs.runs import RunSummary
 from openhcs_runtime.tasks import CompileReport, RefusalKind
+from zmqruntime.execution import AxisProgress
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
 
-__all__ = ["AT_WORK", "PlateRecord", "StopLevel", "plate_path"]
+__all__ = ["PlateRecord", "StopLevel", "plate_path"]
 
-PENDING: Final = (PlateState.INIT_PENDING, PlateState.COMPILE_PENDING)
-AT_WORK: Final = (*PENDING, PlateState.QUEUED, PlateState.RUNNING, PlateState.CANCELLING)
-"""States in which a plate cannot be taken on again."""
-
-_TIMED: Final = (
-    PlateState.RUNNING,
-    PlateState.CANCELLING,
-    PlateState.COMPLETE,
-    PlateState.FAILED,
-    PlateState.CANCELLED,
-    PlateState.INTERRUPTED,
-)
 _UNKNOWN: Final = "the server does not answer; how far the plate is will be known when it is back"
 
 
@@ -55,7 +45,7 @@ class PlateRecord:
         self.pipeline = pipeline
         self.pipeline_file = ""
         self.settings: RunSettings | None = None
-        self.state = PlateState.CREATED
+        self.state = PlateStatus.CREATED
         self.error = ""
         self.problems: tuple[str, ...] = ()
         """What is wrong with the pipeline on this plate, a line for each."""
@@ -68,19 +58,20 @@ class PlateRecord:
         self.on_disk: RunSummary | None = None
         """The newest results of the plate on disk, of whichever run."""
         self.well_count: int | None = None
-        self.wells = WellProjection()
+        self.wells = PlateWells()
         self.stop = StopLevel.NONE
         self.is_stopping_after_wells = False
-        self.is_to_run = False
+        self.is_scheduled = False
         """Whether a batch is going to run it, or does."""
         self.is_accepted = False
         """Whether the server has taken what was submitted last."""
         self.is_run_unknown = False
         """Whether nobody here knows how its latest run is; it may go on."""
-        self.was_left_at: float | None = None
+        self.interrupted_at: float | None = None
         """When its server was stopped or came back with the plate half done; s since the epoch."""
         self._execution: ExecutionSnapshot | None = None
         self._queue_position: int | None = None
+        self._working_since: float | None = None
 
     # --- what it is ----------------------------------------------------------------------------------------------
 
@@ -90,14 +81,14 @@ class PlateRecord:
         return os.path.basename(self.path) or self.path
 
     @property
-    def is_at_work(self) -> bool:
+    def is_busy(self) -> bool:
         """Whether it waits or is worked on, here or at the server."""
-        return self.state in AT_WORK
+        return self.state.is_busy
 
     @property
     def live_id(self) -> str | None:
         """The execution that goes on for it, if any."""
-        if not self.is_at_work:
+        if not self.is_busy:
             return None
         return self.compile_id or (self.execution_id if self.is_accepted else None)
 
@@ -112,7 +103,7 @@ class PlateRecord:
         return self.well_count is not None
 
     def row(self, is_lost: bool) -> PlateRow:
-        """What to show; ``is_lost`` says that the server is, so that nobody knows how the plate is."""
+        """What to show. With ``is_lost`` the state is unknown because the server does not answer."""
         return PlateRow(
             path=self.path,
             name=self.name,
@@ -158,37 +149,37 @@ class PlateRecord:
         self._execution = None
         self.error = ""
         if self.artifact is not None:
-            self.state = PlateState.COMPILED
+            self.state = PlateStatus.COMPILED
         else:
-            self.state = PlateState.READY if self.is_read else PlateState.CREATED
+            self.state = PlateStatus.READY if self.is_read else PlateStatus.CREATED
 
-    def pend(self, state: PlateState) -> None:
+    def pend(self, state: PlateStatus) -> None:
         """It waits, for its folder to be read or to be compiled, or in the queue."""
         self.state = state
-        self.is_run_unknown = self.is_run_unknown and state is PlateState.INIT_PENDING
+        self.is_run_unknown = self.is_run_unknown and state is PlateStatus.INIT_PENDING
         self.error, self.problems = "", ()
         self._queue_position = None
 
-    def begin_run(self, *, resume: bool) -> tuple[WellRow, ...]:
+    def begin_run(self, *, resume: bool) -> tuple[AxisProgress, ...]:
         """It is queued for a run; what is shown of the run before goes, save for the wells that a resumed one keeps."""
         self._settle_down()
         self._execution = None
         self.is_accepted = False
-        self.is_to_run = True
-        self.pend(PlateState.QUEUED)
-        return self.wells.reopen() if resume else self.wells.reset([row.axis_id for row in self.wells.rows()])
+        self.is_scheduled = True
+        self.pend(PlateStatus.QUEUED)
+        return self.wells.begin_again() if resume else self.wells.reset([row.axis_id for row in self.wells.rows()])
 
     def wish_stop(self, wish: StopLevel) -> None:
         """The user wants it to stop."""
         self.stop = max(self.stop, wish)
-        self.state = PlateState.CANCELLING
+        self.state = PlateStatus.CANCELLING
 
-    def be_read(self, wells: Sequence[str]) -> tuple[WellRow, ...]:
+    def be_read(self, wells: Sequence[str]) -> tuple[AxisProgress, ...]:
         """Its folder has been read and has these wells."""
         self.well_count = len(wells)
         return self.wells.reset(wells)
 
-    def be_compiled(self, report: CompileReport) -> tuple[WellRow, ...]:
+    def be_compiled(self, report: CompileReport) -> tuple[AxisProgress, ...]:
         """It can be run. What it is going to do next, its owner says."""
         self.compile_id = None
         self.artifact = CompiledArtifact(artifact_id=report.compile_artifact_id, signature=report.signature)
@@ -201,19 +192,20 @@ class PlateRecord:
         self.problems = problems
         self._settle_down()
         self._execution = None
-        self.state, self.error = PlateState.FAILED, error
+        self.state, self.error = PlateStatus.FAILED, error
 
-    def take(self, news: FeedNews) -> tuple[WellRow, ...]:
+    def apply(self, news: FeedNews) -> tuple[AxisProgress, ...]:
         """Take in the news of its run; an end is left to :meth:`end`. Gives the wells that are different now."""
-        changed = self.wells.apply(news.updates)
+        changed = self.wells.apply(news.wells)
+        self._working_since = news.working_since
         if news.snapshot is not None and not has_ended(news.snapshot.status, news.snapshot.resumable):
-            changed += self._follow(news.snapshot)
+            self._follow(news.snapshot)
         self.well_count = len(self.wells) or self.well_count
         return changed
 
-    def end(self, ending: PlateOutcome) -> tuple[WellRow, ...]:
+    def end(self, ending: PlateOutcome) -> tuple[AxisProgress, ...]:
         """Its way through a batch has ended. Gives the wells that are different now."""
-        was_killed = self.stop is StopLevel.FORCE and ending.state is PlateState.CANCELLED
+        was_killed = self.stop is StopLevel.FORCE and ending.state is PlateStatus.CANCELLED
         self._settle_down()
         self.state, self.error = ending.state, "" if was_killed else ending.error
         execution = ending.execution
@@ -233,41 +225,48 @@ class PlateRecord:
         self._queue_position = position
         return is_new
 
-    def _follow(self, snapshot: ExecutionSnapshot) -> tuple[WellRow, ...]:
+    def _follow(self, snapshot: ExecutionSnapshot) -> None:
         self._execution = snapshot
-        self.state = plate_state_of(snapshot.status)
-        if (self.stop or self.is_stopping_after_wells) and self.state in (PlateState.RUNNING, PlateState.QUEUED):
-            self.state = PlateState.CANCELLING
+        self.state = plate_status_of(snapshot.status)
+        if (self.stop or self.is_stopping_after_wells) and self.state in (PlateStatus.RUNNING, PlateStatus.QUEUED):
+            self.state = PlateStatus.CANCELLING
         self._queue_position = None if snapshot.queue_position is None else snapshot.queue_position + 1
         has_stalled = snapshot.status in (ExecutionStatus.QUEUED, ExecutionStatus.INTERRUPTED)
         self.error = (snapshot.error or "") if has_stalled else ""
-        return self.wells.interrupt() if has_stalled else ()
 
     def _settle_down(self) -> None:
         self.compile_id = None
         self.stop = StopLevel.NONE
         self.is_stopping_after_wells = False
-        self.is_to_run = False
-        self.was_left_at = None
+        self.is_scheduled = False
+        self.interrupted_at = None
         self._queue_position = None
+        self._working_since = None
 
     def _snapshot(self, is_unknown: bool) -> PlateSnapshot:
-        speaker = self.wells.speaker if self.state in (PlateState.RUNNING, PlateState.CANCELLING) else None
+        current = self.wells.current_well if self.state.is_working else None
         return PlateSnapshot(
-            PlateState.INTERRUPTED if is_unknown else self.state,
-            queue_position=self._queue_position if self.state is PlateState.QUEUED else None,
-            percent=100.0 if self.state is PlateState.COMPLETE else self.wells.percent,
+            PlateStatus.INTERRUPTED if is_unknown else self.state,
+            queue_position=self._queue_position if self.state is PlateStatus.QUEUED else None,
+            percent=100.0 if self.state is PlateStatus.COMPLETE else self.wells.percent,
             elapsed_seconds=self._elapsed(),
-            axis_id=speaker.axis_id if speaker else "",
-            step_name=speaker.step_name if speaker else "",
-            step_index=speaker.step_index if speaker else 0,
-            total_steps=speaker.total_steps if speaker else 0,
+            remaining_seconds=self._remaining(),
+            axis_id=current.axis_id if current else "",
+            step_name=current.step_name if current else "",
+            step_index=current.step_index if current else 0,
+            total_steps=current.total_steps if current else 0,
             failed_wells=self.wells.failed,
             error=_UNKNOWN if is_unknown else self.error,
         )
 
     def _elapsed(self) -> float | None:
         execution = self._execution
-        if execution is None or execution.started_at is None or self.state not in _TIMED:
+        is_timed = self.state.is_working or self.state.has_ended
+        if execution is None or execution.started_at is None or not is_timed:
             return None
         return max(0.0, (execution.ended_at or time.time()) - execution.started_at)
+
+    def _remaining(self) -> float | None:
+        if self.state is not PlateStatus.RUNNING:
+            return None
+        return self.wells.work(self._working_since).remaining_seconds(time.time())

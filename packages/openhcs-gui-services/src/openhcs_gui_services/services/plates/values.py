@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from openhcs_gui_services.services.plates.presenter import PlateSnapshot
 from openhcs_runtime.outputs.runs import RunSummary
-from zmqruntime.messages import ExecutionSnapshot, LogLine, ProgressUpdate
+from zmqruntime.execution import AxisProgress
+from zmqruntime.messages import ExecutionSnapshot, LogLine
 
 __all__ = [
     "FeedNews",
@@ -17,21 +18,9 @@ __all__ = [
     "ServerState",
     "ServerStateChanged",
     "StatusMessage",
-    "WellRow",
-    "WellState",
     "WellsChanged",
     "WorkspaceEvent",
 ]
-
-
-class WellState(enum.Enum):
-    """Where a well is in the execution of its plate."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    COMPLETE = "complete"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
 
 
 class ServerState(enum.Enum):
@@ -45,19 +34,6 @@ class ServerState(enum.Enum):
     """It does not answer at the moment, and is waited for: busy or stopped, but nothing says that it has ended."""
     LOST = "lost"
     """It has ended or cannot be reached; what it was doing goes on when it, or the next one, is there."""
-
-
-@dataclass(frozen=True, slots=True)
-class WellRow:
-    """One well of a plate. ``percent`` is of the whole well, 0 to 100; ``step_index`` counts from 0."""
-
-    axis_id: str
-    state: WellState
-    step_name: str = ""
-    step_index: int = 0
-    total_steps: int = 0
-    percent: float = 0.0
-    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +82,7 @@ class WellsChanged:
     """These wells of the plate at ``path`` are now so. Wells that are not in it are as they were."""
 
     path: str
-    wells: tuple[WellRow, ...]
+    wells: tuple[AxisProgress, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +120,10 @@ class FeedNews:
     """What has happened to an execution since it was asked last."""
 
     execution_id: str
-    updates: tuple[ProgressUpdate, ...] = ()
-    """The newest of each well and channel that has a new one."""
+    wells: tuple[AxisProgress, ...] = ()
+    """Those that may have changed, as they are now."""
+    working_since: float | None = None
+    """When the present attempt started its first well, in seconds since the epoch; None until then."""
     snapshot: ExecutionSnapshot | None = None
     """What the execution is now, if that has changed."""
     interrupted_at: float | None = None

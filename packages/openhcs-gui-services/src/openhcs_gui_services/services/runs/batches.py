@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from openhcs_gui_services.services.plates.outcome import PlateOutcome, SubmittedPlate
-from openhcs_gui_services.services.plates.presenter import PlateState
+from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_runtime.tasks import CompileReport, PlateTask, TaskAction
 from zmqruntime.exceptions import RequestTimeoutError, ServerLostError, ZMQRuntimeError
 from zmqruntime.execution import BatchSubmitWaitEngine, CallbackBatchSubmitWaitPolicy
@@ -128,8 +128,8 @@ class BatchWorkflowService:
         snapshot = await _wait_for_end(job, submitted)
         ending = PlateOutcome.of(job.path, snapshot)
         report = None if ending.execution is None else ending.execution.compiled
-        if report is None and ending.state is PlateState.COMPLETE:
-            ending = replace(ending, state=PlateState.FAILED, error="the server gave no result of the compilation")
+        if report is None and ending.state is PlateStatus.COMPLETE:
+            ending = replace(ending, state=PlateStatus.FAILED, error="the server gave no result of the compilation")
         if report is None:
             raise _NotCompiledError(ending)
         return report
@@ -169,7 +169,7 @@ async def _wait_for_end(job: CompileJob | RunJob, submitted: SubmittedPlate) -> 
 
 def _ending_of(path: str, error: Exception) -> PlateOutcome:
     if isinstance(error, _StoppedError):
-        return PlateOutcome(path, PlateState.CANCELLED, "stopped before its turn came")
+        return PlateOutcome(path, PlateStatus.CANCELLED, "stopped before its turn came")
     if isinstance(error, ServerLostError | RequestTimeoutError):  # whether it was heard is not known
-        return PlateOutcome(path, PlateState.INTERRUPTED, str(error))
-    return PlateOutcome(path, PlateState.FAILED, str(error) or type(error).__name__)
+        return PlateOutcome(path, PlateStatus.INTERRUPTED, str(error))
+    return PlateOutcome(path, PlateStatus.FAILED, str(error) or type(error).__name__)

@@ -8,8 +8,8 @@ from openhcs_gui_services.services.connection.executions import PlateExecutions
 from openhcs_gui_services.services.durations import duration_text
 from openhcs_gui_services.services.plates.collection import PlateCollection
 from openhcs_gui_services.services.plates.outcome import PlateOutcome, SubmittedPlate
-from openhcs_gui_services.services.plates.presenter import PlateState
 from openhcs_gui_services.services.plates.record import PlateRecord, StopLevel
+from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.runs.batches import RunJob
 from openhcs_gui_services.services.runs.progress_reset import reset_progress_for_batch
 from openhcs_gui_services.services.runs.stopper import PlateStopper
@@ -19,10 +19,10 @@ from zmqruntime.messages import ExecuteRequest
 __all__ = ["WorkspaceBatches"]
 
 _ENDINGS: Final = {
-    PlateState.COMPLETE: "complete",
-    PlateState.FAILED: "failed",
-    PlateState.CANCELLED: "cancelled",
-    PlateState.INTERRUPTED: "interrupted",
+    PlateStatus.COMPLETE: "complete",
+    PlateStatus.FAILED: "failed",
+    PlateStatus.CANCELLED: "cancelled",
+    PlateStatus.INTERRUPTED: "interrupted",
 }
 
 
@@ -87,7 +87,7 @@ class WorkspaceBatches:
         """See :class:`BatchWorkflowHost`."""
         record = self._book.get(path)
         if record is not None and record.stop is StopLevel.NONE:
-            record.pend(PlateState.COMPILE_PENDING)
+            record.pend(PlateStatus.COMPILE_PENDING)
             self._change(record)
 
     def on_compiled(self, path: str, report: CompileReport) -> None:
@@ -96,10 +96,10 @@ class WorkspaceBatches:
         if record is None:
             return
         wells = record.be_compiled(report)
-        if not record.is_to_run:
+        if not record.is_scheduled:
             record.rest()
         elif record.stop is StopLevel.NONE:
-            record.pend(PlateState.QUEUED)
+            record.pend(PlateStatus.QUEUED)
         self._book.change(record, wells)
         self._book.flush()
         self._book.save_soon()
@@ -111,15 +111,15 @@ class WorkspaceBatches:
             return
         refusal = ending.execution.refusal if ending.execution else None
         problems = refusal.problems if refusal else ()
-        if record.is_to_run and ending.state is not PlateState.FAILED:
+        if record.is_scheduled and ending.state is not PlateStatus.FAILED:
             self.on_ended(replace(ending, execution=None))
             return
-        if ending.state is PlateState.FAILED:
+        if ending.state is PlateStatus.FAILED:
             record.fail(ending.error, problems)
             self._book.events.say(f"{record.name} can't be compiled: {ending.error}", is_error=True)
         else:
             record.rest()
-        if ending.state is PlateState.INTERRUPTED:
+        if ending.state is PlateStatus.INTERRUPTED:
             self._book.events.say(f"{record.name} was not compiled: {ending.error}", is_error=True)
         self._change(record)
 
@@ -141,7 +141,7 @@ class WorkspaceBatches:
             return
         wells = record.end(ending)
         prepared = self._prepared.pop(ending.path, None)
-        if prepared is not None and ending.state is PlateState.INTERRUPTED:
+        if prepared is not None and ending.state is PlateStatus.INTERRUPTED:
             record.is_run_unknown = True
         elif prepared is not None:  # the server never had it
             record.execution_id = prepared.earlier_id
@@ -149,7 +149,7 @@ class WorkspaceBatches:
         self._book.flush()
         self._book.save_soon()
         self._book.events.say(
-            _ending_text(record), is_error=ending.state in (PlateState.FAILED, PlateState.INTERRUPTED)
+            _ending_text(record), is_error=ending.state in (PlateStatus.FAILED, PlateStatus.INTERRUPTED)
         )
 
     def _note(self, submitted: SubmittedPlate, path: str) -> SubmittedPlate:

@@ -17,6 +17,6 @@ def reset_progress_for_batch(book: PlateCollection, records: Iterable[PlateRecor
         resume: keep the wells that are complete.
     """
     for record in records:
-        if not record.is_to_run:
+        if not record.is_scheduled:
             book.change(record, record.begin_run(resume=resume))
     book.flush()

@@ -29,7 +29,7 @@ async def find_earlier_runs(
     found = await executions.find(unknown)
     followed = {}
     for execution_id, record in unknown.items():
-        is_left_alone = record.is_run_unknown and record.execution_id == execution_id and not record.is_at_work
+        is_left_alone = record.is_run_unknown and record.execution_id == execution_id and not record.is_busy
         if not is_left_alone or record.path not in book:
             continue
         record.is_run_unknown = False

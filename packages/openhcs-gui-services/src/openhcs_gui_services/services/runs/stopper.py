@@ -7,10 +7,11 @@ from typing import Final
 from openhcs_gui_services.services.connection.client import ZMQClientService
 from openhcs_gui_services.services.connection.executions import PlateExecutions
 from openhcs_gui_services.services.plates.collection import PlateCollection
-from openhcs_gui_services.services.plates.presenter import PlateState
 from openhcs_gui_services.services.plates.record import PlateRecord, StopLevel
-from openhcs_gui_services.services.plates.values import ServerState, WellState
+from openhcs_gui_services.services.plates.status import PlateStatus
+from openhcs_gui_services.services.plates.values import ServerState
 from zmqruntime.exceptions import ZMQRuntimeError
+from zmqruntime.execution import AxisState
 
 __all__ = ["PlateStopper"]
 
@@ -35,12 +36,12 @@ class PlateStopper:
 
     async def stop_after_wells(self, records: Sequence[PlateRecord]) -> None:
         """Begin no more wells of these plates; those that are worked on are finished."""
-        running = [record for record in records if record.state is PlateState.RUNNING and record.live_id]
+        running = [record for record in records if record.state is PlateStatus.RUNNING and record.live_id]
         for record in running:
             record.is_stopping_after_wells = True
-            record.state = PlateState.CANCELLING
+            record.state = PlateStatus.CANCELLING
             self._book.change(record)
-        others = [record for record in records if record.state is not PlateState.CANCELLING]
+        others = [record for record in records if record.state is not PlateStatus.CANCELLING]
         await self.stop(others, StopLevel.GRACEFUL)
         await asyncio.gather(*map(self._send_wells, running))
 
@@ -51,7 +52,7 @@ class PlateStopper:
 
     async def resend(self) -> None:
         """The server was away: tell it again. Where wells were to be finished, there are none at work any more."""
-        wanted = [record for record in self._book.at_work() if record.stop or record.is_stopping_after_wells]
+        wanted = [record for record in self._book.busy() if record.stop or record.is_stopping_after_wells]
         for record in wanted:
             record.wish_stop(StopLevel.GRACEFUL)
             self._book.change(record)
@@ -68,7 +69,7 @@ class PlateStopper:
             self._book.events.say(f"{record.name} could not be stopped yet: {error}", is_error=True)
 
     async def _send_wells(self, record: PlateRecord) -> None:
-        waiting = [row.axis_id for row in record.wells.rows() if row.state is WellState.PENDING]
+        waiting = [row.axis_id for row in record.wells.rows() if row.state is AxisState.WAITING]
         if record.execution_id is None or not waiting:
             return
         try:

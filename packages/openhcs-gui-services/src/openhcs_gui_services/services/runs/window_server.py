@@ -14,7 +14,7 @@ from openhcs_gui_services.services.connection.poller import (
 from openhcs_gui_services.services.connection.status import present_server_status
 from openhcs_gui_services.services.connection.tracker import ExecutionTracker
 from openhcs_gui_services.services.plates.collection import PlateCollection
-from openhcs_gui_services.services.plates.presenter import PlateState
+from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import FeedNews, LogLinesAdded, ServerState, ServerStateChanged
 from openhcs_gui_services.services.runs.host import WorkspaceBatches
 from openhcs_gui_services.services.runs.stopper import PlateStopper
@@ -23,7 +23,6 @@ from zmqruntime.messages import StatusResponse
 __all__ = ["WindowServer"]
 
 _TICK_SECONDS: Final = 1.0
-_MOVING: Final = (PlateState.RUNNING, PlateState.CANCELLING)
 
 
 class _MakeService(Protocol):
@@ -67,13 +66,13 @@ class WindowServer:
 
     def wants_server(self) -> bool:
         """Whether something of ours goes on there that the server did not leave by order of somebody."""
-        live = [record for record in self._book.at_work() if record.live_id is not None]
-        return not self._has_ended and any((each.was_left_at or 0.0) < self._connected_at for each in live)
+        live = [record for record in self._book.busy() if record.live_id is not None]
+        return not self._has_ended and any((each.interrupted_at or 0.0) < self._connected_at for each in live)
 
     def begin_work(self) -> None:
         """Some plates are at work now: tell of them, and keep the clock going while that is so."""
         self._book.flush()
-        if self._tick_call is None and not self._has_ended and self._book.at_work():
+        if self._tick_call is None and not self._has_ended and self._book.busy():
             self._tick_call = asyncio.get_running_loop().call_later(_TICK_SECONDS, self._tick)
 
     async def end(self) -> None:
@@ -93,9 +92,9 @@ class WindowServer:
             if record is None:
                 continue
             if each.interrupted_at is not None:
-                record.was_left_at = each.interrupted_at
+                record.interrupted_at = each.interrupted_at
             if each.execution_id == record.execution_id:
-                self._book.change(record, record.take(each))
+                self._book.change(record, record.apply(each))
             if each.lines:
                 self._book.events.emit(LogLinesAdded(record.path, each.lines))
         self._book.flush()
@@ -103,8 +102,8 @@ class WindowServer:
     def _on_status(self, status: StatusResponse) -> None:
         """Where the plates are in the queue; the server tells that only when it is asked."""
         positions = {each.execution_id: each.queue_position for each in status.executions}
-        for record in self._book.at_work():
-            place = positions.get(record.execution_id or "") if record.state is PlateState.QUEUED else None
+        for record in self._book.busy():
+            place = positions.get(record.execution_id or "") if record.state is PlateStatus.QUEUED else None
             if record.place(None if place is None else place + 1):
                 self._book.change(record)
         self._book.flush()
@@ -140,9 +139,9 @@ class WindowServer:
     def _tick(self) -> None:
         """Time passes also while nothing happens."""
         self._tick_call = None
-        working = self._book.at_work()
+        working = self._book.busy()
         for record in working:
-            if record.state in _MOVING:
+            if record.state.is_working:
                 self._book.change(record)
         if self.service.state is ServerState.CONNECTED and working:
             self._poller.tick()

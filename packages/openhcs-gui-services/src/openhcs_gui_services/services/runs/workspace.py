@@ -12,17 +12,11 @@ from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.connection.client import ZMQClientService
 from openhcs_gui_services.services.plates.collection import PlateCollection
 from openhcs_gui_services.services.plates.outcome import PlateOutcome
-from openhcs_gui_services.services.plates.presenter import PlateState
 from openhcs_gui_services.services.plates.reader import read_results, read_wells
 from openhcs_gui_services.services.plates.record import PlateRecord, StopLevel, plate_path
 from openhcs_gui_services.services.plates.settings import RunSettings, plate_task, resolve_run_settings
-from openhcs_gui_services.services.plates.values import (
-    PlateRow,
-    ServerState,
-    ServerStateChanged,
-    WellRow,
-    WorkspaceEvent,
-)
+from openhcs_gui_services.services.plates.status import PlateStatus
+from openhcs_gui_services.services.plates.values import PlateRow, ServerState, ServerStateChanged, WorkspaceEvent
 from openhcs_gui_services.services.runs.batches import BatchWorkflowService, CompileJob, RunJob, compiled_task
 from openhcs_gui_services.services.runs.progress_reset import reset_progress_for_batch
 from openhcs_gui_services.services.runs.reattach import find_earlier_runs
@@ -32,6 +26,7 @@ from openhcs_runtime.service.client import PlateExecution
 from openhcs_runtime.tasks import OPENHCS_CONFIG, PlateTask, TaskAction
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ZMQRuntimeError
+from zmqruntime.execution import AxisProgress
 from zmqruntime.messages import LogLine
 
 __all__ = ["PlateWorkspace"]
@@ -88,7 +83,7 @@ class PlateWorkspace:
         """All plates, in the order in which they were added."""
         return self._book.rows()
 
-    def wells(self, path: str) -> tuple[WellRow, ...]:
+    def wells(self, path: str) -> tuple[AxisProgress, ...]:
         """The wells of a plate, in plate order; none before they are known."""
         record = self._book.get(path)
         return () if record is None else record.wells.rows()
@@ -98,10 +93,10 @@ class PlateWorkspace:
         record = self._book.get(path)
         return () if record is None else record.problems
 
-    def is_at_work(self, path: str) -> bool:
+    def is_busy(self, path: str) -> bool:
         """Whether a plate waits or is worked on, here or at the server, be that lost or not."""
         record = self._book.get(path)
-        return record is not None and record.is_at_work
+        return record is not None and record.is_busy
 
     def execution(self, path: str) -> PlateExecution | None:
         """The latest run of a plate as the server told it last, with its result once it has ended."""
@@ -135,9 +130,9 @@ class PlateWorkspace:
         """Show these plates no more. Nothing on disk is touched; one that is at work stays until it was stopped."""
         records = self._book.pick(paths)
         for record in records:
-            if record.is_at_work:
+            if record.is_busy:
                 self._book.events.say(f"{record.name} is at work: stop it before you remove it", is_error=True)
-        self._book.remove([record for record in records if not record.is_at_work])
+        self._book.remove([record for record in records if not record.is_busy])
 
     async def set_pipeline(self, paths: Iterable[str], source: str, file: str = "") -> None:
         """From their next compilation on, these plates have this pipeline.
@@ -168,7 +163,7 @@ class PlateWorkspace:
         """Read what the folders of these plates hold."""
         records = self._free(paths)
         for record in records:
-            record.pend(PlateState.INIT_PENDING)
+            record.pend(PlateStatus.INIT_PENDING)
             self._book.change(record)
         self._book.flush()
         await self._tasks.finish(self._read(records))
@@ -179,7 +174,7 @@ class PlateWorkspace:
         """Let the server check these plates' pipelines; returns when all have been."""
         records = self._with_pipeline(self._free(paths))
         for record in records:
-            record.pend(PlateState.COMPILE_PENDING)
+            record.pend(PlateStatus.COMPILE_PENDING)
             self._book.change(record)
         self._server.begin_work()
         jobs = [CompileJob(record.path, self._task(record)) for record in records]
@@ -223,7 +218,7 @@ class PlateWorkspace:
     async def cancel_well(self, path: str, axis_id: str) -> None:
         """Stop one well of a plate that runs; the others go on."""
         record = self._book.get(path)
-        if record is None or record.execution_id is None or record.state is not PlateState.RUNNING:
+        if record is None or record.execution_id is None or record.state is not PlateStatus.RUNNING:
             self._book.events.say(f"well {axis_id} can't be cancelled: its plate does not run", is_error=True)
             return
         try:
@@ -309,14 +304,14 @@ class PlateWorkspace:
     def _free(self, paths: Iterable[str]) -> list[PlateRecord]:
         """Those that can be taken on."""
         records = self._book.pick(paths)
-        busy = [record for record in records if record.is_at_work]
+        busy = [record for record in records if record.is_busy]
         is_lost = self._server.service.state is ServerState.LOST
         for record in busy:
             text = "goes on by itself when the server is back; looking for it" if is_lost else "is at work already"
             self._book.events.say(f"{record.name} {text}", is_error=not is_lost)
         if busy and is_lost:
             self._tasks.start(self.connect(), "Connecting")
-        return [record for record in records if not record.is_at_work]
+        return [record for record in records if not record.is_busy]
 
     def _with_pipeline(self, records: Sequence[PlateRecord]) -> list[PlateRecord]:
         for record in records:
@@ -326,12 +321,12 @@ class PlateWorkspace:
 
     def _working(self, paths: Iterable[str] | None) -> list[PlateRecord]:
         if paths is None:
-            return self._book.at_work()
-        return [record for record in self._book.pick(paths) if record.is_at_work]
+            return self._book.busy()
+        return [record for record in self._book.pick(paths) if record.is_busy]
 
     def _forget_compilation(self, record: PlateRecord) -> None:
         record.artifact = None
-        if record.state is PlateState.COMPILED:
+        if record.state is PlateStatus.COMPILED:
             record.rest()
         self._book.change(record)
 
@@ -391,7 +386,7 @@ class PlateWorkspace:
             try:
                 task = await self._executions.task_of(record.execution_id) if record.execution_id else None
             except ZMQRuntimeError as error:
-                self._host.on_ended(PlateOutcome(record.path, PlateState.FAILED, str(error)))
+                self._host.on_ended(PlateOutcome(record.path, PlateStatus.FAILED, str(error)))
                 continue
             if task is None:
                 fresh.append(CompileJob(record.path, msgspec.structs.replace(self._task(record), resume=True)))

@@ -15,10 +15,9 @@ from openhcs_gui_services.services.servers.nodes import (
 )
 from openhcs_gui_services.services.servers.processes import ProcessMeter
 from zmqruntime.exceptions import ConnectionFailedError, RequestRefusedError, RequestTimeoutError, ZMQRuntimeError
+from zmqruntime.execution import AxisState, PlateProjection
 from zmqruntime.execution.client.control import AsyncExecutionControlClient
 from zmqruntime.execution.events.event_batches import Gap, Reader
-from zmqruntime.execution.progress.projection import AxisState, project_plate
-from zmqruntime.execution.progress.registry import ProgressRegistry
 from zmqruntime.messages import (
     EventsRequest,
     EventsResponse,
@@ -27,7 +26,6 @@ from zmqruntime.messages import (
     Message,
     PingRequest,
     PongResponse,
-    ProgressUpdate,
     StatusRequest,
     StatusResponse,
 )
@@ -68,7 +66,7 @@ class ServerLink:
         self._kind = ServerKind.UNKNOWN
         self._meter = ProcessMeter()
         self._readers: dict[str, Reader] = {}
-        self._progress = ProgressRegistry()
+        self._progress: dict[str, PlateProjection] = {}
 
     async def look(self) -> ServerNode:
         """What is there now. Whatever is wrong with it is in the answer, never raised."""
@@ -172,6 +170,7 @@ class ServerLink:
     async def _read_progress(self, client: Connection, execution_id: str) -> None:
         """What is new since the last look; of very much only a part, and the rest with the next look."""
         reader = self._readers.setdefault(execution_id, Reader())
+        projection = self._progress.setdefault(execution_id, PlateProjection())
         for _ in range(_PAGES_A_LOOK):
             request = EventsRequest(execution_id=execution_id, after=reader.position)
             try:
@@ -181,14 +180,13 @@ class ServerLink:
             with contextlib.suppress(Gap):
                 for batch in response.batches:
                     for event in reader.read(batch):
-                        if isinstance(event, ProgressUpdate):
-                            self._progress.add(event)
+                        projection.apply(event)
             reader.note(response.upto)
             if not response.batches or not reader.is_behind:
                 return
 
     def _execution(self, entry: ExecutionSnapshot) -> ExecutionNode:
-        progress = project_plate(self._progress.updates(entry.execution_id), entry)
+        progress = self._progress.get(entry.execution_id, PlateProjection()).progress()
         return ExecutionNode(
             execution_id=entry.execution_id,
             plate_id=entry.plate_id,
@@ -205,7 +203,7 @@ class ServerLink:
     def _forget_all_but(self, execution_ids: set[str]) -> None:
         for execution_id in self._readers.keys() - execution_ids:
             del self._readers[execution_id]
-            self._progress.forget(execution_id)
+            del self._progress[execution_id]
 
     def _forget_progress(self) -> None:
         self._forget_all_but(set())

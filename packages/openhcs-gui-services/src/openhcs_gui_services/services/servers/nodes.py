@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from zmqruntime.address import Address
 from zmqruntime.config import ZMQConfig
-from zmqruntime.execution.progress.projection import AxisProgress
+from zmqruntime.execution import AxisProgress
 from zmqruntime.messages import ExecutionStatus, PongResponse
 
 __all__ = [

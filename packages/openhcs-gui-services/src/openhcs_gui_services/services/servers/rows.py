@@ -17,7 +17,7 @@ from openhcs_gui_services.services.servers.nodes import (
     ServerNode,
     WorkerNode,
 )
-from zmqruntime.execution.progress.projection import AxisProgress
+from zmqruntime.execution import AxisProgress
 from zmqruntime.messages import ExecutionStatus
 
 __all__ = ["COLUMNS", "RowKind", "ServerRow", "memory_text", "server_rows"]

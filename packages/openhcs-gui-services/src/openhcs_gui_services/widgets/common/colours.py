@@ -6,7 +6,7 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QColor, QPalette
 
 from openhcs_gui_services.services.plates.presenter import Tone
-from openhcs_gui_services.services.plates.values import WellState
+from zmqruntime.execution import AxisState
 
 __all__ = ["blend", "faint_text", "is_dark", "readable_on", "tone_colour", "well_colour"]
 
@@ -26,11 +26,11 @@ _TONES = MappingProxyType(
 )
 _WELLS = MappingProxyType(
     {
-        WellState.PENDING: _PALE,
-        WellState.RUNNING: _BLUE,
-        WellState.COMPLETE: _GREEN,
-        WellState.FAILED: _RED,
-        WellState.CANCELLED: _GREY,
+        AxisState.WAITING: _PALE,
+        AxisState.RUNNING: _BLUE,
+        AxisState.COMPLETE: _GREEN,
+        AxisState.FAILED: _RED,
+        AxisState.CANCELLED: _GREY,
     }
 )
 
@@ -45,7 +45,7 @@ def tone_colour(tone: Tone, palette: QPalette) -> QColor:
     return _TONES[tone][is_dark(palette)]
 
 
-def well_colour(state: WellState, palette: QPalette) -> QColor:
+def well_colour(state: AxisState, palette: QPalette) -> QColor:
     """The colour of a well in the plate map."""
     return _WELLS[state][is_dark(palette)]
 

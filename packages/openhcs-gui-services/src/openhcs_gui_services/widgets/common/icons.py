@@ -8,8 +8,8 @@ from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QIcon, QPainter, QPainterPath, QPalette, QPen, QPixmap, QPolygonF
 
 from openhcs_gui_services.services.plates.presenter import Tone
-from openhcs_gui_services.services.plates.values import WellState
 from openhcs_gui_services.widgets.common.colours import tone_colour, well_colour
+from zmqruntime.execution import AxisState
 
 __all__ = ["Icon", "application_icon", "make_icon"]
 
@@ -146,7 +146,7 @@ def _plate(painter: QPainter, pen: QPen, palette: QPalette) -> None:
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(pen.color())
     painter.drawRoundedRect(QRectF(0.5, 1.5, 15, 13), 2, 2)
-    states = [WellState.COMPLETE, WellState.COMPLETE, WellState.RUNNING, WellState.COMPLETE, WellState.FAILED]
+    states = [AxisState.COMPLETE, AxisState.COMPLETE, AxisState.RUNNING, AxisState.COMPLETE, AxisState.FAILED]
     for number in range(6):
         row, column = divmod(number, 3)
         waiting = number >= len(states)

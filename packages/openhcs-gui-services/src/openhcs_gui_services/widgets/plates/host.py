@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from openhcs_gui_services.services.plates.values import PlateRow, WellRow, WorkspaceEvent
+from openhcs_gui_services.services.plates.values import PlateRow, WorkspaceEvent
+from zmqruntime.execution import AxisProgress
 
 __all__ = ["PlateHost"]
 
@@ -22,7 +23,7 @@ class PlateHost(Protocol):
         """All plates as they are now."""
         ...
 
-    def wells(self, path: str, /) -> Sequence[WellRow]:
+    def wells(self, path: str, /) -> Sequence[AxisProgress]:
         """The wells of a plate as they are now; empty when they are not known yet."""
         ...
 

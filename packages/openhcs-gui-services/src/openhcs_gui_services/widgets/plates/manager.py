@@ -9,7 +9,6 @@ from PyQt6.QtGui import QAction, QDesktopServices, QDragEnterEvent, QDropEvent, 
 from PyQt6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from openhcs_gui_services.services.background import BackgroundTasks
-from openhcs_gui_services.services.plates.presenter import PlateState
 from openhcs_gui_services.services.plates.values import (
     LogLinesAdded,
     PlateRow,
@@ -162,9 +161,9 @@ class PlateManagerWidget(QWidget):
                 self.table.plates.remove_rows(paths)
                 self._on_plate_selected()
             case WellsChanged(path, wells):
-                self._clock.take(path, wells)
+                self._clock.apply(path, wells)
                 if path == self._current:
-                    self._steps.hear(wells)
+                    self._steps.apply(wells)
                     self.map.change_wells(wells)
             case StatusMessage(text, is_error):
                 self.show_message(text, is_error)
@@ -183,7 +182,7 @@ class PlateManagerWidget(QWidget):
 
     def _on_rows(self, rows: Sequence[PlateRow]) -> None:
         for row in rows:
-            if row.snapshot.state not in (PlateState.RUNNING, PlateState.CANCELLING):
+            if not row.snapshot.state.is_working:
                 self._clock.forget(row.path)
             if row.path == self._current:
                 self._show_well()

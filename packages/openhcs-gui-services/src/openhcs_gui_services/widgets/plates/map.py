@@ -19,12 +19,12 @@ from PyQt6.QtGui import (
 )
 from PyQt6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from openhcs_gui_services.services.plates.values import WellRow, WellState
 from openhcs_gui_services.widgets.common.colours import faint_text
 from openhcs_gui_services.widgets.common.frame_pacer import FramePacer
 from openhcs_gui_services.widgets.common.text import plain_tooltip
 from openhcs_gui_services.widgets.plates.well_pixmaps import WellLook, WellStamps, look_of
 from openhcs_gui_services.widgets.plates.well_texts import counts_text, lay_out, state_word, well_text
+from zmqruntime.execution import AxisProgress, AxisState
 
 __all__ = ["PlateMap"]
 
@@ -55,9 +55,9 @@ class PlateMap(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._wells: dict[str, WellRow] = {}
+        self._wells: dict[str, AxisProgress] = {}
         self._looks: dict[str, WellLook] = {}
-        self._counts: Counter[WellState] = Counter()
+        self._counts: Counter[AxisState] = Counter()
         self._layout = lay_out(())
         self._place_of: dict[str, _Place] = {}
         self._selected: str | None = None
@@ -74,14 +74,14 @@ class PlateMap(QWidget):
 
     # --- wells ---------------------------------------------------------------------------------------------------
 
-    def set_wells(self, wells: Iterable[WellRow]) -> None:
+    def set_wells(self, wells: Iterable[AxisProgress]) -> None:
         """Show these wells and no others; what is selected stays so if it is still there."""
         self._wells = {well.axis_id: well for well in wells}
         self._looks = {axis_id: look_of(well) for axis_id, well in self._wells.items()}
         self._counts = Counter(well.state for well in self._wells.values())
         self._lay_out()
 
-    def change_wells(self, wells: Iterable[WellRow]) -> None:
+    def change_wells(self, wells: Iterable[AxisProgress]) -> None:
         """These wells are now so; the others are as they were."""
         is_larger = False
         for well in wells:
@@ -103,7 +103,7 @@ class PlateMap(QWidget):
         elif self._changed or self._is_selection_changed:
             self._pacer.request()
 
-    def well(self, axis_id: str) -> WellRow | None:
+    def well(self, axis_id: str) -> AxisProgress | None:
         """What is known of a well."""
         return self._wells.get(axis_id)
 
@@ -119,7 +119,7 @@ class PlateMap(QWidget):
         self.update()
         self.selection_changed.emit()
 
-    def select_next(self, state: WellState) -> bool:
+    def select_next(self, state: AxisState) -> bool:
         """Select the next well in this state, after the last one the first; False if there is none."""
         places = sorted(place for place, axis_id in self._layout.places.items() if self._wells[axis_id].state is state)
         if not places:
@@ -215,7 +215,7 @@ class PlateMap(QWidget):
             ):
                 self._move(Qt.Key(event.key()))
             case Qt.Key.Key_F:
-                self.select_next(WellState.FAILED)
+                self.select_next(AxisState.FAILED)
             case Qt.Key.Key_Return | Qt.Key.Key_Enter if self._selected is not None:
                 self.well_activated.emit(self._selected)
             case Qt.Key.Key_Delete if self._selected is not None:
@@ -319,12 +319,12 @@ class PlateMap(QWidget):
         painter.setFont(self._label_font())
         painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
         metrics = painter.fontMetrics()
-        counts = {state: self._counts[state] for state in WellState if self._counts[state]}
+        counts = {state: self._counts[state] for state in AxisState if self._counts[state]}
         texts = {state: f"{count} {state_word(state)}" for state, count in counts.items()}
         if sum(metrics.horizontalAdvance(text) + _LEGEND_SIGN + 18 for text in texts.values()) > place.width():
             texts = {state: str(count) for state, count in counts.items()}
         for state, text in texts.items():
-            look = WellLook(state, 6 if state is WellState.RUNNING else 0)
+            look = WellLook(state, 6 if state is AxisState.RUNNING else 0)
             painter.drawPixmap(QPointF(left, middle - _LEGEND_SIGN / 2), self._signs.of(look))
             left += _LEGEND_SIGN + 4
             painter.drawText(QPointF(left, middle + metrics.ascent() / 2 - 1), text)

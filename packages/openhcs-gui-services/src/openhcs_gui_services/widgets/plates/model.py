@@ -8,7 +8,8 @@ from typing import assert_never
 
 from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 
-from openhcs_gui_services.services.plates.presenter import PlatePresentation, PlateState, Tone, present_plate
+from openhcs_gui_services.services.plates.presenter import PlatePresentation, Tone, present_plate
+from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import PlateRow
 from openhcs_gui_services.widgets.common.frame_pacer import FramePacer
 from openhcs_gui_services.widgets.common.text import plain_tooltip
@@ -45,8 +46,7 @@ _TITLES = {
     PlateColumn.FAILED: "Failed",
 }
 _NUMBERS = (PlateColumn.WELLS, PlateColumn.FAILED)
-_STATE_ORDER = {state: number for number, state in enumerate(PlateState)}
-_IN_MOTION = (PlateState.RUNNING, PlateState.CANCELLING)
+_STATE_ORDER = {state: number for number, state in enumerate(PlateStatus)}
 _SortKey = tuple[object, ...]
 
 
@@ -125,7 +125,7 @@ class PlateTableModel(QAbstractTableModel):
     def tick(self) -> None:
         """Let time go on in the rows of plates that run."""
         for path, entry in self._entries.items():
-            if entry.row.snapshot.state in _IN_MOTION:
+            if entry.row.snapshot.state.is_working:
                 entry.shown = None
                 self._changed.add(path)
         if self._changed:
@@ -245,7 +245,7 @@ class PlateTableModel(QAbstractTableModel):
     def _shown(self, entry: _Entry) -> PlatePresentation:
         if entry.shown is None:
             snapshot = entry.row.snapshot
-            if snapshot.state in _IN_MOTION and snapshot.elapsed_seconds is not None:
+            if snapshot.state.is_working and snapshot.elapsed_seconds is not None:
                 since = self._clock() - entry.received
                 snapshot = replace(snapshot, elapsed_seconds=snapshot.elapsed_seconds + since)
             entry.shown = present_plate(snapshot)

@@ -4,10 +4,11 @@ import enum
 import time
 from collections.abc import Callable, Collection, Iterable
 
-from openhcs_gui_services.services.plates.presenter import PlateState
-from openhcs_gui_services.services.plates.values import PlateRow, WellRow, WellState
+from openhcs_gui_services.services.plates.status import PlateStatus
+from openhcs_gui_services.services.plates.values import PlateRow
+from zmqruntime.execution import AxisProgress, AxisState
 
-__all__ = ["BusyTime", "PlateAction", "RunPhase", "is_at_work", "plates_for", "run_phase"]
+__all__ = ["BusyTime", "PlateAction", "RunPhase", "plates_for", "run_phase"]
 
 
 class RunPhase(enum.Enum):
@@ -34,24 +35,14 @@ class PlateAction(enum.Enum):
     RESULTS = "results"
 
 
-_AT_WORK = frozenset({PlateState.COMPILE_PENDING, PlateState.QUEUED, PlateState.RUNNING, PlateState.CANCELLING})
-_BUSY = _AT_WORK | {PlateState.INIT_PENDING}
-_UNFINISHED = frozenset({PlateState.FAILED, PlateState.CANCELLED, PlateState.INTERRUPTED})
-
-
-def is_at_work(state: PlateState) -> bool:
-    """Whether something of the plate can be stopped."""
-    return state in _AT_WORK
-
-
-def run_phase(states: Iterable[PlateState], stop_asked: bool, kill_asked: bool) -> RunPhase:
+def run_phase(states: Iterable[PlateStatus], stop_asked: bool, kill_asked: bool) -> RunPhase:
     """Where the sequence stands, from the states of all plates and what has been pressed since they began."""
-    at_work = [state for state in states if state in _AT_WORK]
-    if not at_work:
+    stoppable = [state for state in states if state.is_stoppable]
+    if not stoppable:
         return RunPhase.IDLE
     if kill_asked:
         return RunPhase.KILLING
-    if stop_asked or all(state is PlateState.CANCELLING for state in at_work):
+    if stop_asked or all(state is PlateStatus.CANCELLING for state in stoppable):
         return RunPhase.STOPPING
     return RunPhase.AT_WORK
 
@@ -65,9 +56,9 @@ def _allows(action: PlateAction, row: PlateRow) -> bool:
     state = row.snapshot.state
     match action:
         case PlateAction.REMOVE | PlateAction.INIT | PlateAction.COMPILE | PlateAction.RUN:
-            return state not in _BUSY
+            return not state.is_busy
         case PlateAction.RESUME:
-            return state in _UNFINISHED and row.execution_id is not None
+            return state.is_unfinished and row.execution_id is not None
         case PlateAction.RESULTS:
             return row.output is not None
 
@@ -82,12 +73,12 @@ class BusyTime:
         self._clock = clock
         self._since: dict[tuple[str, str], float] = {}
 
-    def take(self, path: str, wells: Iterable[WellRow]) -> None:
+    def apply(self, path: str, wells: Iterable[AxisProgress]) -> None:
         """Wells of a plate are now so."""
         now = self._clock()
         for well in wells:
             key = path, well.axis_id
-            if well.state is WellState.RUNNING:
+            if well.state is AxisState.RUNNING:
                 self._since.setdefault(key, now)
             else:
                 self._since.pop(key, None)

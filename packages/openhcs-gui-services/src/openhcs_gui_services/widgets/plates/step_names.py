@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from openhcs_gui_services.services.pipeline.text import outline_of
-from openhcs_gui_services.services.plates.values import WellRow
+from zmqruntime.execution import AxisProgress
 
 __all__ = ["StepNames"]
 
@@ -11,13 +11,13 @@ __all__ = ["StepNames"]
 class StepNames:
     """Wells tell the name of the step that they are at; the other names are read in the pipeline, if it agrees."""
 
-    def __init__(self, wells: Iterable[WellRow] = ()) -> None:
+    def __init__(self, wells: Iterable[AxisProgress] = ()) -> None:
         self._told: dict[int, str] = {}
         self._source = ""
         self._written: tuple[str, ...] = ()
-        self.hear(wells)
+        self.apply(wells)
 
-    def hear(self, wells: Iterable[WellRow]) -> None:
+    def apply(self, wells: Iterable[AxisProgress]) -> None:
         """These wells are now where they say."""
         self._told.update({well.step_index: well.step_name for well in wells if well.step_name})
 

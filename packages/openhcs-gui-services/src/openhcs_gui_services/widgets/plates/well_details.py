@@ -6,8 +6,8 @@ from PyQt6.QtCore import Qt, pyqtSignal as Signal
 from PyQt6.QtGui import QFontDatabase
 from PyQt6.QtWidgets import QGridLayout, QLabel, QListWidget, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
-from openhcs_gui_services.services.plates.values import WellRow, WellState
 from openhcs_gui_services.widgets.plates.well_texts import state_word, step_lines
+from zmqruntime.execution import AxisProgress
 
 __all__ = ["WellDetails"]
 
@@ -40,7 +40,9 @@ class WellDetails(QWidget):
         self._lay_out()
         self.show_well(None, {}, has_output=False, has_log=False)
 
-    def show_well(self, well: WellRow | None, names: Mapping[int, str], *, has_output: bool, has_log: bool) -> None:
+    def show_well(
+        self, well: AxisProgress | None, names: Mapping[int, str], *, has_output: bool, has_log: bool
+    ) -> None:
         """Show this well from now on; ``names`` are those of steps that are known, by their index from 0."""
         self._axis_id = "" if well is None else well.axis_id
         self._title.setText(_HINT if well is None else f"Well {well.axis_id}: {state_word(well.state)}")
@@ -57,7 +59,7 @@ class WellDetails(QWidget):
             self._error.setPlainText(error)
         self._steps.setVisible(bool(lines))
         self._error.setVisible(bool(error))
-        can_stop = well is not None and well.state in (WellState.PENDING, WellState.RUNNING)
+        can_stop = well is not None and not well.state.has_ended
         self._cancel.setEnabled(can_stop and has_log)
         self._images.setEnabled(well is not None and has_output)
         self._log.setEnabled(well is not None and has_log)

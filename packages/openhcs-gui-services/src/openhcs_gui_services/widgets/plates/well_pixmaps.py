@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from PyQt6.QtCore import QLineF, QPointF, QRectF, Qt
 from PyQt6.QtGui import QColor, QPainter, QPainterPath, QPalette, QPen, QPixmap
 
-from openhcs_gui_services.services.plates.values import WellRow, WellState
 from openhcs_gui_services.widgets.common.colours import blend, well_colour
+from zmqruntime.execution import AxisProgress, AxisState
 
 __all__ = ["WellLook", "WellStamps", "look_of"]
 
@@ -18,13 +18,13 @@ _ROUND_FROM = 11  # pixels; below this a circle is no more than a blot
 class WellLook:
     """All that can be seen of a well: its state, and how full it is while it runs."""
 
-    state: WellState
+    state: AxisState
     level: int = 0
 
 
-def look_of(well: WellRow) -> WellLook:
+def look_of(well: AxisProgress) -> WellLook:
     """How a well looks; progress too small to be seen changes nothing."""
-    if well.state is not WellState.RUNNING:
+    if well.state is not AxisState.RUNNING:
         return WellLook(well.state)
     return WellLook(well.state, min(_LEVELS, max(0, int(well.percent * _LEVELS / 100))))
 
@@ -66,12 +66,12 @@ class WellStamps:
         else:
             shape.addRect(rect)
         match look.state:
-            case WellState.COMPLETE:
+            case AxisState.COMPLETE:
                 painter.fillPath(shape, colour)
-            case WellState.FAILED:
+            case AxisState.FAILED:
                 painter.fillPath(shape, colour)
                 _cross(painter, rect, QColor(Qt.GlobalColor.white))
-            case WellState.RUNNING:
+            case AxisState.RUNNING:
                 painter.fillPath(shape, blend(colour, base, 0.3))
                 painter.save()
                 filled = rect.adjusted(0, rect.height() * (1 - look.level / _LEVELS), 0, 0)
@@ -79,13 +79,13 @@ class WellStamps:
                 painter.fillPath(shape, colour)
                 painter.restore()
                 painter.strokePath(shape, QPen(colour, max(1.0, self.size / 14)))
-            case WellState.CANCELLED:
+            case AxisState.CANCELLED:
                 painter.strokePath(shape, QPen(colour, max(1.0, self.size / 14)))
                 middle = rect.center().y()
                 inset = rect.width() * 0.25
                 painter.setPen(QPen(colour, max(1.0, self.size / 9)))
                 painter.drawLine(QLineF(rect.left() + inset, middle, rect.right() - inset, middle))
-            case WellState.PENDING:
+            case AxisState.WAITING:
                 painter.fillPath(shape, blend(colour, base, 0.25))
                 painter.strokePath(shape, QPen(colour, 1.0))
 

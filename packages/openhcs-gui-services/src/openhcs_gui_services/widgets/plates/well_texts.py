@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from openhcs_gui_services.services.plates.values import WellRow, WellState
 from openhcs_runtime.components import well_name, well_position
+from zmqruntime.execution import AxisProgress, AxisState
 
 __all__ = ["MapLayout", "counts_text", "lay_out", "state_word", "step_lines", "well_text"]
 
@@ -15,11 +15,11 @@ _SHAPES = ((2, 3), (3, 4), (4, 6), (6, 8), (8, 12), (16, 24), (32, 48))
 
 _WORDS = MappingProxyType(
     {
-        WellState.PENDING: "waiting",
-        WellState.RUNNING: "running",
-        WellState.COMPLETE: "complete",
-        WellState.FAILED: "failed",
-        WellState.CANCELLED: "cancelled",
+        AxisState.WAITING: "waiting",
+        AxisState.RUNNING: "running",
+        AxisState.COMPLETE: "complete",
+        AxisState.FAILED: "failed",
+        AxisState.CANCELLED: "cancelled",
     }
 )
 
@@ -51,19 +51,19 @@ def lay_out(axis_ids: Iterable[str]) -> MapLayout:
     return MapLayout(rows, columns, places, row_labels, tuple(str(column + 1) for column in range(columns)))
 
 
-def state_word(state: WellState) -> str:
+def state_word(state: AxisState) -> str:
     """The state of a well in a word."""
     return _WORDS[state]
 
 
-def well_text(well: WellRow) -> str:
+def well_text(well: AxisProgress) -> str:
     """One line: ``B06: running, Segment (step 3 of 7), 28 %`` or ``B06: failed in Segment: no such image``."""
     step = f"{well.step_name} (step {well.step_index + 1} of {well.total_steps})" if well.step_name else ""
     match well.state:
-        case WellState.RUNNING:
+        case AxisState.RUNNING:
             parts = ["running", step, f"{int(well.percent)} %"]
             return f"{well.axis_id}: {', '.join(part for part in parts if part)}"
-        case WellState.FAILED:
+        case AxisState.FAILED:
             where = f" in {step}" if step else ""
             reason = well.error.strip().partition("\n")[0]
             return f"{well.axis_id}: failed{where}{': ' if reason else ''}{reason}"
@@ -71,12 +71,12 @@ def well_text(well: WellRow) -> str:
             return f"{well.axis_id}: {_WORDS[state]}"
 
 
-def counts_text(counts: Mapping[WellState, int]) -> str:
+def counts_text(counts: Mapping[AxisState, int]) -> str:
     """``52 complete, 4 running, 1 failed``, without the states that no well is in."""
     return ", ".join(f"{counts[state]} {word}" for state, word in _WORDS.items() if counts.get(state))
 
 
-def step_lines(well: WellRow, names: Mapping[int, str]) -> list[str]:
+def step_lines(well: AxisProgress, names: Mapping[int, str]) -> list[str]:
     """The steps of a well, one line each: ``1. Denoise: done``, ``2. Segment: running``, ``3. Measure``."""
     known = {**names, well.step_index: well.step_name} if well.step_name else names
     return [
@@ -89,9 +89,11 @@ def _step_title(index: int, names: Mapping[int, str]) -> str:
     return f"{index + 1}. {names[index]}" if index in names else f"Step {index + 1}"
 
 
-def _step_word(well: WellRow, index: int) -> str:
-    if well.state is WellState.COMPLETE or (index < well.step_index and well.state is not WellState.PENDING):
-        return "done"
-    if index > well.step_index or well.state is WellState.PENDING:
-        return ""
-    return _WORDS[well.state]
+def _step_word(well: AxisProgress, index: int) -> str:
+    match well.state_of_step(index):
+        case AxisState.WAITING:
+            return ""
+        case AxisState.COMPLETE:
+            return "done"
+        case state:
+            return _WORDS[state]

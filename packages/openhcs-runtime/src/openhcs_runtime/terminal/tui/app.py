@@ -11,14 +11,14 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.timer import Timer
 from textual.widgets import Footer, Static
 
-from openhcs_runtime.terminal.bars import WELL_STYLES, plate_text
-from openhcs_runtime.terminal.progress import BoardView, RunProgress, Stage, WellState, WellView
+from openhcs_runtime.terminal.bars import WELL_STYLES, WELL_WORDS, plate_text
+from openhcs_runtime.terminal.progress import BoardView, RunProgress, Stage
 from openhcs_runtime.terminal.tui.details import well_details
 from openhcs_runtime.terminal.tui.grid import PlateGrid, well_sign
 from openhcs_runtime.terminal.tui.questions import Question
 from openhcs_runtime.terminal.tui.steps import StepRecord
 from zmqruntime.exceptions import ZMQRuntimeError
-from zmqruntime.execution import AsyncExecutionClient
+from zmqruntime.execution import AsyncExecutionClient, AxisProgress, AxisState
 from zmqruntime.execution.helpers.patience import patience_text
 from zmqruntime.messages import Event, ProgressUpdate
 
@@ -91,16 +91,16 @@ class PlateApp(App[None]):
 
     def action_next_failed(self) -> None:
         """Go to the next well that failed."""
-        if not self._grid.select_next(WellState.FAILED):
+        if not self._grid.select_next(AxisState.FAILED):
             self.notify("No well has failed.")
 
     def action_cancel_well(self) -> None:
         """Ask, then cancel the selected well."""
         well = self._selected(self._board.view())
-        if well is None or well.has_ended or self._board.view().stage is Stage.ENDED:
+        if well is None or well.state.has_ended or self._board.view().stage is Stage.ENDED:
             self.notify("Only a well that waits or runs can be cancelled.")
             return
-        self._ask(f"Cancel well {well.well}? The others go on.", well.well)
+        self._ask(f"Cancel well {well.axis_id}? The others go on.", well.axis_id)
 
     def action_cancel_run(self) -> None:
         """Ask, then cancel the execution."""
@@ -136,15 +136,15 @@ class PlateApp(App[None]):
         try:
             async with contextlib.aclosing(self._client.events(self._execution_id)) as events:
                 async for event in events:
-                    self._take(event)
+                    self._on_run_event(event)
         except ZMQRuntimeError as error:
             self._lost = str(error)
         self._draw()
 
-    def _take(self, event: Event) -> None:
-        self._board.take(event)
+    def _on_run_event(self, event: Event) -> None:
+        self._board.apply(event)
         if isinstance(event, ProgressUpdate):
-            self._steps.take(event)
+            self._steps.apply(event)
         if self._next_frame is None:
             self._next_frame = self.set_timer(_FRAME_SECONDS, self._draw)
 
@@ -168,11 +168,11 @@ class PlateApp(App[None]):
         if well is None:
             details.update("")
         else:
-            details.update(well_details(well, self._steps.steps_of(well.well), self._steps.traceback_of(well.well)))
+            details.update(well_details(well, self._steps.steps_of(well), self._steps.traceback_of(well)))
 
-    def _selected(self, view: BoardView) -> WellView | None:
+    def _selected(self, view: BoardView) -> AxisProgress | None:
         name = self._grid.selected
-        return next((well for well in view.wells if well.well == name), None)
+        return next((well for well in view.wells if well.axis_id == name), None)
 
     def _status(self, view: BoardView) -> Text:
         text = Text(f"{int(view.fraction * 100)} %  {plate_text(view)}")
@@ -184,7 +184,7 @@ class PlateApp(App[None]):
         elif waiting and view.stage is not Stage.ENDED:
             text.append(f"\n{waiting[:1].upper()}{waiting[1:]}", "yellow")
         text.append("\n")
-        for state in WellState:
-            sign = well_sign(WellView("", state, 0.5))
-            text.append(f"{sign} {state.value}  ", WELL_STYLES[state])
+        for state in AxisState:
+            sign = well_sign(AxisProgress("", state, percent=50.0))
+            text.append(f"{sign} {WELL_WORDS[state]}  ", WELL_STYLES[state])
         return text

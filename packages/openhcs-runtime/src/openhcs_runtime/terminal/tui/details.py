@@ -4,31 +4,31 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from openhcs_runtime.terminal.bars import WELL_STYLES, well_text
-from openhcs_runtime.terminal.progress import WellState, WellView
-from openhcs_runtime.terminal.tui.steps import StepState, StepView
+from openhcs_runtime.terminal.bars import WELL_STYLES, WELL_WORDS, well_text
+from openhcs_runtime.terminal.tui.steps import StepView
+from zmqruntime.execution import AxisProgress, AxisState
 from zmqruntime.execution.text import duration
 
 __all__ = ["well_details"]
 
 _SIGNS = {
-    StepState.WAITING: ("·", "dim"),
-    StepState.RUNNING: (">", "cyan"),
-    StepState.COMPLETE: ("■", "green"),
-    StepState.FAILED: ("×", "red"),  # noqa: RUF001  the same sign as in the grid
-    StepState.CANCELLED: ("-", "yellow"),
+    AxisState.WAITING: ("·", "dim"),
+    AxisState.RUNNING: (">", "cyan"),
+    AxisState.COMPLETE: ("■", "green"),
+    AxisState.FAILED: ("×", "red"),  # noqa: RUF001  the same sign as in the grid
+    AxisState.CANCELLED: ("-", "yellow"),
 }
 
 
-def well_details(well: WellView, steps: Sequence[StepView], traceback: str) -> Text:
+def well_details(well: AxisProgress, steps: Sequence[StepView], traceback: str) -> Text:
     """What there is to say of a well."""
     style = WELL_STYLES[well.state]
-    short = well.state.value if well.state is WellState.FAILED else well_text(well)
-    text = Text.assemble((well.well, "bold"), "  ", (short, style), f"  {int(well.fraction * 100)} %\n\n")
+    short = WELL_WORDS[well.state] if well.state is AxisState.FAILED else well_text(well)
+    text = Text.assemble((well.axis_id, "bold"), "  ", (short, style), f"  {int(well.fraction * 100)} %\n\n")
     for step in steps:
         sign, colour = _SIGNS[step.state]
         text.append(f"{sign} ", colour)
-        text.append(step.name, "" if step.state is not StepState.WAITING else "dim")
+        text.append(step.name, "" if step.state is not AxisState.WAITING else "dim")
         text.append(f"  {_how_far(step)}\n", "dim")
     if well.error:
         text.append(f"\n{well.error}\n", "red")
@@ -38,7 +38,7 @@ def well_details(well: WellView, steps: Sequence[StepView], traceback: str) -> T
 
 
 def _how_far(step: StepView) -> str:
-    if step.state is StepState.WAITING:
+    if step.state is AxisState.WAITING:
         return ""
     groups = f"{step.completed} of {step.total}" if step.total > 1 else ""
     took = "" if step.seconds is None else duration(step.seconds)

@@ -14,7 +14,7 @@ from textual.strip import Strip
 
 from openhcs_runtime.components import well_name, well_position
 from openhcs_runtime.terminal.bars import WELL_STYLES
-from openhcs_runtime.terminal.progress import WellState, WellView
+from zmqruntime.execution import AxisProgress, AxisState
 
 __all__ = ["PlateGrid", "plate_shape", "well_sign"]
 
@@ -25,10 +25,10 @@ _LABEL = 4
 _NARROW_COLUMNS = 24
 _LEVELS = "▁▂▃▄▅▆▇█"
 _SIGNS = {
-    WellState.WAITING: "·",
-    WellState.COMPLETE: "■",
-    WellState.FAILED: "×",  # noqa: RUF001  the sign, which every terminal font has
-    WellState.CANCELLED: "-",
+    AxisState.WAITING: "·",
+    AxisState.COMPLETE: "■",
+    AxisState.FAILED: "×",  # noqa: RUF001  the sign, which every terminal font has
+    AxisState.CANCELLED: "-",
 }
 _DIM = Style(dim=True)
 
@@ -43,9 +43,9 @@ def plate_shape(positions: Iterable[Position]) -> Position:
     return next((shape for shape in _SHAPES if last_row < shape[0] and last_column < shape[1]), _SHAPES[-1])
 
 
-def well_sign(well: WellView) -> str:
+def well_sign(well: AxisProgress) -> str:
     """One character that shows the state without a colour; a running well fills up."""
-    if well.state is WellState.RUNNING:
+    if well.state is AxisState.RUNNING:
         return _LEVELS[min(len(_LEVELS) - 1, int(well.fraction * len(_LEVELS)))]
     return _SIGNS[well.state]
 
@@ -69,7 +69,7 @@ class PlateGrid(ScrollView, can_focus=True):
 
     def __init__(self) -> None:
         super().__init__()
-        self._wells: dict[Position, WellView] = {}
+        self._wells: dict[Position, AxisProgress] = {}
         self._shape = plate_shape([])
         self._selected: Position | None = None
         self._resize()
@@ -77,11 +77,11 @@ class PlateGrid(ScrollView, can_focus=True):
     @property
     def selected(self) -> str | None:
         """The name of the selected well; None while there are none."""
-        return None if self._selected is None else self._wells[self._selected].well
+        return None if self._selected is None else self._wells[self._selected].axis_id
 
-    def show(self, wells: Iterable[WellView]) -> None:
+    def show(self, wells: Iterable[AxisProgress]) -> None:
         """Show these wells; what is selected stays so, at first it is the first one."""
-        self._wells = {well_position(well.well): well for well in wells}
+        self._wells = {well_position(well.axis_id): well for well in wells}
         shape = plate_shape(self._wells)
         if shape != self._shape:
             self._shape = shape
@@ -95,10 +95,10 @@ class PlateGrid(ScrollView, can_focus=True):
         self._selected = position
         if position is not None:
             self.call_after_refresh(self._bring_into_view, position)  # not before the bars are laid out
-            self.post_message(self.Selected(self._wells[position].well))
+            self.post_message(self.Selected(self._wells[position].axis_id))
         self.refresh()
 
-    def select_next(self, state: WellState) -> bool:
+    def select_next(self, state: AxisState) -> bool:
         """Select the next well in this state, after the last one the first; False if there is none."""
         found = sorted(position for position, well in self._wells.items() if well.state is state)
         if not found:

@@ -1,27 +1,11 @@
-"""What each well has done step by step: progress goes in, a frozen view of one well's steps comes out."""
+"""The steps of each well: their states come from the well, their image groups and times from its updates."""
 
-import enum
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from zmqruntime.messages import ProgressPhase, ProgressStatus, ProgressUpdate
+from zmqruntime.execution import AxisProgress, AxisState
+from zmqruntime.messages import ProgressPhase, ProgressUpdate
 
-__all__ = ["StepRecord", "StepState", "StepView"]
-
-
-class StepState(enum.Enum):
-    """How far a step of a well is."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    COMPLETE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-_ENDINGS = {
-    ProgressStatus.COMPLETED: StepState.COMPLETE,
-    ProgressStatus.CANCELLED: StepState.CANCELLED,
-}
+__all__ = ["StepRecord", "StepView"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +13,7 @@ class StepView:
     """One step of one well: ``completed`` of ``total`` image groups; ``seconds`` is None until it has ended."""
 
     name: str
-    state: StepState = StepState.WAITING
+    state: AxisState = AxisState.WAITING
     completed: int = 0
     total: int = 0
     seconds: float | None = None
@@ -37,57 +21,50 @@ class StepView:
 
 @dataclass(slots=True)
 class _Well:
-    steps: dict[int, StepView] = field(default_factory=dict)
+    latest: dict[int, ProgressUpdate] = field(default_factory=dict)
     began: dict[int, float] = field(default_factory=dict)
-    total: int = 0
     traceback: str = ""
 
 
 class StepRecord:
-    """Takes the progress of one execution in its order; for one thread."""
+    """Follows the progress of one execution, in its order; for one thread."""
 
     def __init__(self) -> None:
         self._wells: dict[str, _Well] = {}
         self._names: dict[int, str] = {}
 
-    def take(self, update: ProgressUpdate) -> None:
-        """Take in one report."""
+    def apply(self, update: ProgressUpdate) -> None:
+        """Apply one update."""
         if not update.axis_id:
             return
         well = self._wells.setdefault(update.axis_id, _Well())
-        well.total = max(well.total, update.total_steps)
         match update.phase:
             case ProgressPhase.AXIS_STARTED:
-                self._wells[update.axis_id] = _Well(total=update.total_steps)
+                self._wells[update.axis_id] = _Well()
             case ProgressPhase.STEP_STARTED | ProgressPhase.PATTERN_GROUP | ProgressPhase.STEP_COMPLETED:
-                self._take_step(well, update)
+                self._names[update.step_index] = update.step_name
+                well.latest[update.step_index] = update
+                if update.phase is ProgressPhase.STEP_STARTED:
+                    well.began[update.step_index] = update.timestamp
             case ProgressPhase.AXIS_COMPLETED:
                 well.traceback = update.traceback or ""
 
-    def steps_of(self, well: str) -> tuple[StepView, ...]:
-        """All steps of a well in their order; what no well has begun yet is called by its number."""
-        known = self._wells.get(well, _Well())
-        return tuple(known.steps.get(index) or StepView(self._name(index)) for index in range(known.total))
+    def steps_of(self, well: AxisProgress) -> tuple[StepView, ...]:
+        """All steps of a well in order; one that no well has started yet is named by its number."""
+        known = self._wells.get(well.axis_id, _Well())
+        return tuple(self._step(well.state_of_step(index), index, known) for index in range(well.total_steps))
 
-    def traceback_of(self, well: str) -> str:
-        """Where in the user's function a well failed; empty if it did not."""
-        known = self._wells.get(well)
-        return known.traceback if known else ""
+    def traceback_of(self, well: AxisProgress) -> str:
+        """The traceback of a failed well; empty for any other."""
+        known = self._wells.get(well.axis_id)
+        return known.traceback if known and well.state is AxisState.FAILED else ""
 
-    def _name(self, index: int) -> str:
-        return self._names.get(index, f"step {index + 1}")
-
-    def _take_step(self, well: _Well, update: ProgressUpdate) -> None:
-        index = update.step_index
-        self._names[index] = update.step_name
-        step = StepView(update.step_name, StepState.RUNNING, update.completed, update.total)
-        if update.phase is ProgressPhase.STEP_STARTED:
-            well.began[index] = update.timestamp
-        elif update.phase is ProgressPhase.STEP_COMPLETED:
-            began = well.began.get(index)
-            step = replace(
-                step,
-                state=_ENDINGS.get(update.status, StepState.FAILED),
-                seconds=None if began is None else max(0.0, update.timestamp - began),
-            )
-        well.steps[index] = step
+    def _step(self, state: AxisState, index: int, well: _Well) -> StepView:
+        name = self._names.get(index, f"step {index + 1}")
+        update = well.latest.get(index)
+        if update is None or state is AxisState.WAITING:
+            return StepView(name, state)
+        seconds = None
+        if update.phase is ProgressPhase.STEP_COMPLETED and index in well.began:
+            seconds = max(0.0, update.timestamp - well.began[index])
+        return StepView(name, state, update.completed, update.total, seconds)

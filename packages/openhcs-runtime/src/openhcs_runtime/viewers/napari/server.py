@@ -85,10 +85,6 @@ class NapariViewerServer(StreamingVisualizerServer):
         self._pending: deque[DisplayItem] = deque()
         self._taken: list[DeferredAck] = []  # waiting for the next flush
         self._flushed: list[DeferredAck] = []  # waiting for the next draw
-        self.displayed = 0
-        """Number of images and sets of regions shown so far."""
-        self.failed = 0
-        """Number of images and sets of regions that could not be shown."""
 
     # --- life --------------------------------------------------------------------------------------------------------
 
@@ -148,14 +144,12 @@ class NapariViewerServer(StreamingVisualizerServer):
             self._canvas.show_text(self._scene.text)
         except Exception as error:  # noqa: BLE001 - napari failed; producers are told, and the next frame follows
             _log.exception("napari failed")
-            self.failed += len(taken)
             for ack in taken:
                 ack.failed(f"napari failed: {type(error).__name__}: {error}")
             return True
         if not flushed.is_done:
             self._taken = taken
             return False
-        self.displayed += len(taken)
         if flushed.is_seen and self._canvas.is_visible:
             self._flushed += taken
             self._canvas.update()
@@ -187,25 +181,25 @@ class NapariViewerServer(StreamingVisualizerServer):
 
     def display_image(self, image_data: npt.NDArray[Any], metadata: dict[str, Any]) -> None:
         """Show an image or labels in the stack of its layer."""
-        with self._counted():
+        with self._acknowledged():
             self._scene.put_image(image_data, metadata["layer_name"], metadata["position"], metadata)
 
     def display_points(
         self, points: npt.NDArray[Any], features: dict[str, list[Any]], metadata: dict[str, Any]
     ) -> None:
         """Show points with their features."""
-        with self._counted():
+        with self._acknowledged():
             dots = dots_of(points, features)
             self._scene.put_points(dots, metadata["layer_name"], metadata["position"], metadata)
 
     def display_shapes(self, shapes: list[Shape], metadata: dict[str, Any]) -> None:
         """Show shapes, and point shapes as points."""
-        with self._counted():
+        with self._acknowledged():
             self._show_regions(regions_of_shapes(shapes), metadata)
 
     def display_rois(self, rois: list[bytes], names: list[str], metadata: dict[str, Any]) -> None:
         """Show ImageJ ROIs as shapes and points."""
-        with self._counted():
+        with self._acknowledged():
             self._show_regions(regions_of_rois(rois, names), metadata)
 
     def _show_regions(self, regions: tuple[Drawn | None, Dots | None], metadata: dict[str, Any]) -> None:
@@ -239,11 +233,8 @@ class NapariViewerServer(StreamingVisualizerServer):
         return self._scene.dropped
 
     @contextlib.contextmanager
-    def _counted(self) -> Iterator[None]:
+    def _acknowledged(self) -> Iterator[None]:
+        """Acknowledge what is put into the scene in the block after a later draw."""
         ack = self.defer_ack()
-        try:
-            yield
-        except Exception:
-            self.failed += 1
-            raise
+        yield
         self._taken.append(ack)

@@ -1,190 +1,190 @@
-"""From progress updates to the state of axes, plates and batches: pure functions of what was reported, in any order.
+"""From the events of executions to the state of axes, plates and batches: one answer for every view.
 
-Whether an execution has ended is for its status to say, never for its progress: pass its ``ExecutionSnapshot`` where
-there is one.
+:class:`PlateProjection` follows the events of one execution; :func:`project_plate` takes updates in any order. Only the
+status of an execution says that it has ended, never its progress.
 """
 
-import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
-import msgspec
-
 from zmqruntime.execution.lifecycle import has_ended
-from zmqruntime.execution.progress.channels import ProgressChannel, ProgressKey, channel_of, latest_updates
-from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus, ProgressPhase, ProgressStatus, ProgressUpdate
+from zmqruntime.execution.progress.axes import (
+    BROKEN,
+    NEVER,
+    AxisTable,
+    AxisTracker,
+    Order,
+    order_of,
+    project_axis,
+)
+from zmqruntime.execution.progress.channels import ProgressChannel, channel_of, is_newer
+from zmqruntime.execution.progress.values import AxisProgress, AxisState, BatchProgress, PlateProgress, PlateState
+from zmqruntime.messages import (
+    Event,
+    ExecutionSnapshot,
+    ExecutionStatus,
+    LogLine,
+    ProgressStatus,
+    ProgressUpdate,
+    StateChange,
+)
 
-__all__ = [
-    "AxisProgress",
-    "AxisState",
-    "BatchProgress",
-    "PlateProgress",
-    "PlateState",
-    "project_axis",
-    "project_batch",
-    "project_plate",
-]
+__all__ = ["PlateProjection", "project_batch", "project_plate"]
 
-
-class AxisState(enum.StrEnum):
-    """Where an axis is."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    COMPLETE = "complete"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class PlateState(enum.StrEnum):
-    """Where a plate is, from its submission to its end; the values of an execution's status, and two between them."""
-
-    QUEUED = "queued"
-    INIT_PENDING = "init_pending"
-    """Its execution runs and is getting ready."""
-    COMPILE_PENDING = "compile_pending"
-    """Its execution runs and checks what is to be done."""
-    RUNNING = "running"
-    CANCELLING = "cancelling"
-    COMPLETE = "complete"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    INTERRUPTED = "interrupted"
-
-
-class AxisProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """One axis. ``percent`` is of all its steps, 0 to 100; the step is the one it is in or ended in, counted from 0.
-
-    ``worker`` is the id of the process that reported it last.
-    """
-
-    axis_id: str
-    state: AxisState = AxisState.WAITING
-    percent: float = 0.0
-    step_name: str = ""
-    step_index: int = 0
-    total_steps: int = 0
-    error: str = ""
-    worker: int | None = None
-
-
-class PlateProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution. ``percent`` is of all its axes, 0 to 100; ``axes`` are those known so far, by id."""
-
-    execution_id: str
-    plate_id: str
-    state: PlateState
-    has_ended: bool
-    """Whether nothing runs or waits to run any more."""
-    percent: float
-    axes: tuple[AxisProgress, ...]
-    axes_total: int
-    axes_running: int
-    axes_done: int
-    """Complete ones."""
-    axes_failed: int
-    axes_cancelled: int
-    error: str
-
-
-class BatchProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """Several plates: how many are in which state, and ``percent`` over all, 0 to 100, each plate counting the same."""
-
-    total: int
-    queued: int
-    pending: int
-    """Getting ready or being checked."""
-    running: int
-    """Cancelling ones too."""
-    complete: int
-    failed: int
-    cancelled: int
-    interrupted: int
-    percent: float
-
-
-AxisUpdates = Mapping[ProgressChannel, ProgressUpdate]
-
-_OPEN = (ProgressStatus.STARTED, ProgressStatus.RUNNING)
-_BROKEN: Final = {ProgressStatus.ERROR: AxisState.FAILED, ProgressStatus.CANCELLED: AxisState.CANCELLED}
-_BROKEN_PLATES: Final = {ProgressStatus.ERROR: PlateState.FAILED, ProgressStatus.CANCELLED: PlateState.CANCELLED}
+_OPEN: Final = (ProgressStatus.STARTED, ProgressStatus.RUNNING)
+_BROKEN_PLATES: Final = {AxisState.FAILED: PlateState.FAILED, AxisState.CANCELLED: PlateState.CANCELLED}
 _PREPARATIONS: Final = {
     ProgressChannel.INIT: PlateState.INIT_PENDING,
     ProgressChannel.COMPILE: PlateState.COMPILE_PENDING,
 }
+_AT_REST: Final = (
+    PlateState.COMPLETE,
+    PlateState.FAILED,
+    PlateState.CANCELLED,
+    PlateState.INTERRUPTED,
+)
 
 
-def project_axis(axis_id: str, latest: AxisUpdates) -> AxisProgress:
-    """How an axis stands, from the newest update of each of its channels.
+class PlateProjection:
+    """Follows the events of one execution, in their order, at the cost of what they change. For one thread."""
 
-    An axis that has ended stays ended until it is started again.
-    """
-    pipeline, step = latest.get(ProgressChannel.PIPELINE), latest.get(ProgressChannel.STEP)
-    ended = None if pipeline is None else _end_of(pipeline)
-    if ended is None and pipeline is not None and step is not None and step.sequence < pipeline.sequence:
-        step = None  # of the run before this one
-    speaker = pipeline if ended is not None else step or pipeline or _newest(latest.values())
-    if speaker is None:
-        return AxisProgress(axis_id=axis_id)
-    waiting_or_running = AxisState.WAITING if step is None and pipeline is None else AxisState.RUNNING
-    place = step or speaker
-    return AxisProgress(
-        axis_id=axis_id,
-        state=ended or _BROKEN.get(speaker.status, waiting_or_running),
-        percent=100.0 if ended is AxisState.COMPLETE else 0.0 if step is None else _percent_of_axis(step),
-        step_name="" if step is None else step.step_name,
-        step_index=0 if step is None else step.step_index,
-        total_steps=place.total_steps,
-        error=(speaker.error or "") if speaker.status in _BROKEN else "",
-        worker=place.worker,
-    )
+    def __init__(self) -> None:
+        self._axes = AxisTable()
+        self._tracker = AxisTracker()
+        self._preparation = _Preparation()
+        self._updates: dict[ProgressChannel, ProgressUpdate] = {}
+        self._whole = AxisProgress("")
+        self._ids = ("", "")
+        self._has_reported = False
+        self._ended_at: float | None = None
+
+    def apply(self, event: Event) -> None:
+        """Apply an event; log lines change nothing."""
+        match event:
+            case ProgressUpdate():
+                self._on_progress(event)
+            case StateChange(execution=execution, timestamp=timestamp):
+                self.on_execution(execution, timestamp)
+            case LogLine():
+                pass
+
+    def on_execution(self, execution: ExecutionSnapshot, timestamp: float | None = None) -> None:
+        """Apply a snapshot, and the time of its event."""
+        known = self._tracker.execution
+        if known is not None and execution.status is ExecutionStatus.RUNNING is not known.status:
+            self._preparation = _Preparation()
+            self._has_reported = False
+        self._tracker.on_execution(execution, timestamp)
+        self._ids = execution.execution_id, execution.plate_id
+        rests = PlateState(execution.status.value) in _AT_REST
+        self._ended_at = (execution.ended_at or timestamp) if rests else None
+
+    def progress(self) -> PlateProgress:
+        """The present state."""
+        axes, execution = self._axes, self._tracker.execution
+        axes.put(self._tracker.take_changes())
+        state, whole = self._state(execution), self._whole
+        return PlateProgress(
+            execution_id=self._ids[0],
+            plate_id=self._ids[1],
+            state=state,
+            has_ended=execution is not None and has_ended(execution.status, execution.resumable),
+            has_reported=self._has_reported,
+            percent=100.0 if state is PlateState.COMPLETE else axes.percent if axes else _percent_of_whole(whole),
+            axes=axes.rows(),
+            axes_total=len(axes),
+            axes_running=axes.count(AxisState.RUNNING),
+            axes_done=axes.count(AxisState.COMPLETE),
+            axes_failed=axes.count(AxisState.FAILED),
+            axes_cancelled=axes.count(AxisState.CANCELLED),
+            error=(execution.error if execution else None) or whole.error,
+            started_at=self._tracker.started_at,
+            ended_at=self._ended_at,
+            work=axes.work(self._tracker.working_since),
+        )
+
+    def _on_progress(self, update: ProgressUpdate) -> None:
+        self._has_reported = True
+        if self._tracker.execution is None:
+            self._ids = update.execution_id, update.plate_id
+        self._tracker.on_progress(update)
+        self._preparation.on_progress(update)
+        channel = channel_of(update.phase)
+        if not update.axis_id and is_newer(update, self._updates.get(channel)):
+            self._updates[channel] = update
+            self._whole = project_axis("", self._updates)
+
+    def _state(self, execution: ExecutionSnapshot | None) -> PlateState:
+        if execution is not None and execution.status is not ExecutionStatus.RUNNING:
+            return PlateState(execution.status.value)
+        if execution is None and not self._has_reported:
+            return PlateState.QUEUED
+        broken = None if execution else self._preparation.broken
+        return broken or self._preparation.under_way or PlateState.RUNNING
+
+
+class _Preparation:
+    """What was reported about getting ready and checking since the last work on an axis."""
+
+    def __init__(self) -> None:
+        self._latest: dict[tuple[str, ProgressChannel], ProgressUpdate] = {}
+        self._last_work: Order = NEVER
+
+    def on_progress(self, update: ProgressUpdate) -> None:
+        channel = channel_of(update.phase)
+        key, order = (update.axis_id, channel), order_of(update)
+        if channel not in _PREPARATIONS:
+            self._last_work = max(self._last_work, order)
+            if self._latest:
+                self._latest = {key: known for key, known in self._latest.items() if order_of(known) > self._last_work}
+        elif order > self._last_work and is_newer(update, self._latest.get(key)):
+            self._latest[key] = update
+
+    @property
+    def under_way(self) -> PlateState | None:
+        """The state of a plate that is getting ready or being checked."""
+        begun = (update for update in self._latest.values() if update.status in _OPEN)
+        newest = max(begun, key=order_of, default=None)
+        return None if newest is None else _PREPARATIONS[channel_of(newest.phase)]
+
+    @property
+    def broken(self) -> PlateState | None:
+        """The state of a plate whose preparation has failed or was cancelled."""
+        of_plate = (update for (axis_id, _), update in self._latest.items() if not axis_id)
+        newest = max(of_plate, key=order_of, default=None)
+        state = None if newest is None else BROKEN.get(newest.status)
+        return None if state is None else _BROKEN_PLATES[state]
 
 
 def project_plate(updates: Iterable[ProgressUpdate], execution: ExecutionSnapshot | None = None) -> PlateProgress:
-    """How a plate stands.
-
-    Args:
-        updates: of one execution, in any order; the newest of each axis and channel suffice.
-        execution: what the server says of it; without, the state never is an end that only the server can know.
+    """The state of a plate.
 
     A failed axis needs no more work, so it counts as done in the plate's percent; a cancelled one counts as far as it
     got.
+
+    Args:
+        updates: of one execution, in any order. The newest of each axis and channel are enough, except for how often an
+            axis was started.
+        execution: the server's snapshot of it; without one, the state is never one that only the server can know.
     """
-    latest = latest_updates(updates)
-    by_axis: dict[str, dict[ProgressChannel, ProgressUpdate]] = {}
-    for key, update in latest.items():
-        by_axis.setdefault(key.axis_id, {})[key.channel] = update
-    whole = project_axis("", by_axis.pop("", {}))
-    axes = tuple(project_axis(axis_id, by_axis[axis_id]) for axis_id in sorted(by_axis))
-    states = [axis.state for axis in axes]
-    state = _state_of_plate(latest, execution)
-    newest = _newest(latest.values())
-    return PlateProgress(
-        execution_id=execution.execution_id if execution else newest.execution_id if newest else "",
-        plate_id=execution.plate_id if execution else newest.plate_id if newest else "",
-        state=state,
-        has_ended=execution is not None and has_ended(execution.status, execution.resumable),
-        percent=100.0 if state is PlateState.COMPLETE else _percent_of_plate(axes or (whole,)),
-        axes=axes,
-        axes_total=len(axes),
-        axes_running=states.count(AxisState.RUNNING),
-        axes_done=states.count(AxisState.COMPLETE),
-        axes_failed=states.count(AxisState.FAILED),
-        axes_cancelled=states.count(AxisState.CANCELLED),
-        error=(execution.error if execution else None) or whole.error,
-    )
+    projection = PlateProjection()
+    for update in sorted(updates, key=order_of):
+        projection.apply(update)
+    if execution is not None:
+        projection.on_execution(execution)
+    return projection.progress()
 
 
 def project_batch(plates: Iterable[PlateProgress]) -> BatchProgress:
-    """How several plates stand together; one that has ended counts as done, whichever way it ended."""
+    """The state of several plates together; one that has ended counts as done, however it ended."""
     known = list(plates)
     states = [plate.state for plate in known]
     done = sum(100.0 if plate.has_ended else plate.percent for plate in known)
     return BatchProgress(
         total=len(known),
         queued=states.count(PlateState.QUEUED),
-        pending=states.count(PlateState.INIT_PENDING) + states.count(PlateState.COMPILE_PENDING),
-        running=states.count(PlateState.RUNNING) + states.count(PlateState.CANCELLING),
+        pending=sum(state.is_preparing for state in states),
+        running=sum(state.is_working for state in states),
         complete=states.count(PlateState.COMPLETE),
         failed=states.count(PlateState.FAILED),
         cancelled=states.count(PlateState.CANCELLED),
@@ -193,52 +193,5 @@ def project_batch(plates: Iterable[PlateProgress]) -> BatchProgress:
     )
 
 
-def _end_of(pipeline: ProgressUpdate) -> AxisState | None:
-    if pipeline.phase is ProgressPhase.AXIS_COMPLETED:
-        return _BROKEN.get(pipeline.status, AxisState.COMPLETE)
-    return _BROKEN.get(pipeline.status)
-
-
-def _newest(updates: Iterable[ProgressUpdate]) -> ProgressUpdate | None:
-    return max(updates, key=lambda update: (update.sequence, update.timestamp), default=None)
-
-
-def _percent_of_axis(step: ProgressUpdate) -> float:
-    is_done = step.phase is ProgressPhase.STEP_COMPLETED and step.status not in _BROKEN
-    total = max(1, step.total_steps)
-    done = min(step.step_index, total - 1) * 100.0 + (100.0 if is_done else step.percent)
-    return min(100.0, done / total)
-
-
-def _percent_of_plate(axes: tuple[AxisProgress, ...]) -> float:
-    done = sum(100.0 if axis.state is AxisState.FAILED else axis.percent for axis in axes)
-    return min(100.0, done / len(axes))
-
-
-def _state_of_plate(latest: Mapping[ProgressKey, ProgressUpdate], execution: ExecutionSnapshot | None) -> PlateState:
-    if execution is not None and execution.status is not ExecutionStatus.RUNNING:
-        return PlateState(execution.status.value)
-    if execution is None and not latest:
-        return PlateState.QUEUED
-    broken = None if execution else _broken_preparation(latest)
-    return broken or _preparation_under_way(latest) or PlateState.RUNNING
-
-
-def _broken_preparation(latest: Mapping[ProgressKey, ProgressUpdate]) -> PlateState | None:
-    of_plate = [update for key, update in _preparations(latest).items() if not key.axis_id]
-    newest = _newest(of_plate)
-    return None if newest is None else _BROKEN_PLATES.get(newest.status)
-
-
-def _preparation_under_way(latest: Mapping[ProgressKey, ProgressUpdate]) -> PlateState | None:
-    newest = _newest(update for update in _preparations(latest).values() if update.status in _OPEN)
-    return None if newest is None else _PREPARATIONS[channel_of(newest.phase)]
-
-
-def _preparations(latest: Mapping[ProgressKey, ProgressUpdate]) -> dict[ProgressKey, ProgressUpdate]:
-    """What was reported of getting ready and checking after any work was."""
-    work = (update.sequence for key, update in latest.items() if key.channel not in _PREPARATIONS)
-    last_work = max(work, default=-1)
-    return {
-        key: update for key, update in latest.items() if key.channel in _PREPARATIONS and update.sequence > last_work
-    }
+def _percent_of_whole(whole: AxisProgress) -> float:
+    return 100.0 if whole.state is AxisState.FAILED else whole.percent

@@ -15,7 +15,7 @@ import msgspec
 from zmqruntime.execution.callbacks import call_guarded
 from zmqruntime.execution.exceptions import InvalidProgressError
 from zmqruntime.execution.progress.channels import ProgressChannel, ProgressKey, is_newer, key_of
-from zmqruntime.execution.progress.rules import log_invalid_progress, validate_progress
+from zmqruntime.execution.progress.rules import check_progress, log_invalid_progress, validate_progress
 from zmqruntime.messages import ProgressUpdate
 
 __all__ = ["ProgressRegistry", "RegistryCounts"]
@@ -64,9 +64,13 @@ class ProgressRegistry:
         self._kept = self._stale = self._bad = self._dropped = 0
 
     def add(self, update: ProgressUpdate | Mapping[str, Any]) -> bool:
-        """Take in an update; True if it is the newest of its kind. Raises nothing, whatever it is given."""
+        """Add an update; True if it is the newest of its kind.
+
+        A mapping is checked against the schema; whatever is in it, nothing is raised. Of a ``ProgressUpdate`` the
+        types are trusted, since the decoder has checked them.
+        """
         try:
-            valid = validate_progress(update)
+            valid = _checked(update)
         except InvalidProgressError as error:
             with self._lock:
                 self._bad += 1
@@ -136,3 +140,10 @@ class ProgressRegistry:
             known[key] = update
             return True
         return False
+
+
+def _checked(update: ProgressUpdate | Mapping[str, Any]) -> ProgressUpdate:
+    if not isinstance(update, ProgressUpdate):
+        return validate_progress(update)
+    check_progress(update)
+    return update

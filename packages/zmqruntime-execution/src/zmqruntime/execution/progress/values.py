@@ -1,0 +1,166 @@
+"""The progress of axes, plates and batches: the frozen values that every view shows."""
+
+import enum
+
+import msgspec
+
+__all__ = ["AxisProgress", "AxisState", "BatchProgress", "PlateProgress", "PlateState", "Work"]
+
+_LEAST_SHARE = 0.01
+_LEAST_SECONDS = 3.0
+
+
+class AxisState(enum.StrEnum):
+    """The state of an axis, or of one of its steps."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended; it can be started again."""
+        return self not in (AxisState.WAITING, AxisState.RUNNING)
+
+
+class PlateState(enum.StrEnum):
+    """The state of a plate, from its submission to its end: the statuses of an execution, and two between them."""
+
+    QUEUED = "queued"
+    INIT_PENDING = "init_pending"
+    """Its execution is running and getting ready."""
+    COMPILE_PENDING = "compile_pending"
+    """Its execution is running and checking what is to be done."""
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    COMPLETE = "complete"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def is_preparing(self) -> bool:
+        """Whether its execution is running but has not started with the axes."""
+        return self in (PlateState.INIT_PENDING, PlateState.COMPILE_PENDING)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether axes may be running."""
+        return self in (PlateState.RUNNING, PlateState.CANCELLING)
+
+
+class AxisProgress(msgspec.Struct, frozen=True, gc=False):
+    """One axis. ``percent`` is of all its steps, 0 to 100; the step is the one it is in or ended in, counted from 0.
+
+    ``worker`` is the id of the process that reported it last. ``attempt`` is how often the execution has started it, 0
+    if it never did.
+    """
+
+    axis_id: str
+    state: AxisState = AxisState.WAITING
+    step_name: str = ""
+    step_index: int = 0
+    total_steps: int = 0
+    percent: float = 0.0
+    error: str = ""
+    is_step_done: bool = False
+    worker: int | None = None
+    attempt: int = 0
+    is_taken_over: bool = False
+    """Whether it is complete thanks to an earlier run, so that this one has not worked on it."""
+
+    @property
+    def fraction(self) -> float:
+        """How much of it is done, 0 to 1."""
+        return self.percent / 100
+
+    def state_of_step(self, index: int) -> AxisState:
+        """The state of the step with this index."""
+        if self.state in (AxisState.COMPLETE, AxisState.WAITING):
+            return self.state
+        if index < self.step_index or (index == self.step_index and self.is_step_done):
+            return AxisState.COMPLETE
+        return self.state if index == self.step_index and self.step_name else AxisState.WAITING
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What the present run of a plate has done and has left, in axes.
+
+    An axis that is taken over counts for neither; one that failed counts only for what was done.
+    """
+
+    done: float = 0.0
+    left: float = 0.0
+    since: float | None = None
+    """When the run started its first axis, in seconds since the epoch; None until then."""
+
+    def remaining_seconds(self, now: float) -> float | None:
+        """How long the rest takes at the same pace; None while it is too early to say."""
+        if self.since is None or now - self.since < _LEAST_SECONDS:
+            return None
+        if self.done < _LEAST_SHARE * (self.done + self.left) or not self.done:
+            return None
+        return (now - self.since) * self.left / self.done
+
+
+class PlateProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution. ``percent`` is of all its axes, 0 to 100; ``axes`` are those known so far, in their order."""
+
+    execution_id: str
+    plate_id: str
+    state: PlateState
+    has_ended: bool
+    """Whether nothing runs or waits to run any more."""
+    has_reported: bool = False
+    """Whether its task has reported anything since it left the queue."""
+    percent: float
+    axes: tuple[AxisProgress, ...]
+    axes_total: int
+    axes_running: int
+    axes_done: int
+    """Complete ones."""
+    axes_failed: int
+    axes_cancelled: int
+    error: str
+    started_at: float | None = None
+    """When it last left the queue, in seconds since the epoch."""
+    ended_at: float | None = None
+    """When it ended or was interrupted; None otherwise."""
+    work: Work = Work()
+
+    @property
+    def fraction(self) -> float:
+        """How much of it is done, 0 to 1."""
+        return self.percent / 100
+
+    @property
+    def axes_waiting(self) -> int:
+        """How many axes have not been started."""
+        return self.axes_total - self.axes_running - self.axes_done - self.axes_failed - self.axes_cancelled
+
+    def elapsed_seconds(self, now: float) -> float:
+        """The time since it last left the queue, up to its end."""
+        until = now if self.ended_at is None else self.ended_at
+        return 0.0 if self.started_at is None else max(0.0, until - self.started_at)
+
+    def remaining_seconds(self, now: float) -> float | None:
+        """How long the rest takes, see :class:`Work`; None unless it is running."""
+        return self.work.remaining_seconds(now) if self.state is PlateState.RUNNING else None
+
+
+class BatchProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """Several plates: how many are in which state, and ``percent`` over all, 0 to 100, each plate counting the same."""
+
+    total: int
+    queued: int
+    pending: int
+    """Getting ready or being checked."""
+    running: int
+    """Cancelling ones too."""
+    complete: int
+    failed: int
+    cancelled: int
+    interrupted: int
+    percent: float
