@@ -50,7 +50,7 @@ def test_the_film_is_rendered_watched_and_cancelled(film: Path) -> None:
     assert frames[7].read_bytes().startswith(b"P5 96 64 255\n")
     assert len(set(frames[7].read_bytes()[13:])) > 5, "a picture, not one shade"
     said, ended = run(film, "cancel.py").splitlines()
-    assert "stops at its next check" in said
+    assert "will stop at its next check" in said
     assert ended == "cancelled"
     assert {path.stat().st_size for path in film.glob("*.pgm")} == {frames[0].stat().st_size}
     assert "\n" in run(film, "-m", "zmqruntime.execution.cli", "history", "--limit", "5")

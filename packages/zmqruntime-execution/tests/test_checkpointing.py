@@ -64,5 +64,5 @@ def test_a_thread_that_cannot_open_the_database_is_not_the_end(
     checkpointer = Checkpointer(path.parent / "not there" / "at all", connection)
     write(connection, checkpointer, 100)
     checkpointer.close()
-    assert "cannot be shortened now" in caplog.text
+    assert "cannot shorten the log" in caplog.text
     assert connection.execute("SELECT count(*) FROM lines").fetchone() == (100,)

@@ -103,7 +103,7 @@ def test_cancel_says_what_will_happen(client: ExecutionClient, command: Command)
     wait_until_running(client, execution_id)
     queued = client.submit({"do": "nothing"})
     axis = command("cancel", execution_id, "--axis", "B06")
-    assert "axis B06 stops at its next check" in axis.stdout
+    assert "axis B06 will stop at its next check" in axis.stdout
     assert "will not run" in command("cancel", queued).stdout
     assert document(command("cancel", execution_id, "--now", "--json"))["status"] == "ok"
     assert client.wait(execution_id, 30).status is ExecutionStatus.CANCELLED

@@ -91,7 +91,7 @@ def test_a_worker_is_replaced_as_soon_as_there_are_descriptors_again(client: Exe
     client.cancel(running, grace_seconds=0)
     next_one = client.submit({"do": "nothing", "value": 1})
     assert client.wait(running, 60).status is S.CANCELLED
-    until(lambda: "cannot be started" in client.status().trouble)
+    until(lambda: "cannot start a worker process" in client.status().trouble)
     assert client.snapshot_of(next_one).status is S.QUEUED
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
     assert client.wait(next_one, 60).result == 1
@@ -151,7 +151,7 @@ def test_a_worker_that_talks_nonsense_is_replaced(client: ExecutionClient) -> No
     )
     ended = client.wait(client.submit({"do": "code", "code": code}), 60)
     assert ended.status is S.FAILED
-    assert "sent what cannot be read" in (ended.error or "")
+    assert "sent an unreadable message" in (ended.error or "")
     assert client.wait(client.submit({"do": "nothing", "value": 1}), 60).result == 1
 
 

@@ -293,7 +293,7 @@ def test_a_killed_server_loses_nothing_that_it_accepted(make_client: MakeClient)
     assert client.poll_status(done).result == 7
     snapshot = client.poll_status(running)
     assert snapshot.status is S.INTERRUPTED
-    assert snapshot.error == "the server ended while it was running"
+    assert snapshot.error == "the server ended while the execution was running"
     assert statuses(client, running) == ["queued", "running", "interrupted"]
     assert not psutil.pid_exists(grandchild)
     client.shutdown_server()
@@ -321,7 +321,8 @@ def test_stopping_the_server_interrupts_what_runs_and_ends_all_its_processes(mak
     assert not alive
     client.connect()
     snapshot = client.poll_status(running)
-    assert (snapshot.status, snapshot.error) == (S.INTERRUPTED, "the server was stopped while it was running")
+    assert snapshot.status is S.INTERRUPTED
+    assert snapshot.error == "the server was stopped while the execution was running"
     client.shutdown_server()
 
 

@@ -196,7 +196,7 @@ def test_a_cancelled_run_leaves_no_poll_behind() -> None:
 
 @pytest.mark.parametrize("interval", [0.0, -1.0, float("nan")])
 def test_an_interval_that_never_lets_go_is_refused(interval: float) -> None:
-    with pytest.raises(ConfigurationError, match="above 0"):
+    with pytest.raises(ConfigurationError, match="greater than 0"):
         ExecutionStatusPoller(Bench([snapshot(E.RUNNING)]).policy(), interval_seconds=interval)
 
 

@@ -89,7 +89,7 @@ def test_a_grace_is_refused_and_changes_nothing(client: ExecutionClient) -> None
     for grace in (0.0, 5.0):
         reply = client.cancel(running, grace_seconds=grace)
         assert (reply.status, reply.execution_status) == ("refused", S.RUNNING)
-        assert "cannot be killed; leave out the grace" in reply.message
+        assert "cannot be killed; cancel it without a grace" in reply.message
     assert client.cancel(queued, grace_seconds=0).status == "ok"
     assert client.wait(queued, 30).status is S.CANCELLED
     assert client.cancel(running).status == "ok"
@@ -145,13 +145,13 @@ def test_two_run_at_once_each_with_its_own_log_and_cancel(make_client: MakeClien
 @pytest.mark.parametrize("limits", [{"time_limit": 0.1}, {"soft_time_limit": 0.1}])
 def test_a_time_limit_lets_it_stop_and_then_it_has_failed(client: ExecutionClient, limits: dict[str, float]) -> None:
     snapshot = client.wait(client.submit({"do": "wait"}, **limits), 30)  # type: ignore[arg-type]
-    assert (snapshot.status, snapshot.error) == (S.FAILED, "it ran longer than its time limit of 0.1 s")
+    assert (snapshot.status, snapshot.error) == (S.FAILED, "it exceeded its time limit of 0.1 s")
 
 
 def test_what_finishes_after_its_hard_limit_has_failed_too(client: ExecutionClient) -> None:
     snapshot = client.wait(client.submit({"do": "overrun"}, time_limit=0.1), 30)
     assert (snapshot.status, snapshot.result) == (S.FAILED, None)
-    assert "longer than its time limit" in (snapshot.error or "")
+    assert "exceeded its time limit" in (snapshot.error or "")
     assert client.wait(client.submit({"do": "nothing", "value": 2}), 30).result == 2
 
 
@@ -162,7 +162,8 @@ def test_ending_the_server_lets_tasks_stop_and_what_can_resume_does(lasting: Exe
     lasting.shutdown_server()
     lasting.connect()
     snapshot = lasting.poll_status(plain)
-    assert (snapshot.status, snapshot.error) == (S.INTERRUPTED, "the server was stopped while it was running")
+    assert snapshot.status is S.INTERRUPTED
+    assert snapshot.error == "the server was stopped while the execution was running"
     started(lasting, resumable)
     lasting.shutdown_server()
     lasting.connect()

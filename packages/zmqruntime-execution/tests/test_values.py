@@ -37,7 +37,7 @@ FAILING = {
     "object in a checkpoint": ("task.checkpoint('a', object())", "may hold"),
     "key of a checkpoint": ("task.checkpoint('\\udce4', 1)", "not UTF-8"),
     "long checkpoint": ("task.checkpoint('a', b'x' * 9_000_000)", "at most 8,388,608 may be"),
-    "many checkpoints": ("for n in range(9): task.checkpoint(str(n), b'x' * 8_000_000)", "those of the execution"),
+    "many checkpoints": ("for n in range(9): task.checkpoint(str(n), b'x' * 8_000_000)", "of the execution take"),
     "long progress": ("task.report(**self.step(message='x' * 300_000))", "at most 262,144 may be"),
     "surrogate in progress": ("task.report(**self.step(message='\\udce4'))", "not UTF-8"),
 }

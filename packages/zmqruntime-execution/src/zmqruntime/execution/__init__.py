@@ -1,4 +1,4 @@
-"""Long tasks in a background process: a durable queue, warm workers, live progress, cancel."""
+"""Long tasks in a background process, with a durable queue, warm workers, live progress and cancellation."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""A thread that makes somebody else's calls, in order, so that a slow one holds up nobody but itself."""
+"""A thread for user callbacks, called in order, so that a slow callback does not block anything else."""
 
 import logging
 import threading
@@ -14,10 +14,11 @@ _CLOSE_SECONDS = 1.0
 
 
 class CallbackThread:
-    """Calls what it is given, one after the other.
+    """Makes calls in a thread, one after the other.
 
     Args:
-        on_room: called, on this thread, when there is room again after there was none.
+        name: Name of the thread.
+        on_room: Called in this thread when there is room again after the queue was full.
     """
 
     def __init__(self, name: str, on_room: Callable[[], None]) -> None:
@@ -30,14 +31,14 @@ class CallbackThread:
         self._thread: threading.Thread | None = None
 
     def has_room(self) -> bool:
-        """Whether it should be given more; if not, ``on_room`` will be called."""
+        """Whether it accepts more calls; if not, ``on_room`` is called later."""
         with self._changed:
             full = len(self._calls) >= _ROOM
             self._was_full = self._was_full or full
             return not full
 
     def put(self, calls: list[Callable[[], None]]) -> None:
-        """Make these calls after all that were put before."""
+        """Queue these calls after all earlier ones."""
         with self._changed:
             if self._closing:
                 return
@@ -48,7 +49,7 @@ class CallbackThread:
             self._changed.notify()
 
     def close(self) -> None:
-        """Make no further calls, and wait for the one that is being made unless it is stuck."""
+        """Drop all queued calls and wait for the current one, unless it is stuck."""
         with self._changed:
             self._closing = True
             self._calls.clear()
@@ -73,7 +74,7 @@ class CallbackThread:
 
 
 def call_guarded(call: Callable[[], object]) -> None:
-    """Make a call of somebody else's; what it raises is logged and harms nobody."""
+    """Call user code; an exception it raises is logged and goes no further."""
     try:
         call()
     except Exception:  # noqa: BLE001 - the callback is not ours

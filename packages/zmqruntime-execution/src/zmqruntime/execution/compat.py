@@ -1,4 +1,4 @@
-"""Calls of earlier documents, as mixins of the client and the server: each does what its present name does."""
+"""Methods of earlier versions, as mixins for client and server; each one forwards to its current name."""
 
 from collections.abc import Generator, Mapping
 from typing import Any, Protocol, Self
@@ -25,7 +25,7 @@ __all__ = ["EarlierClientCalls", "EarlierServerCalls", "ProgressQueue", "Submitt
 
 
 class SubmittedId(str):
-    """The id of an execution; it can be awaited, and then gives itself."""
+    """The id of an execution, which can also be awaited and then returns itself."""
 
     __slots__ = ()
 
@@ -47,10 +47,10 @@ class _Client(Protocol):
 
 
 class EarlierClientCalls:
-    """Of a client."""
+    """Earlier methods of the client."""
 
     def submit_execution(self: _Client, task: Any, config: Any = None) -> Reply:
-        """``submit``; ``["execution_id"]`` of the reply is the id."""
+        """Call ``submit``; the id is ``["execution_id"]`` of the reply."""
         return Reply(_Submitted(execution_id=str(self.submit(task, config))))
 
     def wait_for_completion(
@@ -60,16 +60,16 @@ class EarlierClientCalls:
         max_consecutive_errors: int | None = None,
         timeout: float | None = None,
     ) -> Reply:
-        """``wait``, which needs no interval and counts no errors: both are taken and not used."""
+        """Call ``wait``; ``poll_interval`` and ``max_consecutive_errors`` are accepted and ignored."""
         ended = self.wait(execution_id, timeout)
         return ended if isinstance(ended, Reply) else Reply(ended)
 
     def request_stop(self: _Client) -> Reply:
-        """``cancel`` for all that this client has submitted and that has not ended: each stops at its next check."""
+        """Cancel all running and queued executions of this client; each stops at its next check."""
         return _stopped([self.cancel(execution_id) for execution_id in self.unended()])
 
     def force_stop(self: _Client) -> Reply:
-        """``cancel`` with a grace of 0 for all that this client has submitted: each is killed at once."""
+        """Cancel all running and queued executions of this client with a grace of 0 s; each is killed at once."""
         return _stopped([self.cancel(execution_id, grace_seconds=0) for execution_id in self.unended()])
 
 
@@ -89,23 +89,27 @@ def _stopped(replies: list[CancelResponse]) -> Reply:
 
 
 class ProgressQueue:
-    """Where a task puts its progress: what is put is sent at once, so it is always empty."""
+    """Queue that a task puts its progress into; updates are sent at once, so it is always empty."""
 
     def __init__(self, server: "EarlierServerCalls") -> None:
         self._server = server
 
     def put(self, update: ProgressUpdate | Mapping[str, Any], block: bool = True, timeout: float | None = None) -> None:
-        """``send_progress_update``. Raises InvalidProgressError."""
+        """Call ``send_progress_update``.
+
+        Raises:
+            InvalidProgressError: The update violates the schema.
+        """
         self._server.send_progress_update(update)
 
     put_nowait = put
 
     def qsize(self) -> int:
-        """What waits."""
+        """Return the number of waiting updates, which is 0."""
         return 0
 
     def empty(self) -> bool:
-        """Whether nothing waits."""
+        """Whether no updates are waiting, which is always true."""
         return True
 
 
@@ -116,16 +120,16 @@ class _Caller(ControlClient):
 
 
 class EarlierServerCalls(ZMQServer):
-    """Of a server."""
+    """Earlier methods of the server."""
 
     def send_progress_update(self, update: ProgressUpdate | Mapping[str, Any]) -> None:
         """See :meth:`ExecutionServer.send_progress_update`."""
         raise NotImplementedError
 
     def handle_control_message(self, message: Mapping[str, Any] | Request) -> Reply:
-        """The reply to a request that is given as a mapping with its ``type``; from any thread.
+        """Return the reply to a request given as a mapping with its ``type``; from any thread.
 
-        What is wrong with the message is in the reply, with status ``error``.
+        If the message is invalid, the reply has the status ``error`` and says why.
         """
         plain = dict(message.to_dict() if isinstance(message, msgspec.Struct) else message)
         plain.setdefault("protocol", 1)
@@ -136,23 +140,23 @@ class EarlierServerCalls(ZMQServer):
         return _as_reply(self._reply_to(request))
 
     def get_status_info(self) -> Reply:
-        """Who the server is and what it has to do, in one mapping."""
+        """Return the identity and the workload of the server in one mapping."""
         work = self._reply_to(StatusRequest(limit=0))
         return Reply(self._reply_to(PingRequest()), Reply(work))
 
     @property
     def active_executions(self) -> dict[str, Reply]:
-        """Those that have not ended, by id."""
+        """Executions that have not ended, by id."""
         work = self._reply_to(StatusRequest(limit=0))
         return {each.execution_id: Reply(each) for each in getattr(work, "executions", [])}
 
     @property
     def progress_queue(self) -> ProgressQueue:
-        """For what runs in :meth:`ExecutionServer.execute_task`."""
+        """Progress queue for code running in :meth:`ExecutionServer.execute_task`."""
         return ProgressQueue(self)
 
     def _reply_to(self, request: Message) -> Message:
-        """At once on the loop's thread; from others as any client would, so that what a reply promises is on disk."""
+        """Reply directly on the loop's thread; from others as any client, so that what a reply promises is on disk."""
         if self.loop.is_current:
             return self.handle_request(request)
         client = _Caller(

@@ -1,13 +1,13 @@
-"""Every error that the execution layer adds to the core's tree.
+"""Exceptions that the execution layer adds to the core's hierarchy.
 
 zmqruntime.ZMQRuntimeError
-├── BatchFailedError         a job of a batch failed, and the batch was to end with it; carries what there is
-├── IllegalTransitionError   an execution cannot go from one status to the other
-├── InvalidProgressError     a progress update that breaks the schema; refused where it is sent
-├── SubmissionLostError      a ``ServerLostError``: whether a submission was accepted is not known; carries its ids
-├── SubmissionTimeoutError   a ``RequestTimeoutError``: the same, since no reply came in time
-├── WaitTimeoutError         the execution has not ended before the deadline (also a ``TimeoutError``)
-└── TaskFailed               raised by a task: it failed, and this is what there is of a result
+├── BatchFailedError         a job failed in a batch that ends with its first failure; has the partial result
+├── IllegalTransitionError   an execution cannot change from one status to the other
+├── InvalidProgressError     a progress update violates the schema; raised where it is sent
+├── SubmissionLostError      a ``ServerLostError``: a submission may or may not have been accepted; has its ids
+├── SubmissionTimeoutError   a ``RequestTimeoutError``: the same, because no reply arrived in time
+├── WaitTimeoutError         the execution did not end before the deadline (also a ``TimeoutError``)
+└── TaskFailed               raised by a task that failed, with a message and an optional result
 TaskCancelled                raised inside a task that was asked to stop (a ``BaseException``)
 """
 
@@ -31,7 +31,7 @@ __all__ = [
 
 
 class BatchFailedError(ZMQRuntimeError):
-    """A batch ended with the first job that failed; ``result`` says how far each job got."""
+    """A batch ended with its first failed job; ``result`` says how far each job got."""
 
     def __init__(self, message: str, result: "BatchResult[Any, Any, Any]") -> None:
         super().__init__(message)
@@ -39,18 +39,18 @@ class BatchFailedError(ZMQRuntimeError):
 
 
 class IllegalTransitionError(ZMQRuntimeError):
-    """The lifecycle has no way from the one status to the other."""
+    """The lifecycle does not allow the change from one status to the other."""
 
 
 class InvalidProgressError(ZMQRuntimeError, ValueError):
-    """A progress update lacks a field, has a wrong one, or contradicts itself."""
+    """A progress update has a missing or invalid field, or contradicts itself."""
 
 
 class SubmissionTimeoutError(RequestTimeoutError):
-    """No reply to a submission in time: it may have been accepted, and submitted again it is the same execution.
+    """A submission was not answered in time; it may have been accepted, and resubmitting it does not run it twice.
 
     Attributes:
-        execution_ids: the ids that were submitted.
+        execution_ids: Ids of the submission.
     """
 
     def __init__(self, text: str, execution_ids: tuple[str, ...]) -> None:
@@ -64,10 +64,10 @@ class SubmissionTimeoutError(RequestTimeoutError):
 
 
 class SubmissionLostError(ServerLostError):
-    """The server has ended before it replied to a submission, and no successor came; it may have been accepted.
+    """The server ended before replying to a submission, and no successor appeared; it may have been accepted.
 
     Attributes:
-        execution_ids: the ids that were submitted.
+        execution_ids: Ids of the submission.
     """
 
     def __init__(self, text: str, execution_ids: tuple[str, ...]) -> None:
@@ -81,13 +81,14 @@ class SubmissionLostError(ServerLostError):
 
 
 class WaitTimeoutError(ZMQRuntimeError, TimeoutError):
-    """The execution goes on, but the time that the caller gave is over."""
+    """The caller's timeout expired before the execution ended; the execution continues."""
 
 
 class TaskFailed(ZMQRuntimeError):
-    """Raised by a task that failed for a reason its user understands: the message is shown without a traceback.
+    """Raised by a task that failed for a reason its user understands; the message is shown without a traceback.
 
-    ``result`` (anything msgpack can hold) travels with the failure, for example what was done all the same.
+    Attributes:
+        result: Value that msgpack can encode, sent along with the failure, for example a partial result.
     """
 
     def __init__(self, message: str, result: Any = None) -> None:
@@ -96,7 +97,7 @@ class TaskFailed(ZMQRuntimeError):
 
 
 class TaskCancelled(BaseException):
-    """The task, or the axis it works on, was asked to stop.
+    """The task, or the axis it is working on, was asked to stop.
 
-    Not an ``Exception``, so that a handler in a user's function does not swallow it.
+    Not an ``Exception``, so that exception handlers in user functions do not swallow it.
     """

@@ -1,4 +1,4 @@
-"""The lifecycle of an execution: which status may follow which. Nothing else in the project decides that."""
+"""The lifecycle of an execution: which status may follow which. No other module decides this."""
 
 from typing import Final
 
@@ -24,10 +24,10 @@ TERMINAL: Final = frozenset(status for status, following in _NEXT.items() if not
 
 
 def advance(current: ExecutionStatus, following: ExecutionStatus) -> ExecutionStatus:
-    """``following``, if it may follow ``current``.
+    """Return ``following`` if it may follow ``current``.
 
     Raises:
-        IllegalTransitionError: it may not.
+        IllegalTransitionError: It may not.
     """
     if following not in _NEXT[current]:
         raise IllegalTransitionError(f"an execution that is {current} cannot become {following}")
@@ -35,5 +35,5 @@ def advance(current: ExecutionStatus, following: ExecutionStatus) -> ExecutionSt
 
 
 def has_ended(status: ExecutionStatus, resumable: bool) -> bool:
-    """Whether nothing runs or waits to run: the status is terminal, or interrupted and nobody will resume it."""
+    """Whether the execution is over: its status is terminal, or interrupted and not going to be resumed."""
     return status in TERMINAL or (status is ExecutionStatus.INTERRUPTED and not resumable)

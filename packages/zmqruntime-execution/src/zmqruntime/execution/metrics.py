@@ -1,6 +1,6 @@
-"""Figures of a running server for Prometheus; needs the extra ``metrics``.
+"""Prometheus metrics of a running server; needs the extra ``metrics``.
 
-The server itself knows nothing of Prometheus: it is asked when the figures are fetched, and an idle one stays idle.
+The server itself knows nothing about Prometheus: it is queried when the metrics are fetched, and stays idle otherwise.
 """
 
 import threading
@@ -34,26 +34,28 @@ _ENDINGS = sorted({*TERMINAL, ExecutionStatus.INTERRUPTED})
 
 
 class ServerCollector(Collector):
-    """Asks one server for its figures each time they are collected; register it with any registry.
+    """Queries one server on each collection; register it with any registry.
 
     ============================================= ======= ==========================================================
-    ``zmqruntime_up``                             gauge   1 if the server answered; if not, the only figure
+    ``zmqruntime_up``                             gauge   1 if the server answered; otherwise 0 and the only metric
     ``zmqruntime_server_info``                    info    class, version, application, port and process
-    ``zmqruntime_executions_queued``              gauge   executions that wait
-    ``zmqruntime_executions_running``             gauge   executions that run, those being cancelled included
+    ``zmqruntime_executions_queued``              gauge   queued executions
+    ``zmqruntime_executions_running``             gauge   running executions, including those being cancelled
     ``zmqruntime_executions_ended_total``         counter by ``status``, since the server started
     ``zmqruntime_workers``                        gauge   worker processes
-    ``zmqruntime_queue_paused``                   gauge   1 while nothing is started
-    ``zmqruntime_cpu_seconds_total``              counter of the server and all processes below it
+    ``zmqruntime_queue_paused``                   gauge   1 while the queue is paused
+    ``zmqruntime_cpu_seconds_total``              counter of the server and all its descendant processes
     ``zmqruntime_memory_bytes``                   gauge   resident size, by ``part``: ``server``, ``workers``
     ============================================= ======= ==========================================================
 
-    The last two only for a server on this machine. It keeps one connection to the server's control channel, until
-    :meth:`close`.
+    The last two are only available for a server on this machine. The collector keeps one connection to the server's
+    control channel until :meth:`close`.
 
     Args:
-        port, host, config: which server, as for :class:`ExecutionClient`.
-        timeout: seconds that it has to answer.
+        port: Data port of the server, as for :class:`ExecutionClient`.
+        host: Host of a TCP server.
+        config: Settings shared by the server and its clients.
+        timeout: Seconds the server has to answer.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class ServerCollector(Collector):
         self._client: ExecutionControlClient | None = None
 
     def collect(self) -> Iterable[Metric]:
-        """The figures now."""
+        """Return the current metrics."""
         client = self._opened()
         up = GaugeMetricFamily(f"{_PREFIX}_up", "Whether the server answered.")
         try:
@@ -101,15 +103,15 @@ class ServerCollector(Collector):
 
 
 class MetricsExporter:
-    """Serves figures over HTTP from a thread of its own until it is closed; a context manager.
+    """Serves metrics over HTTP from a separate thread until it is closed; a context manager.
 
     Args:
-        collector: whose figures; a :class:`ServerCollector` is closed with it.
-        port: where; 0 takes a free one.
-        address: the interface; others than loopback show the figures to whoever reaches it.
+        collector: Source of the metrics; a :class:`ServerCollector` is closed with it.
+        port: Port to listen on; 0 selects a free one.
+        address: Interface to listen on; any other than loopback exposes the metrics to everybody who can reach it.
 
     Raises:
-        OSError: the port is taken, or there is no such address.
+        OSError: The port is in use, or the address does not exist.
     """
 
     def __init__(self, collector: Collector, port: int = 9464, address: str = "127.0.0.1") -> None:
@@ -119,12 +121,12 @@ class MetricsExporter:
         self._server, self._thread = start_http_server(port, address, registry)
         name = f"[{address}]" if ":" in address else address
         self.url = f"http://{name}:{self._server.server_port}/metrics"
-        """Where the figures are."""
+        """URL of the metrics."""
         self._lock = threading.Lock()
         self._is_closed = False
 
     def close(self) -> None:
-        """Stop serving. May be called twice."""
+        """Stop serving. Idempotent."""
         with self._lock:
             if not self._is_closed:
                 self._is_closed = True
@@ -142,7 +144,7 @@ class MetricsExporter:
 
 
 def _info(server: PongResponse) -> Metric:
-    info = InfoMetricFamily(f"{_PREFIX}_server", "Which server it is.")
+    info = InfoMetricFamily(f"{_PREFIX}_server", "Identity of the server.")
     facts = {"server": server.server, "version": server.version, "app": server.app_name}
     info.add_metric([], {**facts, "port": str(server.port), "pid": str(server.pid)})
     return info
@@ -155,16 +157,16 @@ def _executions(report: StatusResponse) -> list[Metric]:
     for status in _ENDINGS:
         ended.add_metric([status], report.ended.get(status, 0))
     return [
-        GaugeMetricFamily(f"{_PREFIX}_executions_queued", "Executions that wait.", report.queued),
-        GaugeMetricFamily(f"{_PREFIX}_executions_running", "Executions that run.", report.running),
+        GaugeMetricFamily(f"{_PREFIX}_executions_queued", "Queued executions.", report.queued),
+        GaugeMetricFamily(f"{_PREFIX}_executions_running", "Running executions.", report.running),
         ended,
         GaugeMetricFamily(f"{_PREFIX}_workers", "Worker processes.", report.workers),
-        GaugeMetricFamily(f"{_PREFIX}_queue_paused", "Whether nothing is started.", report.paused),
+        GaugeMetricFamily(f"{_PREFIX}_queue_paused", "Whether the queue is paused.", report.paused),
     ]
 
 
 def _processes(server: PongResponse) -> list[Metric]:
-    """What the processes of a server on this machine use; nothing if it cannot be seen from here."""
+    """Return the resource usage of a server's processes; empty if they are not visible from here."""
     if not ProcessIdentity(server.pid, server.process_start).is_running():
         return []
     cpu, sizes = 0.0, {"server": 0, "workers": 0}
@@ -175,10 +177,10 @@ def _processes(server: PongResponse) -> list[Metric]:
         return []
     for process in processes:
         try:
-            cpu += sum(process.cpu_times()[:4])  # of itself and of its children that were waited for
+            cpu += sum(process.cpu_times()[:4])  # its own and that of children it has waited for
             sizes["server" if process.pid == server.pid else "workers"] += process.memory_info().rss
         except psutil.Error:
-            continue  # ended meanwhile
+            continue  # it has ended in the meantime
     memory = GaugeMetricFamily(f"{_PREFIX}_memory_bytes", "Resident size of the processes.", labels=["part"])
     for part, number in sizes.items():
         memory.add_metric([part], number)

@@ -1,4 +1,4 @@
-"""Counts, times and log lines in words, as every command and window says them."""
+"""Counts, times and log lines as text, for commands and windows."""
 
 import datetime
 
@@ -6,17 +6,17 @@ __all__ = ["duration", "first_line", "moment", "one_line", "plural", "speaker"]
 
 
 def plural(number: int, noun: str) -> str:
-    """``1 worker``, ``2 workers``."""
+    """Return a count with its noun: ``1 worker``, ``2 workers``."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def speaker(axis_id: str, logger: str) -> str:
-    """Who says a line of a log: the logger, and the axis that it was about."""
+    """Return the source of a log line: its axis, if any, and its logger."""
     return f"{axis_id} {logger}" if axis_id else logger
 
 
 def one_line(text: object) -> str:
-    """What an error or anything else says, its lines joined by blanks."""
+    """Return the text of an error or another object on one line, with its lines joined by spaces."""
     return " ".join(line.strip() for line in str(text).splitlines() if line.strip())
 
 
@@ -26,7 +26,7 @@ def first_line(text: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """``0.8 s``, ``42 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    """Return a duration as text: ``0.8 s``, ``42 s``, ``3 min 05 s``, ``2 h 10 min``."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -37,7 +37,7 @@ def duration(seconds: float) -> str:
 
 
 def moment(seconds: float) -> str:
-    """Seconds since the epoch as local time, without the date if that is today."""
+    """Return seconds since the epoch as local time, without the date if it is today."""
     when = datetime.datetime.fromtimestamp(seconds)
     is_today = when.date() == datetime.datetime.now().date()
     return when.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M")

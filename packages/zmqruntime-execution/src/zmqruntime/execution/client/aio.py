@@ -1,8 +1,8 @@
-"""The execution client for asyncio, and for Qt programs whose loop is an asyncio loop: the same client, awaited.
+"""The execution client for asyncio, and for Qt programs that run an asyncio loop.
 
-Everything is done by an :class:`ExecutionClient` and its one I/O thread; here its futures are awaited instead of waited
-for, so a thousand waits take no thread more than one. Only starting and ending a connection use a thread of the loop's
-default executor.
+An :class:`ExecutionClient` with its single I/O thread does the work; its futures are awaited instead of blocked on, so
+a thousand waits need no more threads than one. Only connecting and disconnecting use a thread of the loop's default
+executor.
 """
 
 import asyncio
@@ -59,20 +59,25 @@ _EVENTS_PER_TURN = 200
 
 
 class AsyncExecutionClient:
-    """:class:`ExecutionClient` for one event loop: the same methods with the same meaning, to be awaited.
+    """:class:`ExecutionClient` for one event loop: awaitable methods with the same names and meaning.
 
-    Every call can be cancelled, and then leaves nothing behind; a submission that was cancelled may have been accepted.
+    Every call can be cancelled and cleans up after itself. A cancelled submission may still have been accepted.
 
     Args:
-        port, host, transport_mode, config, persistent, server: as for :class:`ExecutionClient`.
-        progress_callback: called on the event loop with every progress update of the executions that this client
-            submits, in order. It must be quick; while the loop does not keep up, superseded updates are left out.
-        on_error: called in another thread with what is wrong with an event that breaks the schema; see
+        port: Data port of the server; None for the default port of the server class.
+        host: Host of a TCP server; naming one selects TCP.
+        transport_mode: IPC or TCP; see :class:`zmqruntime.ZMQClient`.
+        config: Settings shared by the server and its clients.
+        persistent: Whether a server that this client starts outlives the client.
+        server: Server class to start when no server answers, as a class or as ``module:Class``.
+        progress_callback: Called on the event loop with every progress update of the executions that this client
+            submits, in order. It must return quickly; while the loop cannot keep up, superseded updates are skipped.
+        on_error: Called in another thread with the error when an event violates the schema; see
             :class:`ExecutionClient`, whose ``bad_updates`` counts them.
     """
 
     client_type: ClassVar[type[ExecutionClient]] = ExecutionClient
-    """The client that does the work; a subclass names its own here."""
+    """Class of the client that does the work; subclasses can set their own."""
 
     def __init__(
         self,
@@ -101,13 +106,13 @@ class AsyncExecutionClient:
     # --- life ----------------------------------------------------------------------------------------------------
 
     async def connect(self, timeout: float = 15.0) -> PongResponse:
-        """Attach to the server, or start it; see :meth:`zmqruntime.ZMQClient.connect`."""
+        """Connect to the server, or start it; see :meth:`zmqruntime.ZMQClient.connect`."""
         if self._calls is not None:
             self._calls.attach(asyncio.get_running_loop())
         return await asyncio.to_thread(self._client.connect, timeout)
 
     async def disconnect(self) -> None:
-        """Release everything; what was submitted goes on, unless this client owns the server. May be called twice."""
+        """Release all resources. Submitted tasks keep running unless this client owns the server. Idempotent."""
         if self._calls is not None:
             self._calls.close()
         await asyncio.to_thread(self._client.disconnect)
@@ -116,7 +121,7 @@ class AsyncExecutionClient:
         try:
             await self.connect()
         except BaseException:
-            await self.disconnect()  # a connect that was cancelled goes on in its thread; this waits for it
+            await self.disconnect()  # a cancelled connect continues in its thread; this waits for it
             raise
         return self
 
@@ -124,40 +129,44 @@ class AsyncExecutionClient:
         await self.disconnect()
 
     async def shutdown_server(self, timeout: float = 10.0) -> None:
-        """End the server process and wait until it has ended; see :meth:`zmqruntime.ZMQClient.shutdown_server`."""
+        """Shut down the server process and wait for its end; see :meth:`zmqruntime.ZMQClient.shutdown_server`."""
         await asyncio.to_thread(self._client.shutdown_server, timeout)
 
     @property
     def client(self) -> ExecutionClient:
-        """The same client for other threads; on the event loop its calls would block."""
+        """The underlying client, for use in other threads; on the event loop its calls would block."""
         return self._client
 
     @property
     def state(self) -> ClientState:
-        """What the client can do now."""
+        """State of the connection."""
         return self._client.state
 
     @property
     def server(self) -> PongResponse:
-        """Who the server is. Raises ClosedError before ``connect()``."""
+        """Identity of the server.
+
+        Raises:
+            ClosedError: ``connect()`` has not been called.
+        """
         return self._client.server
 
     # --- executions ----------------------------------------------------------------------------------------------
 
     def request_for(self, task: Any, config: Any = None, **options: Unpack[SubmitOptions]) -> ExecuteRequest:
-        """A submission for :meth:`submit_batch`; see :meth:`ExecutionClient.request_for`."""
+        """Return a submission for :meth:`submit_batch`; see :meth:`ExecutionClient.request_for`."""
         return self._client.request_for(task, config, **options)
 
     async def submit(
         self, task: Any, config: Any = None, *, timeout: float | None = None, **options: Unpack[SubmitOptions]
     ) -> str:
-        """Hand a task to the server and return its execution id; see :meth:`ExecutionClient.submit`."""
+        """Submit a task and return its execution id; see :meth:`ExecutionClient.submit`."""
         request = self.request_for(task, config, **options)
         await self._send_submission([request], request, AcceptedResponse, timeout)
         return request.submission_id
 
     async def submit_batch(self, requests: list[ExecuteRequest], timeout: float | None = None) -> list[str]:
-        """Hand over all of these tasks or none; see :meth:`ExecutionClient.submit_batch`."""
+        """Submit all of these tasks or none; see :meth:`ExecutionClient.submit_batch`."""
         await self._send_submission(requests, BatchRequest(requests=requests), BatchResponse, timeout)
         return [request.submission_id for request in requests]
 
@@ -176,56 +185,56 @@ class AsyncExecutionClient:
         return await self._with_result(snapshot)
 
     async def poll_status(self, execution_id: str) -> ExecutionSnapshot:
-        """What the execution is now; see :meth:`ExecutionClient.poll_status`."""
+        """Return the current state of an execution; see :meth:`ExecutionClient.poll_status`."""
         return await self._with_result(await self.snapshot_of(execution_id))
 
     async def snapshot_of(self, execution_id: str) -> ExecutionSnapshot:
-        """The same, without a long result; see :meth:`ExecutionClient.snapshot_of`."""
+        """Return the current state without a large result; see :meth:`ExecutionClient.snapshot_of`."""
         return (await self.request(StatusRequest(execution_id=execution_id), StatusResponse)).executions[0]
 
     async def status(self, limit: int = 20) -> StatusResponse:
-        """All executions that have not ended, queued ones up to 200, and the latest ``limit`` that have.
+        """Return the running executions, up to 200 queued ones, and the latest ``limit`` that have ended.
 
-        How many are queued and running in all, its fields ``queued`` and ``running`` say.
+        The fields ``queued`` and ``running`` of the response count all of them.
         """
         return await self.request(StatusRequest(limit=limit), StatusResponse)
 
     async def history(
         self, limit: int = 100, before: float | None = None, older_than: str | None = None
     ) -> list[ExecutionSnapshot]:
-        """Ended executions, newest first; see :meth:`ExecutionClient.history`."""
+        """Return ended executions, newest first; see :meth:`ExecutionClient.history`."""
         pages = HistoryPages(limit, before, older_than)
         while (request := pages.request) is not None:
             pages.add(await self.request(request, StatusResponse))
         return pages.found
 
     async def find(self, prefix: str) -> FindResponse:
-        """The ids of executions that begin with ``prefix``; see :meth:`ExecutionClient.find`."""
+        """Return execution ids that start with ``prefix``; see :meth:`ExecutionClient.find`."""
         return await self.request(FindRequest(prefix=prefix), FindResponse)
 
     async def submission_of(self, execution_id: str) -> ExecuteRequest:
-        """What was submitted for an execution; see :meth:`ExecutionClient.submission_of`."""
+        """Return the original submission of an execution; see :meth:`ExecutionClient.submission_of`."""
         return (await self.request(SubmissionRequest(execution_id=execution_id), SubmissionResponse)).request
 
     async def cancel(
         self, execution_id: str, axis_id: str | None = None, grace_seconds: float | None = None
     ) -> CancelResponse:
-        """Ask an execution, or one axis of it, to stop; see :meth:`ExecutionClient.cancel`."""
+        """Ask an execution, or one of its axes, to stop; see :meth:`ExecutionClient.cancel`."""
         request = CancelRequest(execution_id=execution_id, axis_id=axis_id, grace_seconds=grace_seconds)
         return await self.request(request, CancelResponse)
 
     async def change_queue(
         self, action: QueueAction, execution_id: str | None = None, position: int = 0
     ) -> QueueResponse:
-        """Pause, resume, drain, move, hold or release; see :meth:`ExecutionClient.change_queue`."""
+        """Pause, resume or drain the queue, or move, hold or release; see :meth:`ExecutionClient.change_queue`."""
         request = QueueRequest(action=action, execution_id=execution_id, position=position)
         return await self.request(request, QueueResponse)
 
     async def events(self, execution_id: str, after: int = 0) -> AsyncGenerator[Event, None]:
-        """All events of an execution, in order, until it has ended; see :meth:`ExecutionClient.events`.
+        """Iterate over all events of an execution, in order, until it has ended; see :meth:`ExecutionClient.events`.
 
-        Events that are not taken wait at the server. Who leaves the loop early and does not want to wait for the
-        garbage collector closes the iterator: ``async with contextlib.aclosing(client.events(id)) as events``.
+        Events that are not consumed yet stay on the server. To leave the loop early and release the iterator without
+        waiting for the garbage collector, use ``async with contextlib.aclosing(client.events(id)) as events``.
         """
         snapshot = (await self.insist(StatusRequest(execution_id=execution_id), StatusResponse)).executions[0]
         arrived = asyncio.Event()
@@ -237,7 +246,7 @@ class AsyncExecutionClient:
                 for event in events:
                     yield event
                 if events:
-                    await asyncio.sleep(0)  # there may be more; first the others on the loop get their turn
+                    await asyncio.sleep(0)  # there may be more; let other tasks on the loop run first
                 else:
                     await arrived.wait()
                     arrived.clear()
@@ -247,7 +256,7 @@ class AsyncExecutionClient:
         return await request_on_loop(self._client, message, expect, timeout)
 
     async def insist(self, message: Message, expect: type[ResponseT]) -> ResponseT:
-        """Until it is answered, however long the server is away; see :meth:`ExecutionClient.insist`."""
+        """Send a repeatable request until it is answered; see :meth:`ExecutionClient.insist`."""
         while True:
             reply = asyncio.wrap_future(self._client.send_request(message))
             try:
@@ -295,7 +304,7 @@ class AsyncExecutionClient:
 
 
 async def _through_losses(make: Callable[[], Coroutine[Any, Any, T]], timeout: float | None) -> T:
-    """Where the caller has set a time limit, only that ends a wait; without one, that no successor of a server came."""
+    """Await again after a lost server if the caller set a time limit, which then ends the wait; otherwise raise."""
     while True:
         try:
             return await make()
@@ -305,5 +314,5 @@ async def _through_losses(make: Callable[[], Coroutine[Any, Any, T]], timeout: f
 
 
 def _call_on(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop was closed without a word; nobody takes events any more
+    with contextlib.suppress(RuntimeError):  # the loop was closed without notice; nobody takes events any more
         loop.call_soon_threadsafe(call)

@@ -1,4 +1,4 @@
-"""A client of an execution server: submit, wait, follow, cancel; nothing is polled and nothing is missed."""
+"""A client of an execution server: submit, wait, follow and cancel, without polling and without missing an event."""
 
 import concurrent.futures
 import contextlib
@@ -75,18 +75,19 @@ _POSITIONS_AT_ONCE = 1000
 
 
 class SubmitOptions(TypedDict, total=False):
-    """How an execution is run, apart from what it does; times in seconds.
+    """How to run an execution: priority, limits, retries and environment. All times are in seconds.
 
     Attributes:
-        plate_id: what the task is about; goes into its progress and status.
-        priority: higher runs earlier; 0 when not given.
-        soft_time_limit: after so long the task is asked to stop, and fails.
-        time_limit: after so long the task is killed, and fails.
-        max_retries: how often it is tried again after it failed; 0 when not given.
-        retry_delay: pause before the first retry, doubling with each; 1 when not given.
-        resumable: back to the queue, with its checkpoints, if the server ends under it.
-        environment: what its process is started with, for example ``TaskEnvironment.current()``; the server's own
-            environment when not given. A worker that was started with the same is used again.
+        plate_id: Label of what the task works on; part of its progress and status.
+        priority: Executions with a higher priority run earlier; 0 by default.
+        soft_time_limit: Time after which the task is asked to stop and fails.
+        time_limit: Time after which the task is killed and fails.
+        max_retries: How often to retry the task after a failure; 0 by default.
+        retry_delay: Pause before the first retry, doubled for each further one; 1 by default.
+        resumable: Whether the execution returns to the queue, with its checkpoints, if the server ends while it is
+            running.
+        environment: Environment to start the worker process with, for example ``TaskEnvironment.current()``; the
+            server's own environment by default. A worker that was started with an equal one is reused.
     """
 
     plate_id: str
@@ -103,12 +104,17 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
     """Submits tasks to an :class:`ExecutionServer` and follows them.
 
     Args:
-        port, host, transport_mode, config, persistent: as for :class:`zmqruntime.ZMQClient`.
-        server: the server class to start when none answers: the class, or ``module:Class``; overrides
+        port: Data port of the server; None for the default port of the server class.
+        host: Host of a TCP server; naming one selects TCP.
+        transport_mode: IPC or TCP; see :class:`zmqruntime.ZMQClient`.
+        config: Settings shared by the server and its clients.
+        persistent: Whether a server that this client starts outlives the client.
+        server: Server class to start when no server answers, as a class or as ``module:Class``; overrides
             ``server_target``.
-        progress_callback: called with every progress update of the executions that this client submits, in order, in
-            a thread of its own. However slow it is, it misses none but superseded ones, and holds up nothing else.
-        on_error: called in that thread with what is wrong with an event that breaks the schema; logs it by default.
+        progress_callback: Called with every progress update of the executions that this client submits, in order and
+            in a separate thread. A slow callback only misses updates that newer ones have superseded, and does not
+            delay anything else.
+        on_error: Called in that thread with the error when an event violates the schema; logs it by default.
     """
 
     vocabulary = EXECUTIONS
@@ -130,7 +136,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         self._progress_callback = progress_callback
         self._callbacks = CallbackThread(f"callbacks-{self.port}", self._on_callback_room)
         self._invalid = InvalidEvents(self._callbacks, on_error)
-        # All our ids begin alike, so one subscription, made before the first submission, brings all their events.
+        # All our ids share a prefix, so one subscription, made before the first submission, covers all their events.
         self._id_prefix = uuid.uuid4().hex[:12]
         self._followers: dict[str, list[Follower]] = {}
         self._ends: dict[str, EndSink] = {}
@@ -147,18 +153,21 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         return TolerantDecoder(self._speaks.events, self._invalid.note)
 
     def server_spec(self) -> ServerSpec | None:
-        """The server to start when none answers, or None to never start one."""
+        """Return the server to start when none answers, or None to never start one."""
         return None if self._target is None else self.spec_for(self._target)
 
     def default_port(self) -> int:
-        """The data port when none is named: that of the server class."""
+        """Return the data port to use when none is given: the default port of the server class."""
         return default_port_of(self._target, self.config)
 
     def connect(self, timeout: float = 15.0) -> PongResponse:
-        """Attach to the server, or start it; see :meth:`zmqruntime.ZMQClient.connect`.
+        """Connect to the server, or start it; see :meth:`zmqruntime.ZMQClient.connect`.
 
-        A server that was started by a client, whose code was changed since, is started again if it is idle. While it
-        is at work, what it has can be followed, but nothing can be submitted.
+        A server that was started by a client and whose code has changed since then is restarted if it is idle. While
+        it is busy, its executions can be followed, but nothing can be submitted to it.
+
+        Args:
+            timeout: Seconds the server has to answer.
         """
         pong = super().connect(timeout)
         if self.outdated is not None and self._may_replace(pong):
@@ -168,85 +177,91 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         return pong
 
     def _may_replace(self, pong: PongResponse) -> bool:
-        """Whether a client has started it and it is idle; what is submitted just now waits on disk for the next one."""
+        """Whether a client started it and it is idle; a submission that arrives just now waits on disk for the next."""
         if pong.lifetime != Lifetime.PERSISTENT and not self.owns_server:
             return False
         report = self.status(limit=0)
         return not report.running + report.queued
 
     def disconnect(self) -> None:
-        """Release everything; what was submitted goes on, unless this client owns the server. May be called twice."""
+        """Release all resources. Submitted tasks keep running unless this client owns the server. Idempotent."""
         super().disconnect()
         self._callbacks.close()
 
     @property
     def bad_updates(self) -> int:
-        """How many events broke the schema, each counted for every reader that it arrived for.
+        """Number of events that violated the schema, each counted once per reader that received it.
 
-        They are left out; all others arrive, and the client goes on.
+        Such events are dropped; all others are delivered.
         """
         return self._invalid.count
 
     # --- executions ----------------------------------------------------------------------------------------------
 
     def serialize_task(self, task: Any, config: Any) -> Any:
-        """What travels for ``task`` and ``config``: a value that msgpack can hold. Override it for richer objects."""
+        """Return the payload for ``task`` and ``config``. Override it to submit objects that msgpack cannot encode."""
         return task if config is None else {"task": task, "config": config}
 
     def request_for(self, task: Any, config: Any = None, **options: Unpack[SubmitOptions]) -> ExecuteRequest:
-        """A submission with an id of its own, ready for :meth:`submit_batch`; see :class:`SubmitOptions`."""
+        """Return a submission with a new id, ready for :meth:`submit_batch`; see :class:`SubmitOptions`."""
         execution_id = self._id_prefix + uuid.uuid4().hex[:20]
         return ExecuteRequest(submission_id=execution_id, payload=self.serialize_task(task, config), **options)
 
     def submit(
         self, task: Any, config: Any = None, *, timeout: float | None = None, **options: Unpack[SubmitOptions]
     ) -> str:
-        """Hand a task to the server and return its execution id, once it is on the server's disk.
+        """Submit a task and return its execution id once the submission is on the server's disk.
 
         Args:
-            task: what ``execute_task`` gets as ``request.payload``.
-            config: see :meth:`serialize_task`.
-            timeout: seconds; with None it waits while the server is silent, and for its successor, as :meth:`wait`
-                does.
-            options: see :class:`SubmitOptions`.
+            task: The value that ``execute_task`` receives as ``request.payload``.
+            config: See :meth:`serialize_task`.
+            timeout: Seconds to wait for the reply; None to keep waiting while the server is silent, and for its
+                successor, like :meth:`wait`.
+            options: See :class:`SubmitOptions`.
 
         Raises:
-            RequestRefusedError: the queue is full or drained, or the server could not write to its disk.
-            SubmissionTimeoutError: no reply within ``timeout``: whether it was accepted is not known. The error has
-                its ``execution_id``, and :meth:`poll_status` tells.
-            SubmissionLostError: the same, since the server has ended and no successor came, with a ``timeout`` of None.
-            OutdatedServerError: the server runs an earlier state of the code that this client names.
+            RequestRefusedError: The queue is full or draining, or the server could not write to its disk.
+            SubmissionTimeoutError: No reply arrived within ``timeout``, so the submission may or may not have been
+                accepted. The error has its ``execution_id``; check it with :meth:`poll_status`.
+            SubmissionLostError: ``timeout`` is None, the server has ended and no successor appeared; as above, the
+                submission may have been accepted.
+            OutdatedServerError: The server is running an older version of the code that this client names.
         """
         request = self.request_for(task, config, **options)
         self._send_submission([request], request, AcceptedResponse, timeout)
         return request.submission_id
 
     def submit_batch(self, requests: list[ExecuteRequest], timeout: float | None = None) -> list[str]:
-        """Hand over many tasks, made by :meth:`request_for`, of which all or none are accepted; their ids.
+        """Submit several tasks at once and return their ids. Either all of them are accepted or none.
+
+        Args:
+            requests: Submissions made by :meth:`request_for`.
+            timeout: As for :meth:`submit`.
 
         Raises:
-            RequestRefusedError: none was accepted; the error says why.
-            SubmissionTimeoutError, SubmissionLostError: it is not known; the same requests may be given again.
-            OutdatedServerError: as for :meth:`submit`.
+            RequestRefusedError: None of them was accepted; the error says why.
+            SubmissionTimeoutError: They may or may not have been accepted; the same requests can be submitted again.
+            SubmissionLostError: The same, because the server has ended.
+            OutdatedServerError: As for :meth:`submit`.
         """
         self._send_submission(requests, BatchRequest(requests=requests), BatchResponse, timeout)
         return [request.submission_id for request in requests]
 
     def wait(self, execution_id: str, timeout: float | None = None) -> ExecutionSnapshot:
-        """Wait until an execution has ended, and return it with its status, result or error.
+        """Wait until an execution has ended and return its final state, with status, result and error.
 
-        It goes on while the server is silent, and with the successor of one that has ended: that one is started if
-        this client names a server class, unless the server was told to stop.
+        The wait continues while the server is silent, and with its successor after the server has ended. If this
+        client names a server class, it starts that successor itself, unless the server was asked to stop.
 
         Args:
-            execution_id: from :meth:`submit`, of this client or another.
-            timeout: seconds; None for as long as it takes.
+            execution_id: Id from :meth:`submit`, of this client or another one.
+            timeout: Seconds to wait; None to wait without a limit.
 
         Raises:
-            WaitTimeoutError: it has not ended in time; it goes on.
-            ServerLostError: the server has ended and no successor came within the configuration's
-                ``successor_window``, with a ``timeout`` of None. Nothing accepted is lost: ``connect()``, wait again.
-            RequestRefusedError: the server has no such execution.
+            WaitTimeoutError: The execution did not end in time; it is still running or queued.
+            ServerLostError: ``timeout`` is None, the server has ended and no successor appeared within the
+                configuration's ``successor_window``. No accepted execution is lost: call ``connect()`` and wait again.
+            RequestRefusedError: The server has no such execution.
         """
         delivery = self.delivery_of(execution_id)
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -264,7 +279,12 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         return with_result(snapshot, lambda message, expect: self.insist(message, expect, deadline))
 
     def _end_within(self, execution_id: str, deadline: float | None) -> ExecutionSnapshot:
-        """Raises TimeoutError and ServerLostError."""
+        """Return the final state.
+
+        Raises:
+            TimeoutError: The execution has not ended by ``deadline``.
+            ServerLostError: The server has ended and no successor appeared.
+        """
         sink = self.known_end(execution_id)
         if sink is not None:
             return sink.ended.result(seconds_until(deadline))
@@ -276,17 +296,17 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
             return sink.ended.result(seconds_until(deadline))
 
     def insist(self, message: Message, expect: type[ResponseT], deadline: float | None) -> ResponseT:
-        """As ``request``, for one that may be repeated: until it is answered, however long the server is away.
+        """Send a repeatable request until it is answered, no matter how long the server is away.
 
         Args:
-            message: what to ask.
-            expect: the type of the reply.
-            deadline: of ``time.monotonic()``; None for none.
+            message: The request.
+            expect: Type of the reply.
+            deadline: Latest time of ``time.monotonic()``; None for no limit.
 
         Raises:
-            TimeoutError: no reply by then.
-            ServerLostError: the server has ended and no successor came, without a deadline.
-            RequestRefusedError: the server replied with an error.
+            TimeoutError: No reply arrived before the deadline.
+            ServerLostError: There is no deadline, the server has ended and no successor appeared.
+            RequestRefusedError: The server replied with an error.
         """
         future = self.send_request(message)
         try:
@@ -300,101 +320,108 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
                         raise
                     if deadline is not None and time.monotonic() >= deadline:
                         raise TimeoutError from error
-                if future.done() or self.state is ClientState.CONNECTED:  # it answers, but not this: the reply was lost
+                if future.done() or self.state is ClientState.CONNECTED:  # it answers, so this reply was lost
                     future.cancel()
                     future = self.send_request(message)
         finally:
             future.cancel()
 
     def poll_status(self, execution_id: str) -> ExecutionSnapshot:
-        """What the execution is now.
+        """Return the current state of an execution.
 
         Raises:
-            RequestRefusedError: the server has no such execution.
+            RequestRefusedError: The server has no such execution.
         """
         return with_result(self.snapshot_of(execution_id), self.request)
 
     def snapshot_of(self, execution_id: str) -> ExecutionSnapshot:
-        """The same, without a result of more than 64 KiB.
+        """Return the current state of an execution, without a result larger than 64 KiB.
 
         Raises:
-            RequestRefusedError: the server has no such execution.
+            RequestRefusedError: The server has no such execution.
         """
         return self.request(StatusRequest(execution_id=execution_id), StatusResponse).executions[0]
 
     def status(self, limit: int = 20) -> StatusResponse:
-        """All executions that have not ended, queued ones up to 200, and the latest ``limit`` that have.
+        """Return the running executions, up to 200 queued ones, and the latest ``limit`` that have ended.
 
-        How many are queued and running in all, its fields ``queued`` and ``running`` say.
+        The fields ``queued`` and ``running`` of the response count all of them.
         """
         return self.request(StatusRequest(limit=limit), StatusResponse)
 
     def history(
         self, limit: int = 100, before: float | None = None, older_than: str | None = None
     ) -> list[ExecutionSnapshot]:
-        """Ended executions, newest first, without results and tracebacks, which ``poll_status`` has.
+        """Return ended executions, newest first, without results and tracebacks; ``poll_status`` includes those.
 
         Args:
-            limit: how many at most.
-            before: only those that ended before this time (s since the epoch).
-            older_than: only those that ended before this one, which a list had last.
+            limit: Maximum number of executions.
+            before: Only executions that ended before this time (s since the epoch).
+            older_than: Only executions that ended before the one with this id, such as the last of a previous list.
         """
         return collect_history(limit, before, older_than, self.request)
 
     def find(self, prefix: str) -> FindResponse:
-        """The ids of executions that begin with ``prefix``, the first 20 of them."""
+        """Find up to 20 execution ids that start with ``prefix``."""
         return self.request(FindRequest(prefix=prefix), FindResponse)
 
     def submission_of(self, execution_id: str) -> ExecuteRequest:
-        """What was submitted for an execution, by whichever client: for running it again.
+        """Return the submission of an execution, from any client, for example to run it again.
 
         Raises:
-            RequestRefusedError: the server has no such execution.
+            RequestRefusedError: The server has no such execution.
         """
         return self.request(SubmissionRequest(execution_id=execution_id), SubmissionResponse).request
 
     def cancel(
         self, execution_id: str, axis_id: str | None = None, grace_seconds: float | None = None
     ) -> CancelResponse:
-        """Ask an execution, or one axis of it, to stop; the reply says what will happen, its events what did.
+        """Ask an execution, or one of its axes, to stop.
+
+        The reply says what is going to happen; the events of the execution say what did.
 
         Args:
-            execution_id: what to stop.
-            axis_id: only this axis of it.
-            grace_seconds: kill its processes if they have not stopped by then, 0 at once; None never does.
+            execution_id: Execution to stop.
+            axis_id: Axis to stop; None for the whole execution.
+            grace_seconds: Seconds until its processes are killed if they have not stopped, 0 to kill them at once;
+                None to never kill them.
         """
         request = CancelRequest(execution_id=execution_id, axis_id=axis_id, grace_seconds=grace_seconds)
         return self.request(request, CancelResponse)
 
     def change_queue(self, action: QueueAction, execution_id: str | None = None, position: int = 0) -> QueueResponse:
-        """Pause, resume or drain the queue; move, hold or release one execution in it.
+        """Pause, resume or drain the queue; or move, hold or release one execution in it.
 
         Raises:
-            RequestRefusedError: the execution is not in the queue.
+            RequestRefusedError: The execution is not in the queue.
         """
         request = QueueRequest(action=action, execution_id=execution_id, position=position)
         return self.request(request, QueueResponse)
 
     def events(self, execution_id: str, after: int = 0) -> Iterator[Event]:
-        """All events of an execution after number ``after``, past and live, in order, until it has ended.
+        """Iterate over all events of an execution after number ``after``, past and live, until it has ended.
 
-        It goes on, without a gap, while the server is silent and with its successor; see :meth:`wait`.
+        The events are in order. Iteration continues without a gap while the server is silent and with its successor;
+        see :meth:`wait`.
+
+        Yields:
+            Progress updates, log lines and state changes.
 
         Raises:
-            ServerLostError: the server has ended and no successor came; events that were not seen come with a new call.
-            RequestRefusedError: the server has no such execution.
+            ServerLostError: The server has ended and no successor appeared; call again for the remaining events.
+            RequestRefusedError: The server has no such execution.
         """
         snapshot = self.insist(StatusRequest(execution_id=execution_id), StatusResponse, None).executions[0]
         with self.opened(execution_id, after, has_ended(snapshot.status, snapshot.resumable)) as sink:
             yield from sink
 
     def logs(self, execution_id: str) -> list[LogLine]:
-        """The log lines of an execution up to now; ``events`` has those that come.
+        """Return the log lines of an execution so far; use ``events`` to receive new ones.
 
-        The server keeps the latest 2,000 of many, and more of them in a file.
+        The server keeps the latest 2,000 lines of a long log, and more of them in a file.
 
         Raises:
-            RequestRefusedError: the server has no such execution.
+            RequestRefusedError: The server has no such execution.
         """
         reader, lines = Reader(), []
         while True:
@@ -406,17 +433,20 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
             if not response.batches or not reader.is_behind:
                 return lines
 
-    # --- for what waits in another way, from any thread -----------------------------------------------------------
+    # --- building blocks for other ways to wait, from any thread --------------------------------------------------
 
     @contextlib.contextmanager
     def following(self, execution_id: str, after: int, sink: Sink, is_over: bool = False) -> Iterator[Follower]:
-        """Within the block, put the events after number ``after`` into ``sink``; nothing is left behind.
+        """Put the events after number ``after`` into ``sink`` while the block is running, then clean up.
 
         Args:
-            execution_id: what to follow.
-            after: the number of the last event that is known already.
-            sink: gets the events after it.
-            is_over: the execution has ended, so that the sink is told when it has all of them.
+            execution_id: Execution to follow.
+            after: Number of the last event that is already known.
+            sink: Receives the events after it.
+            is_over: Whether the execution has ended, so that the sink is notified once it has all events.
+
+        Yields:
+            The follower that fills the sink.
         """
         follower = self._follow(execution_id, after, sink, is_over)
         try:
@@ -427,7 +457,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
 
     @contextlib.contextmanager
     def opened(self, execution_id: str, after: int, is_over: bool = False) -> Iterator[IteratorSink]:
-        """Within the block, the events after number ``after``, to be taken as they come; see :meth:`following`."""
+        """Provide the events after number ``after`` as they arrive, within the block; see :meth:`following`."""
         sink = IteratorSink(self._invalid.sift)
         with self.following(execution_id, after, sink, is_over) as follower:
             sink.on_room = lambda: self._io.call_soon(follower.catch_up)
@@ -435,7 +465,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
 
     @contextlib.contextmanager
     def submitting(self, requests: list[ExecuteRequest]) -> Iterator[None]:
-        """Follow what is submitted in the block from its first event; if the block fails, forget about it."""
+        """Follow the executions submitted in the block from their first event; forget them if the block fails."""
         ids = {request.submission_id for request in requests}
         self._unsure |= ids
         for request in requests:
@@ -447,32 +477,34 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
             self._unsure -= ids
             for request in requests:
                 self._delivered.pop(request.submission_id, None)
-                self._ends.pop(request.submission_id, None)  # at once: who asks for it next must not wait at this one
+                self._ends.pop(request.submission_id, None)  # at once: the next caller must not wait on this one
                 self._io.call_soon(functools.partial(self._forget_execution, request.submission_id))
             raise
 
     def known_end(self, execution_id: str) -> EndSink | None:
-        """Where the end of an execution that this client submitted arrives, or has arrived not long ago."""
+        """Return the sink for the end of an execution that this client submitted, unless that was long ago."""
         sink = self._ends.get(execution_id) or self._recent_ends.get(execution_id)
         return None if sink is None or sink.has_failed else sink
 
     def unended(self) -> list[str]:
-        """What this client has submitted and has not seen end, in the order of submission."""
+        """Return the ids of the executions this client submitted and has not seen end, in order of submission."""
         return [execution_id for execution_id, sink in list(self._ends.items()) if not sink.is_done]
 
     def delivery_of(self, execution_id: str) -> "concurrent.futures.Future[None] | None":
-        """Done when the progress callback has returned from its last call for an execution; None if it has, or none is
-        made.
+        """Return a future that is done when the last progress callback of an execution has returned.
 
-        Who waits for an execution also waits for this, ``CALLBACK_SECONDS`` at most, so that what the callback prints
-        comes before what they print.
+        Waiting for an execution also waits for this, for at most ``CALLBACK_SECONDS``, so that output of the callback
+        appears before output of the caller.
+
+        Returns:
+            The future; None if the callback has already returned, or there is none.
         """
         return self._delivered.get(execution_id)
 
-    # --- following, on the I/O thread unless said otherwise ------------------------------------------------------
+    # --- following, on the I/O thread unless noted otherwise -----------------------------------------------------
 
     def _follow_own(self, execution_id: str) -> None:
-        """From any thread, before it is submitted: its first event is number 1."""
+        """Follow an execution before it is submitted, from its first event, number 1; from any thread."""
         end = self._ends[execution_id] = EndSink()
         sinks: list[Sink] = [end]
         if self._progress_callback is not None:
@@ -494,11 +526,11 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
             del self._ends[execution_id]
 
     def _forget_delivered(self, execution_id: str) -> None:
-        """From the callback thread, after its last call for an execution."""
+        """Note that the last callback for an execution has returned; called from the callback thread."""
         self._delivered.pop(execution_id, None)
 
     def _follow(self, execution_id: str, position: int, sink: Sink, is_over: bool) -> Follower:
-        """From any thread: an execution that is under way, or has ended."""
+        """Follow an execution that is running, queued or has ended; from any thread."""
         follower = Follower(execution_id, position, sink, self._ask, is_over)
 
         def begin() -> None:
@@ -537,7 +569,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         self._drop_done(follower.execution_id)
 
     def on_event(self, topic: bytes, event: Message) -> None:
-        """Pass live events to whoever follows them."""
+        """Pass live events to their followers."""
         if isinstance(event, EventBatch):
             for follower in list(self._followers.get(event.execution_id, [])):
                 follower.on_batch(event)
@@ -548,15 +580,15 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         self._on_upto(heartbeat.positions)
 
     def wants_successor(self) -> bool:
-        """Whether anybody here waits for an execution, or for a reply."""
+        """Whether somebody is waiting for an execution or for a reply."""
         return bool(self._followers) or super().wants_successor()
 
     def on_given_up(self, error: ConnectionFailedError) -> None:
-        """Tell whoever waits."""
+        """Report the error to all waiting callers."""
         self._fail_all(error)
 
     def on_disconnected(self, error: ClosedError) -> None:
-        """Tell whoever waits."""
+        """Report the error to all waiting callers."""
         self._fail_all(error)
 
     def _fail_all(self, error: Exception) -> None:
@@ -569,14 +601,14 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         self._drop_done(execution_id)
 
     def on_server_back(self, is_new: bool) -> None:
-        """Ask for what happened meanwhile."""
+        """Ask for the events that happened in the meantime."""
         for followers in self._followers.values():
             for follower in followers:
                 follower.give_up_asking()
         self.on_resync()
 
     def on_resync(self) -> None:
-        """Ask whether anything was published while nobody here could hear it; what was is then asked for."""
+        """Ask whether events were published while this client could not receive them, and request those."""
         execution_ids = list(self._followers)
         for begin in range(0, len(execution_ids), _POSITIONS_AT_ONCE):
             some = execution_ids[begin : begin + _POSITIONS_AT_ONCE]
@@ -589,7 +621,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         if isinstance(response, PositionsResponse):
             self._on_upto(response.positions)
             for execution_id in asked - response.positions.keys():
-                text = f"this server has no execution {execution_id}; it may be another one than before"
+                text = f"this server has no execution {execution_id}; it may not be the same server as before"
                 self._fail(execution_id, RequestRefusedError(ErrorCode.NOT_FOUND, text))
 
     def _on_upto(self, positions: dict[str, int]) -> None:
@@ -598,7 +630,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
                 follower.on_position(upto)
 
     def _on_callback_room(self) -> None:
-        """From the callback thread."""
+        """Let all followers catch up; called from the callback thread."""
 
         def catch_up() -> None:
             for followers in list(self._followers.values()):
@@ -608,7 +640,11 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         self._io.call_soon(catch_up)
 
     def check_code(self) -> None:
-        """Raise OutdatedServerError if what is submitted would be run by code that this client's has left behind."""
+        """Check that the server runs the same version of the code as this client.
+
+        Raises:
+            OutdatedServerError: The server would run submissions with an older version.
+        """
         if self.outdated is not None:
             raise self.outdated
 
@@ -619,7 +655,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         expect: type[AcceptedResponse] | type[BatchResponse],
         timeout: float | None,
     ) -> None:
-        """However often it is sent, the same id is the same execution."""
+        """Send until answered; the same id is always the same execution, so repeating it is safe."""
         self.check_code()
         deadline = None if timeout is None else time.monotonic() + timeout
         with self.submitting(requests):
@@ -631,23 +667,23 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
     def submission_error(
         self, requests: list[ExecuteRequest], error: TimeoutError | ServerLostError, timeout: float | None
     ) -> SubmissionTimeoutError | SubmissionLostError:
-        """What to raise when it is not known whether these were accepted."""
+        """Return the error to raise when it is unknown whether these requests were accepted."""
         ids = tuple(request.submission_id for request in requests)
-        text = "whether it was accepted is not known; submitted again with the same id it is the same execution"
+        text = "it may have been accepted; submitting it again with the same id does not run it twice"
         if isinstance(error, ServerLostError):
             return SubmissionLostError(f"{error}; {text}", ids)
-        why = self.standing.text or "the server answers, but not this"
+        why = self.standing.text or "the server answers other requests"
         return SubmissionTimeoutError(f"no reply to a submission within {timeout:g} s ({why}): {text}", ids)
 
 
 def not_ended(execution_id: str, seconds: float | None, standing: Standing) -> WaitTimeoutError:
-    """What to raise when an execution has not ended in time."""
+    """Return the error to raise when an execution has not ended in time."""
     why = f": {standing.text}" if standing.text else ""
-    return WaitTimeoutError(f"execution {execution_id} has not ended within {seconds:g} s{why}")
+    return WaitTimeoutError(f"execution {execution_id} did not end within {seconds:g} s{why}")
 
 
 def seconds_until(deadline: float | None) -> float | None:
-    """Seconds until a time of ``time.monotonic()``, never below 0; None for None."""
+    """Return the seconds until a time of ``time.monotonic()``, at least 0; None for None."""
     return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 

@@ -1,4 +1,4 @@
-"""Following executions: each reader gets every event once and in order, whatever is lost, late or slow on the way."""
+"""Followers of executions: each reader gets every event once and in order, even if messages are lost or late."""
 
 import concurrent.futures
 import functools
@@ -32,36 +32,36 @@ Sift = Callable[[list[Event]], list[Event]]
 
 
 class Sink(Protocol):
-    """Where a follower's events go; called on the client's I/O thread."""
+    """Destination of a follower's events; called on the client's I/O thread."""
 
     is_done: bool
-    """True once it wants no more."""
+    """True once it does not want any more events."""
 
     def put(self, events: list[Event]) -> None:
-        """Take events, in order. Must not block."""
+        """Accept events, in order. Must not block."""
 
     def has_room(self) -> bool:
-        """Whether more may be put; when that becomes true again, the follower's ``catch_up`` must be called."""
+        """Whether it accepts more events; when it does again, the follower's ``catch_up`` must be called."""
 
     def end(self) -> None:
-        """Nothing more will come: the execution has ended, whether its last event was among what came or not."""
+        """Note that the execution has ended and no more events follow, whether or not its last event was received."""
 
     def fail(self, error: Exception) -> None:
-        """The server is lost."""
+        """Note that the server is lost."""
 
 
 class Follower:
     """Reads one execution's events into a sink, on a client's I/O thread.
 
-    Live batches are taken while there is room. What was missed, for want of room or because it was lost, is asked for
-    again from where the reader is: nothing is stored twice and nothing is skipped.
+    Live batches are accepted while there is room. Events that were missed, because there was no room or because a
+    message was lost, are requested again from the reader's position: none is delivered twice and none is skipped.
 
     Args:
-        execution_id: what to follow.
-        position: the number of the last event that is known already.
-        sink: gets the events after it.
-        ask: sends an ``EventsRequest`` for what comes after a number; its reply goes to :meth:`on_response`.
-        has_ended: the execution has, so once all that there is has been read, nothing more will come.
+        execution_id: Execution to follow.
+        position: Number of the last event that is already known.
+        sink: Receives the events after it.
+        ask: Sends an ``EventsRequest`` for the events after a number; its reply goes to :meth:`on_response`.
+        has_ended: Whether the execution has ended, so that no more events follow once all have been read.
     """
 
     def __init__(
@@ -77,13 +77,13 @@ class Follower:
         self._reader = Reader(position)
         self._ask = ask
         self.question = 0
-        """The number of what was asked last."""
+        """Number of the latest request."""
         self._is_asking = False
         self._heard_more = False
         self._has_ended = has_ended
 
     def on_batch(self, batch: EventBatch) -> None:
-        """A live batch arrived."""
+        """Handle a live batch."""
         if self._is_asking or not self.sink.has_room():
             self._note(batch.upto)
         else:
@@ -91,19 +91,19 @@ class Follower:
             self.catch_up()
 
     def on_position(self, upto: int) -> None:
-        """The server says how many events there are."""
+        """Handle the server's count of events."""
         self._note(upto)
         self.catch_up()
         if upto < self._reader.position:
             self.ask_now()
 
     def on_response(self, response: EventsResponse | None, question: int | None = None) -> None:
-        """The answer to what was asked for, or None if there was none.
+        """Handle the reply to a request.
 
         Args:
-            response: what came.
-            question: which question it answers, by :attr:`question` when it was asked; the last one when None. An
-                answer to one that was given up says how it was then, and live events may have come since.
+            response: The reply, or None if there was none.
+            question: Value of :attr:`question` when the request was sent; None for the latest one. A reply to an
+                abandoned request is outdated, since live events may have arrived in the meantime, and is ignored.
         """
         if question is not None and question != self.question:
             return
@@ -124,11 +124,11 @@ class Follower:
             self.sink.end()
 
     def _start_again(self, upto: int) -> None:
-        """The server has fewer events than were read here: its disk has lost the last of them in a power failure."""
+        """Read from the start: the server has fewer events than were read, so its disk lost some in a power failure."""
         self._reader.restart()
         text = (
-            f"the server has lost the events of this execution after number {upto}, as in a power failure; "
-            "what it has follows from the first event on"
+            f"the server has lost the events of this execution after number {upto}, for example in a power failure; "
+            "all remaining events follow, starting from the first"
         )
         warning = LogLine(
             execution_id=self.execution_id,
@@ -142,22 +142,22 @@ class Follower:
         self.ask_now()
 
     def restart(self) -> None:
-        """What was asked for will not be answered, and more may have happened."""
+        """Ask again: the pending request will not be answered, and more may have happened."""
         self.give_up_asking()
         self.ask_now()
 
     def give_up_asking(self) -> None:
-        """The server was away: what was asked for will not be answered, or too late."""
+        """Abandon the pending request: the server was away, so it will not be answered, or too late."""
         self._is_asking = False
         self.question += 1
 
     def catch_up(self) -> None:
-        """Ask for what is missing, if anything is."""
+        """Request missing events, if there are any."""
         if self._reader.is_behind:
             self.ask_now()
 
     def ask_now(self) -> None:
-        """Ask for all that comes after what was read, unless that is under way or there is no room."""
+        """Request all events after the reader's position, unless a request is pending or there is no room."""
         if not self._is_asking and self.sink.has_room():
             self._is_asking, self._heard_more = True, False
             self.question += 1
@@ -184,7 +184,7 @@ class EndSink:
         self.ended: concurrent.futures.Future[ExecutionSnapshot] = concurrent.futures.Future()
 
     def put(self, events: list[Event]) -> None:
-        """Look for the end."""
+        """Look for the end among the events."""
         end = find_end(events)
         if end is not None:
             self.is_done = True
@@ -192,14 +192,14 @@ class EndSink:
                 self.ended.set_result(end)
 
     def has_room(self) -> bool:
-        """Always: it keeps nothing."""
+        """Always true: it does not keep events."""
         return True
 
     def end(self) -> None:
-        """Its own event says how it ended; who only waits asks for that first."""
+        """Do nothing: the last event says how the execution ended, and callers check for the end before they wait."""
 
     def fail(self, error: Exception) -> None:
-        """Nobody knows how it ends."""
+        """Pass the error on to the waiting caller."""
         if not self.is_done:
             self.is_done = True
             if self.ended.set_running_or_notify_cancel():
@@ -207,7 +207,7 @@ class EndSink:
 
     @property
     def is_small(self) -> bool:
-        """Whether the end has arrived and is no burden to keep."""
+        """Whether the end has arrived and is small enough to keep."""
         if not self.ended.done() or self.ended.cancelled() or self.ended.exception() is not None:
             return False
         end = self.ended.result()
@@ -215,7 +215,7 @@ class EndSink:
 
     @property
     def has_failed(self) -> bool:
-        """Whether the server was lost meanwhile, so that this sink will never know."""
+        """Whether the server was lost before the end arrived."""
         return self.ended.done() and self.ended.exception() is not None
 
 
@@ -223,22 +223,22 @@ class CallbackSink:
     """Passes progress on to a callback in another thread, until the execution has ended.
 
     Args:
-        thread: makes the calls.
-        callback: gets each update.
-        sift: takes out of events what is not valid.
+        thread: Makes the calls.
+        callback: Receives each update.
+        sift: Removes invalid events.
     """
 
     def __init__(self, thread: CallbackThread, callback: Callable[[ProgressUpdate], None], sift: Sift) -> None:
         self.is_done = False
         self._sift = sift
         self.delivered: concurrent.futures.Future[None] = concurrent.futures.Future()
-        """Done once the callback has returned from the last call."""
+        """Done once the last call of the callback has returned."""
         self.on_delivered: Callable[[], None] = lambda: None
         self._thread = thread
         self._callback = callback
 
     def put(self, events: list[Event]) -> None:
-        """Hand the progress to the thread."""
+        """Pass the progress updates to the thread."""
         calls: list[Callable[[], None]] = [
             functools.partial(self._callback, event)
             for event in self._sift(events)
@@ -250,21 +250,25 @@ class CallbackSink:
         self._thread.put(calls)
 
     def has_room(self) -> bool:
-        """Whether the thread keeps up."""
+        """Whether the thread is keeping up."""
         return self._thread.has_room()
 
     def end(self) -> None:
-        """Its own event says so."""
+        """Do nothing: the last event marks the end."""
 
     def fail(self, error: Exception) -> None:
-        """The rest comes when the server is back."""
+        """Do nothing: the remaining events arrive when the server is back."""
 
 
 class IteratorSink:
-    """Events for somebody who iterates in another thread, or takes them without waiting, until the execution has ended.
+    """Keeps events for another thread that iterates over them, or takes them without waiting, until the end.
 
-    ``on_change`` is called on the I/O thread whenever there is something new to take; ``sift`` takes out of events what
-    is not valid.
+    Args:
+        sift: Removes invalid events.
+
+    Attributes:
+        on_change: Called on the I/O thread whenever there is something new to take.
+        on_room: Called when there is room for events again.
     """
 
     def __init__(self, sift: Sift) -> None:
@@ -285,25 +289,32 @@ class IteratorSink:
         self.on_change()
 
     def has_room(self) -> bool:
-        """Whether they are taken as fast as they come."""
+        """Whether events are taken as fast as they arrive."""
         return len(self._events) < _ITERATOR_ROOM
 
     def end(self) -> None:
-        """Let the iteration end after what was kept."""
+        """End the iteration after the events kept so far."""
         with self._changed:
             self.is_done = True
             self._changed.notify()
         self.on_change()
 
     def fail(self, error: Exception) -> None:
-        """Raise the error in the iteration, after what was kept."""
+        """Raise the error in the iteration, after the events kept so far."""
         with self._changed:
             self._error = error
             self._changed.notify()
         self.on_change()
 
     def take(self, limit: int) -> list[Event] | None:
-        """Up to ``limit`` events that have arrived; None after the last one. Raises what :meth:`fail` was given."""
+        """Take up to ``limit`` events that have arrived, without waiting.
+
+        Returns:
+            The events; None after the last one.
+
+        Raises:
+            Exception: The error passed to :meth:`fail`, after the events kept until then.
+        """
         with self._changed:
             was_full = not self.has_room()
             events = [self._events.popleft() for _ in range(min(limit, len(self._events)))]
@@ -335,7 +346,7 @@ class IteratorSink:
 
 
 def find_end(events: list[Event]) -> ExecutionSnapshot | None:
-    """The state in which an execution ended, if it did so in these events."""
+    """Return the final state of an execution if it is among these events, else None."""
     for event in reversed(events):
         if isinstance(event, StateChange):
             execution = event.execution

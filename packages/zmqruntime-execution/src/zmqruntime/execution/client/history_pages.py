@@ -1,4 +1,4 @@
-"""A list of ended executions, put together from as many replies as it takes."""
+"""A list of ended executions, assembled from as many replies as necessary."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ _MOST_AT_ONCE = 1_000
 
 
 class HistoryPages:
-    """Ask for :attr:`request` and :meth:`add` the reply, as long as there is one; then ``found`` is all there is."""
+    """Assembles the list: send :attr:`request` and :meth:`add` the reply until it is None; the result is ``found``."""
 
     def __init__(self, limit: int, before: float | None = None, older_than: str | None = None) -> None:
         self.found: list[ExecutionSnapshot] = []
@@ -21,7 +21,7 @@ class HistoryPages:
 
     @property
     def request(self) -> HistoryRequest | None:
-        """What to ask for next; None at the end."""
+        """Next request to send; None at the end."""
         lacking = self._limit - len(self.found)
         if lacking <= 0 or not self._has_more:
             return None
@@ -29,7 +29,7 @@ class HistoryPages:
         return HistoryRequest(limit=min(lacking, _MOST_AT_ONCE), before=self._before, older_than=older_than)
 
     def add(self, reply: StatusResponse) -> None:
-        """Take a page."""
+        """Append a page."""
         request = self.request
         self._has_more = (
             bool(reply.executions) and request is not None and (reply.more or len(reply.executions) == request.limit)
@@ -43,7 +43,7 @@ def collect_history(
     older_than: str | None,
     ask: Callable[[HistoryRequest, type[StatusResponse]], StatusResponse],
 ) -> list[ExecutionSnapshot]:
-    """The pages that ``ask`` fetches, in one list."""
+    """Fetch all pages with ``ask`` and return them as one list."""
     pages = HistoryPages(limit, before, older_than)
     while (request := pages.request) is not None:
         pages.add(ask(request, StatusResponse))

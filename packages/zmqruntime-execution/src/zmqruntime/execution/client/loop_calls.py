@@ -1,4 +1,4 @@
-"""Carries values from another thread to a callback on an event loop's thread, in order and without a pile-up."""
+"""Transfer of values from another thread to a callback on an event loop, in order and with back-pressure."""
 
 import asyncio
 import functools
@@ -13,12 +13,12 @@ __all__ = ["LoopCalls"]
 
 T = TypeVar("T")
 
-_ROOM = 256  # what the loop is given in one turn
+_ROOM = 256  # values per turn of the loop
 _LOOK_SECONDS = 1.0
 
 
 class LoopCalls(Generic[T]):
-    """Calls ``callback`` on the loop with each value that :meth:`give` gets; what it raises is logged."""
+    """Calls ``callback`` on the loop with each value passed to :meth:`give`; exceptions it raises are logged."""
 
     def __init__(self, callback: Callable[[T], None]) -> None:
         self._callback = callback
@@ -28,15 +28,15 @@ class LoopCalls(Generic[T]):
         self._is_closed = False
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Make the calls on this loop."""
+        """Set the loop to make the calls on."""
         with self._changed:
             self._loop = loop
 
     def give(self, value: T) -> None:
-        """From the other thread: hand over a value; waits while the loop does not keep up."""
+        """Hand over a value, from the other thread; block while the loop is not keeping up."""
         with self._changed:
             while not self._changed.wait_for(lambda: self._has_room() or self._is_over(), _LOOK_SECONDS):
-                pass  # looks again whether the loop, which does not say goodbye, is closed
+                pass  # check now and then whether the loop was closed, which it does not announce
             if self._loop is None or self._is_over():
                 return
             self._values.append(value)
@@ -44,7 +44,7 @@ class LoopCalls(Generic[T]):
                 self._loop.call_soon_threadsafe(self._drain)
 
     def close(self) -> None:
-        """Make no further calls, and let go of who waits in :meth:`give`. May be called twice."""
+        """Stop making calls, and release threads that are waiting in :meth:`give`. Idempotent."""
         with self._changed:
             self._is_closed = True
             self._values.clear()

@@ -1,4 +1,4 @@
-"""Reads what a server sent although some events in it break the schema: those are told, all others arrive."""
+"""Decoders that tolerate events that violate the schema: those are reported, all others are delivered."""
 
 import functools
 from collections.abc import Callable
@@ -18,7 +18,7 @@ OnInvalid = Callable[[InvalidProgressError], None]
 
 
 class _PackedEvents(Message, frozen=True, kw_only=True, tag=ResponseType.EVENTS.value):
-    """An ``EventsResponse`` whose events are encoded still."""
+    """An ``EventsResponse`` whose events are still encoded."""
 
     execution_id: str
     batches: list[PackedBatch]
@@ -26,7 +26,7 @@ class _PackedEvents(Message, frozen=True, kw_only=True, tag=ResponseType.EVENTS.
 
 
 class InvalidEvents:
-    """Counts what breaks the schema, and tells ``on_error`` of it in ``thread``."""
+    """Counts events that violate the schema, and reports them to ``on_error`` in ``thread``."""
 
     def __init__(self, thread: CallbackThread, on_error: OnInvalid) -> None:
         self.count = 0
@@ -34,13 +34,13 @@ class InvalidEvents:
         self._on_error = on_error
 
     def note(self, error: InvalidProgressError) -> None:
-        """An event is invalid; where nobody listens as fast as they come, some are only counted."""
+        """Count an invalid event, and report it unless reports are already piling up."""
         self.count += 1
         if self._thread.has_room():
             self._thread.put([functools.partial(self._on_error, error)])
 
     def sift(self, events: list[Event]) -> list[Event]:
-        """The events without progress that contradicts itself."""
+        """Return the events without inconsistent progress updates."""
         valid: list[Event] = []
         for event in events:
             try:
@@ -54,14 +54,18 @@ class InvalidEvents:
 
 
 class TolerantDecoder(Decoder[Message]):
-    """Decodes replies, or what is published; ``on_invalid`` is called with each event that was left out."""
+    """Decodes replies or published messages; ``on_invalid`` is called for each event that was dropped."""
 
     def __init__(self, types: MessageTypes, on_invalid: OnInvalid) -> None:
         super().__init__(union_of(types))
         self._on_invalid = on_invalid
 
     def __call__(self, data: bytes | memoryview) -> Message:
-        """The message in ``data``. Raises MessageError if it is none, whatever its events are."""
+        """Decode a message, dropping events that violate the schema.
+
+        Raises:
+            MessageError: ``data`` is not a message, regardless of its events.
+        """
         try:
             return super().__call__(data)
         except MessageError as error:

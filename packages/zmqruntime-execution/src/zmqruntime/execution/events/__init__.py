@@ -1,1 +1,1 @@
-"""What servers, workers and clients pass to each other: events, worker messages, logs, results."""
+"""Data exchanged between servers, workers and clients: events, worker messages, logs and results."""

@@ -1,4 +1,4 @@
-"""What may be left out of an execution's events when they are too many: progress that later progress has superseded."""
+"""Compaction of an execution's events: drops progress updates that later ones have superseded."""
 
 from typing import TypeVar
 
@@ -12,22 +12,22 @@ _KEEP_LOG_LINES = 2_000
 
 
 def merge(events: list[EventT]) -> list[EventT]:
-    """The same events without the superseded ones."""
+    """Return the events without superseded ones."""
     drop = superseded(events)
     return [event for place, event in enumerate(events) if place not in drop]
 
 
 def superseded(events: list[EventT]) -> set[int]:
-    """Places of events that may go; see :class:`Superseded`."""
+    """Return the indexes of events that can be dropped; see :class:`Superseded`."""
     judge = Superseded()
     return {place for place in range(len(events) - 1, -1, -1) if judge.may_go(events[place])}
 
 
 class Superseded:
-    """Judges events from the newest to the oldest: of each axis and step all but the latest ``pattern_group`` that runs
-    on may go.
+    """Decides which events to drop, from the newest to the oldest.
 
-    Starts, ends, errors and state changes all stay; of log lines the latest 2,000 do.
+    For each axis and step, only the latest ``pattern_group`` update with status ``running`` is kept. Starts, ends,
+    errors and state changes are all kept, and so are the latest 2,000 log lines.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Superseded:
         self._log_lines = 0
 
     def may_go(self, event: Event) -> bool:
-        """Whether the event, which is older than all that were asked about before, is superseded."""
+        """Whether an event, which must be older than those of all previous calls, is superseded."""
         if isinstance(event, LogLine):
             self._log_lines += 1
             return self._log_lines > _KEEP_LOG_LINES
@@ -48,5 +48,5 @@ class Superseded:
 
 
 def is_superseded_by_next(update: ProgressUpdate) -> bool:
-    """Whether the next such update of the same axis and step makes this one worthless."""
+    """Whether the next update of this kind for the same axis and step supersedes this one."""
     return update.phase is ProgressPhase.PATTERN_GROUP and update.status is ProgressStatus.RUNNING

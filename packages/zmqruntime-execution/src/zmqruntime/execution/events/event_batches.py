@@ -1,4 +1,4 @@
-"""Events of an execution, numbered and packed: by the server as they happen, and unpacked in order by a client."""
+"""Numbered batches of events, packed by the server as they happen and unpacked in order by a client."""
 
 from collections.abc import Iterable, Iterator
 
@@ -25,12 +25,12 @@ class PackedBatch(Message, frozen=True, kw_only=True, tag="event_batch"):
 
 
 unpack: Decoder[PackedBatch] = Decoder(PackedBatch)
-"""A batch as it is stored, with its events still encoded. Raises MessageError."""
+"""Decodes a stored batch, leaving its events encoded; raises ``MessageError`` if it is not a batch."""
 _decode_event: Decoder[Event] = Decoder(Event)
 
 
 class OpenBatch:
-    """The events of one execution that are not written yet, numbered from ``after``."""
+    """Events of one execution that are not written yet, numbered from ``after`` + 1."""
 
     def __init__(self, after: int) -> None:
         self.after = after
@@ -39,12 +39,12 @@ class OpenBatch:
 
     @property
     def upto(self) -> int:
-        """The number of the last event."""
+        """Number of the last event."""
         return self.after + len(self.events)
 
     @property
     def is_full(self) -> bool:
-        """Whether more events had better go into another batch."""
+        """Whether further events should go into another batch."""
         return self.size > _FULL_BYTES
 
     def add(self, events: list[msgspec.Raw]) -> None:
@@ -53,20 +53,25 @@ class OpenBatch:
         self.size += sum(len(memoryview(event)) for event in events)
 
     def pack(self, execution_id: str) -> bytes:
-        """The batch as it is stored and published."""
+        """Return the batch as it is stored and published."""
         return _pack(execution_id, self.after, self.upto, self.events)
 
 
 def empty_batch(execution_id: str, count: int) -> EventBatch:
-    """Says how many events there are, to a subscriber that has just come."""
+    """Return a batch that tells a new subscriber the number of events."""
     return EventBatch(execution_id=execution_id, after=count, upto=count, events=[])
 
 
 def compact(newest_first: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """The same batches without superseded events, in fewer pieces that cover the same numbers without a gap.
+    """Compact batches into fewer ones without superseded events, which cover the same numbers without a gap.
 
-    Takes encoded batches from the newest to the oldest and gives each piece, encoded, with the number of its last
-    event, in that order. Never holds more than a piece.
+    Never holds more than one new batch in memory.
+
+    Args:
+        newest_first: Encoded batches, from newest to oldest.
+
+    Yields:
+        The number of the last event of each new batch, and the encoded batch, from newest to oldest.
     """
     judge = Superseded()
     kept: list[msgspec.Raw] = []
@@ -86,7 +91,7 @@ def _may_go(event: msgspec.Raw, judge: Superseded) -> bool:
     try:
         return judge.may_go(_decode_event(event))
     except MessageError:
-        return False  # what breaks the schema stays, for its readers to tell
+        return False  # an event that violates the schema is kept, for readers to report
 
 
 def _pack(execution_id: str, after: int, upto: int, events: list[msgspec.Raw]) -> bytes:
@@ -94,42 +99,42 @@ def _pack(execution_id: str, after: int, upto: int, events: list[msgspec.Raw]) -
 
 
 class Gap(Exception):
-    """Events are missing between what was read and what arrived; ask for those after ``Reader.position``."""
+    """Events are missing between those read so far and a batch; request those after ``Reader.position``."""
 
 
 class Reader:
-    """Puts the batches of one execution, live ones and asked-for ones, into order without gap or repetition."""
+    """Orders live and requested batches of one execution, without gaps or duplicates."""
 
     def __init__(self, position: int = 0) -> None:
         self.position = position
-        """The number of the last event that was read."""
+        """Number of the last event that was read."""
         self.known = position
-        """The highest number that is known to exist."""
+        """Highest number known to exist."""
         self._sequences: dict[type[Event], int] = {}
 
     @property
     def is_behind(self) -> bool:
-        """Whether events exist that were not read."""
+        """Whether there are unread events."""
         return self.position < self.known
 
     def note(self, upto: int) -> None:
-        """Events up to ``upto`` exist."""
+        """Note that events up to ``upto`` exist."""
         self.known = max(self.known, upto)
 
     def settle(self, upto: int) -> None:
-        """There is nothing left to read: the rest was merged or pruned away."""
+        """Note that nothing is left to read up to ``upto``: the rest was compacted or pruned."""
         self.position = self.known = upto
 
     def restart(self) -> None:
-        """Whatever was read is not what there is: begin with the first event."""
+        """Start again from the first event, because the server's events differ from those that were read."""
         self.position = self.known = 0
         self._sequences.clear()
 
     def read(self, batch: EventBatch) -> list[Event]:
-        """The events of the batch that are new.
+        """Return the new events of a batch.
 
         Raises:
-            Gap: some before them are missing; nothing was read.
+            Gap: Events before them are missing; nothing was read.
         """
         self.note(batch.upto)
         if batch.upto <= self.position:
@@ -143,7 +148,7 @@ class Reader:
     def _is_new(self, event: Event) -> bool:
         kind = type(event)
         if isinstance(event, LogLine) and event.sequence == 0:
-            return True  # not of the task: its server says something about the events
+            return True  # from the server, not from the task
         if event.sequence <= self._sequences.get(kind, 0):
             return False
         self._sequences[kind] = event.sequence

@@ -1,4 +1,4 @@
-"""Cuts text that comes in pieces into lines, at a cost that grows with the text and not with its square."""
+"""Splits text that arrives in pieces into lines, in linear time."""
 
 from collections.abc import Callable
 from typing import Final
@@ -9,13 +9,13 @@ MAX_LINE_CHARACTERS: Final = 16 * 1024
 
 
 class LineSplitter:
-    """Gives each line once it has ended.
+    """Passes on each line once it is complete.
 
-    A line that is drawn again, from a carriage return on, is one line: what it showed last. Of a line that never ends
-    the beginning is kept, and how much more there was.
+    A line that is redrawn after a carriage return counts as one line, with the text it showed last. An overlong line is
+    cut, followed by the number of characters that were left out.
 
     Args:
-        take: gets each line, without its end.
+        take: Called with each line, without its line ending.
     """
 
     def __init__(self, take: Callable[[str], None]) -> None:
@@ -24,10 +24,10 @@ class LineSplitter:
         self._length = 0
         self._left_out = 0
         self._is_redrawn = False
-        """A carriage return was the last there was: what follows takes the place of the line."""
+        """Whether the text ended with a carriage return, so that further text replaces the line."""
 
     def feed(self, text: str) -> None:
-        """More text."""
+        """Process more text."""
         *lines, rest = text.split("\n")
         for line in lines:
             self._add(line)
@@ -35,7 +35,7 @@ class LineSplitter:
         self._add(rest)
 
     def end(self) -> None:
-        """Take what there is as a whole line, also an empty one."""
+        """Pass on the pending text as a complete line, even if it is empty."""
         text = "".join(self._parts)
         if self._left_out:
             text += f" ... and {self._left_out:,} more characters"
@@ -44,11 +44,11 @@ class LineSplitter:
 
     @property
     def has_rest(self) -> bool:
-        """Whether there is a line that has not ended."""
+        """Whether there is an incomplete line."""
         return self._length > 0
 
     def _add(self, text: str) -> None:
-        """Text without an end of line."""
+        """Add text without a line ending."""
         if not text:
             return
         if self._is_redrawn and text.strip("\r"):

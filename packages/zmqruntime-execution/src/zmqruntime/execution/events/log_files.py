@@ -1,4 +1,4 @@
-"""The log of an execution in a file: readable as it is, and never larger than it may be."""
+"""Log files of executions: plain text with a limited size."""
 
 import contextlib
 import os
@@ -14,10 +14,14 @@ __all__ = ["LogFile", "format_line", "log_dir", "log_paths", "remove_logs"]
 
 
 class LogFile:
-    """Appends lines to ``path``. When half of ``limit`` bytes are written, the file becomes ``path`` + ``.1`` in place
-    of an older one, so that of a long log the latest part is kept.
+    """Appends lines to a file that is rotated, so that the latest part of a long log is kept.
 
-    A disk that cannot be written loses lines of the file, never the execution.
+    Once the file has reached half of ``limit``, it is renamed to ``path`` + ``.1`` and replaces an older one. If the
+    disk cannot be written, lines are missing in the file, but the execution continues.
+
+    Args:
+        path: The log file.
+        limit: Maximum size of both files together, in bytes.
     """
 
     def __init__(self, path: Path, limit: int) -> None:
@@ -27,7 +31,7 @@ class LogFile:
         self._size = 0
 
     def write(self, lines: list[LogLine]) -> None:
-        """Append lines; the file is made at the first."""
+        """Append lines; the first call creates the file."""
         data = "".join(map(format_line, lines)).encode(errors="backslashreplace")
         with contextlib.suppress(OSError):
             if self._file is None:
@@ -45,19 +49,19 @@ class LogFile:
         return open(self._path, "ab", buffering=0, opener=lambda path, flags: os.open(path, flags, 0o600))
 
     def close(self) -> None:
-        """Release the file."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
 
 def log_dir(config: ZMQConfig, port: int) -> Path:
-    """Where the server on ``port`` keeps the logs of its executions, one file ``<execution id>.log`` each."""
+    """Return the folder with the logs of the server on ``port``, one file ``<execution id>.log`` per execution."""
     return config.server_dir(port) / "logs"
 
 
 def log_paths(path: Path) -> list[Path]:
-    """The files of a log that exist, older lines first."""
+    """Return the existing files of a log, older lines first."""
     return [part for part in (older(path), path) if part.is_file()]
 
 
@@ -68,11 +72,11 @@ def remove_logs(path: Path) -> None:
 
 
 def older(path: Path) -> Path:
-    """Where the older half of a log is."""
+    """Return the path of the older half of a log."""
     return path.with_name(path.name + ".1")
 
 
 def format_line(line: LogLine) -> str:
-    """The line of the file, with its end."""
+    """Format a line of the file, including its line ending."""
     when = datetime.fromtimestamp(line.timestamp, UTC).isoformat(timespec="milliseconds")
     return f"{when} {line.level.upper():8} {speaker(line.axis_id, line.logger)}: {line.text}\n"

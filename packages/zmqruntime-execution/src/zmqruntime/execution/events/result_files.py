@@ -1,7 +1,7 @@
-"""Results that are too long for a message: a worker writes them to a file of its server's, clients fetch pieces of it.
+"""Results that are too large for a message: a worker writes them to a file, and clients fetch it in pieces.
 
-A file, since a worker can write it while its server does other things, and since a piece of it can be read without the
-rest. So neither the server's memory nor the time that others wait depends on how long a result is.
+A worker can write a file while the server is doing other things, and pieces of it can be read without the rest. So
+neither the server's memory nor the response time for other clients depends on the size of a result.
 """
 
 import contextlib
@@ -34,15 +34,15 @@ _WRITE_BYTES = 8 * 1024 * 1024
 
 
 def result_dir(config: ZMQConfig, port: int) -> Path:
-    """Where the server on ``port`` keeps long results, one file ``<execution id>.result`` each."""
+    """Return the folder for large results of the server on ``port``, with one file ``<execution id>.result`` each."""
     return config.server_dir(port) / "results"
 
 
 def keep_result(path: Path, data: bytes) -> None:
-    """Write a file whole and durably, or not at all.
+    """Write a file completely and durably, or not at all.
 
     Raises:
-        UnsendableError: it cannot be written, for example because the disk is full.
+        UnsendableError: The file cannot be written, for example because the disk is full.
     """
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
@@ -51,7 +51,7 @@ def keep_result(path: Path, data: bytes) -> None:
         try:
             for begin in range(0, len(data), _WRITE_BYTES):
                 _write_all(descriptor, memoryview(data)[begin : begin + _WRITE_BYTES])
-                os.fsync(descriptor)  # bit by bit: the server's own writes must not wait for all of it
+                os.fsync(descriptor)  # in parts, so that the server's own writes do not wait for all of it
         finally:
             os.close(descriptor)
         part.replace(path)
@@ -60,32 +60,36 @@ def keep_result(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         raise UnsendableError(
-            f"the result of the task, {len(data):,} bytes, cannot be written to {path}: {error.strerror or error}"
+            f"cannot write the result of the task ({len(data):,} bytes) to {path}: {error.strerror or error}"
         ) from error
 
 
 def read_piece(path: Path, offset: int) -> bytes:
-    """A piece of a kept result. Raises OSError if there is none."""
+    """Read a piece of a result file.
+
+    Raises:
+        OSError: The file does not exist or cannot be read.
+    """
     with path.open("rb") as file:
         file.seek(offset)
         return file.read(PIECE_BYTES)
 
 
 def remove_result(path: Path) -> None:
-    """Delete a kept result, if there is one."""
+    """Delete a result file, if it exists."""
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
 
 
 def lacks_result(snapshot: ExecutionSnapshot) -> bool:
-    """Whether it has a result that is too long to be in it."""
+    """Whether the execution has a result that is too large to be part of the snapshot."""
     return snapshot.result is None and (snapshot.result_bytes or 0) > INLINE_RESULT_BYTES
 
 
 class ResultPieces:
-    """Puts a long result together from replies.
+    """Assembles a large result from replies.
 
-    Ask for :attr:`request` and :meth:`add` the reply, as long as there is one.
+    Send :attr:`request` and :meth:`add` the reply until it is None.
     """
 
     def __init__(self, snapshot: ExecutionSnapshot) -> None:
@@ -94,23 +98,31 @@ class ResultPieces:
 
     @property
     def request(self) -> ResultRequest | None:
-        """What to ask for next; None if all is here."""
+        """Next request to send; None if the result is complete."""
         if not lacks_result(self._snapshot) or len(self._data) == self._snapshot.result_bytes:
             return None
         return ResultRequest(execution_id=self._snapshot.execution_id, offset=len(self._data))
 
     def add(self, reply: ResultResponse) -> None:
-        """Take a piece. Raises MessageError if it is not the next one."""
+        """Append a piece.
+
+        Raises:
+            MessageError: It is not the next piece.
+        """
         is_next = reply.offset == len(self._data) and reply.total == self._snapshot.result_bytes and reply.data
         if not is_next or len(self._data) + len(reply.data) > reply.total:
             name = self._snapshot.execution_id
             raise MessageError(
-                ErrorCode.INVALID, f"the result of execution {name} changed, or is damaged, at byte {reply.offset:,}"
+                ErrorCode.INVALID, f"the result of execution {name} has changed or is damaged at byte {reply.offset:,}"
             )
         self._data += reply.data
 
     def complete(self) -> ExecutionSnapshot:
-        """The snapshot with its result. Raises MessageError if the bytes are no value."""
+        """Return the snapshot with its result.
+
+        Raises:
+            MessageError: The bytes are not an encoded value.
+        """
         if not lacks_result(self._snapshot):
             return self._snapshot
         data = bytes(self._data)
@@ -125,7 +137,7 @@ class ResultPieces:
 def with_result(
     snapshot: ExecutionSnapshot, ask: Callable[[ResultRequest, type[ResultResponse]], ResultResponse]
 ) -> ExecutionSnapshot:
-    """The snapshot with its result, also a long one, which ``ask`` fetches piece by piece."""
+    """Return the snapshot with its result; ``ask`` fetches a large one piece by piece."""
     pieces = ResultPieces(snapshot)
     while (request := pieces.request) is not None:
         pieces.add(ask(request, ResultResponse))
@@ -147,4 +159,4 @@ def _sync_folder(folder: Path) -> None:
 
 
 INLINE_RESULT_BYTES = 64 * 1024
-"""A longer result is a file, and travels in pieces."""
+"""Larger results are kept in a file and sent in pieces."""

@@ -1,4 +1,4 @@
-"""What a server and a worker process say to each other over their private socket pair."""
+"""Messages between a server and a worker process, over their private socket pair."""
 
 import enum
 
@@ -27,11 +27,11 @@ __all__ = [
 
 
 FROM_STDIN = "stdin"
-"""In place of a descriptor: the worker reads its socket from its standard input, as Windows needs it."""
+"""Used in place of a descriptor: the worker reads its socket from standard input, as Windows requires."""
 
 
 NOTHING = msgspec.Raw(b"\xc0")
-"""None, encoded."""
+"""An encoded None."""
 
 
 class Outcome(enum.StrEnum):
@@ -43,13 +43,13 @@ class Outcome(enum.StrEnum):
 
 
 class Setup(Message, frozen=True, kw_only=True, tag="setup"):
-    """First frame to a worker: which server's tasks it will run."""
+    """The first frame to a worker: the server whose tasks it will run."""
 
     spec: ServerSpec
 
 
 class Assign(Message, frozen=True, kw_only=True, tag="assign"):
-    """Run this execution; the numbers go on from where an interrupted run left them."""
+    """Run this execution; event numbers continue from those of an interrupted run."""
 
     request: PackedExecuteRequest
     attempt: int
@@ -57,29 +57,29 @@ class Assign(Message, frozen=True, kw_only=True, tag="assign"):
     progress_count: int
     log_count: int
     log_path: str
-    """Where the lines of its log are kept too."""
+    """Path of its log file."""
     log_limit: int
-    """How many bytes of them."""
+    """Maximum size of the log in bytes."""
     result_path: str
-    """Where a long result is kept."""
+    """Path of the file for a large result."""
     result_limit: int
-    """How many bytes any may have."""
+    """Maximum size of a result in bytes."""
 
 
 class CancelAssigned(Message, frozen=True, kw_only=True, tag="cancel_assigned"):
-    """Let the running task, or one axis of it, stop."""
+    """Ask the running task, or one axis of it, to stop."""
 
     axis_id: str | None
 
 
 class Ready(Message, frozen=True, kw_only=True, tag="ready"):
-    """The worker has loaded all it needs; with ``error`` it could not, and ends."""
+    """The worker has loaded all it needs; or it could not, for the reason in ``error``, and ends."""
 
     error: str | None = None
 
 
 class OfTask(Message, frozen=True, kw_only=True):
-    """What a worker says of a task: of which one, so that nothing is ever taken for another's."""
+    """Base of a worker's messages about a task, with its id, so that they are never attributed to another one."""
 
     execution_id: str
     attempt: int
@@ -94,7 +94,7 @@ class TaskReports(OfTask, frozen=True, kw_only=True, tag="task_reports"):
 
 
 class TaskReportsRaw(OfTask, frozen=True, kw_only=True, tag="task_reports"):
-    """The same as the server reads it: it passes the reports on without looking into them."""
+    """The same message as the server reads it: it passes the reports on without decoding them."""
 
     reports: list[msgspec.Raw]
     progress_count: int
@@ -102,29 +102,29 @@ class TaskReportsRaw(OfTask, frozen=True, kw_only=True, tag="task_reports"):
 
 
 class KeepCheckpoint(OfTask, frozen=True, kw_only=True, tag="keep_checkpoint"):
-    """A value that the running task wants kept."""
+    """A value that the running task wants to keep."""
 
     key: str
     value: msgspec.Raw
 
 
 class Finished(OfTask, frozen=True, kw_only=True, tag="finished"):
-    """The running task has ended; the worker waits for the next."""
+    """The running task has ended; the worker is waiting for the next one."""
 
     outcome: Outcome
     result: msgspec.Raw = NOTHING
     result_bytes: int | None = None
-    """How long the result is that was written to the file that the assignment named; None if it is here."""
+    """Size of a result that was written to the file named in the assignment; None if it is in this message."""
     error: str | None = None
     traceback: str | None = None
     cpu_seconds: float | None = None
     peak_memory_bytes: int | None = None
     unclean: str | None = None
-    """What the task has changed in its process that cannot be put back, so that the next one needs another."""
+    """What the task has changed in its process and cannot be restored, so that the next task needs another process."""
 
 
 class NotRun(OfTask, frozen=True, kw_only=True, tag="not_run"):
-    """The worker is not fit to run it any more, and ends; nothing of the task was begun."""
+    """The worker cannot run the task any more and ends; the task was not started."""
 
     reason: str
 

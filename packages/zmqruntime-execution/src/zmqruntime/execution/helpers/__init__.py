@@ -1,1 +1,1 @@
-"""Helpers on top of a client: batches of jobs, polling, and words about a server that does not answer."""
+"""Helpers on top of a client: batches of jobs, polling, and messages about a server that does not answer."""

@@ -1,4 +1,4 @@
-"""Says, now and then and in words, that a server does not answer and is waited for."""
+"""Occasional messages for users while waiting for a server that does not answer."""
 
 import sys
 import time
@@ -11,7 +11,7 @@ __all__ = ["PatienceTeller", "patience_text"]
 
 
 def patience_text(standing: Standing) -> str:
-    """A line for a user; empty while the server answers."""
+    """Return a line for the user; empty while the server answers."""
     match standing.state:
         case ClientState.SILENT:
             return f"{standing.text}, still waiting"
@@ -22,12 +22,12 @@ def patience_text(standing: Standing) -> str:
 
 
 class PatienceTeller:
-    """A listener for :meth:`zmqruntime.ZMQClient.add_listener` that writes few lines.
+    """A listener for :meth:`zmqruntime.ZMQClient.add_listener` that writes a line now and then.
 
     Args:
-        write: takes a line.
-        first_seconds: of silence until the first line; a server that has ended is told of at once.
-        every_seconds: until the next one.
+        write: Called with each line.
+        first_seconds: Seconds of silence before the first line; the end of a server is reported immediately.
+        every_seconds: Seconds between further lines.
     """
 
     def __init__(self, write: Callable[[str], None], first_seconds: float = 3.0, every_seconds: float = 15.0) -> None:
@@ -39,11 +39,11 @@ class PatienceTeller:
 
     @classmethod
     def on_stderr(cls) -> Self:
-        """Writes to standard error, at once."""
+        """Return a listener that writes to standard error, unbuffered."""
         return cls(lambda line: print(line, file=sys.stderr, flush=True))
 
     def __call__(self, standing: Standing) -> None:
-        """Take in how it stands."""
+        """Handle a change of the connection's standing."""
         if not standing.is_waiting:
             if self._told_at is not None and standing.state is ClientState.CONNECTED:
                 self._write("The server answers again")

@@ -1,7 +1,7 @@
-"""Asking for an execution's status again and again until it has ended, for programs that would rather poll than follow.
+"""Polling the status of an execution until it has ended, for programs that prefer polling to following events.
 
 :meth:`zmqruntime.execution.AsyncExecutionClient.wait` and ``events`` need no interval and miss nothing; use those
-where the client is at hand.
+if you have a client.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 StatusAnswer = ExecutionSnapshot | ErrorResponse
-"""What a server says of an execution: what it is now, or why it cannot tell."""
+"""Reply to a status request: the current state of the execution, or an error."""
 
 _ASKING_AGAIN_IS_USELESS = (ErrorCode.NOT_FOUND, ErrorCode.INVALID, ErrorCode.PROTOCOL, ErrorCode.UNSUPPORTED)
 _WORKED_ON = (ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING, ExecutionStatus.COMPLETE)
@@ -40,16 +40,22 @@ class PollEnd(enum.Enum):
     TERMINAL = "terminal"
     """The execution has ended."""
     STATUS_ERROR = "status_error"
-    """The server has no such execution, or does not understand the question."""
+    """The server has no such execution, or does not understand the request."""
     STOPPED = "stopped"
     """``stop()`` was called."""
     TIMED_OUT = "timed_out"
-    """The poller's time was over."""
+    """The poller's timeout expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """Why a poller ended, the latest that it saw of the execution, and how often it asked."""
+    """Result of polling.
+
+    Attributes:
+        end: Why polling ended.
+        snapshot: Latest known state of the execution; None if there is none.
+        polls: Number of requests.
+    """
 
     end: PollEnd
     snapshot: ExecutionSnapshot | None
@@ -57,37 +63,38 @@ class PollResult:
 
 
 class ExecutionStatusPollPolicy(Protocol):
-    """How to ask, and who is told.
+    """How to poll, and hooks for the results.
 
-    The hooks are called on the event loop's thread and must be quick; what one raises is logged and changes nothing.
-    A hook may call the poller's ``stop()``.
+    The hooks are called on the event loop's thread and must return quickly; exceptions they raise are logged and
+    otherwise ignored. A hook may call the poller's ``stop()``.
     """
 
     def poll_status(self, execution_id: str, /) -> Awaitable[StatusAnswer]:
-        """Ask once. A ``RequestRefusedError`` counts as the error response that it stands for."""
+        """Request the status once. A ``RequestRefusedError`` is treated like the error response it represents."""
 
     def on_running(self, snapshot: ExecutionSnapshot, /) -> None:
-        """The execution was started; once, and always before ``on_terminal``, also if it was too quick to be seen.
+        """Called when the execution has started.
 
-        Not called for one that ended without ever being started.
+        Called once and always before ``on_terminal``, even if the execution ended before it was seen running, but not
+        for an execution that ended without being started.
         """
 
     def on_terminal(self, snapshot: ExecutionSnapshot, /) -> None:
-        """The execution has ended; the last call."""
+        """Called when the execution has ended; this is the last call."""
 
     def on_status_error(self, response: ErrorResponse, /) -> None:
-        """The server answered with an error.
+        """Called when the server replied with an error.
 
-        The last call if asking again is useless (not found, invalid, another protocol, unsupported); after any other
-        code, such as that of a server which is about to end, the poller goes on.
+        This is the last call if asking again is pointless (not found, invalid, other protocol, unsupported); after any
+        other code, such as that of a server that is shutting down, polling continues.
         """
 
     def on_poll_exception(self, error: Exception, /) -> None:
-        """Asking failed, for example because the server was lost; the poller goes on. Called for each failure."""
+        """Called for each failed request, for example because the server was lost; polling continues."""
 
 
 def _ignore(value: object) -> None:
-    """The hook of who does not want to know."""
+    """Default hook: does nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,22 +109,22 @@ class CallbackExecutionStatusPollPolicy:
 
 
 class ExecutionStatusPoller:
-    """Polls executions by one policy, one question of each at a time.
+    """Polls executions according to a policy, with one pending request per execution.
 
     Args:
-        policy: how to ask, and who is told.
-        interval_seconds: from an answer to the next question.
-        timeout_seconds: how long each :meth:`run` may last; None for as long as it takes.
+        policy: How to poll, and hooks for the results.
+        interval_seconds: Seconds between a reply and the next request.
+        timeout_seconds: Maximum duration of each :meth:`run` in seconds; None for no limit.
 
     Raises:
-        ConfigurationError: the interval is not above zero.
+        ConfigurationError: ``interval_seconds`` is not greater than 0.
     """
 
     def __init__(
         self, policy: ExecutionStatusPollPolicy, *, interval_seconds: float = 0.5, timeout_seconds: float | None = None
     ) -> None:
         if not interval_seconds > 0:
-            raise ConfigurationError(f"a poll interval of {interval_seconds} s never lets go; choose one above 0")
+            raise ConfigurationError(f"interval_seconds must be greater than 0, got {interval_seconds}")
         self._policy = policy
         self._interval = interval_seconds
         self._timeout = timeout_seconds
@@ -126,14 +133,14 @@ class ExecutionStatusPoller:
         self._wakes: list[Callable[[], None]] = []
 
     def stop(self) -> None:
-        """End all that runs, at once, and whatever is run later. From any task or thread; may be called twice."""
+        """End all current and future calls of ``run`` immediately. Idempotent, from any task or thread."""
         with self._lock:
             self._is_stopped = True
             for wake in self._wakes:
                 wake()
 
     async def run(self, execution_id: str) -> PollResult:
-        """Poll until the execution has ended, the time is over, or :meth:`stop`; never longer than that."""
+        """Poll until the execution has ended, the timeout has expired, or :meth:`stop` was called."""
         with self._stop_signal() as stopped:
             return await _Run(self._policy, execution_id, stopped, self._interval, self._timeout).until_end()
 
@@ -202,7 +209,7 @@ class _Run:
         return left if seconds is None else min(seconds, left)
 
     async def _ask(self) -> StatusAnswer | None:
-        """One answer, or None if there was none before the poller's end."""
+        """Request the status once; None if there was no reply before the poller ended."""
         self._polls += 1
         poll = asyncio.ensure_future(_answer_of(self._policy, self._execution_id))
         either: list[asyncio.Future[Any]] = [poll, self._stopped]
@@ -233,10 +240,10 @@ class _Run:
 
 
 async def _answer_of(policy: ExecutionStatusPollPolicy, execution_id: str) -> StatusAnswer | Exception:
-    """What the policy's question brings, errors included, so that one which comes too late is not left unseen."""
+    """Poll once and return errors instead of raising them, so that a late one is never an unretrieved exception."""
     try:
         return await policy.poll_status(execution_id)
     except RequestRefusedError as error:
         return ErrorResponse(code=error.code, message=str(error))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the policy is told
+    except Exception as error:  # noqa: BLE001 - the policy is notified of any exception
         return error

@@ -1,4 +1,4 @@
-"""Batches of jobs of any kind: submit all of them, then wait for all of them, and tell a policy how each one goes."""
+"""Batches of jobs of any kind: submit all of them, then wait for all of them, with hooks for each step."""
 
 import asyncio
 import contextlib
@@ -38,16 +38,20 @@ class JobState(enum.Enum):
     """The batch ended before its turn came."""
     SUBMIT_FAILED = "submit_failed"
     SUBMITTED = "submitted"
-    """It was handed over, and the batch ended before it did: it may be going on."""
+    """It was submitted, and the batch ended before it did: it may still be running."""
     WAIT_FAILED = "wait_failed"
     COMPLETE = "complete"
 
 
 class JobOutcome(msgspec.Struct, Generic[JobT, HandleT, ResultT], frozen=True):
-    """What became of one job.
+    """The outcome of one job.
 
-    ``handle`` is what its submission returned, ``result`` what its wait returned, ``error`` what either of them raised;
-    each is None where it did not come to that.
+    Attributes:
+        job: The job.
+        state: How far it got.
+        handle: Return value of its submission; None if it was not submitted.
+        result: Return value of its wait; None if it did not complete.
+        error: Exception raised by its submission or its wait; None if there was none.
     """
 
     job: JobT
@@ -58,73 +62,78 @@ class JobOutcome(msgspec.Struct, Generic[JobT, HandleT, ResultT], frozen=True):
 
 
 class BatchResult(msgspec.Struct, Generic[JobT, HandleT, ResultT], frozen=True):
-    """What became of a batch: ``outcomes`` in the order of the jobs, and what hooks of the policy raised."""
+    """The outcome of a batch.
+
+    Attributes:
+        outcomes: Outcomes in the order of the jobs.
+        hook_errors: Exceptions raised by hooks of the policy.
+    """
 
     outcomes: tuple[JobOutcome[JobT, HandleT, ResultT], ...]
     hook_errors: tuple[Exception, ...] = ()
 
     @property
     def is_complete(self) -> bool:
-        """Whether every job is."""
+        """Whether every job is complete."""
         return all(outcome.state is JobState.COMPLETE for outcome in self.outcomes)
 
     @property
     def errors(self) -> tuple[Exception, ...]:
-        """The errors of the jobs that failed, in the order of the jobs."""
+        """Errors of the failed jobs, in the order of the jobs."""
         return tuple(outcome.error for outcome in self.outcomes if outcome.error is not None)
 
     def in_state(self, *states: JobState) -> tuple[JobOutcome[JobT, HandleT, ResultT], ...]:
-        """The jobs that got so far and no further, in their order."""
+        """Return the outcomes with one of these states, in the order of the jobs."""
         return tuple(outcome for outcome in self.outcomes if outcome.state in states)
 
 
 class BatchSubmitWaitPolicy(Protocol[JobT_contra, HandleT, ResultT]):
-    """How to submit a job and how to wait for it, and who is told.
+    """How to submit a job and how to wait for it, with hooks for each step.
 
-    For each job the engine calls ``on_submit_start``, then ``on_submit_success`` or ``on_submit_error``; once all are
-    submitted ``on_wait_start``, then ``on_wait_success`` or ``on_wait_error`` (neither, if the wait is given up), and
-    in any case ``on_wait_finally``. All are called on the event loop's thread and must be quick. What one of them
-    raises is logged and kept in ``BatchResult.hook_errors``; it changes nothing for its job or the others.
+    For each job the engine calls ``on_submit_start``, then ``on_submit_success`` or ``on_submit_error``. Once all jobs
+    are submitted it calls ``on_wait_start``, then ``on_wait_success`` or ``on_wait_error`` (neither if the wait is
+    abandoned), and in any case ``on_wait_finally``. All hooks are called on the event loop's thread and must return
+    quickly. Exceptions they raise are logged and collected in ``BatchResult.hook_errors``, without any effect on jobs.
     """
 
     @property
     def fail_fast_submit(self) -> bool:
-        """Whether the first submission that fails ends the batch."""
+        """Whether the first failed submission ends the batch."""
 
     @property
     def fail_fast_wait(self) -> bool:
-        """Whether the first wait that fails ends the batch."""
+        """Whether the first failed wait ends the batch."""
 
     def submit(self, job: JobT_contra, /) -> Awaitable[HandleT]:
-        """Hand the job over; an ``Exception`` means that it failed."""
+        """Submit the job; an ``Exception`` means that it failed."""
 
     def wait(self, job: JobT_contra, handle: HandleT, /) -> Awaitable[ResultT]:
-        """Wait for the job's end; an ``Exception`` means that it failed. Cancelled when the batch ends before it."""
+        """Wait until the job has ended; an ``Exception`` means that it failed. Cancelled if the batch ends earlier."""
 
     def on_submit_start(self, job: JobT_contra, /) -> None:
-        """The job is about to be submitted."""
+        """Called before the job is submitted."""
 
     def on_submit_success(self, job: JobT_contra, handle: HandleT, /) -> None:
-        """The job was submitted."""
+        """Called when the job was submitted."""
 
     def on_submit_error(self, job: JobT_contra, error: Exception, /) -> None:
-        """The job could not be submitted; nobody will wait for it."""
+        """Called when the job could not be submitted; it is not waited for."""
 
     def on_wait_start(self, job: JobT_contra, handle: HandleT, /) -> None:
-        """The wait for the job begins."""
+        """Called before waiting for the job."""
 
     def on_wait_success(self, job: JobT_contra, handle: HandleT, result: ResultT, /) -> None:
-        """The job is complete."""
+        """Called when the job is complete."""
 
     def on_wait_error(self, job: JobT_contra, handle: HandleT, error: Exception, /) -> None:
-        """The job failed."""
+        """Called when the job failed."""
 
     def on_wait_finally(self, job: JobT_contra, handle: HandleT, /) -> None:
-        """The wait for the job is over, whichever way."""
+        """Called after the wait for the job, whatever its outcome."""
 
 
 def _ignore(*arguments: object) -> None:
-    """The hook of who does not want to know."""
+    """Default hook: does nothing."""
 
 
 class CallbackBatchSubmitWaitPolicy(msgspec.Struct, Generic[JobT, HandleT, ResultT], frozen=True, kw_only=True):
@@ -144,13 +153,13 @@ class CallbackBatchSubmitWaitPolicy(msgspec.Struct, Generic[JobT, HandleT, Resul
 
 
 class BatchSubmitWaitEngine(Generic[JobT, HandleT, ResultT]):
-    """Runs batches by one policy; one engine may run many, also at the same time.
+    """Runs batches according to a policy; one engine can run several, also at the same time.
 
     Args:
-        policy: how to submit and how to wait.
-        client: whose server does the work, if it is known; while a batch runs, ``on_no_answer`` is told when that
-            server does not answer, which ends no batch.
-        on_no_answer: called on the event loop's thread with a line for a user, now and then; logs it by default.
+        policy: How to submit and how to wait.
+        client: Client of the server that does the work, if known. While a batch is running, ``on_no_answer`` is
+            called if that server does not answer; the batch continues.
+        on_no_answer: Called on the event loop's thread with a line for the user, now and then; logs it by default.
     """
 
     def __init__(
@@ -165,14 +174,20 @@ class BatchSubmitWaitEngine(Generic[JobT, HandleT, ResultT]):
         self._on_no_answer = on_no_answer
 
     async def run(self, jobs: Iterable[JobT]) -> BatchResult[JobT, HandleT, ResultT]:
-        """Submit all jobs, one after the other in their order, then wait for all of them at the same time.
+        """Submit all jobs one after the other, then wait for all of them at the same time.
 
-        Without fail-fast a job that fails stops no other, and its error is in the result. A batch that ends early
-        cancels no job: those that were submitted go on, and the error's ``result`` has their handles. The same goes
-        for a ``run`` that is cancelled, which ends the waits.
+        If the policy is not to fail fast, a failed job does not stop the others, and its error is in the result. A
+        batch that ends early does not cancel its jobs: submitted ones continue, and the error's ``result`` has their
+        handles. Likewise, cancelling ``run`` only ends the waits.
+
+        Args:
+            jobs: The jobs, in order of submission.
+
+        Returns:
+            The outcome of each job.
 
         Raises:
-            BatchFailedError: a job failed, and the policy is to fail fast; raised from the job's error.
+            BatchFailedError: A job failed and the policy is to fail fast; raised from the job's error.
         """
         batch = _Batch(self._policy, list(jobs))
         with self._told():
@@ -188,7 +203,7 @@ class BatchSubmitWaitEngine(Generic[JobT, HandleT, ResultT]):
         loop, tell = asyncio.get_running_loop(), PatienceTeller(self._on_no_answer)
 
         def note(standing: Standing) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed without a word
+            with contextlib.suppress(RuntimeError):  # the loop was closed without notice
                 loop.call_soon_threadsafe(tell, standing)
 
         remove = self._client.add_listener(note)
@@ -257,7 +272,7 @@ class _Batch(Generic[JobT, HandleT, ResultT]):
             self._tell(self._policy.on_wait_finally, job, handle)
 
     def _failed(self, what: str, error: Exception) -> BatchFailedError:
-        text = f"a job of a batch of {len(self._outcomes)} {what}: {type(error).__name__}: {error}"
+        text = f"a job in a batch of {len(self._outcomes)} {what}: {type(error).__name__}: {error}"
         return BatchFailedError(text, self.result())
 
     def _tell(self, hook: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:

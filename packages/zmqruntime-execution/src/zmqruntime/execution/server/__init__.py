@@ -1,1 +1,1 @@
-"""The execution server: its queue, its database and its scheduler."""
+"""The execution server with its queue, database and scheduler."""

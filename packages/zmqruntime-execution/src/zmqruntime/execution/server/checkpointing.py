@@ -1,7 +1,7 @@
-"""Moves what was committed from the log of a database into the database, without those who commit waiting for it.
+"""Checkpointing of a database: moves committed data from its log into the database without delaying commits.
 
-By itself SQLite does so within a commit, as soon as the log has grown long. That commit then takes as long as writing a
-few megabytes to all over the file, and waits for the disk twice more.
+By default SQLite does this within a commit, as soon as the log has grown long. That commit then has to write a few
+megabytes all over the file, and waits for the disk two more times.
 """
 
 import contextlib
@@ -15,18 +15,18 @@ __all__ = ["Checkpointer"]
 _log = logging.getLogger(__name__)
 
 _EVERY_BYTES = 4 * 1024 * 1024
-_BYTES_PER_STATEMENT = 6_000  # about: the pages of the table and of its indexes
-_AT_ONCE_AFTER = 16  # times as much, with nothing moved
-_LONG = 4  # times as much: commits follow so closely that the log is never moved to its end, and grows
-_PASSES = 2  # the second one moves what was committed during the first
+_BYTES_PER_STATEMENT = 6_000  # estimate: the pages of the table and of its indexes
+_AT_ONCE_AFTER = 16  # times _EVERY_BYTES, with nothing moved
+_LONG = 4  # times _EVERY_BYTES: commits follow so closely that the log is never moved completely, and grows
+_PASSES = 2  # the second one moves data committed during the first
 
 
 class Checkpointer:
-    """Of one database, which one connection writes; on the thread of that one only.
+    """Checkpoints one database with a single writing connection; on the thread of that connection only.
 
     Args:
-        path: of the database.
-        connection: the one that writes; it leaves its log alone from now on.
+        path: Path of the database.
+        connection: The writing connection; its automatic checkpoints are turned off.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -40,12 +40,12 @@ class Checkpointer:
         connection.execute("PRAGMA wal_autocheckpoint = 0")
 
     def note(self, statements: int, size: int) -> None:
-        """So much was committed."""
+        """Note a commit with its number of statements and its size in bytes."""
         if self._is_moved.is_set():
             self._is_moved.clear()
             self._written = 0
             if self._log_pages * self._page_bytes > _LONG * _EVERY_BYTES:
-                _move(self._connection)  # the little that has come since
+                _move(self._connection)  # the small amount added since then
         self._written += statements * _BYTES_PER_STATEMENT + size
         if self._written > _AT_ONCE_AFTER * _EVERY_BYTES:
             self._written = 0
@@ -54,7 +54,7 @@ class Checkpointer:
             self._start()
 
     def close(self) -> None:
-        """Wait for what is under way; the connection that wrote does the rest when it is closed."""
+        """Wait for a checkpoint in progress; the writing connection does the rest when it is closed."""
         if self._thread is not None:
             self._thread.join()
 
@@ -62,9 +62,9 @@ class Checkpointer:
         self._thread = threading.Thread(target=self._run, name="checkpoint", daemon=True)
         try:
             self._thread.start()
-        except RuntimeError as error:  # no more threads may be started; the next commit tries again
+        except RuntimeError as error:  # no more threads can be started; the next commit tries again
             self._thread = None
-            _log.warning("the log of %s cannot be shortened now: %s", self._path, error)
+            _log.warning("cannot shorten the log of %s yet: %s", self._path, error)
 
     def _run(self) -> None:
         try:
@@ -72,12 +72,12 @@ class Checkpointer:
                 for _ in range(_PASSES):
                     self._log_pages = _move(connection)
         except sqlite3.Error as error:
-            _log.warning("the log of %s cannot be shortened now: %s", self._path, error)
+            _log.warning("cannot shorten the log of %s yet: %s", self._path, error)
             return
         self._is_moved.set()
 
 
 def _move(connection: sqlite3.Connection) -> int:
-    """What can be, without waiting for anybody; how many pages the log has. Once all of it was moved it begins anew."""
+    """Move what is possible without waiting; return the pages in the log, which restarts once all of it was moved."""
     _, in_log, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     return int(in_log)

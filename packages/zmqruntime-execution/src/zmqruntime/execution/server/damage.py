@@ -1,4 +1,4 @@
-"""What is left of a database with damaged bytes: what is whole is served, what is not is named."""
+"""Checks for damaged database contents: intact values are served, damaged ones are reported."""
 
 import logging
 import sqlite3
@@ -17,18 +17,18 @@ __all__ = ["DATABASE_ERRORS", "any_text", "is_whole", "readable", "value_problem
 _log = logging.getLogger(__name__)
 
 DATABASE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
-"""What :mod:`sqlite3` raises of a damaged file; the latter when even the words of the error are damaged."""
+"""Errors :mod:`sqlite3` raises for a damaged file; the latter if the error message itself is damaged."""
 
 _DECODED_BYTES = 1024 * 1024
 
 
 def any_text(data: bytes) -> str:
-    """For ``text_factory``: bytes that are no text must not spoil the rows around them; see :func:`is_whole`."""
+    """Decode text for ``text_factory``, so that invalid bytes do not affect other rows; see :func:`is_whole`."""
     return data.decode("utf-8", "surrogateescape")
 
 
 def is_whole(text: str) -> bool:
-    """Whether what :func:`any_text` made was text."""
+    """Whether a string from :func:`any_text` was valid text."""
     try:
         return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:
@@ -36,14 +36,14 @@ def is_whole(text: str) -> bool:
 
 
 def readable(text: str) -> str:
-    """What :func:`any_text` made, with a sign in place of what is no text."""
+    """Return a string from :func:`any_text` with replacement characters for invalid bytes."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def value_problem(data: object) -> str | None:
-    """Why a stored value cannot be read; None if it can. Of a long one only the frame is looked at."""
+    """Return why a stored value cannot be read; None if it can. Only the framing of a large one is checked."""
     if not isinstance(data, bytes):
-        return "it is no value"
+        return "it is not a value"
     try:
         msgspec.msgpack.decode(data, type=object if len(data) <= _DECODED_BYTES else msgspec.Raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -52,15 +52,15 @@ def value_problem(data: object) -> str | None:
 
 
 def whole_batches(execution_id: str, after: int, rows: Iterable[tuple[int, bytes]]) -> list[bytes]:
-    """The stored batches after an event; in place of one that cannot be read, a line that says so.
+    """Return the stored batches after an event, replacing unreadable ones by a batch with a line that says so.
 
-    Each has to begin where the one before it ended: a reader would ask for what lies between, again and again.
+    Each batch has to start where the previous one ended; otherwise a reader would keep asking for the gap.
     """
     found = []
     for upto, batch in rows:
         if not _is_whole_batch(batch, execution_id, after, upto):
             _log.error(
-                "events %d to %d of execution %s are damaged; readers are told so", after + 1, upto, execution_id
+                "events %d to %d of execution %s are damaged; clients get a warning", after + 1, upto, execution_id
             )
             batch = _substitute(execution_id, after, upto)
         found.append(batch)

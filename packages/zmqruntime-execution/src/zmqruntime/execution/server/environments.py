@@ -1,4 +1,4 @@
-"""The environments of submissions in a server's database: each different one once."""
+"""The environments of submissions in a server's database, each distinct one stored once."""
 
 import hashlib
 import sqlite3
@@ -17,7 +17,7 @@ _decode = msgspec.msgpack.Decoder(TaskEnvironment).decode
 
 
 class Environments:
-    """Finds the number of an environment and the environment of a number; on the thread of its database."""
+    """Maps environments to their numbers in the database and back; on the thread of the database only."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -28,7 +28,7 @@ class Environments:
         self._last_number: int = last
 
     def number_of(self, environment: TaskEnvironment) -> int:
-        """Under which it is kept; a new one is written by :meth:`write`."""
+        """Return the number of an environment; a new one is written by :meth:`write`."""
         digest = _digest(environment)
         if digest in self._unwritten:
             return self._unwritten[digest][0]
@@ -41,7 +41,11 @@ class Environments:
         return self._last_number
 
     def find(self, number: int) -> TaskEnvironment:
-        """The environment of that number, the same object as long as it is at hand."""
+        """Return the environment with this number, the same object as long as it is cached.
+
+        Raises:
+            sqlite3.DatabaseError: It is missing or damaged.
+        """
         if number in self._at_hand:
             self._at_hand.move_to_end(number)
             return self._at_hand[number]
@@ -59,13 +63,13 @@ class Environments:
         return environment
 
     def write(self) -> None:
-        """Write the new ones, in the transaction that is open; call :meth:`written` when that has been committed."""
+        """Write new environments in the open transaction; call :meth:`written` once it has been committed."""
         for digest, (number, environment) in self._unwritten.items():
             row = (number, digest, encode(environment))
             self._connection.execute("INSERT INTO environments (number, digest, content) VALUES (?, ?, ?)", row)
 
     def written(self) -> None:
-        """The new ones are in the database."""
+        """Note that the new environments are in the database."""
         self._unwritten.clear()
 
     def _forget_unused(self) -> None:

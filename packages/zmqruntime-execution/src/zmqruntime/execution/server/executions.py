@@ -1,7 +1,7 @@
-"""What a server knows of its executions: in memory while they are open, on disk always, with the events they cause.
+"""The executions of a server, always on disk and in memory while they are open, with their events.
 
-Changes are collected through a turn of the server's loop and become visible together: :meth:`Ledger.commit` writes
-them, and only what is written is published or acted on.
+Changes are collected during a turn of the server's loop and become visible together: :meth:`Ledger.commit` writes
+them, and only written changes are published or acted on.
 """
 
 import itertools
@@ -33,7 +33,7 @@ _PRUNE_AT_ONCE = 20
 
 
 class _EventSize:
-    """How many bytes of events an open execution has on disk, and when it is worth looking through them."""
+    """Size in bytes of an open execution's events on disk, and the size above which to compact them."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -44,9 +44,9 @@ class Ledger:
     """All executions of one server; on its loop's thread only.
 
     Args:
-        store: the database.
-        publish: sends an encoded batch of an execution to whoever follows it.
-        on_event: told, for each batch, how many events the execution has now.
+        store: The database.
+        publish: Sends an encoded batch of an execution to its followers.
+        on_event: Called for each batch with the number of events the execution has now.
     """
 
     def __init__(
@@ -71,36 +71,36 @@ class Ledger:
     # --- finding -------------------------------------------------------------------------------------------------
 
     def find(self, execution_id: str) -> Record | None:
-        """One execution, open or ended."""
+        """Return an execution, open or ended, or None."""
         unwritten = self.active.get(execution_id) or self._just_ended.get(execution_id)
         return unwritten or self._store.find(execution_id)
 
     def in_full(self, execution_id: str) -> Record | None:
-        """The same with what it left behind, unless that is long."""
+        """Return an execution with its traceback and result, unless the result is large."""
         record = self.find(execution_id)
         if record is not None:
             self._store.add_outcome(record)
         return record
 
     def ids_from(self, prefix: str, limit: int) -> list[str]:
-        """Ids that begin with ``prefix``, in their order."""
+        """Return up to ``limit`` ids that start with ``prefix``, sorted."""
         new = [execution_id for execution_id in self._new if execution_id.startswith(prefix)]
         return sorted({*new, *self._store.ids_from(prefix, limit)})[:limit]
 
     def result_piece(self, record: Record, offset: int, length: int) -> bytes:
-        """Of a result that is in the database, encoded."""
+        """Return a piece of an encoded result in the database."""
         return self._store.result_piece(record, offset, length)
 
     def ended(self, limit: int, before: float | None = None, older_than: str | None = None) -> list[Record]:
-        """Ended ones, newest first: of those before an execution, or before a time."""
+        """Return ended executions, newest first, optionally only those before a time or an execution."""
         return self._store.ended_records(limit, before, older_than)
 
     def running(self) -> list[Record]:
-        """Those that are neither queued nor ended."""
+        """Return the executions that are neither queued nor ended."""
         return list(self._started.values())
 
     def queued(self, limit: int) -> list[Record]:
-        """Queued ones in the order in which they will run, then those that wait for a retry; ``limit`` at most."""
+        """Return up to ``limit`` queued executions in the order they will run, then those waiting for a retry."""
         ids = self.backlog.ordered(limit)
         if len(ids) < limit and len(ids) < self.queued_count:
             waiting = (key for key in self.active if key not in self._started and key not in self.backlog)
@@ -109,41 +109,41 @@ class Ledger:
 
     @property
     def running_count(self) -> int:
-        """How many are neither queued nor ended."""
+        """Number of executions that are neither queued nor ended."""
         return len(self._started)
 
     @property
     def queued_count(self) -> int:
-        """How many are queued, those that wait for a retry among them."""
+        """Number of queued executions, including those waiting for a retry."""
         return len(self.active) - len(self._started)
 
     def environment_of(self, record: Record) -> TaskEnvironment | None:
-        """What its processes are started with; None for the server's own environment."""
+        """Return the environment of its processes; None for the server's own."""
         return self._store.environment_of(record)
 
     def events_after(self, record: Record, after: int) -> list[bytes]:
-        """Stored batches after an event, encoded, as many as fit one reply."""
+        """Return encoded stored batches after an event, as many as fit into one reply."""
         return whole_batches(record.execution_id, after, self._store.events_after(record.number, after))
 
     def stored_event_count(self, record: Record) -> int:
-        """How many events are stored: fewer than the record counts while this turn's are not."""
+        """Return the number of stored events, which excludes those of the current turn."""
         return self._store.event_count(record.number)
 
     def assignment(self, record: Record) -> tuple[PackedExecuteRequest, dict[str, msgspec.Raw]]:
-        """What a worker needs to run it: the request and the checkpoints of an interrupted run."""
+        """Return what a worker needs to run it: the request and the checkpoints of an interrupted run."""
         return self._store.request_of(record), self._store.checkpoints_of(record)
 
     # --- changing ------------------------------------------------------------------------------------------------
 
     def take_over(self) -> list[Record]:
-        """Load what an earlier run of the server left open; each is in ``active``, none in the backlog yet."""
+        """Load the executions left open by the previous run of the server into ``active``, but not into the backlog."""
         records = self._store.open_records()
         self.active.update((record.execution_id, record) for record in records)
         self._started.update((r.execution_id, r) for r in records if r.status is not ExecutionStatus.QUEUED)
         return records
 
     def accept(self, request: ExecuteRequest) -> AcceptedResponse:
-        """Queue a request, unless its id is known already."""
+        """Queue a request, unless its id is already known."""
         record = self.find(request.submission_id)
         duplicate = record is not None
         if record is None:
@@ -156,7 +156,7 @@ class Ledger:
         return AcceptedResponse(execution_id=record.execution_id, duplicate=duplicate, status=record.status)
 
     def find_conflict(self, requests: list[ExecuteRequest]) -> str | None:
-        """The id of a request that was submitted before, or is here twice, with other content; None without one."""
+        """Return the id of a request that was submitted before, or is included twice, with other content; else None."""
         seen: dict[str, bytes] = {}
         for request in requests:
             execution_id, content = request.submission_id, encode(request)
@@ -168,14 +168,14 @@ class Ledger:
         return None
 
     def enqueue(self, record: Record) -> None:
-        """Put a queued record into the order of execution."""
+        """Add a queued record to the backlog."""
         self.backlog.add(record.execution_id, record.priority, record.rank, record.number, record.held)
 
     def set_status(self, record: Record, status: ExecutionStatus) -> None:
-        """Take an execution to its next status.
+        """Change the status of an execution.
 
         Raises:
-            IllegalTransitionError: the lifecycle has no such way; nothing was changed.
+            IllegalTransitionError: The lifecycle does not allow this change; nothing was changed.
         """
         record.status = advance(record.status, status)
         self.backlog.remove(record.execution_id)
@@ -208,64 +208,64 @@ class Ledger:
         self._tell_state(record)
 
     def reorder(self, record: Record, position: int) -> None:
-        """Move a queued execution to a place among those of its priority."""
+        """Move a queued execution to a position among those of its priority."""
         record.rank = self.backlog.rank_for(record.execution_id, position)
         self.backlog.remove(record.execution_id)
         self.enqueue(record)
         self._store.update(record)
 
     def set_held(self, record: Record, held: bool) -> None:
-        """Let a queued execution wait until it is released, or release it."""
+        """Hold a queued execution, or release it."""
         record.held = held
         (self.backlog.hold if held else self.backlog.release)(record.execution_id)
         self._tell_state(record)
 
     def set_paused(self, paused: bool) -> None:
-        """Let nothing be started, or let it again."""
+        """Pause starting executions, or resume."""
         self.paused = paused
         self._store.set_setting("paused", paused)
 
     def set_draining(self, draining: bool) -> None:
-        """Let nothing be accepted, or let it again."""
+        """Stop accepting submissions, or resume."""
         self.draining = draining
         self._store.set_setting("draining", draining)
 
     def add_reports(self, record: Record, reports: TaskReportsRaw) -> None:
-        """Progress and log lines of a running task."""
+        """Add progress and log lines of a running task."""
         record.progress_count, record.log_count = reports.progress_count, reports.log_count
         self._note_unwritten(record)
         self._store.append_events(record, reports.reports)
 
     def keep_checkpoint(self, record: Record, key: str, value: msgspec.Raw) -> None:
-        """A value for a resumed run."""
+        """Keep a value for a resumed run."""
         self._store.save_checkpoint(record, key, value)
 
     def keep_uptime(self) -> None:
-        """Write for how long the server has run."""
+        """Write the server's total uptime."""
         self._store.keep_uptime()
 
     def prune(self, keep: int, max_age_seconds: float) -> list[str]:
-        """Forget some of the oldest ended executions that are too many or too old; returns which."""
+        """Delete some of the oldest ended executions beyond the limits of number and age; return their ids."""
         self._store.keep_uptime()
         return self._store.prune(keep, max_age_seconds, _PRUNE_AT_ONCE)
 
     # --- the end of a turn ---------------------------------------------------------------------------------------
 
     def after_commit(self, execution_id: str, action: Callable[[], None]) -> None:
-        """Do something about an execution once what it is now is on disk."""
+        """Run an action once the current state of the execution is on disk."""
         self._after_commit.append((execution_id, action))
 
     @property
     def is_urgent(self) -> bool:
-        """Whether what is to be written should not wait for more."""
+        """Whether pending writes should not wait for further ones."""
         return self._store.is_urgent
 
     def commit(self) -> None:
         """Write all changes, then publish them.
 
         Raises:
-            StoreError: nothing was written; what was not new stays for the next try, what was new call
-                :meth:`drop_new` for.
+            StoreError: Nothing was written. Changes of existing executions are kept for the next attempt; call
+                :meth:`drop_new` for new executions.
         """
         written = self._store.commit()
         self._new.clear()
@@ -281,7 +281,7 @@ class Ledger:
         self._compact_one()
 
     def drop_new(self) -> set[str]:
-        """Take back what was accepted since the last commit; returns which."""
+        """Remove the executions accepted since the last commit; return their ids."""
         dropped, self._new = self._new, {}
         for execution_id, record in dropped.items():
             self.backlog.remove(execution_id)
@@ -304,7 +304,7 @@ class Ledger:
             record.written_count = record.event_count
 
     def _note_size(self, record: Record, size: int) -> None:
-        """Compact the events of an open execution when they have become many."""
+        """Schedule compaction of an open execution's events once they have grown too large."""
         if record.execution_id not in self.active:
             return
         known = self._event_sizes.setdefault(record.execution_id, _EventSize())
@@ -313,7 +313,7 @@ class Ledger:
             self._to_compact[record.execution_id] = record
 
     def _compact_one(self) -> None:
-        """One in a turn, since each takes a while; the next time it must have grown to twice what was left."""
+        """Compact one execution per turn, since it takes a while; the next time only after it has doubled in size."""
         if not self._to_compact:
             return
         execution_id, record = self._to_compact.popitem()
@@ -322,17 +322,17 @@ class Ledger:
             try:
                 known.size = self._compact(record, known.size)
             except (StoreError, MessageError) as error:
-                _log.error("the events of %s cannot be compacted: %s", execution_id, error)
+                _log.error("cannot compact the events of execution %s: %s", execution_id, error)
             known.compact_above = max(_COMPACT_ABOVE_BYTES, 2 * known.size)
 
     def _compact(self, record: Record, known: int) -> int:
-        """Leave out what is superseded; how many bytes are left."""
+        """Remove superseded events; return the remaining size in bytes."""
         size = sum(len(batch) for _, batch in compact(self._store.events_backwards(record.number)))
         if size > _WORTH_COMPACTING * known:
             return size
         self._store.replace_events(record, list(compact(self._store.events_backwards(record.number))))
         try:
             self._store.commit()
-        except StoreError as error:  # its writes stay for the next commit
-            _log.warning("the events of %s could not be compacted now: %s", record.execution_id, error)
+        except StoreError as error:  # its writes are kept for the next commit
+            _log.warning("could not compact the events of execution %s yet: %s", record.execution_id, error)
         return size

@@ -1,4 +1,4 @@
-"""The order in which queued executions run: by priority, then by submission unless somebody moved them."""
+"""The queue: executions run by priority, then in order of submission unless they were moved."""
 
 import bisect
 
@@ -9,17 +9,17 @@ _Entry = tuple[Key, str]
 
 
 class Backlog:
-    """Queued executions by id. Knows nothing of what they are.
+    """The ids of queued executions in order, without any other knowledge of them.
 
-    Two sorted lists: finding a place takes logarithmic time, and what follows it is moved by the C library, which takes
-    some hundredths of a millisecond for 100,000 entries.
+    Uses two sorted lists: finding a place takes logarithmic time, and the entries after it are moved by the C library,
+    which takes a few hundredths of a millisecond for 100,000 entries.
     """
 
     def __init__(self) -> None:
         self._keys: dict[str, Key] = {}
         self._all: list[_Entry] = []
         self._ready: list[_Entry] = []
-        """The same without those that are held."""
+        """The same without held ones."""
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -28,7 +28,7 @@ class Backlog:
         return execution_id in self._keys
 
     def add(self, execution_id: str, priority: int, rank: float, number: int, held: bool = False) -> None:
-        """Queue it: higher priorities first, then lower ranks, then lower numbers."""
+        """Add an execution: higher priorities run first, then lower ranks, then lower numbers."""
         self.remove(execution_id)
         key = self._keys[execution_id] = (-priority, rank, number)
         bisect.insort(self._all, (key, execution_id))
@@ -36,41 +36,41 @@ class Backlog:
             bisect.insort(self._ready, (key, execution_id))
 
     def remove(self, execution_id: str) -> None:
-        """Take it out, wherever it is; does nothing if it is not there."""
+        """Remove an execution; does nothing if it is not queued."""
         key = self._keys.pop(execution_id, None)
         if key is not None:
             _take_out(self._all, (key, execution_id))
             _take_out(self._ready, (key, execution_id))
 
     def hold(self, execution_id: str) -> None:
-        """Leave it queued, but let it not run."""
+        """Keep an execution queued, but do not run it."""
         _take_out(self._ready, (self._keys[execution_id], execution_id))
 
     def release(self, execution_id: str) -> None:
-        """Let it run again in its turn."""
+        """Let a held execution run again in its turn."""
         entry = (self._keys[execution_id], execution_id)
         if not _has(self._ready, entry):
             bisect.insort(self._ready, entry)
 
     def peek(self) -> str | None:
-        """The next to run."""
+        """Return the id of the next execution to run, or None."""
         return self._ready[0][1] if self._ready else None
 
     def next_ones(self, limit: int) -> list[str]:
-        """The next ``limit`` to run."""
+        """Return the ids of the next ``limit`` executions to run."""
         return [execution_id for _, execution_id in self._ready[:limit]]
 
     def place_of(self, execution_id: str) -> int | None:
-        """How many are before it, held ones among them; None if it is not queued."""
+        """Return how many executions are ahead of it, including held ones; None if it is not queued."""
         key = self._keys.get(execution_id)
         return None if key is None else bisect.bisect_left(self._all, (key, execution_id))
 
     def ordered(self, limit: int | None = None) -> list[str]:
-        """The ids, or the first ``limit`` of them, in the order in which they will run, held ones in their place."""
+        """Return the ids, or the first ``limit`` of them, in the order they will run, with held ones in their place."""
         return [execution_id for _, execution_id in self._all[:limit]]
 
     def rank_for(self, execution_id: str, position: int) -> float:
-        """The rank that puts it at ``position`` among those of its priority."""
+        """Return the rank that moves it to ``position`` among the executions of its priority."""
         own = self._keys[execution_id]
         begin = bisect.bisect_left(self._all, own[0], key=_priority)
         end = bisect.bisect_right(self._all, own[0], key=_priority)
@@ -80,7 +80,7 @@ class Backlog:
         skipped = bisect.bisect_left(self._all, (own, execution_id)) - begin
 
         def rank_at(place: int) -> float:
-            """Of the others of its priority, counted without it."""
+            """Rank at a place among the other executions of its priority."""
             return self._all[begin + place + (place >= skipped)][0][1]
 
         if position <= 0:

@@ -1,4 +1,4 @@
-"""One execution as its server keeps it, and as a row of the database."""
+"""The server's record of an execution, and its row in the database."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -28,13 +28,13 @@ UPDATE = f"UPDATE executions SET {', '.join(f'{name} = ?' for name in _CHANGING)
 
 
 class DamagedRowError(Exception):
-    """A row does not hold what it must."""
+    """A row has invalid contents."""
 
 
 class Record(msgspec.Struct, kw_only=True, gc=False):
-    """One execution. Its payload stays on disk, and so does what it left behind once it has ended.
+    """One execution. Its payload stays on disk, and so do its traceback and result once it has ended.
 
-    It refers to nothing that could refer to it, so the garbage collector need not look at 100,000 of them.
+    It cannot be part of a reference cycle, so the garbage collector does not have to visit 100,000 of them.
     """
 
     number: int
@@ -51,7 +51,7 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
     status: ExecutionStatus
     submitted_at: float
     environment: int | None = None
-    """Under which number the environment of its processes is kept; None for the server's own."""
+    """Number of the stored environment of its processes; None for the server's own."""
     started_at: float | None = None
     ended_at: float | None = None
     not_before: float | None = None
@@ -61,9 +61,9 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
     result_bytes: Count | None = None
     run_seconds: float | None = None
     ended_order: int | None = None
-    """Its place among those that ended; unlike a time it is never wrong."""
+    """Its place in the order of endings, which unlike a time is always right."""
     ended_uptime: int | None = None
-    """For how many seconds the server had run by then, in all its runs."""
+    """Uptime of the server at that point in seconds, over all its runs."""
     cpu_seconds: float | None = None
     peak_memory_bytes: int | None = None
     event_count: Count = 0
@@ -71,24 +71,24 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
     progress_count: Count = 0
     log_count: Count = 0
     has_checkpoints: bool = True
-    """False when it is certain that none are stored."""
+    """False if there are certainly none stored."""
     traceback: str | None = None
     result: bytes | None = None
-    """Encoded; None if it is long."""
+    """Encoded; None if it is large."""
     written_count: int | None = None
-    """How many events are on disk, if not all are."""
+    """Number of events on disk; None if all are."""
     has_new_outcome: bool = False
-    """Whether traceback and result are to be written."""
+    """Whether traceback and result still have to be written."""
 
     def snapshot(
         self, queue_position: int | None = None, event_count: int | None = None, *, is_brief: bool = False
     ) -> ExecutionSnapshot:
-        """The record as clients see it.
+        """Return the record as clients see it.
 
         Args:
-            queue_position: its place in the queue.
-            event_count: as many as are on disk when None.
-            is_brief: without what can be long.
+            queue_position: Position in the queue.
+            event_count: Number of events; None for the number on disk.
+            is_brief: Whether to omit traceback and result, which can be large.
         """
         return ExecutionSnapshot(
             execution_id=self.execution_id,
@@ -113,25 +113,25 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
 
     @property
     def known_count(self) -> int:
-        """How many events anybody may know of: those on disk, for the others may be lost still."""
+        """Number of events that may be announced: those on disk, because the others could still be lost."""
         return self.event_count if self.written_count is None else self.written_count
 
     @property
     def brief_size(self) -> int:
-        """About how many bytes the brief snapshot takes."""
+        """Approximate size of the brief snapshot in bytes."""
         return 700 + len(self.plate_id) + len(self.error or "")
 
     def fixed_values(self) -> tuple[object, ...]:
-        """Of the columns that never change."""
+        """Return the values of the columns that never change."""
         return tuple(getattr(self, name) for name in _FIXED)
 
     def changing_values(self) -> tuple[object, ...]:
-        """Of the others."""
+        """Return the values of the other columns."""
         return tuple(str(self.status) if name == "status" else getattr(self, name) for name in _CHANGING)
 
 
 def read_rows(cursor: sqlite3.Cursor) -> Iterator[Record | DamagedRowError]:
-    """The rows of a query for ``COLUMNS``; in place of one that cannot be right, what is wrong with it."""
+    """Read the rows of a query for ``COLUMNS``; a damaged row is replaced by an error that describes the damage."""
     names = [*_FIXED, *_CHANGING]
     for row in cursor:
         fields = dict(zip(names, row, strict=True))

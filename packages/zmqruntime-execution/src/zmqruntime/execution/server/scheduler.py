@@ -1,4 +1,4 @@
-"""Runs what is queued: hands executions to workers, and sees to it that each ends, in time and once."""
+"""The scheduler: assigns queued executions to workers, and makes sure that each one ends once and in time."""
 
 import functools
 import logging
@@ -40,18 +40,18 @@ _ENDINGS = {
 
 
 class Runner:
-    """The link between the ledger and the workers; on the loop's thread only.
+    """Connects the ledger and the workers; on the loop's thread only.
 
     Args:
-        loop: for limits, graces and pauses before retries.
-        ledger: the executions.
-        pool: the workers; their words come to this object.
-        on_ended: called for each execution that has ended.
-        own_environment: what workers are started with for executions that ask for nothing else.
-        log_dir: where the logs of executions are kept.
-        log_limit: how many bytes of each.
-        result_dir: where long results are kept.
-        result_limit: how many bytes a result may have.
+        loop: Loop for time limits, graces and pauses before retries.
+        ledger: The executions.
+        pool: The workers; their messages are passed to this object.
+        on_ended: Called for each execution that has ended.
+        own_environment: Environment of workers for executions that do not ask for another one.
+        log_dir: Folder for the logs of executions.
+        log_limit: Maximum size of each log in bytes.
+        result_dir: Folder for large results.
+        result_limit: Maximum size of a result in bytes.
     """
 
     def __init__(
@@ -83,26 +83,26 @@ class Runner:
 
     @property
     def worker_count(self) -> int:
-        """How many workers there are."""
+        """Number of workers."""
         return len(self._pool)
 
     @property
     def trouble(self) -> str:
-        """Why workers are missing, in words; empty while none are."""
+        """Why workers are missing, as text; empty if none are."""
         return self._pool.trouble
 
     def pause(self) -> None:
-        """Leave what workers say in their pipes."""
+        """Leave messages from workers in their pipes."""
         self._pool.pause()
 
     def resume(self) -> None:
-        """Listen to the workers again."""
+        """Receive messages from workers again."""
         self._pool.resume()
 
     # --- starting ------------------------------------------------------------------------------------------------
 
     def take_over(self) -> None:
-        """Go on with what an earlier run of the server left."""
+        """Continue with the open executions of the previous run of the server."""
         for record in self._ledger.take_over():
             if record.status is ExecutionStatus.QUEUED:
                 self._enqueue_when_due(record)
@@ -110,7 +110,7 @@ class Runner:
                 self._ledger.set_status(record, ExecutionStatus.CANCELLED)
             else:
                 record.worker_deaths += 1
-                self._interrupt(record, "the server ended while it was running")
+                self._interrupt(record, "the server ended while the execution was running")
                 if record.resumable and self._is_poison(record):
                     self._ledger.set_status(record, ExecutionStatus.FAILED)
                 elif record.resumable:
@@ -118,7 +118,7 @@ class Runner:
                     self._ledger.enqueue(record)
 
     def dispatch(self) -> None:
-        """Reserve idle workers for what is next; they begin as soon as that is written."""
+        """Reserve idle workers for the next executions; they start as soon as that is written to disk."""
         while not self._ledger.paused and (execution_id := self._ledger.backlog.peek()) is not None:
             record = self._ledger.active[execution_id]
             worker = self._pool.idle(self._environment_of(record))
@@ -155,17 +155,17 @@ class Runner:
         self._start_limits(record)
 
     def _environment_of(self, record: Record) -> TaskEnvironment | None:
-        """As the pool knows it: the server's own one is None, however it was asked for."""
+        """Return the environment as the pool knows it: None for the server's own one, even if requested explicitly."""
         try:
             environment = self._ledger.environment_of(record)
-        except StoreError:  # said when it is handed to a worker
+        except StoreError:  # reported when it is assigned to a worker
             return None
         if environment is None or environment != self._own_environment:
             return environment
         return None if os.path.isdir(environment.folder) else environment
 
     def take_back(self, execution_ids: set[str]) -> None:
-        """These could not be written, so they are not; the workers that were reserved for them are idle again."""
+        """Release the workers reserved for these executions, which could not be written and therefore do not exist."""
         for execution_id in execution_ids:
             self._timers.cancel(execution_id)
             worker = self._pool.running(execution_id)
@@ -175,45 +175,45 @@ class Runner:
     # --- cancel --------------------------------------------------------------------------------------------------
 
     def cancel(self, record: Record, grace_seconds: float | None) -> str:
-        """Let an execution stop; says in words how it will."""
+        """Ask an execution to stop; return a text that says how it will."""
         if record.status is ExecutionStatus.QUEUED:
             self._timers.cancel(record.execution_id)
             self._ledger.set_status(record, ExecutionStatus.CANCELLED)
-            return "it was queued and will not run"
+            return "it was still queued and will not run"
         worker = self._pool.running(record.execution_id)
         if worker is not None:
             worker.cancel(None)
         if record.status is ExecutionStatus.RUNNING:
             self._ledger.set_status(record, ExecutionStatus.CANCELLING)
         if grace_seconds is None:
-            return "it stops at its next check"
+            return "it will stop at its next check"
         self._timers.add(record.execution_id, grace_seconds, lambda: self._kill(record.execution_id))
         if grace_seconds == 0:
-            return "its processes are killed now"
-        return f"it stops at its next check, or its processes are killed in {grace_seconds:g} s"
+            return "its processes are being killed"
+        return f"it will stop at its next check, or its processes will be killed in {grace_seconds:g} s"
 
     def cancel_axis(self, record: Record, axis_id: str) -> None:
-        """Let one axis of a running execution stop."""
+        """Ask one axis of a running execution to stop."""
         worker = self._pool.running(record.execution_id)
         if worker is not None:
             worker.cancel(axis_id)
 
     def close(self) -> None:
-        """End the workers; what ran is interrupted, and waits in the queue for the next server if it can resume."""
+        """End the workers; running executions are interrupted, and queued for the next server if they are resumable."""
         self._is_closing = True
         self._pool.close()
         for record in self._ledger.running():
             if record.status is ExecutionStatus.CANCELLING:
                 self._ledger.set_status(record, ExecutionStatus.CANCELLED)
                 continue
-            self._interrupt(record, "the server was stopped while it was running")
+            self._interrupt(record, "the server was stopped while the execution was running")
             if record.resumable:
                 self._ledger.set_status(record, ExecutionStatus.QUEUED)
 
-    # --- what workers say ----------------------------------------------------------------------------------------
+    # --- messages from workers -----------------------------------------------------------------------------------
 
     def on_reports(self, execution_id: str, reports: TaskReportsRaw) -> None:
-        """Pass progress and log lines of a running task on."""
+        """Pass on progress and log lines of a running task."""
         self._ledger.add_reports(self._ledger.active[execution_id], reports)
 
     def on_checkpoint(self, execution_id: str, checkpoint: KeepCheckpoint) -> None:
@@ -221,9 +221,9 @@ class Runner:
         self._ledger.keep_checkpoint(self._ledger.active[execution_id], checkpoint.key, checkpoint.value)
 
     def on_finished(self, execution_id: str, finished: Finished) -> None:
-        """A task ended by itself."""
+        """Handle a task that ended on its own."""
         if self._is_closing and finished.outcome is not Outcome.COMPLETE:
-            return  # it was the server that let it stop, and :meth:`close` says so
+            return  # the server made it stop, and :meth:`close` records that
         record = self._ledger.active[execution_id]
         record.cpu_seconds, record.peak_memory_bytes = finished.cpu_seconds, finished.peak_memory_bytes
         record.traceback = finished.traceback
@@ -239,15 +239,15 @@ class Runner:
         self._end(record, status, finished.error)
 
     def on_not_run(self, execution_id: str, reason: str) -> None:
-        """Its worker has not begun it: it is the next to run again, as if it had not been given to that one."""
+        """Queue an execution again, as the next one, because its worker did not start it."""
         record = self._ledger.active[execution_id]
-        _log.info("execution %s gets a fresh worker: %s", execution_id, reason)
+        _log.info("execution %s needs a new worker: %s", execution_id, reason)
         if record.status is ExecutionStatus.CANCELLING:
             self._end(record, ExecutionStatus.CANCELLED, None)
             return
         self._declined[execution_id] += 1
         if self._declined[execution_id] >= _MOST_DECLINED:
-            self._end(record, ExecutionStatus.FAILED, f"no worker was fit to run it: {reason}")
+            self._end(record, ExecutionStatus.FAILED, f"no worker was able to run it: {reason}")
             return
         self._timers.cancel(execution_id)
         self._ledger.set_status(record, ExecutionStatus.QUEUED)
@@ -255,16 +255,16 @@ class Runner:
         self._ledger.enqueue(record)
 
     def on_worker_lost(self, execution_id: str, how: str) -> None:
-        """A worker ended under its task: that execution failed, nothing else did."""
+        """Fail the execution whose worker ended while running it; no other one is affected."""
         record = self._ledger.active[execution_id]
         record.worker_deaths += 1
-        self._end(record, ExecutionStatus.FAILED, f"the worker process {how} while it ran the task")
+        self._end(record, ExecutionStatus.FAILED, f"the worker process {how} while it was running the task")
 
     def on_worker_ready(self) -> None:
-        """The turn's end dispatches."""
+        """Do nothing: the end of the turn dispatches."""
 
     def on_worker_failed(self, environment: TaskEnvironment | None, reason: str) -> None:
-        """No worker can be started for what is next: that fails with the reason, instead of waiting for ever."""
+        """Fail the next execution of an environment no worker can be started in, instead of letting it wait forever."""
         _log.error("a worker could not be started: %s", reason)
         for execution_id in self._ledger.backlog.next_ones(self._pool.size):
             record = self._ledger.active[execution_id]
@@ -277,7 +277,7 @@ class Runner:
     # --- ending --------------------------------------------------------------------------------------------------
 
     def _end(self, record: Record, status: ExecutionStatus, error: str | None) -> None:
-        """The one way out of running."""
+        """End the run of an execution; every run ends here."""
         self._timers.cancel(record.execution_id)
         overdue = self._overdue.pop(record.execution_id, None)
         self._declined.pop(record.execution_id, None)
@@ -298,10 +298,10 @@ class Runner:
         self._ledger.set_status(record, ExecutionStatus.INTERRUPTED)
 
     def _is_poison(self, record: Record) -> bool:
-        """Whether it has cost so many workers that trying it again would only cost more."""
+        """Whether it has killed too many workers to try it again."""
         if record.worker_deaths < _POISON_DEATHS:
             return False
-        record.error = f"{record.error}; its worker died {record.worker_deaths} times, so it is not tried again"
+        record.error = f"{record.error}; its worker died {record.worker_deaths} times, so it is not retried"
         return True
 
     # --- retries and limits --------------------------------------------------------------------------------------
@@ -310,7 +310,7 @@ class Runner:
         return min(record.retry_delay * 2.0 ** max(0, record.attempts - 1), _LONGEST_RETRY_SECONDS)
 
     def _enqueue_when_due(self, record: Record) -> None:
-        """Into the backlog, after the pause before a retry; a clock that jumped makes that no longer than it was."""
+        """Add it to the backlog after the pause before its retry; a change of the clock never makes that longer."""
         pause = 0.0 if record.not_before is None else record.not_before - time.time()
         if pause <= 0:
             self._ledger.enqueue(record)
@@ -327,7 +327,7 @@ class Runner:
 
     def _overrun(self, record: Record, *, is_hard: bool) -> None:
         limit = record.time_limit if is_hard else record.soft_time_limit
-        self._overdue.setdefault(record.execution_id, f"it ran longer than its time limit of {limit:g} s")
+        self._overdue.setdefault(record.execution_id, f"it exceeded its time limit of {limit:g} s")
         worker = self._pool.running(record.execution_id)
         if is_hard:
             self._kill(record.execution_id)

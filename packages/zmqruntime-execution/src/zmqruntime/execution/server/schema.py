@@ -1,13 +1,13 @@
-"""The tables of a server's database, version after version.
+"""The tables of a server's database, with a migration for each version.
 
-What can be long (payload, traceback, result) is in tables of its own, so that no list has to read past it. A result of
-more than 64 KiB is a file beside the database.
+Potentially large values (payload, traceback, result) are in separate tables, so that lists of executions do not have to
+read past them. A result larger than 64 KiB is a file next to the database.
 """
 
 __all__ = ["MIGRATIONS"]
 
-# Each script takes the schema one version further; the database counts them in user_version. Never change one that was
-# released: add another.
+# Each script migrates the schema to the next version; the database counts them in user_version. Never change a script
+# that was released: add another one.
 MIGRATIONS = (
     """
 CREATE TABLE executions (

@@ -1,4 +1,4 @@
-"""A server that runs tasks: accepted once on disk, run in warm worker processes, reported live, cancelled on demand."""
+"""A server that runs tasks: stored on disk before they are accepted, run in warm workers, with live progress."""
 
 import abc
 import contextlib
@@ -71,8 +71,8 @@ __all__ = ["ExecutionServer"]
 _log = logging.getLogger(__name__)
 
 _RETRY_WRITE_SECONDS = 1.0
-_COMMIT_PAUSE_SECONDS = 0.01  # each commit waits for the disk: progress and lines of a moment are written together
-_PAUSE_FOR_WORK = 2.0  # with a slow disk, as long again twice is left for everything else
+_COMMIT_PAUSE_SECONDS = 0.01  # each commit waits for the disk, so progress and log lines are written in groups
+_PAUSE_FOR_WORK = 2.0  # with a slow disk, twice the duration of a commit is left for everything else
 _PRUNE_EVERY = 500
 _PRUNE_SECONDS = 3600.0
 _MAX_QUEUED_SHOWN = 1_000
@@ -83,33 +83,37 @@ _REPORT_BYTES = 256 * 1024
 
 
 class ExecutionServer(EarlierServerCalls, abc.ABC):
-    """Runs what clients submit, ``max_concurrent`` at a time, in order of priority, then of submission.
+    """Runs the tasks that clients submit, ``max_concurrent`` at a time, by priority and then in order of submission.
 
-    Implement :meth:`execute_task`. It runs in a worker process, which makes its own object of your class: with the
-    same port and configuration and with what :meth:`worker_options` returns. Where ``worker_kind`` says so it runs in
-    a thread of this process instead, on this very object.
+    Implement :meth:`execute_task`. It runs in a worker process, which creates its own instance of your class with the
+    same port, the same configuration, and the options that :meth:`worker_options` returns. With ``worker_kind`` set to
+    a thread it runs in a thread of the server's process instead, on this same object.
 
     Args:
-        max_concurrent: how many executions run at once, each in its own worker.
-        max_queued: more than so many queued executions are refused.
-        keep_history, keep_history_seconds: how many ended executions are kept, and for how long; only time counts in
-            which the server runs, so that a clock that jumps deletes nothing.
-        log_limit: how many bytes of the log of one execution are kept in its file.
-        max_result_bytes: how long the result of a task may be, encoded; a longer one fails it. What is longer than
-            64 KiB is kept in a file beside the database and reaches clients in pieces.
-        port, host, transport_mode, config: as for :class:`zmqruntime.ZMQServer`.
+        port: Data port of the server; see :class:`zmqruntime.ZMQServer`.
+        host: Interface to listen on; see :class:`zmqruntime.ZMQServer`.
+        transport_mode: IPC or TCP; see :class:`zmqruntime.ZMQServer`.
+        config: Settings shared by the server and its clients.
+        max_concurrent: Number of executions that run at the same time, each in its own worker.
+        max_queued: Maximum number of queued executions; further submissions are refused.
+        keep_history: Maximum number of ended executions to keep.
+        keep_history_seconds: How long to keep ended executions. Only time while the server is running counts, so that
+            a change of the system clock never deletes any.
+        log_limit: Maximum size of an execution's log file in bytes; older lines are dropped.
+        max_result_bytes: Maximum size of an encoded task result in bytes; a larger one fails the task. A result
+            larger than 64 KiB is kept in a file next to the database and sent to clients in pieces.
     """
 
     vocabulary = PACKED_EXECUTIONS
     worker_kind: ClassVar[WorkerKind] = WorkerKind.PROCESS
-    """What tasks run in. In a thread a task must be trusted, since it can end or block the server's whole process, and
-    must share it with other tasks if several run at once. It is cancelled only where it asks, so a cancel with a grace
-    is refused and a hard time limit acts as a soft one. Of its output only what is logged travels, through
-    ``current_task().log`` or :mod:`logging` in its context, not what is printed; its peak memory is not known."""
+    """What tasks run in. A task in a thread must be trusted: it can end or block the whole server process, and shares
+    it with the other tasks that are running. It can only be cancelled where it checks, so a cancel with a grace is
+    refused and a hard time limit acts as a soft one. Only logged output is captured, from ``current_task().log`` or
+    :mod:`logging` in its context, not printed output; its peak memory is unknown."""
 
     thread_stop_seconds: ClassVar[float] = 8.0
-    """How long a server that ends waits for tasks in threads, once it has asked them to stop; what runs on is left
-    behind. Less than a client waits for the end of a server."""
+    """How long a server that is shutting down waits for tasks in threads after it has asked them to stop; a task that
+    is still running then is abandoned. Shorter than the time a client waits for a server to end."""
 
     def __init__(
         self,
@@ -142,32 +146,39 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
 
     @abc.abstractmethod
     def execute_task(self, execution_id: str, request: ExecuteRequest) -> Any:
-        """Do what ``request.payload`` says and return a result that msgpack can hold.
+        """Run the task that ``request.payload`` describes.
 
-        Runs in a worker process, or in a thread if ``worker_kind`` says so. Use ``current_task()`` for progress,
-        cancel, log and checkpoints. What it raises fails the execution, with the traceback in its status; nothing that
-        it does in a worker process can harm the server.
+        Called in a worker process, or in a thread, depending on ``worker_kind``. Use ``current_task()`` for progress,
+        cancellation, logging and checkpoints. An exception fails the execution, with the traceback in its status.
+        Nothing a task does in a worker process can affect the server.
+
+        Args:
+            execution_id: Id of the execution.
+            request: The submission.
+
+        Returns:
+            A result that msgpack can encode.
         """
 
     def send_progress_update(self, update: ProgressUpdate | Mapping[str, Any]) -> None:
-        """Send a whole progress update from inside :meth:`execute_task`; ``sequence`` is numbered anew.
+        """Send a complete progress update from inside :meth:`execute_task`; its ``sequence`` is assigned on the way.
 
         Raises:
-            InvalidProgressError: it breaks the schema; nothing was sent.
+            InvalidProgressError: The update violates the schema; nothing was sent.
         """
         current_task().send_progress(update)
 
     def worker_options(self) -> dict[str, Any]:
-        """Keyword arguments, besides port and configuration, with which processes make their object of this class.
+        """Return keyword arguments for the instances in worker processes, besides port and configuration.
 
-        Override it together with ``__init__``. Values must be ones that msgpack can hold.
+        Override it together with ``__init__``. The values must be encodable by msgpack.
         """
         return {}
 
     # --- requests ------------------------------------------------------------------------------------------------
 
     def handle_request(self, request: Message) -> Message:
-        """Answers what an execution client asks; see :class:`zmqruntime.ZMQServer`."""
+        """Answer a request of an execution client; see :class:`zmqruntime.ZMQServer`."""
         try:
             return self._handle(request)
         except StoreError as error:
@@ -214,38 +225,40 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             case SubmissionRequest():
                 return SubmissionResponse(request=self._ledger.assignment(record)[0])
             case EventsRequest(after=after):
-                # Not what the record counts: events of this turn come live once they are written, and must not be
-                # taken for merged away by a reader whose answer overtakes them.
+                # Not the record's count: events of this turn are published once they are written, and a reader whose
+                # reply overtakes them must not conclude that they were merged away.
                 upto = self._ledger.stored_event_count(record)
-                # Batches travel as they are stored: nothing in them is the server's to look at, or to stumble over.
+                # Batches are sent as they are stored: the server does not look into them, so they cannot break it.
                 stored = [msgspec.Raw(batch) for batch in self._ledger.events_after(record, after)]
                 batches = cast(list[EventBatch], stored)
                 return EventsResponse(execution_id=record.execution_id, batches=batches, upto=upto)
 
     def _refusal(self, requests: list[ExecuteRequest]) -> ErrorResponse | None:
-        """Why these are not accepted. What was accepted before, and is only sent again, is not refused."""
+        """Why these are not accepted, or None. Requests that were accepted before and are resent are not refused."""
         new = [request for request in requests if self._ledger.find(request.submission_id) is None]
         conflict = self._ledger.find_conflict(requests)
         if conflict is not None:
-            text = f"submission_id {conflict} was used before for something else; give each submission an id of its own"
+            text = f"submission_id {conflict} was already used for another submission; use a new id for each one"
             return ErrorResponse(code=ErrorCode.CONFLICT, message=text)
         if self._ledger.draining and new:
-            return ErrorResponse(code=ErrorCode.CLOSING, message="the queue is drained: nothing new is accepted")
+            text = "the queue is draining and does not accept submissions"
+            return ErrorResponse(code=ErrorCode.CLOSING, message=text)
         if new and len(self._ledger.backlog) + len(new) > self.max_queued:
-            text = f"{len(self._ledger.backlog)} executions are queued and {self.max_queued} may be; submit again later"
+            queued = len(self._ledger.backlog)
+            text = f"{queued} executions are queued, and the maximum is {self.max_queued}; submit again later"
             return ErrorResponse(code=ErrorCode.QUEUE_FULL, message=text)
         problems = filter(None, (self._problem_of(request.environment) for request in requests))
         problem = next(problems, None)
         return None if problem is None else ErrorResponse(code=ErrorCode.INVALID, message=problem)
 
     def _problem_of(self, environment: TaskEnvironment | None) -> str | None:
-        """Why a task cannot be run with it, in words."""
+        """Why a task cannot run in this environment, as text; None if it can."""
         if environment is None or environment == self._own_environment:
             return None
         if self.worker_kind is WorkerKind.THREAD:
             return (
-                "this server runs its tasks in threads of its own process, so it cannot give one another environment; "
-                "submit without, or set worker_kind = WorkerKind.PROCESS in its class"
+                "this server runs its tasks in threads of its own process, so a task cannot have its own environment; "
+                "submit without one, or set worker_kind = WorkerKind.PROCESS in the server class"
             )
         return environment.problem()
 
@@ -294,7 +307,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             case action:
                 execution_id = request.execution_id or ""
                 if execution_id not in ledger.backlog:
-                    text = f"execution {execution_id} is not in the queue, so it cannot be changed there"
+                    text = f"execution {execution_id} is not in the queue"
                     return ErrorResponse(code=ErrorCode.CONFLICT, message=text)
                 record = ledger.active[execution_id]
                 if action is QueueAction.MOVE:
@@ -310,16 +323,16 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
 
     def _cancel(self, record: Record, request: CancelRequest) -> Message:
         if has_ended(record.status, record.resumable):
-            status, text = "ended", f"it is {record.status} already; nothing was changed"
+            status, text = "ended", f"it is already {record.status}; nothing was changed"
         elif record.status is ExecutionStatus.QUEUED and request.axis_id is not None:
-            status, text = "refused", "it has not started, so it has no axes yet; cancel it whole"
+            status, text = "refused", "it has not started, so it has no axes yet; cancel the whole execution"
         elif request.axis_id is not None and request.grace_seconds is not None:
-            status, text = "refused", "one axis cannot be killed without the others; leave out the grace"
+            status, text = "refused", "one axis cannot be killed without the others; cancel it without a grace"
         elif request.axis_id is not None:
             self._runner.cancel_axis(record, request.axis_id)
-            status, text = "ok", f"axis {request.axis_id} stops at its next check, the others go on"
+            status, text = "ok", f"axis {request.axis_id} will stop at its next check, the others continue"
         elif self._cannot_kill(record) and request.grace_seconds is not None:
-            status, text = "refused", "it runs in a thread, which cannot be killed; leave out the grace"
+            status, text = "refused", "it is running in a thread, which cannot be killed; cancel it without a grace"
         else:
             status, text = "ok", self._runner.cancel(record, request.grace_seconds)
         return CancelResponse(
@@ -335,13 +348,13 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
     # --- life ----------------------------------------------------------------------------------------------------
 
     def serve_forever(self, on_ready: Callable[[], None] | None = None) -> None:
-        """As that of :class:`zmqruntime.ZMQServer`; what tasks leave behind falls to this process, and is ended."""
+        """Serve like :class:`zmqruntime.ZMQServer`; processes that tasks leave behind are adopted and ended."""
         if self.worker_kind is WorkerKind.PROCESS:
             adopt_orphans()
         super().serve_forever(on_ready)
 
     def on_open(self, stack: contextlib.ExitStack) -> None:
-        """Open the database, take over what an earlier run left, and start the workers."""
+        """Open the database, take over executions of the previous run, and start the workers."""
         folder = prepare_private_dir(self.config.server_dir(self.port))
         stack.callback(self._claim_folder(folder).release)
         make_private(folder)
@@ -376,13 +389,13 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         self.loop.call_later(_PRUNE_SECONDS, self._prune_in_time)
 
     def _claim_folder(self, folder: Path) -> FileLock:
-        """One server at a time works on a folder, whatever becomes of sockets and their lock files."""
+        """Lock the folder for this server, even if sockets and their lock files have been removed."""
         lock = FileLock(folder / "lock")
         if not lock.acquire(timeout=_CLAIM_SECONDS):
             holder = (folder / "lock").read_text(encoding="ascii", errors="replace")[:20]
             raise PortInUseError(
-                f"the data in {folder} is in use by the server process {holder}, whose sockets may have been removed: "
-                "it makes them again within some seconds, so connect again; or end that process"
+                f"the data in {folder} is in use by server process {holder}, whose sockets may have been removed: "
+                "it recreates them within a few seconds, so connect again; or end that process"
             )
         lock.write(str(os.getpid()).encode())
         return lock
@@ -414,7 +427,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         )
 
     def _prune(self) -> None:
-        """Forget old executions, some in each turn."""
+        """Delete old executions, a few in each turn."""
         try:
             pruned = self._ledger.prune(self.keep_history, self.keep_history_seconds)
         except StoreError as error:
@@ -438,19 +451,19 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
     # --- turn ----------------------------------------------------------------------------------------------------
 
     def before_replies(self) -> None:
-        """Hand out what can run, write the turn to disk, then let the workers begin and publish it."""
+        """Dispatch executions, write the turn to disk, then start the workers on them and publish the events."""
         if self._commit_timer is None:
             self._runner.dispatch()
         self._commit()
 
     def _commit(self) -> None:
-        """Write all changes; if that fails it is tried again later, and nothing is lost meanwhile."""
+        """Write all changes; if that fails, try again later. Nothing is lost in between."""
         if self._commit_timer is not None:
             self._refuse_new("the server cannot write to its disk at the moment")
             return
         pause = self._next_commit - time.monotonic()
         if pause > 0 and not self._ledger.is_urgent:
-            if self._pause is None:  # the end of that turn commits
+            if self._pause is None:  # the end of that turn will commit
                 self._pause = self.loop.call_later(pause, self._end_pause)
             return
         try:
@@ -478,7 +491,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         self._commit()
 
     def _refuse_new(self, reason: str) -> None:
-        """What could not be written was not accepted."""
+        """Refuse submissions that could not be written."""
         dropped = self._ledger.drop_new()
         self._runner.take_back(dropped)
         refusal = ErrorResponse(code=ErrorCode.STORAGE, message=f"not accepted: {reason}")
@@ -490,17 +503,17 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
     # --- data channel --------------------------------------------------------------------------------------------
 
     def on_subscribed(self, topic: bytes) -> None:
-        """Tell a subscriber of one execution how far it is, so that it can ask for what it lacks."""
+        """Send a new subscriber of an execution its event count, so that it can request missing events."""
         try:
             record = self._ledger.find(topic.decode(errors="replace"))
-        except StoreError as error:  # who asks for it is told
+        except StoreError as error:  # requests for this execution report it
             _log.error("%s", error)
             return
         if record is not None:
             self.publish(topic, empty_batch(record.execution_id, record.known_count))
 
     def event_positions(self) -> dict[str, int]:
-        """What changed since the heartbeat before the last."""
+        """Return the event counts that changed since the last heartbeat but one."""
         now, before = self._changed
         self._changed = ({}, now)
         return {**before, **now}
@@ -515,7 +528,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
 
 @contextlib.contextmanager
 def _readable() -> Iterator[None]:
-    """A database that cannot be read ends the start of a server in words."""
+    """Turn an unreadable database into a ``ConfigurationError`` while the server is starting."""
     try:
         yield
     except StoreError as error:
@@ -523,7 +536,7 @@ def _readable() -> Iterator[None]:
 
 
 def _fitting(records: list[Record]) -> list[Record]:
-    """As many of them as one reply may tell of, and at least one."""
+    """Return as many of the records as fit into one reply, and at least one."""
     size = 0
     for place, record in enumerate(records):
         size += record.brief_size
@@ -533,8 +546,7 @@ def _fitting(records: list[Record]) -> list[Record]:
 
 
 def _environment_here() -> TaskEnvironment | None:
-    """What workers are started with unless a submission says otherwise; None if that cannot be written down, and they
-    simply inherit it."""
+    """Return the default environment of workers; None if it cannot be encoded and they simply inherit it."""
     try:
         return TaskEnvironment.current()
     except ConfigurationError as error:

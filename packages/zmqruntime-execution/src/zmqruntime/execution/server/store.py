@@ -1,4 +1,4 @@
-"""Executions on disk: one SQLite database a server, written once a turn, so that what was promised is there."""
+"""Executions on disk: one SQLite database per server, written once per turn, before anything is promised to clients."""
 
 import contextlib
 import logging
@@ -38,20 +38,20 @@ _OUTCOME = "INSERT OR REPLACE INTO outcomes (number, traceback, result) VALUES (
 _SUBMISSION = "INSERT INTO submissions (number, payload) VALUES (?, ?)"
 _INSERT_BATCH = "INSERT INTO event_batches (number, upto, batch) VALUES (?, ?, ?)"
 _TABLES = ("executions", "submissions", "outcomes", "event_batches", "checkpoints")
-_BUSY_SECONDS = 0.1  # nobody else should write this file; who does must not stop the server
+_BUSY_SECONDS = 0.1  # no other process should write this file; one that does must not block the server
 _REPLAY_BYTES = 1024 * 1024
 _UPTIME = "uptime"
 _MOST_UNWRITTEN_BYTES = 1024 * 1024
 _REMEDY = (
-    "stop the server and move the file away, with those whose names begin like its name: the next start makes a new "
-    "one, and 'sqlite3 FILE .recover' may save what is in the old one"
+    "stop the server and move the file away, with the files whose names start with its name; the server creates a new "
+    "one when it is started, and 'sqlite3 FILE .recover' may recover the contents of the old one"
 )
 
 _Statement = tuple[str, tuple[object, ...]]
 
 
 class StoreError(Exception):
-    """The database could not be written, and nothing of the turn was; or what it has cannot be read."""
+    """The database cannot be read, or could not be written; then nothing of the turn was written."""
 
 
 class Written(NamedTuple):
@@ -62,12 +62,12 @@ class Written(NamedTuple):
 
 
 class _Change:
-    """What is new of one execution since the last commit."""
+    """The changes of one execution since the last commit."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
         self.request: ExecuteRequest | None = None
-        """What was submitted, if the record itself is new."""
+        """The submission, if the record itself is new."""
         self.batches: list[OpenBatch] = []
 
     def add_events(self, events: list[msgspec.Raw]) -> None:
@@ -88,10 +88,13 @@ def _packed(request: ExecuteRequest) -> PackedExecuteRequest:
 class Store:
     """The database of one server; used on its loop's thread only.
 
-    Writes are collected and carried out by :meth:`commit`. What must survive a power cut asks for it by ``durable``.
+    Writes are collected and carried out by :meth:`commit`, and synchronized to disk if one of them must be durable.
+
+    Args:
+        path: The database file; created if it does not exist.
 
     Raises:
-        ConfigurationError: the database cannot be opened, or is of a newer release.
+        ConfigurationError: The database cannot be opened, or was made by a newer release.
     """
 
     def __init__(self, path: Path) -> None:
@@ -102,7 +105,7 @@ class Store:
         self._durable = False
         self._syncs = False
         self.is_urgent = False
-        """Whether what is to be written should not wait for more."""
+        """Whether pending writes should not wait for further ones."""
         self._unwritten_bytes = 0
         self._opened_at = time.monotonic()
         try:
@@ -118,7 +121,7 @@ class Store:
                 self._connection.close()
                 raise
         except (OSError, *DATABASE_ERRORS) as error:
-            raise ConfigurationError(f"cannot open the database {path}: {error}; {_REMEDY}") from error
+            raise ConfigurationError(f"cannot open database {path}: {error}; if it is damaged, {_REMEDY}") from error
 
     def _open(self) -> None:
         run = self._connection.execute
@@ -128,8 +131,8 @@ class Store:
         (version,) = run("PRAGMA user_version").fetchone()
         if version > len(MIGRATIONS):
             raise ConfigurationError(
-                f"the database {self.path} is of schema {version}, made by a newer release; this one knows "
-                f"{len(MIGRATIONS)}. Install the newer release, or move the file away"
+                f"database {self.path} has schema {version}, which was made by a newer release; this release supports "
+                f"up to {len(MIGRATIONS)}. Install the newer release, or move the file away"
             )
         for reached, script in enumerate(MIGRATIONS[version:], start=version + 1):
             self._connection.executescript(f"BEGIN; {script} PRAGMA user_version = {reached}; COMMIT;")
@@ -142,16 +145,16 @@ class Store:
         row = run("SELECT value FROM settings WHERE name = ?", (_UPTIME,)).fetchone()
         self._uptime_before: int = row[0] if row else 0
         self._pruned_upto = 0
-        """What ended up to then is gone already, or will be with the next commit."""
+        """Executions up to this place in the order of endings are deleted, or will be with the next commit."""
         self._environments = Environments(self._connection)
 
     @property
     def uptime(self) -> int:
-        """For how many seconds the server has run, in all its runs: time that no clock that is set can change."""
+        """Seconds the server has been running, over all its runs; independent of changes of the system clock."""
         return self._uptime_before + int(time.monotonic() - self._opened_at)
 
     def keep_uptime(self) -> None:
-        """Write it with the next commit."""
+        """Write the uptime with the next commit."""
         self._writes.append(("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (_UPTIME, self.uptime)))
 
     def close(self) -> None:
@@ -162,7 +165,7 @@ class Store:
     # --- writing -------------------------------------------------------------------------------------------------
 
     def create(self, request: ExecuteRequest) -> Record:
-        """A record for a new queued execution; :meth:`insert` writes it."""
+        """Return a record for a new queued execution; :meth:`insert` writes it."""
         self._last_number += 1
         return Record(
             number=self._last_number,
@@ -187,18 +190,18 @@ class Store:
         self._durable = self.is_urgent = True
 
     def update(self, record: Record) -> None:
-        """Write the record as it is; durable with the next commit."""
+        """Write the current state of a record; durable with the next commit."""
         self._change(record)
         self._durable = self.is_urgent = True
 
     def note_end(self, record: Record) -> None:
-        """It has ended: give it its place among those that have."""
+        """Record the end of an execution and its place in the order of endings."""
         self._last_ended += 1
         self._ended_count += 1
         record.ended_order, record.ended_uptime = self._last_ended, self.uptime
 
     def append_state(self, record: Record) -> None:
-        """Keep an event that says what the record is now."""
+        """Append an event with the current state of the record."""
         record.state_count += 1
         change = self._change(record)
         snapshot = record.snapshot(event_count=record.event_count + 1)
@@ -206,7 +209,7 @@ class Store:
         change.add_events([msgspec.Raw(encode(event))])
 
     def append_events(self, record: Record, events: list[msgspec.Raw]) -> None:
-        """Keep encoded events; they get the record's next numbers, which nobody hears of before they are durable."""
+        """Append encoded events with the record's next numbers, which are not published before they are durable."""
         self._change(record).add_events(events)
         self._durable = True
         self._unwritten_bytes += sum(len(memoryview(event)) for event in events)
@@ -228,13 +231,13 @@ class Store:
         self._new_checkpoints.setdefault(record.number, {})[key] = encoded
 
     def forget_checkpoints(self, record: Record) -> None:
-        """The execution has ended for good."""
+        """Delete the checkpoints of an execution that has ended for good."""
         self._new_checkpoints.pop(record.number, None)
         if record.has_checkpoints:
             self._writes.append(("DELETE FROM checkpoints WHERE number = ?", (record.number,)))
 
     def replace_events(self, record: Record, batches: list[tuple[int, bytes]]) -> None:
-        """Put these batches (each with the number of its last event) in place of all that are stored."""
+        """Replace all stored batches by these, each given with the number of its last event."""
         self._writes.append(("DELETE FROM event_batches WHERE number = ?", (record.number,)))
         self._writes.extend((_INSERT_BATCH, (record.number, upto, batch)) for upto, batch in batches)
 
@@ -244,10 +247,16 @@ class Store:
         self._durable = self.is_urgent = True
 
     def prune(self, keep: int, max_uptime: float, at_most: int) -> list[str]:
-        """Forget up to ``at_most`` of the oldest ended executions: beyond the newest ``keep``, or ended so long ago.
+        """Delete some of the oldest ended executions with the next commit.
 
-        ``max_uptime`` counts seconds in which a server ran, so that a clock that is wrong costs nothing. Returns their
-        ids; they are gone with the next commit.
+        Args:
+            keep: Number of the newest ended executions to keep.
+            max_uptime: Age in seconds, counted while a server was running so that a wrong clock deletes nothing, after
+                which executions are deleted as well.
+            at_most: Maximum number of executions to delete.
+
+        Returns:
+            The ids of the deleted executions.
         """
         query = (
             "SELECT number, execution_id, ended_uptime, ended_order FROM executions WHERE ended_order > ? "
@@ -264,11 +273,14 @@ class Store:
         return [execution_id for _, execution_id, _, _ in gone]
 
     def commit(self) -> list[Written]:
-        """Carry out all writes since the last commit, in one transaction; the events that are on disk now.
+        """Carry out all writes since the last commit, in one transaction.
+
+        Returns:
+            The batches of events that were written.
 
         Raises:
-            StoreError: none of them was carried out, for example because the disk is full. They are kept for the
-                next try unless :meth:`discard` is called.
+            StoreError: None of them was carried out, for example because the disk is full. They are kept for the
+                next attempt unless :meth:`discard` is called.
         """
         if not self._changes and not self._writes:
             return []
@@ -294,7 +306,7 @@ class Store:
         return written
 
     def _statements(self) -> tuple[list[_Statement], list[Written]]:
-        """All that is to be written, encoded: once the transaction has begun, only the database itself can fail."""
+        """Encode all pending writes, so that within the transaction only the database itself can fail."""
         statements: list[_Statement] = []
         written: list[Written] = []
         for change in self._changes.values():
@@ -325,35 +337,35 @@ class Store:
         self._shorten_log(len(statements))
 
     def _shorten_log(self, statements: int) -> None:
-        """The commit has succeeded, whatever comes of this."""
+        """Shorten the write-ahead log if necessary; the commit has succeeded even if this fails."""
         try:
             self._checkpointer.note(statements, self._unwritten_bytes)
         except sqlite3.Error as error:
-            _log.warning("the log of %s cannot be shortened now: %s", self.path, error)
+            _log.warning("cannot shorten the log of %s yet: %s", self.path, error)
 
     def discard(self, record: Record) -> None:
-        """Forget the uncommitted writes of a record that was never committed."""
+        """Drop the uncommitted writes of a record that was never committed."""
         self._changes.pop(record.execution_id, None)
         self._writes = [(statement, values) for statement, values in self._writes if values[0] != record.number]
 
     # --- reading; each raises StoreError if the database cannot be read -------------------------------------------
 
     def open_records(self) -> list[Record]:
-        """All that are not ended, in the order of submission; a damaged entry is left where it is, and logged."""
+        """Return all executions that have not ended, in order of submission; skip and log damaged entries."""
         return self._records("WHERE ended_at IS NULL ORDER BY number", ())
 
     def find(self, execution_id: str) -> Record | None:
-        """One execution, ended or not."""
+        """Return an execution, ended or not, or None."""
         for found in self._rows("WHERE execution_id = ?", (execution_id,)):
             if isinstance(found, DamagedRowError):
                 raise StoreError(f"{found} in {self.path}; {_REMEDY}")
             if found.execution_id != execution_id:
-                raise StoreError(f"the index of {self.path} is damaged: it gives another execution; {_REMEDY}")
+                raise StoreError(f"the index of {self.path} is damaged: it returned another execution; {_REMEDY}")
             return found
         return None
 
     def add_outcome(self, record: Record) -> None:
-        """Read what it left behind, unless that is in the record or too long for it."""
+        """Read traceback and result into the record, unless they are already there or the result is too large."""
         if record.ended_order is None or record.has_new_outcome:
             return
         query = (
@@ -370,7 +382,7 @@ class Store:
             record.result = result
 
     def result_piece(self, record: Record, offset: int, length: int) -> bytes:
-        """Of a result that is in the database, encoded."""
+        """Return a piece of an encoded result in the database."""
         if record.result is not None:
             return record.result[offset : offset + length]
         with self._reading(), self._connection.blobopen("outcomes", "result", record.number, readonly=True) as blob:
@@ -378,14 +390,14 @@ class Store:
             return blob.read(length)
 
     def ids_from(self, prefix: str, limit: int) -> list[str]:
-        """Ids that begin with ``prefix``, in their order."""
+        """Return up to ``limit`` ids that start with ``prefix``, sorted."""
         query = "SELECT execution_id FROM executions WHERE execution_id >= ? AND execution_id < ? ORDER BY 1 LIMIT ?"
-        with self._reading():  # of the characters that an id may have, none comes after the tilde
+        with self._reading():  # none of the characters allowed in an id sorts after the tilde
             found = [row[0] for row in self._connection.execute(query, (prefix, f"{prefix}~", limit))]
         return [execution_id for execution_id in found if is_whole(execution_id)]
 
     def ended_records(self, limit: int, before: float | None = None, older_than: str | None = None) -> list[Record]:
-        """The latest that ended, newest first: of those before an execution, or before a time."""
+        """Return ended executions, newest first, optionally only those before a time or an execution."""
         top = self._last_ended + 1
         if older_than is not None:
             row = self._one("SELECT ended_order FROM executions WHERE execution_id = ?", (older_than,))
@@ -397,12 +409,12 @@ class Store:
         return self._records("WHERE ended_order < ? ORDER BY ended_order DESC LIMIT ?", (top, limit))
 
     def setting(self, name: str) -> bool:
-        """A switch of the queue; off if it was never set."""
+        """Return a switch of the queue; off if it was never set."""
         row = self._one("SELECT value FROM settings WHERE name = ?", (name,))
         return bool(row and row[0])
 
     def request_of(self, record: Record) -> PackedExecuteRequest:
-        """What was submitted."""
+        """Return the submission of an execution."""
         change = self._changes.get(record.execution_id)
         if change is not None and change.request is not None:
             return _packed(change.request)
@@ -426,21 +438,21 @@ class Store:
         )
 
     def environment_of(self, record: Record) -> TaskEnvironment | None:
-        """What its processes are started with, the same object for equal ones; None for the server's own."""
+        """Return the environment of its processes, one object for equal ones; None for the server's own."""
         if record.environment is None:
             return None
         with self._reading():
             return self._environments.find(record.environment)
 
     def checkpoints_of(self, record: Record) -> dict[str, msgspec.Raw]:
-        """What an interrupted or failed run kept, also if that is not written yet: a retry may follow at once."""
+        """Return the checkpoints of an interrupted or failed run, also unwritten ones: a retry may be immediate."""
         if not record.has_checkpoints:
             return {}
         query = "SELECT key, value FROM checkpoints WHERE number = ?"
         with self._reading():
             kept = dict(self._connection.execute(query, (record.number,)))
         for key, value in kept.items():
-            problem = value_problem(value) if is_whole(key) else "its name cannot be read"
+            problem = value_problem(value) if is_whole(key) else "its name is not readable"
             if problem is not None:
                 text = f"checkpoint {key!r} of execution {record.execution_id} in {self.path} is damaged: {problem}"
                 raise StoreError(text)
@@ -448,8 +460,10 @@ class Store:
         return {key: msgspec.Raw(value) for key, value in kept.items()}
 
     def events_after(self, number: int, after: int, limit_bytes: int = _REPLAY_BYTES) -> list[tuple[int, bytes]]:
-        """Encoded batches that end after event ``after``, each with the number of its last, in order, as many as fit
-        one reply. They may be damaged.
+        """Return encoded batches that end after event ``after``, in order, as many as fit into one reply.
+
+        Returns:
+            Pairs of the number of the batch's last event and the batch, which may be damaged.
         """
         query = "SELECT upto, batch FROM event_batches WHERE number = ? AND upto > ? ORDER BY upto"
         found, size = [], 0
@@ -462,14 +476,14 @@ class Store:
         return found
 
     def events_backwards(self, number: int) -> Iterator[bytes]:
-        """All encoded batches, from the newest to the oldest; write nothing before the last."""
+        """Iterate over all encoded batches, from newest to oldest; do not write before the iteration has ended."""
         query = "SELECT batch FROM event_batches WHERE number = ? ORDER BY upto DESC"
         with self._reading():
             for (batch,) in self._connection.execute(query, (number,)):
                 yield batch
 
     def event_count(self, number: int) -> int:
-        """The number of the last event that is written."""
+        """Return the number of the last written event."""
         row = self._one("SELECT COALESCE(MAX(upto), 0) FROM event_batches WHERE number = ?", (number,))
         return 0 if row is None else int(row[0])
 
@@ -491,7 +505,7 @@ class Store:
             if isinstance(entry, Record):
                 found.append(entry)
             else:
-                _log.error("%s in %s; it is set aside, all others are served", entry, self.path)
+                _log.error("%s in %s; skipping it and serving all others", entry, self.path)
         return found
 
     def _rows(self, where: str, values: tuple[object, ...]) -> list[Record | DamagedRowError]:

@@ -1,4 +1,4 @@
-"""Timers that belong to executions: limits, graces and pauses, forgotten together when the execution moves on."""
+"""Timers of executions for limits, graces and pauses, cancelled together when an execution changes state."""
 
 from collections.abc import Callable
 
@@ -8,17 +8,17 @@ __all__ = ["ExecutionTimers"]
 
 
 class ExecutionTimers:
-    """On the loop's thread only."""
+    """Timers grouped by execution; on the loop's thread only."""
 
     def __init__(self, loop: SocketLoop) -> None:
         self._loop = loop
         self._timers: dict[str, list[Timer]] = {}
 
     def add(self, execution_id: str, delay: float, call: Callable[[], None]) -> None:
-        """Run ``call`` after ``delay`` seconds, unless the execution's timers are cancelled before."""
+        """Run ``call`` after ``delay`` seconds, unless the execution's timers are cancelled first."""
         self._timers.setdefault(execution_id, []).append(self._loop.call_later(delay, call))
 
     def cancel(self, execution_id: str) -> None:
-        """Drop all timers of the execution."""
+        """Cancel all timers of the execution."""
         for timer in self._timers.pop(execution_id, []):
             timer.cancel()

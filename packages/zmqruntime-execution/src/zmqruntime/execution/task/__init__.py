@@ -1,1 +1,1 @@
-"""What code inside a task sees, in the worker and in processes that join the task."""
+"""The API for code inside a task, in the worker and in processes that join the task."""

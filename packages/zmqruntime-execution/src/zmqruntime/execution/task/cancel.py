@@ -1,4 +1,4 @@
-"""Which parts of a task were asked to stop, and who wants to be told."""
+"""Cancel requests for a task and its axes, and callbacks for them."""
 
 import contextvars
 import functools
@@ -12,9 +12,9 @@ __all__ = ["CancelFlags", "CancelHook"]
 
 
 class CancelHook:
-    """A callback that is called when its task is asked to stop, until it is closed; a context manager that closes it.
+    """A callback for cancel requests, active until it is closed; as a context manager it closes itself.
 
-    :meth:`Task.on_cancel` makes one.
+    Returned by :meth:`Task.on_cancel`.
     """
 
     def __init__(self, flags: "CancelFlags", callback: Callable[[str | None], object]) -> None:
@@ -23,7 +23,7 @@ class CancelHook:
         self._context = contextvars.copy_context()
 
     def close(self) -> None:
-        """Begin no further call; one that is being made is not waited for. May be called twice, from any thread."""
+        """Start no further calls, without waiting for a running one. Idempotent, from any thread."""
         self._flags.remove(self)
 
     def __enter__(self) -> Self:
@@ -33,13 +33,13 @@ class CancelHook:
         self.close()
 
     def tell(self, axis_id: str | None) -> None:
-        """Make the call, in a copy of the context that the hook was made in: ``current_task()`` is the same there."""
+        """Make the call in a copy of the context the hook was created in, so that ``current_task()`` is the same."""
         if self._flags.has(self):
             call_guarded(functools.partial(self._context.copy().run, self._callback, axis_id))
 
 
 class CancelFlags:
-    """Which axes, or whether the whole task, were asked to stop. Flags are never taken back. From any thread."""
+    """Records which axes, or the whole task, were asked to stop. Flags are never cleared. From any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -47,7 +47,7 @@ class CancelFlags:
         self._hooks: list[CancelHook] = []
 
     def set(self, axis_id: str | None) -> None:
-        """Ask one axis, or with None everything, to stop; hooks are told in a thread of its own, so none can block."""
+        """Ask one axis, or everything (None), to stop; hooks are called in a separate thread, so none can block."""
         with self._lock:
             is_new = axis_id not in self._asked
             self._asked.add(axis_id)
@@ -60,12 +60,12 @@ class CancelFlags:
         return None in self._asked or axis_id in self._asked
 
     def axes(self) -> list[str]:
-        """The axes that were asked to stop one by one."""
+        """Return the axes that were asked to stop individually."""
         with self._lock:
             return sorted(axis_id for axis_id in self._asked if axis_id is not None)
 
     def add(self, callback: Callable[[str | None], object]) -> CancelHook:
-        """Tell ``callback`` of each flag that is set, of those that are set already now and in this thread."""
+        """Call ``callback`` for each flag that is set; for flags that are already set, now and in this thread."""
         hook = CancelHook(self, callback)
         with self._lock:
             self._hooks.append(hook)
@@ -75,13 +75,13 @@ class CancelFlags:
         return hook
 
     def remove(self, hook: CancelHook) -> None:
-        """Tell it no more; does nothing if it is not there."""
+        """Stop calling the hook; does nothing if it is not registered."""
         with self._lock:
             if hook in self._hooks:
                 self._hooks.remove(hook)
 
     def has(self, hook: CancelHook) -> bool:
-        """Whether it is still to be told."""
+        """Whether the hook is registered."""
         return hook in self._hooks
 
 

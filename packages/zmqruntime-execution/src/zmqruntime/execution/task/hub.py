@@ -1,6 +1,6 @@
-"""The one place of an execution through which all its reports go: numbered here, and shared with other processes.
+"""The hub of an execution: all its reports pass through it and are numbered there, also those of other processes.
 
-The process that runs a task has the hub. Other processes (of a pool, say) join over a socket of their own.
+The process that runs a task has the hub. Other processes, such as those of a pool, join it over their own socket.
 """
 
 import contextlib
@@ -42,13 +42,13 @@ _CHARACTERS_AT_ONCE = 256 * 1024
 
 
 class Hello(Message, frozen=True, kw_only=True, tag="hello"):
-    """A process joins; the token proves that it was given the link."""
+    """Sent by a process that joins; the token proves that it was given the link."""
 
     token: str
 
 
 class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):
-    """What a process that joins must know."""
+    """State of the task, sent to a process that joins."""
 
     cancelled: bool
     cancelled_axes: list[str]
@@ -56,7 +56,7 @@ class Welcome(Message, frozen=True, kw_only=True, tag="welcome"):
 
 
 class Reports(Message, frozen=True, kw_only=True, tag="reports"):
-    """Progress and log lines, not numbered yet."""
+    """Progress updates and log lines that are not numbered yet."""
 
     reports: list[ProgressUpdate | LogLine]
 
@@ -69,13 +69,13 @@ class Checkpoint(Message, frozen=True, kw_only=True, tag="checkpoint"):
 
 
 class Cancel(Message, frozen=True, kw_only=True, tag="cancel_task"):
-    """Stop one axis, or with None everything. Sent both ways."""
+    """A request to stop one axis, or everything (None). Sent in both directions."""
 
     axis_id: str | None
 
 
 class Leave(Message, frozen=True, kw_only=True, tag="leave"):
-    """A joined process is done; sent back once all it said before has been taken in."""
+    """A joined process is done; sent back once all its earlier messages have been processed."""
 
 
 ToHub = Hello | Reports | Checkpoint | Cancel | Leave
@@ -85,16 +85,19 @@ _decode: Decoder[ToHub] = Decoder(ToHub)
 
 
 class TaskHub:
-    """Numbers the reports of one execution and hands them, in order, to ``deliver`` on the loop's thread.
+    """Numbers the reports of one execution and passes them, in order, to ``deliver`` on the loop's thread.
 
     Args:
-        loop: a running loop; the hub adds its socket to it when a link is asked for.
-        execution_id, plate_id: go into the task and its links.
-        deliver: gets lists of numbered reports.
-        on_checkpoint: gets what the task wants kept, on the loop's thread.
-        may_deliver: asked before each delivery; while it says no, reports wait here, merged when they are many.
-        checkpoints: what an interrupted run kept.
-        numbered: how many progress updates and log lines the execution had before.
+        loop: A running loop; the hub adds its socket to it when a link is requested.
+        execution_id: Id of the execution, for the task and its links.
+        plate_id: Label of what the task works on.
+        deliver: Receives lists of numbered reports.
+        on_checkpoint: Receives checkpoints to keep, on the loop's thread.
+        may_deliver: Called before each delivery; while it returns False, reports wait here and are merged if there
+            are many.
+        checkpoints: Checkpoints of an interrupted run.
+        numbered: Numbers of progress updates and of log lines that the execution has had so far.
+        config: Determines the folder for sockets.
     """
 
     def __init__(
@@ -130,7 +133,7 @@ class TaskHub:
     # --- TaskChannel, from any thread ----------------------------------------------------------------------------
 
     def report(self, report: TaskReport) -> None:
-        """Take in a report; after the end it is dropped."""
+        """Accept a report; it is dropped after the task has ended."""
         if self._is_closed:
             return
         self.task.pass_to_listeners(report)
@@ -138,20 +141,20 @@ class TaskHub:
             self._loop.call_soon(self.flush)
 
     def request_cancel(self, axis_id: str | None) -> None:
-        """Set the flag here and in all processes that joined."""
+        """Set the flag here and in all joined processes."""
         self.flags.set(axis_id)
         self._loop.call_soon(lambda: self._broadcast(Cancel(axis_id=axis_id)))
 
     def save_checkpoint(self, key: str, value: msgspec.Raw) -> None:
-        """Pass on a value to keep, before anything that is reported after it."""
+        """Pass on a value to keep, ahead of all reports made after it."""
         if self._pending.add_checkpoint(key, value):
             self._loop.call_soon(self.flush)
 
     def link(self) -> TaskLink:
-        """A way in for other processes; the socket is opened at the first call."""
+        """Return a link for other processes; the first call opens the socket."""
         with self._lock:
             if self._is_closed:
-                raise RuntimeError(f"the execution {self.task.execution_id} has ended, so there is nothing to join")
+                raise RuntimeError(f"execution {self.task.execution_id} has ended, so it cannot be joined")
             if self._link is None:
                 self._link = self._listen()
             return self._link
@@ -159,12 +162,12 @@ class TaskHub:
     # --- on the loop's thread ------------------------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Number what waits and deliver it, if there is room for it."""
+        """Number and deliver all waiting reports, if there is room for them."""
         if self._may_deliver():
             self._deliver_pending()
 
     def close(self) -> None:
-        """Deliver what waits and close the socket; no process may be joined any more. May be called twice."""
+        """Deliver all waiting reports and close the socket; no process can join any more. Idempotent."""
         with self._lock:
             self._is_closed = True
         self._deliver_pending()
@@ -172,9 +175,7 @@ class TaskHub:
         self._stack.close()
 
     def _deliver_pending(self) -> None:
-        if (
-            self._is_delivering
-        ):  # what is delivered may leave at once, and who sees that asks for more in the middle of it
+        if self._is_delivering:  # a delivery that is sent at once triggers another flush from inside this one
             return
         self._is_delivering = True
         try:
@@ -215,7 +216,7 @@ class TaskHub:
 
     def _on_readable(self) -> None:
         for peer, *body in receive_ready(self._socket):
-            with contextlib.suppress(MessageError):  # whoever cannot speak the protocol was not given the link
+            with contextlib.suppress(MessageError):  # a peer that does not speak the protocol was not given the link
                 message = _decode(body[-1])
                 if peer in self._joined or isinstance(message, Hello):
                     self._on_message(peer, message)
@@ -254,7 +255,7 @@ class TaskHub:
 
 
 def _parcels(reports: list[TaskReport]) -> Iterator[list[TaskReport]]:
-    """The reports in order, so many at a time that one message holds them."""
+    """Split the reports, in order, into parts that fit into one message each."""
     parcel: list[TaskReport] = []
     size = 0
     for report in reports:
@@ -280,12 +281,15 @@ def local_task(
     plate_id: str = "",
     config: ZMQConfig | None = None,
 ) -> Iterator[Task]:
-    """Run the block as a task of this process, without any server.
+    """Run the block as a task of this process, without a server.
 
     Args:
-        on_event: called with each progress update and log line, in order, in a thread of its own.
-        plate_id: what the task is about.
-        config: where sockets are made if a link is asked for.
+        on_event: Called with each progress update and log line, in order, in a separate thread.
+        plate_id: Label of what the task works on.
+        config: Determines the folder for sockets, in case a link is requested.
+
+    Yields:
+        The task.
     """
     loop = SocketLoop("local-task")
 
@@ -306,7 +310,7 @@ def local_task(
 
 
 def sweep_task_sockets(config: ZMQConfig) -> None:
-    """Remove the sockets of tasks whose process was killed: those that nobody listens on any more."""
+    """Remove the sockets of tasks whose process was killed: those with no listener."""
     for path in (config.home / config.ipc_socket_dir).glob(task_socket_pattern("*")):
         with socket.socket(socket.AF_UNIX) as probe:
             if probe.connect_ex(str(path)) == errno.ECONNREFUSED:
@@ -314,7 +318,7 @@ def sweep_task_sockets(config: ZMQConfig) -> None:
 
 
 def task_socket_pattern(group: int | str) -> str:
-    """Which files in the socket folder are hubs of that process group; of a worker, it is its guard's process."""
+    """Return the pattern of the socket files of a process group; for a worker, the group is its guard's process id."""
     return f"task-{group}-*.sock"
 
 

@@ -1,4 +1,4 @@
-"""Takes part in a task of another process of this machine, over the socket of that task's hub."""
+"""Joining a task of another process on this machine, over the socket of the task's hub."""
 
 import concurrent.futures
 import contextlib
@@ -23,12 +23,18 @@ _JOIN_SECONDS = 10.0
 
 @contextlib.contextmanager
 def join_task(link: TaskLink) -> Iterator[Task]:
-    """Take part in a task of another process of this machine: ``current_task()`` is that task in the block.
+    """Join a task of another process on this machine: within the block, ``current_task()`` returns that task.
 
-    When the block ends, all that was reported in it has reached the task's own process.
+    When the block ends, everything reported in it has reached the task's own process.
+
+    Args:
+        link: Link from :meth:`Task.link` in the other process.
+
+    Yields:
+        The task.
 
     Raises:
-        ConnectionFailedError: that process does not answer, since the task has ended.
+        ConnectionFailedError: The other process does not answer because the task has ended.
     """
     loop = SocketLoop("task-member")
     member = _Member(loop, link)
@@ -37,7 +43,7 @@ def join_task(link: TaskLink) -> Iterator[Task]:
         try:
             welcome = member.welcome.result(_JOIN_SECONDS)
         except TimeoutError as error:
-            raise ConnectionFailedError(f"the task {link.execution_id} does not answer at {link.url}") from error
+            raise ConnectionFailedError(f"task {link.execution_id} does not answer at {link.url}") from error
         task = Task(link.execution_id, link.plate_id, member, member.flags, welcome.checkpoints)
         try:
             with entered(task):
@@ -74,32 +80,32 @@ class _Member:
         loop.call_soon(lambda: self._send(Hello(token=link.token)))
 
     def report(self, report: TaskReport) -> None:
-        """Pass it to the hub, together with what else waits."""
+        """Pass the report to the hub, together with other waiting ones."""
         if self._pending.add_report(report):
             self._loop.call_soon(self._flush)
 
     def request_cancel(self, axis_id: str | None) -> None:
-        """Tell the hub, which tells all others."""
+        """Send the request to the hub, which forwards it to all other processes."""
         self._loop.call_soon(lambda: self._send(Cancel(axis_id=axis_id)))
 
     def save_checkpoint(self, key: str, value: msgspec.Raw) -> None:
-        """Pass it to the hub, before anything that is reported after it."""
+        """Pass the value to the hub, ahead of all reports made after it."""
         if self._pending.add_checkpoint(key, value):
             self._loop.call_soon(self._flush)
 
     def link(self) -> TaskLink:
-        """The link that this process came by."""
+        """Return the link this process joined with."""
         return self._link
 
     def leave(self) -> None:
-        """Wait until the hub has taken in all that was said here."""
+        """Wait until the hub has processed all messages of this process."""
         self._loop.call_soon(self._flush)
         self._loop.call_soon(lambda: self._send(Leave()))
         self.left.result(_JOIN_SECONDS)
 
     def _flush(self) -> None:
         if self._outbox:
-            return  # the hub is behind: reports wait, and are merged, until it has caught up
+            return  # the hub is behind: reports wait and are merged until it has caught up
         checkpoints, reports = self._pending.take()
         for key, value in checkpoints.items():
             self._outbox.append(encode(Checkpoint(key=key, value=value)))

@@ -1,4 +1,4 @@
-"""Passes on what a task logs, with its level and logger."""
+"""Log handler that forwards the log records of a task."""
 
 import logging
 from collections.abc import Callable
@@ -10,21 +10,26 @@ __all__ = ["LineTaker", "TaskLogHandler"]
 
 
 LineTaker = Callable[[LogLevel, str, str], None]
-"""Takes level, logger and text of a line."""
+"""Receives level, logger and text of a line."""
 
 
 class TaskLogHandler(logging.Handler):
-    """Passes on what is logged, with its level and logger."""
+    """Forwards log records with their level and logger.
+
+    Args:
+        take: Receives each record as a line.
+    """
 
     def __init__(self, take: LineTaker) -> None:
         super().__init__()
         self._take_line = take
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Forward a record, cut to the maximum length of a line."""
         self._take_line(level_of(record), record.name, self.format(record)[:MAX_LINE_CHARACTERS])
 
 
 def level_of(record: logging.LogRecord) -> LogLevel:
-    """The level of ours that a record's number falls into."""
+    """Return the level for a record's numeric level."""
     names = (LogLevel.DEBUG, LogLevel.INFO, LogLevel.WARNING, LogLevel.ERROR, LogLevel.CRITICAL)
     return names[min(max(record.levelno // 10, 1), 5) - 1]

@@ -1,4 +1,4 @@
-"""What a task said and what has not been passed on yet, in the process that said it."""
+"""Reports of a task that have not been passed on yet, in the process that made them."""
 
 import threading
 
@@ -13,7 +13,7 @@ _MERGE_ABOVE = 5_000
 
 
 class PendingReports:
-    """In order, and merged when it is much. From any thread."""
+    """Keeps reports in order, and merges them when there are many. From any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -21,7 +21,7 @@ class PendingReports:
         self._reports: list[TaskReport] = []
 
     def add_report(self, report: TaskReport) -> bool:
-        """Whether it is the first that waits."""
+        """Add a report; return whether nothing was waiting before."""
         with self._lock:
             self._reports.append(report)
             if len(self._reports) > _MERGE_ABOVE and len(self._reports) % _MERGE_ABOVE == 1:
@@ -29,13 +29,13 @@ class PendingReports:
             return len(self._reports) == 1 and not self._checkpoints
 
     def add_checkpoint(self, key: str, value: msgspec.Raw) -> bool:
-        """Whether it is the first that waits."""
+        """Add a checkpoint; return whether nothing was waiting before."""
         with self._lock:
             self._checkpoints[key] = value
             return len(self._checkpoints) == 1 and not self._reports
 
     def take(self) -> tuple[dict[str, msgspec.Raw], list[TaskReport]]:
-        """All that waits. Checkpoints go first: one must not be overtaken by a report that was made after it."""
+        """Take all checkpoints and reports. Checkpoints go first, so that no later report overtakes one."""
         with self._lock:
             checkpoints, self._checkpoints = self._checkpoints, {}
             reports, self._reports = self._reports, []

@@ -1,4 +1,4 @@
-"""What code inside a task sees: one small object for progress, cancel, log and checkpoints, at any depth."""
+"""The current task: one small object for progress, cancellation, logging and checkpoints, at any call depth."""
 
 import contextlib
 import contextvars
@@ -34,11 +34,11 @@ _MAX_CHECKPOINT_BYTES = 8 * 1024 * 1024
 _MAX_CHECKPOINTS_BYTES = 64 * 1024 * 1024
 
 TaskReport = ProgressUpdate | LogLine
-"""What a task says; its ``sequence`` is 0 until the execution's one counter gives it a number."""
+"""A report of a task; its ``sequence`` is 0 until the execution's counter assigns a number."""
 
 
 class TaskLink(msgspec.Struct, frozen=True, kw_only=True):
-    """What another process of this machine needs to join a task; small, and safe to pickle or to put into JSON."""
+    """What another process on this machine needs to join a task; small, and safe to pickle or convert to JSON."""
 
     url: str
     token: str
@@ -47,28 +47,28 @@ class TaskLink(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskChannel(Protocol):
-    """Where a task's words go. All calls may come from any thread and never block."""
+    """Destination of a task's reports. All methods may be called from any thread and never block."""
 
     def report(self, report: TaskReport) -> None:
         """Pass on a progress update or a log line."""
 
     def request_cancel(self, axis_id: str | None) -> None:
-        """Let the task, or one axis of it, stop wherever it runs."""
+        """Ask the task, or one of its axes, to stop in all its processes."""
 
     def save_checkpoint(self, key: str, value: msgspec.Raw) -> None:
         """Keep an encoded value for a resumed execution."""
 
     def link(self) -> TaskLink:
-        """A way in for another process."""
+        """Return a link for another process."""
 
 
 class Task:
-    """The task that the calling code is a part of; :func:`current_task` gives it.
+    """The task that the calling code is part of; returned by :func:`current_task`.
 
     Attributes:
-        execution_id: the execution that runs it; empty for a detached task.
-        plate_id: what the submission said it is about.
-        log: a logger whose lines travel with the execution.
+        execution_id: Id of its execution; empty for a detached task.
+        plate_id: Label of what the task works on, from the submission.
+        log: Logger whose lines become part of the execution's log.
     """
 
     def __init__(
@@ -107,10 +107,27 @@ class Task:
         error: str | None = None,
         traceback: str | None = None,
     ) -> None:
-        """Say how far one step of one axis is; percent, time, process and ids are filled in. Never blocks.
+        """Report the progress of one step of one axis. Never blocks.
+
+        Percentage, time, process and ids are filled in.
+
+        Args:
+            axis_id: Axis the progress belongs to, such as a well.
+            step_name: Name of the step.
+            step_index: Index of the step, from 0.
+            total_steps: Number of steps.
+            phase: Phase of the work.
+            status: Status of the step in that phase.
+            completed: Number of completed units of work.
+            total: Total number of units of work.
+            pattern: Image pattern being worked on.
+            component: Component, such as a channel, being worked on.
+            message: Text for the user.
+            error: Error message of a failure.
+            traceback: Traceback of a failure.
 
         Raises:
-            InvalidProgressError: a value has a wrong type or range, or more is completed than there is in total.
+            InvalidProgressError: A value has the wrong type or is out of range, or ``completed`` exceeds ``total``.
         """
         self.send_progress(
             ProgressUpdate(
@@ -136,16 +153,23 @@ class Task:
         )
 
     def send_progress(self, update: ProgressUpdate | Mapping[str, Any]) -> None:
-        """Send a whole update; its ``sequence`` is replaced by the next number of the execution.
+        """Send a complete progress update; its ``sequence`` is replaced by the execution's next number.
 
         Raises:
-            InvalidProgressError: it breaks the schema, or has more than 256 KiB; nothing was sent.
+            InvalidProgressError: The update violates the schema or is larger than 256 KiB; nothing was sent.
         """
         typed = update if isinstance(update, ProgressUpdate) else validate_progress(update)
         self._channel.report(sendable_progress(typed))
 
     def send_line(self, level: LogLevel, logger: str, text: str, axis_id: str | None = None) -> None:
-        """Add a line to the execution's log, as one of an axis; None: of that which the calling code works on."""
+        """Add a line to the execution's log.
+
+        Args:
+            level: Level of the line.
+            logger: Name of the logger.
+            text: Text of the line; cut after 16,384 characters.
+            axis_id: Axis the line belongs to; None for the one the calling code is working on.
+        """
         line = LogLine(
             execution_id=self.execution_id,
             sequence=0,
@@ -159,7 +183,7 @@ class Task:
 
     @contextlib.contextmanager
     def axis(self, axis_id: str) -> Iterator[None]:
-        """What the code in the block logs is of this axis."""
+        """Attribute log lines from the code in the block to this axis."""
         token = _axis.set(axis_id)
         try:
             yield
@@ -168,10 +192,13 @@ class Task:
 
     @contextlib.contextmanager
     def listening(self, listener: Callable[[TaskReport], None]) -> Iterator[None]:
-        """In the block ``listener`` gets every report of the task, those of other processes that joined it included.
+        """Call ``listener`` with every report of the task within the block, including reports of joined processes.
 
-        Only where the task was started: in a process that joined it the listener hears nothing. It is called in the
-        thread in which the report arrives, before the report is numbered, and must neither raise nor take long.
+        Works only in the process that runs the task; in a process that joined it, the listener is never called.
+
+        Args:
+            listener: Called in the thread in which the report arrives, before the report is numbered. It must not
+                raise and must return quickly.
         """
         self._listeners.append(listener)
         try:
@@ -180,7 +207,7 @@ class Task:
             self._listeners.remove(listener)
 
     def pass_to_listeners(self, report: TaskReport) -> None:
-        """For the hub: a report has arrived."""
+        """Pass a report to the listeners; called by the hub."""
         for listener in list(self._listeners):
             listener(report)
 
@@ -196,67 +223,75 @@ class Task:
         return self._flags.is_set(axis_id)
 
     def check_cancelled(self, axis_id: str | None = None) -> None:
-        """Call it wherever stopping is safe.
+        """Stop here if a cancel was requested; call this wherever stopping is safe.
 
         Raises:
-            TaskCancelled: the task, or the axis, was asked to stop.
+            TaskCancelled: The task, or the axis, was asked to stop.
         """
         if self._flags.is_set(axis_id):
             raise TaskCancelled("the task was cancelled" if self.cancelled else f"axis {axis_id} was cancelled")
 
     def request_cancel(self, axis_id: str | None = None) -> None:
-        """Ask the task, or one axis of it, to stop, in all its processes."""
+        """Ask the task, or one of its axes, to stop in all its processes."""
         self._flags.set(axis_id)
         self._channel.request_cancel(axis_id)
 
     def on_cancel(self, callback: Callable[[str | None], object]) -> CancelHook:
-        """Call ``callback`` soon after the task, or an axis of it, is asked to stop: for what cannot ask by itself.
+        """Call ``callback`` when the task, or one of its axes, is asked to stop, for code that cannot check itself.
 
-        It is called with None for the whole task and with its id for an axis, once for each of them, whoever asked
-        and in whichever process. That is done in another thread, where ``current_task()`` is what it is here; what was
-        asked to stop before is told at once, in this thread. What it raises is logged.
+        The callback runs in another thread, in which ``current_task()`` returns the same task as here. For requests
+        that were made before, it is called immediately in this thread. Exceptions it raises are logged.
+
+        Args:
+            callback: Called with None for the whole task, or with the id of an axis; once for each, regardless of
+                the process in which the cancel was requested.
 
         Returns:
-            A hook: close it, or make it the head of a ``with`` block, to be called no more.
+            A hook; close it, or use it in a ``with`` statement, to stop the calls.
         """
         return self._flags.add(callback)
 
     # --- the rest ------------------------------------------------------------------------------------------------
 
     def checkpoint(self, key: str, value: Any) -> None:
-        """Keep ``value`` (anything msgpack can hold) under ``key`` for the case that the execution is resumed.
+        """Keep a value in case the execution is resumed.
+
+        Args:
+            key: Name of the value.
+            value: Anything that msgpack can encode.
 
         Raises:
-            TypeError: it is of a type that cannot be kept, or ``key`` is no text.
-            UnsendableError: it is too long (8 MiB, and 64 MiB for all of an execution), too deep, or not text.
+            TypeError: ``value`` has an unsupported type, or ``key`` is not a string.
+            UnsendableError: ``value`` is too large (8 MiB, or 64 MiB for all checkpoints of an execution), too deeply
+                nested, or contains invalid text.
         """
         if not isinstance(key, str):
-            raise TypeError(f"the key of a checkpoint is text, not {type(key).__name__}")
+            raise TypeError(f"the key of a checkpoint must be a string, not {type(key).__name__}")
         pack_given(key, "the key of a checkpoint", max_bytes=_MAX_NAME_CHARACTERS)
         data = pack_given(value, f"the checkpoint {key!a}", max_bytes=_MAX_CHECKPOINT_BYTES)
         others = sum(len(memoryview(kept)) for name, kept in self._checkpoints.items() if name != key)
         if others + len(data) > _MAX_CHECKPOINTS_BYTES:
             raise UnsendableError(
-                f"with the checkpoint {key!a} those of the execution are {others + len(data):,} bytes, at most "
-                f"{_MAX_CHECKPOINTS_BYTES:,} may be; write files and keep their paths instead"
+                f"with checkpoint {key!a} the checkpoints of the execution take {others + len(data):,} bytes, more "
+                f"than the maximum of {_MAX_CHECKPOINTS_BYTES:,}; write files and keep their paths instead"
             )
         self.keep_packed(key, msgspec.Raw(data))
 
     def keep_packed(self, key: str, value: msgspec.Raw) -> None:
-        """The same with an encoded value."""
+        """Keep an encoded value."""
         self._checkpoints[key] = value
         self._channel.save_checkpoint(key, value)
 
     def checkpoints(self) -> dict[str, Any]:
-        """What was kept, by this run of the execution or an interrupted one before it."""
+        """Return all checkpoints, of this run of the execution and of interrupted ones before it."""
         return {key: msgspec.msgpack.decode(value) for key, value in self._checkpoints.items()}
 
     def packed_checkpoints(self) -> dict[str, msgspec.Raw]:
-        """The same, encoded."""
+        """Return all checkpoints, encoded."""
         return dict(self._checkpoints)
 
     def link(self) -> TaskLink:
-        """Give it to another process of this machine, which then calls ``join_task(link)``."""
+        """Return a link; another process on this machine joins the task with ``join_task(link)``."""
         return self._channel.link()
 
 
@@ -268,16 +303,16 @@ def _percent(completed: int, total: int) -> float:
 
 
 def current_task() -> Task:
-    """The task that the calling code is a part of.
+    """Return the task that the calling code is part of.
 
-    Outside of any task it is a detached one: never cancelled, and what it says goes nowhere. So a function that
-    reports progress also works when it is called by hand.
+    Outside of a task, this is a detached one: it is never cancelled and its reports are discarded. So a function that
+    reports progress also works when it is called directly.
     """
     return _current.get() or Task("", "", _Nowhere(), CancelFlags())
 
 
 def is_current(task: Task) -> bool:
-    """Whether the calling code is a part of ``task``."""
+    """Whether the calling code is part of ``task``."""
     return _current.get() is task
 
 
@@ -308,4 +343,4 @@ class _Nowhere:
         return None
 
     def link(self) -> TaskLink:
-        raise RuntimeError("this code runs outside of any task, so there is nothing to join; use local_task()")
+        raise RuntimeError("this code is running outside of any task, so there is nothing to join; use local_task()")

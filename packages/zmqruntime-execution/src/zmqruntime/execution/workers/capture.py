@@ -1,4 +1,4 @@
-"""What a task prints and logs: taken from its process line by line, on whatever way it is written."""
+"""Capture of all output of a task, line by line."""
 
 import codecs
 import contextlib
@@ -21,44 +21,44 @@ _C_LIBRARY: Final = ctypes.CDLL(None) if os.name == "posix" else None
 
 
 class OutputCapture:
-    """Takes over the standard output and error of this process, those of C code and of child processes included.
+    """Captures standard output and error of this process, including output of C code and of child processes.
 
     Args:
-        loop: reads the lines, on its thread.
-        take: gets each line, on that thread.
+        loop: Loop that reads the output, on its thread.
+        take: Called with each line, on that thread.
     """
 
     def __init__(self, loop: SocketLoop, take: LineTaker) -> None:
         self._loop = loop
         self.server_log = os.dup(2)
-        """The standard error that the process was started with."""
+        """The original standard error of the process."""
         self._pipes: list[_Pipe] = []
-        if os.name == "posix":  # elsewhere pipes cannot be polled, and only what is logged is taken
+        if os.name == "posix":  # elsewhere pipes cannot be polled, and only logged output is captured
             for stream in (sys.stdout, sys.stderr):
                 if isinstance(stream, io.TextIOWrapper):
-                    stream.reconfigure(line_buffering=True)  # else what is printed comes when the task has ended
+                    stream.reconfigure(line_buffering=True)  # otherwise output arrives after the task has ended
             self._pipes = [_Pipe(1, "stdout", LogLevel.INFO, take), _Pipe(2, "stderr", LogLevel.WARNING, take)]
         for pipe in self._pipes:
             loop.call_soon(lambda pipe=pipe: loop.add_reader(pipe, pipe.read))  # type: ignore[misc]
 
     @staticmethod
     def flush() -> None:
-        """Push out what the process has buffered; call it in the thread that ran the task."""
+        """Flush all output buffers of the process; call it in the thread that ran the task."""
         for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):  # a task may have put anything there, None among it
+            with contextlib.suppress(Exception):  # a task may have replaced them by anything, even None
                 stream.flush()
         if _C_LIBRARY is not None:
             _C_LIBRARY.fflush(None)
 
     def drain(self) -> None:
-        """Take all that was written up to now, the last line also when it has no end; on the loop's thread."""
+        """Read all output written so far, including an incomplete last line; on the loop's thread."""
         for pipe in self._pipes:
             pipe.read()
             pipe.end_line()
 
 
 class _Pipe:
-    """One standard stream, replaced by a pipe whose other end is read here."""
+    """One standard stream, replaced by a pipe that is read here."""
 
     def __init__(self, descriptor: int, name: str, level: LogLevel, take: LineTaker) -> None:
         self._name = name

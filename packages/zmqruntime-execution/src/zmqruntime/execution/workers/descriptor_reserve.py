@@ -1,4 +1,4 @@
-"""Some file descriptors that a server keeps back, so that it can replace a worker when all others are taken."""
+"""File descriptors that a server keeps in reserve, so that it can replace a worker when all others are in use."""
 
 import contextlib
 import os
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 __all__ = ["DescriptorReserve"]
 
-_COUNT = 24  # what starting a process, and reading a file, takes for a moment
+_COUNT = 24  # temporarily needed to start a process and to read a file
 
 
 class DescriptorReserve:
-    """Descriptors of nothing; on one thread only."""
+    """A set of descriptors of the null device; on one thread only."""
 
     def __init__(self) -> None:
         self._held: list[int] = []
@@ -18,7 +18,7 @@ class DescriptorReserve:
 
     @contextlib.contextmanager
     def lent(self) -> Iterator[None]:
-        """In the block they are free for others."""
+        """Release the descriptors within the block."""
         self.close()
         try:
             yield
@@ -26,11 +26,11 @@ class DescriptorReserve:
             self._fill()
 
     def close(self) -> None:
-        """Give them back; may be called twice."""
+        """Release the descriptors. Idempotent."""
         while self._held:
             os.close(self._held.pop())
 
     def _fill(self) -> None:
-        with contextlib.suppress(OSError):  # what is left of them; the next time there may be more
+        with contextlib.suppress(OSError):  # take what is left; there may be more next time
             while len(self._held) < _COUNT:
                 self._held.append(os.open(os.devnull, os.O_RDONLY))

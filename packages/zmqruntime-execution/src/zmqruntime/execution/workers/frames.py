@@ -16,16 +16,16 @@ _LONGEST_BYTES = 2**32 - 1
 
 
 class FrameStream:
-    """Sends and receives whole frames without blocking; used on the loop's thread only.
+    """Sends and receives complete frames without blocking; used on the loop's thread only.
 
     Args:
-        loop: the loop that owns the socket from now on.
-        sock: one end of a connected pair; closed with the stream.
-        on_frame: called with each frame.
-        on_end: called once when the other end is gone.
-        on_drained: called when all that was sent has left.
-        on_nonsense: called once with what is wrong when a frame is longer than any may be; nothing is read after that.
-        max_frame_bytes: how long a frame that arrives may be.
+        loop: Loop that owns the socket from now on.
+        sock: One end of a connected pair; closed with the stream.
+        on_frame: Called with each frame.
+        on_end: Called once when the other end is closed.
+        on_drained: Called when all frames have been sent.
+        on_nonsense: Called once with an explanation when a frame is too large; nothing is read after that.
+        max_frame_bytes: Maximum size of a received frame in bytes.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class FrameStream:
         self._unsent: deque[memoryview] = deque()
         self._open = True
         self.backlog = 0
-        """Bytes that were given to :meth:`send` and have not left."""
+        """Bytes that were passed to :meth:`send` and have not been sent yet."""
         sock.setblocking(False)
         loop.add_reader(sock, self.receive)
 
     def send(self, data: bytes) -> None:
-        """Send one frame, now or as soon as the other end takes it. After the end it does nothing."""
+        """Send a frame, now or as soon as the other end accepts it; does nothing after the stream was closed."""
         if not self._open:
             return
         was_idle = not self._unsent
@@ -66,7 +66,7 @@ class FrameStream:
             self._write()
 
     def receive(self, limit: float = _TURN_BYTES) -> None:
-        """Take in what has arrived, about ``limit`` bytes at most so that others get their turn."""
+        """Read what has arrived, at most about ``limit`` bytes so that other sockets get their turn."""
         taken = 0
         while self._open and taken < limit:
             try:
@@ -85,7 +85,7 @@ class FrameStream:
                 self._split()
 
     def pause(self) -> None:
-        """Leave what arrives unread."""
+        """Stop reading."""
         if self._open:
             self._loop.remove(self._socket)
             if self._unsent:
@@ -97,7 +97,7 @@ class FrameStream:
             self._loop.add_reader(self._socket, self.receive)
 
     def close(self) -> None:
-        """Release the socket; may be called twice."""
+        """Close the socket. Idempotent."""
         if self._open:
             self._open = False
             self._unsent.clear()
@@ -106,7 +106,7 @@ class FrameStream:
             self._socket.close()
 
     def _split(self) -> None:
-        """Hand on the frames that are whole; each is gone from here before anybody looks at it."""
+        """Pass on all complete frames; each is removed from the buffer before it is handled."""
         while (frame := self._take_frame()) is not None:
             self._on_frame(frame)
 
@@ -117,7 +117,7 @@ class FrameStream:
         if length > self._max_frame_bytes:
             self._received.clear()
             self._is_deaf = True
-            self._on_nonsense(f"announced a frame of {length:,} bytes, at most {self._max_frame_bytes:,} may come")
+            self._on_nonsense(f"sent a frame of {length:,} bytes, more than the maximum of {self._max_frame_bytes:,}")
             return None
         end = _LENGTH.size + length
         if len(self._received) < end:
@@ -133,7 +133,7 @@ class FrameStream:
             except BlockingIOError:
                 self._loop.add_writer(self._socket, self._write)
                 return
-            except OSError:  # the other end is gone; the reader will see it, and say so once
+            except OSError:  # the other end is closed; the reader will notice, and report it once
                 self._unsent.clear()
                 self.backlog = 0
                 break

@@ -1,4 +1,4 @@
-"""Which files this process has loaded code from, and whether any was edited since."""
+"""Detection of source files that were edited after this process had loaded them."""
 
 import importlib.machinery
 import os
@@ -15,7 +15,7 @@ _Stamp = tuple[int, int]
 
 
 class _Moment(NamedTuple):
-    """By the clock that stamps files, and by one that nobody can set; ns."""
+    """A point in time on the clock used for file timestamps and on the monotonic clock; ns."""
 
     clock: int
     elapsed: int
@@ -25,15 +25,15 @@ class _Moment(NamedTuple):
         return cls(time.time_ns(), time.monotonic_ns())
 
     def until(self, later: "_Moment") -> tuple[int, int]:
-        """The earliest and the latest that the clock can have shown between the two, also if it was set meanwhile."""
+        """Return the earliest and latest time the clock can have shown in between, even if it was set in that time."""
         passed = later.elapsed - self.elapsed
         return min(self.clock, later.clock - passed), max(later.clock, self.clock + passed)
 
 
 class LoadedModules:
-    """Notes the time and size of each module's file before it is read; put in front of all finders by :meth:`watch`.
+    """Notes the time and size of each module's file before it is read.
 
-    Modules of the standard library are not looked at.
+    :meth:`watch` inserts it in front of all finders. Modules of the standard library are ignored.
     """
 
     def __init__(self) -> None:
@@ -43,14 +43,14 @@ class LoadedModules:
         self._checked_at = _Moment.now()
 
     def watch(self) -> None:
-        """Note what is loaded from now on, and what is loaded already."""
+        """Note modules that are already loaded, and those loaded from now on."""
         self.look()
         sys.meta_path.insert(0, self)
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """What the other finders find; its file is looked at before anybody reads it."""
+        """Return the spec found by the other finders, after noting the state of its file before it is read."""
         for finder in sys.meta_path:
             find = None if finder is self else getattr(finder, "find_spec", None)
             spec: importlib.machinery.ModuleSpec | None = None if find is None else find(name, path, target)
@@ -61,14 +61,13 @@ class LoadedModules:
         return None
 
     def invalidate_caches(self) -> None:
-        """There are none."""
+        """Do nothing: there are no caches."""
 
     def look(self) -> str | None:
-        """A file that was edited, or removed, since it was loaded; None if there is none.
+        """Return a file that was edited or removed after it was loaded; None if there is none.
 
-        A file that was loaded in a way that :meth:`find_spec` does not hear of counts as edited if it may have changed
-        since the last look: nobody knows which state of it was loaded. One whose time is yet to come is from before the
-        clock was set back.
+        A file that was loaded without :meth:`find_spec` counts as edited if it may have changed since the last look,
+        because the loaded version is unknown. A timestamp in the future is from before the clock was set back.
         """
         before, self._checked_at = self._checked_at, _Moment.now()
         earliest, latest = before.until(self._checked_at)

@@ -11,7 +11,7 @@ from zmqruntime.execution.workers.worker import Worker
 
 
 def main(argument: str) -> None:
-    """Run the worker; ``argument`` says where its socket comes from."""
+    """Run the worker with the socket given by ``argument``: a descriptor, or ``FROM_STDIN``."""
     if argument == FROM_STDIN and sys.platform == "win32":
         sock = socket.fromshare(sys.stdin.buffer.read())
     else:

@@ -1,7 +1,7 @@
-"""What a worker's tasks started and its guard, killed from outside, could not end: found as what is left to the server.
+"""Ending of orphaned processes that tasks started and that a guard could not end because it was killed itself.
 
-A server process is made the one that orphans below it fall to (prctl(2), PR_SET_CHILD_SUBREAPER), so that a process
-that left its session is still found when its parents and the guard are gone. Linux only; elsewhere nothing is found.
+The server process becomes the reaper of orphans below it (prctl(2), PR_SET_CHILD_SUBREAPER), so that a process that
+left its session is still found when its parents and the guard are gone. Linux only; elsewhere nothing is found.
 """
 
 import contextlib
@@ -16,21 +16,24 @@ __all__ = ["adopt_orphans", "end_orphans", "started_at"]
 
 _PR_SET_CHILD_SUBREAPER = 36
 _PR_GET_CHILD_SUBREAPER = 37
-_START, _SESSION = 19, 3  # places in /proc/PID/stat behind the name, from 0
+_START, _SESSION = 19, 3  # indexes in /proc/PID/stat after the name, from 0
 
 
 def adopt_orphans() -> None:
-    """Let orphans of this process's descendants become its children: for a process that does nothing but serve."""
+    """Make orphaned descendants children of this process; only for processes that do nothing but serve."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def end_orphans(workers: Collection[int], began: int) -> list[int]:
-    """Kill what fell to this process; returns which.
+    """Kill orphans that became children of this process.
 
     Args:
-        workers: the processes below us that are ours.
-        began: when the first of them started, in clock ticks since boot: what is older was never theirs.
+        workers: Ids of worker processes, which are not orphans.
+        began: Start time of the first of them in clock ticks since boot; older processes were not started by them.
+
+    Returns:
+        The ids of the killed processes.
     """
     if sys.platform != "linux" or not _adopts():
         return []
@@ -40,13 +43,13 @@ def end_orphans(workers: Collection[int], began: int) -> list[int]:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)  # its own children fall to us now, and are found in the next round
+                os.waitpid(pid, 0)  # its own children become ours now, and are found in the next round
         ended += found
     return ended
 
 
 def started_at(pid: int) -> int:
-    """When a process started, in clock ticks since boot; 0 if that cannot be told."""
+    """Return the start time of a process in clock ticks since boot; 0 if it is unknown."""
     fields = _stat(pid)
     return int(fields[_START]) if fields else 0
 
@@ -66,7 +69,7 @@ def _children() -> list[int]:
 
 
 def _is_strange(pid: int, began: int) -> bool:
-    """Whether it cannot be one that this process started for itself: of another session, and younger than a worker."""
+    """Whether this process cannot have started it for itself: it is in another session and younger than a worker."""
     fields = _stat(pid)
     return bool(fields) and int(fields[_SESSION]) != os.getsid(0) and int(fields[_START]) >= began
 

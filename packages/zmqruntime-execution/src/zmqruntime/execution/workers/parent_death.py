@@ -1,4 +1,4 @@
-"""Processes that must not outlive the one that started them."""
+"""Ending a process when its parent process ends."""
 
 import ctypes
 import multiprocessing
@@ -13,10 +13,10 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def die_with_parent() -> None:
-    """Call it first thing in a worker or pool process: it is killed when its parent ends, however that ends.
+    """Make sure that this process is killed when its parent ends for any reason.
 
-    On Linux the kernel sees to it, also while the process holds the interpreter lock; elsewhere a thread does, for
-    processes of :mod:`multiprocessing`.
+    Call it at the start of a worker or pool process. On Linux the kernel does it, even while the process holds the
+    interpreter lock; elsewhere a thread does, for processes of :mod:`multiprocessing`.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

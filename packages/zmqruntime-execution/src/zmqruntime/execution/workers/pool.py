@@ -1,4 +1,4 @@
-"""The workers of a server: started, given one execution each, replaced when they end."""
+"""The pool of a server's workers, which run one execution at a time and are replaced when they end."""
 
 import abc
 import contextlib
@@ -29,45 +29,45 @@ _RESTART_PAUSES = (0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.0)
 
 
 class BadEnvironmentError(Exception):
-    """No process can be started with the environment of a submission; the text says why."""
+    """No process can be started with the environment of a submission; the message says why."""
 
 
 class PoolListener(Protocol):
-    """Who owns the pool; called on the loop's thread."""
+    """The owner of the pool; called on the loop's thread."""
 
     def on_reports(self, execution_id: str, reports: TaskReportsRaw) -> None:
-        """A running task said something."""
+        """Called when a running task sent reports."""
 
     def on_checkpoint(self, execution_id: str, checkpoint: KeepCheckpoint) -> None:
-        """A running task wants a value kept."""
+        """Called when a running task wants to keep a value."""
 
     def on_finished(self, execution_id: str, finished: Finished) -> None:
-        """A task ended; its worker is idle again."""
+        """Called when a task has ended; its worker is idle again."""
 
     def on_not_run(self, execution_id: str, reason: str) -> None:
-        """A worker that was given an execution has not begun it, and another one has to."""
+        """Called when a worker did not start the execution assigned to it, so that another worker has to run it."""
 
     def on_worker_lost(self, execution_id: str, how: str) -> None:
-        """A worker process ended under a task."""
+        """Called when a worker process ended while running a task."""
 
     def on_worker_ready(self) -> None:
-        """A worker can be given an execution."""
+        """Called when a worker is ready for an execution."""
 
     def on_worker_failed(self, environment: TaskEnvironment | None, reason: str) -> None:
-        """A worker process of an environment cannot be made ready, and trying again would not help."""
+        """Called when no worker can be started for an environment, and trying again would not help."""
 
 
 class WorkerKind(enum.Enum):
-    """In what a server's tasks run."""
+    """What a server's tasks run in."""
 
     PROCESS = "process"
-    """A process for each worker: whatever a task does to it, the server goes on, and a forced cancel kills it."""
+    """One process per worker: a task cannot affect the server, and a forced cancel kills the process."""
     THREAD = "thread"
-    """A thread of the server's process for each worker: nothing has to be loaded twice, and nothing can be killed."""
+    """One thread of the server's process per worker: nothing is loaded twice, and nothing can be killed."""
 
 
 class WorkerState(enum.Enum):
-    """What a worker is doing."""
+    """The state of a worker."""
 
     STARTING = "starting"
     IDLE = "idle"
@@ -76,7 +76,7 @@ class WorkerState(enum.Enum):
 
 
 class WorkerHandle(abc.ABC):
-    """One worker as its server sees it; on the loop's thread only."""
+    """The server's handle of one worker; on the loop's thread only."""
 
     def __init__(self, pool: "WorkerPool", environment: TaskEnvironment | None) -> None:
         self.environment = environment
@@ -89,18 +89,18 @@ class WorkerHandle(abc.ABC):
         self._early_cancels: list[str | None] = []
 
     def reserve(self, execution_id: str) -> None:
-        """Keep it for an execution that will be assigned as soon as that is on disk."""
+        """Reserve it for an execution, which is assigned as soon as its new state is on disk."""
         self.state, self.execution_id = WorkerState.BUSY, execution_id
         self._is_assigned = False
 
     def release(self) -> None:
-        """It will not be assigned after all."""
+        """Make it idle again."""
         self.state, self.execution_id = WorkerState.IDLE, None
         self._is_assigned = False
         self._early_cancels.clear()
 
     def assign(self, assign: Assign) -> None:
-        """Let it run the execution that it was reserved for."""
+        """Run the execution it was reserved for."""
         self._is_assigned, self._attempt = True, assign.attempt
         self._give(assign)
         early, self._early_cancels = self._early_cancels, []
@@ -108,7 +108,7 @@ class WorkerHandle(abc.ABC):
             self._pass_on(axis_id)
 
     def cancel(self, axis_id: str | None) -> None:
-        """Pass a wish to stop on to the task, also to one that has still to be assigned."""
+        """Pass a cancel request on to the task, even if it has not been assigned yet."""
         if self._is_assigned:
             self._pass_on(axis_id)
         else:
@@ -116,41 +116,41 @@ class WorkerHandle(abc.ABC):
 
     @property
     def pid(self) -> int | None:
-        """Of its process, if it has one of its own."""
+        """Id of its process; None if it runs in the server's process."""
         return None
 
     @property
     def gave_up(self) -> bool:
-        """Whether it ended by itself, and was not killed."""
+        """Whether it ended on its own, without being killed."""
         return False
 
     @abc.abstractmethod
     def pause(self) -> None:
-        """Leave what it says where it is, so that it waits, and merges progress, on its own side."""
+        """Stop receiving its messages, so that they wait, and progress is merged, on the worker's side."""
 
     @abc.abstractmethod
     def resume(self) -> None:
-        """Listen again."""
+        """Receive its messages again."""
 
     @abc.abstractmethod
     def kill(self) -> None:
-        """End what it runs at once, if that is possible; whatever it does then, its execution does not succeed."""
+        """Kill its task, if that is possible; in any case the execution does not succeed any more."""
 
     @abc.abstractmethod
     def end(self) -> None:
-        """Begin to end the worker: an idle one in good order, with what it runs otherwise."""
+        """Start ending the worker: an idle one cleanly, a busy one together with its task."""
 
     @abc.abstractmethod
     def join(self) -> None:
-        """Wait until it has ended, after :meth:`end`, and release what is ours of it."""
+        """Wait until it has ended after :meth:`end`, and release its resources."""
 
     @abc.abstractmethod
     def _give(self, assign: Assign) -> None:
-        """Hand over what to run."""
+        """Send an assignment."""
 
     @abc.abstractmethod
     def _pass_on(self, axis_id: str | None) -> None:
-        """Tell the task that it, or one axis of it, is to stop."""
+        """Ask the task, or one axis of it, to stop."""
 
     def _hear(self, message: FromWorker) -> None:
         if isinstance(message, Ready):
@@ -185,20 +185,20 @@ class WorkerHandle(abc.ABC):
 
 
 class WorkerPool:
-    """Keeps ``size`` workers; all calls on the loop's thread.
+    """Maintains ``size`` workers; all calls on the loop's thread.
 
-    A worker that cannot be started is tried again, ever less often and for as long as it takes.
+    If a worker cannot be started, the pool keeps trying, with increasing pauses.
 
     Args:
-        loop: the server's.
-        start: starts one worker of a pool with an environment, or the server's own; raises OSError if it cannot now,
-            and BadEnvironmentError if it never can.
-        size: how many.
+        loop: Loop of the server.
+        start: Starts one worker of a pool with an environment; None for the server's own. Raises ``OSError`` if that
+            is not possible at the moment, and ``BadEnvironmentError`` if it never is.
+        size: Number of workers.
 
     Attributes:
-        listener: hears what the workers say; set it before :meth:`fill`.
-        trouble: why workers are missing, in words; empty while none are.
-        strays: how many messages were dropped since they were not of the execution that their worker had.
+        listener: Receives the messages of the workers; set it before :meth:`fill`.
+        trouble: Why workers are missing, as text; empty if none are.
+        strays: Number of dropped messages that were not about the execution assigned to their worker.
     """
 
     def __init__(
@@ -218,13 +218,13 @@ class WorkerPool:
         self._next_environment: TaskEnvironment | None = None
 
     def fill(self) -> None:
-        """Start the workers that are missing."""
+        """Start missing workers."""
         self._retry = None
         while len(self._workers) < self.size and not self._closing and self._retry is None:
             self._start_one(self._next_environment)
 
     def prepare(self, wanted: list[TaskEnvironment | None]) -> None:
-        """Let there be workers of these environments, the next ones to be used, in place of others that do nothing."""
+        """Replace idle workers so that there are workers with these environments, which are needed next."""
         spare = [worker for worker in self._workers if worker.state in (WorkerState.IDLE, WorkerState.STARTING)]
         missing: list[TaskEnvironment | None] = []
         for environment in wanted[: len(spare)]:
@@ -239,7 +239,7 @@ class WorkerPool:
             self._next_environment = wanted[0]
 
     def replace(self, worker: WorkerHandle, environment: TaskEnvironment | None) -> None:
-        """End a worker that has nothing to do, and start another."""
+        """End an idle worker and start another one."""
         if worker not in self._workers or self._closing:
             return
         self._workers.remove(worker)
@@ -252,28 +252,28 @@ class WorkerPool:
             self._next_environment = environment
 
     def idle(self, environment: TaskEnvironment | None) -> WorkerHandle | None:
-        """A worker of that environment that can be given an execution."""
+        """Return an idle worker with this environment, or None."""
         for worker in self._workers:
             if worker.state is WorkerState.IDLE and worker.environment == environment:
                 return worker
         return None
 
     def running(self, execution_id: str) -> WorkerHandle | None:
-        """The worker that runs the execution."""
+        """Return the worker that is running the execution, or None."""
         return next((worker for worker in self._workers if worker.execution_id == execution_id), None)
 
     @property
     def pids(self) -> list[int]:
-        """The processes of the workers."""
+        """Process ids of the workers."""
         return [worker.pid for worker in [*self._workers, *self._leaving] if worker.pid is not None]
 
     def pause(self) -> None:
-        """Do not listen to the workers for a while."""
+        """Stop receiving messages from the workers."""
         for worker in self._workers:
             worker.pause()
 
     def resume(self) -> None:
-        """Listen to them again."""
+        """Receive messages from the workers again."""
         for worker in self._workers:
             worker.resume()
 
@@ -281,7 +281,7 @@ class WorkerPool:
         return len(self._workers)
 
     def forget(self, worker: WorkerHandle, how: str) -> None:
-        """A worker has ended by itself, or was killed: say so, and start another."""
+        """Report that a worker has ended or was killed, and start another one."""
         if worker in self._leaving:
             self._leaving.remove(worker)
             return
@@ -301,15 +301,15 @@ class WorkerPool:
                 self.fill()
 
     def note_ready(self, worker: WorkerHandle) -> None:
-        """A worker has loaded all that it needs."""
+        """Note that a worker is ready."""
         self._backoff.reset()
         self.trouble = ""
         self.listener.on_worker_ready()
 
     def note_stray(self, execution_id: str) -> None:
-        """A worker spoke of an execution that it does not have."""
+        """Note that a worker sent a message about an execution that it is not running."""
         self.strays += 1
-        _log.warning("a worker spoke of %s, which it does not run; that was dropped", execution_id or "no execution")
+        _log.warning("dropped a message of a worker about execution %r, which it is not running", execution_id)
 
     def _start_one(self, environment: TaskEnvironment | None) -> None:
         try:
@@ -320,10 +320,10 @@ class WorkerPool:
             self.listener.on_worker_failed(environment, str(error))
         except OSError as error:
             self._next_environment = environment
-            self._try_again(f"a worker process cannot be started: {error.strerror or error}")
+            self._try_again(f"cannot start a worker process: {error.strerror or error}")
 
     def _on_failed_start(self, worker: WorkerHandle, how: str) -> None:
-        """What says why it cannot load is worth an execution, and so is what cannot begin in its own environment."""
+        """Try again, and fail an execution if the worker gave a reason or repeatedly fails in a task's environment."""
         is_hopeless = worker.environment is not None and self._backoff.count + 1 >= _FAILED_STARTS and worker.gave_up
         self._next_environment = worker.environment
         self._try_again(f"the worker process {how} while it was starting")
@@ -334,13 +334,13 @@ class WorkerPool:
     def _try_again(self, trouble: str) -> None:
         self._backoff.note()
         self.trouble = trouble
-        _log.error("%s; tried again", trouble)
+        _log.error("%s; trying again", trouble)
         if self._retry is not None:
             self._retry.cancel()
         self._retry = self.loop.call_later(self._backoff.pause, self.fill)
 
     def close(self) -> None:
-        """End all workers with what they run, idle ones in good order, and wait for them."""
+        """End all workers with their tasks, idle ones cleanly, and wait for them."""
         self._closing = True
         for worker in self._workers:
             worker.end()

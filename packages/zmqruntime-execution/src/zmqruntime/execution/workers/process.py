@@ -1,4 +1,4 @@
-"""A worker that is a process of its own, which nothing that its tasks do can make outlive its server."""
+"""A worker in a separate process, which never outlives its server, whatever its tasks do."""
 
 import contextlib
 import errno
@@ -34,14 +34,14 @@ class ProcessWorker(WorkerHandle):
     """One worker process.
 
     Args:
-        pool: whose worker it is.
-        environment: what the process is started with; None for the server's own.
-        spec: how the process makes its own object of the server's class.
-        own_variables: those of the server's own environment; None to pass on what this process has.
+        pool: The pool it belongs to.
+        environment: Environment of the process; None for the server's own.
+        spec: How the process creates its own instance of the server's class.
+        own_variables: Environment variables of the server's own environment; None to inherit those of this process.
 
     Raises:
-        OSError: it cannot be started now.
-        BadEnvironmentError: it can never be started in that environment.
+        OSError: It cannot be started at the moment.
+        BadEnvironmentError: It can never be started in that environment.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class ProcessWorker(WorkerHandle):
         self._waiter = threading.Thread(target=self._wait, name=f"worker-{self.process.pid}-wait", daemon=True)
         try:
             self._waiter.start()
-        except RuntimeError as error:  # no more threads may be started
+        except RuntimeError as error:  # no more threads can be started
             kill_tree(self.process.pid)
             self.process.wait()
             self._stream.close()
@@ -85,19 +85,19 @@ class ProcessWorker(WorkerHandle):
 
     @property
     def gave_up(self) -> bool:
-        """Whether it ended by itself, and was not killed."""
+        """Whether it ended on its own, without being killed."""
         return (self.process.returncode or 0) > 0
 
     def pause(self) -> None:
-        """Leave what it says in the pipe."""
+        """Leave its messages in the pipe."""
         self._stream.pause()
 
     def resume(self) -> None:
-        """Listen again."""
+        """Receive its messages again."""
         self._stream.resume()
 
     def kill(self) -> None:
-        """End the process and all that descends from it, at once: its guard does it, or we do if that one cannot."""
+        """Kill the process and all its descendants: its guard does that, or this process if the guard cannot."""
         self._is_killed = True
         with self._reaping:
             if self.process.returncode is None and os.name == "posix":
@@ -105,14 +105,14 @@ class ProcessWorker(WorkerHandle):
         self._pool.loop.call_later(_GUARD_SECONDS, self._kill_tree)
 
     def end(self) -> None:
-        """Let an idle worker end by itself, and kill another."""
+        """Let an idle worker end on its own, and kill a busy one."""
         if self.state is WorkerState.IDLE:
             self._stream.close()
         else:
             self.kill()
 
     def join(self) -> None:
-        """Wait until the process has been reaped, and release what is ours of it."""
+        """Wait until the process has been reaped, and release its resources."""
         self._waiter.join(2 * _GUARD_SECONDS)
         self._kill_tree()
         self._waiter.join()
@@ -126,7 +126,7 @@ class ProcessWorker(WorkerHandle):
         self._stream.send(encode(CancelAssigned(axis_id=axis_id)))
 
     def _kill_tree(self) -> None:
-        """End all processes that can be found, the guard among them."""
+        """Kill all its processes that can be found, including the guard."""
         with self._reaping:
             if self.process.returncode is None:
                 kill_tree(self.process.pid)
@@ -144,7 +144,7 @@ class ProcessWorker(WorkerHandle):
 
     def _on_exit(self) -> None:
         try:
-            self._stream.receive(math.inf)  # what it said before it ended comes first
+            self._stream.receive(math.inf)  # messages sent before it ended come first
             self._stream.close()
             self._sweep()
             self._end_what_is_left()
@@ -152,39 +152,39 @@ class ProcessWorker(WorkerHandle):
             self._pool.forget(self, self._nonsense or f"ended: {exit_text(self.process.returncode)}")
 
     def _end_what_is_left(self) -> None:
-        """Its guard ends all that its tasks started, unless somebody killed the guard."""
+        """End orphans of its tasks; necessary only if its guard, which normally does that, was killed."""
         if self.process.returncode == -signal.SIGKILL:
             ended = end_orphans({self.process.pid, *self._pool.pids}, self._began)
             if ended:
-                _log.warning("ended %s, which the killed worker %d had left", ended, self.process.pid)
+                _log.warning("ended processes %s, left behind by killed worker %d", ended, self.process.pid)
 
     @property
     def pid(self) -> int:
-        """Of its process."""
+        """Id of its process."""
         return self.process.pid
 
     def _on_frame(self, frame: bytes) -> None:
         try:
             message = self._decode(frame)
         except MessageError as error:
-            self._on_nonsense(f"sent what cannot be read ({error})")
+            self._on_nonsense(f"sent an unreadable message ({error})")
             return
         if self._is_killed and isinstance(message, Finished):
-            return  # it will never be idle again; what it ran ends with it, when nothing of it is left
+            return  # it will never be idle again; its execution ends when all its processes have ended
         try:
             self._hear(message)
-        except Exception:  # noqa: BLE001 - whatever it is, it must not become the next execution's
-            _log.exception("a message of worker %d could not be handled", self.process.pid)
-            self._on_nonsense("sent what could not be handled; the log of the server says why")
+        except Exception:  # noqa: BLE001 - it must not affect the next execution, whatever it is
+            _log.exception("cannot handle a message of worker %d", self.process.pid)
+            self._on_nonsense("sent a message that could not be handled (see the log of the server)")
 
     def _on_nonsense(self, how: str) -> None:
-        """Nothing that it says can be trusted any more: it ends, and its execution with it."""
+        """Kill the worker and fail its execution: none of its messages can be trusted any more."""
         self._nonsense = self._nonsense or how
-        _log.error("worker %d %s and is ended", self.process.pid, how)
+        _log.error("worker %d %s; killing it", self.process.pid, how)
         self.kill()
 
     def _sweep(self) -> None:
-        """Remove the sockets that a killed worker could not remove itself; the next start of a server tries again."""
+        """Remove sockets that a killed worker could not remove itself; the next start of a server tries again."""
         folder = self._config.home / self._config.ipc_socket_dir
         with contextlib.suppress(OSError):
             for path in folder.glob(task_socket_pattern(self.process.pid)):
@@ -192,7 +192,7 @@ class ProcessWorker(WorkerHandle):
 
 
 def _kill_group(pid: int) -> None:
-    """Kill what is left of the process group that a worker leads, before the worker is reaped and its pid free."""
+    """Kill the rest of the worker's process group, before the worker is reaped and its pid can be reused."""
     if os.name == "posix":
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
@@ -208,9 +208,10 @@ def _start_process(
     except OSError as error:
         if error.filename == environment.folder:
             text = f"its working folder {environment.folder} cannot be used: {error.strerror}"
-            raise BadEnvironmentError(f"{text}; make it again, or submit from another folder") from error
+            raise BadEnvironmentError(f"{text}; recreate it, or submit from another folder") from error
         if error.errno == errno.E2BIG:
-            raise BadEnvironmentError("its environment variables are too long for this system; unset some") from error
+            text = "its environment variables are too large for this system; unset some of them"
+            raise BadEnvironmentError(text) from error
         raise
 
 

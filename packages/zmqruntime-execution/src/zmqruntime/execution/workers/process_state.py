@@ -1,4 +1,4 @@
-"""What a task may have changed in its worker's process, put back before the next task sees it."""
+"""Process-wide state that a task may have changed in its worker, restored before the next task."""
 
 import contextlib
 import locale
@@ -21,7 +21,7 @@ except ImportError:  # Windows
 
 
 class _Aspect(NamedTuple):
-    """Something that belongs to the process: how it is read, and how it is set."""
+    """One aspect of the process state, and how to read and set it."""
 
     name: str
     read: Callable[[], Any]
@@ -29,16 +29,17 @@ class _Aspect(NamedTuple):
 
 
 class WorkerState:
-    """Remembers how this process is; made and used on its main thread, before the first task and after each."""
+    """Snapshot of the process state, taken before the first task and restored after each; on the main thread only."""
 
     def __init__(self) -> None:
         self._aspects = _aspects()
         self._kept = [aspect.read() for aspect in self._aspects]
 
     def restore(self) -> str | None:
-        """Make it so again; what could not be put back, in words, or None.
+        """Restore the state. Never raises, whatever state the process is in.
 
-        Raises nothing, whatever state the process is in.
+        Returns:
+            What could not be restored, as text; None if everything was.
         """
         lost = []
         for aspect, kept in zip(self._aspects, self._kept, strict=True):
@@ -47,7 +48,7 @@ class WorkerState:
                     aspect.write(kept)
                     if aspect.read() != kept:
                         lost.append(aspect.name)
-            except Exception as error:  # noqa: BLE001 - for example no right to raise a limit again
+            except Exception as error:  # noqa: BLE001 - for example no permission to raise a limit again
                 lost.append(f"{aspect.name} ({type(error).__name__}: {error})")
         return "; ".join(lost) or None
 
@@ -97,7 +98,7 @@ def _set_variables(kept: dict[str, str]) -> None:
 
 
 def _folder() -> str | None:
-    """None if it has been removed."""
+    """Return the working folder; None if it has been removed."""
     with contextlib.suppress(OSError):
         return os.getcwd()
     return None
@@ -142,4 +143,4 @@ def _set_priority(kept: int) -> None:
 
 
 def _cannot(kept: object) -> None:
-    raise PermissionError("cannot be taken back")
+    raise PermissionError("cannot be restored")

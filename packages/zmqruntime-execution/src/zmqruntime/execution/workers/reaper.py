@@ -1,8 +1,8 @@
-"""A small process between a server and each worker, that sees to it that nothing of a worker outlives it.
+"""The guard: a small process between a server and each worker, so that no process of a worker outlives the worker.
 
-It is the reaper of all that the worker's tasks start, also of processes that left their group or were orphaned, and it
-ends them when the worker ends, when the server asks it to, and when the server is gone. It holds no lock and runs no
-task, so nothing that a task does keeps it from that.
+The guard is the reaper of all processes that the worker's tasks start, including those that left their group or were
+orphaned. It ends them when the worker ends, when the server asks for it, and when the server is gone. It holds no locks
+and runs no tasks, so a task cannot prevent that.
 """
 
 import contextlib
@@ -24,10 +24,10 @@ _LOOK_AGAIN_SECONDS = 0.001
 
 
 def start_guarded(server_end: int) -> None:
-    """Go on in a child of this process, which itself stays behind as the guard.
+    """Fork: return in the child, which is the worker, while this process stays behind as its guard.
 
     Args:
-        server_end: the descriptor of our end of the socket pair; it hangs up when the server is gone.
+        server_end: Descriptor of our end of the socket pair; it hangs up when the server is gone.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -47,7 +47,7 @@ def start_guarded(server_end: int) -> None:
 
 def _guard(worker: int, server_end: int, wake_reader: int) -> NoReturn:
     poller = select.poll()
-    poller.register(server_end, 0)  # no data, only that it hangs up
+    poller.register(server_end, 0)  # only hang-ups, no data
     poller.register(wake_reader, select.POLLIN)
     patience: float | None = None
     status = _reap(worker)
@@ -58,14 +58,14 @@ def _guard(worker: int, server_end: int, wake_reader: int) -> NoReturn:
             os.kill(worker, signal.SIGKILL)
         if server_end in ready:
             poller.unregister(server_end)
-            patience = _PATIENCE_MS  # an idle worker ends by itself, and tidies up
+            patience = _PATIENCE_MS  # an idle worker ends on its own, and cleans up
         status = _reap(worker)
     _end_descendants()
     _end_as(status)
 
 
 def _reap(worker: int) -> int | None:
-    """Collect ended children, adopted ones among them; the worker's exit status if it is among them."""
+    """Reap ended children, including adopted ones; return the worker's exit status if it was among them."""
     found = None
     while True:
         try:
@@ -79,9 +79,10 @@ def _reap(worker: int) -> int | None:
 
 
 def _end_descendants() -> None:
-    """Kill what is left. On Linux all of it is, or in a moment becomes, a child of this process.
+    """Kill all remaining descendants. On Linux they are children of this process, or are about to become ones.
 
-    The list of children may lack some while others end (proc(5)), so only the lack of anything to wait for is the end.
+    The list of children may be incomplete while others are ending (proc(5)), so this only returns when there is nothing
+    left to wait for.
     """
     while True:
         for pid in _children():
@@ -103,14 +104,14 @@ def _children() -> list[int]:
 
 
 def _end_as(status: int) -> NoReturn:
-    """End the way the worker did, for the server to see."""
+    """End in the same way as the worker, so that the server can see how it ended."""
     if os.WIFSIGNALED(status):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        with contextlib.suppress(OSError):  # SIGKILL cannot be set, nor need it be
+        with contextlib.suppress(OSError):  # not possible, and not necessary, for SIGKILL
             signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
         os.kill(os.getpid(), os.WTERMSIG(status))
     os._exit(os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 1)
 
 
 def _note(signum: int, frame: FrameType | None) -> None:
-    """The number of the signal arrives through the wake-up descriptor."""
+    """Do nothing: the number of the signal arrives through the wake-up descriptor."""

@@ -1,4 +1,4 @@
-"""One assigned task where it runs: its hub, its log file, the numbers of what it said, and how it ended."""
+"""The run of an assigned task, with its hub, its log file, its event numbers and its outcome."""
 
 import os
 import traceback
@@ -37,16 +37,16 @@ _HALF = _MAX_ERROR_CHARACTERS // 2
 
 
 class TaskRun:
-    """Run it with :meth:`execute` in any thread, then close it on the loop's.
+    """The run of a task; call :meth:`execute` in any thread, then :meth:`close` on the loop's thread.
 
-    It can be cancelled as soon as it is made: its flags are there before its task begins.
+    It can be cancelled as soon as it is created, before the task starts.
 
     Args:
-        loop: owns the sockets of the task's hub.
-        assign: what to run.
-        say: passes on what the task reports and wants kept; called on the loop's thread.
-        may_say: asked before reports are passed on; while it says no they wait for a later ``hub.flush``.
-        config: where the hub makes its socket if other processes join.
+        loop: Owns the sockets of the task's hub.
+        assign: What to run.
+        say: Passes on reports and checkpoints of the task; called on the loop's thread.
+        may_say: Called before reports are passed on; while it returns False, they wait for a later ``hub.flush``.
+        config: Determines the folder for the hub's socket, in case other processes join.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class TaskRun:
         )
 
     def execute(self, execute_task: Callable[[str, ExecuteRequest], Any]) -> Finished:
-        """Run the task in this thread, to its end, and say how it ended. Raises nothing, whatever the task does."""
+        """Run the task in this thread and return its outcome. Never raises, whatever the task does."""
         try:
             with entered(self.hub.task):
                 result = execute_task(self._request.submission_id, _unpacked(self._request))
-            # Packed here, so that what cannot travel is the task's failure and not the worker's.
+            # Encoded here, so that a result that cannot be sent is a failure of the task and not of the worker.
             return self._finished(Outcome.COMPLETE, result=result)
         except TaskFailed as error:
             return self._failure_with_result(error)
@@ -112,7 +112,7 @@ class TaskRun:
         )
 
     def _pack(self, result: Any) -> tuple[msgspec.Raw, int | None]:
-        """The encoded result, or how long it is if it had to be put into a file."""
+        """Return the encoded result, or its size if it was written to a file."""
         if result is None:
             return NOTHING, None
         data = pack_given(
@@ -129,12 +129,12 @@ class TaskRun:
     def _failure_with_result(self, error: TaskFailed) -> Finished:
         try:
             return self._finished(Outcome.FAILED, error=_text_of(error), result=error.result)
-        except BaseException as unpacked:  # noqa: BLE001 - whatever packing a value of the task raises
+        except BaseException as unpacked:  # noqa: BLE001 - encoding a value of the task can raise anything
             text = f"{_text_of(error)[:_HALF]} (its result cannot be sent: {describe_error(unpacked)[:_HALF]})"
             return self._finished(Outcome.FAILED, error=text)
 
     def is_in_its_folder(self) -> bool:
-        """Whether this process is where the task is to run, and that folder is still there."""
+        """Whether this process is in the task's working folder, and the folder still exists."""
         environment = self._request.environment
         if environment is None:
             return True
@@ -145,11 +145,11 @@ class TaskRun:
             return False
 
     def not_run(self, reason: str) -> NotRun:
-        """What to say instead of running it."""
+        """Return the message to send instead of running the task."""
         return NotRun(execution_id=self._request.submission_id, attempt=self._attempt, reason=reason)
 
     def close(self) -> None:
-        """Pass on what still waits, and release the hub and the log; on the loop's thread."""
+        """Pass on waiting reports, and close the hub and the log; on the loop's thread."""
         self.hub.close()
         self._log.close()
 
@@ -174,7 +174,11 @@ class TaskRun:
 
 
 def _unpacked(request: PackedExecuteRequest) -> ExecuteRequest:
-    """The request with its payload as a value. Raises UnsendableError if it is none."""
+    """Return the request with its payload decoded.
+
+    Raises:
+        UnsendableError: The payload is not an encoded value.
+    """
     payload = bytes(request.payload)
     problem = problem_in(payload)
     if problem is not None:
@@ -184,7 +188,7 @@ def _unpacked(request: PackedExecuteRequest) -> ExecuteRequest:
 
 
 def describe_error(error: BaseException) -> str:
-    """The type and the text of an error, never very long, and such that it can be sent."""
+    """Return the type and message of an exception, with a limited length and encodable."""
     text, kind = _text_of(error), clean_text(type(error).__name__)
     return f"{kind}: {text}"[:_MAX_ERROR_CHARACTERS] if text else kind
 
@@ -192,12 +196,12 @@ def describe_error(error: BaseException) -> str:
 def _text_of(error: BaseException) -> str:
     try:
         return clean_text(str(error), _MAX_ERROR_CHARACTERS)
-    except BaseException:  # noqa: BLE001 - somebody else's class
-        return "it cannot be shown"
+    except BaseException:  # noqa: BLE001 - str() of a user's class
+        return "its message cannot be shown"
 
 
 def _traceback_of(error: BaseException) -> str:
     try:
         return clean_text("".join(traceback.format_exception(error))[-_MAX_TRACEBACK_CHARACTERS:])
-    except BaseException:  # noqa: BLE001 - somebody else's class
+    except BaseException:  # noqa: BLE001 - str() of a user's class
         return ""

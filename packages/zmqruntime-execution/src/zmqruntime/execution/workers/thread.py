@@ -1,4 +1,4 @@
-"""A worker that is a thread of the server's process: for tasks that are trusted, or that need what the process has."""
+"""A worker in a thread of the server's process, for trusted tasks, or tasks that need objects of that process."""
 
 import contextlib
 import logging
@@ -38,14 +38,14 @@ _ROOM = 64
 class ThreadWorker(WorkerHandle):
     """Runs one task after the other in a thread of this process.
 
-    A loop of its own owns the sockets of their hubs, so that tasks hear a cancel, and other processes that joined
-    them are heard, while the server's loop is ending and waits for them.
+    A separate loop owns the sockets of the task hubs, so that cancel requests and messages of joined processes are
+    still delivered while the server's loop is shutting down and waiting for the tasks.
 
     Args:
-        pool: whose worker it is.
-        execute_task: the server's method.
-        config: the server's.
-        stop_seconds: how long a task that was asked to stop may hold up the end of the server.
+        pool: The pool it belongs to.
+        execute_task: The server's method.
+        config: Configuration of the server.
+        stop_seconds: How long a task that was asked to stop may delay the end of the server, in seconds.
     """
 
     def __init__(
@@ -76,28 +76,28 @@ class ThreadWorker(WorkerHandle):
     # --- on the thread of the server's loop ----------------------------------------------------------------------
 
     def pause(self) -> None:
-        """Leave what it says on its side."""
+        """Leave its messages in its queue."""
         self._is_paused = True
 
     def resume(self) -> None:
-        """Listen again."""
+        """Receive its messages again."""
         self._is_paused = False
         self._take()
 
     def kill(self) -> None:
-        """Ask the task to stop, since a thread cannot be ended from outside; however it ends then, it has failed."""
+        """Ask the task to stop, since a thread cannot be killed; the task counts as failed, however it ends."""
         self._has_overrun = True
         self.cancel(None)
 
     def end(self) -> None:
-        """Let the thread end after its task, which is asked to stop."""
+        """Ask the task to stop, and let the thread end after it."""
         self._deadline = time.monotonic() + self._stop_seconds
         if self.state is WorkerState.BUSY:
             self.cancel(None)
         self._inbox.put(None)
 
     def join(self) -> None:
-        """Wait for the thread, but not for ever: a task that does not stop is left behind, and heard no more."""
+        """Wait for the thread until the deadline; a task that does not stop is abandoned and its messages ignored."""
         self._thread.join(max(0.0, self._deadline - time.monotonic()))
         self._loop.stop()
         self._loop.join()
@@ -113,7 +113,7 @@ class ThreadWorker(WorkerHandle):
             self._run.hub.request_cancel(axis_id)
 
     def _take(self) -> None:
-        """Hear what was said."""
+        """Handle waiting messages."""
         while self._said and not self._is_paused:
             message = self._said.popleft()
             if isinstance(message, Finished):
@@ -133,7 +133,7 @@ class ThreadWorker(WorkerHandle):
     def _work(self) -> None:
         while (run := self._inbox.get()) is not None:
             self._run_task(run)
-            del run  # an idle thread keeps nothing of its last task
+            del run  # an idle thread must not keep its last task alive
 
     def _run_task(self, run: TaskRun) -> None:
         began = time.thread_time()
@@ -165,7 +165,7 @@ class ThreadWorker(WorkerHandle):
             self._put(message)
 
     def _may_say(self) -> bool:
-        # In this order: what makes room in between has seen that some is wanted.
+        # In this order, so that a consumer that makes room in between sees that room is wanted.
         self._wants_room = True
         if len(self._said) >= _ROOM:
             return False
@@ -177,7 +177,7 @@ class ThreadWorker(WorkerHandle):
         self._pool.loop.call_soon(self._take)
 
     def _close_run(self) -> None:
-        """The task did not stop in time: it goes on, but nothing that it says is heard any more."""
+        """Abandon a task that did not stop in time: it keeps running, but its messages are ignored."""
         run = self._run
         if run is not None:
             run.close()
@@ -185,7 +185,7 @@ class ThreadWorker(WorkerHandle):
 
 @contextlib.contextmanager
 def _logged(task: Task) -> Iterator[None]:
-    """In the block, what is logged in the context of the task goes to its log, apart from wherever else it goes."""
+    """Within the block, also send records that are logged in the context of the task to its log."""
     handler = TaskLogHandler(task.send_line)
     handler.addFilter(lambda record: is_current(task))
     root = logging.getLogger()

@@ -1,4 +1,4 @@
-"""How much processor time and memory a task took."""
+"""CPU time and memory usage of tasks."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 __all__ = ["Usage", "UsageMeter"]
 
-_RESET_PEAK = "5"  # proc(5), clear_refs: sets the peak resident size back to the present one
+_RESET_PEAK = "5"  # proc(5), clear_refs: resets the peak resident size to the current one
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _PROC = Path("/proc")
 _WORTH_MEASURING_SECONDS = 0.01
@@ -16,10 +16,12 @@ _WORTH_MEASURING_SECONDS = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a task took: processor time, user and system, and the largest resident size of its process.
+    """Resources used by a task.
 
-    Descendants that still run are counted in the time where the system tells (Linux). The size is None where the
-    system does not tell it, and for a task of a few milliseconds, which measuring would only slow down.
+    Attributes:
+        cpu_seconds: User and system time; on Linux including descendants that are still running.
+        peak_memory_bytes: Maximum resident size of the process. None if the platform does not provide it, and for
+            tasks of a few milliseconds, which measuring would only slow down.
     """
 
     cpu_seconds: float
@@ -36,12 +38,12 @@ class UsageMeter:
         self._started = time.monotonic()
 
     def begin(self) -> None:
-        """A task begins."""
+        """Start measuring a task."""
         self._own_before = _own_cpu()
         self._started = time.monotonic()
 
     def end(self) -> Usage:
-        """A task has ended; what it took since :meth:`begin`."""
+        """Return the usage since :meth:`begin`."""
         cpu = _own_cpu() - self._own_before
         if time.monotonic() - self._started < _WORTH_MEASURING_SECONDS:
             return Usage(cpu, None)
@@ -80,13 +82,13 @@ def _descendants(pid: int) -> list[int]:
                 children = (tasks / task / "children").read_text().split()
                 waiting += map(int, children)
                 found += map(int, children)
-        except OSError:  # it has ended meanwhile
+        except OSError:  # it has ended in the meantime
             continue
     return found
 
 
 def _seconds_of(pid: int) -> float:
-    """User and system time of a process and of its children that were waited for; 0 if it has ended."""
+    """Return user and system time of a process and of children it has waited for; 0 if it has ended."""
     try:
         fields = (_PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:

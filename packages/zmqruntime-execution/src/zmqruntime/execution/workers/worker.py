@@ -1,4 +1,4 @@
-"""What a worker does: load the server's class once, then run one task after the other."""
+"""A worker: loads the server's class once, then runs one task after the other."""
 
 import logging
 import os
@@ -40,7 +40,7 @@ _STOP_REPORTS_ABOVE = 1024 * 1024
 
 
 class Worker:
-    """Runs the tasks that arrive on ``sock``, in the calling thread, until the other end is gone."""
+    """Runs the tasks that arrive on ``sock``, in the calling thread, until the other end is closed."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._inbox: queue.SimpleQueue[Setup | TaskRun | None] = queue.SimpleQueue()
@@ -56,7 +56,7 @@ class Worker:
         self._loop.start()
 
     def run(self) -> None:
-        """Return when the server is gone; exit if its class cannot be loaded."""
+        """Run until the server is gone; exit the process if its class cannot be loaded."""
         self._modules.watch()
         setup = self._inbox.get()
         if not isinstance(setup, Setup):
@@ -65,7 +65,7 @@ class Worker:
             server = cast("ExecutionServer", setup.spec.build())
         except ZMQRuntimeError as error:
             self._fail_to_start(str(error))
-        except BaseException as error:  # noqa: BLE001 - whatever a module raises when it is imported
+        except BaseException as error:  # noqa: BLE001 - importing a module can raise anything
             self._fail_to_start(f"{setup.spec.target} cannot be loaded: {describe_error(error)}")
         self._state = WorkerState()
         self._send(Ready())
@@ -77,11 +77,11 @@ class Worker:
             self._run_task(server, run)
 
     def _why_unfit(self, run: TaskRun) -> str | None:
-        """Why the next task needs another process: this one must not run old code, nor in a folder that was removed."""
+        """Why this process must not run the task, because of outdated code or a removed folder; None if it can."""
         edited = self._modules.look()
         if edited is not None:
             return f"{edited} was edited since it was loaded"
-        return None if run.is_in_its_folder() else "its working folder was removed or is another one now"
+        return None if run.is_in_its_folder() else "its working folder was removed or replaced"
 
     def _decline(self, run: TaskRun, reason: str) -> None:
         def close() -> None:
@@ -122,7 +122,7 @@ class Worker:
         self._loop.call_soon(lambda: self._stream.send(data))
 
     def _take_line(self, level: LogLevel, logger: str, text: str) -> None:
-        """A line that this process, or one that its task started, printed or logged; from any thread."""
+        """Handle a line printed or logged by this process or one started by its task; from any thread."""
         run = self._run
         if run is not None:
             run.hub.task.send_line(level, logger, text)
@@ -134,7 +134,7 @@ class Worker:
             self._run.hub.flush()
 
     def _on_server_gone(self) -> None:
-        """End: at once in the middle of a task, whose remains the guard sees to, else in good order."""
+        """End immediately during a task, leaving the cleanup to the guard, otherwise cleanly."""
         if self._run is not None:
             os._exit(1)
         self._inbox.put(None)
@@ -144,7 +144,7 @@ class Worker:
             case CancelAssigned(axis_id=axis_id):
                 if self._run is not None:
                     self._run.hub.request_cancel(axis_id)
-            case Assign() as assign:  # made here and not where it runs, so that a cancel right behind it is heard
+            case Assign() as assign:  # created before it runs, so that a cancel right after it is noticed
                 self._run = TaskRun(self._loop, assign, self._say, self._may_say, self._config)
                 self._inbox.put(self._run)
             case Setup() as setup:
@@ -169,11 +169,11 @@ def _clean(text: str | None) -> str | None:
 
 
 def _packed(finished: Finished) -> bytes:
-    """The end of a task for the wire; if that cannot be encoded, an end that can: no task may stay without one."""
+    """Encode the end of a task; if that fails, encode a failure instead, because every task must have an end."""
     try:
         return encode(finished)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the failure of this task
-        text = ascii(f"its end cannot be told: {describe_error(error)}")
+    except Exception as error:  # noqa: BLE001 - any exception is a failure of this task
+        text = ascii(f"its outcome cannot be encoded: {describe_error(error)}")
         return encode(
             Finished(
                 execution_id=finished.execution_id,
