@@ -175,8 +175,8 @@ def unanswered(endpoint: Endpoint, error: PortInUseError) -> Exception:
         ExitCode.FAILED,
         [
             f"it may not know our key; type there: zmqruntime keys admit --app {app} -- NAME '{key}'",
-            f"or its key is not the one that is known here; compare what 'zmqruntime keys show --app {app}' "
-            "shows there and here",
+            f"or its key is not the one that is known here; compare the two that "
+            f"'zmqruntime keys show --app {app}' shows there and here",
         ],
     )
 
