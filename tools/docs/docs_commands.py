@@ -21,20 +21,25 @@ INTRODUCTION = f"""# The command `{PROGRAM}`
 This page is written by `tools/docs/docs_pages.py` from the command line itself;
 `{PROGRAM} COMMAND --help` says the same.
 
-| option | of every command that has something to do with it |
+| option | for every command that needs it |
 |---|---|
-| `--port P` | the data port of the server, 7777 unless it is named; the control port is 1000 higher |
-| `--host H` | TCP and this address, instead of a socket file of this user; [more](howto-remote-server.md) |
-| `--json` | one JSON document and nothing else; for a failure it has `error` with `kind` and `message` |
+| `--port P` | data port of the server; its control port is 1000 higher [default: 7777] |
+| `--host H` | connect over TCP to this address [default: this user's socket file]; [more](howto-remote-server.md) |
+| `--json` | print one JSON document and nothing else; after a failure it has `error` with `kind` and `message` |
 
 | exit code | |
 |---|---|
-| 0 | done |
-| 1 | it failed, or the answer is no |
-| 2 | wrong use |
-| 130 | Ctrl-C |
+| 0 | success |
+| 1 | failure, or a negative answer; also for a command that needs a server where none is running |
+| 2 | usage error: a bad argument, plate, pipeline or folder, an unknown ID, a port that something else holds |
+| 130 | interrupted with Ctrl-C |
 
-An ID is what `run`, `status` and `history` show; the beginning of it is enough.
+`status` and `stop` exit with 0 where no server is running, as those of [`zmqruntime`](command-zmqruntime.md) do:
+`status` says so, and with `--json` its `server` is `null`. While no server is running, `status`, `history` and `logs`
+read what it has left on disk and say so (`from_disk` with `--json`); what was interrupted is listed first, and
+`resume` goes on with it. `results` never needs a server.
+
+An ID is what `run`, `status` and `history` show; any unique prefix of it works.
 """
 
 
@@ -96,10 +101,10 @@ def plain_type(kind: object) -> type:
 
 
 def said_default(default: object) -> str:
-    """The default in the words of the table; nothing where there is none, or where the help says it."""
+    """The default in the words of the table; nothing if there is none, or if the help says it."""
     if default is inspect.Parameter.empty or default is None or isinstance(default, bool | Path):
         return ""
-    return f" Default: `{default}`."
+    return f" [default: {default}]"
 
 
 def prose(text: str) -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from openhcs_runtime.tasks import USE_SERVER
@@ -62,6 +63,16 @@ def test_bad_plates(shared_command: CommandLine, tmp_path: Path) -> None:
         assert str(tmp_path / name) in finished.stderr
 
 
+def test_a_channel_that_the_plate_does_not_have(command: CommandLine, new_plate: Callable[..., Path]) -> None:
+    plate = new_plate(channels=2)
+    for name in ("run", "compile"):
+        finished, as_json = command.both(name, plate, "--channel", "9")
+        assert (finished.code, finished.stdout) == (2, "")
+        assert finished.stderr == "Error: --channel 9: the plate has channels 1 DAPI, 2 FITC\n"
+        assert as_json.document["error"]["kind"] == "usage"
+    assert command.processes() == [], "it is said before anything is submitted"
+
+
 def test_bad_pipeline_files(shared_command: CommandLine, plate: Path, tmp_path: Path) -> None:
     (tmp_path / "binary.py").write_bytes(b"\xff\xfe\x00")
     bad = {"nowhere.py": "no such pipeline file", ".": "can't be read", "binary.py": "UTF-8"}
@@ -118,7 +129,7 @@ def test_numbers_are_said_with_their_range(shared_command: CommandLine) -> None:
         ("cancel", "abc", "--force", "--grace", "-1"): "'--grace': '-1' is not a number of seconds from 0",
         ("make-plate", "new", "--format", "foo"): "'--format': 'foo' is not one of 'imagexpress', 'opera_phenix'",
         ("run",): "Error: name the folder of a plate, or --compiled ID (see",
-        ("cancel", "abc", "--grace", "3"): "Error: --grace says when processes are killed: add --force",
+        ("cancel", "abc", "--grace", "3"): "Error: --grace says when processes are killed; add --force",
     }
     for finished, message in zip(shared_command.together(*wrong), wrong.values(), strict=True):
         assert finished.code == 2

@@ -71,8 +71,11 @@ def test_cancel_by_force_ends_what_does_not_listen(
     assert command("status", "--json").document["executions"][0]["status"] == "cancelled"
 
 
-def test_without_a_server_each_says_so(shared_command: CommandLine) -> None:
-    for arguments in (("watch", "4f2a"), ("logs", "4f2a"), ("history",)):
-        finished = shared_command(*arguments, "--port", "7990")
+def test_without_a_server_and_with_nothing_on_disk_each_says_so(shared_command: CommandLine) -> None:
+    lines = [("watch", "4f2a"), ("logs", "4f2a"), ("history",), ("status", "4f2a"), ("cancel", "4f2a")]
+    for finished in shared_command.together(*((*line, "--port", "7990") for line in lines)):
         assert finished.code == 1
-        assert finished.stderr.startswith("Error: no server runs on port 7990")
+        assert finished.stderr == "Error: no server is running on port 7990; 'openhcs-runtime run PLATE' starts one\n"
+    nothing = shared_command("resume", "--port", "7990")
+    assert (nothing.code, nothing.stderr.count("\n")) == (2, 1)
+    assert nothing.stderr.startswith("Error: no run is waiting to be resumed; name one by its id")

@@ -81,7 +81,7 @@ def test_twice_while_the_server_starts(command: CommandLine, plate: Path) -> Non
     code = AT_SERVER_START.format(presses=2)
     finished = command.finish(command.start_python("-c", code, "run", plate))
     assert finished.code == 130
-    assert finished.stderr.startswith("Error: left at once; if a server was starting, 'openhcs-runtime stop' ends it")
+    assert finished.stderr.startswith("Error: left at once; if a server was starting, 'openhcs-runtime stop' stops it")
 
 
 def test_a_server_that_others_use_stays(shared_command: CommandLine, plate: Path, tmp_path: Path) -> None:

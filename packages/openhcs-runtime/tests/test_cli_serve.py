@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent 
 def test_serve_until_ctrl_c(command: CommandLine) -> None:
     server = command.start("serve")
     assert server.stdout is not None
-    assert "Ctrl-C ends it" in server.stdout.readline()
+    assert "Ctrl-C stops it" in server.stdout.readline()
     assert command("status", "--json").document["server"]["pid"] == server.pid
     second = command("serve")
     assert second.code == 2

@@ -2,13 +2,17 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import typer.main
 
+from openhcs_runtime.cli.app import app
 from openhcs_runtime.testing import CommandLine
 
 SERVED = ("run", "compile", "resume", "rerun", "serve", "status", "cancel", "stop", "watch", "tui", "logs", "history")
-COMMANDS = ("make-plate", "info", *SERVED, "results", "export-roi", "heatmap")
+COMMANDS = ("make-plate", "info", *SERVED, "results", "view", "export-roi", "heatmap")
 
 
 def test_help_teaches_every_command(shared_command: CommandLine) -> None:
@@ -21,6 +25,22 @@ def test_help_teaches_every_command(shared_command: CommandLine) -> None:
         assert page.code == 0
         assert f"    openhcs-runtime {name}" in page.stdout, "an example"
         assert "--json" in page.stdout
+
+
+def test_every_option_that_takes_a_value_says_what_it_is_when_left_out() -> None:
+    silent = [name for name, page in _option_helps(typer.main.get_command(app)) if "[default: " not in page]
+    assert silent == []
+
+
+def _option_helps(command: Any, parent: Any = None) -> Iterator[tuple[str, str]]:
+    """The name and the help of each option that takes a value, of a command and those below it."""
+    context = command.make_context(command.name, [], parent=parent, resilient_parsing=True)
+    for parameter in command.params:
+        record = parameter.get_help_record(context)
+        if parameter.param_type_name == "option" and record is not None and not parameter.is_flag:
+            yield f"{context.command_path} {parameter.name}", record[1]
+    for each in getattr(command, "commands", {}).values():
+        yield from _option_helps(each, context)
 
 
 def test_version(shared_command: CommandLine) -> None:
@@ -52,10 +72,10 @@ def test_wrong_use(shared_command: CommandLine, arguments: tuple[str, ...]) -> N
 @pytest.mark.parametrize(
     ("module", "unwanted"),
     [
-        ("openhcs_runtime.cli", {"numpy", "zmq", "rich"}),
-        ("openhcs_runtime.cli.commands.servers", {"numpy", "skimage", "scipy", "tifffile"}),
-        ("openhcs_runtime.cli.commands.executions", {"numpy", "skimage", "scipy", "tifffile"}),
-        ("openhcs_runtime.cli.commands.run", {"numpy", "skimage", "scipy", "tifffile"}),
+        ("openhcs_runtime.cli", {"typer"}),
+        ("openhcs_runtime.cli.app", {"numpy", "zmq", "msgspec", "rich", "psutil", "asyncio"}),
+        ("openhcs_runtime.cli.executions_view", {"numpy", "skimage", "scipy", "tifffile"}),
+        ("openhcs_runtime.cli.running, openhcs_runtime.cli.plate_tasks", {"numpy", "skimage", "scipy", "tifffile"}),
         ("openhcs_runtime.service.client", {"numpy", "typer", "rich"}),
         ("openhcs_runtime.service.server", {"numpy", "typer", "rich"}),
     ],

@@ -1,26 +1,39 @@
-"""The table of executions."""
+"""Executions in words and tables."""
 
 import pytest
 
-from openhcs_runtime.cli.executions_view import print_executions
+from openhcs_runtime.cli.endpoint import PlateEndpoint
+from openhcs_runtime.cli.executions_view import print_history, print_overview
+from zmqruntime.execution import ExecutionClient
+from zmqruntime.execution.cli.sources import Source
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus, PongResponse, StatusResponse
+
+SERVER = PongResponse(instance_id="i", pid=1, process_start=0.0, server="S", version="0", app_name="openhcs", port=7777)
+
+
+def execution(name: str, status: ExecutionStatus, *, resumable: bool = True) -> ExecutionSnapshot:
+    return ExecutionSnapshot(execution_id=name, plate_id="p", status=status, submitted_at=0.0, resumable=resumable)
 
 
 def test_of_a_long_queue_the_first_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    server = PongResponse(
-        instance_id="i", pid=1, process_start=0.0, server="S", version="0", app_name="openhcs", port=7777
-    )
-    executions = [
-        ExecutionSnapshot(
-            execution_id=f"number-{number}", plate_id="p", status=ExecutionStatus.QUEUED, submitted_at=0.0
-        )
-        for number in range(30)
-    ]
-    report = StatusResponse(
-        executions=executions, queued=1030, running=0, workers=1, paused=False, draining=False, ended={}
-    )
-    print_executions(server, report)
+    executions = [execution(f"number-{number}", ExecutionStatus.QUEUED) for number in range(30)]
+    report = StatusResponse(executions=executions, queued=1030, running=0, workers=1)
+    endpoint = PlateEndpoint(7777)
+    print_overview(Source(endpoint, ExecutionClient(config=endpoint.config), SERVER), report)
     shown = capsys.readouterr().out
     assert "number-19" in shown
     assert "number-20" not in shown
     assert "1,010 more are queued" in shown
+
+
+def test_what_can_be_resumed_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (execution(name, ExecutionStatus.INTERRUPTED) for name in ("one", "two"))
+    for executions, hint in (
+        ([first, execution("done", ExecutionStatus.COMPLETE)], "'openhcs-runtime resume' goes on"),
+        ([first, second], "'openhcs-runtime resume ID' goes on"),
+        ([execution("lost", ExecutionStatus.INTERRUPTED, resumable=False)], ""),
+    ):
+        print_history(executions)
+        printed = capsys.readouterr().out
+        assert hint in printed
+        assert ("resume" in printed) is bool(hint)

@@ -8,8 +8,9 @@ from PIL import Image
 
 from openhcs_runtime.components import well_name
 from openhcs_runtime.exceptions import OutputError
-from openhcs_runtime.outputs.heatmap import Statistic, well_values
+from openhcs_runtime.outputs.heatmap import well_values
 from openhcs_runtime.outputs.heatmap_image import draw_heatmap, short_number, write_heatmap
+from openhcs_runtime.outputs.statistic import Statistic
 
 HEAD = "well,site,channel,z_index,timepoint"
 MEASURED = f"{HEAD},count,bright\nA01,1,1,1,1,3,\nA01,2,1,1,1,5,\nA01,1,2,1,1,,7.5\nB02,1,1,1,1,,\nB02,1,2,1,1,,9\n"

@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from openhcs_runtime.builtin import builtin_pipeline
-from openhcs_runtime.cli.commands.info import plate_map
+from openhcs_runtime.cli.plate_view import plate_map
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
 from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
 from openhcs_runtime.plates import PlateFormat, make_plate, open_plate
@@ -59,7 +59,7 @@ def test_info_of_a_plate_with_everything_odd(shared_command: CommandLine, tmp_pa
     ):
         assert text in finished.stdout
     assert "Missing:\n  no image of well A02, site 2, channel 1, z 1, time point 1\n" in finished.stdout
-    assert "Not of the plate:\n  overview.tif is not an image" in finished.stdout
+    assert "Not part of the plate:\n  overview.tif is not an image" in finished.stdout
     document = as_json.document
     assert document["format"] == "imagexpress"
     assert document["channels"] == [{"channel": 1, "name": "DAPI"}, {"channel": 2, "name": "FITC"}]

@@ -220,7 +220,7 @@ def test_a_viewer_that_does_not_start_is_a_warning(
     finished = shared_command("run", new_plate(wells=1), "--view", "fiji:5602", "--output", tmp_path / "out")
     assert finished.code == 0, finished.stderr
     assert "Warning: fiji" in finished.stderr
-    assert "going on without it" in finished.stderr
+    assert "continuing without it" in finished.stderr
     assert "1 complete" in finished.stdout
 
 

@@ -1,4 +1,4 @@
-"""The command ``zmqruntime`` beside a real server with real executions."""
+"""The command ``zmqruntime`` next to a real server with real executions."""
 
 import json
 import os
@@ -86,14 +86,15 @@ def test_events_and_logs(make_client: MakeClient, command: Command, start_comman
     followed = command("logs", "--follow", execution_id)
     assert [line.partition("task: ")[2] for line in followed.stdout.splitlines()] == ["line 0", "line 1", "line 2"]
     log = document(command("logs", execution_id, "--json"))
-    assert log == {"execution_id": execution_id, "lines": followed.stdout.splitlines(), "exit_code": 0}
-    stop = start_command("stop")
-    assert (
-        stop.communicate(timeout=60)[0]
-        == f"Stopped the server of zmqruntime on port 7777 (process {client.server.pid}).\n"
-    )
+    lines = followed.stdout.splitlines()
+    assert log == {"execution_id": execution_id, "from_disk": False, "lines": lines, "exit_code": 0}
+    pid, stop = client.server.pid, start_command("stop")
+    assert stop.communicate(timeout=60)[0] == f"Stopped the server of zmqruntime on port 7777 (process {pid}).\n"
     client.disconnect()
-    assert command("logs", execution_id[:20]).stdout == followed.stdout
+    for follow in ((), ("--follow",)):
+        kept = command("logs", *follow, execution_id[:20])
+        assert (kept.returncode, kept.stdout) == (0, followed.stdout)
+        assert kept.stderr == "From disk; no server is running on port 7777\n"
     missing = command("logs", "f" * 20)
     assert (missing.returncode, missing.stdout, missing.stderr.count("\n")) == (2, "", 1)
 
@@ -117,7 +118,7 @@ def test_cancel_says_what_will_happen(client: ExecutionClient, command: Command)
 def test_queue_and_history(client: ExecutionClient, command: Command) -> None:
     assert document(command("queue", "pause", "--json"))["paused"]
     first, second, third = (client.submit({"do": "nothing", "value": number}) for number in range(3))
-    assert "0 of 3 queued ones run before it" in command("queue", "move", third, "0").stdout
+    assert "0 of 3 queued executions will run before it" in command("queue", "move", third, "0").stdout
     assert document(command("queue", "hold", first, "--json"))["queued"] == [third, first, second]
     assert "queued, held" in command("status").stdout
     assert command("queue", "drain").stdout.startswith("Draining")
@@ -179,7 +180,7 @@ def test_a_server_that_is_gone_for_good_ends_a_stream_with_an_error(
     stderr = stream.communicate(timeout=60)[1].splitlines()
     assert (stream.returncode, len(stderr)) == (1, 2)
     assert stderr[0].endswith("ended; waiting for it, or its successor")
-    assert stderr[1].startswith("Error: the server of zmqruntime on port 7777 has ended")
+    assert stderr[1].startswith("Error: the server on port 7777 ended or stopped responding; a new one")
     assert document(command("list", "--json"))["servers"][0]["state"] == "stale"
     make_client()
     assert "  interrupted: the server ended" in command("events", execution_id).stdout

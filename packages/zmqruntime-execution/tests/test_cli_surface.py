@@ -1,4 +1,4 @@
-"""Help and wrong use of the command ``zmqruntime``, and what it says where no server runs."""
+"""Help and wrong use of the command ``zmqruntime``, and what it says where no server is running."""
 
 import json
 import socket
@@ -97,12 +97,19 @@ def test_wrong_use(here: Here, arguments: tuple[str, ...]) -> None:
 
 def test_without_a_server_each_command_says_so_and_starts_none(here: Here, isolated_home: Path) -> None:
     one = "0123456789"
-    for line in (("status",), ("status", one), ("events", one), ("history",), ("cancel", one), ("queue", "pause")):
+    for line in (("status", one), ("events", one), ("history",), ("logs", one), ("cancel", one), ("queue", "pause")):
         code, stdout, stderr = here(*line)
         assert (code, stdout) == (1, "")
-        assert stderr.startswith("Error: no server of zmqruntime runs on port 7777; 'zmqruntime list'")
+        assert stderr.startswith("Error: no server is running on port 7777; 'zmqruntime list'")
+    code, stdout, stderr = here("status")
+    assert (code, stderr) == (0, "")
+    assert stdout.startswith("No server is running on port 7777; 'zmqruntime list'")
     code, stdout, _ = here("status", "--app", "other", "--json")
-    assert (code, json.loads(stdout)["error"]["kind"]) == (1, "no_server")
+    assert (code, json.loads(stdout)["server"]) == (0, None)
+    code, stdout, _ = here("history", "--app", "other", "--json")
+    error = json.loads(stdout)["error"]
+    assert (code, error["kind"]) == (1, "no_server")
+    assert error["message"].startswith("no server of other is running on port 7777")
     code, stdout, _ = here("stop", "--json")
     assert (code, json.loads(stdout)["stopped"]) == (0, False)
     assert list(isolated_home.iterdir()) == []

@@ -60,7 +60,7 @@ def test_the_command_serves_until_ctrl_c(start_command: StartCommand, command: C
         refused = command("metrics", "--json", "--port", str(taken.getsockname()[1]))
     assert (refused.returncode, json.loads(refused.stdout)["error"]["kind"]) == (2, "port_in_use")
     exporter.send_signal(signal.SIGINT)
-    assert exporter.communicate(timeout=60) == ("Ended.\n", "")
+    assert exporter.communicate(timeout=60) == ("Stopped.\n", "")
     assert exporter.returncode == 0
 
 

@@ -1,7 +1,7 @@
-"""Where the command line begins: loads next to nothing by itself, so that even the earliest Ctrl-C is answered."""
+"""Where the command line begins: it loads next to nothing by itself, so that even the earliest Ctrl-C is answered."""
 
 import importlib
-import sys
+import signal
 
 __all__ = ["main"]
 
@@ -10,10 +10,8 @@ def main() -> int:
     """Run the command line of this process; gives the exit code."""
     try:
         with importlib.import_module("openhcs_runtime.cli.interrupts").Interrupts() as interrupts:
-            code: int = importlib.import_module("openhcs_runtime.cli.app").main(interrupts)
-            return code
-    except KeyboardInterrupt:  # in the first moment, or pressed twice while the rest is loaded
-        failures = importlib.import_module("openhcs_runtime.cli.failures")
-        output = importlib.import_module("openhcs_runtime.cli.output")
-        error = failures.interrupted()
-        return int(output.Output("--json" in sys.argv[1:]).document({}, error))
+            code: int = importlib.import_module("openhcs_runtime.cli.app").run(interrupts)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - what is not for the user is raised again
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the words for it take a moment to load
+        code = importlib.import_module("openhcs_runtime.cli.endings").end_with(error)
+    return code

@@ -1,4 +1,4 @@
-"""Ctrl-C at moments when it must not break off what is going on: noted first, heard when it can be answered."""
+"""Ctrl-C at moments when it must not break off what is going on: noted first, answered when that is possible."""
 
 import contextlib
 import signal
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Interrupts", "cancelling", "uninterrupted"]
 
 _SAME_SECONDS = 0.25
-"""Programs that run others (timeout, uv run) pass one Ctrl-C on a second time: within so long it is the same."""
+"""Programs that run others (timeout, uv run) pass one Ctrl-C on a second time: within this time it is the same one."""
 
 
 class Interrupts:

@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Arguments and options that several commands share, with what each means and what it is when left out."""
 
 import contextlib
 import math
@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from openhcs_runtime.components import well_name, well_position
 from openhcs_runtime.config import AUTO, LARGEST_SEED, is_dask_address
 from openhcs_runtime.exceptions import ViewerError
 from openhcs_runtime.viewer_target import ViewTarget
@@ -17,27 +18,34 @@ __all__ = [
     "Channel",
     "DaskCluster",
     "Diameter",
+    "ExecutionId",
     "Fresh",
     "Host",
     "ImagePattern",
     "Json",
     "OutputFolder",
     "PipelineFile",
+    "PlatePath",
     "Port",
     "Replace",
     "ResultsFolder",
+    "ResultsPath",
+    "Seed",
     "View",
     "ViewComponents",
+    "Wells",
     "Workers",
+    "checked_well",
     "read_components",
     "read_diameter",
+    "read_wells",
     "seconds",
     "whole_number",
 ]
 
 
 def whole_number(lowest: int, highest: int | None = None) -> Callable[[str], int]:
-    """Reads a whole number of a range; what is none is said with the range."""
+    """Parse a whole number within a range; the error names the range."""
     wanted = f"a whole number from {lowest}" + (f" to {highest}" if highest is not None else "")
 
     def read(text: str) -> int:
@@ -51,7 +59,7 @@ def whole_number(lowest: int, highest: int | None = None) -> Callable[[str], int
 
 
 def seconds(lowest: float) -> Callable[[str], float]:
-    """Reads a time in seconds, fractions included."""
+    """Parse a time in seconds, which may have a fraction."""
 
     def read(text: str) -> float:
         with contextlib.suppress(ValueError):
@@ -81,11 +89,24 @@ def _check_diameter(text: str | None) -> str | None:
 
 
 def read_diameter(text: str) -> tuple[float, bool]:
-    """What `--diameter` says, and whether it is in pixels. Raises typer.BadParameter."""
+    """The length that `--diameter` says, and whether it is in pixels. Raises typer.BadParameter."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(um|\u00b5m|\u03bcm|px)?\s*", text)
     if match is None or not 0 < float(match[1]) < math.inf:
-        raise typer.BadParameter(f"{text!r} is not a diameter: give micrometres as in 12, or pixels as in 30px")
+        raise typer.BadParameter(f"{text!r} is not a diameter; give micrometres as in 12, or pixels as in 30px")
     return float(match[1]), match[2] == "px"
+
+
+def checked_well(text: str | None) -> str | None:
+    """The name of a well as runs use it: b6 is B06. Raises typer.BadParameter."""
+    try:
+        return None if text is None else well_name(*well_position(text))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def read_wells(text: str | None) -> list[str]:
+    """The names of `--wells A01,B06`."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 def _check_view(text: str | None) -> str | None:
@@ -102,53 +123,71 @@ def _check_components(text: str | None) -> str | None:
 
 
 def read_components(text: str | None) -> dict[str, str]:
-    """What `--view-components` says, by component. Raises typer.BadParameter."""
+    """The modes that `--view-components` says, by component. Raises typer.BadParameter."""
     pairs = [pair.strip().partition("=") for pair in (text or "").split(",") if pair.strip()]
     if any(not name or not mode for name, _, mode in pairs):
         raise typer.BadParameter(f"{text!r} is not of the form channel=layer,site=slider")
     return {name.strip(): mode.strip() for name, _, mode in pairs}
 
 
+ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="Execution id or unique prefix")]
+PlatePath = Annotated[Path, typer.Argument(metavar="PLATE", help="Folder with the plate's images")]
+ResultsPath = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RESULTS",
+        help="Folder of a run; for the newest complete run, the plate or its PLATE_results folder",
+    ),
+]
 Port = Annotated[
     int,
     typer.Option(
         parser=whole_number(1, 64535),
         metavar="P",
-        help="Data port of the server, up to 64535; its control port is 1000 higher.",
+        help="Data port of the server, up to 64535; its control port is 1000 higher",
     ),
 ]
 Host = Annotated[
     str | None,
-    typer.Option(metavar="H", help="Use TCP and this address, e.g. 127.0.0.1, instead of a socket file of this user."),
+    typer.Option(
+        metavar="H", help="Connect over TCP to this address, e.g. 127.0.0.1 [default: this user's socket file]"
+    ),
 ]
 PipelineFile = Annotated[
-    Path | None, typer.Option(metavar="FILE.py", help="Pipeline file [default: nuclei are counted].")
+    Path | None, typer.Option(metavar="FILE.py", help="Pipeline file [default: the built-in nuclei count]")
 ]
 OutputFolder = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Folder for the results [default: a new one in PLATE_results next to the plate]."),
+    typer.Option(metavar="DIR", help="Output folder [default: a new folder in PLATE_results next to the plate]"),
 ]
 ResultsFolder = Annotated[
     Path | None,
     typer.Option(
         "--results-dir",
         metavar="DIR",
-        help="Folder in which the run gets one of its own [default: PLATE_results next to the plate].",
+        help="Folder to create the run's own folder in [default: PLATE_results next to the plate]",
     ),
 ]
 Replace = Annotated[
     bool,
-    typer.Option("--replace", help="With --output: replace the results in it when the new ones are complete."),
+    typer.Option(
+        "--replace",
+        help="Replace results in the --output folder once the new ones are complete [default: refuse such a folder]",
+    ),
 ]
 Fresh = Annotated[
-    bool, typer.Option("--fresh", help="Work on all wells, also on those that an earlier run made the same way.")
+    bool,
+    typer.Option(
+        "--fresh", help="Process every well [default: take over wells that an earlier run made in the same way]"
+    ),
 ]
 Workers = Annotated[
     str | None,
     typer.Option(
         metavar="N|auto",
         callback=_check_workers,
-        help="Wells at the same time; auto is one per core, or fewer where memory is short.",
+        help="Wells to process at the same time [default: what the pipeline file says, else auto: one per core, or "
+        "fewer if memory is short]",
     ),
 ]
 DaskCluster = Annotated[
@@ -157,23 +196,23 @@ DaskCluster = Annotated[
         "--dask",
         metavar="ADDRESS|local",
         callback=_check_dask,
-        help="Use the workers of a Dask scheduler, e.g. tcp://host:8786, or of a Dask cluster on this machine.",
+        help="Use the workers of a Dask scheduler, e.g. tcp://host:8786, or of a local Dask cluster [default: "
+        "processes on the server's machine]",
     ),
 ]
 Seed = Annotated[
     int | None,
     typer.Option(
+        parser=whole_number(0, LARGEST_SEED),
         metavar="N",
-        min=0,
-        max=LARGEST_SEED,
-        help="What random numbers are made from: the same again for the same N. [default: a fresh one for each run]",
+        help="Seed of random numbers; the same seed gives the same numbers [default: a new one for each run]",
     ),
 ]
 Channel = Annotated[
     str | None,
     typer.Option(
         metavar="N|NAME",
-        help="The channel that shows nuclei, for the built-in count [default: the one whose name says so].",
+        help="Channel that shows nuclei, for the built-in count [default: the one whose name says so]",
     ),
 ]
 Diameter = Annotated[
@@ -181,17 +220,18 @@ Diameter = Annotated[
     typer.Option(
         metavar="LENGTH",
         callback=_check_diameter,
-        help="Usual diameter of a nucleus, for the built-in count: micrometres, or pixels as in 30px "
-        "[default: found in the pictures].",
+        help="Typical diameter of a nucleus, for the built-in count, in micrometres, or in pixels as in 30px "
+        "[default: measured in the images]",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else")]
 View = Annotated[
     str | None,
     typer.Option(
         metavar="VIEWER",
         callback=_check_view,
-        help="Show images as they appear: napari, fiji, napari:PORT, or HOST:PORT of a viewer elsewhere.",
+        help="Show images as they appear in napari, fiji, napari:PORT, or a viewer elsewhere at HOST:PORT "
+        "[default: no viewer]",
     ),
 ]
 ViewComponents = Annotated[
@@ -199,11 +239,12 @@ ViewComponents = Annotated[
     typer.Option(
         metavar="C=MODE,...",
         callback=_check_components,
-        help="What well, site, channel, z_index, timepoint become in a viewer that is started: slider or layer in "
-        "napari; window, channel, slice or frame in Fiji.",
+        help="How a viewer that is started shows well, site, channel, z_index and timepoint: slider or layer in "
+        "napari; window, channel, slice or frame in Fiji [default: the viewer's usual layout]",
     ),
 ]
 ImagePattern = Annotated[
     str | None,
-    typer.Option(metavar="REGEX", help="What the names of TIFF files say; the format is found out without it."),
+    typer.Option(metavar="REGEX", help="Regular expression for TIFF file names [default: detect the format]"),
 ]
+Wells = Annotated[str | None, typer.Option(metavar="W,W", help="Only these wells, e.g. A01,B06 [default: all wells]")]

@@ -1,4 +1,4 @@
-"""What a run came to, for people and as the JSON document."""
+"""The outcome of a run, for people and as a JSON document."""
 
 from collections import Counter
 from pathlib import Path
@@ -8,13 +8,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode
+from openhcs_runtime.cli.failures import PlateErrorKind
 from openhcs_runtime.results import PlateResult, ResultStatus
 from openhcs_runtime.service.client import PlateExecution
 from openhcs_runtime.tasks import Refusal, RefusalKind
 from openhcs_runtime.terminal.progress import BoardView
 from openhcs_runtime.viewer_target import ViewCounts
 from zmqruntime.execution import AxisState, PlateProgress
+from zmqruntime.execution.cli.failures import CommandError, ExitCode
 from zmqruntime.execution.text import duration, plural
 from zmqruntime.messages import ExecutionStatus
 
@@ -22,35 +23,37 @@ __all__ = ["error_of", "kept_text", "print_summary", "run_document"]
 
 _FAILED_ROWS = 20
 _REFUSALS = {
-    RefusalKind.TASK: (ErrorKind.TASK, ExitCode.FAILED),
-    RefusalKind.PLATE: (ErrorKind.PLATE, ExitCode.USAGE),
-    RefusalKind.PIPELINE: (ErrorKind.PIPELINE, ExitCode.USAGE),
-    RefusalKind.COMPILE: (ErrorKind.COMPILE, ExitCode.USAGE),
-    RefusalKind.CHANGED: (ErrorKind.COMPILE, ExitCode.USAGE),
-    RefusalKind.OUTPUT: (ErrorKind.OUTPUT, ExitCode.USAGE),
-    RefusalKind.DISK_FULL: (ErrorKind.DISK_FULL, ExitCode.FAILED),
-    RefusalKind.WORKERS: (ErrorKind.WORKERS, ExitCode.FAILED),
+    RefusalKind.TASK: (PlateErrorKind.TASK, ExitCode.FAILED),
+    RefusalKind.PLATE: (PlateErrorKind.PLATE, ExitCode.USAGE),
+    RefusalKind.PIPELINE: (PlateErrorKind.PIPELINE, ExitCode.USAGE),
+    RefusalKind.COMPILE: (PlateErrorKind.COMPILE, ExitCode.USAGE),
+    RefusalKind.CHANGED: (PlateErrorKind.COMPILE, ExitCode.USAGE),
+    RefusalKind.OUTPUT: (PlateErrorKind.OUTPUT, ExitCode.USAGE),
+    RefusalKind.DISK_FULL: (PlateErrorKind.DISK_FULL, ExitCode.FAILED),
+    RefusalKind.WORKERS: (PlateErrorKind.WORKERS, ExitCode.FAILED),
 }
 
 
 def error_of(execution: PlateExecution) -> CommandError | None:
-    """Why the run is not a success; None when it is one."""
+    """Why the run was not a success; None if it was."""
     refusal, plate = execution.refusal, execution.plate
     match execution.status:
         case ExecutionStatus.FAILED if refusal is not None:
             return _refused(refusal)
         case ExecutionStatus.FAILED if plate is not None:
-            return CommandError(ErrorKind.WELLS_FAILED, _failed_text(plate), ExitCode.FAILED)
+            return CommandError(PlateErrorKind.WELLS_FAILED, _failed_text(plate), ExitCode.FAILED)
         case ExecutionStatus.COMPLETE if plate is not None and plate.status is not ResultStatus.COMPLETE:
             cancelled = plural(len(plate.wells_with(ResultStatus.CANCELLED)), "well")
-            return CommandError(ErrorKind.CANCELLED, f"{cancelled} cancelled; the others are done", ExitCode.FAILED)
+            return CommandError(
+                PlateErrorKind.CANCELLED, f"{cancelled} cancelled; the others are done", ExitCode.FAILED
+            )
         case ExecutionStatus.COMPLETE:
             return None
         case ExecutionStatus.CANCELLED:
-            return CommandError(ErrorKind.CANCELLED, "the run was cancelled", ExitCode.FAILED)
+            return CommandError(PlateErrorKind.CANCELLED, "the run was cancelled", ExitCode.FAILED)
         case _:
             return CommandError(
-                ErrorKind.TASK, f"the run ended as {execution.status}: {execution.message}", ExitCode.FAILED
+                PlateErrorKind.TASK, f"the run ended as {execution.status}: {execution.message}", ExitCode.FAILED
             )
 
 
@@ -112,7 +115,7 @@ def kept_text(view: BoardView, execution: PlateExecution) -> str:
     """What is left of a run that was cancelled."""
     done, plate = view.plate.axes_done, execution.plate
     if not view.wells:
-        return "before any well was begun"
+        return "before any well was started"
     where = f" and kept in {plate.output_dir}" if plate is not None and done else ""
     return f"{done} of {plural(len(view.wells), 'well')} done{where}"
 

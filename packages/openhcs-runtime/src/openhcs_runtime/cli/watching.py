@@ -1,4 +1,4 @@
-"""Watching a run: its events go to a board, and from there to bars on a terminal or to a few plain lines elsewhere."""
+"""Watching a run: its events go to a board, and from there to bars on a terminal or to a few lines elsewhere."""
 
 import contextlib
 import threading
@@ -38,7 +38,7 @@ def watching(client: ExecutionClient, execution_id: str, *, quiet: bool) -> Iter
 
 @contextlib.contextmanager
 def shown(*, quiet: bool) -> Iterator[tuple[RunProgress, Callable[[Event], None]]]:
-    """A board, and what takes the events of a run: they appear on the terminal, unless it is to be quiet."""
+    """A board, and what takes the events of a run: they appear on the terminal unless it must be quiet."""
     board = RunProgress()
     console = Console(highlight=False)
     if quiet:
@@ -54,7 +54,7 @@ def shown(*, quiet: bool) -> Iterator[tuple[RunProgress, Callable[[Event], None]
 
 @contextlib.contextmanager
 def _told(client: ExecutionClient, board: RunProgress, *, quiet: bool) -> Iterator[None]:
-    """Show when the server does not answer: that is no reason to end, and none to say nothing."""
+    """Show when the server does not answer, which is not a reason to end."""
     write = PatienceTeller(lambda line: print(line, flush=True))
     is_plain = not (quiet or Console().is_terminal)
 
@@ -76,17 +76,17 @@ def _take(board: RunProgress, event: Event, tell: Callable[[], None]) -> None:
 
 
 def _runs_before(client: ExecutionClient, execution_id: str) -> int:
-    """How many executions run, or are ahead in the queue, while this one waits; 0 when it does not wait."""
+    """How many executions are running, or ahead in the queue, while this one waits; 0 if it does not wait."""
     position = client.poll_status(execution_id).queue_position
     return 0 if position is None else position + client.status(limit=0).running
 
 
 @contextlib.contextmanager
 def _fed(client: ExecutionClient, execution_id: str, take: Callable[[Event], None]) -> Iterator[None]:
-    """Hand over all events of the execution; when the block ends by itself, the last ones have been."""
+    """Pass on all events of the execution; when the block ends by itself, the last ones have been passed on."""
 
     def feed() -> None:
-        # A lost server is told by whoever waits for the end in the block.
+        # The block waits for the end, and says when the server is lost.
         with contextlib.suppress(ZMQRuntimeError):
             for event in client.events(execution_id):
                 take(event)
@@ -107,7 +107,7 @@ class _Warnings:
         self._noted = 0
 
     def tell(self) -> None:
-        """Print those that are new."""
+        """Print the new ones."""
         notes, warnings = self._board.messages
         for text in notes[self._noted :]:
             self._write(text)
@@ -118,8 +118,8 @@ class _Warnings:
 
 
 class PlainLines:
-    """A line whenever another tenth of the wells is done, or when there was none for some seconds; warnings and
-    failed wells at once."""
+    """A line for each tenth of the wells that is done, or after some seconds without one; warnings and failed wells at
+    once."""
 
     def __init__(self, board: RunProgress, write: Callable[[str], None]) -> None:
         self._board = board
@@ -130,7 +130,7 @@ class PlainLines:
         self._last = time.monotonic()
 
     def tell(self) -> None:
-        """Print what is worth a line since the last call."""
+        """Print what has happened since the last call, if it is worth a line."""
         self._warnings.tell()
         view = self._board.view()
         for well in view.wells:

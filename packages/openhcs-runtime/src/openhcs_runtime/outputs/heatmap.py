@@ -7,33 +7,15 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from openhcs_runtime.exceptions import OutputError
+from openhcs_runtime.outputs.statistic import Statistic
 from openhcs_runtime.outputs.tables import OBJECT_KEY, columns_of
 from openhcs_runtime.pipeline.cells import OBJECTS
 
 _FLAGS = {"true": 1.0, "false": 0.0}
 _TABLES = ("measurements.csv", "objects.csv")
-
-
-class Statistic(StrEnum):
-    """How the values of a well are combined: one per image in ``measurements.csv``, per object in ``objects.csv``."""
-
-    MEAN = "mean"
-    MEDIAN = "median"
-    SUM = "sum"
-
-    def of(self, values: Sequence[float]) -> float:
-        """Return the statistic of one or more values."""
-        match self:
-            case Statistic.MEAN:
-                return statistics.fmean(values)
-            case Statistic.MEDIAN:
-                return statistics.median(values)
-            case Statistic.SUM:
-                return math.fsum(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +76,19 @@ def well_values(
     if not chosen:
         where = f" in channel {channel}, only in {_listed(by_channel)}," if channel is not None and by_channel else ""
         raise OutputError(f"{measurement} has no values{where} in {results / table}")
-    values = {well: statistic.of(of_well) for well, of_well in chosen.items()}
+    values = {well: _combined(of_well, statistic) for well, of_well in chosen.items()}
     return WellValues(measurement, statistic, channel, table, values)
+
+
+def _combined(values: Sequence[float], statistic: Statistic) -> float:
+    """The statistic of at least one value."""
+    match statistic:
+        case Statistic.MEAN:
+            return statistics.fmean(values)
+        case Statistic.MEDIAN:
+            return statistics.median(values)
+        case Statistic.SUM:
+            return math.fsum(values)
 
 
 def _listed(channels: Iterable[int]) -> str:

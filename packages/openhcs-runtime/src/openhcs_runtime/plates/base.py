@@ -11,19 +11,10 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import printable
+from openhcs_runtime.plate_format import PlateFormat as PlateFormat  # for its siblings
 
 ALL_Y, ALL_X = -1, -2
 """Placeholders in the index of a plane for the plane's own axes."""
-
-
-class PlateFormat(StrEnum):
-    """Plate formats that can be read."""
-
-    IMAGEXPRESS = "imagexpress"
-    OPERA_PHENIX = "opera_phenix"
-    PATTERN = "pattern"
-    """TIFF files with names that match the user's regular expression."""
-    OME_ZARR = "ome_zarr"
 
 
 class ProblemKind(StrEnum):

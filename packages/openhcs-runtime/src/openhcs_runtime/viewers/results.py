@@ -3,7 +3,6 @@
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,22 +18,13 @@ from openhcs_runtime.plates import ImageRef, Plate, PlateFormat, open_plate, rea
 from openhcs_runtime.rois import Mask, read_imagej
 from openhcs_runtime.viewers.colours import channel_colormap
 from openhcs_runtime.viewers.live import image_position
+from openhcs_runtime.viewers.picture_kind import PictureKind
 from openhcs_runtime.viewers.rois import mask_labels, shapes_of
 from zmqruntime.streaming import ImageStream, Position
 
-__all__ = ["Picture", "PictureKind", "find_pictures"]
+__all__ = ["Picture", "find_pictures"]
 
 _NAME = re.compile(r"([A-Z]{1,2}\d{2})_s(\d+)_w(\d+)(?:_z(\d+))?(?:_t(\d+))?")
-
-
-class PictureKind(StrEnum):
-    """Kind of a picture."""
-
-    PLATE = "plate"
-    """The input images."""
-    IMAGES = "images"
-    LABELS = "labels"
-    REGIONS = "regions"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
-"""Counts, times and log lines as text, for commands and windows."""
+"""Counts, sizes, times, log lines and tables as text, for commands and windows."""
 
 import datetime
+from collections.abc import Iterable, Sequence
 
-__all__ = ["duration", "first_line", "moment", "one_line", "plural", "speaker"]
+__all__ = ["duration", "first_line", "moment", "one_line", "plural", "size", "speaker", "table"]
 
 
 def plural(number: int, noun: str) -> str:
@@ -41,3 +42,15 @@ def moment(seconds: float) -> str:
     when = datetime.datetime.fromtimestamp(seconds)
     is_today = when.date() == datetime.datetime.now().date()
     return when.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M")
+
+
+def size(number: float) -> str:
+    """Bytes as ``950 MB`` or ``3.2 GB``."""
+    return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{number / 1e6:,.0f} MB"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """The lines of a table with aligned columns."""
+    cells = [list(header), *([one_line(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells]

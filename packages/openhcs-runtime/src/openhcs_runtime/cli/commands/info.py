@@ -1,144 +1,35 @@
 """``info``: what a plate holds, and what it lacks."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from openhcs_runtime.cli.interrupts import uninterrupted
+from openhcs_runtime.cli.options import ImagePattern, Json, PlatePath
 
-import openhcs_runtime
-from openhcs_runtime.cli.failures import CommandError, ErrorKind
-from openhcs_runtime.cli.output import Output
-from openhcs_runtime.components import Component, well_name, well_position
-from openhcs_runtime.exceptions import ImageError, PlateError
-from openhcs_runtime.plates import Plate, PlateFormat, PlateProblem, ProblemKind
-from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
-from zmqruntime.execution.text import plural
-
-__all__ = ["plate_map", "show_plate"]
-
-_GRIDS = ((8, 12), (16, 24), (32, 48))
-_SHOWN_PROBLEMS = 15
-_FORMATS = {
-    PlateFormat.IMAGEXPRESS: "ImageXpress",
-    PlateFormat.OPERA_PHENIX: "Opera Phenix",
-    PlateFormat.PATTERN: "TIFF files by a pattern",
-    PlateFormat.OME_ZARR: "OME-Zarr",
-}
-_TITLES = {
-    ProblemKind.GAP: "Missing",
-    ProblemKind.STRAY_FILE: "Not of the plate",
-    ProblemKind.DUPLICATE: "Doubles",
-    ProblemKind.METADATA: "Not understood",
-    ProblemKind.UNREADABLE: "Can't be read",
-    ProblemKind.MIXED: "Differs",
-    ProblemKind.NOTE: "Note",
-}
+__all__ = ["info"]
 
 
-def show_plate(folder: Path, pattern: str | None, *, as_json: bool) -> int:
-    """Open a plate and say what is in it; what is odd about it is part of that, no failure."""
+def info(plate: PlatePath, pattern: ImagePattern = None, as_json: Json = False) -> int:
+    """Show what a plate holds: wells, sites, channels, pixel size, missing images and stray files.
+
+    \b
+      openhcs-runtime info demo
+      openhcs-runtime info /data/plate7 --json
+      openhcs-runtime info /data/images --pattern '(?P<well>[A-P]\\d\\d)_f(?P<site>\\d+)_(?P<channel>DAPI|GFP)'
+
+    Formats: ImageXpress and Opera Phenix folders, OME-Zarr plates (0.4 and 0.5), and with --pattern any folder of TIFF
+    files. The groups of a pattern are well, or row and col, and site, channel, z_index and timepoint if the plate has
+    several.
+    """
+    with uninterrupted():
+        from openhcs_runtime.cli.failures import PlateErrorKind
+        from openhcs_runtime.cli.plate_view import first_image, plate_document, plate_lines
+        from openhcs_runtime.exceptions import PlateError
+        from openhcs_runtime.plates import open_plate
+        from zmqruntime.execution.cli.failures import CommandError
+        from zmqruntime.execution.cli.output import Output
     try:
-        plate = openhcs_runtime.open_plate(folder, pattern=pattern)
+        opened = open_plate(plate, pattern=pattern)
     except PlateError as error:
-        raise CommandError(ErrorKind.PLATE, str(error)) from error
-    output, image = Output(as_json), _first_image(plate)
-    for line in _lines(plate, image):
+        raise CommandError(PlateErrorKind.PLATE, str(error)) from error
+    output, image = Output(as_json), first_image(opened)
+    for line in plate_lines(opened, image):
         output.line(line)
-    return output.document(_document(plate, image))
-
-
-def plate_map(plate: Plate) -> list[str]:
-    """The plate as text, in the smallest of a 96, 384 and 1536 grid that fits: ``#`` a well, ``o`` one with gaps."""
-    places = {well_position(well): "o" if well in plate.missing else "#" for well in plate.wells}
-    last_row, last_column = (max(place[axis] for place in places) for axis in (0, 1))
-    rows, columns = next(grid for grid in _GRIDS if last_row < grid[0] and last_column < grid[1])
-    numbers = [f"{column + 1:>2}" for column in range(columns)]
-    head = ["   " + "".join(number[digit] for number in numbers) for digit in (0, 1)]
-    return head + [
-        f"{well_name(row, 0)[:-2]:>2} " + "".join(places.get((row, column), ".") for column in range(columns))
-        for row in range(rows)
-    ]
-
-
-def _first_image(plate: Plate) -> dict[str, Any]:
-    """Shape and type of the first image, or why it can't be read."""
-    first = next((image for images in plate.images.values() for image in images), None)
-    if first is None:
-        return {"image_shape": None, "dtype": None, "image_error": "no image can be opened"}
-    try:
-        pixels = plate.read(first)
-    except ImageError as error:
-        return {"image_shape": None, "dtype": None, "image_error": str(error)}
-    return {"image_shape": list(pixels.shape), "dtype": str(pixels.dtype), "image_error": None}
-
-
-def _document(plate: Plate, image: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "plate_path": str(plate.path),
-        "format": plate.format.value,
-        "wells": list(plate.wells),
-        "well_ranges": well_ranges(plate.wells),
-        "images": sum(map(len, plate.images.values())),
-        "sites": list(plate.components[Component.SITE]),
-        "channels": [
-            {"channel": channel, "name": plate.channel_names.get(int(channel))}
-            for channel in plate.components[Component.CHANNEL]
-        ],
-        "z": list(plate.components[Component.Z_INDEX]),
-        "timepoints": list(plate.components[Component.TIMEPOINT]),
-        "pixel_size_um": plate.pixel_size_um,
-        "z_step_um": plate.z_step_um,
-        "left_out": plate.left_out,
-        **image,
-        "missing": {well: len(keys) for well, keys in plate.missing.items()},
-        "problems": [
-            {"kind": problem.kind.value, "well": problem.well or None, "message": problem.message}
-            for problem in plate.problems
-        ],
-    }
-
-
-def _lines(plate: Plate, image: Mapping[str, Any]) -> list[str]:
-    number = sum(map(len, plate.images.values()))
-    size = f"{plate.pixel_size_um:g} um" if plate.pixel_size_um else "not known"
-    stacks = len(plate.components[Component.Z_INDEX]) > 1
-    step = {"Z step": f"{plate.z_step_um:g} um" if plate.z_step_um else "not known"} if stacks else {}
-    left_out = {"Left out": plural(plate.left_out, "file")} if plate.left_out else {}
-    shape = image["image_shape"]
-    pixels = f" of {shape[0]} x {shape[1]} pixels (Y x X), {image['dtype']}" if shape else f"; {image['image_error']}"
-    facts = {
-        "Plate": str(plate.path),
-        "Format": _FORMATS[plate.format],
-        "Wells": f"{len(plate.wells):,}: {well_ranges(plate.wells)}",
-        "Sites": _numbers(plate, Component.SITE),
-        "Channels": ", ".join(_channel(plate, int(channel)) for channel in plate.components[Component.CHANNEL]),
-        "Planes (z)": _numbers(plate, Component.Z_INDEX),
-        "Time points": _numbers(plate, Component.TIMEPOINT),
-        "Images": f"{number:,}{pixels}",
-        "Pixel size": size,
-        **step,
-        **left_out,
-        "Gaps": f"{plural(len(plate.missing), 'well')} with images missing" if plate.missing else "none",
-    }
-    lines = [f"{name:<12} {text}" for name, text in facts.items()] + ["", *plate_map(plate)]
-    for kind, title in _TITLES.items():
-        lines += _problem_lines(title, [problem for problem in plate.problems if problem.kind is kind])
-    return lines
-
-
-def _numbers(plate: Plate, component: Component) -> str:
-    values = [int(value) for value in plate.components[component]]
-    return f"{len(values):,}: {number_ranges(values)}"
-
-
-def _channel(plate: Plate, channel: int) -> str:
-    name = plate.channel_names.get(channel)
-    return f"{channel} {name}" if name else str(channel)
-
-
-def _problem_lines(title: str, problems: list[PlateProblem]) -> list[str]:
-    if not problems:
-        return []
-    lines = ["", f"{title}:", *(f"  {problem.message}" for problem in problems[:_SHOWN_PROBLEMS])]
-    if len(problems) > _SHOWN_PROBLEMS:
-        lines.append(f"  and {len(problems) - _SHOWN_PROBLEMS:,} more; --json lists them all")
-    return lines
+    return output.document(plate_document(opened, image))

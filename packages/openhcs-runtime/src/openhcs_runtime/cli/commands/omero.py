@@ -1,90 +1,152 @@
 """``omero``: an OMERO server in containers on this machine."""
 
-import getpass
 import os
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
 
-from openhcs_runtime.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
-from openhcs_runtime.cli.output import Output
+import typer
+
+from openhcs_runtime.cli.interrupts import uninterrupted
+from openhcs_runtime.cli.options import Json, seconds, whole_number
 from openhcs_runtime.exceptions import OmeroError
-from openhcs_runtime.omero import OmeroInstanceManager
 
-__all__ = ["OmeroInstance", "omero_start", "omero_status", "omero_stop"]
+__all__ = ["omero"]
 
 _PASSWORD = "OMERO_ROOT_PASSWORD"
+_PROJECT = "openhcs-omero"
+
+Project = Annotated[str, typer.Option(metavar="NAME", help="Docker's name for the set of containers and volumes")]
+ComposeFile = Annotated[
+    Path | None, typer.Option(metavar="FILE.yaml", help="Compose file to use [default: the one of this program]")
+]
+OmeroPort = Annotated[
+    int, typer.Option("--port", parser=whole_number(1, 65535), metavar="P", help="Port of the server")
+]
+
+omero = typer.Typer()
 
 
-@dataclass(frozen=True, slots=True)
-class OmeroInstance:
-    """Which containers, and the ports that they are reached at."""
+@omero.callback()
+def _group() -> None:
+    """Start and stop an OMERO server in containers, by hand.
 
-    project: str
-    compose_file: Path | None
-    port: int = 4063
-    secure_port: int = 4064
-    web_port: int = 4080
+    It is for this machine only, and needs Docker with its compose plugin. No run ever starts or stops it.
 
-    def manager(self, root_password: str | None = None) -> OmeroInstanceManager:
-        """What starts and ends them."""
-        return OmeroInstanceManager(
-            root_password=root_password,
-            port=self.port,
-            secure_port=self.secure_port,
-            web_port=self.web_port,
-            compose_file=self.compose_file,
-            project=self.project,
-        )
+    \b
+      openhcs-runtime omero start
+      openhcs-runtime omero stop
+    """
 
 
-def omero_start(instance: OmeroInstance, timeout: float, *, as_json: bool) -> int:
-    """Bring the containers up and wait until the server answers."""
+@omero.command("start")
+def start(
+    port: OmeroPort = 4063,
+    secure_port: Annotated[
+        int, typer.Option(parser=whole_number(1, 65535), metavar="P", help="Port of the server with TLS")
+    ] = 4064,
+    web_port: Annotated[
+        int, typer.Option(parser=whole_number(1, 65535), metavar="P", help="Port of the web client")
+    ] = 4080,
+    timeout: Annotated[
+        float, typer.Option(parser=seconds(1), metavar="S", help="Seconds to wait until it answers")
+    ] = 600,
+    project: Project = _PROJECT,
+    compose_file: ComposeFile = None,
+    as_json: Json = False,
+) -> int:
+    """Start OMERO, its database and its web client, and wait until it answers.
+
+    Only this machine can reach it. The password of its user root is taken from the environment variable
+    OMERO_ROOT_PASSWORD, or else asked for; it is set when the server is started for the very first time.
+
+    \b
+      openhcs-runtime omero start
+      openhcs-runtime omero start --port 14063 --secure-port 14064 --web-port 14080
+    """
+    with uninterrupted():
+        from openhcs_runtime.omero import OmeroInstanceManager
+        from zmqruntime.execution.cli.failures import interrupted
+        from zmqruntime.execution.cli.output import Output
     output = Output(as_json)
-    manager = instance.manager(_password())
-    output.line("Starting OMERO; the first time some GB are fetched, which takes minutes.")
-    try:
-        manager.start(timeout)
-    except OmeroError as error:
-        raise _failed(error) from error
-    except KeyboardInterrupt as error:
-        raise interrupted("left; 'openhcs-runtime omero stop' ends the containers that were started") from error
-    web = f"http://127.0.0.1:{instance.web_port}"
-    output.line(
-        f"OMERO answers on port {instance.port} of 127.0.0.1, with TLS on port {instance.secure_port}; user root."
+    manager = OmeroInstanceManager(
+        root_password=_password(),
+        port=port,
+        secure_port=secure_port,
+        web_port=web_port,
+        compose_file=compose_file,
+        project=project,
     )
-    output.line(f"Its web client: {web}")
+    output.line("Starting OMERO; the first time some GB are downloaded, which takes minutes.")
+    try:
+        with _clear_errors():
+            manager.start(timeout)
+    except KeyboardInterrupt as error:
+        raise interrupted("left; 'openhcs-runtime omero stop' stops the containers that were started") from error
+    web = f"http://127.0.0.1:{web_port}"
+    output.line(f"OMERO answers on port {port} of 127.0.0.1, with TLS on port {secure_port}; the user is root.")
+    output.line(f"Web client: {web}")
     output.line("It stays until 'openhcs-runtime omero stop'.")
-    return output.document({"port": instance.port, "secure_port": instance.secure_port, "web": web})
+    return output.document({"port": port, "secure_port": secure_port, "web": web})
 
 
-def omero_status(instance: OmeroInstance, *, as_json: bool) -> int:
-    """Which containers run, and whether the server answers."""
+@omero.command("status")
+def status(
+    port: OmeroPort = 4063, project: Project = _PROJECT, compose_file: ComposeFile = None, as_json: Json = False
+) -> int:
+    """Show which containers are running, and whether the server answers.
+
+    \b
+      openhcs-runtime omero status
+    """
+    with uninterrupted():
+        from openhcs_runtime.omero import OmeroInstanceManager
+        from zmqruntime.execution.cli.output import Output
     output = Output(as_json)
-    manager = instance.manager()
-    try:
+    manager = OmeroInstanceManager(port=port, compose_file=compose_file, project=project)
+    with _clear_errors():
         running = sorted(manager.running())
-    except OmeroError as error:
-        raise _failed(error) from error
     answers = manager.is_answering()
-    output.line(f"Containers of {instance.project} that run: {', '.join(running) or 'none'}.")
-    output.line(f"An OMERO server {'answers' if answers else 'does not answer'} on port {instance.port}.")
-    return output.document({"running": running, "answers": answers, "port": instance.port})
+    output.line(f"Running containers of {project}: {', '.join(running) or 'none'}.")
+    output.line(f"An OMERO server {'answers' if answers else 'does not answer'} on port {port}.")
+    return output.document({"running": running, "answers": answers, "port": port})
 
 
-def omero_stop(instance: OmeroInstance, *, remove_data: bool, as_json: bool) -> int:
-    """End and remove the containers."""
+@omero.command("stop")
+def stop(
+    remove_data: Annotated[
+        bool, typer.Option("--remove-data", help="Also remove its database and all images in it")
+    ] = False,
+    project: Project = _PROJECT,
+    compose_file: ComposeFile = None,
+    as_json: Json = False,
+) -> int:
+    """Stop and remove the containers.
+
+    The database and the images are kept for the next start, unless --remove-data is given.
+
+    \b
+      openhcs-runtime omero stop
+      openhcs-runtime omero stop --remove-data
+    """
+    with uninterrupted():
+        from openhcs_runtime.omero import OmeroInstanceManager
+        from zmqruntime.execution.cli.output import Output
     output = Output(as_json)
-    try:
-        instance.manager().stop(remove_data=remove_data)
-    except OmeroError as error:
-        raise _failed(error) from error
+    with _clear_errors():
+        OmeroInstanceManager(compose_file=compose_file, project=project).stop(remove_data=remove_data)
     left = "its database and images are removed" if remove_data else "its database and images are kept"
-    output.line(f"The containers of {instance.project} have ended; {left}.")
+    output.line(f"The containers of {project} have ended; {left}.")
     return output.document({"stopped": True, "data_removed": remove_data})
 
 
 def _password() -> str:
+    import getpass
+
+    from zmqruntime.execution.cli.failures import CommandError, ErrorKind
+
     known = os.environ.get(_PASSWORD, "")
     if known:
         return known
@@ -93,5 +155,13 @@ def _password() -> str:
     return getpass.getpass("Password of OMERO's user root: ")
 
 
-def _failed(error: OmeroError) -> CommandError:
-    return CommandError(ErrorKind.OMERO, str(error), ExitCode.FAILED)
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Turn an error of OMERO or Docker into a CommandError."""
+    from openhcs_runtime.cli.failures import PlateErrorKind
+    from zmqruntime.execution.cli.failures import CommandError, ExitCode
+
+    try:
+        yield
+    except OmeroError as error:
+        raise CommandError(PlateErrorKind.OMERO, str(error), ExitCode.FAILED) from error

@@ -1,11 +1,11 @@
-"""The command of this process: run, and its end told as an exit code and at most one line of error."""
+"""Runs the command line of this process; it ends with an exit code and at most one line of error."""
 
 import argparse
 import os
 import sys
 from collections.abc import Callable
 
-from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
+from zmqruntime.execution.cli.failures import CommandError, ExitCode, interrupted
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.execution.cli.surface import make_parser
 
@@ -25,8 +25,8 @@ def main() -> int:
     except CommandError as error:
         return output.fail(error)
     except KeyboardInterrupt:
-        return output.fail(CommandError(ErrorKind.INTERRUPTED, "interrupted", ExitCode.INTERRUPTED))
+        return output.fail(interrupted())
     except BrokenPipeError:
-        # Whoever read our output has gone; Python would fail to write the rest of it when it ends.
+        # The reader of our output has gone; Python would fail to write the rest of it when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.FAILED

@@ -1,4 +1,4 @@
-"""What a server needs from its machine, checked one by one without changing anything."""
+"""Checks what a server needs from its machine, one by one, without changing anything."""
 
 import contextlib
 import enum
@@ -16,12 +16,13 @@ import zmq
 
 from zmqruntime._version import VERSION
 from zmqruntime.config import TransportMode
-from zmqruntime.exceptions import ConfigurationError
+from zmqruntime.exceptions import ConfigurationError, RequestRefusedError
 from zmqruntime.execution.cli.endpoint import Endpoint, attached_or_none
 from zmqruntime.execution.cli.failures import CommandError
 from zmqruntime.execution.cli.self_test import TrialError, run_trial
-from zmqruntime.execution.cli.text import size
-from zmqruntime.execution.text import duration
+from zmqruntime.execution.server.read_only import ReadOnlyDatabase
+from zmqruntime.execution.server.stored import database_path
+from zmqruntime.execution.text import duration, size
 from zmqruntime.transport import get_ipc_socket_path, is_listening
 
 __all__ = ["Check", "CheckState", "check_all"]
@@ -42,7 +43,7 @@ class CheckState(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was looked at, what was found, and what to do about it."""
+    """What was checked, what was found, and what to do about it."""
 
     name: str
     state: CheckState
@@ -50,14 +51,14 @@ class Check:
     remedy: str = ""
 
 
-def check_all(place: Endpoint) -> list[Check]:
-    """All checks for a server at ``place``, in the order in which trouble comes."""
-    sockets = _socket_path(place)
-    found = [_versions(), _home(place), sockets, _disk(place), _database(place)]
+def check_all(endpoint: Endpoint) -> list[Check]:
+    """All checks for a server at ``endpoint``, in the order in which a server would run into them."""
+    sockets = _socket_path(endpoint)
+    found = [_versions(), _home(endpoint), sockets, _disk(endpoint), _database(endpoint)]
     if sockets.state is CheckState.OK:
-        found.append(_server(place))
+        found.append(_server(endpoint))
     if any(check.state is CheckState.FAILED for check in found):
-        return [*found, Check("trial", CheckState.WARNING, "not tried", "mend what failed above, then try again")]
+        return [*found, Check("trial", CheckState.WARNING, "not tried", "fix what failed above, then try again")]
     return [*found, _trial()]
 
 
@@ -66,10 +67,10 @@ def _versions() -> Check:
     return Check("versions", CheckState.OK, f"zmqruntime {VERSION}, pyzmq {zmq.__version__}, {python}")
 
 
-def _home(place: Endpoint) -> Check:
+def _home(endpoint: Endpoint) -> Check:
     """The folder of sockets, locks and keys."""
-    folder = place.config.home / place.config.ipc_socket_dir
-    remedy = f"make {place.config.home} a folder that you can write, or give HOME another folder"
+    folder = endpoint.config.home / endpoint.config.ipc_socket_dir
+    remedy = f"make {endpoint.config.home} a folder that you can write to, or set HOME to another folder"
     try:
         existing = _existing(folder)
         with tempfile.TemporaryFile(dir=existing):
@@ -77,8 +78,8 @@ def _home(place: Endpoint) -> Check:
         if existing == folder and os.name == "posix":
             return _privacy(folder)
     except OSError as error:
-        return Check("home folder", CheckState.FAILED, f"cannot write in {folder}: {_reason(error)}", remedy)
-    return Check("home folder", CheckState.OK, f"{folder} can be made")
+        return Check("home folder", CheckState.FAILED, f"cannot write to {folder}: {_reason(error)}", remedy)
+    return Check("home folder", CheckState.OK, f"{folder} can be created")
 
 
 def _privacy(folder: Path) -> Check:
@@ -88,37 +89,43 @@ def _privacy(folder: Path) -> Check:
         return Check("home folder", CheckState.FAILED, message, "remove it, or use another application name")
     if entry.st_mode & 0o077:
         message = f"other users can enter {folder}"
-        return Check("home folder", CheckState.WARNING, message, f"chmod 700 {folder}; a server that starts does that")
-    return Check("home folder", CheckState.OK, f"{folder}, yours alone")
+        return Check(
+            "home folder", CheckState.WARNING, message, f"chmod 700 {folder}, which a server also does when it starts"
+        )
+    return Check("home folder", CheckState.OK, f"{folder}, only yours")
 
 
-def _socket_path(place: Endpoint) -> Check:
-    if place.host is not None:
-        return Check("sockets", CheckState.OK, "TCP, no socket files")
+def _socket_path(endpoint: Endpoint) -> Check:
+    if endpoint.host is not None:
+        return Check("sockets", CheckState.OK, "TCP, without socket files")
     try:
-        path = get_ipc_socket_path(place.port + place.config.control_port_offset, place.config)
+        path = get_ipc_socket_path(endpoint.port + endpoint.config.control_port_offset, endpoint.config)
     except ConfigurationError as error:
         message, _, remedy = str(error).partition("; ")
         return Check("sockets", CheckState.FAILED, message, remedy)
-    return Check("sockets", CheckState.OK, "TCP: this platform has no socket files" if path is None else str(path))
+    return Check(
+        "sockets", CheckState.OK, "TCP, since this platform has no socket files" if path is None else str(path)
+    )
 
 
-def _disk(place: Endpoint) -> Check:
+def _disk(endpoint: Endpoint) -> Check:
     """The folder of the durable queue: space, and whether SQLite can write ahead there."""
-    folder = place.config.data_dir
-    remedy = f"make {folder} a folder that you can write, on a local disk with free space"
+    folder = endpoint.config.data_dir
+    remedy = f"make {folder} a folder that you can write to, on a local disk with free space"
     try:
         existing = _existing(folder)
         free = shutil.disk_usage(existing).free
         with tempfile.TemporaryDirectory(dir=existing, prefix=".zmqruntime-check-") as probe:
             seconds = _durable_write_seconds(Path(probe) / "probe.sqlite")
     except (OSError, sqlite3.Error) as error:
-        return Check("disk", CheckState.FAILED, f"cannot write in {folder}: {_reason(error)}", remedy)
+        return Check("disk", CheckState.FAILED, f"cannot write to {folder}: {_reason(error)}", remedy)
     message = f"{folder}: {size(free)} free, a durable write takes {seconds * 1000:.1f} ms"
     if free < _LITTLE_SPACE:
-        return Check("disk", CheckState.WARNING, message, "free some space; a full disk accepts no executions")
+        return Check(
+            "disk", CheckState.WARNING, message, "free some space; with a full disk no executions are accepted"
+        )
     if seconds > _SLOW_WRITE_SECONDS:
-        return Check("disk", CheckState.WARNING, message, "use a local disk; this one makes each submission slow")
+        return Check("disk", CheckState.WARNING, message, "use a local disk; this one slows down every submission")
     return Check("disk", CheckState.OK, message)
 
 
@@ -131,7 +138,9 @@ def _durable_write_seconds(path: Path) -> float:
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
-            raise sqlite3.OperationalError("this file system has no shared memory for SQLite's write-ahead log")
+            raise sqlite3.OperationalError(
+                "this file system lacks the shared memory that SQLite needs for its write-ahead log"
+            )
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("CREATE TABLE probe (value INTEGER)")
         times = []
@@ -142,41 +151,44 @@ def _durable_write_seconds(path: Path) -> float:
     return statistics.median(times)
 
 
-def _database(place: Endpoint) -> Check:
-    path = place.config.server_dir(place.port) / "executions.sqlite"
-    if place.host is not None or not path.is_file():
-        return Check("database", CheckState.OK, "none here" if place.host else f"{path} will be made")
+def _database(endpoint: Endpoint) -> Check:
+    path = database_path(endpoint.config, endpoint.port)
+    if endpoint.host is not None or not path.is_file():
+        return Check(
+            "database", CheckState.OK, "on the server's machine" if endpoint.host else f"{path} will be created"
+        )
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
-            (count,) = connection.execute("SELECT count(*) FROM executions").fetchone()
-    except sqlite3.Error as error:
-        remedy = f"stop the server and move {path} away; the next server makes a new one, without what was queued"
-        return Check("database", CheckState.FAILED, f"cannot read {path}: {error}", remedy)
+        with ReadOnlyDatabase(path) as database:
+            ((count,),) = database.rows("SELECT count(*) FROM executions")
+    except RequestRefusedError as error:
+        remedy = f"stop the server and move {path} away; the next server creates a new one, without what was queued"
+        return Check("database", CheckState.FAILED, str(error), remedy)
     return Check("database", CheckState.OK, f"{path}: {count:,} executions")
 
 
-def _server(place: Endpoint) -> Check:
+def _server(endpoint: Endpoint) -> Check:
     try:
-        with attached_or_none(place) as client:
+        with attached_or_none(endpoint) as client:
             if client is not None:
                 server = client.server
-                message = f"{server.server} {server.version} answers on port {place.port}, process {server.pid}"
+                message = f"{server.server} {server.version} answers on port {endpoint.port}, process {server.pid}"
                 return Check("server", CheckState.OK, message)
     except CommandError as error:
         message, _, remedy = error.message.partition("; ")
         return Check("server", CheckState.FAILED, message, remedy)
-    if place.host is not None:
-        message = f"nothing listens on port {place.port} of {place.host}"
-        return Check("server", CheckState.FAILED, message, "start the server there, and see to its firewall")
-    return Check("server", CheckState.OK, _quiet(place))
+    if endpoint.host is not None:
+        message = f"nothing listens on port {endpoint.port} of {endpoint.host}"
+        return Check("server", CheckState.FAILED, message, "start the server there, and check its firewall")
+    return Check("server", CheckState.OK, _quiet(endpoint))
 
 
-def _quiet(place: Endpoint) -> str:
-    """Nothing on the control port: all is well, also when a killed server left its files."""
-    path = get_ipc_socket_path(place.port, place.config)
-    is_left = path is not None and path.exists() and not is_listening(place.port, "", TransportMode.IPC, place.config)
-    left = "; a killed one left its socket files, which the next replaces" if is_left else ""
-    return f"none of {place.app} runs on port {place.port}{left}"
+def _quiet(endpoint: Endpoint) -> str:
+    """Nothing on the control port is fine, also when a killed server left its files."""
+    path = get_ipc_socket_path(endpoint.port, endpoint.config)
+    is_held = is_listening(endpoint.port, "", TransportMode.IPC, endpoint.config)
+    is_left = path is not None and path.exists() and not is_held
+    left = "; a killed server left its socket files, which the next one replaces" if is_left else ""
+    return f"{endpoint.absence}{left}"
 
 
 def _trial() -> Check:
@@ -185,9 +197,9 @@ def _trial() -> Check:
     except TrialError as error:
         first, _, rest = str(error).partition("\n")
         log = rest.strip().splitlines()
-        message = f"a task on a server of its own failed: {first}" + (f" ({log[-1]})" if log else "")
-        return Check("trial", CheckState.FAILED, message, "what the message names; then try again")
-    message = f"a server started in {duration(times.start)}, a task went through it in {duration(times.run)}"
+        message = f"a task on a new server failed: {first}" + (f" ({log[-1]})" if log else "")
+        return Check("trial", CheckState.FAILED, message, "fix what the message says, then try again")
+    message = f"a server started in {duration(times.start)} and ran a task in {duration(times.run)}"
     return Check("trial", CheckState.OK, message)
 
 
@@ -195,7 +207,7 @@ def _existing(folder: Path) -> Path:
     """The folder, or the nearest one above it that exists.
 
     Raises:
-        OSError: something that is no folder is in the way.
+        OSError: something that is not a folder is in the way.
     """
     existing = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     if not existing.is_dir():

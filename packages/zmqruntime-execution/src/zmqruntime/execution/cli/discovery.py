@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from zmqruntime.claims import Claim, find_claims
+from zmqruntime.claims import find_claims
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import RequestRefusedError, ZMQRuntimeError
 from zmqruntime.execution.cli.endpoint import Endpoint
@@ -14,7 +14,7 @@ from zmqruntime.execution.client.control import ExecutionControlClient
 from zmqruntime.messages import PongResponse, StatusResponse
 from zmqruntime.transport import LOOPBACK, is_listening
 
-__all__ = ["FoundServer", "ServerState", "find_servers", "only_port", "tcp_place"]
+__all__ = ["FoundServer", "ServerState", "data_ports", "find_servers", "only_port"]
 
 _PING_SECONDS = 1.0
 _AT_ONCE = 8
@@ -48,32 +48,19 @@ class FoundServer:
     """Where it listens, if that is TCP."""
 
 
-def place_of(app: str, claim: Claim) -> Endpoint:
-    """Where a server on TCP is reached from this machine."""
-    everywhere = {"0.0.0.0": LOOPBACK, "::": "::1"}
-    host = None if claim.host is None else everywhere.get(claim.host, claim.host)
-    return Endpoint(app, claim.port, host, claim.control_port_offset)
-
-
-def tcp_place(place: Endpoint) -> Endpoint | None:
-    """The server of a place on this machine, if it is one that listens on TCP."""
-    folder = place.config.home / place.config.ipc_socket_dir
-    claims = [claim for claim in find_claims(folder) if claim.port == place.port and claim.host is not None]
-    return place_of(place.app, claims[0]) if claims else None
-
-
 def find_servers() -> list[FoundServer]:
     """All servers of ``~/.<app>/ipc``, of every application, with what socket files are left of others.
 
     Those on TCP are known by their lock files. Nothing is changed or removed.
     """
-    places: list[Endpoint] = []
+    endpoints: list[Endpoint] = []
     for folder in sorted(Path.home().glob(f".*/{_DEFAULT.ipc_socket_dir}")):
         app = folder.parent.name.removeprefix(".")
-        places += [Endpoint(app, port) for port in data_ports(folder)]
-        places += [place_of(app, claim) for claim in find_claims(folder) if claim.host is not None]
+        endpoints += [Endpoint(port, app=app) for port in data_ports(folder)]
+        on_tcp = (claim for claim in find_claims(folder) if claim.host is not None)
+        endpoints += [Endpoint(claim.port, app=app).at_claim(claim) for claim in on_tcp]
     with concurrent.futures.ThreadPoolExecutor(_AT_ONCE) as threads:
-        return list(threads.map(_ask, places))
+        return list(threads.map(_ask, endpoints))
 
 
 def only_port(app: str) -> int:
@@ -123,19 +110,20 @@ def _sockets(folder: Path) -> list[Path]:
         return []
 
 
-def _ask(place: Endpoint) -> FoundServer:
-    ports = (place.port, place.port + place.config.control_port_offset)
-    mode = TransportMode.IPC if place.host is None else TransportMode.TCP
-    if not any(is_listening(port, place.host or LOOPBACK, mode, place.config) for port in ports):
-        return FoundServer(place.app, place.port, ServerState.STALE, host=place.host)
-    client = ExecutionControlClient(place.port, host=place.host, config=place.config)
+def _ask(endpoint: Endpoint) -> FoundServer:
+    app, port, host, config = endpoint.app, endpoint.port, endpoint.host, endpoint.config
+    mode = TransportMode.IPC if host is None else TransportMode.TCP
+    ports = (port, port + config.control_port_offset)
+    if not any(is_listening(each, host or LOOPBACK, mode, config) for each in ports):
+        return FoundServer(app, port, ServerState.STALE, host=host)
+    client = ExecutionControlClient(port, host=host, config=config)
     try:
         server = client.connect(_PING_SECONDS)
         work = client.status(0, _PING_SECONDS)
-        return FoundServer(place.app, place.port, ServerState.RUNNING, server, work, host=place.host)
+        return FoundServer(app, port, ServerState.RUNNING, server, work, host=host)
     except RequestRefusedError:
-        return FoundServer(place.app, place.port, ServerState.RUNNING, client.server, host=place.host)
+        return FoundServer(app, port, ServerState.RUNNING, client.server, host=host)
     except ZMQRuntimeError:
-        return FoundServer(place.app, place.port, ServerState.SILENT, host=place.host)
+        return FoundServer(app, port, ServerState.SILENT, host=host)
     finally:
         client.disconnect()

@@ -1,35 +1,43 @@
 """Which server a command speaks of, how it is reached, and the errors of that in words for a user."""
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar, Self
 
+from zmqruntime.claims import Claim, find_claims
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import (
     ConfigurationError,
     ConnectionFailedError,
+    OutdatedServerError,
     PortInUseError,
     RequestRefusedError,
     RequestTimeoutError,
     ServerLostError,
     ServerSilentError,
+    WrongServerError,
     ZMQRuntimeError,
 )
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
 from zmqruntime.execution.client.client import ExecutionClient
 from zmqruntime.execution.helpers.patience import PatienceTeller
 from zmqruntime.messages import ErrorCode
+from zmqruntime.security import KeyStore
 from zmqruntime.transport import LOOPBACK, is_known_host, is_listening
 
-__all__ = ["Endpoint", "attached", "attached_or_none", "no_server"]
+__all__ = ["Endpoint", "attached", "attached_or_none", "clear_errors", "no_server", "unanswered"]
 
-_CONNECT_SECONDS = 10.0
+_DEFAULT = ZMQConfig()
 _SUCCESSOR_SECONDS = 10.0
 
 _KINDS: tuple[tuple[type[ZMQRuntimeError], ErrorKind, ExitCode], ...] = (
     (PortInUseError, ErrorKind.PORT_IN_USE, ExitCode.USAGE),
-    (ServerSilentError, ErrorKind.TIMEOUT, ExitCode.FAILED),
     (ConfigurationError, ErrorKind.CONFIGURATION, ExitCode.USAGE),
+    (ServerSilentError, ErrorKind.TIMEOUT, ExitCode.FAILED),
+    (OutdatedServerError, ErrorKind.REFUSED, ExitCode.FAILED),
+    (WrongServerError, ErrorKind.PORT_IN_USE, ExitCode.USAGE),
     (ConnectionFailedError, ErrorKind.NO_SERVER, ExitCode.FAILED),
     (RequestTimeoutError, ErrorKind.TIMEOUT, ExitCode.FAILED),
 )
@@ -37,12 +45,25 @@ _KINDS: tuple[tuple[type[ZMQRuntimeError], ErrorKind, ExitCode], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a server is: the application that it belongs to, its data port, and a host when it listens on TCP."""
+    """Where a server is.
 
-    app: str
+    Attributes:
+        port: its data port.
+        host: where it listens, if that is TCP.
+        app: the application that it belongs to.
+        control_port_offset: its control port is the data port plus this.
+    """
+
     port: int
     host: str | None = None
-    control_port_offset: int = ZMQConfig().control_port_offset
+    app: str = _DEFAULT.app_name
+    control_port_offset: int = _DEFAULT.control_port_offset
+
+    program: ClassVar[str] = "zmqruntime"
+    """The command that speaks of it, for what an error suggests to type."""
+    usual_app: ClassVar[str] = _DEFAULT.app_name
+    """The application that the command means when none is named."""
+    connect_seconds: ClassVar[float] = 10.0
 
     @property
     def config(self) -> ZMQConfig:
@@ -52,6 +73,11 @@ class Endpoint:
         )
 
     @property
+    def is_local(self) -> bool:
+        """Whether paths mean the same there as here."""
+        return self.host in (None, "localhost", LOOPBACK, "::1")
+
+    @property
     def is_listening(self) -> bool:
         """Whether anything listens on its socket file."""
         port = self.port + self.control_port_offset
@@ -59,76 +85,113 @@ class Endpoint:
 
     @property
     def options(self) -> str:
-        """How the place is written on a command line, with a blank before it; empty for the default."""
-        default = ZMQConfig()
-        app = f" --app {self.app}" if self.app != default.app_name else ""
-        port = f" --port {self.port}" if self.port != default.default_port else ""
+        """How it is written on a command line, with a blank before it; empty for the default."""
+        app = f" --app {self.app}" if self.app != self.usual_app else ""
+        port = f" --port {self.port}" if self.port != _DEFAULT.default_port else ""
         return app + port + (f" --host {self.host}" if self.host else "")
+
+    @property
+    def where(self) -> str:
+        """``port 7777``, of a host elsewhere with its name."""
+        return f"port {self.port}" + (f" of {self.host}" if self.host else "")
+
+    @property
+    def absence(self) -> str:
+        """The words for no server there, without a full stop."""
+        of_app = f" of {self.app}" if self.app != self.usual_app else ""
+        return f"no server{of_app} is running on {self.where}"
+
+    @property
+    def remedy(self) -> str:
+        """What to do where no server is running."""
+        return "'zmqruntime list' shows the servers on this machine"
 
     def client(self) -> ExecutionClient:
         """A client that never starts a server, not connected yet."""
         return ExecutionClient(self.port, host=self.host, config=self.config)
 
+    def at_claim(self, claim: Claim) -> Self:
+        """The same for a server on this machine whose lock file was found."""
+        everywhere = {"0.0.0.0": LOOPBACK, "::": "::1"}
+        host = None if claim.host is None else everywhere.get(claim.host, claim.host)
+        return dataclasses.replace(self, port=claim.port, host=host, control_port_offset=claim.control_port_offset)
+
+    def on_this_machine(self) -> Self:
+        """The same server, also where it listens on TCP and no host was named."""
+        if self.host is not None or self.is_listening:
+            return self
+        claims = find_claims(self.config.home / self.config.ipc_socket_dir)
+        on_tcp = (claim for claim in claims if claim.port == self.port and claim.host is not None)
+        claim = next(on_tcp, None)
+        return self if claim is None else self.at_claim(claim)
+
 
 @contextlib.contextmanager
-def attached(place: Endpoint) -> Iterator[ExecutionClient]:
-    """A client of the server that runs there.
+def attached(endpoint: Endpoint, *, tells_patience: bool = True) -> Iterator[ExecutionClient]:
+    """A client of the server that is running there.
+
+    Args:
+        endpoint: where.
+        tells_patience: whether a server that does not answer is told on standard error.
 
     Raises:
-        CommandError: there is none; or what goes wrong in the block.
+        CommandError: none is running there, or what goes wrong, also in the block.
     """
-    with attached_or_none(place) as client:
+    with attached_or_none(endpoint, tells_patience=tells_patience) as client:
         if client is None:
-            raise no_server(place)
+            raise no_server(endpoint)
         yield client
 
 
 @contextlib.contextmanager
-def attached_or_none(place: Endpoint) -> Iterator[ExecutionClient | None]:
-    """A client of the server that runs there, None when none does.
-
-    Raises:
-        CommandError: what goes wrong, also in the block.
-    """
-    with _clear_errors(place):
-        client = place.client()
-        teller = PatienceTeller.on_stderr()
-        # Nobody waits for the server that a command has just stopped.
-        client.add_listener(lambda standing: teller(standing) if client.wants_successor() else None)
+def attached_or_none(endpoint: Endpoint, *, tells_patience: bool = True) -> Iterator[ExecutionClient | None]:
+    """The same, but None where no server is running. Raises CommandError for what goes wrong, also in the block."""
+    with clear_errors(endpoint):
+        found = endpoint.on_this_machine()
+        client = found.client()
+        if tells_patience:
+            teller = PatienceTeller.on_stderr()
+            # Nobody waits for the server that a command has just stopped.
+            client.add_listener(lambda standing: teller(standing) if client.wants_successor() else None)
         try:
-            yield client if _connect(client, place) else None
+            yield client if _connect(client, found) else None
         finally:
             client.disconnect()
 
 
-def no_server(place: Endpoint) -> CommandError:
+def no_server(endpoint: Endpoint) -> CommandError:
     """Nothing listens there."""
-    where = f"port {place.port}" + (f" of {place.host}" if place.host else "")
-    message = f"no server of {place.app} runs on {where}; 'zmqruntime list' shows those of this machine"
-    return CommandError(ErrorKind.NO_SERVER, message, ExitCode.FAILED)
+    return CommandError(ErrorKind.NO_SERVER, f"{endpoint.absence}; {endpoint.remedy}", ExitCode.FAILED)
 
 
-def _connect(client: ExecutionClient, place: Endpoint) -> bool:
-    try:
-        client.connect(_CONNECT_SECONDS)
-    except (PortInUseError, ServerSilentError):
-        raise
-    except ConnectionFailedError:
-        if place.host is not None and not is_known_host(place.host):
-            raise
-        return False
-    return True
+def unanswered(endpoint: Endpoint, error: PortInUseError) -> Exception:
+    """Something listens on another machine that does not answer: most often it does not know our key."""
+    if endpoint.is_local:
+        return error
+    app, key = endpoint.app, KeyStore(endpoint.config).client().public.decode()
+    return CommandError(
+        ErrorKind.REFUSED,
+        f"what listens on {endpoint.where} does not answer; if it is a server of {app}, then",
+        ExitCode.FAILED,
+        [
+            f"it may not know our key; type there: zmqruntime keys admit --app {app} -- NAME '{key}'",
+            f"or its key is not the one that is known here; compare the two that "
+            f"'zmqruntime keys show --app {app}' shows there and here",
+        ],
+    )
 
 
 @contextlib.contextmanager
-def _clear_errors(place: Endpoint) -> Iterator[None]:
+def clear_errors(endpoint: Endpoint) -> Iterator[None]:
     """Turn what the layers below raise into a CommandError."""
     try:
         yield
     except RequestRefusedError as error:
-        raise _refusal(error, place) from error
+        raise _refusal(error, endpoint) from error
     except ServerLostError as error:
-        message = f"the server of {place.app} on port {place.port} has ended; the next one there knows all"
+        message = (
+            f"the server on {endpoint.where} ended or stopped responding; a new one there will have all executions"
+        )
         raise CommandError(ErrorKind.SERVER_LOST, message, ExitCode.FAILED) from error
     except ZMQRuntimeError as error:
         entries = ((kind, code) for known_type, kind, code in _KINDS if isinstance(error, known_type))
@@ -136,13 +199,27 @@ def _clear_errors(place: Endpoint) -> Iterator[None]:
         raise CommandError(kind, str(error), code) from error
 
 
-def _refusal(error: RequestRefusedError, place: Endpoint) -> CommandError:
+def _connect(client: ExecutionClient, endpoint: Endpoint) -> bool:
+    try:
+        client.connect(endpoint.connect_seconds)
+    except PortInUseError as error:
+        raise unanswered(endpoint, error) from error
+    except ServerSilentError:
+        raise
+    except ConnectionFailedError:
+        if endpoint.host is not None and not is_known_host(endpoint.host):
+            raise
+        return False
+    return True
+
+
+def _refusal(error: RequestRefusedError, endpoint: Endpoint) -> CommandError:
     match error.code:
         case ErrorCode.NOT_FOUND:
-            hint = f"'zmqruntime status{place.options}' and 'history' list what it has"
+            hint = f"'{endpoint.program} status{endpoint.options}' and 'history' list what there is"
             return CommandError(ErrorKind.NOT_FOUND, f"{error}; {hint}")
         case ErrorCode.UNSUPPORTED:
-            message = f"{error}: it runs no executions; 'zmqruntime list' shows the servers of this machine"
+            message = f"{error}: it does not run executions; 'zmqruntime list' shows the servers on this machine"
             return CommandError(ErrorKind.REFUSED, message)
         case _:
             return CommandError(ErrorKind.REFUSED, str(error), ExitCode.FAILED)

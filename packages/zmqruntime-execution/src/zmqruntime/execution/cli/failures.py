@@ -1,8 +1,9 @@
 """How a command ends when it does not do what was asked: exit codes, and one error type with a line for the user."""
 
 import enum
+from collections.abc import Sequence
 
-__all__ = ["CommandError", "ErrorKind", "ExitCode"]
+__all__ = ["CommandError", "ErrorKind", "ExitCode", "interrupted"]
 
 
 class ExitCode(enum.IntEnum):
@@ -18,13 +19,14 @@ class ExitCode(enum.IntEnum):
 
 
 class ErrorKind(enum.StrEnum):
-    """``error.kind`` of a JSON document."""
+    """``error.kind`` of a JSON document; commands that do more have kinds of their own besides these."""
 
     USAGE = "usage"
     CONFIGURATION = "configuration"
     PORT_IN_USE = "port_in_use"
     NOT_FOUND = "not_found"
     NO_SERVER = "no_server"
+    SERVER_START = "server_start"
     SERVER_LOST = "server_lost"
     TIMEOUT = "timeout"
     REFUSED = "refused"
@@ -34,14 +36,37 @@ class ErrorKind(enum.StrEnum):
 
 
 class CommandError(Exception):
-    """Ends a command with one line that says what is wrong and what to do about it."""
+    """Ends a command with one line that says what is wrong and what to do about it.
 
-    def __init__(self, kind: ErrorKind, message: str, exit_code: ExitCode = ExitCode.USAGE) -> None:
+    Args:
+        kind: which kind of error, for programs.
+        message: the line.
+        exit_code: what the shell gets.
+        problems: what people read below the line, one to a line.
+    """
+
+    def __init__(
+        self,
+        kind: enum.StrEnum,
+        message: str,
+        exit_code: ExitCode = ExitCode.USAGE,
+        problems: Sequence[str] = (),
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
         self.exit_code = exit_code
+        self.problems = tuple(problems)
 
-    def to_dict(self) -> dict[str, str]:
+    def text(self) -> str:
+        """What a person reads."""
+        return "\n".join([self.message, *(f"  - {problem}" for problem in self.problems)])
+
+    def to_dict(self) -> dict[str, object]:
         """``error`` of a JSON document."""
-        return {"kind": self.kind.value, "message": self.message}
+        return {"kind": self.kind.value, "message": self.message, "problems": list(self.problems)}
+
+
+def interrupted(message: str = "interrupted") -> CommandError:
+    """Ends a command on Ctrl-C."""
+    return CommandError(ErrorKind.INTERRUPTED, message, ExitCode.INTERRUPTED)

@@ -1,32 +1,23 @@
-"""Execution ids as they are typed: whole, or how they begin."""
+"""Execution ids as they are typed: whole, or a unique prefix."""
 
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
 from zmqruntime.execution.client.client import ExecutionClient
+from zmqruntime.execution.server.stored import StoredExecutions
 
-__all__ = ["find_id", "only_one"]
+__all__ = ["find_id"]
 
 
-def find_id(client: ExecutionClient, given: str) -> str:
-    """The id that was meant, of all that the server knows.
+def find_id(executions: ExecutionClient | StoredExecutions, given: str) -> str:
+    """The id that was meant, of all that a server knows or has left on disk.
 
     Raises:
         CommandError: several begin like that.
         RequestRefusedError: none does.
     """
-    found = client.find(given)
+    found = executions.find(given)
     if given in found.execution_ids:
         return given
-    meant = only_one(given, found.execution_ids, has_more=found.more)
-    return client.snapshot_of(given).execution_id if meant is None else meant
-
-
-def only_one(given: str, fitting: list[str], *, has_more: bool = False) -> str | None:
-    """The one that fits, None if there is none.
-
-    Raises:
-        CommandError: there are several.
-    """
-    if len(fitting) > 1:
-        message = f"{'more than ' if has_more else ''}{len(fitting)} executions begin with {given}; type more of the id"
-        raise CommandError(ErrorKind.NOT_FOUND, message)
-    return fitting[0] if fitting else None
+    if len(found.execution_ids) > 1:
+        number = f"{'more than ' if found.more else ''}{len(found.execution_ids)}"
+        raise CommandError(ErrorKind.NOT_FOUND, f"{number} executions begin with {given}; type more of the id")
+    return found.execution_ids[0] if found.execution_ids else executions.snapshot_of(given).execution_id

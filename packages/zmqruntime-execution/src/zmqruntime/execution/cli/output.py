@@ -25,22 +25,37 @@ class Output:
         if not self.as_json:
             print(text, flush=True)
 
+    def note(self, text: str) -> None:
+        """A line for people about what is printed: on standard error, so that it is not in the way. May be empty."""
+        if text and not self.as_json:
+            sys.stdout.flush()
+            print(text, file=sys.stderr, flush=True)
+
     def json_line(self, value: object) -> None:
         """One value of a stream."""
         if self.as_json:
-            print(json.dumps(msgspec.json.decode(_encode(value))), flush=True)
+            print(json.dumps(_plain(value)), flush=True)
 
-    def document(self, document: Mapping[str, object]) -> ExitCode:
-        """The one JSON document of a command that did what was asked."""
-        if self.as_json:
-            print(json.dumps(msgspec.json.decode(_encode({**document, "exit_code": 0})), indent=2), flush=True)
-        return ExitCode.OK
+    def document(self, document: Mapping[str, object], error: CommandError | None = None) -> ExitCode:
+        """The one JSON document of a command, with ``error`` exactly if its ``exit_code`` is not 0; gives that code.
 
-    def fail(self, error: CommandError, document: Mapping[str, object] | None = None) -> ExitCode:
-        """The error: on standard error for people, else as one JSON line, after what a stream has printed before."""
+        People read only the error, on standard error.
+        """
+        ending: dict[str, object] = {"exit_code": 0}
+        if error is not None:
+            ending = {"exit_code": int(error.exit_code), "error": error.to_dict()}
+            self.note(f"Error: {error.text()}")
         if self.as_json:
-            self.json_line({**(document or {}), "exit_code": int(error.exit_code), "error": error.to_dict()})
-        else:
-            sys.stdout.flush()
-            print(f"Error: {error.message}", file=sys.stderr, flush=True)
+            print(json.dumps(_plain({**document, **ending}), indent=2), flush=True)
+        return ExitCode.OK if error is None else error.exit_code
+
+    def fail(self, error: CommandError) -> ExitCode:
+        """Only the error; as JSON on one line, since it may follow what a stream has printed."""
+        if not self.as_json:
+            return self.document({}, error)
+        self.json_line({"exit_code": int(error.exit_code), "error": error.to_dict()})
         return error.exit_code
+
+
+def _plain(value: object) -> object:
+    return msgspec.json.decode(_encode(value))

@@ -1,4 +1,4 @@
-"""A task that does nothing, run through queue, worker and result on a server made for it and removed again."""
+"""Runs a task that does nothing through queue, worker and result, on a server created for it and removed again."""
 
 import contextlib
 import secrets
@@ -23,7 +23,7 @@ _RUN_SECONDS = 20.0
 
 
 class TrialServer(ExecutionServer):
-    """Gives back what it is given."""
+    """Returns its payload."""
 
     def execute_task(self, execution_id: str, request: ExecuteRequest) -> object:
         """The payload."""
@@ -32,22 +32,22 @@ class TrialServer(ExecutionServer):
 
 
 class TrialError(Exception):
-    """The task did not come back as it should."""
+    """The task did not return what it should."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialTimes:
-    """What the trial took, in seconds: until the server answered, and until the task's result was there."""
+    """How many seconds the trial took: until the server answered, and until the task's result was there."""
 
     start: float
     run: float
 
 
 def run_trial() -> TrialTimes:
-    """Start a server with folders of its own, run a task on it, end it, and remove the folders.
+    """Start a server with folders of its own, run a task on it, stop it, and remove the folders.
 
     Raises:
-        TrialError: something of that failed; the message says what.
+        TrialError: one of these steps failed; the message says which.
     """
     token = secrets.token_hex(8)
     with _own_folders() as config, contextlib.closing(_Trial(config)) as trial:
@@ -62,7 +62,7 @@ def run_trial() -> TrialTimes:
     if end.status is not ExecutionStatus.COMPLETE:
         raise TrialError(f"the task ended as {end.status}: {end.error}")
     if end.result != token:
-        raise TrialError(f"the task gave back {end.result!r} instead of {token!r}")
+        raise TrialError(f"the task returned {end.result!r} instead of {token!r}")
     return TrialTimes(started - begin, ended - started)
 
 
@@ -78,7 +78,7 @@ class _Trial:
 
 @contextlib.contextmanager
 def _own_folders() -> Iterator[ZMQConfig]:
-    """Beside those of other applications, to try the same disks and rights; with a name short enough for sockets."""
+    """Next to those of other applications, to try the same disks and rights; with a name short enough for sockets."""
     config = ZMQConfig(app_name=f"d{secrets.token_hex(3)}")
     try:
         yield config

@@ -1,4 +1,4 @@
-"""``doctor``: checks what a server needs here, and says what to do about what is wrong."""
+"""``doctor``: checks what a server needs on this machine, and says how to fix what is wrong."""
 
 from zmqruntime.execution.cli.checks import CheckState, check_all
 from zmqruntime.execution.cli.endpoint import Endpoint
@@ -11,9 +11,9 @@ __all__ = ["examine"]
 _MARKS = {CheckState.OK: "ok", CheckState.WARNING: "warning", CheckState.FAILED: "FAILED"}
 
 
-def examine(place: Endpoint, output: Output) -> int:
-    """Check everything, and say what is wrong with its remedy."""
-    checks = check_all(place)
+def examine(endpoint: Endpoint, output: Output) -> int:
+    """Run all checks; print what is wrong and how to fix it."""
+    checks = check_all(endpoint)
     for check in checks:
         output.line(f"{_MARKS[check.state]:<8} {check.name:<12} {check.message}")
         if check.remedy:
@@ -23,6 +23,6 @@ def examine(place: Endpoint, output: Output) -> int:
     if failed:
         names = ", ".join(check.name for check in failed)
         message = f"{plural(len(failed), 'check')} failed: {names}"
-        return output.fail(CommandError(ErrorKind.CHECKS_FAILED, message, ExitCode.FAILED), document)
-    output.line("All is well.")
+        return output.document(document, CommandError(ErrorKind.CHECKS_FAILED, message, ExitCode.FAILED))
+    output.line("All checks passed.")
     return output.document(document)

@@ -1,79 +1,88 @@
 """``status``, ``history`` and ``cancel``: executions of a server, one or all, and how to stop one."""
 
-import msgspec
-
 from zmqruntime.execution.cli.endpoint import Endpoint, attached
+from zmqruntime.execution.cli.executions import (
+    SHOWN_EXECUTIONS,
+    brief,
+    shown,
+    status_document,
+    will_stop,
+)
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
 from zmqruntime.execution.cli.ids import find_id
 from zmqruntime.execution.cli.output import Output
-from zmqruntime.execution.cli.text import one_line, size, table
-from zmqruntime.execution.text import duration, moment, plural
-from zmqruntime.messages import CancelResponse, ExecutionSnapshot, ExecutionStatus, StatusResponse
+from zmqruntime.execution.cli.sources import Source, interrupted_in, reading, reading_or_none
+from zmqruntime.execution.text import duration, moment, one_line, plural, size, table
+from zmqruntime.messages import ExecutionSnapshot, StatusResponse
 
 __all__ = ["cancel", "show_history", "show_status"]
 
-_SHOWN_EXECUTIONS = 20
 _SHOWN_RESULT = 2_000
-_LONG_FIELDS = ("result", "traceback")
 
 
-def show_status(place: Endpoint, given_id: str | None, output: Output) -> int:
+def show_status(endpoint: Endpoint, given_id: str | None, output: Output) -> int:
     """Show the server with its executions, or one of them in full."""
-    with attached(place) as client:
-        server = client.server
-        if given_id is not None:
-            execution = client.snapshot_of(find_id(client, given_id))
-            for line in _in_full(execution):
-                output.line(line)
-            return output.document({"server": server, "execution": execution})
-        report = client.status(limit=_SHOWN_EXECUTIONS)
-    output.line(f"{server.server} {server.version} of {place.app} on port {server.port}, process {server.pid}")
-    output.line(f"{_load(report)}")
-    if report.trouble:
-        output.line(f"Nothing is started: {one_line(report.trouble)}; it is tried again.")
-    _print_table(*_shown(report), output)
-    counts = {name: getattr(report, name) for name in ("running", "queued", "workers", "paused", "draining", "trouble")}
-    return output.document({"server": server, **counts, "executions": [_brief(entry) for entry in report.executions]})
+    if given_id is not None:
+        return _show_one(endpoint, given_id, output)
+    with reading_or_none(endpoint) as source:
+        report = None if source is None else source.executions.status(SHOWN_EXECUTIONS)
+    if source is None or report is None:
+        output.line(f"N{endpoint.absence[1:]}; {endpoint.remedy}.")
+    else:
+        _print_overview(source, report, output)
+    return output.document(status_document(source, report))
 
 
-def show_history(place: Endpoint, limit: int, output: Output) -> int:
-    """Show ended executions, newest first."""
-    with attached(place) as client:
-        ended = client.history(limit)
+def show_history(endpoint: Endpoint, limit: int, output: Output) -> int:
+    """Show what has ended, newest first."""
+    with reading(endpoint) as source:
+        ended = source.history(limit)
+    output.note(source.note)
     _print_table(ended, 0, output)
-    return output.document({"executions": [_brief(entry) for entry in ended]})
+    return output.document({"from_disk": source.server is None, "executions": [brief(entry) for entry in ended]})
 
 
-def cancel(place: Endpoint, given_id: str, axis_id: str | None, grace_seconds: float | None, output: Output) -> int:
+def cancel(endpoint: Endpoint, given_id: str, axis_id: str | None, grace_seconds: float | None, output: Output) -> int:
     """Ask an execution, or one axis of it, to stop."""
-    with attached(place) as client:
+    with attached(endpoint) as client:
         reply = client.cancel(find_id(client, given_id), axis_id, grace_seconds)
     document = {"execution_id": reply.execution_id, "status": reply.status, "message": reply.message}
-    if not _will_stop(reply):
-        return output.fail(CommandError(ErrorKind.REFUSED, reply.message, ExitCode.FAILED), document)
+    if not will_stop(reply):
+        return output.document(document, CommandError(ErrorKind.REFUSED, reply.message, ExitCode.FAILED))
     output.line(f"{reply.message[:1].upper()}{reply.message[1:]}.")
     return output.document(document)
 
 
-def _will_stop(reply: CancelResponse) -> bool:
-    return reply.status == "ok" or reply.execution_status is ExecutionStatus.CANCELLED
+def _show_one(endpoint: Endpoint, given_id: str, output: Output) -> int:
+    with reading(endpoint) as source:
+        execution = source.executions.snapshot_of(source.find_id(given_id))
+    output.note(source.note)
+    for line in _in_full(execution):
+        output.line(line)
+    return output.document({"server": source.server, "from_disk": source.server is None, "execution": execution})
+
+
+def _print_overview(source: Source, report: StatusResponse, output: Output) -> None:
+    server = source.server
+    if server is None:
+        output.line(source.note)
+        output.line(f"{len(interrupted_in(report))} interrupted, {report.queued} queued")
+    else:
+        app, port = source.endpoint.app, server.port
+        output.line(f"{server.server} {server.version} of {app} on port {port}, process {server.pid}")
+        output.line(_load(report))
+    if report.trouble:
+        output.line(f"Nothing is being started: {one_line(report.trouble)}; it will be tried again.")
+    _print_table(*shown(report), output)
 
 
 def _load(report: StatusResponse) -> str:
     words = [f"{report.running} running", f"{report.queued} queued", plural(report.workers, "worker")]
     if report.paused:
-        words.append("paused: starts nothing")
+        words.append("paused: nothing is started")
     if report.draining:
-        words.append("draining: accepts nothing")
+        words.append("draining: nothing is accepted")
     return ", ".join(words)
-
-
-def _shown(report: StatusResponse) -> tuple[list[ExecutionSnapshot], int]:
-    """All executions but the end of a long queue, and how many that leaves out."""
-    queued = [entry for entry in report.executions if entry.status is ExecutionStatus.QUEUED]
-    hidden = {entry.execution_id for entry in queued[_SHOWN_EXECUTIONS:]}
-    shown = [entry for entry in report.executions if entry.execution_id not in hidden]
-    return shown, report.queued - min(len(queued), _SHOWN_EXECUTIONS)
 
 
 def _print_table(executions: list[ExecutionSnapshot], left_out: int, output: Output) -> None:
@@ -93,11 +102,6 @@ def _row(execution: ExecutionSnapshot) -> tuple[str, ...]:
 
 def _took(execution: ExecutionSnapshot) -> str:
     return "" if execution.run_seconds is None else duration(execution.run_seconds)
-
-
-def _brief(execution: ExecutionSnapshot) -> dict[str, object]:
-    """Without what can be long: one execution by itself has it."""
-    return {name: value for name, value in msgspec.structs.asdict(execution).items() if name not in _LONG_FIELDS}
 
 
 def _in_full(execution: ExecutionSnapshot) -> list[str]:

@@ -1,4 +1,4 @@
-"""``metrics``: the figures of a server, served to Prometheus."""
+"""``metrics``: the metrics of a server for Prometheus."""
 
 import contextlib
 import threading
@@ -15,18 +15,22 @@ except ImportError as missing:
 __all__ = ["serve_metrics"]
 
 
-def serve_metrics(place: Endpoint, address: str, port: int, output: Output) -> int:
-    """Serve a server's figures until Ctrl-C."""
-    collector = ServerCollector(place.port, host=place.host, config=place.config)
+def serve_metrics(endpoint: Endpoint, address: str, port: int, output: Output) -> int:
+    """Serve a server's metrics until Ctrl-C."""
+    collector = ServerCollector(endpoint.port, host=endpoint.host, config=endpoint.config)
     try:
         exporter = MetricsExporter(collector, port, address)
     except OSError as error:
-        message = f"cannot serve on {address} port {port}: {error.strerror or error}; name another by --port or --bind"
+        message = (
+            f"cannot serve on {address} port {port}: {error.strerror or error}; choose another with --port or --bind"
+        )
         raise CommandError(ErrorKind.PORT_IN_USE, message) from error
     with exporter:
-        output.line(f"Figures of the server of {place.app} on port {place.port}: {exporter.url} (Ctrl-C ends this)")
+        output.line(
+            f"Metrics of the server of {endpoint.app} on port {endpoint.port}: {exporter.url} (Ctrl-C ends this)"
+        )
         output.document({"url": exporter.url})
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
-    output.line("Ended.")
+    output.line("Stopped.")
     return 0

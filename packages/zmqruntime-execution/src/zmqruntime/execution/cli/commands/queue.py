@@ -8,21 +8,21 @@ from zmqruntime.messages import QueueAction
 __all__ = ["change_queue"]
 
 _DONE = {
-    QueueAction.PAUSE: "Paused: nothing more is started; what runs goes on.",
+    QueueAction.PAUSE: "Paused: nothing more is started; what is running goes on.",
     QueueAction.RESUME: "Resumed: executions are accepted and started.",
-    QueueAction.DRAIN: "Draining: nothing more is accepted; what is queued still runs.",
+    QueueAction.DRAIN: "Draining: nothing more is accepted; what is queued will still run.",
     QueueAction.HOLD: "Held until it is released.",
-    QueueAction.RELEASE: "Released: it runs in its turn.",
+    QueueAction.RELEASE: "Released: it will run in its turn.",
     QueueAction.MOVE: "Moved.",
 }
 
 
-def change_queue(place: Endpoint, action: QueueAction, given_id: str | None, position: int, output: Output) -> int:
+def change_queue(endpoint: Endpoint, action: QueueAction, given_id: str | None, position: int, output: Output) -> int:
     """Change the queue, or one execution in it."""
-    with attached(place) as client:
+    with attached(endpoint) as client:
         execution_id = None if given_id is None else find_id(client, given_id)
         reply = client.change_queue(action, execution_id, position)
     output.line(_DONE[action])
     if action is QueueAction.MOVE and execution_id in reply.queued:
-        output.line(f"{reply.queued.index(execution_id)} of {len(reply.queued)} queued ones run before it.")
+        output.line(f"{reply.queued.index(execution_id)} of {len(reply.queued)} queued executions will run before it.")
     return output.document({"paused": reply.paused, "draining": reply.draining, "queued": reply.queued})

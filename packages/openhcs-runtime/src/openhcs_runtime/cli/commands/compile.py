@@ -1,0 +1,109 @@
+"""``compile``: only see whether a pipeline would run over a plate."""
+
+from typing import TYPE_CHECKING
+
+from openhcs_runtime.cli.interrupts import uninterrupted
+from openhcs_runtime.cli.options import (
+    Channel,
+    DaskCluster,
+    Diameter,
+    Host,
+    ImagePattern,
+    Json,
+    OutputFolder,
+    PipelineFile,
+    PlatePath,
+    Port,
+    Replace,
+    ResultsFolder,
+    Seed,
+    Workers,
+)
+
+if TYPE_CHECKING:
+    from openhcs_runtime.cli.plate_tasks import RunOptions
+    from openhcs_runtime.tasks import CompileReport
+    from zmqruntime.execution.cli.output import Output
+
+__all__ = ["compile_"]
+
+
+def compile_(
+    plate: PlatePath,
+    pipeline: PipelineFile = None,
+    output: OutputFolder = None,
+    results_dir: ResultsFolder = None,
+    replace: Replace = False,
+    workers: Workers = None,
+    dask: DaskCluster = None,
+    pattern: ImagePattern = None,
+    seed: Seed = None,
+    channel: Channel = None,
+    diameter: Diameter = None,
+    port: Port = 7777,
+    host: Host = None,
+    as_json: Json = False,
+) -> int:
+    """Check a pipeline against a plate, and list all problems at once.
+
+    It reads no image and writes nothing. The ID that it prints can be run.
+
+    \b
+      openhcs-runtime compile demo --pipeline segment.py
+      openhcs-runtime run --compiled ID
+    """
+    with uninterrupted():
+        from openhcs_runtime.cli.endpoint import PlateEndpoint
+        from openhcs_runtime.cli.plate_tasks import RunOptions
+        from zmqruntime.execution.cli.output import Output
+    options = RunOptions(
+        plate=plate,
+        endpoint=PlateEndpoint(port, host),
+        pipeline=pipeline,
+        output=output,
+        results_dir=results_dir,
+        replace=replace,
+        workers=workers,
+        dask=dask,
+        pattern=pattern,
+        channel=channel,
+        diameter=diameter,
+        seed=seed,
+    )
+    return _compile(options, Output(as_json))
+
+
+def _compile(options: "RunOptions", output: "Output") -> int:
+    with uninterrupted():
+        import msgspec
+
+        from openhcs_runtime.cli.endpoint import connected
+        from openhcs_runtime.cli.plate_tasks import plate_task
+        from openhcs_runtime.cli.summary import error_of
+        from openhcs_runtime.tasks import TaskAction
+    task = msgspec.structs.replace(plate_task(options), action=TaskAction.COMPILE)
+    with connected(options.endpoint) as client:
+        execution = client.wait(client.submit_task(task).execution_id)
+    report = execution.compiled
+    document = {"execution_id": execution.execution_id, "status": execution.status.value, "compiled": report}
+    if report is None:
+        return output.document(document, error_of(execution))
+    for line in _lines(report):
+        output.line(line)
+    run = f"openhcs-runtime run --compiled {report.compile_artifact_id}{options.endpoint.options}"
+    output.line(f"Compiled; '{run}' runs it.")
+    return output.document(document)
+
+
+def _lines(report: "CompileReport") -> list[str]:
+    from zmqruntime.execution.text import plural, size
+
+    incomplete = f", {len(report.incomplete_wells)} of them incomplete" if report.incomplete_wells else ""
+    steps = f"{plural(len(report.steps), 'step')}: {', '.join(report.steps)}"
+    lines = [f"{plural(len(report.wells), 'well')}{incomplete}; {steps}"]
+    if report.memory_per_well_bytes:
+        lines.append(
+            f"{plural(report.workers, 'worker')}, each with up to {size(report.memory_per_well_bytes)} of memory"
+        )
+    lines += [f"Note: {warning}" for warning in report.warnings]
+    return [*lines, f"Results would go to {'a new folder in ' if report.gets_own_folder else ''}{report.output_dir}"]

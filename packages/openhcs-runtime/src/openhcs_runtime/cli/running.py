@@ -1,0 +1,106 @@
+"""A run from its submission to its end: submitted, watched, cancelled by Ctrl-C, and told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from openhcs_runtime.cli.endpoint import PlateEndpoint, connected, server_lost
+from openhcs_runtime.cli.failures import PlateErrorKind
+from openhcs_runtime.cli.interrupts import Interrupts
+from openhcs_runtime.cli.summary import error_of, kept_text, print_summary, run_document
+from openhcs_runtime.cli.watching import watching
+from openhcs_runtime.service.client import PlateExecution, ZMQExecutionClient
+from openhcs_runtime.terminal.progress import BoardView
+from zmqruntime.exceptions import RequestTimeoutError, ServerLostError
+from zmqruntime.execution import WaitTimeoutError
+from zmqruntime.execution.cli.failures import CommandError, ExitCode, interrupted
+from zmqruntime.execution.cli.output import Output
+from zmqruntime.messages import ExecutionStatus
+
+__all__ = ["Begin", "Begun", "follow", "tell_end"]
+
+_CANCEL_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An execution to watch, and what it is in words."""
+
+    execution_id: str
+    title: str
+
+
+Begin = Callable[[ZMQExecutionClient], Begun]
+"""Submits something, or finds what is under way."""
+
+
+def follow(endpoint: PlateEndpoint, begin: Begin, output: Output) -> int:
+    """Begin something on a server, which is started if none is running, and watch it to its end."""
+    with Interrupts() as interrupts:
+        with connected(endpoint) as client:
+            if interrupts.were_noted:
+                raise _never_begun(client)
+            begun = begin(client)
+            execution_id = begun.execution_id
+            output.line(begun.title)
+            output.line(f"Execution {execution_id}, server process {client.server.pid}")
+            with watching(client, execution_id, quiet=output.as_json) as board:
+                execution, was_interrupted = _wait(client, execution_id, output, interrupts, endpoint)
+            stays = client.has_started_server
+        hint = f"\nThe server stays for the next run; 'openhcs-runtime stop{endpoint.options}' stops it."
+        return tell_end(execution, board.view(), output, was_interrupted=was_interrupted, hint=hint if stays else "")
+
+
+def tell_end(
+    execution: PlateExecution, view: BoardView, output: Output, *, was_interrupted: bool, hint: str = ""
+) -> ExitCode:
+    """Say what came of the run, and after it what else there is to know."""
+    document = run_document(execution, view)
+    if was_interrupted and execution.status is ExecutionStatus.CANCELLED:
+        message = f"cancelled with Ctrl-C, {kept_text(view, execution)}"
+        return output.document(document, CommandError(PlateErrorKind.CANCELLED, message, ExitCode.INTERRUPTED))
+    if not output.as_json:
+        print_summary(execution)
+    if hint:
+        output.line(hint)
+    return output.document(document, error_of(execution))
+
+
+def _never_begun(client: ZMQExecutionClient) -> CommandError:
+    """Ctrl-C came before anything was submitted: a server that was started for it, and is idle, ends again."""
+    message = "interrupted before the run was submitted"
+    if client.has_started_server:
+        report = client.status(limit=0)
+        if not report.running + report.queued:
+            client.shutdown_server()
+            message += "; the server that was started for it has ended"
+    return interrupted(message)
+
+
+def _wait(
+    client: ZMQExecutionClient, execution_id: str, output: Output, interrupts: Interrupts, endpoint: PlateEndpoint
+) -> tuple[PlateExecution, bool]:
+    """Wait for the end, which Ctrl-C brings about; true if it did. What is told then is not broken off by another."""
+    try:
+        interrupts.allow()
+        execution, was_interrupted = client.wait(execution_id), False
+        interrupts.hold()
+    except KeyboardInterrupt:
+        execution, was_interrupted = _cancel(client, execution_id, output), True
+        interrupts.hold()
+    except ServerLostError as error:
+        raise server_lost(client, execution_id, endpoint) from error
+    return execution, was_interrupted
+
+
+def _cancel(client: ZMQExecutionClient, execution_id: str, output: Output) -> PlateExecution:
+    try:
+        output.line("Cancelling; Ctrl-C again leaves at once.")
+        client.cancel(execution_id)
+        return client.wait(execution_id, _CANCEL_SECONDS)
+    except KeyboardInterrupt:
+        how = "left at once; the server goes on cancelling"
+    except RequestTimeoutError:
+        how = "left; the server does not answer, so it may not have received the cancel of"
+    except WaitTimeoutError:
+        how = f"not stopped within {_CANCEL_SECONDS:g} s; the server goes on cancelling"
+    raise interrupted(f"{how} execution {execution_id}, which 'openhcs-runtime status' shows")
