@@ -1,13 +1,12 @@
 """Past executions: of a real server, and many made up ones in the table."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 import qasync  # type: ignore[import-untyped]
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QPushButton
+from PyQt6.QtWidgets import QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services.services.history import HistoryRow, ServerHistory, history_row, provenance_text
@@ -19,6 +18,7 @@ from openhcs_runtime.tasks import OPENHCS_CONFIG
 from zmqruntime.exceptions import ServerLostError
 from zmqruntime.execution.client.aio import AsyncExecutionClient
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
+from zmqruntime.testing import until
 
 PORT = 7906
 
@@ -35,6 +35,13 @@ def names(view: HistoryView) -> list[str]:
     return [model.index(number, 0).data() for number in range(model.rowCount())]
 
 
+def row_changes(view: HistoryView) -> tuple[Callable[[Callable[..., object]], object], ...]:
+    """The signals of a change of rows."""
+    model = view.table.model()
+    assert model is not None
+    return model.modelReset.connect, model.rowsInserted.connect
+
+
 def button(view: HistoryView, text: str) -> QPushButton:
     return next(each for each in view.findChildren(QPushButton) if each.text() == text)
 
@@ -48,11 +55,11 @@ def view(qtbot: QtBot) -> HistoryView:
     return made
 
 
-async def until(view: HistoryView, text: str) -> None:
-    """Until the origin of the selected execution is shown."""
-    async with asyncio.timeout(30):
-        while text not in view.origin_text():
-            await asyncio.sleep(0.01)
+async def origin_shown(view: HistoryView, text: str) -> None:
+    """Wait until the origin of the selected execution is shown."""
+    pane = view.findChild(QPlainTextEdit)
+    assert pane is not None
+    await until(lambda: text in view.origin_text(), pane.textChanged.connect)
 
 
 @pytest.mark.usefixtures("isolated_home", "no_leaks")
@@ -64,9 +71,7 @@ def test_the_history_of_a_server(
             view.set_source(ServerHistory(watcher))
             with qtbot.waitSignal(view.run_again_done, timeout=30_000, raising=False) as again:
                 view.load()
-                async with asyncio.timeout(30):
-                    while len(names(view)) < 3:
-                        await asyncio.sleep(0.01)
+                await until(lambda: len(names(view)) == 3, *row_changes(view))
                 shown = {row.execution_id: row for row in await ServerHistory(watcher).rows(10)}
                 good, bad, checked = (shown[each] for each in (run, broken, compiled))
                 assert (good.status, good.wells, good.what) == (ExecutionStatus.COMPLETE, "3 of 3 done", "Run")
@@ -76,7 +81,7 @@ def test_the_history_of_a_server(
                 assert (checked.what, checked.wells) == ("Check", "3 to do")
                 view.select(run)
                 assert view.selected() == good
-                await until(view, "pipeline_steps = [")
+                await origin_shown(view, "pipeline_steps = [")
                 assert "numpy" in view.origin_text()
                 view.set_filter("does not define")
                 assert len(names(view)) == 1
@@ -89,10 +94,8 @@ def test_the_history_of_a_server(
                 new: list[str] = []
                 view.run_again_done.connect(new.append)
                 button(view, "Run again").click()
-                async with asyncio.timeout(60):
-                    while not new:
-                        await asyncio.sleep(0.01)
-                    assert (await watcher.wait(new[0])).status is ExecutionStatus.COMPLETE
+                await until(lambda: bool(new), view.run_again_done.connect)
+                assert (await watcher.wait(new[0])).status is ExecutionStatus.COMPLETE
             assert again.args == new
 
     with ZMQExecutionClient(PORT, persistent=False) as client:
@@ -126,7 +129,7 @@ def test_what_is_selected_stays_selected(qt_loop: qasync.QEventLoop, view: Histo
         view.select(row(2).execution_id)
         view.show_rows([row(number) for number in range(8)])
         assert view.selected() == row(2)
-        await until(view, "no results")
+        await origin_shown(view, "no results")
 
     qt_loop.run_until_complete(work())
 
@@ -144,9 +147,7 @@ def test_a_lost_server_is_said(qtbot: QtBot, qt_loop: qasync.QEventLoop, view: H
         view.failed.connect(said.append)
         view.set_source(Lost())
         view.load()
-        async with asyncio.timeout(10):
-            while not said:
-                await asyncio.sleep(0)
+        await until(lambda: bool(said), view.failed.connect)
         assert said == ["Reading the history failed: the server ended"]
 
     qt_loop.run_until_complete(work())

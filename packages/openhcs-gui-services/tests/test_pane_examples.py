@@ -14,6 +14,7 @@ from openhcs_gui_services.widgets import HistoryView, LogView, PipelinePane, Ser
 from openhcs_runtime.builtin import builtin_source
 from openhcs_runtime.config import PipelineConfig
 from openhcs_runtime.service.client import ZMQExecutionClient
+from zmqruntime.testing import until
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 PORT = 7908
@@ -47,8 +48,9 @@ def test_history_and_log(qtbot: QtBot, qt_loop: qasync.QEventLoop, small_plate: 
         showing = asyncio.ensure_future(example("gui_history").show_history(history, closed, PORT))
         async with asyncio.timeout(60):
             await example("gui_log_view").show_log(log, execution_id, PORT)
-            while rows(history) == 0:
-                await asyncio.sleep(0.01)
+            model = history.table.model()
+            assert model is not None
+            await until(lambda: rows(history) > 0, model.modelReset.connect, model.rowsInserted.connect)
             closed.set()
             await showing
 
@@ -67,11 +69,9 @@ def test_server_browser(qtbot: QtBot, qt_loop: qasync.QEventLoop) -> None:
         watching = asyncio.ensure_future(example("gui_server_browser").watch(widget, ["127.0.0.1:7909"], closed))
         model = widget.tree.model()
         assert model is not None
-        async with asyncio.timeout(60):
-            while model.rowCount() < 2:
-                await asyncio.sleep(0.01)
-            closed.set()
-            await watching
+        await until(lambda: model.rowCount() >= 2, model.rowsInserted.connect)
+        closed.set()
+        await watching
 
     with ZMQExecutionClient(PORT, persistent=False):
         qt_loop.run_until_complete(work())

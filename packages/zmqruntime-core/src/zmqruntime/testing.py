@@ -3,6 +3,7 @@
 Import them in a ``conftest.py``; nothing at run time imports this module.
 """
 
+import asyncio
 import gc
 import os
 import re
@@ -10,14 +11,14 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from zmq.utils.garbage import gc as _collector
 
-__all__ = ["isolated_home", "no_leaks", "zero_copy_thread"]
+__all__ = ["isolated_home", "no_leaks", "until", "zero_copy_thread"]
 
 _END_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
@@ -113,3 +114,22 @@ def _is_of_others(name: str) -> bool:
 
 def _descriptors() -> int:
     return psutil.Process().num_fds() if os.name == "posix" else 0
+
+
+async def until(condition: Callable[[], bool], *connects: Callable[[Callable[..., object]], object]) -> None:
+    """Wait for a condition on an event loop, which is looked at when something has changed.
+
+    Args:
+        condition: What to wait for.
+        connects: Each is called with a callback that tells of a change, such as ``signal.connect``.
+
+    Raises:
+        TimeoutError: It does not hold after 60 s.
+    """
+    changed = asyncio.Event()
+    for connect in connects:
+        connect(lambda *_: changed.set())
+    async with asyncio.timeout(60):
+        while not condition():
+            await changed.wait()
+            changed.clear()
