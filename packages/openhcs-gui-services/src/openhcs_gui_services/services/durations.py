@@ -1,16 +1,16 @@
-"""Times in words, as a person would say them: no more exact than is of use."""
+"""Durations as text for people, no more precise than useful."""
 
 __all__ = ["duration_text", "remaining_seconds", "timing_text"]
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
-# An estimate from less than this would jump about.
+# Estimates from less than this would fluctuate.
 MINIMAL_PERCENT = 1.0
 MINIMAL_SECONDS = 2.0
 
 
 def duration_text(seconds: float) -> str:
-    """A duration in its two largest units: ``42 s``, ``3 min 5 s``, ``2 h 10 min``, ``1 d 4 h``."""
+    """Return a duration in its two largest units: ``42 s``, ``3 min 5 s``, ``2 h 10 min``, ``1 d 4 h``."""
     whole = max(0, round(seconds))
     if whole < MINUTE:
         return f"{whole} s"
@@ -22,14 +22,14 @@ def duration_text(seconds: float) -> str:
 
 
 def remaining_seconds(elapsed_seconds: float, percent: float) -> float | None:
-    """How long the rest takes if it goes on as before; None while it is too early to say."""
+    """Return the remaining seconds at the average speed so far; None while it is too early to tell."""
     if percent < MINIMAL_PERCENT or elapsed_seconds < MINIMAL_SECONDS:
         return None
     return elapsed_seconds * max(0.0, 100.0 - percent) / percent
 
 
 def timing_text(elapsed_seconds: float, remaining: float | None = None) -> str:
-    """``3 min 5 s, about 8 min left``, or without an estimate only the first part."""
+    """Return ``3 min 5 s, about 8 min left``, or only the first part if ``remaining`` is None."""
     elapsed = duration_text(elapsed_seconds)
     return elapsed if remaining is None else f"{elapsed}, about {_rough_text(remaining)} left"
 
@@ -41,6 +41,6 @@ def _two(whole: int, large: int, large_name: str, small: int, small_name: str) -
 
 
 def _rough_text(seconds: float) -> str:
-    """An estimate, rounded up so that it doesn't promise: to 5 s, then minutes, then from an hour on to 5 min."""
+    """Return an estimate rounded up: to 5 s, from a minute on to minutes, from an hour on to 5 min."""
     step = 5 if seconds < MINUTE else MINUTE if seconds < HOUR else 5 * MINUTE
     return duration_text(max(step, -(-seconds // step) * step))
