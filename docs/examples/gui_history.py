@@ -1,4 +1,4 @@
-"""Show what a server has run, run it again, and open the results in the file manager."""
+"""Show the past executions of a server, run them again, and open the results in the file manager."""
 
 import asyncio
 import sys
@@ -15,7 +15,7 @@ from zmqruntime.execution.client.aio import AsyncExecutionClient
 
 
 async def show_history(view: HistoryView, closed: asyncio.Event, port: int = 7777) -> None:
-    """Until the window is closed; the server must run."""
+    """Show the history until the window is closed; the server must be running."""
     async with AsyncExecutionClient(port, config=OPENHCS_CONFIG) as client:
         view.set_source(ServerHistory(client))
         view.open_results_requested.connect(lambda folder: QDesktopServices.openUrl(QUrl.fromLocalFile(folder)))

@@ -1,4 +1,4 @@
-"""Show the log of an execution as it comes: python gui_log_view.py EXECUTION_ID"""
+"""Show the live log of an execution: python gui_log_view.py EXECUTION_ID"""
 
 import asyncio
 import sys
@@ -13,7 +13,7 @@ from zmqruntime.execution.client.aio import AsyncExecutionClient
 
 
 async def show_log(view: LogView, execution_id: str, port: int = 7777) -> None:
-    """Follow the execution to its end; the server must run."""
+    """Follow the execution to its end; the server must be running."""
     async with AsyncExecutionClient(port, config=OPENHCS_CONFIG) as client:
         await follow_log(client, execution_id, view.add_line)
 

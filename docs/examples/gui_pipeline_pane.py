@@ -12,12 +12,12 @@ from openhcs_runtime.service.client import PlateExecution, ZMQExecutionClient
 
 
 def compiled(client: ZMQExecutionClient, source: str, plate: Path) -> PlateExecution:
-    """Compile on the server and wait for it; not for Qt's thread."""
+    """Compile on the server and wait for the result; don't call this on Qt's thread."""
     return client.wait(client.compile_pipeline(plate, source).execution_id)
 
 
 async def check(pane: PipelinePane, source: str, plate: Path, client: ZMQExecutionClient) -> None:
-    """Mark what is wrong with the pipeline on this plate; the window goes on meanwhile."""
+    """Mark the problems of the pipeline with this plate, without blocking the window."""
     ended = await asyncio.to_thread(compiled, client, source, plate)
     pane.show_problems(ended.refusal.problems if ended.refusal else [])
 

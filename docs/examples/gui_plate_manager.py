@@ -12,7 +12,7 @@ from openhcs_runtime.builtin import builtin_source
 
 
 async def manage(plates: list[str], closed: asyncio.Event, port: int = 7777) -> None:
-    """Show the plates until the window is closed; what runs then goes on."""
+    """Show the plates until the window is closed; runs continue."""
     workspace = PlateWorkspace(port, default_pipeline=builtin_source())
     manager = PlateManagerWidget(workspace)
     manager.resize(1100, 700)

@@ -1,4 +1,4 @@
-"""The wells of a plate in the colours of their states: python gui_plate_map.py"""
+"""Show the wells of a plate in the colours of their states: python gui_plate_map.py"""
 
 import sys
 
@@ -10,7 +10,7 @@ from zmqruntime.execution import AxisProgress, AxisState
 
 
 def make_map() -> PlateMap:
-    """A plate of 96 wells, some of them done."""
+    """Return the map of a 96-well plate with some finished wells."""
     plate_map = PlateMap()
     names = [well_name(row, column) for row in range(8) for column in range(12)]
     plate_map.set_wells(AxisProgress(name, AxisState.WAITING) for name in names)

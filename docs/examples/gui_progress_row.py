@@ -1,4 +1,4 @@
-"""A plate in one row, as its states follow each other: python gui_progress_row.py"""
+"""The states of a plate in one row, from start to end: python gui_progress_row.py"""
 
 import sys
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from openhcs_gui_services.widgets import PlateProgressRow
 
 
 def story() -> Iterator[PlateSnapshot]:
-    """From the folder to the results."""
+    """Yield the states of a plate, from the folder to the results."""
     for state in (PlateStatus.INIT_PENDING, PlateStatus.READY, PlateStatus.COMPILE_PENDING, PlateStatus.COMPILED):
         yield PlateSnapshot(state)
     for percent in range(0, 100, 5):

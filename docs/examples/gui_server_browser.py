@@ -1,4 +1,4 @@
-"""Watch the servers and viewers of this machine, and others: python gui_server_browser.py [HOST:PORT ...]"""
+"""Watch the servers and viewers on this machine and others: python gui_server_browser.py [HOST:PORT ...]"""
 
 import asyncio
 import sys

@@ -129,7 +129,7 @@ def test_what_is_selected_stays_selected(qt_loop: qasync.QEventLoop, view: Histo
         view.select(row(2).execution_id)
         view.show_rows([row(number) for number in range(8)])
         assert view.selected() == row(2)
-        await origin_shown(view, "no results")
+        await origin_shown(view, "has not written any results")
 
     qt_loop.run_until_complete(work())
 

@@ -122,7 +122,7 @@ def test_a_ring_that_was_filled_often_keeps_its_order() -> None:
 
 
 def test_a_ring_for_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match="at least 1"):
         LogLines(max_lines=0)
 
 

@@ -123,7 +123,7 @@ def test_the_status_bar_says_how_the_server_is(
     async def scene() -> None:
         window, workspace = make_window(settings, isolated_home)
         qtbot.addWidget(window)
-        assert "one starts with the first run" in server_text(window)
+        assert "the first run starts one" in server_text(window)
         window.show_server(ServerState.LOST, "no answer <b>")
         assert "no answer &lt;b&gt;" in server_text(window)
         await window.end()
@@ -151,7 +151,7 @@ def test_help_and_version_need_no_qt() -> None:
     assert version.stdout.startswith("openhcs-gui 0.")
     wrong = subprocess.run(command("--port", "70000"), capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
-    assert "70000 is no port" in wrong.stderr
+    assert "70000 is not a port" in wrong.stderr
     assert wrong.stderr.startswith("Error: ")
     assert wrong.stderr.count("\n") == 1
 

@@ -146,5 +146,5 @@ def test_a_poll_that_was_cancelled_by_another_is_followed_by_the_next() -> None:
 
 
 def test_an_interval_is_not_negative() -> None:
-    with pytest.raises(ConfigurationError, match="choose one from 0"):
+    with pytest.raises(ConfigurationError, match="0 or greater"):
         IntervalSnapshotPoller(CallbackIntervalSnapshotPollerPolicy(fetch=Source().fetch), interval_seconds=-1)

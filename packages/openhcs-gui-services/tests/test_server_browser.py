@@ -122,7 +122,7 @@ def test_a_stopped_server_does_not_answer_and_can_be_killed() -> None:
             node = await until(browser, lambda node: node.reach is Reach.SILENT)
             assert node.can_kill
             assert not node.can_quit
-            assert server_rows(browser.snapshot)[0].cells[1] == "Does not answer"
+            assert server_rows(browser.snapshot)[0].cells[1] == "Not responding"
         finally:
             await browser.force_kill(HERE)
         assert node.pong is not None

@@ -159,7 +159,7 @@ def test_a_host_names_plates_as_it_likes_and_one_without_a_pipeline_stops_no_oth
             assert list(host.plate_compiled_data) == list(host.plate_execution_ids) == [good]
             assert {path for path, _ in host.states} == {good, strange, missing}
             assert any("lambda" in error for error in host.errors)
-            assert any(missing in error and "make one first" in error for error in host.errors)
+            assert any(missing in error and "create one first" in error for error in host.errors)
             listed = host.listed
             await service.workspace.remove([row.path for row in service.workspace.rows()])
             assert host.listed == listed + 1
@@ -200,5 +200,5 @@ def test_pipelines_of_a_host_become_source(tmp_path: Path) -> None:
     assert source_of(load_pipeline(COUNT, "count.py")) == COUNT
     with PipelineOrchestrator(tmp_path, steps, pipeline_config=PipelineConfig(wells=("A01",))) as orchestrator:
         assert "A01" in source_of(orchestrator)
-    with pytest.raises(PipelineError, match="make one first"):
+    with pytest.raises(PipelineError, match="create one first"):
         source_of(None)

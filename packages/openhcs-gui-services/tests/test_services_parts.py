@@ -40,7 +40,7 @@ from zmqruntime.messages import ExecuteRequest, ExecutionStatus, StatusResponse
             ServerState.CONNECTED,
             "",
             (1, 0, 0, True),
-            ("Connected", "1 running, 0 queued, takes nothing new", Tone.GOOD),
+            ("Connected", "1 running, 0 queued, draining", Tone.GOOD),
         ),
         (ServerState.LOST, "\nno answer\nlog", (1, 0, False, False), ("Server lost", "no answer", Tone.BAD)),
     ],

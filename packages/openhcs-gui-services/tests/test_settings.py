@@ -33,7 +33,7 @@ def test_a_form_gives_back_what_it_was_made_of(settings: WindowSettings) -> None
         (SettingsForm(server_key=KEY), SettingsField.SERVER_KEY, "another machine"),
         (SettingsForm(workers="0"), SettingsField.WORKERS, "from 1"),
         (SettingsForm(workers="many"), SettingsField.WORKERS, "auto"),
-        (SettingsForm(viewer="paint"), SettingsField.VIEWER, "no viewer"),
+        (SettingsForm(viewer="paint"), SettingsField.VIEWER, "not a viewer"),
     ],
 )
 def test_what_is_wrong_is_said_at_its_field(form: SettingsForm, field: SettingsField, words: str) -> None:

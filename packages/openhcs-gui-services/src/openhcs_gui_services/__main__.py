@@ -1,4 +1,4 @@
-"""``python -m openhcs_gui_services`` is the same as the command ``openhcs-gui``."""
+"""Entry point of ``python -m openhcs_gui_services``, the same as the command ``openhcs-gui``."""
 
 import sys
 

@@ -1,16 +1,16 @@
-"""Everything that this package raises on purpose.
+"""Exceptions raised by this package.
 
-The tree, each line with what went wrong:
+The hierarchy:
 
     GuiServicesError
-    ├── PipelineTextError    the text of a pipeline can't be changed as asked for (also a ``ValueError``)
-    ├── ServerProcessError   a server's process could not be ended
-    │   ├── NotOurServerError    it can't be proven to be a server of this user here (also a ``PermissionError``)
-    │   └── ServerStaysError     it was killed, and has not ended in time (also a ``TimeoutError``)
+    ├── PipelineTextError    the requested change to the text of a pipeline is not possible (also a ``ValueError``)
+    ├── ServerProcessError   the process of a server could not be killed
+    │   ├── NotOurServerError    no proof that it is a server of this user on this machine (also a ``PermissionError``)
+    │   └── ServerStaysError     it was killed but did not exit in time (also a ``TimeoutError``)
     └── SourceFileError      a pipeline file can't be read or written
 
-What goes wrong with servers and plates is told in states and status messages, or raised as ``zmqruntime`` and
-``openhcs_runtime`` raise it.
+Problems of servers and plates are reported as states and status messages, or raised as exceptions of ``zmqruntime`` and
+``openhcs_runtime``.
 """
 
 __all__ = [
@@ -24,24 +24,24 @@ __all__ = [
 
 
 class GuiServicesError(Exception):
-    """Base class; its text is one clear line for a user."""
+    """Base class; the message is a single line for users."""
 
 
 class PipelineTextError(GuiServicesError, ValueError):
-    """The text of a pipeline can't be changed as asked for: it has a syntax error, or is written in another way."""
+    """The text of a pipeline can't be changed: it has a syntax error, or its steps are not written as a list."""
 
 
 class ServerProcessError(GuiServicesError):
-    """The process of a server could not be ended."""
+    """The process of a server could not be killed."""
 
 
 class NotOurServerError(ServerProcessError, PermissionError):
-    """There is no proof that a process is a server of this user on this machine, so it was left alone."""
+    """A process could not be proven to be a server of this user on this machine, so it was left alone."""
 
 
 class ServerStaysError(ServerProcessError, TimeoutError):
-    """The process was killed, but has not ended in time."""
+    """The process was killed but did not exit in time."""
 
 
 class SourceFileError(GuiServicesError):
-    """A pipeline file can't be read or written; the text names it and says why."""
+    """A pipeline file can't be read or written; the message names the file and the reason."""

@@ -1,4 +1,4 @@
-"""``python -m openhcs_gui_services.main``: opens the window, as ``openhcs-gui`` does."""
+"""Entry point of ``python -m openhcs_gui_services.main``, the same as the command ``openhcs-gui``."""
 
 import sys
 

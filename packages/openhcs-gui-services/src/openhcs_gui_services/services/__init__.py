@@ -1,10 +1,10 @@
-"""What a window needs to know, do and say about plates, without a widget: nothing here imports Qt."""
+"""State, actions and texts of a window, without widgets: nothing here imports Qt."""
 
 import os
 
 import lazy_loader
 
-# Each name in the stub is imported when it is first used: texts and rows need nothing that talks to servers.
+# Names in the stub are imported on first use: texts and rows don't need the modules that talk to servers.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-__path__.append(os.path.join(__path__[0], "compat", "modules"))  # the module names of earlier documents
+__path__.append(os.path.join(__path__[0], "compat", "modules"))  # module names of earlier documents

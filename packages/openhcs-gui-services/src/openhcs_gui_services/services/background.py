@@ -1,4 +1,4 @@
-"""Coroutines that run in the background of a window: kept until they end, and every error is reported."""
+"""Background coroutines of a window, whose errors are all reported."""
 
 import asyncio
 import logging
@@ -14,10 +14,10 @@ _LOG = logging.getLogger(__name__)
 
 
 class BackgroundTasks:
-    """Starts coroutines on the running event loop and keeps them until they end.
+    """Starts coroutines on the running event loop and keeps references to them until they end.
 
     Args:
-        on_error: called with one line for the user when a coroutine fails: what was tried, and why it failed.
+        on_error: called with one line for the user when a coroutine fails: the purpose and the reason.
     """
 
     def __init__(self, on_error: Callable[[str], None]) -> None:
@@ -30,20 +30,25 @@ class BackgroundTasks:
         return bool(self._tasks)
 
     def start(self, work: Coroutine[Any, Any, None], purpose: str) -> None:
-        """Run ``work`` in the background; ``purpose`` begins the error message, as in "Stopping failed: ..."."""
+        """Run ``work`` in the background.
+
+        Args:
+            work: the coroutine.
+            purpose: start of the error message, as in "Stopping failed: ...".
+        """
         self._add(work, purpose).add_done_callback(self._report)
 
     async def finish(self, work: Coroutine[Any, Any, None]) -> None:
-        """Wait for ``work``, which runs to its end even if the caller is cancelled; its error goes to the caller."""
+        """Wait for ``work``, which runs to completion even if the caller is cancelled; its error is raised here."""
         await asyncio.shield(self._add(work, ""))
 
     def cancel(self) -> None:
-        """Cancel what is still running, without waiting for it."""
+        """Cancel everything that is still running, without waiting for it."""
         for task in list(self._tasks):
             task.cancel()
 
     async def close(self) -> None:
-        """Cancel what is still running and wait until it has ended."""
+        """Cancel everything that is still running and wait until it has ended."""
         tasks = list(self._tasks)
         self.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -58,6 +63,6 @@ class BackgroundTasks:
         error = None if task.cancelled() else task.exception()
         if error is None:
             return
-        if not isinstance(error, ZMQRuntimeError | OSError):  # what servers and disks do is no bug of ours
+        if not isinstance(error, ZMQRuntimeError | OSError):  # failures of servers and disks are not bugs
             _LOG.error("%s failed", task.get_name(), exc_info=error)
         self._on_error(f"{task.get_name()} failed: {first_line(str(error)) or type(error).__name__}")

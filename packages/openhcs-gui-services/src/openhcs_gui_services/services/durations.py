@@ -1,4 +1,4 @@
-"""Times in words, as a person would say them: no more exact than is of use."""
+"""Durations as text for people, no more precise than useful."""
 
 __all__ = ["duration_text", "timing_text"]
 
@@ -6,7 +6,7 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def duration_text(seconds: float) -> str:
-    """A duration in its two largest units: ``42 s``, ``3 min 5 s``, ``2 h 10 min``, ``1 d 4 h``."""
+    """Return a duration in its two largest units: ``42 s``, ``3 min 5 s``, ``2 h 10 min``, ``1 d 4 h``."""
     whole = max(0, round(seconds))
     if whole < MINUTE:
         return f"{whole} s"
@@ -18,7 +18,7 @@ def duration_text(seconds: float) -> str:
 
 
 def timing_text(elapsed_seconds: float, remaining: float | None = None) -> str:
-    """``3 min 5 s, about 8 min left``, or without an estimate only the first part."""
+    """Return ``3 min 5 s, about 8 min left``, or only the first part if ``remaining`` is None."""
     elapsed = duration_text(elapsed_seconds)
     return elapsed if remaining is None else f"{elapsed}, about {_rough_text(remaining)} left"
 
@@ -30,6 +30,6 @@ def _two(whole: int, large: int, large_name: str, small: int, small_name: str) -
 
 
 def _rough_text(seconds: float) -> str:
-    """An estimate, rounded up so that it doesn't promise: to 5 s, then minutes, then from an hour on to 5 min."""
+    """Return an estimate rounded up: to 5 s, from a minute on to minutes, from an hour on to 5 min."""
     step = 5 if seconds < MINUTE else MINUTE if seconds < HOUR else 5 * MINUTE
     return duration_text(max(step, -(-seconds // step) * step))

@@ -1,4 +1,4 @@
-"""Past executions as rows of a table, from what the server remembers and from what their output folders say."""
+"""Past executions as rows of a table, from the server's history and the provenance in their output folders."""
 
 import os
 from collections.abc import Sequence
@@ -28,7 +28,19 @@ _TONES = {
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """One execution that has ended. Times are in seconds since the epoch; ``output`` is "" where there is none."""
+    """One execution that has ended.
+
+    Attributes:
+        execution_id: id of the execution.
+        plate_path: folder of the plate.
+        status: the final status.
+        ended_at: end of the execution, in seconds since the epoch.
+        duration_seconds: run time; None if it never ran.
+        what: what was done, as a word: "Run" or "Check".
+        wells: the numbers of wells, as text.
+        error: first line of the error; "" if there is none.
+        output: folder with the results; "" if there is none.
+    """
 
     execution_id: str
     plate_path: str
@@ -47,36 +59,48 @@ class HistoryRow:
 
     @property
     def tone(self) -> Tone:
-        """How it should look."""
+        """The tone in which it is shown."""
         return _TONES.get(self.status, Tone.NEUTRAL)
 
     @property
     def ended_text(self) -> str:
-        """When it ended, in local time."""
+        """End of the execution in local time, as text."""
         return datetime.fromtimestamp(self.ended_at).strftime("%Y-%m-%d %H:%M:%S")
 
     @property
     def duration(self) -> str:
-        """How long it ran, in words."""
+        """Run time as text; empty if it never ran."""
         return "" if self.duration_seconds is None else duration_text(self.duration_seconds)
 
     def matches(self, text: str) -> bool:
-        """Whether any of what it shows has this text in it, in any case."""
+        """Return whether any shown value contains this text, ignoring case."""
         parts = (self.plate_path, self.status.value, self.what, self.wells, self.error, self.ended_text)
         return text.casefold() in "\n".join((*parts, self.execution_id)).casefold()
 
 
 class HistorySource(Protocol):
-    """Where a history view gets its rows from, and who runs one again."""
+    """Source of the rows of a history view, which can also run an execution again."""
 
     async def rows(self, limit: int, before: float | None = None) -> Sequence[HistoryRow]:
-        """Ended executions, newest first: up to ``limit`` of those that ended before a time.
+        """Return executions that have ended, newest first.
 
-        May raise ZMQRuntimeError.
+        Args:
+            limit: maximum number of rows.
+            before: only executions that ended before this time, in seconds since the epoch [default: all].
+
+        Raises:
+            ZMQRuntimeError: the rows can't be loaded.
         """
 
     async def run_again(self, execution_id: str) -> str:
-        """Submit the same once more; the id of the new execution. May raise ZMQRuntimeError."""
+        """Submit the same task again.
+
+        Returns:
+            The id of the new execution.
+
+        Raises:
+            ZMQRuntimeError: the task can't be submitted.
+        """
 
 
 class ServerHistory:
@@ -91,8 +115,10 @@ class ServerHistory:
         return [history_row(snapshot) for snapshot in await in_full(self._client, listed)]
 
     async def run_again(self, execution_id: str) -> str:
-        """See :class:`HistorySource`. All wells are worked on again, into a new folder; a task of another kind as it
-        was."""
+        """See :class:`HistorySource`.
+
+        A plate is processed from scratch, into a new folder; a task of another kind is submitted unchanged.
+        """
         request = await self._client.submission_of(execution_id)
         try:
             payload = msgspec.to_builtins(_again(msgspec.convert(request.payload, PlateTask)))
@@ -104,7 +130,7 @@ class ServerHistory:
 
 
 def _again(task: PlateTask) -> PlateTask:
-    """The same for a run of its own: a folder that was named has results by now, so the new one is next to it."""
+    """Return the task for an independent run, with its results next to the old folder, which has results already."""
     named = task.output_dir or (task.pipeline_config.output_dir if task.pipeline_config else None)
     beside = str(Path(named).parent) if named else task.results_dir
     return msgspec.structs.replace(
@@ -113,7 +139,7 @@ def _again(task: PlateTask) -> PlateTask:
 
 
 def history_row(snapshot: ExecutionSnapshot) -> HistoryRow:
-    """The row of an execution; of a task of another kind only what is known of any."""
+    """Return the row of an execution; for a task of another kind it has only what every execution has."""
     try:
         result = read_result(snapshot.result)
     except msgspec.ValidationError:
@@ -133,13 +159,13 @@ def history_row(snapshot: ExecutionSnapshot) -> HistoryRow:
 
 
 def provenance_text(output: str) -> str:
-    """What the output folder says of its origin, for people; its problem when it says nothing. Reads the disk."""
+    """Return the provenance of an output folder as text, or why it can't be read. Reads from disk."""
     # Loads image libraries, which nothing else here needs.
     from openhcs_runtime.exceptions import OutputError  # noqa: PLC0415
     from openhcs_runtime.outputs.provenance import read_provenance  # noqa: PLC0415
 
     if not output:
-        return "This execution has written no results."
+        return "This execution has not written any results."
     try:
         known = read_provenance(Path(output))
     except OutputError as error:
@@ -149,7 +175,7 @@ def provenance_text(output: str) -> str:
     lines = [
         f"Plate: {known.plate_path} ({known.plate_format}, {len(known.inputs)} images)",
         f"Results: {known.output_dir}",
-        f"Begun: {known.begun_at}   Ended: {known.ended_at or 'not yet'}   Status: {known.status}",
+        f"Started: {known.begun_at}   Ended: {known.ended_at or 'not yet'}   Status: {known.status}",
         f"Machine: {known.platform}, {known.cores} cores, Python {known.python.split()[0]}",
         f"Packages: {versions}",
         f"Signature: {known.signature}",

@@ -1,6 +1,6 @@
-"""The newest log lines of many executions, bounded in number and memory, and those of them that a filter lets through.
+"""The newest log lines of many executions, limited in number and memory, with a filter.
 
-Lines have numbers, from 0 and without a gap, in the order in which they were added; the oldest go first.
+Lines are numbered from 0 without gaps, in the order in which they were added; the oldest are dropped first.
 """
 
 import sys
@@ -29,7 +29,7 @@ _COMPACT_AT: Final = 65_536
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One line. ``timestamp`` is in seconds since the epoch."""
+    """One log line; ``timestamp`` is in seconds since the epoch."""
 
     number: int
     execution_id: str
@@ -42,8 +42,13 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class LogFilter:
-    """Which lines to see: of one execution or all (None), of at least ``level``, with ``text`` in any case, of one axis
-    or all (None).
+    """Which lines to show.
+
+    Attributes:
+        execution_id: only lines of this execution; None for all.
+        level: lowest level.
+        text: text that the lines contain, ignoring case.
+        axis_id: only lines of this axis; None for all.
     """
 
     execution_id: str | None = None
@@ -53,19 +58,22 @@ class LogFilter:
 
 
 class LogLines:
-    """A ring of log lines with one filter on it.
+    """A ring buffer of log lines with one filter.
 
-    Filtering is incremental: ``set_filter`` only forgets what was found, and each ``scan`` looks through some lines
-    more, so that nobody waits for a million of them. Not for several threads.
+    Filtering is incremental: ``set_filter`` only discards the matches, and each ``scan`` checks some more lines, so
+    that a million lines never block the caller. Not thread-safe.
 
     Args:
-        max_lines: how many lines are kept at most.
-        max_bytes: how much memory their texts take at most; the newest line is kept in any case.
+        max_lines: maximum number of lines.
+        max_bytes: maximum memory for their texts; the newest line is always kept.
+
+    Raises:
+        ValueError: ``max_lines`` is less than 1.
     """
 
     def __init__(self, max_lines: int = DEFAULT_MAX_LINES, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         if max_lines < 1:
-            raise ValueError(f"max_lines is {max_lines}; keep at least one line")
+            raise ValueError(f"max_lines must be at least 1, got {max_lines}")
         self._max_lines, self._max_bytes = max_lines, max_bytes
         self._texts: list[str] = []
         self._times = array("d")
@@ -87,26 +95,26 @@ class LogLines:
 
     @property
     def first_number(self) -> int:
-        """The number of the oldest line that is kept."""
+        """Number of the oldest line that is kept."""
         return self._first
 
     @property
     def next_number(self) -> int:
-        """How many lines were added in all."""
+        """Number of lines added so far, which is the number of the next line."""
         return self._next
 
     @property
     def text_bytes(self) -> int:
-        """The memory that the kept texts take."""
+        """Memory used by the texts of the lines that are kept, in bytes."""
         return self._bytes
 
     @property
     def executions(self) -> tuple[str, ...]:
-        """The ids of the executions of which lines are kept, the one that spoke first at the start."""
+        """Ids of the executions with lines that are kept, in the order of their first lines."""
         return tuple(self._counts)
 
     def add(self, lines: Iterable[LogLine]) -> None:
-        """Append lines, and forget the oldest past the bounds."""
+        """Append lines and drop the oldest ones beyond the limits."""
         for line in lines:
             if len(self) == self._max_lines:
                 self._drop_oldest()
@@ -118,14 +126,18 @@ class LogLines:
                 self._drop_oldest()
 
     def clear(self) -> None:
-        """Forget all lines; numbers go on."""
+        """Drop all lines; numbering continues."""
         while len(self):
             self._drop_oldest()
         self._scanned = self._next
         self._trim_found()
 
     def entry(self, number: int) -> LogEntry:
-        """The line of this number. Raises KeyError when it is not kept, or not there yet."""
+        """Return a line by its number.
+
+        Raises:
+            KeyError: the line is no longer kept, or does not exist yet.
+        """
         if not self._first <= number < self._next:
             raise KeyError(number)
         slot = number % self._max_lines
@@ -143,17 +155,17 @@ class LogLines:
 
     @property
     def filter(self) -> LogFilter:
-        """What is let through."""
+        """The current filter."""
         return self._filter
 
     def set_filter(self, wanted: LogFilter) -> None:
-        """Let only these lines through; none has been found before the next ``scan``."""
+        """Set the filter; there are no matches before the next ``scan``."""
         self._filter, self._needle = wanted, wanted.text.casefold()
         self._found, self._found_from = array("Q"), 0
         self._scanned = self._first
 
     def scan(self, at_most: int) -> bool:
-        """Look through so many lines more; True when all that are there were looked through."""
+        """Check up to ``at_most`` more lines; return whether all lines have been checked."""
         start = max(self._scanned, self._first)
         end = min(self._next, start + at_most)
         self._found.extend(number for number in range(start, end) if self._passes(number % self._max_lines))
@@ -163,27 +175,34 @@ class LogLines:
 
     @property
     def is_scanned(self) -> bool:
-        """Whether all lines were looked through."""
+        """Whether all lines have been checked."""
         return self._scanned >= self._next
 
     @property
     def found(self) -> int:
-        """How many lines were found that the filter lets through, and are still kept as of the last ``scan``."""
+        """Number of matching lines that were still kept at the last ``scan``."""
         return len(self._found) - self._found_from
 
     @property
     def found_dropped(self) -> int:
-        """How many of the found lines are forgotten by now, the oldest of them; the next ``scan`` takes them out."""
+        """Number of matches whose lines have been dropped since, always the oldest; the next ``scan`` removes them."""
         return bisect_left(self._found, self._first, self._found_from) - self._found_from
 
     def found_number(self, index: int) -> int:
-        """The number of the found line at ``index``, from 0 for the oldest. Raises IndexError."""
+        """Return the line number of a match.
+
+        Args:
+            index: position among the matches, from 0 for the oldest.
+
+        Raises:
+            IndexError: there are not that many matches.
+        """
         if not 0 <= index < self.found:
             raise IndexError(index)
         return self._found[self._found_from + index]
 
     def index_of(self, number: int) -> int | None:
-        """Where the line of this number is among the found ones; None when it is not."""
+        """Return the position of a line among the matches; None if it is not a match."""
         place = bisect_left(self._found, number, self._found_from)
         is_there = place < len(self._found) and self._found[place] == number
         return place - self._found_from if is_there else None
@@ -233,17 +252,22 @@ class LogLines:
 
 
 def entry_text(entry: LogEntry) -> str:
-    """The line as text, in local time: for the clipboard and for files."""
+    """Return a line as text, with local time, for the clipboard and files."""
     when = datetime.fromtimestamp(entry.timestamp).isoformat(sep=" ", timespec="milliseconds")
     return f"{when} {entry.level.upper():8} {speaker(entry.axis_id, entry.logger)}: {entry.text}"
 
 
 async def follow_log(client: AsyncExecutionClient, execution_id: str, sink: Callable[[LogLine], None]) -> None:
-    """Give ``sink`` all lines of an execution, past and live, in order, until it has ended.
+    """Pass all log lines of an execution to ``sink``, past and live, in order, until it has ended.
+
+    Args:
+        client: a connected client.
+        execution_id: id of the execution.
+        sink: called with each line.
 
     Raises:
-        RequestRefusedError: the server has no such execution.
-        ServerLostError: the server has ended and no successor came.
+        RequestRefusedError: the server doesn't know the execution.
+        ServerLostError: the server has ended and was not replaced by another one.
     """
     async for event in client.events(execution_id):
         if isinstance(event, LogLine):

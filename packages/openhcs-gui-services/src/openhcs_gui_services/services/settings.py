@@ -1,4 +1,4 @@
-"""What a window is set to: its server and the keys for it, workers and viewer; checked as it is typed."""
+"""The settings of a window (server and its key, workers, viewer), validated while the user types."""
 
 import enum
 import re
@@ -21,7 +21,7 @@ _LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 
 
 class SettingsField(enum.StrEnum):
-    """What can be set."""
+    """The fields of the settings form."""
 
     HOST = "host"
     PORT = "port"
@@ -34,10 +34,13 @@ class SettingsField(enum.StrEnum):
 class WindowSettings:
     """The settings of a window.
 
-    host: where the server is; "" is this machine, by its socket file.
-    server_key: the public key of a server elsewhere, 40 characters; "" where it is known already or none is needed.
-    workers: wells at the same time; None leaves it to the pipeline, "auto" to the server.
-    viewer: as ``GlobalConfig.view``; "" shows nothing.
+    Attributes:
+        host: host name of the server; "" for this machine, through its socket file.
+        port: data port of the server.
+        server_key: public key of a server on another machine, 40 characters; "" if it is already known or not needed.
+        workers: number of wells processed at the same time; None uses the pipeline's setting, "auto" lets the server
+            decide.
+        viewer: same format as ``GlobalConfig.view``; "" for no viewer.
     """
 
     host: str = ""
@@ -48,11 +51,11 @@ class WindowSettings:
 
     @property
     def is_local(self) -> bool:
-        """Whether the server is on this machine."""
+        """Whether the server runs on this machine."""
         return not self.host or self.host in _LOCAL
 
     def config(self, base: GlobalConfig | None = None) -> GlobalConfig:
-        """The machine's settings for a run: those of ``base``, but for what the window says."""
+        """Return the machine's settings for a run: those of ``base``, overridden by the window's."""
         known = base or GlobalConfig()
         workers = known.num_workers if self.workers is None else AUTO if self.workers == AUTO else int(self.workers)
         return replace(known, num_workers=workers, view=self.viewer or known.view)
@@ -60,7 +63,7 @@ class WindowSettings:
 
 @dataclass(frozen=True, slots=True)
 class SettingsForm:
-    """The texts of the fields, as they are typed."""
+    """The texts of the fields, as typed."""
 
     host: str = ""
     port: str = str(OPENHCS_CONFIG.default_port)
@@ -70,13 +73,13 @@ class SettingsForm:
 
     @classmethod
     def of(cls, settings: WindowSettings) -> "SettingsForm":
-        """What the fields say for these settings."""
+        """Return the texts of the fields for these settings."""
         workers = "" if settings.workers is None else str(settings.workers)
         return cls(settings.host, str(settings.port), settings.server_key, workers, settings.viewer)
 
 
 def read_form(form: SettingsForm) -> WindowSettings | Mapping[SettingsField, str]:
-    """The settings that the fields say, or what is wrong with which of them."""
+    """Return the settings in the fields, or the problem of each invalid field."""
     texts = {field: str(getattr(form, field)).strip() for field in SettingsField}
     checks = {
         SettingsField.HOST: _host_problem(texts[SettingsField.HOST]),
@@ -99,7 +102,15 @@ def read_form(form: SettingsForm) -> WindowSettings | Mapping[SettingsField, str
 
 
 def apply_keys(settings: WindowSettings, keys: KeyStore) -> None:
-    """Let our clients talk to the server elsewhere that has this key. Raises ConfigurationError."""
+    """Trust the key of a server on another machine, so that clients of this user can connect to it.
+
+    Args:
+        settings: the settings; nothing happens without a ``server_key`` or for a server on this machine.
+        keys: where trusted keys are stored.
+
+    Raises:
+        ConfigurationError: the key can't be stored.
+    """
     if settings.server_key and not settings.is_local:
         keys.trust(f"{settings.host}-{settings.port}", settings.server_key.encode())
 
@@ -107,24 +118,24 @@ def apply_keys(settings: WindowSettings, keys: KeyStore) -> None:
 def _host_problem(text: str) -> str:
     if not text or _HOST.fullmatch(text):
         return ""
-    return "A name or an address such as lab-server or 192.168.1.20; empty for this machine"
+    return "Enter a name or address such as lab-server or 192.168.1.20; leave empty for this machine"
 
 
 def _port_problem(text: str) -> str:
     is_good = text.isascii() and text.isdecimal() and 1024 <= int(text) <= _LARGEST_PORT
-    return "" if is_good else f"A number from 1024 to {_LARGEST_PORT}"
+    return "" if is_good else f"Enter a number from 1024 to {_LARGEST_PORT}"
 
 
 def _key_problem(text: str, host: str) -> str:
     if text and not _KEY.fullmatch(text):
-        return "A public key is 40 characters, as the server prints it when it starts"
-    return "Only a server on another machine needs a key; name its host" if text and host in ("", *_LOCAL) else ""
+        return "Enter the public key, 40 characters, that the server prints when it starts"
+    return "Only a server on another machine needs a key; enter its host" if text and host in ("", *_LOCAL) else ""
 
 
 def _workers_problem(text: str) -> str:
     if not text or text.lower() == AUTO or (text.isascii() and text.isdecimal() and 1 <= int(text) <= 4096):
         return ""
-    return "A number from 1, or auto; empty to leave it to the pipeline"
+    return "Enter a number from 1 to 4096, or auto; leave empty to use the pipeline's setting"
 
 
 def _viewer_problem(text: str) -> str:

@@ -1,4 +1,4 @@
-"""``openhcs-gui``: the window to add plates, run them on a background server and see how far they are."""
+"""The command ``openhcs-gui``: a window to add plates, run them on a background server and watch their progress."""
 
 import argparse
 import asyncio
@@ -24,13 +24,13 @@ examples:
   openhcs-gui
   openhcs-gui demo /data/plate7 --pipeline segment.py
 
-Closing the window ends no run; open it again to see how far it is.
-Exit codes: 0 closed, 1 failed, 2 wrong use, 130 interrupted with Ctrl-C."""
+Runs continue after the window is closed; open it again to see their progress.
+Exit codes: 0 closed, 1 failure, 2 usage error, 130 interrupted with Ctrl-C."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for; None leaves it to the settings of the window."""
+    """Options of the command line; None stands for the settings of the window."""
 
     plates: tuple[str, ...] = ()
     pipeline: Path | None = None
@@ -41,14 +41,21 @@ class Options:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the window until it is closed; gives the exit code."""
+    """Run the window until it is closed.
+
+    Args:
+        arguments: command line arguments [default: those of the process].
+
+    Returns:
+        The exit code: 0 closed, 130 interrupted with Ctrl-C.
+    """
     parser = _parser()
     asked = parser.parse_args(arguments)
     if asked.pipeline is not None and not asked.pipeline.expanduser().is_file():
         parser.error(f"no such pipeline file: {asked.pipeline}")
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     begin = time.perf_counter()
-    from openhcs_gui_services.window.window import show_window  # noqa: PLC0415  --help and --version need no Qt
+    from openhcs_gui_services.window.window import show_window  # noqa: PLC0415  --help and --version don't need Qt
 
     options = Options(
         plates=tuple(asked.plates),
@@ -65,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as the other commands do."""
+    """Parser that reports errors in one line, like the other commands."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(_WRONG_USE, f"Error: {message} (see '{self.prog} --help')\n")
@@ -79,21 +86,21 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "plates", nargs="*", metavar="PLATE", help="a folder that holds a plate's images; it is added to the window"
+        "plates", nargs="*", metavar="PLATE", help="folder with the images of a plate, to be added to the window"
     )
     parser.add_argument(
         "--pipeline",
         type=Path,
         metavar="FILE.py",
-        help="pipeline file of the plates that are added; by default nuclei are counted",
+        help="pipeline file for the added plates [default: count nuclei in channel 1]",
     )
     parser.add_argument(
-        "--host", metavar="H", help="where the server is; without it what the settings say, or this machine"
+        "--host", metavar="H", help="host name of the server [default: from the settings, or this machine]"
     )
     parser.add_argument(
-        "--port", type=_port, metavar="P", help="the server's data port; without it what the settings say, or 7777"
+        "--port", type=_port, metavar="P", help="data port of the server [default: from the settings, or 7777]"
     )
-    parser.add_argument("--time-start", action="store_true", help="print how long the window took to open")
+    parser.add_argument("--time-start", action="store_true", help="print how long it took to open the window")
     parser.add_argument(
         "--version", action="version", version=f"%(prog)s {version(DISTRIBUTION)}", help="print the version"
     )
@@ -104,19 +111,19 @@ def _port(text: str) -> int:
     number = int(text) if text.isdecimal() else 0
     if not 1 <= number <= 64535:
         raise argparse.ArgumentTypeError(
-            f"{text} is no port: give a number from 1 to 64535; the control port is 1000 higher"
+            f"{text} is not a port: enter a number from 1 to 64535; the control port is 1000 higher"
         )
     return number
 
 
 def _print_times(options: Options) -> None:
     usable = _process_seconds()
-    print(f"imports {options.import_seconds:.3f} s, usable window {usable:.3f} s after the process began", flush=True)
+    print(f"imports {options.import_seconds:.3f} s, usable window {usable:.3f} s after process start", flush=True)
 
 
 def _process_seconds() -> float:
-    """How long this process has been there."""
-    if sys.platform == "linux":  # to 10 ms; what psutil says is rounded to seconds on some machines
+    """Return the age of this process in seconds."""
+    if sys.platform == "linux":  # accurate to 10 ms; psutil rounds to seconds on some machines
         after_name = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return time.clock_gettime(time.CLOCK_BOOTTIME) - int(after_name[19]) / os.sysconf("SC_CLK_TCK")
     return time.time() - psutil.Process().create_time()

@@ -1,4 +1,4 @@
-"""What the history pane asks, over the one connection of its window."""
+"""History source for the history pane, using the connection of the window."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ __all__ = ["WindowHistory"]
 
 
 class WindowHistory:
-    """A :class:`HistorySource` that connects the window, if need be, when it is first looked at."""
+    """A :class:`HistorySource` that connects the window to its server on first use, if necessary."""
 
     def __init__(self, connection: ZMQClientService) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""Lets Python hear of Ctrl-C while Qt's loop sleeps."""
+"""Delivers Ctrl-C to Python while Qt's event loop is sleeping."""
 
 import signal
 import socket
@@ -10,7 +10,7 @@ __all__ = ["InterruptListener"]
 
 
 class InterruptListener(QObject):
-    """While it is there, signals wake Qt's loop, so that Python's handlers run at once. For the main thread only."""
+    """Wakes Qt's event loop on signals, so that Python's handlers run at once. For the main thread only."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -22,12 +22,12 @@ class InterruptListener(QObject):
         self._before = signal.set_wakeup_fd(self._written.fileno(), warn_on_full_buffer=False)
 
     def close(self) -> None:
-        """Leave signals as they were."""
+        """Restore the previous signal wake-up."""
         signal.set_wakeup_fd(self._before)
         self._notifier.setEnabled(False)
         self._heard.close()
         self._written.close()
 
     def _drain(self) -> None:
-        """That this runs is enough: Python calls its signal handlers before it."""
+        """Discard the bytes; Python has already called its signal handlers before running this."""
         self._heard.recv(64)

@@ -1,4 +1,4 @@
-"""The window of ``openhcs-gui``: the plate manager in the middle, panes around it that are made when first shown."""
+"""The window of ``openhcs-gui``: the plate manager, surrounded by panes that are created when first shown."""
 
 import html
 from collections.abc import Callable, Sequence
@@ -29,18 +29,26 @@ _TONES = {
     ServerState.LOST: Tone.BAD,
 }
 _TEXTS = {
-    ServerState.DISCONNECTED: "No server yet; one starts with the first run",
+    ServerState.DISCONNECTED: "No server yet; the first run starts one",
     ServerState.CONNECTING: "Looking for the server",
     ServerState.CONNECTED: "Connected",
-    ServerState.SILENT: "No answer from the server, still waiting",
-    ServerState.LOST: "The server is gone",
+    ServerState.SILENT: "Server is not responding, still waiting",
+    ServerState.LOST: "Connection to the server lost",
 }
 
 
 @dataclass(frozen=True)
 class PaneSpec:
-    """A pane beside the plates. ``name`` is what its place is remembered by; ``make`` is called when it is first
-    shown."""
+    """A pane next to the plates.
+
+    Attributes:
+        name: key under which its position is saved.
+        title: text in its title bar and in the menu.
+        keys: shortcut that shows or hides it.
+        area: where it is docked at first.
+        make: creates the content; called when the pane is first shown.
+        is_open: whether it is shown when the window is opened for the first time.
+    """
 
     name: str
     title: str
@@ -48,39 +56,43 @@ class PaneSpec:
     area: Qt.DockWidgetArea
     make: Callable[[], QWidget]
     is_open: bool = False
-    """Whether it is shown the first time that there is a window."""
 
 
 class Panes(Protocol):
-    """Who makes the panes and knows what they hold."""
+    """Creates the panes and manages their contents."""
 
     def specs(self) -> Sequence[PaneSpec]:
-        """The panes, in the order of the menu."""
+        """Return the panes, in the order of the menu."""
         ...
 
     def connect(self, window: "MainWindow", /) -> None:
-        """Called once, when the plate manager is there."""
+        """Connect to the window; called once, after the plate manager has been created."""
         ...
 
     def close_then(self, go: Callable[[], None], /) -> None:
-        """Call back once nothing would be lost by closing the window: at once, or after a question was answered."""
+        """Call ``go`` once closing the window would lose nothing: immediately, or after a question was answered."""
         ...
 
     async def close(self) -> None:
-        """End what the panes have started."""
+        """Stop everything that the panes have started."""
         ...
 
 
 class MainWindow(QMainWindow):
-    """Made of a :class:`PlateManagerWidget` and panes; where everything is stands in ``settings``.
+    """The main window: a :class:`PlateManagerWidget` and panes.
 
-    It owns neither the host nor what runs there: closing it ends no run.
+    The window does not own the host or its runs: runs continue after the window is closed.
+
+    Args:
+        host: has the plates, usually a ``PlateWorkspace``; the caller closes it.
+        settings: where the layout of the window is saved.
+        panes: creates the panes [default: no panes].
     """
 
     closed = Signal()
-    """It was closed, and is not shown again."""
+    """The window was closed and will not be shown again."""
     usable = Signal()
-    """Emitted once: it has been painted and answers."""
+    """Emitted once, after the first paint: the window responds to input."""
 
     def __init__(self, host: PlateHost, settings: QSettings, panes: Panes | None = None) -> None:
         super().__init__()
@@ -107,21 +119,21 @@ class MainWindow(QMainWindow):
             panes.connect(self)
 
     def show_server(self, state: ServerState, text: str) -> None:
-        """Say how the window stands with its server."""
+        """Show the state of the connection to the server in the status bar."""
         colour = tone_colour(_TONES[state], self.palette()).name()
         words = html.escape(text or _TEXTS[state])
         self._server.setText(f'<span style="color:{colour}">&#9679;</span> {words}')
         self._server_shown = state, text
 
     def show_pane(self, name: str) -> QWidget:
-        """Bring a pane to the front, and give what it holds."""
+        """Bring a pane to the front and return its content."""
         dock = self._docks[name]
         dock.show()
         dock.raise_()
         return self.pane(name)
 
     def pane(self, name: str) -> QWidget:
-        """What a pane holds; it is made if need be."""
+        """Return the content of a pane, creating it if necessary."""
         dock = self._docks[name]
         held = dock.widget()
         if held is None:
@@ -130,15 +142,15 @@ class MainWindow(QMainWindow):
         return held
 
     async def end(self) -> None:
-        """End what the widgets have under way; the host is the caller's to close."""
+        """Finish the pending calls of the widgets; the caller closes the host."""
         await self.manager.close_host_calls()
         if self._panes is not None:
             await self._panes.close()
 
-    # --- what Qt asks for ----------------------------------------------------------------------------------------
+    # --- Qt event handlers ---------------------------------------------------------------------------------------
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
-        """Ask where changes would be lost, remember where everything is, and go."""
+        """Ask about unsaved changes, save the layout, and close."""
         if event is None:
             return
         if self._panes is not None and not self._may_close:
@@ -153,14 +165,14 @@ class MainWindow(QMainWindow):
         self.closed.emit()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """The first one makes the window usable."""
+        """Emit ``usable`` after the first paint."""
         super().paintEvent(event)
         if not self._is_painted:
             self._is_painted = True
             QTimer.singleShot(0, self.usable.emit)
 
     def changeEvent(self, event: QEvent | None) -> None:
-        """Colours follow the system."""
+        """Follow a change of the system's colours."""
         super().changeEvent(event)
         if event is not None and event.type() == QEvent.Type.PaletteChange and hasattr(self, "_server_shown"):
             self.show_server(*self._server_shown)
@@ -168,14 +180,14 @@ class MainWindow(QMainWindow):
     # --- parts ---------------------------------------------------------------------------------------------------
 
     def _on_phase(self, phase: RunPhase) -> None:
-        """Nothing of ours runs any more, and what others run is not asked for: so no numbers that grow old."""
+        """Drop the numbers once no plate of this window is running: they are no longer updated and would get stale."""
         state, _ = self._server_shown
         if phase is RunPhase.IDLE and state is ServerState.CONNECTED:
             self.show_server(state, "")
 
     def _close_now(self) -> None:
         self._may_close = True
-        QTimer.singleShot(0, self.close)  # Qt closes no window while it asks whether it may
+        QTimer.singleShot(0, self.close)  # Qt can't close the window from within closeEvent
 
     def _add_docks(self, specs: Sequence[PaneSpec]) -> None:
         last: dict[Qt.DockWidgetArea, QDockWidget] = {}
@@ -194,7 +206,7 @@ class MainWindow(QMainWindow):
             self._docks[spec.name], self._makers[spec.name] = dock, spec.make
 
     def _fill_soon(self, name: str) -> None:
-        """Not before the window can be used."""
+        """Create the content of a pane, but not before the window can be used."""
         if self._is_painted:
             QTimer.singleShot(0, lambda: self.pane(name))
 
@@ -215,11 +227,11 @@ class MainWindow(QMainWindow):
         file.addSeparator()
         leave = QAction("&Quit", self)
         leave.setShortcut(QKeySequence("Ctrl+Q"))
-        leave.setStatusTip("Close the window; what runs goes on")
+        leave.setStatusTip("Close the window; runs continue")
         leave.triggered.connect(self.close)
         file.addAction(leave)
         for each in (actions.compile, actions.run, actions.stop, actions.kill, actions.resume):
-            each.setShortcutContext(Qt.ShortcutContext.WindowShortcut)  # from the panes as well
+            each.setShortcutContext(Qt.ShortcutContext.WindowShortcut)  # also from the panes
         plate = self._menu("&Plate")
         plate.addActions([action for action in actions.all if action is not actions.add])
         view = self._menu("&View")
@@ -259,5 +271,5 @@ class MainWindow(QMainWindow):
         box.setIconPixmap(application_icon(self.palette()).pixmap(64, 64))
         box.setTextFormat(Qt.TextFormat.PlainText)
         box.setText("Runs image pipelines over microscopy plates on a background server.")
-        box.setInformativeText("Closing the window ends no run. Open it again to see how far it is.")
+        box.setInformativeText("Runs continue after the window is closed. Open it again to see their progress.")
         box.open()

@@ -1,4 +1,4 @@
-"""The panes of the window and what connects them with the plates; each is made when it is first shown."""
+"""The panes of the window and their connections to the plates; each pane is created when first shown."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -29,7 +29,7 @@ _DEFAULT_VIEWER = "napari"
 
 
 def run_settings(settings: WindowSettings) -> RunSettings:
-    """What runs get of the settings of a window."""
+    """Return those settings of a window that apply to runs."""
     workers = settings.workers
     return RunSettings(
         num_workers="auto" if isinstance(workers, str) else workers,
@@ -38,7 +38,7 @@ def run_settings(settings: WindowSettings) -> RunSettings:
 
 
 class WindowPanes:
-    """Pipeline, log, history and servers, and the dialog of the settings."""
+    """The panes Pipeline, Log, History and Servers, and the settings dialog."""
 
     def __init__(self, workspace: PlateWorkspace, store: QSettings, host: str | None, port: int) -> None:
         self._workspace = workspace
@@ -49,14 +49,14 @@ class WindowPanes:
         self._lines = LogLines()
         self._names: dict[str, str] = {}
         self._heard: set[str] = set()
-        """Executions whose lines are there, live or read."""
+        """Executions whose log lines are present, received live or read from the server."""
         self._log: widgets.LogView | None = None
         self._pipeline: widgets.PipelinePane | None = None
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._leave = workspace.subscribe(self._on_event)
 
     def specs(self) -> Sequence[PaneSpec]:
-        """The panes, in the order of the menu."""
+        """Return the panes, in the order of the menu."""
         right, bottom = Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea
         return [
             PaneSpec(PIPELINE, "Pipeline", "Ctrl+1", right, self._make_pipeline),
@@ -66,7 +66,7 @@ class WindowPanes:
         ]
 
     def connect(self, window: MainWindow) -> None:
-        """Called once, when the plate manager is there."""
+        """Connect to the window; called once, after the plate manager has been created."""
         self._window = window
         manager = window.manager
         manager.images_wanted.connect(self._show_images)
@@ -75,7 +75,10 @@ class WindowPanes:
         window.settings_action.triggered.connect(self._ask_settings)
 
     def close_then(self, go: Callable[[], None]) -> None:
-        """The workspace keeps the pipelines of its plates, also those that no file has; others have to be saved."""
+        """Call ``go`` once closing the window would lose nothing.
+
+        The workspace keeps the pipelines of its plates even if they have no file; any other text has to be saved.
+        """
         pane = self._pipeline
         if pane is None or any(row.pipeline == pane.source() for row in self._workspace.rows()):
             go()
@@ -83,7 +86,7 @@ class WindowPanes:
             pane.discard_then(go)
 
     async def close(self) -> None:
-        """End what the panes have started."""
+        """Stop everything that the panes have started."""
         self._leave()
         await self._tasks.close()
         for close in self._closers:
@@ -95,7 +98,7 @@ class WindowPanes:
     # --- panes ---------------------------------------------------------------------------------------------------
 
     def _make_pipeline(self) -> QWidget:
-        # Brings in the function library and a parser, which the other panes do without.
+        # Loads the function library and a parser, which the other panes don't need.
         from openhcs_gui_services.window.pipeline_link import PipelineLink  # noqa: PLC0415
 
         self._pipeline = widgets.PipelinePane()
@@ -111,7 +114,7 @@ class WindowPanes:
     def _make_history(self) -> QWidget:
         view = widgets.HistoryView(WindowHistory(self._workspace.connection))
         view.open_results_requested.connect(lambda folder: QDesktopServices.openUrl(QUrl.fromLocalFile(folder)))
-        view.run_again_done.connect(lambda _: self._say("Running again; the pane Servers shows how far it is"))
+        view.run_again_done.connect(lambda _: self._say("Running again; see the pane Servers for its progress"))
         view.failed.connect(lambda text: self._say(text, True))
         view.load()
         return view
@@ -130,11 +133,11 @@ class WindowPanes:
         return view
 
     def _shared_connection(self, address: ServerAddress) -> AsyncExecutionClient | None:
-        """The window's own connection, if that is the server of the window."""
+        """Return the window's own connection if this is the address of its server."""
         is_own = address == ServerAddress(self._port, host=self._host)
         return self._workspace.connection.attached if is_own else None
 
-    # --- what is asked for -----------------------------------------------------------------------------------------
+    # --- requests --------------------------------------------------------------------------------------------------
 
     def _say(self, text: str, is_error: bool = False) -> None:
         self._window.manager.show_message(text, is_error)
@@ -156,7 +159,7 @@ class WindowPanes:
     def _show_log(self, path: str, axis_id: str) -> None:
         row = self._window.manager.table.plates.row_of(path)
         if row is None or row.execution_id is None:
-            self._say("There is no log yet: the plate was not run")
+            self._say("There is no log yet: the plate has not been run")
             return
         self._show_lines(row.execution_id, axis_id or None)
         if row.execution_id not in self._heard:
@@ -191,4 +194,4 @@ class WindowPanes:
         apply_keys(settings, KeyStore(OPENHCS_CONFIG))
         self._tasks.start(self._workspace.set_settings(run_settings(settings)), "Changing the settings")
         if (before.host, before.port) != (settings.host, settings.port):
-            self._say("The window uses the other server when it is opened the next time")
+            self._say("The new server will be used when the window is next opened")

@@ -1,4 +1,4 @@
-"""The pipeline pane shows the pipeline of the current plate, and what is edited there goes to the plates."""
+"""Link between pipeline pane and plates: the pane shows the current plate's pipeline, and edits go to the plates."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ __all__ = ["PipelineLink"]
 
 
 class PipelineLink(QObject):
-    """An edit is for the current plate and for those selected plates that had the same pipeline before, or none.
+    """Applies edits to the current plate and to the selected plates that had the same pipeline before, or none.
 
-    Plates that are added later get what was edited last. What is edited is kept by the workspace, also while no file
-    has it; so nothing is lost when another plate is shown.
+    Plates that are added later get the pipeline that was edited last. The workspace keeps edits even if they have not
+    been saved to a file, so nothing is lost when another plate is shown.
     """
 
     def __init__(
@@ -26,11 +26,11 @@ class PipelineLink(QObject):
         super().__init__(pane)
         self._pane, self._manager, self._workspace, self._tasks = pane, manager, workspace, tasks
         self._plate = ""
-        """Whose pipeline is shown, and what it was when it was last given to plates."""
+        """The plate whose pipeline is shown, and its text when it was last passed to plates."""
         self._shown = ""
         self._is_loading = False
         self._files: dict[str, Path] = {}
-        """Texts that are as a file has them."""
+        """Texts that are identical to a file."""
         pane.source_changed.connect(lambda _: self.take_edit())
         pane.check_requested.connect(lambda _: self._check())
         pane.file_changed.connect(self._on_file)
@@ -42,7 +42,7 @@ class PipelineLink(QObject):
         self.show_current()
 
     def show_current(self) -> None:
-        """Show the pipeline of the plate that has the focus."""
+        """Show the pipeline of the current plate."""
         self.take_edit()
         row = self._manager.current
         self._plate = "" if row is None else row.path
@@ -55,7 +55,7 @@ class PipelineLink(QObject):
         self._pane.show_problems(self._workspace.problems(row.path))
 
     def take_edit(self) -> None:
-        """Give what was typed to the plates; the pane itself tells of it a moment later only."""
+        """Pass typed text to the plates now; the pane's own signal comes with a short delay."""
         text = self._pane.source()
         if self._is_loading or text in (self._shown, EMPTY_PIPELINE):
             return
@@ -84,7 +84,7 @@ class PipelineLink(QObject):
 
     def _check(self) -> None:
         if self._manager.current is None:
-            self._manager.show_message("Add a plate first: a pipeline is checked against a plate", True)
+            self._manager.show_message("Add a plate first: pipelines are checked against a plate", True)
         else:
             self._manager.actions_.compile.trigger()
 

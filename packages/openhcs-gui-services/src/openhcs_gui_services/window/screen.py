@@ -1,4 +1,4 @@
-"""Says in one line that there is no screen, where Qt would end the process with a page of its own words."""
+"""Reports a missing screen in one line, where Qt would abort the process with a page of text."""
 
 import contextlib
 import os
@@ -15,7 +15,14 @@ _FAILED = 1
 
 @contextlib.contextmanager
 def screen_needed() -> Iterator[None]:
-    """While Qt's application is made. Without a screen Qt calls abort(), which no ``except`` can catch."""
+    """Guard the creation of Qt's application.
+
+    Without a screen Qt calls ``abort()``, which can't be caught by ``except``; here the process exits with code 1 and
+    an error message of one line instead.
+
+    Yields:
+        Nothing; other messages of Qt are printed afterwards.
+    """
     said: list[str] = []
 
     def listen(kind: QtMsgType, _: QMessageLogContext, message: str | None) -> None:
@@ -35,7 +42,7 @@ def screen_needed() -> Iterator[None]:
 def _end(message: str) -> NoReturn:
     shown = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if "platform plugin" not in message:
-        reason = f"Qt does not start: {message}"
+        reason = f"Qt failed to start: {message}"
     elif not shown and not os.environ.get("QT_QPA_PLATFORM"):
         reason = "the window needs a screen, and neither DISPLAY nor WAYLAND_DISPLAY is set"
     else:

@@ -1,4 +1,4 @@
-"""Makes the window of ``openhcs-gui``, runs Qt's loop with asyncio on it, and ends both."""
+"""Creates the window of ``openhcs-gui``, runs asyncio on Qt's event loop, and shuts both down."""
 
 import asyncio
 import functools
@@ -33,16 +33,24 @@ _READ_AGAIN = (PlateStatus.CREATED, PlateStatus.READY)
 
 
 def show_window(options: "Options", on_usable: Callable[[], None] = lambda: None) -> int:
-    """Show the window until it is closed; ``on_usable`` is called once it can be used. Gives the exit code.
+    """Show the window until it is closed.
 
-    Raises KeyboardInterrupt on Ctrl-C, after everything was ended.
+    Args:
+        options: options of the command line.
+        on_usable: called once the window can be used.
+
+    Returns:
+        The exit code, 0.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed; everything has been shut down.
     """
     with screen_needed():
         application = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(application, QApplication)
     application.setApplicationName("openhcs-gui")
     application.setOrganizationName("OpenHCS")
-    application.setQuitOnLastWindowClosed(False)  # what is to be ended after it needs the loop
+    application.setQuitOnLastWindowClosed(False)  # the shutdown that follows needs the loop
     listener = InterruptListener()
     try:
         with asyncio.Runner(loop_factory=functools.partial(QEventLoop, application)) as runner:
@@ -80,7 +88,7 @@ async def _attend(options: "Options", on_usable: Callable[[], None]) -> None:
 
 
 async def _open(window: MainWindow, workspace: PlateWorkspace, options: "Options", usable: asyncio.Event) -> None:
-    """Bring back the plates of the last time, then add what the command line names."""
+    """Restore the plates of the last session, then add those of the command line."""
     await usable.wait()
     workspace.default_pipeline = await asyncio.to_thread(_first_pipeline)
     await workspace.reattach()
@@ -95,7 +103,7 @@ async def _open(window: MainWindow, workspace: PlateWorkspace, options: "Options
 
 
 def _first_pipeline() -> str:
-    from openhcs_runtime.builtin import builtin_source  # noqa: PLC0415  brings in numpy, which the window can wait for
+    from openhcs_runtime.builtin import builtin_source  # noqa: PLC0415  loads numpy, which the window doesn't need yet
 
     return builtin_source()
 
@@ -107,7 +115,7 @@ def _show_bug(
     error: BaseException,
     traceback: TracebackType | None,
 ) -> None:
-    """A mistake in a widget must not end the window, as it would without this, and must be seen."""
+    """Show an unhandled exception in a widget; without this hook it would end the window."""
     print_it(kind, error, traceback)
     if not isinstance(error, KeyboardInterrupt):
-        window.manager.show_message(f"Something went wrong in the window: {kind.__name__}: {error}", True)
+        window.manager.show_message(f"Unexpected error in the window: {kind.__name__}: {error}", True)

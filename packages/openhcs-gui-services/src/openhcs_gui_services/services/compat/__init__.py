@@ -1,1 +1,1 @@
-"""Hosts and services of earlier documents that the window itself does not use."""
+"""Hosts and services of earlier documents, which the window itself does not use."""

@@ -1,4 +1,4 @@
-"""Compiles plates for a host: a thin adapter on a workspace, which owns what it does."""
+"""Compiles plates for a host: a thin adapter for a workspace."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,12 +10,12 @@ __all__ = ["CompilationHost", "CompilationService"]
 
 
 class CompilationService:
-    """Lets a server check the pipelines of a host's plates.
+    """Compiles the pipelines of a host's plates on a server.
 
     Args:
         host: see :class:`CompilationHost`.
-        port: of the server; one is started when none answers.
-        workspace: the window's, for a host that has one; it is not closed here.
+        port: data port of the server; one is started if none responds.
+        workspace: the workspace of the host, which it closes itself [default: a new one].
     """
 
     def __init__(self, host: CompilationHost, port: int = 7777, *, workspace: PlateWorkspace | None = None) -> None:
@@ -25,12 +25,16 @@ class CompilationService:
         self._mirror = HostMirror(self.workspace, host)
 
     async def compile_plates(self, selected_items: Iterable[Mapping[str, Any]]) -> None:
-        """Compile the plates of these items, each with its ``path``; returns when all have been."""
+        """Compile plates and wait until all have been compiled.
+
+        Args:
+            selected_items: the plates, each with its folder under ``path``.
+        """
         names, _ = await self._mirror.add(selected_items)
         await self.workspace.compile(names)
 
     async def shutdown(self) -> None:
-        """Let go of the server. May be called twice."""
+        """Disconnect from the server. Can be called more than once."""
         self._mirror.unsubscribe()
         if self._is_owner:
             await self.workspace.close()

@@ -1,4 +1,4 @@
-"""The hosts of older windows: what they must have, and what keeps them as a workspace says it is."""
+"""Protocols for the hosts of earlier documents, and the mirror that keeps them in step with a workspace."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,17 +20,20 @@ from openhcs_runtime.exceptions import PipelineError
 if TYPE_CHECKING:
     from typing import Protocol
 else:
-    Protocol = object  # the metaclass of a protocol clashes with that of a QWidget, which may have a host as a base
+    Protocol = object  # the metaclass of a protocol conflicts with that of a QWidget, which may have a host as a base
 
 __all__ = ["CompilationHost", "ExecutionHost", "HostMirror", "source_of"]
 
 
 class CompilationHost(Protocol):
-    """What a window has that lets a :class:`CompilationService` compile its plates.
+    """What a window needs so that a :class:`CompilationService` can compile its plates.
 
-    It need not be named as a base class, but may be, of a ``QWidget`` too; what counts is what the window has.
-    ``orchestrators`` has the pipeline of each plate by its path; see :func:`source_of`. ``plate_compiled_data`` gets
-    the id of each plate's compilation as ``{"compile_artifact_id": ...}``.
+    It is optional as a base class, also of a ``QWidget``; any object with these attributes and methods will do.
+
+    Attributes:
+        plate_compiled_data: receives the id of each plate's compilation as ``{"compile_artifact_id": ...}``.
+        orchestrators: the pipeline of each plate by its path; see :func:`source_of`.
+        global_config: settings of the machine; None for the defaults.
     """
 
     plate_compiled_data: dict[str, Any]
@@ -38,27 +41,31 @@ class CompilationHost(Protocol):
     global_config: Any
 
     def emit_status(self, msg: str) -> None:
-        """A line for the status bar."""
+        """Show a line in the status bar."""
 
     def emit_error(self, msg: str) -> None:
-        """A line that tells of something wrong."""
+        """Show an error, in one line."""
 
     def emit_orchestrator_state(self, plate_path: str, state: str) -> None:
-        """The plate is in another state, one of the values of :class:`PlateStatus`."""
+        """Show the new state of a plate, one of the values of :class:`PlateStatus`."""
 
     def update_button_states(self) -> None:
-        """What can be done has changed."""
+        """Update the buttons: the available actions have changed."""
 
     def update_item_list(self) -> None:
-        """What is shown of some plate has changed."""
+        """Update the list of plates: some of them have changed."""
 
 
 class ExecutionHost(CompilationHost, Protocol):
-    """What a window has that lets a :class:`ZMQExecutionService` run its plates.
+    """What a window needs so that a :class:`ZMQExecutionService` can run its plates.
 
-    ``execution_state`` is ``idle``, ``running`` or ``stopping``; ``plate_execution_states`` has values of
-    :class:`PlateStatus`, but ``completed`` for a plate that is complete. The results are those of
-    ``openhcs_runtime.results.PlateResult.to_dict``, empty without one.
+    Results have the form of ``openhcs_runtime.results.PlateResult.to_dict``; the dict is empty if there is no result.
+
+    Attributes:
+        execution_state: ``idle``, ``running`` or ``stopping``.
+        plate_execution_ids: execution ids by plate.
+        plate_execution_states: values of :class:`PlateStatus` by plate, but ``completed`` for complete plates.
+        current_execution_id: id of the running execution; None if there is none.
     """
 
     execution_state: str
@@ -67,27 +74,27 @@ class ExecutionHost(CompilationHost, Protocol):
     current_execution_id: str | None
 
     def emit_execution_complete(self, result: dict[str, Any], plate_path: str) -> None:
-        """The plate's run has ended, whichever way."""
+        """Handle the end of a plate's run, successful or not."""
 
     def emit_clear_logs(self) -> None:
-        """A new batch begins."""
+        """Clear the logs: a new batch is starting."""
 
     def on_plate_completed(self, plate_path: str, status: str, result: dict[str, Any]) -> None:
-        """The plate's run has ended with this status."""
+        """Handle the end of a plate's run with this status."""
 
     def on_all_plates_completed(self, completed: int, failed: int) -> None:
-        """The batch has ended: so many plates complete, so many not."""
+        """Handle the end of the batch, with the number of complete plates and of all others."""
 
 
 class HostMirror:
-    """Hands the plates of a host to a workspace, and passes what the workspace tells on to the host.
+    """Passes the plates of a host to a workspace, and the events of the workspace to the host.
 
-    The host names its plates as it likes, by paths with or without what makes them absolute; it is told of them so.
+    The host can name its plates by absolute or relative paths; calls to the host use the same names.
 
     Args:
-        workspace: has the plates.
-        host: is told of states and messages.
-        on_row: called with each changed row, after the host's name of the plate.
+        workspace: the workspace that manages the plates.
+        host: receives states and messages.
+        on_row: called with the host's name of a plate and its row when the row has changed.
     """
 
     def __init__(
@@ -104,13 +111,16 @@ class HostMirror:
         self.unsubscribe = workspace.subscribe(self._take)
 
     async def add(self, items: Iterable[Mapping[str, Any]]) -> tuple[dict[str, str], list[str]]:
-        """Put the plates of a host's items, each with its ``path``, into the workspace with pipeline and settings.
+        """Add plates to the workspace, with their pipelines and settings.
 
-        A pipeline that is the one before leaves the plate as compiled as it was.
+        A plate whose pipeline has not changed stays compiled.
+
+        Args:
+            items: the plates, each with its folder under ``path``.
 
         Returns:
-            The names of the plates by their paths in the workspace, and the names of those that were left out because
-            their pipelines can't be had; the host has been told why.
+            The names of the plates by their paths in the workspace, and the names of those that were skipped because
+            they have no usable pipeline; the reasons have been reported to the host.
         """
         sources: dict[str, str] = {}
         left_out = []
@@ -161,19 +171,19 @@ class HostMirror:
 
 
 def source_of(orchestrator: object) -> str:
-    """The Python source of a plate's pipeline: a text is it already; of an orchestrator, it is that of its pipeline.
+    """Return the Python source of a plate's pipeline.
 
     Args:
-        orchestrator: a text, a ``PipelineOrchestrator``, a ``Pipeline``, or a list of ``FunctionStep``.
+        orchestrator: the source itself, a ``PipelineOrchestrator``, a ``Pipeline``, or a list of ``FunctionStep``.
 
     Raises:
-        PipelineError: there is none, or its steps can't be written as source.
+        PipelineError: it is None, or its steps can't be written as source.
     """
     if orchestrator is None:
-        raise PipelineError("the host has no orchestrator of this plate; make one first")
+        raise PipelineError("the host has no orchestrator for this plate; create one first")
     if isinstance(orchestrator, str):
         return orchestrator
-    from openhcs_runtime import PipelineOrchestrator, to_source  # noqa: PLC0415 - loads image libraries, which a host of texts needs not
+    from openhcs_runtime import PipelineOrchestrator, to_source  # noqa: PLC0415 - loads image libraries, which a host with source texts does not need
 
     if isinstance(orchestrator, PipelineOrchestrator):
         known = orchestrator

@@ -1,4 +1,4 @@
-"""Runs plates for a host: a thin adapter on a workspace, which owns what it does."""
+"""Runs plates for a host: a thin adapter for a workspace."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -11,16 +11,16 @@ from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 __all__ = ["ExecutionHost", "ZMQExecutionService"]
 
 _STATUSES: Final = {PlateStatus.COMPLETE: "completed"}
-"""What hosts are told where that is not the value of the state."""
+"""Statuses for hosts that differ from the value of the state."""
 
 
 class ZMQExecutionService:
-    """Runs a host's plates on a server, and tells the host how it goes.
+    """Runs a host's plates on a server and reports their progress to the host.
 
     Args:
-        host: see :class:`ExecutionHost`. It is called on the thread of the event loop.
-        port: of the server; one is started when none answers, and outlives the window.
-        workspace: the window's, for a host that has one; it is not closed here.
+        host: see :class:`ExecutionHost`; its methods are called on the thread of the event loop.
+        port: data port of the server; one is started if none responds, and it outlives the window.
+        workspace: the workspace of the host, which it closes itself [default: a new one].
     """
 
     def __init__(self, host: ExecutionHost, port: int = 7777, *, workspace: PlateWorkspace | None = None) -> None:
@@ -33,7 +33,11 @@ class ZMQExecutionService:
         self._mirror = HostMirror(self.workspace, host, self._on_row)
 
     async def run_plates(self, ready_items: Iterable[Mapping[str, Any]]) -> None:
-        """Compile and run the plates of these items, each with its ``path``; returns when all have ended."""
+        """Compile and run plates, and wait until all have ended.
+
+        Args:
+            ready_items: the plates, each with its folder under ``path``.
+        """
         host = self.host
         names, left_out = await self._mirror.add(ready_items)
         if not self._batches:
@@ -56,13 +60,17 @@ class ZMQExecutionService:
         host.on_all_plates_completed(completed, len(ends) - completed + len(left_out))
 
     async def stop_execution(self, graceful: bool = True) -> None:
-        """Stop what this window has under way, and nothing of another: at the next check, or by force at once."""
+        """Stop the runs of this window, but not those of other windows.
+
+        Args:
+            graceful: stop at the next cancellation check; if False, kill the processes immediately.
+        """
         if self._batches:
             self._enter("stopping")
         await self.workspace.stop(graceful)
 
     async def shutdown(self) -> None:
-        """Let go of the server; what runs goes on. May be called twice."""
+        """Disconnect from the server; runs continue. Can be called more than once."""
         self._mirror.unsubscribe()
         if self._is_owner:
             await self.workspace.close()

@@ -1,4 +1,4 @@
-"""One line for a status bar from one progress update."""
+"""Progress updates as text for a status bar."""
 
 from zmqruntime.execution.text import first_line
 from zmqruntime.messages import ProgressPhase, ProgressStatus, ProgressUpdate
@@ -10,7 +10,7 @@ _ENDINGS = {ProgressStatus.ERROR: "failed", ProgressStatus.CANCELLED: "cancelled
 
 
 def progress_text(update: ProgressUpdate) -> str:
-    """Well, step and percent, as in ``B06: SegmentNuclei (step 3 of 7), 28 %``; of an error, where and why."""
+    """Return an update as one line, such as ``B06: SegmentNuclei (step 3 of 7), 28 %``; an error with its reason."""
     subject = _subject(update)
     if ending := _ENDINGS.get(update.status):
         reason = update.error or update.message

@@ -1,1 +1,1 @@
-"""The connection of a window to its server, and the news that arrives over it."""
+"""The connection of a window to its server, and the events received over it."""

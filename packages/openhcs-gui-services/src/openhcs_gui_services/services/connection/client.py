@@ -1,4 +1,4 @@
-"""One window's connection to its server: made when it is needed, watched, and made again when the server was lost."""
+"""The connection of a window to its server: opened on demand, monitored, and reopened after the server was lost."""
 
 import asyncio
 import contextlib
@@ -25,20 +25,21 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 SILENT_AFTER_SECONDS: Final = 0.9
-"""Then it is asked within half of this, and called silent a third of this later: after 1.65 s at the latest."""
+"""Without a sign of life for this long the server is pinged within half of it, and reported as silent a third of it
+later: after 1.65 s at the latest."""
 _CONNECT_SECONDS: Final = 15.0
-"""Seconds before each attempt to find, or start, the successor of a lost server; the last one again and again."""
+"""Time for one attempt to connect to the server, or to start it."""
 _CALM_SECONDS: Final = 60.0
-"""After so long without a loss the pauses begin anew, so that a server which dies again and again is not hurried."""
+"""Reset the back-off after this many seconds without a loss, so that a server that keeps dying is restarted slowly."""
 _SENDS: Final = 3
 _ATTACHED: Final = (ServerState.CONNECTED, ServerState.SILENT)
 _HEARD: Final = (ClientState.CONNECTED, ClientState.SILENT)
 
 
 class _WatchedClient(ExecutionClient):
-    """Says when its server is lost and when it is back; the calls are made on the I/O thread.
+    """Client that reports, on the I/O thread, when its server is lost and when it is back.
 
-    The service decides when a successor is started: it knows what the window wants.
+    The service decides when another server is started: it knows whether the window needs one.
     """
 
     restarts_server: ClassVar[bool] = False
@@ -47,12 +48,12 @@ class _WatchedClient(ExecutionClient):
     on_back: Callable[[], None] = staticmethod(lambda: None)
 
     def on_server_lost(self, error: ServerLostError) -> None:
-        """The server has ended, or cannot be reached."""
+        """Report that the server has ended or can't be reached."""
         super().on_server_lost(error)
         self.on_lost(str(error))
 
     def on_server_back(self, is_new: bool) -> None:
-        """It, or its successor, answers."""
+        """Report that the server, or its successor, responds."""
         super().on_server_back(is_new)
         self.on_back()
 
@@ -62,17 +63,19 @@ class _WatchedAsyncClient(AsyncExecutionClient):
 
 
 class ZMQClientService:
-    """Owns the one client of a window. All calls and callbacks are on the event loop's thread.
+    """Owns the only client of a window. All calls and callbacks happen on the event loop's thread.
 
-    A server that it starts is persistent: it outlives the window.
+    Servers that it starts are persistent: they outlive the window.
 
     Args:
-        port, host, transport_mode, config: as for :class:`zmqruntime.ZMQClient`; a server is only started on this
-            machine.
-        on_state: called with each new state and what to say of it.
-        on_back: called when a lost server, or its successor, answers again, after ``on_state``.
-        wants_server: asked when the server was lost: whether to find or start its successor at once. Without, the
-            service waits until somebody else has started it, or :meth:`connect` is called.
+        port: data port of the server.
+        host: host name of the server; None for this machine. Servers are only started on this machine.
+        transport_mode: as for :class:`zmqruntime.ZMQClient`.
+        config: as for :class:`zmqruntime.ZMQClient`.
+        on_state: called with each new state and a text that describes it.
+        on_back: called after ``on_state`` when a lost server, or its successor, responds again.
+        wants_server: called when the server was lost; returns whether to find or start its successor immediately
+            [default: wait until another program has started one, or :meth:`connect` is called].
     """
 
     def __init__(
@@ -105,27 +108,30 @@ class ZMQClientService:
 
     @property
     def state(self) -> ServerState:
-        """How the window stands with the server."""
+        """State of the connection to the server."""
         return self._state
 
     @property
     def client(self) -> AsyncExecutionClient:
-        """The client, connected or not; :meth:`connect` first."""
+        """The client; call :meth:`connect` before using it."""
         return self._made()
 
     @property
     def attached(self) -> AsyncExecutionClient | None:
-        """The client while there is a server, silent or not; None otherwise."""
+        """The client while it is connected to a server, even a silent one; None otherwise."""
         client = self._client
         is_attached = client is not None and self._state in _ATTACHED and client.state in _HEARD
         return client if is_attached else None
 
     async def connect(self) -> PongResponse:
-        """Attach to the server, or start it; at once if that is so already. Says who it is.
+        """Connect to the server, or start it; returns immediately if already connected.
+
+        Returns:
+            The server's identity.
 
         Raises:
-            ConnectionFailedError: no server answers and none could be started, or the port is taken.
-            ClosedError: after :meth:`close`.
+            ConnectionFailedError: no server responds and none could be started, or the port is in use.
+            ClosedError: the service has been closed.
         """
         client = self._made()
         if self._state in _ATTACHED and client.state in _HEARD:
@@ -135,22 +141,29 @@ class ZMQClientService:
         return await asyncio.shield(self._connecting)
 
     async def submit(self, request: ExecuteRequest) -> None:
-        """Hand a submission to the server, also if that is lost meanwhile: sent again, it is the same execution.
+        """Submit a request, even if the server is lost in the meantime; sending it again doesn't run it twice.
 
         Raises:
-            RequestRefusedError: the server does not take it.
-            ServerLostError, RequestTimeoutError: whether it has been handed over is not known.
-            ZMQRuntimeError: it could not be handed over.
+            RequestRefusedError: the server refused the submission.
+            ServerLostError: the server was lost; it is unknown whether the submission was accepted.
+            RequestTimeoutError: the server did not respond; it is unknown whether the submission was accepted.
+            ZMQRuntimeError: the submission failed.
         """
         await self.persist(functools.partial(self._submit_once, request))
 
     async def persist(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Make a call that does no harm when it is made twice; make it again if the server is lost under it, and for as
-        long as the server is silent.
+        """Make an idempotent call; repeat it if the server is lost during the call, and while the server is silent.
+
+        Args:
+            call: makes the request.
+
+        Returns:
+            The result of the call.
 
         Raises:
-            ServerLostError, RequestTimeoutError: it was made, and whether it was heard is not known.
-            ZMQRuntimeError: it could not be made, or was answered with an error.
+            ServerLostError: the server was lost; it is unknown whether the request was received.
+            RequestTimeoutError: the server did not respond; it is unknown whether the request was received.
+            ZMQRuntimeError: the request could not be sent, or the server replied with an error.
         """
         self._persisting += 1
         try:
@@ -177,7 +190,7 @@ class ZMQClientService:
                 raise lost
 
     async def close(self) -> None:
-        """Let go of the server; what was submitted goes on. May be called twice."""
+        """Disconnect from the server; submitted executions continue. Can be called more than once."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -195,7 +208,7 @@ class ZMQClientService:
 
     def _made(self) -> _WatchedAsyncClient:
         if self._is_closed:
-            raise ClosedError("the window has let go of its server; open a new one")
+            raise ClosedError("the window has disconnected from its server; open a new window")
         if self._client is None:
             self._client = _WatchedAsyncClient(
                 self.port,
@@ -227,7 +240,7 @@ class ZMQClientService:
         loop = asyncio.get_running_loop()
 
         def call(function: Callable[[], None]) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed without a word
+            with contextlib.suppress(RuntimeError):  # the loop was closed without closing this service
                 loop.call_soon_threadsafe(function)
 
         watched.on_lost = lambda text: call(functools.partial(self._note_lost, text))
@@ -235,7 +248,7 @@ class ZMQClientService:
         watched.add_listener(lambda standing: call(functools.partial(self._note_standing, standing)))
 
     def _note_standing(self, standing: Standing) -> None:
-        """Show for how long the server has not answered; it is waited for."""
+        """Report for how long the server has not responded; the connection is kept."""
         if self._is_closed or self._made().state is not standing.state:
             return
         if standing.state is ClientState.SILENT and self._state in _ATTACHED:
@@ -259,7 +272,7 @@ class ZMQClientService:
             self._on_back()
 
     async def _recover(self) -> None:
-        """Until the server or its successor answers, or nobody needs it any more."""
+        """Try to connect until the server or its successor responds, or is no longer needed."""
         for pause in self._backoff.attempts():
             if self._state is not ServerState.LOST or not self._needs_server():
                 return
@@ -274,7 +287,7 @@ class ZMQClientService:
                 self._enter(ServerState.LOST, str(error))
 
     def _needs_server(self) -> bool:
-        """Whether its executions, or a call that is being made, need the next server at once."""
+        """Return whether the window's executions, or a call in progress, need the next server immediately."""
         was_stopped = self._made().client.was_stopped
         return (self._wants_server() and not was_stopped) or self._persisting > 0
 

@@ -1,4 +1,4 @@
-"""The executions of one window: submitted, followed, cancelled, and looked for again after the server was away."""
+"""The executions of a window: submitting, following and cancelling them, and finding them again after a reconnect."""
 
 import asyncio
 import logging
@@ -28,17 +28,17 @@ __all__ = ["PlateExecutions"]
 _log = logging.getLogger(__name__)
 
 _COMPILE_PRIORITY: Final = 1
-"""A compilation takes seconds, and whoever has asked for it is looking; runs have 0."""
-_UNKNOWN: Final = "the server knows nothing of this execution any more; run the plate again"
+"""A compilation takes seconds, and the user is waiting for it; runs have 0."""
+_UNKNOWN: Final = "the server no longer knows this execution; run the plate again"
 _CANCELS_AT_ONCE: Final = 64
 
 
 class PlateExecutions:
-    """What a window asks of its server about its own executions. Used from one event loop.
+    """Requests of a window about its own executions. Belongs to one event loop.
 
     Args:
-        service: the window's connection.
-        tracker: follows what is submitted.
+        service: the connection of the window.
+        tracker: follows the submitted executions.
     """
 
     def __init__(self, service: ZMQClientService, tracker: ExecutionTracker) -> None:
@@ -46,7 +46,12 @@ class PlateExecutions:
         self._tracker = tracker
 
     def request_for(self, path: str, task: PlateTask) -> ExecuteRequest:
-        """A submission, with the id that its execution will have. If its server is killed, the next goes on with it."""
+        """Return a submission that already has its execution id, and that the next server resumes after a crash.
+
+        Args:
+            path: folder of the plate.
+            task: what to run.
+        """
         priority = _COMPILE_PRIORITY if task.action is TaskAction.COMPILE else 0
         payload = msgspec.to_builtins(task)
         client = self._service.client
@@ -55,12 +60,20 @@ class PlateExecutions:
         )
 
     async def submit(self, request: ExecuteRequest) -> SubmittedPlate:
-        """Hand it over and follow it. Raises ZMQRuntimeError."""
+        """Submit a request and follow its execution.
+
+        Raises:
+            ZMQRuntimeError: as for :meth:`ZMQClientService.submit`.
+        """
         await self._service.submit(request)
         return self._follow(request.submission_id)
 
     async def find(self, execution_ids: Iterable[str]) -> dict[str, ExecutionSnapshot]:
-        """What these are now, those that the server knows. Raises ZMQRuntimeError when it can't be asked."""
+        """Return the current state of executions by id; those that the server doesn't know are omitted.
+
+        Raises:
+            ZMQRuntimeError: the server can't be asked.
+        """
         found: dict[str, ExecutionSnapshot] = {}
         for execution_id in execution_ids:
             snapshot = await self._poll(execution_id)
@@ -69,26 +82,30 @@ class PlateExecutions:
         return found
 
     def adopt(self, execution_id: str) -> SubmittedPlate:
-        """Follow what an earlier window has submitted."""
+        """Follow an execution that was submitted by an earlier window."""
         return self._follow(execution_id)
 
     async def reconcile(self) -> None:
-        """After the server was away: ask it for each execution that is followed."""
+        """After a reconnect, ask the server for the state of each followed execution."""
         for execution_id in self._tracker.live():
             try:
                 snapshot = await self._poll(execution_id)
             except ZMQRuntimeError as error:
-                _log.warning("what became of execution %s is not known yet: %s", execution_id, error)
-                return  # it is away again; there will be another time
+                _log.warning("the state of execution %s is not known yet: %s", execution_id, error)
+                return  # the server is gone again; this is repeated after the next reconnect
             if snapshot is None:
                 self._tracker.lose(execution_id, _UNKNOWN)
             else:
                 self._tracker.learn(snapshot)
 
     async def task_of(self, execution_id: str) -> PlateTask | None:
-        """What was submitted for an execution; None if the server does not know it. Raises ZMQRuntimeError.
+        """Return the task that was submitted for an execution.
 
-        One of another version, whose tasks are not ours any more, is none either.
+        Returns:
+            None if the server doesn't know the execution, or if it is a task of another kind or version.
+
+        Raises:
+            ZMQRuntimeError: the server can't be asked.
         """
         try:
             request = await self._service.persist(lambda: self._service.client.submission_of(execution_id))
@@ -103,28 +120,53 @@ class PlateExecutions:
     async def cancel(
         self, execution_id: str, axis_id: str | None = None, grace_seconds: float | None = None
     ) -> CancelResponse:
-        """Ask an execution, or one well of it, to stop. Raises ZMQRuntimeError."""
+        """Cancel an execution, or one of its wells.
+
+        Args:
+            execution_id: id of the execution.
+            axis_id: the well; None for the whole execution.
+            grace_seconds: seconds to wait before killing [default: that of the server].
+
+        Raises:
+            ZMQRuntimeError: the server can't be asked.
+        """
         return await self._service.persist(lambda: self._service.client.cancel(execution_id, axis_id, grace_seconds))
 
     async def cancel_wells(self, execution_id: str, wells: Sequence[str]) -> None:
-        """Ask these wells of an execution to stop, the first ones first. Raises ZMQRuntimeError."""
+        """Cancel some wells of an execution, in the given order.
+
+        Raises:
+            ZMQRuntimeError: the server can't be asked.
+        """
         for begin in range(0, len(wells), _CANCELS_AT_ONCE):
             some = wells[begin : begin + _CANCELS_AT_ONCE]
             await asyncio.gather(*(self.cancel(execution_id, well) for well in some))
 
     async def logs(self, execution_id: str) -> list[LogLine]:
-        """The log of an execution up to now. Raises ZMQRuntimeError."""
+        """Return the log of an execution so far.
+
+        Raises:
+            ZMQRuntimeError: the server can't be asked.
+        """
         await self._service.connect()
         return await asyncio.to_thread(self._service.client.client.logs, execution_id)
 
     async def history(self, limit: int) -> list[PlateExecution]:
-        """Executions that have ended, of all windows, newest first. Raises ZMQRuntimeError."""
+        """Return executions of all windows that have ended, newest first.
+
+        Raises:
+            ZMQRuntimeError: the server can't be asked.
+        """
         await self._service.connect()
         client = self._service.client
         return [PlateExecution.of(snapshot) for snapshot in await in_full(client, await client.history(limit))]
 
     async def status(self) -> StatusResponse:
-        """What the server has to do; nothing that has ended. Raises ZMQRuntimeError."""
+        """Return the server's running and queued executions.
+
+        Raises:
+            ZMQRuntimeError: the server can't be asked.
+        """
         return await self._service.client.status(limit=0)
 
     async def _poll(self, execution_id: str) -> ExecutionSnapshot | None:

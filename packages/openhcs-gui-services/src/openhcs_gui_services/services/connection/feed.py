@@ -1,4 +1,4 @@
-"""The news of one execution: taken in on a client's I/O thread, merged there, and handed out once a frame."""
+"""Events of one execution: received and merged on a client's I/O thread, and passed on once per frame."""
 
 import threading
 from collections import deque
@@ -15,14 +15,14 @@ _LOG_LINES = 2_000
 
 
 class ExecutionFeed:
-    """Where a client puts the events of one execution; a sink as followers of a client have.
+    """Sink for the events of one execution, to be passed to a client's ``following``.
 
-    What it keeps is bounded by the number of wells. It stays through the loss of a server: the client asks the next one
-    for what was missed.
+    Its size is limited by the number of wells. It remains in use when a server is lost: the client asks the next one
+    for the missed events.
 
     Args:
-        execution_id: what it is about.
-        on_news: called on the I/O thread when there is something to take after there was nothing.
+        execution_id: id of the execution.
+        on_news: called on the I/O thread when there are new events after there were none.
     """
 
     def __init__(self, execution_id: str, on_news: Callable[["ExecutionFeed"], None]) -> None:
@@ -37,7 +37,7 @@ class ExecutionFeed:
         self._has_news = False
 
     def put(self, events: list[Event]) -> None:
-        """Take events in, in their order; from the I/O thread."""
+        """Add events in order; called on the I/O thread."""
         with self._lock:
             for event in events:
                 self._apply(event)
@@ -46,14 +46,14 @@ class ExecutionFeed:
             self._on_news(self)
 
     def has_room(self) -> bool:
-        """Always: what is superseded makes room."""
+        """Return True: superseded events make room for new ones."""
         return True
 
     def end(self) -> None:
-        """Its own event says so."""
+        """Do nothing: the end of the execution is an event of its own."""
 
     def fail(self, error: Exception) -> None:
-        """The server is lost, the events are not: they come when it, or its successor, is back."""
+        """Do nothing: the events arrive once the server, or its successor, is back."""
 
     def learn(self, snapshot: ExecutionSnapshot) -> None:
         """The server has said, when it was asked, what the execution is now; from any thread."""
@@ -61,7 +61,7 @@ class ExecutionFeed:
             self._on_snapshot(snapshot)
 
     def take(self) -> FeedNews:
-        """What has come since the last call; from any thread."""
+        """Return everything new since the last call; can be called from any thread."""
         with self._lock:
             news = FeedNews(
                 self.execution_id,
@@ -85,7 +85,7 @@ class ExecutionFeed:
                     self._interrupted_at = timestamp
             case LogLine():
                 self._lines.append(event)
-            case _:  # an event that broke the schema; the client has counted and logged it
+            case _:  # an event that violates the schema; the client has counted and logged it
                 pass
 
     def _on_snapshot(self, snapshot: ExecutionSnapshot, timestamp: float | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Executions of a list with what lists leave out: their results and tracebacks, asked for one by one."""
+"""Loads the details of listed executions: results and tracebacks, which lists omit, requested one by one."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,11 @@ _AT_ONCE = 20
 
 
 async def in_full(client: AsyncExecutionClient, listed: Sequence[ExecutionSnapshot]) -> list[ExecutionSnapshot]:
-    """The same executions, in the same order. Raises ZMQRuntimeError."""
+    """Return the same executions with results and tracebacks, in the same order.
+
+    Raises:
+        ZMQRuntimeError: the server can't be asked.
+    """
     found: list[ExecutionSnapshot] = []
     for begin in range(0, len(listed), _AT_ONCE):
         found += await asyncio.gather(*(_one(client, each) for each in listed[begin : begin + _AT_ONCE]))

@@ -1,4 +1,4 @@
-"""Keeps a value that is asked for now and then: one question at a time, and no answer from before a reset."""
+"""Polls a value at intervals: one request at a time, and never a result from before a reset."""
 
 import asyncio
 import copy
@@ -17,28 +17,28 @@ T = TypeVar("T")
 
 
 class IntervalSnapshotPollerPolicy(Protocol[T]):
-    """How to ask, and who is told; all calls are made on the event loop's thread."""
+    """How to fetch a value and what to call with it; all methods are called on the event loop's thread."""
 
     def fetch(self) -> Awaitable[T]:
-        """Ask once. Whatever it raises goes to :meth:`on_error`."""
+        """Fetch the value once; exceptions are passed to :meth:`on_error`."""
 
     def clone(self, snapshot: T, /) -> T:
-        """A copy that its taker may change."""
+        """Return a copy that the caller may change."""
 
     def on_snapshot(self, snapshot: T, /) -> None:
-        """An answer came that is different from the one before. What this raises is logged."""
+        """Handle a value that differs from the previous one; exceptions are logged."""
 
     def on_error(self, error: Exception, /) -> None:
-        """There was no answer; the snapshot from before stays."""
+        """Handle a failed fetch; the previous value is kept. Exceptions are logged."""
 
 
 def _ignore(value: object) -> None:
-    """The hook of who does not want to know."""
+    """Default hook: does nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackIntervalSnapshotPollerPolicy(Generic[T]):
-    """A policy made of callables; see :class:`IntervalSnapshotPollerPolicy`."""
+    """A policy built from callables; see :class:`IntervalSnapshotPollerPolicy`."""
 
     fetch: Callable[[], Awaitable[T]]
     clone: Callable[[T], T] = copy.deepcopy
@@ -47,13 +47,13 @@ class CallbackIntervalSnapshotPollerPolicy(Generic[T]):
 
 
 class IntervalSnapshotPoller(Generic[T]):
-    """Asks by a policy when :meth:`tick` is called, but no sooner than an interval after the last question.
+    """Fetches a value when :meth:`tick` is called, but at most once per interval.
 
-    It has no timer of its own: who shows the value knows when it has to be fresh. Used from one event loop.
+    It has no timer of its own: the code that shows the value knows when it has to be fresh. Belongs to one event loop.
 
     Args:
-        policy: how to ask, and who is told.
-        interval_seconds: from the beginning of a question to that of the next.
+        policy: how to fetch the value and what to call with it.
+        interval_seconds: minimum time from the start of one fetch to the start of the next.
 
     Raises:
         ConfigurationError: the interval is negative.
@@ -61,7 +61,7 @@ class IntervalSnapshotPoller(Generic[T]):
 
     def __init__(self, policy: IntervalSnapshotPollerPolicy[T], *, interval_seconds: float = 1.0) -> None:
         if not interval_seconds >= 0:
-            raise ConfigurationError(f"a poll interval of {interval_seconds} s is no interval; choose one from 0")
+            raise ConfigurationError(f"interval_seconds must be 0 or greater, got {interval_seconds}")
         self._policy = policy
         self._interval = interval_seconds
         self._asked_at: float | None = None
@@ -70,11 +70,15 @@ class IntervalSnapshotPoller(Generic[T]):
 
     @property
     def is_polling(self) -> bool:
-        """Whether a question is under way."""
+        """Whether a fetch is in progress."""
         return self._poll is not None
 
     def tick(self) -> bool:
-        """Ask, if it is time and no question is under way; whether it did. Returns at once."""
+        """Start a fetch if the interval has passed and no fetch is in progress; returns immediately.
+
+        Returns:
+            Whether a fetch was started.
+        """
         now = time.monotonic()
         is_due = self._asked_at is None or now - self._asked_at >= self._interval
         if not is_due or self._poll is not None:
@@ -84,7 +88,7 @@ class IntervalSnapshotPoller(Generic[T]):
         return True
 
     def reset(self) -> None:
-        """Forget the snapshot; an answer that is still to come is dropped, and the next tick asks at once."""
+        """Discard the snapshot and the result of a fetch in progress; the next tick fetches immediately."""
         poll, self._poll = self._poll, None
         if poll is not None:
             poll.cancel()
@@ -92,11 +96,11 @@ class IntervalSnapshotPoller(Generic[T]):
         self._asked_at = None
 
     def get_snapshot_copy(self) -> T | None:
-        """A copy of the latest answer; None before the first one."""
+        """Return a copy of the latest value; None before the first one."""
         return None if self._snapshot is None else self._policy.clone(self._snapshot)
 
     async def close(self) -> None:
-        """:meth:`reset`, and wait until nothing is under way."""
+        """Call :meth:`reset` and wait until no fetch is in progress."""
         poll = self._poll
         self.reset()
         if poll is not None:
@@ -105,7 +109,7 @@ class IntervalSnapshotPoller(Generic[T]):
     async def _ask(self) -> None:
         try:
             snapshot = await self._policy.fetch()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the policy is told
+        except Exception as error:  # noqa: BLE001 - every error is passed to the policy
             if self._end_poll():
                 call_guarded(functools.partial(self._policy.on_error, error))
         except asyncio.CancelledError:
@@ -117,7 +121,7 @@ class IntervalSnapshotPoller(Generic[T]):
                 call_guarded(functools.partial(self._policy.on_snapshot, self._policy.clone(snapshot)))
 
     def _end_poll(self) -> bool:
-        """Whether the answer counts: after a reset, that of a fetch which does not hear a cancel does not."""
+        """Return whether the result is valid; after a reset, that of a fetch that ignored its cancellation is not."""
         counts = self._poll is asyncio.current_task()
         if counts:
             self._poll = None

@@ -1,4 +1,4 @@
-"""One line on a server: how the window stands with it, and how much it has to do."""
+"""The state of the server and its queue in one line of text."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -21,14 +21,14 @@ _TEXTS: Final = {
     ServerState.DISCONNECTED: "Not connected",
     ServerState.CONNECTING: "Connecting",
     ServerState.CONNECTED: "Connected",
-    ServerState.SILENT: "No answer",
+    ServerState.SILENT: "Not responding",
     ServerState.LOST: "Server lost",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ServerStatusPresentation:
-    """What to show of a server: a word or two, a line of detail, and how it should look."""
+    """What to show about a server: a word or two, a line of details, and the tone."""
 
     text: str
     detail: str
@@ -38,17 +38,18 @@ class ServerStatusPresentation:
 def present_server_status(
     state: ServerState, text: str = "", status: StatusResponse | None = None
 ) -> ServerStatusPresentation:
-    """What to show.
+    """Return what to show about a server.
 
     Args:
-        state, text: of a ``ServerStateChanged``.
-        status: what the server said last of its queue; it counts only while it is connected.
+        state: state of a ``ServerStateChanged``.
+        text: text of a ``ServerStateChanged``.
+        status: last reported status of the server's queue; used only while connected.
     """
     if state is not ServerState.CONNECTED or status is None:
         return ServerStatusPresentation(_TEXTS[state], first_line(text), _TONES[state])
     parts = [f"{status.running} running", f"{status.queued} queued"]
     parts += ["paused"] if status.paused else []
-    parts += ["takes nothing new"] if status.draining else []
+    parts += ["draining"] if status.draining else []
     is_busy = bool(status.running or status.queued)
     return ServerStatusPresentation(
         _TEXTS[state], ", ".join(parts) if is_busy or len(parts) > 2 else "idle", _TONES[state]
@@ -56,7 +57,7 @@ def present_server_status(
 
 
 class ExecutionServerStatusPresenter:
-    """The same as an object, for a host that is given its presenters; it holds nothing."""
+    """The same as an object without state, for hosts that are given their presenters."""
 
     def present(
         self, state: ServerState, text: str = "", status: StatusResponse | None = None

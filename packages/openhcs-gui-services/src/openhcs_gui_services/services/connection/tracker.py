@@ -1,4 +1,4 @@
-"""Follows the executions of one window and hands out what is new of all of them together, a few times a second."""
+"""Follows the executions of a window and passes on the news of all of them together, several times a second."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
 __all__ = ["FRAME_SECONDS", "ExecutionTracker"]
 
 FRAME_SECONDS: Final = 1 / 15
-"""A plate has two events a frame, one for its row and one for its wells."""
+"""A plate causes two events per frame, one for its row and one for its wells."""
 
 
 class _Followed(NamedTuple):
@@ -23,10 +23,11 @@ class _Followed(NamedTuple):
 
 
 class ExecutionTracker:
-    """Knows which executions go on. Used from one event loop; events come in on the client's I/O thread.
+    """Tracks the executions that have not ended. Belongs to one event loop; events arrive on the client's I/O thread.
 
     Args:
-        on_news: called with what is new, at most once in ``frame_seconds``; the first after a pause comes at once.
+        on_news: called with news, immediately after a pause and at most once per ``frame_seconds``.
+        frame_seconds: minimum time between two calls.
     """
 
     def __init__(self, on_news: Callable[[Sequence[FeedNews]], None], frame_seconds: float = FRAME_SECONDS) -> None:
@@ -40,13 +41,18 @@ class ExecutionTracker:
         self._ends: dict[str, asyncio.Future[ExecutionSnapshot]] = {}
 
     def live(self) -> tuple[str, ...]:
-        """The executions that are followed and have not ended."""
+        """Return the ids of the followed executions, which have not ended."""
         return tuple(self._following)
 
     def follow(self, client: AsyncExecutionClient, execution_id: str) -> "asyncio.Future[ExecutionSnapshot]":
-        """Take in all of an execution, from its first event on, unless that is so already.
+        """Follow an execution from its first event on, unless it is already followed.
 
-        Gives how it ends; a server that is lost meanwhile only makes it take longer. Shield it when you await it.
+        Args:
+            client: a connected client.
+            execution_id: id of the execution.
+
+        Returns:
+            A future with the final state; losing the server only delays it. Use ``asyncio.shield`` to await it.
 
         Raises:
             ClosedError: the client is not connected.
@@ -61,14 +67,19 @@ class ExecutionTracker:
         return end
 
     def learn(self, snapshot: ExecutionSnapshot) -> None:
-        """The server has said, when it was asked, what an execution is now."""
+        """Take over the current state of an execution, as returned by the server."""
         followed = self._following.get(snapshot.execution_id)
         if followed is not None:
             followed.feed.learn(snapshot)
             self._notify([followed.feed.take()])
 
     def lose(self, execution_id: str, reason: str) -> None:
-        """The server knows nothing of an execution, and nobody ever will."""
+        """End a followed execution as interrupted, because the server no longer knows it.
+
+        Args:
+            execution_id: id of the execution.
+            reason: the error to show.
+        """
         self.learn(
             ExecutionSnapshot(
                 execution_id=execution_id,
@@ -80,7 +91,7 @@ class ExecutionTracker:
         )
 
     def close(self) -> None:
-        """Follow nothing any more; who waits gets a ``CancelledError``."""
+        """Stop following all executions; coroutines that wait for their ends get a ``CancelledError``."""
         if self._flush_call is not None:
             self._flush_call.cancel()
         for followed in self._following.values():
@@ -90,9 +101,9 @@ class ExecutionTracker:
             end.cancel()
 
     def _note(self, feed: ExecutionFeed) -> None:
-        """On the I/O thread."""
+        """Schedule a flush; called on the I/O thread."""
         assert self._loop is not None
-        with contextlib.suppress(RuntimeError):  # the loop was closed without a word
+        with contextlib.suppress(RuntimeError):  # the loop was closed without closing this tracker
             self._loop.call_soon_threadsafe(self._schedule, feed)
 
     def _schedule(self, feed: ExecutionFeed) -> None:

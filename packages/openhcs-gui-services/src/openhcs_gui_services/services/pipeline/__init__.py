@@ -1,1 +1,1 @@
-"""The text of a pipeline as a window edits it: steps, forms, problems, files."""
+"""Pipeline files for editing in a window: text, steps, forms, problems, files."""

@@ -1,4 +1,4 @@
-"""Where in a pipeline's text a problem is: syntax errors at once, and what the compile service says by line or step."""
+"""Positions of problems in a pipeline's text: syntax errors, and compilation messages that name a line or a step."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ _OF_NAMED_STEP: Final = re.compile(r"^step '(?P<name>[^']*)'")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is wrong. ``line`` and ``column`` count from 1; None where the message does not say."""
+    """A problem; ``line`` and ``column`` count from 1 and are None if the message doesn't name them."""
 
     message: str
     line: int | None = None
@@ -23,23 +23,23 @@ class Problem:
 
 
 class NumberedStep(Protocol):
-    """What has to be known of a step to find it."""
+    """A step with the attributes that are needed to locate it."""
 
     @property
     def number(self) -> int:
-        """From 1."""
+        """Number of the step, from 1."""
 
     @property
     def name(self) -> str:
-        """As messages call it."""
+        """Name of the step in messages."""
 
     @property
     def line(self) -> int:
-        """Where it begins, from 1."""
+        """First line of the step, from 1."""
 
 
 def syntax_problem(text: str) -> Problem | None:
-    """The first syntax error of a text; None when it has none. Nothing is run."""
+    """Return the first syntax error of a text; None if there is none. The text is not run."""
     try:
         ast.parse(text)
     except SyntaxError as error:
@@ -51,7 +51,15 @@ def syntax_problem(text: str) -> Problem | None:
 
 
 def locate_problems(messages: Iterable[str], steps: Sequence[NumberedStep]) -> tuple[Problem, ...]:
-    """What the compile service says, each with its line: messages begin ``pipeline.py:12:`` or ``step 2 ...:``."""
+    """Return the messages of a compilation with their lines.
+
+    Args:
+        messages: the messages; those with a position start with ``pipeline.py:12:``, ``step 2 ...`` or ``step 'name'``.
+        steps: the steps of the text.
+
+    Returns:
+        One problem for each message, in the same order.
+    """
     return tuple(_located(message, steps) for message in messages)
 
 

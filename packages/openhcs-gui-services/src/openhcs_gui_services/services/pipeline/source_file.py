@@ -1,4 +1,4 @@
-"""Pipeline files on the disk: read, written whole or not at all, and known again when changed elsewhere."""
+"""Reads and writes pipeline files, atomically, and detects changes by other programs."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -13,31 +13,38 @@ __all__ = ["FileStamp", "SourceFileError", "load_source", "read_templates", "sav
 
 @dataclass(frozen=True, slots=True)
 class FileStamp:
-    """What changes when another program writes a file: modification time in ns, and size in bytes."""
+    """Modification time in ns and size in bytes, to detect that another program has written a file."""
 
     modified_ns: int
     size: int
 
 
 def load_source(path: Path) -> str:
-    """The text of a file, with plain line ends.
+    """Return the text of a file, with line feeds as line ends.
 
     Raises:
-        SourceFileError: it cannot be read, or is no text in UTF-8.
+        SourceFileError: the file can't be read or is not UTF-8 text.
     """
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SourceFileError(f"{path} is no text in UTF-8: save it as UTF-8") from error
+        raise SourceFileError(f"{path} is not UTF-8 text; save it as UTF-8") from error
     except OSError as error:
-        raise SourceFileError(f"{path} cannot be read: {error.strerror or error}") from error
+        raise SourceFileError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def save_source(path: Path, text: str) -> FileStamp:
-    """Write the text, with a line end at its end, in place of the file; where a link leads, if it is one.
+    """Replace a file with ``text``, adding a final line end; a symbolic link is followed.
+
+    Args:
+        path: the file; its permissions are kept.
+        text: the new text.
+
+    Returns:
+        The stamp of the new file.
 
     Raises:
-        SourceFileError: it cannot be written; the old file is still there.
+        SourceFileError: the file can't be written; the old file is unchanged.
     """
     target = path.resolve()
     try:
@@ -50,12 +57,12 @@ def save_source(path: Path, text: str) -> FileStamp:
         raise SourceFileError(str(error)) from error
     found = stamp_of(target)
     if found is None:
-        raise SourceFileError(f"{path} was written, and has gone since")
+        raise SourceFileError(f"{path} was written but has been removed since")
     return found
 
 
 def stamp_of(path: Path) -> FileStamp | None:
-    """What the file is like now; None when there is none."""
+    """Return the current stamp of a file; None if it doesn't exist."""
     try:
         found = path.stat()
     except OSError:
@@ -64,7 +71,7 @@ def stamp_of(path: Path) -> FileStamp | None:
 
 
 def read_templates(package: str = "openhcs_runtime.builtin") -> dict[str, str]:
-    """The ready-made pipelines of a package, their sources by names for people; nothing of it is imported."""
+    """Return the sources of a package's ready-made pipelines by display name, without importing the package."""
     spec = importlib.util.find_spec(package)
     folders = [] if spec is None else list(spec.submodule_search_locations or [])
     files = [file for folder in folders for file in sorted(Path(folder).glob("*.py")) if not file.name.startswith("_")]

@@ -1,7 +1,7 @@
-"""From a function's source to the parameters that a form asks for: nothing is imported and nothing is run.
+"""Reads the parameters for a step's form from a function's source, without importing or running it.
 
-What the engine hands over (the stack, and what ``@special_inputs`` declares) is no parameter of the form. The help of a
-parameter is what the docstring says after ``name:``.
+Arguments that the engine passes (the stack, and those declared with ``@special_inputs``) are not part of the form. The
+help of a parameter is the text after ``name:`` in the docstring.
 """
 
 import ast
@@ -22,7 +22,7 @@ _PRIVATE: Final = "_"
 
 
 class ParameterKind(enum.Enum):
-    """How a parameter is asked for."""
+    """The kind of input field for a parameter."""
 
     INTEGER = "integer"
     NUMBER = "number"
@@ -30,7 +30,7 @@ class ParameterKind(enum.Enum):
     TEXT = "text"
     CHOICE = "choice"
     LITERAL = "literal"
-    """Anything else that can be written down in Python, such as ``(2, 3)`` or ``None``."""
+    """Any other Python literal, such as ``(2, 3)`` or ``None``."""
 
 
 _STARTS: Final = {
@@ -45,7 +45,7 @@ _STARTS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class StepParameter:
-    """One parameter. ``default`` is a plain Python value, without meaning when ``is_required``."""
+    """One parameter; ``default`` is a plain Python value, which has no meaning if ``is_required``."""
 
     name: str
     kind: ParameterKind
@@ -56,14 +56,14 @@ class StepParameter:
 
     @property
     def start_value(self) -> object:
-        """What a form begins with, and a new step is told: the default, or something where there is none."""
+        """Initial value in a form and in a new step: the default, or a placeholder if there is none."""
         if not self.is_required:
             return self.default
         return self.choices[0] if self.choices else _STARTS[self.kind]
 
     @property
     def label(self) -> str:
-        """The name in words, with its unit: ``min_distance_px`` is ``Min distance (px)``."""
+        """Name of the parameter in words, with its unit: ``Min distance (px)`` for ``min_distance_px``."""
         words = self.name.split("_")
         unit = _UNITS.get(words[-1]) if len(words) > 1 else None
         text = " ".join(words[:-1] if unit else words)
@@ -72,7 +72,16 @@ class StepParameter:
 
 @dataclass(frozen=True, slots=True)
 class FunctionInfo:
-    """A pipeline function: where it is imported from ("": the pipeline file itself), and what it can be told."""
+    """A pipeline function.
+
+    Attributes:
+        name: name of the function.
+        module: package that it is imported from; "" for the pipeline file itself.
+        group: name of its group in menus.
+        summary: first line of the docstring.
+        help: the whole docstring.
+        parameters: parameters of its form.
+    """
 
     name: str
     module: str
@@ -83,10 +92,10 @@ class FunctionInfo:
 
 
 def read_library(package: str = LIBRARY) -> tuple[FunctionInfo, ...]:
-    """The public functions of a package, by their groups (its modules) and names. Does not import it.
+    """Return the public functions of a package, grouped by module, without importing it.
 
     Raises:
-        ModuleNotFoundError: there is no such package.
+        ModuleNotFoundError: the package doesn't exist.
     """
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
@@ -104,7 +113,7 @@ def read_library(package: str = LIBRARY) -> tuple[FunctionInfo, ...]:
 
 
 def read_functions(tree: ast.Module) -> tuple[FunctionInfo, ...]:
-    """The public functions that a pipeline file itself defines."""
+    """Return the public functions that are defined in a pipeline file itself."""
     enums = _enums_of(tree)
     return tuple(
         _info(node, "", "This file", enums)
@@ -123,7 +132,7 @@ def _parameters(node: ast.FunctionDef, text: str, enums: Mapping[str, tuple[obje
     arguments = node.args
     positional = [*arguments.posonlyargs, *arguments.args]
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
-    pairs = [*zip(positional, defaults, strict=True)][1:]  # the first one is the stack
+    pairs = [*zip(positional, defaults, strict=True)][1:]  # the first argument is the stack
     pairs += zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     from_engine = _from_engine(node)
     names = [argument.arg for argument, _ in pairs]
@@ -166,7 +175,7 @@ def _kind(
 
 
 def _value(node: ast.expr | None, enums: Mapping[str, tuple[object, ...]]) -> object:
-    """The default as a plain value; a member of an enumeration is its value, and what cannot be told is None."""
+    """Return a default as a plain value: for an enum member its value, for any other expression None."""
     if node is None:
         return None
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in enums:
@@ -178,19 +187,19 @@ def _value(node: ast.expr | None, enums: Mapping[str, tuple[object, ...]]) -> ob
 
 
 def source_text(value: object) -> str:
-    """A plain value as a person would write it: texts between double quotes."""
+    """Return the source of a plain value, with strings in double quotes where possible."""
     text = repr(value)
     is_plain = isinstance(value, str) and text.startswith("'") and '"' not in text
     return f'"{text[1:-1]}"' if is_plain else text
 
 
 def _enum_value(member: str, values: Iterable[object]) -> object:
-    """The value of the member with this name, where names are values in capitals; None when there is none such."""
+    """Return the value of an enum member whose name is its value in capitals; None if there is none."""
     return next((value for value in values if str(value).upper() == member), None)
 
 
 def _from_engine(node: ast.FunctionDef) -> set[str]:
-    """``@special_inputs(InputKind.LABELS)``: the engine hands over ``labels``."""
+    """Return the arguments passed by the engine: ``labels`` for ``@special_inputs(InputKind.LABELS)``."""
     calls = [each for each in node.decorator_list if isinstance(each, ast.Call)]
     marks = [each for each in calls if ast.unparse(each.func).rpartition(".")[2] == "special_inputs"]
     return {
@@ -219,7 +228,7 @@ def _public_names(tree: ast.Module | None) -> set[str]:
 
 
 def _help_of(name: str, names: Iterable[str], text: str) -> str:
-    """What follows ``name:``, up to the next parameter, or the end of the paragraph."""
+    """Return the text after ``name:``, up to the next parameter or the end of the paragraph."""
     others = "|".join(map(re.escape, names))
     pattern = rf"\b{re.escape(name)}(?: \([^)]*\))?:\s+(.+?)(?=\s+(?:{others})(?: \([^)]*\))?:\s|\n\s*\n|\Z)"
     found = re.search(pattern, text, re.DOTALL)

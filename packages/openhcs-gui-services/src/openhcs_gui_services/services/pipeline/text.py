@@ -1,6 +1,6 @@
-"""Reads and changes the text of a pipeline file by its syntax tree: nothing is run, and what is not changed stays.
+"""Reads and edits the text of a pipeline file through its syntax tree, without running it; other text is left as it is.
 
-Steps are seen where ``pipeline_steps`` is written as a list of ``FunctionStep(...)`` calls.
+Steps are recognized if ``pipeline_steps`` is written as a list of ``FunctionStep(...)`` calls.
 """
 
 import ast
@@ -23,9 +23,14 @@ _STEP_MODULE: Final = "openhcs_runtime"
 
 @dataclass(frozen=True, slots=True)
 class CallEntry:
-    """A function in a step, with what it is told: the source of each argument by its name.
+    """A function in a step with its arguments.
 
-    ``start`` and ``end`` are where it is written, in characters. ``is_editable``: its arguments are written there too.
+    Attributes:
+        function: the function, as written.
+        start: position of its first character in the text.
+        end: position after its last character.
+        arguments: source of each argument by name.
+        is_editable: whether all its arguments are written there too.
     """
 
     function: str
@@ -37,7 +42,7 @@ class CallEntry:
 
 @dataclass(frozen=True, slots=True)
 class StepEntry:
-    """A step: its number and its lines, both from 1."""
+    """A step; its number and its lines count from 1."""
 
     number: int
     name: str
@@ -48,7 +53,14 @@ class StepEntry:
 
 @dataclass(frozen=True, slots=True)
 class PipelineOutline:
-    """What a text defines. ``imports`` says where a name comes from: ``{"blur": "my.module.blur"}``."""
+    """The definitions in a text.
+
+    Attributes:
+        steps: the steps, in order.
+        imports: origin of each imported name: ``{"blur": "my.module.blur"}``.
+        functions: public functions that the text itself defines.
+        problem: the syntax error, if there is one.
+    """
 
     steps: tuple[StepEntry, ...] = ()
     imports: Mapping[str, str] | None = None
@@ -56,12 +68,12 @@ class PipelineOutline:
     problem: Problem | None = None
 
     def step_at(self, line: int) -> StepEntry | None:
-        """The step that is written on a line, from 1."""
+        """Return the step on a line, from 1; None if there is none."""
         return next((step for step in self.steps if step.line <= line <= step.end_line), None)
 
 
 def outline_of(text: str) -> PipelineOutline:
-    """What the text defines; with a syntax error nothing but that."""
+    """Return the definitions in a text, or only the syntax error if there is one."""
     problem = syntax_problem(text)
     if problem is not None:
         return PipelineOutline(problem=problem)
@@ -74,7 +86,13 @@ def outline_of(text: str) -> PipelineOutline:
 
 
 def with_arguments(text: str, call: CallEntry, changes: Mapping[str, str | None]) -> str:
-    """The text with other arguments for a call of it: source by name, None for what is to be left out."""
+    """Return the text with changed arguments of a call.
+
+    Args:
+        text: the text.
+        call: a call in this text.
+        changes: new source by name of the argument; None removes it.
+    """
     merged = {**call.arguments, **changes}
     told = ", ".join(f'"{name}": {source}' for name, source in merged.items() if source is not None)
     written = f"({call.function}, {{{told}}})" if told else call.function
@@ -82,9 +100,13 @@ def with_arguments(text: str, call: CallEntry, changes: Mapping[str, str | None]
 
 
 def with_step(text: str, info: FunctionInfo) -> str:
-    """The text with one step more, at the end of its steps, and with the imports for it.
+    """Return the text with an additional step after its last step, and with the imports that it needs.
 
-    What the function must be told is there with a value to be changed.
+    Required arguments are written with a placeholder value.
+
+    Args:
+        text: the text.
+        info: the function of the new step.
 
     Raises:
         PipelineTextError: the text has a syntax error, or ``pipeline_steps`` is not written as a list.
@@ -104,7 +126,7 @@ def with_step(text: str, info: FunctionInfo) -> str:
 
 
 class _Places:
-    """From a line and a column in UTF-8 bytes, as syntax trees have them, to characters of the text."""
+    """Converts positions in a syntax tree, a line and a column in UTF-8 bytes, to character positions in the text."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -114,19 +136,19 @@ class _Places:
             self._starts.append(self._starts[-1] + len(line) + 1)
 
     def start(self, node: ast.expr | ast.stmt) -> int:
-        """Where it begins."""
+        """Return the position of the first character."""
         return self._at(node.lineno, node.col_offset)
 
     def end(self, node: ast.expr | ast.stmt) -> int:
-        """Behind its end."""
+        """Return the position after the last character."""
         return self._at(node.end_lineno or node.lineno, node.end_col_offset or 0)
 
     def source(self, node: ast.expr) -> str:
-        """Its text."""
+        """Return the text of the node."""
         return self.text[self.start(node) : self.end(node)]
 
     def line_start(self, line: int) -> int:
-        """Where a line, from 1, begins."""
+        """Return the position of the first character of a line, from 1."""
         return self._starts[line - 1]
 
     def _at(self, line: int, column: int) -> int:
@@ -136,7 +158,7 @@ class _Places:
 def _parsed(text: str) -> ast.Module:
     problem = syntax_problem(text)
     if problem is not None:
-        raise PipelineTextError(f"line {problem.line}: {problem.message}; mend that first")
+        raise PipelineTextError(f"line {problem.line}: {problem.message}; fix that first")
     return ast.parse(text)
 
 
@@ -162,7 +184,7 @@ def _step(number: int, node: ast.Call, places: _Places) -> StepEntry:
 
 
 def _calls(node: ast.expr, places: _Places) -> Iterator[CallEntry]:
-    """The forms of a step's function: a name, (name, {...}), a list of these, or a dict of these."""
+    """Yield the functions of a step, written as a name, (name, {...}), a list of these, or a dict of these."""
     if isinstance(node, ast.Name | ast.Attribute):
         yield CallEntry(places.source(node), places.start(node), places.end(node), {})
     elif isinstance(node, ast.Tuple) and len(node.elts) == 2 and isinstance(node.elts[0], ast.Name | ast.Attribute):
@@ -225,7 +247,7 @@ def _with_import(text: str, module: str, name: str) -> str:
 
 
 def _with_entry(text: str, found: ast.List, entry: str) -> str:
-    """An entry more in a list, in the way in which the list is written."""
+    """Return the text with an entry appended to a list, in the layout of the list."""
     places = _Places(text)
     close = places.end(found) - 1
     if not found.elts:

@@ -1,1 +1,1 @@
-"""The servers and viewers that a server browser shows."""
+"""The servers and viewers shown by a server browser."""

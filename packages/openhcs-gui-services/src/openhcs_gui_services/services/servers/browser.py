@@ -1,7 +1,7 @@
-"""Finds the servers and viewers of this machine and at given addresses, and keeps looking at what they do.
+"""Finds servers and viewers on this machine and at given addresses, and monitors them.
 
-On this machine they are found by their socket files, in ``~/.<app>/ipc``; servers on TCP have none, and are given by
-their addresses.
+On this machine they are found by their socket files in ``~/.<app>/ipc``. Servers on TCP have no socket files, so their
+addresses have to be given.
 """
 
 import asyncio
@@ -26,17 +26,17 @@ _LOG_NAMES: Final = ("server.log", "viewer.log")
 
 
 class ServerBrowser:
-    """Looks at servers, one look at a time, and says what it found.
+    """Polls servers and reports changes.
 
-    For one event loop. ``run()`` looks again and again until :meth:`close`.
+    Belongs to one event loop. ``run()`` polls repeatedly until :meth:`close` is called.
 
     Args:
-        on_change: called on the event loop with every new snapshot that differs from the one before.
-        addresses: where to look besides this machine's socket files.
-        interval: seconds between two looks.
-        find: gives the addresses on this machine; called in a thread.
-        shared: gives a connection that the host has to a server anyway, None where it has none; any other server gets
-            one of the browser's.
+        on_change: called on the event loop with each snapshot that differs from the previous one.
+        addresses: addresses to poll in addition to those found on this machine.
+        interval: seconds between two polls.
+        find: returns the addresses on this machine; called in a thread [default: :func:`find_addresses`].
+        shared: returns a connection that the host already has to a server, or None; for all other servers the browser
+            opens its own connections.
     """
 
     def __init__(
@@ -62,26 +62,26 @@ class ServerBrowser:
 
     @property
     def snapshot(self) -> BrowserSnapshot:
-        """What was found last."""
+        """The latest snapshot."""
         return self._snapshot
 
     @property
     def addresses(self) -> tuple[ServerAddress, ...]:
-        """The given addresses."""
+        """The addresses that are polled in addition to those found on this machine."""
         return self._given
 
     def set_addresses(self, addresses: Iterable[ServerAddress]) -> None:
-        """Look there from now on; what a look under way finds is dropped."""
+        """Replace the additional addresses; the result of a poll in progress is discarded."""
         self._given = tuple(addresses)
         self._round += 1
         self._wake.set()
 
     def look_soon(self) -> None:
-        """Do not wait for the interval to pass."""
+        """Poll again now instead of waiting for the interval to pass."""
         self._wake.set()
 
     async def poll(self) -> BrowserSnapshot:
-        """Look once, or wait for the look that is under way; what is known then."""
+        """Poll all servers once, or wait for the poll in progress; return the snapshot."""
         if self._is_closed:
             return self._snapshot
         if self._polling is None or self._polling.done():
@@ -90,7 +90,7 @@ class ServerBrowser:
         return self._snapshot
 
     async def run(self) -> None:
-        """Look again and again, until ``close()``."""
+        """Poll repeatedly until ``close()`` is called."""
         while not self._is_closed:
             await self.poll()
             with contextlib.suppress(TimeoutError):
@@ -99,7 +99,7 @@ class ServerBrowser:
             self._wake.clear()
 
     async def close(self) -> None:
-        """Release all connections; the servers do not notice. May be called twice."""
+        """Close all connections of the browser; the servers are not affected. Can be called more than once."""
         self._is_closed = True
         self._wake.set()
         if self._polling is not None:
@@ -107,37 +107,43 @@ class ServerBrowser:
         links, self._links = self._links, {}
         await asyncio.gather(*(link.close() for link in links.values()))
 
-    # --- what can be done to a server ----------------------------------------------------------------------------
+    # --- actions -------------------------------------------------------------------------------------------------
 
     async def quit(self, address: ServerAddress, timeout: float = _QUIT_SECONDS) -> None:
-        """Ask a server to end, and wait until it has: what it runs is interrupted, what is queued waits for the next.
+        """Shut a server down and wait until it has ended.
+
+        Running executions are interrupted; queued ones wait for the next server.
+
+        Args:
+            address: address of the server.
+            timeout: how long to wait, in seconds.
 
         Raises:
-            ZMQRuntimeError: it does not answer, refuses, or still runs after ``timeout`` seconds.
+            ZMQRuntimeError: the server doesn't answer, refuses, or is still running after ``timeout`` seconds.
         """
         await self._link(address).quit(timeout)
         self.look_soon()
 
     async def force_kill(self, address: ServerAddress) -> None:
-        """Kill a server's process with all its workers, at once.
+        """Kill a server's process and all its workers immediately.
 
         Raises:
-            NotOurServerError: there is no proof that the process is a server of this user on this machine.
-            ServerStaysError: it was killed but has not ended.
+            NotOurServerError: the process can't be proven to be a server of this user on this machine.
+            ServerStaysError: the process was killed but did not exit in time.
         """
         node = self.node(address)
         if node is None or node.pong is None or not node.can_kill:
-            raise NotOurServerError(f"which process serves {address} is not known here; end it on its own machine")
+            raise NotOurServerError(f"the process of the server on {address} is not known; kill it on its own machine")
         if not await asyncio.to_thread(kill_server, node.pong):
-            raise ServerStaysError(f"process {node.pong.pid} was killed, but has not ended yet")
+            raise ServerStaysError(f"process {node.pong.pid} was killed but has not exited yet")
         self.look_soon()
 
     async def log_tail(self, address: ServerAddress) -> str:
-        """The end of the log of a server of this machine; empty when there is none."""
+        """Return the end of the log of a server on this machine; empty if there is none."""
         return await asyncio.to_thread(_read_tail, address)
 
     def node(self, address: ServerAddress) -> ServerNode | None:
-        """What was found last at an address."""
+        """Return the server at an address in the latest snapshot; None if there is none."""
         return next((node for node in self._snapshot.servers if node.address == address), None)
 
     # --- parts ---------------------------------------------------------------------------------------------------
@@ -157,7 +163,7 @@ class ServerBrowser:
                 self._on_change(self._snapshot)
 
     def _is_worth_showing(self, node: ServerNode) -> bool:
-        """Of what has ended only servers that were seen alive, so that old socket files do not fill the list."""
+        """Return False for ended servers that were never seen alive, so that old socket files don't fill the list."""
         return node.reach is not Reach.ENDED or node.pong is not None
 
     async def _let_go(self, addresses: Iterable[ServerAddress]) -> None:
@@ -171,7 +177,11 @@ class ServerBrowser:
 
 
 def find_addresses(home: Path | None = None) -> tuple[ServerAddress, ...]:
-    """Where servers of this user have socket files on this machine, of every application; nothing is changed."""
+    """Return the addresses of this user's socket files on this machine, for all applications.
+
+    Args:
+        home: the home directory to search [default: that of the user].
+    """
     folder = ZMQConfig().ipc_socket_dir
     return tuple(
         ServerAddress(port, found.parent.name.removeprefix("."))

@@ -1,4 +1,4 @@
-"""The connection to one server that a browser looks at: who it is, what it runs, and how far that is."""
+"""Connection of a server browser to one server: its identity, executions and progress."""
 
 import asyncio
 import contextlib
@@ -40,7 +40,7 @@ _AT_WORK = (ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING)
 
 
 class Connection(Protocol):
-    """A client, connected to a server, that only asks; :class:`AsyncExecutionClient` is one, too."""
+    """A connected client that only makes requests; :class:`AsyncExecutionClient` is one, too."""
 
     async def request(self, message: Message, expect: type[ResponseT], timeout: float | None = None) -> ResponseT:
         """See :meth:`zmqruntime.ControlClient.request`."""
@@ -50,12 +50,11 @@ class Connection(Protocol):
 
 
 class ServerLink:
-    """Looks at the server of one address; never starts one. For one event loop.
+    """Polls the server at one address; never starts one. Belongs to one event loop.
 
     Args:
-        address: where the server is.
-        shared: gives a connection that the host has to this server anyway, None while it has none. It is used, and left
-            to the host.
+        address: address of the server.
+        shared: returns a connection that the host already has to this server, or None. It is used but never closed.
     """
 
     def __init__(self, address: ServerAddress, shared: Callable[[], Connection | None] = lambda: None) -> None:
@@ -69,7 +68,7 @@ class ServerLink:
         self._progress: dict[str, PlateProjection] = {}
 
     async def look(self) -> ServerNode:
-        """What is there now. Whatever is wrong with it is in the answer, never raised."""
+        """Return the current state of the server; problems are part of the result and never raised."""
         try:
             if not await asyncio.to_thread(self.address.place.is_listening):
                 await self._let_go()
@@ -87,12 +86,19 @@ class ServerLink:
             return self._node(Reach.UNREACHABLE, problem=str(error).partition("\n")[0])
 
     async def quit(self, timeout: float) -> None:
-        """Ask the server to end and wait until it has. Raises what ``AsyncExecutionClient.shutdown_server`` does."""
+        """Shut the server down and wait until it has ended.
+
+        Args:
+            timeout: how long to wait, in seconds.
+
+        Raises:
+            ZMQRuntimeError: as for ``AsyncExecutionClient.shutdown_server``.
+        """
         client = await self._connected()
         await client.shutdown_server(timeout)
 
     async def close(self) -> None:
-        """Release the connection; the server does not notice. May be called twice."""
+        """Close the connection; the server is not affected. Can be called more than once."""
         await self._let_go()
 
     # --- parts ---------------------------------------------------------------------------------------------------
@@ -168,7 +174,7 @@ class ServerLink:
         )
 
     async def _read_progress(self, client: Connection, execution_id: str) -> None:
-        """What is new since the last look; of very much only a part, and the rest with the next look."""
+        """Read new events since the last poll; if there are very many, the rest is left for the next poll."""
         reader = self._readers.setdefault(execution_id, Reader())
         projection = self._progress.setdefault(execution_id, PlateProjection())
         for _ in range(_PAGES_A_LOOK):
@@ -176,7 +182,7 @@ class ServerLink:
             try:
                 response = await client.request(request, EventsResponse, _REPLY_SECONDS)
             except RequestRefusedError:
-                return  # it has ended meanwhile, and was forgotten
+                return  # it has ended in the meantime and was pruned
             with contextlib.suppress(Gap):
                 for batch in response.batches:
                     for event in reader.read(batch):

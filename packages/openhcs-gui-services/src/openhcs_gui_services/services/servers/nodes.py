@@ -1,4 +1,4 @@
-"""What is known of the servers that a browser shows: frozen values, from servers down to the step of a well."""
+"""State of the servers in a browser as frozen values, from servers down to the steps of wells."""
 
 import enum
 from dataclasses import dataclass
@@ -21,30 +21,36 @@ __all__ = [
 
 
 class Reach(enum.Enum):
-    """What is found at an address."""
+    """Whether a server can be reached at an address."""
 
     RUNNING = "running"
-    """A server answers."""
+    """A server responds."""
     SILENT = "silent"
-    """Something listens there but does not answer: it is busy, stopped, or another program."""
+    """Something is listening but does not respond: a busy or stopped server, or another program."""
     ENDED = "ended"
-    """Nothing listens; its server was killed and left its socket file."""
+    """Nothing is listening; the server was killed and left its socket file."""
     UNREACHABLE = "unreachable"
-    """No server at an address that was given, or not one that talks to us."""
+    """There is no server at a given address, or it refuses the connection."""
 
 
 class ServerKind(enum.Enum):
-    """What a server does."""
+    """What a server is for."""
 
     EXECUTIONS = "executions"
     VIEWER = "viewer"
-    """It runs no executions: it shows images."""
+    """It shows images and does not run executions."""
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class ServerAddress:
-    """Where a server is: its data port, the application it belongs to, and a host when it listens on TCP."""
+    """Address of a server.
+
+    Attributes:
+        port: the data port.
+        app: the application that it belongs to.
+        host: host name of a server on TCP; None for a server with socket files on this machine.
+    """
 
     port: int
     app: str = "openhcs"
@@ -52,17 +58,17 @@ class ServerAddress:
 
     @property
     def config(self) -> ZMQConfig:
-        """The settings of the application."""
+        """The ZMQ settings of the application."""
         return ZMQConfig(app_name=self.app)
 
     @property
     def place(self) -> Address:
-        """The same for sockets."""
+        """The address for sockets."""
         return Address.of(self.port, self.host, config=self.config)
 
     @property
     def is_local(self) -> bool:
-        """Whether it is on this machine."""
+        """Whether the server runs on this machine."""
         return self.place.is_local
 
     def __str__(self) -> str:
@@ -71,7 +77,7 @@ class ServerAddress:
 
 @dataclass(frozen=True, slots=True)
 class ProcessFigures:
-    """A process of this machine at one moment. ``cpu_percent`` is of one core, since the look before."""
+    """Measurements of a process on this machine; ``cpu_percent`` is of one core, since the previous measurement."""
 
     pid: int
     cpu_percent: float
@@ -81,7 +87,7 @@ class ProcessFigures:
 
 @dataclass(frozen=True, slots=True)
 class WorkerNode:
-    """A process in which a server lets tasks or wells run."""
+    """A process in which a server runs tasks or wells."""
 
     title: str
     figures: ProcessFigures
@@ -89,7 +95,7 @@ class WorkerNode:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionNode:
-    """An execution that runs or waits. ``wells`` are those at work now, ``queue_position`` counts from 0."""
+    """A running or queued execution; ``wells`` are those in progress, ``queue_position`` counts from 0."""
 
     execution_id: str
     plate_id: str
@@ -105,10 +111,10 @@ class ExecutionNode:
 
 @dataclass(frozen=True, slots=True)
 class ServerNode:
-    """One address and what was found there.
+    """An address and the state of the server there.
 
-    ``pong`` is the last answer; of a server that no longer answers it still says which process it was. ``figures`` and
-    ``workers`` are only known of servers on this machine.
+    ``pong`` is the last reply; it identifies the process even if the server no longer responds. ``figures`` and
+    ``workers`` are known only for servers on this machine.
     """
 
     address: ServerAddress
@@ -125,18 +131,18 @@ class ServerNode:
 
     @property
     def can_quit(self) -> bool:
-        """Whether it can be asked to end."""
+        """Whether it can be shut down."""
         return self.reach is Reach.RUNNING
 
     @property
     def can_kill(self) -> bool:
-        """Whether we know which process of this machine it is; that it still is that one is proven before the kill."""
+        """Whether its process on this machine is known; the identity of the process is checked again before a kill."""
         return self.pong is not None and self.address.is_local and self.reach in (Reach.RUNNING, Reach.SILENT)
 
 
 @dataclass(frozen=True, slots=True)
 class BrowserSnapshot:
-    """All servers at one moment, by address. ``number`` grows with every change."""
+    """All servers at one moment, sorted by address; ``number`` increases with every change."""
 
     servers: tuple[ServerNode, ...] = ()
     number: int = 0

@@ -1,4 +1,4 @@
-"""CPU, memory and age of a server's process and of its workers, and how such a server is killed."""
+"""Measures the processes of a server and its workers (CPU, memory, age), and kills servers."""
 
 import contextlib
 import enum
@@ -26,7 +26,7 @@ class _Role(enum.Enum):
     OTHER = enum.auto()
 
 
-# What is in the command line of the processes that a server starts.
+# Parts of the command lines of processes that a server starts.
 _MARKS = (
     ("zmqruntime.execution.workers.main", _Role.TASKS),
     ("multiprocessing.resource_tracker", _Role.HELPER),
@@ -42,13 +42,20 @@ _TITLES = {
 
 
 class ProcessMeter:
-    """Measures one server's process and its descendants again and again; only in one thread at a time."""
+    """Measures a server's process and its descendants repeatedly; use it from one thread at a time."""
 
     def __init__(self) -> None:
         self._known: dict[int, psutil.Process] = {}
 
     def look(self, pong: PongResponse) -> tuple[ProcessFigures | None, tuple[WorkerNode, ...]]:
-        """The server's own figures, None if that process has ended, and those of its workers by their pids."""
+        """Measure the processes once.
+
+        Args:
+            pong: the last reply of the server.
+
+        Returns:
+            The measurements of the server's own process, None if it has ended, and its workers, sorted by pid.
+        """
         if not identity_of(pong).is_running():
             return None, ()
         try:
@@ -56,10 +63,10 @@ class ProcessMeter:
             family = [root, *root.children(recursive=True)]
         except psutil.Error:
             return None, ()
-        # A process object that was there before knows since when to count its CPU time.
+        # An object from the previous call is reused: it knows since when to count CPU time.
         self._known = {process.pid: process for process in (self._kept(process) for process in family)}
         figures = {pid: found for pid, process in self._known.items() if (found := _figures(process))}
-        # Asked for each time: between its fork and its exec a process looks like its parent.
+        # Determined each time: between fork and exec a process looks like its parent.
         roles = {pid: _role_of(process) for pid, process in self._known.items()}
         parents = {pid: _parent_of(process) for pid, process in self._known.items()}
         workers = [
@@ -75,7 +82,7 @@ class ProcessMeter:
 
 
 def _does_work(pid: int, roles: Mapping[int, _Role], parents: Mapping[int, int]) -> bool:
-    """A task worker has a guard above it, forked workers the process that they come from: both only wait."""
+    """Return False for processes that only wait: the guard of a task worker and the parent of forked workers."""
     match roles[pid]:
         case _Role.HELPER:
             return False
@@ -88,12 +95,12 @@ def _does_work(pid: int, roles: Mapping[int, _Role], parents: Mapping[int, int])
 
 
 def identity_of(pong: PongResponse) -> ProcessIdentity:
-    """Which process it was that answered."""
+    """Return the identity of the process that sent a reply."""
     return ProcessIdentity(pong.pid, pong.process_start)
 
 
 def is_proven_ours(pong: PongResponse) -> bool:
-    """Whether the process that answered still runs, as the very same one, and belongs to this user."""
+    """Return whether the process that sent a reply is still running (and not just its pid) and belongs to this user."""
     if not identity_of(pong).is_running():
         return False
     try:
@@ -104,19 +111,26 @@ def is_proven_ours(pong: PongResponse) -> bool:
 
 
 def kill_server(pong: PongResponse, timeout: float = _END_SECONDS) -> bool:
-    """Kill the process that answered and its descendants; True once it has ended.
+    """Kill the process that sent a reply, and its descendants.
+
+    Args:
+        pong: the last reply of the server.
+        timeout: how long to wait for the process to exit, in seconds.
+
+    Returns:
+        Whether the process has exited.
 
     Raises:
-        NotOurServerError: it cannot be proven to be ours, so nothing was done.
+        NotOurServerError: the process can't be proven to be a server of this user; nothing was killed.
     """
     try:
         root = psutil.Process(pong.pid)
         family = [root, *root.children(recursive=True)]
     except psutil.Error:
         family = []
-    # Checked after the processes were taken hold of: psutil does not signal a pid that has gone to another process.
+    # Checked after the process objects were created: psutil doesn't signal a pid that has been reused.
     if not family or not is_proven_ours(pong):
-        raise NotOurServerError(f"process {pong.pid} is not the server that answered before; it was left alone")
+        raise NotOurServerError(f"process {pong.pid} is not the server that replied before; it was left alone")
     for process in family:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()

@@ -1,4 +1,4 @@
-"""What a server browser shows, in words: rows with keys, so that a tree can be brought up to date in place."""
+"""Rows of a server browser as text, with keys so that a tree can be updated in place."""
 
 import enum
 import os
@@ -26,7 +26,7 @@ COLUMNS = ("Name", "State", "CPU", "Memory", "Uptime", "Version")
 
 
 class RowKind(enum.Enum):
-    """What a row stands for."""
+    """The kind of a row."""
 
     SERVER = "server"
     EXECUTION = "execution"
@@ -37,7 +37,18 @@ class RowKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class ServerRow:
-    """One row: ``cells`` fit ``COLUMNS``; ``key`` stays the same for the same thing, ``address`` is of its server."""
+    """One row of the tree.
+
+    Attributes:
+        key: identifies the same server, execution, well or worker in every snapshot.
+        kind: what the row shows.
+        address: address of the server.
+        cells: texts of the cells, one for each of ``COLUMNS``.
+        tone: tone in which it is shown.
+        execution_id: id of the execution; None for rows of servers and workers.
+        tip: the tooltip.
+        children: the rows below it.
+    """
 
     key: str
     kind: RowKind
@@ -58,12 +69,12 @@ _TONES = {
 
 
 def server_rows(snapshot: BrowserSnapshot) -> tuple[ServerRow, ...]:
-    """The rows of all servers."""
+    """Return the rows of all servers."""
     return tuple(map(_server, snapshot.servers))
 
 
 def memory_text(size: int) -> str:
-    """Bytes in the unit that suits them: ``512 MB``, ``1.4 GB``; 1 MB is 1,000,000 bytes."""
+    """Return a number of bytes as text in a suitable unit: ``512 MB``, ``1.4 GB``; 1 MB is 1,000,000 bytes."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
@@ -99,7 +110,7 @@ def _kind_text(node: ServerNode) -> str:
 def _server_state(node: ServerNode) -> str:
     match node.reach:
         case Reach.SILENT:
-            return "Does not answer"
+            return "Not responding"
         case Reach.ENDED:
             return "Ended"
         case Reach.UNREACHABLE:
@@ -132,7 +143,7 @@ def _execution(
 def _workers_and_wells(
     key: str, address: ServerAddress, entry: ExecutionNode, workers: Mapping[int, WorkerNode]
 ) -> tuple[ServerRow, ...]:
-    """The workers with the wells that they work on; then the wells whose worker is not known, or on another machine."""
+    """Return the workers with their wells, then the wells whose worker is unknown or on another machine."""
     wells: dict[int | None, list[ServerRow]] = {}
     for well in entry.wells:
         process = well.worker if well.worker in workers else None
@@ -181,7 +192,7 @@ def _workers(parent: str, address: ServerAddress, workers: tuple[WorkerNode, ...
             "",
             "",
         ),
-        tip="Processes that work on no well now: they lead those that do, or wait for the next well or execution.",
+        tip="Processes without a well: they control other workers, or wait for the next well or execution.",
         children=tuple(_worker(key, address, worker) for worker in workers),
     )
 

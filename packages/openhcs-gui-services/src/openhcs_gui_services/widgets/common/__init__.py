@@ -1,1 +1,1 @@
-"""What several widgets share: colours, icons, background tasks, frame pacing."""
+"""Shared parts of the widgets: colours, icons, buttons, texts, frame pacing."""

@@ -8,7 +8,7 @@ __all__ = ["push_button"]
 
 
 def push_button(text: str, tip: str, call: Callable[[], object]) -> QPushButton:
-    """Return a button that calls ``call`` when it is clicked, and never on Enter in another field."""
+    """Return a button that calls ``call`` when clicked, but never on Enter in another field."""
     button = QPushButton(text)
     button.setToolTip(tip)
     button.setAutoDefault(False)

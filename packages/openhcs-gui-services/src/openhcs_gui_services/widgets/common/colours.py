@@ -1,4 +1,4 @@
-"""The colours of states, for light and for dark windows."""
+"""The colours of states, for light and dark windows."""
 
 from types import MappingProxyType
 
@@ -11,9 +11,9 @@ from zmqruntime.execution import AxisState
 __all__ = ["blend", "faint_text", "is_dark", "readable_on", "tone_colour", "well_colour"]
 
 _HALF = 128
-_LIGHT_FROM = 0.25  # white on it would have less than 3.5 times its luminance
+_LIGHT_FROM = 0.25  # above this, the contrast with white is below 3.5
 
-# Light and dark. Every state has a sign of its own as well, for those who cannot tell the colours apart.
+# For light and dark windows. Every state also has its own sign, for people who can't tell the colours apart.
 _GREEN = (QColor(0x2E, 0x8B, 0x57), QColor(0x4C, 0xB3, 0x7C))
 _RED = (QColor(0xC0, 0x39, 0x2B), QColor(0xE8, 0x6A, 0x5A))
 _BLUE = (QColor(0x2B, 0x78, 0xC8), QColor(0x5A, 0xA2, 0xF0))
@@ -36,22 +36,22 @@ _WELLS = MappingProxyType(
 
 
 def is_dark(palette: QPalette) -> bool:
-    """Whether windows of this palette are dark."""
+    """Return whether windows with this palette are dark."""
     return palette.color(QPalette.ColorRole.Window).lightness() < _HALF
 
 
 def tone_colour(tone: Tone, palette: QPalette) -> QColor:
-    """The colour of a plate's bar and dot."""
+    """Return the colour of a plate's bar and dot."""
     return _TONES[tone][is_dark(palette)]
 
 
 def well_colour(state: AxisState, palette: QPalette) -> QColor:
-    """The colour of a well in the plate map."""
+    """Return the colour of a well in the plate map."""
     return _WELLS[state][is_dark(palette)]
 
 
 def blend(colour: QColor, other: QColor, share: float) -> QColor:
-    """``share`` of the first, the rest of the other; 0 to 1."""
+    """Mix two colours; ``share``, from 0 to 1, is the part of the first one."""
     parts = [
         round(one * share + two * (1 - share))
         for one, two in zip(colour.getRgb()[:3], other.getRgb()[:3], strict=True)
@@ -61,17 +61,17 @@ def blend(colour: QColor, other: QColor, share: float) -> QColor:
 
 
 def faint_text(palette: QPalette) -> QColor:
-    """Text that is less important than the rest."""
+    """Return the colour of secondary text."""
     return blend(palette.color(QPalette.ColorRole.WindowText), palette.color(QPalette.ColorRole.Window), 0.65)
 
 
 def readable_on(colour: QColor) -> QColor:
-    """Black or white, whichever is easier to read on a colour, by its relative luminance (WCAG 2.2)."""
+    """Return black or white, whichever is more readable on ``colour``, by relative luminance (WCAG 2.2)."""
     red, green, blue = (_linear(part) for part in (colour.redF(), colour.greenF(), colour.blueF()))
     is_light = 0.2126 * red + 0.7152 * green + 0.0722 * blue > _LIGHT_FROM
     return QColor(Qt.GlobalColor.black) if is_light else QColor(Qt.GlobalColor.white)
 
 
 def _linear(part: float) -> float:
-    """Of a colour as it is stored (sRGB, IEC 61966-2-1)."""
+    """Return the linear value of an sRGB component (IEC 61966-2-1)."""
     return part / 12.92 if part <= 0.04045 else float(((part + 0.055) / 1.055) ** 2.4)

@@ -1,4 +1,4 @@
-"""Many requests to draw become one a frame, at most 30 a second."""
+"""Combines drawing requests into at most 30 frames per second."""
 
 import time
 
@@ -7,11 +7,11 @@ from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
 __all__ = ["FRAME_SECONDS", "FramePacer"]
 
 FRAME_SECONDS = 1 / 30
-_TIMER_SLACK_MS = 1  # a timer may fire this much early
+_TIMER_SLACK_MS = 1  # a timer may fire early by this much
 
 
 class FramePacer(QObject):
-    """Emits :attr:`frame` once for all requests since the last one: at once after a rest, else when a frame is over."""
+    """Emits :attr:`frame` once for all requests since the previous frame: at once if idle, else one frame later."""
 
     frame = pyqtSignal()
 
@@ -24,7 +24,7 @@ class FramePacer(QObject):
         self._timer.timeout.connect(self._emit)
 
     def request(self) -> None:
-        """Something is to be drawn."""
+        """Request a frame."""
         if not self._timer.isActive():
             rest = self._last + FRAME_SECONDS - time.monotonic()
             self._timer.start(0 if rest <= 0 else int(rest * 1000) + 1 + _TIMER_SLACK_MS)

@@ -1,4 +1,4 @@
-"""Icons drawn in the colours of the palette, so that they suit light and dark windows of any resolution."""
+"""Icons drawn in the colours of the palette, for light and dark windows at any resolution."""
 
 import enum
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _RATIOS = (1.0, 2.0)
 
 
 class Icon(enum.Enum):
-    """What can be drawn."""
+    """The available icons."""
 
     ADD = "add"
     REMOVE = "remove"
@@ -34,7 +34,7 @@ class Icon(enum.Enum):
 
 
 def make_icon(icon: Icon, palette: QPalette) -> QIcon:
-    """The icon in the colours of this palette; to be made again when the palette changes."""
+    """Return an icon in the colours of this palette; call again when the palette changes."""
     made = QIcon()
     for mode, group in (
         (QIcon.Mode.Normal, QPalette.ColorGroup.Active),
@@ -50,7 +50,7 @@ def make_icon(icon: Icon, palette: QPalette) -> QIcon:
 
 
 def application_icon(palette: QPalette) -> QIcon:
-    """A plate with wells in several states."""
+    """Return the icon of the application: a plate with wells in several states."""
     made = QIcon()
     for size in (16, 32, 64, 128):
         made.addPixmap(_pixmap(size, 1.0, QColor(0x5B, 0x67, 0x77), lambda painter, pen: _plate(painter, pen, palette)))

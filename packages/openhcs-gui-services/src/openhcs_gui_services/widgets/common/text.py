@@ -1,4 +1,4 @@
-"""Names and errors as tooltips: Qt would take a tag in them for markup."""
+"""Text helpers for Qt: tooltips that are not interpreted as markup, and lengths in UTF-16 units."""
 
 import html
 
@@ -6,10 +6,10 @@ __all__ = ["plain_tooltip", "utf16_length"]
 
 
 def plain_tooltip(text: str) -> str:
-    """The text as it is, folded where it is long."""
+    """Return a tooltip that shows ``text`` literally and wraps long lines."""
     return f"<qt>{html.escape(text)}</qt>" if text else ""
 
 
 def utf16_length(text: str) -> int:
-    """Return the length of ``text`` in UTF-16 units, in which Qt counts."""
+    """Return the length of ``text`` in UTF-16 code units, as counted by Qt."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2

@@ -1,4 +1,4 @@
-"""`plates.manager` under the module name of earlier documents."""
+"""``plates.manager`` under the module name of earlier documents."""
 
 from openhcs_gui_services.widgets.plates.manager import PlateManagerWidget
 

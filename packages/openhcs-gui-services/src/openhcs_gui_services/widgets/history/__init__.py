@@ -1,1 +1,1 @@
-"""The table of past executions."""
+"""The history view: a table of past executions."""

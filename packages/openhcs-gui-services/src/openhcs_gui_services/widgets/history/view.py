@@ -1,4 +1,4 @@
-"""Past executions in a table with a filter; where the results of each came from; run again and open results."""
+"""Past executions in a table with a filter, with the provenance of their results; runs them again, opens results."""
 
 import asyncio
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from openhcs_gui_services.widgets.common.colours import tone_colour
 __all__ = ["HistoryModel", "HistoryView"]
 
 _PAGE: Final = 200
-_EMPTY: Final = "No past executions. What has run appears here."
+_EMPTY: Final = "No past executions. Finished runs appear here."
 
 
 class _Column(IntEnum):
@@ -42,24 +42,24 @@ class _Column(IntEnum):
     ERROR = 6
 
 
-_HEADERS: Final = ("Plate", "What", "Status", "Wells", "Ended", "Took", "Problem")
+_HEADERS: Final = ("Plate", "What", "Status", "Wells", "Ended", "Duration", "Error")
 
 
 class HistoryModel(QAbstractTableModel):
-    """Rows of executions, newest first."""
+    """Table model of executions, newest first."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._rows: list[HistoryRow] = []
 
     def set_rows(self, rows: Sequence[HistoryRow]) -> None:
-        """Show these."""
+        """Show exactly these rows."""
         self.beginResetModel()
         self._rows = list(rows)
         self.endResetModel()
 
     def add_rows(self, rows: Sequence[HistoryRow]) -> None:
-        """Show these too, at the end; those that are shown already are left out."""
+        """Append rows; those that are already shown are skipped."""
         known = {row.execution_id for row in self._rows}
         new = [row for row in rows if row.execution_id not in known]
         if new:
@@ -68,30 +68,30 @@ class HistoryModel(QAbstractTableModel):
             self.endInsertRows()
 
     def row(self, number: int) -> HistoryRow:
-        """The row with this number."""
+        """Return a row by its number, from 0."""
         return self._rows[number]
 
     @property
     def oldest(self) -> float | None:
-        """When the last row's execution ended."""
+        """End of the last row's execution, in seconds since the epoch; None without rows."""
         return self._rows[-1].ended_at if self._rows else None
 
     def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
-        """How many executions."""
+        """Return the number of executions."""
         return 0 if parent.isValid() else len(self._rows)
 
     def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
-        """Plate, what was done, status, wells, end, duration, problem."""
+        """Return the number of columns: plate, what was done, status, wells, end, duration, error."""
         return 0 if parent.isValid() else len(_Column)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """The names of the columns."""
+        """Return the names of the columns."""
         if role == Qt.ItemDataRole.DisplayRole and orientation is Qt.Orientation.Horizontal:
             return _HEADERS[section]
         return None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """The text of a cell; what it is sorted by under ``UserRole``."""
+        """Return the text, tooltip or colour of a cell, or its sort key for ``UserRole``."""
         row, column = self._rows[index.row()], _Column(index.column())
         if role == Qt.ItemDataRole.DisplayRole:
             return _text(row, column)
@@ -105,18 +105,21 @@ class HistoryModel(QAbstractTableModel):
 
 
 class HistoryView(QWidget):
-    """Shows what a :class:`HistorySource` remembers; needs an asyncio loop that is Qt's, except for ``show_rows``.
+    """Shows the executions of a :class:`HistorySource`.
+
+    Except for ``show_rows``, the methods need an asyncio loop that runs on Qt's event loop.
 
     Args:
-        source: where the rows come from.
+        source: where the rows come from; can be set later with :meth:`set_source`.
+        parent: the parent widget.
     """
 
     run_again_done = pyqtSignal(str)
-    """The id of the new execution."""
+    """An execution was run again: the id of the new execution."""
     open_results_requested = pyqtSignal(str)
-    """The folder with the results."""
+    """Results should be opened: their folder."""
     failed = pyqtSignal(str)
-    """What was asked for could not be done; a line for a status bar."""
+    """An action failed: one line for a status bar."""
 
     def __init__(self, source: HistorySource | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -128,10 +131,10 @@ class HistoryView(QWidget):
         self._search = QLineEdit()
         self._status = QLabel(_EMPTY)
         self._origin = QPlainTextEdit()
-        self._again = push_button("Run again", "Run the same pipeline over the same plate once more", self.run_again)
+        self._again = push_button("Run again", "Run the same pipeline on the same plate again", self.run_again)
         self._open = push_button("Open results", "Open the folder with the results", self.open_results)
-        self._more = push_button("Show older", "Ask the server for executions that ended earlier", self.load_older)
-        self._refresh = push_button("Refresh", "Ask the server again (F5)", self.load)
+        self._more = push_button("Show older", "Load executions that ended earlier", self.load_older)
+        self._refresh = push_button("Refresh", "Reload from the server (F5)", self.load)
         self._tasks = BackgroundTasks(self._on_error)
         self.destroyed.connect(self._tasks.cancel)
         self._asked_for = ""
@@ -141,16 +144,16 @@ class HistoryView(QWidget):
 
     @property
     def table(self) -> QTableView:
-        """The view."""
+        """The table view."""
         return self._table
 
     def set_source(self, source: HistorySource) -> None:
-        """Where the rows come from now on; nothing is asked before :meth:`load`."""
+        """Set where the rows come from; nothing is loaded before :meth:`load` is called."""
         self._source = source
         self._show_buttons()
 
     def show_rows(self, rows: Sequence[HistoryRow]) -> None:
-        """Show these rows, keeping what is selected."""
+        """Show exactly these rows, keeping the selection."""
         selected = self.selected()
         self._model.set_rows(rows)
         if selected is not None:
@@ -158,7 +161,7 @@ class HistoryView(QWidget):
         self._show_buttons()
 
     def selected(self) -> HistoryRow | None:
-        """The row that is selected."""
+        """Return the selected row; None if there is none."""
         index = self._table.currentIndex()
         return self._model.row(self._shown.mapToSource(index).row()) if index.isValid() else None
 
@@ -170,31 +173,31 @@ class HistoryView(QWidget):
                 self._table.setCurrentIndex(index)
 
     def set_filter(self, text: str) -> None:
-        """Show only executions with this text."""
+        """Show only executions that contain this text."""
         self._search.setText(text)
 
     def origin_text(self) -> str:
-        """What is shown of where the selected execution's results came from."""
+        """Return the shown provenance of the selected execution's results."""
         return self._origin.toPlainText()
 
     def load(self) -> None:
-        """Ask for the latest executions."""
+        """Load the latest executions."""
         if self._source is not None:
             self._tasks.start(self._load(self._source, None), "Reading the history")
 
     def load_older(self) -> None:
-        """Ask for those before the ones that are shown."""
+        """Load executions that ended before the shown ones."""
         if self._source is not None:
             self._tasks.start(self._load(self._source, self._model.oldest), "Reading the history")
 
     def run_again(self) -> None:
-        """Submit the selected execution once more."""
+        """Submit the selected execution again."""
         row = self.selected()
         if row is not None and self._source is not None:
             self._tasks.start(self._run_again(self._source, row.execution_id), "Running again")
 
     def open_results(self) -> None:
-        """Ask whoever listens to open the results of the selected execution."""
+        """Request to open the results of the selected execution, with a signal."""
         row = self.selected()
         if row is not None and row.output:
             self.open_results_requested.emit(row.output)
@@ -253,7 +256,7 @@ class HistoryView(QWidget):
         columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         for column, width in zip(_Column, (170, 60, 90, 150, 150, 90, 200), strict=True):
             table.setColumnWidth(column, width)
-        self._search.setPlaceholderText("Filter by plate, status or problem")
+        self._search.setPlaceholderText("Filter by plate, status or error")
         self._search.setAccessibleName("Filter")
         self._search.setClearButtonEnabled(True)
         self._origin.setReadOnly(True)

@@ -1,1 +1,1 @@
-"""The log window."""
+"""The log view."""

@@ -1,4 +1,4 @@
-"""The lines that a log window shows, as a model: taken in and looked through a few milliseconds at a time."""
+"""Model of the lines in a log view; lines are added and filtered a few milliseconds at a time."""
 
 import time
 from collections import deque
@@ -22,7 +22,7 @@ _LIGHT: Final = {LogLevel.WARNING: "#8a5a00", LogLevel.ERROR: "#b3261e", LogLeve
 
 
 class LogColumn(IntEnum):
-    """What is in which column."""
+    """Columns of the table."""
 
     TIME = 0
     LEVEL = 1
@@ -41,9 +41,14 @@ _HEADERS: Final = {
 
 
 class LogModel(QAbstractTableModel):
-    """The found lines of a :class:`LogLines`, a row each.
+    """Table model with one row for each line of a :class:`LogLines` that matches the filter.
 
-    Lines that are added wait until :meth:`work` takes them in, a few milliseconds' worth at a time.
+    New lines wait until :meth:`work` adds them, a few milliseconds' worth at a time.
+
+    Args:
+        lines: where lines are kept.
+        max_waiting: maximum number of waiting lines; beyond it the oldest ones are lost.
+        parent: the parent object.
     """
 
     def __init__(self, lines: LogLines, max_waiting: int, parent: QObject | None = None) -> None:
@@ -56,15 +61,19 @@ class LogModel(QAbstractTableModel):
 
     @property
     def has_work(self) -> bool:
-        """Whether there are lines that were not taken in or looked through."""
+        """Whether there are lines that have not been added or filtered yet."""
         return bool(self._waiting) or not self.lines.is_scanned
 
     def give(self, lines: Iterable[LogLine]) -> None:
-        """Put lines into the waiting ones; past the bound the oldest of these are lost."""
+        """Queue lines for :meth:`work`; beyond ``max_waiting`` the oldest ones are lost."""
         self._waiting.extend(lines)
 
     def work(self, seconds: float) -> int:
-        """Take in and look through lines for so long, show what was found; how many rows went at the start."""
+        """Add and filter waiting lines for up to ``seconds`` and show the matches.
+
+        Returns:
+            The number of rows that were removed at the start.
+        """
         gone = 0
         deadline = time.perf_counter() + seconds
         while self.has_work and time.perf_counter() < deadline:
@@ -72,7 +81,7 @@ class LogModel(QAbstractTableModel):
             self.lines.add(self._waiting.popleft() for _ in range(taken))
             dropped = self.lines.found_dropped
             if dropped:
-                # Removed rows must be gone from the model before the view hears of it.
+                # Removed rows must be gone from the model before the view is notified.
                 self.beginRemoveRows(QModelIndex(), 0, dropped - 1)
                 self._rows -= dropped
                 gone += dropped
@@ -84,14 +93,14 @@ class LogModel(QAbstractTableModel):
         return gone
 
     def set_filter(self, wanted: LogFilter) -> None:
-        """Show only these lines, as :meth:`work` finds them."""
+        """Show only lines that match ``wanted``, as :meth:`work` finds them."""
         self.beginResetModel()
         self.lines.set_filter(wanted)
         self._rows = 0
         self.endResetModel()
 
     def clear(self) -> None:
-        """Forget all lines."""
+        """Remove all lines."""
         self.beginResetModel()
         self._waiting.clear()
         self.lines.clear()
@@ -99,7 +108,7 @@ class LogModel(QAbstractTableModel):
         self.endResetModel()
 
     def entry(self, row: int) -> LogEntry | None:
-        """The line of a row; None when it has gone."""
+        """Return the line of a row; None if it is no longer kept."""
         try:
             number = self.lines.found_number(row)
             if self._looked_up is None or self._looked_up.number != number:
@@ -109,21 +118,21 @@ class LogModel(QAbstractTableModel):
         return self._looked_up
 
     def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
-        """How many lines are shown."""
+        """Return the number of shown lines."""
         return 0 if parent.isValid() else self._rows
 
     def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
-        """Time, level, execution, well, message."""
+        """Return the number of columns: time, level, execution, well, message."""
         return 0 if parent.isValid() else len(LogColumn)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """The names of the columns."""
+        """Return the names of the columns."""
         if role == Qt.ItemDataRole.DisplayRole and orientation is Qt.Orientation.Horizontal:
             return _HEADERS[LogColumn(section)]
         return None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """The text of a cell, its colour, and the whole line as its tip."""
+        """Return the text of a cell, its colour, or the whole line as its tooltip."""
         if role not in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ForegroundRole, Qt.ItemDataRole.ToolTipRole):
             return None
         entry = self.entry(index.row())
@@ -157,7 +166,7 @@ class LogModel(QAbstractTableModel):
 
 
 def _colour(level: LogLevel) -> QColor | None:
-    """Readable on the palette's own background."""
+    """Return a colour for the level that is readable on the palette's background; None for the normal one."""
     is_dark = QGuiApplication.palette().color(QPalette.ColorRole.Base).lightness() < 128
     name = (_DARK if is_dark else _LIGHT).get(level)
     if level is LogLevel.DEBUG:

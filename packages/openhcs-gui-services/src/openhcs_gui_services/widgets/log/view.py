@@ -1,4 +1,4 @@
-"""A log window: live lines of many executions with search and level filter, fluid with a million of them."""
+"""A log view: live lines of many executions with search and level filter, responsive with a million lines."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -43,19 +43,20 @@ _LEVEL_NAMES: Final = {
 
 
 class LogView(QWidget):
-    """Shows the log lines of executions as they come.
+    """Shows the log lines of executions as they arrive.
 
-    Hand lines to :meth:`add_line` or :meth:`add_lines`, on Qt's thread; they appear within a frame or two. The view
-    follows the end until somebody scrolls up, and again once they are back at the end. Ctrl+F searches, Ctrl+C copies
-    the selected lines.
+    Pass lines to :meth:`add_line` or :meth:`add_lines` on Qt's thread; they appear within a frame or two. The view
+    follows the end until the user scrolls up, and again once the user scrolls back to the end. Ctrl+F searches, Ctrl+C
+    copies the selected lines.
 
     Args:
-        lines: where lines are kept, with their bounds, those that are there already included; a new one when None.
-            Once it is here, only the view adds to it.
+        lines: storage for the lines, with its limits; lines that it already has are shown [default: a new one]. From
+            then on only the view may add lines to it.
+        parent: the parent widget.
     """
 
     filter_changed = pyqtSignal(object)
-    """The :class:`LogFilter` that is in force now."""
+    """The new :class:`LogFilter`."""
 
     def __init__(self, lines: LogLines | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -72,19 +73,19 @@ class LogView(QWidget):
         self._execution = QComboBox()
         self._level = QComboBox()
         self._axis_id: str | None = None
-        self._axis = _button("", "Show the lines of all wells again", lambda: self.show_axis(None))
+        self._axis = _button("", "Show lines of all wells again", lambda: self.show_axis(None))
         self._search = QLineEdit()
         self._count = QLabel()
         self._table = _make_table(self._model, self)
         self._bar = _scroll_bar(self._table)
-        self._end = _button("To the end", "Show the newest lines again and follow them (Ctrl+End)", self.follow)
+        self._end = _button("To the end", "Go to the newest lines and follow them (Ctrl+End)", self.follow)
         self._lay_out()
         self._connect()
         self._model.set_filter(LogFilter())
         self._work_later(0)
         self._show_count()
 
-    # --- what it shows -------------------------------------------------------------------------------------------
+    # --- contents ------------------------------------------------------------------------------------------------
 
     @property
     def model(self) -> LogModel:
@@ -92,16 +93,16 @@ class LogView(QWidget):
         return self._model
 
     def add_line(self, line: LogLine) -> None:
-        """Show one line more."""
+        """Add one line."""
         self.add_lines((line,))
 
     def add_lines(self, lines: Iterable[LogLine]) -> None:
-        """Show these lines too. Costs next to nothing: they are taken in bit by bit."""
+        """Add lines. Returns quickly: they are only queued and added to the table in small portions."""
         self._model.give(lines)
         self._work_later(_FRAME_MS)
 
     def set_execution_name(self, execution_id: str, name: str) -> None:
-        """Call an execution by this name, that of its plate for example."""
+        """Set the shown name of an execution, such as the name of its plate."""
         self._names[execution_id] = name
         self._model.names = self._names
         self._known = ()
@@ -111,34 +112,34 @@ class LogView(QWidget):
         viewport.update()
 
     def show_execution(self, execution_id: str | None) -> None:
-        """Show only the lines of one execution; of all when None."""
+        """Show only lines of one execution, or of all if None."""
         if execution_id is not None and self._execution.findData(execution_id) < 0:
             self._execution.addItem(self._names.get(execution_id, execution_id[:8]), execution_id)
         self._execution.setCurrentIndex(self._execution.findData(execution_id))
 
     def show_axis(self, axis_id: str | None) -> None:
-        """Show only the lines of one axis, a well; of all when None."""
+        """Show only lines of one axis, that is a well, or of all if None."""
         self._axis_id = axis_id
         self._axis.setText(f"Well {axis_id}  \N{MULTIPLICATION SIGN}")
         self._axis.setVisible(axis_id is not None)
         self._apply_filter()
 
     def set_filter(self, wanted: LogFilter) -> None:
-        """Show only these lines."""
+        """Show only lines that match ``wanted``."""
         self.show_execution(wanted.execution_id)
         self.show_axis(wanted.axis_id)
         self._level.setCurrentIndex(self._level.findData(wanted.level))
         self._search.setText(wanted.text)
 
     def clear(self) -> None:
-        """Forget all lines."""
+        """Remove all lines."""
         self._model.clear()
         self._show_executions()
         self._show_count()
 
     @property
     def follows_end(self) -> bool:
-        """Whether the newest line stays in sight."""
+        """Whether the view keeps showing the newest line."""
         return self._follows
 
     def follow(self) -> None:
@@ -148,20 +149,24 @@ class LogView(QWidget):
         self._show_count()
 
     def selected_text(self) -> str:
-        """The selected lines as text."""
+        """Return the selected lines as text."""
         selection = self._table.selectionModel()
         assert selection is not None
         rows = sorted(index.row() for index in selection.selectedRows())
         return "\n".join(entry_text(entry) for row in rows if (entry := self._model.entry(row)))
 
     def copy(self) -> None:
-        """Put the selected lines onto the clipboard."""
+        """Copy the selected lines to the clipboard."""
         clipboard = QGuiApplication.clipboard()
         if clipboard is not None and (text := self.selected_text()):
             clipboard.setText(text)
 
     def save(self, path: Path) -> None:
-        """Write the lines that are shown to a file, whole or not at all. Raises OutputError."""
+        """Write the shown lines to a file, atomically.
+
+        Raises:
+            OutputError: the file can't be written.
+        """
         with atomic_file(path) as file:
             for line in self._shown_lines():
                 file.write(f"{line}\n".encode())
@@ -200,7 +205,7 @@ class LogView(QWidget):
             top.addWidget(widget)
         top.addWidget(self._search, 1)
         top.addWidget(_button("Save...", "Save the shown lines to a file (Ctrl+S)", self.ask_and_save))
-        top.addWidget(_button("Clear", "Forget all lines shown here; the server keeps its own", self.clear))
+        top.addWidget(_button("Clear", "Remove all lines from this view; the server keeps its log", self.clear))
         bottom = QHBoxLayout()
         bottom.addWidget(self._count, 1)
         bottom.addWidget(self._end)
@@ -240,7 +245,7 @@ class LogView(QWidget):
             self._table.scrollToBottom()
             self._scrolled_at = time.perf_counter()
         elif gone and not self._follows:
-            self._bar.setValue(self._bar.value() - gone)  # what is looked at stays where it is
+            self._bar.setValue(self._bar.value() - gone)  # keep the visible lines in place
         self._moves_itself = False
         self._show_executions()
         self._show_count()
@@ -256,7 +261,7 @@ class LogView(QWidget):
         self.filter_changed.emit(wanted)
 
     def _note_scrolling(self) -> None:
-        """Whoever scrolls up looks at something; whoever comes back to the end follows it again."""
+        """Stop following the end when the user scrolls up; resume when the user scrolls back to it."""
         if not self._moves_itself:
             self._follows = self._bar.value() >= self._bar.maximum()
             self._end.setEnabled(not self._follows)
@@ -279,9 +284,9 @@ class LogView(QWidget):
         shown, kept = self._model.rowCount(), len(self._model.lines)
         text = f"{shown:,} lines" if shown == kept else f"{shown:,} of {kept:,} lines"
         if kept == 0:
-            text = "No lines yet. They appear here while plates run."
+            text = "No lines yet. They appear here while plates are running."
         elif self._model.lines.first_number:
-            text += ", older ones were left out"
+            text += ", older lines were discarded"
         self._count.setText(text)
         self._end.setEnabled(not self._follows)
 

@@ -1,1 +1,1 @@
-"""The pipeline pane: editor, forms for steps, problems."""
+"""The pipeline pane: editor, step forms, problems."""

@@ -1,4 +1,4 @@
-"""A text editor for Python source: line numbers, marks where problems are, and indentation that helps."""
+"""Text editor for Python source with line numbers, marked problems and automatic indentation."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -31,7 +31,7 @@ _DOT: Final = 8
 
 
 class CodeEditor(QPlainTextEdit):
-    """Edits Python source with syntax colours; :meth:`show_problems` marks lines."""
+    """Editor for Python source with syntax highlighting; :meth:`show_problems` marks lines."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -52,21 +52,21 @@ class CodeEditor(QPlainTextEdit):
 
     @property
     def current_line(self) -> int:
-        """Where the cursor is, from 1."""
+        """Line of the cursor, from 1."""
         return self.textCursor().blockNumber() + 1
 
     def show_problems(self, problems: Iterable[Problem]) -> None:
-        """Mark the lines of these and no others."""
+        """Mark the lines of exactly these problems."""
         self._problems = {problem.line: problem for problem in problems if problem.line is not None}
         self._mark()
         self._gutter.update()
 
     def problem_at(self, line: int) -> Problem | None:
-        """What is marked on a line, from 1."""
+        """Return the problem marked on a line, from 1; None if there is none."""
         return self._problems.get(line)
 
     def go_to(self, line: int, column: int | None = None) -> None:
-        """Put the cursor there, both from 1, in sight and ready for typing."""
+        """Move the cursor to a line and column, both from 1, scroll it into view and give the editor the focus."""
         document = self.document()
         assert document is not None
         block = document.findBlockByNumber(max(0, min(line, document.blockCount()) - 1))
@@ -77,7 +77,7 @@ class CodeEditor(QPlainTextEdit):
         self.setFocus()
 
     def replace_text(self, text: str) -> None:
-        """Make the text this one; only what differs is touched, and one undo takes it back."""
+        """Replace the text; only the part that differs is changed, and a single undo reverts it."""
         old = self.toPlainText()
         if text == old:
             return
@@ -90,7 +90,7 @@ class CodeEditor(QPlainTextEdit):
         cursor.insertText(text[start : len(text) - tail])
 
     def gutter_width(self) -> int:
-        """How wide the line numbers are, in pixels."""
+        """Return the width of the line numbers in pixels."""
         digits = max(3, len(str(self.blockCount())))
         return 2 * _MARGIN + _DOT + 4 + self.fontMetrics().horizontalAdvance("9") * digits
 
@@ -118,12 +118,12 @@ class CodeEditor(QPlainTextEdit):
         painter.end()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Keep the gutter at the side."""
+        """Keep the gutter at the left edge."""
         super().resizeEvent(event)
         self._place_gutter()
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
-        """Tab is four blanks; a new line begins where the one before did, and further in after a colon or bracket."""
+        """Insert spaces for Tab; indent a new line like the previous one, and further after a colon or bracket."""
         if event is not None and not self.isReadOnly():
             cursor = self.textCursor()
             if event.key() == Qt.Key.Key_Tab and not cursor.hasSelection():
@@ -138,14 +138,14 @@ class CodeEditor(QPlainTextEdit):
         super().keyPressEvent(event)
 
     def changeEvent(self, event: QEvent | None) -> None:
-        """Follow a window that turns dark or light."""
+        """Follow a switch between dark and light mode."""
         super().changeEvent(event)
         if event is not None and event.type() == QEvent.Type.PaletteChange:
             self._highlighter.set_palette(self.palette())
             self._mark()
 
     def viewportEvent(self, event: QEvent | None) -> bool:
-        """The problem of a line is its tip."""
+        """Show the problem of a line as its tooltip."""
         if event is not None and event.type() == QEvent.Type.ToolTip:
             line = self.cursorForPosition(event.pos()).blockNumber() + 1  # type: ignore[attr-defined]
             problem = self._problems.get(line)
@@ -169,7 +169,7 @@ class CodeEditor(QPlainTextEdit):
         self._gutter.setGeometry(QRect(inner.left(), inner.top(), self.gutter_width(), inner.height()))
 
     def _mark(self) -> None:
-        """The line of the cursor, and the lines with problems, underlined from where it is known."""
+        """Mark the current line and the lines with problems, underlined from the column if it is known."""
         palette = self.palette()
         here = blend(palette.highlight().color(), palette.base().color(), 0.10)
         marks = [_whole_line(self.textCursor(), here)]

@@ -1,4 +1,4 @@
-"""Syntax colours for Python source, a line at a time: typing costs the same in a long file as in a short one."""
+"""Syntax highlighting for Python source, one line at a time: typing is as fast in a long file as in a short one."""
 
 from types import MappingProxyType
 
@@ -15,7 +15,7 @@ _START = ("root",)
 _FIRST_STATE = 0
 _MAX_STATES = 4096
 
-# Light and dark.
+# For light and dark windows.
 _COLOURS = MappingProxyType(
     {
         Keyword: ("#7b2fa0", "#c792ea"),
@@ -32,14 +32,14 @@ _COLOURS = MappingProxyType(
 
 
 class _LineLexer(ExtendedRegexLexer):
-    """The rules of the Python lexer, with a stack that can be carried from one line to the next."""
+    """Lexer with the rules of the Python lexer and a stack that can be carried from one line to the next."""
 
     tokens = PythonLexer.tokens
     flags = PythonLexer.flags
 
 
 class PythonHighlighter(QSyntaxHighlighter):
-    """Colours a document; follows :meth:`set_palette` when the window turns dark or light."""
+    """Highlights a document; call :meth:`set_palette` when the window switches between dark and light."""
 
     def __init__(self, document: QTextDocument, palette: QPalette) -> None:
         super().__init__(document)
@@ -51,7 +51,7 @@ class PythonHighlighter(QSyntaxHighlighter):
         self.set_palette(palette)
 
     def set_palette(self, palette: QPalette) -> None:
-        """Use the colours for a background like this."""
+        """Use the colours that suit the background of ``palette``."""
         is_dark = palette.color(QPalette.ColorRole.Base).lightness() < 128
         if is_dark is not self._is_dark:
             self._is_dark = is_dark
@@ -59,7 +59,7 @@ class PythonHighlighter(QSyntaxHighlighter):
             self.rehighlight()
 
     def highlightBlock(self, text: str | None) -> None:
-        """Colour one line, from where the line before has ended: within a long text perhaps."""
+        """Highlight one line, starting in the state in which the previous line ended, such as inside a long string."""
         line = f"{text or ''}\n"
         before = self.previousBlockState()
         stack = self._stacks[before] if 0 <= before < len(self._stacks) else _START
@@ -72,7 +72,7 @@ class PythonHighlighter(QSyntaxHighlighter):
         self.setCurrentBlockState(self._state_of(tuple(context.stack)))
 
     def _format_of(self, kind: _TokenType) -> QTextCharFormat | None:
-        """Of the kind, or of what it is a kind of."""
+        """Return the format of the token type, or of its nearest ancestor that has one."""
         looked: _TokenType | None = kind
         while looked is not None and looked not in self._formats:
             looked = looked.parent

@@ -1,6 +1,6 @@
-"""A pipeline as its Python source: edited, loaded and saved, with its problems marked and forms for its steps.
+"""Editor for the Python source of a pipeline: open and save, marked problems, and forms for the steps.
 
-The source is never run here: its syntax tree is read; what a compilation says of it comes by ``show_problems``.
+The source is never run here, only parsed; the problems found by a compilation are passed to ``show_problems``.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -61,16 +61,17 @@ class PipelinePane(QWidget):
     """Edits one pipeline.
 
     Args:
-        templates: sources of ready-made pipelines, by the names that a menu gives them; the built-in ones when None.
-        library: the functions that steps can be added of; read from ``openhcs_runtime.functions`` when None.
+        templates: sources of ready-made pipelines by their names in the menu [default: the built-in pipelines].
+        library: functions that can be added as steps [default: those of ``openhcs_runtime.functions``].
+        parent: the parent widget.
     """
 
     source_changed = pyqtSignal(str)
-    """The text, a moment after somebody has typed."""
+    """The text, emitted shortly after typing stops."""
     check_requested = pyqtSignal(str)
-    """The text that is to be compiled."""
+    """The text to be compiled."""
     file_changed = pyqtSignal(object)
-    """The path of the file that is edited, or None for a text without one."""
+    """The path of the edited file, or None if the text has no file."""
 
     def __init__(
         self,
@@ -104,21 +105,26 @@ class PipelinePane(QWidget):
 
     @property
     def path(self) -> Path | None:
-        """The file that is edited."""
+        """The edited file; None if the text has no file."""
         return self._path
 
     @property
     def is_modified(self) -> bool:
-        """Whether there are changes that no file has."""
+        """Whether there are unsaved changes."""
         document = self._editor.document()
         return document is not None and document.isModified()
 
     def source(self) -> str:
-        """The text."""
+        """Return the text."""
         return self._editor.toPlainText()
 
     def set_source(self, text: str, path: Path | None = None) -> None:
-        """Edit this text, as it is in ``path``; changes are lost, so see :meth:`discard_then`."""
+        """Edit a text without asking about unsaved changes; see :meth:`discard_then`.
+
+        Args:
+            text: the source.
+            path: the file that contains it; None if there is none.
+        """
         self._path, self._stamp = path, None if path is None else stamp_of(path)
         self._reported = ()
         self._editor.setPlainText(text)
@@ -127,23 +133,31 @@ class PipelinePane(QWidget):
         self.file_changed.emit(path)
 
     def open_file(self, path: Path) -> None:
-        """Edit this file. Raises SourceFileError when it cannot be read."""
+        """Edit a file without asking about unsaved changes.
+
+        Raises:
+            SourceFileError: the file can't be read.
+        """
         self.set_source(load_source(path), path)
 
     def save_to(self, path: Path) -> None:
-        """Write the text to a file, whole or not at all, and edit that from now on. Raises SourceFileError."""
+        """Write the text to a file, atomically, and edit that file from now on.
+
+        Raises:
+            SourceFileError: the file can't be written.
+        """
         self._stamp = save_source(path, self.source())
         self._path = path
         self._set_modified(False)
         self.file_changed.emit(path)
 
     def discard_then(self, then: Callable[[], None]) -> None:
-        """Call ``then`` once nothing would be lost: at once, or after a question has been answered."""
+        """Call ``then`` once nothing would be lost: immediately, or after a question was answered."""
         if not self.is_modified:
             then()
             return
         buttons = QMessageBox.StandardButton
-        box = QMessageBox(QMessageBox.Icon.Question, "Unsaved changes", f"Save the changes of {self._name()}?")
+        box = QMessageBox(QMessageBox.Icon.Question, "Unsaved changes", f"Save the changes to {self._name()}?")
         box.setParent(self, box.windowFlags())
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setStandardButtons(buttons.Save | buttons.Discard | buttons.Cancel)
@@ -159,38 +173,38 @@ class PipelinePane(QWidget):
     # --- problems ------------------------------------------------------------------------------------------------
 
     def show_problems(self, messages: Iterable[str]) -> None:
-        """Show what a compilation says of the text; each line of it is marked if it says where."""
+        """Show the messages of a compilation; those that name a line or a step are marked in the text."""
         self._reported = tuple(messages)
         self._show_problems()
 
     def problems(self) -> tuple[Problem, ...]:
-        """All that is marked or listed: a syntax error, else what the last compilation said."""
+        """Return the shown problems: a syntax error, otherwise the messages of the last compilation."""
         if self._outline.problem is not None:
             return (self._outline.problem,)
         return locate_problems(self._reported, self._outline.steps)
 
     def go_to_problem(self, number: int) -> None:
-        """Put the cursor to the problem with this number of the list, from 0."""
+        """Move the cursor to a problem, given by its index in the list, from 0."""
         problem = self.problems()[number]
         if problem.line is not None:
             self._editor.go_to(problem.line, problem.column)
 
-    # --- what buttons do -----------------------------------------------------------------------------------------
+    # --- actions of the buttons ----------------------------------------------------------------------------------
 
     def save(self) -> bool:
-        """Save to the file, or ask for one; True when that was done."""
+        """Save to the current file, or ask for one; return whether the text was saved."""
         if self._path is None:
             return self.save_as()
         if self._stamp is not None and stamp_of(self._path) != self._stamp:
             buttons = QMessageBox.StandardButton
-            text = f"{self._path.name} was changed by another program. Write over it?"
+            text = f"{self._path.name} was changed by another program. Overwrite it?"
             answer = QMessageBox.question(self, "Save", text, buttons.Yes | buttons.Cancel, buttons.Cancel)
             if answer != buttons.Yes:
                 return False
         return self._try_file("not saved", lambda path: self.save_to(path), self._path)
 
     def save_as(self) -> bool:
-        """Ask for a file and save to it; True when that was done."""
+        """Ask for a file and save to it; return whether the text was saved."""
         start = str(self._path or "pipeline.py")
         name, _ = QFileDialog.getSaveFileName(self, "Save pipeline", start, _FILES)
         return bool(name) and self._try_file("not saved", self.save_to, Path(name))
@@ -206,7 +220,7 @@ class PipelinePane(QWidget):
         self.discard_then(choose)
 
     def add_step(self, info: FunctionInfo) -> None:
-        """Append a step of a function to the text, and show its form."""
+        """Append a step with a function to the text and show its form."""
         try:
             self._editor.replace_text(with_step(self.source(), info))
         except ValueError as error:
@@ -241,11 +255,11 @@ class PipelinePane(QWidget):
 
     def _tool_row(self, templates: dict[str, str]) -> QHBoxLayout:
         row = QHBoxLayout()
-        row.addWidget(_menu_button("New", "Begin another pipeline", self._new_menu(templates)))
+        row.addWidget(_menu_button("New", "Start a new pipeline", self._new_menu(templates)))
         row.addWidget(push_button("Open...", "Open a pipeline file (Ctrl+O)", self.ask_and_open))
         row.addWidget(push_button("Save", "Save the pipeline (Ctrl+S)", lambda: self.save()))
         row.addWidget(push_button("Save as...", "Save to another file (Ctrl+Shift+S)", lambda: self.save_as()))
-        row.addWidget(_menu_button("Add step", "Append a step of a function of the library", self._step_menu()))
+        row.addWidget(_menu_button("Add step", "Append a step with a function from the library", self._step_menu()))
         row.addWidget(push_button("Check", "Compile the pipeline without running it (F7)", self._request_check))
         row.addWidget(self._title, 1)
         self._title.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -318,7 +332,7 @@ class PipelinePane(QWidget):
         self.go_to_problem(item.data(Qt.ItemDataRole.UserRole))
 
     def _show_step(self) -> None:
-        if not self._reading.isActive():  # else the outline is of another text
+        if not self._reading.isActive():  # otherwise the outline belongs to an older text
             self._panel.show_step(self._outline.step_at(self._editor.current_line), self._outline)
 
     def _on_argument(self, name: str, source: str | None) -> None:

@@ -1,4 +1,4 @@
-"""A form for what a function of a step is told, made from the function's signature."""
+"""A form for the arguments of a step's function, created from the function's signature."""
 
 import ast
 from collections.abc import Callable, Mapping
@@ -25,10 +25,10 @@ _PLAIN: Final = {
 
 
 class StepForm(QWidget):
-    """Asks for the arguments of one function; what is as the function has it anyway is left out of the source."""
+    """Form for the arguments of one function; arguments equal to their defaults are left out of the source."""
 
     changed = pyqtSignal(str, object)
-    """A parameter's name and its new source text; None when the default holds again."""
+    """A parameter's name and its new source text; None for the default."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -41,15 +41,24 @@ class StepForm(QWidget):
 
     @property
     def info(self) -> FunctionInfo | None:
-        """The function that is asked for."""
+        """The function whose arguments are shown."""
         return self._info
 
     def widget_of(self, name: str) -> "ValueWidget[Any]":
-        """The field of a parameter. Raises KeyError."""
+        """Return the field of a parameter.
+
+        Raises:
+            KeyError: the parameter has no field.
+        """
         return self._widgets[name]
 
     def show_function(self, info: FunctionInfo, given: Mapping[str, str]) -> None:
-        """Ask for the arguments of this function; ``given`` is what it is told now, as source."""
+        """Show the arguments of a function.
+
+        Args:
+            info: the function.
+            given: source text of its current arguments, by name.
+        """
         if info == self._info and dict(given) == self._given:
             return
         if info == self._info and self._has_only_changed_values(given):
@@ -69,7 +78,7 @@ class StepForm(QWidget):
         self._layout.addWidget(body)
 
     def clear(self) -> None:
-        """Ask for nothing."""
+        """Show nothing."""
         self._info, self._given = None, {}
         self._clear()
 
@@ -84,7 +93,7 @@ class StepForm(QWidget):
             self._body = None
 
     def _has_only_changed_values(self, given: Mapping[str, str]) -> bool:
-        """Whether the fields already say so, since it was them that changed the text."""
+        """Return whether the fields already have these values, since they caused the change of the text."""
         said = {name: self._source_of(parameter) for name, parameter in self._by_name().items()}
         if any(said[name] != given.get(name) for name in said):
             return False
@@ -98,8 +107,8 @@ class StepForm(QWidget):
         source = self._given.get(parameter.name)
         is_plain, value = (True, parameter.start_value) if source is None else _value_of(source)
         if not is_plain or not _fits(parameter, value):
-            # A name or an expression: to be changed in the source.
-            form.addRow(parameter.label, _note(source or "as the function has it"))
+            # A name or an expression: it can only be changed in the source.
+            form.addRow(parameter.label, _note(source or "default of the function"))
             return
         field = _field(parameter, value)
         field.tooltip = parameter.help or None
@@ -125,7 +134,7 @@ class StepForm(QWidget):
         return report
 
     def _source_of(self, parameter: StepParameter) -> str | None:
-        """What the source says for the field; None for the default, and as before for what is no literal."""
+        """Return the source of a field's value; None for the default, the previous source if it is not a literal."""
         field = self._widgets.get(parameter.name)
         if field is None:
             return self._given.get(parameter.name)
@@ -140,7 +149,7 @@ class StepForm(QWidget):
 
 
 def _field(parameter: StepParameter, value: object) -> "ValueWidget[Any]":
-    # Takes a while to load, and a window without a form has no need of it.
+    # Slow to load, and not needed by a window without a form.
     from magicgui import widgets  # noqa: PLC0415
 
     match parameter.kind:
@@ -163,7 +172,7 @@ def _field(parameter: StepParameter, value: object) -> "ValueWidget[Any]":
 
 
 def _fits(parameter: StepParameter, value: object) -> bool:
-    """Whether the field of the parameter can show the value."""
+    """Return whether the field of the parameter can show the value."""
     if parameter.kind is ParameterKind.LITERAL:
         return True
     if parameter.kind is ParameterKind.CHOICE:

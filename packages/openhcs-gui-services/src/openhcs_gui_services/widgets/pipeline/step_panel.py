@@ -1,4 +1,4 @@
-"""The step that the cursor is in: its functions to choose from, and a form for what the chosen one is told."""
+"""Panel for the step at the cursor: a choice of its functions and a form for the arguments of the chosen one."""
 
 from typing import Final
 
@@ -11,19 +11,20 @@ from openhcs_gui_services.widgets.pipeline.step_form import StepForm
 
 __all__ = ["StepPanel"]
 
-_NO_STEP: Final = "Put the cursor into a step to see its parameters, or add one."
-_MADE_ELSEWHERE: Final = "The arguments are made elsewhere in the text; edit them there."
+_NO_STEP: Final = "Place the cursor in a step to see its parameters, or add a step."
+_MADE_ELSEWHERE: Final = "The arguments are defined elsewhere in the text; edit them there."
 
 
 class StepPanel(QWidget):
     """Shows one step of a pipeline's text.
 
     Args:
-        library: the functions whose parameters are known, besides those of the text itself.
+        library: functions whose parameters are known, in addition to those defined in the text itself.
+        parent: the parent widget.
     """
 
     argument_changed = pyqtSignal(str, object)
-    """A parameter of the chosen function and its new source; None where the default holds again."""
+    """A parameter of the chosen function and its new source; None for the default."""
 
     def __init__(self, library: tuple[FunctionInfo, ...], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -44,7 +45,7 @@ class StepPanel(QWidget):
         self._form.changed.connect(self.argument_changed)
 
     def show_step(self, step: StepEntry | None, outline: PipelineOutline) -> None:
-        """Show this step of the outline; the choice among its functions stays as long as they do."""
+        """Show a step of the outline; the chosen function stays selected while the step's functions are the same."""
         self._step, self._outline = step, outline
         known = [self._call.itemData(number) for number in range(self._call.count())]
         wanted = [] if step is None else [(step.number, at, call.function) for at, call in enumerate(step.calls)]
@@ -58,7 +59,7 @@ class StepPanel(QWidget):
         self._show_form()
 
     def current_call(self) -> CallEntry | None:
-        """The chosen function, as the text has it."""
+        """Return the call of the chosen function in the text; None if there is none."""
         step, number = self._step, self._call.currentIndex()
         return step.calls[number] if step is not None and 0 <= number < len(step.calls) else None
 
@@ -68,7 +69,9 @@ class StepPanel(QWidget):
         if call is None:
             self._hint.setText(_NO_STEP)
         elif info is None:
-            self._hint.setText(f"{call.function} is no function of the library or of this file; edit it in the text.")
+            self._hint.setText(
+                f"{call.function} is not a function of the library or of this file; edit it in the text."
+            )
         elif not call.is_editable:
             self._hint.setText(_MADE_ELSEWHERE)
         else:
@@ -78,7 +81,7 @@ class StepPanel(QWidget):
         self._form.clear()
 
     def _info_of(self, function: str) -> FunctionInfo | None:
-        """Of the text itself, or imported from the library by its name, or reached through an imported module."""
+        """Find a function defined in the text, imported from the library, or accessed through an imported module."""
         own = (info for info in self._outline.functions if info.name == function)
         first, _, rest = function.partition(".")
         imported = self._imports().get(first, first)

@@ -1,4 +1,4 @@
-"""A tree of servers, what they run and in which processes, brought up to date in place; quit, kill and logs of each."""
+"""A tree of servers with their executions and processes, updated in place, with actions to quit and kill servers."""
 
 from collections.abc import Callable, Coroutine
 from typing import Final
@@ -36,11 +36,11 @@ _RIGHT: Final = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _NUMBERS: Final = (2, 3, 4, 5)
 _DOT: Final = 10
 _WIDTHS: Final = (300, 260, 70, 90, 100, 80)
-_HINT: Final = "No server runs on this machine. One starts by itself when plates are run."
+_HINT: Final = "No server is running on this machine. Running a plate starts one automatically."
 
 
 class ServerTreeModel(QStandardItemModel):
-    """The rows of :func:`server_rows`; what is the same thing keeps its item, and with it selection and expansion."""
+    """Model of the rows of :func:`server_rows`; rows with the same key keep their item, selection and expansion."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(0, len(COLUMNS), parent)
@@ -49,13 +49,13 @@ class ServerTreeModel(QStandardItemModel):
             self.setHeaderData(column, Qt.Orientation.Horizontal, _RIGHT, Qt.ItemDataRole.TextAlignmentRole)
 
     def show_rows(self, rows: tuple[ServerRow, ...]) -> None:
-        """Show these and no others."""
+        """Show exactly these rows."""
         root = self.invisibleRootItem()
         assert root is not None
         self._sync(root, rows)
 
     def row_at(self, index: QModelIndex) -> ServerRow | None:
-        """What a place in the tree stands for."""
+        """Return the row at an index of the tree; None if there is none."""
         row = index.siblingAtColumn(0).data(_ROW_ROLE)
         return row if isinstance(row, ServerRow) else None
 
@@ -94,19 +94,20 @@ class ServerTreeModel(QStandardItemModel):
 
 
 class ServerBrowserWidget(QWidget):
-    """Shows what a :class:`ServerBrowser` finds, and lets people end servers and read their logs.
+    """Shows the servers found by a :class:`ServerBrowser`; users can quit and kill them and read their logs.
 
-    Hand the browser's snapshots to :meth:`show_snapshot`, as ``ServerBrowser(on_change=widget.show_snapshot)`` does.
-    The browser and what is done to servers need an asyncio loop that is Qt's.
+    Pass the browser's snapshots to :meth:`show_snapshot`, as ``ServerBrowser(on_change=widget.show_snapshot)`` does.
+    The browser and all actions need an asyncio loop that runs on Qt's event loop.
 
     Args:
-        browser: what ends servers and reads their logs; may come later, with :meth:`set_browser`.
+        browser: quits and kills servers and reads their logs; can be set later with :meth:`set_browser`.
+        parent: the parent widget.
     """
 
     logs_requested = pyqtSignal(object, str)
-    """Of an execution: the :class:`ServerAddress` and the id."""
+    """The log of an execution is wanted: the :class:`ServerAddress` and the id of the execution."""
     failed = pyqtSignal(str)
-    """What was asked for could not be done; a line for a status bar. A message is shown as well."""
+    """An action failed: one line for a status bar. The widget also shows a message box."""
 
     def __init__(self, browser: ServerBrowser | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -114,9 +115,11 @@ class ServerBrowserWidget(QWidget):
         self._model = ServerTreeModel(self)
         self._tree = QTreeView()
         self._hint = QLabel(_HINT)
-        self._quit = push_button("Quit", "Ask the server to end; running plates are interrupted", self.ask_and_quit)
-        self._kill = push_button("Force kill...", "End the server's process and all its workers", self.ask_and_kill)
-        self._log = push_button("Log", "Show the end of the server's log, or follow that of the plate", self.show_log)
+        self._quit = push_button("Quit", "Shut the server down; running plates are interrupted", self.ask_and_quit)
+        self._kill = push_button("Force kill...", "Kill the server's process and all its workers", self.ask_and_kill)
+        self._log = push_button(
+            "Log", "Show the end of the server's log, or follow the log of the plate", self.show_log
+        )
         self._snapshot = BrowserSnapshot()
         self._seen: set[str] = set()
         self._tasks = BackgroundTasks(self._on_error)
@@ -125,17 +128,17 @@ class ServerBrowserWidget(QWidget):
         self._show_buttons()
 
     def set_browser(self, browser: ServerBrowser) -> None:
-        """What ends servers and reads their logs."""
+        """Use ``browser`` to quit and kill servers and to read their logs."""
         self._browser = browser
         self._show_buttons()
 
     @property
     def tree(self) -> QTreeView:
-        """The view."""
+        """The tree view."""
         return self._tree
 
     def show_snapshot(self, snapshot: BrowserSnapshot) -> None:
-        """Show this, keeping what is selected and what is open."""
+        """Show ``snapshot``, keeping the selection and the expanded rows."""
         is_first = not self._snapshot.servers
         self._snapshot = snapshot
         self._model.show_rows(server_rows(snapshot))
@@ -148,18 +151,18 @@ class ServerBrowserWidget(QWidget):
         self._show_buttons()
 
     def selected(self) -> ServerRow | None:
-        """The row that is selected."""
+        """Return the selected row; None if there is none."""
         return self._model.row_at(self._tree.currentIndex())
 
     def select(self, key: str) -> None:
-        """Select the row with this key, if it is there."""
+        """Select the row with this key, if it exists."""
         start = self._model.index(0, 0)
         flags = Qt.MatchFlag.MatchExactly | Qt.MatchFlag.MatchRecursive
         for index in self._model.match(start, _KEY_ROLE, key, 1, flags):
             self._tree.setCurrentIndex(index)
 
     def _open_new(self) -> None:
-        """Open what has come since the last look, but for the workers without work; what was closed stays closed."""
+        """Expand new rows, except idle workers; rows that were collapsed stay collapsed."""
         seen, self._seen = self._seen, set()
         waiting = [self._model.index(number, 0) for number in range(self._model.rowCount())]
         while waiting:
@@ -172,10 +175,10 @@ class ServerBrowserWidget(QWidget):
                 self._tree.setExpanded(index, True)
             waiting += [self._model.index(number, 0, index) for number in range(self._model.rowCount(index))]
 
-    # --- what can be done ----------------------------------------------------------------------------------------
+    # --- actions -------------------------------------------------------------------------------------------------
 
     def ask_and_quit(self) -> None:
-        """End the selected server; ask first when that interrupts something."""
+        """Shut the selected server down; ask first if that interrupts running plates."""
         node = self._selected_node()
         if node is None or self._browser is None or not node.can_quit:
             return
@@ -184,7 +187,7 @@ class ServerBrowserWidget(QWidget):
             self._tasks.start(browser.quit(node.address), "Quitting the server")
             return
         question = (
-            f"{_plates(node.running)} on {node.address} will be interrupted. Wells that are done are kept, and a run "
+            f"{_plates(node.running)} on {node.address} will be interrupted. Finished wells are kept, and the runs "
             "can be resumed."
         )
         self._ask(
@@ -195,12 +198,12 @@ class ServerBrowserWidget(QWidget):
         )
 
     def ask_and_kill(self) -> None:
-        """Kill the selected server, after a question."""
+        """Kill the selected server after confirmation."""
         node = self._selected_node()
         if node is None or self._browser is None or node.pong is None or not node.can_kill:
             return
         browser = self._browser
-        running = f" {_plates(node.running)} will be interrupted in the midst of their wells." if node.running else ""
+        running = f" {_plates(node.running)} will be interrupted in the middle of their wells." if node.running else ""
         question = f"Process {node.pong.pid} on {node.address} and all its workers will be killed at once.{running}"
         self._ask(
             "Force kill",
@@ -210,7 +213,7 @@ class ServerBrowserWidget(QWidget):
         )
 
     def show_log(self) -> None:
-        """Ask for the log of the selected execution, or show the end of the server's."""
+        """Request the log of the selected execution, or show the end of the server's log."""
         row = self.selected()
         if row is None:
             return
@@ -283,7 +286,7 @@ class ServerBrowserWidget(QWidget):
         return None if row is None else next((n for n in self._snapshot.servers if n.address == row.address), None)
 
     def _ask(self, title: str, text: str, verb: str, act: Callable[[], Coroutine[object, object, None]]) -> None:
-        """Ask without blocking the event loop; ``act`` is started when the answer is ``verb``."""
+        """Ask without blocking the event loop; ``act`` is started if the answer is ``verb``."""
         box = QMessageBox(QMessageBox.Icon.Warning, title, text, QMessageBox.StandardButton.Cancel, self)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         yes = box.addButton(verb, QMessageBox.ButtonRole.DestructiveRole)
@@ -299,7 +302,7 @@ class ServerBrowserWidget(QWidget):
 
     async def _show_server_log(self, browser: ServerBrowser, address: ServerAddress) -> None:
         text = await browser.log_tail(address)
-        dialog = _LogDialog(f"Log of the server on {address}", text or "This server has written no log.", self)
+        dialog = _LogDialog(f"Log of the server on {address}", text or "This server has not written a log.", self)
         dialog.open()
 
 

@@ -1,4 +1,4 @@
-"""A dialog for the settings of a window, with what is wrong beside each field; kept with QSettings."""
+"""A dialog for the settings of a window, which shows problems below each field; settings are saved with QSettings."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -35,27 +35,28 @@ _LABELS: Final = {
 _HINTS: Final = {
     SettingsField.HOST: "this machine",
     SettingsField.PORT: "7777",
-    SettingsField.SERVER_KEY: "public key of a server elsewhere",
-    SettingsField.WORKERS: "as the pipeline says",
+    SettingsField.SERVER_KEY: "public key of a server on another machine",
+    SettingsField.WORKERS: "as set in the pipeline",
     SettingsField.VIEWER: "none",
 }
 _TIPS: Final = {
-    SettingsField.HOST: "Empty for a server on this machine, which starts by itself.",
-    SettingsField.PORT: "The data port; the control port is 1000 more.",
-    SettingsField.SERVER_KEY: "A server on another machine prints its key when it starts. Give it the key of this one.",
-    SettingsField.WORKERS: "How many wells are worked on at the same time: a number, or auto.",
+    SettingsField.HOST: "Leave empty for a server on this machine, which is started automatically.",
+    SettingsField.PORT: "Data port of the server; the control port is 1000 higher.",
+    SettingsField.SERVER_KEY: "A server on another machine prints its key at the start, and needs this machine's key.",
+    SettingsField.WORKERS: "Number of wells processed at the same time, or auto.",
     SettingsField.VIEWER: "napari or fiji on this machine, napari:PORT, or HOST:PORT.",
 }
 
 
 class SettingsDialog(QDialog):
-    """Asks for :class:`WindowSettings`; OK is there only while all of them make sense.
+    """Dialog for :class:`WindowSettings`; OK is enabled only while all fields are valid.
 
     Args:
-        settings: what the fields begin with.
-        own_key: gives the public key of this machine's clients, to be given to servers elsewhere; asked for when it is
-            to be copied, since asking may make the key.
-        viewers: what the viewer field proposes.
+        settings: initial values of the fields.
+        own_key: returns the public key of this machine's clients, to be admitted by servers on other machines; called
+            only when the key is copied, since it may create the key.
+        viewers: suggestions for the viewer field.
+        parent: the parent widget.
     """
 
     settings_accepted = pyqtSignal(object)
@@ -86,20 +87,20 @@ class SettingsDialog(QDialog):
         self._check()
 
     def field(self, field: SettingsField) -> QLineEdit:
-        """Where a setting is typed."""
+        """Return the input field of a setting."""
         return self._fields[field]
 
     def problem(self, field: SettingsField) -> str:
-        """What is wrong with a setting as it is typed; empty when nothing is."""
+        """Return the problem with the current text of a field; empty if there is none."""
         return self._problems[field].text()
 
     def settings(self) -> WindowSettings | None:
-        """What the fields say; None while something is wrong."""
+        """Return the settings in the fields; None while any field is invalid."""
         found = read_form(SettingsForm(**{field.value: edit.text() for field, edit in self._fields.items()}))
         return found if isinstance(found, WindowSettings) else None
 
     def accept(self) -> None:
-        """Take the settings, if nothing is wrong with them."""
+        """Accept the settings if all fields are valid."""
         found = self.settings()
         if found is not None:
             self.settings_accepted.emit(found)
@@ -133,7 +134,7 @@ class SettingsDialog(QDialog):
         note = QLabel("for servers on other machines")
         copy = QToolButton()
         copy.setText("Copy")
-        copy.setToolTip("Copy the public key of this machine, to be admitted by a server elsewhere")
+        copy.setToolTip("Copy the public key of this machine, to be admitted by a server on another machine")
 
         def to_clipboard() -> None:
             clipboard = QGuiApplication.clipboard()
@@ -164,7 +165,7 @@ class SettingsDialog(QDialog):
 
 
 def load_settings(store: QSettings) -> WindowSettings:
-    """The settings that were saved; of what is missing or makes no sense any more, the default."""
+    """Return the saved settings, with defaults for those that are missing or no longer valid."""
     texts = {field: store.value(f"{_GROUP}/{field.value}") for field in SettingsField}
     kept = {field.value: str(text) for field, text in texts.items() if text is not None}
     found = read_form(SettingsForm(**kept))

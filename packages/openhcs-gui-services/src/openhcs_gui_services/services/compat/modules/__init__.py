@@ -1,1 +1,1 @@
-"""Module names of earlier documents, on the path of `services`: each file imports what is elsewhere now."""
+"""Module names of earlier documents, on the path of ``services``: each file imports names from their new modules."""

@@ -1,4 +1,4 @@
-"""`runs.batches` under the module name of earlier documents."""
+"""``runs.batches`` under the module name of earlier documents."""
 
 from openhcs_gui_services.services.runs.batches import BatchWorkflowHost, BatchWorkflowService, CompileJob, RunJob
 

@@ -1,4 +1,4 @@
-"""`connection.status` under the module name of earlier documents."""
+"""``connection.status`` under the module name of earlier documents."""
 
 from openhcs_gui_services.services.connection.status import (
     ExecutionServerStatusPresenter,

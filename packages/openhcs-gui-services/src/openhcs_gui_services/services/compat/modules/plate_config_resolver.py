@@ -1,4 +1,4 @@
-"""`plates.settings` under the module name of earlier documents."""
+"""``plates.settings`` under the module name of earlier documents."""
 
 from openhcs_gui_services.services.plates.settings import RunSettings, resolve_run_settings
 

@@ -1,4 +1,4 @@
-"""`runs.progress_reset` under the module name of earlier documents."""
+"""``runs.progress_reset`` under the module name of earlier documents."""
 
 from openhcs_gui_services.services.runs.progress_reset import reset_progress_for_batch
 

@@ -1,4 +1,4 @@
-"""`connection.client` under the module name of earlier documents."""
+"""``connection.client`` under the module name of earlier documents."""
 
 from openhcs_gui_services.services.connection.client import ZMQClientService
 

@@ -1,4 +1,4 @@
-"""`compat.execution_service` under the module name of earlier documents."""
+"""``compat.execution_service`` under the module name of earlier documents."""
 
 from openhcs_gui_services.services.compat.execution_service import ExecutionHost, ZMQExecutionService
 
