@@ -1,5 +1,6 @@
 """Help and wrong use of the command ``zmqruntime``, and what it says where no server is running."""
 
+import argparse
 import json
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from zmqruntime.execution.cli import main
+from zmqruntime.execution.cli.surface import make_parser
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 StartCommand = Callable[..., "subprocess.Popen[str]"]
@@ -64,6 +66,21 @@ def test_help_teaches_every_command(here: Here, command: Command) -> None:
     assert overview.returncode == 0
     for name in (*COMMANDS, "queue"):
         assert f"\n    {name} " in overview.stdout
+
+
+def test_every_option_that_takes_a_value_says_what_it_is_when_left_out() -> None:
+    silent = [name for name, page in _option_helps(make_parser()) if "[default: " not in page]
+    assert silent == []
+
+
+def _option_helps(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
+    """The name and the help of each option that takes a value, of a parser and those below it."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for each in action.choices.values():
+                yield from _option_helps(each)
+        elif action.option_strings and action.nargs != 0:
+            yield f"{parser.prog} {action.dest}", action.help or ""
 
 
 def test_version(command: Command) -> None:

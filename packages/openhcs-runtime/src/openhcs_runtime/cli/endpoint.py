@@ -56,7 +56,7 @@ def connected(endpoint: PlateEndpoint) -> Iterator[ZMQExecutionClient]:
 
 
 def server_lost(client: ExecutionClient, execution_id: str, endpoint: Endpoint) -> CommandError:
-    """The server ended during a run, and nobody started another one."""
+    """The server ended during a run, and no other one was started."""
     log = client.config.server_dir(client.port) / "server.log"
     what = client.standing.text or f"the server on port {client.port} ended"
     return CommandError(

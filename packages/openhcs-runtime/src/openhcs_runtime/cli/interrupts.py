@@ -28,7 +28,7 @@ class Interrupts:
         self._last = 0.0
 
     def __enter__(self) -> Self:
-        self._before = signal.signal(signal.SIGINT, self._hear)
+        self._before = signal.signal(signal.SIGINT, self._on_interrupt)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -44,7 +44,7 @@ class Interrupts:
         """From now on Ctrl-C is only noted again."""
         self._are_allowed = False
 
-    def _hear(self, signum: int, frame: FrameType | None) -> None:
+    def _on_interrupt(self, signum: int, frame: FrameType | None) -> None:
         now = time.monotonic()
         if self.were_noted and now - self._last < _SAME_SECONDS:
             return
@@ -58,7 +58,7 @@ def cancelling(task: "Task") -> Iterator[None]:
     """In the block the first Ctrl-C lets the task stop; a second one raises KeyboardInterrupt at once."""
     last = 0.0
 
-    def hear(signum: int, frame: FrameType | None) -> None:
+    def on_interrupt(signum: int, frame: FrameType | None) -> None:
         nonlocal last
         now = time.monotonic()
         if task.cancelled and now - last > _SAME_SECONDS:
@@ -66,7 +66,7 @@ def cancelling(task: "Task") -> Iterator[None]:
         last = now
         task.request_cancel()
 
-    before = signal.signal(signal.SIGINT, hear)
+    before = signal.signal(signal.SIGINT, on_interrupt)
     try:
         yield
     finally:

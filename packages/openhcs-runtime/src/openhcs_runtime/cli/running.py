@@ -79,7 +79,7 @@ def _never_begun(client: ZMQExecutionClient) -> CommandError:
 def _wait(
     client: ZMQExecutionClient, execution_id: str, output: Output, interrupts: Interrupts, endpoint: PlateEndpoint
 ) -> tuple[PlateExecution, bool]:
-    """Wait for the end, which Ctrl-C brings about; true if it did. What is told then is not broken off by another."""
+    """Wait for the end, and say whether Ctrl-C brought it about; what follows is not broken off by another Ctrl-C."""
     try:
         interrupts.allow()
         execution, was_interrupted = client.wait(execution_id), False

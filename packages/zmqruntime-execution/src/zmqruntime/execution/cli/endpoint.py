@@ -132,7 +132,7 @@ def attached(endpoint: Endpoint, *, tells_patience: bool = True) -> Iterator[Exe
 
     Args:
         endpoint: where.
-        tells_patience: whether a server that does not answer is told on standard error.
+        tells_patience: whether to say on standard error that the server does not answer.
 
     Raises:
         CommandError: none is running there, or what goes wrong, also in the block.

@@ -11,7 +11,7 @@ class ExitCode(enum.IntEnum):
 
     OK = 0
     FAILED = 1
-    """The question was right, and the answer is no; or what was asked for went wrong."""
+    """The question was valid and the answer is no, or what was asked for went wrong."""
     USAGE = 2
     """What was asked for cannot be done: a bad argument, an unknown execution, a port of something else."""
     INTERRUPTED = 130

@@ -141,7 +141,11 @@ def _add_looking(commands: _Surface) -> None:
         lambda options, output: show_history(endpoint_of(options), options.limit, output),
     )
     history.add_argument(
-        "--limit", type=whole_number(1, 1000), default=50, metavar="N", help="at most N, up to 1000 [default: 50]"
+        "--limit",
+        type=whole_number(1, 1000),
+        default=50,
+        metavar="N",
+        help="executions to list, up to 1000 [default: 50]",
     )
 
 
@@ -249,13 +253,13 @@ def _add_keys(commands: _Surface) -> None:
     )
     let_in = keys.add(
         "admit",
-        "let servers on this machine answer a client on another",
+        "let servers on this machine answer a client on another machine",
         "laptop 'KEY'",
         lambda options, output: admit(options.app, options.name, options.key, output),
     )
     rely = keys.add(
         "trust",
-        "let clients on this machine talk to a server on another",
+        "let clients on this machine talk to a server on another machine",
         "lab-server 'KEY'",
         lambda options, output: trust(options.app, options.name, options.key, output),
     )

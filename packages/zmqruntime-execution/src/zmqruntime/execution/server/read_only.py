@@ -15,11 +15,11 @@ _T = TypeVar("_T")
 
 _BUSY_SECONDS = 2.0
 
-# What a server that was stopped has left is one file. SQLite would make the two files of the write-ahead log again only
-# to look at it, unless it is told that nobody writes.
+# A server that was stopped leaves one file. Only to read it, SQLite would create the two files of the write-ahead log
+# again, unless the file is declared immutable.
 _AT_REST = ("immutable=1",)
-# The log of a server that is running, or was killed, can be read as it is. Without its index, as in a copy of the
-# folder, SQLite has to make that again: the second try.
+# The log of a server that is running or was killed can be read as it is. If its index is missing, as in a copy of the
+# folder, SQLite has to create it: the second try.
 _WITH_LOG = ("readonly_shm=1", "")
 
 
