@@ -25,7 +25,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
 INTRODUCTION = f"""# The wire protocol
 
 Version {PROTOCOL_VERSION}. This page is written by `tools/docs/protocol_page.py` from the types in
-`zmqruntime.messages` and `zmqruntime.streaming.wire`. [How the messages go together](explain-wire-protocol.md) is
+`zmqruntime.messages` and `zmqruntime.streaming.wire`. [How the messages fit together](explain-wire-protocol.md) is
 a page of its own, and [a client in JavaScript](howto-other-language.md) shows it in use.
 
 A server has two channels. **Control** is a ROUTER socket at port P + 1000: send a request from any REQ or DEALER
