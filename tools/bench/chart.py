@@ -13,7 +13,7 @@ WIDTH, LEFT, RIGHT, ROW, TOP = 940, 420, 230, 24, 64
 INK, GRID, AHEAD, BEHIND, FLOOR = "#1f2933", "#d5dde5", "#2f7d5b", "#b3552e", "#7b8794"
 QUICK = "\n**This was a quick run, of few of everything: its figures wobble and prove nothing.**\n"
 PAGE = """\
-# Beside other tools
+# Comparison with other tools
 
 What `nox -s bench` has measured on {date}, on one machine: {machine}.
 Other machines give other numbers, so look at the ratios. Each number is a median after a warm-up where many are
@@ -40,13 +40,13 @@ Versions: {versions}.
 
 BEGIN, END = "<!-- measured: nox -s bench -- --store writes this table -->\n", "<!-- end of the table -->\n"
 README_TABLE = """
-Measured on {date} on {cores} cores of one machine, medians, ours beside other tools and beside the bare operation:
+Measured on {date} on {cores} cores of one machine, medians, compared with other tools and with the bare operation:
 
-| what | ours | beside it |
+| measurement | this project | reference |
 |---|---|---|
 {rows}
 
-[All figures](docs/benchmarks.md), misses too, with versions; `nox -s bench` measures them again.
+[All figures](docs/benchmarks.md), including those we miss, with versions; `nox -s bench` measures them again.
 
 """
 

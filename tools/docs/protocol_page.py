@@ -25,24 +25,24 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
 INTRODUCTION = f"""# The wire protocol
 
 Version {PROTOCOL_VERSION}. This page is written by `tools/docs/protocol_page.py` from the types in
-`zmqruntime.messages` and `zmqruntime.streaming.wire`. [How the messages go together](explain-wire-protocol.md) is
-a page of its own, and [a client in JavaScript](howto-other-language.md) shows it in use.
+`zmqruntime.messages` and `zmqruntime.streaming.wire`. [How the messages fit together](explain-wire-protocol.md)
+explains the idea, and [a client in JavaScript](howto-other-language.md) shows it in use.
 
-A server has two channels. **Control** is a ROUTER socket at port P + 1000: send a request from any REQ or DEALER
-socket, and exactly one reply comes back, also to a bad request. From a DEALER, put an empty frame before the message,
-and any frames that you want back before that. **Data** is an XPUB socket at port P: subscribe to the id of an
-execution, or to `heartbeat`; each message is two frames, the topic and the message. A server of another kind (a
-viewer) has a ROUTER there, to which producers of images connect.
+A server has two channels. **Control** is a ROUTER socket on port P + 1000: send a request from any REQ or DEALER
+socket, and exactly one reply comes back, even to a malformed request. From a DEALER, put an empty frame before the
+message, and before that any frames that should be returned with the reply. **Data** is an XPUB socket on port P:
+subscribe to the id of an execution, or to `heartbeat`; each message has two frames, the topic and the message. On a
+viewer it is a ROUTER instead, to which producers of images connect.
 
 Addresses are `ipc://~/.<app name>/ipc/zmq-<port>.sock`, or TCP with CURVE, for which keys must be exchanged first.
 
-A message is one msgpack map. `type` names it and `protocol` is the version, {PROTOCOL_VERSION} when it is left out. An
+A message is one msgpack map. `type` names it and `protocol` is the version [default: {PROTOCOL_VERSION}]. An
 unknown key, a missing key without a default, or a wrong type makes the whole message invalid: the reply is an `error`.
 
 A client chooses the id of an execution (`submission_id`) and subscribes to it before it submits, so it misses nothing.
-Events of an execution are numbered from 1: a batch says that it holds those after `after` up to `upto`. Who has fewer
-than `after` asks for the rest with `events`; a batch may hold fewer events than numbers, when progress was merged that
-later progress had superseded.
+Events of an execution are numbered from 1: a batch holds those after `after` up to `upto`. A client that has seen
+fewer than `after` requests the rest with `events`. A batch may hold fewer events than numbers, if progress that later
+progress had superseded was merged.
 """
 
 SECTIONS = (

@@ -176,7 +176,7 @@ def _servers() -> ServerBrowserWidget:
     silent = ServerNode(
         ServerAddress(7790), Reach.SILENT, ServerKind.EXECUTIONS, _pong(4650, "OpenHCSExecutionServer", 7790)
     )
-    away = ServerNode(ServerAddress(7777, host="lab-server"), Reach.UNREACHABLE, problem="no server listens there")
+    away = ServerNode(ServerAddress(7777, host="lab-server"), Reach.UNREACHABLE, problem="no server is listening there")
     widget.show_snapshot(BrowserSnapshot((viewer, here, silent, away), 1))
     widget.tree.expandAll()
     widget.select("/openhcs/7777")

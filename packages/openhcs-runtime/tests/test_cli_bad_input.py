@@ -147,7 +147,7 @@ def test_what_is_named_but_is_not_there(shared_command: CommandLine, tmp_path: P
         ("make-plate", file): (2, f"{file} is a file: give a new folder"),
         ("cancel", "abc", "--well", "Q"): (2, "'Q' is not a well name; expected a form like B06"),
         ("cancel", "abc", "--well", "Q99"): (2, "'Q99' is not a well of a 1536-well plate (A01 to AF48)"),
-        ("status", "--host", "nobody.invalid"): (1, "no host nobody.invalid is known to this machine; check its name"),
+        ("status", "--host", "nobody.invalid"): (1, "cannot resolve the host name nobody.invalid; check it"),
     }
     for finished, (code, message) in zip(shared_command.together(*wrong), wrong.values(), strict=True):
         assert finished.code == code, message

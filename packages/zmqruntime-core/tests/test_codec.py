@@ -89,5 +89,7 @@ def test_a_damaged_message_decodes_or_is_refused(position: int, byte: int, cut: 
 
 
 def test_a_payload_that_cannot_be_sent_is_said_with_what_can() -> None:
-    with pytest.raises(TypeError, match=r"an ExecuteRequest may hold None, .* lists and maps of those: .* type object"):
+    with pytest.raises(
+        TypeError, match=r"an ExecuteRequest may contain only None, .* lists and maps of those: .* type object"
+    ):
         encode_given(ExecuteRequest(submission_id="12345678", payload={"x": object()}), "an ExecuteRequest")

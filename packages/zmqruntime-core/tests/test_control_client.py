@@ -89,7 +89,7 @@ def test_an_idle_client_asks_nothing_and_hears_no_heartbeat() -> None:
 
 
 def test_it_never_starts_a_server() -> None:
-    with pytest.raises(ConnectionFailedError, match="no server listens"):
+    with pytest.raises(ConnectionFailedError, match="no server is listening"):
         ControlClient(PORT, config=QUICK).connect()
 
 

@@ -202,7 +202,7 @@ def test_a_stopped_server_is_silent_however_long_and_a_killed_one_is_lost_at_onc
         assert not client.lost.wait(4 * SHORT.unreachable_window)
         assert client.state is ClientState.SILENT
         assert f"process {client.server.pid}" in client.standing.text
-        with pytest.raises(ServerSilentError, match="busy or stopped"):
+        with pytest.raises(ServerSilentError, match="busy or suspended"):
             WatchingClient(SHORT).connect(0.5)
         os.kill(client.server.pid, signal.SIGCONT)
         assert client.back.wait(10)
@@ -238,7 +238,7 @@ def test_a_busy_loop_is_told_from_a_process_that_is_stopped() -> None:
         process.stdout.readline()
         client, busy = closing.client, threading.Event()
         client.connect()
-        client.add_listener(lambda standing: busy.set() if "is busy" in standing.text else None)
+        client.add_listener(lambda standing: busy.set() if "and busy" in standing.text else None)
         ending = threading.Thread(target=client.shutdown_server, args=(60,))
         ending.start()
         assert busy.wait(20)

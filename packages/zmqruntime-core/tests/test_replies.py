@@ -63,7 +63,7 @@ def test_replies_that_are_not_read_are_bounded_and_then_dropped(isolated_home: o
         replies.append(sock.recv_multipart()[-1])
         said = [msgspec.msgpack.decode(reply, type=ErrorResponse) for reply in replies if len(reply) < PIECE]
         assert {error.code for error in said} == {ErrorCode.UNREAD}
-        assert "not read" in said[0].message
+        assert "unread" in said[0].message
         sock.send_multipart([b"next", b"", encode(PingRequest())])
         assert sock.poll(10_000)
         assert len(sock.recv_multipart()[-1]) > PIECE

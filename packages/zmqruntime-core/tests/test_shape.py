@@ -79,7 +79,7 @@ def test_a_request_that_nobody_could_read_is_refused_where_it_is_made(payload: o
 
 
 def test_too_long_says_how_long_and_what_to_do() -> None:
-    with pytest.raises(UnsendableError, match=r"the result is 1,\d\d\d bytes, at most 1,000 may be; write a file"):
+    with pytest.raises(UnsendableError, match=r"the result is 1,\d\d\d bytes, the limit is 1,000; write it to a file"):
         pack_given(b"x" * 1_000, "the result", max_bytes=1_000)
 
 

@@ -126,10 +126,10 @@ def test_a_request_of_another_vocabulary_is_refused_by_name(stage: StageClient) 
 @pytest.mark.parametrize(
     ("kind", "code", "text"),
     [
-        ("secret", ErrorCode.INTERNAL, "Secret is not one of the replies that StageServer names"),
-        ("secret event", ErrorCode.INTERNAL, "Secret is not one of the events that StageServer names"),
+        ("secret", ErrorCode.INTERNAL, "Secret is not one of the replies in the vocabulary of StageServer"),
+        ("secret event", ErrorCode.INTERNAL, "Secret is not one of the events in the vocabulary of StageServer"),
         ("an object", ErrorCode.INTERNAL, "the reply Moved cannot be sent"),
-        ("event with an object", ErrorCode.INTERNAL, "the event Position may hold"),
+        ("event with an object", ErrorCode.INTERNAL, "the event Position may contain only"),
         ("too long", ErrorCode.TOO_LARGE, "ask for less"),
     ],
 )

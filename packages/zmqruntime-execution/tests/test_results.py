@@ -57,7 +57,9 @@ def test_a_result_that_is_too_long_fails_its_task_in_words(make_client: MakeClie
     client = make_client("ShortResultsServer")
     ended = client.wait(make(client, 2_000_000), 60)
     assert ended.status is S.FAILED
-    assert "the result of the task is 2,000,005 bytes, at most 1,000,000 may be; write a file" in (ended.error or "")
+    assert "the result of the task is 2,000,005 bytes, the limit is 1,000,000; write it to a file" in (
+        ended.error or ""
+    )
     assert len(client.wait(make(client, 900_000), 60).result) == 900_000
 
 

@@ -32,7 +32,7 @@ FAILING = {
     "bytes that are no value": ("import msgspec\nresult = msgspec.Raw(b'\\xc1')", "does not use"),
     "result 983 deep": (DEEP.format(983) + "result = x", "nested deeper than 100"),
     "result 5000 deep": (DEEP.format(5000) + "result = x", "nested deeper than 100"),
-    "result in itself": ("result = []\nresult.append(result)", "holds itself"),
+    "result in itself": ("result = []\nresult.append(result)", "contains itself"),
     "integer of 65 bits": ("result = 2**64", "cannot be sent"),
     "object in a checkpoint": ("task.checkpoint('a', object())", "may hold"),
     "key of a checkpoint": ("task.checkpoint('\\udce4', 1)", "not UTF-8"),

@@ -75,7 +75,9 @@ def test_a_server_of_another_class_is_named_together_with_the_one_that_is_wanted
     first = ends.client(f"{module}:Zoom")
     first.connect()
     second = ends.client(f"{module}:Other")
-    with pytest.raises(WrongServerError, match=r"is of class Zoom \(.*zooming.py\), this client names Other .*port="):
+    with pytest.raises(
+        WrongServerError, match=r"is of class Zoom \(.*zooming.py\), but this client expects Other .*port="
+    ):
         second.connect()
     assert second.state.value == "new"
     assert first.wait(first.submit(1), 60).result == "v1"
@@ -133,7 +135,7 @@ def test_a_server_of_edited_code_that_is_at_work_takes_no_more_and_can_be_watche
     module.write_text(MODULE.format(answer="v2"))
     after = ends.client(f"{module}:Zoom")
     after.connect()
-    with pytest.raises(OutdatedServerError, match=r"as it was before its code was changed.*stop --port 7640"):
+    with pytest.raises(OutdatedServerError, match=r"as it was before its code changed.*stop --port 7640"):
         after.submit(1)
     assert after.poll_status(running).ended_at is None
     after.cancel(running, grace_seconds=0)

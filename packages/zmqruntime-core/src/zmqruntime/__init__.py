@@ -1,4 +1,4 @@
-"""A server process with a control and a data channel over ZeroMQ.
+"""A server process with a control channel and a data channel over ZeroMQ.
 
 Start with :class:`ZMQServer` and :class:`ZMQClient`; ``zmqruntime.execution`` (long tasks) and
 ``zmqruntime.streaming`` (arrays) are separate distributions that build on them.

@@ -1,4 +1,4 @@
-"""Where a server is: its ports, what a socket needs to reach them, and what to say when nothing answers there."""
+"""The address of a server: its ports, how sockets reach them, and the errors for when nothing answers there."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,13 +29,13 @@ _RECONNECT_MS = (50, 1000)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server is to be found: its data port, the control port above it, and how both are reached.
+    """The address of a server: its data port, the control port above it, and the transport.
 
     Attributes:
         port: the data port.
-        host: where a TCP server is.
+        host: host of a TCP server.
         transport_mode: IPC or TCP.
-        config: what the server and its clients agree on.
+        config: settings shared by the server and its clients.
     """
 
     port: int
@@ -51,27 +51,27 @@ class Address:
         transport_mode: TransportMode | None = None,
         config: ZMQConfig | None = None,
     ) -> Self:
-        """An address as clients and servers take it: naming a host selects TCP, and IPC is the default.
+        """Create an address from the arguments of clients and servers: a host selects TCP, the default is IPC.
 
         Raises:
-            ConfigurationError: there is no such transport mode.
+            ConfigurationError: the transport mode is unknown.
         """
         mode = choose_transport_mode(transport_mode, host)
         return cls(port, host or LOOPBACK, mode, config or ZMQConfig())
 
     @property
     def control_port(self) -> int:
-        """The port that requests go to."""
+        """The port for requests."""
         return self.port + self.config.control_port_offset
 
     @property
     def is_local(self) -> bool:
-        """Whether it is surely on this machine; any other may still be."""
+        """Whether it is certain to be on this machine; other addresses may be, too."""
         return self.transport_mode is TransportMode.IPC or self.host in (LOOPBACK, "localhost", "::1")
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether both sides show keys."""
+        """Whether the connection is encrypted and both sides check keys."""
         return self.transport_mode is TransportMode.TCP and self.config.security is Security.CURVE
 
     @property
@@ -85,16 +85,16 @@ class Address:
         return self.url(self.control_port)
 
     def url(self, port: int) -> str:
-        """The ZeroMQ URL of a port there."""
+        """Return the ZeroMQ URL of a port at this address."""
         return get_zmq_transport_url(port, self.host, self.transport_mode, self.config)
 
     def prepare(self, sock: "zmq.Socket[bytes]", patience: float | None = None) -> None:
-        """Set what a client's socket needs before it connects: keys, sizes, and when a silent network is given up.
+        """Set the options that a client's socket needs before it connects: keys, sizes and network timeouts.
 
         Args:
-            sock: not connected yet.
-            patience: after so many seconds without a word from another machine the connection is cut and made again;
-                half of the configuration's ``unreachable_window`` when None.
+            sock: a socket that is not connected yet.
+            patience: seconds of silence from another machine after which the connection is closed and made again
+                [default: half of the configuration's ``unreachable_window``].
 
         Raises:
             ConfigurationError: the server's key is not known.
@@ -104,8 +104,8 @@ class Address:
         sock.ipv6 = ":" in self.host
         sock.reconnect_ivl, sock.reconnect_ivl_max = _RECONNECT_MS
         if not self.is_local:
-            # A network that is gone cuts nothing: the connection would be tried again by its own, growing pauses.
-            # A process of this machine cannot vanish without a word, and one that was stopped is not lost.
+            # A network failure closes no connection: TCP alone would retry at ever longer intervals.
+            # A process on this machine cannot vanish unnoticed, and a suspended one is not lost.
             seconds = self.config.unreachable_window / 2 if patience is None else patience
             sock.heartbeat_ivl, sock.heartbeat_timeout = int(seconds * 1000 / 3), int(seconds * 1000)
         if self.is_encrypted:
@@ -115,7 +115,12 @@ class Address:
             sock.curve_serverkey = store.server_key_for(self.host, self.port, is_local=self.is_local)
 
     def connect(self, sock: "zmq.Socket[bytes]", port: int | None = None, *, patience: float | None = None) -> None:
-        """Prepare a socket and connect it to a port there, the data port when None.
+        """Prepare a socket and connect it to a port at this address.
+
+        Args:
+            sock: a socket that is not connected yet.
+            port: the port to connect to [default: the data port].
+            patience: see :meth:`prepare`.
 
         Raises:
             ConfigurationError: the address cannot be used, or the server's key is not known; the socket is closed.
@@ -128,11 +133,11 @@ class Address:
             raise
 
     def is_listening(self) -> bool:
-        """Whether anything listens on the control port."""
+        """Return whether anything is listening on the control port."""
         return is_listening(self.control_port, self.host, self.transport_mode, self.config)
 
     def is_claimed(self) -> bool:
-        """Whether a server of ours holds the port: one that does not answer at once is busy, and worth waiting for."""
+        """Return whether a server of this application holds the port; if it does not answer at once, it is busy."""
         path = self._socket_folder / f"{self._name}.lock"
         if not (self.is_local and path.exists()):
             return False
@@ -143,7 +148,7 @@ class Address:
         return True
 
     def start_lock(self) -> FileLock:
-        """Who holds it may start a server there."""
+        """Return the lock whose holder may start a server at this address."""
         return FileLock(prepare_private_dir(self._socket_folder) / f"{self._name}.start.lock")
 
     @property
@@ -156,26 +161,26 @@ class Address:
 
 
 def silent_server(address: Address) -> ConnectionFailedError:
-    """What to raise when something listens there that does not answer a ping; it is left alone."""
+    """Return the error to raise when something listens at ``address`` but does not answer a ping."""
     url = address.url(address.control_port)
     if not address.is_listening():
-        return ConnectionFailedError(f"the server on {url} went away while we connected")
+        return ConnectionFailedError(f"the server on {url} ended while connecting to it")
     if address.is_claimed():
         return ServerSilentError(
-            f"the server on port {address.port} does not answer: it is busy or stopped, and may go on; it is left alone"
-            + ("; or it does not know this client's key" if address.is_encrypted else "")
+            f"the server on port {address.port} does not answer: it is busy or suspended, and may resume; it is left "
+            "alone" + ("; or it does not know this client's key" if address.is_encrypted else "")
         )
     is_tcp = address.transport_mode is TransportMode.TCP and address.is_local
-    holder = describe_port_holder(address.control_port) if is_tcp else "what listens there"
+    holder = describe_port_holder(address.control_port) if is_tcp else "the program listening there"
     return PortInUseError(
         f"{url} is taken, but {holder} does not answer as a server of {address.config.app_name}; "
-        "choose another port, or end it yourself if you know it"
-        + ("; if it is one, it does not know this client's key" if address.is_encrypted else "")
+        "choose another port, or stop that program if you know it"
+        + ("; if it is such a server, it does not know this client's key" if address.is_encrypted else "")
     )
 
 
 def nobody_there(address: Address) -> str:
-    """What to say when nothing listens there."""
+    """Return the error message for an address where nothing is listening."""
     if not is_known_host(address.host):
-        return f"no host {address.host} is known to this machine; check its name, or give its address"
-    return f"no server listens on {address.url(address.port)}; start one there"
+        return f"cannot resolve the host name {address.host}; check it, or use the IP address"
+    return f"no server is listening on {address.url(address.port)}; start one there"

@@ -1,4 +1,4 @@
-"""Pauses between attempts: longer with each failure, and short again after a calm."""
+"""Pauses between attempts that grow with each failure and become short again after a calm period."""
 
 import math
 import time
@@ -11,11 +11,12 @@ _PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0)
 
 
 class Backoff:
-    """Counts failures and says how long to wait after them. For one thread at a time.
+    """A failure counter that determines how long to wait before the next attempt. Not thread-safe.
 
     Args:
-        pauses: in seconds, after the first failure, the second and so on; the last one holds for all that follow.
-        calm_seconds: a failure is forgotten after this time; by default never, only by :meth:`reset`.
+        pauses: seconds to wait after the first failure, the second and so on; the last value applies to all further
+            failures.
+        calm_seconds: seconds after which a failure is forgotten [default: never, only by :meth:`reset`].
     """
 
     def __init__(self, pauses: Sequence[float] = _PAUSES, calm_seconds: float = math.inf) -> None:
@@ -25,25 +26,25 @@ class Backoff:
 
     @property
     def count(self) -> int:
-        """How many failures are not forgotten; no more are counted than there are pauses."""
+        """Number of failures that are not forgotten, at most the number of pauses."""
         now = time.monotonic()
         return sum(now - failed_at < self._calm_seconds for failed_at in self._failed_at)
 
     @property
     def pause(self) -> float:
-        """How long to wait now, in seconds."""
+        """Seconds to wait now."""
         return self._after(self.count)
 
     def note(self) -> None:
-        """Something has failed."""
+        """Record a failure."""
         self._failed_at.append(time.monotonic())
 
     def reset(self) -> None:
-        """It works: the next failure is the first one."""
+        """Forget all failures, after a success."""
         self._failed_at.clear()
 
     def attempts(self) -> Iterator[float]:
-        """How long to wait before each attempt to recover from what failed last, without an end."""
+        """Yield the seconds to wait before each attempt to recover from the latest failure, without end."""
         count = max(1, self.count)
         while True:
             yield self._after(count)

@@ -1,7 +1,7 @@
-"""What every server and client say to each other, and the base class of all messages.
+"""Messages that every server and client understand, and the base class of all messages.
 
-A message is one msgpack map. ``type`` names it, ``protocol`` is the version of this document, the other keys
-are its fields; an unknown key, a missing one or a wrong type makes the whole message invalid.
+A message is one msgpack map. ``type`` names it, ``protocol`` is the version of the protocol, and the other keys
+are its fields; an unknown key, a missing key or a wrong type makes the whole message invalid.
 """
 
 import enum
@@ -42,23 +42,23 @@ class ErrorCode(enum.StrEnum):
     INVALID = "invalid"
     """The bytes are not a message of the protocol."""
     PROTOCOL = "protocol"
-    """The message is of another protocol version."""
+    """The message has a different protocol version."""
     UNSUPPORTED = "unsupported"
     """This server does not know the request."""
     NOT_FOUND = "not_found"
     """The request names an execution that this server does not have."""
     QUEUE_FULL = "queue_full"
-    """The server has as many queued executions as it may; submit again later."""
+    """The queue of the server is full; submit again later."""
     CONFLICT = "conflict"
-    """The execution is not in a status in which that can be done."""
+    """The status of the execution does not allow this."""
     STORAGE = "storage"
     """The server could not write the request to disk, so it was not accepted."""
     TOO_LARGE = "too_large"
-    """The reply would be longer than a message may be; ask for less."""
+    """The reply would exceed the maximum message size; ask for less."""
     UNREAD = "unread"
-    """Replies to earlier requests of this client were not read, until they were too much to keep and were dropped."""
+    """This client did not read earlier replies; they took up too much memory and were dropped."""
     CLOSING = "closing"
-    """The server is about to end."""
+    """The server is shutting down."""
     INTERNAL = "internal"
     """The server has a bug; its log has the traceback."""
 
@@ -71,28 +71,28 @@ PositiveSeconds = Annotated[float, Meta(gt=0)]
 
 
 class Message(Mapped, msgspec.Struct, frozen=True, kw_only=True, tag_field="type", forbid_unknown_fields=True):
-    """Base of all messages; can also be read like a mapping (``message["status"]``, ``dict(message)``)."""
+    """Base class of all messages; can also be read like a mapping (``message["status"]``, ``dict(message)``)."""
 
     may_repeat: ClassVar[bool] = False
-    """Of a request: whether asking twice does no more than asking once, so that it may be sent again when the
-    connection, or the server, was lost before it was answered."""
+    """For requests: whether repeating it has no further effect, so that it may be sent again if the connection or the
+    server is lost before the reply."""
 
     is_short: ClassVar[bool] = False
-    """Of a reply: whether it is never long, so that a server need not look how long it is."""
+    """For replies: whether it is always short, so that a server does not have to check its length."""
 
     protocol: int = PROTOCOL_VERSION
 
     def to_dict(self) -> dict[str, Any]:
-        """The message as plain dicts, lists, strings and numbers, ``type`` included."""
+        """Return the message as plain dicts, lists, strings and numbers, including ``type``."""
         plain: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(bytes,))
         return plain
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
-        """The inverse of :meth:`to_dict`.
+        """Create a message from the output of :meth:`to_dict`.
 
         Raises:
-            msgspec.ValidationError: a field is missing, unknown or of a wrong type.
+            msgspec.ValidationError: a field is missing, unknown or of the wrong type.
         """
         return msgspec.convert(plain, cls)
 
@@ -104,9 +104,9 @@ HEARTBEAT_TOPIC = b"heartbeat"
 
 
 class Heartbeat(Message, frozen=True, kw_only=True, tag="heartbeat"):
-    """The server lives; sent every ``interval`` seconds on topic ``heartbeat`` while anybody subscribes.
+    """A sign of life from the server, sent every ``interval`` seconds on topic ``heartbeat`` while it has subscribers.
 
-    ``positions`` says how many events each execution that changed lately has.
+    ``positions`` gives the number of events of each execution that changed recently.
     """
 
     instance_id: str
@@ -115,9 +115,9 @@ class Heartbeat(Message, frozen=True, kw_only=True, tag="heartbeat"):
 
 
 class Farewell(Message, frozen=True, kw_only=True, tag="farewell"):
-    """The server ends since somebody said so; sent last, on topic ``heartbeat``.
+    """The last message of a server that was asked to shut down, on topic ``heartbeat``.
 
-    Clients then leave it to others to start its successor. A server that is killed says nothing.
+    Clients then do not start its successor automatically. A server that is killed sends nothing.
     """
 
     instance_id: str
@@ -127,19 +127,22 @@ class Farewell(Message, frozen=True, kw_only=True, tag="farewell"):
 
 
 class PingRequest(Message, frozen=True, kw_only=True, tag="ping"):
-    """Is a server there, and which?"""
+    """Ask whether a server is running, and which one."""
 
 
 class ShutdownRequest(Message, frozen=True, kw_only=True, tag="shutdown"):
-    """End the server process; what is running is interrupted, what is queued waits for the next."""
+    """Shut down the server process; running executions are interrupted, queued ones wait for the next server."""
 
 
 class ServerCode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What code a server runs.
+    """The code that a server is running.
 
-    ``target`` is ``module:Class``, or ``file.py:Class`` for a class of a script; ``file`` where its source is;
-    ``bases`` has the classes that it derives from with their files; ``digest`` is of the source when the server
-    started; ``environment`` is the folder of its Python environment.
+    Attributes:
+        target: ``module:Class``, or ``file.py:Class`` for a class in a script.
+        file: path of its source.
+        bases: the classes that it derives from, with their files.
+        digest: digest of the source when the server was started.
+        environment: folder of its Python environment.
     """
 
     target: str
@@ -150,9 +153,9 @@ class ServerCode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class PongResponse(Message, frozen=True, kw_only=True, tag="pong"):
-    """Who the server is. ``pid`` with ``process_start`` identifies the process, ``instance_id`` this run of it.
+    """The identity of the server: ``pid`` and ``process_start`` identify its process, ``instance_id`` this run of it.
 
-    ``lifetime`` is ``persistent`` or ``owned`` when a client has started it, else empty.
+    ``lifetime`` is ``persistent`` or ``owned`` if a client started the server, otherwise empty.
     """
 
     is_short: ClassVar[bool] = True
@@ -169,7 +172,7 @@ class PongResponse(Message, frozen=True, kw_only=True, tag="pong"):
 
 
 class OkResponse(Message, frozen=True, kw_only=True, tag="ok"):
-    """Done; ``message`` says what."""
+    """The request was carried out; ``message`` says what was done."""
 
     message: str = ""
 

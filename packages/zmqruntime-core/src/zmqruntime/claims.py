@@ -1,4 +1,4 @@
-"""Which servers have ports of this machine: each holds a lock file for its life, with who it is written in it."""
+"""The ports held by servers on this machine: each server keeps a lock file for as long as it runs, naming itself."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ _MAX_BYTES = 4096
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """A server: its data port, its process, and the address that it listens on where that is TCP."""
+    """A server's claim to a port: the data port, its process id, and the address it listens on if that is TCP."""
 
     port: int
     pid: int
@@ -23,7 +23,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClaimedPort:
-    """The lock file of one port, as its server holds it."""
+    """The lock file of one port, from the point of view of its server."""
 
     def __init__(self, config: ZMQConfig, claim: Claim) -> None:
         self._config = config
@@ -31,7 +31,7 @@ class ClaimedPort:
         self._lock: FileLock | None = None
 
     def acquire(self, timeout: float) -> bool:
-        """Take the port; False if another server has it."""
+        """Claim the port; return False if another server still holds it after ``timeout`` seconds."""
         prepare_private_dir(self._path.parent)
         lock = FileLock(self._path)
         if not lock.acquire(timeout):
@@ -43,11 +43,11 @@ class ClaimedPort:
 
     @property
     def is_intact(self) -> bool:
-        """Whether the file that is held is the one that others would look at; a cleaner may have removed it."""
+        """Whether the locked file is the one that others would find; a cleanup tool may have removed it."""
         return self._lock is not None and self._lock.is_at_its_path
 
     def release(self) -> None:
-        """Let go of it; may be called twice."""
+        """Release the port; may be called twice."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -58,12 +58,12 @@ class ClaimedPort:
 
 
 def lock_path(config: ZMQConfig, port: int) -> Path:
-    """The lock file of a port."""
+    """Return the path of the lock file of a port."""
     return config.home / config.ipc_socket_dir / f"{config.ipc_socket_prefix}-{port}.lock"
 
 
 def find_claims(folder: Path) -> list[Claim]:
-    """The servers whose lock files are in a folder and held; nothing is changed."""
+    """Return the servers whose lock files in ``folder`` are held, without changing anything."""
     found = []
     for path in sorted(folder.glob("*.lock")):
         try:
@@ -72,7 +72,7 @@ def find_claims(folder: Path) -> list[Claim]:
             if lock.acquire(timeout=0):
                 lock.release()
                 continue
-        except (OSError, msgspec.MsgspecError):  # a lock of another kind, or of an earlier release
+        except (OSError, msgspec.MsgspecError):  # another kind of lock, or one from an earlier release
             continue
         found.append(claim)
     return found

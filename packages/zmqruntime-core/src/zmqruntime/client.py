@@ -1,4 +1,4 @@
-"""A client: finds or starts its server, asks it within deadlines, and hears what it publishes."""
+"""A client that finds or starts its server, sends requests with deadlines, and receives what the server publishes."""
 
 import contextlib
 import subprocess
@@ -23,28 +23,28 @@ __all__ = ["ClientState", "Standing", "ZMQClient", "checked"]
 
 
 class ZMQClient(ControlClient):
-    """Talks to one server from any thread, and receives what it publishes; one I/O thread owns its sockets.
+    """A client for one server that also receives what the server publishes; can be used from any thread.
 
-    A server that does not answer for a while is waited for, and so is the successor of one that has ended: this
-    client starts it itself if it may and somebody waits for something. Whoever only asks, for example a viewer that
-    publishes nothing, needs no more than a :class:`ControlClient`.
+    One I/O thread owns its sockets. The client waits for a server that does not answer for a while, and for the
+    successor of one that has ended; it starts the successor itself if it is allowed to and something is waiting for a
+    reply. To only send requests, for example to a viewer, which publishes nothing, a :class:`ControlClient` is enough.
 
     Args:
-        port: the server's data port; None for the default port of the server class that the client names, or the
-            configuration's.
-        host: where a TCP server is; naming one selects TCP. Servers are only started on this machine.
-        transport_mode: IPC or TCP; IPC where the platform has it and no host is named.
-        config: what the server and its clients agree on.
-        persistent: whether a server that this client starts outlives it; otherwise it ends with the client, also
-            when the client is killed.
+        port: the server's data port [default: the default port of the server class that the client names, or that of
+            the configuration].
+        host: host of a TCP server; selects TCP. Servers are started only on this machine.
+        transport_mode: IPC or TCP [default: IPC if the platform supports it and no host is given].
+        config: settings shared by the server and its clients.
+        persistent: whether a server that this client starts outlives it; otherwise the server ends with the client,
+            even if the client is killed.
     """
 
     server_target: ClassVar[str | None] = None
-    """``module:Class`` of the server to start when none answers; None to never start one."""
+    """``module:Class`` of the server to start if none is running; None to never start one."""
 
     restarts_server: ClassVar[bool] = True
-    """Whether it starts the successor of a server that was killed by itself, while somebody waits; otherwise only
-    ``connect()`` does."""
+    """Whether the client automatically starts the successor of a server that was killed while something is waiting for
+    it; otherwise only ``connect()`` does."""
 
     def __init__(
         self,
@@ -61,60 +61,66 @@ class ZMQClient(ControlClient):
         self._outdated: OutdatedServerError | None = None
 
     def connect(self, timeout: float = 15.0) -> PongResponse:
-        """Attach to the server of this port, or start one if nothing listens there; says who it is.
+        """Connect to the server on this port, or start one if nothing is listening there.
 
-        May be called again after the server was lost; clients that may start a server do so by themselves.
+        May be called again after the server was lost; clients that may start a server do so automatically.
+
+        Args:
+            timeout: seconds to wait for the server.
+
+        Returns:
+            The identity of the server.
 
         Raises:
-            PortInUseError: something else listens there; it is left alone.
-            ServerSilentError: a server of ours holds the port, and has not answered within ``timeout`` seconds.
-            WrongServerError: the server there is of another class, or of another environment, than this client names.
-            ServerStartError: the server that was started did not come up; the error has the end of its log.
-            ConnectionFailedError: nothing listens and nothing can be started.
-            ClosedError: after ``disconnect()``.
+            PortInUseError: another program is listening there; it is left alone.
+            ServerSilentError: a server of this application holds the port but has not answered within ``timeout``.
+            WrongServerError: the server is of a different class or environment than this client names.
+            ServerStartError: the started server did not come up; the error includes the end of its log.
+            ConnectionFailedError: nothing is listening and nothing can be started.
+            ClosedError: ``disconnect()`` was called.
         """
         return super().connect(timeout)
 
     def disconnect(self) -> None:
-        """Release the sockets and the thread, and end the server if this client owns it. May be called twice.
+        """Release the sockets and the thread, and stop the server if this client owns it. May be called twice.
 
-        In a forked child it does nothing: all that is the parent's.
+        In a forked child it does nothing, because everything belongs to the parent.
         """
         super().disconnect()
 
-    # --- what is published ---------------------------------------------------------------------------------------
+    # --- published events ----------------------------------------------------------------------------------------
 
     def subscribe(self, topic: bytes) -> None:
-        """Receive what the server publishes on topics that begin with ``topic``."""
+        """Receive what the server publishes on topics that start with ``topic``."""
         self.call_soon(lambda: self.subscription.add(topic))
 
     # --- for subclasses, called on the I/O thread ----------------------------------------------------------------
 
     def on_event(self, topic: bytes, event: Message) -> None:
-        """The server has published an event of the vocabulary. One that was lost on the way does not come again."""
+        """Called when the server has published an event of the vocabulary. Events lost on the way are not repeated."""
 
     def on_heartbeat(self, heartbeat: Heartbeat) -> None:
-        """The server said that it lives."""
+        """Called when the server has sent a heartbeat."""
 
     def on_resync(self) -> None:
-        """The data channel is open, for the first time or again: what was published before may have been missed."""
+        """Called when the data channel is open, for the first time or again: earlier events may have been missed."""
 
     def make_event_decoder(self) -> Callable[[bytes], Message]:
-        """What turns bytes from the data channel into a message."""
+        """Return the decoder for bytes from the data channel."""
         return Decoder[Message](union_of(self._speaks.events))
 
     # --- finding and starting ------------------------------------------------------------------------------------
 
     def server_spec(self) -> ServerSpec | None:
-        """The server to start when none answers, or None to never start one."""
+        """Return the server to start if none is running, or None to never start one."""
         return None if self.server_target is None else self.spec_for(self.server_target)
 
     def default_port(self) -> int:
-        """The data port when none is named."""
+        """Return the data port to use if none is given."""
         return default_port_of(self.server_target, self.config)
 
     def spec_for(self, target: str) -> ServerSpec:
-        """The server class ``target`` with the port and the settings of this client."""
+        """Return the description of server class ``target`` with the port and settings of this client."""
         return ServerSpec(
             target=target,
             port=self.port,
@@ -126,16 +132,16 @@ class ZMQClient(ControlClient):
 
     @property
     def outdated(self) -> OutdatedServerError | None:
-        """What is to be said of a server that runs an earlier state of the code that this client names."""
+        """The warning about a server that is running an earlier version of the code this client names, if it is."""
         return self._outdated
 
     @property
     def owns_server(self) -> bool:
-        """Whether this client has started the server."""
+        """Whether this client started the server."""
         return self._process is not None
 
     def ensure_server(self, deadline: float) -> None:
-        """Start a server if nothing listens. Raises as :meth:`connect` does."""
+        """Start a server if nothing is listening. Raises the same errors as :meth:`connect`."""
         lifetime = Lifetime.PERSISTENT if self.persistent else Lifetime.OWNED
         process = start_server(self.address, self.server_spec(), lifetime, deadline)
         if process is not None:
@@ -144,22 +150,22 @@ class ZMQClient(ControlClient):
             self._process = process
 
     def check_identity(self, pong: PongResponse) -> None:
-        """Compare the server with the class that this client names, if it is of this machine.
+        """Compare a server on this machine with the class that this client names.
 
         Raises:
-            WrongServerError: it is of another class, or of another environment.
+            WrongServerError: it is of a different class or environment.
         """
         spec = self.server_spec()
         self._outdated = None if spec is None or not self.is_local else check_server(spec.target, pong)
 
     def let_server_go(self) -> None:
-        """End the server that this client has started, if it is not to outlive it."""
+        """Stop the server that this client started, unless it is persistent."""
         process, self._process = self._process, None
         if process is not None:
             let_go(process)
 
     def may_start_successor(self) -> bool:
-        """Whether it names a server class, and may start it by itself."""
+        """Return whether it names a server class that it may start automatically."""
         return self.restarts_server and self.is_local and self.server_spec() is not None
 
     # --- inside, on the I/O thread -------------------------------------------------------------------------------
@@ -175,11 +181,11 @@ class ZMQClient(ControlClient):
 
     @property
     def expects_word(self) -> bool:
-        """Whether silence means something: always, since heartbeats are subscribed to."""
+        """Whether silence is significant: always, because the client subscribes to heartbeats."""
         return True
 
     def on_published(self, topic: bytes, message: Message) -> None:
-        """Sort what the server has published."""
+        """Dispatch a published message."""
         if self._is_closed:
             return
         match message:
@@ -193,5 +199,5 @@ class ZMQClient(ControlClient):
                 self.on_event(topic, message)
 
     def on_unreadable(self) -> None:
-        """What cannot be read is a sign of life, too."""
+        """Treat an unreadable message as a sign of life."""
         self._vigil.heard()

@@ -1,4 +1,4 @@
-"""Messages to bytes and back, with one kind of error for whatever is wrong with the bytes."""
+"""Encoding and decoding of messages, with a single error type for everything that can be wrong with the bytes."""
 
 import typing
 from collections.abc import Callable
@@ -16,22 +16,26 @@ T = TypeVar("T")
 
 
 def _as_known(value: object) -> object:
-    """A text of a class that derives from ``str`` is a text."""
+    """Encode instances of ``str`` subclasses as plain text."""
     if isinstance(value, str):
         return str(value)
     raise TypeError(f"Encoding objects of type {type(value).__qualname__} is unsupported")
 
 
 encode = msgspec.msgpack.Encoder(enc_hook=_as_known).encode
-"""Any message, or any msgpack value, as bytes."""
+"""Encode any message, or any msgpack value."""
 
 
 def encode_given(value: object, what: str) -> bytes:
-    """As ``encode``, for what holds values of a user.
+    """Encode something that holds values from a user.
+
+    Args:
+        value: the message or value to encode.
+        what: its name in error messages, for example "the result of the task".
 
     Raises:
-        TypeError: it holds something of a type that cannot be sent.
-        UnsendableError: it is too deep, has too many elements, or text that is not UTF-8.
+        TypeError: it contains a value of a type that cannot be sent.
+        UnsendableError: it is nested too deeply, has too many elements, or contains text that is not UTF-8.
     """
     data = _encode_any(value, what)
     problem = problem_in(data, is_message=isinstance(value, Message))
@@ -45,37 +49,37 @@ def _encode_any(value: object, what: str) -> bytes:
         return encode(value)
     except TypeError as error:
         raise TypeError(
-            f"{what} may hold None, booleans, numbers, text, bytes, times, and lists and maps of those: {error}"
+            f"{what} may contain only None, booleans, numbers, text, bytes, times, and lists and maps of those: {error}"
         ) from None
     except RecursionError:
-        raise UnsendableError(f"{what} holds itself, or is nested deeper than {MAX_DEPTH}") from None
+        raise UnsendableError(f"{what} contains itself, or is nested deeper than {MAX_DEPTH} levels") from None
     except UnicodeEncodeError as error:
         raise UnsendableError(
-            f"{what} has text that is not UTF-8 ({error}); a path can be sent as os.fsencode(path)"
+            f"{what} contains text that is not UTF-8 ({error}); to send a path, use os.fsencode(path)"
         ) from None
     except (OverflowError, ValueError) as error:
         raise UnsendableError(f"{what} cannot be sent: {error}") from None
     except Exception as error:
-        raise TypeError(f"{what} cannot be sent: {type(error).__name__} in a class of yours: {error}") from error
+        raise TypeError(f"{what} cannot be sent: one of your classes raised {type(error).__name__}: {error}") from error
 
 
 def pack_given(value: object, what: str, *, max_bytes: int, max_elements: int = MAX_ELEMENTS) -> bytes:
-    """A value of a user as bytes that whoever they reach can read.
+    """Encode a user's value as bytes that every receiver can decode.
 
     Args:
-        value: what is to be sent or kept.
-        what: how an error names it, for example "the result of the task".
-        max_bytes: how long it may be.
-        max_elements: how many elements its lists and maps may have together.
+        value: the value to send or store.
+        what: its name in error messages, for example "the result of the task".
+        max_bytes: maximum length of the encoded value.
+        max_elements: maximum number of elements in all its lists and maps together.
 
     Raises:
-        TypeError: it holds something of a type that cannot be sent.
-        UnsendableError: it is too long, too deep, has too many elements, or text that is not UTF-8.
+        TypeError: it contains a value of a type that cannot be sent.
+        UnsendableError: it is too long or nested too deeply, has too many elements, or contains text that is not UTF-8.
     """
     data = _encode_any(value, what)
     if len(data) > max_bytes:
         raise UnsendableError(
-            f"{what} is {len(data):,} bytes, at most {max_bytes:,} may be; write a file and pass its path instead"
+            f"{what} is {len(data):,} bytes, the limit is {max_bytes:,}; write it to a file and pass the path instead"
         )
     problem = problem_in(data, max_elements=max_elements)
     if problem is not None:
@@ -84,7 +88,7 @@ def pack_given(value: object, what: str, *, max_bytes: int, max_elements: int = 
 
 
 def clean_text(text: str, limit: int | None = None) -> str:
-    """Text that can be encoded: what is not UTF-8, as in names of files, is escaped; cut to ``limit`` characters."""
+    """Return text that can be encoded: non-UTF-8 parts, as in file names, are escaped; cut to ``limit`` characters."""
     cut = text if limit is None else text[:limit]
     return cut.encode("utf-8", "backslashreplace").decode()
 
@@ -102,7 +106,7 @@ _STEPS = 2_000
 
 
 def _problem_with(data: bytes) -> str | None:
-    """Looks into what could be too much, and not at all at what is too short to be."""
+    """Return what is wrong with a message, without scanning those too short to have too many elements or levels."""
     is_long = len(data) > MAX_ELEMENTS
     if not is_long and len(data) - len(data.translate(None, _CONTAINERS)) <= MAX_DEPTH:
         return None
@@ -110,12 +114,12 @@ def _problem_with(data: bytes) -> str | None:
 
 
 class Decoder(Generic[T]):
-    """Decodes bytes to one of the message types that it was made for.
+    """Decoder from bytes to one of a given set of message types.
 
     Args:
-        messages: a message type or a union of them.
-        explain_unknown: what to raise for a message of another type, by its tag; by default a ``MessageError`` with
-            code ``invalid``.
+        messages: a message type or a union of message types.
+        explain_unknown: returns the error to raise for a message of another type, given its tag
+            [default: a ``MessageError`` with code ``invalid``].
     """
 
     def __init__(self, messages: object, explain_unknown: Callable[[str], MessageError] | None = None) -> None:
@@ -125,10 +129,10 @@ class Decoder(Generic[T]):
         self._tags = {each.__struct_config__.tag for each in known}
 
     def __call__(self, data: bytes | memoryview) -> T:
-        """The message in ``data``.
+        """Decode the message in ``data``.
 
         Raises:
-            MessageError: the bytes are no such message; its code says whether the version is to blame.
+            MessageError: the bytes are not one of these messages; its code tells whether the version is the reason.
         """
         problem = _problem_with(bytes(data))
         if problem is not None:
@@ -157,6 +161,5 @@ class Decoder(Generic[T]):
 def _wrong_version(version: int) -> MessageError:
     return MessageError(
         ErrorCode.PROTOCOL,
-        f"protocol version {version} is not spoken here, only {PROTOCOL_VERSION}; "
-        "install the same release on both sides",
+        f"protocol version {version} is not supported, only {PROTOCOL_VERSION}; install the same release on both sides",
     )

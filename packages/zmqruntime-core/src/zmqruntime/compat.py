@@ -1,4 +1,4 @@
-"""Messages read as mappings, under the names of earlier documents too: for programs that were written after those."""
+"""Mapping access to messages, including the field names of earlier documents, for programs written for those."""
 
 from collections.abc import Generator, ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, ClassVar, Self
@@ -11,7 +11,8 @@ __all__ = ["Mapped", "Reply"]
 class Mapped:
     """Mixin for a struct that can also be read like a mapping: ``it["status"]``, ``"status" in it``, ``dict(it)``.
 
-    ``earlier_names`` has further names of fields, which ``[]``, ``get`` and ``in`` know, but no listing has.
+    Attributes:
+        earlier_names: further field names, which ``[]``, ``get`` and ``in`` accept but which are never listed.
     """
 
     __slots__ = ()
@@ -27,7 +28,7 @@ class Mapped:
         return getattr(self, name)
 
     def get(self, field: str, default: Any = None) -> Any:
-        """The field's value, or ``default`` if there is no such field."""
+        """Return the field's value, or ``default`` if there is no such field."""
         try:
             return self[field]
         except KeyError:
@@ -45,15 +46,15 @@ class Mapped:
         return len(self.__struct_fields__)
 
     def keys(self) -> KeysView[str]:
-        """The names of its fields."""
+        """Return the names of its fields."""
         return self._fields().keys()
 
     def values(self) -> ValuesView[Any]:
-        """What its fields hold."""
+        """Return the values of its fields."""
         return self._fields().values()
 
     def items(self) -> ItemsView[str, Any]:
-        """Its fields with what they hold."""
+        """Return the names and values of its fields."""
         return self._fields().items()
 
     def _fields(self) -> dict[str, Any]:
@@ -61,20 +62,20 @@ class Mapped:
 
 
 def _tag_of(mapped: Mapped) -> str | None:
-    """What it is called on the wire, if it is a message."""
+    """Return its name on the wire, or None if it is not a message."""
     config = getattr(mapped, "__struct_config__", None)
     tag = None if config is None else config.tag
     return tag if isinstance(tag, str) else None
 
 
 class Reply(dict[str, Any]):
-    """A message as a plain dictionary, so that ``json.dumps`` takes it; its fields answer as attributes as well.
+    """A message as a plain dictionary that ``json.dumps`` accepts; its fields are available as attributes, too.
 
-    It can be awaited, and then gives itself: for programs whose client was to be awaited.
+    Awaiting it returns the object itself, for programs that were written for an asynchronous client.
 
     Args:
-        message: whose fields these are.
-        more: further entries.
+        message: the message that provides the fields.
+        more: additional entries.
     """
 
     def __init__(self, message: msgspec.Struct, more: Mapping[str, Any] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The control channel of a client: requests that wait for their replies, whatever becomes of the connection."""
+"""The control channel of a client: requests waiting for their replies, even across lost connections."""
 
 import concurrent.futures
 import struct
@@ -16,13 +16,13 @@ from zmqruntime.loop import SocketLoop, receive_ready
 __all__ = ["ControlChannel"]
 
 _LINGER_MS = 200
-_MAX_SENDS = 20  # to the same server: one that cuts the connection at each request would be asked for ever
+_MAX_SENDS = 20  # to the same server: otherwise one that closes the connection at each request would be asked forever
 _EVENT = struct.Struct("=hi")
 
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """A request without its reply; ``link`` counts the connections before the one that it was sent on."""
+    """A request waiting for its reply; ``link`` counts the connections before the one it was sent on."""
 
     data: bytes
     future: "concurrent.futures.Future[Message]"
@@ -32,17 +32,17 @@ class _Waiting:
 
 
 class ControlChannel:
-    """A DEALER socket with its monitor; used on the client's I/O thread only.
+    """A DEALER socket with its monitor, for use on the client's I/O thread only.
 
-    A request that may be repeated is sent again when the connection it went out on is replaced by another one: its
-    reply, or the request itself, was lost with the first.
+    A request that may be repeated is sent again when its connection is replaced by a new one, because the request or
+    its reply was lost with the old one.
 
     Args:
-        loop: the client's.
-        make_socket: makes the connected DEALER socket.
-        decode: bytes to a response.
-        on_response: called with each response before who waits for it has it.
-        on_link: called when a connection stands (True) or is cut (False).
+        loop: the client's loop.
+        make_socket: creates the connected DEALER socket.
+        decode: converts bytes to a response.
+        on_response: called with each response before the waiting future is resolved.
+        on_link: called when a connection is established (True) or lost (False).
     """
 
     def __init__(
@@ -66,33 +66,33 @@ class ControlChannel:
 
     @property
     def waiting_count(self) -> int:
-        """How many requests wait for their reply."""
+        """Number of requests waiting for their reply."""
         return len(self._waiting)
 
     @property
     def has_repeatable(self) -> bool:
-        """Whether anything waits that another server could answer just as well."""
+        """Whether any waiting request could be answered by another server just as well."""
         return any(waiting.may_repeat for waiting in self._waiting.values())
 
     def put(
         self, key: bytes, data: bytes, future: "concurrent.futures.Future[Message]", may_repeat: bool = False
     ) -> None:
-        """Send a request, as soon as the connection takes it, unless its future was cancelled before."""
+        """Send a request as soon as the connection accepts it, unless its future has been cancelled."""
         if not future.cancelled():
             self._waiting[key] = _Waiting(data, future, may_repeat)
             self._outbox.append(key)
             self._flush()
 
     def forget(self, key: bytes) -> None:
-        """Nobody waits for this reply any more."""
+        """Stop waiting for a reply."""
         self._waiting.pop(key, None)
         if key in self._outbox:
             self._outbox.remove(key)
 
     def renew(self, error: ServerLostError) -> None:
-        """The server has ended: drop what was written for it, so that it never reaches its successor.
+        """Discard everything written for a server that has ended, so that it never reaches its successor.
 
-        What may be repeated waits for that successor; the rest fails with the error.
+        Requests that may be repeated wait for the successor; the others fail with ``error``.
         """
         for key, waiting in list(self._waiting.items()):
             if not waiting.may_repeat:
@@ -105,7 +105,7 @@ class ControlChannel:
         self._flush()
 
     def fail_all(self, error: Exception) -> None:
-        """Nothing that waits will be answered."""
+        """Fail all waiting requests with ``error``."""
         waiting, self._waiting = self._waiting, {}
         self._outbox.clear()
         for each in waiting.values():
@@ -158,7 +158,7 @@ class ControlChannel:
     def _on_events(self) -> None:
         events = self._events
         for frames in list(receive_ready(events)):
-            if events is not self._events:  # renewed by what was told of an earlier one
+            if events is not self._events:  # renewed while an earlier event was handled
                 return
             event, _ = _EVENT.unpack(frames[0])
             self.is_linked = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
@@ -169,13 +169,15 @@ class ControlChannel:
             self._on_link(self.is_linked)
 
     def _send_again(self) -> None:
-        """What went out on an earlier connection; what did so since the cut is on its way already."""
+        """Resend requests from earlier connections; those sent since the last loss are already under way."""
         for key, waiting in list(self._waiting.items()):
             if not waiting.may_repeat or not 0 <= waiting.link < self._link:
                 continue
             if waiting.sends >= _MAX_SENDS:
                 del self._waiting[key]
-                _fail(waiting, ServerLostError(f"the server has cut the connection {waiting.sends} times over this"))
+                _fail(
+                    waiting, ServerLostError(f"the server closed the connection {waiting.sends} times on this request")
+                )
             else:
                 self._outbox.append(key)
         self._flush()

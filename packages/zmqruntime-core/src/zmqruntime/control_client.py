@@ -1,4 +1,4 @@
-"""A client without a data channel: asks its server within deadlines, and tells a silent one from one that is gone."""
+"""A client without a data channel: sends requests with deadlines, and distinguishes silent servers from ended ones."""
 
 import atexit
 import concurrent.futures
@@ -54,21 +54,21 @@ _END_SECONDS = 10.0
 
 
 class ControlClient:
-    """Asks one server from any thread; one I/O thread owns its socket.
+    """A client that only sends requests to one server; can be used from any thread.
 
-    It needs nothing but the server's control channel, so it suits viewers, scrapes and checks, and an idle server
-    stays idle. A server that does not answer for a while is waited for, and so is the successor of one that has ended;
-    this client starts none.
+    One I/O thread owns its socket. It uses only the server's control channel, which suits viewers, metrics and health
+    checks, and leaves an idle server idle. The client waits for a server that does not answer for a while, and for the
+    successor of one that has ended; it never starts a server.
 
     Args:
-        port: the server's data port; the configuration's default when None.
-        host: where a TCP server is; naming one selects TCP.
-        transport_mode: IPC or TCP; IPC where the platform has it and no host is named.
-        config: what the server and its clients agree on.
+        port: the server's data port [default: the configuration's ``default_port``].
+        host: host of a TCP server; selects TCP.
+        transport_mode: IPC or TCP [default: IPC if the platform supports it and no host is given].
+        config: settings shared by the server and its clients.
     """
 
     vocabulary: ClassVar[Vocabulary] = Vocabulary()
-    """The requests, replies and events of this class, besides those of its base classes."""
+    """The requests, replies and events of this class, in addition to those of its base classes."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class ControlClient:
         self.config = config or ZMQConfig()
         self.port = self.default_port() if port is None else port
         self.address = Address.of(self.port, host, transport_mode, self.config)
-        """Where its server is."""
+        """The address of its server."""
         self.transport_mode = self.address.transport_mode
         self.host = self.address.host
         self.control_port = self.address.control_port
@@ -98,13 +98,19 @@ class ControlClient:
     # --- life ----------------------------------------------------------------------------------------------------
 
     def connect(self, timeout: float = 15.0) -> PongResponse:
-        """Attach to the server of this port; says who it is. May be called again after the server was lost.
+        """Connect to the server on this port. May be called again after the server was lost.
+
+        Args:
+            timeout: seconds to wait for the server.
+
+        Returns:
+            The identity of the server.
 
         Raises:
-            PortInUseError: something else listens there; it is left alone.
-            ServerSilentError: a server of ours holds the port, and has not answered within ``timeout`` seconds.
-            ConnectionFailedError: nothing listens there.
-            ClosedError: after ``disconnect()``.
+            PortInUseError: another program is listening there; it is left alone.
+            ServerSilentError: a server of this application holds the port but has not answered within ``timeout``.
+            ConnectionFailedError: nothing is listening there.
+            ClosedError: ``disconnect()`` was called.
         """
         deadline = time.monotonic() + timeout
         with self._lifecycle:
@@ -113,7 +119,7 @@ class ControlClient:
                 pong = self._attach(deadline)
                 self.check_identity(pong)
             except ConnectionFailedError:
-                if not self._was_connected:  # else who waits goes on waiting, or was told
+                if not self._was_connected:  # otherwise callers keep waiting, or have been told
                     self._server = None
                     self._end_loop()
                     self.let_server_go()
@@ -122,17 +128,17 @@ class ControlClient:
             return pong
 
     def open(self) -> None:
-        """Open the connection without a look at whether anything listens: what is asked waits until a server does.
+        """Open the connection without checking for a server: requests wait until one is listening.
 
         Raises:
-            ClosedError: after ``disconnect()``.
+            ClosedError: ``disconnect()`` was called.
         """
         with self._lifecycle:
             self._check_open()
             self._open()
 
     def _attach(self, deadline: float) -> PongResponse:
-        """Ping whatever listens; what dies meanwhile is looked for, or started, again."""
+        """Ping the server; if it ends meanwhile, look for it or start it again."""
         while True:
             self._check_open()
             self.ensure_server(deadline)
@@ -147,9 +153,9 @@ class ControlClient:
                     raise silent_server(self.address) from error
 
     def disconnect(self) -> None:
-        """Release the socket and the thread; the server does not notice. May be called twice.
+        """Release the socket and the thread; the server is not affected. May be called twice.
 
-        In a forked child it does nothing: all that is the parent's.
+        In a forked child it does nothing, because everything belongs to the parent.
         """
         if os.getpid() != self._pid:
             return
@@ -167,20 +173,23 @@ class ControlClient:
 
     @property
     def state(self) -> ClientState:
-        """How it stands with the server."""
+        """State of the connection to the server."""
         if self._is_closed:
             return ClientState.CLOSED
         return ClientState.NEW if self._loop is None else self._vigil.state
 
     @property
     def standing(self) -> Standing:
-        """How it stands with the server, for how long, and in words."""
+        """State of the connection to the server, with its duration and a text."""
         return Standing(self.state) if self._is_closed or self._loop is None else self._vigil.standing()
 
     def add_listener(self, listener: Callable[[Standing], None]) -> Callable[[], None]:
         """Call ``listener`` whenever the state changes, and about once a second while the server does not answer.
 
-        It is called on the I/O thread and must be quick. Gives what removes it.
+        It is called on the I/O thread and must be quick.
+
+        Returns:
+            A function that removes the listener.
         """
         self._listeners = (*self._listeners, listener)
 
@@ -191,10 +200,10 @@ class ControlClient:
 
     @property
     def server(self) -> PongResponse:
-        """Who the server is.
+        """The identity of the server.
 
         Raises:
-            ClosedError: before ``connect()``.
+            ClosedError: ``connect()`` has not been called.
         """
         if self._server is None:
             raise ClosedError("this client is not connected; call connect() first")
@@ -202,21 +211,23 @@ class ControlClient:
 
     @property
     def was_stopped(self) -> bool:
-        """Whether the server that was heard last has said that it ends since it was told to."""
+        """Whether the last known server announced that it was asked to shut down."""
         return self._loop is not None and self._vigil.was_stopped
 
     def shutdown_server(self, timeout: float = _END_SECONDS) -> None:
-        """End the server process and wait until it has ended.
+        """Shut down the server and wait until its process has ended.
 
         Raises:
-            RequestTimeoutError: it still runs after ``timeout`` seconds.
+            RequestTimeoutError: it is still running after ``timeout`` seconds.
         """
         server = self.server
-        with contextlib.suppress(ServerLostError):  # it may be gone, or too busy with ending, before it has replied
+        with contextlib.suppress(ServerLostError):  # it may end, or be too busy shutting down, before it replies
             self.request(ShutdownRequest(), OkResponse, timeout)
             self.call_soon(lambda: self._vigil.said_farewell(server.instance_id))
         if self.is_local and not ProcessIdentity(server.pid, server.process_start).wait(timeout):
-            raise RequestTimeoutError(f"server process {server.pid} still runs {timeout:g} s after it agreed to end")
+            raise RequestTimeoutError(
+                f"server process {server.pid} is still running {timeout:g} s after it agreed to shut down"
+            )
 
     @property
     def is_local(self) -> bool:
@@ -226,18 +237,18 @@ class ControlClient:
     # --- requests ------------------------------------------------------------------------------------------------
 
     def request(self, message: Message, expect: type[ResponseT], timeout: float | None = None) -> ResponseT:
-        """Send a request and wait for its reply, also if the server is silent or replaced by its successor meanwhile.
+        """Send a request and wait for its reply, even if the server is silent or replaced by a successor meanwhile.
 
         Args:
-            message: what to ask.
-            expect: the type of the reply.
-            timeout: seconds; the configuration's ``request_timeout`` when None.
+            message: the request.
+            expect: type of the reply.
+            timeout: seconds to wait [default: the configuration's ``request_timeout``].
 
         Raises:
-            RequestTimeoutError: no reply in time; the next call works all the same.
+            RequestTimeoutError: there was no reply in time; later requests still work.
             RequestRefusedError: the server replied with an error.
-            ServerLostError: the server ended meanwhile and the request must not go to another one, or no other one
-                took its place in time.
+            ServerLostError: the server ended meanwhile, and the request must not be sent to another one, or no
+                successor was started in time.
             ClosedError: the client is not connected.
         """
         seconds = self.config.request_timeout if timeout is None else timeout
@@ -250,26 +261,26 @@ class ControlClient:
         return checked(response, expect)
 
     def send_request(self, message: Message) -> "concurrent.futures.Future[Message]":
-        """Send a request and return at once; cancel the future to forget about its reply.
+        """Send a request without waiting; cancel the returned future to discard the reply.
 
         Raises:
-            MessageError: the message is larger than a server takes.
-            TypeError: it holds something that cannot be sent.
+            MessageError: the message is larger than a server accepts.
+            TypeError: it contains a value that cannot be sent.
             ClosedError: the client is not connected.
         """
-        data = encode_given(message, f"an {type(message).__name__}")
+        data = encode_given(message, f"the request {type(message).__name__}")
         if len(data) > self.config.max_message_bytes:
             raise MessageError(
                 ErrorCode.INVALID,
                 f"the {type(message).__name__} is {len(data):,} bytes, more than the {self.config.max_message_bytes:,} "
-                "that a server takes; pass a path to the data instead of the data",
+                "that a server accepts; pass a path to the data instead of the data",
             )
         key, future = self._expect_reply()
         self.call_soon(lambda: self._put(key, data, future, message.may_repeat))
         return future
 
     def ask_on_loop(self, message: Message) -> "concurrent.futures.Future[Message]":
-        """As :meth:`send_request`, on the I/O thread; gives a cancelled future while the client closes."""
+        """Send a request from the I/O thread; the returned future is cancelled if the client is closing."""
         key, future = self._expect_reply()
         if self._is_closed:
             future.cancel()
@@ -278,7 +289,7 @@ class ControlClient:
         return future
 
     def timeout_error(self, message: Message, seconds: float) -> RequestTimeoutError | ServerLostError:
-        """What to raise when no reply to ``message`` came within ``seconds``."""
+        """Return the error to raise when there was no reply to ``message`` within ``seconds``."""
         name = type(message).__name__
         standing = self.standing
         if standing.state is ClientState.LOST:
@@ -289,31 +300,37 @@ class ControlClient:
     # --- for subclasses --------------------------------------------------------------------------------------------
 
     def default_port(self) -> int:
-        """The data port when none is named."""
+        """Return the data port to use if none is given."""
         return self.config.default_port
 
     def ensure_server(self, deadline: float) -> None:
-        """Make sure that something listens, before it is asked who it is; ``deadline`` is of ``time.monotonic()``.
+        """Make sure that something is listening before it is pinged.
+
+        Args:
+            deadline: in terms of ``time.monotonic()``.
 
         Raises:
-            ConnectionFailedError: nothing does.
+            ConnectionFailedError: nothing is listening.
         """
         if not self.address.is_listening():
             raise ConnectionFailedError(nobody_there(self.address))
 
     def check_identity(self, pong: PongResponse) -> None:
-        """Called with each server that answers for the first time. Raises ConnectionFailedError if it is not the one
-        that is meant."""
+        """Called with each server that answers for the first time.
+
+        Raises:
+            ConnectionFailedError: it is not the intended server.
+        """
 
     def let_server_go(self) -> None:
-        """Called at the end: a server that was started here and that must not outlive this client ends."""
+        """Called at the end, to stop a server that was started by this client and must not outlive it."""
 
     @property
     def loop(self) -> SocketLoop:
         """The loop that owns the sockets.
 
         Raises:
-            ClosedError: before ``connect()``.
+            ClosedError: ``connect()`` has not been called.
         """
         if self._loop is None:
             raise ClosedError("this client is not connected; call connect() first")
@@ -326,40 +343,40 @@ class ControlClient:
             ClosedError: the client is not connected, or belongs to the parent of this process.
         """
         if os.getpid() != self._pid:
-            raise ClosedError("this client was made before a fork and is the parent's; make one in the child")
+            raise ClosedError("this client belongs to the parent of a forked process; create a new one in the child")
         self._check_open()
         self.loop.call_soon(call)
 
     # --- for subclasses, called on the I/O thread ------------------------------------------------------------------
 
     def on_server_silent(self) -> None:
-        """The server does not answer at the moment; it is waited for."""
+        """Called when the server is not answering at the moment; the client keeps waiting for it."""
 
     def on_server_lost(self, error: ServerLostError) -> None:
-        """The server has ended, or cannot be reached."""
+        """Called when the server has ended or cannot be reached."""
 
     def on_server_back(self, is_new: bool) -> None:
-        """The server answers again; ``is_new`` if it is another run of it."""
+        """Called when a server answers again; ``is_new`` if it is a new run of the server."""
 
     def on_given_up(self, error: ConnectionFailedError) -> None:
-        """No successor of a lost server came in time, or the wrong one did: who waits is told, and waits no more."""
+        """Called when no successor of a lost server answered in time, or the wrong one did; waiting requests fail."""
 
     def on_disconnected(self, error: ClosedError) -> None:
-        """``disconnect()`` was called; nothing more will arrive."""
+        """Called after ``disconnect()``; nothing more will arrive."""
 
     def on_open(self, stack: contextlib.ExitStack) -> None:
-        """The loop is about to start; what is opened here is registered with ``stack``, which is closed at its end."""
+        """Called before the loop starts; register everything opened here with ``stack``, which is closed at its end."""
 
     def wants_successor(self) -> bool:
-        """Whether anybody waits for what the successor of a lost server could give."""
+        """Return whether anything is waiting that the successor of a lost server could provide."""
         return self._control.has_repeatable
 
     def may_start_successor(self) -> bool:
-        """Whether this client starts the successor of a lost server by itself."""
+        """Return whether this client automatically starts the successor of a lost server."""
         return False
 
     def make_reply_decoder(self) -> Callable[[bytes], Message]:
-        """What turns bytes from the control channel into a reply."""
+        """Return the decoder for bytes from the control channel."""
         return Decoder[Message](union_of(self._speaks.replies))
 
     # --- I/O thread ------------------------------------------------------------------------------------------------
@@ -380,7 +397,11 @@ class ControlClient:
         atexit.register(self.disconnect)
 
     def _open_sockets(self, loop: SocketLoop, stack: contextlib.ExitStack) -> None:
-        """Open what ``stack`` closes again; raises ConfigurationError if the key of the server is not known."""
+        """Open the sockets and register them with ``stack``.
+
+        Raises:
+            ConfigurationError: the key of the server is not known.
+        """
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         stack.callback(self._context.term)
         self._io = loop
@@ -418,7 +439,7 @@ class ControlClient:
 
     def _check_open(self) -> None:
         if self._is_closed:
-            raise ClosedError("this client was disconnected; make a new one")
+            raise ClosedError("this client was disconnected; create a new one")
 
     def _expect_reply(self) -> "tuple[bytes, concurrent.futures.Future[Message]]":
         key = next(self._ids).to_bytes(8)
@@ -449,19 +470,19 @@ class ControlClient:
                 return
         self._vigil.met(response)
 
-    # --- what the vigil asks and tells ---------------------------------------------------------------------------
+    # --- called by the vigil -------------------------------------------------------------------------------------
 
     @property
     def expects_word(self) -> bool:
-        """Whether silence means something: only when something was asked."""
+        """Whether silence is significant: only while a request is waiting for its reply."""
         return self._control.waiting_count > 0
 
     def ask_who(self) -> None:
-        """Ping the server; for the vigil."""
+        """Ping the server."""
         self.ask_on_loop(PingRequest())
 
     def on_judged(self, before: ClientState, error: ServerLostError | None, is_new: bool) -> None:
-        """The vigil has come to another state."""
+        """React to a change of state."""
         if self._is_closed:
             return
         match self._vigil.state:
@@ -478,7 +499,7 @@ class ControlClient:
                 self.on_server_back(is_new)
 
     def on_standing(self, standing: Standing) -> None:
-        """Tell who wants to know, for example on a screen."""
+        """Notify the listeners."""
         for listener in self._listeners:
             try:
                 listener(standing)
@@ -486,7 +507,7 @@ class ControlClient:
                 _log.exception("the listener %r failed", listener)
 
     def _recover(self) -> None:
-        """Wait for a successor, if anybody wants one; a server that is out of reach is waited for without an end."""
+        """Wait for a successor if anything needs one; an unreachable server is waited for indefinitely."""
         if not self._vigil.is_unreachable and self.wants_successor():
             self._recovery.begin(may_start=not self._vigil.was_stopped and self.may_start_successor())
 
@@ -508,11 +529,11 @@ class ControlClient:
 
 
 def checked(response: Message, expect: type[ResponseT]) -> ResponseT:
-    """The response, if it is of the type that was expected.
+    """Return the response if it is of the expected type.
 
     Raises:
         RequestRefusedError: the server replied with an error.
-        MessageError: it replied with something else.
+        MessageError: the server replied with a message of another type.
     """
     if isinstance(response, expect):
         return response

@@ -1,4 +1,4 @@
-"""Waiting until a deadline, in a process that may be stopped meanwhile: what came in time must still be heard."""
+"""Waiting until a deadline in a process that may be suspended meanwhile: anything that arrived in time still counts."""
 
 import concurrent.futures
 import time
@@ -13,13 +13,13 @@ ResultT = TypeVar("ResultT")
 
 
 def result_within(future: "concurrent.futures.Future[ResultT]", seconds: float) -> ResultT:
-    """The result of ``future`` after ``seconds`` at most.
+    """Return the result of ``future`` after waiting at most ``seconds``.
 
-    Whoever wakes long after the deadline was stopped, or starved, or slept in a laptop that was closed. What has
-    arrived since can be heard only now, so it gets a moment for that.
+    A process that wakes up long after the deadline was suspended or starved, or its laptop was closed. Messages that
+    arrived meanwhile can only be read now, so it waits a moment longer for them.
 
     Raises:
-        TimeoutError: there is none in time.
+        TimeoutError: there is no result in time.
     """
     deadline = time.monotonic() + seconds
     try:
@@ -31,5 +31,5 @@ def result_within(future: "concurrent.futures.Future[ResultT]", seconds: float) 
 
 
 def was_stopped(deadline: float) -> bool:
-    """Whether this process woke so long after a monotonic deadline that it was stopped meanwhile."""
+    """Return whether this process woke up so long after a monotonic deadline that it must have been suspended."""
     return time.monotonic() - deadline > _OVERSLEPT_SECONDS

@@ -1,4 +1,4 @@
-"""What a computation may depend on of the process that asked for it: environment variables and working folder."""
+"""The parts of a submitting process that a task may depend on: environment variables and working folder."""
 
 import os
 import re
@@ -18,15 +18,15 @@ _NOT_OURS = re.compile(
 
 
 class TaskEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The environment variables and the working folder that a task's process is started with.
+    """The environment variables and working folder with which the process of a task is started.
 
-    Variables are all there are, so that what libraries read once when they are loaded, such as ``OMP_NUM_THREADS``,
-    holds. A server keeps them with the submission, in its database, which only its user can read (0600). A variable
-    with a secret is kept with the others: make the object by hand to leave it out.
+    The variables are complete, so those that libraries read once when they are loaded, such as ``OMP_NUM_THREADS``,
+    take effect. A server stores them with the submission in its database, which only its user can read (0600). This
+    includes variables that hold secrets: to leave one out, create the object yourself.
 
     Attributes:
-        variables: name and value of each.
-        folder: absolute path.
+        variables: name and value of each environment variable.
+        folder: absolute path of the working folder.
     """
 
     variables: dict[str, str]
@@ -34,11 +34,11 @@ class TaskEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     @classmethod
     def current(cls) -> "TaskEnvironment":
-        """Those of this process, apart from what belongs to its terminal or login, which no computation depends on.
+        """Return the environment of this process, without the variables that only concern its terminal or login.
 
-        Left out are the variables of shells and terminals (``PWD``, ``SHLVL``, ``TERM*``, ``COLUMNS``, ``TMUX`` ...),
-        of sessions (``SSH_*``, ``XDG_SESSION_*`` ...) and of a test run. ``DISPLAY``, ``WAYLAND_DISPLAY`` and
-        ``XAUTHORITY`` stay, since a task may open a window.
+        The variables of shells and terminals (``PWD``, ``SHLVL``, ``TERM*``, ``COLUMNS``, ``TMUX`` ...), of sessions
+        (``SSH_*``, ``XDG_SESSION_*`` ...) and of test runs are left out. ``DISPLAY``, ``WAYLAND_DISPLAY`` and
+        ``XAUTHORITY`` are kept, because a task may open a window.
 
         Raises:
             ConfigurationError: a variable or the folder is not text, or the folder has been removed.
@@ -54,18 +54,18 @@ class TaskEnvironment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         return found
 
     def problem(self) -> str | None:
-        """Why no process can be started with it, in words; None if one can, as far as can be told without trying."""
+        """Return why no process can be started with it, or None if no problem is apparent."""
         size = 0
         for name, value in self.variables.items():
             if not name or "=" in name or "\0" in name:
                 return f"{name!r} cannot be the name of an environment variable"
             if "\0" in value:
-                return f"the environment variable {name} has a zero byte in its value; set it to something else"
+                return f"the value of the environment variable {name} contains a null byte; set it to something else"
             if not (_is_text(name) and _is_text(value)):
                 return f"the environment variable {name!a} is not UTF-8 text; unset it, or set it to text"
             size += len(name) + len(value) + 2
         if size > _MAX_BYTES:
-            return f"the environment variables take {size:,} characters, at most {_MAX_BYTES:,} may; unset some"
+            return f"the environment variables take up {size:,} characters, the limit is {_MAX_BYTES:,}; unset some"
         if not _is_text(self.folder) or "\0" in self.folder:
             return f"the working folder {self.folder!a} is not UTF-8 text; rename it, or change to another one"
         if not os.path.isabs(self.folder):

@@ -1,4 +1,4 @@
-"""What proves that a server has ended: its process is gone, or its port's lock is free. Silence proves nothing."""
+"""Proof that a server has ended: its process is gone, or the lock of its port is free. Silence proves nothing."""
 
 import os
 import sys
@@ -14,9 +14,10 @@ __all__ = ["Evidence", "ProcessEnd"]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was seen of a server on this machine while it answered, so that its absence later means something.
+    """Observations of a server on this machine while it was answering, so that their absence later is conclusive.
 
-    A process that was not seen then, of another machine behind a tunnel or of a container, is not missed later.
+    If the process was not visible then, for example on a machine behind a tunnel or in a container, its absence means
+    nothing.
     """
 
     address: Address
@@ -25,21 +26,22 @@ class Evidence:
 
     @classmethod
     def of(cls, pong: PongResponse, address: Address) -> Self:
-        """Look for the server that has just said who it is."""
+        """Look for the process and lock of a server that has just identified itself."""
         process = ProcessIdentity(pong.pid, pong.process_start)
         is_here = address.is_local and process.is_running()
         return cls(address, process if is_here else None, address.is_local and address.is_claimed())
 
     @property
     def can_tell(self) -> bool:
-        """Whether the end of the server can be seen from here."""
+        """Whether the end of the server can be observed from this process."""
         return self.process is not None or self.has_lock
 
     def has_ended(self, *, is_cut: bool) -> bool:
-        """Whether the server has ended; False where that cannot be seen.
+        """Return whether the server has ended; False if that cannot be observed.
 
         Args:
-            is_cut: the connection to it is cut. Only then does the lock count: others hold it for a moment to look.
+            is_cut: whether the connection to it is lost. Only then does the lock count, because other processes take
+                it briefly to check.
         """
         if self.process is not None and not self.process.is_running():
             return True
@@ -47,19 +49,19 @@ class Evidence:
 
 
 class ProcessEnd:
-    """A file descriptor that can be read once a process has ended; only on Linux, None elsewhere."""
+    """A file descriptor that becomes readable once a process has ended; only available on Linux."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     @classmethod
     def of(cls, process: ProcessIdentity | None) -> Self | None:
-        """For a process that runs; None for one that does not."""
+        """Create one for a running process; return None if it is not running, and on other systems."""
         if process is None or sys.platform != "linux":
             return None
         try:
             end = cls(os.pidfd_open(process.pid))
-        except OSError:  # it is gone already, or descriptors have run out: then it is looked for from time to time
+        except OSError:  # it is already gone, or there are no descriptors left; the vigil then polls for its end
             return None
         if process.is_running():
             return end
@@ -67,9 +69,9 @@ class ProcessEnd:
         return None
 
     def fileno(self) -> int:
-        """For a poller."""
+        """Return the descriptor, for a poller."""
         return self._descriptor
 
     def close(self) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         os.close(self._descriptor)

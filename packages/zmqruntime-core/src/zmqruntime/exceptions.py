@@ -1,19 +1,19 @@
-"""Every error that the core raises, in one tree.
+"""The exceptions of the core, as one hierarchy.
 
 ZMQRuntimeError
-├── ConfigurationError     a setting of ours that cannot work; names the setting and the remedy
+├── ConfigurationError     a setting that cannot work; names the setting and the remedy
 ├── ClosedError            a client or server was used after ``close()``
 ├── MessageError           bytes that are not a message of the protocol
-│   └── UnsendableError    a value that cannot be sent or kept: too long, too deep, not text (also a ``ValueError``)
+│   └── UnsendableError    a value that cannot be sent or stored: too long, too deep, not text (also a ``ValueError``)
 ├── ConnectionFailedError
-│   ├── ServerStartError   the server that we started did not answer; carries the tail of its log
-│   ├── PortInUseError     the port is held by something that is not our server
-│   ├── ServerSilentError  a server of ours holds the port, and does not answer
-│   ├── WrongServerError   the server there is not the one that the client names
-│   │   └── OutdatedServerError  it runs an earlier state of the client's code
-│   └── ServerLostError    a server that did answer has ended, or cannot be reached any more
+│   ├── ServerStartError   the server that was started did not answer; includes the end of its log
+│   ├── PortInUseError     another program, or another server, holds the port
+│   ├── ServerSilentError  a server of this application holds the port but does not answer
+│   ├── WrongServerError   the server on the port is not the one that the client names
+│   │   └── OutdatedServerError  it is running an earlier version of the client's code
+│   └── ServerLostError    a server that used to answer has ended or can no longer be reached
 ├── RequestTimeoutError    no reply before the deadline (also a ``TimeoutError``)
-└── RequestRefusedError    the server answered with an error; carries its code
+└── RequestRefusedError    the server replied with an error; includes its code
 """
 
 from zmqruntime.base_messages import ErrorCode
@@ -37,7 +37,7 @@ __all__ = [
 
 
 class ZMQRuntimeError(Exception):
-    """Base of all errors of ``zmqruntime``."""
+    """Base class of all ``zmqruntime`` errors."""
 
 
 class ConfigurationError(ZMQRuntimeError):
@@ -49,7 +49,11 @@ class ClosedError(ZMQRuntimeError):
 
 
 class MessageError(ZMQRuntimeError):
-    """The bytes are not a message of this protocol."""
+    """The bytes are not a message of this protocol.
+
+    Attributes:
+        code: why the message was refused.
+    """
 
     def __init__(self, code: ErrorCode, text: str) -> None:
         super().__init__(text)
@@ -57,7 +61,7 @@ class MessageError(ZMQRuntimeError):
 
 
 class UnsendableError(MessageError, ValueError):
-    """A value of the caller's that cannot be sent or kept; the text says why, and what to do instead."""
+    """A value passed by the caller cannot be sent or stored; the text says why, and what to do instead."""
 
     def __init__(self, text: str) -> None:
         super().__init__(ErrorCode.INVALID, text)
@@ -68,7 +72,11 @@ class ConnectionFailedError(ZMQRuntimeError):
 
 
 class ServerStartError(ConnectionFailedError):
-    """A server was started but ended, or stayed silent, before it answered."""
+    """A server was started, but ended or stayed silent instead of answering.
+
+    Attributes:
+        log_tail: the end of its log; empty if there is none.
+    """
 
     def __init__(self, text: str, log_tail: str = "") -> None:
         super().__init__(f"{text}\n--- end of its log ---\n{log_tail}" if log_tail else text)
@@ -80,21 +88,21 @@ class PortInUseError(ConnectionFailedError):
 
 
 class ServerSilentError(ConnectionFailedError):
-    """A server of ours holds the port but did not answer in time: it is busy or stopped, and may go on."""
+    """A server of this application holds the port but does not answer: it is busy or suspended, and may resume."""
 
 
 class WrongServerError(ConnectionFailedError):
-    """The server on the port is of another class, or of another environment, than the one that the client names."""
+    """The server on the port is of a different class, or runs in a different environment, than the client names."""
 
 
 class OutdatedServerError(WrongServerError):
-    """The server on the port runs its class as it was before its code was changed."""
+    """The server on the port is running its class as it was before the code changed."""
 
 
 class ServerLostError(ConnectionFailedError):
-    """The server has ended and no other one took its place, or it cannot be reached.
+    """The server has ended and has not been replaced, or it cannot be reached.
 
-    What it had accepted is not lost: the next server on that port knows it.
+    Nothing it had accepted is lost: the next server on that port will have it.
     """
 
 
@@ -103,7 +111,11 @@ class RequestTimeoutError(ZMQRuntimeError, TimeoutError):
 
 
 class RequestRefusedError(ZMQRuntimeError):
-    """The server replied with an error."""
+    """The server replied with an error.
+
+    Attributes:
+        code: the reason in machine-readable form.
+    """
 
     def __init__(self, code: ErrorCode, text: str) -> None:
         super().__init__(text)

@@ -1,4 +1,4 @@
-"""What execution servers and their clients say to each other."""
+"""Messages between execution servers and their clients."""
 
 import enum
 from typing import Annotated, Any, ClassVar
@@ -27,7 +27,7 @@ from zmqruntime.vocabulary import Vocabulary
 
 
 class ControlMessageType(enum.StrEnum):
-    """What a client may ask on the control channel."""
+    """Types of requests on the control channel."""
 
     PING = "ping"
     SHUTDOWN = "shutdown"
@@ -45,7 +45,7 @@ class ControlMessageType(enum.StrEnum):
 
 
 class ResponseType(enum.StrEnum):
-    """What a server answers on the control channel."""
+    """Types of replies on the control channel."""
 
     PONG = "pong"
     OK = "ok"
@@ -63,7 +63,7 @@ class ResponseType(enum.StrEnum):
 
 
 class ExecutionStatus(enum.StrEnum):
-    """Where an execution is; ``zmqruntime.execution.lifecycle`` holds the legal ways between them."""
+    """Status of an execution; ``zmqruntime.execution.lifecycle`` defines the legal transitions."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -75,7 +75,7 @@ class ExecutionStatus(enum.StrEnum):
 
 
 class ProgressPhase(enum.StrEnum):
-    """Which part of a task a progress update speaks of."""
+    """The part of a task that a progress update refers to."""
 
     INIT = "init"
     COMPILE = "compile"
@@ -87,7 +87,7 @@ class ProgressPhase(enum.StrEnum):
 
 
 class ProgressStatus(enum.StrEnum):
-    """How that part is doing."""
+    """Status of the part of a task that a progress update refers to."""
 
     STARTED = "started"
     RUNNING = "running"
@@ -97,7 +97,7 @@ class ProgressStatus(enum.StrEnum):
 
 
 class LogLevel(enum.StrEnum):
-    """Levels of the log lines of a task, as in :mod:`logging`."""
+    """Levels of log lines, as in :mod:`logging`."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -106,16 +106,15 @@ class LogLevel(enum.StrEnum):
     CRITICAL = "critical"
 
 
-# --- what runs in an execution says -------------------------------------------------------------------------------
+# --- events of an execution ---------------------------------------------------------------------------------------
 
 
 class ProgressUpdate(Message, frozen=True, kw_only=True, tag="progress"):
-    """How far one step of one axis is.
+    """Progress of one step of one axis.
 
-    ``completed`` of ``total`` counts what the phase counts (pattern groups of a step, steps of an axis);
-    ``timestamp`` is in seconds since the epoch; ``sequence`` counts the updates of one execution from 1 without a gap;
-    ``worker`` is the id of the process that says so, on its machine. ``sequence`` is 0 until the receiver of an update
-    has given it its number.
+    ``completed`` and ``total`` are in units of the phase (pattern groups of a step, steps of an axis); ``timestamp`` is
+    in seconds since the epoch; ``sequence`` counts the updates of one execution from 1 without gaps, and is 0 until the
+    receiver of an update has numbered it; ``worker`` is the id of the reporting process on its machine.
     """
 
     earlier_names: ClassVar[dict[str, str]] = {"well_id": "axis_id", "step": "step_name", "plate_path": "plate_id"}
@@ -144,7 +143,7 @@ class ProgressUpdate(Message, frozen=True, kw_only=True, tag="progress"):
 class LogLine(Message, frozen=True, kw_only=True, tag="log"):
     """One line that a task logged or printed; ``sequence`` counts the lines of one execution from 1.
 
-    ``axis_id`` is the axis that was worked on when it was said; empty for the task as a whole, or where nobody knows.
+    ``axis_id`` is the axis that was being processed; empty for the task as a whole, or if the axis is unknown.
     """
 
     execution_id: str
@@ -157,9 +156,9 @@ class LogLine(Message, frozen=True, kw_only=True, tag="log"):
 
 
 class ExecutionSnapshot(Mapped, msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One execution as the server knows it; can also be read like a mapping.
+    """State of one execution; can also be read like a mapping.
 
-    Times are seconds since the epoch, None where not reached.
+    Times are in seconds since the epoch, None if not reached yet.
     """
 
     execution_id: str
@@ -171,26 +170,26 @@ class ExecutionSnapshot(Mapped, msgspec.Struct, frozen=True, kw_only=True, forbi
     error: str | None = None
     traceback: str | None = None
     result: Any = None
-    """What the task returned; None until the execution is complete, in lists, and where it is too long to be here."""
+    """Return value of the task; None until the execution is complete, in lists, and if it is too long to include."""
     result_bytes: Count | None = None
-    """How long the result is, encoded; None if there is none. One of more than 64 KiB is asked for with ``result``."""
+    """Length of the encoded result; None if there is none. Fetch one of more than 64 KiB with ``result``."""
     event_count: Count = 0
-    """How many events the execution had when this was written; later ones have higher numbers."""
+    """Number of events when this snapshot was taken; later events have higher numbers."""
     queue_position: int | None = None
     """0 for the next to run; None unless queued."""
     held: bool = False
-    """Whether it stays queued until it is released."""
+    """Whether it stays in the queue until it is released."""
     attempts: Count = 0
-    """How often it was started."""
+    """How many times it was started."""
     resumable: bool = False
     cpu_seconds: float | None = None
     peak_memory_bytes: int | None = None
     run_seconds: float | None = None
-    """How long the last run took, by a clock that nobody sets; None until it has ended, or if the server ended."""
+    """Duration of the last run, by a monotonic clock; None until it has ended, or if the server ended first."""
 
 
 class StateChange(Message, frozen=True, kw_only=True, tag="state"):
-    """An execution went to another status; ``sequence`` counts the changes of one execution from 1."""
+    """A change of an execution's status; ``sequence`` counts the changes of one execution from 1."""
 
     sequence: Sequence
     timestamp: float
@@ -206,8 +205,8 @@ Event = ProgressUpdate | LogLine | StateChange
 class EventBatch(Message, frozen=True, kw_only=True, tag="event_batch"):
     """The events of one execution numbered ``after + 1`` to ``upto``, in order; the topic is the execution's id.
 
-    Fewer events than numbers means that superseded progress was merged. An empty batch says how far the
-    execution is: a subscriber that knows less asks for the rest with :class:`EventsRequest`.
+    If there are fewer events than numbers, superseded progress was merged. An empty batch gives the number of the
+    latest event: a subscriber that has seen fewer requests the rest with :class:`EventsRequest`.
     """
 
     execution_id: str
@@ -225,9 +224,9 @@ DataMessage = EventBatch | Heartbeat | Farewell
 class ExecuteRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.EXECUTE.value):
     """Run a task.
 
-    ``submission_id`` becomes the id of the execution; the same id sent again is the same execution. It is chosen
-    by the client, so that the client can subscribe to the topic before it submits. ``payload`` says what to do:
-    any msgpack value that the server's ``execute_task`` understands. ``plate_id`` names what it is done to.
+    ``submission_id`` becomes the id of the execution; sending the same id again refers to the same execution. The
+    client chooses it, so that it can subscribe to the topic before it submits. ``payload`` describes the work: any
+    msgpack value that the server's ``execute_task`` understands. ``plate_id`` identifies the data to process.
     """
 
     may_repeat: ClassVar[bool] = True
@@ -237,21 +236,21 @@ class ExecuteRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.
     plate_id: Annotated[str, Meta(max_length=4096)] = ""
     priority: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)] = 0
     soft_time_limit: PositiveSeconds | None = None
-    """After so long the task is asked to stop, and fails."""
+    """Seconds after which the task is asked to stop and fails."""
     time_limit: PositiveSeconds | None = None
-    """After so long the task is killed, and fails."""
+    """Seconds after which the task is killed and fails."""
     max_retries: Annotated[int, Meta(ge=0, le=1000)] = 0
-    """How often it is tried again after it failed."""
+    """How many times it is tried again after a failure."""
     retry_delay: Seconds = 1.0
-    """Before the first retry; doubles with each."""
+    """Delay before the first retry; doubles with each retry."""
     resumable: bool = False
-    """Whether it goes back to the queue, with its checkpoints, when the server ended under it."""
+    """Whether it returns to the queue, with its checkpoints, if the server ended while it was running."""
     environment: TaskEnvironment | None = None
-    """What the process that runs it is started with; None for the server's own environment."""
+    """Environment of the process that runs it; None for the server's own environment."""
 
 
 class BatchRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.BATCH.value):
-    """Accept all of these executions or none."""
+    """Submit several executions, of which either all or none are accepted."""
 
     may_repeat: ClassVar[bool] = True
 
@@ -259,10 +258,10 @@ class BatchRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.BA
 
 
 class StatusRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.STATUS.value):
-    """One execution by its id, or without one all that are not ended and the latest ``limit`` that are.
+    """Get one execution by its id, or without an id all active ones and the latest ``limit`` that have ended.
 
-    Of queued ones the first 200 are listed; the reply counts all. A list has neither results nor tracebacks: ask for
-    one execution, and for a long result with ``result``.
+    Only the first 200 queued executions are listed; the reply counts all. A list contains neither results nor
+    tracebacks: request a single execution for those, and fetch a long result with ``result``.
     """
 
     may_repeat: ClassVar[bool] = True
@@ -272,10 +271,10 @@ class StatusRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.S
 
 
 class CancelRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.CANCEL.value):
-    """Cancel an execution, or with ``axis_id`` one axis of it.
+    """Cancel an execution, or only one axis of it with ``axis_id``.
 
     It is asked to stop, and stops at its next check. With ``grace_seconds`` its processes are killed if they have not
-    stopped by then; 0 kills at once.
+    stopped by then; 0 kills them immediately.
     """
 
     may_repeat: ClassVar[bool] = True
@@ -286,7 +285,7 @@ class CancelRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.C
 
 
 class EventsRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.EVENTS.value):
-    """The events of an execution after number ``after``; the reply may hold a part, then ask again."""
+    """Get the events of an execution after number ``after``; if the reply has only some of them, ask again."""
 
     may_repeat: ClassVar[bool] = True
 
@@ -295,7 +294,7 @@ class EventsRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.E
 
 
 class PositionsRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.POSITIONS.value):
-    """How many events these executions have, so that a reader learns which of them it lacks some of."""
+    """Get the event counts of these executions, so a reader can see which executions it is missing events from."""
 
     may_repeat: ClassVar[bool] = True
 
@@ -303,7 +302,7 @@ class PositionsRequest(Message, frozen=True, kw_only=True, tag=ControlMessageTyp
 
 
 class SubmissionRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.SUBMISSION.value):
-    """What was submitted for an execution, so that it can be run again."""
+    """Get what was submitted for an execution, so that it can be run again."""
 
     may_repeat: ClassVar[bool] = True
 
@@ -311,24 +310,24 @@ class SubmissionRequest(Message, frozen=True, kw_only=True, tag=ControlMessageTy
 
 
 class QueueAction(enum.StrEnum):
-    """What can be done to the queue, or to one execution in it."""
+    """Actions on the queue, or on one execution in it."""
 
     PAUSE = "pause"
-    """Start nothing more; what runs goes on."""
+    """Start no further executions; running ones continue."""
     RESUME = "resume"
-    """Start again."""
+    """Start executions again."""
     DRAIN = "drain"
-    """Accept nothing more; what is queued still runs."""
+    """Accept no further submissions; queued executions still run."""
     MOVE = "move"
-    """Put one execution at ``position`` of its priority's queue, 0 being the next."""
+    """Move one execution to ``position`` among those of its priority, where 0 is the next to run."""
     HOLD = "hold"
-    """Leave one execution in the queue until it is released."""
+    """Keep one execution in the queue until it is released."""
     RELEASE = "release"
-    """Let it run again in its turn."""
+    """Let a held execution run again when its turn comes."""
 
 
 class QueueRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.QUEUE.value):
-    """Change the order of what is queued, or whether it runs. Survives a restart."""
+    """Change the order of the queue, or whether it is running. The change survives a restart."""
 
     may_repeat: ClassVar[bool] = True
 
@@ -338,9 +337,10 @@ class QueueRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.QU
 
 
 class HistoryRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.HISTORY.value):
-    """Ended executions, newest first, without results and tracebacks, a page at a time.
+    """List ended executions, newest first, without results and tracebacks, one page at a time.
 
-    ``older_than`` is the id of the last one of the page before; ``before`` a time (s since the epoch) to begin at.
+    ``older_than`` is the id of the last execution on the previous page; ``before`` is the time to start at, in seconds
+    since the epoch.
     """
 
     may_repeat: ClassVar[bool] = True
@@ -351,7 +351,7 @@ class HistoryRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.
 
 
 class ResultRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.RESULT.value):
-    """A piece of the encoded result of an execution, from byte ``offset`` on."""
+    """Get a part of the encoded result of an execution, starting at byte ``offset``."""
 
     may_repeat: ClassVar[bool] = True
 
@@ -360,7 +360,7 @@ class ResultRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.R
 
 
 class FindRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.FIND.value):
-    """The ids of executions that begin with ``prefix``, a few of them."""
+    """Get the ids of a few executions that start with ``prefix``."""
 
     may_repeat: ClassVar[bool] = True
 
@@ -385,13 +385,13 @@ Request = (
 
 
 class PackedExecuteRequest(ExecuteRequest, frozen=True, kw_only=True, tag=ControlMessageType.EXECUTE.value):
-    """An ``ExecuteRequest`` as a server reads it, who keeps the payload and never looks into it."""
+    """An ``ExecuteRequest`` as decoded by a server, which stores the payload without decoding it."""
 
     payload: msgspec.Raw = msgspec.Raw(b"\xc0")
 
 
 class PackedBatchRequest(BatchRequest, frozen=True, kw_only=True, tag=ControlMessageType.BATCH.value):
-    """A ``BatchRequest`` of those."""
+    """A ``BatchRequest`` as decoded by a server."""
 
     requests: Annotated[list[PackedExecuteRequest], Meta(min_length=1, max_length=10_000)]  # type: ignore[assignment]
 
@@ -400,7 +400,7 @@ class PackedBatchRequest(BatchRequest, frozen=True, kw_only=True, tag=ControlMes
 
 
 class AcceptedResponse(Message, frozen=True, kw_only=True, tag=ResponseType.ACCEPTED.value):
-    """The execution is on disk. ``duplicate`` if its id was known before."""
+    """The execution is on disk. ``duplicate`` means that its id was already known."""
 
     is_short: ClassVar[bool] = True
 
@@ -410,13 +410,13 @@ class AcceptedResponse(Message, frozen=True, kw_only=True, tag=ResponseType.ACCE
 
 
 class BatchResponse(Message, frozen=True, kw_only=True, tag=ResponseType.BATCH.value):
-    """All of the batch is on disk; one entry for each request, in their order."""
+    """The whole batch is on disk; one entry for each request, in the same order."""
 
     accepted: list[AcceptedResponse]
 
 
 class QueueResponse(Message, frozen=True, kw_only=True, tag=ResponseType.QUEUE.value):
-    """What the queue is now: execution ids in the order in which they will run, the first 1,000 of ``count``."""
+    """The current queue: execution ids in the order in which they will run, the first 1,000 of ``count``."""
 
     paused: bool
     draining: bool
@@ -425,7 +425,7 @@ class QueueResponse(Message, frozen=True, kw_only=True, tag=ResponseType.QUEUE.v
 
 
 class StatusResponse(Message, frozen=True, kw_only=True, tag=ResponseType.STATUS.value):
-    """The executions that were asked for: running, queued in their order, then ended, newest first."""
+    """The requested executions: first running ones, then queued ones in order, then ended ones, newest first."""
 
     executions: list[ExecutionSnapshot]
     queued: int
@@ -434,15 +434,15 @@ class StatusResponse(Message, frozen=True, kw_only=True, tag=ResponseType.STATUS
     paused: bool = False
     draining: bool = False
     ended: dict[ExecutionStatus, Count] = msgspec.field(default_factory=dict)
-    """How many ended in which status since the server started."""
+    """How many executions have ended in each status since the server was started."""
     more: bool = False
-    """Whether there are more than those in the list, which was long enough."""
+    """Whether there are more executions than the list contains."""
     trouble: str = ""
-    """Why nothing runs although something is queued, if the server knows: no worker can be started, for example."""
+    """Why nothing is running although executions are queued, if known: for example, no worker can be started."""
 
 
 class CancelResponse(Message, frozen=True, kw_only=True, tag=ResponseType.CANCEL.value):
-    """What will happen. ``status`` is ``ok`` unless the execution had ended before."""
+    """The effect of a cancel request. ``status`` is ``ok`` unless the execution had already ended."""
 
     execution_id: str
     status: str
@@ -451,7 +451,7 @@ class CancelResponse(Message, frozen=True, kw_only=True, tag=ResponseType.CANCEL
 
 
 class EventsResponse(Message, frozen=True, kw_only=True, tag=ResponseType.EVENTS.value):
-    """Stored batches in order, and how many events there are in all."""
+    """Stored batches in order, and the total number of events."""
 
     execution_id: str
     batches: list[EventBatch]
@@ -459,19 +459,19 @@ class EventsResponse(Message, frozen=True, kw_only=True, tag=ResponseType.EVENTS
 
 
 class PositionsResponse(Message, frozen=True, kw_only=True, tag=ResponseType.POSITIONS.value):
-    """The number of the last event of each execution that the server knows; of the others nothing."""
+    """The number of the last event of each execution that the server knows; unknown ones are left out."""
 
     positions: dict[str, Count]
 
 
 class SubmissionResponse(Message, frozen=True, kw_only=True, tag=ResponseType.SUBMISSION.value):
-    """The request as it was accepted."""
+    """The original request."""
 
     request: ExecuteRequest
 
 
 class ResultResponse(Message, frozen=True, kw_only=True, tag=ResponseType.RESULT.value):
-    """Bytes ``offset`` and following of a result that has ``total``: put together they are one msgpack value."""
+    """The bytes from ``offset`` of a result of ``total`` bytes: joined, they are one msgpack value."""
 
     execution_id: str
     offset: Count
@@ -480,7 +480,7 @@ class ResultResponse(Message, frozen=True, kw_only=True, tag=ResponseType.RESULT
 
 
 class FindResponse(Message, frozen=True, kw_only=True, tag=ResponseType.FIND.value):
-    """Ids in their order; ``more`` if there are more."""
+    """Matching ids in order; ``more`` says whether there are others."""
 
     execution_ids: list[str]
     more: bool
@@ -503,7 +503,7 @@ Response = (
 )
 
 
-# --- what an execution server and its clients speak --------------------------------------------------------------
+# --- vocabularies of an execution server and its clients ----------------------------------------------------------
 
 _REPLIES = (
     AcceptedResponse,
@@ -532,9 +532,9 @@ _PLAIN_REQUESTS = (
 EXECUTIONS = Vocabulary(
     requests=(ExecuteRequest, BatchRequest, *_PLAIN_REQUESTS), replies=_REPLIES, events=(EventBatch,)
 )
-"""What a client of an execution server speaks."""
+"""The vocabulary of a client of an execution server."""
 
 PACKED_EXECUTIONS = Vocabulary(
     requests=(PackedExecuteRequest, PackedBatchRequest, *_PLAIN_REQUESTS), replies=_REPLIES, events=(EventBatch,)
 )
-"""The same on the server's side, where payloads stay encoded."""
+"""The vocabulary of an execution server, in which payloads stay encoded."""

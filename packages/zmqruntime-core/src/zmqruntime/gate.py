@@ -1,8 +1,9 @@
-"""How many connections of strangers a TCP server bears: those that have connected, and have not shown yet who they are.
+"""Limits on unauthenticated TCP connections to a server: those that have not presented a key yet.
 
-Each takes a descriptor of the server. So on Linux the kernel keeps a connection to itself until something arrives on
-it, and beyond a bound nobody is let in until those that are there have shown their keys, or have been cut for not doing
-so. The port stays ours, connections that were there stay, and who knocks meanwhile knocks again, as TCP does by itself.
+Each of them takes a file descriptor of the server. On Linux, the kernel therefore holds back a connection until
+something arrives on it, and beyond a limit no new connections are accepted until the present ones have presented their
+keys or have been closed for not doing so. The server keeps its port and existing connections, and TCP itself retries
+the new ones.
 """
 
 import ctypes
@@ -32,9 +33,9 @@ _EVENTS = (
 )
 _EVENT = struct.Struct("=Hi")
 _EVENTS_PER_TURN = 1_000
-_SLACK_SECONDS = 1.0  # libzmq cuts who is late not before its time, and not at once
+_SLACK_SECONDS = 1.0  # libzmq closes a late connection after its time is up, but not immediately
 _LOOK_SECONDS = 1.0
-_SILENT_SECONDS = 60  # more than a connection without a word is kept by the kernel
+_SILENT_SECONDS = 60  # more than the kernel keeps a connection on which nothing was sent
 
 _BACKLOG = 1024
 _MOST = 1024
@@ -45,23 +46,23 @@ _DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)  # BPF: return 0
 
 
 def default_limit() -> int:
-    """How many strangers one socket bears in a process with the limits of this one."""
+    """Return how many unauthenticated connections one socket allows, given the resource limits of this process."""
     if sys.platform == "win32":
         return _MOST
-    import resource  # noqa: PLC0415 - Windows has none
+    import resource  # noqa: PLC0415 - not available on Windows
 
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _MOST if descriptors == resource.RLIM_INFINITY else max(_FEWEST, min(_MOST, descriptors // _SHARE))
 
 
 class Lobby:
-    """Counts the connections that have not shown yet who they are.
+    """A counter of connections that have not authenticated yet.
 
-    What libzmq tells of a handshake does not say of which connection. So this never counts too few: a young
-    connection that ends is taken for one that had shown who it was.
+    The handshake events of libzmq do not tell which connection they belong to. The count is therefore never too low: a
+    new connection that is closed is assumed to have been authenticated.
 
     Args:
-        patience: after so many seconds a connection that is still there must have done so.
+        patience: seconds after which a connection that is still open must have authenticated.
     """
 
     def __init__(self, patience: float) -> None:
@@ -70,21 +71,21 @@ class Lobby:
         self._known = 0
 
     def enter(self, descriptor: int, now: float) -> None:
-        """Somebody has connected."""
+        """Count a new connection."""
         self.leave(descriptor)
         self._came[descriptor] = now
 
     def greet(self) -> None:
-        """One of them has shown who it is."""
+        """Note that one of the connections has authenticated."""
         self._known = min(self._known + 1, len(self._came))
 
     def leave(self, descriptor: int) -> None:
-        """A connection has ended."""
+        """Note that a connection was closed."""
         if self._came.pop(descriptor, None) is not None:
             self._known = max(0, self._known - 1)
 
     def strangers(self, now: float) -> int:
-        """How many there are now."""
+        """Return the current number of unauthenticated connections."""
         while self._came:
             descriptor, came = next(iter(self._came.items()))
             if now - came < self._patience:
@@ -94,15 +95,15 @@ class Lobby:
 
 
 class Gate:
-    """Watches over one socket that is bound to TCP; on its loop's thread only.
+    """A limit on the unauthenticated connections of one TCP socket; for use on its loop's thread only.
 
-    Make it before the socket is bound.
+    It must be created before the socket is bound.
 
     Args:
-        loop: the server's.
+        loop: the server's loop.
         sock: the socket.
-        handshake_seconds: when libzmq cuts who has not shown who it is.
-        limit: how many of those there may be.
+        handshake_seconds: seconds after which libzmq closes an unauthenticated connection.
+        limit: maximum number of unauthenticated connections [default: see :func:`default_limit`].
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class Gate:
         loop.add_reader(self._events, self._on_events)
 
     def close(self) -> None:
-        """Release what is ours; before the socket is closed."""
+        """Release all resources; call it before the socket is closed."""
         self._loop.remove(self._events)
         self._socket.disable_monitor()
         self._events.close(linger=0)
@@ -147,13 +148,13 @@ class Gate:
                 self._lobby.greet()
             case zmq.EVENT_DISCONNECTED:
                 self._lobby.leave(value)
-            case zmq.EVENT_ACCEPT_FAILED:  # of want of descriptors, as a rule: to go on trying takes a whole processor
+            case zmq.EVENT_ACCEPT_FAILED:  # usually out of descriptors: retrying at once would take a whole processor
                 self._opens_at = now + _LOOK_SECONDS
             case zmq.EVENT_LISTENING:
                 self._hold(value)
 
     def _hold(self, descriptor: int) -> None:
-        """Have the listening socket in our hands too."""
+        """Keep a duplicate of the listening socket."""
         if sys.platform != "linux":
             return
         self._listener = socket.socket(fileno=os.dup(descriptor))
@@ -168,14 +169,14 @@ class Gate:
                 socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", 1, ctypes.addressof(program))
             )
         except OSError as error:
-            _log.warning("too many strangers, and nothing can be done about it: %s", error)
+            _log.warning("too many unauthenticated connections, and new ones cannot be refused: %s", error)
             return
         self.is_open = False
-        _log.warning("too many have connected and not shown who they are: nobody else is let in until they have gone")
+        _log.warning("too many unauthenticated connections: new ones have to wait until these have gone")
         self._loop.call_later(_LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
-        """Let others in again when there is room for them."""
+        """Accept connections again once there is room for them."""
         if self._listener is None or self._listener.fileno() < 0:
             return
         now = time.monotonic()
@@ -187,7 +188,7 @@ class Gate:
 
 
 def _monitor(sock: "zmq.Socket[bytes]") -> "zmq.Socket[bytes]":
-    """Where libzmq tells of connections; without a limit, since its own thread would wait for room."""
+    """Return a socket with libzmq's connection events; unlimited, because libzmq's own thread would block when full."""
     address = f"inproc://gate-{uuid.uuid4().hex}"
     sock.monitor(address, _EVENTS)
     events: zmq.Socket[bytes] = sock.context.socket(zmq.PAIR)

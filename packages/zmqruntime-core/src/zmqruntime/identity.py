@@ -1,4 +1,4 @@
-"""Which process is which: pid with start time, so that a pid used again is never taken for the process that had it."""
+"""Process identity: pid and start time, so that a reused pid is never mistaken for the process that had it before."""
 
 import contextlib
 import importlib
@@ -15,10 +15,12 @@ __all__ = ["ProcessIdentity", "describe_port_holder", "exit_text", "kill_tree"]
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
-    """A process of this machine.
+    """A process on this machine.
 
-    ``start`` is its start in seconds: since boot on Linux, where a change of the wall clock must not make another
-    process of it, elsewhere since the epoch. Only good for comparing.
+    Attributes:
+        pid: its process id.
+        start: its start time in seconds; since boot on Linux, so that it does not depend on the wall clock, elsewhere
+            since the epoch. Only meaningful for comparison.
     """
 
     pid: int
@@ -26,18 +28,18 @@ class ProcessIdentity:
 
     @classmethod
     def current(cls) -> "ProcessIdentity":
-        """This process."""
+        """Return the identity of this process."""
         return cls(os.getpid(), _start_of(os.getpid()))
 
     def is_running(self) -> bool:
-        """Whether the process still runs."""
+        """Return whether the process is still running."""
         try:
             return _start_of(self.pid) == self.start
         except ProcessLookupError:
             return False
 
     def wait(self, timeout: float) -> bool:
-        """Wait until the process has ended; False if it still runs after ``timeout`` seconds."""
+        """Wait until the process has ended; return False if it is still running after ``timeout`` seconds."""
         if sys.platform == "linux":
             self._wait_on_linux(timeout)
         else:
@@ -49,7 +51,7 @@ class ProcessIdentity:
         return not self.is_running()
 
     def _wait_on_linux(self, timeout: float) -> None:
-        """Also for a process whose parent has not waited for it, which psutil takes for running until then."""
+        """Wait by pidfd, which unlike psutil also recognizes a zombie as ended."""
         try:
             descriptor = os.pidfd_open(self.pid)
         except ProcessLookupError:
@@ -64,7 +66,7 @@ class ProcessIdentity:
 
 
 def kill_tree(pid: int) -> None:
-    """Kill a child process of ours, which must not have been waited for yet, and all its descendants."""
+    """Kill a child process, which must not have been waited for yet, and all its descendants."""
     library = _load_psutil()
     with contextlib.suppress(library.NoSuchProcess):
         root = library.Process(pid)
@@ -74,7 +76,7 @@ def kill_tree(pid: int) -> None:
 
 
 def describe_port_holder(port: int) -> str:
-    """Words for whoever listens on a TCP port of this machine, as far as the system tells."""
+    """Describe the process listening on a TCP port of this machine, if the system reveals it."""
     library = _load_psutil()
     with contextlib.suppress(library.Error, OSError):
         for connection in library.net_connections("tcp"):
@@ -84,13 +86,17 @@ def describe_port_holder(port: int) -> str:
 
 
 def _start_of(pid: int) -> float:
-    """Raises ProcessLookupError when there is no such process, or only its zombie."""
+    """Return the start time of a process in seconds.
+
+    Raises:
+        ProcessLookupError: there is no such process, or it is a zombie.
+    """
     if sys.platform == "linux":
         try:
             stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
         except OSError as error:
             raise ProcessLookupError(f"no process {pid}") from error
-        fields = stat.rpartition(")")[2].split()  # proc(5): the name in brackets may hold anything
+        fields = stat.rpartition(")")[2].split()  # proc(5): the name in parentheses may contain anything
         if fields[0] in "ZX":
             raise ProcessLookupError(f"process {pid} has ended")
         return int(fields[19]) / os.sysconf("SC_CLK_TCK")
@@ -106,12 +112,12 @@ def _start_of(pid: int) -> float:
 
 
 def _load_psutil() -> ModuleType:
-    # Loading it takes a third of a server's start, and a server that nobody asks for figures never needs it.
+    # Importing it takes a third of a server's start time, and most servers never need it.
     return importlib.import_module("psutil")
 
 
 def exit_text(code: int | None) -> str:
-    """Return how a process ended, by its return code: ``exit code 1``, ``killed by SIGKILL``."""
+    """Describe how a process ended, given its return code: ``exit code 1``, ``killed by SIGKILL``."""
     if code is None:
         return "no exit code"
     if code >= 0:

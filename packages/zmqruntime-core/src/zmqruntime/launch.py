@@ -1,4 +1,4 @@
-"""Servers as processes of their own: how one is described, and how a client starts it."""
+"""Server processes: how a server is described, and how a client starts it."""
 
 import concurrent.futures
 import contextlib
@@ -29,19 +29,25 @@ _LET_GO_SECONDS = 10.0
 
 
 class Lifetime(enum.StrEnum):
-    """When a started server ends, apart from being told to."""
+    """When a started server ends, other than on request."""
 
     PERSISTENT = "persistent"
-    """Only when told."""
+    """Only on request."""
     OWNED = "owned"
-    """With the process that started it, also when that one is killed."""
+    """With the process that started it, even if that is killed."""
 
 
 class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """All that another process needs to make the same server object.
+    """Everything that another process needs to create the same server object.
 
-    ``target`` is ``module:Class``, or ``path/to/file.py:Class`` for a class of a script; ``options`` are further
-    keyword arguments of the class.
+    Attributes:
+        target: ``module:Class``, or ``path/to/file.py:Class`` for a class in a script.
+        port: the data port.
+        host: the address to bind TCP to.
+        transport_mode: IPC or TCP.
+        config: settings shared by the server and its clients.
+        options: additional keyword arguments for the class.
+        sys_path: folders to append to ``sys.path``.
     """
 
     target: str
@@ -54,10 +60,11 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def target_of(cls, server_class: type[ZMQServer]) -> str:
-        """How another process finds ``server_class``.
+        """Return the target by which another process can import ``server_class``.
 
         Raises:
-            ConfigurationError: the class is local to a function, or in no file, so no other process can find it.
+            ConfigurationError: the class is defined inside a function or not in a file, so no other process can find
+                it.
         """
         if "<locals>" in server_class.__qualname__:
             raise ConfigurationError(
@@ -67,21 +74,21 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
         target = target_of(server_class)
         if target.startswith("__main__:"):
             raise ConfigurationError(
-                f"{server_class.__qualname__} was typed at a prompt, in a notebook or into a pipe, where a worker "
-                "process cannot find it; write the class into a module and import it"
+                f"{server_class.__qualname__} was entered at a prompt, in a notebook or through a pipe, where a worker "
+                "process cannot find it; move the class to a module and import it"
             )
         return target
 
     def build(self) -> ZMQServer:
-        """The server object, not started.
+        """Create the server object without starting it.
 
         Raises:
-            ConfigurationError: the target cannot be imported, is no server class, or refuses the options.
+            ConfigurationError: the target cannot be imported, is not a server class, or does not accept the options.
         """
         sys.path.extend(entry for entry in self.sys_path if entry not in sys.path)
         module_name, _, class_name = self.target.rpartition(":")
         if not module_name:
-            raise ConfigurationError(f"{self.target!r} names no server class; write module:Class")
+            raise ConfigurationError(f"{self.target!r} does not name a server class; write module:Class")
         try:
             found: object = _import(module_name)
             for part in class_name.split("."):
@@ -96,18 +103,18 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
             )
         except TypeError as error:
             raise ConfigurationError(
-                f"{self.target} cannot be made in its own process: {error}; "
-                "what its constructor needs besides the port must be in its options"
+                f"{self.target} cannot be created in its own process: {error}; "
+                "all constructor arguments other than the port must be in its options"
             ) from error
 
 
 def start_server_process(spec: ServerSpec, lifetime: Lifetime, timeout: float) -> "subprocess.Popen[bytes]":
-    """Start the server and return once it listens.
+    """Start the server and return once it is listening.
 
-    With ``Lifetime.OWNED`` the server ends when the returned process object's ``stdin`` is closed.
+    With ``Lifetime.OWNED`` the server ends when ``stdin`` of the returned process object is closed.
 
     Raises:
-        ServerStartError: it ended or stayed silent for ``timeout`` seconds; the error has the end of its log.
+        ServerStartError: it ended or stayed silent for ``timeout`` seconds; the error includes the end of its log.
     """
     log_path = spec.config.server_dir(spec.port) / "server.log"
     log = open_log(log_path, "the server")
@@ -126,17 +133,21 @@ def start_server_process(spec: ServerSpec, lifetime: Lifetime, timeout: float) -
 def start_server(
     address: Address, spec: ServerSpec | None, lifetime: Lifetime, deadline: float
 ) -> "subprocess.Popen[bytes] | None":
-    """Start a server unless one listens; None if one does, also one that another client has started meanwhile.
+    """Start a server unless one is already listening.
 
     Args:
-        address: where it is to listen.
-        spec: what to start; None when it is not ours to start.
-        lifetime: whether it outlives us.
-        deadline: of `time.monotonic()`.
+        address: where it should listen.
+        spec: the server to start; None if the caller may not start one.
+        lifetime: whether it outlives this process.
+        deadline: in terms of ``time.monotonic()``.
+
+    Returns:
+        The process, or None if a server is already listening, including one that another client started meanwhile.
 
     Raises:
-        ConnectionFailedError: nothing listens, and it is not for us to start it, or another client still does.
-        ServerStartError: it did not come up; the error has the end of its log.
+        ConnectionFailedError: nothing is listening and the caller may not start a server, or another client is still
+            starting one.
+        ServerStartError: it did not come up; the error includes the end of its log.
     """
     if address.is_listening():
         return None
@@ -152,10 +163,10 @@ def start_server(
 
 
 def let_go(process: "subprocess.Popen[bytes]") -> None:
-    """End an owned server by closing its stdin; forget a persistent one."""
+    """Stop an owned server by closing its stdin; detach from a persistent one."""
     if process.stdin is None:
         if process.poll() is None:
-            process.returncode = 0  # it outlives us: keeps Popen from warning of a process that nobody waited for
+            process.returncode = 0  # it outlives us; keeps Popen from warning about a process that was not waited for
         return
     process.stdin.close()
     try:
@@ -166,13 +177,15 @@ def let_go(process: "subprocess.Popen[bytes]") -> None:
 
 
 def seconds_left(deadline: float) -> float:
-    """Until the deadline, never quite nothing."""
+    """Return the seconds until the deadline, at least 0.1."""
     return max(0.1, deadline - time.monotonic())
 
 
 class _Start:
-    """Starts a process and reads its first line, in a thread of its own: Ctrl-C, which comes to the main thread, can
-    then tear neither apart, and however often it comes, no process is left that nobody has.
+    """Starts a process and reads its first line in a separate thread.
+
+    Ctrl-C only reaches the main thread, so it can interrupt neither, and however often it is pressed, no process is
+    left unattended.
     """
 
     def __init__(self, command: list[str], stdin: int, log: IO[bytes]) -> None:
@@ -186,9 +199,12 @@ class _Start:
         self._thread = threading.Thread(target=self._run, name="server-start")
 
     def first_line(self, timeout: float) -> bytes | None:
-        """What the process wrote first; b"" if it ended instead, None if it did neither in time and was killed.
+        """Return the first line of output; b"" if the process ended instead, None if it did neither and was killed.
 
-        Unless it was ``READY_LINE`` the process has ended. Raises OSError: it cannot be started.
+        Unless the line is ``READY_LINE``, the process has ended.
+
+        Raises:
+            OSError: the process cannot be started.
         """
         try:
             self._thread.start()
@@ -205,7 +221,7 @@ class _Start:
             raise
 
     def _give_up(self) -> None:
-        """Whichever of the two threads comes later sees what the other did, and the process is killed."""
+        """Kill the process: whichever of the two threads comes later sees what the other did."""
         self._is_wanted = False
         if self._has_process:
             self.process.kill()
@@ -229,7 +245,7 @@ class _Start:
     def _end(self) -> None:
         if self.process.stdin is not None:
             self.process.stdin.close()
-        if self._is_wanted:  # then it has closed its end of the pipe, and is ending
+        if self._is_wanted:  # then it has closed its end of the pipe and is ending
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(_END_SECONDS)
         self.process.kill()
@@ -237,7 +253,7 @@ class _Start:
 
 
 def _import(name: str) -> ModuleType:
-    """A module by its name, or a script by its path, whose folder is then searched last as for any script."""
+    """Import a module by name, or a script by path; its folder is then searched last."""
     if not name.endswith(".py"):
         return importlib.import_module(name)
     path = Path(name)
@@ -245,5 +261,5 @@ def _import(name: str) -> ModuleType:
         sys.path.append(str(path.parent))
     module = importlib.import_module(path.stem)
     if module.__file__ is None or not path.samefile(module.__file__):
-        raise ImportError(f"another module is called {path.stem} too ({module.__file__}); rename {path.name}")
+        raise ImportError(f"another module is also called {path.stem} ({module.__file__}); rename {path.name}")
     return module

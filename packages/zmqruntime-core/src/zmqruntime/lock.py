@@ -1,6 +1,6 @@
-"""A lock between processes: held through an open file, so the system releases it however its holder ends.
+"""A lock between processes, held through an open file, so the system releases it no matter how its holder ends.
 
-The library for this brings in asyncio, which would double the start of a server.
+The usual library for this imports asyncio, which would double the start time of a server.
 """
 
 import os
@@ -20,14 +20,14 @@ _RETRY_SECONDS = 0.01  # a lock file has no event to wait on
 
 
 class FileLock:
-    """Locks ``path``, which is made if need be and stays; one lock object is one holder."""
+    """A lock on the file ``path``, which is created if necessary and never removed; each object is one holder."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
 
     def acquire(self, timeout: float) -> bool:
-        """Take the lock; False if another holds it for ``timeout`` seconds. 0 tries once."""
+        """Take the lock; return False if it is still held elsewhere after ``timeout`` seconds. 0 tries once."""
         deadline = time.monotonic() + timeout
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
         if os.name == "posix":
@@ -42,7 +42,7 @@ class FileLock:
         return True
 
     def write(self, content: bytes) -> None:
-        """Put words for others into the file, while it is held."""
+        """Write content for other processes to the file while holding it."""
         assert self._descriptor is not None
         os.ftruncate(self._descriptor, 0)
         os.lseek(self._descriptor, 0, os.SEEK_SET)
@@ -50,7 +50,7 @@ class FileLock:
 
     @property
     def is_at_its_path(self) -> bool:
-        """Whether what is held is still the file of that path: only then it keeps others out."""
+        """Whether the locked file is still the one at its path; only then does it keep others out."""
         if self._descriptor is None:
             return False
         try:
@@ -59,7 +59,7 @@ class FileLock:
             return False
 
     def release(self) -> None:
-        """Let go; does nothing if it is not held."""
+        """Release the lock; do nothing if it is not held."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

@@ -1,4 +1,4 @@
-"""One thread that owns sockets and sleeps in a poller until one of them, a timer or another thread needs it."""
+"""An event loop: one thread that owns sockets and sleeps in a poller until a socket, a timer or a call wakes it."""
 
 import heapq
 import itertools
@@ -18,11 +18,11 @@ __all__ = ["Pollable", "SocketLoop", "Timer", "receive_ready"]
 _log = logging.getLogger(__name__)
 
 _MESSAGES_PER_TURN = 512
-_LONGEST_SLEEP_SECONDS = 3600.0  # a timer may be set for later than a poller can count
+_LONGEST_SLEEP_SECONDS = 3600.0  # a timer may be set for later than a poller can wait
 
 
 class HasFileno(Protocol):
-    """A plain socket or pipe."""
+    """An object with a file descriptor, such as a plain socket or a pipe."""
 
     def fileno(self) -> int: ...
 
@@ -31,14 +31,14 @@ Pollable = zmq.Socket[bytes] | HasFileno
 
 
 class Timer:
-    """A call that a loop will make; ``cancel()`` on the loop's thread prevents it."""
+    """A scheduled call; ``cancel()`` on the loop's thread prevents it."""
 
     def __init__(self, when: float, call: Callable[[], None]) -> None:
         self.when: Final = when
         self._call: Callable[[], None] | None = call
 
     def cancel(self) -> None:
-        """Do not make the call."""
+        """Cancel the call."""
         self._call = None
 
     def fire(self) -> None:
@@ -49,12 +49,11 @@ class Timer:
 
 
 class SocketLoop:
-    """Runs handlers on one thread.
+    """An event loop that runs handlers on one thread.
 
     Only :meth:`call_soon`, :meth:`stop` and :meth:`join` may be used from other threads. A *turn* is one sleep and
-    all the handlers that were due after it; ``after_turn`` runs at its end, so that what a turn collected can be
-    written at once.
-    An exception in a handler is logged and the loop goes on.
+    all the handlers that are due after it; ``after_turn`` runs at its end, so that everything a turn collected can be
+    written together. An exception in a handler is logged, and the loop continues.
     """
 
     def __init__(self, name: str) -> None:
@@ -70,7 +69,7 @@ class SocketLoop:
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
-        self._wake_lock = threading.RLock()  # re-entrant: a signal handler may call call_soon in the middle of it
+        self._wake_lock = threading.RLock()  # reentrant: a signal handler may call call_soon while it is held
         self._wake_sent = False
         self._stopping = False
         self._closed = False
@@ -82,7 +81,7 @@ class SocketLoop:
     # --- from any thread -----------------------------------------------------------------------------------------
 
     def call_soon(self, call: Callable[[], None]) -> None:
-        """Run ``call`` on the loop's thread; calls keep their order. After the loop's end it does nothing."""
+        """Run ``call`` on the loop's thread; calls keep their order. Does nothing once the loop has ended."""
         self._calls.append(call)
         with self._wake_lock:
             if self._wake_sent or self._closed:
@@ -91,16 +90,16 @@ class SocketLoop:
             self._wake_writer.send(b"\0")
 
     def stop(self) -> None:
-        """Let the loop end after the calls that were handed to it before."""
+        """Stop the loop after all calls scheduled so far."""
         self.call_soon(self._note_stop)
 
     def start(self) -> None:
-        """Run the loop in a thread of its own."""
+        """Run the loop in a separate thread."""
         self._thread = threading.Thread(target=self.run, name=self.name, daemon=True)
         self._thread.start()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Wait for :meth:`run` to end; True if it has. On the loop's own thread it returns at once."""
+        """Wait for :meth:`run` to end; return whether it has. On the loop's own thread it returns immediately."""
         if self._runner is threading.current_thread():
             return False
         ended = self._ended.wait(timeout)
@@ -110,28 +109,28 @@ class SocketLoop:
 
     @property
     def is_current(self) -> bool:
-        """Whether this is the loop's thread."""
+        """Whether the calling thread is the loop's thread."""
         return self._runner is threading.current_thread()
 
     # --- on the loop's thread ------------------------------------------------------------------------------------
 
     def add_reader(self, source: Pollable, handler: Callable[[], None]) -> None:
-        """Call ``handler`` in every turn in which ``source`` can be read."""
+        """Call ``handler`` in every turn in which ``source`` is readable."""
         self._handlers[self._key(source)] = handler
         self._update(source)
 
     def add_writer(self, source: Pollable, handler: Callable[[], None]) -> None:
-        """Call ``handler`` in every turn in which ``source`` can be written."""
+        """Call ``handler`` in every turn in which ``source`` is writable."""
         self._writers[self._key(source)] = handler
         self._update(source)
 
     def remove_writer(self, source: Pollable) -> None:
-        """Stop watching whether ``source`` can be written."""
+        """Stop watching whether ``source`` is writable."""
         if self._writers.pop(self._key(source), None) is not None:
             self._update(source)
 
     def remove(self, source: Pollable) -> None:
-        """Stop watching ``source``; do so before it is closed."""
+        """Stop watching ``source``; call this before closing it."""
         self._handlers.pop(self._key(source), None)
         self._writers.pop(self._key(source), None)
         self._update(source)
@@ -143,7 +142,7 @@ class SocketLoop:
         return timer
 
     def run(self) -> None:
-        """Run until :meth:`stop`, in the calling thread; ``at_end`` is called last, for closing sockets."""
+        """Run in the calling thread until :meth:`stop`; ``at_end`` is called last, to close sockets."""
         self._runner = threading.current_thread()
         try:
             while not self._stopping:
@@ -152,7 +151,7 @@ class SocketLoop:
             self.dispose()
 
     def dispose(self) -> None:
-        """Call ``at_end`` and release the loop; by :meth:`run`, or in its stead for a loop that never ran."""
+        """Call ``at_end`` and release the loop; called by :meth:`run`, or directly for a loop that never ran."""
         with self._wake_lock:
             if self._closed:
                 return
@@ -213,14 +212,14 @@ class SocketLoop:
 
     @staticmethod
     def _key(source: object) -> object:
-        """What the poller reports for ``source``: the ZeroMQ socket itself, or the file descriptor."""
+        """Return what the poller reports for ``source``: the ZeroMQ socket itself, or the file descriptor."""
         if isinstance(source, zmq.Socket | int):
             return source
         return source.fileno() if hasattr(source, "fileno") else source
 
 
 def receive_ready(sock: "zmq.Socket[bytes]", limit: int = _MESSAGES_PER_TURN) -> Iterator[list[bytes]]:
-    """The messages that wait on ``sock``, ``limit`` at most so that other sockets get their turn."""
+    """Yield the messages waiting on ``sock``, at most ``limit`` so that other sockets get their turn."""
     for _ in range(limit):
         try:
             yield sock.recv_multipart(zmq.NOBLOCK)

@@ -1,7 +1,7 @@
-"""All messages of the wire protocol under one name.
+"""All messages of the wire protocol in one namespace.
 
-They are defined where they belong: in :mod:`zmqruntime.base_messages` what every server has, in
-:mod:`zmqruntime.execution_messages` and :mod:`zmqruntime.viewer_messages` what only those servers and clients have.
+Messages that every server has are defined in :mod:`zmqruntime.base_messages`, those of execution servers and viewers in
+:mod:`zmqruntime.execution_messages` and :mod:`zmqruntime.viewer_messages`.
 """
 
 from types import SimpleNamespace
@@ -147,4 +147,4 @@ def _field_names(base: type[Message]) -> set[str]:
 
 
 MessageFields = SimpleNamespace(TYPE="type", **{name.upper(): name for name in sorted(_field_names(Message))})
-"""The names of all fields of all messages, upper-case, for programs that read messages as mappings."""
+"""The names of all fields of all messages, in upper case, for programs that read messages as mappings."""

@@ -1,4 +1,4 @@
-"""Asks the network side of a server whether it lives: that answers also while the server's own loop is busy."""
+"""A probe of a server's network thread, which answers even while the server's own loop is busy."""
 
 import struct
 from collections.abc import Callable
@@ -15,14 +15,14 @@ _SILENT_MS = 2000
 
 
 class LifeProbe:
-    """A connection that carries nothing but ZMTP heartbeats (RFC 37), which libzmq answers in a thread of its own.
+    """A connection that carries only ZMTP heartbeats (RFC 37), which libzmq answers in a separate thread.
 
-    It is not the connection that requests go over, since one whose heartbeats are not answered is cut, and replies
-    that a stopped server sends when it goes on would be lost with it.
+    It is not the connection used for requests: libzmq closes a connection whose heartbeats are not answered, and the
+    replies of a suspended server that resumes would be lost with it.
 
     Args:
-        loop: the client's.
-        make_socket: makes a connected DEALER socket, after what it is given has set its options.
+        loop: the client's loop.
+        make_socket: creates a connected DEALER socket, after passing it to the given function to set its options.
     """
 
     def __init__(
@@ -31,14 +31,14 @@ class LifeProbe:
         make_socket: "Callable[[Callable[[zmq.Socket[bytes]], None]], zmq.Socket[bytes]]",
     ) -> None:
         self.is_alive = False
-        """Whether it answered within the last seconds."""
+        """Whether the server answered within the last few seconds."""
         self._loop = loop
         self._events: zmq.Socket[bytes]
         self._socket = make_socket(self._prepare)
         loop.add_reader(self._events, self._on_events)
 
     def close(self) -> None:
-        """Cut the connection."""
+        """Close the connection."""
         self._loop.remove(self._events)
         self._socket.disable_monitor()
         self._events.close(linger=0)

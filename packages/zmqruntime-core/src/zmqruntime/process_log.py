@@ -1,4 +1,4 @@
-"""The log file of a child process: opened for it to write, rotated, and read from its end."""
+"""Log files of child processes: opening, rotating, and reading the end."""
 
 import os
 from pathlib import Path
@@ -14,14 +14,14 @@ _TAIL_BYTES = 4096
 
 
 def open_log(path: Path, owner: str) -> BinaryIO:
-    """Open a log that only this user can read, at its end; one of more than 5 MiB is kept as ``<name>.1`` first.
+    """Open a log for appending that only this user can read; one of more than 5 MiB is first renamed ``<name>.1``.
 
     Args:
-        path: the file; its folder is made.
-        owner: whose log it is, for the error, for example "the server".
+        path: the file; its folder is created if necessary.
+        owner: the program that the log belongs to, for the error message, for example "the server".
 
     Raises:
-        ServerStartError: it cannot be written.
+        ServerStartError: the log cannot be written.
     """
     try:
         if path.exists() and path.stat().st_size > _ROTATE_BYTES:
@@ -35,7 +35,7 @@ def open_log(path: Path, owner: str) -> BinaryIO:
 
 
 def log_tail(path: Path, begin: int = 0, nbytes: int = _TAIL_BYTES) -> str:
-    """The end of a log, at most ``nbytes`` of it and nothing before ``begin``; empty where it cannot be read."""
+    """Return the end of a log, at most ``nbytes`` and nothing before ``begin``; empty if it cannot be read."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)

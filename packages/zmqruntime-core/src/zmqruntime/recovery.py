@@ -1,4 +1,4 @@
-"""The time between the end of a server and the first word of its successor: who starts that, and how long is waited."""
+"""Recovery from the loss of a server: starting its successor, and waiting for it."""
 
 import logging
 import threading
@@ -15,20 +15,20 @@ _log = logging.getLogger(__name__)
 
 _CONNECT_SECONDS = 15.0
 _CALM_SECONDS: Final = 60.0
-"""A server that dies again and again is not hurried: the pauses begin at nothing after this time without a loss."""
+"""The pauses between attempts are reset after this many seconds without a loss."""
 
 
 class Recovery:
-    """Tries to connect again while a client's server is lost and somebody waits for it.
+    """Reconnects while a client's server is lost and something is waiting for it.
 
-    All but :meth:`join` is called on the client's I/O thread; trying has a thread of its own, since to start a server
-    takes its time.
+    All methods except :meth:`join` are called on the client's I/O thread; attempts are made in a separate thread,
+    because starting a server takes time.
 
     Args:
-        loop: the client's.
-        connect: finds or starts a server within the seconds that it is given.
-        window: seconds until ``give_up``.
-        give_up: called with what the latest attempt raised, None if there was none.
+        loop: the client's loop.
+        connect: finds or starts a server within the given number of seconds.
+        window: seconds until ``give_up`` is called.
+        give_up: called with the error of the latest attempt, or None if there was none.
     """
 
     def __init__(
@@ -50,15 +50,15 @@ class Recovery:
 
     @property
     def is_under_way(self) -> bool:
-        """Whether a successor is waited for."""
+        """Whether it is waiting for a successor."""
         return self._deadline is not None
 
     def note_loss(self) -> None:
-        """The server has ended."""
+        """Record that the server has ended."""
         self._backoff.note()
 
     def begin(self, *, may_start: bool) -> None:
-        """Wait for a successor; ``may_start`` to start it if there is none."""
+        """Start waiting for a successor; with ``may_start``, start it if there is none."""
         if self._deadline is not None:
             return
         self._error = None
@@ -70,14 +70,14 @@ class Recovery:
             self._thread.start()
 
     def end(self) -> None:
-        """The successor has answered, or nobody waits any more."""
+        """Stop waiting: the successor has answered, or nothing needs it any more."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
         self._done.set()
 
     def join(self) -> None:
-        """Wait for the thread, after :meth:`end`; from any other thread."""
+        """Wait for the thread to end, after :meth:`end`; may be called from any other thread."""
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()
@@ -93,7 +93,7 @@ class Recovery:
                 return
             except ZMQRuntimeError as error:
                 self._error = error
-                _log.warning("no successor of the server yet: %s", error)
+                _log.warning("the server has no successor yet: %s", error)
 
     def _on_deadline(self) -> None:
         self.end()

@@ -1,4 +1,4 @@
-"""What a server sends to its clients, kept within bounds for each of them, whatever they read."""
+"""Replies from a server to its clients, with a limit on unread replies for each client."""
 
 import errno
 import logging
@@ -15,13 +15,13 @@ __all__ = ["ReplyBook"]
 _log = logging.getLogger(__name__)
 
 MAX_UNREAD_BYTES = 16 * 1024 * 1024
-_IN_PIPE = 16  # replies that libzmq holds for a client, apart from those in the buffers of the system
+_IN_PIPE = 16  # replies that libzmq holds for a client, in addition to those in system buffers
 _RETRY_SECONDS = 0.002
 _MOST_CLIENTS = 10_000
 
 
 class _Client:
-    """One that does not read as fast as it asks."""
+    """A client that reads more slowly than it sends requests."""
 
     def __init__(self) -> None:
         self.waiting: deque[list[bytes]] = deque()
@@ -30,16 +30,15 @@ class _Client:
 
 
 class ReplyBook:
-    """Sends the replies of a ROUTER socket; on its loop's thread only.
+    """The replies of a ROUTER socket, for use on its loop's thread only.
 
-    What a client does not read stays in the pipe to it, then here, up to 16 MiB. After that the client is cut: what
-    waits
-    is dropped, and its next reply says so.
+    Replies that a client does not read stay in the pipe to it, then here, up to 16 MiB. Beyond that, its waiting
+    replies are dropped, and the next reply says so.
 
     Args:
-        loop: tries again while a client is behind.
-        sock: the ROUTER, not bound yet.
-        max_message_bytes: what is longer is not sent, since no client would take it.
+        loop: used to retry while a client is behind.
+        sock: the ROUTER socket, not bound yet.
+        max_message_bytes: longer replies are not sent, because no client would accept them.
     """
 
     def __init__(self, loop: SocketLoop, sock: "zmq.Socket[bytes]", max_message_bytes: int) -> None:
@@ -52,7 +51,7 @@ class ReplyBook:
         self._is_trying = False
 
     def send(self, envelope: list[bytes], response: Message | bytes) -> None:
-        """Send a reply, encoded or not, to whom the envelope leads, now or when it reads again."""
+        """Send a reply, encoded or not, to the client in the envelope, now or when it reads again."""
         client = self._behind.get(envelope[0])
         if client is not None and client.dropped:
             response = _cut(client.dropped)
@@ -71,9 +70,7 @@ class ReplyBook:
         client.waiting.append(frames)
         client.size += sum(map(len, frames))
         if client.size > MAX_UNREAD_BYTES:
-            _log.warning(
-                "a client has not read %d replies (%d bytes); they are dropped", len(client.waiting), client.size
-            )
+            _log.warning("dropped %d replies (%d bytes) that a client did not read", len(client.waiting), client.size)
             client.dropped += len(client.waiting)
             client.waiting.clear()
             client.size = 0
@@ -94,7 +91,7 @@ class ReplyBook:
             self._loop.call_later(_RETRY_SECONDS, self._try_again)
 
     def _write(self, frames: list[bytes]) -> bool:
-        """Whether that is done: sent, or nobody is there any more to read it."""
+        """Send a reply; return False if it has to be retried, True if it was sent or its client is gone."""
         try:
             self._socket.send_multipart(frames, zmq.NOBLOCK, copy=True)
         except zmq.Again:
@@ -107,11 +104,11 @@ class ReplyBook:
 
 def _cut(count: int) -> ErrorResponse:
     text = (
-        f"{count:,} replies were not read and took too much room, so they were dropped; read replies before asking more"
+        f"{count:,} unread replies took up too much memory and were dropped; read replies before sending more requests"
     )
     return ErrorResponse(code=ErrorCode.UNREAD, message=text)
 
 
 def _too_large(size: int, limit: int) -> ErrorResponse:
-    text = f"the reply would be {size:,} bytes and a message has at most {limit:,}; ask for less, or one by one"
+    text = f"the reply would be {size:,} bytes, the limit is {limit:,}; ask for less, or for one item at a time"
     return ErrorResponse(code=ErrorCode.TOO_LARGE, message=text)

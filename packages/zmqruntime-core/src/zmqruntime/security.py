@@ -1,14 +1,14 @@
-"""Who may talk over TCP: CURVE keys of servers and clients, made on first use and kept where only this user can read.
+"""Access over TCP: CURVE keys of servers and clients, generated on first use and readable only by this user.
 
-Who may submit a task can run code as the server's user, so a server answers clients whose key it knows, and a client
-talks to a server whose key it knows (CurveZMQ, RFC 26; the check of keys is ZAP, RFC 27). Within one home folder both
-know each other. For another machine the keys are exchanged by hand, once:
+Anyone who can submit a task can run code as the server's user, so a server answers only clients whose key it knows, and
+a client talks only to servers whose key it knows (CurveZMQ, RFC 26; keys are checked by ZAP, RFC 27). Servers and
+clients that share a home folder know each other. Keys for another machine are exchanged once, by hand:
 
-    keys/server.key            the server's public key, to be given to clients elsewhere
-    keys/client.key            the client's public key, to be given to servers elsewhere
-    keys/*.key_secret          the secret halves; never leave this folder
+    keys/server.key            the server's public key, for clients on other machines
+    keys/client.key            the client's public key, for servers on other machines
+    keys/*.key_secret          the secret keys; they never leave this folder
     keys/clients/<name>.key    other clients that our servers answer
-    keys/servers/<name>.key    servers elsewhere, as <host> or <host>-<port>
+    keys/servers/<name>.key    servers on other machines, as <host> or <host>-<port>
 """
 
 import os
@@ -37,7 +37,7 @@ _Z85_KEY = re.compile(rb"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """A CURVE key: 40 characters of Z85 each."""
+    """A CURVE key pair, each key as 40 characters of Z85."""
 
     public: bytes
     secret: bytes
@@ -47,54 +47,54 @@ class KeyStore:
     """The keys in the home folder of one application.
 
     Raises:
-        ConfigurationError: this build of ZeroMQ has no CURVE, or the folder cannot be made private.
+        ConfigurationError: this build of ZeroMQ does not support CURVE, or the folder cannot be made private.
     """
 
     def __init__(self, config: ZMQConfig) -> None:
         if not zmq.has("curve"):
             raise ConfigurationError(
-                "this build of libzmq has no CURVE encryption; install pyzmq's own wheel, or use IPC"
+                "this build of libzmq does not support CURVE encryption; install the pyzmq wheel, or use IPC"
             )
         self.folder = config.home / "keys"
 
     def server(self) -> KeyPair:
-        """The key of our servers; made if there is none."""
+        """Return the key pair of our servers, generating it if necessary."""
         return self._own("server")
 
     def client(self) -> KeyPair:
-        """The key of our clients; made if there is none."""
+        """Return the key pair of our clients, generating it if necessary."""
         return self._own("client")
 
     def is_admitted(self, public: bytes) -> bool:
-        """Whether our servers answer a client with this key: our own clients, and those that were admitted."""
+        """Return whether our servers answer a client with this key: our own clients and admitted ones."""
         known = [self.folder / "client.key", *self._listed("clients").values()]
         return public in {_read_public(path) for path in known} - {b""}
 
     def admit(self, name: str, public: bytes) -> None:
-        """Let our servers answer a client; takes effect at once, also for servers that run."""
+        """Let our servers answer a client; takes effect immediately, even for running servers."""
         self._write("clients", name, public)
 
     def trust(self, name: str, public: bytes) -> None:
-        """Let our clients talk to a server elsewhere; ``name`` is its host, or ``host-port``."""
+        """Let our clients talk to a server on another machine; ``name`` is its host, or ``host-port``."""
         self._write("servers", name, public)
 
     def forget(self, name: str) -> bool:
-        """Take back an ``admit`` or ``trust``; False if there was none of that name. Open connections stay."""
+        """Undo ``admit`` or ``trust``; return False if there is no such name. Open connections are not closed."""
         found = [path for kind in ("clients", "servers") if (path := self._listed(kind).get(name)) is not None]
         for path in found:
             path.unlink(missing_ok=True)
         return bool(found)
 
     def admitted(self) -> dict[str, bytes]:
-        """The clients that were admitted, by name."""
+        """Return the admitted clients by name."""
         return {name: _read_public(path) for name, path in self._listed("clients").items()}
 
     def trusted(self) -> dict[str, bytes]:
-        """The servers elsewhere that our clients talk to, by name."""
+        """Return the servers on other machines that our clients talk to, by name."""
         return {name: _read_public(path) for name, path in self._listed("servers").items()}
 
     def server_key_for(self, host: str, port: int, *, is_local: bool) -> bytes:
-        """The public key that the server there must have.
+        """Return the public key that the server at an address must have.
 
         Raises:
             ConfigurationError: it is not known; the message says how to exchange keys.
@@ -106,9 +106,9 @@ class KeyStore:
         if is_local:
             return self.server().public
         raise ConfigurationError(
-            f"the key of the server on {host} is not known here, so it could be anybody; copy keys/server.key of its "
-            f"home folder to {self.folder / 'servers' / host}.key, and our {self.folder / 'client.key'} to its "
-            "keys/clients/"
+            f"the key of the server on {host} is unknown, so its identity cannot be verified; copy keys/server.key "
+            f"from its home folder to {self.folder / 'servers' / host}.key, and our {self.folder / 'client.key'} to "
+            "its keys/clients/"
         )
 
     def _own(self, name: str) -> KeyPair:
@@ -117,14 +117,16 @@ class KeyStore:
             self._make(name)
         public, secret = _read_key(secret_file, "public"), _read_key(secret_file, "secret")
         if not public or not secret:
-            raise ConfigurationError(f"{secret_file} holds no key; delete it, and another pair is made")
+            raise ConfigurationError(f"{secret_file} does not contain a key; delete it to generate a new pair")
         return KeyPair(public, secret)
 
     def _make(self, name: str) -> None:
         prepare_private_dir(self.folder)
         lock = FileLock(self.folder / "lock")
         if not lock.acquire(_LOCK_SECONDS):
-            raise ConfigurationError(f"another process has been making keys in {self.folder} for a long time")
+            raise ConfigurationError(
+                f"another process has been generating keys in {self.folder} for more than {_LOCK_SECONDS:g} s"
+            )
         try:
             if not (self.folder / f"{name}.key_secret").is_file():
                 public, secret = _new_pair()
@@ -135,7 +137,7 @@ class KeyStore:
 
     def _write(self, kind: str, name: str, public: bytes) -> None:
         if not _NAME.fullmatch(name):
-            raise ConfigurationError(f"{name!r} cannot name a key; use letters, digits, dots and dashes")
+            raise ConfigurationError(f"{name!r} is not a valid name for a key; use letters, digits, dots and dashes")
         if not _Z85_KEY.fullmatch(public):
             raise ConfigurationError("a public key is 40 characters of Z85, as after 'public-key =' in a .key file")
         _write_keys(prepare_private_dir(prepare_private_dir(self.folder) / kind) / f"{name}.key", public=public)
@@ -146,9 +148,9 @@ class KeyStore:
 
 
 class ClientCheck:
-    """Answers libzmq, on the loop's thread, whether a client that connects may talk to this server.
+    """The ZAP handler that decides, on the loop's thread, whether a connecting client may talk to this server.
 
-    Who may not gets no reply at all, and its connection is closed before it has sent a message.
+    A client that may not gets no reply, and its connection is closed before it can send a message.
     """
 
     def __init__(
@@ -172,7 +174,7 @@ class ClientCheck:
 
 
 def _new_pair() -> tuple[bytes, bytes]:
-    """Public and secret; the public one does not look like an option on a command line."""
+    """Generate a public and a secret key; the public key does not look like a command-line option."""
     while True:
         public, secret = zmq.curve_keypair()
         if not public.startswith(b"-"):
@@ -184,7 +186,7 @@ def _read_public(path: Path) -> bytes:
 
 
 def _read_key(path: Path, half: str) -> bytes:
-    """A key of a file in the form that the tools around ZeroMQ use (ZPL, RFC 4); empty if there is none."""
+    """Read a key from a file in the format of ZeroMQ tools (ZPL, RFC 4); return b"" if there is none."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -194,7 +196,7 @@ def _read_key(path: Path, half: str) -> bytes:
 
 
 def _write_keys(path: Path, **halves: bytes) -> None:
-    """Write the file whole or not at all, and readable for this user only from its first moment on."""
+    """Write the file atomically, readable only by this user from the start."""
     lines = "".join(f'    {half}-key = "{key.decode()}"\n' for half, key in halves.items())
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -1,4 +1,4 @@
-"""A server process: a control channel that answers every request once, a data channel, and a clean end."""
+"""A server process: a control channel that answers every request once, a data channel, and a clean shutdown."""
 
 import atexit
 import contextlib
@@ -52,31 +52,32 @@ __all__ = ["ZMQServer"]
 _log = logging.getLogger(__name__)
 
 _LINGER_MS = 1000
-_MESSAGES_PER_SUBSCRIBER = 250  # what a slow one misses it asks for; it need not be kept for it twice
-_HANDSHAKE_MS = 5_000  # who has connected and says nothing does not keep a descriptor for longer
+_MESSAGES_PER_SUBSCRIBER = 250  # a slow subscriber asks for what it misses; no need to keep it twice
+_HANDSHAKE_MS = 5_000  # a connection that stays silent does not keep a descriptor for longer
 _REPLY_BYTES_PER_TURN = 4 * 1024 * 1024
-_REQUEST_SECONDS_PER_TURN = 0.003  # more than a hundred submissions; then what else the loop has to do has its turn
+_REQUEST_SECONDS_PER_TURN = 0.003  # more than a hundred submissions; then the loop's other work gets its turn
 _LOOK_SECONDS = 2.0
-_CLAIM_SECONDS = 1.0  # a server that is ending still holds the port for a moment
+_CLAIM_SECONDS = 1.0  # a server that is shutting down still holds the port for a moment
 
 
 class ZMQServer:
-    """Listens on ``port`` (data) and ``port + control_port_offset`` (control) with one I/O thread.
+    """A server on ``port`` (data) and ``port + control_port_offset`` (control) with one I/O thread.
 
-    Subclasses name their messages in ``vocabulary``, answer requests in :meth:`handle_request` and choose the data
-    channel's socket by ``data_socket_type``. Run it with :meth:`serve_forever` or, beside other work, :meth:`start`
-    and :meth:`close`; it is a context manager that does the latter two.
+    Subclasses name their messages in ``vocabulary``, answer requests in :meth:`handle_request` and choose the socket
+    type of the data channel with ``data_socket_type``. Run it with :meth:`serve_forever` or, alongside other work, with
+    :meth:`start` and :meth:`close`, which it also calls as a context manager.
 
     Args:
-        port: the data port; the configuration's default when None.
-        host: an address to bind TCP to; naming one selects TCP.
-        transport_mode: IPC or TCP; IPC where the platform has it and no host is named.
-        config: what the server and its clients agree on.
+        port: the data port [default: the configuration's ``default_port``, or for a class of a program that sets
+            neither that nor an ``app_name``, a port derived from the class].
+        host: the address to bind TCP to; selects TCP.
+        transport_mode: IPC or TCP [default: IPC if the platform supports it and no host is given].
+        config: settings shared by the server and its clients.
     """
 
     data_socket_type: ClassVar[int] = zmq.XPUB
     vocabulary: ClassVar[Vocabulary] = Vocabulary()
-    """The requests, replies and events of this class, besides those of its base classes."""
+    """The requests, replies and events of this class, in addition to those of its base classes."""
 
     def __init__(
         self,
@@ -107,7 +108,7 @@ class ZMQServer:
     # --- life ----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Bind both channels and answer in a thread of its own.
+        """Bind both channels and answer requests in a separate thread.
 
         Raises:
             PortInUseError: another server or program holds the port; it is left alone.
@@ -116,9 +117,12 @@ class ZMQServer:
         self._open().start()
 
     def serve_forever(self, on_ready: Callable[[], None] | None = None) -> None:
-        """Bind and answer in this thread until :meth:`close`, a shutdown request, SIGTERM or Ctrl-C.
+        """Bind and answer requests in this thread until :meth:`close`, a shutdown request, SIGTERM or Ctrl-C.
 
-        ``on_ready`` is called once both channels listen. Raises as :meth:`start` does.
+        Raises the same errors as :meth:`start`.
+
+        Args:
+            on_ready: called once both channels are listening.
         """
         loop = self._open()
         with _stop_on_signals(self._stop_by_order):
@@ -127,9 +131,9 @@ class ZMQServer:
             loop.run()
 
     def close(self) -> None:
-        """End the loop and release ports, files and threads. May be called twice and from any thread.
+        """Stop the loop and release ports, files and threads. May be called twice and from any thread.
 
-        In a forked child it does nothing: all that is the parent's.
+        In a forked child it does nothing, because everything belongs to the parent.
         """
         if os.getpid() != self._identity.pid:
             return
@@ -152,19 +156,19 @@ class ZMQServer:
 
     @property
     def loop(self) -> SocketLoop:
-        """The loop that owns the sockets; only after start."""
+        """The loop that owns the sockets; available after :meth:`start`."""
         if self._loop is None:
             raise ClosedError(f"{type(self).__name__} on port {self.port} is not running; call start() first")
         return self._loop
 
     def handle_request(self, request: Message) -> Message:
-        """The one answer to ``request``. Runs on the loop's thread and must not block."""
+        """Return the reply to ``request``. Runs on the loop's thread and must not block."""
         match request:
             case PingRequest():
                 return self._pong()
             case ShutdownRequest():
                 self._stop_by_order()
-                return OkResponse(message=f"the server on port {self.port} is ending")
+                return OkResponse(message=f"the server on port {self.port} is shutting down")
             case _:
                 return ErrorResponse(
                     code=ErrorCode.UNSUPPORTED,
@@ -172,13 +176,13 @@ class ZMQServer:
                 )
 
     def on_open(self, stack: contextlib.ExitStack) -> None:
-        """Called once the ports are ours, before the first request; what it opens it registers with ``stack``.
+        """Called once the ports are claimed, before the first request; register everything opened here with ``stack``.
 
-        The stack is closed on the loop's thread when the server ends, before the sockets are.
+        The stack is closed on the loop's thread when the server ends, before its sockets are closed.
         """
 
     def on_data_readable(self) -> None:
-        """Called when the data socket can be read: subscriptions of an XPUB, images of a PULL."""
+        """Called when the data socket is readable: subscriptions on an XPUB, images on a PULL."""
         for frames in receive_ready(self.data_socket):
             topic, is_subscribed = frames[0][1:], frames[0][:1] == b"\x01"
             if topic in (HEARTBEAT_TOPIC, b""):
@@ -187,27 +191,27 @@ class ZMQServer:
                 self.on_subscribed(topic)
 
     def on_subscribed(self, topic: bytes) -> None:
-        """Somebody subscribed to ``topic``; called for each subscriber."""
+        """Called for each subscriber to ``topic``."""
 
     def event_positions(self) -> dict[str, int]:
-        """For the heartbeat: how many events each execution has that changed lately."""
+        """Return the number of events of each recently changed execution, for the heartbeat."""
         return {}
 
     @property
     def has_listeners(self) -> bool:
-        """Whether anybody gets heartbeats."""
+        """Whether anything is subscribed to heartbeats."""
         return self._heartbeat is not None
 
     def publish(self, topic: bytes, message: Message | bytes) -> None:
-        """Send a message, encoded or not, to the subscribers of ``topic``; a slow one may lose it and must ask.
+        """Send a message, encoded or not, to the subscribers of ``topic``; a slow subscriber may miss it.
 
         Raises:
-            TypeError: the vocabulary does not name such an event, or it holds something that cannot be sent.
-            UnsendableError: it is nested too deeply, has too many elements, or text that is not UTF-8.
+            TypeError: the event is not in the vocabulary, or contains a value that cannot be sent.
+            UnsendableError: it is nested too deeply, has too many elements, or contains text that is not UTF-8.
         """
         data = message if isinstance(message, bytes) else self._encode_event(message)
         if len(data) > self.config.max_message_bytes:
-            _log.error("what was to be published is %d bytes, more than a client takes; it was not", len(data))
+            _log.error("an event of %d bytes was not published: it is larger than clients accept", len(data))
             return
         self.data_socket.send_multipart([topic, data], zmq.NOBLOCK)
 
@@ -217,32 +221,32 @@ class ZMQServer:
         return encode_given(event, f"the event {type(event).__name__}")
 
     def before_replies(self) -> None:
-        """Called at the end of every turn, before its replies leave: make durable here what they promise.
+        """Called at the end of every turn, before its replies are sent: make what they promise durable here.
 
         May change ``pending_replies``.
         """
 
     @property
     def pending_replies(self) -> list[tuple[list[bytes], Message | bytes]]:
-        """The replies of this turn, each with the envelope that leads back to the client.
+        """The replies of this turn, each with the envelope that routes it back to the client.
 
-        A reply is encoded already unless it promises something that is still to be made durable.
+        A reply is already encoded unless it promises something that has yet to be made durable.
         """
         return self._replies
 
     # --- inside --------------------------------------------------------------------------------------------------
 
     def be_started_by_client(self, lifetime: str, target: str) -> None:
-        """Note that a client has started this process, how it named the class, and when the process ends."""
+        """Record that a client started this process, how it named the class, and when the process ends."""
         self._lifetime, self._named = lifetime, target
 
     def _stop_by_order(self) -> None:
-        """End, and let clients know that nobody is to start a successor for them."""
+        """Stop, and tell clients not to start a successor."""
         self._ends_by_order = True
         self.loop.stop()
 
     def _say_farewell(self) -> None:
-        """The last words; what ends without an order, or is killed, says nothing."""
+        """Publish the farewell, if the server was asked to shut down."""
         if self._ends_by_order and self.data_socket_type == zmq.XPUB:
             with contextlib.suppress(zmq.ZMQError):
                 self.publish(HEARTBEAT_TOPIC, Farewell(instance_id=self.instance_id))
@@ -250,9 +254,9 @@ class ZMQServer:
     def _open(self) -> SocketLoop:
         with self._lifecycle:
             if self._closed:
-                raise ClosedError(f"{type(self).__name__} on port {self.port} was closed; make a new one")
+                raise ClosedError(f"{type(self).__name__} on port {self.port} was closed; create a new one")
             if self._loop is not None:
-                raise ClosedError(f"{type(self).__name__} on port {self.port} is running already")
+                raise ClosedError(f"{type(self).__name__} on port {self.port} is already running")
             loop = SocketLoop(f"{type(self).__name__}-{self.port}")
             stack = contextlib.ExitStack()
             loop.at_end = stack.close
@@ -274,7 +278,7 @@ class ZMQServer:
             return loop
 
     def _claim_port(self, stack: contextlib.ExitStack) -> None:
-        """Hold the port's lock file for the life of this server, since ZeroMQ lets a second bind of a path succeed."""
+        """Hold the lock file of the port while this server is running, since ZeroMQ allows a second bind to a path."""
         claim = Claim(
             port=self.port,
             pid=self._identity.pid,
@@ -284,7 +288,7 @@ class ZMQServer:
         self._claim = ClaimedPort(self.config, claim)
         if not self._claim.acquire(timeout=_CLAIM_SECONDS):
             raise PortInUseError(
-                f"port {self.port} has a server of {self.config.app_name} already; stop it or choose another port"
+                f"port {self.port} already has a {self.config.app_name} server; stop it or choose another port"
             )
         stack.callback(self._claim.release)
         self.loop.call_later(_LOOK_SECONDS, self._look_after_files)
@@ -315,56 +319,56 @@ class ZMQServer:
             self._bind_one(sock, port)
 
     def _check_clients(self, context: "zmq.Context[zmq.Socket[bytes]]", stack: contextlib.ExitStack) -> KeyPair | None:
-        """The server's keys, with the check of its clients under way; None where none is needed or wanted."""
+        """Start checking the keys of clients and return the server's keys; None if encryption is not needed or off."""
         if self.transport_mode is TransportMode.IPC or self.config.security is Security.NONE:
             return None
         store = KeyStore(self.config)
-        store.client()  # made now, so that the first client of this user finds itself admitted
+        store.client()  # created now, so that this user's first client is already admitted
         stack.callback(ClientCheck(context, self.loop, store.is_admitted).close)
         return store.server()
 
     def _bind_one(self, sock: "zmq.Socket[bytes]", port: int) -> None:
         url = get_zmq_transport_url(port, self.host, self.transport_mode, self.config)
         if self.transport_mode is TransportMode.IPC and is_listening(port, self.host, TransportMode.IPC, self.config):
-            raise PortInUseError(f"a program that is not ours listens on {url}; end it or choose another port")
+            raise PortInUseError(f"another program is listening on {url}; stop it or choose another port")
         try:
             sock.bind(url)
         except zmq.ZMQError as error:
             if error.errno == zmq.EADDRINUSE:
                 raise PortInUseError(
-                    f"port {port} on {self.host} is held by {describe_port_holder(port)}; end it or choose another port"
+                    f"port {port} on {self.host} is in use by {describe_port_holder(port)}; stop it or choose another "
+                    "port"
                 ) from error
             raise ConfigurationError(
-                f"cannot listen on {url}: {zmq.strerror(error.errno or 0)}; name an address of this machine"
+                f"cannot listen on {url}: {zmq.strerror(error.errno or 0)}; use an address of this machine"
             ) from error
 
     def _look_after_files(self) -> None:
-        """Make the lock file and the sockets again if somebody removed them, until it works: what is connected goes on,
-        and what is not must find us."""
+        """Recreate the lock file and the socket files if they were removed, so that new clients find this server."""
         try:
             if not self._claim.is_intact and self._claim.acquire(timeout=0):
-                _log.warning("the lock file of port %d was removed; it is made again", self.port)
+                _log.warning("the lock file of port %d was removed and has been recreated", self.port)
             if self.transport_mode is TransportMode.IPC and self._claim.is_intact:
                 for sock, port in ((self.control_socket, self.control_port), (self.data_socket, self.port)):
                     path = get_ipc_socket_path(port, self.config)
                     if path is not None and not path.exists():
-                        _log.warning("the socket file of port %d was removed; it is made again", port)
+                        _log.warning("the socket file of port %d was removed; recreating it", port)
                         self._bind_one(sock, port)
         except (OSError, ZMQRuntimeError) as error:
-            _log.warning("the socket folder is not as it must be: %s; tried again", error)
+            _log.warning("cannot restore the socket folder: %s; will try again", error)
         self.loop.call_later(_LOOK_SECONDS, self._look_after_files)
 
     def _on_control_readable(self) -> None:
         size, ends_at = 0, time.monotonic() + _REQUEST_SECONDS_PER_TURN
         for frames in receive_ready(self.control_socket):
-            # A plain REQ peer sends [identity, empty, message]; all up to the empty frame leads back to it.
+            # A plain REQ peer sends [identity, empty, message]; everything up to the empty frame routes back to it.
             if b"" not in frames[1:]:
                 continue
             split = frames.index(b"", 1) + 1
             reply, length = self._measured(self._answer(frames[split:]))
             self._replies.append((frames[:split], reply))
             size += length
-            if size > _REPLY_BYTES_PER_TURN or time.monotonic() > ends_at:  # the others are asked in the next turn
+            if size > _REPLY_BYTES_PER_TURN or time.monotonic() > ends_at:  # the rest is handled in the next turn
                 return
 
     def _answer(self, body: list[bytes]) -> Message:
@@ -382,13 +386,13 @@ class ZMQServer:
             return ErrorResponse(code=ErrorCode.INTERNAL, message=f"{type(error).__name__}: {error}")
 
     def _measured(self, response: Message) -> tuple[Message | bytes, int]:
-        """Return a reply that can be sent, encoded if it is of a kind that can be long, and its length then."""
+        """Return a reply that can be sent, encoded if its type can be long, and its encoded length."""
         if response.is_short:
             return response, 0
         try:
             data = encode(response)
-        except Exception as error:  # noqa: BLE001 - whatever a class of a subclass's raises while it is encoded
-            _log.exception("a reply cannot be encoded")
+        except Exception as error:  # noqa: BLE001 - a type used by a subclass may raise anything while it is encoded
+            _log.exception("a reply could not be encoded")
             text = f"the reply {type(response).__name__} cannot be sent: {type(error).__name__}: {error}"
             return ErrorResponse(code=ErrorCode.INTERNAL, message=clean_text(text)), 0
         return data, len(data)
@@ -400,7 +404,7 @@ class ZMQServer:
 
     def _unnamed(self, message: object, kind: str) -> str:
         name = type(self).__name__
-        return f"{type(message).__name__} is not one of the {kind} that {name} names in its vocabulary"
+        return f"{type(message).__name__} is not one of the {kind} in the vocabulary of {name}"
 
     def _flush(self) -> None:
         self.before_replies()
@@ -409,7 +413,7 @@ class ZMQServer:
             self._book.send(envelope, response)
 
     def _note_listener(self, topic: bytes, is_subscribed: bool) -> None:
-        """Keep the heart beating while anybody hears it, and only then: an idle server sleeps."""
+        """Send heartbeats only while there are subscribers, so that an idle server can sleep."""
         if is_subscribed:
             self._listeners.add(topic)
             if self._heartbeat is None:
@@ -440,7 +444,7 @@ class ZMQServer:
         )
 
     def _named_bases(self) -> tuple[type, ...]:
-        """The classes between this one and the library's, which a client may name as well."""
+        """Return the classes between this one and the library's, which clients may name instead of it."""
         mine = [cls for cls in type(self).__mro__[1:] if issubclass(cls, ZMQServer)]
         return tuple(cls for cls in mine if not cls.__module__.startswith(f"{__package__}."))
 

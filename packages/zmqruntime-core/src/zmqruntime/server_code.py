@@ -1,5 +1,4 @@
-"""Which code a server runs: its class, the files that it was read from and the environment, so that a client can tell
-whether that is what it names."""
+"""The code that a server is running: its class, source files and environment, for comparison by clients."""
 
 import hashlib
 import importlib.util
@@ -22,7 +21,7 @@ _BLOCK = 1000
 
 
 def target_of(cls: type) -> str:
-    """``module:Class`` of a class; its file in place of the module where no other process can import that."""
+    """Return ``module:Class`` of a class, with its file instead of the module if other processes cannot import that."""
     module = cls.__module__
     if module == "__main__":
         spec = getattr(sys.modules.get("__main__"), "__spec__", None)
@@ -34,12 +33,12 @@ def target_of(cls: type) -> str:
 
 
 def code_of(cls: type, bases: tuple[type, ...], named: str = "") -> ServerCode:
-    """What a server of this class runs, by the files as they are now.
+    """Return the code that a server of this class is running, according to the files as they are now.
 
     Args:
         cls: the class of the server.
-        bases: the classes that it derives from and that a client may name in its stead.
-        named: how the client that started it has named it, which may be by a module that only imports it.
+        bases: the classes that it derives from and that a client may name instead.
+        named: the target used by the client that started it, whose module may only import the class.
     """
     file = _file_of_class(cls)
     target = target_of(cls)
@@ -56,52 +55,52 @@ def code_of(cls: type, bases: tuple[type, ...], named: str = "") -> ServerCode:
 
 
 def check_server(target: str, pong: PongResponse) -> OutdatedServerError | None:
-    """Compare the class that a client names with the server of this machine that has answered.
+    """Compare the class that a client names with a server on this machine.
 
     Args:
         target: ``module:Class`` or ``file.py:Class``.
-        pong: what the server says of itself.
+        pong: the identity of the server.
 
     Returns:
-        What is to be said when it is that class as it was before its code was changed; None when it is that class.
+        A warning if the server is running the class as it was before its code changed, otherwise None.
 
     Raises:
-        WrongServerError: it is of another class, or of another environment.
+        WrongServerError: the server is of a different class or environment.
     """
     code = pong.code
-    if code is None:  # a server that is not written in Python, or an earlier one
+    if code is None:  # a server not written in Python, or of an earlier release
         return None
     where = f"the server on port {pong.port} (process {pong.pid})"
     file = _file_of_module(_module_of(target))
     classes = {code.target: code.file, **code.bases}
     if not any(_is_same(target, file, other, other_file) for other, other_file in classes.items()):
         raise WrongServerError(
-            f"{where} is of class {_in_words(code.target, code.file)}, this client names {_in_words(target, file)}; "
-            "name another port for one of them (port=...), or stop that server"
+            f"{where} is of class {_in_words(code.target, code.file)}, but this client expects "
+            f"{_in_words(target, file)}; use another port for one of them (port=...), or stop that server"
         )
     if code.environment != _environment():
         raise WrongServerError(
-            f"{where} runs in the environment {code.environment}, and this client in {_environment()}; "
-            "name another port (port=...), or stop that server"
+            f"{where} is running in the environment {code.environment}, but this client in {_environment()}; "
+            "use another port (port=...), or stop that server"
         )
     if not _is_same(target, file, code.target, code.file):
-        return None  # of a class that derives from the one that is named: its code is its own matter
+        return None  # a subclass of the named class: the client cannot judge its code
     digest = _digest(file)
     if not digest or not code.digest or digest == code.digest:
         return None
     return OutdatedServerError(
-        f"{where} still runs {_in_words(target, file)} as it was before its code was changed, and it was not started "
-        f"again since it is at work or was not started by a client; stop it when it may end "
-        f"('zmqruntime stop --port {pong.port}'), and connect again"
+        f"{where} is still running {_in_words(target, file)} as it was before its code changed; it was not restarted "
+        "because it is busy or was not started by a client; stop it when convenient "
+        f"('zmqruntime stop --port {pong.port}'), then connect again"
     )
 
 
 def default_port_of(target: str | None, config: ZMQConfig) -> int:
-    """The data port of a server class where none is named.
+    """Return the data port of a server class for which no port is given.
 
-    Programs that have no ``app_name`` and no ``default_port`` of their own share one application, so each of their
-    classes has a port of its own there, derived from ``target``: one of 6,000 between 20000 and 30999, where blocks of
-    a thousand take turns for data ports and the control ports above them. It is ``config.default_port`` for all others.
+    Programs that set neither ``app_name`` nor ``default_port`` share one application, so each of their classes gets a
+    separate port derived from ``target``: one of 6,000 between 20000 and 30999, in which blocks of a thousand data
+    ports alternate with their control ports. All others use ``config.default_port``.
     """
     is_shared = (config.app_name, config.default_port) == (_SHARED.app_name, _SHARED.default_port)
     if target is None or not is_shared or target.startswith(_LIBRARY):
@@ -111,7 +110,7 @@ def default_port_of(target: str | None, config: ZMQConfig) -> int:
 
 
 def _is_same(target: str, file: str, other: str, other_file: str) -> bool:
-    """Whether both name one class; by the files, where they are known, since two folders may have equal modules."""
+    """Return whether both name one class, comparing files if known, because two folders may have equal module names."""
     module, _, name = target.rpartition(":")
     other_module, _, other_name = other.rpartition(":")
     if name != other_name:
@@ -122,7 +121,7 @@ def _is_same(target: str, file: str, other: str, other_file: str) -> bool:
 
 
 def _may_hand_on(package: Path, file: Path) -> bool:
-    """Whether the class may be named by its package: ``package:Class`` for a class of ``package.module``."""
+    """Return whether a class may be named by its package: ``package:Class`` for a class in ``package.module``."""
     return package.name == "__init__.py" and package.parent in file.parents
 
 
@@ -142,13 +141,13 @@ def _environment() -> str:
 def _file_of_class(cls: type) -> str:
     try:
         path = Path(inspect.getfile(cls))
-    except (OSError, TypeError):  # typed at a prompt, or in a notebook
+    except (OSError, TypeError):  # entered at a prompt or in a notebook
         return ""
     return str(path.resolve()) if path.is_file() else ""
 
 
 def _file_of_module(module: str) -> str:
-    """The source file of a module, found without running it; empty where there is none."""
+    """Return the source file of a module, found without importing it; empty if there is none."""
     if module.endswith(".py"):
         return str(Path(module).resolve())
     if module == "__main__":
@@ -164,7 +163,7 @@ def _file_of_module(module: str) -> str:
 
 
 def _digest(file: str) -> str:
-    """Of the source: of all files of the package that the file is in, else of the file alone; empty if unknown."""
+    """Return the digest of all files in the file's package, or of the file alone; empty if unknown."""
     if not file:
         return ""
     path = Path(file)
@@ -181,7 +180,7 @@ def _digest(file: str) -> str:
 
 
 def _can_find(module: str) -> bool:
-    """Whether a new process with our ``sys.path`` can import it; that this one has it loaded says nothing."""
+    """Return whether a new process with our ``sys.path`` can import it; having it loaded here proves nothing."""
     top = module.partition(".")[0]
     finders = (finder for finder in sys.meta_path if hasattr(finder, "find_spec"))
     return any(finder.find_spec(top, None) is not None for finder in finders)

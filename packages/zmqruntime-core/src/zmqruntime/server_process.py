@@ -1,4 +1,4 @@
-"""What runs in a server process that a client started; see :mod:`zmqruntime.launch`."""
+"""Entry point of a server process that was started by a client; see :mod:`zmqruntime.launch`."""
 
 import contextlib
 import logging
@@ -17,7 +17,7 @@ _USE_ERROR = 2
 
 
 def main(argv: list[str]) -> int:
-    """Make the server that ``argv`` describes, say one line when it listens, then write all else to the log."""
+    """Run the server that ``argv`` describes; print one line once it is listening, and log everything else."""
     owner = os.getppid()
     lifetime, spec = Lifetime(argv[0]), msgspec.json.decode(argv[1], type=ServerSpec)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -39,10 +39,10 @@ def _announce() -> None:
 
 
 def _watch_owner(server: ZMQServer, owner: int) -> None:
-    """Close the server when its owner is gone, which the system sees to however that one ends.
+    """Close the server when its owner has ended, no matter how.
 
-    The sign is the end of our stdin; on Linux also the end of the process, since a fork of the owner, or a child of
-    it, may hold the other end open.
+    The end of the owner shows as the end of our stdin; on Linux its process is watched as well, because a fork or child
+    of the owner may hold the other end of the pipe open.
     """
     if sys.platform == "linux":
         with contextlib.suppress(ProcessLookupError):

@@ -1,9 +1,9 @@
-"""Whether encoded bytes may become objects: looked at before anybody decodes them.
+"""Validation of encoded bytes before they are decoded into objects.
 
-A decoder follows nesting on its own stack and makes an object of every element. So it is asked only about bytes that
-are
-whole, not nested deeper than :data:`MAX_DEPTH`, have no more elements than the reader allows, hold text that is UTF-8,
-times that exist, and keys that can be keys. The format is msgpack: github.com/msgpack/msgpack, ``spec.md``.
+A decoder uses its own stack for nesting and creates an object for every element. It is therefore only given bytes that
+are complete, not nested deeper than :data:`MAX_DEPTH`, do not have more elements than the reader allows, and contain
+only UTF-8 text, existing times and keys that can be keys. The format is msgpack: github.com/msgpack/msgpack,
+``spec.md``.
 """
 
 import re
@@ -14,14 +14,14 @@ import msgspec
 __all__ = ["MAX_DEPTH", "MAX_ELEMENTS", "MAX_RESULT_ELEMENTS", "problem_in"]
 
 MAX_DEPTH = 100
-"""How deep lists and maps may be within each other in a value."""
+"""Maximum nesting depth of lists and maps in a value."""
 MAX_ELEMENTS = 1_000_000
-"""How many elements the lists and maps of one message may have together."""
+"""Maximum number of elements in all lists and maps of one message together."""
 MAX_RESULT_ELEMENTS = 10_000_000
-"""The same of one result, which a server never decodes."""
+"""Maximum number of elements in one result, which a server never decodes."""
 
 _ENVELOPE_DEPTH = 10
-_SCALARS = re.compile(rb"[\x00-\x7f\x90\xa0\xc0\xc2\xc3\xe0-\xff]+")  # what is one byte and has nothing in it
+_SCALARS = re.compile(rb"[\x00-\x7f\x90\xa0\xc0\xc2\xc3\xe0-\xff]+")  # values of one byte, without content
 _WIDTHS = {0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9, 0xD0: 2, 0xD1: 3, 0xD2: 5, 0xD3: 9, 0xCA: 5, 0xCB: 9}  # of numbers
 _FIXED_EXTENSIONS = {0xD4: 1, 0xD5: 2, 0xD6: 4, 0xD7: 8, 0xD8: 16}
 _LENGTHS = {
@@ -36,16 +36,20 @@ _decode_any = msgspec.msgpack.Decoder().decode
 
 
 class _Bad(Exception):
-    """What is wrong, in words."""
+    """The bytes must not be decoded; the text says why."""
 
 
 def problem_in(
     data: bytes, *, max_elements: int = MAX_ELEMENTS, is_message: bool = False, max_steps: int | None = None
 ) -> str | None:
-    """Why a value, or with ``is_message`` a whole message around values, must not be decoded; None if it may be.
+    """Return why a value must not be decoded, or None if it may be.
 
-    With ``max_steps`` it looks no longer than that (a step is a container, a text, or a run of equal scalars), and says
-    None of the rest: for who must not take long, and does not decode what he passes on.
+    Args:
+        data: the encoded value.
+        max_elements: maximum number of elements in all its lists and maps together.
+        is_message: whether it is a whole message that contains values, and may be nested a few levels deeper.
+        max_steps: number of steps after which the rest is accepted unseen, for callers that must be quick and do not
+            decode it; a step is a container, a text or a run of equal scalars [default: no limit].
     """
     try:
         _scan(data, max_elements, MAX_DEPTH + (_ENVELOPE_DEPTH if is_message else 0), max_steps or len(data) + 1)
@@ -57,7 +61,7 @@ def problem_in(
 
 
 def _scan(data: bytes, max_elements: int, max_depth: int, max_steps: int) -> None:
-    """One pass over the bytes without recursion; ``left`` counts what the open container lacks, a pair as two."""
+    """Scan the bytes once, without recursion; ``left`` counts the values still missing from the open container."""
     at, end, left, elements = 0, len(data), 1, 0
     is_map = in_key = False
     outer: list[tuple[int, bool, bool]] = []
@@ -65,7 +69,7 @@ def _scan(data: bytes, max_elements: int, max_depth: int, max_steps: int) -> Non
         while left == 0:
             if not outer:
                 if at != end:
-                    raise _Bad("there is more after its end")
+                    raise _Bad("there is extra data after its end")
                 return
             left, is_map, in_key = outer.pop()
         first = data[at]
@@ -77,12 +81,12 @@ def _scan(data: bytes, max_elements: int, max_depth: int, max_steps: int) -> Non
             is_key = in_key or (is_map and left % 2 == 0)
             is_map_too = first < 0x90 or first in (0xDE, 0xDF)
             if is_key and is_map_too:
-                raise _Bad("a map in it has a map as a key")
+                raise _Bad("it contains a map with a map as a key")
             elements += length
             if elements > max_elements:
                 raise _Bad(f"its lists and maps have more than {max_elements:,} elements; write them to a file")
             if len(outer) >= max_depth:
-                raise _Bad(f"its lists and maps are nested deeper than {MAX_DEPTH}")
+                raise _Bad(f"its lists and maps are nested deeper than {MAX_DEPTH} levels")
             outer.append((left - 1, is_map, in_key))
             at, left, is_map, in_key = at + header, length * (2 if is_map_too else 1), is_map_too, is_key
         else:
@@ -93,14 +97,14 @@ def _scan(data: bytes, max_elements: int, max_depth: int, max_steps: int) -> Non
                 _check_text(data, begin + header, at)
             elif first >= 0xC7:
                 if in_key or (is_map and left % 2 == 1):
-                    raise _Bad("a map in it has a value of an extension type as a key")
+                    raise _Bad("it contains a map with a value of an extension type as a key")
                 _check_extension(data, begin, at, data[begin + header - 1])
         if at > end:
             raise IndexError
 
 
 def _header(data: bytes, at: int, first: int) -> tuple[int | None, int]:
-    """How long the head of what begins there is, and what length it states; no head: a scalar, and how wide it is."""
+    """Return the size of the header at ``at`` and the length it states; for a scalar, None and its width."""
     if first in _WIDTHS:
         return None, _WIDTHS[first]
     if 0xA0 < first <= 0xBF:
@@ -114,12 +118,12 @@ def _header(data: bytes, at: int, first: int) -> tuple[int | None, int]:
     if first in _FIXED_EXTENSIONS:
         return 2, _FIXED_EXTENSIONS[first]
     if first == 0xC1:
-        raise _Bad("it has a byte that msgpack does not use")
+        raise _Bad("it contains a byte that msgpack does not use")
     return None, 1
 
 
 def _skip(data: bytes, at: int, first: int, width: int, left: int) -> tuple[int, int]:
-    """How many scalars of one width follow, up to ``left``, and where they end."""
+    """Return how many scalars of one width follow, at most ``left``, and where they end."""
     if width == 1:
         run = _SCALARS.match(data, at, at + left)
         assert run is not None
@@ -137,7 +141,7 @@ def _check_text(data: bytes, begin: int, end: int) -> None:
         try:
             text.decode()
         except UnicodeDecodeError as error:
-            raise _Bad(f"it has text that is not UTF-8: {error}") from None
+            raise _Bad(f"it contains text that is not UTF-8: {error}") from None
 
 
 def _check_extension(data: bytes, begin: int, end: int, kind: int) -> None:
@@ -145,4 +149,4 @@ def _check_extension(data: bytes, begin: int, end: int, kind: int) -> None:
         try:
             _decode_any(data[begin:end])
         except msgspec.MsgspecError as error:
-            raise _Bad(f"it has a time that does not exist: {error}") from None
+            raise _Bad(f"it contains a time that does not exist: {error}") from None

@@ -1,4 +1,4 @@
-"""How a client stands with its server: the states, and a line about it for a user."""
+"""The state of a client's connection to its server, with a line of text for users."""
 
 import enum
 from dataclasses import dataclass
@@ -7,30 +7,30 @@ __all__ = ["ClientState", "Standing"]
 
 
 class ClientState(enum.Enum):
-    """How a client stands with its server."""
+    """State of a client's connection to its server."""
 
     NEW = "new"
-    """``connect()`` was not called yet."""
+    """``connect()`` has not been called yet."""
     CONNECTED = "connected"
     """The server answers."""
     SILENT = "silent"
-    """The server does not answer at the moment: it is busy, stopped or starved, but nothing says that it has ended.
-    Nothing is raised for it; what was asked waits within its own deadline."""
+    """The server is not answering at the moment: it is busy, suspended or starved, but there is no evidence that it has
+    ended. No error is raised; requests wait until their own deadlines."""
     LOST = "lost"
-    """The server has ended, or cannot be reached. The client goes back to CONNECTED when it, or its successor, is
-    heard."""
+    """The server has ended or cannot be reached. The client returns to CONNECTED when the server, or its successor,
+    answers."""
     CLOSED = "closed"
     """``disconnect()`` was called; the client cannot be used again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a client stands with its server at one moment.
+    """Snapshot of a client's connection to its server.
 
     Attributes:
         state: see :class:`ClientState`.
-        seconds: how long nothing was heard of the server.
-        text: a line for a user; empty while the server answers.
+        seconds: time since the server was last heard from.
+        text: a line for users; empty while the server answers.
     """
 
     state: ClientState
@@ -39,5 +39,5 @@ class Standing:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the server was there and does not answer now."""
+        """Whether a server that used to answer is not answering now."""
         return self.state in (ClientState.SILENT, ClientState.LOST)

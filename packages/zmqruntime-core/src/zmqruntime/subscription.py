@@ -1,4 +1,4 @@
-"""The data channel of a client: what the server publishes, and whether the channel is open."""
+"""The data channel of a client: published messages, and whether the channel is open."""
 
 import logging
 import time
@@ -19,27 +19,27 @@ _MISSED_BEATS = 1.5
 
 
 class Subscriber(Protocol):
-    """Who is called with what arrives; all on the I/O thread."""
+    """Receiver of published messages; all methods are called on the I/O thread."""
 
     def on_published(self, topic: bytes, message: Message) -> None:
-        """Something arrived."""
+        """Called with each message."""
 
     def on_unreadable(self) -> None:
-        """Something arrived that is not of the client's vocabulary: the server lives all the same."""
+        """Called when a message is not in the client's vocabulary; it still shows that the server is alive."""
 
     def on_resync(self) -> None:
-        """The data channel is open, for the first time or again: what was published before may have been missed."""
+        """Called when the data channel is open, for the first time or again: earlier events may have been missed."""
 
 
 class Subscription:
-    """A SUB socket; used on the client's I/O thread only.
+    """A SUB socket, for use on the client's I/O thread only.
 
     Args:
-        loop: the client's.
-        sock: the connected SUB socket, which this owns.
-        decode: bytes to a message.
+        loop: the client's loop.
+        sock: the connected SUB socket; this object owns it.
+        decode: converts bytes to a message.
         subscriber: the client.
-        name: the server in words, for the log.
+        name: description of the server, for the log.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Subscription:
         loop.add_reader(sock, self._on_readable)
 
     def add(self, topic: bytes) -> None:
-        """Receive what is published on topics that begin with ``topic``."""
+        """Receive what is published on topics that start with ``topic``."""
         self._socket.subscribe(topic)
 
     def remove(self, topic: bytes) -> None:
@@ -87,9 +87,9 @@ class Subscription:
             self._subscriber.on_published(frames[0], message)
 
     def _note_beat(self, beat: Heartbeat) -> None:
-        """The first heartbeats of a server, or after some were missed, say that the data channel is open (again).
+        """Detect from the first heartbeats, or the first after a gap, that the data channel is open (again).
 
-        Two, since the first may leave the server before it has read all that we subscribe to.
+        Two are needed, because the server may send the first before it has read all of our subscriptions.
         """
         now = time.monotonic()
         missed = beat.instance_id != self._beat.instance_id or now - self._beat_at > _MISSED_BEATS * beat.interval

@@ -1,6 +1,6 @@
-"""pytest fixtures for programs built on this package: a home folder of one's own, and a check that nothing leaks.
+"""Pytest fixtures for programs built on this package: a separate home folder, and a check for leaks.
 
-Import them in a ``conftest.py``; nothing at run time imports this module.
+Import them in a ``conftest.py``; nothing imports this module at run time.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ __all__ = ["isolated_home", "no_leaks", "until", "zero_copy_thread"]
 
 _END_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
-_LIBRARY_PROCESSES = ("resource_tracker", "forkserver")  # multiprocessing keeps one of each for the life of a process
+_LIBRARY_PROCESSES = ("resource_tracker", "forkserver")  # multiprocessing keeps one of each until the process ends
 
 
 @pytest.fixture
 def isolated_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A new home folder, with a name short enough for socket paths, for this test and the processes that it starts."""
+    """Provide a new home folder, short enough for socket paths, for this test and the processes that it starts."""
     home = Path(tempfile.mkdtemp(prefix="zr"))
     for variable in ("HOME", "USERPROFILE"):
         monkeypatch.setenv(variable, str(home))
@@ -36,13 +36,14 @@ def isolated_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield home
     left = [path for path in home.rglob("*") if path.is_socket()]
     shutil.rmtree(home, ignore_errors=True)
-    assert not left, f"socket files were left: {left}"
+    assert not left, f"socket files were left behind: {left}"
 
 
 @pytest.fixture(scope="session")
 def zero_copy_thread() -> None:
-    """pyzmq's own thread, which frees what was sent without a copy: it begins before the first test that may need it,
-    and lives as long as the process.
+    """Start the pyzmq thread that frees buffers sent without a copy before the first test that may need it.
+
+    It keeps running until the process ends.
     """
     if not _collector.is_alive():
         _collector.start()
@@ -50,7 +51,7 @@ def zero_copy_thread() -> None:
 
 @pytest.fixture
 def no_leaks() -> Iterator[None]:
-    """Fails a test that leaves a thread, a child process, a file descriptor or shared memory behind."""
+    """Fail a test that leaves a thread, a child process, a file descriptor or shared memory behind."""
     gc.collect()
     threads, children, shared = set(threading.enumerate()), _children(), _shared_memory()
     descriptors = _descriptors()
@@ -59,15 +60,15 @@ def no_leaks() -> Iterator[None]:
     for thread in set(threading.enumerate()) - threads:
         thread.join(_END_SECONDS)
     new_threads = [thread.name for thread in set(threading.enumerate()) - threads]
-    assert not new_threads, f"threads were left: {new_threads}"
+    assert not new_threads, f"threads were left behind: {new_threads}"
     _, alive = psutil.wait_procs([child for child in _children() if child not in children], _END_SECONDS)
-    assert not alive, f"processes were left: {[child.cmdline() for child in alive]}"
+    assert not alive, f"processes were left behind: {[child.cmdline() for child in alive]}"
     left = _left_for_good(shared)
-    assert not left, f"shared memory was left: {left}"
-    assert _descriptors() <= descriptors + _SPARE_DESCRIPTORS, "file descriptors were left"
+    assert not left, f"shared memory was left behind: {left}"
+    assert _descriptors() <= descriptors + _SPARE_DESCRIPTORS, "file descriptors were left behind"
 
 
-_SPARE_DESCRIPTORS = 4  # what libraries open once and keep, a random source for example
+_SPARE_DESCRIPTORS = 4  # opened once and kept by libraries, for example for a source of random numbers
 
 
 def _children() -> list[psutil.Process]:
@@ -83,16 +84,16 @@ def _children() -> list[psutil.Process]:
 
 def _shared_memory() -> set[str]:
     folder = Path("/dev/shm")
-    # Semaphores of multiprocessing are there too, those of any process; only segments hold memory worth the name.
+    # Semaphores of multiprocessing are there, too, of any process; only segments hold a significant amount of memory.
     names = {path.name for path in folder.iterdir() if not path.name.startswith("sem.")} if folder.is_dir() else set()
     return {name for name in names if not _is_of_others(name)}
 
 
 def _left_for_good(before: set[str]) -> set[str]:
-    """The segments that came since and that nobody removes.
+    """Return the segments that were created since and are not removed in time.
 
-    That of a process which was killed cannot be told from ours: where tests run in several processes, it may be the
-    matter of another test, which sweeps it soon.
+    A segment of a killed process cannot be distinguished from ours: if tests are running in several processes, it may
+    belong to another test, which will remove it soon.
     """
     deadline, pause = time.monotonic() + _END_SECONDS, threading.Event()
     while (left := _shared_memory() - before) and time.monotonic() < deadline:
@@ -101,7 +102,7 @@ def _left_for_good(before: set[str]) -> set[str]:
 
 
 def _is_of_others(name: str) -> bool:
-    """Whether the segment's name has the pid of a process that runs and does not descend from this one."""
+    """Return whether the segment is named after a running process that does not descend from this one."""
     match = re.search(r"-(\d+)-", name)
     if match is None:
         return False

@@ -1,4 +1,4 @@
-"""Where a port is found: URLs, socket files, and whether anything listens there."""
+"""Locating a port: URLs, socket files, and whether anything is listening there."""
 
 import os
 import socket
@@ -21,32 +21,32 @@ __all__ = [
 ]
 
 LOOPBACK = "127.0.0.1"
-_MAX_SOCKET_PATH_BYTES = 103  # sun_path holds 104 bytes on macOS, 108 on Linux, with the closing zero
+_MAX_SOCKET_PATH_BYTES = 103  # sun_path holds 104 bytes on macOS, 108 on Linux, including the terminating null byte
 
 
 def get_default_transport_mode() -> TransportMode:
-    """IPC where the platform has it, else TCP."""
+    """Return IPC if the platform supports it, otherwise TCP."""
     return TransportMode.IPC if hasattr(socket, "AF_UNIX") and os.name == "posix" else TransportMode.TCP
 
 
 def choose_transport_mode(mode: TransportMode | None, host: str | None = None) -> TransportMode:
-    """The one that is asked for, else TCP where a host is named, else what the platform has.
+    """Return the requested mode; by default TCP if a host is given, otherwise the platform's default.
 
     Raises:
-        ConfigurationError: there is no such mode.
+        ConfigurationError: the mode is unknown.
     """
     if mode is None:
         return TransportMode.TCP if host else get_default_transport_mode()
     if mode not in set(TransportMode):
-        raise ConfigurationError(f"{mode!r} is no transport_mode (these are: {', '.join(TransportMode)})")
+        raise ConfigurationError(f"unknown transport_mode {mode!r}; choose {' or '.join(TransportMode)}")
     return TransportMode(mode)
 
 
 def get_ipc_socket_path(port: int, config: ZMQConfig | None = None) -> Path | None:
-    """The socket file of ``port``, or None on a platform without IPC.
+    """Return the socket file of ``port``, or None on a platform without IPC.
 
     Raises:
-        ConfigurationError: the path is longer than a socket address can be.
+        ConfigurationError: the path is too long for a socket address.
     """
     if get_default_transport_mode() is not TransportMode.IPC:
         return None
@@ -55,8 +55,8 @@ def get_ipc_socket_path(port: int, config: ZMQConfig | None = None) -> Path | No
     path = config.home / config.ipc_socket_dir / name
     if len(os.fsencode(path)) > _MAX_SOCKET_PATH_BYTES:
         raise ConfigurationError(
-            f"the socket path {path} is longer than the {_MAX_SOCKET_PATH_BYTES} bytes that a socket address holds; "
-            "use a shorter home folder or app_name, or TCP: transport_mode=TransportMode.TCP, on a command line --host"
+            f"the socket path {path} is longer than {_MAX_SOCKET_PATH_BYTES} bytes, the limit of a socket address; use "
+            "a shorter home folder or app_name, or TCP: transport_mode=TransportMode.TCP, on a command line --host"
         )
     return path
 
@@ -67,27 +67,27 @@ def get_zmq_transport_url(
     mode: TransportMode | None = None,
     config: ZMQConfig | None = None,
 ) -> str:
-    """The ZeroMQ URL of ``port``.
+    """Return the ZeroMQ URL of ``port``.
 
     Raises:
-        ConfigurationError: the port is out of range, or IPC is asked for where there is none.
+        ConfigurationError: the port is out of range, or IPC is requested on a platform without it.
     """
     if not 0 < port < 65536:
         offset = (config or ZMQConfig()).control_port_offset
         raise ConfigurationError(
-            f"port {port} is not between 1 and 65535 (a control port is {offset} higher than its data port)"
+            f"port {port} is not between 1 and 65535 (a control port is its data port plus {offset})"
         )
     if (mode or get_default_transport_mode()) is TransportMode.TCP:
         name = LOOPBACK if host == "localhost" else host
         return f"tcp://[{name}]:{port}" if ":" in name else f"tcp://{name}:{port}"
     path = get_ipc_socket_path(port, config)
     if path is None:
-        raise ConfigurationError("this platform has no IPC sockets; use transport_mode=TransportMode.TCP")
+        raise ConfigurationError("this platform does not support IPC sockets; use transport_mode=TransportMode.TCP")
     return f"ipc://{path}"
 
 
 def remove_ipc_socket(port: int, config: ZMQConfig | None = None) -> bool:
-    """Remove the socket file of ``port`` if nothing listens on it; True if one was removed."""
+    """Remove the socket file of ``port`` if nothing is listening on it; return whether one was removed."""
     path = get_ipc_socket_path(port, config)
     if path is None or not path.is_socket() or is_listening(port, LOOPBACK, TransportMode.IPC, config):
         return False
@@ -98,7 +98,7 @@ def remove_ipc_socket(port: int, config: ZMQConfig | None = None) -> bool:
 def is_listening(
     port: int, host: str, mode: TransportMode, config: ZMQConfig | None = None, timeout: float = 1.0
 ) -> bool:
-    """Whether any program, ours or not, accepts connections there now. Sends nothing."""
+    """Return whether any program accepts connections there now, without sending anything."""
     address: str | tuple[str, int]
     if mode is TransportMode.IPC:
         path = get_ipc_socket_path(port, config)
@@ -113,21 +113,21 @@ def is_listening(
         try:
             probe.connect(address)
         except BlockingIOError:
-            return True  # somebody listens who is behind with accepting: a socket file then refuses at once
+            return True  # a listener is behind with accepting; without one a socket file refuses at once
         except TimeoutError:
-            return is_loopback(host)  # where nothing is lost, and who does not listen refuses at once
+            return is_loopback(host)  # loopback loses nothing, and a port without a listener refuses at once
         except OSError:
             return False
     return True
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is of this machine alone."""
+    """Return whether an address is a loopback address."""
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def is_known_host(host: str) -> bool:
-    """Whether this machine can tell the address of a host; asks the network if need be."""
+    """Return whether this machine can resolve a host name; queries the network if necessary."""
     try:
         socket.getaddrinfo(host, None)
     except OSError:
@@ -136,10 +136,10 @@ def is_known_host(host: str) -> bool:
 
 
 def prepare_private_dir(path: Path) -> Path:
-    """Make ``path`` a folder that only this user can enter.
+    """Create the folder ``path`` if necessary, and make it accessible only to this user.
 
     Raises:
-        ConfigurationError: it cannot be made, or belongs to another user.
+        ConfigurationError: it cannot be created, or belongs to another user.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -149,13 +149,13 @@ def prepare_private_dir(path: Path) -> Path:
             path.chmod(0o700)
     except OSError as error:
         raise ConfigurationError(
-            f"cannot make the folder {path}: {error.strerror or error}; set HOME to a folder that you can write"
+            f"cannot create the folder {path}: {error.strerror or error}; set HOME to a folder that you can write to"
         ) from error
     return path
 
 
 def make_private(folder: Path) -> None:
-    """Take the rights of others from all that is in a folder, if any of it shows that it was open to them once."""
+    """Remove all permissions of other users from the contents of a folder, recursively where they had any."""
     if os.name != "posix":
         return
     for path in folder.iterdir():
@@ -168,13 +168,13 @@ def make_private(folder: Path) -> None:
 
 
 def prepare_private_file(path: Path) -> None:
-    """Make ``path`` a file that only this user can read, in a folder that only this user can enter.
+    """Create ``path`` as a file that only this user can read, in a folder that only this user can enter.
 
-    What is there already, also with names that go on after this one's, loses the rights that others have.
+    Other users also lose their permissions for existing files whose names start with this one's.
 
     Raises:
-        ConfigurationError: the folder cannot be made, or belongs to another user.
-        OSError: the file cannot be made.
+        ConfigurationError: the folder cannot be created, or belongs to another user.
+        OSError: the file cannot be created.
     """
     prepare_private_dir(path.parent)
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))

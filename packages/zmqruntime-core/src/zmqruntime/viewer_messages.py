@@ -1,4 +1,4 @@
-"""What viewers and those who send them images say to each other; ``zmqruntime.streaming`` adds the rest."""
+"""Messages between viewers and the producers of images; ``zmqruntime.streaming`` adds the rest."""
 
 import enum
 from typing import Any
@@ -11,7 +11,7 @@ __all__ = ["AckStage", "ImageAck", "ROIMessage", "Shape", "ShapeKind", "ShapesMe
 
 
 class AckStage(enum.StrEnum):
-    """How far an image got in its viewer."""
+    """Stage that an image has reached in its viewer."""
 
     RECEIVED = "received"
     DISPLAYED = "displayed"
@@ -19,7 +19,7 @@ class AckStage(enum.StrEnum):
 
 
 class ImageAck(Message, frozen=True, kw_only=True, tag="image_ack"):
-    """A viewer says what became of an image."""
+    """A viewer's acknowledgement of an image."""
 
     image_id: str
     viewer_port: int
@@ -30,7 +30,7 @@ class ImageAck(Message, frozen=True, kw_only=True, tag="image_ack"):
 
 
 class ShapeKind(enum.StrEnum):
-    """What the coordinates of a shape outline."""
+    """Kind of figure that the coordinates of a shape describe."""
 
     POLYGON = "polygon"
     POLYLINE = "polyline"
@@ -41,9 +41,9 @@ class ShapeKind(enum.StrEnum):
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One shape: ``coordinates`` are its vertices, (y, x) or (z, y, x) each, in pixels.
+    """One shape: ``coordinates`` are its vertices, each (y, x) or (z, y, x), in pixels.
 
-    An ellipse and a rectangle have the four corners of the box around them, a line its two ends.
+    For an ellipse and a rectangle they are the four corners of the bounding box, for a line its two ends.
     """
 
     kind: ShapeKind
@@ -52,7 +52,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class ShapesMessage(Message, frozen=True, kw_only=True, tag="shapes"):
-    """Shapes for one layer of a viewer; ``metadata`` says where they belong, as for an image."""
+    """Shapes for one layer of a viewer; as for an image, ``metadata`` says where they belong."""
 
     image_id: str
     layer_name: str
@@ -61,7 +61,7 @@ class ShapesMessage(Message, frozen=True, kw_only=True, tag="shapes"):
 
 
 class ROIMessage(Message, frozen=True, kw_only=True, tag="rois"):
-    """ROIs for an ImageJ viewer, each encoded as in a ``.roi`` file, with a name for each."""
+    """ROIs for an ImageJ viewer, each encoded as in a ``.roi`` file and with a name."""
 
     image_id: str
     layer_name: str

@@ -1,7 +1,7 @@
-"""Judges whether a client's server answers, is silent, or is lost: silence is a state, a loss needs evidence.
+"""Monitoring of a client's server: it answers, is silent, or is lost. Silence is a state; a loss needs evidence.
 
-On this machine a server is lost when its process has ended or it has let go of its port; on another one when it cannot
-be reached, or nothing is heard of it, for long.
+A server on this machine is lost when its process has ended or it has released its port; a server on another machine
+when it has been unreachable or silent for a long time.
 """
 
 import time
@@ -21,36 +21,36 @@ from zmqruntime.standing import ClientState, Standing
 
 __all__ = ["Vigil", "Watched"]
 
-_FAREWELL_SECONDS = 0.1  # what a server said at its very end may come a moment after its process has gone
-_LOOK_SECONDS = (0.02, 0.1, 0.3)  # after a cut: a process that is killed lets go of its sockets before it is gone
-_CUT_SHARE = 3.0  # a connection that cannot be made again says more than silence
+_FAREWELL_SECONDS = 0.1  # the last message of a server may arrive just after its process has ended
+_LOOK_SECONDS = (0.02, 0.1, 0.3)  # after a lost connection: a killed process releases its sockets before it is gone
+_CUT_SHARE = 3.0  # a connection that cannot be restored is stronger evidence than silence
 
 
 class Watched(Protocol):
-    """What a vigil asks and tells; all on the I/O thread."""
+    """The client of a vigil; all methods are called on the I/O thread."""
 
     @property
     def expects_word(self) -> bool:
-        """Whether silence means something: something was asked, or heartbeats are subscribed to."""
+        """Whether silence is significant: a reply is pending, or heartbeats are subscribed to."""
 
     def ask_who(self) -> None:
         """Send a ping; its answer goes to :meth:`Vigil.met`."""
 
     def on_judged(self, before: ClientState, error: ServerLostError | None, is_new: bool) -> None:
-        """The state has changed; ``error`` when the server was lost, ``is_new`` when it is another run of it."""
+        """Called when the state has changed; with ``error`` if the server was lost, ``is_new`` if it is a new run."""
 
     def on_standing(self, standing: Standing) -> None:
-        """The state has changed, or about a second has passed without an answer."""
+        """Called when the state has changed, and about once a second while there is no answer."""
 
 
 class Vigil:
-    """Keeps watch over one server, on a client's I/O thread.
+    """A monitor for one server, on a client's I/O thread.
 
     Args:
-        loop: the client's.
-        address: where the server is.
+        loop: the client's loop.
+        address: address of the server.
         watched: the client.
-        make_probe_socket: makes a connected DEALER socket, not yet used for anything.
+        make_probe_socket: creates a connected DEALER socket that is not used for anything else.
     """
 
     def __init__(
@@ -62,9 +62,9 @@ class Vigil:
     ) -> None:
         self.state = ClientState.NEW
         self.was_stopped = False
-        """The server said that it ends by order of somebody; who waits must not start it again by itself."""
+        """The server announced that it was asked to shut down; clients must not restart it automatically."""
         self.is_unreachable = False
-        """It was lost without a proof that it has ended."""
+        """The server was lost without proof that it has ended."""
         self._loop: Final = loop
         self._config: ZMQConfig = address.config
         self._address = address
@@ -79,26 +79,26 @@ class Vigil:
         self._cut_at: float | None = None
         self._loop.call_later(self._config.heartbeat_window / 2, self._look)
 
-    # --- what is heard -------------------------------------------------------------------------------------------
+    # --- signs of life -------------------------------------------------------------------------------------------
 
     @property
     def instance_id(self) -> str | None:
-        """Of the server that was met last."""
+        """``instance_id`` of the server that last identified itself."""
         return None if self._pong is None else self._pong.instance_id
 
     def heard(self, instance_id: str | None = None) -> None:
-        """Something came from the server; ``instance_id`` if it says which run of it that was."""
+        """Note that something arrived from the server; ``instance_id`` if it tells which run of the server sent it."""
         if instance_id is not None and instance_id != self.instance_id:
-            self._ask()  # only its answer says which process it is
+            self._ask()  # only the reply tells which process it is
             return
         if self.state is ClientState.LOST and not self.is_unreachable:
-            return  # what a server that has ended had said before
+            return  # sent by a server that has since ended
         self._heard_at = time.monotonic()
         if self.state in (ClientState.SILENT, ClientState.LOST):
             self._be_back(is_new=False)
 
     def met(self, pong: PongResponse) -> None:
-        """The server has said who it is."""
+        """Note that the server has identified itself."""
         self._heard_at = time.monotonic()
         is_new = pong.instance_id != self.instance_id
         if is_new:
@@ -110,7 +110,7 @@ class Vigil:
             self._be_back(is_new=False)
 
     def linked(self, is_linked: bool) -> None:
-        """The connection stands, or is cut: a cut is a reason to look at once, and to ask once it stands again."""
+        """Note a connection or its loss; after a loss, check immediately, and ping once it is restored."""
         if is_linked:
             was_cut, self._cut_at = self._cut_at is not None, None
             if was_cut or self.state in (ClientState.SILENT, ClientState.LOST):
@@ -123,22 +123,22 @@ class Vigil:
                 self._loop.call_later(seconds, self._look_for_end)
 
     def said_farewell(self, instance_id: str) -> None:
-        """The server ends by order."""
+        """Note that the server announced its shutdown."""
         if instance_id == self.instance_id:
             self.was_stopped = True
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop monitoring."""
         self.state = ClientState.CLOSED
         self._end_probe()
         self._forget_process()
 
     def standing(self) -> Standing:
-        """How it stands now, in words too."""
+        """Return the current state, with its duration and a text."""
         seconds = time.monotonic() - self._heard_at
         match self.state:
             case ClientState.SILENT:
-                busy = "; its process lives and is busy" if self._probe is not None and self._probe.is_alive else ""
+                busy = "; its process is alive and busy" if self._probe is not None and self._probe.is_alive else ""
                 return Standing(self.state, seconds, f"no answer for {seconds:.0f} s from {self.who}{busy}")
             case ClientState.LOST:
                 return Standing(self.state, seconds, self._loss)
@@ -147,21 +147,21 @@ class Vigil:
 
     @property
     def who(self) -> str:
-        """The server in words."""
+        """Description of the server."""
         pid = "" if self._pong is None else f" (process {self._pong.pid})"
-        host = "" if self._address.is_local else f" of {self._address.host}"
+        host = "" if self._address.is_local else f" on {self._address.host}"
         return f"the server on port {self._address.port}{host}{pid}"
 
     # --- judging -------------------------------------------------------------------------------------------------
 
     def _ask(self) -> None:
-        """This process may have slept, so that nothing could be heard: only a question that stays unanswered counts."""
+        """Ping the server: this process may have been suspended, so only an unanswered ping counts as silence."""
         asked_at = self._asked_at = time.monotonic()
         self._watched.ask_who()
         self._loop.call_later(self._config.heartbeat_window / 3, lambda: self._judge(asked_at))
 
     def _judge(self, asked_at: float) -> None:
-        # Anything that was heard since will do: the answer itself may still be behind many others.
+        # Anything that arrived since then counts: the reply itself may still be queued behind many others.
         if self._asked_at == asked_at:
             self._asked_at = None
             if self._heard_at <= asked_at and self.state is ClientState.CONNECTED:
@@ -181,7 +181,7 @@ class Vigil:
             self._watched.on_standing(self.standing())
 
     def _look_for_end(self) -> None:
-        """Whether the server is lost: on evidence here, elsewhere by time."""
+        """Check whether the server is lost: by evidence on this machine, by time elsewhere."""
         if self.state not in (ClientState.CONNECTED, ClientState.SILENT):
             return
         if self._evidence.has_ended(is_cut=self._cut_at is not None):
@@ -206,10 +206,10 @@ class Vigil:
         self.is_unreachable = is_unreachable
         if is_unreachable:
             seconds = time.monotonic() - self._heard_at
-            self._loss = f"{self.who} cannot be reached: nothing was heard of it for {seconds:.0f} s"
+            self._loss = f"{self.who} cannot be reached: no sign of life for {seconds:.0f} s"
         else:
             self._loss = f"{self.who} was stopped" if self.was_stopped else f"{self.who} ended"
-        self._enter(ClientState.LOST, ServerLostError(f"{self._loss}; its successor knows all that it had accepted"))
+        self._enter(ClientState.LOST, ServerLostError(f"{self._loss}; its successor will have all it had accepted"))
 
     def _be_back(self, *, is_new: bool) -> None:
         self._end_probe()

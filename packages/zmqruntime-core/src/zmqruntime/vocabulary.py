@@ -1,4 +1,4 @@
-"""Which messages a server and its clients speak, besides those that every server has."""
+"""The messages of a server and its clients, in addition to those that every server has."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,15 +23,15 @@ MessageTypes = tuple[type[Message], ...]
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The message types of one kind of server, each with a tag of its own.
+    """The message types of one kind of server, each with a unique tag.
 
-    A server class and its client class name one in their attribute ``vocabulary``. A class also speaks what its base
-    classes name, and what every server has: ping and shutdown, their replies, heartbeats and errors.
+    A server class and its client class set it as their attribute ``vocabulary``. The vocabularies of their base classes
+    apply as well, and so do the messages of every server: ping and shutdown, their replies, heartbeats and errors.
 
     Args:
-        requests: what a client may ask.
-        replies: what the server answers.
-        events: what the server publishes.
+        requests: requests that a client may send.
+        replies: replies of the server.
+        events: events that the server publishes.
 
     Raises:
         ConfigurationError: two types have the same tag.
@@ -55,13 +55,13 @@ class Vocabulary:
 
     @classmethod
     def of(cls, speaker: type) -> Self:
-        """All that a class speaks.
+        """Return the complete vocabulary of a class, including its base classes.
 
         Args:
             speaker: a server or client class.
 
         Raises:
-            ConfigurationError: it names a type whose tag is taken.
+            ConfigurationError: it contains a type whose tag is already taken.
         """
         named = [vars(each).get("vocabulary") for each in speaker.__mro__]
         found = [cls(*_EVERY), *(each for each in reversed(named) if isinstance(each, cls))]
@@ -84,5 +84,5 @@ def _distinct(types: Iterable[type[Message]]) -> MessageTypes:
 
 
 def union_of(types: MessageTypes) -> object:
-    """Any of these, as a type that a decoder can be made for."""
-    return Union[types]  # noqa: UP007 - of types that are not known before
+    """Return the union of message types, for a decoder."""
+    return Union[types]  # noqa: UP007 - the types are only known at run time

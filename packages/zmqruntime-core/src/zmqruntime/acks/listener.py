@@ -1,8 +1,9 @@
-"""Receives what viewers say of their images, and passes it to the queue trackers and to whoever wants to know.
+"""A listener for viewers' acknowledgements of images, which passes them to queue trackers and callbacks.
 
-A listener belongs to one process: a PULL socket can share out its messages, but not tell whose they are. By default it
-is on ``ZMQConfig.shared_ack_port``; a second process on the same machine that shows images too takes a port of its own,
-and names it to the viewers that it starts. Kept for the names of the origin documents: see :mod:`zmqruntime.acks`.
+A listener belongs to one process: a PULL socket can distribute messages among processes, but not by recipient. By
+default it listens on ``ZMQConfig.shared_ack_port``; a second process on the same machine that also shows images uses
+another port and passes it to the viewers that it starts. Kept for the names of the origin documents: see
+:mod:`zmqruntime.acks`.
 """
 
 import logging
@@ -30,24 +31,24 @@ AckCallback = Callable[[ImageAck], None]
 
 
 class AckCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What has arrived since the listener was made."""
+    """Counts of what has arrived since the listener was created."""
 
     matched: int = 0
-    """Acknowledgements of images that waited for one."""
+    """Acknowledgements of images that were waiting for one."""
     unmatched: int = 0
-    """Acknowledgements that no tracker waited for."""
+    """Acknowledgements that no tracker was waiting for."""
     bad: int = 0
-    """Messages that are no acknowledgement."""
+    """Messages that are not acknowledgements."""
 
 
 class AckListener:
-    """Listens on one port, in a thread of its own; may be used from any thread.
+    """A listener on one port, with its own thread; can be used from any thread.
 
-    A viewer connects a PUSH socket to the port and sends each :class:`zmqruntime.ImageAck` as one frame. The port
-    beside it, ``control_port_offset`` higher, answers a ping like any server's, so that it can be told who listens.
+    A viewer connects a PUSH socket to the port and sends each :class:`zmqruntime.ImageAck` as one frame. The control
+    port, ``control_port_offset`` higher, answers pings like that of any server, so that the listener can be identified.
 
     Args:
-        registry: whose trackers are told; that of this process when None.
+        registry: registry whose trackers receive the acknowledgements [default: the one of this process].
     """
 
     def __init__(self, registry: QueueTrackerRegistry | None = None) -> None:
@@ -59,17 +60,17 @@ class AckListener:
         self._counts = AckCounts()
 
     def register_callback(self, callback: AckCallback) -> None:
-        """Call ``callback`` with every acknowledgement, after the trackers have it; once, if it is registered twice.
+        """Call ``callback`` with every acknowledgement, after the trackers; only once, even if registered twice.
 
-        It is called on the listener's thread and must be quick, or it holds up the acknowledgements after it. What it
-        raises is logged and harms nobody.
+        It is called on the listener's thread and must be quick, or it delays later acknowledgements. Exceptions that it
+        raises are logged and otherwise ignored.
         """
         with self._lock:
             if callback not in self._callbacks:
                 self._callbacks = (*self._callbacks, callback)
 
     def unregister_callback(self, callback: AckCallback) -> None:
-        """Call it no more; does nothing if it is not registered."""
+        """Stop calling ``callback``; do nothing if it is not registered."""
         with self._lock:
             self._callbacks = tuple(known for known in self._callbacks if known != callback)
 
@@ -81,16 +82,19 @@ class AckListener:
         host: str | None = None,
         transport_mode: TransportMode | None = None,
     ) -> int:
-        """Listen, and say on which port; does nothing if it listens there already. May be called again after stop.
+        """Start listening; do nothing if already listening on this port. May be called again after :meth:`stop`.
 
         Args:
-            port: the configuration's ``shared_ack_port`` when None.
-            config: what this process and its viewers agree on.
-            host: an address to bind TCP to; naming one selects TCP.
-            transport_mode: IPC or TCP; IPC where the platform has it and no host is named.
+            port: the port to listen on [default: the configuration's ``shared_ack_port``].
+            config: settings shared by this process and its viewers.
+            host: the address to bind TCP to; selects TCP.
+            transport_mode: IPC or TCP [default: IPC if the platform supports it and no host is given].
+
+        Returns:
+            The port.
 
         Raises:
-            PortInUseError: another process listens there, or a program that is not ours.
+            PortInUseError: another process or an unrelated program is listening there.
             ConfigurationError: this listener is on another port, or the address cannot be used.
         """
         config = config or ZMQConfig()
@@ -99,20 +103,22 @@ class AckListener:
             if self._server is not None and self._server.port == wanted:
                 return wanted
             if self._server is not None:
-                raise ConfigurationError(f"acknowledgements are received on {self._server.port}; stop() first")
+                raise ConfigurationError(
+                    f"already listening for acknowledgements on port {self._server.port}; call stop() first"
+                )
             server = _AckServer(self._take_frames, wanted, host=host, transport_mode=transport_mode, config=config)
             try:
                 server.start()
             except PortInUseError as error:
                 raise PortInUseError(
                     f"cannot receive acknowledgements: {error}; or start() this listener on a free port, "
-                    "and name that to the viewers that this process starts"
+                    "and pass that port to the viewers that this process starts"
                 ) from error
             self._server = server
         return wanted
 
     def stop(self) -> None:
-        """Release the port and the thread; trackers and callbacks stay. May be called twice, also by a callback."""
+        """Release the port and the thread, but keep trackers and callbacks. May be called twice and by a callback."""
         with self._lock:
             server, self._server = self._server, None
         if server is not None:
@@ -120,17 +126,17 @@ class AckListener:
 
     @property
     def port(self) -> int | None:
-        """Where it listens, None if it does not."""
+        """The port it is listening on, or None."""
         server = self._server
         return None if server is None else server.port
 
     @property
     def counts(self) -> AckCounts:
-        """What has arrived so far."""
+        """Counts of what has arrived so far."""
         return self._counts
 
     def take(self, ack: ImageAck) -> None:
-        """Pass on an acknowledgement that came another way than over the port, to the trackers and the callbacks."""
+        """Pass an acknowledgement that arrived by another route to the trackers and callbacks."""
         matched = self._registry.take_ack(ack)
         with self._lock:
             counts = self._counts
@@ -159,12 +165,12 @@ class AckListener:
         with self._lock:
             bad = self._counts.bad + 1
             self._counts = msgspec.structs.replace(self._counts, bad=bad)
-        if bad.bit_count() == 1:  # the first, then ever fewer: a viewer of another release sends nothing else
+        if bad.bit_count() == 1:  # the first, then ever more rarely: a viewer of another release sends nothing else
             _log.warning("%d unreadable acknowledgements so far, the latest: %s", bad, error)
 
 
 class _AckServer(ZMQServer):
-    """The sockets of a listener: everything that a server's port needs, with a data channel that receives."""
+    """The server of a listener, with a data channel that receives."""
 
     data_socket_type = zmq.PULL
 
@@ -181,26 +187,28 @@ class _AckServer(ZMQServer):
         self._take = take
 
     def handle_request(self, request: Message) -> Message:
-        """Says who it is, but does not end on request: it is a part of its program, not a server process."""
+        """Answer pings, but refuse to shut down on request: this is part of a program, not a server process."""
         if isinstance(request, ShutdownRequest):
             return ErrorResponse(
-                code=ErrorCode.UNSUPPORTED, message=f"port {self.port} belongs to a program that shows images; end that"
+                code=ErrorCode.UNSUPPORTED,
+                message=f"port {self.port} belongs to a program that shows images; close that program instead",
             )
         return super().handle_request(request)
 
     def on_data_readable(self) -> None:
-        """Pass on what arrived."""
+        """Pass on the frames that arrived."""
         for frames in receive_ready(self.data_socket):
             self._take(frames)
 
 
 class GlobalAckListener(AckListener):
-    """The listener of this process, for the trackers of this process: every ``GlobalAckListener()`` is the same one."""
+    """The listener of this process and its trackers: ``GlobalAckListener()`` always returns the same object."""
 
     _of_this_process: ClassVar["GlobalAckListener | None"] = None
     _making = threading.Lock()
 
     def __new__(cls) -> Self:
+        """Return the listener of this process, creating it on first use."""
         with cls._making:
             if not isinstance(cls._of_this_process, cls):
                 one = super().__new__(cls)
@@ -209,4 +217,4 @@ class GlobalAckListener(AckListener):
             return cls._of_this_process
 
     def __init__(self) -> None:
-        """What was made once is not made again."""
+        """Do nothing: the object was initialized when it was created."""

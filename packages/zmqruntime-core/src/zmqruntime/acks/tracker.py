@@ -1,7 +1,7 @@
-"""How far a viewer is with the images that were sent to it: what it shows, what waits, what got stuck, what failed.
+"""Trackers of the images sent to a viewer: which are displayed, pending, stuck or failed.
 
-A producer registers an image before it sends it; the viewer's acknowledgements, which
-:class:`zmqruntime.GlobalAckListener` receives, do the rest. Kept for the names of the origin documents: see
+A producer registers each image before sending it; the viewer's acknowledgements, received by
+:class:`zmqruntime.GlobalAckListener`, do the rest. Kept for the names of the origin documents: see
 :mod:`zmqruntime.acks`.
 """
 
@@ -23,23 +23,23 @@ _FAILURES_KEPT = 100
 
 
 class ImageFailure(msgspec.Struct, frozen=True, kw_only=True):
-    """An image that a viewer could not show, and why."""
+    """An image that a viewer could not display, and why."""
 
     image_id: str
     reason: str
 
 
 class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """A viewer's images at one moment: ``sent`` is the sum of ``displayed``, ``failed`` and ``pending``."""
+    """Snapshot of a viewer's image counts: ``sent`` is the sum of ``displayed``, ``failed`` and ``pending``."""
 
     sent: int
     displayed: int
     failed: int
     pending: int
     received: int
-    """How many of the pending ones have arrived there."""
+    """How many of the pending images have arrived at the viewer."""
     unmatched: int
-    """Acknowledgements of images that were not waiting for one: never registered, or finished before."""
+    """Acknowledgements of images that were not waiting for one: never registered, or already finished."""
 
 
 class _Pending(msgspec.Struct):
@@ -48,17 +48,17 @@ class _Pending(msgspec.Struct):
 
 
 class QueueTracker:
-    """Counts the images of one viewer; may be used from any thread.
+    """A counter of the images of one viewer; can be used from any thread.
 
-    Only images that wait are kept by name, and ``max_pending`` of them at most: one more, and the one that was heard of
-    least recently is given up and counts as failed.
+    Only pending images are stored by id, at most ``max_pending`` of them: beyond that, the one with the oldest sign of
+    life is given up and counts as failed.
 
     Args:
         viewer_port: the viewer's data port.
-        viewer_type: what the viewer is, for example ``napari``.
-        timeout_seconds: an image is stuck when nothing was heard of it for so long.
-        max_pending: how many may wait.
-        clock: seconds that only ever go forward.
+        viewer_type: the kind of viewer, for example ``napari``.
+        timeout_seconds: time without a sign of life after which an image counts as stuck.
+        max_pending: maximum number of pending images.
+        clock: monotonic clock, in seconds.
     """
 
     def __init__(
@@ -76,23 +76,23 @@ class QueueTracker:
         self._max_pending = max_pending
         self._clock = clock
         self._lock = threading.Lock()
-        self._pending: OrderedDict[str, _Pending] = OrderedDict()  # the one with the oldest sign first
+        self._pending: OrderedDict[str, _Pending] = OrderedDict()  # oldest sign of life first
         self._failures: deque[ImageFailure] = deque(maxlen=_FAILURES_KEPT)
         self._displayed = self._failed = self._received = self._unmatched = 0
 
-    # --- what happens ----------------------------------------------------------------------------------------------
+    # --- events ----------------------------------------------------------------------------------------------------
 
     def register_sent(self, image_id: str) -> None:
-        """An image is about to be sent. One that waits already is not counted again; its time begins anew."""
+        """Register an image before it is sent. If it is already pending, it is not counted again; its time restarts."""
         with self._lock:
             self._settle(image_id)
             self._pending[image_id] = _Pending(self._clock())
             if len(self._pending) > self._max_pending:
                 oldest = next(iter(self._pending))
-                self._fail(oldest, f"given up: {self._max_pending:,} images sent later wait as well")
+                self._fail(oldest, f"given up: {self._max_pending:,} images sent later are also pending")
 
     def mark_received(self, image_id: str) -> bool:
-        """The viewer has got the image; its time begins anew. False if it was not waiting."""
+        """Note that the viewer has received the image; its time restarts. Return False if it was not pending."""
         with self._lock:
             image = self._pending.get(image_id)
             if image is None:
@@ -103,7 +103,7 @@ class QueueTracker:
             return True
 
     def mark_processed(self, image_id: str) -> bool:
-        """The viewer shows the image. False if it was not waiting."""
+        """Note that the viewer displays the image. Return False if it was not pending."""
         with self._lock:
             if not self._settle(image_id):
                 return self._note_unmatched()
@@ -111,12 +111,12 @@ class QueueTracker:
             return True
 
     def mark_failed(self, image_id: str, reason: str) -> bool:
-        """The viewer cannot show the image. False if it was not waiting."""
+        """Note that the viewer cannot display the image. Return False if it was not pending."""
         with self._lock:
             return self._fail(image_id, reason) or self._note_unmatched()
 
     def take_ack(self, ack: ImageAck) -> bool:
-        """What the viewer says of an image. False if that was not waiting."""
+        """Apply a viewer's acknowledgement. Return False if the image was not pending."""
         match ack.stage:
             case AckStage.RECEIVED:
                 return self.mark_received(ack.image_id)
@@ -125,15 +125,15 @@ class QueueTracker:
             case AckStage.FAILED:
                 return self.mark_failed(ack.image_id, ack.error or "the viewer gave no reason")
 
-    # --- how it stands ---------------------------------------------------------------------------------------------
+    # --- state -----------------------------------------------------------------------------------------------------
 
     def get_progress(self) -> tuple[int, int]:
-        """How many images are done, displayed or failed, and how many there are in all."""
+        """Return how many images are finished (displayed or failed), and how many there are in total."""
         counts = self.get_counts()
         return counts.displayed + counts.failed, counts.sent
 
     def get_counts(self) -> QueueCounts:
-        """All numbers, of one moment."""
+        """Return a snapshot of all counts."""
         with self._lock:
             pending = len(self._pending)
             return QueueCounts(
@@ -146,17 +146,17 @@ class QueueTracker:
             )
 
     def get_pending_count(self) -> int:
-        """How many images are neither displayed nor failed."""
+        """Return how many images are neither displayed nor failed."""
         return len(self._pending)
 
     def has_stuck_images(self) -> bool:
-        """Whether nothing was heard of some image for longer than the timeout."""
+        """Return whether any image has shown no sign of life for longer than the timeout."""
         with self._lock:
             oldest = next(iter(self._pending.values()), None)
             return oldest is not None and self._is_stuck(oldest, self._clock())
 
     def get_stuck_images(self) -> list[str]:
-        """The images of which nothing was heard for longer than the timeout, longest first."""
+        """Return the images without a sign of life for longer than the timeout, longest first."""
         found = []
         with self._lock:
             now = self._clock()
@@ -167,7 +167,7 @@ class QueueTracker:
         return found
 
     def get_failures(self) -> tuple[ImageFailure, ...]:
-        """The latest hundred images that failed, oldest first."""
+        """Return the latest hundred failed images, oldest first."""
         with self._lock:
             return tuple(self._failures)
 
@@ -196,7 +196,7 @@ class QueueTracker:
 
 
 class QueueTrackerRegistry:
-    """The trackers of a program, one for each viewer port; may be used from any thread."""
+    """The trackers of a program, one per viewer port; can be used from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -205,7 +205,7 @@ class QueueTrackerRegistry:
     def get_or_create_tracker(
         self, viewer_port: int, viewer_type: str, timeout_seconds: float = _TIMEOUT_SECONDS
     ) -> QueueTracker:
-        """The tracker of the viewer on a port; made if there is none, or if the port was another kind of viewer's."""
+        """Return the tracker of the viewer on a port, creating it if there is none for this type of viewer."""
         with self._lock:
             tracker = self._trackers.get(viewer_port)
             if tracker is None or tracker.viewer_type != viewer_type:
@@ -213,33 +213,34 @@ class QueueTrackerRegistry:
             return tracker
 
     def get_tracker(self, viewer_port: int) -> QueueTracker | None:
-        """The tracker of the viewer on a port, if there is one."""
+        """Return the tracker of the viewer on a port, or None."""
         with self._lock:
             return self._trackers.get(viewer_port)
 
     def remove_tracker(self, viewer_port: int) -> bool:
-        """Forget the tracker of a viewer that is gone; False if there was none."""
+        """Remove the tracker of a viewer that is gone; return False if there was none."""
         with self._lock:
             return self._trackers.pop(viewer_port, None) is not None
 
     def get_trackers(self) -> tuple[QueueTracker, ...]:
-        """All trackers, by port."""
+        """Return all trackers, sorted by port."""
         with self._lock:
             return tuple(tracker for _, tracker in sorted(self._trackers.items()))
 
     def take_ack(self, ack: ImageAck) -> bool:
-        """Pass an acknowledgement to its viewer's tracker; False if no image was waiting for it."""
+        """Pass an acknowledgement to its viewer's tracker; return False if no image was waiting for it."""
         tracker = self.get_tracker(ack.viewer_port)
         return tracker is not None and tracker.viewer_type == ack.viewer_type and tracker.take_ack(ack)
 
 
 class GlobalQueueTrackerRegistry(QueueTrackerRegistry):
-    """The registry of this process: every ``GlobalQueueTrackerRegistry()`` is the same one."""
+    """The registry of this process: ``GlobalQueueTrackerRegistry()`` always returns the same object."""
 
     _of_this_process: ClassVar["GlobalQueueTrackerRegistry | None"] = None
     _making = threading.Lock()
 
     def __new__(cls) -> Self:
+        """Return the registry of this process, creating it on first use."""
         with cls._making:
             if not isinstance(cls._of_this_process, cls):
                 one = super().__new__(cls)
@@ -248,4 +249,4 @@ class GlobalQueueTrackerRegistry(QueueTrackerRegistry):
             return cls._of_this_process
 
     def __init__(self) -> None:
-        """What was made once is not made again."""
+        """Do nothing: the object was initialized when it was created."""
