@@ -132,9 +132,9 @@ class ServerHistory:
 def _again(task: PlateTask) -> PlateTask:
     """Return the task for an independent run, with its results next to the old folder, which has results already."""
     named = task.output_dir or (task.pipeline_config.output_dir if task.pipeline_config else None)
-    beside = str(Path(named).parent) if named else task.results_dir
+    parent = str(Path(named).parent) if named else task.results_dir
     return msgspec.structs.replace(
-        task, resume=False, resume_of="", replace=False, fresh=True, output_dir=None, results_dir=beside
+        task, resume=False, resume_of="", replace=False, fresh=True, output_dir=None, results_dir=parent
     )
 
 

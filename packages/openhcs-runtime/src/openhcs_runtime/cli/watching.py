@@ -118,8 +118,11 @@ class _Warnings:
 
 
 class PlainLines:
-    """A line for each tenth of the wells that is done, or after some seconds without one; warnings and failed wells at
-    once."""
+    """Plain lines instead of bars.
+
+    There is a line after each tenth of the wells, or after some seconds without one; warnings and failed wells are
+    printed immediately.
+    """
 
     def __init__(self, board: RunProgress, write: Callable[[str], None]) -> None:
         self._board = board

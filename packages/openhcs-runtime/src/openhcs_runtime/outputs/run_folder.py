@@ -158,8 +158,8 @@ def _to_resume(compiled: CompiledPlate, execution_id: str) -> RunSummary | None:
         runs = list_runs(root) if root.is_dir() else ()
     else:
         named = Path(compiled.job.output_dir)
-        beside = sorted(named.parent.glob(f"{named.name}_replacement*")) if named.parent.is_dir() else []
-        folders = [folder for folder in (*reversed(beside), named) if (folder / PROVENANCE_NAME).is_file()]
+        replacements = sorted(named.parent.glob(f"{named.name}_replacement*")) if named.parent.is_dir() else []
+        folders = [folder for folder in (*reversed(replacements), named) if (folder / PROVENANCE_NAME).is_file()]
         runs = tuple(map(read_run, folders))
     if execution_id:
         return next((run for run in runs if execution_id in run.executions), None)

@@ -38,7 +38,7 @@ class BoardBars:
 
 
 def bars(view: BoardView, height: int) -> RenderableType:
-    """The bars of a run for a screen of so many lines."""
+    """Return the bars of a run that fit on a screen of this many lines."""
     shown = chosen_wells(view, max(1, height - _KEPT_LINES))
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True, min_width=5)

@@ -123,7 +123,7 @@ class PlateCollection:
         return [plate for plate in left_over.values() if plate.path not in self._records]
 
     async def save(self) -> None:
-        """Write down what is to be remembered, and return when it is on disk; that it can't be is told."""
+        """Save the session, and return when it is on disk; a failure is reported as an event."""
         async with self._saving:
             try:
                 memory = await asyncio.to_thread(self._claim)

@@ -40,6 +40,6 @@ async def read_wells(path: str, pattern: str | None = None) -> tuple[str, ...]:
 
 
 def _wells(path: str, pattern: str | None) -> tuple[str, ...]:
-    from openhcs_runtime.plates import open_plate  # noqa: PLC0415 - loads image libraries, which showing a window needs not
+    from openhcs_runtime.plates import open_plate  # noqa: PLC0415 - loads image libraries, which a window does not need
 
     return open_plate(path, pattern=pattern).wells

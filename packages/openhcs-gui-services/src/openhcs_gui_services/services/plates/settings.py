@@ -49,7 +49,7 @@ def plate_task(path: str, pipeline: str, settings: RunSettings, pipeline_file: s
         path: the folder of the plate.
         pipeline: Python source.
         settings: from :func:`resolve_run_settings`.
-        pipeline_file: where the source was read from, if it was; modules beside it can be imported.
+        pipeline_file: where the source was read from, if it was; modules next to it can be imported.
     """
     file = Path(pipeline_file)
     return PlateTask(

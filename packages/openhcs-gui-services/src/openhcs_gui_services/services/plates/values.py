@@ -112,7 +112,7 @@ class LogLinesAdded:
 WorkspaceEvent = (
     PlatesAdded | PlatesChanged | PlatesRemoved | WellsChanged | StatusMessage | ServerStateChanged | LogLinesAdded
 )
-"""Everything a subscriber of a workspace is told."""
+"""The events of a workspace."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ def reset_progress_for_batch(book: PlateCollection, records: Iterable[PlateRecor
     """Queue these plates, all at once; what was shown of their runs before goes.
 
     Args:
-        book: the window's plates, which is told. Those of other windows are in other books.
+        book: The plates of the window. Plates of other windows are in other books.
         records: some of them; one that is queued already stays as it is.
         resume: keep the wells that are complete.
     """

@@ -35,7 +35,7 @@ __all__ = ["PlateWorkspace"]
 class PlateWorkspace:
     """The plates of one window on one server. Used from one event loop; its events are emitted on that loop's thread.
 
-    Plates are named by their folder's absolute path; a path that is not in the window is told in the status bar and
+    Plates are named by their folder's absolute path; a path that is not in the window is reported in the status bar and
     left out. Nothing raises because a server or a plate fails: that is in the rows and the status messages.
 
     Args:
@@ -140,7 +140,7 @@ class PlateWorkspace:
         Args:
             paths: the plates.
             source: Python source; it is not run here.
-            file: where it was read from; modules beside it can be imported.
+            file: where it was read from; modules next to it can be imported.
         """
         for record in self._book.pick(paths):
             record.pipeline, record.pipeline_file = source, file
@@ -396,7 +396,7 @@ class PlateWorkspace:
 
 
 def _rest_of(task: PlateTask, execution_id: str) -> PlateTask:
-    """What a run has left undone. Images may have been mended since: each well is judged alone, none by a signature."""
+    """The rest of a run. Images may have been repaired since, so each well is judged by itself, not by a signature."""
     return msgspec.structs.replace(
         task,
         resume=True,

@@ -43,7 +43,7 @@ _LOOKS = MappingProxyType(
 
 
 class PlateActions(QObject):
-    """One :class:`QAction` for each thing that can be done; whoever owns it connects ``triggered``."""
+    """A :class:`QAction` for each available action; the owner connects ``triggered``."""
 
     def __init__(self, palette: QPalette, parent: QObject) -> None:
         super().__init__(parent)

@@ -12,7 +12,7 @@ __all__ = ["PlateHost"]
 class PlateHost(Protocol):
     """Owns plates and says what becomes of them. All calls are made on Qt's thread, and all events told on it.
 
-    A request may raise; its message is then shown. What a request changes is told by events and not by its return.
+    A request may raise an error, whose message is shown. Changes are reported as events, not as return values.
     """
 
     def subscribe(self, callback: Callable[[WorkspaceEvent], None], /) -> Callable[[], None]:

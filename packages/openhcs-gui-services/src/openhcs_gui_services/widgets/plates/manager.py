@@ -112,7 +112,7 @@ class PlateManagerWidget(QWidget):
         return self._parts.save_state()
 
     def restore_state(self, state: object) -> None:
-        """Bring columns and dividers where they were; what is no such state changes nothing."""
+        """Restore columns and dividers; an invalid state is ignored."""
         if isinstance(state, QByteArray):
             self._parts.restore_state(state)
 

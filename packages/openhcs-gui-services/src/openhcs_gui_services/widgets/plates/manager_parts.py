@@ -78,11 +78,11 @@ class PlateManagerParts:
         self._message.show_text(text, is_error)
 
     def show_server(self, state: ServerState, text: str) -> None:
-        """Say when the server is lost, or does not answer; the rest is for the status bar."""
+        """Show that the server is lost or not responding; other states are shown in the status bar."""
         if state is ServerState.LOST:
-            self._message.show_text(text or "The server is gone", True)
+            self._message.show_text(text or "Connection to the server lost", True)
         elif state is ServerState.SILENT:
-            self._message.show_text(text or "No answer from the server, still waiting", False)
+            self._message.show_text(text or "Server is not responding, still waiting", False)
 
     def save_state(self) -> QByteArray:
         """Where columns and dividers are."""

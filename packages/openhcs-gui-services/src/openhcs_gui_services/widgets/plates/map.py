@@ -253,7 +253,7 @@ class PlateMap(QWidget):
         self._pacer.request()
 
     def _redraw(self) -> None:
-        """Draw everything anew when it is next shown."""
+        """Redraw everything the next time the map is shown."""
         width = (self.width() - _LABEL_WIDTH - 4) // self._layout.columns
         height = (self.height() - _LABEL_HEIGHT - _LEGEND_HEIGHT) // self._layout.rows
         size = min(_LARGEST, max(_SMALLEST, min(width, height)))
@@ -313,7 +313,7 @@ class PlateMap(QWidget):
                 painter.drawText(rect, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, label)
 
     def _draw_legend(self, painter: QPainter) -> None:
-        """The sign of each state beside its number, below the wells."""
+        """The symbol of each state with its count, below the wells."""
         place = self._legend_rect()
         left, middle = place.left(), place.center().y()
         painter.setFont(self._label_font())

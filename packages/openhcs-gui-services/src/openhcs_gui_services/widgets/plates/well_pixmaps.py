@@ -30,8 +30,13 @@ def look_of(well: AxisProgress) -> WellLook:
 
 
 class WellStamps:
-    """Pictures of wells of one size in the colours of one palette. ``size`` is in pixels that do not depend on the
-    device, of which ``ratio`` are in one."""
+    """Pictures of wells, of one size and in the colours of one palette.
+
+    Args:
+        size: Edge length in device-independent pixels.
+        palette: The palette.
+        ratio: Device pixels per device-independent pixel.
+    """
 
     def __init__(self, size: int, palette: QPalette, ratio: float = 1.0) -> None:
         self.size = size

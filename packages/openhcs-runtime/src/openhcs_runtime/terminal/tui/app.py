@@ -29,7 +29,7 @@ _CLOCK_SECONDS = 1.0
 
 
 class PlateApp(App[None]):
-    """Shows one execution until the user leaves; the execution goes on without it.
+    """Shows one execution until the user quits; the execution continues.
 
     Args:
         client: connected; the app uses it and leaves it open.
@@ -68,7 +68,7 @@ class PlateApp(App[None]):
         self._grid = PlateGrid()
 
     def compose(self) -> ComposeResult:
-        """Title, grid beside the selected well, the plate in words, and the keys."""
+        """Compose the title, the grid next to the selected well, a summary of the plate, and the keys."""
         yield Static(self._title, id="title", markup=False)
         with Horizontal(id="plate"):
             yield self._grid

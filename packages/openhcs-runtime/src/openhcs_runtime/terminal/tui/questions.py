@@ -12,7 +12,7 @@ __all__ = ["Question"]
 
 
 class Question(ModalScreen[bool]):
-    """Yes or no; Enter is no answer, so that nothing is lost by a key too many."""
+    """Yes or no; Enter does not answer, so that an accidental key press loses nothing."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),

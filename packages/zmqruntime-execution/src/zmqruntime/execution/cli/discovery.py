@@ -64,8 +64,10 @@ def find_servers() -> list[FoundServer]:
 
 
 def only_port(app: str) -> int:
-    """The data port of a command that names none: that of the application's only listening server, or else of the only
-    one that has left executions here; the default port if there is none, or more than one.
+    """Return the data port of a command without a port.
+
+    It is the port of the application's only listening server, or else of the only server that has left executions
+    here; the default port if there is none, or more than one.
     """
     config = ZMQConfig(app_name=app)
     known = [_port_of_data(path) for path in config.data_dir.glob("server-*/executions.sqlite")]
