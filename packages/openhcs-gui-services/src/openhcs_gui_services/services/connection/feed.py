@@ -56,7 +56,7 @@ class ExecutionFeed:
         """Do nothing: the events arrive once the server, or its successor, is back."""
 
     def learn(self, snapshot: ExecutionSnapshot) -> None:
-        """The server has said, when it was asked, what the execution is now; from any thread."""
+        """Take over the current state of the execution, as returned by the server; from any thread."""
         with self._lock:
             self._on_snapshot(snapshot)
 
