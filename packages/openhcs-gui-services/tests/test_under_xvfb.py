@@ -5,9 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HERE = Path(__file__).parent
 FILES = ("test_plate_table.py", "test_plate_map.py", "test_plate_manager.py", "test_main_window.py")
 ON_SERVER = ("add_init_compile_run", "force_kill", "asked_for")
+
+
+pytestmark = pytest.mark.timeout(900)  # each test runs many
 
 
 def run_there(display: str, *arguments: str) -> None:

@@ -39,7 +39,7 @@ __all__ = [
     "shared_home",
 ]
 
-_SECONDS = 60.0
+_SECONDS = 240.0
 
 _HOLD_PIPELINE = '''
 import contextlib

@@ -20,7 +20,7 @@ from zmq.utils.garbage import gc as _collector
 
 __all__ = ["isolated_home", "no_leaks", "until", "zero_copy_thread"]
 
-_END_SECONDS = 10.0
+_END_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
 _LIBRARY_PROCESSES = ("resource_tracker", "forkserver")  # multiprocessing keeps one of each until the process ends
 
