@@ -1,6 +1,7 @@
 """The page of errors, from the exceptions modules of the packages."""
 
 import inspect
+import re
 from types import ModuleType
 
 from docs_texts import attribute_docs, in_line
@@ -62,5 +63,5 @@ def parents(error: type[BaseException]) -> str:
 
 
 def said(error: type[BaseException]) -> str:
-    """What its docstring says, in one line of a table."""
-    return in_line(inspect.getdoc(error) or "")
+    """What its docstring says before its sections, in one line of a table."""
+    return in_line(re.split(r"^(?:Args|Attributes):$", inspect.getdoc(error) or "", flags=re.MULTILINE)[0])

@@ -74,7 +74,7 @@ def test_keys_are_exchanged_as_it_is_told_and_a_plate_is_run(
     assert any("so far: none" in line for line in far.told)
     unknown = laptop("status", "--json", *far.place)
     assert (unknown.code, unknown.document["error"]["kind"]) == (2, "configuration")
-    assert "could be anybody" in unknown.document["error"]["message"]
+    assert "identity cannot be verified" in unknown.document["error"]["message"]
 
     trust = [FAR if word == "HOST" else word for word in far.to_type("there", "trust")]
     assert keys(laptop, *trust).code == 0
@@ -186,7 +186,7 @@ def test_without_keys_it_is_refused_unless_that_is_spelled_out(
     started = command.start_python("-c", code, "serve", "--host", "0.0.0.0", "--port", str(port), "--json")
     refused = command.finish(started)
     assert (refused.code, refused.document["error"]["kind"]) == (2, "configuration")
-    assert "no CURVE encryption" in refused.document["error"]["message"]
+    assert "does not support CURVE encryption" in refused.document["error"]["message"]
 
     config = dataclasses.replace(OPENHCS_CONFIG, security=Security.NONE)
     with (

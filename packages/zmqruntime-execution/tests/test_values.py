@@ -34,11 +34,11 @@ FAILING = {
     "result 5000 deep": (DEEP.format(5000) + "result = x", "nested deeper than 100"),
     "result in itself": ("result = []\nresult.append(result)", "contains itself"),
     "integer of 65 bits": ("result = 2**64", "cannot be sent"),
-    "object in a checkpoint": ("task.checkpoint('a', object())", "may hold"),
+    "object in a checkpoint": ("task.checkpoint('a', object())", "may contain only"),
     "key of a checkpoint": ("task.checkpoint('\\udce4', 1)", "not UTF-8"),
-    "long checkpoint": ("task.checkpoint('a', b'x' * 9_000_000)", "at most 8,388,608 may be"),
+    "long checkpoint": ("task.checkpoint('a', b'x' * 9_000_000)", "the limit is 8,388,608"),
     "many checkpoints": ("for n in range(9): task.checkpoint(str(n), b'x' * 8_000_000)", "of the execution take"),
-    "long progress": ("task.report(**self.step(message='x' * 300_000))", "at most 262,144 may be"),
+    "long progress": ("task.report(**self.step(message='x' * 300_000))", "the limit is 262,144"),
     "surrogate in progress": ("task.report(**self.step(message='\\udce4'))", "not UTF-8"),
 }
 
