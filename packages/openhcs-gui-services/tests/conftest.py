@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("QT_API", "pyqt6")
@@ -19,10 +18,6 @@ from PyQt6.QtWidgets import QApplication
 from openhcs_runtime.plates import make_plate
 from openhcs_runtime.testing import display, gate
 from zmqruntime.testing import isolated_home, no_leaks
-
-# No property depends on how fast the machine is.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
 
 __all__ = ["display", "gate", "isolated_home", "no_leaks"]
 

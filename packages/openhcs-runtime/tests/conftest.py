@@ -12,15 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from openhcs_runtime.plates import make_plate
 from openhcs_runtime.testing import command, display, free_port, gate, shared_command, shared_home
 from zmqruntime.testing import isolated_home, no_leaks, zero_copy_thread
-
-# No property depends on how fast the machine is.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
 
 __all__ = [
     "command",

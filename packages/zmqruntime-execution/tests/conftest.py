@@ -7,16 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from zmqruntime import ProgressUpdate, ZMQConfig
 from zmqruntime.execution import ExecutionClient, InvalidProgressError
 from zmqruntime.execution.progress.rules import log_invalid_progress
 from zmqruntime.testing import isolated_home, no_leaks
-
-# No property depends on how fast the machine is.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
 
 __all__ = ["isolated_home", "no_leaks"]
 

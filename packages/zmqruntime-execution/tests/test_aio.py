@@ -260,8 +260,9 @@ def test_disconnect_ends_what_waits_and_is_final(owner: ExecutionClient) -> None
     async def body(client: AsyncExecutionClient) -> None:
         execution_id = await client.submit({"do": "wait"})
         await until_reported(client, execution_id)
+        known = (await client.poll_status(execution_id)).event_count
         wait = asyncio.ensure_future(client.wait(execution_id))
-        events = client.events(execution_id, after=1000)
+        events = client.events(execution_id, after=known)
         reader = asyncio.ensure_future(anext(events))
         while len(client.client._followers[execution_id]) < 2:
             await client.status()

@@ -12,15 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import zmq
-from hypothesis import HealthCheck, settings
 
 from zmqruntime import GlobalQueueTrackerRegistry, Shape
 from zmqruntime.streaming import Position, StreamingVisualizerServer
 from zmqruntime.testing import isolated_home, no_leaks, zero_copy_thread
-
-# No property depends on how fast the machine is.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
 
 __all__ = ["isolated_home", "no_leaks", "zero_copy_thread"]
 

@@ -16,7 +16,7 @@ from openhcs_gui_services.services.servers.nodes import (
 from openhcs_gui_services.services.servers.processes import ProcessMeter
 from zmqruntime.exceptions import ConnectionFailedError, RequestRefusedError, RequestTimeoutError, ZMQRuntimeError
 from zmqruntime.execution import AxisState, PlateProjection
-from zmqruntime.execution.client.control import AsyncExecutionControlClient
+from zmqruntime.execution.client.control_aio import AsyncExecutionControlClient
 from zmqruntime.execution.events.event_batches import Gap, Reader
 from zmqruntime.messages import (
     EventsRequest,

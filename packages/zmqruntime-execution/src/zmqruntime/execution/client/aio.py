@@ -15,7 +15,7 @@ from zmqruntime.client import ClientState, checked
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ServerLostError
 from zmqruntime.execution.client.client import CALLBACK_SECONDS, ExecutionClient, SubmitOptions, not_ended
-from zmqruntime.execution.client.control import request_on_loop
+from zmqruntime.execution.client.control_aio import request_on_loop
 from zmqruntime.execution.client.followers import EndSink
 from zmqruntime.execution.client.history_pages import HistoryPages
 from zmqruntime.execution.client.loop_calls import LoopCalls
