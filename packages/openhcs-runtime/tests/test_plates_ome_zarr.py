@@ -222,7 +222,7 @@ def test_what_makes_no_image_is_refused(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(OutputError, match=words), writer.well("A01") as well:
             well.add_site(1, dict.fromkeys(keys, plane))
-    with pytest.raises(OutputError, match="no well name"), writer.well("here"):
+    with pytest.raises(OutputError, match="not a well name"), writer.well("here"):
         pass
 
 

@@ -284,10 +284,10 @@ def test_files_that_no_run_has_written_are_never_replaced(new_plate: NewPlate, t
     plate = new_plate(wells=1)
     (tmp_path / "mine" / "labels").mkdir(parents=True)
     for choice in (None, RunChoice(replace=True)):
-        with pytest.raises(OutputError, match="holds labels: choose another one"):
+        with pytest.raises(OutputError, match="already contains labels: choose another one"):
             run(plate, choice=choice, output_dir=str(tmp_path / "mine"))
     run(plate)
-    with pytest.raises(OutputError, match="holds the folders of 1 run"):
+    with pytest.raises(OutputError, match="already contains the folders of 1 run"):
         run(plate, output_dir=str(results_root(plate)))
 
 

@@ -24,7 +24,7 @@ from openhcs_runtime.exceptions import CompileError
 from openhcs_runtime.limits import available_bytes
 from openhcs_runtime.pipeline.basis import PipelineBasis, digest, pipeline_basis
 from openhcs_runtime.pipeline.channels import with_channel_numbers
-from openhcs_runtime.pipeline.check import Flow, files_of, import_problem, step_problems
+from openhcs_runtime.pipeline.check import NO_IMAGES, Flow, files_of, import_problem, step_problems
 from openhcs_runtime.pipeline.decorators import InputKind, OutputKind, StepFunction, traits_of
 from openhcs_runtime.pipeline.plan import CompiledPlate, PlateJob, WellPlan
 from openhcs_runtime.pipeline.source import PipelineFile, file_of_function
@@ -211,7 +211,7 @@ def _flow_problems(plate: Plate, wells: Sequence[str], numbered: Sequence[tuple[
         for number, step in numbered:
             found = flow.follow(step)
             if step.group_by is Component.WELL:
-                found = [problem for problem in found if not problem.startswith("works on no image")]
+                found = [problem for problem in found if problem != NO_IMAGES]
             if found:
                 problems.update(dict.fromkeys(f"step {number} {step.name!r}, well {well}: {line}" for line in found))
                 break

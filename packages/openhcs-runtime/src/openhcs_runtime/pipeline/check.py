@@ -25,6 +25,9 @@ _NO_STACKS = {"None", "bool", "bytes", "dict", "float", "int", "list", "set", "s
 """Return annotations of functions that do not return a stack."""
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
+NO_IMAGES = "does not apply to any image of this well"
+"""A problem of a step, unless the step chooses among wells."""
+
 
 def step_problems(step: FunctionStep, components: Mapping[Component, Sequence[str | int]]) -> Iterator[str]:
     """Yield a line for each problem of a step on a plate with these component values."""
@@ -176,7 +179,7 @@ class Flow:
                     self.labelled.update(keys)
             result.extend(keys)
         if not touched:
-            problems.append("does not apply to any image of this well")
+            problems.append(NO_IMAGES)
         self.keys = result
         return problems
 
