@@ -1,10 +1,11 @@
 """Positions of problems in a pipeline's text: syntax errors, and compilation messages that name a line or a step."""
 
-import ast
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
+
+from openhcs_gui_services.services.pipeline.parsing import parse_python
 
 __all__ = ["Problem", "locate_problems", "syntax_problem"]
 
@@ -41,7 +42,7 @@ class NumberedStep(Protocol):
 def syntax_problem(text: str) -> Problem | None:
     """Return the first syntax error of a text; None if there is none. The text is not run."""
     try:
-        ast.parse(text)
+        parse_python(text)
     except SyntaxError as error:
         last = text.count("\n") + 1
         return Problem(f"syntax error: {error.msg}", min(max(1, error.lineno or 1), last), error.offset or None)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from openhcs_gui_services.services.pipeline.parsing import parse_python
+
 __all__ = ["FunctionInfo", "ParameterKind", "StepParameter", "read_functions", "read_library", "source_text"]
 
 LIBRARY: Final = "openhcs_runtime.functions"
@@ -101,7 +103,7 @@ def read_library(package: str = LIBRARY) -> tuple[FunctionInfo, ...]:
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError(f"no package {package}", name=package)
     folder = Path(next(iter(spec.submodule_search_locations)))
-    trees = {path.stem: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.py"))}
+    trees = {path.stem: parse_python(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.py"))}
     public = _public_names(trees.get("__init__"))
     enums = {name: values for tree in trees.values() for name, values in _enums_of(tree).items()}
     return tuple(

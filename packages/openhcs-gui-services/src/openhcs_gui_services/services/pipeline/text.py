@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from openhcs_gui_services.exceptions import PipelineTextError
+from openhcs_gui_services.services.pipeline.parsing import parse_python
 from openhcs_gui_services.services.pipeline.problems import Problem, syntax_problem
 from openhcs_gui_services.services.pipeline.step_form import FunctionInfo, read_functions, source_text
 from openhcs_runtime.pipeline.source_layout import import_lines
@@ -77,7 +78,7 @@ def outline_of(text: str) -> PipelineOutline:
     problem = syntax_problem(text)
     if problem is not None:
         return PipelineOutline(problem=problem)
-    tree = ast.parse(text)
+    tree = parse_python(text)
     places = _Places(text)
     found = _steps_list(tree)
     calls = [] if found is None else [node for node in found.elts if isinstance(node, ast.Call)]
@@ -159,7 +160,7 @@ def _parsed(text: str) -> ast.Module:
     problem = syntax_problem(text)
     if problem is not None:
         raise PipelineTextError(f"line {problem.line}: {problem.message}; fix that first")
-    return ast.parse(text)
+    return parse_python(text)
 
 
 def _assigns_steps(node: ast.stmt) -> bool:
