@@ -217,7 +217,7 @@ class AxisTable:
                 self._count(axis, 1)
             elif known.state is AxisState.RUNNING is axis.state:  # nearly always
                 self._move(axis.percent - known.percent)
-            elif known.state is AxisState.COMPLETE and axis.state is AxisState.WAITING:
+            elif known.state is AxisState.COMPLETE and axis.state is AxisState.WAITING and not axis.attempt:
                 continue
             else:
                 self._count(known, -1)
