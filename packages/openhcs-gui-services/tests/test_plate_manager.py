@@ -1,5 +1,6 @@
 """What the plate manager offers when; without a server, which its other tests have."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from itertools import product
 
@@ -223,9 +224,7 @@ def test_a_widget_that_was_closed_hears_nothing_more(host: SilentHost, qtbot: Qt
     manager = PlateManagerWidget(host)
     qtbot.addWidget(manager)
     assert len(host.told) == 1
-    closing = manager.close_host_calls()
-    with pytest.raises(StopIteration):
-        closing.send(None)
+    asyncio.run(manager.close_host_calls())
     assert host.told == []
 
 

@@ -63,5 +63,5 @@ def test_a_pattern_tells_what_the_names_say(new_plate: NewPlate, tmp_path: Path)
 
 
 def test_another_format_is_refused() -> None:
-    with pytest.raises(PipelineError, match="tiff, ome_zarr"):
+    with pytest.raises(PipelineError, match="tiff or ome_zarr"):
         PipelineConfig(image_format="png")  # type: ignore[arg-type]

@@ -181,3 +181,16 @@ def test_an_id_that_is_not_there(client: ExecutionClient) -> None:
         with pytest.raises(RequestRefusedError, match="there is no execution nothing_like_it in"):
             disk.snapshot_of("nothing_like_it")
         assert isinstance(disk.snapshot_of(execution_id), ExecutionSnapshot)
+
+
+def test_of_a_long_queue_the_first_are_listed_and_all_are_counted(make_client: MakeClient) -> None:
+    client = make_client(persistent=True)
+    working = client.submit({"do": "resumable_until", "file": "never"})
+    wait_until_running(client, working)
+    ids = client.submit_batch([client.request_for({"do": "nothing"}) for _ in range(203)])
+    end(client, signal.SIGKILL)
+    with stored() as disk:
+        status = disk.status()
+    assert status.queued == 203
+    assert [entry.execution_id for entry in status.executions] == [*ids[:200], working]  # that one is interrupted
+    make_client()  # replaces the socket files of the one that was killed

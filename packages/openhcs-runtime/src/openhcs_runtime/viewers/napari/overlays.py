@@ -3,6 +3,7 @@
 The cost therefore depends on what is visible, not on the size of the plate. Many shapes are drawn in several steps.
 """
 
+import abc
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
@@ -21,7 +22,7 @@ _YELLOW = "#ffff00"
 Group = TypeVar("Group", Dots, Drawn)
 
 
-class Overlay(Generic[Group]):
+class Overlay(abc.ABC, Generic[Group]):
     """Everything received for one layer, by place, and the napari layer that shows part of it."""
 
     layer: Any
@@ -57,11 +58,13 @@ class Overlay(Generic[Group]):
             self._begin(wanted)
         return self._go_on()
 
+    @abc.abstractmethod
     def _begin(self, groups: list[Group]) -> None:
-        raise NotImplementedError
+        """Show the first of the groups."""
 
+    @abc.abstractmethod
     def _go_on(self) -> bool:
-        raise NotImplementedError
+        """Show more of the groups; return True once all of them are shown."""
 
 
 class PointsOverlay(Overlay[Dots]):

@@ -2,7 +2,10 @@
 
 import bisect
 
-__all__ = ["Backlog"]
+__all__ = ["QUEUED_LISTED", "Backlog"]
+
+QUEUED_LISTED = 200
+"""Maximum number of queued executions in a list; their total is always given."""
 
 Key = tuple[int, float, int]
 _Entry = tuple[Key, str]

@@ -21,6 +21,7 @@ from zmqruntime.execution.events.log_files import log_dir, remove_logs
 from zmqruntime.execution.events.result_files import PIECE_BYTES, read_piece, remove_result, result_dir
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.server.executions import Ledger
+from zmqruntime.execution.server.queue import QUEUED_LISTED
 from zmqruntime.execution.server.scheduler import Runner
 from zmqruntime.execution.server.store import Record, Store, StoreError
 from zmqruntime.execution.task.hub import sweep_task_sockets
@@ -77,7 +78,6 @@ _PRUNE_EVERY = 500
 _PRUNE_SECONDS = 3600.0
 _MAX_QUEUED_SHOWN = 1_000
 _CLAIM_SECONDS = 1.0
-_QUEUED_LISTED = 200
 _IDS_SHOWN = 20
 _REPORT_BYTES = 256 * 1024
 
@@ -263,7 +263,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         return environment.problem()
 
     def _overview(self, limit: int) -> list[Record]:
-        return [*self._ledger.running(), *self._ledger.queued(_QUEUED_LISTED), *self._ledger.ended(limit)]
+        return [*self._ledger.running(), *self._ledger.queued(QUEUED_LISTED), *self._ledger.ended(limit)]
 
     def _piece_of_result(self, record: Record, offset: int) -> Message:
         if record.result_bytes is None:

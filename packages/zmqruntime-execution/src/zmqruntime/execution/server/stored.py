@@ -16,6 +16,7 @@ from zmqruntime.execution.events.result_files import (
     result_dir,
     with_result,
 )
+from zmqruntime.execution.server.queue import QUEUED_LISTED
 from zmqruntime.execution.server.read_only import ReadOnlyDatabase
 from zmqruntime.execution.server.record import COLUMNS, Record, read_rows
 from zmqruntime.execution.server.schema import MIGRATIONS
@@ -94,13 +95,13 @@ class StoredExecutions:
         return with_result(self._in_full(record), lambda request, _: self._piece(request, record))
 
     def status(self, limit: int = 20) -> StatusResponse:
-        """All executions that have not ended, queued ones last, then the latest ``limit`` that have."""
+        """All executions that have not ended, of queued ones the first 200, then the latest ``limit`` that have."""
         opened = self._snapshots(_OPEN)
         queued = [entry for entry in opened if entry.status is ExecutionStatus.QUEUED]
         others = [entry for entry in opened if entry.status is not ExecutionStatus.QUEUED]
         running = ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING
         return StatusResponse(
-            executions=[*others, *queued, *self.history(limit)],
+            executions=[*others, *queued[:QUEUED_LISTED], *self.history(limit)],
             queued=len(queued),
             running=sum(entry.status in running for entry in others),
             workers=0,
