@@ -192,5 +192,5 @@ def test_of_a_long_queue_the_first_are_listed_and_all_are_counted(make_client: M
     with stored() as disk:
         status = disk.status()
     assert status.queued == 203
-    assert [entry.execution_id for entry in status.executions] == [*ids[:200], working]  # that one is interrupted
+    assert [entry.execution_id for entry in status.executions] == [working, *ids[:200]]  # interrupted, queued
     make_client()  # replaces the socket files of the one that was killed

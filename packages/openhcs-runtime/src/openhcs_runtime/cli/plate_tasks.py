@@ -1,6 +1,5 @@
 """What was typed for a run, as the task to submit; what is wrong with it is found here, as far as that is possible."""
 
-import ast
 import os
 import warnings
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from openhcs_runtime.cli.failures import PlateErrorKind
 from openhcs_runtime.cli.options import read_diameter
 from openhcs_runtime.config import AUTO
 from openhcs_runtime.exceptions import PipelineError, PlateError
+from openhcs_runtime.pipeline.parsing import parse_python
 from openhcs_runtime.service.client import folder_of, read_pipeline_file
 from openhcs_runtime.tasks import PlateTask
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
@@ -121,7 +121,7 @@ def _source(options: RunOptions) -> tuple[str, str]:
     try:
         source = read_pipeline_file(path)
         with warnings.catch_warnings(action="ignore"):
-            ast.parse(source)
+            parse_python(source)
     except PipelineError as error:
         raise CommandError(PlateErrorKind.PIPELINE, str(error)) from error
     except (SyntaxError, ValueError) as error:

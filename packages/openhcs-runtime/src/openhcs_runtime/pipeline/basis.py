@@ -16,6 +16,7 @@ from pathlib import Path
 
 import openhcs_runtime
 from openhcs_runtime.pipeline.local_imports import OWN_PACKAGES, Imports, LocalModule, find_imports
+from openhcs_runtime.pipeline.parsing import parse_python
 from openhcs_runtime.pipeline.source import PipelineFile
 
 __all__ = ["VARIABLE_PREFIX", "PipelineBasis", "digest", "pipeline_basis"]
@@ -80,7 +81,7 @@ def digest(parts: Iterable[str]) -> str:
 def _essence(text: str) -> str:
     """Return the syntax tree of a pipeline file without its settings, or its text if that can't be determined."""
     try:
-        tree = ast.parse(text)
+        tree = parse_python(text)
     except (SyntaxError, ValueError):
         return text
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
@@ -160,7 +161,7 @@ def _normalized(name: str) -> str:
 def _constants(source: bytes) -> tuple[frozenset[str], bool]:
     """Return the strings in a source, and whether it reads environment variables whose names are not among them."""
     try:
-        tree = ast.parse(source)
+        tree = parse_python(source)
     except (SyntaxError, ValueError):
         return frozenset(), False
     nodes = list(ast.walk(tree))

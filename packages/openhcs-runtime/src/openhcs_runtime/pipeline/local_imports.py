@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
 from pathlib import Path
 
+from openhcs_runtime.pipeline.parsing import parse_python
+
 OWN_PACKAGES = frozenset({"openhcs_runtime", "zmqruntime", "openhcs_gui_services"})
 """The packages of this project, identified by their version regardless of their location."""
 
@@ -159,7 +161,7 @@ def _spec_of(name: str) -> ModuleSpec | None:
 def _imported_names(content: bytes, package: str) -> tuple[str, ...]:
     """Return the modules that a source may import, anywhere in it; relative imports are resolved in ``package``."""
     try:
-        tree = ast.parse(content)
+        tree = parse_python(content)
     except (SyntaxError, ValueError):
         return ()
     return tuple(dict.fromkeys(name for node in ast.walk(tree) for name in _names_in(node, package)))

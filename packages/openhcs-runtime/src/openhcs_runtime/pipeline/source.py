@@ -21,6 +21,7 @@ from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.pipeline.local_imports import MODULE_PREFIX
 from openhcs_runtime.pipeline.neighbour_modules import importable
+from openhcs_runtime.pipeline.parsing import parse_python
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.pipeline.used_files import read_recorder
 from zmqruntime.execution.text import one_line
@@ -77,7 +78,7 @@ def load_pipeline(text: str, name: str = "pipeline.py", folder: str = "") -> Pip
     """
     file = PipelineFile(text, name, folder)
     namespace = vars(load_module(file))
-    tree = ast.parse(text)
+    tree = parse_python(text)
     if "pipeline_steps" not in namespace:
         raise PipelineError(f"{name}: does not define pipeline_steps (a list of FunctionStep)")
     return Pipeline(
@@ -156,7 +157,7 @@ def _run_error(error: BaseException, file: PipelineFile) -> str:
     if not isinstance(error, PipelineError):
         remedy = " (install it, or put it next to the pipeline file)" if isinstance(error, ModuleNotFoundError) else ""
         return f"{where}: {type(error).__name__}: {one_line(error)}{remedy}"
-    number = _entry_at(ast.parse(file.text), frames[0]) if frames else None
+    number = _entry_at(parse_python(file.text), frames[0]) if frames else None
     return f"{where}: {f'entry {number} of pipeline_steps: ' if number else ''}{error}"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from openhcs_gui_services.services.pipeline.parsing import parse_python
+from openhcs_runtime.pipeline.parsing import parse_python
 
 __all__ = ["Problem", "locate_problems", "syntax_problem"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from openhcs_gui_services.services.pipeline.parsing import parse_python
+from openhcs_runtime.pipeline.parsing import parse_python
 
 __all__ = ["FunctionInfo", "ParameterKind", "StepParameter", "read_functions", "read_library", "source_text"]
 

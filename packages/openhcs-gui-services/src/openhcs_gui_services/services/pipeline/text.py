@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from openhcs_gui_services.exceptions import PipelineTextError
-from openhcs_gui_services.services.pipeline.parsing import parse_python
 from openhcs_gui_services.services.pipeline.problems import Problem, syntax_problem
 from openhcs_gui_services.services.pipeline.step_form import FunctionInfo, read_functions, source_text
+from openhcs_runtime.pipeline.parsing import parse_python
 from openhcs_runtime.pipeline.source_layout import import_lines
 
 __all__ = ["CallEntry", "PipelineOutline", "StepEntry", "outline_of", "with_arguments", "with_step"]

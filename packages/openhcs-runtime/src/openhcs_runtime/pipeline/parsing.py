@@ -7,7 +7,7 @@ __all__ = ["parse_python"]
 _ATTEMPTS = 20
 
 
-def parse_python(text: str) -> ast.Module:
+def parse_python(text: str | bytes) -> ast.Module:
     """Return the syntax tree of a module.
 
     In CPython 3.11 and 3.12 a parser that is interrupted by the parser of another thread can fail with a
@@ -15,6 +15,7 @@ def parse_python(text: str) -> ast.Module:
 
     Raises:
         SyntaxError: The text is not Python.
+        ValueError: The text contains a null character.
     """
     for _ in range(_ATTEMPTS - 1):
         try:
