@@ -28,7 +28,7 @@ from openhcs_runtime.functions import (
 from openhcs_runtime.pipeline.decorators import Stack
 from openhcs_runtime.pipeline.patterns import shared_key
 from openhcs_runtime.pipeline.step import Call, FunctionStep, InputSource
-from openhcs_runtime.plates import PlateFormat, make_plate, open_plate
+from openhcs_runtime.plates import make_plate, open_plate
 from openhcs_runtime.results import PlateResult, ResultStatus
 from openhcs_runtime.rois import read_imagej, rois_to_labels
 
@@ -136,7 +136,7 @@ def test_one_column_with_two_values_fails_the_well(small_plate: Path, tmp_path: 
 
 
 def test_sites_are_stitched_by_position(tmp_path: Path) -> None:
-    plate = make_plate(tmp_path / "plate", wells=1, sites=2, channels=1, size=64, format=PlateFormat.OPERA_PHENIX)
+    plate = make_plate(tmp_path / "plate", wells=1, sites=2, channels=1, size=64, format="opera_phenix")
     opened = open_plate(plate)
     result = run(plate, [FunctionStep(stitch_sites, materialize=True)], tmp_path / "out")
     assert result.status is ResultStatus.COMPLETE, result.wells[0].error

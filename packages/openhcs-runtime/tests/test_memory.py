@@ -17,8 +17,7 @@ from openhcs_runtime.exceptions import CompileError
 from openhcs_runtime.functions import denoise, max_projection
 from openhcs_runtime.pipeline.plan import CompiledPlate
 from openhcs_runtime.pipeline.step import FunctionStep
-from openhcs_runtime.plates import open_plate
-from openhcs_runtime.plates.read import ImageHeader
+from openhcs_runtime.plates import ImageHeader, open_plate
 
 HEADER = ImageHeader((1000, 1000), np.dtype(np.uint16))
 

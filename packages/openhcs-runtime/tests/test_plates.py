@@ -10,7 +10,7 @@ import tifffile
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import ImageError, PlateError
-from openhcs_runtime.plates import PlateFormat, ProblemKind, open_plate, read_image
+from openhcs_runtime.plates import ProblemKind, open_plate, read_image
 
 UUID = "A52B1177-9DC7-4534-9623-9DCA396EFA00"
 
@@ -33,7 +33,7 @@ def test_a_made_plate_is_found_whole(small_plate: Path) -> None:
     assert plate.pixel_size_um == pytest.approx(0.65, rel=1e-4)
     image = plate.images["A02"][0]
     assert plate.read(image).shape == (64, 64)
-    assert np.array_equal(read_image(PlateFormat.IMAGEXPRESS, image), tifffile.imread(image.path))
+    assert np.array_equal(read_image("imagexpress", image), tifffile.imread(image.path))
 
 
 @pytest.mark.parametrize(

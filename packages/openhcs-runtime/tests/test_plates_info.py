@@ -11,7 +11,7 @@ from openhcs_runtime.builtin import builtin_pipeline
 from openhcs_runtime.cli.plate_view import plate_map
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
 from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
-from openhcs_runtime.plates import PlateFormat, make_plate, open_plate
+from openhcs_runtime.plates import make_plate, open_plate
 from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
 from openhcs_runtime.testing import CommandLine
 
@@ -97,7 +97,7 @@ def test_plates_made_in_other_formats(shared_command: CommandLine, kind: str) ->
 @pytest.mark.parametrize("mode", list(ExecutionMode))
 def test_a_run_gives_the_same_for_every_format(tmp_path: Path, mode: ExecutionMode) -> None:
     tables = []
-    for kind in (PlateFormat.IMAGEXPRESS, PlateFormat.OPERA_PHENIX, PlateFormat.OME_ZARR):
+    for kind in ("imagexpress", "opera_phenix", "ome_zarr"):
         plate = make_plate(tmp_path / kind, wells=2, sites=2, channels=2, z=2, size=128, format=kind)
         config = GlobalConfig(num_workers=2, mode=mode)
         output = PipelineConfig(output_dir=str(tmp_path / f"{kind}_out"))
@@ -110,7 +110,7 @@ def test_a_run_gives_the_same_for_every_format(tmp_path: Path, mode: ExecutionMo
 
 @pytest.mark.usefixtures("zarr_ends")
 def test_a_damaged_chunk_fails_its_well_alone(tmp_path: Path) -> None:
-    plate = make_plate(tmp_path / "p", wells=3, sites=1, channels=1, size=64, format=PlateFormat.OME_ZARR)
+    plate = make_plate(tmp_path / "p", wells=3, sites=1, channels=1, size=64, format="ome_zarr")
     chunk = next((plate / "A" / "02" / "0" / "0" / "c").rglob("0/0/0/0/0"))
     chunk.write_bytes(chunk.read_bytes()[:50])
     output = PipelineConfig(output_dir=str(tmp_path / "out"))

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from openhcs_runtime.components import Component, ImageKey
-from openhcs_runtime.plates import PlateFormat, ProblemKind, make_plate, open_plate
+from openhcs_runtime.plates import ProblemKind, make_plate, open_plate
 
 V5 = "http://www.perkinelmer.com/PEHH/HarmonyV5"
 V6 = "http://www.perkinelmer.com/PEHH/HarmonyV6"
@@ -63,7 +63,7 @@ def folder(tmp_path: Path) -> Path:
 def test_what_the_index_says(folder: Path, namespace: str, maps: bool, file: str) -> None:
     (folder / "Images" / file).write_bytes(b"\xef\xbb\xbf" + index(namespace, maps=maps).encode())
     plate = open_plate(folder)
-    assert plate.format is PlateFormat.OPERA_PHENIX
+    assert plate.format == "opera_phenix"
     assert plate.wells == ("A01", "B03")
     assert plate.channel_names == {1: "HOECHST 33342", 2: "Alexa 488"}
     assert plate.pixel_size_um == 0.2983
@@ -114,9 +114,7 @@ def test_newer_names_and_time_points(tmp_path: Path) -> None:
 
 
 def test_a_made_plate(tmp_path: Path) -> None:
-    folder = make_plate(
-        tmp_path / "p", wells=2, sites=4, channels=2, z=2, timepoints=2, size=32, format=PlateFormat.OPERA_PHENIX
-    )
+    folder = make_plate(tmp_path / "p", wells=2, sites=4, channels=2, z=2, timepoints=2, size=32, format="opera_phenix")
     plate = open_plate(folder)
     assert (plate.problems, plate.pixel_size_um) == ((), 0.65)
     assert len(plate.images["A01"]) == 32

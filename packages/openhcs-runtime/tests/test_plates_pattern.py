@@ -9,7 +9,7 @@ import tifffile
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.plates import NamePattern, PlateFormat, ProblemKind, open_plate, read_image
+from openhcs_runtime.plates import NamePattern, ProblemKind, open_plate, read_image
 
 
 def write(folder: Path, *names: str) -> None:
@@ -45,7 +45,7 @@ def test_names(tmp_path: Path, name: str, pattern: str, key: ImageKey) -> None:
 def test_channel_names_are_numbered_in_sorted_order(tmp_path: Path) -> None:
     write(tmp_path, *(f"{well}_{channel}.tif" for well in ("A01", "A02") for channel in ("GFP", "DAPI", "mCherry")))
     plate = open_plate(tmp_path, pattern=r"(?P<well>\w+)_(?P<channel>\w+)")
-    assert plate.format is PlateFormat.PATTERN
+    assert plate.format == "pattern"
     assert plate.channel_names == {1: "DAPI", 2: "GFP", 3: "mCherry"}
     assert [Path(image.path).name for image in plate.images["A01"]] == [
         "A01_DAPI.tif",

@@ -11,7 +11,7 @@ from openhcs_runtime import Component, FunctionStep, GlobalConfig, PipelineConfi
 from openhcs_runtime.config import ExecutionMode, ImageFormat
 from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.functions import denoise, segment_nuclei
-from openhcs_runtime.plates import PlateFormat, open_plate
+from openhcs_runtime.plates import open_plate
 from openhcs_runtime.results import ResultStatus
 
 pytestmark = pytest.mark.usefixtures("zarr_ends")
@@ -35,7 +35,7 @@ def test_images_and_their_labels_are_a_plate_that_is_read_again(new_plate: NewPl
     result = _run(plate, steps, output_dir=str(zarr), image_format=ImageFormat.OME_ZARR)
     assert result.status is ResultStatus.COMPLETE, result
     smooth = open_plate(zarr / "images" / "Smooth.ome.zarr")
-    assert smooth.format is PlateFormat.OME_ZARR
+    assert smooth.format == "ome_zarr"
     assert smooth.wells == ("A01", "A02", "A03", "A04")
     assert smooth.pixel_size_um == open_plate(plate).pixel_size_um
     assert smooth.components[Component.CHANNEL] == (1, 2)

@@ -5,7 +5,7 @@ from typing import Any
 
 from openhcs_runtime.components import Component, well_name, well_position
 from openhcs_runtime.exceptions import ImageError
-from openhcs_runtime.plates import Plate, PlateFormat, PlateProblem, ProblemKind
+from openhcs_runtime.plates import Plate, PlateProblem, ProblemKind, format_named
 from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
 from zmqruntime.execution.text import plural
 
@@ -13,12 +13,6 @@ __all__ = ["channels_text", "first_image", "plate_document", "plate_lines", "pla
 
 _GRIDS = ((8, 12), (16, 24), (32, 48))
 _SHOWN_PROBLEMS = 15
-_FORMATS = {
-    PlateFormat.IMAGEXPRESS: "ImageXpress",
-    PlateFormat.OPERA_PHENIX: "Opera Phenix",
-    PlateFormat.PATTERN: "TIFF files with a name pattern",
-    PlateFormat.OME_ZARR: "OME-Zarr",
-}
 _TITLES = {
     ProblemKind.GAP: "Missing",
     ProblemKind.STRAY_FILE: "Not part of the plate",
@@ -59,7 +53,7 @@ def plate_document(plate: Plate, image: Mapping[str, Any]) -> dict[str, Any]:
     """The plate as a JSON document, with what :func:`first_image` found."""
     return {
         "plate_path": str(plate.path),
-        "format": plate.format.value,
+        "format": plate.format,
         "wells": list(plate.wells),
         "well_ranges": well_ranges(plate.wells),
         "images": sum(map(len, plate.images.values())),
@@ -93,7 +87,7 @@ def plate_lines(plate: Plate, image: Mapping[str, Any]) -> list[str]:
     pixels = f" of {shape[0]} x {shape[1]} pixels (Y x X), {image['dtype']}" if shape else f"; {image['image_error']}"
     facts = {
         "Plate": str(plate.path),
-        "Format": _FORMATS[plate.format],
+        "Format": format_named(plate.format).title,
         "Wells": f"{len(plate.wells):,}: {well_ranges(plate.wells)}",
         "Sites": _numbers(plate, Component.SITE),
         "Channels": channels_text(plate),

@@ -267,7 +267,7 @@ def _basis_of(job: PlateJob, file: PipelineFile | None, seed: int | None) -> Pip
     files = dict.fromkeys(known for known in (file, *map(file_of_function, functions)) if known is not None)
     basis = pipeline_basis(files, modules)
     basis["engine"] = SIGNATURE_VERSION
-    basis["plate format"] = job.plate_format.value
+    basis["plate format"] = job.plate_format
     basis["pixel size"] = repr(job.pixel_size_um)
     basis["components of the plate"] = ", ".join(sorted(job.named))
     basis["steps"] = digest([*job.folders, *(_stable_text(dataclasses.replace(s, stream=False)) for s in job.steps)])

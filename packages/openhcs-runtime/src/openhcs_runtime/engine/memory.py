@@ -19,7 +19,8 @@ from openhcs_runtime.exceptions import ImageError
 from openhcs_runtime.pipeline.patterns import group_images
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.plates.base import ImageRef, Plate
-from openhcs_runtime.plates.read import ImageHeader, read_header
+from openhcs_runtime.plates.image_files import ImageHeader
+from openhcs_runtime.plates.read import read_header
 
 _PROCESS_BYTES = 100_000_000
 _KEPT_BYTES = 4

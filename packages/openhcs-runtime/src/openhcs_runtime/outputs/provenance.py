@@ -142,7 +142,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             begun_at=_now(),
             plate_path=compiled.plate_path,
-            plate_format=compiled.job.plate_format.value,
+            plate_format=compiled.job.plate_format,
             pixel_size_um=compiled.job.pixel_size_um,
             signature=compiled.signature,
             seed=compiled.job.seed,

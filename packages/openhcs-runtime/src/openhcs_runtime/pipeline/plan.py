@@ -7,7 +7,7 @@ from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.config import ExecutionMode, ImageFormat
 from openhcs_runtime.pipeline.local_imports import LocalModule
 from openhcs_runtime.pipeline.step import FunctionStep
-from openhcs_runtime.plates.base import ImageRef, PlateFormat
+from openhcs_runtime.plates.base import ImageRef
 from openhcs_runtime.viewer_target import ViewTarget
 
 
@@ -35,7 +35,7 @@ class PlateJob:
     """The settings that all wells of a plate share.
 
     Attributes:
-        plate_format: Format of the plate.
+        plate_format: Name of the format of the plate.
         steps: The enabled steps.
         output_dir: Absolute path of the output folder.
         pixel_size_um: Edge length of a pixel in micrometres.
@@ -51,7 +51,7 @@ class PlateJob:
         seed: Seed of the random numbers of the run.
     """
 
-    plate_format: PlateFormat
+    plate_format: str
     steps: tuple[FunctionStep, ...]
     output_dir: str
     pixel_size_um: float | None

@@ -7,40 +7,61 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openhcs_runtime.exceptions import PlateError, printable
-from openhcs_runtime.plates.base import ImageRef, Plate, PlateFormat, PlateProblem, ProblemKind, StagePosition
-from openhcs_runtime.plates.discovery import open_found
-from openhcs_runtime.plates.pattern import NamePattern, open_pattern
+from openhcs_runtime.plates.base import ImageRef, Plate, PlateProblem, ProblemKind, StagePosition, stray
+from openhcs_runtime.plates.discovery import open_as, open_found
+from openhcs_runtime.plates.folder import Folder
+from openhcs_runtime.plates.folder_plate import list_plate
+from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
+from openhcs_runtime.plates.formats import format_named
+from openhcs_runtime.plates.image_files import ImageFiles, ImageHeader, ImageNotes
+from openhcs_runtime.plates.pattern import NamePattern, Pattern, find_by_pattern
 from openhcs_runtime.plates.read import read_image
+from openhcs_runtime.plates.tiff.files import image_of, tiff_files
 
 if TYPE_CHECKING:
     from openhcs_runtime.plates.synthetic.make import make_plate
 
 __all__ = [
+    "Fit",
+    "Folder",
+    "ImageFiles",
+    "ImageHeader",
+    "ImageNotes",
     "ImageRef",
+    "Listing",
+    "Metadata",
     "NamePattern",
     "Plate",
     "PlateFormat",
     "PlateProblem",
     "ProblemKind",
     "StagePosition",
+    "format_named",
+    "image_of",
     "make_plate",
     "open_plate",
     "read_image",
+    "stray",
+    "tiff_files",
 ]
 
 
-def open_plate(path: str | os.PathLike[str], *, pattern: str | NamePattern | None = None) -> Plate:
+def open_plate(
+    path: str | os.PathLike[str], *, pattern: str | NamePattern | None = None, format: str | None = None
+) -> Plate:
     """Open the plate in a folder without reading any pixels.
 
     Args:
         path: The plate folder.
-        pattern: A regular expression for TIFF file names, see ``NamePattern``. Detects the format by default.
+        pattern: A regular expression for TIFF file names, see ``NamePattern``.
+        format: Name of the format, such as ``"opera_phenix"``, if it is not to be detected.
 
     Returns:
         The plate, with its images, problems and metadata.
 
     Raises:
-        PlateError: If the folder does not exist or has no images of a supported format, or the pattern is invalid.
+        PlateError: If the folder does not exist or has no images of a supported format, if two formats fit it equally
+            well, or if the pattern is invalid.
     """
     names = NamePattern(pattern) if isinstance(pattern, str) else pattern
     folder = Path(path).expanduser()
@@ -55,8 +76,8 @@ def open_plate(path: str | os.PathLike[str], *, pattern: str | NamePattern | Non
     try:
         folder = folder.resolve()
         if names is not None:
-            return open_pattern(folder, names)
-        return open_found(folder)
+            return list_plate(folder, Pattern(), find_by_pattern(folder, names))
+        return open_as(folder, format) if format else open_found(folder)
     except OSError as error:
         raise PlateError(f"{folder} can't be read: {error.strerror or error}") from error
     finally:

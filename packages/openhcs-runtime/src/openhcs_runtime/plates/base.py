@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import printable
-from openhcs_runtime.plate_format import PlateFormat as PlateFormat  # for its siblings
 
 ALL_Y, ALL_X = -1, -2
 """Placeholders in the index of a plane for the plane's own axes."""
@@ -100,8 +99,8 @@ class Plate(Protocol):
         """The plate folder."""
 
     @property
-    def format(self) -> PlateFormat:
-        """The format of the plate."""
+    def format(self) -> str:
+        """Name of the format of the plate, such as ``"imagexpress"``."""
 
     @property
     def wells(self) -> tuple[str, ...]:

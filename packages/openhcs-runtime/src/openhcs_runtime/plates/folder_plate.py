@@ -2,25 +2,24 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from openhcs_runtime.components import Component, ImageKey, well_position
-from openhcs_runtime.plates.base import ImageRef, PlateFormat, PlateProblem, ProblemKind, StagePosition
-from openhcs_runtime.plates.read import read_image
-from openhcs_runtime.plates.tiff.metadata import TiffNotes, one_length, tiff_notes
-from openhcs_runtime.plates.tiff.survey import with_pages
+from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind, StagePosition
+from openhcs_runtime.plates.format import Listing, Metadata, PlateFormat
+from openhcs_runtime.plates.formats import format_named
+from openhcs_runtime.plates.image_files import ImageFiles, ImageNotes
+from openhcs_runtime.plates.lengths import agreed_length, z_step
 from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
 
-_TIFF_PROBES = 3
+_FIRST_PROBES = 3
 _MOST_PROBES = 16
-_UNEVEN = 0.1
-"""Allowed relative deviation of a z step from the mean: stages and piezos are not exact."""
 _NUMBERED = (Component.SITE, Component.CHANNEL, Component.Z_INDEX, Component.TIMEPOINT)
 _WORDS = {
     Component.SITE: "site",
@@ -30,35 +29,12 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """Metadata from the plate's own description; any part may be unknown.
-
-    Attributes:
-        source: What to call the description in messages.
-        planned: The images that each well should have.
-        channel_names: Names of the channels that have one.
-        positions: Stage position of each (well, site), where known.
-        pixel_size_um: Edge length of a pixel in micrometres.
-        z_step_um: Distance between planes in micrometres.
-        lost: Images that are listed but can't be opened.
-    """
-
-    source: str = ""
-    planned: Mapping[str, tuple[ImageKey, ...]] = field(default_factory=dict)
-    channel_names: Mapping[int, str] = field(default_factory=dict)
-    positions: Mapping[tuple[str, int], StagePosition] = field(default_factory=dict)
-    pixel_size_um: float | None = None
-    z_step_um: float | None = None
-    lost: tuple[ImageKey, ...] = ()
-
-
 @dataclass(frozen=True)
 class FolderPlate:
     """A plate of any format in a folder (see ``openhcs_runtime.plates.base.Plate``)."""
 
     path: Path
-    format: PlateFormat
+    format: str
     images: Mapping[str, tuple[ImageRef, ...]]
     missing: Mapping[str, tuple[ImageKey, ...]]
     problems: tuple[PlateProblem, ...]
@@ -83,9 +59,9 @@ class FolderPlate:
     @cached_property
     def pixel_size_um(self) -> float | None:
         """Edge length of a pixel in micrometres: from the metadata, otherwise from the first readable images."""
-        if self.metadata.pixel_size_um is not None or self.format is PlateFormat.OME_ZARR:
+        if self.metadata.pixel_size_um is not None:
             return self.metadata.pixel_size_um
-        return _agreed([notes.pixel_size_um for notes in self._first_notes])
+        return agreed_length([notes.pixel_size_um for notes in self._first_notes])
 
     @cached_property
     def z_step_um(self) -> float | None:
@@ -95,9 +71,9 @@ class FolderPlate:
         """
         if len(self.components[Component.Z_INDEX]) < 2:
             return None
-        if self.metadata.z_step_um is not None or self.format is PlateFormat.OME_ZARR:
+        if self.metadata.z_step_um is not None:
             return self.metadata.z_step_um
-        return _agreed([notes.z_step_um for notes in self._first_notes]) or self._measured_step()
+        return agreed_length([notes.z_step_um for notes in self._first_notes]) or self._measured_step()
 
     @cached_property
     def positions(self) -> Mapping[tuple[str, int], StagePosition]:
@@ -105,12 +81,10 @@ class FolderPlate:
 
         It comes from the metadata, otherwise from the images: the first image of each site is opened.
         """
-        if self.metadata.positions or self.format is not PlateFormat.IMAGEXPRESS:
+        if self.metadata.positions or all(notes.position is None for notes in self._first_notes):
             return self.metadata.positions
-        if all(notes.position is None for notes in self._first_notes):
-            return {}
-        firsts = {(image.key.well, image.key.site): image.path for image in reversed(list(self._each_image()))}
-        found = ((where, tiff_notes(path).position) for where, path in reversed(firsts.items()))
+        firsts = {(image.key.well, image.key.site): image for image in reversed(list(self._each_image()))}
+        found = ((where, self._files.notes(image).position) for where, image in reversed(firsts.items()))
         return {where: position for where, position in found if position is not None}
 
     def read(self, image: ImageRef) -> NDArray[np.generic]:
@@ -119,18 +93,22 @@ class FolderPlate:
         Raises:
             ImageError: If the image can't be read.
         """
-        return read_image(self.format, image)
+        return self._files.read(image)
+
+    @property
+    def _files(self) -> ImageFiles:
+        return format_named(self.format).files
 
     def _each_image(self) -> Iterator[ImageRef]:
         return (image for images in self.images.values() for image in images)
 
     @cached_property
-    def _first_notes(self) -> tuple[TiffNotes, ...]:
+    def _first_notes(self) -> tuple[ImageNotes, ...]:
         """Notes of the first image of each channel, and of the images next to the very first one."""
-        of_channel = {image.key.channel: image.path for image in reversed(list(self._each_image()))}
-        paths = [image.path for image, _ in zip(self._each_image(), range(_TIFF_PROBES), strict=False)]
-        few = list(dict.fromkeys([*paths, *of_channel.values()]))[:_MOST_PROBES]
-        return tuple(map(tiff_notes, few))
+        of_channel = {image.key.channel: image for image in reversed(list(self._each_image()))}
+        firsts = [image for image, _ in zip(self._each_image(), range(_FIRST_PROBES), strict=False)]
+        few = {image.path: image for image in (*firsts, *of_channel.values())}
+        return tuple(map(self._files.notes, list(few.values())[:_MOST_PROBES]))
 
     def _measured_step(self) -> float | None:
         stacks: defaultdict[tuple[str, int, int, int], list[ImageRef]] = defaultdict(list)
@@ -140,46 +118,20 @@ class FolderPlate:
         stack = next((stack for stack in stacks.values() if len(stack) > 1), [])
         if any(image.index for image in stack):
             return None
-        return z_step({image.key.z_index: tiff_notes(image.path).z_um for image in stack[:_MOST_PROBES]})
+        return z_step({image.key.z_index: self._files.notes(image).z_um for image in stack[:_MOST_PROBES]})
 
 
-def z_step(places: Mapping[int, float | None]) -> float | None:
-    """Return the distance between planes from their heights in micrometres; None if they are not evenly spaced."""
-    known = sorted((index, place) for index, place in places.items() if place is not None)
-    if len(known) < 2:
-        return None
-    (first, begin), (last, end) = known[0], known[-1]
-    mean = abs(end - begin) / (last - first)
-    steps = [abs(b - a) / (m - n) for (n, a), (m, b) in pairwise(known)]
-    if not mean or any(abs(step - mean) > _UNEVEN * mean for step in steps):
-        return None
-    return round(mean, 6)
-
-
-def _agreed(values: Iterable[float | None]) -> float | None:
-    """Return the length that several images state; None if they differ."""
-    known = [value for value in values if value is not None]
-    return known[0] if known and all(one_length(known[0], value) is not None for value in known) else None
-
-
-def list_plate(
-    folder: Path,
-    plate_format: PlateFormat,
-    found: Iterable[ImageRef],
-    problems: Iterable[PlateProblem],
-    metadata: Metadata,
-) -> FolderPlate:
+def list_plate(folder: Path, plate_format: PlateFormat, listing: Listing) -> FolderPlate:
     """Build the plate from its images; of two images with the same key, the one with the first path is kept.
 
     Images are missing if the metadata plans them or, without a plan, if most wells have them (see ``_usual``). A
     planned value of a component that no image has is reported once, not for each well: it was not taken or not copied.
     """
-    by_key, doubles = _without_doubles(found)
-    if plate_format is not PlateFormat.OME_ZARR:
-        files = list(by_key.values())
-        expanded, seen = with_pages(files)
-        by_key = by_key if expanded is files else {image.key: image for image in expanded}
-        doubles += seen
+    metadata = listing.metadata
+    by_key, doubles = _without_doubles(listing.images)
+    files = list(by_key.values())
+    expanded, seen = plate_format.files.with_planes(files)
+    by_key = by_key if expanded is files else {image.key: image for image in expanded}
     wells: defaultdict[str, list[ImageRef]] = defaultdict(list)
     for image in by_key.values():
         wells[image.key.well].append(image)
@@ -193,11 +145,11 @@ def list_plate(
         missing, absent = _lacking(images, _usual(images)), []
     for key in metadata.lost:
         missing[key.well] = tuple(sorted({*missing.get(key.well, ()), key}))
-    named = sorted([*problems, *doubles], key=lambda problem: problem.message)
+    named = sorted([*listing.problems, *doubles, *seen], key=lambda problem: problem.message)
     gaps = [_gap(well, keys) for well, keys in missing.items()]
     return FolderPlate(
         path=folder,
-        format=plate_format,
+        format=plate_format.name,
         images=images,
         missing=missing,
         problems=(*named, *absent, *gaps),

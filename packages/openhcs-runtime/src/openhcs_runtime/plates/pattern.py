@@ -13,8 +13,9 @@ from pathlib import Path
 
 from openhcs_runtime.components import Component, ImageKey, well_name, well_position
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.plates.base import ImageRef, PlateFormat, stray
-from openhcs_runtime.plates.folder_plate import FolderPlate, Metadata, list_plate
+from openhcs_runtime.plates.base import ImageRef, stray
+from openhcs_runtime.plates.folder import Folder
+from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.tiff.files import image_of, stem_of, tiff_files
 
 _NUMBERED = (Component.SITE, Component.CHANNEL, Component.Z_INDEX, Component.TIMEPOINT)
@@ -70,7 +71,21 @@ class NamePattern:
         return {group: value for group, value in match.groupdict().items() if value is not None} if match else None
 
 
-def open_pattern(folder: Path, pattern: NamePattern) -> FolderPlate:
+class Pattern(PlateFormat):
+    """TIFF files under a user's pattern: read like any other plate, but never recognized by itself."""
+
+    name, title = "pattern", "TIFF files with a name pattern"
+
+    def fits(self, folder: Folder) -> Fit:
+        """Return that it does not fit: it is opened with ``pattern``."""
+        return Fit.NONE
+
+    def find(self, folder: Folder) -> Listing:
+        """Raise an error, as there is no pattern."""
+        raise PlateError("format pattern needs a pattern: use --pattern, or pattern= in PipelineConfig")
+
+
+def find_by_pattern(folder: Path, pattern: NamePattern) -> Listing:
     """List the images in ``folder`` and in all folders below it.
 
     Raises:
@@ -100,7 +115,7 @@ def open_pattern(folder: Path, pattern: NamePattern) -> FolderPlate:
     if not images:
         raise PlateError(_nothing_found(folder, pattern, [problem.message for problem in problems]))
     names = {} if all(map(str.isdecimal, channels)) else {number: name for name, number in number_of.items()}
-    return list_plate(folder, PlateFormat.PATTERN, _from_1(images), problems, Metadata(channel_names=names))
+    return Listing(_from_1(images), problems, Metadata(channel_names=names))
 
 
 def _well(values: dict[str, str]) -> str:

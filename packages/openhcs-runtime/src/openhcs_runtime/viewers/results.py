@@ -14,7 +14,7 @@ from openhcs_runtime.components import Component, ImageKey, well_position
 from openhcs_runtime.exceptions import ImageError, OutputError, PlateError
 from openhcs_runtime.outputs.provenance import read_provenance
 from openhcs_runtime.outputs.roi_export import finished_parts
-from openhcs_runtime.plates import ImageRef, Plate, PlateFormat, open_plate, read_image
+from openhcs_runtime.plates import ImageRef, Plate, open_plate, read_image
 from openhcs_runtime.rois import Mask, read_imagej
 from openhcs_runtime.viewers.colours import channel_colormap
 from openhcs_runtime.viewers.live import image_position
@@ -45,7 +45,7 @@ class Picture:
     key: ImageKey
     path: Path
     metadata: dict[str, Any]
-    plane: tuple[PlateFormat, ImageRef] | None = None
+    plane: tuple[str, ImageRef] | None = None
 
     def send(self, stream: ImageStream, named: frozenset[Component], channel_names: dict[int, str]) -> None:
         """Send the picture to a viewer.

@@ -8,7 +8,7 @@ import typer
 
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import Json, whole_number
-from openhcs_runtime.plate_format import MadeFormat, PlateFormat
+from openhcs_runtime.made_format import MadeFormat
 
 if TYPE_CHECKING:
     from zmqruntime.execution.cli.output import Output
@@ -80,7 +80,7 @@ def make_plate(
             z=z,
             size=size,
             seed=seed,
-            format=PlateFormat(plate_format),
+            format=plate_format,
             look=Look(
                 diameter_px=diameter,
                 density=density,

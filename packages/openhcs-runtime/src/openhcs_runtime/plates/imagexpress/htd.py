@@ -12,7 +12,7 @@ from itertools import product
 from pathlib import Path
 
 from openhcs_runtime.components import MAX_COLUMNS, MAX_ROWS, ImageKey, well_name
-from openhcs_runtime.plates.folder_plate import Metadata
+from openhcs_runtime.plates.format import Metadata
 
 _MOST_SITES, _MOST_WAVES, _MOST_STEPS, _MOST_TIMES = 4096, 99, 9999, 99999
 

@@ -23,8 +23,9 @@ from pathlib import Path
 
 from openhcs_runtime.components import ImageKey, well_name, well_position
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.plates.base import ImageRef, PlateFormat, PlateProblem, ProblemKind, stray
-from openhcs_runtime.plates.folder_plate import FolderPlate, Metadata, list_plate
+from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind, stray
+from openhcs_runtime.plates.folder import Folder
+from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.imagexpress.htd import find_htd, read_htd
 from openhcs_runtime.plates.imagexpress.repeats import without_repeats
 from openhcs_runtime.plates.tiff.files import image_of, is_tiff, stem_of, tiff_files
@@ -40,18 +41,23 @@ _TIMEPOINT = re.compile(r"TimePoint_(\d+)", re.IGNORECASE)
 _ZSTEP = re.compile(r"ZStep_(\d+)", re.IGNORECASE)
 
 
-def looks_like_imagexpress(folder: Path) -> bool:
-    """Return whether a folder, or its folders of time points and planes, has images named after wells."""
-    return any(_well_of(name) for name in _names(folder))
+class ImageXpress(PlateFormat):
+    """Plates of MetaXpress, exported or as stored, and other TIFF files named after wells, sites and channels."""
+
+    name, title = "imagexpress", "ImageXpress"
+
+    def fits(self, folder: Folder) -> Fit:
+        """Return whether a folder, or its folders of time points and planes, has images named after wells."""
+        if any(map(_well_of, _names(folder))):
+            return Fit.CERTAIN if folder.named(".htd") else Fit.NAMES
+        return Fit.NONE
+
+    def find(self, folder: Folder) -> Listing:
+        """List the images, and read the plan of the plate."""
+        return _listing(folder.path)
 
 
-def open_imagexpress(folder: Path) -> FolderPlate:
-    """List the images in ``folder``.
-
-    Raises:
-        PlateError: If it has no images.
-        OSError: If it can't be listed.
-    """
+def _listing(folder: Path) -> Listing:
     found = [_parse(file) for file in _files(folder)]
     problems = [entry for entry in found if isinstance(entry, PlateProblem)]
     parsed, projections, unnamed = _sort_out([entry for entry in found if not isinstance(entry, PlateProblem)])
@@ -64,7 +70,7 @@ def open_imagexpress(folder: Path) -> FolderPlate:
         [entry.image for entry in parsed], {entry.image.path for entry in parsed if entry.in_zstep}
     )
     metadata = replace(metadata, z_step_um=_stated_step(projections))
-    return list_plate(folder, PlateFormat.IMAGEXPRESS, images, [*problems, *unnamed, *repeated, *unread], metadata)
+    return Listing(images, [*problems, *unnamed, *repeated, *unread], metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +113,12 @@ def _metadata(folder: Path) -> tuple[Metadata, list[PlateProblem]]:
         return Metadata(), [PlateProblem(ProblemKind.METADATA, message)]
 
 
-def _names(folder: str | os.PathLike[str]) -> Iterator[str]:
+def _names(folder: Folder) -> Iterator[str]:
     """Yield the names of the TIFF files, listing folders lazily."""
-    yield from (entry.name for entry in tiff_files(folder))
-    with os.scandir(folder) as entries:
-        below = [entry.path for entry in entries if _is_part(entry)]
-    for path in below:
-        yield from _names(path)
-
-
-def _is_part(entry: os.DirEntry[str]) -> bool:
-    return bool(_TIMEPOINT.fullmatch(entry.name) or _ZSTEP.fullmatch(entry.name)) and entry.is_dir()
+    yield from folder.images
+    for name in folder.folders:
+        if _TIMEPOINT.fullmatch(name) or _ZSTEP.fullmatch(name):
+            yield from _names(folder.below(name))
 
 
 def _well_of(name: str) -> tuple[str, re.Match[str]] | None:

@@ -20,10 +20,13 @@ import numpy as np
 
 from openhcs_runtime.components import ImageKey, well_name, well_position
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.plates.base import ALL_X, ALL_Y, ImageRef, PlateFormat, PlateProblem, ProblemKind, StagePosition
-from openhcs_runtime.plates.folder_plate import FolderPlate, Metadata, list_plate
+from openhcs_runtime.plates.base import ALL_X, ALL_Y, ImageRef, PlateProblem, ProblemKind, StagePosition
+from openhcs_runtime.plates.folder import Folder
+from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.image_kinds import ImageKind, mixed_problem
+from openhcs_runtime.plates.lengths import one_length
 from openhcs_runtime.plates.ome_zarr.fields import FieldPlace, fields_of
+from openhcs_runtime.plates.ome_zarr.image_files import ZARR_ARRAYS
 from openhcs_runtime.plates.ome_zarr.metadata import (
     ArrayLayout,
     Multiscale,
@@ -34,7 +37,6 @@ from openhcs_runtime.plates.ome_zarr.metadata import (
     read_array,
     read_group,
 )
-from openhcs_runtime.plates.tiff.metadata import one_length
 from openhcs_runtime.plates.units import micrometre_value, micrometres
 
 _KNOWN_AXES = frozenset("tczyx")
@@ -42,18 +44,22 @@ _MOST_CHUNKS = 16
 """Of a plane with more chunks, only this many are checked for changes."""
 
 
-def looks_like_ome_zarr(folder: Path) -> bool:
-    """Return whether the folder is a zarr group."""
-    return any((folder / name).is_file() for name in ("zarr.json", ".zgroup", ".zattrs"))
+class OmeZarr(PlateFormat):
+    """OME-Zarr plates."""
+
+    name, title = "ome_zarr", "OME-Zarr"
+    files = ZARR_ARRAYS
+
+    def fits(self, folder: Folder) -> Fit:
+        """Return whether the folder is a zarr group."""
+        return Fit.CERTAIN if any(map(folder.has, ("zarr.json", ".zgroup", ".zattrs"))) else Fit.NONE
+
+    def find(self, folder: Folder) -> Listing:
+        """List the images of a plate; a field that can't be understood is missing, and a problem of the plate."""
+        return _listing(folder.path)
 
 
-def open_ome_zarr(folder: Path) -> FolderPlate:
-    """List the images of a plate; a field that can't be understood is missing, and a problem of the plate.
-
-    Raises:
-        PlateError: If it is not an OME-Zarr plate or has no images.
-        OSError: If it can't be read.
-    """
+def _listing(folder: Path) -> Listing:
     plate = _plate_metadata(folder)
     problems: list[PlateProblem] = []
     wells = {_well_name(entry, plate): (folder / entry.path, entry) for entry in plate.wells}
@@ -90,7 +96,7 @@ def open_ome_zarr(folder: Path) -> FolderPlate:
         z_step_um=step,
         lost=(*lost, *unwritten),
     )
-    return list_plate(folder, PlateFormat.OME_ZARR, images, problems, metadata)
+    return Listing(images, problems, metadata)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,8 +26,8 @@ from zarr.storage import MemoryStore
 
 from openhcs_runtime.exceptions import ImageError
 from openhcs_runtime.plates.base import ALL_X, ALL_Y, ImageRef
+from openhcs_runtime.plates.image_files import TakeBytes
 from openhcs_runtime.plates.ome_zarr.metadata import ArrayLayout, read_array, read_group
-from openhcs_runtime.plates.tiff.read import TakeBytes
 
 _DOCUMENTS = ("zarr.json", ".zarray")
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.plates.base import StagePosition
-from openhcs_runtime.plates.folder_plate import Metadata, z_step
-from openhcs_runtime.plates.tiff.metadata import one_length
+from openhcs_runtime.plates.format import Metadata
+from openhcs_runtime.plates.lengths import one_length, z_step
 from openhcs_runtime.plates.units import micrometres
 
 _HEIGHTS = ("PositionZ", "AbsPositionZ")

@@ -10,14 +10,15 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
 from openhcs_runtime.components import ImageKey, well_name
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.plates.base import ImageRef, PlateFormat, PlateProblem, ProblemKind, stray
-from openhcs_runtime.plates.folder_plate import FolderPlate, Metadata, list_plate
+from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind, stray
+from openhcs_runtime.plates.folder import Folder
+from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.opera_phenix.index import read_index
 from openhcs_runtime.plates.tiff.files import image_of, tiff_files
 
@@ -30,18 +31,27 @@ _WELL_FOLDER = re.compile(r"r\d+c\d+", re.IGNORECASE)
 _PROBES = 20
 
 
-def looks_like_phenix(folder: Path) -> bool:
-    """Return whether ``folder`` is the folder of a measurement or its ``Images`` folder."""
-    return any(_NAME.fullmatch(entry.name) for entry in islice(_files(_images_folder(folder)), _PROBES))
+class OperaPhenix(PlateFormat):
+    """Measurements of Opera Phenix and Operetta CLS."""
+
+    name, title = "opera_phenix", "Opera Phenix"
+
+    def fits(self, folder: Folder) -> Fit:
+        """Return whether it is the folder of a measurement, or its ``Images`` folder."""
+        images = folder.below("Images") if "Images" in folder.folders else folder
+        of_wells = (images.below(name) for name in images.folders if _WELL_FOLDER.fullmatch(name))
+        return Fit.CERTAIN if any(map(_has_images, chain([images], islice(of_wells, _PROBES)))) else Fit.NONE
+
+    def find(self, folder: Folder) -> Listing:
+        """List the images, and read the index next to them."""
+        return _listing(folder.path)
 
 
-def open_opera_phenix(folder: Path) -> FolderPlate:
-    """List the images in ``folder``.
+def _has_images(folder: Folder) -> bool:
+    return any(map(_NAME.fullmatch, folder.images))
 
-    Raises:
-        PlateError: If it has no images.
-        OSError: If it can't be listed.
-    """
+
+def _listing(folder: Path) -> Listing:
     found: dict[str, ImageRef] = {}
     problems = []
     for entry in _files(_images_folder(folder)):
@@ -58,7 +68,7 @@ def open_opera_phenix(folder: Path) -> FolderPlate:
         raise PlateError(f"no images in {folder} (expected TIFF files named r01c01f01p01-ch1sk1fk1fl1.tiff)")
     metadata, unread = _metadata(_images_folder(folder), found)
     images, metadata = _timepoints_from_1(images, metadata)
-    return list_plate(folder, PlateFormat.OPERA_PHENIX, images, [*problems, *unread], metadata)
+    return Listing(images, [*problems, *unread], metadata)
 
 
 def _files(images: Path) -> Iterator[os.DirEntry[str]]:

@@ -12,8 +12,8 @@ import tifffile
 from numpy.typing import NDArray
 
 from openhcs_runtime.components import ImageKey, well_position
-from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.plates.base import PlateFormat, StagePosition
+from openhcs_runtime.made_format import MadeFormat
+from openhcs_runtime.plates.base import StagePosition
 
 if TYPE_CHECKING:
     from openhcs_runtime.plates.ome_zarr.write import OmeZarrPlateWriter
@@ -70,21 +70,15 @@ class PlateLayout(Protocol):
         """Finish the plate; called after the last well."""
 
 
-def layout_for(plate_format: PlateFormat, plan: PlatePlan) -> PlateLayout:
-    """Return a writer for plates of the plan's format.
-
-    Raises:
-        PlateError: If the format can't be written.
-    """
-    match plate_format:
-        case PlateFormat.IMAGEXPRESS:
+def layout_for(made_format: MadeFormat, plan: PlatePlan) -> PlateLayout:
+    """Return a writer for plates of the plan's format."""
+    match made_format:
+        case MadeFormat.IMAGEXPRESS:
             return _ImageXpress(plan)
-        case PlateFormat.OPERA_PHENIX:
+        case MadeFormat.OPERA_PHENIX:
             return _OperaPhenix(plan)
-        case PlateFormat.OME_ZARR:
+        case MadeFormat.OME_ZARR:
             return _OmeZarr(plan)
-        case PlateFormat.PATTERN:
-            raise PlateError("plates of format pattern can only be read: choose another format to make one")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from openhcs_runtime.choices import choose
 from openhcs_runtime.components import ImageKey, well_name
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.plates.base import PlateFormat
+from openhcs_runtime.made_format import MadeFormat
 from openhcs_runtime.plates.synthetic.camera import Frame, compose, planes
 from openhcs_runtime.plates.synthetic.layouts import PlatePlan, layout_for
 from openhcs_runtime.plates.synthetic.scene import Look
@@ -34,7 +34,7 @@ def make_plate(
     size: int = 512,
     seed: int = 0,
     timepoints: int = 1,
-    format: PlateFormat | str = PlateFormat.IMAGEXPRESS,
+    format: MadeFormat | str = MadeFormat.IMAGEXPRESS,
     look: Look = Look(),  # noqa: B008  frozen
     truth_labels: bool = False,
 ) -> Path:
@@ -70,7 +70,7 @@ def make_plate(
     if seed < 0:
         raise PlateError(f"seed {seed} is negative: choose 0 or greater")
     try:
-        plate_format = choose(PlateFormat, format, "plate format")
+        plate_format = choose(MadeFormat, format, "plate format")
     except ValueError as error:
         raise PlateError(str(error)) from None
     try:

@@ -8,37 +8,19 @@ and instruments that set them write a constant (Harmony writes the size of the c
 import os
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import tifffile
 
 from openhcs_runtime.plates.base import StagePosition
+from openhcs_runtime.plates.image_files import ImageNotes
+from openhcs_runtime.plates.lengths import one_length
 from openhcs_runtime.plates.units import micrometre_value
 
 _PRINT_UNITS = {"inch", "inches", "in", "cm"}
 """Units that ImageJ copies from the resolution tags of files without any other unit."""
-_SAME = 0.01
-"""Lengths with a smaller relative difference are considered equal."""
 
 
-@dataclass(frozen=True, slots=True)
-class TiffNotes:
-    """Metadata of an image; None for values that the file does not have.
-
-    Attributes:
-        pixel_size_um: Edge length of a pixel in micrometres.
-        z_step_um: Distance between the planes of its stack in micrometres.
-        z_um: Height of its plane in micrometres.
-        position: Stage position.
-    """
-
-    pixel_size_um: float | None = None
-    position: StagePosition | None = None
-    z_um: float | None = None
-    z_step_um: float | None = None
-
-
-def tiff_notes(path: str | os.PathLike[str]) -> TiffNotes:
+def tiff_notes(path: str | os.PathLike[str]) -> ImageNotes:
     """Return the metadata of a file; empty for a damaged file."""
     try:
         with tifffile.TiffFile(path) as file:
@@ -48,19 +30,12 @@ def tiff_notes(path: str | os.PathLike[str]) -> TiffNotes:
                 return _of_imagej(file.imagej_metadata or {}, file.pages.first.tags)
             series = file.metaseries_metadata
     except Exception:  # noqa: BLE001  notes are optional: reading the image reports what is wrong
-        return TiffNotes()
+        return ImageNotes()
     plane = series.get("PlaneInfo") if series else None
-    return _of_metaseries(plane) if isinstance(plane, Mapping) else TiffNotes()
+    return _of_metaseries(plane) if isinstance(plane, Mapping) else ImageNotes()
 
 
-def one_length(first: float | None, other: float | None) -> float | None:
-    """Return the length stated by two sources (along x and y, or by two images); None if they differ."""
-    if first is None or other is None:
-        return first if other is None else other
-    return first if abs(first - other) <= _SAME * first else None
-
-
-def _of_ome(text: str) -> TiffNotes:
+def _of_ome(text: str) -> ImageNotes:
     sizes: set[float | None] = set()
     steps: set[float | None] = set()
     for element in ET.fromstring(text).iter():
@@ -68,7 +43,7 @@ def _of_ome(text: str) -> TiffNotes:
             x, y, z = (_ome_length(element, axis) for axis in "XYZ")
             sizes.add(one_length(x, y))
             steps.add(z)
-    return TiffNotes(
+    return ImageNotes(
         pixel_size_um=sizes.pop() if len(sizes) == 1 else None, z_step_um=steps.pop() if len(steps) == 1 else None
     )
 
@@ -79,13 +54,13 @@ def _ome_length(pixels: ET.Element, axis: str) -> float | None:
     return micrometre_value(pixels.get(f"PhysicalSize{axis}"), unit)
 
 
-def _of_imagej(said: Mapping[str, object], tags: tifffile.TiffTags) -> TiffNotes:
+def _of_imagej(said: Mapping[str, object], tags: tifffile.TiffTags) -> ImageNotes:
     """Read ImageJ metadata: resolutions are in pixels per unit, the spacing of planes is in units."""
     unit = said.get("unit")
     if not isinstance(unit, str) or unit.strip().lower() in _PRINT_UNITS:
-        return TiffNotes()
+        return ImageNotes()
     x, y = (_inverse(tags, name, unit) for name in ("XResolution", "YResolution"))
-    return TiffNotes(pixel_size_um=one_length(x, y), z_step_um=micrometre_value(said.get("spacing"), unit))
+    return ImageNotes(pixel_size_um=one_length(x, y), z_step_um=micrometre_value(said.get("spacing"), unit))
 
 
 def _inverse(tags: tifffile.TiffTags, name: str, unit: str) -> float | None:
@@ -95,14 +70,14 @@ def _inverse(tags: tifffile.TiffTags, name: str, unit: str) -> float | None:
     return micrometre_value(denominator / numerator, unit) if numerator and denominator else None
 
 
-def _of_metaseries(plane: Mapping[str, object]) -> TiffNotes:
+def _of_metaseries(plane: Mapping[str, object]) -> ImageNotes:
     y, x, z = (_number(plane.get(name)) for name in ("stage-position-y", "stage-position-x", "z-position"))
     size = None
     if plane.get("spatial-calibration-state"):
         unit = plane.get("spatial-calibration-units")
         edges = (micrometre_value(plane.get(f"spatial-calibration-{axis}"), unit) for axis in "xy")
         size = one_length(*edges)
-    return TiffNotes(
+    return ImageNotes(
         pixel_size_um=size,
         position=StagePosition(y, x) if y is not None and x is not None else None,
         z_um=z,

@@ -3,18 +3,16 @@
 import contextlib
 import io
 import os
-from collections.abc import Callable, Iterator
-from typing import BinaryIO, TypeAlias, cast
+from collections.abc import Iterator
+from typing import BinaryIO, cast
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
 from openhcs_runtime.exceptions import ImageError
+from openhcs_runtime.plates.image_files import TakeBytes
 from openhcs_runtime.plates.tiff.page import black_zero, check_ends, check_whole, contiguous, refusal
-
-TakeBytes: TypeAlias = Callable[[memoryview], None]
-"""Called with the encoded bytes of an image, piece by piece, always in the same order."""
 
 
 def read_plane(

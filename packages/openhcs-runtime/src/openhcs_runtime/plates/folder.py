@@ -1,0 +1,94 @@
+"""A folder as the formats see it: the names of its images, its other files and its folders, listed only once."""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from openhcs_runtime.plates.tiff.files import is_tiff
+
+__all__ = ["Folder"]
+
+_MOST_IMAGES = 1000
+_MOST_OTHERS = 100
+_MOST_FOLDERS = 10_000
+
+
+class Folder:
+    """A folder that may contain a plate. Listings are made on first use, in bounded memory, and then kept.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._below: dict[str, Folder] = {}
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Names of TIFF files, without hidden ones and thumbnails: all of them, or 1,000 of more."""
+        return self._names.images
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Names of the folders in it that are not hidden, sorted: all of them, or 10,000 of more."""
+        return self._names.folders
+
+    @property
+    def image_count(self) -> int:
+        """Number of its TIFF files."""
+        return self._names.number
+
+    def named(self, suffix: str) -> tuple[str, ...]:
+        """Return the names of other files that end in ``suffix``, in any case: all of them, or 100 of more."""
+        return self._names.others.get(suffix.lower(), ())
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """The suffixes of other files, in lower case, such as ``.htd``."""
+        return tuple(self._names.others)
+
+    def has(self, name: str) -> bool:
+        """Return whether there is a file of this name."""
+        return (self.path / name).is_file()
+
+    def below(self, name: str) -> "Folder":
+        """Return a folder in it; it need not exist, and has no names then."""
+        if name not in self._below:
+            self._below[name] = Folder(self.path / name)
+        return self._below[name]
+
+    @cached_property
+    def _names(self) -> "_Names":
+        images: list[str] = []
+        others: dict[str, list[str]] = {}
+        folders: list[str] = []
+        count = 0
+        try:
+            scanned = os.scandir(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            return _Names()
+        with scanned as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if is_tiff(entry):
+                    count += 1
+                    if len(images) < _MOST_IMAGES:
+                        images.append(entry.name)
+                elif not entry.is_dir():
+                    of_suffix = others.setdefault(os.path.splitext(entry.name)[1].lower(), [])
+                    if len(of_suffix) < _MOST_OTHERS:
+                        of_suffix.append(entry.name)
+                elif len(folders) < _MOST_FOLDERS:
+                    folders.append(entry.name)
+        grouped = {suffix: tuple(sorted(names)) for suffix, names in others.items()}
+        return _Names(tuple(images), grouped, tuple(sorted(folders)), count)
+
+
+class _Names(NamedTuple):
+    images: tuple[str, ...] = ()
+    others: dict[str, tuple[str, ...]] = {}  # noqa: RUF012  never changed
+    folders: tuple[str, ...] = ()
+    number: int = 0

@@ -1,0 +1,53 @@
+"""The plate formats that are installed: the built-in ones and those of other packages, all by entry points."""
+
+import functools
+from importlib.metadata import EntryPoint, entry_points
+
+from openhcs_runtime.exceptions import PlateError
+from openhcs_runtime.plates.format import PlateFormat
+
+__all__ = ["GROUP", "all_formats", "format_named", "format_names"]
+
+GROUP = "openhcs_runtime.plate_formats"
+
+
+def format_names() -> tuple[str, ...]:
+    """Return the names of the installed formats, sorted, without loading them."""
+    return tuple(sorted(_points()))
+
+
+def all_formats() -> tuple[PlateFormat, ...]:
+    """Load all installed formats, in the order of their names.
+
+    Raises:
+        PlateError: If one can't be loaded; the error names its package.
+    """
+    return tuple(map(format_named, format_names()))
+
+
+@functools.cache
+def format_named(name: str) -> PlateFormat:
+    """Load a format.
+
+    Raises:
+        PlateError: If it is not installed or can't be loaded.
+    """
+    point = _points().get(name)
+    if point is None:
+        raise PlateError(
+            f"unknown plate format {name!r}; choose one of {', '.join(format_names())}, or install the package with it"
+        )
+    package = f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+    try:
+        made = point.load()()
+    except Exception as error:
+        what = f"the plate format {name!r} of {package} can't be loaded: {type(error).__name__}: {error}"
+        raise PlateError(f"{what}; repair or uninstall the package") from error
+    if not isinstance(made, PlateFormat) or made.name != name:
+        raise PlateError(f"{point.value} of {package} is not a PlateFormat with the name {name!r}")
+    return made
+
+
+@functools.cache
+def _points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
