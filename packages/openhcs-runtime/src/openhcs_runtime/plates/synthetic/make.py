@@ -16,7 +16,8 @@ from openhcs_runtime.components import ImageKey, well_name
 from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.made_format import MadeFormat
 from openhcs_runtime.plates.synthetic.camera import Frame, compose, planes
-from openhcs_runtime.plates.synthetic.layouts import PlatePlan, layout_for
+from openhcs_runtime.plates.synthetic.layouts import LAYOUTS
+from openhcs_runtime.plates.synthetic.plan import PlatePlan
 from openhcs_runtime.plates.synthetic.scene import Look
 
 PIXEL_SIZE_UM = 0.65
@@ -70,7 +71,7 @@ def make_plate(
     if seed < 0:
         raise PlateError(f"seed {seed} is negative: choose 0 or greater")
     try:
-        plate_format = choose(MadeFormat, format, "plate format")
+        made_format = choose(MadeFormat, format, "plate format")
     except ValueError as error:
         raise PlateError(str(error)) from None
     try:
@@ -80,8 +81,7 @@ def make_plate(
             raise PlateError(f"{target} exists and is not empty: give a new folder")
         target.mkdir(parents=True, exist_ok=True)
         positions = list(_positions(wells))
-        layout = layout_for(
-            plate_format,
+        layout = LAYOUTS[made_format](
             PlatePlan(
                 folder=target,
                 name=target.resolve().name,
