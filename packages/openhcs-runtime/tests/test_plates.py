@@ -187,7 +187,7 @@ def test_what_is_no_single_grey_plane_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_went_away_is_named(new_plate: Callable[..., Path]) -> None:
     plate = open_plate(new_plate())
-    shutil.rmtree(plate.path)
+    shutil.rmtree(str(plate.path))
     with pytest.raises(ImageError, match="no longer exists"):
         plate.read(plate.images["A01"][0])
 

@@ -131,7 +131,9 @@ def read_components(text: str | None) -> dict[str, str]:
 
 
 ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="Execution id or unique prefix")]
-PlatePath = Annotated[Path, typer.Argument(metavar="PLATE", help="Folder with the plate's images")]
+
+
+PlatePath = Annotated[str, typer.Argument(metavar="PLATE", help="Folder with the plate's images, or its URL")]
 ResultsPath = Annotated[
     Path,
     typer.Argument(

@@ -11,6 +11,7 @@ from openhcs_runtime.cli.failures import PlateErrorKind
 from openhcs_runtime.cli.options import read_diameter
 from openhcs_runtime.config import AUTO
 from openhcs_runtime.exceptions import PipelineError, PlateError
+from openhcs_runtime.net.path import AnyPath, as_path
 from openhcs_runtime.pipeline.parsing import parse_python
 from openhcs_runtime.service.client import folder_of, read_pipeline_file
 from openhcs_runtime.tasks import PlateTask
@@ -26,7 +27,7 @@ _NUCLEI = "nuclei"  # as a channel: the one whose name says so
 class RunOptions:
     """What was typed for a run or a compilation; None is what was left out."""
 
-    plate: Path
+    plate: str
     endpoint: PlateEndpoint
     pipeline: Path | None = None
     output: Path | None = None
@@ -64,8 +65,11 @@ def plate_task(options: RunOptions) -> PlateTask:
     Raises:
         CommandError: the plate, its channel or the pipeline file cannot be right.
     """
-    plate = options.plate.expanduser()
-    if options.endpoint.is_local:
+    try:
+        plate = as_path(options.plate).expanduser()
+    except PlateError as error:
+        raise CommandError(PlateErrorKind.PLATE, str(error)) from error
+    if options.endpoint.is_local and isinstance(plate, Path):
         if not plate.exists():
             message = f"no such plate: {plate} (name the folder with its images)"
             raise CommandError(PlateErrorKind.PLATE, message)
@@ -79,7 +83,7 @@ def plate_task(options: RunOptions) -> PlateTask:
         raise CommandError(PlateErrorKind.PLATE, str(error)) from error
 
 
-def _task(options: RunOptions, plate: Path, source: str, name: str) -> PlateTask:
+def _task(options: RunOptions, plate: AnyPath, source: str, name: str) -> PlateTask:
     return PlateTask(
         plate_path=str(plate),
         source=source,
@@ -98,7 +102,7 @@ def _task(options: RunOptions, plate: Path, source: str, name: str) -> PlateTask
     )
 
 
-def _check_channel(given: str, path: Path, pattern: str | None) -> None:
+def _check_channel(given: str, path: AnyPath, pattern: str | None) -> None:
     """Name the option if the plate has no such channel: the compiler would name each step that misses it."""
     # Loads image libraries, which a run without the option does not need.
     from openhcs_runtime.cli.plate_view import channels_text  # noqa: PLC0415

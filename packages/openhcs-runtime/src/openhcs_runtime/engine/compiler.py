@@ -7,9 +7,9 @@ signatures.
 import dataclasses
 import hashlib
 import logging
-import os
 import pickle
 import secrets
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
@@ -22,6 +22,7 @@ from openhcs_runtime.config import ExecutionMode, GlobalConfig, ImageFormat, Pip
 from openhcs_runtime.engine.memory import WellMemory, in_gigabytes, most_memory
 from openhcs_runtime.exceptions import CompileError
 from openhcs_runtime.limits import available_bytes
+from openhcs_runtime.net.path import AnyPath, as_path, is_url, path_below
 from openhcs_runtime.pipeline.basis import PipelineBasis, digest, pipeline_basis
 from openhcs_runtime.pipeline.channels import with_channel_numbers
 from openhcs_runtime.pipeline.check import NO_IMAGES, Flow, files_of, import_problem, step_problems
@@ -163,7 +164,7 @@ def _workers_that_fit(config: GlobalConfig, wells: int, memory: WellMemory) -> i
 
 def _setting_problems(plate: Plate, config: PipelineConfig, output_dir: Path) -> list[str]:
     problems = []
-    if output_dir == plate.path or output_dir.is_relative_to(plate.path):
+    if isinstance(plate.path, Path) and output_dir.is_relative_to(plate.path):
         problems.append(f"output folder {output_dir} is inside the plate folder: choose another output folder")
     unknown = [well for well in config.wells or () if well not in plate.images]
     if unknown:
@@ -234,10 +235,12 @@ def _plan_well(plate: Plate, well: str, base: str, config: PipelineConfig, with_
     )
 
 
-def _image_text(image: ImageRef, plate: Path) -> str:
-    inside = image.path.removeprefix(f"{plate}{os.sep}").replace(os.sep, "/")
+def _image_text(image: ImageRef, plate: AnyPath) -> str:
+    """Return a text that differs if the image does; it always differs if the image's server states no times."""
+    inside = path_below(as_path(image.path), plate)
     where = f" {image.index}" if image.index else ""
-    return f"{inside}{where} {image.key} {image.size} {image.mtime_ns}"
+    state = f"{image.size} {image.mtime_ns}" if image.mtime_ns or not is_url(image.path) else uuid.uuid4().hex
+    return f"{inside}{where} {image.key} {state}"
 
 
 def _folders(steps: Sequence[FunctionStep]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from openhcs_runtime.engine.plate_run import PlateRun, RunChoice
 from openhcs_runtime.engine.printing import PRINTED
 from openhcs_runtime.engine.progress import report_plate
 from openhcs_runtime.exceptions import CompileError, LifecycleError, OpenHCSError, OutputError
+from openhcs_runtime.net.path import as_path
 from openhcs_runtime.outputs.runs import results_root
 from openhcs_runtime.pipeline.neighbour_modules import importable
 from openhcs_runtime.pipeline.plan import CompiledPlate
@@ -72,7 +73,7 @@ class PipelineOrchestrator:
         progress_callback: ProgressCallback | None = None,
     ) -> None:
         pipeline = pipeline_steps if isinstance(pipeline_steps, Pipeline) else Pipeline(as_steps(pipeline_steps))
-        self.plate_path = Path(plate_path).expanduser()
+        self.plate_path = as_path(plate_path).expanduser()
         self._pipeline = pipeline
         self.steps = pipeline.steps
         self._modules_dir = pipeline.file.folder if pipeline.file else ""
@@ -221,7 +222,8 @@ class PipelineOrchestrator:
         output_dir = _absolute(named) if named else self._results_root()
         unwritable: OutputError | None = None
         try:
-            if not output_dir.is_relative_to(self.plate.path):
+            plate = self.plate.path
+            if not (isinstance(plate, Path) and output_dir.is_relative_to(plate)):
                 check_folder(output_dir)
         except OutputError as error:
             unwritable = error

@@ -14,6 +14,7 @@ from openhcs_runtime.engine.executors import WellExecutor
 from openhcs_runtime.engine.progress import WellProgress
 from openhcs_runtime.engine.randomness import fresh_seed
 from openhcs_runtime.exceptions import OutputError
+from openhcs_runtime.net.path import as_path
 from openhcs_runtime.outputs.plate import PlateParts, collect_parts, finish_images, write_tables
 from openhcs_runtime.outputs.provenance import Provenance
 from openhcs_runtime.outputs.resume import earlier_seed, finished_wells, take_over
@@ -191,7 +192,7 @@ class PlateRun:
     def _earlier_runs(self) -> Iterator[RunSummary]:
         if self._folder.replaces is not None:
             yield read_run(self._folder.replaces)
-        root = self._folder.root or results_root(Path(self._compiled.plate_path))
+        root = self._folder.root or results_root(as_path(self._compiled.plate_path))
         if root.is_dir():
             yield from list_runs(root)
 

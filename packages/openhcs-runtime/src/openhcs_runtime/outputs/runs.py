@@ -24,6 +24,7 @@ import msgspec
 
 from openhcs_runtime.atomic import atomic_file
 from openhcs_runtime.exceptions import OutputError
+from openhcs_runtime.net.path import AnyPath, NetPath
 from openhcs_runtime.results import ResultStatus
 from zmqruntime.lock import FileLock
 
@@ -109,8 +110,10 @@ class FoundRun:
         return text
 
 
-def results_root(plate_path: Path) -> Path:
-    """Return the folder for the runs of a plate: ``<plate>_results`` next to the plate."""
+def results_root(plate_path: AnyPath) -> Path:
+    """Return the folder for the runs of a plate: ``<plate>_results`` next to it, or here for a plate on the net."""
+    if isinstance(plate_path, NetPath):
+        return Path.cwd() / f"{plate_path.name}_results"
     return plate_path.parent / f"{plate_path.name}_results"
 
 

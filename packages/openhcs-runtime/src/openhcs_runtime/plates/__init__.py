@@ -3,10 +3,10 @@
 import gc
 import importlib
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openhcs_runtime.exceptions import PlateError, printable
+from openhcs_runtime.net.path import AnyPath, NetPath, as_path
 from openhcs_runtime.plates.base import ImageRef, Plate, PlateProblem, ProblemKind, StagePosition, stray
 from openhcs_runtime.plates.discovery import open_as, open_found
 from openhcs_runtime.plates.folder import Folder
@@ -47,12 +47,12 @@ __all__ = [
 
 
 def open_plate(
-    path: str | os.PathLike[str], *, pattern: str | NamePattern | None = None, format: str | None = None
+    path: str | os.PathLike[str] | NetPath, *, pattern: str | NamePattern | None = None, format: str | None = None
 ) -> Plate:
     """Open the plate in a folder without reading any pixels.
 
     Args:
-        path: The plate folder.
+        path: The plate folder, or its URL: ``s3://``, ``gs://`` or ``https://``.
         pattern: A regular expression for TIFF file names, see ``NamePattern``.
         format: Name of the format, such as ``"opera_phenix"``, if it is not to be detected.
 
@@ -64,25 +64,32 @@ def open_plate(
             well, or if the pattern is invalid.
     """
     names = NamePattern(pattern) if isinstance(pattern, str) else pattern
-    folder = Path(path).expanduser()
+    folder = _checked(as_path(path).expanduser())
+    collecting = gc.isenabled()
+    gc.disable()  # a listing makes no garbage, and scanning it repeatedly takes a quarter of the time
+    try:
+        if names is not None:
+            return list_plate(folder, Pattern(), find_by_pattern(folder, names))
+        return open_as(folder, format) if format else open_found(folder)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename and error.filename != str(folder) else ""
+        raise PlateError(f"{folder} can't be read: {error.strerror or error}{where}") from error
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _checked(folder: AnyPath) -> AnyPath:
+    """Return an absolute path; raise PlateError unless it is a folder."""
+    if isinstance(folder, NetPath):
+        return folder
     if not folder.exists():
         raise PlateError(f"no such plate: {folder} (name the folder that holds the images)")
     if not folder.is_dir():
         raise PlateError(f"{folder} is a file, not a plate (name the folder that holds the images)")
     if (shown := printable(str(folder.resolve()))) != str(folder.resolve()):
         raise PlateError(f"the name of {shown} is not valid UTF-8: rename the folder")
-    collecting = gc.isenabled()
-    gc.disable()  # a listing makes no garbage, and scanning it repeatedly takes a quarter of the time
-    try:
-        folder = folder.resolve()
-        if names is not None:
-            return list_plate(folder, Pattern(), find_by_pattern(folder, names))
-        return open_as(folder, format) if format else open_found(folder)
-    except OSError as error:
-        raise PlateError(f"{folder} can't be read: {error.strerror or error}") from error
-    finally:
-        if collecting:
-            gc.enable()
+    return folder.resolve()
 
 
 def __getattr__(name: str) -> object:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import printable
+from openhcs_runtime.net.path import AnyPath
 
 ALL_Y, ALL_X = -1, -2
 """Placeholders in the index of a plane for the plane's own axes."""
@@ -95,7 +95,7 @@ class Plate(Protocol):
     """An open plate. ``images`` and ``wells`` are in plate order: row, column, then the other components."""
 
     @property
-    def path(self) -> Path:
+    def path(self) -> AnyPath:
         """The plate folder."""
 
     @property

@@ -1,9 +1,9 @@
 """Detection of the plate in a folder, and the explanation if there is none."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from openhcs_runtime.exceptions import PlateError
+from openhcs_runtime.net.path import AnyPath, NetPath, path_below
 from openhcs_runtime.plates.base import PlateProblem, ProblemKind
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.folder_plate import FolderPlate, list_plate
@@ -30,7 +30,7 @@ _FOREIGN = {
 }
 
 
-def open_as(folder: Path, name: str) -> FolderPlate:
+def open_as(folder: AnyPath, name: str) -> FolderPlate:
     """Open a folder as a plate of the named format, whether or not it is recognized.
 
     Raises:
@@ -40,7 +40,7 @@ def open_as(folder: Path, name: str) -> FolderPlate:
     return _open(Folder(folder), format_named(name))
 
 
-def open_found(path: Path) -> FolderPlate:
+def open_found(path: AnyPath) -> FolderPlate:
     """Open the plate in a folder, or the only plate up to two levels below it.
 
     Raises:
@@ -57,7 +57,7 @@ def open_found(path: Path) -> FolderPlate:
         note = PlateProblem(ProblemKind.NOTE, f"the images are in {inner.path}")
         return replace(plate, path=path, problems=(note, *plate.problems))
     if below:
-        names = ", ".join(str(inner.path.relative_to(path)) for inner, _ in below[:_NAMED])
+        names = ", ".join(path_below(inner.path, path) for inner, _ in below[:_NAMED])
         more = f" and {len(below) - _NAMED} more" if len(below) > _NAMED else ""
         raise PlateError(f"{path} holds several folders that look like a plate: name one of {names}{more}")
     raise PlateError(_nothing_found(folder))
@@ -118,6 +118,11 @@ def _nothing_found(folder: Folder) -> str:
         return (
             f"no plate images in {folder.path}: none of its {folder.image_count} TIFF files has a name of the form "
             "<prefix>_<well>_s<site>_w<channel>.tif (for other names use --pattern, or pattern= in PipelineConfig)"
+        )
+    if isinstance(folder.path, NetPath) and not folder.path.lists_folders:
+        return (
+            f"no images at {folder.path}: give the address of an OME-Zarr plate, or of TIFF files on a server that "
+            "lists its folders"
         )
     return (
         f"no images in {folder.path}: give the folder of an ImageXpress, Opera Phenix or OME-Zarr plate, "

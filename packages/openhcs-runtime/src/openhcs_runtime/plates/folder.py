@@ -2,10 +2,10 @@
 
 import os
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple
 
-from openhcs_runtime.plates.tiff.files import is_tiff
+from openhcs_runtime.net.path import AnyPath
+from openhcs_runtime.plates.tiff.files import is_tiff, scan
 
 __all__ = ["Folder"]
 
@@ -21,7 +21,7 @@ class Folder:
         path: The folder.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: AnyPath) -> None:
         self.path = path
         self._below: dict[str, Folder] = {}
 
@@ -66,11 +66,7 @@ class Folder:
         folders: list[str] = []
         count = 0
         try:
-            scanned = os.scandir(self.path)
-        except (FileNotFoundError, NotADirectoryError):
-            return _Names()
-        with scanned as entries:
-            for entry in entries:
+            for entry in scan(self.path):
                 if entry.name.startswith("."):
                     continue
                 if is_tiff(entry):
@@ -83,6 +79,8 @@ class Folder:
                         of_suffix.append(entry.name)
                 elif len(folders) < _MOST_FOLDERS:
                     folders.append(entry.name)
+        except (FileNotFoundError, NotADirectoryError):
+            return _Names()
         grouped = {suffix: tuple(sorted(names)) for suffix, names in others.items()}
         return _Names(tuple(images), grouped, tuple(sorted(folders)), count)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openhcs_runtime.components import Component, ImageKey, well_position
+from openhcs_runtime.net.path import AnyPath
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind, StagePosition
 from openhcs_runtime.plates.format import Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.formats import format_named
@@ -33,7 +34,7 @@ _WORDS = {
 class FolderPlate:
     """A plate of any format in a folder (see ``openhcs_runtime.plates.base.Plate``)."""
 
-    path: Path
+    path: AnyPath
     format: str
     images: Mapping[str, tuple[ImageRef, ...]]
     missing: Mapping[str, tuple[ImageKey, ...]]
@@ -121,7 +122,7 @@ class FolderPlate:
         return z_step({image.key.z_index: self._files.notes(image).z_um for image in stack[:_MOST_PROBES]})
 
 
-def list_plate(folder: Path, plate_format: PlateFormat, listing: Listing) -> FolderPlate:
+def list_plate(folder: AnyPath, plate_format: PlateFormat, listing: Listing) -> FolderPlate:
     """Build the plate from its images; of two images with the same key, the one with the first path is kept.
 
     Images are missing if the metadata plans them or, without a plan, if most wells have them (see ``_usual``). A

@@ -9,14 +9,14 @@ import os
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from openhcs_runtime.components import Component, ImageKey, well_name, well_position
 from openhcs_runtime.exceptions import PlateError
+from openhcs_runtime.net.path import AnyPath, as_path, path_below
 from openhcs_runtime.plates.base import ImageRef, stray
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
-from openhcs_runtime.plates.tiff.files import image_of, stem_of, tiff_files
+from openhcs_runtime.plates.tiff.files import Entry, image_of, stem_of, tiff_files
 
 _NUMBERED = (Component.SITE, Component.CHANNEL, Component.Z_INDEX, Component.TIMEPOINT)
 _GROUPS = frozenset({"well", "row", "col", *map(str, _NUMBERED)})
@@ -85,17 +85,17 @@ class Pattern(PlateFormat):
         raise PlateError("format pattern needs a pattern: use --pattern, or pattern= in PipelineConfig")
 
 
-def find_by_pattern(folder: Path, pattern: NamePattern) -> Listing:
+def find_by_pattern(folder: AnyPath, pattern: NamePattern) -> Listing:
     """List the images in ``folder`` and in all folders below it.
 
     Raises:
         PlateError: If no file matches.
         OSError: If the folder can't be listed.
     """
-    named: list[tuple[os.DirEntry[str], str, dict[str, str]]] = []
+    named: list[tuple[Entry, str, dict[str, str]]] = []
     problems = []
     for entry in tiff_files(folder, deep=True):
-        path = os.path.relpath(entry.path, folder).replace(os.sep, "/") if "/" in pattern.text else entry.name
+        path = path_below(as_path(entry.path), folder) if "/" in pattern.text else entry.name
         values = pattern.values(path)
         well = _well(values) if values else ""
         if values and well:
@@ -163,7 +163,7 @@ def _shifted(key: ImageKey, offsets: list[bool]) -> ImageKey:
     return ImageKey(key.well, *numbers)
 
 
-def _nothing_found(folder: Path, pattern: NamePattern, strays: list[str]) -> str:
+def _nothing_found(folder: AnyPath, pattern: NamePattern, strays: list[str]) -> str:
     if not strays:
         return f"no TIFF files in {folder}"
     reasons = Counter(message.rpartition(": ")[2] for message in strays)

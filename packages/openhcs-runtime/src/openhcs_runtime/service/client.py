@@ -397,7 +397,7 @@ class ZMQExecutionClient(ExecutionClient):
         """
         if orchestrator is not None:
             plate_task = self.plate_task(
-                orchestrator.plate_path,
+                str(orchestrator.plate_path),
                 orchestrator.pipeline,
                 global_config or orchestrator.global_config,
                 orchestrator.pipeline_config,

@@ -20,6 +20,7 @@ from openhcs_runtime.exceptions import (
     PlateError,
     WorkerError,
 )
+from openhcs_runtime.net.path import is_url
 from openhcs_runtime.outputs.run_folder import check_named_folder
 from openhcs_runtime.pipeline.neighbour_modules import borrowed
 from openhcs_runtime.pipeline.plan import CompiledPlate
@@ -114,7 +115,7 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
     pipeline_config = _with_folders(pipeline_config, task)
     if task.pattern is not None:
         pipeline_config = dataclasses.replace(pipeline_config, pattern=task.pattern)
-    plate_path = _absolute(task.plate_path, task.base_dir)
+    plate_path = task.plate_path if is_url(task.plate_path) else _absolute(task.plate_path, task.base_dir)
     with PipelineOrchestrator(plate_path, pipeline, global_config, pipeline_config) as orchestrator:
         current.check_cancelled()
         orchestrator.initialize()

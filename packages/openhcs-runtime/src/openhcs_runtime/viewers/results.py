@@ -149,7 +149,7 @@ def _plate_of(results: Path) -> tuple[float | None, Plate | None, str]:
     except OutputError as error:
         return None, None, f"the plate of the run is not known: {error}"
     try:
-        plate = open_plate(Path(known.plate_path), pattern=known.pipeline_config.pattern)
+        plate = open_plate(known.plate_path, pattern=known.pipeline_config.pattern)
     except PlateError as error:
         return known.pixel_size_um, None, f"the images of the plate are left out: {error}"
     return known.pixel_size_um, plate, ""

@@ -1,7 +1,6 @@
 """``run``: a pipeline over a plate, watched to its end."""
 
 import contextlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,7 +39,8 @@ __all__ = ["run"]
 
 def run(
     plate: Annotated[
-        Path | None, typer.Argument(metavar="PLATE", help="Folder with the plate's images; not with --compiled")
+        str | None,
+        typer.Argument(metavar="PLATE", help="Folder with the plate's images, or its URL; not with --compiled"),
     ] = None,
     pipeline: PipelineFile = None,
     output: OutputFolder = None,

@@ -6,13 +6,13 @@ MetaXpress writes. The selected sites are numbered row by row, and a wavelength 
 """
 
 import csv
-import os
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 from openhcs_runtime.components import MAX_COLUMNS, MAX_ROWS, ImageKey, well_name
+from openhcs_runtime.net.path import AnyPath
 from openhcs_runtime.plates.format import Metadata
+from openhcs_runtime.plates.tiff.files import scan
 
 _MOST_SITES, _MOST_WAVES, _MOST_STEPS, _MOST_TIMES = 4096, 99, 9999, 99999
 
@@ -40,24 +40,23 @@ class HtdPlan:
         return [ImageKey(well, *combination) for combination in product(*numbers)]
 
 
-def find_htd(folder: Path) -> Path | None:
+def find_htd(folder: AnyPath) -> AnyPath | None:
     """Return the plate's .HTD file: in its folder or, as for a ``TimePoint_<t>`` folder, in the one above."""
     for place in (folder, folder.parent) if folder.name.lower().startswith("timepoint_") else (folder,):
-        with os.scandir(place) as entries:
-            names = sorted(entry.name for entry in entries if entry.name.lower().endswith(".htd"))
+        names = sorted(entry.name for entry in scan(place) if entry.name.lower().endswith(".htd"))
         if names:
             return place / names[0]
     return None
 
 
-def read_htd(path: Path) -> HtdPlan:
+def read_htd(path: AnyPath) -> HtdPlan:
     """Read an .HTD file.
 
     Raises:
         ValueError: If the file is invalid; the message says why.
         OSError: If it can't be read.
     """
-    entries = _entries(path.read_text(encoding="utf-8", errors="replace"))
+    entries = _entries(path.read_bytes().decode("utf-8", "replace"))
     sites_on, waves_on = _flag(entries, "Sites"), _flag(entries, "Waves")
     sites = _sites(entries) if sites_on else 1
     waves = _number(entries, "NWavelengths", _MOST_WAVES) if waves_on else 1

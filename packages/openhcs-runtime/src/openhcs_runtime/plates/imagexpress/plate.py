@@ -19,16 +19,16 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from openhcs_runtime.components import ImageKey, well_name, well_position
 from openhcs_runtime.exceptions import PlateError
+from openhcs_runtime.net.path import AnyPath
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind, stray
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.imagexpress.htd import find_htd, read_htd
 from openhcs_runtime.plates.imagexpress.repeats import without_repeats
-from openhcs_runtime.plates.tiff.files import image_of, is_tiff, stem_of, tiff_files
+from openhcs_runtime.plates.tiff.files import Entry, image_of, is_tiff, scan, stem_of, tiff_files
 from openhcs_runtime.plates.tiff.metadata import tiff_notes
 
 _UUID = r"[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}"
@@ -57,7 +57,7 @@ class ImageXpress(PlateFormat):
         return _listing(folder.path)
 
 
-def _listing(folder: Path) -> Listing:
+def _listing(folder: AnyPath) -> Listing:
     found = [_parse(file) for file in _files(folder)]
     problems = [entry for entry in found if isinstance(entry, PlateProblem)]
     parsed, projections, unnamed = _sort_out([entry for entry in found if not isinstance(entry, PlateProblem)])
@@ -85,7 +85,7 @@ class _File:
         is_loose: Whether it is next to the folders of time points.
     """
 
-    entry: os.DirEntry[str]
+    entry: Entry
     timepoint: int | None
     z_step: int | None = None
     is_projection: bool = False
@@ -102,7 +102,7 @@ class _Parsed:
     in_zstep: bool
 
 
-def _metadata(folder: Path) -> tuple[Metadata, list[PlateProblem]]:
+def _metadata(folder: AnyPath) -> tuple[Metadata, list[PlateProblem]]:
     path = find_htd(folder)
     if path is None:
         return Metadata(), []
@@ -130,11 +130,10 @@ def _well_of(name: str) -> tuple[str, re.Match[str]] | None:
         return None
 
 
-def _files(folder: Path) -> Iterator[_File]:
+def _files(folder: AnyPath) -> Iterator[_File]:
     own = _TIMEPOINT.fullmatch(folder.name)
     timepoint_folders = False
-    with os.scandir(folder) as entries:
-        listed = sorted(entries, key=lambda entry: entry.name)
+    listed = sorted(scan(folder), key=lambda entry: entry.name)
     for entry in listed:
         if (match := _TIMEPOINT.fullmatch(entry.name)) and entry.is_dir():
             timepoint_folders = True
@@ -146,8 +145,7 @@ def _files(folder: Path) -> Iterator[_File]:
 
 
 def _files_of_timepoint(folder: str, timepoint: int | None) -> Iterator[_File]:
-    with os.scandir(folder) as entries:
-        listed = list(entries)
+    listed = list(scan(folder))
     steps = {
         entry.path: int(match[1]) for entry in listed if (match := _ZSTEP.fullmatch(entry.name)) and entry.is_dir()
     }

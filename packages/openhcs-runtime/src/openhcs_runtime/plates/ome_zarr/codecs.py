@@ -3,9 +3,9 @@
 import os
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 
 from openhcs_runtime.exceptions import ImageError
+from openhcs_runtime.net.path import as_path
 from openhcs_runtime.plates.base import ImageRef
 from openhcs_runtime.plates.ome_zarr.metadata import read_codecs
 
@@ -18,7 +18,7 @@ def refusals(images: Iterable[ImageRef]) -> list[str]:
     stored: defaultdict[bytes, list[ImageRef]] = defaultdict(list)
     for image in {image.path: image for image in images}.values():
         try:
-            stored[read_codecs(Path(image.path))].append(image)
+            stored[read_codecs(as_path(image.path))].append(image)
         except (OSError, ValueError):
             continue
     return [line for of_a_kind in stored.values() if (line := _refusal(of_a_kind))]

@@ -8,11 +8,11 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from itertools import product
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from openhcs_runtime.net.path import AnyPath
 from openhcs_runtime.plates.base import ALL_X, ALL_Y
 
 _T = TypeVar("_T")
@@ -201,7 +201,7 @@ class ArrayLayout(msgspec.Struct, frozen=True):
         ]
 
 
-def read_group(folder: Path) -> OmeMetadata:
+def read_group(folder: AnyPath) -> OmeMetadata:
     """Return the OME metadata of a zarr group, of zarr 3 or 2; empty if it has none.
 
     Raises:
@@ -214,7 +214,7 @@ def read_group(folder: Path) -> OmeMetadata:
         return _decode((folder / ".zattrs").read_bytes(), OmeMetadata)
 
 
-def read_array(folder: Path) -> ArrayLayout:
+def read_array(folder: AnyPath) -> ArrayLayout:
     """Return the layout of a zarr array, of zarr 3 or 2.
 
     Raises:
@@ -241,7 +241,7 @@ def read_array(folder: Path) -> ArrayLayout:
     )
 
 
-def read_codecs(folder: Path) -> bytes:
+def read_codecs(folder: AnyPath) -> bytes:
     """Return a text that is equal for arrays whose chunks are stored in the same way.
 
     Raises:

@@ -10,16 +10,17 @@ lacks all of them. ``openhcs_runtime.plates.ome_zarr.read`` describes what is re
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from openhcs_runtime.components import ImageKey, well_name, well_position
 from openhcs_runtime.exceptions import PlateError
+from openhcs_runtime.net.entry import NetEntry
+from openhcs_runtime.net.path import AnyPath, NetPath, path_below
 from openhcs_runtime.plates.base import ALL_X, ALL_Y, ImageRef, PlateProblem, ProblemKind, StagePosition
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
@@ -37,6 +38,7 @@ from openhcs_runtime.plates.ome_zarr.metadata import (
     read_array,
     read_group,
 )
+from openhcs_runtime.plates.ome_zarr.read_ahead import read_ahead
 from openhcs_runtime.plates.units import micrometre_value, micrometres
 
 _KNOWN_AXES = frozenset("tczyx")
@@ -59,8 +61,10 @@ class OmeZarr(PlateFormat):
         return _listing(folder.path)
 
 
-def _listing(folder: Path) -> Listing:
+def _listing(folder: AnyPath) -> Listing:
     plate = _plate_metadata(folder)
+    if isinstance(folder, NetPath):
+        read_ahead(folder, plate)
     problems: list[PlateProblem] = []
     wells = {_well_name(entry, plate): (folder / entry.path, entry) for entry in plate.wells}
     listed = {well: _well_metadata(path, well, problems) for well, (path, _) in wells.items()}
@@ -75,7 +79,7 @@ def _listing(folder: Path) -> Listing:
             try:
                 fields.append(_open_field(path, well, place))
             except _UNREADABLE as error:
-                problems.append(_unreadable(f"site {place.site} of well {well}", path.relative_to(folder), well, error))
+                problems.append(_unreadable(f"site {place.site} of well {well}", path_below(path, folder), well, error))
                 lost.append(ImageKey(well, place.site))
     fields = _without_derived(fields, problems)
     if not fields:
@@ -155,9 +159,9 @@ class _Field:
 _UNREADABLE = (OSError, msgspec.MsgspecError, UnicodeDecodeError)
 
 
-def _unreadable(what: str, path: Path, well: str, error: Exception) -> PlateProblem:
+def _unreadable(what: str, path: str, well: str, error: Exception) -> PlateProblem:
     reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
-    return PlateProblem(ProblemKind.METADATA, f"{what} can't be opened ({path.as_posix()}): {reason}", well)
+    return PlateProblem(ProblemKind.METADATA, f"{what} can't be opened ({path}): {reason}", well)
 
 
 def _derived(well: str, path: str, origin: str) -> PlateProblem:
@@ -180,14 +184,14 @@ def _without_derived(fields: Sequence[_Field], problems: list[PlateProblem]) -> 
     return kept
 
 
-def _unwritten(folder: Path, fields: Sequence[_Field], keys: Sequence[ImageKey]) -> PlateProblem:
+def _unwritten(folder: AnyPath, fields: Sequence[_Field], keys: Sequence[ImageKey]) -> PlateProblem:
     empty = [field for field in fields if field.is_empty]
     where = f"{keys[0].describe()}" + (f" and {len(keys) - 1} more" if len(keys) > 1 else "")
     whole = f"; {empty[0].name} has no chunks at all" if empty else ""
     return PlateProblem(ProblemKind.GAP, f"no chunks were written for {where}{whole}")
 
 
-def _plate_metadata(folder: Path) -> Plate:
+def _plate_metadata(folder: AnyPath) -> Plate:
     try:
         metadata = read_group(folder)
     except FileNotFoundError:
@@ -214,16 +218,16 @@ def _well_name(entry: WellEntry, plate: Plate) -> str:
         raise PlateError(f"well {entry.path} of the OME-Zarr plate: {error}") from error
 
 
-def _well_metadata(folder: Path, well: str, problems: list[PlateProblem]) -> Well | None:
+def _well_metadata(folder: AnyPath, well: str, problems: list[PlateProblem]) -> Well | None:
     """Return the images of a well; None, and a problem, if its metadata can't be read."""
     try:
         return read_group(folder).well or Well(())
     except _UNREADABLE as error:
-        problems.append(_unreadable(f"well {well}", Path(*folder.parts[-2:]), well, error))
+        problems.append(_unreadable(f"well {well}", path_below(folder, folder.parent.parent), well, error))
         return Well(()) if isinstance(error, FileNotFoundError) else None  # listed, but not taken or not copied
 
 
-def _open_field(folder: Path, well: str, place: FieldPlace) -> _Field:
+def _open_field(folder: AnyPath, well: str, place: FieldPlace) -> _Field:
     """Open a field; raise one of ``_UNREADABLE`` if its metadata can't be used."""
     metadata = read_group(folder)
     if not metadata.multiscales or not metadata.multiscales[0].datasets:
@@ -243,7 +247,7 @@ def _open_field(folder: Path, well: str, place: FieldPlace) -> _Field:
     return _Field(
         well,
         place,
-        tuple(_planes(str(path), layout, names, ImageKey(well, place.site))),
+        tuple(_planes(path, layout, names, ImageKey(well, place.site))),
         length.get("c", 1),
         {number: str(channel.label) for number, channel in enumerate(channels, start=1) if channel.label is not None},
         (length["y"], length["x"]),
@@ -267,7 +271,8 @@ def _type_name(spelled: str) -> str:
         return spelled
 
 
-def _planes(path: str, layout: ArrayLayout, names: list[str], key: ImageKey) -> Iterable[_Plane]:
+def _planes(path: AnyPath, layout: ArrayLayout, names: list[str], key: ImageKey) -> Iterable[_Plane]:
+    stat_of, where = _chunk_stats(path), str(path)
     in_order = names[-2:] == ["y", "x"]
     lengths = zip(names, layout.shape, strict=True)
     plane_axes = {"y": (ALL_Y,), "x": (ALL_X,)}
@@ -277,14 +282,32 @@ def _planes(path: str, layout: ArrayLayout, names: list[str], key: ImageKey) -> 
         size, newest, present, wanted = 0, 0, 0, 0
         for chunk in layout.chunk_files(index, _MOST_CHUNKS):
             wanted += 1
-            try:
-                stat = os.stat(f"{path}/{chunk}")
-            except (FileNotFoundError, NotADirectoryError):
+            if (stat := stat_of(chunk)) is None:
                 continue
             present += 1
             size, newest = size + stat.st_size, max(newest, stat.st_mtime_ns)
-        ref = ImageRef(key, path, size, newest, index)
+        ref = ImageRef(key, where, size, newest, index)
         yield _Plane(at.get("c", 0) + 1, at.get("z", 0) + 1, at.get("t", 0) + 1, ref, present, wanted)
+
+
+def _chunk_stats(path: AnyPath) -> Callable[[str], "os.stat_result | NetEntry | None"]:
+    """Return a function for the size and time of a chunk of an array; None for a chunk that is absent.
+
+    A server that does not list folders is not asked: a chunk that it lacks is noticed when it is read.
+    """
+    if isinstance(path, NetPath):
+        if path.lists_folders:
+            return path.files_below().get
+        return lambda chunk: NetEntry(chunk, chunk)
+    folder = str(path)
+
+    def on_disk(chunk: str) -> os.stat_result | None:
+        try:
+            return os.stat(f"{folder}/{chunk}")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    return on_disk
 
 
 def _numbered(fields: Sequence[_Field]) -> tuple[list[ImageRef], dict[int, str], list[ImageKey]]:

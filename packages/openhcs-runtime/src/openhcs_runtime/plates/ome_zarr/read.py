@@ -11,6 +11,7 @@ Otherwise, and if the next level has other pixels there, the image is damaged. I
 which chunks are empty.
 """
 
+import contextlib
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -22,9 +23,11 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 from zarr.core.buffer import default_buffer_prototype
-from zarr.storage import MemoryStore
+from zarr.storage import MemoryStore, ObjectStore, StoreLike
 
 from openhcs_runtime.exceptions import ImageError
+from openhcs_runtime.net.path import AnyPath, NetPath, as_path, read_many
+from openhcs_runtime.net.store import object_store
 from openhcs_runtime.plates.base import ALL_X, ALL_Y, ImageRef
 from openhcs_runtime.plates.image_files import TakeBytes
 from openhcs_runtime.plates.ome_zarr.metadata import ArrayLayout, read_array, read_group
@@ -48,7 +51,7 @@ def read_zarr_plane(image: ImageRef, on_bytes: TakeBytes | None = None) -> NDArr
     """
     name = "/".join(image.path.replace(os.sep, "/").split("/")[-4:])
     try:
-        return _read(Path(image.path), image, on_bytes)
+        return _read(as_path(image.path), image, on_bytes)
     except FileNotFoundError:
         raise ImageError(f"image {name} no longer exists: {image.path}", image.path) from None
     except OSError as error:
@@ -64,7 +67,7 @@ def zarr_header(image: ImageRef) -> tuple[tuple[int, int], np.dtype[np.generic]]
         ImageError: If the metadata of the array can't be read.
     """
     try:
-        array = zarr.open_array(store=image.path, mode="r")
+        array = zarr.open_array(store=_store(as_path(image.path), {}), mode="r")
         shape = array.shape
         place = image.index if len(image.index) == array.ndim else (*image.index, ALL_Y, ALL_X)
         size = (int(shape[place.index(ALL_Y)]), int(shape[place.index(ALL_X)]))
@@ -73,17 +76,35 @@ def zarr_header(image: ImageRef) -> tuple[tuple[int, int], np.dtype[np.generic]]
         raise ImageError(f"array {image.path} has no readable header: {error}", image.path) from error
 
 
-def _read(folder: Path, image: ImageRef, on_bytes: TakeBytes | None) -> NDArray[np.generic]:
+def _read(folder: AnyPath, image: ImageRef, on_bytes: TakeBytes | None) -> NDArray[np.generic]:
     layout = read_array(folder)
     if len(image.index) not in (len(layout.shape), len(layout.shape) - 2):
         raise ValueError(f"it has no plane {image.index}")
     place = layout.place(image.index)
     if any(at >= length for at, length in zip(place, layout.shape, strict=True)):
         raise ValueError(f"it has no plane {image.index}")
-    chunks, absent = {}, []
+    if isinstance(folder, NetPath):
+        chunks, absent = _chunks_of_net(folder, list(layout.chunk_files(image.index)), on_bytes)
+    else:
+        chunks, absent = _chunks_of_disk(folder, layout, image, on_bytes)
+    if absent:
+        _check_absent(folder, layout, image, absent)
+    in_place = layout.sharded and isinstance(folder, Path)  # only some chunks of a shard are read
+    array = zarr.open_array(store=_whole_store(folder) if in_place else _store(folder, chunks), mode="r")
+    where: tuple[Any, ...] = tuple(slice(None) if at in (ALL_Y, ALL_X) else at for at in place)
+    plane = np.asarray(array[where])
+    return plane.T if place.index(ALL_X) < place.index(ALL_Y) else plane
+
+
+def _chunks_of_disk(
+    folder: Path, layout: ArrayLayout, image: ImageRef, on_bytes: TakeBytes | None
+) -> tuple[dict[str, bytes], list[str]]:
+    """Return the chunk files of a plane, without shards, and the names of those that are absent."""
+    chunks: dict[str, bytes] = {}
+    absent = []
     for name in layout.chunk_files(image.index):
         try:
-            if layout.sharded:  # only some chunks of a shard are read
+            if layout.sharded:
                 os.stat(folder / name)
                 _hand_on(folder / name, on_bytes)
             else:
@@ -93,19 +114,33 @@ def _read(folder: Path, image: ImageRef, on_bytes: TakeBytes | None) -> NDArray[
         else:
             if on_bytes is not None and name in chunks:
                 on_bytes(memoryview(chunks[name]))
-    if absent:
-        _check_absent(folder, layout, image, absent)
-    array = zarr.open_array(store=os.fspath(folder) if layout.sharded else _store(folder, chunks), mode="r")
-    where: tuple[Any, ...] = tuple(slice(None) if at in (ALL_Y, ALL_X) else at for at in place)
-    plane = np.asarray(array[where])
-    return plane.T if place.index(ALL_X) < place.index(ALL_Y) else plane
+    return chunks, absent
 
 
-def _store(folder: Path, chunks: dict[str, bytes]) -> MemoryStore:
+def _chunks_of_net(
+    folder: NetPath, names: Sequence[str], on_bytes: TakeBytes | None
+) -> tuple[dict[str, bytes], list[str]]:
+    """Return the chunk files or shards of a plane, read at once, and the names of those that are absent."""
+    found = read_many(folder / name for name in names)
+    chunks = {name: found[folder / name] for name in names if folder / name in found}
+    if on_bytes is not None:
+        for data in chunks.values():
+            on_bytes(memoryview(data))
+    return chunks, [name for name in names if name not in chunks]
+
+
+def _whole_store(folder: AnyPath) -> StoreLike:
+    """Return the store of an array with everything in it."""
+    if isinstance(folder, Path):
+        return os.fspath(folder)
+    return ObjectStore(object_store(folder.base, folder.key), read_only=True)
+
+
+def _store(folder: AnyPath, chunks: dict[str, bytes]) -> MemoryStore:
     """Return an in-memory store of the array with these chunks only."""
     files = dict(chunks)
     for document in _DOCUMENTS:
-        if (folder / document).exists():
+        with contextlib.suppress(FileNotFoundError):
             files[document] = (folder / document).read_bytes()
     kind = default_buffer_prototype().buffer
     return MemoryStore({name: kind.from_bytes(data) for name, data in files.items()}, read_only=True)
@@ -119,7 +154,7 @@ def _hand_on(path: Path, on_bytes: TakeBytes | None) -> None:
             on_bytes(memoryview(part))
 
 
-def _check_absent(folder: Path, layout: ArrayLayout, image: ImageRef, absent: Sequence[str]) -> None:
+def _check_absent(folder: AnyPath, layout: ArrayLayout, image: ImageRef, absent: Sequence[str]) -> None:
     """Raise ValueError unless there is evidence that these chunks are empty."""
     if len(absent) == layout.chunk_count(image.index) and not image.absent_is_fill:
         raise ValueError("none of its chunks exist: it was never written or has been lost")
@@ -132,7 +167,7 @@ def _check_absent(folder: Path, layout: ArrayLayout, image: ImageRef, absent: Se
             f"it lacks {len(absent)} of {layout.chunk_count(image.index)} chunks ({few}), and nothing shows that they "
             "are empty (write such plates with empty chunks, in zarr with write_empty_chunks, to make this clear)"
         )
-    lower = zarr.open_array(store=os.fspath(below), mode="r")
+    lower = zarr.open_array(store=_whole_store(below), mode="r")
     if lower.ndim != len(layout.shape):
         raise ValueError(f"its resolution levels differ in their axes, and it lacks the chunk {few}")
     for name in absent:
@@ -147,7 +182,7 @@ def _is_all(pixels: NDArray[np.generic], fill: Any) -> bool:
     return np.array_equal(pixels, np.full_like(pixels, fill or 0), equal_nan=pixels.dtype.kind == "f")
 
 
-def _next_level(folder: Path) -> Path | None:
+def _next_level(folder: AnyPath) -> AnyPath | None:
     """Return the array of the next lower resolution."""
     metadata = read_group(folder.parent)
     paths = [dataset.path for multiscale in metadata.multiscales[:1] for dataset in multiscale.datasets]
@@ -171,9 +206,9 @@ def _region_below(layout: ArrayLayout, image: ImageRef, name: str, shape: Sequen
     return tuple(region)
 
 
-def _has_chunks(folder: Path) -> bool:
+def _has_chunks(folder: AnyPath) -> bool:
     layout = read_array(folder)
-    return any((folder / name).exists() for name in _all_files(layout))
+    return any((folder / name).is_file() for name in _all_files(layout))
 
 
 def _all_files(layout: ArrayLayout) -> Iterator[str]:

@@ -6,12 +6,13 @@ here. Lengths are in metres; the position of a field is its centre relative to t
 pointing up. ``PositionZ`` is the height of a plane above the well bottom, ``AbsPositionZ`` that of the objective.
 """
 
+import io
 import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 
 from openhcs_runtime.components import ImageKey
+from openhcs_runtime.net.path import AnyPath
 from openhcs_runtime.plates.base import StagePosition
 from openhcs_runtime.plates.format import Metadata
 from openhcs_runtime.plates.lengths import one_length, z_step
@@ -21,7 +22,7 @@ _HEIGHTS = ("PositionZ", "AbsPositionZ")
 _Stack = tuple[str, int, int, int]
 
 
-def read_index(path: Path, key_of: Callable[[str], ImageKey | None]) -> Metadata:
+def read_index(path: AnyPath, key_of: Callable[[str], ImageKey | None]) -> Metadata:
     """Read an index file.
 
     Args:
@@ -85,10 +86,10 @@ class _Heights:
         return z_step(found)
 
 
-def _records(path: Path) -> Iterator[tuple[ET.Element, dict[str, ET.Element]]]:
+def _records(path: AnyPath) -> Iterator[tuple[ET.Element, dict[str, ET.Element]]]:
     """Yield each ``Image`` and ``Entry`` element with its children by name, and free it afterwards: files are large."""
     names: dict[str, str] = {}  # the part of each tag after the namespace
-    for _, element in ET.iterparse(path):
+    for _, element in ET.iterparse(io.BytesIO(path.read_bytes())):
         tag = element.tag
         if tag not in names:
             names[tag] = tag.rpartition("}")[2]

@@ -6,21 +6,20 @@ and fl are the numbers in fast kinetics and fluorescence lifetimes, of which onl
 ``Index.idx.xml`` next to them has the remaining metadata (see ``openhcs_runtime.plates.opera_phenix.index``).
 """
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, islice
-from pathlib import Path
 from xml.etree.ElementTree import ParseError
 
 from openhcs_runtime.components import ImageKey, well_name
 from openhcs_runtime.exceptions import PlateError
+from openhcs_runtime.net.path import AnyPath
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind, stray
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.opera_phenix.index import read_index
-from openhcs_runtime.plates.tiff.files import image_of, tiff_files
+from openhcs_runtime.plates.tiff.files import Entry, image_of, scan, tiff_files
 
 _NAME = re.compile(
     r"r(\d+)c(\d+)f(\d+)p(\d+)-ch(\d+)(?:sk(?P<sk>\d+)fk(?P<fk>\d+)fl(?P<fl>\d+)|t(?P<t>\d+))(?:\.ome)?\.tiff?",
@@ -44,17 +43,17 @@ class OperaPhenix(PlateFormat):
 
     def find(self, folder: Folder) -> Listing:
         """List the images, and read the index next to them."""
-        return _listing(folder.path)
+        return _listing(_images_folder(folder))
 
 
 def _has_images(folder: Folder) -> bool:
     return any(map(_NAME.fullmatch, folder.images))
 
 
-def _listing(folder: Path) -> Listing:
+def _listing(folder: AnyPath) -> Listing:
     found: dict[str, ImageRef] = {}
     problems = []
-    for entry in _files(_images_folder(folder)):
+    for entry in _files(folder):
         key = _key(entry.name)
         if isinstance(key, PlateProblem):
             problems.append(key)
@@ -66,23 +65,21 @@ def _listing(folder: Path) -> Listing:
     images = list(found.values())
     if not images:
         raise PlateError(f"no images in {folder} (expected TIFF files named r01c01f01p01-ch1sk1fk1fl1.tiff)")
-    metadata, unread = _metadata(_images_folder(folder), found)
+    metadata, unread = _metadata(folder, found)
     images, metadata = _timepoints_from_1(images, metadata)
     return Listing(images, [*problems, *unread], metadata)
 
 
-def _files(images: Path) -> Iterator[os.DirEntry[str]]:
+def _files(images: AnyPath) -> Iterator[Entry]:
     """Yield the TIFF files in a folder and in its well folders."""
     yield from tiff_files(images)
-    with os.scandir(images) as entries:
-        wells = sorted(entry.path for entry in entries if _WELL_FOLDER.fullmatch(entry.name) and entry.is_dir())
+    wells = sorted(entry.path for entry in scan(images) if _WELL_FOLDER.fullmatch(entry.name) and entry.is_dir())
     for well in wells:
         yield from tiff_files(well)
 
 
-def _images_folder(folder: Path) -> Path:
-    images = folder / "Images"
-    return images if images.is_dir() else folder
+def _images_folder(folder: Folder) -> AnyPath:
+    return folder.below("Images").path if "Images" in folder.folders else folder.path
 
 
 def _key(name: str) -> ImageKey | PlateProblem:
@@ -99,7 +96,7 @@ def _key(name: str) -> ImageKey | PlateProblem:
     return ImageKey(well, field, channel, plane, int(match["sk"] or match["t"]))
 
 
-def _metadata(folder: Path, found: Mapping[str, ImageRef]) -> tuple[Metadata, list[PlateProblem]]:
+def _metadata(folder: AnyPath, found: Mapping[str, ImageRef]) -> tuple[Metadata, list[PlateProblem]]:
     path = next((folder / name for name in _INDEX_NAMES if (folder / name).is_file()), None)
     if path is None:
         return Metadata(), []

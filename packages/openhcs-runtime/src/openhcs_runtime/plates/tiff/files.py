@@ -3,11 +3,17 @@
 import os
 import re
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from openhcs_runtime.components import ImageKey
+from openhcs_runtime.net.entry import NetEntry
+from openhcs_runtime.net.path import AnyPath, NetPath, as_path
 from openhcs_runtime.plates.base import ImageRef
 
 _SUFFIXES = (".tif", ".tiff")
+Entry: TypeAlias = os.DirEntry[str] | NetEntry
+"""A file or folder in a listing."""
+
 _THUMBNAIL = re.compile(r".*_thumb[^_]*", re.DOTALL)
 """``_thumb`` at the end of the name, or before an identifier; elsewhere it is part of the plate's name."""
 
@@ -20,7 +26,7 @@ def stem_of(name: str) -> str:
     return stem[:-4] if stem[-4:].lower() == ".ome" else stem
 
 
-def is_tiff(entry: os.DirEntry[str]) -> bool:
+def is_tiff(entry: Entry) -> bool:
     """Return whether it is a TIFF file by its name, neither hidden nor a thumbnail.
 
     Broken links count too: reading them reports the error.
@@ -33,17 +39,31 @@ def is_tiff(entry: os.DirEntry[str]) -> bool:
     return entry.is_file() or _leads_nowhere(entry)
 
 
-def tiff_files(folder: str | os.PathLike[str], *, deep: bool = False) -> Iterator[os.DirEntry[str]]:
+def scan(folder: AnyPath | str) -> Iterator[Entry]:
+    """Yield the files and folders directly in a folder.
+
+    Raises:
+        OSError: If it can't be listed.
+    """
+    path = as_path(folder)
+    if isinstance(path, NetPath):
+        yield from path.entries()
+        return
+    with os.scandir(path) as entries:
+        yield from entries
+
+
+def tiff_files(folder: AnyPath | str, *, deep: bool = False) -> Iterator[Entry]:
     """Yield the TIFF files of a folder.
 
     Args:
         folder: The folder.
         deep: Also list all folders below, each of them once even if several links point to it.
     """
-    return _files(folder, {_identity(os.stat(folder))}, deep=deep)
+    return _files(folder, {_identity(folder)}, deep=deep)
 
 
-def image_of(entry: os.DirEntry[str], key: ImageKey) -> ImageRef:
+def image_of(entry: Entry, key: ImageKey) -> ImageRef:
     """Return the reference to the image in a file."""
     try:
         stat = entry.stat()
@@ -52,24 +72,27 @@ def image_of(entry: os.DirEntry[str], key: ImageKey) -> ImageRef:
     return ImageRef(key, entry.path, stat.st_size, stat.st_mtime_ns)
 
 
-def _files(folder: str | os.PathLike[str], seen: set[tuple[int, int]], *, deep: bool) -> Iterator[os.DirEntry[str]]:
+def _files(folder: AnyPath | str, seen: set[tuple[int, int] | str], *, deep: bool) -> Iterator[Entry]:
     below = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if is_tiff(entry):
-                yield entry
-            elif deep and not entry.name.startswith(".") and entry.is_dir():
-                below.append(entry)
+    for entry in scan(folder):
+        if is_tiff(entry):
+            yield entry
+        elif deep and not entry.name.startswith(".") and entry.is_dir():
+            below.append(entry)
     for entry in sorted(below, key=lambda entry: (entry.is_symlink(), entry.name)):
-        place = _identity(os.stat(entry.path))
+        place = _identity(entry.path)
         if place not in seen:
             seen.add(place)
             yield from _files(entry.path, seen, deep=True)
 
 
-def _identity(stat: os.stat_result) -> tuple[int, int]:
+def _identity(folder: AnyPath | str) -> tuple[int, int] | str:
+    path = as_path(folder)
+    if isinstance(path, NetPath):
+        return str(path)
+    stat = path.stat()
     return stat.st_dev, stat.st_ino
 
 
-def _leads_nowhere(entry: os.DirEntry[str]) -> bool:
+def _leads_nowhere(entry: Entry) -> bool:
     return entry.is_symlink() and not os.path.exists(entry.path)

@@ -4,8 +4,11 @@ Only the tags of the first page are compared, as raw bytes (TIFF 6.0, section 2;
 tens of thousands of files, and only one of each kind is then examined in full.
 """
 
+import io
 import struct
 from dataclasses import dataclass
+
+from openhcs_runtime.net.path import as_path, is_url
 
 _TAGS = frozenset({254, 256, 257, 258, 259, 262, 266, 277, 284, 317, 322, 323, 338, 339})
 """Subfile type, size, bits, compression, photometric, fill order, samples, planar configuration, predictor, tile size,
@@ -53,7 +56,7 @@ def tiff_head(path: str, size: int) -> TiffHead | None:
     Raises:
         OSError: If it can't be read.
     """
-    with open(path, "rb", buffering=0) as file:
+    with io.BytesIO(as_path(path).read_bytes()) if is_url(path) else open(path, "rb", buffering=0) as file:
         begin = file.read(_BEGIN)
         order = {b"II": "<", b"MM": ">"}.get(begin[:2])
         if order is None or len(begin) < 16:
@@ -61,11 +64,11 @@ def tiff_head(path: str, size: int) -> TiffHead | None:
         layout = {42: _CLASSIC, 43: _BIG}.get(struct.unpack_from(f"{order}H", begin, 2)[0])
         if layout is None:
             return None
-        (place,) = struct.unpack_from(order + layout.offset, begin, layout.first)
-        directory = begin[place:]
+        (offset,) = struct.unpack_from(order + layout.offset, begin, layout.first)
+        directory = begin[offset:]
         wanted = _length(directory, order, layout)
         if wanted is None or len(directory) < wanted:
-            file.seek(place)
+            file.seek(offset)
             directory = file.read(_BEGIN)
             wanted = _length(directory, order, layout)
             if wanted is not None and len(directory) < wanted:

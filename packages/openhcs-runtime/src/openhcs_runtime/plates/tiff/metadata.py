@@ -14,6 +14,7 @@ import tifffile
 from openhcs_runtime.plates.base import StagePosition
 from openhcs_runtime.plates.image_files import ImageNotes
 from openhcs_runtime.plates.lengths import one_length
+from openhcs_runtime.plates.tiff.opened import open_tiff
 from openhcs_runtime.plates.units import micrometre_value
 
 _PRINT_UNITS = {"inch", "inches", "in", "cm"}
@@ -23,7 +24,7 @@ _PRINT_UNITS = {"inch", "inches", "in", "cm"}
 def tiff_notes(path: str | os.PathLike[str]) -> ImageNotes:
     """Return the metadata of a file; empty for a damaged file."""
     try:
-        with tifffile.TiffFile(path) as file:
+        with open_tiff(path) as file:
             if file.is_ome and file.ome_metadata:
                 return _of_ome(file.ome_metadata)
             if file.is_imagej:

@@ -11,7 +11,9 @@ import tifffile
 from numpy.typing import NDArray
 
 from openhcs_runtime.exceptions import ImageError
+from openhcs_runtime.net.path import AnyPath, NetPath, as_path
 from openhcs_runtime.plates.image_files import TakeBytes
+from openhcs_runtime.plates.tiff.opened import open_tiff
 from openhcs_runtime.plates.tiff.page import black_zero, check_ends, check_whole, contiguous, refusal
 
 
@@ -37,9 +39,7 @@ def read_plane(
 
 def _whole_file(path: str | os.PathLike[str], on_bytes: TakeBytes | None) -> NDArray[np.generic]:
     """Read the file once and decode it from memory."""
-    with open(path, "rb", buffering=0) as file:
-        data = np.empty(os.fstat(file.fileno()).st_size, np.uint8)
-        _fill(file, data)
+    data = _contents(as_path(path))
     if on_bytes is not None:
         on_bytes(data.data)
     with tifffile.TiffFile(cast(BinaryIO, _Memory(data))) as tiff:
@@ -54,7 +54,7 @@ def _whole_file(path: str | os.PathLike[str], on_bytes: TakeBytes | None) -> NDA
 
 
 def _page(path: str | os.PathLike[str], number: int, on_bytes: TakeBytes | None) -> NDArray[np.generic]:
-    with tifffile.TiffFile(path) as tiff:
+    with open_tiff(path) as tiff:
         try:
             page = tiff.pages[number]
         except IndexError:
@@ -81,7 +81,7 @@ def plane_header(
     Raises:
         ImageError: If it is not a plane that can be read; the error names the file.
     """
-    with errors_named(path), tifffile.TiffFile(path) as tiff:
+    with errors_named(path), open_tiff(path) as tiff:
         page = tiff.pages[index[0]] if index else tiff.pages.first
         assert isinstance(page, tifffile.TiffPage)
         if reason := refusal(page):
@@ -120,6 +120,16 @@ def _check(page: tifffile.TiffPage, size: int) -> None:
     if reason := refusal(page):
         raise _RefusedError(reason)
     check_whole(page, size)
+
+
+def _contents(path: AnyPath) -> NDArray[np.uint8]:
+    """Return all bytes of a file."""
+    if isinstance(path, NetPath):
+        return np.frombuffer(path.read_bytes(), np.uint8)
+    with open(path, "rb", buffering=0) as file:
+        data = np.empty(os.fstat(file.fileno()).st_size, np.uint8)
+        _fill(file, data)
+    return data
 
 
 def _fill(file: io.FileIO, data: NDArray[np.uint8]) -> None:

@@ -15,9 +15,11 @@ import tifffile
 
 from openhcs_runtime.components import Component
 from openhcs_runtime.exceptions import ImageError
+from openhcs_runtime.net.path import is_url
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind
 from openhcs_runtime.plates.image_kinds import ImageKind, mixed_problem
 from openhcs_runtime.plates.tiff.heads import TiffHead, tiff_head
+from openhcs_runtime.plates.tiff.opened import open_tiff
 from openhcs_runtime.plates.tiff.page import is_white_zero, refusal
 from openhcs_runtime.plates.tiff.read import errors_named, full_pages, planes_of_first_page
 
@@ -84,7 +86,7 @@ def survey(images: Iterable[ImageRef], most: int | None = None) -> Survey:
     """
     found = Survey()
     known: dict[TiffHead, _Look] = {}
-    for image in _chosen(list(images), most):
+    for image in _on_the_net(_chosen(list(images), most)):
         try:
             head = tiff_head(image.path, image.size)
         except OSError:
@@ -150,6 +152,17 @@ def _chosen(images: list[ImageRef], most: int | None) -> Iterable[ImageRef]:
     return [*chosen, *kinds[:: math.ceil(2 * len(kinds) / most)]]
 
 
+def _on_the_net(images: Iterable[ImageRef]) -> Iterable[ImageRef]:
+    """Return the images, of those on the net one of each channel and size: they are read as a whole."""
+    seen: set[tuple[int, int]] = set()
+    for image in images:
+        if not is_url(image.path):
+            yield image
+        elif (kind := (image.key.channel, image.size)) not in seen:
+            seen.add(kind)
+            yield image
+
+
 def _take(found: Survey, image: ImageRef, look: _Look) -> None:
     if look.damaged:
         found.damaged.append(look.damaged)
@@ -186,7 +199,7 @@ def _of_page(image: ImageRef, plane: _Plane) -> ImageRef:
 def _look(path: str) -> _Look:
     """Examine one file in full."""
     try:
-        with errors_named(path), tifffile.TiffFile(path) as tiff:
+        with errors_named(path), open_tiff(path) as tiff:
             first = tiff.pages.first
             assert isinstance(first, tifffile.TiffPage)
             if reason := refusal(first):
