@@ -29,7 +29,7 @@ from openhcs_runtime.rois import Mask, Polygon
 from openhcs_runtime.tasks import OPENHCS_CONFIG
 from openhcs_runtime.terminal.progress import RunProgress
 from openhcs_runtime.testing import CommandLine, Finished, Gate
-from openhcs_runtime.viewer_target import ViewCounts, ViewerKind, ViewTarget
+from openhcs_runtime.viewer_target import ViewCounts, ViewTarget
 from openhcs_runtime.viewers import live
 from openhcs_runtime.viewers.colours import channel_colormap
 from openhcs_runtime.viewers.fiji import FijiProcessManager
@@ -317,9 +317,9 @@ def test_bad_viewers_are_named(shared_command: CommandLine, small_plate: Path) -
 @pytest.mark.parametrize(
     ("text", "target"),
     [
-        ("napari", ViewTarget(5555, kind=ViewerKind.NAPARI)),
-        ("Fiji", ViewTarget(5565, kind=ViewerKind.FIJI)),
-        ("fiji:5600", ViewTarget(5600, kind=ViewerKind.FIJI)),
+        ("napari", ViewTarget(5555, kind="napari")),
+        ("Fiji", ViewTarget(5565, kind="fiji")),
+        ("fiji:5600", ViewTarget(5600, kind="fiji")),
         ("lab-pc:5555", ViewTarget(5555, "lab-pc")),
         ("[::1]:5555", ViewTarget(5555, "::1")),
     ],

@@ -72,5 +72,6 @@ from .tasks import (
     PlateTask as PlateTask,
     TaskAction as TaskAction,
 )
-from .viewer_target import ViewCounts as ViewCounts, ViewerKind as ViewerKind, ViewTarget as ViewTarget
+from .viewer_program import ViewerProgram as ViewerProgram
+from .viewer_target import ViewCounts as ViewCounts, ViewTarget as ViewTarget
 from .viewers.start import open_viewer as open_viewer

@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import Self
 
 from openhcs_runtime.exceptions import ViewerError
+from openhcs_runtime.viewer_program import viewer_names, viewer_program
 
-__all__ = ["ViewCounts", "ViewStep", "ViewTarget", "ViewerKind"]
+__all__ = ["ViewCounts", "ViewStep", "ViewTarget"]
 
 _PORTS = range(1, 64536)
-_FORM = "napari, fiji, napari:PORT or fiji:PORT for a viewer on this machine, HOST:PORT for one elsewhere"
 
 
 class ViewStep(StrEnum):
@@ -24,16 +24,6 @@ class ViewStep(StrEnum):
     FAILED = "viewer failed"
 
 
-class ViewerKind(StrEnum):
-    """The supported viewers."""
-
-    NAPARI = "napari"
-    FIJI = "fiji"
-
-
-_USUAL_PORTS = {ViewerKind.NAPARI: 5555, ViewerKind.FIJI: 5565}
-
-
 @dataclass(frozen=True, slots=True)
 class ViewTarget:
     """The address of a viewer.
@@ -41,33 +31,37 @@ class ViewTarget:
     Attributes:
         port: its data port.
         host: host of a viewer that is reached over TCP; None for a viewer of this user on this machine.
-        kind: the program to start if no viewer is running; None for a viewer that was started elsewhere.
+        kind: name of the program to start if no viewer is running; None for a viewer that was started elsewhere.
     """
 
     port: int
     host: str | None = None
-    kind: ViewerKind | None = None
+    kind: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse ``napari`` or ``fiji``, optionally with a port (``napari:5600``), or ``HOST:PORT``.
+        """Parse the name of an installed viewer, optionally with a port (``napari:5600``), or ``HOST:PORT``.
 
         Raises:
             ViewerError: the text has none of these forms.
         """
         name, _, number = text.strip().rpartition(":") if ":" in text else (text.strip(), "", "")
-        kind = next((kind for kind in ViewerKind if kind == name.lower()), None)
+        kind = name.lower() if name.lower() in viewer_names() else None
         if kind is not None and ":" not in text:
-            return cls(_USUAL_PORTS[kind], kind=kind)
+            return cls(viewer_program(kind).usual_port, kind=kind)
         host = name.removeprefix("[").removesuffix("]")
         if not (host and re.fullmatch(r"\d{1,5}", number) and int(number) in _PORTS):
-            raise ViewerError(f"{text!r} is not a viewer; choose {_FORM} (ports up to {_PORTS[-1]})")
+            names = viewer_names()
+            form = f"{', '.join((*names, *(f'{name}:PORT' for name in names)))} for a viewer on this machine"
+            raise ViewerError(
+                f"{text!r} is not a viewer; choose {form}, HOST:PORT for one elsewhere (ports up to {_PORTS[-1]})"
+            )
         return cls(int(number), kind=kind) if kind is not None else cls(int(number), host)
 
     def __str__(self) -> str:
         if self.kind is not None:
-            usual = self.port == _USUAL_PORTS[self.kind]
-            return self.kind.value if usual else f"{self.kind.value}:{self.port}"
+            usual = self.port == viewer_program(self.kind).usual_port
+            return self.kind if usual else f"{self.kind}:{self.port}"
         return f"{self.host}:{self.port}"
 
 

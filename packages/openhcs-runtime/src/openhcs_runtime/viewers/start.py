@@ -1,16 +1,16 @@
 """Starts the viewer of a run, or finds one that is already running."""
 
-import importlib
 import importlib.util
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from openhcs_runtime.choices import alternatives
 from openhcs_runtime.components import Component
 from openhcs_runtime.exceptions import ViewerError
 from openhcs_runtime.tasks import OPENHCS_CONFIG
-from openhcs_runtime.viewer_target import ViewerKind, ViewTarget
+from openhcs_runtime.viewer_program import viewer_program
+from openhcs_runtime.viewer_target import ViewTarget
 from zmqruntime import ServerStartError, ZMQRuntimeError
 
 if TYPE_CHECKING:
@@ -19,36 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["check_viewer", "open_viewer"]
 
 _START_SECONDS = 60.0
-
-
-class _Program(NamedTuple):
-    module: str
-    manager: str
-    needs: str
-    """Module that can be imported if its extra is installed."""
-    option: str
-    """Option of its manager for the component modes."""
-    modes: tuple[str, ...]
-
-
-_PROGRAMS = MappingProxyType(
-    {
-        ViewerKind.NAPARI: _Program(
-            "openhcs_runtime.viewers.napari.process_manager",
-            "NapariProcessManager",
-            needs="napari",
-            option="modes",
-            modes=("slider", "layer"),
-        ),
-        ViewerKind.FIJI: _Program(
-            "openhcs_runtime.viewers.fiji.process_manager",
-            "FijiProcessManager",
-            needs="jpype",
-            option="axes",
-            modes=("window", "channel", "slice", "frame"),
-        ),
-    }
-)
 
 
 def open_viewer(
@@ -74,9 +44,10 @@ def open_viewer(
     if target.kind is None:
         raise ViewerError(f"the viewer at {target} can't be started from here: start it there")
     check_viewer(target, components)
-    manager = _manager(target.kind, target.port, components)
-    if importlib.util.find_spec(_PROGRAMS[target.kind].needs) is None and not manager.is_running:
-        raise ViewerError(f"{target.kind} is not installed: pip install 'openhcs-runtime[{target.kind}]'")
+    program = viewer_program(target.kind)
+    manager = program.manager(target.port, components, OPENHCS_CONFIG)
+    if program.needs and importlib.util.find_spec(program.needs) is None and not manager.is_running:
+        raise ViewerError(f"{target.kind} is not installed: pip install '{program.install}'")
     try:
         manager.start(timeout)
     except ServerStartError as error:
@@ -98,16 +69,11 @@ def check_viewer(target: ViewTarget, components: Mapping[str, str]) -> None:
         if components:
             raise ViewerError(f"components can't be set for {target}, which is already running: leave them out")
         return
-    modes = _PROGRAMS[target.kind].modes
+    modes = viewer_program(target.kind).modes
+    if components and not modes:
+        raise ViewerError(f"components can't be set for {target.kind}: leave them out")
     for name, mode in components.items():
         if name not in set(Component):
             raise ViewerError(f"unknown component {name!r}; choose {alternatives(Component)}")
         if mode not in modes:
             raise ViewerError(f"unknown mode {name}={mode} in {target.kind}; choose {alternatives(modes)}")
-
-
-def _manager(kind: ViewerKind, port: int, components: Mapping[str, str]) -> "VisualizerProcessManager":
-    program = _PROGRAMS[kind]
-    manager = getattr(importlib.import_module(program.module), program.manager)
-    found: VisualizerProcessManager = manager(port, config=OPENHCS_CONFIG, **{program.option: dict(components)})
-    return found

@@ -7,17 +7,27 @@ help of a parameter is the text after ``name:`` in the docstring.
 import ast
 import enum
 import importlib.util
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from openhcs_runtime.pipeline.libraries import BUILT_IN, function_libraries
 from openhcs_runtime.pipeline.parsing import parse_python
 
-__all__ = ["FunctionInfo", "ParameterKind", "StepParameter", "read_functions", "read_library", "source_text"]
+__all__ = [
+    "FunctionInfo",
+    "ParameterKind",
+    "StepParameter",
+    "read_functions",
+    "read_libraries",
+    "read_library",
+    "source_text",
+]
 
-LIBRARY: Final = "openhcs_runtime.functions"
+_LOG: Final = logging.getLogger(__name__)
 _UNITS: Final = {"px": "px", "um": "µm", "px2": "px²", "um2": "µm²", "s": "s"}
 _ENUM_BASES: Final = {"Enum", "StrEnum", "IntEnum"}
 _PRIVATE: Final = "_"
@@ -93,25 +103,58 @@ class FunctionInfo:
     parameters: tuple[StepParameter, ...]
 
 
-def read_library(package: str = LIBRARY) -> tuple[FunctionInfo, ...]:
+def read_libraries() -> tuple[FunctionInfo, ...]:
+    """Return the functions of all installed libraries; one that can't be read is logged and left out."""
+    found: list[FunctionInfo] = []
+    for library in function_libraries():
+        category = "" if library.module == BUILT_IN else _in_words(library.name)
+        try:
+            found += read_library(library.module, category)
+        except (ImportError, OSError, SyntaxError, ValueError) as error:
+            _LOG.warning("the functions of %s can't be offered: %s", library.package or library.module, error)
+    return tuple(found)
+
+
+def read_library(package: str = BUILT_IN, category: str = "") -> tuple[FunctionInfo, ...]:
     """Return the public functions of a package, grouped by module, without importing it.
+
+    Args:
+        package: a package, or a single module.
+        category: what the names of its groups begin with.
 
     Raises:
         ModuleNotFoundError: the package doesn't exist.
     """
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(f"no package {package}", name=package)
-    folder = Path(next(iter(spec.submodule_search_locations)))
-    trees = {path.stem: parse_python(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.py"))}
-    public = _public_names(trees.get("__init__"))
+    trees = {path.stem: parse_python(path.read_text(encoding="utf-8")) for path in _sources_of(package)}
+    front = trees.get("__init__") or next(iter(trees.values()))
+    public = _public_names(trees, front)
     enums = {name: values for tree in trees.values() for name, values in _enums_of(tree).items()}
     return tuple(
-        _info(node, package, group.replace("_", " ").capitalize(), enums)
+        _info(node, package, _group(category, group, front is tree), enums)
         for group, tree in trees.items()
         for node in tree.body
         if isinstance(node, ast.FunctionDef) and node.name in public
     )
+
+
+def _sources_of(package: str) -> list[Path]:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not (spec.submodule_search_locations or spec.origin):
+        raise ModuleNotFoundError(f"no package {package}", name=package)
+    if spec.submodule_search_locations:
+        return sorted(Path(next(iter(spec.submodule_search_locations))).glob("*.py"))
+    return [Path(str(spec.origin))]
+
+
+def _group(category: str, module: str, is_front: bool) -> str:
+    """Return the name of a group in menus: of the module, of the category, or of both."""
+    if not category:
+        return _in_words(module)
+    return category if is_front else f"{category}: {_in_words(module).lower()}"
+
+
+def _in_words(name: str) -> str:
+    return name.replace("_", " ").replace("-", " ").capitalize()
 
 
 def read_functions(tree: ast.Module) -> tuple[FunctionInfo, ...]:
@@ -222,11 +265,13 @@ def _enums_of(tree: ast.Module) -> dict[str, tuple[object, ...]]:
     return found
 
 
-def _public_names(tree: ast.Module | None) -> set[str]:
-    for node in [] if tree is None else tree.body:
+def _public_names(trees: Mapping[str, ast.Module], front: ast.Module) -> set[str]:
+    """Return the names in ``__all__`` of a package's front; without one, all names that have no underscore."""
+    for node in front.body:
         if isinstance(node, ast.Assign) and any(ast.unparse(target) == "__all__" for target in node.targets):
             return set(ast.literal_eval(node.value))
-    return set()
+    functions = (node for tree in trees.values() for node in tree.body if isinstance(node, ast.FunctionDef))
+    return {node.name for node in functions if not node.name.startswith(_PRIVATE)}
 
 
 def _help_of(name: str, names: Iterable[str], text: str) -> str:

@@ -33,7 +33,7 @@ from openhcs_gui_services.services.pipeline.source_file import (
     save_source,
     stamp_of,
 )
-from openhcs_gui_services.services.pipeline.step_form import FunctionInfo, read_library
+from openhcs_gui_services.services.pipeline.step_form import FunctionInfo, read_libraries
 from openhcs_gui_services.services.pipeline.text import (
     PipelineOutline,
     outline_of,
@@ -87,7 +87,7 @@ class PipelinePane(QWidget):
         self._editor = CodeEditor()
         self._title = QLabel()
         self._problems = QListWidget()
-        self._library = read_library() if library is None else tuple(library)
+        self._library = read_libraries() if library is None else tuple(library)
         self._panel = StepPanel(self._library)
         self._reading = QTimer(self)
         self._reading.setSingleShot(True)

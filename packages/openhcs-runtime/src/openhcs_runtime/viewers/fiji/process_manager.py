@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from openhcs_runtime.viewer_program import ViewerProgram
 from openhcs_runtime.viewers.fiji.layout import HyperstackAxis, WindowScope
 from zmqruntime import TransportMode, ZMQConfig
 from zmqruntime.streaming import ViewerPort, VisualizerProcessManager
 
-__all__ = ["FijiProcessManager"]
+__all__ = ["VIEWER", "FijiProcessManager"]
 
 _SERVER = "openhcs_runtime.viewers.fiji.server:FijiViewerServer"
 
@@ -53,3 +54,12 @@ class FijiProcessManager(VisualizerProcessManager):
     def get_launch_command(self) -> list[str]:
         """Return the command that starts a Python process with ImageJ."""
         return self.server_command(_SERVER, windows=self._windows, axes=self._axes, **self._options)
+
+
+VIEWER = ViewerProgram(
+    usual_port=ViewerPort.FIJI,
+    manager=lambda port, modes, config: FijiProcessManager(port, axes=modes, config=config),
+    modes=("window", "channel", "slice", "frame"),
+    needs="jpype",
+    install="openhcs-runtime[fiji]",
+)

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from openhcs_runtime.viewer_program import ViewerProgram
 from openhcs_runtime.viewers.components import ComponentMode
 from zmqruntime import TransportMode, ZMQConfig
 from zmqruntime.streaming import ViewerPort, VisualizerProcessManager
 
-__all__ = ["NapariProcessManager"]
+__all__ = ["VIEWER", "NapariProcessManager"]
 
 _SERVER = "openhcs_runtime.viewers.napari.server:NapariViewerServer"
 _WITHOUT_OPENGL = ("offscreen", "minimal")
@@ -51,3 +52,12 @@ class NapariProcessManager(VisualizerProcessManager):
         if env.get("QT_QPA_PLATFORM", "").partition(":")[0] in _WITHOUT_OPENGL:
             del env["QT_QPA_PLATFORM"]
         return env
+
+
+VIEWER = ViewerProgram(
+    usual_port=ViewerPort.NAPARI,
+    manager=lambda port, modes, config: NapariProcessManager(port, modes=modes, config=config),
+    modes=("slider", "layer"),
+    needs="napari",
+    install="openhcs-runtime[napari]",
+)
