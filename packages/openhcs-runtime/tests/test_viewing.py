@@ -331,7 +331,7 @@ def test_targets_are_read(text: str, target: ViewTarget) -> None:
 
 @pytest.mark.parametrize("text", ["", "paint", ":5", "napari:", "napari:0", "host:70000", "host:x"])
 def test_what_is_no_target(text: str) -> None:
-    with pytest.raises(ViewerError, match="is not a viewer; choose napari, fiji"):
+    with pytest.raises(ViewerError, match="is not a viewer; choose fiji, napari"):
         ViewTarget.parse(text)
     with pytest.raises(PipelineError, match="GlobalConfig: view"):
         GlobalConfig(view=text)
