@@ -287,7 +287,7 @@ def test_stop_before_anything_was_submitted(plates: list[Path], gate: Gate) -> N
             waiting = asyncio.create_task(shown.workspace.run([str(two)]))
             compiling = asyncio.create_task(shown.workspace.compile([str(one), str(two)]))
             await compiling
-            assert any("at work already" in message.text for message in shown.messages())
+            assert any("is already running" in message.text for message in shown.messages())
             await shown.workspace.stop(paths=[str(two)])
             await waiting
             assert shown.state(two) is PlateStatus.CANCELLED

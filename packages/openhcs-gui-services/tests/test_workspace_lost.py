@@ -131,7 +131,7 @@ def test_a_server_that_is_killed_is_told_and_its_successor_goes_on(plate: str, g
             await shown.until(lambda: shown.workspace.server_state is ServerState.LOST)
             assert shown.heard_at[ServerState.LOST] - killed_at < 2.0
             assert shown.state(plate) is PlateStatus.INTERRUPTED
-            assert "does not answer" in shown.row(plate).snapshot.error
+            assert "is not responding" in shown.row(plate).snapshot.error
 
             await asyncio.to_thread(gate.wait_for_well)  # the next server's worker has come as far
             await shown.until(lambda: shown.state(plate) is PlateStatus.RUNNING)
@@ -289,7 +289,7 @@ def test_earlier_runs_are_found_when_the_server_can_be_asked_again(plate: str, g
             patch.setattr(second.workspace._server.service.client.client, "server_spec", lambda: None)
             await second.workspace.reattach()
             errors = [event.text for event in second.events if isinstance(event, StatusMessage) and event.is_error]
-            assert "how earlier runs went is not known" in errors[-1]
+            assert "the state of earlier runs is unknown" in errors[-1]
             assert second.state(plate) is PlateStatus.COMPILED
             await second.workspace.initialise([plate])
             patch.undo()

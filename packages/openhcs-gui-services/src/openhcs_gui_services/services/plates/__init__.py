@@ -1,1 +1,1 @@
-"""What a window knows of its plates and their wells."""
+"""The plates of a window and their wells."""

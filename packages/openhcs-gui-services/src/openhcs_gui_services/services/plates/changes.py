@@ -1,4 +1,4 @@
-"""Tells the parts of a window what has changed: each plate once, however often it changed in between."""
+"""Change notifications for the parts of a window: each changed plate is reported once per flush."""
 
 import functools
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ __all__ = ["WindowEvents"]
 
 
 class WindowEvents:
-    """Subscribers, and the changes that they have not been told yet. Used from one thread."""
+    """Subscribers and the changes that have not been reported to them yet. Used from one thread."""
 
     def __init__(self) -> None:
         self._subscribers: dict[object, Callable[[Event], None]] = {}
@@ -25,7 +25,7 @@ class WindowEvents:
         self._wells: dict[str, dict[str, AxisProgress]] = {}
 
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
-        """Call it with every event from now on, until what is returned is called. What it raises is logged."""
+        """Call ``callback`` with every event until the returned function is called; its exceptions are logged."""
         key = object()
         self._subscribers[key] = callback
 
@@ -35,28 +35,28 @@ class WindowEvents:
         return unsubscribe
 
     def emit(self, event: Event) -> None:
-        """Tell all, now."""
+        """Send the event to all subscribers now."""
         for callback in list(self._subscribers.values()):
             call_guarded(functools.partial(callback, event))
 
     def say(self, text: str, *, is_error: bool = False) -> None:
-        """A line for the status bar."""
+        """Show a line in the status bar."""
         self.emit(StatusMessage(text, is_error))
 
     def note(self, path: str, wells: Iterable[AxisProgress] = ()) -> None:
-        """This plate, and these wells of it, are to be told with the next :meth:`flush`."""
+        """Report this plate and these wells of it with the next :meth:`flush`."""
         self._plates[path] = None
         changed = {well.axis_id: well for well in wells}
         if changed:
             self._wells.setdefault(path, {}).update(changed)
 
     def forget(self, path: str) -> None:
-        """The plate is no longer there."""
+        """Drop what was noted about a plate that has been removed."""
         self._plates.pop(path, None)
         self._wells.pop(path, None)
 
     def flush(self, row_of: Callable[[str], PlateRow]) -> None:
-        """Tell of all that was noted."""
+        """Report everything that was noted."""
         plates, self._plates = self._plates, {}
         wells, self._wells = self._wells, {}
         if plates:

@@ -1,4 +1,4 @@
-"""The plates of one window in their order: looked up, changed, told of, remembered."""
+"""The plates of one window, in order: looking them up, changing them, reporting changes, saving the session."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ class PlateCollection:
     """Owns the records of a window. Used from one event loop.
 
     Args:
-        folder: where windows remember their plates; a file in it is claimed when it is first needed.
+        folder: where windows save their plates; a file in it is claimed when it is first needed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,25 +38,25 @@ class PlateCollection:
         self._save_call: asyncio.TimerHandle | None = None
         self._save_task: asyncio.Task[None] | None = None
 
-    # --- looking up ------------------------------------------------------------------------------------------------
+    # --- looking up --------------------------------------------------------------------------------------------------
 
     def __contains__(self, path: object) -> bool:
         return path in self._records
 
     def records(self) -> list[PlateRecord]:
-        """All plates."""
+        """Return all plates."""
         return list(self._records.values())
 
     def busy(self) -> list[PlateRecord]:
-        """The plates that wait or are worked on."""
+        """Return the plates that are waiting or being worked on."""
         return [record for record in self._records.values() if record.is_busy]
 
     def get(self, path: str) -> PlateRecord | None:
-        """The plate of this path."""
+        """Return the plate with this path."""
         return self._records.get(path)
 
     def pick(self, paths: Iterable[str]) -> list[PlateRecord]:
-        """The plates of these paths; the status bar tells of those that are not here."""
+        """Return the plates with these paths; unknown paths are reported in the status bar."""
         picked = []
         for path in dict.fromkeys(paths):
             record = self._records.get(path)
@@ -67,27 +67,27 @@ class PlateCollection:
         return picked
 
     def row(self, path: str) -> PlateRow:
-        """What to show of a plate."""
+        """Return the row that shows a plate."""
         row = self._rows.get(path)
         if row is None:
             row = self._rows[path] = self._records[path].row(self._is_lost)
         return row
 
     def rows(self) -> tuple[PlateRow, ...]:
-        """What to show of all."""
+        """Return the rows of all plates."""
         return tuple(self.row(path) for path in self._records)
 
-    # --- changing --------------------------------------------------------------------------------------------------
+    # --- changing ----------------------------------------------------------------------------------------------------
 
     def add(self, records: Sequence[PlateRecord]) -> None:
-        """These are new."""
+        """Add new plates."""
         if records:
             self._records.update((record.path, record) for record in records)
             self.events.emit(PlatesAdded(tuple(self.row(record.path) for record in records)))
             self.save_soon()
 
     def remove(self, records: Sequence[PlateRecord]) -> None:
-        """These go."""
+        """Remove plates."""
         for record in records:
             del self._records[record.path]
             self._rows.pop(record.path, None)
@@ -97,26 +97,30 @@ class PlateCollection:
             self.save_soon()
 
     def change(self, record: PlateRecord, wells: Iterable[AxisProgress] = ()) -> None:
-        """The record is different now; :meth:`flush` tells."""
+        """Note that the record has changed; :meth:`flush` reports it."""
         if self._records.get(record.path) is record:
             self._rows.pop(record.path, None)
             self.events.note(record.path, wells)
 
     def set_lost(self, is_lost: bool) -> None:
-        """Whether what is at the server is unknown."""
+        """Set whether the state of executions is unknown because the server is lost."""
         if is_lost is not self._is_lost:
             self._is_lost = is_lost
             for record in self.busy():
                 self.change(record)
 
     def flush(self) -> None:
-        """Tell of all changes."""
+        """Report all changes."""
         self.events.flush(self.row)
 
-    # --- remembering -----------------------------------------------------------------------------------------------
+    # --- the session -------------------------------------------------------------------------------------------------
 
     async def take_left_over(self) -> list[RememberedPlate]:
-        """The plates of an earlier window; once, later calls give none. Raises OSError: the folder can't be used."""
+        """Return the plates of an earlier window; later calls return an empty list.
+
+        Raises:
+            OSError: the folder can't be used.
+        """
         async with self._saving:
             await asyncio.to_thread(self._claim)
         left_over, self._left_over = self._left_over, {}
@@ -134,12 +138,12 @@ class PlateCollection:
                 self.events.say(f"the plates of this window could not be saved: {error}", is_error=True)
 
     def save_soon(self) -> None:
-        """:meth:`save` within half a second, together with what else changes until then."""
+        """Call :meth:`save` within half a second, for all changes up to then."""
         if self._save_call is None:
             self._save_call = asyncio.get_running_loop().call_later(_SAVE_SECONDS, self._save_now)
 
     async def close(self) -> None:
-        """Save, and let another window have the file."""
+        """Save the session and release its file for another window."""
         if self._save_call is not None:
             self._save_call.cancel()
         if self._save_task is not None:
@@ -154,7 +158,7 @@ class PlateCollection:
         self._save_task = asyncio.create_task(self.save())
 
     def _claim(self) -> SessionStore:
-        """In a thread."""
+        """Claim and load the session file; runs in a thread."""
         if self._memory is None:
             memory = SessionStore(self._folder)
             self._left_over = {plate.path: plate for plate in memory.load()}

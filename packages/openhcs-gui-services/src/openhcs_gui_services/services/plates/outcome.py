@@ -1,4 +1,4 @@
-"""How a plate of a batch was submitted, and what became of it."""
+"""How a plate of a batch was submitted, and how it ended."""
 
 import asyncio
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ __all__ = ["PlateOutcome", "SubmittedPlate"]
 
 @dataclass(frozen=True, slots=True)
 class SubmittedPlate:
-    """What the server has accepted; ``ended`` is done when it has ended, whatever becomes of the server meanwhile."""
+    """An execution that the server accepted; ``ended`` is set when it has ended, even if the server restarts."""
 
     execution_id: str
     ended: "asyncio.Future[ExecutionSnapshot]"
@@ -23,9 +23,9 @@ class SubmittedPlate:
 
 @dataclass(frozen=True, slots=True)
 class PlateOutcome:
-    """How a plate's way through a batch ended: complete, failed, cancelled or interrupted.
+    """The outcome of a plate in a batch: complete, failed, cancelled or interrupted.
 
-    ``execution`` is None when it never came to one, and ``error`` says why.
+    ``execution`` is None if there never was one; ``error`` says why.
     """
 
     path: str
@@ -35,9 +35,9 @@ class PlateOutcome:
 
     @classmethod
     def of(cls, path: str, snapshot: ExecutionSnapshot) -> "PlateOutcome":
-        """The ending of a plate whose execution has ended so.
+        """Return the outcome of a plate from the last snapshot of its execution.
 
-        One that has come to its end with wells cancelled on the way is not complete: the plate is cancelled.
+        A complete execution with cancelled wells counts as cancelled.
         """
         execution = PlateExecution.of(snapshot)
         plate = _result_of(execution)
@@ -51,5 +51,5 @@ class PlateOutcome:
 def _result_of(execution: PlateExecution) -> PlateResult | None:
     try:
         return execution.plate
-    except msgspec.ValidationError:  # of a task that is none of ours
+    except msgspec.ValidationError:  # the result of another kind of task
         return None

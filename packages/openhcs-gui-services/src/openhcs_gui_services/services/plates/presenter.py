@@ -1,4 +1,4 @@
-"""A plate's row in words: from what is known of the plate to what the row shows."""
+"""Text, detail, time and progress of a plate's row."""
 
 import enum
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ __all__ = ["PlatePresentation", "PlateSnapshot", "Tone", "present_plate"]
 
 
 class Tone(enum.Enum):
-    """How a row should look, for the widget to choose a colour."""
+    """The tone of a row, from which the widget chooses a colour."""
 
     NEUTRAL = "neutral"
     PENDING = "pending"
-    """Something goes on whose end cannot be estimated, or it waits its turn."""
+    """Waiting, or working for a time that cannot be estimated."""
     ACTIVE = "active"
     GOOD = "good"
     BAD = "bad"
@@ -22,15 +22,15 @@ class Tone(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class PlateSnapshot:
-    """What is known of a plate at one moment. Times are in seconds; ``percent`` is of the whole plate, 0 to 100."""
+    """A plate at one moment. Times are in seconds; ``percent`` is of the whole plate, 0 to 100."""
 
     state: PlateStatus
     queue_position: int | None = None
-    """1 for the next one."""
+    """From 1, the next one."""
     percent: float = 0.0
     elapsed_seconds: float | None = None
     remaining_seconds: float | None = None
-    """How long the rest takes at the pace of this run; None while it is too early to say."""
+    """Estimated from the pace of this run; None while it is too early to say."""
     axis_id: str = ""
     step_name: str = ""
     step_index: int = 0
@@ -42,7 +42,7 @@ class PlateSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class PlatePresentation:
-    """What a row shows: the state, a line of detail, the time, and a bar of ``percent`` or without an end (None)."""
+    """The content of a row: state, a line of detail, time, and a bar of ``percent`` (None: indeterminate)."""
 
     text: str
     detail: str
@@ -80,7 +80,7 @@ _TONES = {
 
 
 def present_plate(plate: PlateSnapshot) -> PlatePresentation:
-    """What the row of this plate shows."""
+    """Return the content of this plate's row."""
     return PlatePresentation(
         text=_text(plate),
         detail=_detail(plate),
@@ -120,7 +120,7 @@ def _timing(plate: PlateSnapshot) -> str:
 
 
 def _whole_percent(plate: PlateSnapshot) -> int:
-    """Rounded down, so that 100 % means the end."""
+    """Rounded down, so that 100 % means complete."""
     return 100 if plate.state is PlateStatus.COMPLETE else min(100, max(0, int(plate.percent)))
 
 

@@ -1,4 +1,4 @@
-"""Reads what a plate's folder holds, and the runs of it that are on disk, off the event loop."""
+"""Read the wells of a plate's folder and its runs on disk, outside the event loop."""
 
 import asyncio
 from pathlib import Path
@@ -9,11 +9,14 @@ __all__ = ["read_results", "read_wells"]
 
 
 async def read_results(path: str, results_dir: str | None = None) -> RunSummary | None:
-    """The results of a plate on disk: the newest complete run, else the newest with finished wells; None for none.
+    """Return the results of a plate on disk: its newest complete run, else its newest run with finished wells.
 
     Args:
         path: the folder of the plate.
         results_dir: the folder of its runs [default: ``<plate>_results`` next to the plate].
+
+    Returns:
+        The run, or None if there are no results.
 
     Raises:
         OutputError: that folder cannot be listed.
@@ -27,19 +30,19 @@ def _newest(root: Path) -> RunSummary | None:
 
 
 async def read_wells(path: str, pattern: str | None = None) -> tuple[str, ...]:
-    """The wells of the plate in a folder, in plate order; no pixel is read.
+    """Return the wells of the plate in a folder, in plate order, without reading pixels.
 
     Args:
         path: the folder.
-        pattern: how its file names are to be read; see ``openhcs_runtime.plates.open_plate``.
+        pattern: regular expression for its file names; see ``openhcs_runtime.plates.open_plate``.
 
     Raises:
-        PlateError: there is no plate.
+        PlateError: the folder is not a plate.
     """
     return await asyncio.to_thread(_wells, path, pattern)
 
 
 def _wells(path: str, pattern: str | None) -> tuple[str, ...]:
-    from openhcs_runtime.plates import open_plate  # noqa: PLC0415 - loads image libraries, which a window does not need
+    from openhcs_runtime.plates import open_plate  # noqa: PLC0415 - loads image libraries that a window doesn't need
 
     return open_plate(path, pattern=pattern).wells

@@ -1,4 +1,4 @@
-"""All that a workspace knows of one plate, and the row that it shows of it."""
+"""The state of one plate of a workspace, and its row."""
 
 import enum
 import os
@@ -21,16 +21,16 @@ from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
 
 __all__ = ["PlateRecord", "StopLevel", "plate_path"]
 
-_UNKNOWN: Final = "the server does not answer; how far the plate is will be known when it is back"
+_UNKNOWN: Final = "the server is not responding; the progress of the plate will be known when it is back"
 
 
 def plate_path(path: str | os.PathLike[str]) -> str:
-    """What names the plate in a folder: its absolute path, however it was written."""
+    """Return the absolute path of a plate's folder, which identifies the plate."""
     return os.path.abspath(os.path.expanduser(path))
 
 
 class StopLevel(enum.IntEnum):
-    """What the user wants of a plate that is at work; it only ever grows."""
+    """How the user wants a running plate to stop; it never decreases."""
 
     NONE = 0
     GRACEFUL = 1
@@ -48,27 +48,27 @@ class PlateRecord:
         self.state = PlateStatus.CREATED
         self.error = ""
         self.problems: tuple[str, ...] = ()
-        """What is wrong with the pipeline on this plate, a line for each."""
+        """Problems of the pipeline on this plate, one line each."""
         self.execution_id: str | None = None
-        """Of the latest run."""
+        """Execution id of the latest run."""
         self.compile_id: str | None = None
-        """Of the compilation that is under way."""
+        """Execution id of the compilation in progress."""
         self.artifact: CompiledArtifact | None = None
         self.output: str | None = None
         self.on_disk: RunSummary | None = None
-        """The newest results of the plate on disk, of whichever run."""
+        """The newest results of the plate on disk, of any run."""
         self.well_count: int | None = None
         self.wells = PlateWells()
         self.stop = StopLevel.NONE
         self.is_stopping_after_wells = False
         self.is_scheduled = False
-        """Whether a batch is going to run it, or does."""
+        """Whether it is part of a batch that is running or about to run."""
         self.is_accepted = False
-        """Whether the server has taken what was submitted last."""
+        """Whether the server has accepted the latest submission."""
         self.is_run_unknown = False
-        """Whether nobody here knows how its latest run is; it may go on."""
+        """Whether the state of its latest run is unknown; it may still be running."""
         self.interrupted_at: float | None = None
-        """When its server was stopped or came back with the plate half done; s since the epoch."""
+        """When its server was stopped, or came back, with the plate unfinished, in seconds since the epoch."""
         self._execution: ExecutionSnapshot | None = None
         self._queue_position: int | None = None
         self._working_since: float | None = None
@@ -77,33 +77,33 @@ class PlateRecord:
 
     @property
     def name(self) -> str:
-        """What a person calls it."""
+        """The name of its folder."""
         return os.path.basename(self.path) or self.path
 
     @property
     def is_busy(self) -> bool:
-        """Whether it waits or is worked on, here or at the server."""
+        """Whether it is waiting or being worked on, here or at the server."""
         return self.state.is_busy
 
     @property
     def live_id(self) -> str | None:
-        """The execution that goes on for it, if any."""
+        """The id of its current execution, if any."""
         if not self.is_busy:
             return None
         return self.compile_id or (self.execution_id if self.is_accepted else None)
 
     @property
     def execution(self) -> ExecutionSnapshot | None:
-        """What the server has said last of its latest run."""
+        """The latest snapshot of its latest run."""
         return self._execution
 
     @property
     def is_read(self) -> bool:
-        """Whether its folder has been."""
+        """Whether its folder has been read."""
         return self.well_count is not None
 
     def row(self, is_lost: bool) -> PlateRow:
-        """What to show. With ``is_lost`` the state is unknown because the server does not answer."""
+        """Return its row. With ``is_lost`` its state is unknown because the server is not responding."""
         return PlateRow(
             path=self.path,
             name=self.name,
@@ -117,7 +117,7 @@ class PlateRecord:
         )
 
     def remembered(self) -> RememberedPlate:
-        """What the next window should know."""
+        """Return what the next window should know."""
         return RememberedPlate(
             path=self.path,
             pipeline=self.pipeline,
@@ -130,7 +130,7 @@ class PlateRecord:
 
     @classmethod
     def of(cls, plate: RememberedPlate) -> "PlateRecord":
-        """A plate of an earlier window; how its execution is, is for the server to say."""
+        """Return the record of an earlier window's plate; the state of its run is unknown until the server is asked."""
         record = cls(plate.path, plate.pipeline)
         record.pipeline_file = plate.pipeline_file
         record.execution_id = plate.execution_id
@@ -144,7 +144,7 @@ class PlateRecord:
     # --- what happens to it ----------------------------------------------------------------------------------------
 
     def rest(self) -> None:
-        """Nothing is done with it: back to what it was made ready for."""
+        """Return to the state before the last action: compiled, ready or created."""
         self._settle_down()
         self._execution = None
         self.error = ""
@@ -154,14 +154,14 @@ class PlateRecord:
             self.state = PlateStatus.READY if self.is_read else PlateStatus.CREATED
 
     def pend(self, state: PlateStatus) -> None:
-        """It waits, for its folder to be read or to be compiled, or in the queue."""
+        """Set it to waiting: for its folder to be read, for its compilation, or in the queue."""
         self.state = state
         self.is_run_unknown = self.is_run_unknown and state is PlateStatus.INIT_PENDING
         self.error, self.problems = "", ()
         self._queue_position = None
 
     def begin_run(self, *, resume: bool) -> tuple[AxisProgress, ...]:
-        """It is queued for a run; what is shown of the run before goes, save for the wells that a resumed one keeps."""
+        """Queue it for a run and clear the display of the previous one; a resumed run keeps complete wells."""
         self._settle_down()
         self._execution = None
         self.is_accepted = False
@@ -170,17 +170,17 @@ class PlateRecord:
         return self.wells.begin_again() if resume else self.wells.reset([row.axis_id for row in self.wells.rows()])
 
     def wish_stop(self, wish: StopLevel) -> None:
-        """The user wants it to stop."""
+        """Note that the user wants it to stop."""
         self.stop = max(self.stop, wish)
         self.state = PlateStatus.CANCELLING
 
     def be_read(self, wells: Sequence[str]) -> tuple[AxisProgress, ...]:
-        """Its folder has been read and has these wells."""
+        """Apply the wells that were read from its folder."""
         self.well_count = len(wells)
         return self.wells.reset(wells)
 
     def be_compiled(self, report: CompileReport) -> tuple[AxisProgress, ...]:
-        """It can be run. What it is going to do next, its owner says."""
+        """Apply a successful compilation; its owner decides what happens next."""
         self.compile_id = None
         self.artifact = CompiledArtifact(artifact_id=report.compile_artifact_id, signature=report.signature)
         self.output = self.output or report.output_dir
@@ -188,14 +188,14 @@ class PlateRecord:
         return self.wells.reset(report.wells)
 
     def fail(self, error: str, problems: tuple[str, ...] = ()) -> None:
-        """It could not be read or compiled."""
+        """Apply an error in reading or compiling it."""
         self.problems = problems
         self._settle_down()
         self._execution = None
         self.state, self.error = PlateStatus.FAILED, error
 
     def apply(self, news: FeedNews) -> tuple[AxisProgress, ...]:
-        """Take in the news of its run; an end is left to :meth:`end`. Gives the wells that are different now."""
+        """Apply the news of its run, except for its end (see :meth:`end`), and return the wells that changed."""
         changed = self.wells.apply(news.wells)
         self._working_since = news.working_since
         if news.snapshot is not None and not has_ended(news.snapshot.status, news.snapshot.resumable):
@@ -204,7 +204,7 @@ class PlateRecord:
         return changed
 
     def end(self, ending: PlateOutcome) -> tuple[AxisProgress, ...]:
-        """Its way through a batch has ended. Gives the wells that are different now."""
+        """Apply the outcome of its run and return the wells that changed."""
         was_killed = self.stop is StopLevel.FORCE and ending.state is PlateStatus.CANCELLED
         self._settle_down()
         self.state, self.error = ending.state, "" if was_killed else ending.error
@@ -220,7 +220,7 @@ class PlateRecord:
         return self.wells.settle(execution.status, plate, ending.error)
 
     def place(self, position: int | None) -> bool:
-        """It is at this place of the queue, from 1; whether that is new."""
+        """Set its position in the queue, from 1, and return whether that changed."""
         is_new = position != self._queue_position
         self._queue_position = position
         return is_new

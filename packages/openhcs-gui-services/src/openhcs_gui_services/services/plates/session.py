@@ -1,6 +1,6 @@
-"""What a window remembers from one time to the next: its plates, their pipelines, and which executions are its own.
+"""The session of a window, saved on disk: its plates, their pipelines and its executions.
 
-Each window that is open at the same time has a file of its own; who opens a window again gets the file that was closed.
+Windows that are open at the same time use separate files; a new window takes over the file of a closed one.
 """
 
 import itertools
@@ -21,14 +21,14 @@ _VERSION = 1
 
 
 class CompiledArtifact(msgspec.Struct, frozen=True, kw_only=True):
-    """A compilation that a run can be submitted by; see :class:`openhcs_runtime.tasks.CompileReport`."""
+    """A compilation that a run can be submitted with; see :class:`openhcs_runtime.tasks.CompileReport`."""
 
     artifact_id: str
     signature: str
 
 
 class RememberedPlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One plate. ``execution_id`` is of its latest run, which may go on."""
+    """One plate. ``execution_id`` is that of its latest run, which may still be running."""
 
     path: str
     pipeline: str = ""
@@ -40,7 +40,7 @@ class RememberedPlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
 
 class _Document(msgspec.Struct, frozen=True, kw_only=True):
-    """The file. Plates with the same pipeline have its text once: ``pipelines[i]`` is that of ``plates[i]``."""
+    """The file. Equal pipelines are stored once: ``sources[pipelines[i]]`` is the pipeline of ``plates[i]``."""
 
     version: int = _VERSION
     sources: list[str] = []
@@ -49,7 +49,7 @@ class _Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionStore:
-    """The file of one window in ``folder``, claimed from when it is made until :meth:`close`."""
+    """The session file of one window in ``folder``, claimed until :meth:`close`."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -61,14 +61,14 @@ class SessionStore:
         self.file = folder / f"window-{number}.json"
 
     def load(self) -> list[RememberedPlate]:
-        """The plates of the window that had the file before, in their order; none when there was none.
+        """Return the plates of the file's previous window, in order; empty if there was no such window.
 
-        A file that makes no sense is put aside as ``.broken``.
+        An invalid file is renamed to ``.broken``.
         """
         try:
             document = msgspec.json.decode(self.file.read_bytes(), type=_Document)
             if document.version != _VERSION:
-                raise ValueError(f"it is of version {document.version}, and this program writes {_VERSION}")
+                raise ValueError(f"its version is {document.version}, expected {_VERSION}")
             sources = [document.sources[place] for place in document.pipelines]
             return [
                 msgspec.structs.replace(plate, pipeline=source)
@@ -78,15 +78,15 @@ class SessionStore:
             return []
         except (msgspec.MsgspecError, IndexError, ValueError) as error:
             aside = self.file.with_suffix(".broken")
-            _log.warning("%s can't be read (%s); it is now %s", self.file, error, aside.name)
+            _log.warning("%s can't be read (%s); renamed to %s", self.file, error, aside.name)
             self.file.replace(aside)
             return []
 
     def save(self, plates: Sequence[RememberedPlate]) -> None:
-        """Remember these plates; the file is there whole, old or new, whatever happens. From any thread.
+        """Save these plates. The file is replaced atomically. May be called from any thread.
 
         Raises:
-            OutputError: it can't be written.
+            OutputError: the file can't be written.
         """
         places: dict[str, int] = {}
         document = _Document(
@@ -98,5 +98,5 @@ class SessionStore:
             file.write(msgspec.json.encode(document))
 
     def close(self) -> None:
-        """Let the next window have the file. May be called twice."""
+        """Release the file for the next window. May be called twice."""
         self._lock.release()

@@ -1,4 +1,4 @@
-"""Which settings a plate runs with: its own before those of the window before those of its pipeline."""
+"""The settings of a run: those of the plate override those of the window, which override those of the pipeline."""
 
 import os
 from dataclasses import dataclass, fields
@@ -13,16 +13,15 @@ __all__ = ["RunSettings", "plate_task", "resolve_run_settings"]
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """What a window, or one plate of it, wants of runs; None leaves it to the next one: plate, window, pipeline.
+    """The run settings of a window or of one plate; None falls back from plate to window to pipeline.
 
     Attributes:
-        num_workers: wells at the same time; "auto" lets cores and memory decide.
-        view: the viewer that shows images as they appear; see ``openhcs_runtime.config.GlobalConfig``.
-        dask: the address of a scheduler, or "local".
-        output_dir: the folder in which each run of a plate gets one of its own. Of a window it is the folder in which
-            each plate gets such a folder.
-        global_config: takes the place of the whole of the pipeline's; what is named above goes before it.
-        pattern: how the plate's file names are to be read; see ``openhcs_runtime.plates.open_plate``.
+        num_workers: how many wells run at the same time; "auto" chooses by cores and memory.
+        view: the viewer that shows images during the run; see ``openhcs_runtime.config.GlobalConfig``.
+        dask: the address of a Dask scheduler, or "local".
+        output_dir: the folder of the plate's runs, each in a subfolder. For a window, the parent of these folders.
+        global_config: replaces the global configuration of the pipeline; the settings above override it.
+        pattern: regular expression for the plate's file names; see ``openhcs_runtime.plates.open_plate``.
     """
 
     num_workers: int | Literal["auto"] | None = None
@@ -34,7 +33,7 @@ class RunSettings:
 
 
 def resolve_run_settings(path: str, window: RunSettings, plate: RunSettings | None = None) -> RunSettings:
-    """The settings that hold for the plate at ``path``."""
+    """Return the settings that apply to the plate at ``path``."""
     shared = None if window.output_dir is None else str(Path(window.output_dir, f"{Path(path).name}_results"))
     own = plate or RunSettings()
     values = {field.name: getattr(own, field.name) for field in fields(RunSettings)}
@@ -43,13 +42,13 @@ def resolve_run_settings(path: str, window: RunSettings, plate: RunSettings | No
 
 
 def plate_task(path: str, pipeline: str, settings: RunSettings, pipeline_file: str = "") -> PlateTask:
-    """What to submit for the plate at ``path``.
+    """Return the task to submit for the plate at ``path``.
 
     Args:
         path: the folder of the plate.
         pipeline: Python source.
         settings: from :func:`resolve_run_settings`.
-        pipeline_file: where the source was read from, if it was; modules next to it can be imported.
+        pipeline_file: the file that the source was read from, if any; modules next to it can be imported.
     """
     file = Path(pipeline_file)
     return PlateTask(

@@ -1,4 +1,4 @@
-"""The status of a plate in a window, from the moment it is added to the end of its execution."""
+"""The status of a plate in a window, from when it is added to the end of its execution."""
 
 import enum
 
@@ -8,7 +8,7 @@ __all__ = ["PlateStatus", "plate_status_of"]
 
 
 class PlateStatus(enum.Enum):
-    """What a window shows of a plate; the members from ``QUEUED`` on are the statuses of its execution."""
+    """The status of a plate; the members from ``QUEUED`` on are the statuses of its execution."""
 
     CREATED = "created"
     INIT_PENDING = "init_pending"
@@ -24,11 +24,11 @@ class PlateStatus(enum.Enum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
-    """The server ended under it; nobody cancelled it."""
+    """Its server ended; it was not cancelled."""
 
     @property
     def is_pending(self) -> bool:
-        """Whether it is being read or checked; how long that takes is unknown."""
+        """Whether it is being read or compiled, for a time that cannot be estimated."""
         return self in (PlateStatus.INIT_PENDING, PlateStatus.COMPILE_PENDING)
 
     @property
@@ -38,17 +38,17 @@ class PlateStatus(enum.Enum):
 
     @property
     def is_stoppable(self) -> bool:
-        """Whether it is waiting or running at the server, so that it can be stopped."""
+        """Whether it is waiting or running at the server and can be stopped."""
         return self.is_working or self in (PlateStatus.COMPILE_PENDING, PlateStatus.QUEUED)
 
     @property
     def is_busy(self) -> bool:
-        """Whether it is waiting or running, here or at the server, so that nothing else can be done with it."""
+        """Whether it is waiting or running, here or at the server, and not available for other actions."""
         return self.is_stoppable or self.is_pending
 
     @property
     def has_ended(self) -> bool:
-        """Whether its execution has ended, in whatever way."""
+        """Whether its execution has ended, successfully or not."""
         return self is PlateStatus.COMPLETE or self.is_unfinished
 
     @property
@@ -58,5 +58,5 @@ class PlateStatus(enum.Enum):
 
 
 def plate_status_of(status: ExecutionStatus) -> PlateStatus:
-    """The status of a plate whose execution has this one."""
+    """Return the plate status for an execution status."""
     return PlateStatus(status.value)

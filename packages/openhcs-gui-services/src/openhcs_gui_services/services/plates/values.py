@@ -1,4 +1,4 @@
-"""What a window shows of its plates, their wells and its server, and the events that tell of changes: frozen values."""
+"""Frozen values: the plates, wells and server state that a window shows, and the events that report changes."""
 
 import enum
 from dataclasses import dataclass
@@ -24,33 +24,32 @@ __all__ = [
 
 
 class ServerState(enum.Enum):
-    """How a window stands with its server."""
+    """The connection of a window to its server."""
 
     DISCONNECTED = "disconnected"
-    """Nothing has asked for a server yet, or the window has let go of it."""
+    """No server has been needed yet, or the window has closed its connection."""
     CONNECTING = "connecting"
     CONNECTED = "connected"
     SILENT = "silent"
-    """It does not answer at the moment, and is waited for: busy or stopped, but nothing says that it has ended."""
+    """It is not responding, because it is busy or suspended, but it has not ended; the window is waiting for it."""
     LOST = "lost"
-    """It has ended or cannot be reached; what it was doing goes on when it, or the next one, is there."""
+    """It has ended or cannot be reached; its executions continue when it or its successor is there."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlateRow:
-    """One plate of a window. ``path`` is its folder and names it; ``pipeline`` is Python source."""
+    """One plate of a window. ``path`` is its folder, which identifies it; ``pipeline`` is Python source."""
 
     path: str
     name: str
     snapshot: PlateSnapshot
     execution_id: str | None = None
     artifact_id: str | None = None
-    """Of the compiled pipeline, as long as the server still has it and nothing has changed since."""
+    """The id of the compiled pipeline, while the server has it and nothing has changed since."""
     output: str | None = None
-    """The folder with the results of the latest run of this window, once its execution has said it."""
+    """The result folder of the latest run of this window, once its execution has reported it."""
     on_disk: RunSummary | None = None
-    """The newest results on disk, of whichever run: a fact of its own, which a run that is checked, stopped or fails
-    does not change."""
+    """The newest results on disk, of any run; unaffected by a run that is only compiled, is stopped or fails."""
     well_count: int | None = None
     """None until the plate has been read."""
     pipeline: str = ""
@@ -58,28 +57,28 @@ class PlateRow:
 
 @dataclass(frozen=True, slots=True)
 class PlatesAdded:
-    """These plates are new, in this order, after those that were there."""
+    """Plates were added, in this order, after the existing ones."""
 
     rows: tuple[PlateRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PlatesChanged:
-    """These plates are now so; a plate is in it once."""
+    """The new state of plates that changed; each plate occurs once."""
 
     rows: tuple[PlateRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PlatesRemoved:
-    """These plates are no longer in the window."""
+    """Plates were removed from the window."""
 
     paths: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class WellsChanged:
-    """These wells of the plate at ``path`` are now so. Wells that are not in it are as they were."""
+    """The new state of wells of the plate at ``path``; other wells have not changed."""
 
     path: str
     wells: tuple[AxisProgress, ...]
@@ -95,7 +94,7 @@ class StatusMessage:
 
 @dataclass(frozen=True, slots=True)
 class ServerStateChanged:
-    """How the window stands with its server from now on, and what to say of it."""
+    """The connection to the server has changed; ``text`` describes it."""
 
     state: ServerState
     text: str = ""
@@ -103,7 +102,7 @@ class ServerStateChanged:
 
 @dataclass(frozen=True, slots=True)
 class LogLinesAdded:
-    """The executions of the plate at ``path`` have logged these lines; of many at once only the latest are here."""
+    """New log lines from executions of the plate at ``path``; of many at once, only the latest."""
 
     path: str
     lines: tuple[LogLine, ...]
@@ -117,16 +116,16 @@ WorkspaceEvent = (
 
 @dataclass(frozen=True, slots=True)
 class FeedNews:
-    """What has happened to an execution since it was asked last."""
+    """What has happened to an execution since the last news."""
 
     execution_id: str
     wells: tuple[AxisProgress, ...] = ()
-    """Those that may have changed, as they are now."""
+    """The present state of wells that may have changed."""
     working_since: float | None = None
-    """When the present attempt started its first well, in seconds since the epoch; None until then."""
+    """When the current attempt started its first well, in seconds since the epoch; None before that."""
     snapshot: ExecutionSnapshot | None = None
-    """What the execution is now, if that has changed."""
+    """The present state of the execution, if that has changed."""
     interrupted_at: float | None = None
-    """When its server was stopped, or came back from a crash, with the execution half done; s since the epoch."""
+    """When its server was stopped, or came back after a crash, with it unfinished, in seconds since the epoch."""
     lines: tuple[LogLine, ...] = ()
-    """New log lines, the latest 2,000 of many."""
+    """New log lines, at most the latest 2,000."""

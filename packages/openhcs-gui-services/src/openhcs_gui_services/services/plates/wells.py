@@ -1,4 +1,4 @@
-"""The wells of one plate of a window, over all of its executions."""
+"""The wells of one plate of a window, across all of its executions."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -20,9 +20,9 @@ _ENDS: Final = {
 
 
 class PlateWells:
-    """The state of the wells, from the progress of executions and the results of those that have ended.
+    """The state of the wells, from the progress and the results of executions.
 
-    Methods that change wells return those that are different now.
+    Methods that change wells return the wells that changed.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class PlateWells:
         self._current = ""
 
     def rows(self) -> tuple[AxisProgress, ...]:
-        """All wells that are known, in the order in which they became known: that of the plate."""
+        """Return all known wells, in plate order."""
         return self._table.rows()
 
     def __len__(self) -> int:
@@ -38,32 +38,32 @@ class PlateWells:
 
     @property
     def percent(self) -> float:
-        """Of the whole plate, 0 to 100; a failed well needs no more work and counts as done."""
+        """The progress of the whole plate, 0 to 100; a failed well counts as done."""
         return self._table.percent
 
     @property
     def failed(self) -> int:
-        """How many wells have failed."""
+        """The number of failed wells."""
         return self._table.count(AxisState.FAILED)
 
     @property
     def current_well(self) -> AxisProgress | None:
-        """The well to name for the plate: one that is running, the same until it has ended."""
+        """A running well to show for the plate; it stays the same until it has ended."""
         well = self._table.get(self._current)
         return well if well is not None and well.state is AxisState.RUNNING else None
 
     def work(self, since: float | None) -> Work:
-        """What the present run, which has worked on wells since this time, has done and has left."""
+        """Return the work of the current run, which started its first well at ``since``."""
         return self._table.work(since)
 
     def reset(self, wells: Iterable[str] = ()) -> tuple[AxisProgress, ...]:
-        """Make these the only wells, none of them started."""
+        """Replace all wells by these, none of them started."""
         self._table.clear()
         self._current = ""
         return self._table.put(map(AxisProgress, wells))
 
     def begin_again(self) -> tuple[AxisProgress, ...]:
-        """Another execution does what is left: it takes complete wells over, and all others wait again."""
+        """Start over for a resumed execution: complete wells are kept, all others are waiting."""
         return self._table.begin_again()
 
     def apply(self, wells: Iterable[AxisProgress]) -> tuple[AxisProgress, ...]:
@@ -75,7 +75,7 @@ class PlateWells:
         return changed
 
     def settle(self, status: ExecutionStatus, result: PlateResult | None, error: str) -> tuple[AxisProgress, ...]:
-        """Apply the end of the execution; its result, if there is one, decides about the wells that it names."""
+        """Apply the end of the execution; its result, if any, takes precedence for the wells that it lists."""
         changed = self._table.put([self._ended(well) for well in (() if result is None else result.wells)])
         return changed + self._table.put([settle_axis(well, status, error) for well in self._table])
 

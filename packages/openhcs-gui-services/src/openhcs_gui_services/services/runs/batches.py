@@ -1,4 +1,4 @@
-"""Compiles plates, and runs them: all are compiled before the first one is run, and none that fails stops another."""
+"""Batches of plates: all are compiled before the first one runs, and a failure does not stop the others."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ __all__ = ["BatchWorkflowHost", "BatchWorkflowService", "CompileJob", "RunJob", 
 
 @dataclass(frozen=True, slots=True)
 class CompileJob:
-    """One plate to compile. ``task`` is what a run of it would be, with pipeline and settings."""
+    """One plate to compile. ``task`` is that of a run, with pipeline and settings."""
 
     path: str
     task: PlateTask
@@ -27,51 +27,55 @@ class CompileJob:
 
 @dataclass(frozen=True, slots=True)
 class RunJob:
-    """One plate to run: ``task`` says by which compilation, or what is left over from which run."""
+    """One plate to run. ``task`` refers to its compilation, or to the run that it resumes."""
 
     path: str
     task: PlateTask
 
 
 class BatchWorkflowHost(Protocol):
-    """Who owns the plates. Everything is called on the event loop's thread."""
+    """The owner of the plates. All methods are called on the event loop's thread."""
 
     async def submit(self, path: str, task: PlateTask) -> SubmittedPlate:
-        """Hand a task of a plate to the server. Raises ZMQRuntimeError when that can't be."""
+        """Submit a task of a plate to the server.
+
+        Raises:
+            ZMQRuntimeError: it can't be submitted.
+        """
 
     def is_wanted(self, path: str) -> bool:
-        """Whether the batch is to go on with this plate; asked before each of its submissions."""
+        """Return whether the batch should continue with this plate; called before each of its submissions."""
 
     def on_queued(self, paths: Sequence[str]) -> None:
-        """These plates are to be run; called for all at once, before anything else."""
+        """Called first, once for all plates that will run."""
 
     async def prepare_runs(self, jobs: Sequence[RunJob]) -> None:
-        """All that can be run is about to be submitted, one after the other: a time to write down that it is."""
+        """Called before the runs are submitted one after the other, so that they can be saved first."""
 
     def on_compile_pending(self, path: str) -> None:
-        """The plate is about to be compiled."""
+        """Called before the plate is compiled."""
 
     def on_compiled(self, path: str, report: CompileReport) -> None:
-        """It can be run."""
+        """Called when the plate can be run."""
 
     def on_compile_ended(self, ending: PlateOutcome) -> None:
-        """It was not compiled: its pipeline has errors, somebody cancelled, or no server took it. Nor is it run."""
+        """Called when the plate was not compiled and will not run: errors, cancellation, or no server."""
 
     def on_ended(self, ending: PlateOutcome) -> None:
-        """Its run has ended, or will never be, though it is compiled.
+        """Called when the run of a compiled plate has ended or could not start.
 
-        Each plate of ``on_queued`` has one end: this, or ``on_compile_ended``.
+        Each plate of ``on_queued`` ends once, with this call or with ``on_compile_ended``.
         """
 
 
 class BatchWorkflowService:
-    """Takes batches of plates from compilation to their ends; many at the same time if need be."""
+    """Takes batches of plates from compilation to their end; several batches can run at the same time."""
 
     def __init__(self, host: BatchWorkflowHost) -> None:
         self._host = host
 
     async def compile(self, jobs: Sequence[CompileJob]) -> dict[str, CompileReport]:
-        """Compile all; gives what a run would do, for those plates that can be run, by path."""
+        """Compile all; return the reports of the plates that can be run, by path."""
         engine = BatchSubmitWaitEngine(
             CallbackBatchSubmitWaitPolicy[CompileJob, SubmittedPlate, CompileReport](
                 submit=self._submit_compilation,
@@ -88,7 +92,7 @@ class BatchWorkflowService:
         return {outcome.job.path: outcome.result for outcome in result.outcomes if outcome.result is not None}
 
     async def run(self, jobs: Sequence[CompileJob], compiled: Sequence[RunJob] = ()) -> None:
-        """Show all as queued, compile the ``jobs``, then run them and what is compiled already, in the order queued."""
+        """Show all as queued, compile the ``jobs``, then run the ``compiled`` ones and them, in this order."""
         self._host.on_queued([*(job.path for job in compiled), *(job.path for job in jobs)])
         reports = await self.compile(jobs)
         ready = [*compiled, *(RunJob(job.path, _run_of(job, reports)) for job in jobs if job.path in reports)]
@@ -106,7 +110,7 @@ class BatchWorkflowService:
         await engine.run(ready)
 
     async def adopt(self, running: Mapping[str, SubmittedPlate]) -> None:
-        """Bring plates, by path, to their ends that were submitted by an earlier window."""
+        """Wait for the end of plates, by path, that an earlier window submitted."""
 
         async def end(path: str, submitted: SubmittedPlate) -> None:
             self._host.on_ended(PlateOutcome.of(path, await asyncio.shield(submitted.ended)))
@@ -129,7 +133,7 @@ class BatchWorkflowService:
         ending = PlateOutcome.of(job.path, snapshot)
         report = None if ending.execution is None else ending.execution.compiled
         if report is None and ending.state is PlateStatus.COMPLETE:
-            ending = replace(ending, state=PlateStatus.FAILED, error="the server gave no result of the compilation")
+            ending = replace(ending, state=PlateStatus.FAILED, error="the server returned no compilation result")
         if report is None:
             raise _NotCompiledError(ending)
         return report
@@ -140,7 +144,7 @@ class BatchWorkflowService:
 
 
 class _StoppedError(ZMQRuntimeError):
-    """The plate was stopped before its turn came."""
+    """The plate was stopped before it was submitted."""
 
 
 class _NotCompiledError(ZMQRuntimeError):
@@ -152,7 +156,7 @@ class _NotCompiledError(ZMQRuntimeError):
 
 
 def compiled_task(task: PlateTask, artifact_id: str, signature: str) -> PlateTask:
-    """A run of what was compiled; it refuses to begin when images, pipeline or settings have changed since."""
+    """Return the run of a compilation, which is refused if images, pipeline or settings have changed since."""
     return msgspec.structs.replace(
         task, action=TaskAction.RUN, compile_artifact_id=artifact_id, expected_signature=signature
     )
@@ -169,7 +173,7 @@ async def _wait_for_end(job: CompileJob | RunJob, submitted: SubmittedPlate) -> 
 
 def _ending_of(path: str, error: Exception) -> PlateOutcome:
     if isinstance(error, _StoppedError):
-        return PlateOutcome(path, PlateStatus.CANCELLED, "stopped before its turn came")
-    if isinstance(error, ServerLostError | RequestTimeoutError):  # whether it was heard is not known
+        return PlateOutcome(path, PlateStatus.CANCELLED, "stopped before it was submitted")
+    if isinstance(error, ServerLostError | RequestTimeoutError):  # unknown whether the server received it
         return PlateOutcome(path, PlateStatus.INTERRUPTED, str(error))
     return PlateOutcome(path, PlateStatus.FAILED, str(error) or type(error).__name__)

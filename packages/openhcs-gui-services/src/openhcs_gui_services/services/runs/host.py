@@ -1,4 +1,4 @@
-"""What batches do to the plates of a workspace: the one place where a plate's run begins and where it ends."""
+"""The host of a workspace's batches: the one place where a plate's run begins and ends."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ _ENDINGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class _PreparedRun:
-    """What is about to be submitted for a plate, and which run of it was the latest before."""
+    """The next submission of a plate, and the id of its previous run."""
 
     request: ExecuteRequest
     earlier_id: str | None
@@ -45,11 +45,11 @@ class WorkspaceBatches:
         self._prepared: dict[str, _PreparedRun] = {}
 
     def record_of(self, execution_id: str) -> PlateRecord | None:
-        """The plate that an execution is about, if it is still in the window."""
+        """Return the plate of an execution, if it is still in the window."""
         return self._book.get(self._paths.get(execution_id, ""))
 
     def adopt(self, record: PlateRecord, execution_id: str) -> SubmittedPlate:
-        """The execution of an earlier window, which goes on, is this plate's."""
+        """Follow an execution that an earlier window started for this plate."""
         record.begin_run(resume=False)
         record.is_accepted = True
         self._book.change(record)
@@ -80,7 +80,7 @@ class WorkspaceBatches:
         return record is not None and record.stop is StopLevel.NONE
 
     def on_queued(self, paths: Sequence[str]) -> None:
-        """See :class:`BatchWorkflowHost`; what the workspace has queued before it asked anybody anything stays so."""
+        """See :class:`BatchWorkflowHost`; plates that the workspace has already queued are left as they are."""
         reset_progress_for_batch(self._book, filter(None, map(self._book.get, paths)))
 
     def on_compile_pending(self, path: str) -> None:
@@ -124,7 +124,7 @@ class WorkspaceBatches:
         self._change(record)
 
     async def prepare_runs(self, jobs: Sequence[RunJob]) -> None:
-        """See :class:`BatchWorkflowHost`: the ids are on disk before the server knows them, so none is ever lost."""
+        """See :class:`BatchWorkflowHost`: ids are saved before the server knows them, so none is lost."""
         for job in jobs:
             record = self._book.get(job.path)
             if record is not None and record.stop is StopLevel.NONE:
@@ -135,7 +135,7 @@ class WorkspaceBatches:
         await self._book.save()
 
     def on_ended(self, ending: PlateOutcome) -> None:
-        """See :class:`BatchWorkflowHost`: every run ends here, however it does."""
+        """See :class:`BatchWorkflowHost`: every run ends here, successfully or not."""
         record = self._book.get(ending.path)
         if record is None:
             return
@@ -143,7 +143,7 @@ class WorkspaceBatches:
         prepared = self._prepared.pop(ending.path, None)
         if prepared is not None and ending.state is PlateStatus.INTERRUPTED:
             record.is_run_unknown = True
-        elif prepared is not None:  # the server never had it
+        elif prepared is not None:  # the server never received it
             record.execution_id = prepared.earlier_id
         self._book.change(record, wells)
         self._book.flush()

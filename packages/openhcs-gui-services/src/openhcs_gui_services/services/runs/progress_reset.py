@@ -1,4 +1,4 @@
-"""Forgets the progress of earlier runs when a batch begins: of the window's own plates, never of another's."""
+"""Clear the progress of earlier runs when a batch begins, for the window's own plates only."""
 
 from collections.abc import Iterable
 
@@ -9,12 +9,12 @@ __all__ = ["reset_progress_for_batch"]
 
 
 def reset_progress_for_batch(book: PlateCollection, records: Iterable[PlateRecord], *, resume: bool = False) -> None:
-    """Queue these plates, all at once; what was shown of their runs before goes.
+    """Queue these plates at once and clear the display of their previous runs.
 
     Args:
-        book: The plates of the window. Plates of other windows are in other books.
-        records: some of them; one that is queued already stays as it is.
-        resume: keep the wells that are complete.
+        book: the plates of the window.
+        records: the plates to queue; plates that are already queued are left as they are.
+        resume: keep complete wells.
     """
     for record in records:
         if not record.is_scheduled:

@@ -1,4 +1,4 @@
-"""What became of runs of which only the ids are known: ended ones are shown so, the others are followed again."""
+"""Finding runs of which only the ids are known: ended runs are shown, running ones are followed again."""
 
 from openhcs_gui_services.services.connection.executions import PlateExecutions
 from openhcs_gui_services.services.plates.collection import PlateCollection
@@ -14,12 +14,12 @@ __all__ = ["find_earlier_runs"]
 async def find_earlier_runs(
     book: PlateCollection, executions: PlateExecutions, batches: WorkspaceBatches
 ) -> dict[str, SubmittedPlate]:
-    """Ask the server for the runs that are unknown; gives those that are followed now, by the paths of their plates.
+    """Ask the server for unknown runs and return those that are now followed, by plate path.
 
-    What is done with a plate while the server is asked goes before what it says.
+    A plate that the user has acted on in the meantime is left alone.
 
     Raises:
-        ZMQRuntimeError: it can't be asked.
+        ZMQRuntimeError: the server can't be asked.
     """
     unknown = {
         record.execution_id: record
@@ -40,9 +40,9 @@ async def find_earlier_runs(
 
 
 def _take(book: PlateCollection, record: PlateRecord, snapshot: ExecutionSnapshot | None) -> bool:
-    """Take in how the run of a plate is; whether it is to be followed.
+    """Apply the state of a plate's run, and return whether to follow it.
 
-    One that has ended without a result is, too: what it has reported says how far its wells are.
+    A run that ended without a result is followed as well, because its events have the progress of its wells.
     """
     if snapshot is None:
         record.execution_id = None

@@ -1,4 +1,4 @@
-"""Stops plates of one window: at the next check, after the wells that are worked on, or at once. Of no other window."""
+"""Stopping the plates of one window, and of no other: at the next check, after the running wells, or at once."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _KILL_AT_ONCE: Final = 0.0
 
 
 class PlateStopper:
-    """Notes what the user wants at once, tells the server as soon as it can, and again when it was away."""
+    """Records stop requests at once and sends them to the server when possible, again after a lost connection."""
 
     def __init__(self, book: PlateCollection, executions: PlateExecutions, service: ZMQClientService) -> None:
         self._book = book
@@ -27,7 +27,7 @@ class PlateStopper:
         self._service = service
 
     async def stop(self, records: Sequence[PlateRecord], wish: StopLevel) -> None:
-        """Stop these plates; they show that before anything else is done. Returns when the server has been told."""
+        """Stop these plates, which show it at once; return when the requests have been sent."""
         for record in records:
             record.wish_stop(wish)
             self._book.change(record)
@@ -35,7 +35,7 @@ class PlateStopper:
         await self.send(records)
 
     async def stop_after_wells(self, records: Sequence[PlateRecord]) -> None:
-        """Begin no more wells of these plates; those that are worked on are finished."""
+        """Start no more wells of these plates, but finish the running ones."""
         running = [record for record in records if record.state is PlateStatus.RUNNING and record.live_id]
         for record in running:
             record.is_stopping_after_wells = True
@@ -46,12 +46,12 @@ class PlateStopper:
         await asyncio.gather(*map(self._send_wells, running))
 
     async def send(self, records: Sequence[PlateRecord]) -> None:
-        """Tell the server what is wanted of these; while it is lost, :meth:`resend` will."""
+        """Send the stop requests of these plates; if the server is lost, leave that to :meth:`resend`."""
         if self._service.state in (ServerState.CONNECTED, ServerState.SILENT):
             await asyncio.gather(*map(self._send, records))
 
     async def resend(self) -> None:
-        """The server was away: tell it again. Where wells were to be finished, there are none at work any more."""
+        """Send stop requests again after the server was away; wells that were to be finished are no longer running."""
         wanted = [record for record in self._book.busy() if record.stop or record.is_stopping_after_wells]
         for record in wanted:
             record.wish_stop(StopLevel.GRACEFUL)

@@ -1,4 +1,4 @@
-"""A window's side of its server: what the server says goes into the plates, also after it was away."""
+"""A window's connection to its server: server events update the plates, also after the server was away."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ _TICK_SECONDS: Final = 1.0
 
 
 class _MakeService(Protocol):
-    """Makes the connection, with the callbacks that it is given."""
+    """Creates the connection with these callbacks."""
 
     def __call__(
         self,
@@ -38,11 +38,11 @@ class _MakeService(Protocol):
 
 
 class WindowServer:
-    """Made of the connection, what follows executions, what stops them, and a clock. Used from one event loop.
+    """Connection, execution tracker, stopper and clock of a window. Used from one event loop.
 
     Args:
         book: the plates of the window.
-        make_service: makes the connection.
+        make_service: creates the connection.
     """
 
     def __init__(self, book: PlateCollection, make_service: _MakeService) -> None:
@@ -65,18 +65,18 @@ class WindowServer:
         self._has_ended = False
 
     def wants_server(self) -> bool:
-        """Whether something of ours goes on there that the server did not leave by order of somebody."""
+        """Whether executions of this window are live there, except those interrupted by a deliberate stop."""
         live = [record for record in self._book.busy() if record.live_id is not None]
         return not self._has_ended and any((each.interrupted_at or 0.0) < self._connected_at for each in live)
 
     def begin_work(self) -> None:
-        """Some plates are at work now: tell of them, and keep the clock going while that is so."""
+        """Report busy plates, and keep the clock running while there are any."""
         self._book.flush()
         if self._tick_call is None and not self._has_ended and self._book.busy():
             self._tick_call = asyncio.get_running_loop().call_later(_TICK_SECONDS, self._tick)
 
     async def end(self) -> None:
-        """Hear nothing any more; the connection stays."""
+        """Stop following the server; the connection stays open."""
         self._has_ended = True
         if self._tick_call is not None:
             self._tick_call.cancel()
@@ -100,7 +100,7 @@ class WindowServer:
         self._book.flush()
 
     def _on_status(self, status: StatusResponse) -> None:
-        """Where the plates are in the queue; the server tells that only when it is asked."""
+        """Update queue positions, which the server reports only in its status."""
         positions = {each.execution_id: each.queue_position for each in status.executions}
         for record in self._book.busy():
             place = positions.get(record.execution_id or "") if record.state is PlateStatus.QUEUED else None
@@ -126,7 +126,7 @@ class WindowServer:
         if self._has_ended:
             return
         if self._reconciling is not None:
-            self._reconciling.cancel()  # what it found out is of the time before the last loss
+            self._reconciling.cancel()  # its findings are outdated since the last loss
         self._reconciling = asyncio.create_task(self._reconcile())
 
     async def _reconcile(self) -> None:
@@ -137,7 +137,7 @@ class WindowServer:
             await self.stopper.resend()
 
     def _tick(self) -> None:
-        """Time passes also while nothing happens."""
+        """Update elapsed times even when there are no events."""
         self._tick_call = None
         working = self._book.busy()
         for record in working:

@@ -1,4 +1,4 @@
-"""The one owner of what a window shows: its plates, their wells, and its executions at the server."""
+"""The model of a window: its plates, their wells, and its executions at the server."""
 
 import functools
 import os
@@ -35,16 +35,18 @@ __all__ = ["PlateWorkspace"]
 class PlateWorkspace:
     """The plates of one window on one server. Used from one event loop; its events are emitted on that loop's thread.
 
-    Plates are named by their folder's absolute path; a path that is not in the window is reported in the status bar and
-    left out. Nothing raises because a server or a plate fails: that is in the rows and the status messages.
+    A plate is identified by the absolute path of its folder; unknown paths are reported in the status bar and skipped.
+    Failures of a server or a plate are not raised but shown in rows and status messages.
 
     Args:
-        port, host, transport_mode, config: of the server; one on this machine is started when it is needed, and
-            outlives the window.
-        settings: of all runs, where a plate has none of its own.
-        default_pipeline: Python source that new plates have.
-        memory: the folder in which windows remember their plates; in the application's data folder when None. Windows
-            that are open at the same time have files of their own in it.
+        port: port of the server. A server on this machine is started when it is needed, and outlives the window.
+        host: host of the server [default: this machine].
+        transport_mode: transport of the connection.
+        config: configuration of the connection.
+        settings: for the runs of all plates without settings of their own.
+        default_pipeline: pipeline of new plates, as Python source.
+        memory: folder in which windows save their plates, each in a file of its own [default: in the application's data
+            folder].
     """
 
     def __init__(
@@ -73,53 +75,53 @@ class PlateWorkspace:
         self._is_closed = False
         self._book.events.subscribe(self._on_event)
 
-    # --- what it shows -----------------------------------------------------------------------------------------------
+    # --- contents ----------------------------------------------------------------------------------------------------
 
     def subscribe(self, callback: Callable[[WorkspaceEvent], None]) -> Callable[[], None]:
-        """Call it with every event from now on; call what is returned to end that."""
+        """Call ``callback`` with every event until the returned function is called."""
         return self._book.events.subscribe(callback)
 
     def rows(self) -> tuple[PlateRow, ...]:
-        """All plates, in the order in which they were added."""
+        """Return all plates, in the order in which they were added."""
         return self._book.rows()
 
     def wells(self, path: str) -> tuple[AxisProgress, ...]:
-        """The wells of a plate, in plate order; none before they are known."""
+        """Return the wells of a plate, in plate order; empty until they are known."""
         record = self._book.get(path)
         return () if record is None else record.wells.rows()
 
     def problems(self, path: str) -> tuple[str, ...]:
-        """What the last compilation of a plate has found wrong, a line for each."""
+        """Return the problems that the last compilation of a plate found, one line each."""
         record = self._book.get(path)
         return () if record is None else record.problems
 
     def is_busy(self, path: str) -> bool:
-        """Whether a plate waits or is worked on, here or at the server, be that lost or not."""
+        """Return whether a plate is waiting or being worked on, here or at the server, even if the server is lost."""
         record = self._book.get(path)
         return record is not None and record.is_busy
 
     def execution(self, path: str) -> PlateExecution | None:
-        """The latest run of a plate as the server told it last, with its result once it has ended."""
+        """Return the latest known state of a plate's latest run, with its result once it has ended."""
         record = self._book.get(path)
         known = None if record is None else record.execution
         return None if known is None else PlateExecution.of(known)
 
     @property
     def connection(self) -> ZMQClientService:
-        """The one connection of the window to its server, for whatever else asks that server something."""
+        """The window's only connection to its server, for other parts that need the server."""
         return self._server.service
 
     @property
     def server_state(self) -> ServerState:
-        """How the window stands with its server."""
+        """The state of the window's connection to its server."""
         return self._server.service.state
 
     # --- plates ------------------------------------------------------------------------------------------------------
 
     async def add(self, paths: Iterable[str | os.PathLike[str]]) -> None:
-        """Show these folders as plates; those that are there already stay as they are.
+        """Show these folders as plates; plates that are already there are left as they are.
 
-        Of the plates nothing is read; what results they have on disk is looked up in the background.
+        The plates are not read, but their results on disk are looked up in the background.
         """
         absolute = dict.fromkeys(map(plate_path, paths))
         records = [PlateRecord(path, self.default_pipeline) for path in absolute if path not in self._book]
@@ -127,20 +129,20 @@ class PlateWorkspace:
         self._tasks.start(self._read_all_results(records), "Reading results")
 
     async def remove(self, paths: Iterable[str]) -> None:
-        """Show these plates no more. Nothing on disk is touched; one that is at work stays until it was stopped."""
+        """Remove these plates from the window, except running ones. Nothing on disk is touched."""
         records = self._book.pick(paths)
         for record in records:
             if record.is_busy:
-                self._book.events.say(f"{record.name} is at work: stop it before you remove it", is_error=True)
+                self._book.events.say(f"{record.name} is running: stop it before removing it", is_error=True)
         self._book.remove([record for record in records if not record.is_busy])
 
     async def set_pipeline(self, paths: Iterable[str], source: str, file: str = "") -> None:
-        """From their next compilation on, these plates have this pipeline.
+        """Use this pipeline for these plates from their next compilation on.
 
         Args:
             paths: the plates.
-            source: Python source; it is not run here.
-            file: where it was read from; modules next to it can be imported.
+            source: Python source; it is not executed here.
+            file: the file that it was read from; modules next to it can be imported.
         """
         for record in self._book.pick(paths):
             record.pipeline, record.pipeline_file = source, file
@@ -149,7 +151,7 @@ class PlateWorkspace:
         self._book.save_soon()
 
     async def set_settings(self, settings: RunSettings, paths: Iterable[str] | None = None) -> None:
-        """What is compiled from now on has these settings: of these plates, or those of all that have none."""
+        """Use these settings from now on: for these plates, or for all plates without settings of their own."""
         if paths is None:
             self._settings = settings
         records = self._book.records() if paths is None else self._book.pick(paths)
@@ -160,7 +162,7 @@ class PlateWorkspace:
         self._book.flush()
 
     async def initialise(self, paths: Iterable[str]) -> None:
-        """Read what the folders of these plates hold."""
+        """Read the folders of these plates."""
         records = self._free(paths)
         for record in records:
             record.pend(PlateStatus.INIT_PENDING)
@@ -171,7 +173,7 @@ class PlateWorkspace:
     # --- executions --------------------------------------------------------------------------------------------------
 
     async def compile(self, paths: Iterable[str]) -> None:
-        """Let the server check these plates' pipelines; returns when all have been."""
+        """Have the server check the pipelines of these plates; return when all are done."""
         records = self._with_pipeline(self._free(paths))
         for record in records:
             record.pend(PlateStatus.COMPILE_PENDING)
@@ -181,9 +183,9 @@ class PlateWorkspace:
         await self._tasks.finish(self._compile(jobs))
 
     async def run(self, paths: Iterable[str]) -> None:
-        """Compile these plates, those that are not, and run them; returns when all have ended.
+        """Run these plates, compiling them first if necessary; return when all have ended.
 
-        Giving up this call stops nothing; :meth:`stop` does.
+        Cancelling this call does not stop the runs; use :meth:`stop`.
         """
         records = self._with_pipeline(self._free(paths))
         reset_progress_for_batch(self._book, records)
@@ -193,9 +195,9 @@ class PlateWorkspace:
         await self._tasks.finish(self._then_read_results(self._batches.run(jobs, ready), records))
 
     async def resume(self, paths: Iterable[str]) -> None:
-        """Do what the latest runs of these plates have left undone: wells that are complete are kept.
+        """Finish the latest runs of these plates, keeping complete wells.
 
-        Returns when all have ended. A plate that was never run is run.
+        Returns when all have ended. A plate without an earlier run is run from the start.
         """
         records = self._with_pipeline(self._free(paths))
         reset_progress_for_batch(self._book, records, resume=True)
@@ -203,23 +205,23 @@ class PlateWorkspace:
         await self._tasks.finish(self._then_read_results(self._resume(records), records))
 
     async def stop(self, graceful: bool = True, paths: Iterable[str] | None = None) -> None:
-        """Stop what this window has under way: all of it, or these plates. Returns when the server has been told.
+        """Stop the runs of this window or of these plates; return when the requests have been sent.
 
         Args:
-            graceful: at the next check, between steps and pattern groups; else its processes are killed at once.
-            paths: these plates only.
+            graceful: stop at the next check, between steps and pattern groups, instead of killing processes at once.
+            paths: plates to stop [default: all].
         """
         await self._stopper.stop(self._working(paths), StopLevel.GRACEFUL if graceful else StopLevel.FORCE)
 
     async def stop_after_wells(self, paths: Iterable[str] | None = None) -> None:
-        """Begin no more wells; those that are worked on are finished, so that no work is lost."""
+        """Start no more wells, but finish the running ones, so that no work is lost."""
         await self._stopper.stop_after_wells(self._working(paths))
 
     async def cancel_well(self, path: str, axis_id: str) -> None:
-        """Stop one well of a plate that runs; the others go on."""
+        """Cancel one well of a running plate; the others continue."""
         record = self._book.get(path)
         if record is None or record.execution_id is None or record.state is not PlateStatus.RUNNING:
-            self._book.events.say(f"well {axis_id} can't be cancelled: its plate does not run", is_error=True)
+            self._book.events.say(f"well {axis_id} can't be cancelled: its plate is not running", is_error=True)
             return
         try:
             reply = await self._executions.cancel(record.execution_id, axis_id)
@@ -229,7 +231,7 @@ class PlateWorkspace:
             self._book.events.say(reply.message, is_error=reply.status != "ok")
 
     async def logs(self, path: str) -> list[LogLine]:
-        """The log of a plate's latest run up to now; empty, with a status message, when it can't be had."""
+        """Return the log of a plate's latest run; if it can't be read, it is empty and a status message says why."""
         record = self._book.get(path)
         if record is None or record.execution_id is None:
             return []
@@ -240,7 +242,7 @@ class PlateWorkspace:
             return []
 
     async def history(self, limit: int = 100) -> list[PlateExecution]:
-        """The latest executions that have ended, of all windows, newest first; see :meth:`logs` for failures."""
+        """Return the latest ended executions of all windows, newest first; see :meth:`logs` for failures."""
         try:
             return await self._executions.history(limit)
         except ZMQRuntimeError as error:
@@ -250,16 +252,16 @@ class PlateWorkspace:
     # --- life --------------------------------------------------------------------------------------------------------
 
     async def connect(self) -> None:
-        """Attach to the server, or start it, before anything needs it."""
+        """Connect to the server, or start it, before it is needed."""
         try:
             await self._server.service.connect()
         except ZMQRuntimeError as error:
             self._book.events.say(str(error), is_error=True)
 
     async def reattach(self) -> None:
-        """Show the plates of an earlier window, and find their executions, which go on or have ended meanwhile.
+        """Show the plates of an earlier window, and find their executions, running or ended.
 
-        When the server can't be asked, that is done as soon as the window is connected to it.
+        If the server can't be reached, executions are looked up when the window is connected again.
         """
         try:
             records = [PlateRecord.of(plate) for plate in await self._book.take_left_over()]
@@ -271,7 +273,7 @@ class PlateWorkspace:
             await self._find_earlier_runs()
 
     async def close(self) -> None:
-        """Let go of it all; executions go on, and the next window's :meth:`reattach` finds them. May be repeated."""
+        """Release everything; executions continue, and the next window's :meth:`reattach` finds them. Idempotent."""
         if self._is_closed:
             return
         self._is_closed = True
@@ -280,14 +282,14 @@ class PlateWorkspace:
         await self._book.close()
         await self._server.service.close()
 
-    # --- how it does that --------------------------------------------------------------------------------------------
+    # --- parts -------------------------------------------------------------------------------------------------------
 
     async def _find_earlier_runs(self) -> None:
         self._is_finding = True
         try:
             followed = await find_earlier_runs(self._book, self._executions, self._host)
         except ZMQRuntimeError as error:
-            self._book.events.say(f"how earlier runs went is not known: {error}", is_error=True)
+            self._book.events.say(f"the state of earlier runs is unknown: {error}", is_error=True)
             return
         finally:
             self._is_finding = False
@@ -302,12 +304,12 @@ class PlateWorkspace:
             self._tasks.start(self._find_earlier_runs(), "Looking for earlier runs")
 
     def _free(self, paths: Iterable[str]) -> list[PlateRecord]:
-        """Those that can be taken on."""
+        """The plates that are not busy; the others are reported."""
         records = self._book.pick(paths)
         busy = [record for record in records if record.is_busy]
         is_lost = self._server.service.state is ServerState.LOST
         for record in busy:
-            text = "goes on by itself when the server is back; looking for it" if is_lost else "is at work already"
+            text = "continues when the server is back; looking for it" if is_lost else "is already running"
             self._book.events.say(f"{record.name} {text}", is_error=not is_lost)
         if busy and is_lost:
             self._tasks.start(self.connect(), "Connecting")
@@ -316,7 +318,7 @@ class PlateWorkspace:
     def _with_pipeline(self, records: Sequence[PlateRecord]) -> list[PlateRecord]:
         for record in records:
             if not record.pipeline.strip():
-                self._book.events.say(f"{record.name} has no pipeline: give it one first", is_error=True)
+                self._book.events.say(f"{record.name} has no pipeline: choose one first", is_error=True)
         return [record for record in records if record.pipeline.strip()]
 
     def _working(self, paths: Iterable[str] | None) -> list[PlateRecord]:
@@ -359,7 +361,7 @@ class PlateWorkspace:
         self._book.save_soon()
 
     async def _read_results(self, record: PlateRecord) -> None:
-        """What is on disk of the plate, whatever its latest run here has come to."""
+        """Look up the results of the plate on disk, whatever the outcome of its latest run here."""
         settings = resolve_run_settings(record.path, self._settings, record.settings)
         try:
             record.on_disk = await read_results(record.path, settings.output_dir)
@@ -396,7 +398,7 @@ class PlateWorkspace:
 
 
 def _rest_of(task: PlateTask, execution_id: str) -> PlateTask:
-    """The rest of a run. Images may have been repaired since, so each well is judged by itself, not by a signature."""
+    """The rest of a run. Images may have been repaired since, so wells are checked one by one, not by signature."""
     return msgspec.structs.replace(
         task,
         resume=True,

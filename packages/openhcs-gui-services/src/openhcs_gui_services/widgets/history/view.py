@@ -132,7 +132,7 @@ class HistoryView(QWidget):
         self._status = QLabel(_EMPTY)
         self._origin = QPlainTextEdit()
         self._again = push_button("Run again", "Run the same pipeline on the same plate again", self.run_again)
-        self._open = push_button("Open results", "Open the folder with the results", self.open_results)
+        self._open = push_button("Open results", "Open the result folder", self.open_results)
         self._more = push_button("Show older", "Load executions that ended earlier", self.load_older)
         self._refresh = push_button("Refresh", "Reload from the server (F5)", self.load)
         self._tasks = BackgroundTasks(self._on_error)

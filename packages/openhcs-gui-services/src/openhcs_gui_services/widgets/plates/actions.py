@@ -1,4 +1,4 @@
-"""The actions of the plate manager: texts, shortcuts, icons, and when each can be used."""
+"""The actions of the plate manager: texts, shortcuts, icons, and when each is enabled."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from openhcs_gui_services.widgets.plates.run_phase import PlateAction, RunPhase,
 
 __all__ = ["PlateActions"]
 
-_SCOPE = "the selected plates, or all when none is selected"
+_SCOPE = "the selected plates, or all if none are selected"
 
 
 @dataclass(frozen=True)
@@ -28,22 +28,22 @@ _LOOKS = MappingProxyType(
     {
         Icon.ADD: _Look(Icon.ADD, "&Add", "Ctrl+O", "Add plate folders"),
         Icon.REMOVE: _Look(
-            Icon.REMOVE, "Re&move", "Ctrl+Backspace", "Take the selected plates off the list; files stay"
+            Icon.REMOVE, "Re&move", "Ctrl+Backspace", "Remove the selected plates from the list; files are kept"
         ),
         Icon.INIT: _Look(Icon.INIT, "&Init", "Ctrl+I", f"Read {_SCOPE}"),
         Icon.COMPILE: _Look(Icon.COMPILE, "&Compile", "Ctrl+B", f"Check the pipelines of {_SCOPE}"),
         Icon.RUN: _Look(Icon.RUN, "&Run", "Ctrl+R", f"Run {_SCOPE}"),
-        Icon.STOP: _Look(Icon.STOP, "&Stop", "Ctrl+.", "Stop what this window runs; finished wells stay"),
-        Icon.KILL: _Look(Icon.KILL, "Force &Kill", "Ctrl+Shift+K", "End the processes of this window's runs at once"),
-        Icon.RESUME: _Look(Icon.RESUME, "R&esume", "Ctrl+Shift+R", "Do the wells that earlier runs have left undone"),
+        Icon.STOP: _Look(Icon.STOP, "&Stop", "Ctrl+.", "Stop the runs of this window; finished wells are kept"),
+        Icon.KILL: _Look(Icon.KILL, "Force &Kill", "Ctrl+Shift+K", "Kill the processes of this window's runs at once"),
+        Icon.RESUME: _Look(Icon.RESUME, "R&esume", "Ctrl+Shift+R", "Run the wells that earlier runs have not finished"),
         Icon.VIEW: _Look(Icon.VIEW, "&View", "Ctrl+E", "Show the results of the current plate in the viewer"),
-        Icon.RESULTS: _Look(Icon.RESULTS, "&Open results", "Ctrl+Shift+O", "Open the folder with the results"),
+        Icon.RESULTS: _Look(Icon.RESULTS, "&Open results", "Ctrl+Shift+O", "Open the result folder"),
     }
 )
 
 
 class PlateActions(QObject):
-    """A :class:`QAction` for each available action; the owner connects ``triggered``."""
+    """A :class:`QAction` for each action; the owner connects ``triggered``."""
 
     def __init__(self, palette: QPalette, parent: QObject) -> None:
         super().__init__(parent)
@@ -57,7 +57,7 @@ class PlateActions(QObject):
 
     @property
     def all(self) -> list[QAction]:
-        """In the order of the buttons."""
+        """All actions, in the order of the buttons."""
         return list(self._made.values())
 
     def set_palette(self, palette: QPalette) -> None:
@@ -66,11 +66,17 @@ class PlateActions(QObject):
             action.setIcon(make_icon(icon, palette))
 
     def button_of(self, phase: RunPhase) -> QAction:
-        """What the one button of a run offers."""
+        """Return the action of the run button in this phase."""
         return {RunPhase.IDLE: self.run, RunPhase.AT_WORK: self.stop}.get(phase, self.kill)
 
     def enable(self, chosen: Collection[PlateRow], current: PlateRow | None, phase: RunPhase) -> None:
-        """Those that would do something now. ``chosen``: what is selected, else all; ``current``: the focus."""
+        """Enable the actions that apply now.
+
+        Args:
+            chosen: the selected plates, or all if none are selected.
+            current: the plate with the focus.
+            phase: the phase of the run button.
+        """
         self.initialise.setEnabled(bool(plates_for(PlateAction.INIT, chosen)))
         self.compile.setEnabled(bool(plates_for(PlateAction.COMPILE, chosen)))
         self.run.setEnabled(bool(plates_for(PlateAction.RUN, chosen)))

@@ -1,4 +1,4 @@
-"""What the plate manager asks of the owner of the plates; :class:`PlateWorkspace` is one."""
+"""The interface of the plate manager to the owner of the plates, such as :class:`PlateWorkspace`."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -10,29 +10,29 @@ __all__ = ["PlateHost"]
 
 
 class PlateHost(Protocol):
-    """Owns plates and says what becomes of them. All calls are made on Qt's thread, and all events told on it.
+    """Owns plates and reports changes. All methods and callbacks are called on Qt's thread.
 
-    A request may raise an error, whose message is shown. Changes are reported as events, not as return values.
+    A request may raise an error, whose message is shown. Changes are reported by events, not by return values.
     """
 
     def subscribe(self, callback: Callable[[WorkspaceEvent], None], /) -> Callable[[], None]:
-        """Call back with every event from now on, until what is returned is called."""
+        """Call ``callback`` with every event until the returned function is called."""
         ...
 
     def rows(self) -> Sequence[PlateRow]:
-        """All plates as they are now."""
+        """Return all plates in their present state."""
         ...
 
     def wells(self, path: str, /) -> Sequence[AxisProgress]:
-        """The wells of a plate as they are now; empty when they are not known yet."""
+        """Return the wells of a plate in their present state; empty until they are known."""
         ...
 
     async def add(self, paths: Sequence[str], /) -> object:
-        """Take these folders in."""
+        """Add these folders as plates."""
         ...
 
     async def remove(self, paths: Sequence[str], /) -> object:
-        """Forget these plates; their files stay."""
+        """Remove these plates; their files are kept."""
         ...
 
     async def initialise(self, paths: Sequence[str], /) -> object:
@@ -44,21 +44,21 @@ class PlateHost(Protocol):
         ...
 
     async def run(self, paths: Sequence[str], /) -> object:
-        """Compile all, then run all."""
+        """Compile these plates, then run them."""
         ...
 
     async def resume(self, paths: Sequence[str], /) -> object:
-        """Do what earlier runs have left undone."""
+        """Finish what earlier runs have left undone."""
         ...
 
     async def stop(self, graceful: bool = True) -> object:
-        """Stop what this window has started: at the next image group, or at once by ending the processes."""
+        """Stop the runs of this window: after the current image group, or at once by killing their processes."""
         ...
 
     async def stop_after_wells(self) -> object:
-        """Begin no more wells, and finish those that are worked on."""
+        """Start no more wells, and finish the running ones."""
         ...
 
     async def cancel_well(self, path: str, axis_id: str, /) -> object:
-        """Stop one well of a plate that runs."""
+        """Cancel one well of a running plate."""
         ...

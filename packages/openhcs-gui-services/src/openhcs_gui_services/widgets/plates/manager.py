@@ -1,4 +1,4 @@
-"""The plates of a window, from adding them to their results: table, plate map, and what can be done with them."""
+"""The plate manager: table, plate map and actions, from adding a plate to its results."""
 
 import functools
 from collections.abc import Callable, Coroutine, Sequence
@@ -31,30 +31,35 @@ from openhcs_gui_services.widgets.plates.stop_question import StopAnswer, StopQu
 __all__ = ["PlateManagerWidget"]
 
 ASK_FROM_SECONDS = 300.0
-"""Stopping asks first when it would lose more work than this."""
+"""Stopping asks first if it would lose more work than this."""
 
 
 class PlateManagerWidget(QWidget):
-    """Shows and steers the plates of a host such as :class:`PlateWorkspace`, which stays the caller's.
+    """Shows and controls the plates of a host such as :class:`PlateWorkspace`; the caller closes the host.
 
-    It needs a running asyncio loop that is Qt's own (qasync), for the host's calls. ``close_host_calls()`` ends those
-    that are under way. ``ask_from_seconds``: work that may be lost without a question.
+    Calls to the host need a running asyncio loop integrated with Qt (qasync); ``close_host_calls()`` cancels pending
+    ones.
+
+    Args:
+        host: the owner of the plates.
+        parent: the parent widget.
+        ask_from_seconds: how much work may be lost without asking.
     """
 
     message = Signal(str, bool)
-    """A line to show, and whether it is an error; the widget shows it itself as well."""
+    """A message, and whether it is an error; the widget shows it as well."""
     server_changed = Signal(ServerState, str)
-    """The state of the server, and words about it; empty when there is nothing to add."""
+    """The state of the server, and a description of it, which may be empty."""
     current_changed = Signal(str)
-    """The path of the plate that has the focus; empty when there is none."""
+    """The path of the plate with the focus; empty if there is none."""
     asking = Signal()
-    """Something is about to be asked of the host."""
+    """A call to the host is about to start."""
     phase_changed = Signal(RunPhase)
-    """Where Run, Stop and Force Kill stand now."""
+    """The new phase of Run, Stop and Force Kill."""
     log_wanted = Signal(str, str)
-    """Path and ``axis_id`` (empty for the whole plate) whose log is to be shown."""
+    """Path and ``axis_id`` (empty for the whole plate) of the log to show."""
     images_wanted = Signal(str, str)
-    """Path and ``axis_id`` (empty for the whole plate) whose images are to be shown."""
+    """Path and ``axis_id`` (empty for the whole plate) of the images to show."""
 
     def __init__(
         self, host: PlateHost, parent: QWidget | None = None, *, ask_from_seconds: float = ASK_FROM_SECONDS
@@ -79,21 +84,21 @@ class PlateManagerWidget(QWidget):
         self._add_rows(host.rows())
         self._update_actions()
 
-    # --- for the program around it -------------------------------------------------------------------------------
+    # --- for the program -----------------------------------------------------------------------------------------
 
     @property
     def phase(self) -> RunPhase:
-        """Where Run, Stop and Force Kill stand."""
+        """The phase of Run, Stop and Force Kill."""
         states = (row.snapshot.state for row in self._host.rows())
         return run_phase(states, self._stop_asked, self._kill_asked)
 
     @property
     def current(self) -> PlateRow | None:
-        """The plate that has the focus."""
+        """The plate with the focus."""
         return self.table.plates.row_of(self._current)
 
     def selected_rows(self) -> list[PlateRow]:
-        """The plates that are selected."""
+        """Return the selected plates."""
         plates = self.table.plates
         return [row for path in self.table.selected_paths() if (row := plates.row_of(path)) is not None]
 
@@ -103,46 +108,46 @@ class PlateManagerWidget(QWidget):
             self._start(self._add(list(paths)), "Adding plates")
 
     def show_message(self, text: str, is_error: bool = False) -> None:
-        """Say this below the table."""
+        """Show a message below the table."""
         self._parts.show_message(text, is_error)
         self.message.emit(text, is_error)
 
     def save_state(self) -> QByteArray:
-        """Where columns and dividers are."""
+        """Return the positions of columns and splitters."""
         return self._parts.save_state()
 
     def restore_state(self, state: object) -> None:
-        """Restore columns and dividers; an invalid state is ignored."""
+        """Restore columns and splitters; an invalid state is ignored."""
         if isinstance(state, QByteArray):
             self._parts.restore_state(state)
 
     async def close_host_calls(self) -> None:
-        """Hear no more of the host, and end the calls that are under way. May be called twice."""
+        """Unsubscribe from the host and cancel pending calls. May be called twice."""
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
         await self._tasks.close()
 
-    # --- what Qt asks for ----------------------------------------------------------------------------------------
+    # --- Qt overrides --------------------------------------------------------------------------------------------
 
     def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
-        """Folders can be dropped anywhere."""
+        """Accept folders anywhere."""
         if event is not None and _folders(event):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent | None) -> None:
-        """Add what was dropped."""
+        """Add the dropped folders."""
         if event is not None and (paths := _folders(event)):
             event.acceptProposedAction()
             self.add_plates(paths)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Buttons have the room that there is."""
+        """Fit the buttons to the width."""
         super().resizeEvent(event)
         self._parts.fit(self.width())
 
     def changeEvent(self, event: QEvent | None) -> None:
-        """Icons follow the colours of the system."""
+        """Redraw the icons when the palette changes."""
         super().changeEvent(event)
         if event is not None and event.type() == QEvent.Type.PaletteChange:
             self.actions_.set_palette(self.palette())
@@ -235,7 +240,7 @@ class PlateManagerWidget(QWidget):
         self.details.show_well(well, names, has_output=has_output, has_log=has_log)
 
     def _chosen(self) -> list[PlateRow]:
-        """What is selected, else all."""
+        """The selected plates, or all if none are selected."""
         return self.selected_rows() or self.table.plates.rows
 
     def _update_actions(self) -> None:
@@ -251,7 +256,7 @@ class PlateManagerWidget(QWidget):
             self._shown_phase = phase
             self.phase_changed.emit(phase)
 
-    # --- what a person asks for ----------------------------------------------------------------------------------
+    # --- user actions --------------------------------------------------------------------------------------------
 
     def _start(self, work: Coroutine[object, object, None], purpose: str) -> None:
         self.asking.emit()
@@ -313,7 +318,7 @@ class PlateManagerWidget(QWidget):
                 return
             case StopAnswer.KILL:
                 self._kill_asked = True
-                self.show_message("Ending the processes")
+                self.show_message("Killing the processes")
                 self._start(_awaited(self._host.stop(graceful=False)), "Force Kill")
             case StopAnswer.NOW:
                 self.show_message("Stopping")
@@ -332,7 +337,7 @@ class PlateManagerWidget(QWidget):
     def _open_results(self) -> None:
         row = self.current
         if row is not None and row.output is not None and not QDesktopServices.openUrl(QUrl.fromLocalFile(row.output)):
-            self.show_message(f"No program to show folders was found; the results are in {row.output}", True)
+            self.show_message(f"No program found to open folders; the results are in {row.output}", True)
 
     def _show_table_menu(self, point: QPoint) -> None:
         menu = QMenu(self)

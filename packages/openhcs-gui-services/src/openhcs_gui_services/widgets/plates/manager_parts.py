@@ -1,4 +1,4 @@
-"""How the parts of the plate manager are arranged."""
+"""The widgets of the plate manager and their layout."""
 
 from PyQt6.QtCore import QByteArray, QDataStream, QIODevice, Qt
 from PyQt6.QtGui import QAction, QFontMetrics, QPalette, QResizeEvent
@@ -32,7 +32,7 @@ _NO_PLATE = "Select a plate to see its wells"
 
 
 class PlateManagerParts:
-    """Makes and lays out the widgets of the manager ``owner``, and shows what does not change by itself."""
+    """Creates and lays out the widgets of the manager ``owner``, and updates title, message and run button."""
 
     def __init__(self, owner: QWidget, actions: PlateActions) -> None:
         self.table = PlateTable()
@@ -56,25 +56,25 @@ class PlateManagerParts:
         layout.addWidget(self._message)
 
     def fit(self, width: int) -> None:
-        """In a narrow window the buttons are icons alone, so that none of them is out of sight."""
+        """Show only icons on the buttons of a narrow window, so that none of them is hidden."""
         is_wide = width >= self._wide_bar + self.filter.width() + _SPARE
         style = Qt.ToolButtonStyle.ToolButtonTextBesideIcon if is_wide else Qt.ToolButtonStyle.ToolButtonIconOnly
         if self._buttons.toolButtonStyle() != style:
             self._buttons.setToolButtonStyle(style)
 
     def show_run_button(self, action: QAction) -> None:
-        """Run, Stop or Force Kill."""
+        """Show Run, Stop or Force Kill."""
         if self._run_button.defaultAction() is not action:
             for old in self._run_button.actions():
                 self._run_button.removeAction(old)
             self._run_button.setDefaultAction(action)
 
     def show_current(self, row: PlateRow | None) -> None:
-        """Which plate the map is of."""
+        """Show the name of the plate above its map."""
         self._title.setText(_NO_PLATE if row is None else f"Wells of {row.name}")
 
     def show_message(self, text: str, is_error: bool) -> None:
-        """One line below everything."""
+        """Show a message below everything else."""
         self._message.show_text(text, is_error)
 
     def show_server(self, state: ServerState, text: str) -> None:
@@ -85,7 +85,7 @@ class PlateManagerParts:
             self._message.show_text(text or "Server is not responding, still waiting", False)
 
     def save_state(self) -> QByteArray:
-        """Where columns and dividers are."""
+        """Return the positions of columns and splitters."""
         saved = QByteArray()
         stream = QDataStream(saved, QIODevice.OpenModeFlag.WriteOnly)
         for part in self._states():
@@ -93,7 +93,7 @@ class PlateManagerParts:
         return saved
 
     def restore_state(self, state: QByteArray) -> None:
-        """Bring columns and dividers where they were."""
+        """Restore the positions of columns and splitters."""
         stream = QDataStream(state)
         for part in self._states():
             saved = QByteArray()
@@ -114,7 +114,7 @@ class PlateManagerParts:
         bar.addActions([actions.initialise, actions.compile])
         self._run_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         metrics = QFontMetrics(self._run_button.font())
-        self._run_button.setMinimumWidth(metrics.horizontalAdvance("Force Kill") + 44)  # does not jump when it changes
+        self._run_button.setMinimumWidth(metrics.horizontalAdvance("Force Kill") + 44)  # the same for all texts
         self._run_button.setDefaultAction(actions.run)
         bar.addWidget(self._run_button)
         bar.addAction(actions.resume)
@@ -162,7 +162,7 @@ class PlateManagerParts:
 
 
 class _ElidedLabel(QLabel):
-    """One line that is cut where the window ends; all of it is in the tooltip."""
+    """One line that is elided to the width of the window; the tooltip has the full text."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The wells of a plate as a grid in the colours of their states, drawn by one widget."""
+"""The plate map: the wells of a plate as a grid, coloured by state, in one widget."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ __all__ = ["PlateMap"]
 _SMALLEST, _LARGEST = 6, 36  # pixels of a well
 _LABEL_WIDTH, _LABEL_HEIGHT, _LEGEND_HEIGHT = 26, 18, 24
 _LEGEND_SIGN = 13
-_MANY = 128  # above this many changed wells one repaint of everything costs less
+_MANY = 128  # with more changed wells than this, repainting everything costs less
 _HINT = "The wells of a plate appear here once it has been read (Init)."
 
 _MOVES = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Home, Qt.Key.Key_End)
@@ -42,16 +42,16 @@ _Place = tuple[int, int]
 class PlateMap(QWidget):
     """Shows 6 to 1,536 wells; rows are letters from the top, columns numbers from the left.
 
-    Arrow keys, Home and End move from well to well, F goes to the next one that failed, Return activates, Delete asks
-    to cancel. Changes are drawn at most 30 times a second, each well that looks different by itself.
+    Arrow keys, Home and End move from well to well, F goes to the next failed well, Return activates a well, Delete
+    asks to cancel it. Changes are drawn at most 30 times a second, and only wells that look different.
     """
 
     selection_changed = Signal()
-    """Another well is selected, or what is known of the selected one has changed."""
+    """Another well was selected, or the selected one has changed."""
     well_activated = Signal(str)
-    """``axis_id`` of a well that was double-clicked or confirmed with Return."""
+    """``axis_id`` of a well that was double-clicked, or activated with Return."""
     cancel_wanted = Signal(str)
-    """``axis_id`` of a well whose work should stop."""
+    """``axis_id`` of a well to cancel."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -75,14 +75,14 @@ class PlateMap(QWidget):
     # --- wells ---------------------------------------------------------------------------------------------------
 
     def set_wells(self, wells: Iterable[AxisProgress]) -> None:
-        """Show these wells and no others; what is selected stays so if it is still there."""
+        """Show these wells and no others; the selection is kept if its well is still there."""
         self._wells = {well.axis_id: well for well in wells}
         self._looks = {axis_id: look_of(well) for axis_id, well in self._wells.items()}
         self._counts = Counter(well.state for well in self._wells.values())
         self._lay_out()
 
     def change_wells(self, wells: Iterable[AxisProgress]) -> None:
-        """These wells are now so; the others are as they were."""
+        """Update these wells; the others are unchanged."""
         is_larger = False
         for well in wells:
             known = self._wells.get(well.axis_id)
@@ -104,7 +104,7 @@ class PlateMap(QWidget):
             self._pacer.request()
 
     def well(self, axis_id: str) -> AxisProgress | None:
-        """What is known of a well."""
+        """Return the progress of a well, if it is shown."""
         return self._wells.get(axis_id)
 
     @property
@@ -113,14 +113,14 @@ class PlateMap(QWidget):
         return self._selected
 
     def select(self, axis_id: str | None) -> None:
-        """Select a well of those shown, or none."""
+        """Select a shown well, or none."""
         self._selected = axis_id if axis_id in self._wells else None
         self._describe()
         self.update()
         self.selection_changed.emit()
 
     def select_next(self, state: AxisState) -> bool:
-        """Select the next well in this state, after the last one the first; False if there is none."""
+        """Select the next well in this state, wrapping around; return False if there is none."""
         places = sorted(place for place, axis_id in self._layout.places.items() if self._wells[axis_id].state is state)
         if not places:
             return False
@@ -130,40 +130,40 @@ class PlateMap(QWidget):
         return True
 
     def rect_of(self, axis_id: str) -> QRect:
-        """Where a well is drawn, in the coordinates of this widget."""
+        """Return the rectangle of a well, in the coordinates of this widget."""
         row, column = self._place_of[axis_id]
         origin, size = self._origin(), self._stamps.size
         return QRect(origin.x() + column * size, origin.y() + row * size, size, size)
 
     def axis_at(self, point: QPoint) -> str | None:
-        """The well that is drawn at a point."""
+        """Return the well at a point."""
         origin, size = self._origin(), self._stamps.size
         column, row = (point.x() - origin.x()) // size, (point.y() - origin.y()) // size
         return self._layout.places.get((row, column))
 
-    # --- what Qt asks for ----------------------------------------------------------------------------------------
+    # --- Qt overrides --------------------------------------------------------------------------------------------
 
     def sizeHint(self) -> QSize:
-        """Wells of a comfortable size."""
+        """Return the size with comfortably large wells."""
         return self._size_for(14 if self._layout.columns > 24 else 24)
 
     def minimumSizeHint(self) -> QSize:
-        """Wells that can just be told apart."""
+        """Return the size with the smallest distinguishable wells."""
         return self._size_for(_SMALLEST)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Wells grow with the window."""
+        """Scale the wells with the window."""
         super().resizeEvent(event)
         self._redraw()
 
     def changeEvent(self, event: QEvent | None) -> None:
-        """Colours follow the system."""
+        """Redraw when palette or font change."""
         super().changeEvent(event)
         if event is not None and event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
             self._redraw()
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """Copy what has changed of the drawn map; mark the selected well; say how many are in which state."""
+        """Copy the exposed part of the map, mark the selected well, and draw the legend with counts."""
         if event is None:
             return
         painter = QPainter(self)
@@ -185,7 +185,7 @@ class PlateMap(QWidget):
         painter.end()
 
     def event(self, event: QEvent | None) -> bool:
-        """Tooltips say what is known of the well under the pointer."""
+        """Show the state of the well under the pointer as a tooltip."""
         if isinstance(event, QHelpEvent):
             axis_id = self.axis_at(event.pos())
             if axis_id is None:
@@ -196,17 +196,17 @@ class PlateMap(QWidget):
         return super().event(event)
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
-        """Select what is clicked."""
+        """Select the clicked well."""
         if event is not None and (axis_id := self.axis_at(event.position().toPoint())) is not None:
             self.select(axis_id)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:
-        """Activate what is clicked."""
+        """Activate the clicked well."""
         if event is not None and (axis_id := self.axis_at(event.position().toPoint())) is not None:
             self.well_activated.emit(axis_id)
 
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
-        """Move, activate, cancel, go to the next failed well."""
+        """Move the selection, activate or cancel the selected well, or go to the next failed one."""
         if event is None:
             return
         match event.key():
@@ -253,7 +253,7 @@ class PlateMap(QWidget):
         self._pacer.request()
 
     def _redraw(self) -> None:
-        """Redraw everything the next time the map is shown."""
+        """Redraw everything with the next paint event."""
         width = (self.width() - _LABEL_WIDTH - 4) // self._layout.columns
         height = (self.height() - _LABEL_HEIGHT - _LEGEND_HEIGHT) // self._layout.rows
         size = min(_LARGEST, max(_SMALLEST, min(width, height)))
@@ -264,7 +264,7 @@ class PlateMap(QWidget):
         self.update()
 
     def _show_changes(self) -> None:
-        """Draw the wells that look different now, and have them shown."""
+        """Draw the wells that look different now, and request their repaint."""
         changed, self._changed = self._changed, set()
         if changed and self._picture is not None:
             painter = QPainter(self._picture)
@@ -341,7 +341,7 @@ class PlateMap(QWidget):
         return font
 
     def _origin(self) -> QPoint:
-        """Where the first well is drawn; the map stands in the middle."""
+        """The position of the first well; the map is centred."""
         width = self._layout.columns * self._stamps.size
         height = self._layout.rows * self._stamps.size
         spare = self.height() - _LABEL_HEIGHT - height - _LEGEND_HEIGHT
@@ -354,7 +354,7 @@ class PlateMap(QWidget):
         )
 
     def _describe(self) -> None:
-        """For a screen reader: the selected well, then the plate."""
+        """Describe the selected well, then the plate, for screen readers."""
         selected = None if self._selected is None else self._wells[self._selected]
         parts = ["" if selected is None else well_text(selected), counts_text(self._counts)]
         self.setAccessibleDescription(". ".join(part for part in parts if part))

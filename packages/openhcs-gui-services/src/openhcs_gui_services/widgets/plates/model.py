@@ -1,4 +1,4 @@
-"""The plates of a window as a Qt model: sorted and filtered here, changed rows announced once a frame."""
+"""The plates of a window as a Qt model with sorting and filtering; changed rows are announced once a frame."""
 
 import enum
 import time
@@ -19,13 +19,13 @@ from zmqruntime.execution.text import first_line
 __all__ = ["PRESENTATION_ROLE", "PlateColumn", "PlateTableModel"]
 
 PRESENTATION_ROLE = Qt.ItemDataRole.UserRole
-"""The :class:`PlatePresentation` of a row, in all of its columns."""
+"""The :class:`PlatePresentation` of a row, the same in all of its columns."""
 
-_FEW = 64  # above this many changed rows one announcement for the range costs less
+_FEW = 64  # with more changed rows than this, one announcement for the range costs less
 
 
 class PlateColumn(enum.IntEnum):
-    """The columns, from the left."""
+    """The columns, from left to right."""
 
     PLATE = 0
     STATE = 1
@@ -54,15 +54,15 @@ _SortKey = tuple[object, ...]
 class _Entry:
     row: PlateRow
     received: float
-    """When, on the monotonic clock: a row says how long a plate has run at that moment."""
+    """Monotonic time at which the row, with its elapsed time, was received."""
     shown: PlatePresentation | None = None
 
 
 class PlateTableModel(QAbstractTableModel):
-    """One row per :class:`PlateRow`, named by its path; columns are those of :class:`PlateColumn`.
+    """One row per :class:`PlateRow`, identified by its path, with the columns of :class:`PlateColumn`.
 
-    Rows that change stay where they are until they are sorted again, so that nothing moves away under the pointer.
-    Changes are kept until the next frame, 30 a second at most; then each changed row is announced once.
+    Changed rows keep their position until the user sorts again, so that nothing moves away under the pointer. Changes
+    are collected until the next frame, at most 30 per second; then each changed row is announced once.
     """
 
     def __init__(self, parent: QObject | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -80,7 +80,7 @@ class PlateTableModel(QAbstractTableModel):
     # --- plates --------------------------------------------------------------------------------------------------
 
     def add_rows(self, rows: Iterable[PlateRow]) -> None:
-        """Plates that are new; one that is there already is changed."""
+        """Add plates; one that is already there is changed."""
         new = []
         for row in rows:
             if row.path not in self._entries:
@@ -98,13 +98,13 @@ class PlateTableModel(QAbstractTableModel):
             self.sort(*self._sorted_by)
 
     def change_rows(self, rows: Iterable[PlateRow]) -> None:
-        """Plates that are now so; those that are not there are left out."""
+        """Update plates; unknown ones are ignored."""
         for row in rows:
             if row.path in self._entries:
                 self._put(row)
 
     def remove_rows(self, paths: Iterable[str]) -> None:
-        """Plates that are gone."""
+        """Remove plates; unknown ones are ignored."""
         gone = {path for path in paths if self._entries.pop(path, None) is not None}
         for first, last in reversed(_ranges(sorted(self._numbers[path] for path in gone if path in self._numbers))):
             self.beginRemoveRows(QModelIndex(), first, last)
@@ -113,7 +113,7 @@ class PlateTableModel(QAbstractTableModel):
         self._number()
 
     def set_filter(self, text: str) -> None:
-        """Show only plates whose path, state or error has every word of this in it, in small or capital letters."""
+        """Show only plates whose path, state or error contains every word of ``text``, ignoring case."""
         self.beginResetModel()
         self._words = tuple(text.casefold().split())
         self._visible = [path for path in self._entries if self._matches(path)]
@@ -123,7 +123,7 @@ class PlateTableModel(QAbstractTableModel):
         self.endResetModel()
 
     def tick(self) -> None:
-        """Let time go on in the rows of plates that run."""
+        """Update the elapsed time of running plates."""
         for path, entry in self._entries.items():
             if entry.row.snapshot.state.is_working:
                 entry.shown = None
@@ -133,7 +133,7 @@ class PlateTableModel(QAbstractTableModel):
 
     @property
     def total(self) -> int:
-        """How many plates there are, shown or not."""
+        """The number of plates, shown or not."""
         return len(self._entries)
 
     @property
@@ -142,34 +142,34 @@ class PlateTableModel(QAbstractTableModel):
         return [entry.row for entry in self._entries.values()]
 
     def row_of(self, path: str) -> PlateRow | None:
-        """The plate of this path."""
+        """Return the plate with this path."""
         entry = self._entries.get(path)
         return None if entry is None else entry.row
 
     def path_at(self, number: int) -> str:
-        """The plate in a row that is shown."""
+        """Return the path of the plate in a shown row."""
         return self._visible[number]
 
     def number_of(self, path: str) -> int | None:
-        """The row in which a plate is shown; None if it is not."""
+        """Return the number of the row that shows a plate; None if it is not shown."""
         return self._numbers.get(path)
 
     def presentation_at(self, number: int) -> PlatePresentation:
-        """What a row says."""
+        """Return the content of a shown row."""
         return self._shown(self._entries[self._visible[number]])
 
-    # --- what Qt asks for ----------------------------------------------------------------------------------------
+    # --- Qt overrides --------------------------------------------------------------------------------------------
 
     def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008  Qt's own default
-        """Rows that are shown."""
+        """Return the number of shown rows."""
         return 0 if parent.isValid() else len(self._visible)
 
     def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008  Qt's own default
-        """Columns of a row."""
+        """Return the number of columns."""
         return 0 if parent.isValid() else len(PlateColumn)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """The titles."""
+        """Return the titles and their alignment."""
         if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
             return _TITLES[PlateColumn(section)]
         if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.TextAlignmentRole:
@@ -177,7 +177,7 @@ class PlateTableModel(QAbstractTableModel):
         return None
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> object:
-        """A text of a row, its tooltip, or its presentation."""
+        """Return a text of a row, its tooltip, its alignment, or its presentation."""
         if not index.isValid():
             return None
         entry, column = self._entries[self._visible[index.row()]], PlateColumn(index.column())
@@ -196,7 +196,7 @@ class PlateTableModel(QAbstractTableModel):
                 return None
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        """Sort the rows; later additions keep to it. Column -1 is the order in which plates were added."""
+        """Sort the rows, including later additions. Column -1 is the order in which plates were added."""
         self.layoutAboutToBeChanged.emit()
         before = self.persistentIndexList()
         paths = [self._visible[index.row()] for index in before]
@@ -299,7 +299,7 @@ class PlateTableModel(QAbstractTableModel):
 
 
 def _ranges(numbers: list[int]) -> list[tuple[int, int]]:
-    """Runs of neighbours, first and last of each; the numbers are sorted."""
+    """Return the first and last number of each run of consecutive numbers; ``numbers`` are sorted."""
     found: list[tuple[int, int]] = []
     for number in numbers:
         if found and found[-1][1] == number - 1:

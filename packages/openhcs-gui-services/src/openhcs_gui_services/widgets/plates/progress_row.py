@@ -1,4 +1,4 @@
-"""A plate in one row: its name, a real progress bar with its state in words, the detail and the time below."""
+"""A plate in one row: name, state, progress bar, and detail and time below."""
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QPalette
@@ -10,13 +10,13 @@ from openhcs_gui_services.widgets.common.colours import tone_colour
 __all__ = ["PlateProgressRow"]
 
 _COLOURED = (Tone.GOOD, Tone.BAD)
-"""The others keep the highlight colour of the user's palette."""
+"""Other tones have the highlight colour of the user's palette."""
 
 
 class PlateProgressRow(QWidget):
-    """Shows a :class:`PlatePresentation`; it holds nothing else.
+    """Shows a :class:`PlatePresentation` and has no other state.
 
-    A bar without an end (``percent`` None) moves by itself; a bar with one says its state in it.
+    With ``percent`` None the bar is indeterminate and animated.
     """
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
@@ -31,7 +31,7 @@ class PlateProgressRow(QWidget):
         self._lay_out()
 
     def show_presentation(self, shown: PlatePresentation) -> None:
-        """Show this from now on."""
+        """Show this presentation."""
         self._state.setText(shown.text)
         self._detail.setText(shown.detail)
         self._timing.setText(shown.timing)
@@ -43,9 +43,9 @@ class PlateProgressRow(QWidget):
 
     def _lay_out(self) -> None:
         for label in (self._name, self._state, self._detail, self._timing):
-            label.setTextFormat(Qt.TextFormat.PlainText)  # a folder's name or an error is never markup
+            label.setTextFormat(Qt.TextFormat.PlainText)  # folder names and errors are not markup
         for label in (self._name, self._detail):
-            # A long text is cut off rather than making the window wider.
+            # A long text is clipped and does not widen the window.
             label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         layout = QGridLayout(self)
         layout.addWidget(self._name, 0, 0)

@@ -1,4 +1,4 @@
-"""Shows the results of a plate in a viewer, by the command line in a process of its own."""
+"""Showing the results of a plate in a viewer, by running the command line in a separate process."""
 
 import asyncio
 import os
@@ -12,10 +12,15 @@ _END_SECONDS = 5.0
 
 
 async def show_results(output: str, axis_id: str, viewer: str, say: Callable[[str, bool], None]) -> None:
-    """Open what a run has left, of one well or (empty) of all, in ``viewer`` (``napari``, ``fiji``, ``HOST:PORT``).
+    """Open the results of a run in a viewer.
 
-    ``say`` is called with a line and whether it is an error. Cancelled, it ends the process that sends the pictures;
-    the viewer stays.
+    When cancelled, it ends the process that sends the images; the viewer stays open.
+
+    Args:
+        output: the folder of the run.
+        axis_id: the well to show; empty for all.
+        viewer: ``napari``, ``fiji`` or ``HOST:PORT``.
+        say: called with a message and whether it is an error.
     """
     say(f"Opening {axis_id or 'the results'} in {viewer}", False)
     command = [sys.executable, "-m", "openhcs_runtime.cli", "view", output, "--view", viewer]
@@ -34,7 +39,7 @@ async def show_results(output: str, axis_id: str, viewer: str, say: Callable[[st
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """As Ctrl-C does, so that it takes its shared memory with it."""
+    """Interrupt the process as Ctrl-C does, so that it removes its shared memory."""
     if os.name == "posix":
         process.send_signal(signal.SIGINT)
     else:

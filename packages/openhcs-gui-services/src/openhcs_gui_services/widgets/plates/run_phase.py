@@ -1,4 +1,4 @@
-"""What a person may do with plates in the states they are in, and where Run, Stop and Force Kill stand. No Qt."""
+"""Which actions apply to plates in their present states, and the phase of Run, Stop and Force Kill. Without Qt."""
 
 import enum
 import time
@@ -12,20 +12,20 @@ __all__ = ["BusyTime", "PlateAction", "RunPhase", "plates_for", "run_phase"]
 
 
 class RunPhase(enum.Enum):
-    """What the one button of a run offers, and so what has been asked for before."""
+    """The phase of a run, which decides what the run button offers."""
 
     IDLE = "idle"
-    """Nothing runs: Run."""
+    """Nothing is running: Run."""
     AT_WORK = "at_work"
-    """Stop."""
+    """Something is running: Stop."""
     STOPPING = "stopping"
     """Stop was pressed: Force Kill."""
     KILLING = "killing"
-    """Force Kill was pressed: nothing more can be asked for."""
+    """Force Kill was pressed: nothing further is offered."""
 
 
 class PlateAction(enum.Enum):
-    """What can be done with plates."""
+    """Actions on plates."""
 
     REMOVE = "remove"
     INIT = "init"
@@ -36,7 +36,7 @@ class PlateAction(enum.Enum):
 
 
 def run_phase(states: Iterable[PlateStatus], stop_asked: bool, kill_asked: bool) -> RunPhase:
-    """Where the sequence stands, from the states of all plates and what has been pressed since they began."""
+    """Return the phase, from the states of all plates and the buttons pressed since the run began."""
     stoppable = [state for state in states if state.is_stoppable]
     if not stoppable:
         return RunPhase.IDLE
@@ -48,7 +48,7 @@ def run_phase(states: Iterable[PlateStatus], stop_asked: bool, kill_asked: bool)
 
 
 def plates_for(action: PlateAction, rows: Collection[PlateRow]) -> list[str]:
-    """The paths of those plates with which this can be done now."""
+    """Return the paths of the plates that the action applies to now."""
     return [row.path for row in rows if _allows(action, row)]
 
 
@@ -64,9 +64,9 @@ def _allows(action: PlateAction, row: PlateRow) -> bool:
 
 
 class BusyTime:
-    """How long the wells that run have been worked on, which a stop in the middle of them would lose.
+    """The time spent so far on the running wells, which stopping now would lose.
 
-    A well counts from when it was first seen running; so after a window was opened again it is less than it was.
+    A well counts from when it was first seen running, so a reopened window underestimates it.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -74,7 +74,7 @@ class BusyTime:
         self._since: dict[tuple[str, str], float] = {}
 
     def apply(self, path: str, wells: Iterable[AxisProgress]) -> None:
-        """Wells of a plate are now so."""
+        """Apply the new state of wells of a plate."""
         now = self._clock()
         for well in wells:
             key = path, well.axis_id
@@ -84,16 +84,16 @@ class BusyTime:
                 self._since.pop(key, None)
 
     def forget(self, path: str) -> None:
-        """Nothing of this plate runs any more."""
+        """Drop a plate that is no longer running."""
         self._since = {key: since for key, since in self._since.items() if key[0] != path}
 
     @property
     def wells(self) -> int:
-        """How many wells are being worked on."""
+        """The number of wells being worked on."""
         return len(self._since)
 
     @property
     def seconds(self) -> float:
-        """The time of all of them together."""
+        """The total time of all running wells."""
         now = self._clock()
         return sum(now - since for since in self._since.values())

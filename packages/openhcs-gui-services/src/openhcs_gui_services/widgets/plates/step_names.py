@@ -1,4 +1,4 @@
-"""What the steps of the plate that is shown are called. No Qt in here."""
+"""The names of the steps of the displayed plate. Without Qt."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,7 +9,7 @@ __all__ = ["StepNames"]
 
 
 class StepNames:
-    """Wells tell the name of the step that they are at; the other names are read in the pipeline, if it agrees."""
+    """Step names from the progress of wells, and from the pipeline source if it agrees with them."""
 
     def __init__(self, wells: Iterable[AxisProgress] = ()) -> None:
         self._told: dict[int, str] = {}
@@ -18,11 +18,16 @@ class StepNames:
         self.apply(wells)
 
     def apply(self, wells: Iterable[AxisProgress]) -> None:
-        """These wells are now where they say."""
+        """Apply the current steps of these wells."""
         self._told.update({well.step_index: well.step_name for well in wells if well.step_name})
 
     def known(self, pipeline: str, total: int) -> Mapping[int, str]:
-        """Names by index, from 0, of ``total`` steps. ``pipeline``: its source, which may have been edited since."""
+        """Return the known step names by index, from 0.
+
+        Args:
+            pipeline: the source of the pipeline, which may have been edited since the run.
+            total: the number of steps of the run.
+        """
         if pipeline != self._source:
             self._source, self._written = pipeline, tuple(step.name for step in outline_of(pipeline).steps)
         written = dict(enumerate(self._written))

@@ -1,4 +1,4 @@
-"""Asks how to stop, when stopping at once would lose work."""
+"""The question how to stop, asked when stopping at once would lose work."""
 
 import enum
 
@@ -11,17 +11,17 @@ __all__ = ["StopAnswer", "StopQuestion"]
 
 
 class StopAnswer(enum.Enum):
-    """What was chosen."""
+    """The chosen answer."""
 
     AFTER_WELLS = "after_wells"
-    """The wells that are being worked on are finished first."""
+    """Finish the running wells first."""
     NOW = "now"
     KILL = "kill"
     KEEP_RUNNING = "keep_running"
 
 
 class StopQuestion(QMessageBox):
-    """Open it with ``open()``; it holds up nothing else and emits :attr:`answered` once."""
+    """Asks how to stop. Open it with ``open()``, which does not block; it emits :attr:`answered` once."""
 
     answered = Signal(StopAnswer)
 
@@ -31,11 +31,11 @@ class StopQuestion(QMessageBox):
         self.setIcon(QMessageBox.Icon.Warning)
         self.setTextFormat(Qt.TextFormat.PlainText)
         count = "1 well is" if wells == 1 else f"{wells} wells are"
-        lost = f"{count} being worked on. To end them now loses {duration_text(seconds)} of work."
+        lost = f"{count} being worked on. Stopping now loses {duration_text(seconds)} of work."
         self._answers: dict[QPushButton, StopAnswer] = {}
         if kills:
             self.setWindowTitle("Force Kill")
-            self.setText("End the processes of this window's runs at once?")
+            self.setText("Kill the processes of this window's runs at once?")
             self._offer("Force Kill", StopAnswer.KILL, QMessageBox.ButtonRole.DestructiveRole)
             default = self._offer("Wait", StopAnswer.KEEP_RUNNING, QMessageBox.ButtonRole.RejectRole)
         else:
@@ -44,7 +44,7 @@ class StopQuestion(QMessageBox):
             default = self._offer("Stop after this well", StopAnswer.AFTER_WELLS, QMessageBox.ButtonRole.AcceptRole)
             self._offer("Stop now", StopAnswer.NOW, QMessageBox.ButtonRole.DestructiveRole)
             self._offer("Keep running", StopAnswer.KEEP_RUNNING, QMessageBox.ButtonRole.RejectRole)
-        self.setInformativeText(f"{lost} Wells that are finished stay; Resume does the rest.")
+        self.setInformativeText(f"{lost} Finished wells are kept; Resume runs the rest.")
         self.setDefaultButton(default)
         self.finished.connect(self._answer)
 

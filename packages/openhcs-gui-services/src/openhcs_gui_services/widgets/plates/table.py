@@ -1,4 +1,4 @@
-"""The table of plates: a view on :class:`PlateTableModel` with real progress bars."""
+"""The table of plates: a view on :class:`PlateTableModel` with progress bars."""
 
 from collections.abc import Callable, Iterable
 
@@ -62,12 +62,12 @@ _NO_MATCH = "No plate matches the filter."
 
 
 class PlateTable(QTableView):
-    """Shows the plates of a model; whole rows are selected, by mouse or keyboard, and stay so when rows move."""
+    """Shows the plates of a model; whole rows are selected, and the selection is kept when rows move."""
 
     plates_selected = Signal()
-    """Which plates are selected, or which one has the focus, has changed."""
+    """The selection or the focus has changed."""
     plate_activated = Signal(str)
-    """The path of a plate that was double-clicked or confirmed with Return."""
+    """The path of a plate that was double-clicked, or activated with Return."""
 
     def __init__(self, model: PlateTableModel | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -89,7 +89,7 @@ class PlateTable(QTableView):
         self.activated.connect(lambda index: self.plate_activated.emit(self.plates.path_at(index.row())))
 
     def selected_paths(self) -> list[str]:
-        """The plates that are selected, from top to bottom."""
+        """Return the paths of the selected plates, from top to bottom."""
         selection = self.selectionModel()
         assert selection is not None
         rows: set[int] = set()
@@ -99,14 +99,14 @@ class PlateTable(QTableView):
         return [self.plates.path_at(row) for row in sorted(rows)]
 
     def current_path(self) -> str | None:
-        """The plate that has the focus; else the first selected one."""
+        """Return the path of the plate with the focus, or of the first selected one."""
         index = self.currentIndex()
         if index.isValid():
             return self.plates.path_at(index.row())
         return next(iter(self.selected_paths()), None)
 
     def select_paths(self, paths: Iterable[str], current: str | None = None) -> None:
-        """Select these plates as far as they are shown, and no others."""
+        """Select those of these plates that are shown, and no others."""
         numbers = sorted(number for path in paths if (number := self.plates.number_of(path)) is not None)
         chosen = QItemSelection()
         last_column = len(PlateColumn) - 1
@@ -127,13 +127,13 @@ class PlateTable(QTableView):
             selection.setCurrentIndex(self.plates.index(focus, 0), QItemSelectionModel.SelectionFlag.NoUpdate)
 
     def sort_as_shown(self) -> None:
-        """Sort by what the header says."""
+        """Sort by the sort indicator of the header."""
         header = self.horizontalHeader()
         if header is not None:
             self.plates.sort(header.sortIndicatorSection(), header.sortIndicatorOrder())
 
     def paintEvent(self, event: QPaintEvent | None) -> None:
-        """The rows, or what to do when there are none."""
+        """Paint the rows, or a hint if there are none."""
         super().paintEvent(event)
         viewport = self.viewport()
         if self.plates.rowCount() or viewport is None:
@@ -145,24 +145,24 @@ class PlateTable(QTableView):
         painter.end()
 
     def showEvent(self, event: QShowEvent | None) -> None:
-        """Time goes on only where it is seen."""
+        """Start the timers."""
         super().showEvent(event)
         self._clock.start()
         self._busy.start()
 
     def hideEvent(self, event: QHideEvent | None) -> None:
-        """Costs nothing while it is hidden."""
+        """Stop the timers while the table is hidden."""
         super().hideEvent(event)
         self._clock.stop()
         self._busy.stop()
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Fill the width."""
+        """Adjust the column of details to the width."""
         super().resizeEvent(event)
         self._fill()
 
     def changeEvent(self, event: QEvent | None) -> None:
-        """Row heights follow the font."""
+        """Adjust the row height to font and style."""
         super().changeEvent(event)
         if event is not None and event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
             self._set_row_height()
@@ -192,7 +192,7 @@ class PlateTable(QTableView):
         self._set_row_height()
 
     def _fill(self) -> None:
-        """The column of details takes what the others leave. Qt's own stretching gives up where that is too little."""
+        """Give the remaining width to the column of details; Qt's own stretching fails when too little is left."""
         header, viewport = self.horizontalHeader(), self.viewport()
         if header is not None and viewport is not None:
             others = sum(header.sectionSize(column) for column in PlateColumn if column is not PlateColumn.DETAIL)
@@ -216,7 +216,7 @@ class PlateTable(QTableView):
         self.select_paths(*self._kept)
 
     def _move_busy_bars(self) -> None:
-        """Bars without an end move, those that are in sight."""
+        """Animate the visible indeterminate bars."""
         viewport = self.viewport()
         if viewport is None or not self.plates.rowCount():
             return
@@ -230,7 +230,7 @@ class PlateTable(QTableView):
 
 
 class _StateDelegate(QStyledItemDelegate):
-    """The state in words, after a dot of its colour."""
+    """The state in words, after a dot in its colour."""
 
     def paint(self, painter: QPainter | None, option: QStyleOptionViewItem, index: QModelIndex) -> None:
         if painter is None:
@@ -255,7 +255,7 @@ class _StateDelegate(QStyledItemDelegate):
 
 
 class _BarDelegate(QStyledItemDelegate):
-    """A bar as long as the plate has got; stripes that move where nobody can say how long it takes."""
+    """A progress bar; moving stripes if the progress is indeterminate."""
 
     phase = 0
 
@@ -286,7 +286,7 @@ def _draw_bar(painter: QPainter, bar: QRectF, shown: PlatePresentation, palette:
     filled = QRectF(bar.left(), bar.top(), bar.width() * shown.percent / 100, bar.height())
     painter.fillRect(filled, colour)
     text = f"{shown.percent} %" if shown.percent or shown.tone is Tone.ACTIVE else ""
-    # The number is drawn twice, so that it can be read where the bar ends in the middle of it.
+    # The number is drawn twice, so that it stays readable where the bar ends in the middle of it.
     painter.setPen(palette.color(QPalette.ColorRole.Text))
     painter.drawText(bar, Qt.AlignmentFlag.AlignCenter, text)
     painter.setClipRect(filled, Qt.ClipOperation.IntersectClip)

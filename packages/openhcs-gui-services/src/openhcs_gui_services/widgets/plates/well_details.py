@@ -1,4 +1,4 @@
-"""What is known of one well: its steps, its error, and what can be done with it."""
+"""The details of one well: its steps, its error, and buttons for its actions."""
 
 from collections.abc import Mapping
 
@@ -18,11 +18,11 @@ class WellDetails(QWidget):
     """Shows one well at a time."""
 
     cancel_wanted = Signal(str)
-    """The work on the well with this ``axis_id``, the one that is shown, is to be stopped."""
+    """``axis_id`` of the displayed well, to cancel it."""
     images_wanted = Signal(str)
-    """What the well has left is to be shown."""
+    """``axis_id`` of the displayed well, to show its images."""
     log_wanted = Signal(str)
-    """What the well has logged is to be shown."""
+    """``axis_id`` of the displayed well, to show its log."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -31,9 +31,9 @@ class WellDetails(QWidget):
         self._title = QLabel(_HINT)
         self._steps = QListWidget()
         self._error = QPlainTextEdit()
-        self._cancel = self._button("Cancel well", "Stop the work on this well; the others go on (Delete)")
-        self._images = self._button("Show images", "Open what this well has left in the viewer")
-        self._log = self._button("Show log", "Show what the run of this well has logged")
+        self._cancel = self._button("Cancel well", "Cancel this well; the others continue (Delete)")
+        self._images = self._button("Show images", "Open the images of this well in the viewer")
+        self._log = self._button("Show log", "Show the log of this well")
         self._cancel.clicked.connect(lambda: self.cancel_wanted.emit(self._axis_id))
         self._images.clicked.connect(lambda: self.images_wanted.emit(self._axis_id))
         self._log.clicked.connect(lambda: self.log_wanted.emit(self._axis_id))
@@ -43,7 +43,14 @@ class WellDetails(QWidget):
     def show_well(
         self, well: AxisProgress | None, names: Mapping[int, str], *, has_output: bool, has_log: bool
     ) -> None:
-        """Show this well from now on; ``names`` are those of steps that are known, by their index from 0."""
+        """Show a well.
+
+        Args:
+            well: the well; None shows a hint.
+            names: known step names by index, from 0.
+            has_output: whether its plate has results.
+            has_log: whether its plate has an execution.
+        """
         self._axis_id = "" if well is None else well.axis_id
         self._title.setText(_HINT if well is None else f"Well {well.axis_id}: {state_word(well.state)}")
         font = self._title.font()

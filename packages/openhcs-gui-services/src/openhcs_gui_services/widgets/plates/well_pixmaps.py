@@ -1,4 +1,4 @@
-"""Draws wells: one small picture for each look, made once and then copied."""
+"""Small pictures of wells: one for each look, drawn once and then copied."""
 
 from dataclasses import dataclass
 
@@ -11,31 +11,31 @@ from zmqruntime.execution import AxisProgress, AxisState
 __all__ = ["WellLook", "WellStamps", "look_of"]
 
 _LEVELS = 12
-_ROUND_FROM = 11  # pixels; below this a circle is no more than a blot
+_ROUND_FROM = 11  # pixels; a smaller circle is only a blot
 
 
 @dataclass(frozen=True, slots=True)
 class WellLook:
-    """All that can be seen of a well: its state, and how full it is while it runs."""
+    """Everything visible of a well: its state, and its fill level while it is running."""
 
     state: AxisState
     level: int = 0
 
 
 def look_of(well: AxisProgress) -> WellLook:
-    """How a well looks; progress too small to be seen changes nothing."""
+    """Return the look of a well; it does not change with progress too small to be visible."""
     if well.state is not AxisState.RUNNING:
         return WellLook(well.state)
     return WellLook(well.state, min(_LEVELS, max(0, int(well.percent * _LEVELS / 100))))
 
 
 class WellStamps:
-    """Pictures of wells, of one size and in the colours of one palette.
+    """Pictures of wells in one size and one palette.
 
     Args:
-        size: Edge length in device-independent pixels.
-        palette: The palette.
-        ratio: Device pixels per device-independent pixel.
+        size: edge length in device-independent pixels.
+        palette: colours.
+        ratio: device pixels per device-independent pixel.
     """
 
     def __init__(self, size: int, palette: QPalette, ratio: float = 1.0) -> None:
@@ -45,7 +45,7 @@ class WellStamps:
         self._made: dict[WellLook, QPixmap] = {}
 
     def of(self, look: WellLook) -> QPixmap:
-        """The picture of this look."""
+        """Return the picture of this look."""
         stamp = self._made.get(look)
         if stamp is None:
             stamp = self._made[look] = self._draw(look)

@@ -1,4 +1,4 @@
-"""Wells in words, and where they lie on the plate. No Qt in here."""
+"""Wells in words, and their places on the plate. Without Qt."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ _WORDS = MappingProxyType(
 
 @dataclass(frozen=True)
 class MapLayout:
-    """Rows and columns of a map, which axis is where (row and column from 0), and what to write at its edges."""
+    """Rows and columns of a map, the axis at each place (row and column from 0), and the labels at its edges."""
 
     rows: int
     columns: int
@@ -36,7 +36,7 @@ class MapLayout:
 
 
 def lay_out(axis_ids: Iterable[str]) -> MapLayout:
-    """The smallest usual plate that holds these wells; axes that are no wells stand in their order, without labels."""
+    """Return the smallest standard plate with these wells; axes that are not wells are placed in order, unlabelled."""
     names = list(axis_ids)
     try:
         places = {well_position(name): name for name in names}
@@ -52,12 +52,12 @@ def lay_out(axis_ids: Iterable[str]) -> MapLayout:
 
 
 def state_word(state: AxisState) -> str:
-    """The state of a well in a word."""
+    """Return the state of a well in one word."""
     return _WORDS[state]
 
 
 def well_text(well: AxisProgress) -> str:
-    """One line: ``B06: running, Segment (step 3 of 7), 28 %`` or ``B06: failed in Segment: no such image``."""
+    """Return one line: ``B06: running, Segment (step 3 of 7), 28 %`` or ``B06: failed in Segment: no such image``."""
     step = f"{well.step_name} (step {well.step_index + 1} of {well.total_steps})" if well.step_name else ""
     match well.state:
         case AxisState.RUNNING:
@@ -72,12 +72,12 @@ def well_text(well: AxisProgress) -> str:
 
 
 def counts_text(counts: Mapping[AxisState, int]) -> str:
-    """``52 complete, 4 running, 1 failed``, without the states that no well is in."""
+    """Return counts by state, such as ``52 complete, 4 running, 1 failed``, without zeros."""
     return ", ".join(f"{counts[state]} {word}" for state, word in _WORDS.items() if counts.get(state))
 
 
 def step_lines(well: AxisProgress, names: Mapping[int, str]) -> list[str]:
-    """The steps of a well, one line each: ``1. Denoise: done``, ``2. Segment: running``, ``3. Measure``."""
+    """Return the steps of a well, one line each: ``1. Denoise: done``, ``2. Segment: running``, ``3. Measure``."""
     known = {**names, well.step_index: well.step_name} if well.step_name else names
     return [
         ": ".join(part for part in (_step_title(index, known), _step_word(well, index)) if part)
