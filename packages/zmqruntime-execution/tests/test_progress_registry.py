@@ -110,7 +110,7 @@ def test_an_error_hook_that_fails_ends_nothing(caplog: pytest.LogCaptureFixture)
     registry.add({})
     assert len(caplog.records) == 1
     ProgressRegistry().add({})
-    assert "not understood" in caplog.records[1].getMessage()
+    assert "progress ignored" in caplog.records[1].getMessage()
 
 
 def test_listeners_hear_what_is_kept_and_a_failing_one_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:

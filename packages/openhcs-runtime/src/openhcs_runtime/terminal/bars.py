@@ -1,4 +1,4 @@
-"""A run as bars: one for each well, as far as they fit the screen, and one for the plate."""
+"""A run as progress bars: one for each well that fits on the screen, and one for the plate."""
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.progress_bar import ProgressBar
@@ -14,8 +14,7 @@ __all__ = ["WELL_STYLES", "WELL_WORDS", "BoardBars", "bars", "chosen_wells", "pl
 
 _BAR_WIDTH = 30
 _KEPT_LINES = 7
-"""Lines of the screen that are not for wells: the plate, the viewer, the server, the rest in words, and what was
-printed before."""
+"""Lines of the screen reserved for plate, viewer, server, the summary of hidden wells, and earlier output."""
 
 WELL_STYLES = {
     AxisState.WAITING: "dim",
@@ -28,7 +27,7 @@ WELL_WORDS = {state: "done" if state is AxisState.COMPLETE else state.value for 
 
 
 class BoardBars:
-    """Draws a board as it is at the moment of drawing."""
+    """Renders the present state of a board."""
 
     def __init__(self, board: RunProgress) -> None:
         self._board = board
@@ -65,7 +64,7 @@ def bars(view: BoardView, height: int) -> RenderableType:
 
 
 def chosen_wells(view: BoardView, room: int) -> tuple[AxisProgress, ...]:
-    """The wells to show in this many lines: all that fit; else those that are running, then the last that failed."""
+    """Return the wells to show in this many lines: all if they fit, else running ones, then the latest failed ones."""
     if len(view.wells) <= room:
         return view.wells
     running = [well for well in view.wells if well.state is AxisState.RUNNING]
@@ -76,7 +75,7 @@ def chosen_wells(view: BoardView, room: int) -> tuple[AxisProgress, ...]:
 
 
 def plate_text(view: BoardView) -> str:
-    """How far the plate is, in words."""
+    """Return the progress of the plate in words."""
     if view.stage not in (Stage.WELLS, Stage.FINISHING, Stage.ENDED, Stage.CANCELLING) or not view.wells:
         return view.stage.value
     parts = [f"{view.done} of {plural(len(view.wells), 'well')}"]
@@ -92,7 +91,7 @@ def plate_text(view: BoardView) -> str:
 
 
 def well_text(well: AxisProgress) -> str:
-    """How far the well is, in words."""
+    """Return the progress of the well in words."""
     match well.state:
         case AxisState.RUNNING if well.step_name:
             return f"{well.step_name} (step {well.step_index + 1} of {well.total_steps})"
@@ -105,7 +104,7 @@ def well_text(well: AxisProgress) -> str:
 
 
 def _hidden_text(wells: list[AxisProgress]) -> str:
-    """The wells that are not shown, by state."""
+    """Return the counts of hidden wells by state."""
     counts = {state: sum(well.state is state for well in wells) for state in AxisState}
     words = ", ".join(f"{count:,} {WELL_WORDS[state]}" for state, count in counts.items() if count)
     return f"not shown: {words}"

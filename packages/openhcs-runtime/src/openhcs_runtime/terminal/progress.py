@@ -1,4 +1,4 @@
-"""What is known of a run while it goes on: events go in, a frozen view of plate and wells comes out."""
+"""The progress of a run: events go in, a frozen view of plate and wells comes out."""
 
 import enum
 import math
@@ -27,7 +27,7 @@ _LOUD = (LogLevel.WARNING, LogLevel.ERROR, LogLevel.CRITICAL)
 
 
 class Stage(enum.Enum):
-    """How far the whole run is, in words."""
+    """The stage of the whole run, in words."""
 
     QUEUED = "queued"
     LOADING = "loading the pipeline"
@@ -41,7 +41,7 @@ class Stage(enum.Enum):
 
     @classmethod
     def of(cls, plate: PlateProgress) -> "Stage":
-        """The stage of this plate."""
+        """Return the stage of this plate."""
         match plate.state:
             case PlateState.RUNNING:
                 return cls._of_running(plate)
@@ -70,23 +70,23 @@ class BoardView:
     plate: PlateProgress
     elapsed: float
     remaining: float | None
-    """How long the rest takes at the same pace, in seconds; None while it is too early to say."""
+    """Estimated seconds at the present pace; None while it is too early to say."""
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    """What was decided for the user, such as which channel shows nuclei."""
+    """Automatic decisions, such as which channel shows nuclei."""
     viewer: ViewCounts | None = None
-    """How far the viewer is; None where nothing was sent to one."""
+    """The progress of the viewer; None if nothing was sent to one."""
     waiting: str = ""
-    """Says that the server is not answering; empty while it is."""
+    """Says that the server is not responding; empty while it is."""
 
     @property
     def stage(self) -> Stage:
-        """How far the whole run is, in words."""
+        """The stage of the whole run."""
         return Stage.of(self.plate)
 
     @property
     def wells(self) -> tuple[AxisProgress, ...]:
-        """The wells, in the order of the plate."""
+        """The wells, in plate order."""
         return self.plate.axes
 
     @property
@@ -95,17 +95,17 @@ class BoardView:
         return self.plate.fraction
 
     def count(self, *states: AxisState) -> int:
-        """How many wells are in one of these states."""
+        """Return how many wells are in one of these states."""
         return sum(well.state in states for well in self.wells)
 
     @property
     def done(self) -> int:
-        """How many wells have been worked on to their end, good or bad."""
+        """The number of complete and failed wells."""
         return self.plate.axes_done + self.plate.axes_failed
 
 
 class _Clock:
-    """The server's clock by the times in its events, so that late watchers see the true elapsed time."""
+    """The server's clock, derived from event times, so that late watchers see the true elapsed time."""
 
     def __init__(self) -> None:
         self._told = -math.inf
@@ -117,12 +117,12 @@ class _Clock:
             self._told, self._heard_at = timestamp, time.monotonic()
 
     def now(self) -> float:
-        """Seconds since the epoch, as far as events have told."""
+        """Return the server's time in seconds since the epoch, as derived from events."""
         return self._told + time.monotonic() - self._heard_at
 
 
 class RunProgress:
-    """Takes the events of one execution in their order; any thread may look."""
+    """Follows the events of one execution, in order; may be read from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -150,7 +150,7 @@ class RunProgress:
                         self._warnings.append(text)
 
     def note_status(self, status: ExecutionStatus) -> None:
-        """Apply a status that no event carries: that of a run without a server."""
+        """Apply a status without an event, for a run without a server."""
         now = time.time()
         execution = ExecutionSnapshot(execution_id="", plate_id="", status=status, submitted_at=now)
         with self._lock:
@@ -158,18 +158,18 @@ class RunProgress:
             self._projection.on_execution(execution, now)
 
     def note_waiting(self, text: str) -> None:
-        """Say that the server is not answering, in words; empty when it is."""
+        """Set the text that says that the server is not responding; empty while it is."""
         with self._lock:
             self._waiting = text
 
     @property
     def messages(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Notes and warnings so far. Unlike :meth:`view` it costs the same however many wells there are."""
+        """Notes and warnings so far. Unlike that of :meth:`view`, the cost does not depend on the number of wells."""
         with self._lock:
             return tuple(self._notes), tuple(self._warnings)
 
     def view(self) -> BoardView:
-        """The run as it is now."""
+        """Return the present state of the run."""
         with self._lock:
             plate, now = self._projection.progress(), self._clock.now()
             return BoardView(

@@ -1,4 +1,4 @@
-"""Colours and estimates as all commands show them."""
+"""Colours and estimates that all commands share."""
 
 from zmqruntime.execution.text import duration
 from zmqruntime.messages import ExecutionStatus

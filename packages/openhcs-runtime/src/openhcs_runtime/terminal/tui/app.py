@@ -1,4 +1,4 @@
-"""The plate view as an app: events go to a board, and at most ten times a second from there to the screen."""
+"""The plate view as an app: events update a board, which is drawn at most ten times a second."""
 
 import contextlib
 from typing import ClassVar
@@ -32,9 +32,9 @@ class PlateApp(App[None]):
     """Shows one execution until the user quits; the execution continues.
 
     Args:
-        client: connected; the app uses it and leaves it open.
-        execution_id: in full; it may have ended.
-        plate_id: what it is about, for the title.
+        client: a connected client; it is left open.
+        execution_id: the full id of the execution, which may have ended.
+        plate_id: the plate, for the title.
     """
 
     TITLE = "OpenHCS"
@@ -78,19 +78,19 @@ class PlateApp(App[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        """Begin to follow the execution."""
+        """Start following the execution."""
         self._grid.focus()
         self.set_interval(_CLOCK_SECONDS, self._tick)
         self._draw()
         self._follow()
 
     def on_plate_grid_selected(self) -> None:
-        """Show the well that was selected, from its beginning."""
+        """Show the newly selected well, scrolled to the top."""
         self.query_one("#well", VerticalScroll).scroll_home(animate=False)
         self._draw_well(self._board.view())
 
     def action_next_failed(self) -> None:
-        """Go to the next well that failed."""
+        """Select the next failed well."""
         if not self._grid.select_next(AxisState.FAILED):
             self.notify("No well has failed.")
 
@@ -98,19 +98,19 @@ class PlateApp(App[None]):
         """Ask, then cancel the selected well."""
         well = self._selected(self._board.view())
         if well is None or well.state.has_ended or self._board.view().stage is Stage.ENDED:
-            self.notify("Only a well that waits or runs can be cancelled.")
+            self.notify("Only a waiting or running well can be cancelled.")
             return
-        self._ask(f"Cancel well {well.axis_id}? The others go on.", well.axis_id)
+        self._ask(f"Cancel well {well.axis_id}? The others continue.", well.axis_id)
 
     def action_cancel_run(self) -> None:
         """Ask, then cancel the execution."""
         if self._board.view().stage is Stage.ENDED:
             self.notify("The run has ended.")
             return
-        self._ask("Cancel the whole run? Wells that are done are kept.", None)
+        self._ask("Cancel the whole run? Finished wells are kept.", None)
 
     def action_scroll_well(self, down: int) -> None:
-        """Show more of what is said of the selected well; a traceback is long."""
+        """Scroll the details of the selected well; a traceback is long."""
         well = self.query_one("#well", VerticalScroll)
         (well.scroll_page_down if down > 0 else well.scroll_page_up)(animate=False)
 
@@ -132,7 +132,7 @@ class PlateApp(App[None]):
 
     @work
     async def _follow(self) -> None:
-        """Take events to their end, or to that of the server."""
+        """Follow events until they end or the server is lost."""
         try:
             async with contextlib.aclosing(self._client.events(self._execution_id)) as events:
                 async for event in events:
@@ -149,14 +149,14 @@ class PlateApp(App[None]):
             self._next_frame = self.set_timer(_FRAME_SECONDS, self._draw)
 
     def _tick(self) -> None:
-        """Time passes also while nothing happens."""
+        """Update the elapsed time even when there are no events."""
         if self._board.view().stage is not Stage.ENDED and not self._lost:
             self._draw()
 
     def _draw(self) -> None:
         self._next_frame = None
         if not self._grid.is_attached:
-            return  # a last frame, while the view is being left
+            return  # a last frame while the app is exiting
         view = self._board.view()
         self._grid.show(view.wells)
         self.query_one("#status", Static).update(self._status(view))
@@ -180,7 +180,7 @@ class PlateApp(App[None]):
             text.append("  (the run has ended)")
         waiting = patience_text(self._client.client.standing)
         if self._lost:
-            text.append(f"\n{self._lost}; what is shown is the last that was heard", "red")
+            text.append(f"\n{self._lost}; showing the last known state", "red")
         elif waiting and view.stage is not Stage.ENDED:
             text.append(f"\n{waiting[:1].upper()}{waiting[1:]}", "yellow")
         text.append("\n")

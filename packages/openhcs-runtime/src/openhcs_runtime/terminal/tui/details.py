@@ -1,4 +1,4 @@
-"""A well in words: its state, its steps, and why it failed."""
+"""The details of a well: its state, its steps, and why it failed."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ _SIGNS = {
 
 
 def well_details(well: AxisProgress, steps: Sequence[StepView], traceback: str) -> Text:
-    """What there is to say of a well."""
+    """Return the details of a well."""
     style = WELL_STYLES[well.state]
     short = WELL_WORDS[well.state] if well.state is AxisState.FAILED else well_text(well)
     text = Text.assemble((well.axis_id, "bold"), "  ", (short, style), f"  {int(well.fraction * 100)} %\n\n")

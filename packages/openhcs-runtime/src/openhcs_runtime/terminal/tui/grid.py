@@ -1,4 +1,4 @@
-"""The wells of a plate as a grid to move about in, each a sign in the colour of its state."""
+"""The wells of a plate as a navigable grid, each a sign in the colour of its state."""
 
 from collections.abc import Iterable
 from typing import ClassVar
@@ -36,7 +36,7 @@ Position = tuple[int, int]
 
 
 def plate_shape(positions: Iterable[Position]) -> Position:
-    """Rows and columns of the smallest usual plate that has wells at these rows and columns, from 0."""
+    """Return rows and columns of the smallest standard plate with wells at these rows and columns, from 0."""
     last_row, last_column = 0, 0
     for row, column in positions:
         last_row, last_column = max(last_row, row), max(last_column, column)
@@ -44,14 +44,14 @@ def plate_shape(positions: Iterable[Position]) -> Position:
 
 
 def well_sign(well: AxisProgress) -> str:
-    """One character that shows the state without a colour; a running well fills up."""
+    """Return one character that shows the state without colour; a running well fills up."""
     if well.state is AxisState.RUNNING:
         return _LEVELS[min(len(_LEVELS) - 1, int(well.fraction * len(_LEVELS)))]
     return _SIGNS[well.state]
 
 
 class PlateGrid(ScrollView, can_focus=True):
-    """A grid of wells, one of them selected with the arrow keys or the mouse; labels stay while it scrolls."""
+    """A grid of wells, selectable with the arrow keys or the mouse; labels stay in place when it scrolls."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right", "move(0, 1)", "Select", key_display="←↑↓→"),
@@ -61,7 +61,7 @@ class PlateGrid(ScrollView, can_focus=True):
     ]
 
     class Selected(Message):
-        """Another well is selected."""
+        """Another well was selected."""
 
         def __init__(self, well: str) -> None:
             super().__init__()
@@ -76,11 +76,11 @@ class PlateGrid(ScrollView, can_focus=True):
 
     @property
     def selected(self) -> str | None:
-        """The name of the selected well; None while there are none."""
+        """The name of the selected well; None if there are no wells."""
         return None if self._selected is None else self._wells[self._selected].axis_id
 
     def show(self, wells: Iterable[AxisProgress]) -> None:
-        """Show these wells; what is selected stays so, at first it is the first one."""
+        """Show these wells; the selection is kept, and is initially the first well."""
         self._wells = {well_position(well.axis_id): well for well in wells}
         shape = plate_shape(self._wells)
         if shape != self._shape:
@@ -91,7 +91,7 @@ class PlateGrid(ScrollView, can_focus=True):
         self.refresh()
 
     def select(self, position: Position | None) -> None:
-        """Select the well there, which must be one of those shown."""
+        """Select the well at this position, which must be shown."""
         self._selected = position
         if position is not None:
             self.call_after_refresh(self._bring_into_view, position)  # not before the bars are laid out
@@ -99,7 +99,7 @@ class PlateGrid(ScrollView, can_focus=True):
         self.refresh()
 
     def select_next(self, state: AxisState) -> bool:
-        """Select the next well in this state, after the last one the first; False if there is none."""
+        """Select the next well in this state, wrapping around; return False if there is none."""
         found = sorted(position for position, well in self._wells.items() if well.state is state)
         if not found:
             return False
@@ -108,7 +108,7 @@ class PlateGrid(ScrollView, can_focus=True):
         return True
 
     def action_move(self, down: int, right: int) -> None:
-        """Go to the next well in that direction; where there is none, stay."""
+        """Select the next well in that direction, if there is one."""
         if self._selected is None:
             return
         row, column = self._selected
@@ -119,7 +119,7 @@ class PlateGrid(ScrollView, can_focus=True):
                 return
 
     def on_click(self, event: events.Click) -> None:
-        """Select what is clicked."""
+        """Select the clicked well."""
         offset = event.get_content_offset(self)
         if offset is None or offset.y < 1 or offset.x < _LABEL:
             return
@@ -128,7 +128,7 @@ class PlateGrid(ScrollView, can_focus=True):
             self.select(position)
 
     def render_line(self, y: int) -> Strip:
-        """A line of what is visible; Textual asks for it."""
+        """Return a visible line, for Textual."""
         left, width = round(self.scroll_x), self.size.width
         row = y - 1 + round(self.scroll_y)
         if y == 0:
@@ -144,7 +144,7 @@ class PlateGrid(ScrollView, can_focus=True):
 
     @property
     def _cell(self) -> int:
-        """Characters of a well."""
+        """The width of a well in characters."""
         return 3 if self._shape[1] <= _NARROW_COLUMNS else 2
 
     def _bring_into_view(self, position: Position) -> None:

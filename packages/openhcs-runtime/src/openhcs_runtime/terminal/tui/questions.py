@@ -1,4 +1,4 @@
-"""A question that is answered with a key, over what it is about."""
+"""A question over the plate view, answered with a key."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ __all__ = ["Question"]
 
 
 class Question(ModalScreen[bool]):
-    """Yes or no; Enter does not answer, so that an accidental key press loses nothing."""
+    """A question to answer with yes or no; Enter does nothing, so that an accidental key press loses no work."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "answer(True)", "Yes"),
@@ -29,11 +29,11 @@ class Question(ModalScreen[bool]):
         self._text = text
 
     def compose(self) -> ComposeResult:
-        """The question and its keys."""
+        """Compose the question and its keys."""
         with Vertical():
             yield Label(self._text, markup=False)
             yield Label("\ny  yes      n  no", markup=False)
 
     def action_answer(self, answer: bool) -> None:
-        """Close with this answer."""
+        """Close the question with this answer."""
         self.dismiss(answer)

@@ -1,4 +1,4 @@
-"""The steps of each well: their states come from the well, their image groups and times from its updates."""
+"""The steps of each well: states from the well, image groups and times from its progress updates."""
 
 from dataclasses import dataclass, field
 
@@ -27,7 +27,7 @@ class _Well:
 
 
 class StepRecord:
-    """Follows the progress of one execution, in its order; for one thread."""
+    """Follows the progress updates of one execution, in order. For one thread."""
 
     def __init__(self) -> None:
         self._wells: dict[str, _Well] = {}
@@ -50,12 +50,12 @@ class StepRecord:
                 well.traceback = update.traceback or ""
 
     def steps_of(self, well: AxisProgress) -> tuple[StepView, ...]:
-        """All steps of a well in order; one that no well has started yet is named by its number."""
+        """Return all steps of a well, in order; a step that no well has started yet is named by its number."""
         known = self._wells.get(well.axis_id, _Well())
         return tuple(self._step(well.state_of_step(index), index, known) for index in range(well.total_steps))
 
     def traceback_of(self, well: AxisProgress) -> str:
-        """The traceback of a failed well; empty for any other."""
+        """Return the traceback of a failed well; empty for other wells."""
         known = self._wells.get(well.axis_id)
         return known.traceback if known and well.state is AxisState.FAILED else ""
 

@@ -1,1 +1,1 @@
-"""Progress updates: their rules, the newest of each channel, and what they add up to."""
+"""Progress updates: rules, the newest update of each channel, and the state they add up to."""

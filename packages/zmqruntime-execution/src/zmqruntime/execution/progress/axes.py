@@ -1,4 +1,4 @@
-"""The axes of one execution: the state of each, from what was reported of it, and their sums."""
+"""The axes of one execution: the state of each, from its progress updates, and their sums."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,7 +27,7 @@ AxisUpdates = Mapping[ProgressChannel, ProgressUpdate]
 """The newest update of each channel of one axis."""
 
 Order = tuple[int, float]
-"""Of two updates, the one with the higher order is the later one."""
+"""The update with the higher order is the later one."""
 
 NEVER: Final[Order] = (-1, 0.0)
 BROKEN: Final = {ProgressStatus.ERROR: AxisState.FAILED, ProgressStatus.CANCELLED: AxisState.CANCELLED}
@@ -46,23 +46,23 @@ NOT_STARTED: Final = AxisStarts()
 
 
 def order_of(update: ProgressUpdate) -> Order:
-    """Its place among all updates: the sequence decides, or the clock between updates without numbers."""
+    """Return the place of an update among all: by sequence, or by time between updates without one."""
     return update.sequence, update.timestamp
 
 
 def project_axis(
     axis_id: str, latest: AxisUpdates, *, since: Order = NEVER, starts: AxisStarts = NOT_STARTED
 ) -> AxisProgress:
-    """The state of an axis.
+    """Return the state of an axis.
 
-    An axis that has ended stays ended until it is started again. When a later attempt of its execution announces it, it
-    begins at 0 without its old error, unless it is complete.
+    An ended axis stays ended until it is started again. When a later attempt of its execution announces it, it starts
+    at 0 without its old error, unless it is complete.
 
     Args:
         axis_id: the axis.
         latest: the newest update of each of its channels.
-        since: the last update before the present attempt of the execution.
-        starts: how often it was started, if all updates were seen.
+        since: the last update before the current attempt of the execution.
+        starts: its starts, if all updates were seen.
     """
     prepared = _preparation_of(latest)
     begun = NEVER if prepared is None else order_of(prepared)
@@ -70,7 +70,7 @@ def project_axis(
     step = _made_after(latest.get(ProgressChannel.STEP), since, begun)
     ended = None if pipeline is None else _end_of(pipeline)
     if pipeline is not None and step is not None and ended is None and order_of(step) < order_of(pipeline):
-        step = None  # of the start before this one
+        step = None  # from an earlier start
     source = pipeline if step is None or ended is not None else step
     if source is None:
         return _idle_axis(axis_id, latest, prepared, starts)
@@ -82,10 +82,10 @@ def project_axis(
 
 
 def settle_axis(axis: AxisProgress, status: ExecutionStatus, error: str = "") -> AxisProgress:
-    """The state of an axis whose execution has this status: an axis can only be running while its execution is.
+    """Return the state of an axis whose execution has this status: only a running execution has running axes.
 
-    If the execution is interrupted or goes back to the queue, a running axis will be started again. If it has ended,
-    the axis ends with it.
+    If the execution was interrupted or went back to the queue, a running axis is waiting to be started again. If it has
+    ended, so has the axis.
     """
     if axis.state.has_ended or status in _GOES_ON:
         return axis
@@ -103,9 +103,9 @@ def settle_axis(axis: AxisProgress, status: ExecutionStatus, error: str = "") ->
 
 
 class AxisTracker:
-    """Follows the events of one execution, in their order, and gives the axes that they change.
+    """Follows the events of one execution, in order, and returns the axes that they change.
 
-    An event costs the same however many axes there are; only a change of the execution's status touches all of them.
+    The cost of an event does not depend on the number of axes; only a change of the execution's status affects all.
     """
 
     def __init__(self) -> None:
@@ -121,13 +121,13 @@ class AxisTracker:
 
     @property
     def working_since(self) -> float | None:
-        """When the present attempt started its first axis, in seconds since the epoch; None until then."""
+        """When the current attempt started its first axis, in seconds since the epoch; None before that."""
         if self._worked_since is None or self.started_at is None:
             return self._worked_since
-        return max(self._worked_since, self.started_at)  # a worker elsewhere may have another clock
+        return max(self._worked_since, self.started_at)  # the clock of a remote worker may differ
 
     def on_progress(self, update: ProgressUpdate) -> None:
-        """Apply an update; one that is older than the known one changes nothing."""
+        """Apply an update; an outdated one is ignored."""
         order, axis_id = order_of(update), update.axis_id
         if order > self._newest:
             self._newest = order
@@ -148,7 +148,7 @@ class AxisTracker:
     def on_execution(self, execution: ExecutionSnapshot, timestamp: float | None = None) -> None:
         """Apply a snapshot, and the time of its event.
 
-        When the execution runs again, everything that was reported until then belongs to an earlier attempt.
+        When the execution is running again, all earlier updates belong to previous attempts.
         """
         known = None if self.execution is None else self.execution.status
         self.execution = execution
@@ -164,7 +164,7 @@ class AxisTracker:
             self._touched.update(dict.fromkeys(self._updates))
 
     def take_changes(self) -> list[AxisProgress]:
-        """The axes that may have changed since the last call."""
+        """Return the axes that may have changed since the last call."""
         touched, self._touched = self._touched, {}
         return [self._project(axis_id) for axis_id in touched]
 
@@ -196,17 +196,17 @@ class AxisTable:
         return iter(self._axes.values())
 
     def rows(self) -> tuple[AxisProgress, ...]:
-        """All axes."""
+        """Return all axes."""
         return (*self._axes.values(),)
 
     def get(self, axis_id: str) -> AxisProgress | None:
-        """The axis with this id."""
+        """Return the axis with this id, if it is known."""
         return self._axes.get(axis_id)
 
     def put(self, axes: Iterable[AxisProgress]) -> tuple[AxisProgress, ...]:
-        """Store these axes; gives those that are different now.
+        """Store these axes and return those that changed.
 
-        An axis that is complete stays so until it is started again, even if another execution announces it.
+        A complete axis stays complete until it is started again, even if another execution announces it.
         """
         changed = []
         for axis in axes:
@@ -233,25 +233,25 @@ class AxisTable:
         self._percents = self._done = self._left = 0.0
 
     def begin_again(self) -> tuple[AxisProgress, ...]:
-        """Another run does what is left: it takes complete axes over, and the others wait again."""
+        """Start over for a resumed run: complete axes are taken over, the others are waiting."""
         return self.put([_left_over(axis) for axis in self])
 
     def count(self, state: AxisState) -> int:
-        """How many axes are in this state."""
+        """Return how many axes are in this state."""
         return self._counts[state]
 
     @property
     def percent(self) -> float:
-        """Of the whole plate, 0 to 100: a failed axis needs no more work and counts as done."""
-        # The sum of many small changes is not exact, but 100 has to be.
+        """The progress of the whole plate, 0 to 100; a failed axis counts as done."""
+        # The sum of many small changes is inexact, but 100 must be exact.
         return min(100.0, max(0.0, round(self._percents / len(self._axes), 6))) if self._axes else 0.0
 
     def work(self, since: float | None) -> Work:
-        """What a run that has worked on axes since this time has done and has left."""
+        """Return the work of a run that started its first axis at ``since``."""
         return Work(done=max(0.0, round(self._done, 6)) / 100, left=max(0.0, round(self._left, 6)) / 100, since=since)
 
     def _move(self, percent: float) -> None:
-        """A running axis has advanced by this much."""
+        """Apply the advance of a running axis."""
         self._percents += percent
         self._done += percent
         self._left -= percent
@@ -266,7 +266,7 @@ class AxisTable:
 
 
 def _made_after(update: ProgressUpdate | None, since: Order, begun: Order) -> ProgressUpdate | None:
-    """The update, if it belongs to the present attempt."""
+    """Return the update if it belongs to the current attempt."""
     if update is None:
         return None
     order = update.sequence, update.timestamp
@@ -274,7 +274,7 @@ def _made_after(update: ProgressUpdate | None, since: Order, begun: Order) -> Pr
 
 
 def _preparation_of(latest: AxisUpdates) -> ProgressUpdate | None:
-    """The newest update about getting the axis ready."""
+    """Return the newest update of the preparation of the axis."""
     init, checked = latest.get(ProgressChannel.INIT), latest.get(ProgressChannel.COMPILE)
     if init is None or (checked is not None and is_newer(checked, init)):
         return checked
@@ -282,7 +282,7 @@ def _preparation_of(latest: AxisUpdates) -> ProgressUpdate | None:
 
 
 def _idle_axis(axis_id: str, latest: AxisUpdates, prepared: ProgressUpdate | None, starts: AxisStarts) -> AxisProgress:
-    """An axis that the present attempt has not started."""
+    """Return an axis that the current attempt has not started."""
     pipeline = latest.get(ProgressChannel.PIPELINE)
     if pipeline is not None and _end_of(pipeline) is AxisState.COMPLETE:
         step = latest.get(ProgressChannel.STEP)
@@ -301,7 +301,7 @@ def _axis(
     attempt: int,
     is_idle: bool,
 ) -> AxisProgress:
-    """An axis and the step that it is in, if any; its state comes from ``source``."""
+    """Return an axis and its current step, if any; error and total come from ``source``."""
     is_complete = state is AxisState.COMPLETE
     return AxisProgress(
         axis_id,

@@ -1,4 +1,4 @@
-"""What of an execution's progress is kept apart, and which of two updates is the newer one: the rules, once."""
+"""Progress channels, whose updates are kept apart, and the rule for which of two updates is newer."""
 
 import enum
 from collections.abc import Iterable
@@ -10,16 +10,16 @@ __all__ = ["ProgressChannel", "ProgressKey", "channel_of", "is_newer", "key_of",
 
 
 class ProgressChannel(enum.StrEnum):
-    """Kinds of progress of an axis that do not replace each other."""
+    """Kinds of progress updates of an axis that do not replace each other."""
 
     INIT = "init"
     """Getting ready."""
     COMPILE = "compile"
     """Being checked and planned."""
     PIPELINE = "pipeline"
-    """Its start and its end."""
+    """Start and end of the axis."""
     STEP = "step"
-    """The step that it is in."""
+    """The current step."""
 
 
 _CHANNELS: Final = {
@@ -34,7 +34,7 @@ _CHANNELS: Final = {
 
 
 class ProgressKey(NamedTuple):
-    """Of updates with the same key only the newest says how it stands. ``axis_id`` is empty for the whole plate."""
+    """A newer update with the same key replaces an older one. ``axis_id`` is empty for the whole plate."""
 
     execution_id: str
     axis_id: str
@@ -42,22 +42,22 @@ class ProgressKey(NamedTuple):
 
 
 def channel_of(phase: ProgressPhase) -> ProgressChannel:
-    """The channel of a phase."""
+    """Return the channel of a phase."""
     return _CHANNELS[phase]
 
 
 def key_of(update: ProgressUpdate) -> ProgressKey:
-    """What the update is about."""
+    """Return the key of an update."""
     return ProgressKey(update.execution_id, update.axis_id, _CHANNELS[update.phase])
 
 
 def is_newer(update: ProgressUpdate, known: ProgressUpdate | None) -> bool:
-    """Whether ``update`` was made after ``known``: the sequence decides, the clock only where nobody numbered them."""
+    """Return whether ``update`` is newer than ``known``: by sequence, or by time if they are not numbered."""
     return known is None or (update.sequence, update.timestamp) > (known.sequence, known.timestamp)
 
 
 def latest_updates(updates: Iterable[ProgressUpdate]) -> dict[ProgressKey, ProgressUpdate]:
-    """The newest update of each key, in whatever order and however often they come."""
+    """Return the newest update of each key; order and repetition of the updates do not matter."""
     latest: dict[ProgressKey, ProgressUpdate] = {}
     for update in updates:
         key = key_of(update)

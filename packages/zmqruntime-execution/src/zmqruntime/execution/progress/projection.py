@@ -1,7 +1,7 @@
-"""From the events of executions to the state of axes, plates and batches: one answer for every view.
+"""The state of axes, plates and batches from the events of executions, the same for every view.
 
-:class:`PlateProjection` follows the events of one execution; :func:`project_plate` takes updates in any order. Only the
-status of an execution says that it has ended, never its progress.
+:class:`PlateProjection` follows the events of one execution; :func:`project_plate` takes updates in any order. Whether
+an execution has ended follows from its status only, never from its progress.
 """
 
 from collections.abc import Iterable
@@ -46,7 +46,7 @@ _AT_REST: Final = (
 
 
 class PlateProjection:
-    """Follows the events of one execution, in their order, at the cost of what they change. For one thread."""
+    """Follows the events of one execution, in order; the cost depends only on what they change. For one thread."""
 
     def __init__(self) -> None:
         self._axes = AxisTable()
@@ -59,7 +59,7 @@ class PlateProjection:
         self._ended_at: float | None = None
 
     def apply(self, event: Event) -> None:
-        """Apply an event; log lines change nothing."""
+        """Apply an event; log lines are ignored."""
         match event:
             case ProgressUpdate():
                 self._on_progress(event)
@@ -80,7 +80,7 @@ class PlateProjection:
         self._ended_at = (execution.ended_at or timestamp) if rests else None
 
     def progress(self) -> PlateProgress:
-        """The present state."""
+        """Return the present state."""
         axes, execution = self._axes, self._tracker.execution
         axes.put(self._tracker.take_changes())
         state, whole = self._state(execution), self._whole
@@ -124,7 +124,7 @@ class PlateProjection:
 
 
 class _Preparation:
-    """What was reported about getting ready and checking since the last work on an axis."""
+    """Updates about preparation and compilation since the last work on an axis."""
 
     def __init__(self) -> None:
         self._latest: dict[tuple[str, ProgressChannel], ProgressUpdate] = {}
@@ -142,14 +142,14 @@ class _Preparation:
 
     @property
     def under_way(self) -> PlateState | None:
-        """The state of a plate that is getting ready or being checked."""
+        """The state of a plate that is being prepared or compiled, if any."""
         begun = (update for update in self._latest.values() if update.status in _OPEN)
         newest = max(begun, key=order_of, default=None)
         return None if newest is None else _PREPARATIONS[channel_of(newest.phase)]
 
     @property
     def broken(self) -> PlateState | None:
-        """The state of a plate whose preparation has failed or was cancelled."""
+        """The state of a plate whose preparation failed or was cancelled, if any."""
         of_plate = (update for (axis_id, _), update in self._latest.items() if not axis_id)
         newest = max(of_plate, key=order_of, default=None)
         state = None if newest is None else BROKEN.get(newest.status)
@@ -157,15 +157,14 @@ class _Preparation:
 
 
 def project_plate(updates: Iterable[ProgressUpdate], execution: ExecutionSnapshot | None = None) -> PlateProgress:
-    """The state of a plate.
+    """Return the state of a plate.
 
-    A failed axis needs no more work, so it counts as done in the plate's percent; a cancelled one counts as far as it
-    got.
+    In the percentage of the plate a failed axis counts as done, and a cancelled one with the progress it made.
 
     Args:
-        updates: of one execution, in any order. The newest of each axis and channel are enough, except for how often an
-            axis was started.
-        execution: the server's snapshot of it; without one, the state is never one that only the server can know.
+        updates: the updates of one execution, in any order. The newest of each axis and channel are enough, except to
+            count the starts of an axis.
+        execution: the server's snapshot; without it, states that only the server can know do not occur.
     """
     projection = PlateProjection()
     for update in sorted(updates, key=order_of):
@@ -176,7 +175,7 @@ def project_plate(updates: Iterable[ProgressUpdate], execution: ExecutionSnapsho
 
 
 def project_batch(plates: Iterable[PlateProgress]) -> BatchProgress:
-    """The state of several plates together; one that has ended counts as done, however it ended."""
+    """Return the state of several plates; an ended plate counts as done, however it ended."""
     known = list(plates)
     states = [plate.state for plate in known]
     done = sum(100.0 if plate.has_ended else plate.percent for plate in known)

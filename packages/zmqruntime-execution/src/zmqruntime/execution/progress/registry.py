@@ -1,6 +1,6 @@
-"""Keeps how far executions are: of each axis and channel the newest progress update, however they arrive.
+"""A registry of progress: the newest update of each axis and channel, regardless of order of arrival.
 
-Hand :meth:`ProgressRegistry.add` to a client as its ``progress_callback``, and what the registry holds to
+Pass :meth:`ProgressRegistry.add` to a client as its ``progress_callback``, and the updates in the registry to
 ``zmqruntime.execution.project_plate``.
 """
 
@@ -27,25 +27,24 @@ ProgressListener = Callable[[ProgressUpdate], None]
 
 
 class RegistryCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of all that was added."""
+    """Counts of added updates by outcome."""
 
     kept: int = 0
     stale: int = 0
-    """Not newer than what was known: repeated, or overtaken on the way."""
+    """Not newer than the known update: repeated, or out of order."""
     bad: int = 0
     """Not a progress update."""
     dropped: int = 0
-    """Of an execution that has too many axes to keep them all."""
+    """Not kept because the execution has too many axes."""
 
 
 class ProgressRegistry:
     """The newest progress of many executions; may be used from any thread.
 
     Args:
-        on_error: called with what is wrong with an update that is none, on the thread that added it; by default it is
-            logged.
-        max_executions: how many are kept; one more, and the one that was heard of least recently is forgotten.
-        max_keys: how many axes times channels are kept of one execution; updates of further ones are only counted.
+        on_error: called with the error of an invalid update, on the thread that added it [default: log it].
+        max_executions: how many executions are kept; beyond that, the least recently updated one is dropped.
+        max_keys: how many axes times channels are kept per execution; updates of further ones are only counted.
     """
 
     def __init__(
@@ -64,10 +63,10 @@ class ProgressRegistry:
         self._kept = self._stale = self._bad = self._dropped = 0
 
     def add(self, update: ProgressUpdate | Mapping[str, Any]) -> bool:
-        """Add an update; True if it is the newest of its kind.
+        """Add an update and return whether it is the newest of its kind.
 
-        A mapping is checked against the schema; whatever is in it, nothing is raised. Of a ``ProgressUpdate`` the
-        types are trusted, since the decoder has checked them.
+        A mapping is checked against the schema, and an invalid one does not raise. The types of a ``ProgressUpdate``
+        are trusted, because the decoder has checked them.
         """
         try:
             valid = _checked(update)
@@ -84,48 +83,48 @@ class ProgressRegistry:
         return is_kept
 
     def add_listener(self, listener: ProgressListener) -> None:
-        """Call ``listener`` with every update that is kept, on the thread that added it; once, if added twice.
+        """Call ``listener`` with every update that is kept, on the thread that added it; adding it twice has no effect.
 
-        It must be quick. What it raises is logged and harms nobody.
+        It must return quickly. Its exceptions are logged.
         """
         with self._lock:
             if listener not in self._listeners:
                 self._listeners = (*self._listeners, listener)
 
     def remove_listener(self, listener: ProgressListener) -> None:
-        """Call it no more; does nothing if it is not there."""
+        """Stop calling ``listener``; does nothing if it was not added."""
         with self._lock:
             self._listeners = tuple(known for known in self._listeners if known != listener)
 
     def forget(self, execution_id: str) -> bool:
-        """Drop all of an execution; False if there is nothing. An update that comes later makes it known again."""
+        """Drop an execution and return whether it was known. A later update adds it again."""
         with self._lock:
             return self._executions.pop(execution_id, None) is not None
 
     def executions(self) -> tuple[str, ...]:
-        """The ids of the executions that are known, the one heard of last at the end."""
+        """Return the ids of known executions, the most recently updated one last."""
         with self._lock:
             return tuple(self._executions)
 
     def updates(self, execution_id: str) -> tuple[ProgressUpdate, ...]:
-        """The newest update of each axis and channel; none of an unknown execution."""
+        """Return the newest update of each axis and channel; empty for an unknown execution."""
         with self._lock:
             return tuple(self._executions.get(execution_id, {}).values())
 
     def latest(self, execution_id: str, axis_id: str, channel: ProgressChannel) -> ProgressUpdate | None:
-        """The newest update of one axis and channel; ``axis_id`` is empty for the whole plate."""
+        """Return the newest update of one axis and channel; ``axis_id`` is empty for the whole plate."""
         with self._lock:
             known = self._executions.get(execution_id, {})
             return known.get(ProgressKey(execution_id, axis_id, channel))
 
     @property
     def counts(self) -> RegistryCounts:
-        """What became of all that was added."""
+        """Counts of added updates by outcome."""
         with self._lock:
             return RegistryCounts(kept=self._kept, stale=self._stale, bad=self._bad, dropped=self._dropped)
 
     def _keep(self, update: ProgressUpdate) -> bool:
-        """With the lock held: whether the update is the newest of its key, and now is kept."""
+        """Keep the update if it is the newest of its key, and return whether it is. The lock must be held."""
         key = key_of(update)
         known = self._executions.setdefault(key.execution_id, {})
         self._executions.move_to_end(key.execution_id)

@@ -1,4 +1,4 @@
-"""The rules of a progress update, in one place for who sends it, who listens and who keeps it."""
+"""The rules of a progress update, shared by senders, listeners and the registry."""
 
 import logging
 import math
@@ -23,10 +23,10 @@ _decode = msgspec.msgpack.Decoder(ProgressUpdate).decode
 
 
 def validate_progress(update: ProgressUpdate | Mapping[str, Any]) -> ProgressUpdate:
-    """The update, checked against the schema.
+    """Return the update, checked against the schema.
 
     Raises:
-        InvalidProgressError: it breaks the schema; the message names the field.
+        InvalidProgressError: it violates the schema; the message names the field.
     """
     plain = {"type": "progress", **asdict(update)} if isinstance(update, ProgressUpdate) else update
     try:
@@ -38,12 +38,12 @@ def validate_progress(update: ProgressUpdate | Mapping[str, Any]) -> ProgressUpd
 
 
 def sendable_progress(update: ProgressUpdate) -> ProgressUpdate:
-    """The update as its receivers will read it, checked against the schema by encoding and decoding it.
+    """Return the update as its receivers will read it, checked against the schema by encoding and decoding it.
 
-    This costs a third of :func:`validate_progress` and also finds what cannot be sent at all.
+    This costs a third of :func:`validate_progress` and also detects updates that cannot be sent.
 
     Raises:
-        InvalidProgressError: it breaks the schema, holds text that is not UTF-8, or has more than 256 KiB.
+        InvalidProgressError: it violates the schema, contains text that is not UTF-8, or is larger than 256 KiB.
     """
     try:
         data = encode(update)
@@ -57,7 +57,7 @@ def sendable_progress(update: ProgressUpdate) -> ProgressUpdate:
 
 
 def check_progress(update: ProgressUpdate) -> None:
-    """What the types of its fields cannot say; enough for an update that was decoded from a message.
+    """Check what the types of the fields cannot express; enough for an update decoded from a message.
 
     Raises:
         InvalidProgressError: the update contradicts itself.
@@ -69,8 +69,8 @@ def check_progress(update: ProgressUpdate) -> None:
 
 
 def log_invalid_progress(error: InvalidProgressError) -> None:
-    """What is done about it where nobody says otherwise."""
-    _log.warning("progress was not understood: %s", error)
+    """Log an invalid update; the default error handler."""
+    _log.warning("progress ignored: %s", error)
 
 
 def _refuse_unsendable(update: ProgressUpdate) -> None:

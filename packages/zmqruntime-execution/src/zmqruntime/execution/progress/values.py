@@ -1,4 +1,4 @@
-"""The progress of axes, plates and batches: the frozen values that every view shows."""
+"""Frozen values for the progress of axes, plates and batches, shared by all views."""
 
 import enum
 
@@ -21,18 +21,18 @@ class AxisState(enum.StrEnum):
 
     @property
     def has_ended(self) -> bool:
-        """Whether it has ended; it can be started again."""
+        """Whether it has ended; it can still be started again."""
         return self not in (AxisState.WAITING, AxisState.RUNNING)
 
 
 class PlateState(enum.StrEnum):
-    """The state of a plate, from its submission to its end: the statuses of an execution, and two between them."""
+    """The state of a plate: the statuses of its execution, and two states of preparation."""
 
     QUEUED = "queued"
     INIT_PENDING = "init_pending"
-    """Its execution is running and getting ready."""
+    """Its execution is running and being prepared."""
     COMPILE_PENDING = "compile_pending"
-    """Its execution is running and checking what is to be done."""
+    """Its execution is running and its pipeline is being compiled."""
     RUNNING = "running"
     CANCELLING = "cancelling"
     COMPLETE = "complete"
@@ -42,7 +42,7 @@ class PlateState(enum.StrEnum):
 
     @property
     def is_preparing(self) -> bool:
-        """Whether its execution is running but has not started with the axes."""
+        """Whether its execution is running but has not started any axis."""
         return self in (PlateState.INIT_PENDING, PlateState.COMPILE_PENDING)
 
     @property
@@ -52,10 +52,9 @@ class PlateState(enum.StrEnum):
 
 
 class AxisProgress(msgspec.Struct, frozen=True, gc=False):
-    """One axis. ``percent`` is of all its steps, 0 to 100; the step is the one it is in or ended in, counted from 0.
+    """One axis. ``percent`` covers all its steps, 0 to 100; the step is the current or last one, counted from 0.
 
-    ``worker`` is the id of the process that reported it last. ``attempt`` is how often the execution has started it, 0
-    if it never did.
+    ``worker`` is the id of the process that reported it last. ``attempt`` counts how often the execution started it.
     """
 
     axis_id: str
@@ -69,7 +68,7 @@ class AxisProgress(msgspec.Struct, frozen=True, gc=False):
     worker: int | None = None
     attempt: int = 0
     is_taken_over: bool = False
-    """Whether it is complete thanks to an earlier run, so that this one has not worked on it."""
+    """Whether an earlier run completed it, so that the current run has not worked on it."""
 
     @property
     def fraction(self) -> float:
@@ -77,7 +76,7 @@ class AxisProgress(msgspec.Struct, frozen=True, gc=False):
         return self.percent / 100
 
     def state_of_step(self, index: int) -> AxisState:
-        """The state of the step with this index."""
+        """Return the state of the step with this index."""
         if self.state in (AxisState.COMPLETE, AxisState.WAITING):
             return self.state
         if index < self.step_index or (index == self.step_index and self.is_step_done):
@@ -86,18 +85,18 @@ class AxisProgress(msgspec.Struct, frozen=True, gc=False):
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What the present run of a plate has done and has left, in axes.
+    """The work that the current run of a plate has done and has left, in axes.
 
-    An axis that is taken over counts for neither; one that failed counts only for what was done.
+    An axis that was taken over counts for neither; a failed one counts only with the work done.
     """
 
     done: float = 0.0
     left: float = 0.0
     since: float | None = None
-    """When the run started its first axis, in seconds since the epoch; None until then."""
+    """When the run started its first axis, in seconds since the epoch; None before that."""
 
     def remaining_seconds(self, now: float) -> float | None:
-        """How long the rest takes at the same pace; None while it is too early to say."""
+        """Estimate the time left at the present pace; None while it is too early to say."""
         if self.since is None or now - self.since < _LEAST_SECONDS:
             return None
         if self.done < _LEAST_SHARE * (self.done + self.left) or not self.done:
@@ -106,13 +105,13 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlateProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution. ``percent`` is of all its axes, 0 to 100; ``axes`` are those known so far, in their order."""
+    """One execution. ``percent`` covers all its axes, 0 to 100; ``axes`` are those known so far, in order."""
 
     execution_id: str
     plate_id: str
     state: PlateState
     has_ended: bool
-    """Whether nothing runs or waits to run any more."""
+    """Whether nothing is running or waiting to run."""
     has_reported: bool = False
     """Whether its task has reported anything since it left the queue."""
     percent: float
@@ -120,7 +119,7 @@ class PlateProgress(msgspec.Struct, frozen=True, kw_only=True):
     axes_total: int
     axes_running: int
     axes_done: int
-    """Complete ones."""
+    """Number of complete axes."""
     axes_failed: int
     axes_cancelled: int
     error: str
@@ -137,28 +136,28 @@ class PlateProgress(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def axes_waiting(self) -> int:
-        """How many axes have not been started."""
+        """The number of axes that have not been started."""
         return self.axes_total - self.axes_running - self.axes_done - self.axes_failed - self.axes_cancelled
 
     def elapsed_seconds(self, now: float) -> float:
-        """The time since it last left the queue, up to its end."""
+        """Return the time since it last left the queue, up to its end."""
         until = now if self.ended_at is None else self.ended_at
         return 0.0 if self.started_at is None else max(0.0, until - self.started_at)
 
     def remaining_seconds(self, now: float) -> float | None:
-        """How long the rest takes, see :class:`Work`; None unless it is running."""
+        """Estimate the time left, see :class:`Work`; None unless it is running."""
         return self.work.remaining_seconds(now) if self.state is PlateState.RUNNING else None
 
 
 class BatchProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """Several plates: how many are in which state, and ``percent`` over all, 0 to 100, each plate counting the same."""
+    """Several plates: counts by state, and ``percent`` over all, 0 to 100, with equal weight for each plate."""
 
     total: int
     queued: int
     pending: int
-    """Getting ready or being checked."""
+    """Being prepared or compiled."""
     running: int
-    """Cancelling ones too."""
+    """Running or cancelling."""
     complete: int
     failed: int
     cancelled: int
