@@ -1,4 +1,4 @@
-"""The page docs/benchmarks.md, its picture, and the table in the README, made from a run."""
+"""Generate docs/benchmarks.md, its picture, and the table in the README from a run."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,27 +11,28 @@ from runs import DOCS, README, Part, Run
 
 WIDTH, LEFT, RIGHT, ROW, TOP = 940, 420, 230, 24, 64
 INK, GRID, AHEAD, BEHIND, FLOOR = "#1f2933", "#d5dde5", "#2f7d5b", "#b3552e", "#7b8794"
-QUICK = "\n**This was a quick run, of few of everything: its figures wobble and prove nothing.**\n"
+QUICK = "\n**This was a quick run with few samples: its figures are noisy and not conclusive.**\n"
 PAGE = """\
 # Comparison with other tools
 
-What `nox -s bench` has measured on {date}, on one machine: {machine}.
-Other machines give other numbers, so look at the ratios. Each number is a median after a warm-up where many are
-taken. Ours and what is beside it get the same payload, in turns where it matters. *Durable* means written to disk, with
-fsync, before it is reported; the peers below keep nothing on disk.
+Results of `nox -s bench` on {date}, on one machine: {machine}.
+Other machines give other numbers, so compare the ratios. Repeated measurements are given as the median after a
+warm-up. This project and its references get the same payload, alternating where it matters. *Durable* means written to
+disk with fsync before it is reported; the other libraries below keep nothing on disk.
 {warning}
-![How many times as good ours is](images/benchmarks.svg)
+![Ratio of this project to each reference](images/benchmarks.svg)
 
-A bar to the right: ours is so many times as fast as the other library (green), to the left: ours is slower (red). Grey
-is the bare operation that ours is built on, or a loop written by hand: about 1 is as good as can be expected there.
+The ratio says how many times faster, or smaller, this project is than the reference. A bar to the right means that it
+is ahead of another library (green), a bar to the left that it is behind (red). A grey bar compares it with the bare
+operation that it is built on, or with a hand-written loop: about 1 is the best that can be expected there.
 {tables}
 
-## Measure it yourself
+## Run the benchmarks
 
 <!-- not run: it takes most of an hour -->
 
     nox -s bench                   # everything, one table at the end
-    nox -s bench -- --quick        # a look, three minutes
+    nox -s bench -- --quick        # a first impression, three minutes
     nox -s bench -- streaming      # one script of tools/bench
 
 Versions: {versions}.
@@ -40,7 +41,7 @@ Versions: {versions}.
 
 BEGIN, END = "<!-- measured: nox -s bench -- --store writes this table -->\n", "<!-- end of the table -->\n"
 README_TABLE = """
-Measured on {date} on {cores} cores of one machine, medians, compared with other tools and with the bare operation:
+Medians, measured on {date} on one machine with {cores} cores, compared with other tools and with the bare operation:
 
 | measurement | this project | reference |
 |---|---|---|
@@ -52,16 +53,16 @@ Measured on {date} on {cores} cores of one machine, medians, compared with other
 
 
 class Comparison(NamedTuple):
-    """Ours beside one other."""
+    """The comparison of one result with one reference."""
 
     name: str
     other: Figure
     times: float
-    """How many times as good ours is."""
+    """The ratio, above 1 where ours is better."""
 
 
 def draw(run: Run) -> None:
-    """Write all three."""
+    """Write page, picture and table."""
     before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
     README.write_text(before + BEGIN + readme_table(run) + END + rest.partition(END)[2], encoding="utf-8")
     (DOCS / "benchmarks.md").write_text(page(run), encoding="utf-8")
@@ -69,7 +70,7 @@ def draw(run: Run) -> None:
 
 
 def comparisons(parts: Sequence[Part]) -> list[Comparison]:
-    """All that have something beside them."""
+    """Return all comparisons."""
     return [
         Comparison(figure.name, figure, figures.advantage(ours, figure))
         for part in parts
@@ -79,7 +80,7 @@ def comparisons(parts: Sequence[Part]) -> list[Comparison]:
 
 
 def readme_table(run: Run) -> str:
-    """What has something beside it, a row each, as Markdown."""
+    """Return the results that have a reference, one row each, as Markdown."""
     rows = []
     for part in run.parts:
         for ours in (figure for figure in part.figures if figure.side is Side.OURS):
@@ -90,7 +91,7 @@ def readme_table(run: Run) -> str:
 
 
 def page(run: Run) -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     machine = run.machine
     where = f"{machine.processor}, {machine.cores} cores, {machine.memory_gb} GB, {machine.system}"
     tables = "\n".join(line for part in run.parts for line in _table(part))
@@ -107,12 +108,12 @@ def _table(part: Part) -> Iterator[str]:
         f"{part.what.replace('``', '`')} (`tools/bench/{part.script}.py`)",
         "",
     )
-    yield from ("| what | measured | ours is | note |", "|---|---|---|---|")
+    yield from ("| measurement | result | ratio | note |", "|---|---|---|---|")
     for figure in part.figures:
         is_ours = figure.side is Side.OURS
         name = figure.name if is_ours else f"- {figure.by}"
         ours = figures.ours_beside(figure, part.figures)
-        times = "" if is_ours or ours is None else f"{figures.number(figures.advantage(ours, figure))} times as good"
+        times = "" if is_ours or ours is None else f"{figures.number(figures.advantage(ours, figure))} x"
         note = "; ".join(filter(None, (figures.bar_text(figure, part.figures), figure.note)))
         yield f"| {_cell(name)} | {figures.number(figure.value)} {figure.unit} | {times} | {_cell(note)} |"
 
@@ -131,7 +132,7 @@ def _cell(text: str) -> str:
 
 
 def picture(run: Run) -> str:
-    """The comparisons as bars on a logarithmic scale, an SVG."""
+    """Return the comparisons as bars on a logarithmic scale, as SVG."""
     rows = comparisons(run.parts)
     most = max([10.0, *(row.times for row in rows)])
     least = min([0.5, *(row.times for row in rows)])
@@ -140,9 +141,9 @@ def picture(run: Run) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
         'font-family="Helvetica, Arial, sans-serif" font-size="12" role="img">',
-        "<title>How many times as good ours is as other libraries and as the floor of the machine</title>",
+        "<title>Ratio of this project to other libraries and to the bare operation</title>",
         f'<rect width="{WIDTH}" height="{height}" rx="8" fill="white"/>',
-        _text(16, 24, f"ours, so many times as good ({run.date})", size=15),
+        _text(16, 24, f"ratio to the reference ({run.date})", size=15),
     ]
     for value in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1000):
         if scale.holds(value):
@@ -159,11 +160,11 @@ class _Scale(NamedTuple):
     high: float
 
     def x(self, value: float) -> float:
-        """Where a value is."""
+        """Return the x position of a value."""
         return LEFT + (math.log10(value) - self.low) / (self.high - self.low) * (WIDTH - LEFT - RIGHT)
 
     def holds(self, value: float) -> bool:
-        """Whether it is within the picture."""
+        """Return whether a value is within the picture."""
         return self.low <= math.log10(value) <= self.high
 
 

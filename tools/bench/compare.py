@@ -1,11 +1,10 @@
-"""Compares a run of the benchmarks with the one that is stored, to see whether something has become slower.
+"""Compare a run of the benchmarks with the stored one, to detect regressions.
 
     python tools/bench/table.py --json new.json
     python tools/bench/compare.py new.json [--stored FILE] [--tolerance 0.25]
 
-Only what has a floor or a peer beside it is compared, and of that the ratio: another machine, or a busy one, is slower
-in both. The exit code is 1 when a ratio is worse than the stored one by more than the tolerance, or is not there any
-more.
+Only ratios to a reference are compared, because a slower or busy machine affects both sides. The exit code is 1 if a
+ratio is worse than the stored one by more than the tolerance, or is missing.
 """
 
 import argparse
@@ -21,7 +20,7 @@ from runs import STORED, Run, read
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How good ours was beside another, and is; None where it is not measured."""
+    """A ratio before and now; None where it was not measured."""
 
     name: str
     by: str
@@ -29,20 +28,24 @@ class Change:
     now: float | None
 
     def is_worse(self, tolerance: float) -> bool:
-        """Whether it is worse by more than a part, such as 0.25, or is missing."""
+        """Return whether it is worse by more than a fraction, such as 0.25, or is missing."""
         return self.before is not None and (self.now is None or self.now < self.before * (1 - tolerance))
 
 
 def main() -> int:
-    """Print all ratios, before and now; 1 when one is worse."""
+    """Print all ratios, before and now; return 1 if one is worse."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="the new run, as table.py --json wrote it")
-    parser.add_argument("--stored", type=Path, default=STORED, help="the run to compare with; docs/benchmarks.json")
-    parser.add_argument("--tolerance", type=float, default=0.25, help="the part that it may be worse by (0.25)")
+    parser.add_argument("run", type=Path, help="the new run, written by table.py --json")
+    parser.add_argument(
+        "--stored", type=Path, default=STORED, help="the run to compare with [default: docs/benchmarks.json]"
+    )
+    parser.add_argument(
+        "--tolerance", type=float, default=0.25, help="fraction by which a ratio may be worse [default: 0.25]"
+    )
     options = parser.parse_args()
     stored, run = read(options.stored), read(options.run)
     if stored.quick != run.quick:
-        raise SystemExit("one of the two is a quick run, which measures less: compare two of a kind")
+        raise SystemExit("one of the two is a quick run: compare two quick or two full runs")
     found = list(changes(stored, run))
     worse = [change for change in found if change.is_worse(options.tolerance)]
     for change in found:
@@ -53,7 +56,7 @@ def main() -> int:
 
 
 def changes(before: Run, now: Run) -> Iterator[Change]:
-    """All ratios of the scripts that both runs have, those that are new last."""
+    """Return all ratios of the scripts that both runs have, new ones last."""
     both = {part.script for part in before.parts} & {part.script for part in now.parts}
     old, new = _ratios(before, both), _ratios(now, both)
     for name, by in [*old, *(key for key in new if key not in old)]:

@@ -3,12 +3,12 @@
     python tools/bench/engine_overhead.py [--wells 96] [--repeat 3] [--no-dask] [--size 1024] [--workers 2]
         [--start-method fork]
 
-Both count nuclei on the same made plate with as many worker processes, call the same functions and write the same label
-images and the same two tables. The loop is a `ProcessPoolExecutor` with one task per well and plain file writes. They
-take turns; each run of either starts and ends its own worker processes. The start method of the loop is the engine's
-unless one is named: the workers of both are then forked from one process that has the libraries loaded. The same engine
-on a local Dask cluster, which is started and ended for each run as well, is the third. Prints what each does, the
-medians and their ratios to the loop; the exit code is 1 when a ratio is above its bar.
+Both count nuclei on the same synthetic plate with the same number of worker processes, call the same functions and
+write the same label images and tables. The loop is a `ProcessPoolExecutor` with one task per well and plain file
+writes. The two alternate, and each run starts and ends its own worker processes. The loop uses the start method of the
+engine unless `--start-method` is given; with fork servers, both fork from a process that has the libraries loaded. A
+third run uses the same engine on a local Dask cluster, which is also started and ended for each run. Prints what each
+does, the medians and their ratios to the loop; the exit code is 1 if a ratio is above its limit.
 """
 
 import argparse
@@ -46,16 +46,16 @@ PIXEL_SIZE_UM = 0.65
 Rows = list[tuple[object, ...]]
 KEY = ("well", "site", "channel", "z_index", "timepoint")
 NOTES = """
-loop    starts workers by {method}, one thread of linear algebra each; writes label images, measurements.csv and
-        objects.csv; has no progress, no cancelling, no checks, no fsync, no care for files that are half written
-engine  starts workers by forkserver where there is one, else spawn, one thread each; writes the same and a part per
-        well, with fsync; opens and checks plate and pipeline, reports each pattern group and may be cancelled there
-dask    the same on a local Dask cluster with a key of its own, whose start and end are counted
+loop    starts workers by {method}, one linear algebra thread each; writes label images, measurements.csv and
+        objects.csv; without progress, cancelling, checks, fsync or protection against half-written files
+engine  starts workers by forkserver where available, else spawn, one thread each; writes the same and one table part
+        per well, with fsync; checks plate and pipeline, reports each pattern group and can be cancelled there
+dask    the same on a local Dask cluster with its own key, including its start and end
 """.strip()
 
 
 def main() -> int:
-    """Run both in turns and print."""
+    """Run all in turns and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--wells", type=int, default=96)
     parser.add_argument("--repeat", type=int, default=3)
@@ -63,28 +63,31 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--bar", type=float, default=1.05)
     parser.add_argument("--dask-bar", type=float, default=1.15)
-    parser.add_argument("--no-dask", action="store_true", help="leave out the run on a local Dask cluster")
+    parser.add_argument("--no-dask", action="store_true", help="skip the run on a local Dask cluster")
     methods = multiprocessing.get_all_start_methods()
     same = "forkserver" if "forkserver" in methods else "spawn"
-    parser.add_argument("--start-method", choices=methods, default=same, help="how the loop starts its workers")
+    parser.add_argument(
+        "--start-method",
+        choices=methods,
+        default=same,
+        help="start method of the loop's workers [default: that of the engine]",
+    )
     with figures.report(parser) as (options, report):
         seconds = in_turns(options)
         print(f"{options.wells} wells, 2 sites of {options.size} pixels, {options.workers} workers")
         print(NOTES.format(method=options.start_method))
         if hasattr(os, "getloadavg"):
-            print(f"load average of the last minute at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+            print(f"load average over the last minute: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
         bars = {"engine": options.bar, "dask": options.dask_bar}
         ways = {"engine": "processes", "dask": "a local Dask cluster"}
         for name in [name for name in seconds if name != "loop"]:
-            tell(
-                report, f"plate of {options.wells} wells over {ways[name]}", seconds[name], seconds["loop"], bars[name]
-            )
+            tell(report, f"plate of {options.wells} wells on {ways[name]}", seconds[name], seconds["loop"], bars[name])
     return int(report.missed > 0)
 
 
 def in_turns(options: argparse.Namespace) -> dict[str, list[float]]:
-    """The seconds that each took, turn by turn."""
-    warm_up(NANNY)  # the process that workers are forked from; it serves the loop as well
+    """Return the seconds that each took, in order of the turns."""
+    warm_up(NANNY)  # the process that workers are forked from, also those of the loop
     with tempfile.TemporaryDirectory() as folder:
         plate = make_plate(Path(folder) / "plate", wells=options.wells, size=options.size)
         contenders: dict[str, Callable[[Path], None]] = {
@@ -106,7 +109,7 @@ def in_turns(options: argparse.Namespace) -> dict[str, list[float]]:
 
 
 def tell(report: Report, what: str, times: list[float], loop: list[float], bar: float) -> None:
-    """How long it took, beside the loop."""
+    """Report the time, and that of the loop as its reference."""
     spread = f"{min(times):.2f} to {max(times):.2f} s"
     pairs = statistics.median(mine / other for mine, other in zip(times, loop, strict=True))
     report.tell(
@@ -118,13 +121,13 @@ def tell(report: Report, what: str, times: list[float], loop: list[float], bar: 
             Side.FLOOR,
             "ProcessPoolExecutor, by hand",
             bar=1 / bar,
-            note=f"ours over it, turn by turn: {pairs:.3f}",
+            note=f"paired ratio of times {pairs:.3f}",
         ),
     )
 
 
 def run_engine(plate: Path, output: Path, config: GlobalConfig) -> None:
-    """The engine, from opening the plate to the end of its workers."""
+    """Run the engine, from opening the plate to the end of its workers."""
     with PipelineOrchestrator(plate, builtin_pipeline(), config, PipelineConfig(str(output))) as orchestrator:
         result = orchestrator.run()
     if result.status != "complete":
@@ -132,7 +135,7 @@ def run_engine(plate: Path, output: Path, config: GlobalConfig) -> None:
 
 
 def run_loop(plate: Path, output: Path, workers: int, start_method: str) -> None:
-    """What one would write by hand."""
+    """Run the hand-written loop."""
     (output / "labels").mkdir(parents=True, exist_ok=True)
     images: dict[str, list[Path]] = {}
     for path in sorted((plate / "TimePoint_1").glob("*_w1.tif")):
@@ -146,7 +149,7 @@ def run_loop(plate: Path, output: Path, workers: int, start_method: str) -> None
 
 
 def count_well(well: str, paths: list[Path], output: Path) -> tuple[tuple[list[str], list[str]], Rows, Rows]:
-    """All sites of one well: the columns of both tables, and their rows."""
+    """Process all sites of one well; return the columns and rows of both tables."""
     header: tuple[list[str], list[str]] = ([], [])
     measured: Rows = []
     objects: Rows = []
@@ -171,13 +174,13 @@ def count_well(well: str, paths: list[Path], output: Path) -> tuple[tuple[list[s
 
 
 def write_csv(path: Path, header: list[str], rows: Rows) -> None:
-    """A table."""
+    """Write a table."""
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
 
 
 def check_equal(loop: Path, engine: Path) -> None:
-    """Both must have found, and written, the same."""
+    """Check that both have written the same."""
     for table in ("measurements.csv", "objects.csv"):
         ours, theirs = (
             list(csv.reader((folder / table).read_text(encoding="utf-8").splitlines())) for folder in (engine, loop)

@@ -1,6 +1,6 @@
-"""Kills server and workers at a random point of a run, lets the next server finish it, and compares every output file.
+"""Kill server and workers at a random point of a run, let the next server finish it, and compare every output file.
 
-Prints a line a round: when the kill came, how many wells were kept, and whether all files are equal, bit for bit, to
+Prints a line for each round: the time of the kill, how many wells were kept, and whether all files are bit-identical to
 those of an undisturbed run.
 """
 
@@ -25,11 +25,11 @@ from openhcs_runtime.service.client import PlateExecution, ZMQExecutionClient
 
 
 def main() -> int:
-    """Run the rounds; exit code 1 if any file of any round differs."""
+    """Run the rounds; return 1 if any file of any round differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=20, help="how often (20)")
-    parser.add_argument("--wells", type=int, default=96, help="wells of the plate (96)")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed kills at the same fractions (0)")
+    parser.add_argument("--rounds", type=int, default=20, help="number of rounds [default: 20]")
+    parser.add_argument("--wells", type=int, default=96, help="wells of the plate [default: 96]")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random times [default: 0]")
     with figures.report(parser) as (options, report), tempfile.TemporaryDirectory(prefix="er") as home:
         chance = random.Random(options.seed)
         os.environ["HOME"] = home
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def one_round(plate: Path, output: Path, wanted: dict[str, str], delay: float) -> bool:
-    """One kill and what came of it."""
+    """Run one round and return whether all files are equal."""
     execution = run(plate, output, delay)
     found = digests(output)
     shutil.rmtree(output)
@@ -59,7 +59,7 @@ def one_round(plate: Path, output: Path, wanted: dict[str, str], delay: float) -
 
 
 def run(plate: Path, output: Path, kill_after: float | None) -> PlateExecution:
-    """Run the built-in pipeline; after so many seconds kill the server, and let another one go on."""
+    """Run the built-in pipeline; kill the server after ``delay`` seconds, and let another one continue."""
     with ZMQExecutionClient(port=7797, persistent=True) as client:
         settings = GlobalConfig(num_workers=2), PipelineConfig(output_dir=str(output))
         execution_id = client.submit_pipeline(plate, builtin_source(), *settings).execution_id
@@ -73,7 +73,7 @@ def run(plate: Path, output: Path, kill_after: float | None) -> PlateExecution:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Of every file but the JSON documents, which tell times."""
+    """Return the digests of all files except JSON documents, which contain times."""
     files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".json"]
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 

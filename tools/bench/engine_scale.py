@@ -1,11 +1,11 @@
-"""How the engine does with large plates: memory that must stay flat, a plate of 1,536 wells, a cancel deep in a step.
+"""How the engine copes with large plates: flat memory, a plate of 1,536 wells, a cancel in the middle of a step.
 
     python tools/bench/engine_scale.py [memory] [plate] [cancel]
 
-`memory`: the most that a worker holds over 24 and over 384 wells. `plate`: `info`, `compile` and the server's memory
-for 1,536 wells x 9 sites x 4 channels of tiny images (hard links to one file). `cancel`: two wells that are in the
-middle of 200 pattern groups, in processes and on a local Dask cluster. Prints what was measured beside its bar; the
-exit code is 1 when one is missed.
+`memory`: peak memory of a worker over 24 and over 384 wells. `plate`: `info`, `compile` and the server's memory for
+1,536 wells x 9 sites x 4 channels of tiny images (hard links to one file). `cancel`: two wells in the middle of 200
+pattern groups, in processes and on a local Dask cluster. Prints the results with their limits; the exit code is 1 if
+one is missed.
 """
 
 import argparse
@@ -43,10 +43,10 @@ pipeline_steps = [FunctionStep(slow, variable_components=(Component.CHANNEL,))]
 
 
 def main() -> int:
-    """Run the parts that are named, or all."""
+    """Run the named parts, or all."""
     parts = {"memory": worker_memory, "plate": large_plate, "cancel": cancel_latency}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", help=f"{', '.join(parts)}; all when none is named")
+    parser.add_argument("parts", nargs="*", help=f"{', '.join(parts)} [default: all]")
     with figures.report(parser) as (options, report):
         for name in options.parts or list(parts):
             with tempfile.TemporaryDirectory(prefix="es") as folder:
@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def worker_memory(folder: Path, report: Report) -> None:
-    """The most memory that any well was measured with, over few and over many wells."""
+    """Measure the peak memory of a well, over few and over many wells."""
     most = {}
     for wells in (24, 384):
         plate = make_plate(folder / f"plate{wells}", wells=wells, sites=1, channels=1, size=256)
@@ -65,14 +65,14 @@ def worker_memory(folder: Path, report: Report) -> None:
             result = orchestrator.run()
         most[wells] = max(well.peak_memory_bytes or 0 for well in result.wells)
         print(f"memory of a worker over {wells} wells: {most[wells] / 1e6:.1f} MB at most")
-    report.tell(Figure("memory of a worker, 384 wells over 24", most[384] / most[24], "x", bar=MEMORY_GROWTH))
+    report.tell(Figure("memory of a worker, 384 wells compared with 24", most[384] / most[24], "x", bar=MEMORY_GROWTH))
 
 
 def large_plate(folder: Path, report: Report) -> None:
-    """Look at 55,296 images, compile for them, and see what the server holds."""
+    """List 55,296 images, compile for them, and measure the memory of the server."""
     plate = linked_plate(folder / "plate")
     command = [sys.executable, "-m", "openhcs_runtime.cli"]
-    subprocess.run([*command, "info", plate, "--json"], check=True, stdout=subprocess.DEVNULL)  # fills caches
+    subprocess.run([*command, "info", plate, "--json"], check=True, stdout=subprocess.DEVNULL)  # warms up caches
     started = time.perf_counter()
     subprocess.run([*command, "info", plate, "--json"], check=True, stdout=subprocess.DEVNULL)
     seconds = time.perf_counter() - started
@@ -81,18 +81,18 @@ def large_plate(folder: Path, report: Report) -> None:
         started = time.perf_counter()
         execution = client.wait(client.compile_pipeline(plate, builtin_source()).execution_id, 600)
         seconds = time.perf_counter() - started
-        report.tell(Figure("compile of the same on the server", seconds, "s", bar=COMPILE_SECONDS))
+        report.tell(Figure("compile of the same plate on the server", seconds, "s", bar=COMPILE_SECONDS))
         assert execution.compiled is not None, execution.message
         run = client.submit_compiled(execution.execution_id)
         begun = client.wait(run.execution_id, 3600)
         print(f"a run over it: {begun.status}, {begun.message}")
         megabytes = psutil.Process(client.server.pid).memory_info().rss / 1e6
-        report.tell(Figure("memory of the server after a run over it", megabytes, "MB", bar=SERVER_BYTES / 1e6))
+        report.tell(Figure("memory of the server after running it", megabytes, "MB", bar=SERVER_BYTES / 1e6))
         client.shutdown_server()
 
 
 def linked_plate(folder: Path) -> Path:
-    """A plate whose images are one file under many names."""
+    """Make a plate whose images are hard links to one file."""
     (folder / "TimePoint_1").mkdir(parents=True)
     image = folder.parent / "image.tif"
     tifffile.imwrite(image, np.arange(32 * 32, dtype=np.uint16).reshape(32, 32))
@@ -107,7 +107,7 @@ def linked_plate(folder: Path) -> Path:
 
 
 def cancel_latency(folder: Path, report: Report) -> None:
-    """Cancel when both wells have done half of their groups: how many more each of them does."""
+    """Cancel when both wells have done half of their groups, and count how many more each one does."""
     plate = make_plate(folder / "plate", wells=2, sites=GROUPS, channels=1, size=32)
     for name, machine in (("processes", GlobalConfig(2)), ("a Dask cluster", GlobalConfig(2, dask="local"))):
         done: dict[str, int] = {}
@@ -117,7 +117,7 @@ def cancel_latency(folder: Path, report: Report) -> None:
         def callback(well: str, step: str, status: str, update: dict[str, Any]) -> None:
             if update["phase"] != "pattern_group":
                 return
-            done[well] = update["completed"]  # noqa: B023  the run ends within the turn
+            done[well] = update["completed"]  # noqa: B023  the run ends within the iteration
             if not at_cancel and len(done) == 2 and min(done.values()) >= GROUPS // 2:  # noqa: B023
                 at_cancel.update(done)  # noqa: B023
                 when[0] = time.perf_counter()  # noqa: B023
@@ -129,8 +129,8 @@ def cancel_latency(folder: Path, report: Report) -> None:
             seconds = time.perf_counter() - when[0]
         assert result.status == "cancelled", result.wells
         more = max(done[well] - at_cancel[well] for well in done)
-        print(f"cancel in {name}: both wells have ended {seconds * 1000:.0f} ms after it (a group takes 50 ms)")
-        report.tell(Figure(f"groups that {name} ended after the cancel", more, "", bar=1))
+        print(f"cancel in {name}: both wells ended within {seconds * 1000:.0f} ms (a group takes 50 ms)")
+        report.tell(Figure(f"groups finished after a cancel, {name}", more, "", bar=1))
 
 
 if __name__ == "__main__":

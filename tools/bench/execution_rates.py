@@ -1,8 +1,8 @@
-"""How fast core and execution are, beside the floor of the machine and beside peers where those are installed.
+"""The speed of core and execution, compared with the bare operation and with other libraries, where installed.
 
-Everything runs on this machine over IPC. Ours is durable: a submission is in an fsynced database before it is
-accepted, and so is its end before it is told. The peers (ipyparallel, distributed, ProcessPoolExecutor) keep nothing on
-disk. nox -s bench installs them.
+Everything runs on this machine over IPC. Ours is durable: a submission is in an fsynced database before it is accepted,
+and its end before it is reported. The other libraries (ipyparallel, distributed, ProcessPoolExecutor) keep nothing on
+disk. ``nox -s bench`` installs them.
 """
 
 import argparse
@@ -38,13 +38,15 @@ NOT_DURABLE = "not durable"
 
 
 def main() -> int:
-    """Measure and tell; 1 when a bar is missed."""
+    """Measure and report; return 1 if a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeat", type=int, default=1000, help="requests and executions a median is taken of (1000)")
-    parser.add_argument("--batch", type=int, default=10_000, help="executions of a batch (10000)")
-    parser.add_argument("--events", type=int, default=100_000, help="progress events (100000)")
-    parser.add_argument("--growth-events", type=int, default=1_000_000, help="progress events for growth (1000000)")
-    parser.add_argument("--idle", type=float, default=60.0, help="seconds of idleness (60)")
+    parser.add_argument("--repeat", type=int, default=1000, help="requests and executions per median [default: 1000]")
+    parser.add_argument("--batch", type=int, default=10_000, help="executions of a batch [default: 10000]")
+    parser.add_argument("--events", type=int, default=100_000, help="progress events [default: 100000]")
+    parser.add_argument(
+        "--growth-events", type=int, default=1_000_000, help="progress events for memory growth [default: 1000000]"
+    )
+    parser.add_argument("--idle", type=float, default=60.0, help="seconds of idleness [default: 60]")
     with figures.report(parser) as (options, report), tempfile.TemporaryDirectory(prefix="zb") as home:
         os.environ["HOME"] = home
         bare, insert = bare_request_seconds(options.repeat), insert_seconds(Path(home))
@@ -62,14 +64,14 @@ def main() -> int:
 
 
 def median_seconds(call: Callable[[], object], repeat: int) -> float:
-    """The median time of a call, after a tenth as many for warming up."""
+    """Return the median time of a call, after a tenth as many warm-up calls."""
     for _ in range(max(1, repeat // 10)):
         call()
     return statistics.median(timed(call) for _ in range(repeat))
 
 
 def timed(call: Callable[[], object]) -> float:
-    """How long a call takes."""
+    """Return how long a call takes."""
     begin = time.perf_counter()
     call()
     return time.perf_counter() - begin
@@ -79,7 +81,7 @@ def timed(call: Callable[[], object]) -> float:
 
 
 def echo(url: str) -> None:
-    """A bare ROUTER that sends back what it gets, until it gets nothing."""
+    """Run a bare ROUTER that echoes messages until it receives an empty one."""
     with zmq.Context() as context, context.socket(zmq.ROUTER) as sock:
         sock.bind(url)
         while (frames := sock.recv_multipart())[-1]:
@@ -88,7 +90,7 @@ def echo(url: str) -> None:
 
 
 def bare_request_seconds(repeat: int) -> float:
-    """The same bytes through a bare REQ/ROUTER pair in two processes."""
+    """Send the same bytes through a bare REQ/ROUTER pair in two processes."""
     url = f"ipc://{tempfile.mkdtemp(prefix='zb')}/bare.sock"
     server = multiprocessing.get_context("spawn").Process(target=echo, args=(url,))
     server.start()
@@ -106,7 +108,7 @@ def bare_request_seconds(repeat: int) -> float:
 
 
 def insert_seconds(folder: Path) -> float:
-    """One row into SQLite, WAL, with fsync."""
+    """Insert one row into SQLite (WAL) with fsync."""
     with contextlib.closing(sqlite3.connect(folder / "bare.sqlite", isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -119,14 +121,14 @@ def insert_seconds(folder: Path) -> float:
 
 @contextlib.contextmanager
 def client(server: str) -> Iterator[ExecutionClient]:
-    """A client with a server of its own, and a warm worker."""
+    """A client with its own server and a warm worker."""
     with ExecutionClient(7795, server=f"{SERVER}:{server}", persistent=False) as ours:
         ours.wait(ours.submit(None), 60)
         yield ours
 
 
 def measure_requests(report: Report, ours: ExecutionClient, bare: float, repeat: int) -> None:
-    """A control request, beside the bare pair."""
+    """Measure a control request, compared with the bare pair."""
     seconds = median_seconds(lambda: ours.request(PingRequest(), PongResponse), repeat)
     report.tell(
         Figure("control request", seconds * 1e6, "us"),
@@ -135,12 +137,12 @@ def measure_requests(report: Report, ours: ExecutionClient, bare: float, repeat:
 
 
 def measure_executions(report: Report, ours: ExecutionClient, insert: float, repeat: int) -> None:
-    """From submit to the end of a task that does nothing, beside what the peers take for it."""
+    """Measure an empty task from submission to its end, compared with other libraries."""
     seconds = median_seconds(lambda: ours.wait(ours.submit(None), 60), repeat)
-    name = "task that does nothing, from submit to its end"
+    name = "empty task, from submission to its end"
     report.tell(
-        Figure(name, seconds * 1e3, "ms", bar=1, note="on disk before it is accepted, and before its end is told"),
-        Figure(name, insert * 1e3, "ms", Side.FLOOR, "SQLite, one insert with fsync", note="ours does it twice"),
+        Figure(name, seconds * 1e3, "ms", bar=1, note="written to disk on submission and at its end"),
+        Figure(name, insert * 1e3, "ms", Side.FLOOR, "SQLite, one insert with fsync", note="this project does two"),
     )
     pool = process_pool_seconds(repeat)
     report.tell(Figure(name, pool * 1e3, "ms", Side.PEER, "ProcessPoolExecutor", note=NOT_DURABLE))
@@ -150,19 +152,19 @@ def measure_executions(report: Report, ours: ExecutionClient, insert: float, rep
 
 
 def measure_rates(report: Report, ours: ExecutionClient, batch: int) -> None:
-    """Executions a second."""
+    """Measure executions per second."""
     begin = time.perf_counter()
     count = asyncio.run(submit_as_they_come(ours.port, batch))
     rate = count / (time.perf_counter() - begin)
     many = batch / run_batch(ours, batch)
     report.tell(
-        Figure("tasks that do nothing, submitted one by one", rate, "/s", bar=2500, higher_is_better=True),
-        Figure(f"tasks that do nothing, a batch of {batch:,}", many, "/s", bar=5000, higher_is_better=True),
+        Figure("empty tasks, submitted one by one", rate, "/s", bar=2500, higher_is_better=True),
+        Figure(f"empty tasks, a batch of {batch:,}", many, "/s", bar=5000, higher_is_better=True),
     )
 
 
 async def submit_as_they_come(port: int, count: int) -> int:
-    """Single submissions from a hundred tasks of one event loop, each of which waits for the end of its own."""
+    """Submit from a hundred tasks of one event loop, each of which waits for the end of its execution."""
     async with AsyncExecutionClient(port) as client:
 
         async def some() -> None:
@@ -174,7 +176,7 @@ async def submit_as_they_come(port: int, count: int) -> int:
 
 
 def run_batch(ours: ExecutionClient, count: int, task: object = None) -> float:
-    """Seconds from handing over a batch to the end of its last execution."""
+    """Return the seconds from submitting a batch to the end of its last execution."""
     requests = [ours.request_for(task) for _ in range(count)]
     begin = time.perf_counter()
     for execution_id in ours.submit_batch(requests, 60):
@@ -183,7 +185,7 @@ def run_batch(ours: ExecutionClient, count: int, task: object = None) -> float:
 
 
 def measure_growth(report: Report, ours: ExecutionClient, batch: int, events: int) -> None:
-    """What is left in the server after two more batches, and after many events."""
+    """Measure the growth of the server over two more batches, and over many events."""
     server = psutil.Process(ours.server.pid)
     before = held(server)
     run_batch(ours, batch)
@@ -196,19 +198,19 @@ def measure_growth(report: Report, ours: ExecutionClient, batch: int, events: in
 
 
 def held(server: psutil.Process) -> tuple[int, int, int, int]:
-    """Bytes of memory, file descriptors, threads and child processes."""
+    """Return bytes of memory, and counts of file descriptors, threads and child processes."""
     return server.memory_info().rss, server.num_fds(), server.num_threads(), len(server.children())
 
 
 def tell_growth(report: Report, what: str, before: tuple[int, ...], after: tuple[int, ...]) -> None:
-    """Memory, and how many descriptors, threads and processes more."""
+    """Report the growth of memory, with that of descriptors, threads and processes as a note."""
     memory, *others = (new - old for old, new in zip(before, after, strict=True))
-    counted = f"{others[0]} descriptors, {others[1]} threads, {others[2]} processes more"
+    counted = f"{others[0]:+} descriptors, {others[1]:+} threads, {others[2]:+} processes"
     report.tell(Figure(what, memory / 1e6, "MB", bar=10, note=counted))
 
 
 def measure_cancel(report: Report, ours: ExecutionClient) -> None:
-    """From a forced cancel of a task that does not listen to the start of the next one."""
+    """Measure from the forced cancel of an unresponsive task to the start of the next one."""
     grace = 0.5
     stuck = ours.submit({"stuck": True})
     while ours.poll_status(stuck).status is not ExecutionStatus.RUNNING:
@@ -221,7 +223,7 @@ def measure_cancel(report: Report, ours: ExecutionClient) -> None:
 
 
 def measure_events(report: Report, count: int) -> None:
-    """Progress from a worker to a callback, checked for gaps; then read again by a new client."""
+    """Send progress from a worker to a callback, check for gaps, then replay it to a new client."""
     seen: list[int] = []
     everything = threading.Event()
 
@@ -238,7 +240,7 @@ def measure_events(report: Report, count: int) -> None:
         everything.wait(300)
         seconds = time.perf_counter() - begin
         whole = seen == list(range(1, count + 1))
-        note = "in order, none missing" if whole else "WRONG: not all, or not in order"
+        note = "complete and in order" if whole else "WRONG: events missing or out of order"
         name = "progress events, worker to callback"
         report.tell(Figure(name, count / seconds, "/s", bar=50_000, higher_is_better=True, note=note))
         ours.wait(execution_id, 60)
@@ -248,7 +250,7 @@ def measure_events(report: Report, count: int) -> None:
 
 
 def measure_idle(report: Report, ours: ExecutionClient, seconds: float) -> None:
-    """An idle server with one client attached."""
+    """Measure an idle server with one client."""
     server = psutil.Process(ours.server.pid)
     before = server.cpu_times()
     time.sleep(seconds)
@@ -261,7 +263,7 @@ def measure_idle(report: Report, ours: ExecutionClient, seconds: float) -> None:
 
 
 def measure_restart(report: Report, queued: int) -> None:
-    """From nothing to an answer, with much on disk."""
+    """Measure the start of a server with a large database."""
     history = 10 * queued
     with ExecutionClient(7796, server=f"{SERVER}:PausedServer") as ours:
         ours.submit_batch([ours.request_for(None) for _ in range(queued)], 60)
@@ -270,12 +272,12 @@ def measure_restart(report: Report, queued: int) -> None:
         seconds = timed(ours.connect)
         known = ours.status(1)
         name = f"restart with {queued:,} queued and {history:,} in history"
-        report.tell(Figure(name, seconds, "s", bar=1.5, note=f"it knows {known.queued:,} queued"))
+        report.tell(Figure(name, seconds, "s", bar=1.5, note=f"{known.queued:,} queued found"))
         ours.shutdown_server()
 
 
 def write_history(path: Path, count: int) -> None:
-    """Ended executions, as if a server had run them."""
+    """Write ended executions, as if a server had run them."""
     store = Store(path)
     for number in range(count):
         request = ExecuteRequest(submission_id=f"history-{number}", payload=None)
@@ -294,17 +296,17 @@ def write_history(path: Path, count: int) -> None:
 
 
 def nothing() -> None:
-    """What is run."""
+    """Do nothing; the task of the other libraries."""
 
 
 def process_pool_seconds(repeat: int) -> float:
-    """``submit`` and ``result`` on one process."""
+    """Measure ``submit`` and ``result`` on one process."""
     with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return median_seconds(lambda: pool.submit(nothing).result(), repeat)
 
 
 def ipyparallel_seconds(repeat: int) -> float:
-    """``apply_sync`` on one engine."""
+    """Measure ``apply_sync`` on one engine."""
     import ipyparallel  # noqa: PLC0415 - only where it is installed
 
     with ipyparallel.Cluster(n=1, log_level=40) as client:
@@ -313,7 +315,7 @@ def ipyparallel_seconds(repeat: int) -> float:
 
 
 def distributed_seconds(repeat: int) -> float:
-    """``submit`` and ``result`` on one worker process."""
+    """Measure ``submit`` and ``result`` on one worker process."""
     import distributed  # noqa: PLC0415 - only where it is installed
 
     with (

@@ -1,4 +1,4 @@
-"""What a benchmark measured: figures that are printed as they come and, with ``--json FILE``, written to a file.
+"""The figures of a benchmark, printed as they are measured and, with ``--json FILE``, written to a file.
 
     parser = argparse.ArgumentParser(...)
     with figures.report(parser) as (options, report):
@@ -6,9 +6,9 @@
         report.tell(Figure("control request, median", 52, "us", Side.FLOOR, "bare REQ/ROUTER", bar=1 / 1.5))
     sys.exit(report.missed > 0)
 
-Figures of one name are of one thing: ours, then what is beside it. `bar` of ours is a value of the same unit. That of
-the others is how many times as good as them ours must be: 4 is four times as fast; 1 / 1.5 is 1.5 times as slow, at
-most.
+Figures with the same name measure the same thing: ours first, then its references. The `bar` of ours is a limit in the
+same unit. That of a reference is the ratio that ours must reach: 4 is four times as fast, 1 / 1.5 is at most 1.5 times
+as slow.
 """
 
 import argparse
@@ -25,17 +25,17 @@ FAILED = 3
 
 
 class Side(enum.StrEnum):
-    """Whose a figure is."""
+    """What a figure was measured on."""
 
     OURS = "ours"
     FLOOR = "floor"
-    """What the machine can do at all, by the plainest program."""
+    """The bare operation, by the simplest possible program."""
     PEER = "peer"
     """Another library, doing the same."""
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One number. `by` names the floor or the peer; `note` says how it came about, such as "not durable"."""
+    """One number. `by` names the reference; `note` qualifies the number, such as "not durable"."""
 
     name: str
     value: float
@@ -48,18 +48,18 @@ class Figure(msgspec.Struct, frozen=True):
 
 
 def advantage(ours: Figure, other: Figure) -> float:
-    """How many times as good ours is as the other; below 1 it is worse."""
+    """Return the ratio of ours to a reference; below 1, ours is worse."""
     better, worse = (ours.value, other.value) if ours.higher_is_better else (other.value, ours.value)
     return better / worse if worse else float("inf")
 
 
 def ours_beside(figure: Figure, among: Sequence[Figure]) -> Figure | None:
-    """Ours of the same name, if there is one."""
+    """Return our figure with the same name, if there is one."""
     return next((found for found in among if found.name == figure.name and found.side is Side.OURS), None)
 
 
 def is_missed(figure: Figure, among: Sequence[Figure]) -> bool:
-    """Whether a figure is beyond its bar; that of a floor or a peer counts when ours is known."""
+    """Return whether a figure misses its limit; a reference needs our figure for that."""
     if figure.bar is None:
         return False
     if figure.side is Side.OURS:
@@ -69,7 +69,7 @@ def is_missed(figure: Figure, among: Sequence[Figure]) -> bool:
 
 
 def bar_text(figure: Figure, among: Sequence[Figure]) -> str:
-    """What the bar is, and whether it is met; empty where there is none."""
+    """Return the limit and whether it is met; empty without one."""
     if figure.bar is None:
         return ""
     is_ours = figure.side is Side.OURS
@@ -79,29 +79,29 @@ def bar_text(figure: Figure, among: Sequence[Figure]) -> str:
 
 
 def number(value: float) -> str:
-    """A number as people write it: three digits, or all of a large one."""
+    """Return a number with three significant digits, or all digits of a large one."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 class Report:
-    """The figures of one run of a script, in the order they were told."""
+    """The figures of one run of a script, in order."""
 
     def __init__(self) -> None:
         self.figures: list[Figure] = []
 
     def tell(self, *figures: Figure) -> None:
-        """Print these figures and keep them; give ours before what is beside it."""
+        """Print and keep these figures; ours must come before its references."""
         for figure in figures:
             self.figures.append(figure)
             print(self._line(figure), flush=True)
 
     @property
     def missed(self) -> int:
-        """How many figures are beyond their bar."""
+        """The number of figures that miss their limit."""
         return sum(is_missed(figure, self.figures) for figure in self.figures)
 
     def write(self, path: Path) -> None:
-        """Write them as a JSON list."""
+        """Write the figures as a JSON list."""
         path.write_bytes(msgspec.json.format(msgspec.json.encode(self.figures), indent=2) + b"\n")
 
     def _line(self, figure: Figure) -> str:
@@ -109,37 +109,37 @@ class Report:
         ours = ours_beside(figure, self.figures)
         beside = []
         if figure.side is not Side.OURS and ours is not None:
-            beside.append(f"ours is {advantage(ours, figure):.2f} x as good")
+            beside.append(f"ratio {advantage(ours, figure):.2f} x")
         beside += [text] if (text := bar_text(figure, self.figures)) else []
         beside += [figure.note] if figure.note else []
         return f"{name:68} {number(figure.value):>9} {figure.unit:5}  {'; '.join(beside)}".rstrip()
 
 
 def read(path: Path) -> list[Figure]:
-    """The figures that a script wrote.
+    """Return the figures that a script wrote.
 
     Raises:
-        msgspec.ValidationError: the file holds something else.
+        msgspec.ValidationError: the file contains something else.
     """
     return msgspec.json.decode(path.read_bytes(), type=list[Figure])
 
 
 @contextlib.contextmanager
 def report(parser: argparse.ArgumentParser) -> Iterator[tuple[argparse.Namespace, Report]]:
-    """Parse the command line, with ``--json FILE`` added, and write the figures at the end, also after a failure.
+    """Parse the command line, with ``--json FILE`` added, and write the figures at the end, even after a failure.
 
-    A failure ends the script with the exit code 3, since 1 says that a bar was missed.
+    A failure ends the script with exit code 3, because 1 means that a limit was missed.
     """
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     options = parser.parse_args()
     told = Report()
     try:
         yield options, told
-    except Exception:  # noqa: BLE001 - whatever a measurement meets
+    except Exception:  # noqa: BLE001 - any failure of a measurement
         traceback.print_exc()
         sys.exit(FAILED)
     finally:
         if options.json is not None:
             told.write(options.json)
     if told.missed:
-        print(f"{told.missed} of {len(told.figures)} figures are beyond their bar", file=sys.stderr)
+        print(f"{told.missed} of {len(told.figures)} figures miss their limit", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Databases of servers that have done much, made without running any of it."""
+"""Databases of servers with a long history, made without running anything."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ _RESULT = encode(b"x" * 50_000)
 
 
 def fill(path: Path, ended: int, queued: int = 0) -> None:
-    """So many executions have ended, a tenth of them with a result of 50 KB, and so many wait in a paused queue."""
+    """Write ended executions, a tenth of them with a result of 50 KB, and waiting ones in a paused queue."""
     store = Store(path)
     ledger = Ledger(store, lambda execution_id, batch: None, lambda execution_id, count: None)
     ledger.set_paused(queued > 0)
@@ -27,7 +27,7 @@ def fill(path: Path, ended: int, queued: int = 0) -> None:
 
 
 def name_of(number: int) -> str:
-    """The id of one of them, in the order of submission."""
+    """Return the id of an execution, by order of submission."""
     return f"execution-{number:07d}"
 
 

@@ -1,12 +1,12 @@
-"""How fluid the window is.
+"""The responsiveness of the window.
 
     python tools/bench/gui.py [start] [flood] [plates] [stop] [runs] [--seconds S] [--json FILE]
 
-`start`: from the command to a window that can be used. `flood`: a plate of 1,536 wells with 5,000 progress events a
-second for S seconds. `plates`: 10,000 plates in the table. `stop`: from the click on Stop to "Stopping" on the screen,
-and from Force Kill to the end of the workers, with a real server. `runs`: what 100 runs of a plate on a real server
-leave in the window's memory. Prints what was measured beside its bar; the exit
-code is 1 when one is missed. Needs no screen.
+`start`: from the command to a usable window. `flood`: a plate of 1,536 wells with 5,000 progress events per second for
+S seconds. `plates`: 10,000 plates in the table. `stop`: from the click on Stop to "Stopping" on the screen, and from
+Force Kill to the exit of the workers, with a real server. `runs`: the memory growth of the window over 100 runs of a
+plate on a real server. Prints the results with their limits; the exit code is 1 if one is missed. Does not need a
+screen.
 """
 
 import argparse
@@ -72,19 +72,19 @@ pipeline_steps = [FunctionStep(max_projection)]
 
 
 def main() -> int:
-    """Run the parts that are named, or all."""
+    """Run the named parts, or all."""
     all_parts: Sequence[Callable[[Report, float], None]] = (start, flood, plates, stop, runs)
     parts = {part.__name__: part for part in all_parts}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", help=f"{', '.join(parts)}; all when none is named")
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long the flood lasts (default 60)")
+    parser.add_argument("parts", nargs="*", help=f"{', '.join(parts)} [default: all]")
+    parser.add_argument("--seconds", type=float, default=60.0, help="duration of the flood [default: 60]")
     with figures.report(parser) as (asked, report):
         run_parts([parts[name] for name in asked.parts or parts], report, asked.seconds)
     return int(report.missed > 0)
 
 
 def run_parts(parts: Sequence[Callable[[Report, float], None]], report: Report, seconds: float) -> None:
-    """Each in a home of its own."""
+    """Run each part in a home folder of its own."""
     application = QApplication(sys.argv[:1])
     application.setStyle("Fusion")
     application.setQuitOnLastWindowClosed(False)
@@ -95,7 +95,7 @@ def run_parts(parts: Sequence[Callable[[Report, float], None]], report: Report, 
 
 
 def start(report: Report, _: float) -> None:
-    """The command itself, several times; other programs make it slower, so the best is told as well."""
+    """Run the command itself several times; the best time is reported as well, because other programs slow it down."""
     found = []
     for _round in range(5):
         command = [sys.executable, "-m", "openhcs_gui_services", "--time-start", "--port", str(PORT)]
@@ -106,7 +106,7 @@ def start(report: Report, _: float) -> None:
         found.append([float(number) for number in numbers])
     imports, usable = ([times[part] for times in found] for part in (0, 1))
     for name, seconds, bar in (
-        ("our imports", imports, IMPORT_SECONDS),
+        ("imports of this project", imports, IMPORT_SECONDS),
         ("from the command to a usable window", usable, START_SECONDS),
     ):
         note = f"median of {len(seconds)}, best {min(seconds):.2f}; load average {os.getloadavg()[0]:.1f}"
@@ -114,7 +114,7 @@ def start(report: Report, _: float) -> None:
 
 
 class FloodedHost:
-    """One running plate, beside others, whose wells report faster than anybody can look."""
+    """One running plate among others, whose wells report faster than the screen can show."""
 
     def __init__(self, others: Sequence[PlateRow] = ()) -> None:
         self._others = tuple(others)
@@ -127,16 +127,16 @@ class FloodedHost:
         self.count = 0
 
     def subscribe(self, callback: Callable[[WorkspaceEvent], None]) -> Callable[[], None]:
-        """As a workspace does."""
+        """Call ``callback`` with events, like a workspace."""
         self._told.append(callback)
         return lambda: self._told.remove(callback)
 
     def rows(self) -> tuple[PlateRow, ...]:
-        """All plates."""
+        """Return all plates."""
         return (self.running(), *self._others)
 
     def running(self) -> PlateRow:
-        """The plate that runs."""
+        """Return the running plate."""
         projected = self.projection.current_well
         snapshot = PlateSnapshot(
             PlateStatus.RUNNING,
@@ -148,11 +148,11 @@ class FloodedHost:
         return PlateRow("/plate", "plate", snapshot, execution_id="flood", well_count=WELLS)
 
     def wells(self, path: str) -> tuple[AxisProgress, ...]:
-        """Its wells."""
+        """Return the wells of the running plate."""
         return self.projection.rows()
 
     def feed(self, seconds: float) -> None:
-        """Make events at the rate, on a thread of their own."""
+        """Generate events at the given rate in a thread."""
         chance, begin = random.Random(1), time.monotonic()
         pause = threading.Event()
         while (passed := time.monotonic() - begin) < seconds:
@@ -163,7 +163,7 @@ class FloodedHost:
             pause.wait(0.005)
 
     def flush(self) -> None:
-        """What has arrived since the last frame, merged, as a workspace tells it."""
+        """Return the events since the last frame, merged, like a workspace."""
         for _ in range(len(self._arrived)):
             self.tracker.on_progress(self._arrived.popleft())
         changed = self.projection.apply(self.tracker.take_changes())
@@ -172,13 +172,13 @@ class FloodedHost:
             tell_it(PlatesChanged((self.running(),)))
 
     async def nothing(self, *_: object, **__: object) -> None:
-        """Nothing can be asked of it."""
+        """Do nothing."""
 
     add = remove = initialise = compile = run = resume = stop = stop_after_wells = cancel_well = nothing
 
 
 def made_update(number: int, names: list[str], chance: random.Random) -> ProgressUpdate:
-    """A well goes on by one pattern group of one of its steps."""
+    """Advance a well by one pattern group of one of its steps."""
     turn, well = divmod(number, len(names))
     step, group = turn // 20 % STEPS, turn % 20
     return ProgressUpdate(
@@ -199,7 +199,7 @@ def made_update(number: int, names: list[str], chance: random.Random) -> Progres
 
 
 class PaintCounter(QObject):
-    """Counts the paint events of the objects that it watches."""
+    """Counts the paint events of watched objects."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -207,7 +207,7 @@ class PaintCounter(QObject):
         self.last = 0.0
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Qt shows it everything first."""
+        """Count paint events."""
         if watched is not None and event is not None and event.type() == QEvent.Type.Paint:
             name = watched.objectName()
             self.counts[name] = self.counts.get(name, 0) + 1
@@ -216,7 +216,7 @@ class PaintCounter(QObject):
 
 
 def flood(report: Report, seconds: float) -> None:
-    """How late a timer is while events arrive, and how often what is repainted."""
+    """Measure how late a timer is while events arrive, and count repaints."""
     host = FloodedHost()
     window = PlateManagerWidget(host)
     window.resize(1300, 860)
@@ -265,7 +265,7 @@ def flood(report: Report, seconds: float) -> None:
 
 
 def plates(report: Report, _: float) -> None:
-    """Add, sort and filter, each until it is drawn."""
+    """Measure add, sort and filter, each until it is drawn."""
     chance = random.Random(2)
     rows = [
         PlateRow(
@@ -282,7 +282,7 @@ def plates(report: Report, _: float) -> None:
         "sort by state": lambda: table.plates.sort(PlateColumn.STATE),
         "filter": lambda: table.plates.set_filter("77"),
         "filter by state": lambda: table.plates.set_filter("running"),
-        "no filter": lambda: table.plates.set_filter(""),
+        "clear the filter": lambda: table.plates.set_filter(""),
     }
     for name, step in steps.items():
         begin = time.perf_counter()
@@ -294,7 +294,7 @@ def plates(report: Report, _: float) -> None:
 
 
 def one_of_many(report: Report, rows: list[PlateRow]) -> None:
-    """One plate that runs among all of them costs little."""
+    """Measure the cost of one running plate among many."""
     host = FloodedHost(rows)
     window = PlateManagerWidget(host)
     window.resize(1200, 700)
@@ -307,12 +307,12 @@ def one_of_many(report: Report, rows: list[PlateRow]) -> None:
         frames += 1
         QApplication.processEvents()
     each = (time.perf_counter() - begin) * 1000 / frames
-    report.tell(Figure("10,000 plates: one of them goes on", each, "ms", bar=STALL_MS))
+    report.tell(Figure("10,000 plates: progress of one", each, "ms", bar=STALL_MS))
     window.close()
 
 
 def stop(report: Report, _: float) -> None:
-    """A run that hears no stop, on a real server."""
+    """Stop a run that ignores it, on a real server."""
     application = QApplication.instance()
     with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(application)) as runner:
         runner.run(_stop(report, Path(os.environ["HOME"])))
@@ -349,7 +349,9 @@ async def _stop(report: Report, home: Path) -> None:
         await asyncio.to_thread(psutil.wait_procs, workers, 30)
         seconds = time.perf_counter() - begin
         await _until(lambda: workspace.rows()[0].snapshot.state is PlateStatus.CANCELLED)
-        report.tell(Figure(f"from Force Kill to the end of {len(workers)} workers", seconds, "s", bar=KILL_SECONDS))
+        report.tell(
+            Figure(f"from Force Kill to the exit of the workers ({len(workers)})", seconds, "s", bar=KILL_SECONDS)
+        )
     finally:
         await window.close_host_calls()
         await workspace.close()
@@ -361,7 +363,7 @@ async def _stop(report: Report, home: Path) -> None:
 
 
 def runs(report: Report, _: float) -> None:
-    """One plate, again and again, with its table, map and steps on the screen."""
+    """Run one plate again and again, with its table, map and steps on the screen."""
     application = QApplication.instance()
     with asyncio.Runner(loop_factory=lambda: qasync.QEventLoop(application)) as runner:
         runner.run(_run_often(report, Path(os.environ["HOME"])))
@@ -388,11 +390,11 @@ async def _run_often(report: Report, home: Path) -> None:
             await asyncio.to_thread(client.shutdown_server)
     report.tell(Figure(f"memory of the window after {RUNS} runs", sizes[-1], "MB"))
     growth = max(0.0, sizes[-1] - sizes[WARM_RUNS - 1])
-    report.tell(Figure(f"growth from run {WARM_RUNS} to run {RUNS}", growth, "MB", bar=GROWTH_MB))
+    report.tell(Figure(f"memory growth from run {WARM_RUNS} to run {RUNS}", growth, "MB", bar=GROWTH_MB))
 
 
 def click(button: QToolButton) -> None:
-    """As a mouse does."""
+    """Click like a mouse."""
     middle = QPointF(button.rect().center())
     none, left = Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton
     kinds = ((QEvent.Type.MouseButtonPress, left), (QEvent.Type.MouseButtonRelease, none))

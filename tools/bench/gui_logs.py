@@ -1,10 +1,10 @@
-"""Measures the log window: the longest stall and the memory while 1,000,000 lines of 100 runs come, and a search.
+"""The log window: stalls and memory while 1,000,000 lines of 100 runs arrive, and during a search.
 
     python tools/bench/gui_logs.py [--lines 1000000] [--runs 100] [--per-frame 3000] [--screen] [--json FILE]
 
-A stall is the time between two turns of Qt's loop that a timer asks for every 2 ms, less these 2 ms. On a machine that
-others use too it is longer than what the window itself causes, so the processor time of Qt's thread between two turns,
-its work, is printed beside it.
+A stall is the time between two iterations of Qt's loop that a timer requests every 2 ms, minus these 2 ms. On a busy
+machine it is longer than what the window itself causes, so the processor time of Qt's thread between two iterations is
+printed as well.
 """
 
 import argparse
@@ -26,11 +26,11 @@ _SEED_TIME = 1_700_000_000.0
 
 
 def main() -> None:
-    """Run it."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--runs", type=int, default=100)
-    parser.add_argument("--per-frame", type=int, default=3_000, help="lines that arrive every 33 ms")
+    parser.add_argument("--per-frame", type=int, default=3_000, help="lines arriving every 33 ms")
     parser.add_argument("--screen", action="store_true", help="on the screen instead of offscreen")
     with figures.report(parser) as (options, report):
         if not options.screen:
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 class Bench:
-    """One window and what is done to it."""
+    """One log window and its measurements."""
 
     def __init__(self, report: Report, lines: int, runs: int, per_frame: int) -> None:
         from PyQt6.QtCore import QTimer  # noqa: PLC0415 - after the platform is chosen
@@ -66,26 +66,26 @@ class Bench:
         self._lines = lines
 
     def run(self) -> None:
-        """Measure and print."""
+        """Measure and report."""
         self._beat.start(_BEAT_MS)
         self._arrivals.start(33)
         model = self._view.model
-        self._until("lines come", lambda: model.lines.next_number >= self._lines and not model.has_work)
+        self._until("lines arrive", lambda: model.lines.next_number >= self._lines and not model.has_work)
         self._arrivals.stop()
         print(f"rows {model.rowCount():,}, kept {len(model.lines):,}, texts {model.lines.text_bytes / 2**20:.0f} MiB")
         from openhcs_gui_services.services.log import LogFilter  # noqa: PLC0415
 
-        searches = {"search of a well": LogFilter(text="well b02"), "only errors": LogFilter(level=LogLevel.ERROR)}
-        for what, wanted in {**searches, "all again": LogFilter()}.items():
+        searches = {"search for a well": LogFilter(text="well b02"), "errors only": LogFilter(level=LogLevel.ERROR)}
+        for what, wanted in {**searches, "clear the filter": LogFilter()}.items():
             self._view.set_filter(wanted)
             self._until(what, lambda: not model.has_work)
             print(f"  found {model.rowCount():,}")
         self._source = _lines(self._lines // 5, 100)
         self._arrivals.start(33)
         end = model.lines.next_number + self._lines // 5
-        self._until("a fifth more, old ones go", lambda: model.lines.next_number >= end and not model.has_work)
+        self._until("20 % more, dropping old ones", lambda: model.lines.next_number >= end and not model.has_work)
         memory = (psutil.Process().memory_info().rss - self._before) / 2**20
-        self._report.tell(Figure(f"log window, {self._lines:,} lines and a fifth more: memory", memory, "MiB"))
+        self._report.tell(Figure(f"log window, {self._lines:,} lines and 20 % more: memory", memory, "MiB"))
         self._view.close()
 
     def _until(self, what: str, is_done: Callable[[], bool]) -> None:
@@ -98,7 +98,7 @@ class Bench:
         stalls = [max(0.0, turn - _BEAT_MS / 1000) for turn in self._turns]
         name = f"log window, {self._lines:,} lines: {what}, stall p99"
         took, longest = time.perf_counter() - begin, max(stalls, default=0.0) * 1000
-        note = f"in {took:.1f} s, longest {longest:.1f} ms, our work p99 {_p99(self._works):.1f} ms"
+        note = f"in {took:.1f} s, longest {longest:.1f} ms, processor time p99 {_p99(self._works):.1f} ms"
         self._report.tell(Figure(name, _p99(stalls), "ms", bar=_BAR_STALL_MS, note=note))
 
     def _on_beat(self) -> None:
@@ -110,14 +110,14 @@ class Bench:
     def _on_arrivals(self) -> None:
         begin, begin_work = time.perf_counter(), time.thread_time()
         lines = list(itertools.islice(self._source, self._per_frame))
-        # Making them up is not the window's work: the turn that is measured does not contain it.
+        # Generating them is not the window's work, so the measured iteration does not include it.
         self._last += time.perf_counter() - begin
         self._last_work += time.thread_time() - begin_work
         self._view.add_lines(lines)
 
 
 def _p99(seconds: list[float]) -> float:
-    """In milliseconds."""
+    """Return the 99th percentile in milliseconds."""
     ordered = sorted(seconds) or [0.0]
     return ordered[int(len(ordered) * 0.99)] * 1000
 

@@ -1,9 +1,9 @@
-"""How long one request holds the loop of a server that has much: 100,000 ended executions and 100,000 queued ones.
+"""How long a request occupies the loop of a server with 100,000 ended and 100,000 queued executions.
 
 python tools/bench/long_queue.py [COUNT]
 
-Times are of the server's own thread, from the request to its reply, commit included: the median and the longest of 50,
-and the longest without what it waited for disk and processor. In the same run, the same of a server that has little.
+Times are those of the server's thread, from the request to its reply, including the commit: median and maximum of 50,
+and the maximum without waits for disk and processor. A server with a short queue is measured in the same run.
 """
 
 import os
@@ -25,16 +25,16 @@ _FEW = 500
 
 
 class QueueServer(ExecutionServer):
-    """Runs nothing: its queue is paused."""
+    """A server whose queue is paused."""
 
     worker_kind = WorkerKind.THREAD
 
     def execute_task(self, execution_id: str, request: ExecuteRequest) -> None:
-        """Never called."""
+        """Do nothing; never called."""
 
 
 def time_one(server: QueueServer, request: Request) -> tuple[float, float]:
-    """On the server's thread, in milliseconds: what passed, and for how much of it the thread ran."""
+    """Return wall time and processor time of a call on the server's thread, in milliseconds."""
     took: list[tuple[float, float]] = []
     done = threading.Event()
 
@@ -51,7 +51,7 @@ def time_one(server: QueueServer, request: Request) -> tuple[float, float]:
 
 
 def kinds(count: int) -> dict[str, Callable[[int], Request]]:
-    """The requests, each made for the n-th time."""
+    """Return the requests for the n-th round."""
     queued = name_of(count + count // 2)
     return {
         "status()": lambda n: StatusRequest(),
@@ -67,7 +67,7 @@ def kinds(count: int) -> dict[str, Callable[[int], Request]]:
 
 
 def measure(count: int) -> dict[str, list[tuple[float, float]]]:
-    """The times of each kind of request, with so many that have ended and so many that wait."""
+    """Return the times of each kind of request, with ``count`` ended and ``count`` waiting executions."""
     with tempfile.TemporaryDirectory(prefix="zr") as home:
         os.environ["HOME"] = home
         server = QueueServer(7791, max_queued=10**9)

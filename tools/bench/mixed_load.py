@@ -1,11 +1,9 @@
-"""What 50 clients do to a server that has 100,000 executions in its history: how long they hold its loop, how long
-another client waits for a ping, how much memory the server takes.
+"""The load of 50 clients on a server with 100,000 executions in its history: loop iterations, ping and memory.
 
-Bars: a turn of the loop 10 ms at p99 and 50 ms at most; a ping 50 ms at p99.
+Limits: an iteration of the loop 10 ms at p99 and 50 ms at most; a ping 50 ms at p99.
 
-Each client does one thing after the other, with a pause between: submits, waits, asks for the status of all and of one,
-for the history and for events, and cancels. `--quiet` has the same server without clients, for comparison: what this
-machine does by itself.
+Each client submits, waits, requests the status of all and of one, the history and events, and cancels, with a pause
+after each call. `--quiet` measures the same server without clients, for comparison with the noise of this machine.
 """
 
 import argparse
@@ -42,7 +40,7 @@ _FLOOR_PAUSE_SECONDS = 0.02
 
 
 class MixedServer(TimedServer):
-    """Tasks give back what they were sent."""
+    """A server whose tasks return their payload."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **{"max_concurrent": 2, "keep_history": 10**9, **kwargs})  # type: ignore[arg-type]
@@ -53,7 +51,7 @@ class MixedServer(TimedServer):
 
 
 class MixedClient:
-    """Does the mix, for a while."""
+    """A client that sends the mix of requests for a while."""
 
     def __init__(self, seed: int, history: int) -> None:
         self._random = random.Random(seed)
@@ -63,7 +61,7 @@ class MixedClient:
         self.done: Counter[str] = Counter()
 
     def run(self, seconds: float) -> None:
-        """Until then."""
+        """Run until the deadline."""
         calls: tuple[Callable[[], object], ...] = (
             self._submit,
             self._wait,
@@ -106,7 +104,7 @@ class MixedClient:
 
 
 def run_clients(first: int, count: int, history: int, seconds: float, results: "multiprocessing.Queue[int]") -> None:
-    """In a process of their own: puts how many calls there were."""
+    """Run the clients in a separate process, and put the number of calls into the queue."""
     clients = [MixedClient(number, history) for number in range(first, first + count)]
     threads = [threading.Thread(target=client.run, args=(seconds,)) for client in clients]
     for thread in threads:
@@ -117,7 +115,7 @@ def run_clients(first: int, count: int, history: int, seconds: float, results: "
 
 
 def ping(seconds: float) -> list[float]:
-    """How long each took, in milliseconds."""
+    """Return how long each ping took, in milliseconds."""
     took = []
     with ExecutionClient(PORT) as client:
         ends_at = time.monotonic() + seconds
@@ -130,7 +128,7 @@ def ping(seconds: float) -> list[float]:
 
 
 def write_plainly(seconds: float, results: "multiprocessing.Queue[list[float]]") -> None:
-    """In a process of its own: puts how long turns take that do no more than any must, in milliseconds."""
+    """Measure a minimal loop in a separate process, and put the times of its iterations in milliseconds."""
     took: list[float] = []
     ends_at = time.monotonic() + seconds
     with tempfile.TemporaryFile(dir=os.environ["HOME"], buffering=0) as file:
@@ -146,17 +144,17 @@ def write_plainly(seconds: float, results: "multiprocessing.Queue[list[float]]")
 
 
 class Measured(NamedTuple):
-    """Times are in milliseconds."""
+    """The results; times are in milliseconds."""
 
     pings: list[float]
     plain: list[float]
     peak: int
-    """The largest size of the server, in MB."""
+    """The peak size of the server, in MB."""
     calls: int
 
 
 def measure(options: argparse.Namespace) -> Measured:
-    """Run it all, against a server of its own."""
+    """Run everything against a new server."""
     spawn = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[int] = spawn.Queue()
     plain: multiprocessing.Queue[list[float]] = spawn.Queue()
@@ -179,7 +177,7 @@ def measure(options: argparse.Namespace) -> Measured:
 
 
 def tell(report: figures.Report, turns: list[Turn], measured: Measured) -> None:
-    """Print what was measured."""
+    """Report the results."""
     pings, plain = measured.pings, measured.plain
     took, ran = [turn.took for turn in turns], [turn.ran for turn in turns]
     note = f"{len(turns):,} turns, {measured.calls:,} calls, {len(pings):,} pings, load {os.getloadavg()[0]:.1f}"
@@ -199,14 +197,12 @@ def tell(report: figures.Report, turns: list[Turn], measured: Measured) -> None:
 
 
 def main() -> int:
-    """Tell the figures; 1 when a bar is missed."""
+    """Measure and report; return 1 if a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=50)
-    parser.add_argument(
-        "--history", type=int, default=100_000, help="executions that have ended before (default 100,000)"
-    )
-    parser.add_argument("--seconds", type=float, default=30, help="for how long (default 30)")
-    parser.add_argument("--quiet", action="store_true", help="without the clients")
+    parser.add_argument("--history", type=int, default=100_000, help="executions in the history [default: 100,000]")
+    parser.add_argument("--seconds", type=float, default=30, help="duration [default: 30]")
+    parser.add_argument("--quiet", action="store_true", help="without clients")
     with figures.report(parser) as (options, report), tempfile.TemporaryDirectory(prefix="zb") as home:
         os.environ["HOME"] = home
         folder = ZMQConfig().server_dir(PORT)

@@ -1,4 +1,4 @@
-"""Servers whose tasks do next to nothing, for measuring what is around a task."""
+"""Servers with minimal tasks, for measuring the overhead of a task."""
 
 import threading
 from typing import Any
@@ -8,13 +8,12 @@ from zmqruntime.execution import ExecutionServer, current_task
 
 
 class NoopServer(ExecutionServer):
-    """Gives back what it was sent; with ``{"report": n}`` it reports progress n times first,
-    with ``{"stuck": true}`` it never ends."""
+    """Returns the payload; ``{"report": n}`` first reports progress n times, ``{"stuck": true}`` hangs."""
 
     def execute_task(self, execution_id: str, request: ExecuteRequest) -> Any:
-        """Do next to nothing."""
+        """Return the payload."""
         if isinstance(request.payload, dict) and request.payload.get("stuck"):
-            threading.Event().wait()  # for ever, and deaf to a cancel
+            threading.Event().wait()  # forever, and does not react to a cancel
         count = request.payload.get("report", 0) if isinstance(request.payload, dict) else 0
         task = current_task()
         for number in range(count):
@@ -23,7 +22,7 @@ class NoopServer(ExecutionServer):
                 step_name="count",
                 step_index=0,
                 total_steps=1,
-                phase=ProgressPhase.STEP_STARTED,  # of a kind that is never merged
+                phase=ProgressPhase.STEP_STARTED,  # of a phase that is never merged
                 status=ProgressStatus.RUNNING,
                 completed=number,
                 total=count,
@@ -32,14 +31,14 @@ class NoopServer(ExecutionServer):
 
 
 class ManyWorkersServer(NoopServer):
-    """Eight at once."""
+    """Runs eight tasks at once."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"max_concurrent": 8, **kwargs})
 
 
 class PausedServer(NoopServer):
-    """Never starts anything, so that what is queued stays queued."""
+    """Never starts a task, so that executions stay queued."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"max_concurrent": 0, **kwargs})

@@ -1,8 +1,8 @@
-"""How well nuclei are counted: error of the count and F1 at IoU 0.5, over made images of many looks.
+"""The accuracy of nuclei counts: error of the count and F1 at IoU 0.5, over synthetic images.
 
 python tools/bench/nuclei.py                 # the whole grid
-python tools/bench/nuclei.py --only clump    # rows whose name holds a word
-python tools/bench/nuclei.py --images DIR    # own pictures NAME.tif, each with its labels NAME.labels.tif
+python tools/bench/nuclei.py --only clump    # rows whose name contains a word
+python tools/bench/nuclei.py --images DIR    # own images NAME.tif, each with its labels NAME.labels.tif
 """
 
 import argparse
@@ -67,7 +67,7 @@ LOOKS: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What came of one picture."""
+    """The result of one image."""
 
     truth: int
     found: int
@@ -75,17 +75,17 @@ class Score:
 
     @property
     def error(self) -> float:
-        """Of the count, compared with the truth."""
+        """The relative error of the count."""
         return abs(self.found - self.truth) / max(1, self.truth)
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall."""
+        """The harmonic mean of precision and recall."""
         return 2 * self.matched / max(1, self.found + self.truth)
 
 
 def score(truth: NDArray[np.integer], found: NDArray[np.integer]) -> Score:
-    """Objects match that share more than half of their union, which at most one does."""
+    """Match objects that share more than half of their union, which at most one does."""
     truths, finds = int(truth.max()), int(found.max())
     shared = np.bincount(
         truth.ravel().astype(np.int64) * (finds + 1) + found.ravel(), minlength=(truths + 1) * (finds + 1)
@@ -99,7 +99,7 @@ def score(truth: NDArray[np.integer], found: NDArray[np.integer]) -> Score:
 def pictures(
     diameter: int, look: dict[str, float], number: int
 ) -> Iterator[tuple[NDArray[np.uint16], NDArray[np.int32]]]:
-    """Made pictures with their labels; larger nuclei, larger pictures."""
+    """Return synthetic images with their labels; images are larger for larger nuclei."""
     size = min(1200, max(384, 11 * diameter))
     for seed in range(number):
         rng = np.random.default_rng([seed, diameter])
@@ -109,20 +109,20 @@ def pictures(
 
 
 def segment(image: NDArray[np.generic]) -> NDArray[np.integer]:
-    """As the built-in pipeline does."""
+    """Count like the built-in pipeline."""
     labels: NDArray[np.integer] = segment_nuclei(image[np.newaxis])[1][0]
     return labels
 
 
 def real_pictures(folder: Path) -> Iterator[tuple[str, NDArray[np.generic], NDArray[np.int32]]]:
-    """Pictures and labels of a folder."""
+    """Return the images and labels in a folder."""
     for path in sorted(folder.glob("*.labels.tif")):
         name = path.name.removesuffix(".labels.tif")
         yield name, tifffile.imread(folder / f"{name}.tif"), tifffile.imread(path).astype(np.int32)
 
 
 def print_row(name: str, scores: list[Score], seconds: float) -> None:
-    """One line of the table."""
+    """Return one line of the table."""
     errors = [entry.error for entry in scores]
     bias = sum(entry.found for entry in scores) / max(1, sum(entry.truth for entry in scores)) - 1
     f1 = 2 * sum(entry.matched for entry in scores) / max(1, sum(entry.found + entry.truth for entry in scores))
@@ -136,10 +136,10 @@ def print_row(name: str, scores: list[Score], seconds: float) -> None:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="rows whose name holds this")
-    parser.add_argument("--number", type=int, default=3, help="pictures for each row")
+    parser.add_argument("--only", default="", help="only rows whose name contains this")
+    parser.add_argument("--number", type=int, default=3, help="images per row")
     parser.add_argument("--diameters", type=int, nargs="+", default=DIAMETERS)
-    parser.add_argument("--images", type=Path, help="a folder of own pictures")
+    parser.add_argument("--images", type=Path, help="a folder with own images")
     options = parser.parse_args()
     print(f"{'':32} {'nuclei':>6} {'median':>8} {'bias':>8} {'F1':>6} {'s/image':>7}")
     if options.images is not None:

@@ -1,4 +1,4 @@
-"""A run of the benchmarks as it is kept: the figures of every script, and where and with what they were measured."""
+"""A stored run of the benchmarks: the figures of every script, the machine and the versions."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ STORED = DOCS / "benchmarks.json"
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """Where. `load` is the average of the minute before."""
+    """The machine. `load` is the load average of the minute before the run."""
 
     processor: str
     cores: int
@@ -22,7 +22,7 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True):
-    """What one script has measured; `failure` says why that is not all."""
+    """The figures of one script; `failure` says why they are incomplete."""
 
     script: str
     what: str
@@ -32,7 +32,7 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """All of it."""
+    """The whole run."""
 
     date: str
     quick: bool
@@ -42,16 +42,16 @@ class Run(msgspec.Struct, frozen=True):
 
 
 def read(path: Path) -> Run:
-    """A run from a file.
+    """Read a run from a file.
 
     Raises:
-        OSError: it cannot be read.
-        msgspec.ValidationError: it is no run.
+        OSError: the file cannot be read.
+        msgspec.ValidationError: it does not contain a run.
     """
     return msgspec.json.decode(path.read_bytes(), type=Run)
 
 
 def write(run: Run, path: Path) -> None:
-    """To a file, in lines that a diff can show."""
+    """Write a run to a file, with line breaks for readable diffs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")

@@ -1,6 +1,6 @@
-"""How long a client takes to start its server and connect, beside a bare ``import zmq``, in turns.
+"""How long a client takes to start its server and connect, compared with a bare ``import zmq``.
 
-Bar: connect at most 4 times the import.
+Limit: connecting takes at most 4 times as long as the import. Both are measured in turns.
 """
 
 import argparse
@@ -23,20 +23,20 @@ FLOOR = "python -c 'import zmq'"
 
 
 class BenchClient(ZMQClient):
-    """Starts a plain server."""
+    """A client of a plain server."""
 
     server_target = "zmqruntime.server:ZMQServer"
 
 
 def import_seconds() -> float:
-    """One ``python -c "import zmq"``."""
+    """Return the time of one ``python -c "import zmq"``."""
     begin = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import zmq"], check=True)
     return time.perf_counter() - begin
 
 
 def connect_seconds(client: ZMQClient) -> float:
-    """One connect that has to start the server."""
+    """Return the time of a connect that starts the server."""
     begin = time.perf_counter()
     client.connect(timeout=30)
     seconds = time.perf_counter() - begin
@@ -50,9 +50,9 @@ def execution_client() -> ZMQClient:
 
 
 def main() -> int:
-    """Tell the medians; 1 when a bar is missed."""
+    """Report the medians; return 1 if a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10, help="how often each is measured (default 10)")
+    parser.add_argument("--rounds", type=int, default=10, help="how often each is measured [default: 10]")
     with figures.report(parser) as (options, report), tempfile.TemporaryDirectory(prefix="zb") as home:
         os.environ["HOME"] = home
         measure: dict[str, Callable[[], float]] = {

@@ -1,10 +1,10 @@
-"""What long results, many results and bad messages cost a server and everybody else: its memory, the time of a ping.
+"""The cost of large results, many results and bad messages: memory of the server and ping times of other clients.
 
 python tools/bench/sizes.py [PORT [PART OF A CASE'S NAME]]
 
-Prints one line for each case: how it ended, the largest resident size of the server, how long pings of another client
-took while it went on, and how much the results took on the disk at most. Each case has a server of its own, in a new
-home folder. The case of 10,000 results keeps the last 1,000 of them, about 4 GB.
+Prints one line for each case: its outcome, the peak resident size of the server, the ping times of another client
+meanwhile, and the peak size of the results on disk. Each case has its own server in a new home folder. The case of
+10,000 results keeps the last 1,000 of them, about 4 GB.
 """
 
 import contextlib
@@ -35,18 +35,18 @@ _LOOK_EVERY = 200  # pings
 
 
 class SizesServer(ExecutionServer):
-    """Returns as many bytes as it is asked for."""
+    """A server whose tasks return the requested number of bytes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"max_concurrent": 2, "keep_history": _KEPT, **kwargs})
 
     def execute_task(self, execution_id: str, request: ExecuteRequest) -> Any:
-        """``payload["size"]`` bytes."""
+        """Return ``payload["size"]`` bytes."""
         return b"x" * int(request.payload["size"])
 
 
 class Watch:
-    """Pings a server, and looks at its memory, all the time."""
+    """Pings a server and watches its memory continuously."""
 
     def __init__(self, port: int, pid: int) -> None:
         self._client = ExecutionClient(port)
@@ -70,7 +70,7 @@ class Watch:
             self._pings.append(time.perf_counter() - begun)
 
     def close(self) -> str:
-        """What was seen, in words."""
+        """Return the observations in words."""
         self._ended.set()
         self._thread.join()
         self._client.disconnect()
@@ -84,14 +84,14 @@ class Watch:
 
 def _bytes_in(folder: Path) -> int:
     size = 0
-    with contextlib.suppress(FileNotFoundError):  # not made yet, or pruned while we look
+    with contextlib.suppress(FileNotFoundError):  # not created yet, or pruned meanwhile
         for entry in os.scandir(folder):
             size += entry.stat().st_size
     return size
 
 
 def results(client: ExecutionClient, sizes: list[int]) -> str:
-    """Submit, wait, and fetch each; the lists are asked for in between."""
+    """Submit, wait, and fetch each result, listing executions in between."""
     ids = client.submit_batch([client.request_for({"size": size}) for size in sizes], 60)
     ends = []
     for execution_id in ids:
@@ -104,19 +104,19 @@ def results(client: ExecutionClient, sizes: list[int]) -> str:
 
 
 def many_results(client: ExecutionClient, count: int, size: int) -> str:
-    """Submit so many, some hundred at a time, and wait for each, without fetching it."""
+    """Submit ``count`` executions in groups of a few hundred, and wait for each without fetching its result."""
     ends: Counter[str] = Counter()
     while (lacking := count - ends.total()) > 0:
         requests = [client.request_for({"size": size}) for _ in range(min(lacking, _AT_ONCE))]
         for execution_id in client.submit_batch(requests, 60):
             for event in client.events(execution_id):
                 last = event
-            ends[str(last.execution.status) if isinstance(last, StateChange) else "no end"] += 1
+            ends[str(last.execution.status) if isinstance(last, StateChange) else "not ended"] += 1
     return ", ".join(f"{number:,} {end}" for end, number in ends.items())
 
 
 def raw_messages(client: ExecutionClient, data: bytes, count: int) -> str:
-    """Send bytes past our own client, which would refuse them."""
+    """Send bytes that our own client would refuse."""
     context = zmq.Context()
     sock = context.socket(zmq.DEALER)
     sock.linger = 0
@@ -124,14 +124,16 @@ def raw_messages(client: ExecutionClient, data: bytes, count: int) -> str:
     answers = []
     for _ in range(count):
         sock.send_multipart([b"", data])
-        answers.append(msgspec.msgpack.decode(sock.recv_multipart()[-1])["code"] if sock.poll(5_000) else "cut off")
+        answers.append(
+            msgspec.msgpack.decode(sock.recv_multipart()[-1])["code"] if sock.poll(5_000) else "disconnected"
+        )
     sock.close()
     context.term()
     return ", ".join(f"{answers.count(answer)} {answer}" for answer in dict.fromkeys(answers))
 
 
 def never_reads(client: ExecutionClient) -> str:
-    """Ask for pieces of a long result 300 times and read none."""
+    """Request pieces of a large result 300 times without reading a reply."""
     (execution_id,) = client.submit_batch([client.request_for({"size": 20 * MB})], 60)
     client.wait(execution_id, 60)
     context = zmq.Context()
@@ -144,16 +146,16 @@ def never_reads(client: ExecutionClient) -> str:
     threading.Event().wait(5)
     sock.close()
     context.term()
-    return "300 pieces asked for, none read"
+    return "300 pieces requested, none read"
 
 
 def execute(payload: bytes) -> bytes:
-    """A submission with an encoded payload."""
+    """Return a submission with an encoded payload."""
     return msgspec.msgpack.encode({"type": "execute", "submission_id": "12345678", "payload": msgspec.Raw(payload)})
 
 
 def nothing(client: ExecutionClient) -> str:
-    """For comparison: what this machine does by itself."""
+    """Do nothing for a while, to measure the noise of the machine."""
     threading.Event().wait(5)
     return "5 s"
 
@@ -175,7 +177,7 @@ CASES: dict[str, Callable[[ExecutionClient], str]] = {
 
 @contextlib.contextmanager
 def home() -> Iterator[None]:
-    """A new home folder in the block."""
+    """Use a new home folder in the block."""
     before = os.environ.get("HOME", "")
     with tempfile.TemporaryDirectory(prefix="zr") as folder:
         os.environ["HOME"] = folder

@@ -1,7 +1,7 @@
-"""What 1,000 strangers a second, who connect over TCP and send nothing, cost a real client: the time of its pings.
+"""The cost of 1,000 strangers per second, who connect over TCP and send nothing: ping times of a real client.
 
-Bar: 50 ms at p99. Before that, the same without strangers. `--say` has each stranger send the first byte of a greeting,
-so that the server has to give it a descriptor and wait for more; `--descriptors` limits how many the server has.
+Limit: 50 ms at p99. The same is measured without strangers first. With `--say` each stranger sends the first byte of a
+greeting, so that the server has to keep a descriptor for it; `--descriptors` limits the descriptors of the server.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from zmqruntime.messages import PingRequest, PongResponse
 PORT = 7797
 HOST = "127.0.0.1"
 _PAUSE_SECONDS = 0.005
-_OPEN_AT_ONCE = 8_000  # of a stranger's own descriptors
+_OPEN_AT_ONCE = 8_000  # descriptors of the strangers' process
 _FLOOR = "without strangers"
 
 
@@ -37,7 +37,7 @@ def _limited(descriptors: int) -> None:
 
 
 class CountedServer(ZMQServer):
-    """A plain server, whose descriptors can be counted."""
+    """A plain server with a limit on its descriptors."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         if limit := int(os.environ.get("BENCH_DESCRIPTORS", "0")):
@@ -46,13 +46,13 @@ class CountedServer(ZMQServer):
 
 
 class CountedClient(ZMQClient):
-    """Starts it."""
+    """A client of this server."""
 
     server_target = f"{Path(__file__).resolve()}:CountedServer"
 
 
 def be_strangers(seconds: float, rate: int, says: bytes, results: "multiprocessing.Queue[int]") -> None:
-    """In a process of its own: puts how many connected."""
+    """Connect in a separate process, and put the number of connections into the queue."""
     _limited(_OPEN_AT_ONCE + 100)
     opened: collections.deque[socket.socket] = collections.deque()
     begun = time.monotonic()
@@ -62,7 +62,7 @@ def be_strangers(seconds: float, rate: int, says: bytes, results: "multiprocessi
             count += 1
             with contextlib.suppress(BlockingIOError):
                 opened.append(_connect())
-            with contextlib.suppress(OSError):  # not let in yet, or cut already
+            with contextlib.suppress(OSError):  # not accepted yet, or already disconnected
                 opened[-1].send(says)
             if len(opened) > _OPEN_AT_ONCE:
                 opened.popleft().close()
@@ -81,7 +81,7 @@ def _connect() -> socket.socket:
 
 
 def ping(client: ZMQClient, goes_on: Callable[[], bool]) -> list[float]:
-    """How long each took, in milliseconds."""
+    """Return how long each ping took, in milliseconds."""
     took = []
     while goes_on():
         begun = time.perf_counter()
@@ -92,7 +92,7 @@ def ping(client: ZMQClient, goes_on: Callable[[], bool]) -> list[float]:
 
 
 def measure(options: argparse.Namespace) -> tuple[list[float], list[float], int, int, float]:
-    """Pings without strangers and with them, how many came, the most descriptors, how long a new client took."""
+    """Pings without and with strangers, their number, the peak of descriptors, and how long a new client took."""
     spawn = multiprocessing.get_context("spawn")
     results: multiprocessing.Queue[int] = spawn.Queue()
     says = b"\xff" if options.say else b""
@@ -118,12 +118,12 @@ def measure(options: argparse.Namespace) -> tuple[list[float], list[float], int,
 
 
 def main() -> int:
-    """Tell the figures; 1 when a bar is missed."""
+    """Measure and report; return 1 if a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=10, help="for how long they come (default 10)")
-    parser.add_argument("--rate", type=int, default=1000, help="how many in a second (default 1000)")
+    parser.add_argument("--seconds", type=float, default=10, help="for how long strangers connect [default: 10]")
+    parser.add_argument("--rate", type=int, default=1000, help="strangers per second [default: 1000]")
     parser.add_argument("--say", action="store_true", help="each sends the first byte of a greeting")
-    parser.add_argument("--descriptors", type=int, default=1024, help="of the server (default 1024)")
+    parser.add_argument("--descriptors", type=int, default=1024, help="descriptors of the server [default: 1024]")
     with figures.report(parser) as (options, report), tempfile.TemporaryDirectory(prefix="zb") as home:
         os.environ.update(HOME=home, BENCH_DESCRIPTORS=str(options.descriptors))
         quiet, pings, count, most, until = measure(options)
@@ -133,9 +133,9 @@ def main() -> int:
             Figure("a ping while strangers come, median", quantile(quiet, 0.5), "ms", figures.Side.FLOOR, _FLOOR),
             Figure("a ping while strangers come, p99", quantile(pings, 0.99), "ms", bar=50),
             Figure("a ping while strangers come, p99", quantile(quiet, 0.99), "ms", figures.Side.FLOOR, _FLOOR),
-            Figure("a ping while strangers come, longest", max(pings), "ms"),
-            Figure("descriptors of the server at most", most, "", bar=options.descriptors - 100),
-            Figure("until a new client is let in once they have gone", until, "s", bar=10),
+            Figure("a ping while strangers connect, longest", max(pings), "ms"),
+            Figure("descriptors of the server, peak", most, "", bar=options.descriptors - 100),
+            Figure("until a new client is accepted afterwards", until, "s", bar=10),
         )
     return int(report.missed > 0)
 

@@ -1,7 +1,6 @@
-"""How fast arrays get to a viewer, beside what the machine can do at all and beside peers where those are installed.
+"""The speed of arrays to a viewer, compared with the bare operation and with imagezmq, where installed.
 
-The viewer is another process of this machine that looks at nothing. The peer (imagezmq) is measured where it is
-installed.
+The viewer is another process on this machine that does not display anything.
 """
 
 import argparse
@@ -43,18 +42,16 @@ PORT, PEER_PORT = 5595, 5596
 CONFIG = ZMQConfig(security=Security.NONE)
 SHAPE = (2048, 2048)
 SPAWN = multiprocessing.get_context("spawn")
-ROTATION = (
-    16  # as many blocks as the window of a viewer, so that neither side writes to memory that is still in the cache
-)
+ROTATION = 16  # as many blocks as a viewer's window, so that neither side writes to memory that is still cached
 
 
 class BlindViewer(StreamingVisualizerServer):
-    """Takes everything, looks at nothing; notes when an image came whose metadata names a file for that."""
+    """Accepts everything and displays nothing; writes the time of arrival to a file that the metadata may name."""
 
     viewer_type = "blind"
 
     def display_image(self, image_data: npt.NDArray[Any], metadata: dict[str, Any]) -> None:
-        """Write the time, which is the same clock in all processes, if that is asked for."""
+        """Write the time, from the clock shared by all processes, if requested."""
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         if "times" in metadata:
             with Path(metadata["times"]).open("a", encoding="ascii") as file:
@@ -62,19 +59,21 @@ class BlindViewer(StreamingVisualizerServer):
 
 
 class BlindViewerManager(VisualizerProcessManager):
-    """Runs one."""
+    """A client that starts the viewer."""
 
     def get_launch_command(self) -> list[str]:
-        """A process of its own."""
+        """Return the command of the process."""
         return self.server_command(BlindViewer)
 
 
 def main() -> int:
-    """Measure and tell; 1 when a bar is missed."""
+    """Measure and report; return 1 if a limit is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=300, help="images that a rate is taken of (300)")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each rate is taken, the median counts (5)")
-    parser.add_argument("--stopped-seconds", type=float, default=60.0, help="how long the viewer is stopped (60)")
+    parser.add_argument("--images", type=int, default=300, help="images per rate [default: 300]")
+    parser.add_argument("--rounds", type=int, default=5, help="repetitions of each rate, for the median [default: 5]")
+    parser.add_argument(
+        "--stopped-seconds", type=float, default=60.0, help="how long the viewer is stopped [default: 60]"
+    )
     with figures.report(parser) as (options, report), tempfile.TemporaryDirectory(prefix="zs") as home:
         os.environ["HOME"] = home
         image = np.random.default_rng(0).integers(0, 2**16, SHAPE, np.uint16)
@@ -86,14 +85,14 @@ def main() -> int:
 
 
 def alternating(rounds: int, ours: Callable[[], float], theirs: Callable[[], float]) -> tuple[float, float]:
-    """The medians of two measurements that take turns, since the machine is not equally fast all the time."""
+    """Return the medians of two alternating measurements, because the speed of the machine varies."""
     pairs = [(ours(), theirs()) for _ in range(rounds)]
     return statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)
 
 
 @contextlib.contextmanager
 def viewer(mode: TransportMode = TransportMode.IPC) -> Iterator[BlindViewerManager]:
-    """A viewer process, ended at the end."""
+    """Run a viewer process in the block."""
     manager = BlindViewerManager(PORT, transport_mode=mode, config=CONFIG)
     manager.start()
     try:
@@ -106,7 +105,7 @@ def viewer(mode: TransportMode = TransportMode.IPC) -> Iterator[BlindViewerManag
 
 
 def measure_copy(report: Report, image: npt.NDArray[Any], count: int, rounds: int) -> None:
-    """Copied in by the stream, acknowledged by the viewer, beside the copy alone and beside imagezmq."""
+    """Measure images copied by the stream and acknowledged, compared with the copy alone and with imagezmq."""
     with viewer(), ImageStream(PORT, policy=Policy.ALL, config=CONFIG) as stream, segments(image.nbytes) as targets:
         stream.wait_connected()
 
@@ -137,7 +136,7 @@ def measure_copy(report: Report, image: npt.NDArray[Any], count: int, rounds: in
 
 @contextlib.contextmanager
 def segments(nbytes: int) -> Iterator[list[npt.NDArray[np.uint16]]]:
-    """Shared memory to copy to, as the stream's."""
+    """Return shared memory to copy to, like the stream's."""
     made = [create_segment(nbytes) for _ in range(ROTATION)]
     yield [np.frombuffer(mapped, np.uint16) for _, mapped in made]
     for name, _ in made:
@@ -145,7 +144,7 @@ def segments(nbytes: int) -> Iterator[list[npt.NDArray[np.uint16]]]:
 
 
 def imagezmq_hub(ready: Any) -> None:
-    """Receives and replies until it gets an image of one pixel."""
+    """Receive and reply until an image of one pixel arrives."""
     imagezmq = importlib.import_module("imagezmq")
     hub = imagezmq.ImageHub(open_port=f"tcp://127.0.0.1:{PEER_PORT}")
     ready.set()
@@ -158,7 +157,7 @@ def imagezmq_hub(ready: Any) -> None:
 
 
 def imagezmq_rate(image: npt.NDArray[Any], count: int) -> float:
-    """Each image sent and acknowledged, which is how imagezmq does it by default."""
+    """Send images that are each acknowledged, the default of imagezmq."""
     imagezmq = importlib.import_module("imagezmq")
     ready = SPAWN.Event()
     hub = SPAWN.Process(target=imagezmq_hub, args=(ready,))
@@ -177,7 +176,7 @@ def imagezmq_rate(image: npt.NDArray[Any], count: int) -> float:
 
 
 def measure_allocated(report: Report, folder: Path) -> None:
-    """From the call of send to the first line of display_image, for small arrays and large."""
+    """Measure from the call of send to the first line of display_image, for small and large arrays."""
     with viewer(), ImageStream(PORT, config=CONFIG) as stream:
         stream.wait_connected()
         for side in (256, 2048, 8192):
@@ -198,7 +197,7 @@ def measure_allocated(report: Report, folder: Path) -> None:
 
 
 def measure_frames(report: Report, image: npt.NDArray[Any], count: int, rounds: int) -> None:
-    """TCP without shared memory, not encrypted, beside a bare PUSH and PULL."""
+    """Measure TCP without shared memory and encryption, compared with bare PUSH and PULL."""
     stream = ImageStream(
         PORT,
         host="127.0.0.1",
@@ -242,7 +241,7 @@ def measure_frames(report: Report, image: npt.NDArray[Any], count: int, rounds: 
 
 
 def bare_receiver(done: Any, count: int) -> None:
-    """Counts what arrives."""
+    """Count what arrives."""
     with zmq.Context() as context, context.socket(zmq.PULL) as sock:
         sock.rcvhwm = ROTATION
         sock.bind(f"tcp://127.0.0.1:{PEER_PORT}")
@@ -258,7 +257,7 @@ def bare_receiver(done: Any, count: int) -> None:
 
 
 def measure_stopped(report: Report, seconds: float) -> None:
-    """A pipeline that makes 100 MB/s, without a stream, with a viewer, and with one that is stopped."""
+    """Run a pipeline that produces 100 MB/s without a stream, with a viewer, and with a stopped viewer."""
     if seconds <= 0:
         return
     rounds = max(1, int(seconds))
@@ -268,7 +267,7 @@ def measure_stopped(report: Report, seconds: float) -> None:
         pause = threading.Event()
 
         def make(send: bool) -> tuple[float, float]:
-            """A second's images: the time at work, and the whole time."""
+            """Process the images of one second; return the working time and the total time."""
             begin, busy = time.perf_counter(), 0.0
             for number in range(12):  # 12 of 8.4 MB are 100 MB
                 start = time.perf_counter()
@@ -293,18 +292,18 @@ def measure_stopped(report: Report, seconds: float) -> None:
         whole = statistics.mean(t[1] for t in stopped) / statistics.mean(t[1] for t in alone)
         busy = statistics.median(t[0] for t in stopped) - statistics.median(t[0] for t in alone)
         what = "viewer stopped, 100 MB/s"
-        used = f"of its budget of 256 MB {counts.memory_bytes / 1e6:.0f} are used"
+        used = f"{counts.memory_bytes / 1e6:.0f} of 256 MB budget used"
         stream.settle(60)
         skipped = f"{stream.counts.skipped} of {stream.counts.sent} images skipped"
         report.tell(
-            Figure(f"{what}: time of the pipeline beside that without", whole, "x", bar=1.02, note=skipped),
-            Figure(f"{what}: time at work in each second more", busy * 1e3, "ms", note="the copies"),
-            Figure(f"{what}: growth of the producer", grown, "MB", note=used),
+            Figure(f"{what}: time of the pipeline compared with no viewer", whole, "x", bar=1.02, note=skipped),
+            Figure(f"{what}: additional working time per second", busy * 1e3, "ms", note="the copies"),
+            Figure(f"{what}: memory growth of the producer", grown, "MB", note=used),
         )
 
 
 def work(image: npt.NDArray[np.uint16]) -> float:
-    """Something like a step of a pipeline."""
+    """Work like a step of a pipeline."""
     return float(image[::4, ::4].astype(np.float32).std())
 
 

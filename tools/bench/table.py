@@ -1,11 +1,11 @@
-"""Runs the benchmarks and puts their figures into one table: ours, the floor of the machine, and other libraries.
+"""Run the benchmarks and print one table: this project, the bare operation, and other libraries.
 
     python tools/bench/table.py [SCRIPT ...] [--quick] [--json FILE] [--store]
 
-SCRIPT is the name of a file beside this one, such as `streaming`; all that hand over figures when none is named.
-`--quick` takes few of everything, for a look: its figures wobble, and are no proof of anything. `--store` keeps the run
-in docs/benchmarks.json, and writes docs/benchmarks.md, docs/images/benchmarks.svg and the table of the README from it;
-`--draw` only does the latter. The exit code is 1 when a bar is missed, 2 when a script has failed.
+SCRIPT is the name of a file next to this one, such as `streaming` [default: all that report figures]. `--quick` takes
+few samples for a first impression; its figures are noisy and not conclusive. `--store` saves the run in
+docs/benchmarks.json, and generates docs/benchmarks.md, docs/images/benchmarks.svg and the table of the README from it;
+`--draw` only generates them. The exit code is 1 if a limit is missed, 2 if a script failed.
 """
 
 import argparse
@@ -51,11 +51,11 @@ QUICK = MappingProxyType(
         "viewers_napari": ("--planes=100",),
     }
 )
-"""What makes a script short; those that are not here are left out of a quick run."""
+"""The arguments that make a script short; other scripts are not part of a quick run."""
 NEEDS = MappingProxyType({"gui": "PyQt6", "gui_logs": "PyQt6", "viewers_napari": "napari", "viewers_fiji": "jpype"})
-"""What a script cannot do without; it is left out where that is not installed."""
+"""Packages that a script needs; it is skipped where they are not installed."""
 SCREEN = "viewers_"
-"""Scripts that begin like this need a screen."""
+"""Scripts with this prefix need a screen."""
 VERSIONS = (
     *("zmqruntime-core", "openhcs-runtime", "pyzmq", "msgspec", "numpy", "scikit-image", "tifffile"),
     *("ipyparallel", "distributed", "imagezmq", "napari", "PyQt6"),
@@ -64,17 +64,17 @@ MISSED, BROKEN = 1, 2
 
 
 def main() -> int:
-    """Run, print, keep; gives the exit code."""
+    """Run, print and store; return the exit code."""
     options = _parser().parse_args()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what it starts behind it ignore Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # background processes of a shell ignore Ctrl-C
     if options.draw:
         chart.draw(read(STORED))
         return 0
     if options.store and (options.quick or options.scripts):
-        raise SystemExit("what is stored is a whole run: leave out --quick and the names of scripts")
+        raise SystemExit("only a complete run can be stored: omit --quick and script names")
     chosen = options.scripts or [name for name in scripts() if name in QUICK or not options.quick]
     for name in [name for name in chosen if not can_run(name)]:
-        print(f"left out: {name}, which needs {NEEDS[name]}{' and a screen' * name.startswith(SCREEN)}")
+        print(f"skipped: {name}, which needs {NEEDS[name]}{' and a screen' * name.startswith(SCREEN)}")
     run = measure([name for name in chosen if can_run(name)], options.quick)
     print(f"\n{table(run)}")
     if options.json is not None:
@@ -90,21 +90,21 @@ def main() -> int:
 
 
 def scripts() -> list[str]:
-    """The names of the benchmarks that hand over figures, those of the lower packages first."""
+    """Return the names of the benchmarks that report figures, those of lower packages first."""
     found = [path.stem for path in sorted(HERE.glob("*.py")) if "figures.report(" in path.read_text(encoding="utf-8")]
     others = [name for name in found if name not in (*FIRST, "figures", "table")]
     return [name for name in FIRST if name in found] + others
 
 
 def can_run(name: str) -> bool:
-    """Whether all that the script needs is here."""
+    """Return whether everything that the script needs is available."""
     if importlib.util.find_spec(NEEDS.get(name, "sys")) is None:
         return False
     return not name.startswith(SCREEN) or "DISPLAY" in os.environ or shutil.which("xvfb-run") is not None
 
 
 def measure(names: Sequence[str], quick: bool) -> Run:
-    """Run the scripts one after the other."""
+    """Run the scripts one by one."""
     begin = datetime.now(UTC)
     machine = machine_here()
     parts = [measure_one(name, QUICK.get(name, ()) if quick else ()) for name in names]
@@ -112,7 +112,7 @@ def measure(names: Sequence[str], quick: bool) -> Run:
 
 
 def measure_one(name: str, arguments: Sequence[str]) -> Part:
-    """Run one script, which prints its figures as they come."""
+    """Run one script, which prints its figures as they are measured."""
     print(f"\n--- {' '.join((name, *arguments))}", flush=True)
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
@@ -129,7 +129,7 @@ def measure_one(name: str, arguments: Sequence[str]) -> Part:
 
 
 def machine_here() -> Machine:
-    """What this machine is, and how busy at the begin."""
+    """Return a description of this machine and its load at the start."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if sys.platform == "linux" else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return Machine(
@@ -143,7 +143,7 @@ def machine_here() -> Machine:
 
 
 def versions_here() -> dict[str, str]:
-    """What is installed of what is measured."""
+    """Return the versions of the measured libraries."""
     versions = {}
     for name in VERSIONS:
         try:
@@ -154,8 +154,8 @@ def versions_here() -> dict[str, str]:
 
 
 def table(run: Run) -> str:
-    """All figures in columns, ours beside the others."""
-    lines = [f"{'what':66} {'ours':>14}  {'beside':52} {'bar':14}"]
+    """Return all figures in columns, with ours next to the references."""
+    lines = [f"{'measurement':66} {'result':>14}  {'reference':52} {'limit':14}"]
     for part in run.parts:
         lines += ["", f"{part.what}" + (f"  FAILED: {part.failure}" if part.failure else "")]
         for figure in part.figures:
@@ -170,13 +170,13 @@ def table(run: Run) -> str:
 
 
 def ratio(figure: Figure, among: Sequence[Figure]) -> str:
-    """How many times as good ours is as this one."""
+    """Return the ratio of ours to this figure."""
     ours = figures.ours_beside(figure, among)
     return "" if ours is None else f"{figures.number(figures.advantage(ours, figure))} x"
 
 
 def machine_text(run: Run) -> str:
-    """Where and with what, in two lines."""
+    """Return machine and versions in two lines."""
     machine = run.machine
     where = f"{machine.processor}, {machine.cores} cores, {machine.memory_gb} GB, {machine.system}"
     versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
@@ -190,10 +190,10 @@ def _first_line(source: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scripts", nargs="*", metavar="SCRIPT", choices=[[], *scripts()], help=", ".join(scripts()))
-    parser.add_argument("--quick", action="store_true", help="few of everything, about three minutes")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the run to this file")
-    parser.add_argument("--store", action="store_true", help="keep the run in docs/, and draw it")
-    parser.add_argument("--draw", action="store_true", help="only draw the stored run again")
+    parser.add_argument("--quick", action="store_true", help="few samples, about three minutes")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the run to this file")
+    parser.add_argument("--store", action="store_true", help="store the run in docs/ and generate the page")
+    parser.add_argument("--draw", action="store_true", help="only generate the page from the stored run")
     return parser
 
 

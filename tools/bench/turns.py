@@ -1,4 +1,4 @@
-"""How long each turn of a server's loop takes: from the end of its sleep to the begin of the next one."""
+"""How long each iteration of a server's loop takes, from the end of a sleep to the start of the next one."""
 
 import contextlib
 import time
@@ -15,14 +15,14 @@ _FILE = "turns.json"
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """One turn, in milliseconds: what passed, and for how much of it the server's thread ran."""
+    """The wall time and the processor time of one iteration, in milliseconds."""
 
     took: float
     ran: float
 
 
 class TimedPoller(zmq.Poller):
-    """Notes what lies between two sleeps."""
+    """A poller that records the time between two sleeps."""
 
     def __init__(self, replaced: zmq.Poller) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class TimedPoller(zmq.Poller):
             self.register(source, flags)
 
     def poll(self, timeout: int | None = None) -> list[tuple[Any, int]]:
-        """As that of its base."""
+        """Poll like the base class."""
         if self._woke:
             took, ran = time.perf_counter() - self._woke, time.thread_time() - self._ran
             self.turns.append(Turn(took=took * 1e3, ran=ran * 1e3))
@@ -42,10 +42,10 @@ class TimedPoller(zmq.Poller):
 
 
 class TimedServer(ExecutionServer):
-    """Leaves the times of its turns in a file of its folder when it ends."""
+    """A server that writes the times of its iterations to a file in its folder when it ends."""
 
     def on_open(self, stack: contextlib.ExitStack) -> None:
-        """Put the timed poller in place of the other."""
+        """Replace the poller by a timed one."""
         super().on_open(stack)
         poller = self.loop._poller = TimedPoller(self.loop._poller)
         path = self.config.server_dir(self.port) / _FILE
@@ -53,11 +53,11 @@ class TimedServer(ExecutionServer):
 
 
 def read_turns(folder: Path) -> list[Turn]:
-    """What a server left that has ended."""
+    """Read the times that an ended server wrote."""
     return msgspec.json.decode((folder / _FILE).read_bytes(), type=list[Turn])
 
 
 def quantile(values: Sequence[float], part: float) -> float:
-    """The value below which ``part`` of them are."""
+    """Return the value below which the fraction ``part`` of the times is."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * part))]

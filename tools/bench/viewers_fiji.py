@@ -1,7 +1,7 @@
-"""How many planes a second ImageJ takes, of 2048 x 2048 uint16, acknowledged as displayed.
+"""How many planes of 2048 x 2048 uint16 ImageJ displays per second, as acknowledged.
 
-Planes that are new, in a stack that grows; planes that come again; and one that is always in view. It needs ImageJ,
-Java and a screen: where DISPLAY is not set, run it with xvfb-run.
+Measures new planes in a growing stack, repeated planes, and one visible plane that is updated. Needs ImageJ, Java and a
+screen; if DISPLAY is not set, use xvfb-run.
 """
 
 import argparse
@@ -26,17 +26,17 @@ BAR = 50
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--planes", type=int, default=100, help="planes that a rate is taken of (100)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; the median counts (3)")
+    parser.add_argument("--planes", type=int, default=100, help="planes per rate [default: 100]")
+    parser.add_argument("--rounds", type=int, default=3, help="repetitions of each rate, for the median [default: 3]")
     with figures.report(parser) as (options, report):
         run(report, options.planes, options.rounds)
     sys.exit(report.missed > 0)
 
 
 def run(report: Report, planes: int, rounds: int) -> None:
-    """With a viewer of our own."""
+    """Measure with a new viewer."""
     images = np.random.default_rng(0).integers(0, 2**16, (8, SIDE, SIDE), np.uint16)
     with tempfile.TemporaryDirectory(prefix="vf") as home:
         os.environ["HOME"] = home
@@ -60,14 +60,14 @@ def measure(
     planes: int,
     rounds: int,
 ) -> None:
-    """Every kind of plane, in turns."""
+    """Measure every kind of plane, in turns."""
     rates: dict[str, list[float]] = {}
     send(stream, images, 8, "A01", is_still=True)
     for turn in range(rounds):
         for what, well, is_still in (
-            ("new planes, the stack grows", f"B{turn + 1:02d}", False),
-            ("planes that come again", f"B{turn + 1:02d}", False),
-            ("one plane in view, again and again", "A01", True),
+            ("new planes in a growing stack", f"B{turn + 1:02d}", False),
+            ("repeated planes", f"B{turn + 1:02d}", False),
+            ("updates of one visible plane", "A01", True),
         ):
             busy = sum(viewer.cpu_times()[:2])
             rate = send(stream, images, planes, well, is_still)
@@ -82,7 +82,7 @@ def measure(
 
 
 def send(stream: ImageStream, images: npt.NDArray[np.uint16], count: int, well: str, is_still: bool) -> float:
-    """Planes a second, to as many sites or all to one."""
+    """Return planes per second, each to its own site or all to one."""
     begin = time.perf_counter()
     for number in range(count):
         stream.send(

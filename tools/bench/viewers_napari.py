@@ -1,8 +1,8 @@
-"""How many planes napari takes, of 512 x 512 uint16 into one stack that grows, and whether its window stays usable.
+"""How many planes of 512 x 512 uint16 napari adds to a growing stack, and whether its window stays responsive.
 
-Planes a second, acknowledged as displayed; the time for each of the last tenth beside that of the first; the longest
-time that Qt's loop was held up meanwhile. It needs napari and a screen: where DISPLAY is not set, run it with xvfb-run,
-which draws without a graphics card.
+Measures planes per second, acknowledged as displayed; the time per plane for the last tenth compared with the first;
+and the longest stall of Qt's loop meanwhile. Needs napari and a screen; if DISPLAY is not set, use xvfb-run, which
+renders without a graphics card.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from qtpy.QtCore import QTimer
 from openhcs_runtime.viewers.napari.server import NapariViewerServer
 
 class ProbeViewer(NapariViewerServer):
-    """Looks every 2 ms how long Qt's loop was held up since the last time, and how long our own work takes."""
+    """Measures every 2 ms how long Qt's loop was blocked, and how long our own work takes."""
 
     def on_open(self, stack):
         super().on_open(stack)
@@ -65,19 +65,19 @@ class ProbeViewer(NapariViewerServer):
 
 
 class ProbeManager(NapariProcessManager):
-    """Runs the probe."""
+    """A client that starts the probe."""
 
     script = Path()
 
     def get_launch_command(self) -> list[str]:
-        """A viewer that knows how long its window was held up."""
+        """Return the command of a viewer that measures stalls of its window."""
         return self.server_command(f"{self.script}:ProbeViewer", modes=self._modes, **self._options)
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--planes", type=int, default=1000, help="planes of one stack (1000)")
+    parser.add_argument("--planes", type=int, default=1000, help="planes of one stack [default: 1000]")
     with (
         figures.report(parser) as (options, report),
         tempfile.TemporaryDirectory(prefix="vn") as home,
@@ -99,16 +99,16 @@ def main() -> None:
 
 
 def measure(stream: ImageStream, answer: Path, planes: int, report: Report) -> None:
-    """One stack as fast as it goes, then another one a few planes at a time."""
+    """Send one stack as fast as possible, then another one a few planes at a time."""
     images = np.random.default_rng(0).integers(0, 2**16, (8, SIDE, SIDE), np.uint16)
     send(stream, images, "warm", range(1, 9))
     longest_stall(stream, answer)
     seconds = send(stream, images, "fast", range(1, planes + 1))
     stall, ours = longest_stall(stream, answer)
     report.tell(
-        Figure("new planes, the stack grows", planes / seconds, "1/s", bar=60, higher_is_better=True),
-        Figure("longest frame of ours, processor time", ours * 1e3, "ms", bar=100),
-        Figure("longest stall of the window meanwhile", stall * 1e3, "ms", note="with drawing, and all else that runs"),
+        Figure("new planes in a growing stack", planes / seconds, "1/s", bar=60, higher_is_better=True),
+        Figure("longest frame of this project, processor time", ours * 1e3, "ms", bar=100),
+        Figure("longest stall of the window", stall * 1e3, "ms", note="including drawing and other programs"),
     )
     stream.clear()
     steps = [
@@ -118,14 +118,14 @@ def measure(stream: ImageStream, answer: Path, planes: int, report: Report) -> N
     few = max(1, len(steps) // 10)
     first, last = statistics.median(steps[1 : few + 1]), statistics.median(steps[-few:])
     report.tell(
-        Figure(f"time of a plane, {AT_ONCE} at a time, the first tenth", first * 1e3, "ms"),
-        Figure("the same, the last tenth", last * 1e3, "ms"),
-        Figure("the last beside the first", last / first, "x", bar=1.5),
+        Figure(f"time per plane, {AT_ONCE} at a time, first tenth", first * 1e3, "ms"),
+        Figure("time per plane, last tenth", last * 1e3, "ms"),
+        Figure("last tenth compared with the first", last / first, "x", bar=1.5),
     )
 
 
 def send(stream: ImageStream, images: npt.NDArray[np.uint16], layer: str, sites: range) -> float:
-    """Seconds until these are displayed."""
+    """Return the seconds until these planes are displayed."""
     begin = time.perf_counter()
     for site in sites:
         look = {"contrast_limits": [0, 65535]}
@@ -135,7 +135,7 @@ def send(stream: ImageStream, images: npt.NDArray[np.uint16], layer: str, sites:
 
 
 def longest_stall(stream: ImageStream, answer: Path) -> tuple[float, float]:
-    """Seconds, since it was asked for the last time: of Qt's loop; of processor time in one frame of ours."""
+    """Return the longest stall of Qt's loop and the longest processor time of our frames since the last call, in s."""
     stream.send(np.zeros((1, 1), np.uint8), layer_name="question", metadata={"answer": str(answer)})
     stream.settle(60)
     stall, ours = json.loads(answer.read_text(encoding="utf-8"))

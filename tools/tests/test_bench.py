@@ -69,7 +69,7 @@ def test_what_is_told_is_printed_and_written_even_if_the_script_fails(
     assert ended.value.code == figures.FAILED
     assert figures.read(file) == some(figures)
     printed = capsys.readouterr().out.splitlines()
-    assert "ours is 5.00 x as good; at least 4 x, met; not durable" in printed[2]
+    assert "ratio 5.00 x; at least 4 x, met; not durable" in printed[2]
 
 
 def test_a_run_is_kept_drawn_and_put_on_a_page(
@@ -92,7 +92,7 @@ def test_a_run_is_kept_drawn_and_put_on_a_page(
     assert "5 x another <library>" in texts
     assert len(list(drawn.iter("{http://www.w3.org/2000/svg}rect"))) == 1 + 3
     page = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
-    assert "| - another <library> | 10 ms | 5 times as good | at least 4 x, met; not durable |" in page
+    assert "| - another <library> | 10 ms | 5 x | at least 4 x, met; not durable |" in page
     front = readme.read_text(encoding="utf-8")
     assert front.startswith(f"# Title\n\n{chart.BEGIN}")
     assert front.endswith(f"{chart.END}\nmore\n")
