@@ -1,4 +1,4 @@
-"""Makes docs/images/napari.png: a run's results in a real napari. Needs a screen, such as that of xvfb-run."""
+"""Make docs/images/napari.png: the results of a run in napari. Needs a screen, such as that of xvfb-run."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ PORT = 5636
 
 
 def main() -> None:
-    """Run a pipeline over a made plate, show what it has left, and take a picture of the window."""
+    """Run a pipeline on a synthetic plate, show its results, and take a picture of the window."""
     with tempfile.TemporaryDirectory(prefix="pn") as home:
         os.environ["HOME"] = home
         command("make-plate", "demo", folder=home)
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def command(*arguments: str, folder: str) -> None:
-    """Run one of ours."""
+    """Run an openhcs-runtime command."""
     subprocess.run([sys.executable, "-m", "openhcs_runtime.cli", *arguments], cwd=folder, check=True)
 
 

@@ -1,10 +1,9 @@
-"""Takes the pictures of the window that the documentation shows, into docs/images, light and dark.
+"""Take the pictures of the window for the documentation, light and dark, into docs/images.
 
     python tools/pictures/pictures_gui.py [FOLDER] [--all]
 
-The plates of the window are real ones on a real server in a home of its own; only the table of all states is made up.
-With --all also those of states that the documentation does not show.
-Needs no screen.
+The window shows real plates on a real server in its own home folder; tables, maps and questions are examples. With
+--all also pictures that the documentation does not show. Runs without a screen.
 """
 
 import argparse
@@ -46,12 +45,12 @@ _SMALLEST_FILE = 0
 
 
 def main() -> int:
-    """Take all pictures."""
+    """Take the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "folder", nargs="?", type=Path, default=ROOT / "docs" / "images", help="docs/images if not named"
+        "folder", nargs="?", type=Path, default=ROOT / "docs" / "images", help="target folder [default: docs/images]"
     )
-    parser.add_argument("--all", action="store_true", help="also what the documentation does not show")
+    parser.add_argument("--all", action="store_true", help="also pictures that the documentation does not show")
     asked = parser.parse_args()
     folder: Path = asked.folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -71,7 +70,7 @@ def main() -> int:
 
 
 def dark_palette() -> QPalette:
-    """As a dark desktop gives it."""
+    """Return the palette of a dark desktop."""
     palette = QPalette(QColor(0x2D, 0x2F, 0x33))
     role, disabled = QPalette.ColorRole, QPalette.ColorGroup.Disabled
     palette.setColor(role.Base, QColor(0x20, 0x22, 0x25))
@@ -92,7 +91,7 @@ class Camera:
         self._suffix = suffix
 
     async def take(self, home: Path) -> None:
-        """The window on a real server, then what is made up."""
+        """Take the window on a real server, then the examples."""
         plates = [
             make_plate(home / f"2026-11-{day:02d}_screen", wells=96, sites=1, channels=1, size=384, seed=day)
             for day in (3, 4, 5)
@@ -137,7 +136,7 @@ class Camera:
         manager.table.select_paths(plates[1:2])
         window.show_pane(PIPELINE)
         window.show_pane(SERVERS)
-        await self._settle(2.5)  # so that the servers have been looked for
+        await self._settle(2.5)  # until the servers have been discovered
         self.shoot(window, "window_panes")
         for pane in window.findChildren(QDockWidget):
             pane.hide()
@@ -150,7 +149,7 @@ class Camera:
         self.shoot(window, "window_stopped")
 
     async def take_made_up(self) -> None:
-        """The table with every state, maps, questions."""
+        """Take examples: a table with every state, maps and questions."""
         table = PlateTable()
         table.plates.add_rows(all_states())
         table.resize(1100, 340)
@@ -183,7 +182,7 @@ class Camera:
         print(target)
 
     async def _settle(self, seconds: float = 0.3) -> None:
-        """Let Qt draw what is to be drawn."""
+        """Let Qt finish drawing."""
         await asyncio.sleep(seconds)
 
     async def _until(self, workspace: PlateWorkspace, condition: Callable[[], bool]) -> None:
@@ -199,8 +198,8 @@ class Camera:
 
 
 def all_states() -> list[PlateRow]:
-    """A plate in each state."""
-    texts = {PlateStatus.FAILED: "well C04: the image of site 1, channel 1 is damaged"}
+    """Return a plate in each state."""
+    texts = {PlateStatus.FAILED: "well C04: image 2026-11_C04_s1_w1.tif is damaged or not a TIFF: it is cut short"}
     return [
         PlateRow(
             f"/data/{number}",
@@ -225,7 +224,7 @@ def all_states() -> list[PlateRow]:
 
 
 def made_wells(rows: int, columns: int) -> list[AxisProgress]:
-    """A plate in the middle of its run."""
+    """Return wells in the middle of a run."""
     chance = random.Random(5)
     names = [well_name(row, column) for row in range(rows) for column in range(columns)]
     done = len(names) * 6 // 10

@@ -1,8 +1,8 @@
-"""Draws the panes of the window, light and dark, into a folder: log, pipeline, servers, history, settings.
+"""Draw the panes of the window, light and dark, into a folder: log, pipeline, servers, history, settings.
 
     python tools/pictures/pictures_panes.py [--into docs/images] [--dark] [--all]
 
-Runs offscreen. What is shown is made up; nothing is started.
+Runs offscreen. The contents are examples; nothing is started.
 """
 
 import argparse
@@ -45,11 +45,11 @@ _NEXT = "b81d07aa" * 4
 
 
 def main() -> None:
-    """Draw them."""
+    """Draw all panes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--into", type=Path, default=Path("docs/images"))
     parser.add_argument("--dark", action="store_true")
-    parser.add_argument("--all", action="store_true", help="also empty panes and other states, to be looked at")
+    parser.add_argument("--all", action="store_true", help="also empty panes and other states, for a visual check")
     options = parser.parse_args()
     options.into.mkdir(parents=True, exist_ok=True)
     app = QApplication([])
@@ -83,10 +83,10 @@ def _log(count: int) -> LogView:
             (LogLevel.INFO, "Well B06: 214 nuclei in site 1, channel 1"),
             (LogLevel.DEBUG, "Well B07: threshold 412.5, 3 objects below the smallest area"),
             (LogLevel.INFO, "Well B07: measurements written"),
-            (LogLevel.WARNING, "Well C01: pixel size is not known, areas are in pixels only"),
+            (LogLevel.WARNING, "Well C01: the pixel size is unknown, areas are in pixels only"),
             (
                 LogLevel.ERROR,
-                "Well C02: image r03c02f01p01-ch1sk1fk1fl1.tiff is cut short (1,048,576 of 2,097,152 bytes)",
+                "Well C02: image r03c02f01p01-ch1sk1fk1fl1.tiff is damaged or not a TIFF: it is cut short",
             ),
         )
     )
@@ -122,8 +122,8 @@ def _pipeline_problems() -> PipelinePane:
     pane = _pipeline()
     pane.show_problems(
         [
-            "step 2 'Correct', well B06: works on no image: channel 1 is not there",
-            "step 4 'Measure': takes labels, and no step before makes any",
+            "step 3 'Correct', well B06: does not apply to any image of this well",
+            "step 4 'Measure', well C01: measure_objects needs labels, but no earlier step makes any for channel 1",
             "output folder /data/plate_01 is inside the plate folder: choose another output folder",
         ]
     )
@@ -133,7 +133,7 @@ def _pipeline_problems() -> PipelinePane:
 
 def _pipeline_syntax() -> PipelinePane:
     pane = PipelinePane()
-    text = next(iter(read_templates().values())).replace("{NUCLEI: max_projection}", "{NUCLEI: max_projection")
+    text = next(iter(read_templates().values())).replace("{CHANNEL: max_projection}", "{CHANNEL: max_projection")
     pane.set_source(text, Path("nuclei_count.py"))
     return pane
 
@@ -176,7 +176,11 @@ def _servers() -> ServerBrowserWidget:
     silent = ServerNode(
         ServerAddress(7790), Reach.SILENT, ServerKind.EXECUTIONS, _pong(4650, "OpenHCSExecutionServer", 7790)
     )
-    away = ServerNode(ServerAddress(7777, host="lab-server"), Reach.UNREACHABLE, problem="no server is listening there")
+    away = ServerNode(
+        ServerAddress(7777, host="lab-server"),
+        Reach.UNREACHABLE,
+        problem="no server is listening on tcp://lab-server:7777",
+    )
     widget.show_snapshot(BrowserSnapshot((viewer, here, silent, away), 1))
     widget.tree.expandAll()
     widget.select("/openhcs/7777")
@@ -194,7 +198,7 @@ def _history() -> HistoryView:
     states = itertools.cycle(
         (
             (ExecutionStatus.COMPLETE, "96 of 96 done", ""),
-            (ExecutionStatus.FAILED, "95 of 96 done, 1 failed", "1 of 96 wells failed: C02: image is cut short"),
+            (ExecutionStatus.FAILED, "95 of 96 done, 1 failed", "1 of 96 wells failed: C02: image r03c02 is damaged"),
             (ExecutionStatus.CANCELLED, "40 of 96 done", ""),
             (ExecutionStatus.COMPLETE, "384 of 384 done", ""),
             (ExecutionStatus.INTERRUPTED, "", "the server ended during the run"),
