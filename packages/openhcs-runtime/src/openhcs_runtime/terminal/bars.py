@@ -6,9 +6,8 @@ from rich.table import Table
 from rich.text import Text
 
 from openhcs_runtime.terminal.progress import BoardView, RunProgress, Stage
-from openhcs_runtime.terminal.text import rough_duration
 from zmqruntime.execution import AxisProgress, AxisState
-from zmqruntime.execution.text import duration, plural
+from zmqruntime.execution.text import plural, timing
 
 __all__ = ["WELL_STYLES", "WELL_WORDS", "BoardBars", "bars", "chosen_wells", "plate_text", "well_text"]
 
@@ -84,9 +83,7 @@ def plate_text(view: BoardView) -> str:
             parts.append(f"{count} {WELL_WORDS[state]}")
     if view.stage in (Stage.FINISHING, Stage.CANCELLING):
         parts.append(view.stage.value)
-    parts.append(duration(view.elapsed))
-    if view.remaining is not None:
-        parts.append(f"about {rough_duration(view.remaining)} left")
+    parts.append(timing(view.elapsed, view.remaining))
     return ", ".join(parts)
 
 

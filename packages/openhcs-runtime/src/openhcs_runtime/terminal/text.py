@@ -1,9 +1,8 @@
-"""Colours and estimates that all commands share."""
+"""Colours that all commands share."""
 
-from zmqruntime.execution.text import duration
 from zmqruntime.messages import ExecutionStatus
 
-__all__ = ["STATUS_STYLES", "rough_duration"]
+__all__ = ["STATUS_STYLES"]
 
 STATUS_STYLES = {
     ExecutionStatus.QUEUED: "yellow",
@@ -14,10 +13,3 @@ STATUS_STYLES = {
     ExecutionStatus.CANCELLED: "yellow",
     ExecutionStatus.INTERRUPTED: "red",
 }
-
-
-def rough_duration(seconds: float) -> str:
-    """An estimate: whole seconds below a minute, else whole minutes, rounded up so that it doesn't promise."""
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    return duration(-(-seconds // 60) * 60).replace(" 00 s", "")

@@ -3,15 +3,16 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from openhcs_gui_services.services import duration_text, timing_text
+from zmqruntime.execution.text import duration, timing
 
 
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [
-        (-1, "0 s"),
-        (0, "0 s"),
-        (0.4, "0 s"),
+        (-1, "0.0 s"),
+        (0, "0.0 s"),
+        (0.84, "0.8 s"),
+        (9.96, "10 s"),
         (42, "42 s"),
         (59.6, "1 min"),
         (185, "3 min 5 s"),
@@ -23,7 +24,7 @@ from openhcs_gui_services.services import duration_text, timing_text
     ],
 )
 def test_a_duration_has_its_two_largest_units(seconds: float, expected: str) -> None:
-    assert duration_text(seconds) == expected
+    assert duration(seconds) == expected
 
 
 @pytest.mark.parametrize(
@@ -38,9 +39,9 @@ def test_a_duration_has_its_two_largest_units(seconds: float, expected: str) -> 
     ],
 )
 def test_elapsed_and_rest(elapsed: float, remaining: float | None, expected: str) -> None:
-    assert timing_text(elapsed, remaining) == expected
+    assert timing(elapsed, remaining) == expected
 
 
 @given(st.floats(0, 1e9), st.floats(0, 1e9))
 def test_an_estimate_never_promises_less(elapsed: float, remaining: float) -> None:
-    assert timing_text(elapsed, remaining).endswith(" left")
+    assert timing(elapsed, remaining).endswith(" left")
