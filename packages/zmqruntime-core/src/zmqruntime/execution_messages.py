@@ -73,6 +73,11 @@ class ExecutionStatus(enum.StrEnum):
     CANCELLED = "cancelled"
     INTERRUPTED = "interrupted"
 
+    @property
+    def is_working(self) -> bool:
+        """Whether a worker may be working on the execution."""
+        return self in (ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING)
+
 
 class ProgressPhase(enum.StrEnum):
     """The part of a task that a progress update refers to."""

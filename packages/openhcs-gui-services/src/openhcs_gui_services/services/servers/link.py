@@ -22,7 +22,6 @@ from zmqruntime.messages import (
     EventsRequest,
     EventsResponse,
     ExecutionSnapshot,
-    ExecutionStatus,
     Message,
     PingRequest,
     PongResponse,
@@ -36,7 +35,6 @@ ResponseT = TypeVar("ResponseT", bound=Message)
 
 _REPLY_SECONDS = 1.5
 _PAGES_A_LOOK = 20
-_AT_WORK = (ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING)
 
 
 class Connection(Protocol):
@@ -131,7 +129,7 @@ class ServerLink:
             self._kind = ServerKind.VIEWER
             return await self._measured(self._node(Reach.RUNNING))
         self._kind = ServerKind.EXECUTIONS
-        running = [entry for entry in status.executions if entry.status in _AT_WORK]
+        running = [entry for entry in status.executions if entry.status.is_working]
         self._forget_all_but({entry.execution_id for entry in running})
         for entry in running:
             await self._read_progress(client, entry.execution_id)

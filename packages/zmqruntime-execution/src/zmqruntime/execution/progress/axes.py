@@ -32,8 +32,6 @@ Order = tuple[int, float]
 NEVER: Final[Order] = (-1, 0.0)
 BROKEN: Final = {ProgressStatus.ERROR: AxisState.FAILED, ProgressStatus.CANCELLED: AxisState.CANCELLED}
 
-_GOES_ON: Final = (ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING)
-
 
 class AxisStarts(NamedTuple):
     """How often an axis was started, and the order of its latest start."""
@@ -87,7 +85,7 @@ def settle_axis(axis: AxisProgress, status: ExecutionStatus, error: str = "") ->
     If the execution was interrupted or went back to the queue, a running axis is waiting to be started again. If it has
     ended, so has the axis.
     """
-    if axis.state.has_ended or status in _GOES_ON:
+    if axis.state.has_ended or status.is_working:
         return axis
     match status:
         case ExecutionStatus.COMPLETE:

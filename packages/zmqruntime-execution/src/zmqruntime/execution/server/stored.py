@@ -99,11 +99,10 @@ class StoredExecutions:
         opened = self._snapshots(_OPEN)
         queued = [entry for entry in opened if entry.status is ExecutionStatus.QUEUED]
         others = [entry for entry in opened if entry.status is not ExecutionStatus.QUEUED]
-        running = ExecutionStatus.RUNNING, ExecutionStatus.CANCELLING
         return StatusResponse(
             executions=[*others, *queued[:QUEUED_LISTED], *self.history(limit)],
             queued=len(queued),
-            running=sum(entry.status in running for entry in others),
+            running=sum(entry.status.is_working for entry in others),
             workers=0,
             paused=self._setting("paused"),
             draining=self._setting("draining"),
