@@ -17,7 +17,7 @@ import zmq
 from zmqruntime._version import VERSION
 from zmqruntime.config import TransportMode
 from zmqruntime.exceptions import ConfigurationError, RequestRefusedError
-from zmqruntime.execution.cli.endpoint import Endpoint, attached_or_none
+from zmqruntime.execution.cli.endpoint import Endpoint, running_server
 from zmqruntime.execution.cli.failures import CommandError
 from zmqruntime.execution.cli.self_test import TrialError, run_trial
 from zmqruntime.execution.server.read_only import ReadOnlyDatabase
@@ -168,14 +168,13 @@ def _database(endpoint: Endpoint) -> Check:
 
 def _server(endpoint: Endpoint) -> Check:
     try:
-        with attached_or_none(endpoint) as client:
-            if client is not None:
-                server = client.server
-                message = f"{server.server} {server.version} answers on port {endpoint.port}, process {server.pid}"
-                return Check("server", CheckState.OK, message)
+        server = running_server(endpoint)
     except CommandError as error:
         message, _, remedy = error.message.partition("; ")
         return Check("server", CheckState.FAILED, message, remedy)
+    if server is not None:
+        message = f"{server.server} {server.version} answers on port {endpoint.port}, process {server.pid}"
+        return Check("server", CheckState.OK, message)
     if endpoint.host is not None:
         message = f"nothing listens on port {endpoint.port} of {endpoint.host}"
         return Check("server", CheckState.FAILED, message, "start the server there, and check its firewall")

@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 from zmqruntime.claims import Claim, find_claims
 from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.control_client import ControlClient
 from zmqruntime.exceptions import (
     ConfigurationError,
     ConnectionFailedError,
@@ -23,11 +24,11 @@ from zmqruntime.exceptions import (
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
 from zmqruntime.execution.client.client import ExecutionClient
 from zmqruntime.execution.helpers.patience import PatienceTeller
-from zmqruntime.messages import ErrorCode
+from zmqruntime.messages import ErrorCode, PongResponse
 from zmqruntime.security import KeyStore
 from zmqruntime.transport import LOOPBACK, is_known_host, is_listening
 
-__all__ = ["Endpoint", "attached", "attached_or_none", "clear_errors", "no_server", "unanswered"]
+__all__ = ["Endpoint", "attached", "attached_or_none", "clear_errors", "no_server", "running_server", "unanswered"]
 
 _DEFAULT = ZMQConfig()
 _SUCCESSOR_SECONDS = 10.0
@@ -150,11 +151,28 @@ def attached_or_none(endpoint: Endpoint, *, tells_patience: bool = True) -> Iter
         found = endpoint.on_this_machine()
         client = found.client()
         if tells_patience:
-            teller = PatienceTeller.on_stderr()
-            # Nobody waits for the server that a command has just stopped.
-            client.add_listener(lambda standing: teller(standing) if client.wants_successor() else None)
+            _tell_patience(client)
         try:
             yield client if _connect(client, found) else None
+        finally:
+            client.disconnect()
+
+
+def running_server(endpoint: Endpoint) -> PongResponse | None:
+    """Ping the server there, without opening its data channel.
+
+    Returns:
+        The identity of the server; None if none is running.
+
+    Raises:
+        CommandError: the server does not answer, or another program does.
+    """
+    with clear_errors(endpoint):
+        found = endpoint.on_this_machine()
+        client = ControlClient(found.port, host=found.host, config=found.config)
+        _tell_patience(client)
+        try:
+            return client.server if _connect(client, found) else None
         finally:
             client.disconnect()
 
@@ -199,7 +217,13 @@ def clear_errors(endpoint: Endpoint) -> Iterator[None]:
         raise CommandError(kind, str(error), code) from error
 
 
-def _connect(client: ExecutionClient, endpoint: Endpoint) -> bool:
+def _tell_patience(client: ControlClient) -> None:
+    teller = PatienceTeller.on_stderr()
+    # Nobody waits for the server that a command has just stopped.
+    client.add_listener(lambda standing: teller(standing) if client.wants_successor() else None)
+
+
+def _connect(client: ControlClient, endpoint: Endpoint) -> bool:
     try:
         client.connect(endpoint.connect_seconds)
     except PortInUseError as error:

@@ -307,6 +307,7 @@ class Runner:
     # --- retries and limits --------------------------------------------------------------------------------------
 
     def _retry_pause(self, record: Record) -> float:
+        """The pause doubles with the attempts on disk, so a new server continues where the last one was."""
         return min(record.retry_delay * 2.0 ** max(0, record.attempts - 1), _LONGEST_RETRY_SECONDS)
 
     def _enqueue_when_due(self, record: Record) -> None:
