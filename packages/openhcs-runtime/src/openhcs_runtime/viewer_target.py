@@ -3,10 +3,13 @@
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from openhcs_runtime.exceptions import ViewerError
 from openhcs_runtime.viewer_program import viewer_names, viewer_program
+
+if TYPE_CHECKING:
+    from zmqruntime.streaming import StreamCounts
 
 __all__ = ["ViewCounts", "ViewStep", "ViewTarget"]
 
@@ -80,6 +83,11 @@ class ViewCounts:
     displayed: int = 0
     failed: int = 0
     skipped: int = 0
+
+    @classmethod
+    def of(cls, counts: "StreamCounts") -> "ViewCounts":
+        """Return the counts of a stream."""
+        return cls(counts.sent, counts.displayed, counts.failed, counts.skipped)
 
     def count(self, step: ViewStep) -> int:
         """The number that this step reports."""

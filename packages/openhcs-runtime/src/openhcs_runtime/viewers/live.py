@@ -20,7 +20,7 @@ from openhcs_runtime.viewers.colours import channel_colormap
 from openhcs_runtime.viewers.rois import mask_labels, shapes_of
 from zmqruntime import ZMQRuntimeError
 from zmqruntime.execution import current_task
-from zmqruntime.streaming import ImageStream, Position, StreamCounts, StreamTimeoutError
+from zmqruntime.streaming import ImageStream, Position, StreamTimeoutError
 
 __all__ = ["ViewerFeed", "image_position"]
 
@@ -75,8 +75,8 @@ class ViewerFeed:
     @property
     def counts(self) -> ViewCounts:
         """The counts of everything sent so far."""
-        known = [stream.counts for stream in self._streams.values() if stream is not None]
-        return sum(map(_counts_of, known), self._closed)
+        known = [ViewCounts.of(stream.counts) for stream in self._streams.values() if stream is not None]
+        return sum(known, self._closed)
 
     def close(self) -> None:
         """Give connected viewers time to show the rest while they make progress, then disconnect.
@@ -139,10 +139,6 @@ def _show_rest(stream: ImageStream) -> None:
             seen = shown
         else:
             return
-
-
-def _counts_of(counts: StreamCounts) -> ViewCounts:
-    return ViewCounts(counts.sent, counts.displayed, counts.failed, counts.skipped)
 
 
 def _send_images(stream: ImageStream, job: PlateJob, layer: str, result: GroupResult) -> None:

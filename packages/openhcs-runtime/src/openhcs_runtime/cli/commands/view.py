@@ -143,12 +143,12 @@ def _show(found: "Pictures", target: ViewTarget, output: "Output") -> tuple[View
                 except OpenHCSError as error:
                     problems.append(str(error))
             stream.settle(_SHOW_SECONDS)
-            counts = stream.counts
+            counts = ViewCounts.of(stream.counts)
     except StreamTimeoutError as error:
         raise CommandError(PlateErrorKind.VIEWER, f"{target} has stopped showing: {error}", ExitCode.FAILED) from error
     except ZMQRuntimeError as error:
         raise CommandError(PlateErrorKind.VIEWER, str(error), ExitCode.FAILED) from error
-    return ViewCounts(counts.sent, counts.displayed, counts.failed, counts.skipped), problems
+    return counts, problems
 
 
 def _bar(output: "Output") -> "Progress":
