@@ -9,7 +9,7 @@ from PyQt6.QtCore import QEvent, QSettings, QSize, Qt, QTimer, pyqtSignal as Sig
 from PyQt6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent
 from PyQt6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMenu, QMessageBox, QWidget
 
-from openhcs_gui_services.services.plates.presenter import Tone
+from openhcs_gui_services.services.connection.status import present_server_status
 from openhcs_gui_services.services.plates.values import ServerState
 from openhcs_gui_services.widgets.common.colours import tone_colour
 from openhcs_gui_services.widgets.common.icons import application_icon
@@ -21,20 +21,6 @@ __all__ = ["MainWindow", "PaneSpec", "Panes"]
 
 _SIZE = QSize(1280, 860)
 _STATE_VERSION = 1
-_TONES = {
-    ServerState.DISCONNECTED: Tone.NEUTRAL,
-    ServerState.CONNECTING: Tone.PENDING,
-    ServerState.CONNECTED: Tone.GOOD,
-    ServerState.SILENT: Tone.PENDING,
-    ServerState.LOST: Tone.BAD,
-}
-_TEXTS = {
-    ServerState.DISCONNECTED: "No server yet; the first run starts one",
-    ServerState.CONNECTING: "Looking for the server",
-    ServerState.CONNECTED: "Connected",
-    ServerState.SILENT: "Server is not responding, still waiting",
-    ServerState.LOST: "Connection to the server lost",
-}
 
 
 @dataclass(frozen=True)
@@ -120,8 +106,9 @@ class MainWindow(QMainWindow):
 
     def show_server(self, state: ServerState, text: str) -> None:
         """Show the state of the connection to the server in the status bar."""
-        colour = tone_colour(_TONES[state], self.palette()).name()
-        words = html.escape(text or _TEXTS[state])
+        shown = present_server_status(state, text)
+        colour = tone_colour(shown.tone, self.palette()).name()
+        words = html.escape(shown.sentence)
         self._server.setText(f'<span style="color:{colour}">&#9679;</span> {words}')
         self._server_shown = state, text
 

@@ -24,15 +24,30 @@ _TEXTS: Final = {
     ServerState.SILENT: "Not responding",
     ServerState.LOST: "Server lost",
 }
+_SENTENCES: Final = {
+    ServerState.DISCONNECTED: "No server yet; the first run starts one",
+    ServerState.CONNECTING: "Looking for the server",
+    ServerState.CONNECTED: "Connected",
+    ServerState.SILENT: "Server is not responding, still waiting",
+    ServerState.LOST: "Connection to the server lost",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class ServerStatusPresentation:
-    """What to show about a server: a word or two, a line of details, and the tone."""
+    """What to show about a server.
+
+    Attributes:
+        text: the state in a word or two.
+        detail: a line of details; can be empty.
+        tone: the tone of the state.
+        sentence: the whole text of the state, or a sentence about it, where there is room for one text only.
+    """
 
     text: str
     detail: str
     tone: Tone
+    sentence: str
 
 
 def present_server_status(
@@ -45,15 +60,15 @@ def present_server_status(
         text: text of a ``ServerStateChanged``.
         status: last reported status of the server's queue; used only while connected.
     """
+    sentence = text or _SENTENCES[state]
     if state is not ServerState.CONNECTED or status is None:
-        return ServerStatusPresentation(_TEXTS[state], first_line(text), _TONES[state])
+        return ServerStatusPresentation(_TEXTS[state], first_line(text), _TONES[state], sentence)
     parts = [f"{status.running} running", f"{status.queued} queued"]
     parts += ["paused"] if status.paused else []
     parts += ["draining"] if status.draining else []
     is_busy = bool(status.running or status.queued)
-    return ServerStatusPresentation(
-        _TEXTS[state], ", ".join(parts) if is_busy or len(parts) > 2 else "idle", _TONES[state]
-    )
+    detail = ", ".join(parts) if is_busy or len(parts) > 2 else "idle"
+    return ServerStatusPresentation(_TEXTS[state], detail, _TONES[state], sentence)
 
 
 class ExecutionServerStatusPresenter:

@@ -15,6 +15,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from openhcs_gui_services.services.connection.status import present_server_status
 from openhcs_gui_services.services.plates.presenter import Tone
 from openhcs_gui_services.services.plates.values import PlateRow, ServerState
 from openhcs_gui_services.widgets.common.colours import tone_colour
@@ -79,10 +80,9 @@ class PlateManagerParts:
 
     def show_server(self, state: ServerState, text: str) -> None:
         """Show that the server is lost or not responding; other states are shown in the status bar."""
-        if state is ServerState.LOST:
-            self._message.show_text(text or "Connection to the server lost", True)
-        elif state is ServerState.SILENT:
-            self._message.show_text(text or "Server is not responding, still waiting", False)
+        if state in (ServerState.LOST, ServerState.SILENT):
+            shown = present_server_status(state, text)
+            self._message.show_text(shown.sentence, shown.tone is Tone.BAD)
 
     def save_state(self) -> QByteArray:
         """Return the positions of columns and splitters."""
