@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import qasync  # type: ignore[import-untyped]
-from PyQt6.QtCore import QModelIndex, Qt
+from PyQt6.QtCore import QEvent, QModelIndex, QObject, Qt
 from PyQt6.QtTest import QAbstractItemModelTester
 from PyQt6.QtWidgets import QMessageBox, QPlainTextEdit, QPushButton
 from pytestqt.qtbot import QtBot
@@ -99,10 +99,29 @@ def answer(widget: ServerBrowserWidget, verb: str) -> str:
     return box.text()
 
 
-async def until(is_so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not is_so():
-            await asyncio.sleep(0.01)
+class Changes(QObject):
+    """Notices snapshots, and dialogs of a widget that open or close."""
+
+    def __init__(self, widget: ServerBrowserWidget) -> None:
+        super().__init__(widget)
+        self._widget = widget
+        self._changed = asyncio.Event()
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        if event is not None and event.type() in (QEvent.Type.ChildAdded, QEvent.Type.ChildRemoved):
+            self._changed.set()
+        return False
+
+    def on_snapshot(self, snapshot: BrowserSnapshot) -> None:
+        self._widget.show_snapshot(snapshot)
+        self._changed.set()
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(60):
+            while not is_so():
+                self._changed.clear()
+                await self._changed.wait()
 
 
 def test_the_tree_from_servers_to_wells(widget: ServerBrowserWidget) -> None:
@@ -167,16 +186,17 @@ def remove_sockets() -> None:
 
 
 def with_browser(
-    loop: qasync.QEventLoop, widget: ServerBrowserWidget, work: Callable[[], Coroutine[Any, Any, None]]
+    loop: qasync.QEventLoop, widget: ServerBrowserWidget, work: Callable[[Changes], Coroutine[Any, Any, None]]
 ) -> None:
-    """Let the widget show what is there while ``work`` goes on."""
+    """Let the widget show the servers of this machine during ``work``."""
 
     async def whole() -> None:
-        browser = ServerBrowser(widget.show_snapshot, interval=0.05)
+        changes = Changes(widget)
+        browser = ServerBrowser(changes.on_snapshot, interval=0.05)
         widget.set_browser(browser)
         running = asyncio.ensure_future(browser.run())
         try:
-            await work()
+            await work(changes)
         finally:
             await browser.close()
             await running
@@ -188,19 +208,20 @@ def with_browser(
 def test_a_server_is_quit_after_a_question_when_it_runs_something(
     qt_loop: qasync.QEventLoop, widget: ServerBrowserWidget, small_plate: Path, gate: Gate
 ) -> None:
-    async def work() -> None:
+    async def work(changes: Changes) -> None:
         await asyncio.to_thread(gate.wait_for_well)
-        await until(lambda: any("Well A0" in text for text in shown(widget)))
+        await changes.until(lambda: any("Well A0" in text for text in shown(widget)))
         widget.select(f"/openhcs/{PORT}")
         press(widget, "Log")
-        await until(lambda: widget.findChild(QPlainTextEdit) is not None)
+        await changes.until(lambda: widget.findChild(QPlainTextEdit) is not None)
         press(widget, "Quit")
         assert "1 running plate" in answer(widget, "Cancel")
         assert identity.is_running()
-        await until(lambda: widget.findChild(QMessageBox) is None)
+        await changes.until(lambda: widget.findChild(QMessageBox) is None)
         press(widget, "Quit")
         answer(widget, "Quit")
-        await until(lambda: not identity.is_running() and shown(widget) == [])
+        await changes.until(lambda: shown(widget) == [])
+        assert await asyncio.to_thread(identity.wait, 60)
 
     with ZMQExecutionClient(PORT, persistent=False) as client:
         identity = ProcessIdentity(client.server.pid, client.server.process_start)
@@ -211,17 +232,17 @@ def test_a_server_is_quit_after_a_question_when_it_runs_something(
 
 @pytest.mark.usefixtures("isolated_home", "no_leaks")
 def test_a_server_is_killed_after_a_question(qt_loop: qasync.QEventLoop, widget: ServerBrowserWidget) -> None:
-    async def work() -> None:
-        await until(lambda: shown(widget)[:1] == [f"Server on port {PORT}"])
+    async def work(changes: Changes) -> None:
+        await changes.until(lambda: shown(widget)[:1] == [f"Server on port {PORT}"])
         widget.select(f"/openhcs/{PORT}")
         press(widget, "Force kill...")
         assert str(identity.pid) in answer(widget, "Cancel")
         assert identity.is_running()
-        await until(lambda: widget.findChild(QMessageBox) is None)
+        await changes.until(lambda: widget.findChild(QMessageBox) is None)
         press(widget, "Force kill...")
         answer(widget, "Force kill")
-        await until(lambda: not identity.is_running())
-        await until(lambda: widget.tree.model().index(0, 1).data() == "Ended")  # type: ignore[union-attr]
+        assert await asyncio.to_thread(identity.wait, 60)
+        await changes.until(lambda: widget.tree.model().index(0, 1).data() == "Ended")  # type: ignore[union-attr]
 
     with ZMQExecutionClient(PORT, persistent=False) as client:
         identity = ProcessIdentity(client.server.pid, client.server.process_start)
