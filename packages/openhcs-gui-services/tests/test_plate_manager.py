@@ -193,7 +193,7 @@ def test_folders_can_be_dropped(manager: PlateManagerWidget, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("kills", "text", "expected"),
     [
-        (False, "Stop after this well", StopAnswer.AFTER_WELLS),
+        (False, "Stop after these wells", StopAnswer.AFTER_WELLS),
         (False, "Stop now", StopAnswer.NOW),
         (False, "Keep running", StopAnswer.KEEP_RUNNING),
         (True, "Force Kill", StopAnswer.KILL),

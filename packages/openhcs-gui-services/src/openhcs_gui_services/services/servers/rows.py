@@ -103,7 +103,7 @@ def _server(node: ServerNode) -> ServerRow:
 def _kind_text(node: ServerNode) -> str:
     if node.kind is ServerKind.VIEWER:
         named = node.pong.server.removesuffix("Server").removesuffix("Viewer") if node.pong else ""
-        return f"Viewer {named}".rstrip()
+        return f"{named} viewer" if named else "Viewer"
     return "Server"
 
 

@@ -41,7 +41,8 @@ class StopQuestion(QMessageBox):
         else:
             self.setWindowTitle("Stop")
             self.setText("Stop the runs of this window?")
-            default = self._offer("Stop after this well", StopAnswer.AFTER_WELLS, QMessageBox.ButtonRole.AcceptRole)
+            after = "Stop after this well" if wells == 1 else "Stop after these wells"
+            default = self._offer(after, StopAnswer.AFTER_WELLS, QMessageBox.ButtonRole.AcceptRole)
             self._offer("Stop now", StopAnswer.NOW, QMessageBox.ButtonRole.DestructiveRole)
             self._offer("Keep running", StopAnswer.KEEP_RUNNING, QMessageBox.ButtonRole.RejectRole)
         self.setInformativeText(f"{lost} Finished wells are kept; Resume runs the rest.")
