@@ -123,7 +123,8 @@ def _pipeline_problems() -> PipelinePane:
     pane.show_problems(
         [
             "step 3 'Correct', well B06: does not apply to any image of this well",
-            "step 4 'Measure', well C01: measure_objects needs labels, but no earlier step makes any for channel 1",
+            "step 4 'Measure', well C01: measure_objects needs labels, but no earlier step makes any for "
+            "well C01, site 1, channel 1, z 1, time point 1",
             "output folder /data/plate_01 is inside the plate folder: choose another output folder",
         ]
     )
