@@ -21,11 +21,11 @@ from obstore.store import from_url
 from openhcs_runtime.config import GlobalConfig
 from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
 from openhcs_runtime.exceptions import ImageError, PlateError
-from openhcs_runtime.net.cache import Cache
-from openhcs_runtime.net.path import NetPath, is_url
 from openhcs_runtime.pipeline.source import load_pipeline
 from openhcs_runtime.plates import Plate, make_plate, open_plate
 from openhcs_runtime.results import ResultStatus
+from openhcs_runtime.stores.cache import Cache
+from openhcs_runtime.stores.path import StorePath, is_url
 
 pytestmark = pytest.mark.usefixtures("zarr_ends")
 
@@ -108,7 +108,7 @@ def test_a_lost_connection_is_tried_again(web: Web, tmp_path: Path) -> None:
     remote = open_plate(web.url("p"))
     image = remote.images["A01"][0]
     web.lost.append("/" + image.path.split("/", 3)[3])
-    fresh = NetPath.parse(image.path.replace("127.0.0.1", "localhost"))  # not in the cache
+    fresh = StorePath.parse(image.path.replace("127.0.0.1", "localhost"))  # not in the cache
     assert len(fresh.read_bytes()) == plate.images["A01"][0].size
     assert web.lost == []
 
@@ -147,7 +147,7 @@ def test_a_run_without_known_times_is_computed_again(web: Web, tmp_path: Path, m
 
 
 def test_what_is_not_there_and_what_cannot_be_reached_differ(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openhcs_runtime.net.store._RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("openhcs_runtime.stores.remote._RETRY_SECONDS", 0.2)
     with pytest.raises(PlateError, match=f"no images at {web.url('nothing')}: give the address"):
         open_plate(web.url("nothing"))
     with socket.create_server(("127.0.0.1", 0)) as closed:

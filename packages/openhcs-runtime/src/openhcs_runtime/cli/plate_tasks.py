@@ -11,9 +11,9 @@ from openhcs_runtime.cli.failures import PlateErrorKind
 from openhcs_runtime.cli.options import read_diameter
 from openhcs_runtime.config import AUTO
 from openhcs_runtime.exceptions import PipelineError, PlateError
-from openhcs_runtime.net.path import AnyPath, as_path
 from openhcs_runtime.pipeline.parsing import parse_python
 from openhcs_runtime.service.client import folder_of, read_pipeline_file
+from openhcs_runtime.stores.path import AnyPath, as_path
 from openhcs_runtime.tasks import PlateTask
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
 
@@ -66,7 +66,7 @@ def plate_task(options: RunOptions) -> PlateTask:
         CommandError: the plate, its channel or the pipeline file cannot be right.
     """
     try:
-        plate = as_path(options.plate).expanduser()
+        plate = as_path(os.path.expanduser(options.plate))
     except PlateError as error:
         raise CommandError(PlateErrorKind.PLATE, str(error)) from error
     if options.endpoint.is_local and isinstance(plate, Path):

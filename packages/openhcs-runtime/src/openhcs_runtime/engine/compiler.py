@@ -22,7 +22,6 @@ from openhcs_runtime.config import ExecutionMode, GlobalConfig, ImageFormat, Pip
 from openhcs_runtime.engine.memory import WellMemory, in_gigabytes, most_memory
 from openhcs_runtime.exceptions import CompileError
 from openhcs_runtime.limits import available_bytes
-from openhcs_runtime.net.path import AnyPath, as_path, is_url, path_below
 from openhcs_runtime.pipeline.basis import PipelineBasis, digest, pipeline_basis
 from openhcs_runtime.pipeline.channels import with_channel_numbers
 from openhcs_runtime.pipeline.check import NO_IMAGES, Flow, files_of, import_problem, step_problems
@@ -32,6 +31,7 @@ from openhcs_runtime.pipeline.source import PipelineFile, file_of_function
 from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep
 from openhcs_runtime.plates.base import ImageRef, Plate
 from openhcs_runtime.plates.read import refusals
+from openhcs_runtime.stores.path import AnyPath, as_path, is_url, path_below
 from openhcs_runtime.tasks import NOTES
 from openhcs_runtime.viewer_target import ViewTarget
 

@@ -21,7 +21,6 @@ from openhcs_runtime.engine.plate_run import PlateRun, RunChoice
 from openhcs_runtime.engine.printing import PRINTED
 from openhcs_runtime.engine.progress import report_plate
 from openhcs_runtime.exceptions import CompileError, LifecycleError, OpenHCSError, OutputError
-from openhcs_runtime.net.path import as_path
 from openhcs_runtime.outputs.runs import results_root
 from openhcs_runtime.pipeline.neighbour_modules import importable
 from openhcs_runtime.pipeline.plan import CompiledPlate
@@ -29,6 +28,7 @@ from openhcs_runtime.pipeline.source import Pipeline, as_steps
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.plates import Plate, open_plate
 from openhcs_runtime.results import PlateResult
+from openhcs_runtime.stores.path import as_path
 from zmqruntime.execution import Task, current_task, local_task
 from zmqruntime.messages import LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
 
@@ -73,7 +73,7 @@ class PipelineOrchestrator:
         progress_callback: ProgressCallback | None = None,
     ) -> None:
         pipeline = pipeline_steps if isinstance(pipeline_steps, Pipeline) else Pipeline(as_steps(pipeline_steps))
-        self.plate_path = as_path(plate_path).expanduser()
+        self.plate_path = as_path(os.path.expanduser(plate_path))
         self._pipeline = pipeline
         self.steps = pipeline.steps
         self._modules_dir = pipeline.file.folder if pipeline.file else ""

@@ -14,7 +14,6 @@ from openhcs_runtime.engine.executors import WellExecutor
 from openhcs_runtime.engine.progress import WellProgress
 from openhcs_runtime.engine.randomness import fresh_seed
 from openhcs_runtime.exceptions import OutputError
-from openhcs_runtime.net.path import as_path
 from openhcs_runtime.outputs.plate import PlateParts, collect_parts, finish_images, write_tables
 from openhcs_runtime.outputs.provenance import Provenance
 from openhcs_runtime.outputs.resume import earlier_seed, finished_wells, take_over
@@ -24,6 +23,7 @@ from openhcs_runtime.outputs.runs import RunStatus, RunSummary, list_runs, read_
 from openhcs_runtime.pipeline.plan import CompiledPlate, WellPlan
 from openhcs_runtime.pipeline.source import Pipeline
 from openhcs_runtime.results import PlateResult, ResultStatus, WellResult, overall_status
+from openhcs_runtime.stores.path import as_path
 from openhcs_runtime.viewers.view_counts import ViewTally
 from zmqruntime.execution import Task
 from zmqruntime.messages import LogLevel

@@ -24,8 +24,8 @@ import msgspec
 
 from openhcs_runtime.atomic import atomic_file
 from openhcs_runtime.exceptions import OutputError
-from openhcs_runtime.net.path import AnyPath, NetPath
 from openhcs_runtime.results import ResultStatus
+from openhcs_runtime.stores.path import AnyPath, StorePath
 from zmqruntime.lock import FileLock
 
 PROVENANCE_NAME = "provenance.json"
@@ -112,7 +112,9 @@ class FoundRun:
 
 def results_root(plate_path: AnyPath) -> Path:
     """Return the folder for the runs of a plate: ``<plate>_results`` next to it, or here for a plate on the net."""
-    if isinstance(plate_path, NetPath):
+    if isinstance(plate_path, StorePath) and plate_path.is_archive:
+        plate_path = Path(plate_path.base)
+    if isinstance(plate_path, StorePath):
         return Path.cwd() / f"{plate_path.name}_results"
     return plate_path.parent / f"{plate_path.name}_results"
 

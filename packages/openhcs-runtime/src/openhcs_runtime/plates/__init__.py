@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 from openhcs_runtime.exceptions import PlateError, printable
-from openhcs_runtime.net.path import AnyPath, NetPath, as_path
 from openhcs_runtime.plates.base import ImageRef, Plate, PlateProblem, ProblemKind, StagePosition, stray
 from openhcs_runtime.plates.discovery import open_as, open_found
 from openhcs_runtime.plates.folder import Folder
@@ -17,6 +16,7 @@ from openhcs_runtime.plates.image_files import ImageFiles, ImageHeader, ImageNot
 from openhcs_runtime.plates.pattern import NamePattern, Pattern, find_by_pattern
 from openhcs_runtime.plates.read import read_image
 from openhcs_runtime.plates.tiff.files import image_of, tiff_files
+from openhcs_runtime.stores.path import AnyPath, StorePath, as_path
 
 if TYPE_CHECKING:
     from openhcs_runtime.plates.synthetic.make import make_plate
@@ -47,7 +47,7 @@ __all__ = [
 
 
 def open_plate(
-    path: str | os.PathLike[str] | NetPath, *, pattern: str | NamePattern | None = None, format: str | None = None
+    path: str | os.PathLike[str] | StorePath, *, pattern: str | NamePattern | None = None, format: str | None = None
 ) -> Plate:
     """Open the plate in a folder without reading any pixels.
 
@@ -64,7 +64,7 @@ def open_plate(
             well, or if the pattern is invalid.
     """
     names = NamePattern(pattern) if isinstance(pattern, str) else pattern
-    folder = _checked(as_path(path).expanduser())
+    folder = _checked(as_path(path if isinstance(path, StorePath) else os.path.expanduser(path)))
     collecting = gc.isenabled()
     gc.disable()  # a listing makes no garbage, and scanning it repeatedly takes a quarter of the time
     try:
@@ -81,7 +81,7 @@ def open_plate(
 
 def _checked(folder: AnyPath) -> AnyPath:
     """Return an absolute path; raise PlateError unless it is a folder."""
-    if isinstance(folder, NetPath):
+    if isinstance(folder, StorePath):
         return folder
     if not folder.exists():
         raise PlateError(f"no such plate: {folder} (name the folder that holds the images)")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import printable
-from openhcs_runtime.net.path import AnyPath
+from openhcs_runtime.stores.path import AnyPath
 
 ALL_Y, ALL_X = -1, -2
 """Placeholders in the index of a plane for the plane's own axes."""

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.net.path import AnyPath, NetPath, path_below
 from openhcs_runtime.plates.base import PlateProblem, ProblemKind
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.folder_plate import FolderPlate, list_plate
 from openhcs_runtime.plates.format import Fit, PlateFormat
 from openhcs_runtime.plates.formats import all_formats, format_named
+from openhcs_runtime.stores.path import AnyPath, StorePath, path_below
 
 __all__ = ["open_as", "open_found"]
 
@@ -119,7 +119,7 @@ def _nothing_found(folder: Folder) -> str:
             f"no plate images in {folder.path}: none of its {folder.image_count} TIFF files has a name of the form "
             "<prefix>_<well>_s<site>_w<channel>.tif (for other names use --pattern, or pattern= in PipelineConfig)"
         )
-    if isinstance(folder.path, NetPath) and not folder.path.lists_folders:
+    if isinstance(folder.path, StorePath) and not folder.path.lists_folders:
         return (
             f"no images at {folder.path}: give the address of an OME-Zarr plate, or of TIFF files on a server that "
             "lists its folders"

@@ -4,8 +4,8 @@ import os
 from functools import cached_property
 from typing import NamedTuple
 
-from openhcs_runtime.net.path import AnyPath
 from openhcs_runtime.plates.tiff.files import is_tiff, scan
+from openhcs_runtime.stores.path import AnyPath
 
 __all__ = ["Folder"]
 

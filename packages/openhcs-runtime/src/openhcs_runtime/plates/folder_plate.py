@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openhcs_runtime.components import Component, ImageKey, well_position
-from openhcs_runtime.net.path import AnyPath
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind, StagePosition
 from openhcs_runtime.plates.format import Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.formats import format_named
 from openhcs_runtime.plates.image_files import ImageFiles, ImageNotes
 from openhcs_runtime.plates.lengths import agreed_length, z_step
 from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
+from openhcs_runtime.stores.path import AnyPath
 
 _FIRST_PROBES = 3
 _MOST_PROBES = 16

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 
 from openhcs_runtime.components import Component, ImageKey, well_name, well_position
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.net.path import AnyPath, as_path, path_below
 from openhcs_runtime.plates.base import ImageRef, stray
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.tiff.files import Entry, image_of, stem_of, tiff_files
+from openhcs_runtime.stores.path import AnyPath, as_path, path_below
 
 _NUMBERED = (Component.SITE, Component.CHANNEL, Component.Z_INDEX, Component.TIMEPOINT)
 _GROUPS = frozenset({"well", "row", "col", *map(str, _NUMBERED)})

@@ -20,7 +20,6 @@ from openhcs_runtime.exceptions import (
     PlateError,
     WorkerError,
 )
-from openhcs_runtime.net.path import is_url
 from openhcs_runtime.outputs.run_folder import check_named_folder
 from openhcs_runtime.pipeline.neighbour_modules import borrowed
 from openhcs_runtime.pipeline.plan import CompiledPlate
@@ -28,6 +27,7 @@ from openhcs_runtime.pipeline.source import PipelineFile, load_pipeline
 from openhcs_runtime.pipeline.used_files import read_recorder
 from openhcs_runtime.plates import Plate
 from openhcs_runtime.results import PlateResult, ResultStatus, WellResult
+from openhcs_runtime.stores.path import is_url
 from openhcs_runtime.tasks import CompileReport, PlateTask, Refusal, RefusalKind, TaskAction
 from zmqruntime.execution import Task, TaskFailed, current_task
 from zmqruntime.messages import ProgressPhase, ProgressStatus

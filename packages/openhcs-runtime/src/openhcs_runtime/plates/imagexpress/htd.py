@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from itertools import product
 
 from openhcs_runtime.components import MAX_COLUMNS, MAX_ROWS, ImageKey, well_name
-from openhcs_runtime.net.path import AnyPath
 from openhcs_runtime.plates.format import Metadata
 from openhcs_runtime.plates.tiff.files import scan
+from openhcs_runtime.stores.path import AnyPath
 
 _MOST_SITES, _MOST_WAVES, _MOST_STEPS, _MOST_TIMES = 4096, 99, 9999, 99999
 

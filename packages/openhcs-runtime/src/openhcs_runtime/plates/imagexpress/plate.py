@@ -22,7 +22,6 @@ from dataclasses import dataclass, replace
 
 from openhcs_runtime.components import ImageKey, well_name, well_position
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.net.path import AnyPath
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind, stray
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
@@ -30,6 +29,7 @@ from openhcs_runtime.plates.imagexpress.htd import find_htd, read_htd
 from openhcs_runtime.plates.imagexpress.repeats import without_repeats
 from openhcs_runtime.plates.tiff.files import Entry, image_of, is_tiff, scan, stem_of, tiff_files
 from openhcs_runtime.plates.tiff.metadata import tiff_notes
+from openhcs_runtime.stores.path import AnyPath
 
 _UUID = r"[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}"
 _NAME = re.compile(

@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from openhcs_runtime.exceptions import ImageError
-from openhcs_runtime.net.path import as_path
 from openhcs_runtime.plates.base import ImageRef
 from openhcs_runtime.plates.ome_zarr.metadata import read_codecs
+from openhcs_runtime.stores.path import as_path
 
 
 def refusals(images: Iterable[ImageRef]) -> list[str]:

@@ -1,7 +1,10 @@
-"""Typed values for the parts of OME-Zarr 0.4 and 0.5 metadata, and of zarr 2 and 3 metadata, that are read here.
+"""Typed values for the parts of OME-Zarr metadata, and of zarr 2 and 3 metadata, that are read here.
 
-Sources: https://ngff.openmicroscopy.org/0.5/ (and /0.4/), https://zarr-specs.readthedocs.io (v2 and v3 core). Anything
-not declared here is ignored.
+Sources: https://ngff.openmicroscopy.org/0.5/ (and /0.1/ to /0.4/), the coordinate systems of 0.6 (RFC 5 of OME-NGFF),
+https://zarr-specs.readthedocs.io (v2 and v3 core). Anything not declared here is ignored.
+
+Before 0.4, axes are names only (0.3) or not stated (t, c, z, y and x), there are no pixel sizes, and wells have a path
+but no numbers of row and column. In 0.6 the axes belong to coordinate systems, of which an image has an intrinsic one.
 """
 
 import json
@@ -12,10 +15,12 @@ from typing import TypeVar
 
 import msgspec
 
-from openhcs_runtime.net.path import AnyPath
 from openhcs_runtime.plates.base import ALL_X, ALL_Y
+from openhcs_runtime.stores.path import AnyPath
 
 _T = TypeVar("_T")
+_FIRST_AXES = "tczyx"
+_UNDERSTOOD = frozenset({"scale", "translation", "identity"})
 
 
 class Axis(msgspec.Struct, frozen=True):
@@ -27,11 +32,26 @@ class Axis(msgspec.Struct, frozen=True):
 
 
 class Transformation(msgspec.Struct, frozen=True):
-    """A scale or a translation with a number for each axis."""
+    """A scale or a translation with a number for each axis, or a sequence of them."""
 
     type: str
     scale: tuple[float, ...] = ()
     translation: tuple[float, ...] = ()
+    transformations: tuple["Transformation", ...] = ()
+    output: object = None
+
+    def steps(self) -> tuple["Transformation", ...]:
+        """Return the transformations of a sequence, or itself."""
+        if self.type != "sequence":
+            return (self,)
+        return tuple(step for part in self.transformations for step in part.steps())
+
+
+class CoordinateSystem(msgspec.Struct, frozen=True):
+    """The axes of a coordinate system of 0.6."""
+
+    name: str
+    axes: tuple[Axis, ...]
 
 
 class Dataset(msgspec.Struct, frozen=True, rename="camel"):
@@ -44,25 +64,48 @@ class Dataset(msgspec.Struct, frozen=True, rename="camel"):
 class Multiscale(msgspec.Struct, frozen=True, rename="camel"):
     """An image at several resolutions, the highest first."""
 
-    axes: tuple[Axis, ...]
     datasets: tuple[Dataset, ...]
+    axes: tuple[Axis | str, ...] = ()
+    coordinate_systems: tuple[CoordinateSystem, ...] = ()
     coordinate_transformations: tuple[Transformation, ...] = ()
 
-    def scale(self) -> tuple[float, ...]:
-        """Return the size of an element of level 0 along each axis."""
-        scale = [1.0] * len(self.axes)
-        for step in self._steps("scale"):
-            scale = [a * b for a, b in zip(scale, step.scale, strict=False)]
-        return tuple(scale)
+    def described_axes(self, count: int) -> tuple[Axis, ...]:
+        """Return the axes of an array with ``count`` axes; those of the first versions if none are stated."""
+        if self.coordinate_systems:
+            ends = [step.output for step in self.datasets[0].coordinate_transformations]
+            named = {system.name: system for system in self.coordinate_systems}
+            found = [named[end] for end in reversed(ends) if isinstance(end, str) and end in named]
+            return (found or self.coordinate_systems)[0].axes
+        if not self.axes and count == len(_FIRST_AXES):
+            return tuple(map(Axis, _FIRST_AXES))
+        return tuple(Axis(axis) if isinstance(axis, str) else axis for axis in self.axes)
 
-    def translation(self) -> tuple[float, ...] | None:
-        """Return the origin of level 0 along each axis; None if it is not given."""
-        steps = [step for step in self._steps("translation") if len(step.translation) == len(self.axes)]
-        return tuple(map(sum, zip(*(step.translation for step in steps), strict=True))) if steps else None
+    def scale(self, count: int) -> tuple[float, ...] | None:
+        """Return the size of an element of level 0 along each of ``count`` axes; None if it can't be determined."""
+        if any(step.type not in _UNDERSTOOD for step in self._steps()):
+            return None
+        scale = [1.0] * count
+        for step in self._steps():
+            if step.type == "scale":
+                scale = [a * b for a, b in zip(scale, step.scale, strict=False)]
+        return tuple(scale) if len(scale) == count else None
 
-    def _steps(self, kind: str) -> list[Transformation]:
-        steps = (*self.datasets[0].coordinate_transformations, *self.coordinate_transformations)
-        return [step for step in steps if step.type == kind]
+    def translation(self, count: int) -> tuple[float, ...] | None:
+        """Return the origin of level 0 along each of ``count`` axes; None if it is not given."""
+        if any(step.type not in _UNDERSTOOD for step in self._steps()):
+            return None
+        origin, is_given = [0.0] * count, False
+        for step in self._steps():
+            if step.type == "translation" and len(step.translation) == count:
+                origin, is_given = [a + b for a, b in zip(origin, step.translation, strict=True)], True
+            elif step.type == "scale" and len(step.scale) == count:
+                origin = [a * b for a, b in zip(origin, step.scale, strict=True)]
+        return tuple(origin) if is_given else None
+
+    def _steps(self) -> list[Transformation]:
+        """Return what leads from level 0 to its coordinates: in 0.6, other systems are reached from there."""
+        others = () if self.coordinate_systems else self.coordinate_transformations
+        return [step for part in (*self.datasets[0].coordinate_transformations, *others) for step in part.steps()]
 
 
 class OmeroChannel(msgspec.Struct, frozen=True):
@@ -100,8 +143,8 @@ class WellEntry(msgspec.Struct, frozen=True, rename="camel"):
     """One well of a plate."""
 
     path: str
-    row_index: int
-    column_index: int
+    row_index: int | None = None
+    column_index: int | None = None
 
 
 class Plate(msgspec.Struct, frozen=True):
@@ -119,6 +162,8 @@ class OmeMetadata(msgspec.Struct, frozen=True):
     well: Well | None = None
     multiscales: tuple[Multiscale, ...] = ()
     omero: Omero | None = None
+    series: tuple[str, ...] = ()
+    collection: int | None = msgspec.field(name="bioformats2raw.layout", default=None)
 
 
 class _Attributes(msgspec.Struct, frozen=True):

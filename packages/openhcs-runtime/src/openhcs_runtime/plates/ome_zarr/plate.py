@@ -1,4 +1,6 @@
-"""OME-Zarr HCS plates, version 0.4 (zarr 2) and 0.5 (zarr 3): https://ngff.openmicroscopy.org/0.5/ and /0.4/.
+"""OME-Zarr plates of versions 0.1 to 0.6, in folders, on servers and in ``.ozx`` archives (https://ngff.openmicroscopy.org).
+
+An image, a well or a collection of images (as bioformats2raw writes it) is a plate with one well.
 
 Only JSON is read here. The planes of level 0 are the images: channel, z and time point are numbered from 1 along the
 axes c, z and t. ``openhcs_runtime.plates.ome_zarr.fields`` describes which images of a well are its sites.
@@ -12,15 +14,13 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import count, product, takewhile
 
 import msgspec
 import numpy as np
 
 from openhcs_runtime.components import ImageKey, well_name, well_position
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.net.entry import NetEntry
-from openhcs_runtime.net.path import AnyPath, NetPath, path_below
 from openhcs_runtime.plates.base import ALL_X, ALL_Y, ImageRef, PlateProblem, ProblemKind, StagePosition
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
@@ -30,6 +30,8 @@ from openhcs_runtime.plates.ome_zarr.fields import FieldPlace, fields_of
 from openhcs_runtime.plates.ome_zarr.image_files import ZARR_ARRAYS
 from openhcs_runtime.plates.ome_zarr.metadata import (
     ArrayLayout,
+    Axis,
+    FieldEntry,
     Multiscale,
     OmeMetadata,
     Plate,
@@ -40,6 +42,8 @@ from openhcs_runtime.plates.ome_zarr.metadata import (
 )
 from openhcs_runtime.plates.ome_zarr.read_ahead import read_ahead
 from openhcs_runtime.plates.units import micrometre_value, micrometres
+from openhcs_runtime.stores.entry import StoreEntry
+from openhcs_runtime.stores.path import AnyPath, StorePath, path_below
 
 _KNOWN_AXES = frozenset("tczyx")
 _MOST_CHUNKS = 16
@@ -62,12 +66,8 @@ class OmeZarr(PlateFormat):
 
 
 def _listing(folder: AnyPath) -> Listing:
-    plate = _plate_metadata(folder)
-    if isinstance(folder, NetPath):
-        read_ahead(folder, plate)
     problems: list[PlateProblem] = []
-    wells = {_well_name(entry, plate): (folder / entry.path, entry) for entry in plate.wells}
-    listed = {well: _well_metadata(path, well, problems) for well, (path, _) in wells.items()}
+    wells, listed = _wells(folder, problems)
     several = len({entry.acquisition or 0 for found in listed.values() if found for entry in found.images}) > 1
     fields: list[_Field] = []
     lost = [ImageKey(well) for well, found in listed.items() if found is None]
@@ -75,7 +75,7 @@ def _listing(folder: AnyPath) -> Listing:
         places, derived = fields_of(found.images if found else (), several=several)
         problems += [_derived(well, *names) for names in derived]
         for place in places:
-            path = wells[well][0] / place.path
+            path = wells[well] / place.path
             try:
                 fields.append(_open_field(path, well, place))
             except _UNREADABLE as error:
@@ -191,29 +191,73 @@ def _unwritten(folder: AnyPath, fields: Sequence[_Field], keys: Sequence[ImageKe
     return PlateProblem(ProblemKind.GAP, f"no chunks were written for {where}{whole}")
 
 
-def _plate_metadata(folder: AnyPath) -> Plate:
+def _wells(folder: AnyPath, problems: list[PlateProblem]) -> tuple[dict[str, AnyPath], dict[str, Well | None]]:
+    """Return the folder of each well, and its images; None for a well whose metadata can't be read."""
+    metadata = _metadata(folder)
+    if metadata.plate is not None:
+        if isinstance(folder, StorePath) and not folder.is_archive:
+            read_ahead(folder, metadata.plate)
+        places = {_well_name(entry, metadata.plate): folder / entry.path for entry in metadata.plate.wells}
+        return places, {well: _well_metadata(path, well, problems) for well, path in places.items()}
+    if metadata.well is not None:
+        row, column = folder.parent.name, folder.name
+        return _one_well(folder, metadata.well, problems, "one well of a plate", f"{row}{column}")
+    if metadata.multiscales:
+        return _one_well(folder, Well((FieldEntry(""),)), problems, "one image")
+    if series := _series(folder, metadata):
+        return _one_well(folder, Well(tuple(map(FieldEntry, series))), problems, "a collection of images")
+    raise PlateError(f"{folder} is a zarr group, but not an OME-Zarr plate or image (name the plate's folder)")
+
+
+def _one_well(
+    folder: AnyPath, well: Well, problems: list[PlateProblem], what: str, name: str = ""
+) -> tuple[dict[str, AnyPath], dict[str, Well | None]]:
+    """Return a plate of one well, and report that it is one."""
     try:
-        metadata = read_group(folder)
+        called = well_name(*well_position(name))
+    except ValueError:
+        called = well_name(0, 0)
+    text = f"{folder} is {what}: it is read as a plate with the well {called}"
+    problems.append(PlateProblem(ProblemKind.NOTE, text))
+    return {called: folder}, {called: well}
+
+
+def _series(folder: AnyPath, metadata: OmeMetadata) -> list[str]:
+    """Return the images of a collection as bioformats2raw writes it: as listed, or numbered from 0."""
+    if metadata.collection is None:
+        return []
+    try:
+        listed = read_group(folder / "OME").series
+    except _UNREADABLE:
+        listed = ()
+    return list(listed) or list(takewhile(lambda name: _is_group(folder / name), map(str, count())))
+
+
+def _is_group(folder: AnyPath) -> bool:
+    return (folder / "zarr.json").is_file() or (folder / ".zattrs").is_file()
+
+
+def _metadata(folder: AnyPath) -> OmeMetadata:
+    try:
+        return read_group(folder)
     except FileNotFoundError:
-        metadata = OmeMetadata()
+        return OmeMetadata()
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise PlateError(
-            f"zarr.json or .zattrs in {folder} does not describe an OME-Zarr plate of version 0.4 or 0.5: {error}"
-        ) from error
-    if metadata.plate is None:
-        kind = "an OME-Zarr image" if metadata.multiscales else "one well" if metadata.well else "a zarr group"
-        raise PlateError(f"{folder} is {kind}, not an OME-Zarr plate of version 0.4 or 0.5 (name the plate's folder)")
-    return metadata.plate
+        raise PlateError(f"zarr.json or .zattrs in {folder} does not describe an OME-Zarr plate: {error}") from error
 
 
 def _well_name(entry: WellEntry, plate: Plate) -> str:
     """Return the well name from the names of row and column if they form one such as B06, or from their numbers."""
+    numbers = entry.row_index, entry.column_index
     try:
-        return well_name(*well_position(plate.rows[entry.row_index].name + plate.columns[entry.column_index].name))
-    except (ValueError, IndexError):
-        pass
+        if numbers[0] is None or numbers[1] is None:
+            return well_name(*well_position(entry.path.replace("/", "")))
+        return well_name(*well_position(plate.rows[numbers[0]].name + plate.columns[numbers[1]].name))
+    except (ValueError, IndexError) as error:
+        if numbers[0] is None or numbers[1] is None:
+            raise PlateError(f"well {entry.path} of the OME-Zarr plate: {error}") from error
     try:
-        return well_name(entry.row_index, entry.column_index)
+        return well_name(numbers[0], numbers[1])
     except ValueError as error:
         raise PlateError(f"well {entry.path} of the OME-Zarr plate: {error}") from error
 
@@ -233,9 +277,10 @@ def _open_field(folder: AnyPath, well: str, place: FieldPlace) -> _Field:
     if not metadata.multiscales or not metadata.multiscales[0].datasets:
         raise msgspec.ValidationError("it has no multiscales")
     multiscale = metadata.multiscales[0]
-    names = [axis.name.lower() for axis in multiscale.axes]
     path = folder / multiscale.datasets[0].path
     layout = read_array(path)
+    axes = multiscale.described_axes(len(layout.shape))
+    names = [axis.name.lower() for axis in axes]
     if len(layout.shape) != len(names):
         raise msgspec.ValidationError(f"its array has {len(layout.shape)} axes, not {len(names)}")
     strange = [name for name, length in zip(names, layout.shape, strict=True) if name not in _KNOWN_AXES and length > 1]
@@ -252,9 +297,9 @@ def _open_field(folder: AnyPath, well: str, place: FieldPlace) -> _Field:
         {number: str(channel.label) for number, channel in enumerate(channels, start=1) if channel.label is not None},
         (length["y"], length["x"]),
         _type_name(layout.dtype),
-        one_length(_length(multiscale, names, "x"), _length(multiscale, names, "y")),
-        _length(multiscale, names, "z"),
-        _position(multiscale, names),
+        one_length(_length(multiscale, axes, "x"), _length(multiscale, axes, "y")),
+        _length(multiscale, axes, "z"),
+        _position(multiscale, axes),
     )
 
 
@@ -290,15 +335,15 @@ def _planes(path: AnyPath, layout: ArrayLayout, names: list[str], key: ImageKey)
         yield _Plane(at.get("c", 0) + 1, at.get("z", 0) + 1, at.get("t", 0) + 1, ref, present, wanted)
 
 
-def _chunk_stats(path: AnyPath) -> Callable[[str], "os.stat_result | NetEntry | None"]:
+def _chunk_stats(path: AnyPath) -> Callable[[str], "os.stat_result | StoreEntry | None"]:
     """Return a function for the size and time of a chunk of an array; None for a chunk that is absent.
 
     A server that does not list folders is not asked: a chunk that it lacks is noticed when it is read.
     """
-    if isinstance(path, NetPath):
+    if isinstance(path, StorePath):
         if path.lists_folders:
             return path.files_below().get
-        return lambda chunk: NetEntry(chunk, chunk)
+        return lambda chunk: StoreEntry(chunk, chunk)
     folder = str(path)
 
     def on_disk(chunk: str) -> os.stat_result | None:
@@ -347,18 +392,18 @@ def _same(fields: Sequence[_Field], what: str, problems: list[PlateProblem]) -> 
     return float(first)
 
 
-def _length(multiscale: Multiscale, names: list[str], axis: str) -> float | None:
+def _length(multiscale: Multiscale, axes: Sequence[Axis], name: str) -> float | None:
     """Return the size of a pixel along an axis; None without a unit, as the numbers may be in pixels."""
-    if axis not in names:
-        return None
-    place = names.index(axis)
-    return micrometre_value(multiscale.scale()[place], multiscale.axes[place].unit)
+    scale = multiscale.scale(len(axes))
+    place = next((number for number, axis in enumerate(axes) if axis.name.lower() == name), None)
+    return None if place is None or scale is None else micrometre_value(scale[place], axes[place].unit)
 
 
-def _position(multiscale: Multiscale, names: list[str]) -> StagePosition | None:
-    offset = multiscale.translation()
+def _position(multiscale: Multiscale, axes: Sequence[Axis]) -> StagePosition | None:
+    offset = multiscale.translation(len(axes))
+    names = [axis.name.lower() for axis in axes]
     y, x = names.index("y"), names.index("x")
-    factors = micrometres(multiscale.axes[y].unit), micrometres(multiscale.axes[x].unit)
+    factors = micrometres(axes[y].unit), micrometres(axes[x].unit)
     if offset is None or factors[0] is None or factors[1] is None:
         return None
     return StagePosition(offset[y] * factors[0], offset[x] * factors[1])

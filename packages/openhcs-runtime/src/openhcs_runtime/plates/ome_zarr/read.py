@@ -26,11 +26,11 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore, ObjectStore, StoreLike
 
 from openhcs_runtime.exceptions import ImageError
-from openhcs_runtime.net.path import AnyPath, NetPath, as_path, read_many
-from openhcs_runtime.net.store import object_store
 from openhcs_runtime.plates.base import ALL_X, ALL_Y, ImageRef
 from openhcs_runtime.plates.image_files import TakeBytes
 from openhcs_runtime.plates.ome_zarr.metadata import ArrayLayout, read_array, read_group
+from openhcs_runtime.stores.path import AnyPath, StorePath, as_path, read_many
+from openhcs_runtime.stores.remote import object_store
 
 _DOCUMENTS = ("zarr.json", ".zarray")
 
@@ -83,7 +83,7 @@ def _read(folder: AnyPath, image: ImageRef, on_bytes: TakeBytes | None) -> NDArr
     place = layout.place(image.index)
     if any(at >= length for at, length in zip(place, layout.shape, strict=True)):
         raise ValueError(f"it has no plane {image.index}")
-    if isinstance(folder, NetPath):
+    if isinstance(folder, StorePath):
         chunks, absent = _chunks_of_net(folder, list(layout.chunk_files(image.index)), on_bytes)
     else:
         chunks, absent = _chunks_of_disk(folder, layout, image, on_bytes)
@@ -118,7 +118,7 @@ def _chunks_of_disk(
 
 
 def _chunks_of_net(
-    folder: NetPath, names: Sequence[str], on_bytes: TakeBytes | None
+    folder: StorePath, names: Sequence[str], on_bytes: TakeBytes | None
 ) -> tuple[dict[str, bytes], list[str]]:
     """Return the chunk files or shards of a plane, read at once, and the names of those that are absent."""
     found = read_many(folder / name for name in names)
@@ -133,6 +133,8 @@ def _whole_store(folder: AnyPath) -> StoreLike:
     """Return the store of an array with everything in it."""
     if isinstance(folder, Path):
         return os.fspath(folder)
+    if folder.is_archive:
+        return _store(folder, {name: (folder / name).read_bytes() for name in folder.files_below()})
     return ObjectStore(object_store(folder.base, folder.key), read_only=True)
 
 

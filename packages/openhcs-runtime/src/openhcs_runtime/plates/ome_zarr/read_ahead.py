@@ -2,13 +2,13 @@
 
 import msgspec
 
-from openhcs_runtime.net.path import NetPath, read_many
 from openhcs_runtime.plates.ome_zarr.metadata import OmeMetadata, Plate, read_group
+from openhcs_runtime.stores.path import StorePath, read_many
 
 __all__ = ["read_ahead"]
 
 
-def read_ahead(folder: NetPath, plate: Plate) -> None:
+def read_ahead(folder: StorePath, plate: Plate) -> None:
     """Read the metadata of all wells, images and arrays of a plate, so that they are in the cache.
 
     Raises:
@@ -31,7 +31,7 @@ def read_ahead(folder: NetPath, plate: Plate) -> None:
     read_many(level / name for level in levels for name in arrays)
 
 
-def _group(folder: NetPath) -> OmeMetadata:
+def _group(folder: StorePath) -> OmeMetadata:
     """Return the metadata of a group; none if they can't be used, which is reported when they are needed."""
     try:
         return read_group(folder)

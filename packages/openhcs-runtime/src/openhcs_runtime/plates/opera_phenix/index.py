@@ -12,11 +12,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 
 from openhcs_runtime.components import ImageKey
-from openhcs_runtime.net.path import AnyPath
 from openhcs_runtime.plates.base import StagePosition
 from openhcs_runtime.plates.format import Metadata
 from openhcs_runtime.plates.lengths import one_length, z_step
 from openhcs_runtime.plates.units import micrometres
+from openhcs_runtime.stores.path import AnyPath
 
 _HEIGHTS = ("PositionZ", "AbsPositionZ")
 _Stack = tuple[str, int, int, int]

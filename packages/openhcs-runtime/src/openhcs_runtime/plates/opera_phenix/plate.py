@@ -14,12 +14,12 @@ from xml.etree.ElementTree import ParseError
 
 from openhcs_runtime.components import ImageKey, well_name
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.net.path import AnyPath
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind, stray
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.opera_phenix.index import read_index
 from openhcs_runtime.plates.tiff.files import Entry, image_of, scan, tiff_files
+from openhcs_runtime.stores.path import AnyPath
 
 _NAME = re.compile(
     r"r(\d+)c(\d+)f(\d+)p(\d+)-ch(\d+)(?:sk(?P<sk>\d+)fk(?P<fk>\d+)fl(?P<fl>\d+)|t(?P<t>\d+))(?:\.ome)?\.tiff?",

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from openhcs_runtime.components import ImageKey
-from openhcs_runtime.net.entry import NetEntry
-from openhcs_runtime.net.path import AnyPath, NetPath, as_path
 from openhcs_runtime.plates.base import ImageRef
+from openhcs_runtime.stores.entry import StoreEntry
+from openhcs_runtime.stores.path import AnyPath, StorePath, as_path
 
 _SUFFIXES = (".tif", ".tiff")
-Entry: TypeAlias = os.DirEntry[str] | NetEntry
+Entry: TypeAlias = os.DirEntry[str] | StoreEntry
 """A file or folder in a listing."""
 
 _THUMBNAIL = re.compile(r".*_thumb[^_]*", re.DOTALL)
@@ -46,7 +46,7 @@ def scan(folder: AnyPath | str) -> Iterator[Entry]:
         OSError: If it can't be listed.
     """
     path = as_path(folder)
-    if isinstance(path, NetPath):
+    if isinstance(path, StorePath):
         yield from path.entries()
         return
     with os.scandir(path) as entries:
@@ -88,7 +88,7 @@ def _files(folder: AnyPath | str, seen: set[tuple[int, int] | str], *, deep: boo
 
 def _identity(folder: AnyPath | str) -> tuple[int, int] | str:
     path = as_path(folder)
-    if isinstance(path, NetPath):
+    if isinstance(path, StorePath):
         return str(path)
     stat = path.stat()
     return stat.st_dev, stat.st_ino

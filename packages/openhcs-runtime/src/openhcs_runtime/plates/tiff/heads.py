@@ -8,7 +8,7 @@ import io
 import struct
 from dataclasses import dataclass
 
-from openhcs_runtime.net.path import as_path, is_url
+from openhcs_runtime.stores.path import as_path, is_url
 
 _TAGS = frozenset({254, 256, 257, 258, 259, 262, 266, 277, 284, 317, 322, 323, 338, 339})
 """Subfile type, size, bits, compression, photometric, fill order, samples, planar configuration, predictor, tile size,

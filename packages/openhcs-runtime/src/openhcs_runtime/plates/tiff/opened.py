@@ -5,7 +5,7 @@ import os
 
 import tifffile
 
-from openhcs_runtime.net.path import AnyPath, NetPath, as_path
+from openhcs_runtime.stores.path import AnyPath, StorePath, as_path
 
 __all__ = ["open_tiff"]
 
@@ -18,4 +18,4 @@ def open_tiff(path: str | os.PathLike[str] | AnyPath) -> tifffile.TiffFile:
         TiffFileError: If it is not a TIFF.
     """
     place = as_path(path)
-    return tifffile.TiffFile(io.BytesIO(place.read_bytes()) if isinstance(place, NetPath) else place)
+    return tifffile.TiffFile(io.BytesIO(place.read_bytes()) if isinstance(place, StorePath) else place)

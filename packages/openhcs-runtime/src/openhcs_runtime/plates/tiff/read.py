@@ -11,10 +11,10 @@ import tifffile
 from numpy.typing import NDArray
 
 from openhcs_runtime.exceptions import ImageError
-from openhcs_runtime.net.path import AnyPath, NetPath, as_path
 from openhcs_runtime.plates.image_files import TakeBytes
 from openhcs_runtime.plates.tiff.opened import open_tiff
 from openhcs_runtime.plates.tiff.page import black_zero, check_ends, check_whole, contiguous, refusal
+from openhcs_runtime.stores.path import AnyPath, StorePath, as_path
 
 
 def read_plane(
@@ -124,7 +124,7 @@ def _check(page: tifffile.TiffPage, size: int) -> None:
 
 def _contents(path: AnyPath) -> NDArray[np.uint8]:
     """Return all bytes of a file."""
-    if isinstance(path, NetPath):
+    if isinstance(path, StorePath):
         return np.frombuffer(path.read_bytes(), np.uint8)
     with open(path, "rb", buffering=0) as file:
         data = np.empty(os.fstat(file.fileno()).st_size, np.uint8)

@@ -15,13 +15,13 @@ import tifffile
 
 from openhcs_runtime.components import Component
 from openhcs_runtime.exceptions import ImageError
-from openhcs_runtime.net.path import is_url
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind
 from openhcs_runtime.plates.image_kinds import ImageKind, mixed_problem
 from openhcs_runtime.plates.tiff.heads import TiffHead, tiff_head
 from openhcs_runtime.plates.tiff.opened import open_tiff
 from openhcs_runtime.plates.tiff.page import is_white_zero, refusal
 from openhcs_runtime.plates.tiff.read import errors_named, full_pages, planes_of_first_page
+from openhcs_runtime.stores.path import is_url
 
 SURVEYED = 4096
 _AXES = {"C": Component.CHANNEL, "Z": Component.Z_INDEX, "T": Component.TIMEPOINT}

@@ -1,4 +1,7 @@
-"""Paths on the net, ``s3://``, ``gs://`` and ``https://``, with the part of ``pathlib.Path`` that plates need."""
+"""Paths in stores other than folders, with the part of ``pathlib.Path`` that plates need.
+
+Stores are buckets (``s3://``, ``gs://``), web servers (``https://``) and archives (``plate.ozx``).
+"""
 
 import os
 import re
@@ -10,15 +13,18 @@ from typing import TypeAlias
 from urllib.parse import quote, unquote, urlsplit
 
 from openhcs_runtime.exceptions import PlateError
-from openhcs_runtime.net.cache import Cache
-from openhcs_runtime.net.entry import NetEntry
+from openhcs_runtime.stores import archive, remote
+from openhcs_runtime.stores.cache import Cache
+from openhcs_runtime.stores.entry import StoreEntry
 
-__all__ = ["AnyPath", "NetPath", "as_path", "is_url", "path_below", "read_many"]
+__all__ = ["AnyPath", "StorePath", "as_path", "is_url", "path_below", "read_many"]
 
 _AT_ONCE = 16
 _URL = re.compile(r"(?:s3|gs|https?)://[^/]+", re.IGNORECASE)
 _LOOKS_LIKE_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-_CACHE: Cache["NetPath"] = Cache()
+_ARCHIVE = ".ozx"
+_IN_ARCHIVE = re.compile(r"(.*?\.ozx)((?:[/\\].*)?)\Z", re.IGNORECASE | re.DOTALL)
+_CACHE: Cache["StorePath"] = Cache()
 
 
 def is_url(text: str) -> bool:
@@ -26,24 +32,28 @@ def is_url(text: str) -> bool:
     return _LOOKS_LIKE_URL.match(text) is not None
 
 
-def as_path(text: "str | os.PathLike[str] | NetPath") -> "AnyPath":
-    """Return the path that a text names, on this machine or on the net.
+def as_path(text: "str | os.PathLike[str] | StorePath") -> "AnyPath":
+    """Return the path that a text names, in a folder or in another store.
 
     Raises:
         PlateError: If it is a URL of a kind that can't be read.
     """
-    if isinstance(text, NetPath):
+    if isinstance(text, StorePath):
         return text
     name = os.fspath(text)
-    return NetPath.parse(name) if is_url(name) else Path(name)
+    if is_url(name):
+        return StorePath.parse(name)
+    if _ARCHIVE in name.lower() and (match := _IN_ARCHIVE.match(name)) and os.path.isfile(match[1]):
+        return StorePath(os.path.abspath(match[1]), match[2].replace(os.sep, "/").strip("/"))
+    return Path(name)
 
 
 @dataclass(frozen=True, slots=True)
-class NetPath:
-    """A file or folder on the net.
+class StorePath:
+    """A file or folder in a bucket, on a web server or in an archive.
 
     Attributes:
-        base: Scheme and bucket or host, such as ``s3://bucket``.
+        base: Scheme and bucket or host, such as ``s3://bucket``; or the archive, an absolute path.
         key: What follows, decoded and without slashes at its ends.
     """
 
@@ -51,7 +61,7 @@ class NetPath:
     key: str = ""
 
     @classmethod
-    def parse(cls, url: str) -> "NetPath":
+    def parse(cls, url: str) -> "StorePath":
         """Return the path of a URL.
 
         Raises:
@@ -68,32 +78,38 @@ class NetPath:
         return cls(base, unquote(key))
 
     def __str__(self) -> str:
-        key = self.key if self.lists_folders else quote(self.key)
+        key = quote(self.key) if self.is_web else self.key
         return f"{self.base}/{key}" if key else self.base
 
-    def __truediv__(self, name: str) -> "NetPath":
-        return NetPath(self.base, f"{self.key}/{name}".strip("/"))
+    def __truediv__(self, name: str) -> "StorePath":
+        return StorePath(self.base, f"{self.key}/{name}".strip("/"))
 
     @property
     def name(self) -> str:
         """The last part of the path."""
-        return self.key.rpartition("/")[2] or urlsplit(self.base).netloc
+        return self.key.rpartition("/")[2] or urlsplit(self.base).netloc or os.path.basename(self.base)
 
     @property
-    def parent(self) -> "NetPath":
+    def parent(self) -> "StorePath":
         """The path without its last part."""
-        return NetPath(self.base, self.key.rpartition("/")[0])
+        return StorePath(self.base, self.key.rpartition("/")[0])
 
     @property
     def lists_folders(self) -> bool:
-        """Whether its server can list everything in a folder, with sizes and times."""
-        return not self.base.lower().startswith("http")
+        """Whether everything in a folder can be listed, with sizes and times."""
+        return not self.is_web
 
-    def expanduser(self) -> "NetPath":
-        """Return the path itself."""
-        return self
+    @property
+    def is_web(self) -> bool:
+        """Whether it is on a web server."""
+        return self.base.lower().startswith("http")
 
-    def resolve(self) -> "NetPath":
+    @property
+    def is_archive(self) -> bool:
+        """Whether it is in an archive on this machine."""
+        return not is_url(self.base)
+
+    def resolve(self) -> "StorePath":
         """Return the path itself."""
         return self
 
@@ -104,15 +120,9 @@ class NetPath:
             FileNotFoundError: If it does not exist.
             OSError: If it can't be read; the error names the URL.
         """
-        from openhcs_runtime.net import store  # noqa: PLC0415  loads obstore
-
-        return _CACHE.get(self, lambda: store.read(self.base, self.key))
-
-    def read_start(self, count: int) -> bytes:
-        """Return the first ``count`` bytes; raises what :meth:`read_bytes` raises."""
-        from openhcs_runtime.net import store  # noqa: PLC0415  loads obstore
-
-        return store.read_start(self.base, self.key, count)
+        if self.is_archive:
+            return archive.read(self.base, self.key)
+        return _CACHE.get(self, lambda: remote.read(self.base, self.key))
 
     def is_file(self) -> bool:
         """Return whether it exists.
@@ -126,24 +136,25 @@ class NetPath:
             return False
         return True
 
-    def entries(self) -> Iterator[NetEntry]:
+    def entries(self) -> Iterator[StoreEntry]:
         """Yield what is in a folder; nothing if it does not exist, or if the server does not list folders.
 
         Raises:
             OSError: If the server can't be reached; the error names the URL.
         """
-        from openhcs_runtime.net import store  # noqa: PLC0415  loads obstore
+        if self.is_archive:
+            yield from archive.entries(self.base, self.key)
+        else:
+            yield from remote.entries(self.base, self.key)
 
-        yield from store.entries(self.base, self.key)
-
-    def files_below(self) -> dict[str, NetEntry]:
+    def files_below(self) -> dict[str, StoreEntry]:
         """Return all files below a folder, by their path below it; raises what :meth:`entries` raises."""
-        from openhcs_runtime.net import store  # noqa: PLC0415  loads obstore
+        if self.is_archive:
+            return archive.files_below(self.base, self.key)
+        return remote.files_below(self.base, self.key)
 
-        return store.files_below(self.base, self.key)
 
-
-AnyPath: TypeAlias = Path | NetPath
+AnyPath: TypeAlias = Path | StorePath
 
 
 def path_below(path: AnyPath, folder: AnyPath) -> str:
@@ -152,7 +163,7 @@ def path_below(path: AnyPath, folder: AnyPath) -> str:
     return text.removeprefix(f"{begin}/")
 
 
-def read_many(paths: Iterable[NetPath]) -> dict[NetPath, bytes]:
+def read_many(paths: Iterable[StorePath]) -> dict[StorePath, bytes]:
     """Read several files at once; those that do not exist are left out.
 
     Raises:
@@ -167,7 +178,7 @@ def read_many(paths: Iterable[NetPath]) -> dict[NetPath, bytes]:
         return {path: data for path, data in zip(wanted, several, strict=True) if data is not None}
 
 
-def _read_or_none(path: NetPath) -> bytes | None:
+def _read_or_none(path: StorePath) -> bytes | None:
     try:
         return path.read_bytes()
     except FileNotFoundError:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-__all__ = ["NetEntry"]
+__all__ = ["StoreEntry"]
 
 
 @dataclass(frozen=True, slots=True)
-class NetEntry:
+class StoreEntry:
     """A file or folder on the net, with what ``os.DirEntry`` has.
 
     Attributes:
@@ -35,6 +35,6 @@ class NetEntry:
         """Return that it is not a link."""
         return False
 
-    def stat(self) -> "NetEntry":
+    def stat(self) -> "StoreEntry":
         """Return itself: it has the size and time that a listing states."""
         return self

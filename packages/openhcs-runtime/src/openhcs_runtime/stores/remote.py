@@ -13,14 +13,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from openhcs_runtime.net.entry import NetEntry
-from openhcs_runtime.net.index_page import links
+from openhcs_runtime.stores.entry import StoreEntry
+from openhcs_runtime.stores.index_page import links
 from zmqruntime.backoff import Backoff
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
 
-__all__ = ["entries", "files_below", "object_store", "read", "read_start"]
+__all__ = ["entries", "files_below", "object_store", "read"]
 
 _ONCE: "RetryConfig" = {"max_retries": 0}
 _PAUSES = (0.1, 0.5, 2.0, 5.0)
@@ -43,27 +43,22 @@ def read(base: str, key: str) -> bytes:
     return _tried(base, key, lambda store: bytes(store.get(key).bytes()))
 
 
-def read_start(base: str, key: str, count: int) -> bytes:
-    """Return the first bytes of an object; raises what :func:`read` raises."""
-    return _tried(base, key, lambda store: bytes(store.get_range(key, start=0, length=count)))
-
-
-def entries(base: str, key: str) -> Iterator[NetEntry]:
+def entries(base: str, key: str) -> Iterator[StoreEntry]:
     """Yield the files and folders directly in a folder; of a web server those that its index page links to."""
     if base.lower().startswith("http"):
         with contextlib.suppress(FileNotFoundError):
             for name, is_folder in links(read(base, f"{key}/" if key else "")):
-                yield NetEntry(name, _url(base, f"{key}/{name}".lstrip("/")), folder=is_folder)
+                yield StoreEntry(name, _url(base, f"{key}/{name}".lstrip("/")), folder=is_folder)
         return
     found = _tried(base, key, lambda store: store.list_with_delimiter(f"{key}/" if key else None))
     for prefix in found["common_prefixes"]:
         name = prefix.strip("/").rpartition("/")[2]
-        yield NetEntry(name, _url(base, prefix.strip("/")), folder=True)
+        yield StoreEntry(name, _url(base, prefix.strip("/")), folder=True)
     for one in found["objects"]:
         yield _entry(base, one["path"], one["path"].rpartition("/")[2], one["size"], one["last_modified"])
 
 
-def files_below(base: str, key: str) -> dict[str, NetEntry]:
+def files_below(base: str, key: str) -> dict[str, StoreEntry]:
     """Return all files below a folder of an object store, by their path below it."""
     begin = f"{key}/" if key else ""
     found = _tried(base, key, lambda store: [one for part in store.list(begin or None) for one in part])
@@ -80,8 +75,8 @@ def object_store(base: str, key: str) -> "ObjectStore":
     return _made(_url(base, key), base.partition(":")[0].lower())
 
 
-def _entry(base: str, path: str, name: str, size: int, modified: datetime) -> NetEntry:
-    return NetEntry(name, _url(base, path), size, int(modified.timestamp() * 1e9))
+def _entry(base: str, path: str, name: str, size: int, modified: datetime) -> StoreEntry:
+    return StoreEntry(name, _url(base, path), size, int(modified.timestamp() * 1e9))
 
 
 def _url(base: str, key: str) -> str:

@@ -1,1 +1,0 @@
-"""Plates on the net: paths such as ``s3://bucket/plate.zarr``, and the reading of what they name."""
