@@ -91,6 +91,10 @@ class OmeroError(OpenHCSError):
     """The containers of an OMERO server can't be used: no Docker, a port in use, no reply in time."""
 
 
+class ChangedRunError(OutputError):
+    """A run can't be continued because it was begun with something else that its results depend on."""
+
+
 class ViewerError(OpenHCSError):
     """A viewer is unknown, or can't be started or reached; ``log`` is the end of its log, empty if there is none."""
 

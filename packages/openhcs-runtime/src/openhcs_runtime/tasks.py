@@ -16,6 +16,7 @@ __all__ = [
     "OPENHCS_CONFIG",
     "USE_SERVER",
     "CompileReport",
+    "Follow",
     "PlateTask",
     "Refusal",
     "RefusalKind",
@@ -56,6 +57,18 @@ class TaskAction(enum.StrEnum):
     """Check everything that can be checked, without running anything."""
 
 
+class Follow(msgspec.Struct, frozen=True):
+    """How a plate is followed that a microscope is still writing.
+
+    Attributes:
+        idle_seconds: the acquisition has ended when nothing has changed for this long.
+        settle_seconds: a well is complete when none of its files has changed for this long.
+    """
+
+    idle_seconds: float = 600.0
+    settle_seconds: float = 30.0
+
+
 class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The payload of a submission: one pipeline, one plate, and how to run it.
 
@@ -86,6 +99,7 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         compile_artifact_id: execution id of the compilation.
         expected_signature: refuse to run if images, pipeline or settings have changed since that compilation.
         source_dir: folder of the pipeline file, from which it may import modules; empty if there is no file.
+        follow: process wells as their images appear, until the acquisition has ended.
     """
 
     plate_path: str
@@ -109,6 +123,7 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     replace: bool = False
     compile_artifact_id: str = ""
     expected_signature: str = ""
+    follow: Follow | None = None
 
     def __post_init__(self) -> None:
         """Check that all names can be part of a message.

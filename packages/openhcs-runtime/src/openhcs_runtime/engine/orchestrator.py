@@ -120,12 +120,20 @@ class PipelineOrchestrator:
         )
         warm_up_for(self.global_config)
         with self._in_task() as task, _reported(task, ProgressPhase.INIT):
-            self._plate = open_plate(self.plate_path, pattern=self.pipeline_config.pattern)
+            self._plate = self.open_plate()
             self._compiled = None
             for problem in self._plate.problems:
                 task.log.warning(problem.message)
         self._state = OrchestratorState.INITIALIZED
         return self._plate
+
+    def open_plate(self) -> Plate:
+        """Open the plate as it is now, without any other effect.
+
+        Raises:
+            PlateError: the folder is not a plate that can be read.
+        """
+        return open_plate(self.plate_path, pattern=self.pipeline_config.pattern)
 
     def compile(self) -> CompiledPlate:
         """Check everything that can be checked and plan each well.

@@ -40,12 +40,16 @@ class RunChoice:
         resume_of: the execution to resume; empty for the newest run of the same plate, pipeline and settings.
         fresh: process all wells, even those that are identical in an earlier run.
         replace: replace a named output folder that already contains results, once the new ones are complete.
+        is_partial: more wells will follow in the same run: it is not marked as ended.
+        known: wells whose end has been reported before, in an earlier part of the same run.
     """
 
     resume: bool = False
     resume_of: str = ""
     fresh: bool = False
     replace: bool = False
+    is_partial: bool = False
+    known: frozenset[str] = frozenset()
 
 
 class PlateRun:
@@ -159,7 +163,8 @@ class PlateRun:
 
     def _do(self, executor: Callable[[], WellExecutor], kept: dict[str, WellResult]) -> tuple[PlateResult, PlateParts]:
         for well in kept:
-            self._progress(well).axis_completed(_KEPT)
+            if well not in self._choice.known:
+                self._progress(well).axis_completed(_KEPT)
         ended = dict(kept)
         ended |= self._take_over([plan for plan in self._compiled.wells if plan.well not in ended])
         waiting = [plan for plan in self._compiled.wells if plan.well not in ended]
@@ -215,6 +220,8 @@ class PlateRun:
         """Write how the run ended, and put its folder in its final place."""
         counts = (f"{len(result.wells_with(status))} {status}" for status in ResultStatus)
         self._log.note(f"ended as {result.status}: {', '.join(counts)}{f'; {result.error}' if result.error else ''}")
+        if self._choice.is_partial:
+            return result
         read = {well: part.read for well, part in parts.parts.items()}
         final = _moved(result, self._folder.replaces) if result.status is ResultStatus.COMPLETE else result
         try:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from openhcs_runtime.atomic import writing_to
-from openhcs_runtime.exceptions import OutputError
+from openhcs_runtime.exceptions import ChangedRunError, OutputError
 from openhcs_runtime.outputs.runs import (
     LOCK_NAME,
     PROVENANCE_NAME,
@@ -183,7 +183,7 @@ def _check_same(run: RunSummary, compiled: CompiledPlate) -> None:
     if differences:
         shown = ", ".join(differences[:_NAMED_DIFFERENCES])
         more = f" and {len(differences) - _NAMED_DIFFERENCES} more" if len(differences) > _NAMED_DIFFERENCES else ""
-        raise OutputError(
+        raise ChangedRunError(
             f"the run in {run.folder} cannot be resumed because it was begun with another {shown}{more}: restore that, "
             "or start a new run (it takes over unchanged wells)"
         )

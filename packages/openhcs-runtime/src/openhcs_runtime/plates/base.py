@@ -115,6 +115,10 @@ class Plate(Protocol):
         """The missing images of each well, for wells with missing images."""
 
     @property
+    def planned(self) -> Mapping[str, tuple[ImageKey, ...]]:
+        """The images of each well that the plate's description plans; empty without a description."""
+
+    @property
     def problems(self) -> tuple[PlateProblem, ...]:
         """The problems found when the plate was opened."""
 

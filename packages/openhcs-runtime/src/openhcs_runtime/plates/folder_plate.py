@@ -53,6 +53,11 @@ class FolderPlate:
         return self.metadata.channel_names
 
     @property
+    def planned(self) -> Mapping[str, tuple[ImageKey, ...]]:
+        """The images of each well that the plate's description plans; empty without a description."""
+        return self.metadata.planned
+
+    @property
     def left_out(self) -> int:
         """Number of image files in the plate folder that are not images of the plate."""
         return sum(problem.left_out for problem in self.problems)

@@ -10,7 +10,6 @@ import msgspec
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.engine.executors import warm_up
 from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
-from openhcs_runtime.engine.plate_run import RunChoice
 from openhcs_runtime.exceptions import (
     CompileError,
     DiskFullError,
@@ -27,15 +26,15 @@ from openhcs_runtime.pipeline.source import PipelineFile, load_pipeline
 from openhcs_runtime.pipeline.used_files import read_recorder
 from openhcs_runtime.plates import Plate
 from openhcs_runtime.results import PlateResult, ResultStatus, WellResult
+from openhcs_runtime.service.follow import FollowedRun, follow_plate
+from openhcs_runtime.service.run_start import announce_wells, choice_of
 from openhcs_runtime.stores.path import is_url
 from openhcs_runtime.tasks import CompileReport, PlateTask, Refusal, RefusalKind, TaskAction
-from zmqruntime.execution import Task, TaskFailed, current_task
-from zmqruntime.messages import ProgressPhase, ProgressStatus
+from zmqruntime.execution import TaskFailed, current_task
 
 __all__ = ["run_plate_task", "warm_up"]
 
 _NAMED_WELLS = 3
-_BEGUN = "begun"
 """Checkpoint of an execution that has begun to process wells."""
 
 _KINDS = {
@@ -116,6 +115,12 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
     if task.pattern is not None:
         pipeline_config = dataclasses.replace(pipeline_config, pattern=task.pattern)
     plate_path = task.plate_path if is_url(task.plate_path) else _absolute(task.plate_path, task.base_dir)
+    if task.follow is not None and task.action is TaskAction.RUN:
+
+        def orchestrator_for(config: PipelineConfig) -> PipelineOrchestrator:
+            return PipelineOrchestrator(plate_path, pipeline, global_config, config)
+
+        return follow_plate(current, task.follow, FollowedRun(current, task, pipeline_config, orchestrator_for))
     with PipelineOrchestrator(plate_path, pipeline, global_config, pipeline_config) as orchestrator:
         current.check_cancelled()
         orchestrator.initialize()
@@ -129,12 +134,8 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
             raise _ChangedError(
                 f"images, pipeline or settings have changed since compilation {task.compile_artifact_id}: compile again"
             )
-        _announce_wells(current, compiled)
-        was_begun = _BEGUN in current.checkpoints()
-        current.checkpoint(_BEGUN, True)
-        resume_of = current.execution_id if was_begun else task.resume_of
-        choice = RunChoice(task.resume or was_begun, resume_of, fresh=task.fresh, replace=task.replace)
-        return orchestrator.execute(choice)
+        announce_wells(current, compiled)
+        return orchestrator.execute(choice_of(current, task))
 
 
 def _with_folders(config: PipelineConfig, task: PlateTask) -> PipelineConfig:
@@ -163,21 +164,6 @@ def _report(execution_id: str, plate: Plate, compiled: CompiledPlate) -> Compile
         memory_per_well_bytes=compiled.memory_per_well_bytes,
         warnings=tuple(problem.message for problem in plate.problems),
     )
-
-
-def _announce_wells(task: Task, compiled: CompiledPlate) -> None:
-    """Send one report per planned well, so that watchers know from the start how many there are."""
-    for plan in compiled.wells:
-        task.report(
-            axis_id=plan.well,
-            step_name=ProgressPhase.COMPILE.value,
-            step_index=0,
-            total_steps=len(compiled.job.steps),
-            phase=ProgressPhase.COMPILE,
-            status=ProgressStatus.COMPLETED,
-            completed=1,
-            total=1,
-        )
 
 
 def _absolute(path: str, base_dir: str) -> str:

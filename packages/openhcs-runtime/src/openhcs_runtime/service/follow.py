@@ -1,0 +1,143 @@
+"""Running a plate while the microscope is still writing it: each round processes the wells that are ready.
+
+All rounds are one run in one folder. Finished wells are kept from round to round, unless their images have changed; the
+last round, after the end of the acquisition, is an ordinary run over the whole plate.
+"""
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from openhcs_runtime.config import PipelineConfig
+from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
+from openhcs_runtime.engine.plate_run import RunChoice
+from openhcs_runtime.exceptions import ChangedRunError, CompileError, PlateError
+from openhcs_runtime.plates import Plate
+from openhcs_runtime.plates.acquisition import Acquisition
+from openhcs_runtime.results import PlateResult, ResultStatus
+from openhcs_runtime.service.run_start import announce_wells, choice_of
+from openhcs_runtime.tasks import Follow, PlateTask
+from zmqruntime.execution import Task
+from zmqruntime.execution.text import duration, plural
+
+__all__ = ["FollowedRun", "follow_plate"]
+
+_LONGEST_PAUSE = 10.0
+_SHORTEST_PAUSE = 0.05
+
+
+def follow_plate(task: Task, follow: Follow, run: "FollowedRun") -> PlateResult:
+    """Process wells as they become ready, and the whole plate in the end.
+
+    Args:
+        task: The task, which may be cancelled.
+        follow: When a well is ready, and when the acquisition has ended.
+        run: What opens the plate and processes its wells.
+
+    Returns:
+        The result of the last round.
+
+    Raises:
+        TaskCancelled: The task was cancelled.
+        PlateError: No plate appeared.
+    """
+    acquisition = Acquisition(follow.settle_seconds, follow.idle_seconds, time.monotonic())
+    pause = max(_SHORTEST_PAUSE, min(_LONGEST_PAUSE, follow.settle_seconds / 4))
+    begun: dict[str, int] = {}
+    failed: dict[str, int] = {}
+    while True:
+        task.check_cancelled()
+        plate = run.plate()
+        ready = acquisition.look(plate, time.monotonic())
+        if acquisition.has_ended(time.monotonic()):
+            quiet = duration(acquisition.quiet_seconds(time.monotonic()))
+            task.log.info("the acquisition has ended: nothing has changed for %s", quiet)
+            return run.finish()
+        states = acquisition.states(ready)
+        wanted = {well: state for well, state in states.items() if failed.get(well) != state}
+        if plate is not None and wanted and wanted != begun:
+            begun = wanted
+            failed |= {well: states[well] for well in run.process([well for well in plate.wells if well in wanted])}
+        else:
+            _wait(task, pause)
+
+
+class FollowedRun:
+    """The rounds of a run.
+
+    Args:
+        task: The task of the server.
+        plate_task: What was submitted.
+        config: Settings of the pipeline.
+        orchestrator_for: Makes an orchestrator with other settings of the pipeline.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        plate_task: PlateTask,
+        config: PipelineConfig,
+        orchestrator_for: Callable[[PipelineConfig], PipelineOrchestrator],
+    ) -> None:
+        self._task = task
+        self._plate_task = plate_task
+        self._config = config
+        self._orchestrator_for = orchestrator_for
+        self._known: frozenset[str] = frozenset()
+
+    def plate(self) -> Plate | None:
+        """Return the plate as it is now; None if it can't be opened yet."""
+        with self._orchestrator_for(self._config) as orchestrator:
+            try:
+                return orchestrator.open_plate()
+            except PlateError:
+                return None  # the last round reports why
+
+    def process(self, wells: Sequence[str]) -> tuple[str, ...]:
+        """Process wells that are ready; what fails is left to the last round.
+
+        Returns:
+            The wells that failed.
+        """
+        chosen = tuple(well for well in wells if self._config.wells is None or well in self._config.wells)
+        if not chosen:
+            return ()
+        if new := [well for well in chosen if well not in self._known]:
+            self._task.log.info("%s ready: %s", plural(len(new), "well"), ", ".join(new))
+        try:
+            result = self._round(dataclasses.replace(self._config, wells=chosen), is_partial=True)
+        except (CompileError, PlateError) as error:
+            self._task.log.warning("%s; it is tried again at the end", error)
+            return chosen
+        return tuple(well.well for well in result.wells_with(ResultStatus.FAILED))
+
+    def finish(self) -> PlateResult:
+        """Process what is left."""
+        return self._round(self._config, is_partial=False)
+
+    def _round(self, config: PipelineConfig, *, is_partial: bool) -> PlateResult:
+        with self._orchestrator_for(config) as orchestrator:
+            orchestrator.initialize()
+            compiled = orchestrator.compile()
+            announce_wells(self._task, compiled, self._known)
+            choice = choice_of(self._task, self._plate_task)
+            choice = dataclasses.replace(choice, is_partial=is_partial, known=self._known)
+            self._known |= {plan.well for plan in compiled.wells}
+            try:
+                return orchestrator.execute(choice)
+            except ChangedRunError as error:
+                self._task.log.warning("%s; all wells are processed again in a new folder", error)
+                return orchestrator.execute(_from_the_start(choice))
+
+
+def _from_the_start(choice: RunChoice) -> RunChoice:
+    """Return the choice for a run in a new folder; a named one is replaced in the end."""
+    return dataclasses.replace(choice, resume=False, resume_of="", replace=True)
+
+
+def _wait(task: Task, seconds: float) -> None:
+    """Wait, but no longer than until the task is cancelled."""
+    cancelled = threading.Event()
+    with task.on_cancel(lambda axis_id: cancelled.set() if axis_id is None else None):
+        cancelled.wait(seconds)
