@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from openhcs_runtime.functions.coarse import GRID, block_quantile, enlarge
 from openhcs_runtime.pipeline.decorators import Stack, per_plane
+from openhcs_runtime.plates.opera_phenix.profiles import read_profiles
 
 
 @per_plane
@@ -44,6 +45,7 @@ def correct_flat_field(
     *,
     flat_field: str | os.PathLike[str] | NDArray[np.generic],
     dark_field: str | os.PathLike[str] | NDArray[np.generic] | None = None,
+    channel: int | None = None,
 ) -> Stack:
     """Divide each plane by a flat-field image: (plane - dark) / (flat - dark).
 
@@ -52,19 +54,23 @@ def correct_flat_field(
     Args:
         plane: The plane (Y, X).
         flat_field: Image (Y, X) of a uniform fluorescent layer, ideally the mean of many, or the path of a TIFF file
-            with one.
-        dark_field: The same without light [default: 0].
+            with one, or of Harmony's index of an Opera Phenix plate (such as Images/Index.xml), which has profiles.
+        dark_field: Image (Y, X) without light, or the path of a TIFF file with one [default: 0].
+        channel: Channel of the plate whose profile is used; only for an index.
 
     Returns:
         The corrected plane, float32 (Y, X).
 
     Raises:
-        ValueError: If an image differs in size from the plane, or the flat field is not brighter than the dark field
-            everywhere.
+        ValueError: If an image differs in size from the plane, the flat field is not brighter than the dark field
+            everywhere, or an index has no profile of the channel.
         OSError: If a file can't be read.
     """
     dark = np.float32(0) if dark_field is None else _field("dark_field", dark_field, plane.shape)
-    light = _field("flat_field", flat_field, plane.shape) - dark
+    if not isinstance(flat_field, np.ndarray) and Path(flat_field).suffix.lower() == ".xml":
+        light = _profile(Path(flat_field).expanduser(), channel, plane.shape)
+    else:
+        light = _field("flat_field", flat_field, plane.shape) - dark
     if light.min() <= 0:
         raise ValueError("flat_field is not brighter than dark_field in every pixel")
     return np.asarray((plane.astype(np.float32) - dark) / (light / light.mean()))
@@ -85,5 +91,24 @@ def _field(name: str, field: str | os.PathLike[str] | NDArray[np.generic], shape
 def _read_field(path: Path, _changed: int) -> NDArray[np.float32]:
     """Read a file, cached until the file changes."""
     image = np.asarray(tifffile.imread(path), dtype=np.float32)
+    image.setflags(write=False)
+    return image
+
+
+def _profile(path: Path, channel: int | None, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return the relative illumination of a channel from Harmony's index."""
+    if channel is None:
+        raise ValueError(f"flat_field is {path}: give the channel whose profile is to be used")
+    return _read_profile(path, path.stat().st_mtime_ns, channel, shape)
+
+
+@functools.lru_cache(maxsize=8)
+def _read_profile(path: Path, _changed: int, channel: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Read a profile, cached until the file changes."""
+    profiles = read_profiles(path)
+    if channel not in profiles:
+        known = ", ".join(map(str, sorted(profiles))) or "none"
+        raise ValueError(f"{path} has no flat-field profile of channel {channel} (it has those of: {known})")
+    image = profiles[channel].image(shape)
     image.setflags(write=False)
     return image

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, StagePosition
+from openhcs_runtime.plates.flat_field import FlatField
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.image_files import ImageFiles
 from openhcs_runtime.plates.tiff.image_files import TIFF_FILES
@@ -48,6 +49,7 @@ class Metadata:
         time_step_s: Time between time points in seconds.
         shape: Numbers of rows and columns of the plate.
         lost: Images that are listed but can't be opened.
+        flat_fields: Flat-field profiles of channels, as measured by the microscope.
     """
 
     source: str = ""
@@ -61,6 +63,7 @@ class Metadata:
     time_step_s: float | None = None
     shape: tuple[int, int] | None = None
     lost: tuple[ImageKey, ...] = ()
+    flat_fields: Mapping[int, FlatField] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""Lengths that several sources state: whether they agree, and the distance between planes."""
+"""Lengths that several sources state: whether they agree, and the distance between planes or time points."""
 
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
-__all__ = ["agreed_length", "one_length", "z_step"]
+__all__ = ["agreed_length", "one_length", "time_step", "z_step"]
 
 _SAME = 0.01
 """Lengths with a smaller relative difference are considered equal."""
@@ -26,6 +26,15 @@ def agreed_length(values: Iterable[float | None]) -> float | None:
 
 def z_step(places: Mapping[int, float | None]) -> float | None:
     """Return the distance between planes from their heights in micrometres; None if they are not evenly spaced."""
+    return _even_step(places)
+
+
+def time_step(times: Mapping[int, float | None]) -> float | None:
+    """Return the time between time points in seconds; None if they are not evenly spaced."""
+    return _even_step(times)
+
+
+def _even_step(places: Mapping[int, float | None]) -> float | None:
     known = sorted((index, place) for index, place in places.items() if place is not None)
     if len(known) < 2:
         return None

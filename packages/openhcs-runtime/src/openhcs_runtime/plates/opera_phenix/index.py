@@ -3,109 +3,127 @@
 Harmony 4 writes all information about an image into its own element; Harmony 5 and later put what the images of a
 channel share into ``Maps/Map/Entry``. The namespace contains the version (such as ``.../HarmonyV5``) and is ignored
 here. Lengths are in metres; the position of a field is its centre relative to the centre of the well, with y
-pointing up. ``PositionZ`` is the height of a plane above the well bottom, ``AbsPositionZ`` that of the objective.
+pointing up. ``PositionZ`` is the height of a plane above the well bottom, ``AbsPositionZ`` that of the objective. A
+wavelength of 0 means that there is none.
 """
 
-import io
 import xml.etree.ElementTree as ET
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.plates.base import StagePosition
 from openhcs_runtime.plates.format import Metadata
-from openhcs_runtime.plates.lengths import one_length, z_step
+from openhcs_runtime.plates.heights import Heights
+from openhcs_runtime.plates.lengths import one_length
+from openhcs_runtime.plates.times import Times
 from openhcs_runtime.plates.units import micrometres
+from openhcs_runtime.plates.xml import children, elements, local_name, number, text_of, whole_number
 from openhcs_runtime.stores.path import AnyPath
 
 _HEIGHTS = ("PositionZ", "AbsPositionZ")
-_Stack = tuple[str, int, int, int]
+_WAVELENGTHS = ("MainExcitationWavelength", "MainEmissionWavelength")
 
 
-def read_index(path: AnyPath, key_of: Callable[[str], ImageKey | None]) -> Metadata:
+def read_index(path: AnyPath, key_of: Callable[[str], ImageKey | None]) -> tuple[Metadata, Mapping[int, str]]:
     """Read an index file.
 
     Args:
         path: The index file.
         key_of: Returns the image key of a file name in the index; None if it is not an image.
 
+    Returns:
+        What it says, and the texts of the flat-field profiles of channels.
+
     Raises:
-        ParseError: If the file is not XML.
-        ValueError: If a number in it is invalid.
+        ValueError: If the file is not XML, or a number in it is invalid.
         OSError: If it can't be read.
     """
-    planned: defaultdict[str, list[ImageKey]] = defaultdict(list)
-    names: dict[int, str] = {}
-    positions: dict[tuple[str, int], StagePosition] = {}
-    heights: dict[str, _Heights] = {name: _Heights() for name in _HEIGHTS}
-    sizes: list[float] = []
-    for element, fields in _records(path):
-        sizes += [size for size in map(_length, (fields.get(f"ImageResolution{axis}") for axis in "XY")) if size]
-        channel = element.get("ChannelID") or _text(fields.get("ChannelID"))
-        if channel and (name := _text(fields.get("ChannelName"))):
-            names.setdefault(int(channel), name)
-        key = key_of(_text(fields.get("URL")))
-        if key is None:
-            continue
-        planned[key.well].append(key)
-        for name in _HEIGHTS:
-            heights[name].add(key, _length(fields.get(name)))
-        y, x = _length(fields.get("PositionY")), _length(fields.get("PositionX"))
-        if (key.well, key.site) not in positions and y is not None and x is not None:
-            positions[key.well, key.site] = StagePosition(-y if y else 0.0, x)
-    return Metadata(
-        source=path.name,
-        planned={well: tuple(keys) for well, keys in planned.items()},
-        channel_names=dict(sorted(names.items())),
-        positions=positions,
-        pixel_size_um=round(sizes[0], 6) if sizes and all(one_length(sizes[0], size) for size in sizes) else None,
-        z_step_um=next((step for name in _HEIGHTS if (step := heights[name].step()) is not None), None),
-    )
+    reading = _Reading(key_of)
+    for element in elements(path, "Entry", "Image", "Plate"):
+        reading.take(element)
+    return reading.metadata(path.name), reading.profiles
 
 
-class _Heights:
-    """Heights of the planes of the first stack with more than one plane, in micrometres."""
+class _Reading:
+    """What has been read of an index."""
 
-    def __init__(self) -> None:
-        self._places: dict[_Stack, dict[int, float | None]] = {}
-        self._stack: _Stack | None = None
+    def __init__(self, key_of: Callable[[str], ImageKey | None]) -> None:
+        self._key_of = key_of
+        self._planned: defaultdict[str, list[ImageKey]] = defaultdict(list)
+        self._positions: dict[tuple[str, int], StagePosition] = {}
+        self._heights = {name: Heights() for name in _HEIGHTS}
+        self._times = Times()
+        self._names: dict[int, str] = {}
+        self._waves: dict[str, dict[int, float]] = {name: {} for name in _WAVELENGTHS}
+        self._sizes: list[float] = []
+        self._shape: tuple[int, int] | None = None
+        self.profiles: dict[int, str] = {}
 
-    def add(self, key: ImageKey, height: float | None) -> None:
-        """Add the height of one image; once a stack is found, heights of other stacks are ignored."""
-        stack = key.well, key.site, key.channel, key.timepoint
-        if height is None or (self._stack is not None and stack != self._stack):
+    def take(self, element: ET.Element) -> None:
+        """Take what an element says: the plate, an image, or what the images of a channel share."""
+        fields = children(element)
+        if local_name(element.tag) == "Plate":
+            counts = text_of(fields.get("PlateRows")), text_of(fields.get("PlateColumns"))
+            self._shape = (whole_number(counts[0]), whole_number(counts[1])) if all(counts) else None
             return
-        places = self._places.setdefault(stack, {})
-        places[key.z_index] = height
-        if len(places) > 1 and self._stack is None:
-            self._stack, self._places = stack, {stack: places}
+        self._sizes += [size for axis in "XY" if (size := _length(fields.get(f"ImageResolution{axis}")))]
+        if channel := element.get("ChannelID") or text_of(fields.get("ChannelID")):
+            self._take_channel(whole_number(channel), fields)
+        key = self._key_of(text_of(fields.get("URL")))
+        if key is not None:
+            self._take_image(key, fields)
 
-    def step(self) -> float | None:
-        """Return the distance between its planes."""
-        found: Mapping[int, float | None] = self._places.get(self._stack, {}) if self._stack else {}
-        return z_step(found)
+    def metadata(self, source: str) -> Metadata:
+        """Return what the index says as a whole."""
+        steps = (self._heights[name].step() for name in _HEIGHTS)
+        return Metadata(
+            source=source,
+            planned={well: tuple(keys) for well, keys in self._planned.items()},
+            channel_names=dict(sorted(self._names.items())),
+            excitation_nm=dict(sorted(self._waves["MainExcitationWavelength"].items())),
+            emission_nm=dict(sorted(self._waves["MainEmissionWavelength"].items())),
+            positions=self._positions,
+            pixel_size_um=_agreed(self._sizes),
+            z_step_um=next((step for step in steps if step is not None), None),
+            time_step_s=self._times.step(),
+            shape=self._shape,
+        )
+
+    def _take_channel(self, channel: int, fields: Mapping[str, ET.Element]) -> None:
+        if name := text_of(fields.get("ChannelName")):
+            self._names.setdefault(channel, name)
+        if profile := text_of(fields.get("FlatfieldProfile")):
+            self.profiles[channel] = profile
+        for name in _WAVELENGTHS:
+            if channel not in self._waves[name] and (length := _length(fields.get(name), "nm")):
+                self._waves[name][channel] = round(length * 1000, 3)
+
+    def _take_image(self, key: ImageKey, fields: Mapping[str, ET.Element]) -> None:
+        self._planned[key.well].append(key)
+        for name in _HEIGHTS:
+            self._heights[name].add(key, _length(fields.get(name)))
+        self._times.add(key, _seconds(fields.get("MeasurementTimeOffset")))
+        y, x = _length(fields.get("PositionY")), _length(fields.get("PositionX"))
+        if (key.well, key.site) not in self._positions and y is not None and x is not None:
+            self._positions[key.well, key.site] = StagePosition(-y if y else 0.0, x)
 
 
-def _records(path: AnyPath) -> Iterator[tuple[ET.Element, dict[str, ET.Element]]]:
-    """Yield each ``Image`` and ``Entry`` element with its children by name, and free it afterwards: files are large."""
-    names: dict[str, str] = {}  # the part of each tag after the namespace
-    for _, element in ET.iterparse(io.BytesIO(path.read_bytes())):
-        tag = element.tag
-        if tag not in names:
-            names[tag] = tag.rpartition("}")[2]
-        if names[tag] in ("Entry", "Image"):
-            yield element, {names[child.tag]: child for child in element}
-            element.clear()
+def _agreed(sizes: list[float]) -> float | None:
+    same = bool(sizes) and all(one_length(sizes[0], size) for size in sizes)
+    return round(sizes[0], 6) if same else None
 
 
-def _text(element: ET.Element | None) -> str:
-    return (element.text or "").strip() if element is not None else ""
-
-
-def _length(element: ET.Element | None) -> float | None:
+def _length(element: ET.Element | None, unit: str = "m") -> float | None:
     """Return a length in micrometres; None if it is missing or its unit is unknown."""
-    text = _text(element)
+    text = text_of(element)
     if element is None or not text:
         return None
-    factor = micrometres(element.get("Unit", "m"))
-    return float(text) * factor if factor else None
+    factor = micrometres(element.get("Unit", unit))
+    return number(text) * factor if factor else None
+
+
+def _seconds(element: ET.Element | None) -> float | None:
+    """Return a time in seconds; None if it is missing or has another unit."""
+    text = text_of(element)
+    return number(text) if element is not None and text and element.get("Unit", "s") == "s" else None

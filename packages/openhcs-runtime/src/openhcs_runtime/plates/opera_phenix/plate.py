@@ -3,21 +3,24 @@
 The names contain row, column, field (site), plane (z) and channel; sk is the number in slow kinetics (time point). fk
 and fl are the numbers in fast kinetics and fluorescence lifetimes, of which only the first is read. Newer exports have
 ``t1`` instead of these three. The images are in one folder, or in a folder per well (``r01c01``). ``Index.xml`` or
-``Index.idx.xml`` next to them has the remaining metadata (see ``openhcs_runtime.plates.opera_phenix.index``).
+``Index.idx.xml`` next to them, or in the folder above, has the remaining metadata (see ``opera_phenix.index``). An
+export for other programs has ``Index.ref.xml``, and the images in a folder ``flex``. Flat-field profiles are in the
+index or in the folder ``FFC_Profile`` of the measurement (see ``opera_phenix.profiles``).
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, islice
-from xml.etree.ElementTree import ParseError
 
 from openhcs_runtime.components import ImageKey, well_name
 from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind, stray
+from openhcs_runtime.plates.flat_field import FlatField
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.opera_phenix.index import read_index
+from openhcs_runtime.plates.opera_phenix.profiles import parse_profiles, read_profiles
 from openhcs_runtime.plates.tiff.files import Entry, image_of, scan, tiff_files
 from openhcs_runtime.stores.path import AnyPath
 
@@ -25,8 +28,9 @@ _NAME = re.compile(
     r"r(\d+)c(\d+)f(\d+)p(\d+)-ch(\d+)(?:sk(?P<sk>\d+)fk(?P<fk>\d+)fl(?P<fl>\d+)|t(?P<t>\d+))(?:\.ome)?\.tiff?",
     re.IGNORECASE,
 )
-_INDEX_NAMES = ("Index.xml", "Index.idx.xml")
-_WELL_FOLDER = re.compile(r"r\d+c\d+", re.IGNORECASE)
+_INDEX_NAMES = ("Index.xml", "Index.idx.xml", "Index.ref.xml")
+_PROFILES = "FFC_Profile"
+_IMAGE_FOLDER = re.compile(r"r\d+c\d+|flex", re.IGNORECASE)
 _PROBES = 20
 
 
@@ -38,7 +42,7 @@ class OperaPhenix(PlateFormat):
     def fits(self, folder: Folder) -> Fit:
         """Return whether it is the folder of a measurement, or its ``Images`` folder."""
         images = folder.below("Images") if "Images" in folder.folders else folder
-        of_wells = (images.below(name) for name in images.folders if _WELL_FOLDER.fullmatch(name))
+        of_wells = (images.below(name) for name in images.folders if _IMAGE_FOLDER.fullmatch(name))
         return Fit.CERTAIN if any(map(_has_images, chain([images], islice(of_wells, _PROBES)))) else Fit.NONE
 
     def find(self, folder: Folder) -> Listing:
@@ -73,7 +77,7 @@ def _listing(folder: AnyPath) -> Listing:
 def _files(images: AnyPath) -> Iterator[Entry]:
     """Yield the TIFF files in a folder and in its well folders."""
     yield from tiff_files(images)
-    wells = sorted(entry.path for entry in scan(images) if _WELL_FOLDER.fullmatch(entry.name) and entry.is_dir())
+    wells = sorted(entry.path for entry in scan(images) if _IMAGE_FOLDER.fullmatch(entry.name) and entry.is_dir())
     for well in wells:
         yield from tiff_files(well)
 
@@ -97,14 +101,40 @@ def _key(name: str) -> ImageKey | PlateProblem:
 
 
 def _metadata(folder: AnyPath, found: Mapping[str, ImageRef]) -> tuple[Metadata, list[PlateProblem]]:
-    path = next((folder / name for name in _INDEX_NAMES if (folder / name).is_file()), None)
+    places = (folder, folder.parent) if folder.name == "Images" else (folder,)
+    path = next((path for place in places for name in _INDEX_NAMES if (path := place / name).is_file()), None)
     if path is None:
         return Metadata(), []
     try:
-        return read_index(path, lambda url: _key_of_url(url, found)), []
-    except (ParseError, ValueError, OSError) as error:
+        metadata, texts = read_index(path, lambda url: _key_of_url(url, found))
+    except (ValueError, OSError) as error:
         message = f"{path.name} can't be understood: {error}; only the file names are used"
         return Metadata(), [PlateProblem(ProblemKind.METADATA, message)]
+    profiles, problems = _flat_fields(path, texts, places)
+    return replace(metadata, flat_fields=profiles), problems
+
+
+def _flat_fields(
+    index: AnyPath, texts: Mapping[int, str], places: Iterable[AnyPath]
+) -> tuple[dict[int, FlatField], list[PlateProblem]]:
+    """Return the flat-field profiles of the index, otherwise those of the first file in ``FFC_Profile``."""
+    files = [file for place in places if not texts for file in _profile_files(place)]
+    for path in (index, *files):
+        try:
+            if profiles := parse_profiles(texts) if path is index else read_profiles(path):
+                return profiles, []
+        except (ValueError, OSError) as error:
+            message = f"{path.name} can't be understood: {error}; its flat-field profiles are not used"
+            return {}, [PlateProblem(ProblemKind.METADATA, message)]
+    return {}, []
+
+
+def _profile_files(folder: AnyPath) -> list[AnyPath]:
+    place = folder / _PROFILES
+    try:
+        return [place / name for name in sorted(entry.name for entry in scan(place)) if name.lower().endswith(".xml")]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _key_of_url(url: str, found: Mapping[str, ImageRef]) -> ImageKey | None:
