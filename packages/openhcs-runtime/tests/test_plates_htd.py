@@ -8,6 +8,7 @@ import tifffile
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.plates import Plate, ProblemKind, StagePosition, make_plate, open_plate
+from openhcs_runtime.plates.folder_plate import FolderPlate
 from openhcs_runtime.plates.imagexpress.htd import read_htd
 
 HTD = """"HTSInfoFile", Version 1.0
@@ -73,6 +74,21 @@ def test_a_whole_plate_has_names_and_no_problem(folder: Path) -> None:
     assert plate.problems == ()
     assert plate.channel_names == {1: "DAPI", 3: "FITC"}
     assert plate.components[Component.CHANNEL] == (1, 3)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_encodings_and_versions(folder: Path, encoding: str, version: str) -> None:
+    text = HTD.format(timepoints=1).replace("Version 1.0", f"Version {version}").replace('"DAPI"', '"H\u00f6chst"')
+    (folder / "p.HTD").write_bytes(text.replace("\n", "\r\n").encode(encoding))
+    plate = open_plate(folder)
+    assert isinstance(plate, FolderPlate)
+    assert (plate.problems, plate.channel_names, plate.metadata.shape) == ((), {1: "H\u00f6chst", 3: "FITC"}, (2, 3))
+
+
+def test_an_odd_description_does_no_harm(folder: Path) -> None:
+    (folder / "p.HTD").write_bytes(HTD.format(timepoints=1).encode().replace(b"A plate, with", b"\x8f\xff \xe4"))
+    assert open_plate(folder).channel_names == {1: "DAPI", 3: "FITC"}
 
 
 def test_a_hole_is_found(folder: Path) -> None:

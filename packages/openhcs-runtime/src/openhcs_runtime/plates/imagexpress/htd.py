@@ -1,10 +1,12 @@
 """MetaXpress .HTD files: the planned wells, sites, wavelengths, z steps and time points of a plate.
 
 An HTD file is text with one entry per line, a quoted name followed by comma-separated values, from
-``"HTSInfoFile", Version 1.0`` to ``"EndFile"``. There is no published specification; the names are those that
-MetaXpress writes. The selected sites are numbered row by row, and a wavelength with ``WaveCollect`` 0 was not taken.
+``"HTSInfoFile", Version 1.0`` to ``"EndFile"``. It is in the code page of the computer, or in UTF-8 or UTF-16. There
+is no published specification; the names are those that MetaXpress writes. The selected sites are numbered row by row,
+and a wavelength with ``WaveCollect`` 0 was not taken.
 """
 
+import codecs
 import csv
 from dataclasses import dataclass
 from itertools import product
@@ -19,13 +21,23 @@ _MOST_SITES, _MOST_WAVES, _MOST_STEPS, _MOST_TIMES = 4096, 99, 9999, 99999
 
 @dataclass(frozen=True, slots=True)
 class HtdPlan:
-    """The plan in an .HTD file; all numbers start at 1."""
+    """The plan in an .HTD file; all numbers start at 1.
+
+    Attributes:
+        wells: The selected wells.
+        sites: Number of sites in each well.
+        channels: Names of the wavelengths that are taken; empty where there is none.
+        z_steps: Number of planes.
+        timepoints: Number of time points.
+        shape: Numbers of rows and columns of the plate.
+    """
 
     wells: tuple[str, ...]
     sites: int
     channels: dict[int, str]
     z_steps: int
     timepoints: int
+    shape: tuple[int, int]
 
     def metadata(self, source: str) -> Metadata:
         """Return the plan as the metadata that all formats share."""
@@ -33,6 +45,7 @@ class HtdPlan:
             source=source,
             planned={well: tuple(self._images(well)) for well in self.wells},
             channel_names={channel: name for channel, name in self.channels.items() if name},
+            shape=self.shape,
         )
 
     def _images(self, well: str) -> list[ImageKey]:
@@ -56,7 +69,7 @@ def read_htd(path: AnyPath) -> HtdPlan:
         ValueError: If the file is invalid; the message says why.
         OSError: If it can't be read.
     """
-    entries = _entries(path.read_bytes().decode("utf-8", "replace"))
+    entries = _entries(_decoded(path.read_bytes()))
     sites_on, waves_on = _flag(entries, "Sites"), _flag(entries, "Waves")
     sites = _sites(entries) if sites_on else 1
     waves = _number(entries, "NWavelengths", _MOST_WAVES) if waves_on else 1
@@ -74,7 +87,20 @@ def read_htd(path: AnyPath) -> HtdPlan:
         channels=channels,
         z_steps=_number(entries, "ZSteps", _MOST_STEPS) if _flag(entries, "ZSeries") else 1,
         timepoints=_number(entries, "TimePoints", _MOST_TIMES),
+        shape=(_number(entries, "YWells", MAX_ROWS), _number(entries, "XWells", MAX_COLUMNS)),
     )
+
+
+def _decoded(content: bytes) -> str:
+    """Return the text of a file; bytes that are not Unicode are in the usual code page of Windows."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    if b"\0" in content[:2]:
+        return content.decode("utf-16-be" if content.startswith(b"\0") else "utf-16-le")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")
 
 
 def _sites(entries: dict[str, list[str]]) -> int:
