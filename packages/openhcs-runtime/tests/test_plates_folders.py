@@ -187,9 +187,9 @@ def test_a_htd_of_a_single_site(tmp_path: Path, selection: str) -> None:
 
 
 def test_a_format_of_another_maker_is_named(tmp_path: Path) -> None:
-    write(tmp_path / "run_D08_T0001F001L01A01Z01C01.tif")
-    (tmp_path / "MeasurementData.mlf").write_text("<MeasurementData/>")
-    with pytest.raises(PlateError, match=r"measurement of a Yokogawa CellVoyager .* can't be read; .*--pattern"):
+    write(tmp_path / "003005000.tif")
+    (tmp_path / "003005000.flex").write_bytes(b"")
+    with pytest.raises(PlateError, match=r"measurement of an Opera or Operetta .* can't be read; .*--pattern"):
         open_plate(tmp_path)
 
 

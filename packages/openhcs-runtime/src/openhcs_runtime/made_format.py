@@ -11,3 +11,5 @@ class MadeFormat(StrEnum):
     IMAGEXPRESS = "imagexpress"
     OPERA_PHENIX = "opera_phenix"
     OME_ZARR = "ome_zarr"
+    YOKOGAWA_CV = "yokogawa_cv"
+    YOKOGAWA_CQ1 = "yokogawa_cq1"

@@ -17,8 +17,6 @@ _MOST_FOLDERS = 500
 _NAMED = 4
 
 _FOREIGN = {
-    ".mlf": "a Yokogawa CellVoyager (CV7000, CV8000)",
-    ".wpi": "a Yokogawa CellVoyager (CV7000, CV8000)",
     ".xdce": "a GE or Cytiva IN Cell Analyzer",
     ".flex": "an Opera or Operetta before Harmony",
     ".nd2": "Nikon NIS-Elements",

@@ -7,6 +7,8 @@ from openhcs_runtime.plates.synthetic.imagexpress import ImageXpressLayout
 from openhcs_runtime.plates.synthetic.ome_zarr import OmeZarrLayout
 from openhcs_runtime.plates.synthetic.opera_phenix import OperaPhenixLayout
 from openhcs_runtime.plates.synthetic.plan import PlateLayout, PlatePlan
+from openhcs_runtime.plates.synthetic.yokogawa_cq1 import YokogawaCQ1Layout
+from openhcs_runtime.plates.synthetic.yokogawa_cv import YokogawaCVLayout
 
 __all__ = ["LAYOUTS"]
 
@@ -14,5 +16,7 @@ LAYOUTS: Mapping[MadeFormat, Callable[[PlatePlan], PlateLayout]] = {
     MadeFormat.IMAGEXPRESS: ImageXpressLayout,
     MadeFormat.OME_ZARR: OmeZarrLayout,
     MadeFormat.OPERA_PHENIX: OperaPhenixLayout,
+    MadeFormat.YOKOGAWA_CV: YokogawaCVLayout,
+    MadeFormat.YOKOGAWA_CQ1: YokogawaCQ1Layout,
 }
 """What writes a plate of each format."""

@@ -1,0 +1,1 @@
+"""Yokogawa CQ1 plates."""

@@ -1,0 +1,1 @@
+"""Yokogawa CV7000 and CV8000 plates."""
