@@ -13,3 +13,4 @@ class MadeFormat(StrEnum):
     OME_ZARR = "ome_zarr"
     YOKOGAWA_CV = "yokogawa_cv"
     YOKOGAWA_CQ1 = "yokogawa_cq1"
+    IN_CELL = "in_cell"

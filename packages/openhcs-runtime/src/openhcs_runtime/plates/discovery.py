@@ -17,7 +17,6 @@ _MOST_FOLDERS = 500
 _NAMED = 4
 
 _FOREIGN = {
-    ".xdce": "a GE or Cytiva IN Cell Analyzer",
     ".flex": "an Opera or Operetta before Harmony",
     ".nd2": "Nikon NIS-Elements",
     ".czi": "Zeiss ZEN",

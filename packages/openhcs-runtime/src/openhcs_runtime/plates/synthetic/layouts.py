@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from openhcs_runtime.made_format import MadeFormat
 from openhcs_runtime.plates.synthetic.imagexpress import ImageXpressLayout
+from openhcs_runtime.plates.synthetic.in_cell import InCellLayout
 from openhcs_runtime.plates.synthetic.ome_zarr import OmeZarrLayout
 from openhcs_runtime.plates.synthetic.opera_phenix import OperaPhenixLayout
 from openhcs_runtime.plates.synthetic.plan import PlateLayout, PlatePlan
@@ -18,5 +19,6 @@ LAYOUTS: Mapping[MadeFormat, Callable[[PlatePlan], PlateLayout]] = {
     MadeFormat.OPERA_PHENIX: OperaPhenixLayout,
     MadeFormat.YOKOGAWA_CV: YokogawaCVLayout,
     MadeFormat.YOKOGAWA_CQ1: YokogawaCQ1Layout,
+    MadeFormat.IN_CELL: InCellLayout,
 }
 """What writes a plate of each format."""

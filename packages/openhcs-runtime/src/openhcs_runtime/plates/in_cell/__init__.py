@@ -1,0 +1,1 @@
+"""IN Cell Analyzer plates."""
