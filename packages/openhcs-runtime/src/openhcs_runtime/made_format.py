@@ -14,3 +14,4 @@ class MadeFormat(StrEnum):
     YOKOGAWA_CV = "yokogawa_cv"
     YOKOGAWA_CQ1 = "yokogawa_cq1"
     IN_CELL = "in_cell"
+    SCANR = "scanr"

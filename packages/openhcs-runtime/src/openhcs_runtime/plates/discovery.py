@@ -22,7 +22,6 @@ _FOREIGN = {
     ".czi": "Zeiss ZEN",
     ".lif": "Leica LAS X",
     ".c01": "a Cellomics ArrayScan",
-    ".scanr": "an Olympus ScanR",
     ".aivia": "Aivia",
 }
 

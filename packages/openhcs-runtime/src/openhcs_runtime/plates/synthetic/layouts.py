@@ -8,6 +8,7 @@ from openhcs_runtime.plates.synthetic.in_cell import InCellLayout
 from openhcs_runtime.plates.synthetic.ome_zarr import OmeZarrLayout
 from openhcs_runtime.plates.synthetic.opera_phenix import OperaPhenixLayout
 from openhcs_runtime.plates.synthetic.plan import PlateLayout, PlatePlan
+from openhcs_runtime.plates.synthetic.scanr import ScanRLayout
 from openhcs_runtime.plates.synthetic.yokogawa_cq1 import YokogawaCQ1Layout
 from openhcs_runtime.plates.synthetic.yokogawa_cv import YokogawaCVLayout
 
@@ -20,5 +21,6 @@ LAYOUTS: Mapping[MadeFormat, Callable[[PlatePlan], PlateLayout]] = {
     MadeFormat.YOKOGAWA_CV: YokogawaCVLayout,
     MadeFormat.YOKOGAWA_CQ1: YokogawaCQ1Layout,
     MadeFormat.IN_CELL: InCellLayout,
+    MadeFormat.SCANR: ScanRLayout,
 }
 """What writes a plate of each format."""

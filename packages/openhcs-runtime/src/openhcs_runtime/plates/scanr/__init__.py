@@ -1,0 +1,1 @@
+"""Olympus ScanR plates."""
