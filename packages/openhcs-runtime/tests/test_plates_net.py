@@ -30,6 +30,7 @@ from openhcs_runtime.stores.path import StorePath, is_url
 pytestmark = pytest.mark.usefixtures("zarr_ends")
 
 FORMATS = ["ome_zarr", "imagexpress", "opera_phenix"]
+MORE_FORMATS = ["yokogawa_cv", "yokogawa_cq1", "in_cell", "scanr", "cellomics"]
 MEANS = """
 from openhcs_runtime import FunctionStep
 from openhcs_runtime.functions import measure_intensity, segment_nuclei
@@ -94,10 +95,11 @@ def assert_equal(remote: Plate, local: Plate) -> None:
             assert np.array_equal(remote.read(far), local.read(near))
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", [*FORMATS, *MORE_FORMATS])
 def test_a_plate_on_a_web_server_is_the_same(web: Web, tmp_path: Path, kind: str) -> None:
     name = "a plate #1 100%"
-    make_plate(tmp_path / name, wells=2, sites=2, channels=2, z=2, size=64, format=kind)
+    z = 1 if kind == "cellomics" else 2
+    make_plate(tmp_path / name, wells=2, sites=2, channels=2, z=z, size=64, format=kind)
     remote = open_plate(web.url(name) + "/")
     assert str(remote.path) == web.url(name)
     assert_equal(remote, open_plate(tmp_path / name))

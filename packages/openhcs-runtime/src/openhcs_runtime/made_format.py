@@ -15,3 +15,4 @@ class MadeFormat(StrEnum):
     YOKOGAWA_CQ1 = "yokogawa_cq1"
     IN_CELL = "in_cell"
     SCANR = "scanr"
+    CELLOMICS = "cellomics"

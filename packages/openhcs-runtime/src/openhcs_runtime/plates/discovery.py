@@ -21,7 +21,6 @@ _FOREIGN = {
     ".nd2": "Nikon NIS-Elements",
     ".czi": "Zeiss ZEN",
     ".lif": "Leica LAS X",
-    ".c01": "a Cellomics ArrayScan",
     ".aivia": "Aivia",
 }
 

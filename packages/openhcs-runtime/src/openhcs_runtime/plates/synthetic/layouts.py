@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from openhcs_runtime.made_format import MadeFormat
+from openhcs_runtime.plates.synthetic.cellomics import CellomicsLayout
 from openhcs_runtime.plates.synthetic.imagexpress import ImageXpressLayout
 from openhcs_runtime.plates.synthetic.in_cell import InCellLayout
 from openhcs_runtime.plates.synthetic.ome_zarr import OmeZarrLayout
@@ -22,5 +23,6 @@ LAYOUTS: Mapping[MadeFormat, Callable[[PlatePlan], PlateLayout]] = {
     MadeFormat.YOKOGAWA_CQ1: YokogawaCQ1Layout,
     MadeFormat.IN_CELL: InCellLayout,
     MadeFormat.SCANR: ScanRLayout,
+    MadeFormat.CELLOMICS: CellomicsLayout,
 }
 """What writes a plate of each format."""

@@ -1,0 +1,1 @@
+"""Cellomics ArrayScan and CellInsight plates."""
