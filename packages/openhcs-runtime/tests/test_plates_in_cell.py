@@ -125,12 +125,12 @@ def test_a_missing_image_and_an_unlisted_one(tmp_path: Path) -> None:
     ]
 
 
-def test_binning(tmp_path: Path) -> None:
+def test_the_size_of_binned_pixels_is_unknown(tmp_path: Path) -> None:
     write(tmp_path, "B - 3(fld 1 wv 390 - Blue).tif")
     xdce(tmp_path, image("B - 3(fld 1 wv 390 - Blue).tif"), binning="2 X 2")
     plate = opened(tmp_path)
-    assert plate.pixel_size_um == 0.65
-    assert [problem.kind for problem in plate.problems] == [ProblemKind.NOTE]
+    assert plate.pixel_size_um is None
+    assert [problem.kind for problem in plate.problems] == [ProblemKind.METADATA]
 
 
 def test_two_xdce_files(tmp_path: Path) -> None:

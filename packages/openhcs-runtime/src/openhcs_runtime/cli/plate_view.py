@@ -76,6 +76,13 @@ def plate_document(plate: Plate, image: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _gaps(plate: Plate) -> str:
+    """Return how much is missing; what it is follows further below."""
+    if plate.missing:
+        return f"{plural(len(plate.missing), 'well')} with images missing"
+    return "see below" if any(problem.kind is ProblemKind.GAP for problem in plate.problems) else "none"
+
+
 def plate_lines(plate: Plate, image: Mapping[str, Any]) -> list[str]:
     """The plate for people: its facts, its map, and what is odd about it."""
     number = sum(map(len, plate.images.values()))
@@ -97,7 +104,7 @@ def plate_lines(plate: Plate, image: Mapping[str, Any]) -> list[str]:
         "Pixel size": size,
         **step,
         **left_out,
-        "Gaps": f"{plural(len(plate.missing), 'well')} with images missing" if plate.missing else "none",
+        "Gaps": _gaps(plate),
     }
     lines = [f"{name:<12} {text}" for name, text in facts.items()] + ["", *plate_map(plate)]
     for kind, title in _TITLES.items():

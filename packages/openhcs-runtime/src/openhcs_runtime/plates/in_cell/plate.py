@@ -52,9 +52,11 @@ class InCell(PlateFormat):
         if xdce.records and found.named:
             _report_unlisted(found, source, problems)
         if xdce.binning > 1 and xdce.pixel_size_um:
-            stated = f"{xdce.pixel_size_um:g} um, which is the size without binning"
-            text = f"the pixel size is {xdce.binning} times the one in {source} ({stated})"
-            problems.append(PlateProblem(ProblemKind.NOTE, text))
+            text = (
+                f"the images are binned {xdce.binning} x {xdce.binning}, and {source} does not say whether its pixel size "
+                f"of {xdce.pixel_size_um:g} um includes that: the size is treated as unknown"
+            )
+            problems.append(PlateProblem(ProblemKind.METADATA, text))
         return Listing(images, problems, _metadata(xdce, source, numbers))
 
 
@@ -153,7 +155,6 @@ def _metadata(xdce: Xdce, source: str, numbers: dict[str, int]) -> Metadata:
             positions.setdefault((key.well, key.site), record.position)
     names = {number: wave for wave, number in numbers.items() if wave}
     names |= {number: wave.name for number, wave in xdce.waves.items() if wave.name}
-    size = xdce.pixel_size_um
     return Metadata(
         source=source,
         planned={well: tuple(keys) for well, keys in planned.items()},
@@ -161,7 +162,7 @@ def _metadata(xdce: Xdce, source: str, numbers: dict[str, int]) -> Metadata:
         excitation_nm={n: wave.excitation_nm for n, wave in xdce.waves.items() if wave.excitation_nm},
         emission_nm={n: wave.emission_nm for n, wave in xdce.waves.items() if wave.emission_nm},
         positions=positions,
-        pixel_size_um=round(size * xdce.binning, 6) if size else None,
+        pixel_size_um=xdce.pixel_size_um if xdce.binning == 1 else None,
         z_step_um=xdce.z_step_um or heights.step(),
         time_step_s=times.step(),
         shape=xdce.shape,

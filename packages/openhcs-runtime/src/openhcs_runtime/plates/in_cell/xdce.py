@@ -1,6 +1,6 @@
 """``.xdce`` files: the images, the protocol and the plate of an IN Cell Analyzer measurement.
 
-The protocol (``AutoLeadAcquisitionProtocol``) has the size of a pixel of the objective without binning, the plate, the
+The protocol (``AutoLeadAcquisitionProtocol``) has the size of a pixel of the objective, the plate, the
 wavelengths with their filters and the z step; ``Images`` has an element for each file with its well, the numbers of
 field, wavelength, plane and time point from 0, the offset of the field from the centre of the well with y pointing up,
 and the height of the focus. There is no published specification.
@@ -55,7 +55,7 @@ class Xdce:
         records: The images, by path relative to the file, with slashes.
         waves: The wavelengths by channel.
         shape: Numbers of rows and columns of the plate.
-        pixel_size_um: Edge length of a pixel without binning.
+        pixel_size_um: Edge length of a pixel; files do not say whether it includes the binning.
         binning: Number of camera pixels along the edge of a pixel.
         z_step_um: The distance between planes.
     """
