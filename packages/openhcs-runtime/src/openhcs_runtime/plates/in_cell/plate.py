@@ -53,8 +53,8 @@ class InCell(PlateFormat):
             _report_unlisted(found, source, problems)
         if xdce.binning > 1 and xdce.pixel_size_um:
             text = (
-                f"the images are binned {xdce.binning} x {xdce.binning}, and {source} does not say whether its pixel size "
-                f"of {xdce.pixel_size_um:g} um includes that: the size is treated as unknown"
+                f"the images are binned {xdce.binning} x {xdce.binning}, and {source} does not say whether its pixel "
+                f"size of {xdce.pixel_size_um:g} um includes that: it is treated as unknown"
             )
             problems.append(PlateProblem(ProblemKind.METADATA, text))
         return Listing(images, problems, _metadata(xdce, source, numbers))
