@@ -1,5 +1,6 @@
 """The components that identify an image of a plate, and the names of wells."""
 
+import functools
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -63,6 +64,16 @@ def well_name(row: int, column: int) -> str:
         raise ValueError(f"row {row}, column {column} is outside a 1536-well plate")
     letters = chr(ord("A") + row) if row < 26 else "A" + chr(ord("A") + row - 26)
     return f"{letters}{column + 1:02d}"
+
+
+@functools.lru_cache(maxsize=8192)
+def normal_well(text: str) -> str:
+    """Return the name of a well as ``well_name`` does, for another spelling of it, such as ``b6``.
+
+    Raises:
+        ValueError: it is not the name of a well in a 1536-well plate.
+    """
+    return well_name(*well_position(text))
 
 
 def well_position(name: str) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -142,8 +143,11 @@ def list_plate(folder: AnyPath, plate_format: PlateFormat, listing: Listing) -> 
     for image in by_key.values():
         wells[image.key.well].append(image)
     names = wells.keys() | {key.well for key in metadata.lost}
-    images = {well: tuple(sorted(wells[well], key=_order)) for well in sorted(names, key=well_position)}
-    values = {component: tuple(sorted({int(key.value(component)) for key in by_key})) for component in _NUMBERED}
+    images = {
+        well: tuple(sorted(wells[well], key=lambda image: _numbers(image.key)))
+        for well in sorted(names, key=well_position)
+    }
+    values = {component: tuple(sorted(of)) for component, of in zip(_NUMBERED, _values(by_key), strict=True)}
     if metadata.planned:
         missing = _lacking(images, lambda well: metadata.planned.get(well, ()))
         absent = _absent(metadata, images, values)
@@ -164,15 +168,20 @@ def list_plate(folder: AnyPath, plate_format: PlateFormat, listing: Listing) -> 
     )
 
 
-def _order(image: ImageRef) -> tuple[int, int, int, int]:
-    key = image.key
+def _numbers(key: ImageKey) -> tuple[int, int, int, int]:
+    """Return the values of the numbered components, in their order."""
     return key.site, key.channel, key.z_index, key.timepoint
+
+
+def _values(keys: Iterable[ImageKey]) -> tuple[frozenset[int], ...]:
+    """Return the values of each numbered component."""
+    return tuple(map(frozenset, zip(*set(map(_numbers, keys)), strict=True))) or (frozenset(),) * len(_NUMBERED)
 
 
 def _without_doubles(found: Iterable[ImageRef]) -> tuple[dict[ImageKey, ImageRef], list[PlateProblem]]:
     by_key: dict[ImageKey, ImageRef] = {}
     problems = []
-    for image in sorted(found, key=lambda image: image.path):
+    for image in sorted(found, key=attrgetter("path")):
         first = by_key.setdefault(image.key, image)
         if first is not image:
             name, kept = Path(image.path).name, Path(first.path).name
@@ -189,10 +198,7 @@ def _usual(images: Mapping[str, tuple[ImageRef, ...]]) -> Callable[[str], Iterab
     Usual values are those that most wells have. This finds a gap in a regular plate, but reports no gaps in a plate
     where some wells have more sites by design.
     """
-    own = {
-        well: tuple(frozenset(int(image.key.value(component)) for image in refs) for component in _NUMBERED)
-        for well, refs in images.items()
-    }
+    own = {well: _values(image.key for image in refs) for well, refs in images.items()}
     common = []
     for position in range(len(_NUMBERED)):
         counts = Counter(value for values in own.values() for value in values[position])
@@ -214,15 +220,18 @@ def _lacking(
     images: Mapping[str, tuple[ImageRef, ...]], expected: Callable[[str], Iterable[ImageKey]]
 ) -> dict[str, tuple[ImageKey, ...]]:
     """Return the missing images of wells, ignoring planes of a channel, sites and time points that no well has."""
-    everything = [image.key for refs in images.values() for image in refs]
-    planes = {(key.channel, key.z_index) for key in everything}
-    sites, timepoints = {key.site for key in everything}, {key.timepoint for key in everything}
+    everything = {_numbers(image.key) for refs in images.values() for image in refs}
+    planes = {(channel, z) for _, channel, z, _ in everything}
+    sites, timepoints = {numbers[0] for numbers in everything}, {numbers[3] for numbers in everything}
     missing = {}
     for well, refs in images.items():
+        wanted = expected(well)
+        if not wanted:
+            continue
         present = {image.key for image in refs}
         lacking = tuple(
             key
-            for key in expected(well)
+            for key in wanted
             if key not in present
             and (key.channel, key.z_index) in planes
             and key.site in sites
@@ -241,8 +250,8 @@ def _absent(
     wells = [well for well in sorted(metadata.planned, key=well_position) if well not in images]
     if wells:
         lines.append(f"no image of well(s) {well_ranges(wells)}, which {metadata.source} lists")
-    for component in _NUMBERED:
-        planned = {int(key.value(component)) for keys in metadata.planned.values() for key in keys}
+    in_plan = _values(key for keys in metadata.planned.values() for key in keys)
+    for component, planned in zip(_NUMBERED, in_plan, strict=True):
         if lacking := planned.difference(values[component]):
             lines.append(f"no image of {_WORDS[component]} {number_ranges(lacking)}, which {metadata.source} lists")
     return [PlateProblem(ProblemKind.GAP, line) for line in lines]

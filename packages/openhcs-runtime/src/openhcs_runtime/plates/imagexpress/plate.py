@@ -18,23 +18,24 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
-from openhcs_runtime.components import ImageKey, well_name, well_position
+from openhcs_runtime.components import ImageKey, normal_well
 from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind, stray
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.imagexpress.htd import find_htd, read_htd
 from openhcs_runtime.plates.imagexpress.repeats import without_repeats
-from openhcs_runtime.plates.tiff.files import Entry, image_of, is_tiff, scan, stem_of, tiff_files
+from openhcs_runtime.plates.tiff.files import Entry, image_of, is_tiff, scan, tiff_files
 from openhcs_runtime.plates.tiff.metadata import tiff_notes
 from openhcs_runtime.stores.path import AnyPath
 
 _UUID = r"[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}"
 _NAME = re.compile(
     r"(?:.*?_)??(?P<well>[A-Z]{1,2}\d{1,2})(?:_s(?P<site>\d+))?(?:_w(?P<channel>\d+?))?(?:_z(?P<z>\d+))?"
-    rf"(?:{_UUID}|_?\[{_UUID}\])?",
+    rf"(?:{_UUID}|_?\[{_UUID}\])?(?:\.ome)?\.tiff?",
     re.IGNORECASE,
 )
 _TIMEPOINT = re.compile(r"TimePoint_(\d+)", re.IGNORECASE)
@@ -73,8 +74,7 @@ def _listing(folder: AnyPath) -> Listing:
     return Listing(images, [*problems, *unnamed, *repeated, *unread], metadata)
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(NamedTuple):
     """A TIFF file with the time point and z index of its folders; None if there is no such folder.
 
     Attributes:
@@ -92,8 +92,7 @@ class _File:
     is_loose: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Parsed:
+class _Parsed(NamedTuple):
     """An image file and the components found in its name."""
 
     image: ImageRef
@@ -123,9 +122,9 @@ def _names(folder: Folder) -> Iterator[str]:
 
 def _well_of(name: str) -> tuple[str, re.Match[str]] | None:
     """Return the well in a file name, with the match for its other components."""
-    match = _NAME.fullmatch(stem_of(name))
+    match = _NAME.fullmatch(name)
     try:
-        return (well_name(*well_position(match["well"])), match) if match else None
+        return (normal_well(match["well"]), match) if match else None
     except ValueError:
         return None
 
@@ -163,20 +162,11 @@ def _parse(file: _File) -> _Parsed | PlateProblem:
     well, match = said
     if file.is_loose:
         return stray(f"{name} is left out: it is next to the folders of time points, not in one of them")
-    z = int(match["z"]) if match["z"] else file.z_step or 1
-    key = ImageKey(
-        well=well,
-        site=int(match["site"] or 1),
-        channel=int(match["channel"] or 1),
-        z_index=z,
-        timepoint=1 if file.timepoint is None else file.timepoint,
-    )
-    return _Parsed(
-        image_of(file.entry, key),
-        names_channel=match["channel"] is not None,
-        is_projection=file.is_projection and not match["z"],
-        in_zstep=bool(file.z_step),
-    )
+    site, channel, z = match.group("site", "channel", "z")
+    timepoint = 1 if file.timepoint is None else file.timepoint
+    key = ImageKey(well, int(site or 1), int(channel or 1), int(z) if z else file.z_step or 1, timepoint)
+    is_projection = file.is_projection and not z
+    return _Parsed(image_of(file.entry, key), channel is not None, is_projection, bool(file.z_step))
 
 
 def _sort_out(parsed: Sequence[_Parsed]) -> tuple[list[_Parsed], list[ImageRef], list[PlateProblem]]:
@@ -186,8 +176,9 @@ def _sort_out(parsed: Sequence[_Parsed]) -> tuple[list[_Parsed], list[ImageRef],
     channels_named = any(entry.names_channel for entry in parsed)
     with_planes = {entry.image.key.channel for entry in parsed if not entry.is_projection}
     for entry in parsed:
-        name, channel = os.path.basename(entry.image.path), entry.image.key.channel
+        channel = entry.image.key.channel
         if channels_named and not entry.names_channel:
+            name = os.path.basename(entry.image.path)
             problems.append(stray(f"{name} has no channel in its name while other images have one"))
         elif entry.is_projection and channel in with_planes:
             projections[channel].append(entry.image)

@@ -23,7 +23,7 @@ from openhcs_runtime.plates.tiff.page import is_white_zero, refusal
 from openhcs_runtime.plates.tiff.read import errors_named, full_pages, planes_of_first_page
 from openhcs_runtime.stores.path import is_url
 
-SURVEYED = 4096
+SURVEYED = 512
 _AXES = {"C": Component.CHANNEL, "Z": Component.Z_INDEX, "T": Component.TIMEPOINT}
 _WORDS = {Component.CHANNEL: "channels", Component.Z_INDEX: "planes", Component.TIMEPOINT: "time points"}
 
