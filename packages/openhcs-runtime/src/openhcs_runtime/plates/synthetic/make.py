@@ -79,7 +79,6 @@ def make_plate(
             raise PlateError(f"{target} is a file: give a new folder")
         if target.exists() and any(target.iterdir()):
             raise PlateError(f"{target} exists and is not empty: give a new folder")
-        target.mkdir(parents=True, exist_ok=True)
         positions = list(_positions(wells))
         layout = LAYOUTS[made_format](
             PlatePlan(
@@ -94,6 +93,7 @@ def make_plate(
                 pixel_size_um=PIXEL_SIZE_UM,
             ),
         )
+        target.mkdir(parents=True, exist_ok=True)
         truth: list[tuple[str, int, int, int]] = []
         with contextlib.ExitStack() as stack:
             labels = stack.enter_context(ZipFile(target / TRUTH_LABELS, "w", ZIP_DEFLATED)) if truth_labels else None

@@ -60,7 +60,7 @@ def tiff_files(folder: AnyPath | str, *, deep: bool = False) -> Iterator[Entry]:
         folder: The folder.
         deep: Also list all folders below, each of them once even if several links point to it.
     """
-    return _files(folder, {_identity(folder)}, deep=deep)
+    return _files(folder, {identity(folder)}, deep=deep)
 
 
 def image_of(entry: Entry, key: ImageKey) -> ImageRef:
@@ -80,13 +80,14 @@ def _files(folder: AnyPath | str, seen: set[tuple[int, int] | str], *, deep: boo
         elif deep and not entry.name.startswith(".") and entry.is_dir():
             below.append(entry)
     for entry in sorted(below, key=lambda entry: (entry.is_symlink(), entry.name)):
-        place = _identity(entry.path)
+        place = identity(entry.path)
         if place not in seen:
             seen.add(place)
             yield from _files(entry.path, seen, deep=True)
 
 
-def _identity(folder: AnyPath | str) -> tuple[int, int] | str:
+def identity(folder: AnyPath | str) -> tuple[int, int] | str:
+    """Return what two paths to the same folder share."""
     path = as_path(folder)
     if isinstance(path, StorePath):
         return str(path)

@@ -1,8 +1,9 @@
 """Metadata in TIFF files: pixel size, distance between planes and stage position.
 
-Sources are OME-XML (https://www.openmicroscopy.org/Schemas/OME/2016-06/), the description that ImageJ writes, and the
-MetaSeries XML of MetaXpress and MetaMorph. TIFF resolution tags on their own are ignored: they are meant for printing,
-and instruments that set them write a constant (Harmony writes the size of the camera pixels).
+Sources are OME-XML (https://www.openmicroscopy.org/Schemas/OME/2016-06/), the description that ImageJ writes, the
+MetaSeries XML of MetaXpress and MetaMorph, and the XML of BioTek's Gen5. TIFF resolution tags on their own are ignored:
+they are meant for printing, and instruments that set them write a constant (Harmony writes the size of the camera
+pixels).
 """
 
 import os
@@ -29,6 +30,9 @@ def tiff_notes(path: str | os.PathLike[str]) -> ImageNotes:
                 return _of_ome(file.ome_metadata)
             if file.is_imagej:
                 return _of_imagej(file.imagej_metadata or {}, file.pages.first.tags)
+            description = file.pages.first.description
+            if "BTIImageMetaData" in description[:1000]:
+                return _of_gen5(description)
             series = file.metaseries_metadata
     except Exception:  # noqa: BLE001  notes are optional: reading the image reports what is wrong
         return ImageNotes()
@@ -84,6 +88,21 @@ def _of_metaseries(plane: Mapping[str, object]) -> ImageNotes:
         z_um=z,
         z_step_um=micrometre_value(plane.get("Z Projection Step Size"), "um"),
     )
+
+
+def _of_gen5(text: str) -> ImageNotes:
+    """Read Gen5's description: the width and height of the image in pixels and in micrometres."""
+    root = ET.fromstring(text[text.index("<") :])
+    said = {element.tag.rpartition("}")[2]: element.text for element in root.iter()}
+    pairs = (("PixelWidth", "ImageWidthMicrons"), ("PixelHeight", "ImageHeightMicrons"))
+    sizes = [_ratio(said.get(length), said.get(pixels)) for pixels, length in pairs]
+    return ImageNotes(
+        pixel_size_um=one_length(*sizes), z_step_um=micrometre_value(said.get("ZStackStepSizeMicrons"), "um")
+    )
+
+
+def _ratio(length: str | None, pixels: str | None) -> float | None:
+    return micrometre_value(float(length) / float(pixels), "um") if length and pixels and float(pixels) else None
 
 
 def _number(value: object) -> float | None:

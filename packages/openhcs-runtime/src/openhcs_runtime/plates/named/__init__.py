@@ -1,0 +1,1 @@
+"""Formats that are recognized by their file names."""

@@ -1,0 +1,124 @@
+"""Plates of Micro-Manager, saved as separate images: ``A1-Site_0/img_channel000_position000_time000000000_z000.tif``.
+
+Each position has a folder, named after its well by the HCS plug-in (``A1-Site_0``), by pymmcore-plus (``A1_0000``), or
+as in ``Pos-A01_000``. Older versions write ``img_000000000_DAPI_000.tif`` (time, channel, z). ``metadata.txt`` in each
+folder has a summary (channel names, step of z, positions) and a part for each image (size of a pixel, position).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from openhcs_runtime.components import Component, ImageKey
+from openhcs_runtime.plates.base import PlateProblem, StagePosition
+from openhcs_runtime.plates.folder import Folder
+from openhcs_runtime.plates.format import Metadata
+from openhcs_runtime.plates.lengths import agreed_length
+from openhcs_runtime.plates.named.named_format import NamedFormat, not_understood
+from openhcs_runtime.plates.named.naming import NamedFile, Naming, Value
+from openhcs_runtime.plates.named.sidecars import number, object_of, positive, read_json
+
+__all__ = ["MicroManager"]
+
+_METADATA = "metadata.txt"
+_MOST_FILES = 400
+_POSITION = r"(?:Pos-?)?(?P<well>[A-Z]{1,2}\d{1,2})(?:[-_](?:Site_?|Pos_?)?(?P<site_1>\d+)(?:_(?P<site_2>\d+))?)?"
+
+
+class MicroManager(NamedFormat):
+    """Plates of Micro-Manager and pymmcore-plus with a folder per position."""
+
+    name, title = "micro_manager", "Micro-Manager"
+    naming = Naming(
+        form="<position of a well>/img_channel<n>_position<n>_time<n>_z<n>.tif",
+        names=(
+            re.compile(
+                rf"{_POSITION}/img_channel(?P<channel>\d+)(?:_position\d+)?_time(?P<timepoint>\d+)_z(?P<z_index>\d+)",
+                re.IGNORECASE,
+            ),
+            re.compile(rf"{_POSITION}/img_(?P<timepoint>\d{{9}})_(?P<channel>.+)_(?P<z_index>\d{{3,}})", re.IGNORECASE),
+        ),
+        folders=re.compile(re.sub(r"\?P<\w+>", "?:", _POSITION), re.IGNORECASE),
+        from_0=frozenset({Component.SITE, Component.CHANNEL, Component.Z_INDEX, Component.TIMEPOINT}),
+    )
+
+    def add_metadata(
+        self,
+        folder: Folder,
+        metadata: Metadata,
+        images: Sequence[tuple[NamedFile, ImageKey]],
+        numbers: Mapping[Component, Mapping[Value, int]],
+    ) -> tuple[Metadata, list[PlateProblem]]:
+        """Add what ``metadata.txt`` says; it is read in every folder unless the first one has all positions."""
+        folders = {Path(file.entry.path).parent: (key.well, key.site) for file, key in images}
+        sizes: list[float | None] = []
+        positions: dict[tuple[str, int], StagePosition] = {}
+        problems: list[PlateProblem] = []
+        for place, where in sorted(folders.items())[:_MOST_FILES]:
+            if where in positions or not (path := place / _METADATA).is_file():
+                continue
+            try:
+                said = read_json(path)
+            except ValueError as error:
+                problems.append(not_understood(f"{place.name}/{path.name}", error))
+                continue
+            metadata = _with_summary(metadata, object_of(said, "Summary"))
+            sizes.append(_pixel_size(said))
+            listed = _listed_positions(object_of(said, "Summary"))
+            positions |= {
+                of: listed[at.name] for at, of in folders.items() if at.name in listed and of not in positions
+            }
+            if (own := _own_position(said)) is not None:
+                positions[where] = own
+        return replace(metadata, positions=positions, pixel_size_um=agreed_length(sizes)), problems
+
+
+def _with_summary(metadata: Metadata, summary: Mapping[str, object]) -> Metadata:
+    listed = summary.get("ChNames")
+    names = {n: name for n, name in enumerate(listed if isinstance(listed, list) else (), 1) if isinstance(name, str)}
+    interval = positive(summary.get("Interval_ms"))
+    return replace(
+        metadata,
+        channel_names=metadata.channel_names or names,
+        z_step_um=metadata.z_step_um or positive(summary.get("z-step_um")),
+        time_step_s=metadata.time_step_s or (interval / 1000 if interval else None),
+    )
+
+
+def _images(said: Mapping[str, object]) -> list[Mapping[str, object]]:
+    """Return the parts about images."""
+    return [
+        part for name, part in said.items() if isinstance(part, dict) and name.startswith(("Metadata-", "FrameKey-"))
+    ]
+
+
+def _pixel_size(said: Mapping[str, object]) -> float | None:
+    stated = [positive(part.get("PixelSizeUm")) for part in _images(said)]
+    return agreed_length(stated) or positive(object_of(said, "Summary").get("PixelSize_um"))
+
+
+def _own_position(said: Mapping[str, object]) -> StagePosition | None:
+    for part in _images(said):
+        x, y = number(part.get("XPositionUm")), number(part.get("YPositionUm"))
+        if x is not None and y is not None:
+            return StagePosition(y, x)
+    return None
+
+
+def _listed_positions(summary: Mapping[str, object]) -> dict[str, StagePosition]:
+    """Return the positions of the stage by label."""
+    listed = summary.get("StagePositions")
+    found = {}
+    for entry in listed if isinstance(listed, list) else ():
+        if not isinstance(entry, dict):
+            continue
+        label, stage = entry.get("Label"), entry.get("DefaultXYStage")
+        devices = entry.get("DevicePositions")
+        for device in devices if isinstance(devices, list) else ():
+            if isinstance(device, dict) and device.get("Device") == stage and isinstance(label, str):
+                place = device.get("Position_um")
+                x, y = (*map(number, place), None, None)[:2] if isinstance(place, list) else (None, None)
+                if x is not None and y is not None:
+                    found[label] = StagePosition(y, x)
+    return found
