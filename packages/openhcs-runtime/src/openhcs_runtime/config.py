@@ -133,6 +133,9 @@ class PipelineConfig:
         image_format: format of the images made by steps with ``materialize=True``.
         pattern: regular expression for the names of the plate's TIFF files; None detects the format. See
             ``openhcs_runtime.plates.open_plate``.
+        plate_format: name of the plate's format, such as "opera_phenix"; None detects it.
+        pages: what the pages of TIFF files are that don't describe them: "z", "channel", "time", or axes with lengths
+            such as "C2Z". See ``openhcs_runtime.plates.open_plate``.
 
     Raises:
         PipelineError: a value is not valid.
@@ -145,6 +148,8 @@ class PipelineConfig:
     parquet: bool = False
     image_format: ImageFormat = ImageFormat.TIFF
     pattern: str | None = None
+    plate_format: str | None = None
+    pages: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("output_dir", "results_dir"):

@@ -73,8 +73,8 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The payload of a submission: one pipeline, one plate, and how to run it.
 
     ``global_config`` and ``pipeline_config`` replace those of the pipeline. ``num_workers``, ``dask``, ``view``,
-    ``seed``, ``output_dir``, ``results_dir`` and ``pattern`` each override a single setting of these. Relative paths
-    are relative to ``base_dir``.
+    ``seed``, ``output_dir``, ``results_dir``, ``pattern``, ``plate_format`` and ``pages`` each override a single
+    setting of these. Relative paths are relative to ``base_dir``.
 
     Attributes:
         plate_path: folder of the plate.
@@ -88,6 +88,8 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         results_dir: overrides ``PipelineConfig.results_dir``.
         base_dir: folder that relative paths are relative to.
         pattern: overrides ``PipelineConfig.pattern``.
+        plate_format: overrides ``PipelineConfig.plate_format``.
+        pages: overrides ``PipelineConfig.pages``.
         view: overrides ``GlobalConfig.view``.
         seed: overrides ``GlobalConfig.seed``.
         action: run the pipeline, or only check whether it can be run.
@@ -114,6 +116,8 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     results_dir: str | None = None
     base_dir: str = ""
     pattern: str | None = None
+    plate_format: str | None = None
+    pages: str | None = None
     view: str | None = None
     seed: int | None = None
     action: TaskAction = TaskAction.RUN

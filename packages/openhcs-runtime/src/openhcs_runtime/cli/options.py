@@ -24,7 +24,9 @@ __all__ = [
     "ImagePattern",
     "Json",
     "OutputFolder",
+    "Pages",
     "PipelineFile",
+    "PlateFormatName",
     "PlatePath",
     "Port",
     "Replace",
@@ -247,6 +249,21 @@ ViewComponents = Annotated[
 ]
 ImagePattern = Annotated[
     str | None,
-    typer.Option(metavar="REGEX", help="Regular expression for TIFF file names [default: detect the format]"),
+    typer.Option(
+        metavar="REGEX|auto",
+        help="Regular expression for TIFF file names, or auto to propose one [default: detect the format]",
+    ),
+]
+PlateFormatName = Annotated[
+    str | None,
+    typer.Option("--format", metavar="NAME", help="Format of the plate, e.g. opera_phenix [default: detect it]"),
+]
+Pages = Annotated[
+    str | None,
+    typer.Option(
+        metavar="z|channel|time|C2Z",
+        help="What the pages of TIFF files are that don't say it; C2Z: all planes of channel 1, then of channel 2 "
+        "[default: leave such files out]",
+    ),
 ]
 Wells = Annotated[str | None, typer.Option(metavar="W,W", help="Only these wells, e.g. A01,B06 [default: all wells]")]

@@ -37,6 +37,8 @@ class RunOptions:
     workers: str | None = None
     dask: str | None = None
     pattern: str | None = None
+    plate_format: str | None = None
+    pages: str | None = None
     channel: str | None = None
     diameter: str | None = None
     view: str | None = None
@@ -46,6 +48,8 @@ class RunOptions:
         if self.output and self.results_dir:
             message = "--output names the run's folder, --results-dir the one around it; give one of them"
             raise CommandError(ErrorKind.USAGE, message)
+        if self.pattern is not None and self.plate_format not in (None, "pattern"):
+            raise CommandError(ErrorKind.USAGE, "--pattern and --format exclude each other; give one of them")
         if self.replace and not self.output:
             message = "--replace replaces the results in --output DIR; name it, or leave out --replace"
             raise CommandError(ErrorKind.USAGE, message)
@@ -77,7 +81,7 @@ def plate_task(options: RunOptions) -> PlateTask:
     source, name = _source(options)
     try:
         if options.channel is not None and options.endpoint.is_local:
-            _check_channel(options.channel, plate, options.pattern)
+            _check_channel(options.channel, plate, options)
         return _task(options, plate, source, name)
     except PlateError as error:
         raise CommandError(PlateErrorKind.PLATE, str(error)) from error
@@ -97,19 +101,21 @@ def _task(options: RunOptions, plate: AnyPath, source: str, name: str) -> PlateT
         fresh=options.fresh,
         base_dir=os.getcwd(),
         pattern=options.pattern,
+        plate_format=options.plate_format,
+        pages=options.pages,
         view=options.view,
         seed=options.seed,
     )
 
 
-def _check_channel(given: str, path: AnyPath, pattern: str | None) -> None:
+def _check_channel(given: str, path: AnyPath, options: RunOptions) -> None:
     """Name the option if the plate has no such channel: the compiler would name each step that misses it."""
     # Loads image libraries, which a run without the option does not need.
     from openhcs_runtime.cli.plate_view import channels_text  # noqa: PLC0415
     from openhcs_runtime.components import Component  # noqa: PLC0415
     from openhcs_runtime.plates import open_plate  # noqa: PLC0415
 
-    plate = open_plate(path, pattern=pattern)
+    plate = open_plate(path, pattern=options.pattern, format=options.plate_format, pages=options.pages)
     numbers = {int(channel) for channel in plate.components[Component.CHANNEL]}
     names = {name.casefold() for name in plate.channel_names.values()}
     is_number = given.isascii() and given.isdigit() and int(given) in numbers

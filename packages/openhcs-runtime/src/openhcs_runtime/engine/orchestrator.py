@@ -133,7 +133,8 @@ class PipelineOrchestrator:
         Raises:
             PlateError: the folder is not a plate that can be read.
         """
-        return open_plate(self.plate_path, pattern=self.pipeline_config.pattern)
+        config = self.pipeline_config
+        return open_plate(self.plate_path, pattern=config.pattern, format=config.plate_format, pages=config.pages)
 
     def compile(self) -> CompiledPlate:
         """Check everything that can be checked and plan each well.

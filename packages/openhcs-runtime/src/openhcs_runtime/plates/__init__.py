@@ -3,17 +3,21 @@
 import gc
 import importlib
 import os
+import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from openhcs_runtime.exceptions import PlateError, printable
 from openhcs_runtime.plates.base import ImageRef, Plate, PlateProblem, ProblemKind, StagePosition, stray
 from openhcs_runtime.plates.discovery import open_as, open_found
 from openhcs_runtime.plates.folder import Folder
-from openhcs_runtime.plates.folder_plate import list_plate
+from openhcs_runtime.plates.folder_plate import FolderPlate, list_plate
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.formats import format_named
 from openhcs_runtime.plates.image_files import ImageFiles, ImageHeader, ImageNotes
+from openhcs_runtime.plates.pages import PageOrder
 from openhcs_runtime.plates.pattern import NamePattern, Pattern, find_by_pattern
+from openhcs_runtime.plates.proposal import propose_for
 from openhcs_runtime.plates.read import read_image
 from openhcs_runtime.plates.tiff.files import image_of, tiff_files
 from openhcs_runtime.stores.path import AnyPath, StorePath, as_path
@@ -21,7 +25,11 @@ from openhcs_runtime.stores.path import AnyPath, StorePath, as_path
 if TYPE_CHECKING:
     from openhcs_runtime.plates.synthetic.make import make_plate
 
+AUTO_PATTERN = "auto"
+"""Instead of a pattern: propose one from the names."""
+
 __all__ = [
+    "AUTO_PATTERN",
     "Fit",
     "Folder",
     "ImageFiles",
@@ -47,30 +55,42 @@ __all__ = [
 
 
 def open_plate(
-    path: str | os.PathLike[str] | StorePath, *, pattern: str | NamePattern | None = None, format: str | None = None
+    path: str | os.PathLike[str] | StorePath,
+    *,
+    pattern: str | NamePattern | None = None,
+    format: str | None = None,
+    pages: str | None = None,
 ) -> Plate:
     """Open the plate in a folder without reading any pixels.
 
     Args:
         path: The plate folder, or its URL: ``s3://``, ``gs://`` or ``https://``.
-        pattern: A regular expression for TIFF file names, see ``NamePattern``.
+        pattern: A regular expression for TIFF file names, see ``NamePattern``; "auto" proposes one from the names, and
+            the plate's problems have a note with it.
         format: Name of the format, such as ``"opera_phenix"``, if it is not to be detected.
+        pages: What the pages of TIFF files are that don't describe them: "z", "channel", "time", or several axes from
+            the slowest to the fastest, with lengths: in "C2Z", all planes of the first channel come first.
 
     Returns:
         The plate, with its images, problems and metadata.
 
     Raises:
         PlateError: If the folder does not exist or has no images of a supported format, if two formats fit it equally
-            well, or if the pattern is invalid.
+            well, or if an argument is invalid.
     """
-    names = NamePattern(pattern) if isinstance(pattern, str) else pattern
+    if pattern is not None and format not in (None, Pattern.name):
+        raise PlateError(f"a pattern and the format {format!r} exclude each other: give one of them")
+    order = PageOrder.parse(pages) if pages else None
+    if format is not None:
+        format_named(format)
+    names = NamePattern(pattern) if isinstance(pattern, str) and pattern != AUTO_PATTERN else pattern
     folder = _checked(as_path(path if isinstance(path, StorePath) else os.path.expanduser(path)))
     collecting = gc.isenabled()
     gc.disable()  # a listing makes no garbage, and scanning it repeatedly takes a quarter of the time
     try:
         if names is not None:
-            return list_plate(folder, Pattern(), find_by_pattern(folder, names))
-        return open_as(folder, format) if format else open_found(folder)
+            return _open_by_pattern(folder, names, order)
+        return open_as(folder, format, order) if format else open_found(folder, order)
     except OSError as error:
         where = f" ({error.filename})" if error.filename and error.filename != str(folder) else ""
         raise PlateError(f"{folder} can't be read: {error.strerror or error}{where}") from error
@@ -90,6 +110,15 @@ def _checked(folder: AnyPath) -> AnyPath:
     if (shown := printable(str(folder.resolve()))) != str(folder.resolve()):
         raise PlateError(f"the name of {shown} is not valid UTF-8: rename the folder")
     return folder.resolve()
+
+
+def _open_by_pattern(folder: AnyPath, pattern: str | NamePattern, order: PageOrder | None) -> FolderPlate:
+    if isinstance(pattern, NamePattern):
+        return list_plate(folder, Pattern(), find_by_pattern(folder, pattern), order)
+    proposal = propose_for(folder)
+    plate = list_plate(folder, Pattern(), find_by_pattern(folder, proposal.pattern), order)
+    text = f"proposed: --pattern {shlex.quote(str(proposal.pattern))}; {proposal.describe()}"
+    return replace(plate, problems=(PlateProblem(ProblemKind.NOTE, text), *plate.problems))
 
 
 def __getattr__(name: str) -> object:

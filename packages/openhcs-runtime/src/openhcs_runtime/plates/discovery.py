@@ -8,6 +8,8 @@ from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.folder_plate import FolderPlate, list_plate
 from openhcs_runtime.plates.format import Fit, PlateFormat
 from openhcs_runtime.plates.formats import all_formats, format_named
+from openhcs_runtime.plates.pages import PageOrder
+from openhcs_runtime.plates.unknown import names_in, no_format_found
 from openhcs_runtime.stores.path import AnyPath, StorePath, path_below
 
 __all__ = ["open_as", "open_found"]
@@ -25,17 +27,17 @@ _FOREIGN = {
 }
 
 
-def open_as(folder: AnyPath, name: str) -> FolderPlate:
+def open_as(folder: AnyPath, name: str, pages: PageOrder | None = None) -> FolderPlate:
     """Open a folder as a plate of the named format, whether or not it is recognized.
 
     Raises:
         PlateError: If the format is not installed, or finds no images.
         OSError: If the folder can't be listed.
     """
-    return _open(Folder(folder), format_named(name))
+    return _open(Folder(folder), format_named(name), pages)
 
 
-def open_found(path: AnyPath) -> FolderPlate:
+def open_found(path: AnyPath, pages: PageOrder | None = None) -> FolderPlate:
     """Open the plate in a folder, or the only plate up to two levels below it.
 
     Raises:
@@ -44,22 +46,22 @@ def open_found(path: AnyPath) -> FolderPlate:
     """
     folder, formats = Folder(path), all_formats()
     if found := _format_of(folder, formats):
-        return _open(folder, found)
+        return _open(folder, found, pages)
     below = _plates_below(folder, formats)
     if len(below) == 1:
         (inner, inner_format) = below[0]
-        plate = _open(inner, inner_format)
+        plate = _open(inner, inner_format, pages)
         note = PlateProblem(ProblemKind.NOTE, f"the images are in {inner.path}")
         return replace(plate, path=path, problems=(note, *plate.problems))
     if below:
         names = ", ".join(path_below(inner.path, path) for inner, _ in below[:_NAMED])
         more = f" and {len(below) - _NAMED} more" if len(below) > _NAMED else ""
         raise PlateError(f"{path} holds several folders that look like a plate: name one of {names}{more}")
-    raise PlateError(_nothing_found(folder))
+    raise PlateError(_nothing_found(folder, formats))
 
 
-def _open(folder: Folder, plate_format: PlateFormat) -> FolderPlate:
-    return list_plate(folder.path, plate_format, plate_format.find(folder))
+def _open(folder: Folder, plate_format: PlateFormat, pages: PageOrder | None) -> FolderPlate:
+    return list_plate(folder.path, plate_format, plate_format.find(folder), pages)
 
 
 def _format_of(folder: Folder, formats: tuple[PlateFormat, ...]) -> PlateFormat | None:
@@ -102,24 +104,18 @@ def _folders(folder: Folder) -> list[Folder]:
     return [folder.below(name) for name in names if not name.endswith("_results")]
 
 
-def _nothing_found(folder: Folder) -> str:
+def _nothing_found(folder: Folder, formats: tuple[PlateFormat, ...]) -> str:
     maker = next((maker for ending, maker in _FOREIGN.items() if folder.named(ending)), "")
     if maker:
         with_pattern = (
             "; its TIFF files can be read with --pattern, or pattern= in PipelineConfig" if folder.images else ""
         )
         return f"{folder.path} looks like a measurement of {maker}, a format that can't be read{with_pattern}"
-    if folder.images:
-        return (
-            f"no plate images in {folder.path}: none of its {folder.image_count} TIFF files has a name of the form "
-            "<prefix>_<well>_s<site>_w<channel>.tif (for other names use --pattern, or pattern= in PipelineConfig)"
-        )
+    if names := names_in(folder):
+        return no_format_found(folder, names, formats)
     if isinstance(folder.path, StorePath) and not folder.path.lists_folders:
         return (
             f"no images at {folder.path}: give the address of an OME-Zarr plate, or of TIFF files on a server that "
             "lists its folders"
         )
-    return (
-        f"no images in {folder.path}: give the folder of an ImageXpress, Opera Phenix or OME-Zarr plate, "
-        "or of TIFF files"
-    )
+    return f"no images in {folder.path}: give the folder of a plate, or of TIFF files"

@@ -17,6 +17,7 @@ from openhcs_runtime.plates.format import Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.formats import format_named
 from openhcs_runtime.plates.image_files import ImageFiles, ImageNotes
 from openhcs_runtime.plates.lengths import agreed_length, z_step
+from openhcs_runtime.plates.pages import PageOrder
 from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
 from openhcs_runtime.stores.path import AnyPath
 
@@ -128,7 +129,9 @@ class FolderPlate:
         return z_step({image.key.z_index: self._files.notes(image).z_um for image in stack[:_MOST_PROBES]})
 
 
-def list_plate(folder: AnyPath, plate_format: PlateFormat, listing: Listing) -> FolderPlate:
+def list_plate(
+    folder: AnyPath, plate_format: PlateFormat, listing: Listing, pages: PageOrder | None = None
+) -> FolderPlate:
     """Build the plate from its images; of two images with the same key, the one with the first path is kept.
 
     Images are missing if the metadata plans them or, without a plan, if most wells have them (see ``_usual``). A
@@ -137,7 +140,7 @@ def list_plate(folder: AnyPath, plate_format: PlateFormat, listing: Listing) -> 
     metadata = listing.metadata
     by_key, doubles = _without_doubles(listing.images)
     files = list(by_key.values())
-    expanded, seen = plate_format.files.with_planes(files)
+    expanded, seen = plate_format.files.with_planes(files, pages)
     by_key = by_key if expanded is files else {image.key: image for image in expanded}
     wells: defaultdict[str, list[ImageRef]] = defaultdict(list)
     for image in by_key.values():

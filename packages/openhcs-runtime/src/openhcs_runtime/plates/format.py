@@ -110,11 +110,14 @@ class PlateFormat(abc.ABC):
         name: The format in ``--format``, JSON and provenance: lower case, with underscores. It must be the name of the
             entry point.
         title: The format as called in messages.
+        signs: What the names of its images have, and a regular expression that finds it in a name; used to name the
+            nearest format and what is missing if a folder fits none.
         files: How images are read; TIFF files by default.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
+    signs: ClassVar[Mapping[str, str]] = {}
     files: ClassVar[ImageFiles] = TIFF_FILES
 
     @abc.abstractmethod

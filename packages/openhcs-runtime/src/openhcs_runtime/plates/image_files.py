@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, StagePosition
+from openhcs_runtime.plates.pages import PageOrder
 
 __all__ = ["ImageFiles", "ImageHeader", "ImageNotes", "TakeBytes"]
 
@@ -69,8 +70,14 @@ class ImageFiles(abc.ABC):
         """Return a line for each reason why some images can't be read, as far as known without reading pixels."""
         return []
 
-    def with_planes(self, images: list[ImageRef]) -> tuple[list[ImageRef], list[PlateProblem]]:
+    def with_planes(
+        self, images: list[ImageRef], pages: PageOrder | None = None
+    ) -> tuple[list[ImageRef], list[PlateProblem]]:
         """Replace files of several planes by one image per plane, and return the problems to report about the files.
+
+        Args:
+            images: One image per file.
+            pages: What the planes of files are that don't describe them, as the user says it.
 
         Returns:
             The same list if no file has several planes.

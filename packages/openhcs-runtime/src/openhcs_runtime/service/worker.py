@@ -96,6 +96,17 @@ class _ChangedError(Exception):
     """Plate, pipeline or settings have changed since the compilation."""
 
 
+def _with_plate_settings(config: PipelineConfig, task: PlateTask) -> PipelineConfig:
+    """Return the settings with what the task says of how its plate is opened."""
+    if task.pattern is not None:
+        config = dataclasses.replace(config, pattern=task.pattern, plate_format=None)
+    if task.plate_format is not None:
+        config = dataclasses.replace(config, plate_format=task.plate_format, pattern=task.pattern)
+    if task.pages is not None:
+        config = dataclasses.replace(config, pages=task.pages)
+    return config
+
+
 def _run(task: PlateTask) -> PlateResult | CompileReport:
     current = current_task()
     read_recorder().clear()
@@ -112,8 +123,7 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
         global_config = dataclasses.replace(global_config, seed=task.seed)
     pipeline_config = task.pipeline_config or pipeline.pipeline_config or PipelineConfig()
     pipeline_config = _with_folders(pipeline_config, task)
-    if task.pattern is not None:
-        pipeline_config = dataclasses.replace(pipeline_config, pattern=task.pattern)
+    pipeline_config = _with_plate_settings(pipeline_config, task)
     plate_path = task.plate_path if is_url(task.plate_path) else _absolute(task.plate_path, task.base_dir)
     if task.follow is not None and task.action is TaskAction.RUN:
 

@@ -149,7 +149,10 @@ def _plate_of(results: Path) -> tuple[float | None, Plate | None, str]:
     except OutputError as error:
         return None, None, f"the plate of the run is not known: {error}"
     try:
-        plate = open_plate(known.plate_path, pattern=known.pipeline_config.pattern)
+        config = known.pipeline_config
+        plate = open_plate(
+            known.plate_path, pattern=config.pattern, format=config.plate_format, pages=config.pages
+        )
     except PlateError as error:
         return known.pixel_size_um, None, f"the images of the plate are left out: {error}"
     return known.pixel_size_um, plate, ""

@@ -16,7 +16,9 @@ from openhcs_runtime.cli.options import (
     ImagePattern,
     Json,
     OutputFolder,
+    Pages,
     PipelineFile,
+    PlateFormatName,
     Port,
     Replace,
     ResultsFolder,
@@ -50,6 +52,8 @@ def run(
     workers: Workers = None,
     dask: DaskCluster = None,
     pattern: ImagePattern = None,
+    plate_format: PlateFormatName = None,
+    pages: Pages = None,
     channel: Channel = None,
     diameter: Diameter = None,
     view: View = None,
@@ -102,8 +106,8 @@ def run(
         from zmqruntime.execution.cli.output import Output
     endpoint, words = PlateEndpoint(port, host), Output(as_json)
     if compiled is not None:
-        named = plate, pipeline, output, results_dir, replace, fresh, workers, dask, pattern, channel, diameter, view
-        if any(named) or seed is not None:
+        named = plate, pipeline, output, results_dir, replace, fresh, workers, dask, channel, diameter, view
+        if any((*named, pattern, plate_format, pages)) or seed is not None:
             raise typer.BadParameter("--compiled says all there is to run; leave out PLATE and the other options")
         return _run_compiled(endpoint, compiled, words)
     if plate is None:
@@ -119,6 +123,8 @@ def run(
         workers=workers,
         dask=dask,
         pattern=pattern,
+        plate_format=plate_format,
+        pages=pages,
         channel=channel,
         diameter=diameter,
         view=view,

@@ -19,6 +19,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 from openhcs_runtime.components import ImageKey, normal_well
@@ -46,6 +47,9 @@ class ImageXpress(PlateFormat):
     """Plates of MetaXpress, exported or as stored, and other TIFF files named after wells, sites and channels."""
 
     name, title = "imagexpress", "ImageXpress"
+    signs = MappingProxyType(
+        {"<well>": r"(?:^|_)[A-Z]{1,2}\d{1,2}(?=[_.])", "_s<site>": r"_s\d+", "_w<channel>": r"_w\d"}
+    )
 
     def fits(self, folder: Folder) -> Fit:
         """Return whether a folder, or its folders of time points and planes, has images named after wells."""

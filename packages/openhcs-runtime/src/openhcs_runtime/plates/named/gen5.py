@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.plates.base import PlateProblem, stray
@@ -34,6 +35,9 @@ class Gen5(NamedFormat):
     """Plates of BioTek's Gen5."""
 
     name, title = "biotek_gen5", "BioTek Gen5"
+    signs = MappingProxyType(
+        {"<well>_<step>": r"(?:^|/)[A-Z]{1,2}\d{1,2}_-?\d+_", "_<channel>_<field>": r"_\d+_\d+", "_<time>": r"_\d{3}\."}
+    )
     naming = Naming(
         form="<well>_<step>_<channel>_<field>_<channel name>_<time>.tif",
         names=(

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from types import MappingProxyType
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.plates.base import PlateProblem, stray
@@ -28,6 +29,9 @@ class Incucyte(NamedFormat):
     """Exported images of an Incucyte."""
 
     name, title = "incucyte", "Incucyte"
+    signs = MappingProxyType(
+        {"_<well>_<image>": r"_[A-Z]+\d{1,2}_\d+_", "<day>d": r"\d\dd", "<hour>h<minute>m": r"\d\dh\d\dm"}
+    )
     plate_word = "vessel"
     naming = Naming(
         form="<text>_<well>_<image>_<year>y<month>m<day>d_<hour>h<minute>m.tif, or _<day>d<hour>h<minute>m.tif",

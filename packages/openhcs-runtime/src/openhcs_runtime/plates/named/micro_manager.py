@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.plates.base import PlateProblem, StagePosition
@@ -30,6 +31,13 @@ class MicroManager(NamedFormat):
     """Plates of Micro-Manager and pymmcore-plus with a folder per position."""
 
     name, title = "micro_manager", "Micro-Manager"
+    signs = MappingProxyType(
+        {
+            "<position of a well>/": r"(?:^|/|-)[A-Z]{1,2}\d{1,2}[^/]*/img_",
+            "img_channel<n>": r"img_channel\d",
+            "_time<n>_z<n>": r"_time\d+_z\d",
+        }
+    )
     naming = Naming(
         form="<position of a well>/img_channel<n>_position<n>_time<n>_z<n>.tif",
         names=(

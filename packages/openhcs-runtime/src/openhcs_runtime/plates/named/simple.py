@@ -13,6 +13,7 @@ Their names, as the programs write them:
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.plates.base import PlateProblem, ProblemKind
@@ -28,6 +29,7 @@ class SbsNames(NamedFormat):
     """Names of the form ``Channel1-01-A-01``."""
 
     name, title = "sbs_names", "Channel1-01-A-01"
+    signs = MappingProxyType({"Channel<channel>": r"Channel\d", "-<row>-<column>": r"-[A-Z]{1,2}-\d\d"})
     naming = Naming(
         form="Channel<channel>-<number>-<row>-<column>.tif",
         names=(re.compile(r"Channel(?P<channel>\d+)-(?P<site>\d{2,})-(?P<row>[A-Z]{1,2})-(?P<column>\d{2})", re.I),),
@@ -46,6 +48,7 @@ class Columbus(NamedFormat):
     """Names of the form ``001002-3-001001001``."""
 
     name, title = "columbus", "Columbus"
+    signs = MappingProxyType({"<row><column>": r"(?:^|/)\d{6}-", "-<field>-": r"-\d+-", "nine digits": r"-\d{9}\."})
     naming = Naming(
         form="<row><column>-<field>-<time><plane><channel>.tif, each of three digits",
         names=(
@@ -74,6 +77,9 @@ class MatrixScreener(NamedFormat):
     """Scans of Leica's Matrix Screener."""
 
     name, title = "leica_matrix_screener", "Leica Matrix Screener"
+    signs = MappingProxyType(
+        {"--U<column>--V<row>": r"--U\d+--V\d+", "--X<column>--Y<row>": r"--X\d+--Y\d+", "--C<channel>": r"--C\d"}
+    )
     plate_word = "slide"
     naming = Naming(
         form="image--L<loop>--S<slide>--U<column>--V<row>--J<job>--...--Z<plane>--C<channel>.ome.tif",
@@ -96,6 +102,9 @@ class NikonJobs(NamedFormat):
     """TIFF files that were exported from a job of NIS-Elements."""
 
     name, title = "nikon_jobs", "Nikon JOBS"
+    signs = MappingProxyType(
+        {"Well<well>": r"Well[A-Z]+\d", "_Channel<channel>": r"_Channel", "_Seq<number>": r"_Seq\d"}
+    )
     naming = Naming(
         form="Well<well>_Point<point>_<number>_Channel<channel>_Seq<number>.tif",
         names=(

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import PlateError
@@ -34,6 +35,9 @@ class Squid(NamedFormat):
     """Acquisitions of a Squid microscope over wells."""
 
     name, title = "squid", "Squid"
+    signs = MappingProxyType(
+        {"<well>": r"(?:^|/)[A-Z]{1,2}\d{1,2}_", "_<field>_<z>": r"_\d+_\d+_", "_<channel>": r"_[A-Za-z][^/]*\."}
+    )
     naming = Naming(
         form="<well>_<field>_<z>_<channel>.tiff",
         names=tuple(

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, islice
+from types import MappingProxyType
 
 from openhcs_runtime.components import ImageKey, well_name
 from openhcs_runtime.exceptions import PlateError
@@ -38,6 +39,14 @@ class OperaPhenix(PlateFormat):
     """Measurements of Opera Phenix and Operetta CLS."""
 
     name, title = "opera_phenix", "Opera Phenix"
+    signs = MappingProxyType(
+        {
+            "r<row>c<column>": r"(?i)(?:^|/)r\d+c\d+",
+            "f<field>p<plane>": r"(?i)f\d+p\d+",
+            "-ch<channel>": r"(?i)-ch\d",
+            "sk<time>fk1fl1 or t<time>": r"(?i)sk\d+fk\d+fl|\dt\d+",
+        }
+    )
 
     def fits(self, folder: Folder) -> Fit:
         """Return whether it is the folder of a measurement, or its ``Images`` folder."""

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.plates.base import ImageRef, PlateProblem
 from openhcs_runtime.plates.image_files import ImageFiles, ImageHeader, ImageNotes, TakeBytes
+from openhcs_runtime.plates.pages import PageOrder
 from openhcs_runtime.plates.tiff.metadata import tiff_notes
 from openhcs_runtime.plates.tiff.read import plane_header, read_plane
 from openhcs_runtime.plates.tiff.survey import refusals, with_pages
@@ -26,8 +27,10 @@ class _TiffFiles(ImageFiles):
     def refusals(self, images: Iterable[ImageRef]) -> list[str]:
         return refusals(images)
 
-    def with_planes(self, images: list[ImageRef]) -> tuple[list[ImageRef], list[PlateProblem]]:
-        return with_pages(images)
+    def with_planes(
+        self, images: list[ImageRef], pages: PageOrder | None = None
+    ) -> tuple[list[ImageRef], list[PlateProblem]]:
+        return with_pages(images, pages=pages)
 
     def notes(self, image: ImageRef) -> ImageNotes:
         return tiff_notes(image.path)

@@ -17,6 +17,7 @@ from openhcs_runtime.components import Component
 from openhcs_runtime.exceptions import ImageError
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind
 from openhcs_runtime.plates.image_kinds import ImageKind, mixed_problem
+from openhcs_runtime.plates.pages import PageOrder
 from openhcs_runtime.plates.tiff.heads import TiffHead, tiff_head
 from openhcs_runtime.plates.tiff.opened import open_tiff
 from openhcs_runtime.plates.tiff.page import is_white_zero, refusal
@@ -77,12 +78,13 @@ class Survey:
         return found + mixed_problem(self.kinds, self.examples)
 
 
-def survey(images: Iterable[ImageRef], most: int | None = None) -> Survey:
+def survey(images: Iterable[ImageRef], most: int | None = None, pages: PageOrder | None = None) -> Survey:
     """Examine the files of images.
 
     Args:
         images: The images.
         most: The largest number of files to examine; None for all.
+        pages: What the pages of files are that don't describe them.
     """
     found = Survey()
     known: dict[TiffHead, _Look] = {}
@@ -93,14 +95,16 @@ def survey(images: Iterable[ImageRef], most: int | None = None) -> Survey:
             continue  # it can't be opened: reading it will report why
         look = known.get(head) if head is not None else None
         if look is None:
-            look = _look(image.path)
+            look = _look(image.path, pages)
             if head is not None and not head.has_more and not look.damaged:
                 known[head] = look
         _take(found, image, look)
     return found
 
 
-def with_pages(images: list[ImageRef], most: int | None = SURVEYED) -> tuple[list[ImageRef], list[PlateProblem]]:
+def with_pages(
+    images: list[ImageRef], most: int | None = SURVEYED, pages: PageOrder | None = None
+) -> tuple[list[ImageRef], list[PlateProblem]]:
     """Replace multi-page files by one image per plane.
 
     A multi-page file has to describe its planes (OME-XML, ImageJ, or the axes that tifffile writes), and the file names
@@ -109,13 +113,14 @@ def with_pages(images: list[ImageRef], most: int | None = SURVEYED) -> tuple[lis
     Args:
         images: The images of a plate, one per file.
         most: The largest number of files to examine; None for all.
+        pages: What the pages of files are that don't describe them.
 
     Returns:
         The same list if there are no multi-page files, otherwise a new one; and the problems to report.
     """
-    found = survey(images, most)
+    found = survey(images, most, pages)
     if found.looks and most is not None and len(images) > most:
-        found = survey(images)
+        found = survey(images, None, pages)
     if not found.looks:
         return images, found.problems()
     named = {component for component in _AXES.values() if any(image.key.value(component) != 1 for image in images)}
@@ -196,7 +201,7 @@ def _of_page(image: ImageRef, plane: _Plane) -> ImageRef:
     return replace(image, key=shown, index=(plane.page,))
 
 
-def _look(path: str) -> _Look:
+def _look(path: str, order: PageOrder | None) -> _Look:
     """Examine one file in full."""
     try:
         with errors_named(path), open_tiff(path) as tiff:
@@ -208,7 +213,7 @@ def _look(path: str) -> _Look:
             white = is_white_zero(first)
             pages = full_pages(tiff)
             if pages > 1:
-                planes, reason = _planes(tiff)
+                planes, reason = _planes(tiff, order)
                 return _Look(kind, reason, white_is_zero=white, planes=planes)
             if first.is_reduced and len(tiff.pages) > 1:
                 return _Look(refused="its first page is a thumbnail of another page")
@@ -219,10 +224,10 @@ def _look(path: str) -> _Look:
         return _Look(damaged=str(error))
 
 
-def _planes(tiff: tifffile.TiffFile) -> tuple[tuple[_Plane, ...], str]:
+def _planes(tiff: tifffile.TiffFile, order: PageOrder | None) -> tuple[tuple[_Plane, ...], str]:
     """Return what each page shows, or the reason why that is not clear."""
     pages = full_pages(tiff)
-    unclear = f"it has {pages} pages but does not say what they are"
+    unclear = f"it has {pages} pages but does not say what they are: use --pages, or pages= in PipelineConfig"
     series = tiff.series
     if len(series) != 1:
         return (), f"it has {len(series)} images with {pages} pages in total"
@@ -232,10 +237,22 @@ def _planes(tiff: tifffile.TiffFile) -> tuple[tuple[_Plane, ...], str]:
     if axes[-2:] != "YX" or any(
         length > 1 and axis not in _AXES for axis, length in zip(axes[:-2], shape, strict=False)
     ):
-        return (), unclear
+        return ((), unclear) if order is None or axes[-2:] != "YX" else _ordered(parts, order)
     if len(parts) != math.prod(shape[:-2]) or any(part is None for part in parts) or len(parts) != pages:
         return (), f"it has {pages} pages but describes {math.prod(shape[:-2])}"
     return tuple(_numbered(tiff, axes, shape)), ""
+
+
+def _ordered(
+    parts: Sequence[tifffile.TiffPage | tifffile.TiffFrame | None], order: PageOrder
+) -> tuple[tuple[_Plane, ...], str]:
+    """Return what each page shows according to the user."""
+    if None in parts:
+        return (), "some of its pages are not stored"
+    shown = list(order.shows(len(parts)))
+    if not shown:
+        return (), f"it has {len(parts)} pages, which does not fit --pages"
+    return tuple(_Plane(int(part.index), shows) for part, shows in zip(parts, shown, strict=True) if part), ""
 
 
 def _numbered(tiff: tifffile.TiffFile, axes: str, shape: tuple[int, ...]) -> Iterator[_Plane]:
