@@ -48,7 +48,7 @@ class RunOptions:
         if self.output and self.results_dir:
             message = "--output names the run's folder, --results-dir the one around it; give one of them"
             raise CommandError(ErrorKind.USAGE, message)
-        if self.pattern is not None and self.plate_format not in (None, "pattern"):
+        if self.pattern is not None and self.plate_format not in (None, "pattern", "bioio"):
             raise CommandError(ErrorKind.USAGE, "--pattern and --format exclude each other; give one of them")
         if self.replace and not self.output:
             message = "--replace replaces the results in --output DIR; name it, or leave out --replace"

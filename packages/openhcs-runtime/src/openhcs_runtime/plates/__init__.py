@@ -5,10 +5,13 @@ import importlib
 import os
 import shlex
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openhcs_runtime.exceptions import PlateError, printable
 from openhcs_runtime.plates.base import ImageRef, Plate, PlateProblem, ProblemKind, StagePosition, stray
+from openhcs_runtime.plates.bioio.plate import Bioio, list_scenes
+from openhcs_runtime.plates.bioio.reader import is_read_by_bioio
 from openhcs_runtime.plates.discovery import open_as, open_found
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.folder_plate import FolderPlate, list_plate
@@ -64,7 +67,7 @@ def open_plate(
     """Open the plate in a folder without reading any pixels.
 
     Args:
-        path: The plate folder, or its URL: ``s3://``, ``gs://`` or ``https://``.
+        path: The plate folder, or its URL: ``s3://``, ``gs://`` or ``https://``; a file if bioio reads it.
         pattern: A regular expression for TIFF file names, see ``NamePattern``; "auto" proposes one from the names, and
             the plate's problems have a note with it.
         format: Name of the format, such as ``"opera_phenix"``, if it is not to be detected.
@@ -78,16 +81,22 @@ def open_plate(
         PlateError: If the folder does not exist or has no images of a supported format, if two formats fit it equally
             well, or if an argument is invalid.
     """
-    if pattern is not None and format not in (None, Pattern.name):
+    if pattern is not None and format not in (None, Pattern.name, Bioio.name):
         raise PlateError(f"a pattern and the format {format!r} exclude each other: give one of them")
     order = PageOrder.parse(pages) if pages else None
     if format is not None:
         format_named(format)
     names = NamePattern(pattern) if isinstance(pattern, str) and pattern != AUTO_PATTERN else pattern
-    folder = _checked(as_path(path if isinstance(path, StorePath) else os.path.expanduser(path)))
+    folder = _checked(as_path(path if isinstance(path, StorePath) else os.path.expanduser(path)), format)
+    if isinstance(folder, Path) and folder.is_file():
+        format = Bioio.name
     collecting = gc.isenabled()
     gc.disable()  # a listing makes no garbage, and scanning it repeatedly takes a quarter of the time
     try:
+        if names is not None and format == Bioio.name:
+            if not isinstance(names, NamePattern):
+                raise PlateError("a pattern can't be proposed for scenes: write one")
+            return list_plate(folder, Bioio(), list_scenes(folder, names))
         if names is not None:
             return _open_by_pattern(folder, names, order)
         return open_as(folder, format, order) if format else open_found(folder, order)
@@ -99,13 +108,13 @@ def open_plate(
             gc.enable()
 
 
-def _checked(folder: AnyPath) -> AnyPath:
-    """Return an absolute path; raise PlateError unless it is a folder."""
+def _checked(folder: AnyPath, plate_format: str | None) -> AnyPath:
+    """Return an absolute path; raise PlateError unless it is a folder, or a file that bioio is to read."""
     if isinstance(folder, StorePath):
         return folder
     if not folder.exists():
         raise PlateError(f"no such plate: {folder} (name the folder that holds the images)")
-    if not folder.is_dir():
+    if not folder.is_dir() and plate_format != Bioio.name and not is_read_by_bioio(folder.name):
         raise PlateError(f"{folder} is a file, not a plate (name the folder that holds the images)")
     if (shown := printable(str(folder.resolve()))) != str(folder.resolve()):
         raise PlateError(f"the name of {shown} is not valid UTF-8: rename the folder")

@@ -67,7 +67,8 @@ class ImageRef:
         size: Size in bytes.
         mtime_ns: Modification time in nanoseconds.
         index: For an array of several planes, the plane's index along each axis before (Y, X), or along all axes with
-            ``ALL_Y`` and ``ALL_X``; for a multi-page TIFF file, the page number from 0; () for a file of one plane.
+            ``ALL_Y`` and ``ALL_X``; for a multi-page TIFF file, the page number from 0; for a file that bioio reads,
+            scene, time point, channel and plane; () for a file of one plane.
         absent_is_fill: Whether chunks that are not stored have the array's fill value; otherwise they are lost (see
             ``openhcs_runtime.plates.ome_zarr.read``).
     """

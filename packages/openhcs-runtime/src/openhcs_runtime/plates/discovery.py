@@ -20,9 +20,6 @@ _NAMED = 4
 
 _FOREIGN = {
     ".flex": "an Opera or Operetta before Harmony",
-    ".nd2": "Nikon NIS-Elements",
-    ".czi": "Zeiss ZEN",
-    ".lif": "Leica LAS X",
     ".aivia": "Aivia",
 }
 

@@ -8,6 +8,7 @@ For example::
 import os
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from openhcs_runtime.components import Component, ImageKey, well_name, well_position
@@ -70,6 +71,19 @@ class NamePattern:
         match = next(filter(None, map(self._compiled.fullmatch, stems)), None)
         return {group: value for group, value in match.groupdict().items() if value is not None} if match else None
 
+    @staticmethod
+    def well_of(values: Mapping[str, str]) -> str:
+        """Return the name of the well in the values of the groups; empty if it is not a well."""
+        try:
+            if "well" in values:
+                return well_name(*well_position(values["well"]))
+            row, column = values.get("row", ""), values.get("col", "")
+            if row.isdecimal():
+                return well_name(int(row) - 1, int(column) - 1)
+            return well_name(*well_position(f"{row}{int(column):02d}"))
+        except ValueError:
+            return ""
+
 
 class Pattern(PlateFormat):
     """TIFF files under a user's pattern: read like any other plate, but never recognized by itself."""
@@ -97,7 +111,7 @@ def find_by_pattern(folder: AnyPath, pattern: NamePattern) -> Listing:
     for entry in tiff_files(folder, deep=True):
         path = path_below(as_path(entry.path), folder) if "/" in pattern.text else entry.name
         values = pattern.values(path)
-        well = _well(values) if values else ""
+        well = pattern.well_of(values) if values else ""
         if values and well:
             named.append((entry, well, values))
         else:
@@ -116,19 +130,6 @@ def find_by_pattern(folder: AnyPath, pattern: NamePattern) -> Listing:
         raise PlateError(_nothing_found(folder, pattern, [problem.message for problem in problems]))
     names = {} if all(map(str.isdecimal, channels)) else {number: name for name, number in number_of.items()}
     return Listing(_from_1(images), problems, Metadata(channel_names=names))
-
-
-def _well(values: dict[str, str]) -> str:
-    """Return the name of the well; empty if it is not a well."""
-    try:
-        if "well" in values:
-            return well_name(*well_position(values["well"]))
-        row, column = values.get("row", ""), values.get("col", "")
-        if row.isdecimal():
-            return well_name(int(row) - 1, int(column) - 1)
-        return well_name(*well_position(f"{row}{int(column):02d}"))
-    except ValueError:
-        return ""
 
 
 def _channel_numbers(channels: set[str]) -> dict[str, int]:
