@@ -6,10 +6,16 @@ import numpy as np
 import pytest
 import tifffile
 
-from openhcs_runtime.components import Component
+from openhcs_runtime import Component, FunctionStep, GlobalConfig, PipelineConfig, PipelineOrchestrator
+from openhcs_runtime.config import ExecutionMode
 from openhcs_runtime.exceptions import PlateError
+from openhcs_runtime.functions import denoise
+from openhcs_runtime.outputs.provenance import read_provenance
 from openhcs_runtime.plates import Plate, ProblemKind, open_plate
 from openhcs_runtime.plates.pages import PageOrder
+from openhcs_runtime.service.worker import with_plate_settings
+from openhcs_runtime.tasks import PlateTask
+from openhcs_runtime.testing import CommandLine
 
 PAGES = np.arange(6, dtype=np.uint16)[:, None, None] + np.zeros((6, 4, 5), np.uint16)
 
@@ -76,3 +82,48 @@ def test_pages_and_names_that_tell_the_same(tmp_path: Path) -> None:
     (problem,) = open_plate(tmp_path, pages="channel").problems
     assert "the file names of the plate distinguish channels as well" in problem.message
     assert len(shown(open_plate(tmp_path, pages="z"))) == 12
+
+
+def test_the_command_line_takes_pages_and_a_format(tmp_path: Path, shared_command: CommandLine) -> None:
+    folder = tmp_path / "p"
+    folder.mkdir()
+    write(folder, pages=np.random.default_rng(1).integers(90, 110, (3, 64, 64)).astype(np.uint16))
+    finished, as_json = shared_command.both("info", folder, "--pages", "z", "--format", "imagexpress")
+    assert (finished.code, as_json.code) == (0, 0)
+    assert as_json.document["z"] == [1, 2, 3]
+    refused = shared_command("info", folder, "--pages", "CZ")
+    assert refused.code != 0
+    assert "leaves more than one length open" in refused.stdout + refused.stderr
+
+
+def test_a_run_reads_pages_and_records_the_format(tmp_path: Path) -> None:
+    folder = tmp_path / "p"
+    folder.mkdir()
+    write(folder)
+    step = FunctionStep(denoise, name="denoise", materialize=True, variable_components=(Component.Z_INDEX,))
+    config = PipelineConfig(output_dir=str(tmp_path / "out"), plate_format="imagexpress", pages="z")
+    machine = GlobalConfig(num_workers=1, mode=ExecutionMode.THREADS)
+    with PipelineOrchestrator(folder, [step], machine, config) as orchestrator:
+        orchestrator.initialize()
+        orchestrator.compile()
+        orchestrator.run()
+    known = read_provenance(tmp_path / "out")
+    assert (known.plate_format, known.pipeline_config.plate_format, known.pipeline_config.pages) == (
+        "imagexpress",
+        "imagexpress",
+        "z",
+    )
+    assert len(known.inputs) == 6
+
+
+@pytest.mark.parametrize(
+    ("task", "config"),
+    [
+        ({"plate_format": "squid", "pages": "z"}, PipelineConfig(plate_format="squid", pages="z")),
+        ({"pattern": "(?P<well>.*)"}, PipelineConfig(pattern="(?P<well>.*)", pages="t")),
+        ({}, PipelineConfig(plate_format="columbus", pages="t")),
+    ],
+)
+def test_what_is_typed_goes_before_what_the_pipeline_says(task: dict[str, str], config: PipelineConfig) -> None:
+    typed = PlateTask(plate_path="p", source="", **task)  # type: ignore[arg-type]
+    assert with_plate_settings(PipelineConfig(plate_format="columbus", pages="t"), typed) == config

@@ -135,7 +135,9 @@ def read_components(text: str | None) -> dict[str, str]:
 ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="Execution id or unique prefix")]
 
 
-PlatePath = Annotated[str, typer.Argument(metavar="PLATE", help="Folder with the plate's images, or its URL")]
+PlatePath = Annotated[
+    str, typer.Argument(metavar="PLATE", help="Folder with the plate's images, its URL, or a CZI, ND2 or LIF file")
+]
 ResultsPath = Annotated[
     Path,
     typer.Argument(

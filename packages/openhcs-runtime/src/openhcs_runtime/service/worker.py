@@ -32,7 +32,7 @@ from openhcs_runtime.stores.path import is_url
 from openhcs_runtime.tasks import CompileReport, PlateTask, Refusal, RefusalKind, TaskAction
 from zmqruntime.execution import TaskFailed, current_task
 
-__all__ = ["run_plate_task", "warm_up"]
+__all__ = ["run_plate_task", "warm_up", "with_plate_settings"]
 
 _NAMED_WELLS = 3
 """Checkpoint of an execution that has begun to process wells."""
@@ -96,7 +96,7 @@ class _ChangedError(Exception):
     """Plate, pipeline or settings have changed since the compilation."""
 
 
-def _with_plate_settings(config: PipelineConfig, task: PlateTask) -> PipelineConfig:
+def with_plate_settings(config: PipelineConfig, task: PlateTask) -> PipelineConfig:
     """Return the settings with what the task says of how its plate is opened."""
     if task.pattern is not None:
         config = dataclasses.replace(config, pattern=task.pattern, plate_format=None)
@@ -123,7 +123,7 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
         global_config = dataclasses.replace(global_config, seed=task.seed)
     pipeline_config = task.pipeline_config or pipeline.pipeline_config or PipelineConfig()
     pipeline_config = _with_folders(pipeline_config, task)
-    pipeline_config = _with_plate_settings(pipeline_config, task)
+    pipeline_config = with_plate_settings(pipeline_config, task)
     plate_path = task.plate_path if is_url(task.plate_path) else _absolute(task.plate_path, task.base_dir)
     if task.follow is not None and task.action is TaskAction.RUN:
 

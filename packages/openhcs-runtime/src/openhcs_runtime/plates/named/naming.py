@@ -1,5 +1,6 @@
 """How the file names of a format state wells, sites, channels, planes and time points, as data."""
 
+import functools
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,8 +46,10 @@ class Naming:
         folder, _, name = path.rpartition("/")
         stem = stem_of(name)
         deep = f"{folder}/{stem}" if folder else stem
-        tries = ((pattern, deep if "/" in pattern.pattern else stem) for pattern in self.names)
-        return next((match for pattern, text in tries if (match := pattern.fullmatch(text))), None)
+        for pattern in self.names:
+            if match := pattern.fullmatch(deep if "/" in pattern.pattern else stem):
+                return match
+        return None
 
     def well(self, match: re.Match[str]) -> str:
         """Return the name of the well.
@@ -54,15 +57,15 @@ class Naming:
         Raises:
             ValueError: If it is not a well.
         """
-        groups = match.groupdict()
-        if "well" in groups:
-            return self.well_of(groups["well"])
-        row, column = groups["row"], int(groups["column"])
+        if "well" in match.re.groupindex:
+            return self.well_of(match["well"])
+        row, column = match["row"], int(match["column"])
         if row.isdecimal():
             return well_name(int(row) - self.first_row, column - self.first_row)
         return well_name(*well_position(f"{row}{column:02d}"))
 
     @staticmethod
+    @functools.lru_cache(maxsize=4096)
     def well_of(text: str) -> str:
         """Return the usual name of a well.
 
@@ -91,12 +94,19 @@ class NamedFile:
     @classmethod
     def of(cls, entry: os.DirEntry[str], well: str, match: re.Match[str]) -> "NamedFile":
         """Sort the groups of a match by component."""
-        groups = {name: match[name] or "" for name in sorted(match.groupdict())}
-        values = {
-            component: tuple(text for name, text in groups.items() if re.fullmatch(rf"{component}(_\d)?", name))
-            for component in NUMBERED
-        }
+        groups = match.groupdict(default="")
+        names = _groups_of(match.re)
+        values = {component: tuple(groups[name] for name in names[component]) for component in NUMBERED}
         return cls(entry, well, values, groups)
+
+
+@functools.cache
+def _groups_of(pattern: re.Pattern[str]) -> dict[Component, tuple[str, ...]]:
+    """Return the names of the groups of each component, in their order."""
+    return {
+        component: tuple(sorted(name for name in pattern.groupindex if re.fullmatch(rf"{component}(_\d)?", name)))
+        for component in NUMBERED
+    }
 
 
 def keys_of(
