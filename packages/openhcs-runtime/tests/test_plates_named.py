@@ -210,6 +210,15 @@ def test_gen5_images_that_were_made_of_others_are_left_out(tmp_path: Path) -> No
     assert (metadata.excitation_nm, metadata.emission_nm) == ({1: 377, 2: 469}, {1: 447, 2: 525})
 
 
+def test_folders_of_gen5_plates_are_no_folders_of_wells(tmp_path: Path) -> None:
+    write(tmp_path, "Plate_P1/A1_01_1_1_DAPI_001.tif", "Plate_P2/A1_01_1_1_DAPI_001.tif")
+    with pytest.raises(PlateError, match="name one of Plate_P1, Plate_P2"):
+        open_plate(tmp_path)
+    write(tmp_path / "wells", "A1/A1_01_1_1_DAPI_001.tif", "A2/A2_01_1_1_DAPI_001.tif", "A2/A3_01_1_1_DAPI_001.tif")
+    plate = open_plate(tmp_path / "wells")
+    assert (plate.wells, plate.left_out) == (("A01", "A02"), 1)
+
+
 def test_gen5_channels_of_two_steps_with_one_name_are_told_apart(tmp_path: Path) -> None:
     write(tmp_path, "A1_01_1_1_DAPI_001.tif", "A1_02_1_1_DAPI_001.tif")
     assert open_plate(tmp_path).channel_names == {1: "DAPI (01 1)", 2: "DAPI (02 1)"}

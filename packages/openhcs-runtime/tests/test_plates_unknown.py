@@ -86,7 +86,7 @@ def test_the_message_has_names_the_nearest_format_and_a_pattern(tmp_path: Path) 
     with pytest.raises(PlateError) as raised:
         open_plate(tmp_path)
     message = str(raised.value)
-    assert "such as p_A01_s1_DAPI.tif, p_A02_s2_GFP.tif, p_B12_s2_DAPI.tif" in message
+    assert "none of its 16 TIFF files (such as p_A01_s1_DAPI.tif, p_A02_s2_GFP.tif, p_B12_s2_DAPI.tif)" in message
     assert "nearest format is ImageXpress (imagexpress), but the names have no _w<channel>" in message
     pattern = re.search(r"try --pattern '(.*)' \(it describes 16 of 16 names\)", message)
     assert pattern is not None
@@ -96,7 +96,9 @@ def test_the_message_has_names_the_nearest_format_and_a_pattern(tmp_path: Path) 
 
 def test_the_message_of_names_without_wells_proposes_nothing(tmp_path: Path) -> None:
     write(tmp_path, "a.tif", "deep/b.tif")
-    with pytest.raises(PlateError, match=r"such as a\.tif, deep/b\.tif; for such names use --pattern"):
+    with pytest.raises(
+        PlateError, match=r"none of its 2 TIFF files \(such as a\.tif, deep/b\.tif\) .*; for such names use --pattern"
+    ):
         open_plate(tmp_path)
     with pytest.raises(PlateError, match="no pattern can be proposed"):
         open_plate(tmp_path, pattern="auto")

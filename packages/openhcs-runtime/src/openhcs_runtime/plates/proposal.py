@@ -7,18 +7,17 @@ a column (``r02c03``, ``B-03``); texts that vary are channels, and other numbers
 the order site, z_index, timepoint. A part that follows from the others, such as a running number, is skipped.
 """
 
-import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 
 from openhcs_runtime.components import well_position
 from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.plates.pattern import NamePattern
 from openhcs_runtime.plates.tiff.files import stem_of, tiff_files
+from openhcs_runtime.stores.path import AnyPath, as_path, path_below
 
 __all__ = ["Proposal", "propose", "propose_for"]
 
@@ -128,14 +127,14 @@ def propose(names: Iterable[str]) -> Proposal | None:
     return None
 
 
-def propose_for(folder: Path) -> Proposal:
+def propose_for(folder: AnyPath) -> Proposal:
     """Propose a pattern for the TIFF files in a folder and in all folders below it.
 
     Raises:
         PlateError: If there are none, or their names have no wells.
         OSError: If the folder can't be listed.
     """
-    paths = (os.path.relpath(entry.path, folder).replace(os.sep, "/") for entry in tiff_files(folder, deep=True))
+    paths = (path_below(as_path(entry.path), folder) for entry in tiff_files(folder, deep=True))
     names = list(islice(paths, _MOST_NAMES))
     proposal = propose(names)
     if proposal is None:

@@ -45,7 +45,9 @@ def no_format_found(folder: Folder, names: Sequence[str], formats: Iterable[Plat
         formats: The known formats.
     """
     shown = ", ".join(_spread(names))
-    text = f"no plate of a known format in {folder.path}: there are TIFF files such as {shown}"
+    count = f"{max(folder.image_count, len(names)):,}" if len(names) < _MOST_NAMES or folder.images else "many"
+    what = f"none of its {count} TIFF files (such as {shown}) has a name of a known form"
+    text = f"no plate of a known format in {folder.path}: {what}"
     if nearest := _nearest(names, formats):
         text += f"; {nearest}"
     proposal = propose(names)

@@ -150,9 +150,7 @@ def _plate_of(results: Path) -> tuple[float | None, Plate | None, str]:
         return None, None, f"the plate of the run is not known: {error}"
     try:
         config = known.pipeline_config
-        plate = open_plate(
-            known.plate_path, pattern=config.pattern, format=config.plate_format, pages=config.pages
-        )
+        plate = open_plate(known.plate_path, pattern=config.pattern, format=config.plate_format, pages=config.pages)
     except PlateError as error:
         return known.pixel_size_um, None, f"the images of the plate are left out: {error}"
     return known.pixel_size_um, plate, ""

@@ -22,6 +22,7 @@ from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.lengths import agreed_length, one_length
 from openhcs_runtime.plates.pattern import NamePattern
 from openhcs_runtime.plates.units import micrometre_value
+from openhcs_runtime.stores.path import AnyPath
 
 __all__ = ["Bioio"]
 
@@ -53,7 +54,7 @@ class _Found:
     problems: list[PlateProblem] = field(default_factory=list)
 
 
-def list_scenes(path: Path, pattern: NamePattern | None) -> Listing:
+def list_scenes(path: AnyPath, pattern: NamePattern | None) -> Listing:
     """List the images in a file, or in the files of a folder.
 
     Raises:
@@ -90,7 +91,9 @@ def list_scenes(path: Path, pattern: NamePattern | None) -> Listing:
     return Listing([image for scene, place in located for image in _images(scene, place)], found.problems, metadata)
 
 
-def _files(path: Path) -> list[str]:
+def _files(path: AnyPath) -> list[str]:
+    if not isinstance(path, Path):
+        raise PlateError(f"{path} can't be read by bioio: copy it to a folder")
     if path.is_file():
         return [str(path)]
     with os.scandir(path) as entries:

@@ -3,8 +3,8 @@
 The parts are the well, the read step, the channel of the step, the field, the channel's name, and the time point. A
 plane is marked by ``Z`` and its number from 0 after the field, a region of interest by ``ROI`` and its number after the
 well. Other versions write ``A1_4Z0_DAPI_1_001_02.tif``: well, field, name, channel, time point, read step. The images
-are in one folder, or in a folder per well. Each has an XML description with the size of its pixels (see
-``openhcs_runtime.plates.tiff.metadata``).
+are in one folder, or in a folder per well that is named after it. Each has an XML description with the size of its
+pixels (see ``openhcs_runtime.plates.tiff.metadata``).
 
 Steps with a negative number are images that Gen5 has made of others (stitched, transformed): they are left out if there
 are images of read steps.
@@ -13,7 +13,6 @@ are images of read steps.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import MappingProxyType
 
 from openhcs_runtime.components import Component, ImageKey
@@ -25,7 +24,8 @@ from openhcs_runtime.plates.named.naming import NamedFile, Naming, Value
 
 __all__ = ["Gen5"]
 
-_WELL = r"(?P<well>[A-Z]{1,2}\d{1,2})(?:ROI(?P<site_1>\d+))?"
+_WELL = r"[A-Z]{1,2}\d{1,2}"
+_ROI = r"(?:ROI(?P<site_1>\d+))?"
 _NAME = r"(?P<channel_3>[^_]+|[^_\[]*\[.+\])"
 _WAVES = re.compile(r" (\d{3}),(\d{3})\b")
 _Z = r"(?:Z(?P<z_index>\d+))?"
@@ -40,13 +40,13 @@ class Gen5(NamedFormat):
     )
     naming = Naming(
         form="<well>_<step>_<channel>_<field>_<channel name>_<time>.tif",
-        names=(
-            re.compile(
-                rf"{_WELL}_(?P<channel_1>-?\d+)_(?P<channel_2>\d+)_(?P<site_2>\d+){_Z}_{_NAME}_(?P<timepoint>-?\d{{3,}})"
-            ),
-            re.compile(
-                rf"{_WELL}_(?P<site_2>\d+){_Z}_{_NAME}_(?P<channel_2>\d+)_(?P<timepoint>\d{{3,}})_(?P<channel_1>-?\d*)"
-            ),
+        names=tuple(
+            re.compile(where + parts)
+            for where in (rf"(?P<well>{_WELL})", rf"(?:[^/]*[ _])?(?P<well>{_WELL})(?:[ _][^/]*)?/(?P=well)")
+            for parts in (
+                rf"{_ROI}_(?P<channel_1>-?\d+)_(?P<channel_2>\d+)_(?P<site_2>\d+){_Z}_{_NAME}_(?P<timepoint>-?\d{{3,}})",
+                rf"{_ROI}_(?P<site_2>\d+){_Z}_{_NAME}_(?P<channel_2>\d+)_(?P<timepoint>\d{{3,}})_(?P<channel_1>-?\d*)",
+            )
         ),
         folders=re.compile(r"(?:.*[ _])?[A-Z]{1,2}\d{1,2}(?:[ _].*)?"),
         from_0=frozenset({Component.Z_INDEX}),
@@ -57,7 +57,7 @@ class Gen5(NamedFormat):
         made = [file for file in files if file.groups["channel_1"].startswith("-")]
         if not made or len(made) == len(files):
             return files, []
-        first = min(Path(file.entry.path).name for file in made)
+        first = min(file.entry.name for file in made)
         text = f"{len(made):,} images that Gen5 made of others, such as {first}: left out"
         taken = [file for file in files if not file.groups["channel_1"].startswith("-")]
         return taken, [stray(text, files=len(made))]

@@ -5,7 +5,6 @@ well, and the time, either that of the day or since the start. Time points are n
 """
 
 import datetime
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -47,10 +46,7 @@ class Incucyte(NamedFormat):
     def choose(self, files: Sequence[NamedFile]) -> tuple[Sequence[NamedFile], list[PlateProblem]]:
         """Leave out images whose time does not exist."""
         wrong = [file for file in files if _seconds(file.values[Component.TIMEPOINT]) is None]
-        problems = [
-            stray(f"{os.path.basename(file.entry.path)} is not an image of the plate: there is no such time")
-            for file in wrong
-        ]
+        problems = [stray(f"{file.entry.name} is not an image of the plate: there is no such time") for file in wrong]
         return [file for file in files if file not in wrong] if wrong else files, problems
 
     def channel_names(self, channels: Mapping[Value, int]) -> dict[int, str]:

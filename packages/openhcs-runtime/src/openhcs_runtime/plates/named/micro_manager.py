@@ -8,7 +8,6 @@ folder has a summary (channel names, step of z, positions) and a part for each i
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import MappingProxyType
 
 from openhcs_runtime.components import Component, ImageKey
@@ -19,6 +18,7 @@ from openhcs_runtime.plates.lengths import agreed_length
 from openhcs_runtime.plates.named.named_format import NamedFormat, not_understood
 from openhcs_runtime.plates.named.naming import NamedFile, Naming, Value
 from openhcs_runtime.plates.named.sidecars import number, object_of, positive, read_json
+from openhcs_runtime.stores.path import as_path
 
 __all__ = ["MicroManager"]
 
@@ -59,11 +59,11 @@ class MicroManager(NamedFormat):
         numbers: Mapping[Component, Mapping[Value, int]],
     ) -> tuple[Metadata, list[PlateProblem]]:
         """Add what ``metadata.txt`` says; it is read in every folder unless the first one has all positions."""
-        folders = {Path(file.entry.path).parent: (key.well, key.site) for file, key in images}
+        folders = {as_path(file.entry.path).parent: (key.well, key.site) for file, key in images}
         sizes: list[float | None] = []
         positions: dict[tuple[str, int], StagePosition] = {}
         problems: list[PlateProblem] = []
-        for place, where in sorted(folders.items())[:_MOST_FILES]:
+        for place, where in sorted(folders.items(), key=lambda item: item[1])[:_MOST_FILES]:
             if where in positions or not (path := place / _METADATA).is_file():
                 continue
             try:

@@ -1,7 +1,6 @@
 """The formats that are recognized by file names: what they share, whatever their names look like."""
 
 import abc
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -13,7 +12,7 @@ from openhcs_runtime.plates.base import PlateProblem, ProblemKind, stray
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.named.naming import NamedFile, Naming, Value, keys_of
-from openhcs_runtime.plates.tiff.files import identity, image_of, is_tiff
+from openhcs_runtime.plates.tiff.files import Entry, identity, image_of, is_tiff, scan
 
 __all__ = ["NamedFormat", "not_understood", "unique_names"]
 
@@ -127,17 +126,16 @@ def not_understood(name: str, error: Exception) -> PlateProblem:
 
 
 def _entries(
-    folder: str, naming: Naming, prefix: str = "", depth: int = 0, seen: frozenset[tuple[int, int]] = frozenset()
-) -> Iterator[tuple[os.DirEntry[str], str]]:
+    folder: str, naming: Naming, prefix: str = "", depth: int = 0, seen: frozenset[tuple[int, int] | str] = frozenset()
+) -> Iterator[tuple[Entry, str]]:
     """Yield the TIFF files in a folder and in the folders below it that the format has, with their paths."""
     below = []
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if is_tiff(entry):
-                yield entry, prefix + entry.name
-            elif naming.folders and depth < naming.depth and naming.folders.fullmatch(entry.name) and entry.is_dir():
-                below.append(entry)
+    for entry in scan(folder):
+        if is_tiff(entry):
+            yield entry, prefix + entry.name
+        elif naming.folders and depth < naming.depth and naming.folders.fullmatch(entry.name) and entry.is_dir():
+            below.append(entry)
     for entry in sorted(below, key=lambda entry: entry.name):
-        place = identity(os.stat(entry.path))
+        place = identity(entry.path)
         if place not in seen:
             yield from _entries(entry.path, naming, f"{prefix}{entry.name}/", depth + 1, seen | {place})

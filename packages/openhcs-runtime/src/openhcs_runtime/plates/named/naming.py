@@ -1,13 +1,12 @@
 """How the file names of a format state wells, sites, channels, planes and time points, as data."""
 
 import functools
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from openhcs_runtime.components import Component, ImageKey, well_name, well_position
-from openhcs_runtime.plates.tiff.files import stem_of
+from openhcs_runtime.plates.tiff.files import Entry, stem_of
 
 __all__ = ["NUMBERED", "NamedFile", "Naming", "keys_of"]
 
@@ -24,10 +23,11 @@ class Naming:
     Attributes:
         form: The form of the names, for messages.
         names: Regular expressions for names without their ending; the first that matches counts. One with a slash has
-            to match the path below the plate folder. Groups: ``well``, or ``row`` (letters or a number) and ``column``;
-            ``plate``, if a folder can have images of several plates; and for each component its name, or several with a
-            number from 1 after its name, such as ``site_1`` for y and ``site_2`` for x. Values of a single number are
-            that number; others are numbered from 1 in their sorted order.
+            to match the path below the plate folder, others are for files in the plate folder itself. Groups: ``well``,
+            or ``row`` (letters or a number) and ``column``; ``plate``, if a folder can have images of several plates;
+            and for each component its name, or several with a number from 1 after its name, such as ``site_1`` for y
+            and ``site_2`` for x. Values of a single number are that number; others are numbered from 1 in their sorted
+            order.
         folders: The names of folders below the plate folder that have images, too.
         depth: How many levels of such folders there can be.
         from_0: Components whose numbers start at 0.
@@ -45,9 +45,9 @@ class Naming:
         """Return the match for a path below the plate folder, with slashes."""
         folder, _, name = path.rpartition("/")
         stem = stem_of(name)
-        deep = f"{folder}/{stem}" if folder else stem
+        text = f"{folder}/{stem}" if folder else stem
         for pattern in self.names:
-            if match := pattern.fullmatch(deep if "/" in pattern.pattern else stem):
+            if (not folder or "/" in pattern.pattern) and (match := pattern.fullmatch(text)):
                 return match
         return None
 
@@ -86,13 +86,13 @@ class NamedFile:
         groups: The text of all groups.
     """
 
-    entry: os.DirEntry[str]
+    entry: Entry
     well: str
     values: Mapping[Component, Value]
     groups: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, entry: os.DirEntry[str], well: str, match: re.Match[str]) -> "NamedFile":
+    def of(cls, entry: Entry, well: str, match: re.Match[str]) -> "NamedFile":
         """Sort the groups of a match by component."""
         groups = match.groupdict(default="")
         names = _groups_of(match.re)

@@ -5,25 +5,27 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from openhcs_runtime.stores.path import AnyPath
+
 __all__ = ["LARGEST", "number", "object_of", "positive", "read_json", "text_of"]
 
 LARGEST = 64 * 2**20
 """Larger files, in bytes, are not read."""
 
 
-def text_of(path: Path) -> str:
+def text_of(path: AnyPath) -> str:
     """Return the text of a file.
 
     Raises:
         ValueError: If it is too large or not UTF-8.
         OSError: If it can't be read.
     """
-    if (size := path.stat().st_size) > LARGEST:
+    if isinstance(path, Path) and (size := path.stat().st_size) > LARGEST:
         raise ValueError(f"it has {size:,} bytes")
-    return path.read_text(encoding="utf-8-sig")
+    return path.read_bytes().decode("utf-8-sig")
 
 
-def read_json(path: Path) -> Mapping[str, object]:
+def read_json(path: AnyPath) -> Mapping[str, object]:
     """Return the object in a JSON file.
 
     Raises:

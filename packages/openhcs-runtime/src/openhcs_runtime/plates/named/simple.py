@@ -85,7 +85,7 @@ class MatrixScreener(NamedFormat):
         form="image--L<loop>--S<slide>--U<column>--V<row>--J<job>--...--Z<plane>--C<channel>.ome.tif",
         names=(
             re.compile(
-                r"image--L(?P<timepoint_1>\d+)--S(?P<plate>\d+)--U(?P<column>\d+)--V(?P<row>\d+)"
+                r"(?:.+/)?image--L(?P<timepoint_1>\d+)--S(?P<plate>\d+)--U(?P<column>\d+)--V(?P<row>\d+)"
                 r"--J(?P<channel_1>\d+)(?:--E\d+)?(?:--O\d+)?--X(?P<site_2>\d+)--Y(?P<site_1>\d+)"
                 r"(?:--T(?P<timepoint_2>\d+))?(?:--Z(?P<z_index>\d+))?--C(?P<channel_2>\d+)",
                 re.IGNORECASE,

@@ -10,7 +10,6 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import MappingProxyType
 
 from openhcs_runtime.components import Component, ImageKey
@@ -21,6 +20,7 @@ from openhcs_runtime.plates.format import Fit, Listing, Metadata
 from openhcs_runtime.plates.named.named_format import NamedFormat, not_understood
 from openhcs_runtime.plates.named.naming import NamedFile, Naming, Value
 from openhcs_runtime.plates.named.sidecars import number, object_of, positive, read_json, text_of
+from openhcs_runtime.stores.path import AnyPath, as_path
 
 __all__ = ["Squid"]
 
@@ -63,7 +63,7 @@ class Squid(NamedFormat):
         listing = super().find(folder)
         if any(problem.message.rpartition("/")[2].startswith("R0_") for problem in listing.problems):
             images = list(listing.images)
-            if all(_REGION.match(Path(image.path).name) for image in images):
+            if all(_REGION.match(as_path(image.path).name) for image in images):
                 raise PlateError(f"{folder.path} has images of regions (R0, R1 ...), not of wells: use --pattern")
         return listing
 
@@ -82,13 +82,13 @@ class Squid(NamedFormat):
         waves = {channel: _EXCITATION.search(name) for channel, name in metadata.channel_names.items()}
         metadata = replace(metadata, excitation_nm={n: float(match[1]) for n, match in waves.items() if match})
         problems = []
-        if path := _beside(folder.path, _PARAMETERS):
+        if parameters := _beside(folder.path, _PARAMETERS):
             try:
-                metadata = _with_parameters(metadata, read_json(path))
+                metadata = _with_parameters(metadata, read_json(parameters))
             except ValueError as error:
-                problems.append(not_understood(path.name, error))
+                problems.append(not_understood(parameters.name, error))
         first = min(images, key=lambda image: image[1].timepoint)[0]
-        path = Path(first.entry.path).parent / _COORDINATES
+        path = as_path(first.entry.path).parent / _COORDINATES
         if path.is_file():
             try:
                 metadata = replace(metadata, positions=_positions(text_of(path)))
@@ -97,7 +97,7 @@ class Squid(NamedFormat):
         return metadata, problems
 
 
-def _beside(folder: Path, name: str) -> Path | None:
+def _beside(folder: AnyPath, name: str) -> AnyPath | None:
     """Return the file in a folder or, for the folder of a time point, next to it."""
     places = [folder, folder.parent] if folder.name.isdecimal() else [folder]
     return next((place / name for place in places if (place / name).is_file()), None)
