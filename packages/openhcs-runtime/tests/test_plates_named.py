@@ -18,10 +18,6 @@ from openhcs_runtime.plates.formats import all_formats
 from openhcs_runtime.plates.synthetic.layouts import LAYOUTS
 from openhcs_runtime.plates.synthetic.plan import PlatePlan
 
-_NAMED = sorted(
-    set(MadeFormat) - {MadeFormat.IMAGEXPRESS, MadeFormat.OPERA_PHENIX, MadeFormat.OME_ZARR},
-    key=lambda made: made.value,
-)
 _NO_Z = {MadeFormat.SBS_NAMES, MadeFormat.INCUCYTE, MadeFormat.NIKON_JOBS}
 _NO_TIME = {MadeFormat.SBS_NAMES}
 
@@ -51,6 +47,8 @@ _STATED = {
     ),
 }
 
+_NAMED = tuple(_STATED)
+
 
 def write(folder: Path, *names: str) -> None:
     for name in names:
@@ -75,7 +73,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Callable[[MadeFormat], Pat
 
     def make(of: MadeFormat) -> Path:
         if of not in plates:
-            z, timepoints = 1 if of in _NO_Z else 3, 1 if of in _NO_TIME else 2
+            is_named = of in _STATED
+            z, timepoints = 3 if is_named and of not in _NO_Z else 1, 2 if is_named and of not in _NO_TIME else 1
             folder = tmp_path_factory.mktemp(of.value) / "plate"
             plates[of] = make_plate(
                 folder, wells=3, sites=4, channels=2, z=z, timepoints=timepoints, size=32, format=of

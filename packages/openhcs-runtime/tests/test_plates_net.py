@@ -30,7 +30,16 @@ from openhcs_runtime.stores.path import StorePath, is_url
 pytestmark = pytest.mark.usefixtures("zarr_ends")
 
 FORMATS = ["ome_zarr", "imagexpress", "opera_phenix"]
-MORE_FORMATS = ["yokogawa_cv", "yokogawa_cq1", "in_cell", "scanr", "cellomics"]
+MORE_FORMATS = [
+    "yokogawa_cv",
+    "yokogawa_cq1",
+    "in_cell",
+    "scanr",
+    "cellomics",
+    "squid",
+    "micro_manager",
+    "leica_matrix_screener",
+]
 MEANS = """
 from openhcs_runtime import FunctionStep
 from openhcs_runtime.functions import measure_intensity, segment_nuclei
