@@ -132,6 +132,8 @@ def test_each_image_is_where_it_was_made(made: Callable[[MadeFormat], Path], tmp
 @pytest.mark.parametrize("wells", [("A01", "B03"), ("B02",), ("B02", "P24"), ("A01", "Z48", "AA01", "AF48")])
 @pytest.mark.usefixtures("zarr_ends")
 def test_small_and_large_plates_that_start_anywhere(tmp_path: Path, of: MadeFormat, wells: tuple[str, ...]) -> None:
+    if of is MadeFormat.CELLOMICS:  # its names have at most 384 wells
+        wells = tuple(well for well in wells if well < "P25" and len(well) == 3)
     plan = PlatePlan(tmp_path, "p", wells, sites=1, channels=1, z=1, timepoints=1, size=4, pixel_size_um=1)
     layout = LAYOUTS[of](plan)
     for well in wells:

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from openhcs_runtime.exceptions import ImageError
 from openhcs_runtime.plates.base import ImageRef, PlateProblem
 from openhcs_runtime.plates.image_files import ImageFiles, ImageHeader, ImageNotes, TakeBytes
-from openhcs_runtime.plates.pages import PageOrder
 from openhcs_runtime.plates.lengths import one_length
 from openhcs_runtime.plates.opened import open_file
+from openhcs_runtime.plates.pages import PageOrder
 from openhcs_runtime.plates.tiff.image_files import TIFF_FILES
 from openhcs_runtime.stores.path import AnyPath, as_path
 
@@ -84,7 +84,7 @@ class _CellomicsFiles(ImageFiles):
     def with_planes(
         self, images: list[ImageRef], pages: PageOrder | None = None
     ) -> tuple[list[ImageRef], list[PlateProblem]]:
-        return TIFF_FILES.with_planes(images) if not any(map(_is_container, images)) else (images, [])
+        return TIFF_FILES.with_planes(images, pages) if not any(map(_is_container, images)) else (images, [])
 
     def notes(self, image: ImageRef) -> ImageNotes:
         if not _is_container(image):
