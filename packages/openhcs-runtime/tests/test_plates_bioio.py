@@ -69,6 +69,11 @@ def test_a_plate_of_tiff_files_with_such_a_file_is_one_of_tiff_files(tmp_path: P
     tifffile.imwrite(tmp_path / "p_A01_s1_w1.tif", np.zeros((4, 5), np.uint16))
     (tmp_path / "overview.czi").write_bytes(b"x")
     assert open_plate(tmp_path).format == "imagexpress"
+    (tmp_path / "p_A01_s1_w1.tif").rename(tmp_path / "unknown A01.tif")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "overview.czi").rename(tmp_path / "below" / "overview.czi")
+    with pytest.raises(PlateError, match="no plate of a known format"):
+        open_plate(tmp_path)
 
 
 def values(plate: Plate) -> dict[ImageKey, int]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.plates.base import PlateProblem, ProblemKind
+from openhcs_runtime.plates.bioio.plate import Bioio
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.folder_plate import FolderPlate, list_plate
 from openhcs_runtime.plates.format import Fit, PlateFormat
@@ -44,7 +45,8 @@ def open_found(path: AnyPath, pages: PageOrder | None = None) -> FolderPlate:
     folder, formats = Folder(path), all_formats()
     if found := _format_of(folder, formats):
         return _open(folder, found, pages)
-    below = _plates_below(folder, formats)
+    # TIFF files whose names are not known are the plate, not an overview by another program in a folder below them.
+    below = _plates_below(folder, tuple(one for one in formats if not folder.images or one.name != Bioio.name))
     if len(below) == 1:
         (inner, inner_format) = below[0]
         plate = _open(inner, inner_format, pages)
