@@ -2,8 +2,9 @@
 
 import functools
 import re
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 MAX_ROWS = 32
 MAX_COLUMNS = 48
@@ -23,8 +24,7 @@ class Component(StrEnum):
     TIMEPOINT = "timepoint"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ImageKey:
+class ImageKey(msgspec.Struct, frozen=True, order=True, gc=False):
     """The component values of one image; numbers start at 1, as in file names."""
 
     well: str

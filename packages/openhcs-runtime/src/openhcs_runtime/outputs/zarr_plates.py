@@ -4,10 +4,10 @@ Each well is written completely when its step is done, the metadata of the plate
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
 from numpy.typing import NDArray
 
 from openhcs_runtime.components import ImageKey
@@ -93,4 +93,4 @@ def _labels_of(site: int, labels: Planes, numbers: Mapping[int, int]) -> dict[st
 
 
 def _numbered(key: ImageKey, numbers: Mapping[int, int]) -> ImageKey:
-    return replace(key, channel=numbers[key.channel])
+    return structs.replace(key, channel=numbers[key.channel])

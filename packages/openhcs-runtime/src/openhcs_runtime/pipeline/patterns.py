@@ -1,7 +1,9 @@
 """Grouping of the images that a function gets in one call; pure functions of image keys."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from openhcs_runtime.components import PROJECTED, Component, ImageKey
 
@@ -71,7 +73,7 @@ def reduced_key(
     several = {
         component for component in variable if component in named or len({key.value(component) for key in keys}) > 1
     }
-    return replace(
+    return structs.replace(
         first,
         site=PROJECTED if Component.SITE in several else first.site,
         channel=PROJECTED if Component.CHANNEL in several else first.channel,

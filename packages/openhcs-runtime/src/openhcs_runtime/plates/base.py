@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -57,8 +58,7 @@ def stray(message: str, *, files: int = 1) -> PlateProblem:
     return PlateProblem(ProblemKind.STRAY_FILE, message, left_out=files)
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRef:
+class ImageRef(msgspec.Struct, frozen=True, gc=False):
     """Location of one image, with the size and modification time used to detect changes.
 
     Attributes:

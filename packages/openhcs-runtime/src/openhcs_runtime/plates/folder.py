@@ -1,17 +1,19 @@
 """A folder as the formats see it: the names of its images, its other files and its folders, listed only once."""
 
 import os
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from openhcs_runtime.plates.tiff.files import is_tiff, scan
+from openhcs_runtime.plates.tiff.files import Entry, is_tiff, scan, tiff_files
 from openhcs_runtime.stores.path import AnyPath
 
 __all__ = ["Folder"]
 
 _MOST_IMAGES = 1000
 _MOST_OTHERS = 100
-_MOST_FOLDERS = 10_000
+_MOST_FOLDERS = 1_000_000
+_MOST_KEPT = 100_000
 
 
 class Folder:
@@ -32,13 +34,19 @@ class Folder:
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """Names of the folders in it that are not hidden, sorted: all of them, or 10,000 of more."""
+        """Names of the folders in it that are not hidden, sorted: all of them, or a million of more."""
         return self._names.folders
 
     @property
     def image_count(self) -> int:
         """Number of its TIFF files."""
         return self._names.number
+
+    def tiff_files(self) -> Iterable[Entry]:
+        """Return its TIFF files, without hidden ones and thumbnails; of a very large folder they are listed again."""
+        if self._names.entries is not None:
+            return self._names.entries
+        return tiff_files(self.path)
 
     def named(self, suffix: str) -> tuple[str, ...]:
         """Return the names of other files that end in ``suffix``, in any case: all of them, or 100 of more."""
@@ -61,7 +69,7 @@ class Folder:
 
     @cached_property
     def _names(self) -> "_Names":
-        images: list[str] = []
+        tiffs: list[Entry] = []
         others: dict[str, list[str]] = {}
         folders: list[str] = []
         count = 0
@@ -71,8 +79,8 @@ class Folder:
                     continue
                 if is_tiff(entry):
                     count += 1
-                    if len(images) < _MOST_IMAGES:
-                        images.append(entry.name)
+                    if count <= _MOST_KEPT:
+                        tiffs.append(entry)
                 elif not entry.is_dir():
                     of_suffix = others.setdefault(os.path.splitext(entry.name)[1].lower(), [])
                     if len(of_suffix) < _MOST_OTHERS:
@@ -82,7 +90,8 @@ class Folder:
         except (FileNotFoundError, NotADirectoryError):
             return _Names()
         grouped = {suffix: tuple(sorted(names)) for suffix, names in others.items()}
-        return _Names(tuple(images), grouped, tuple(sorted(folders)), count)
+        images = tuple(entry.name for entry in tiffs[:_MOST_IMAGES])
+        return _Names(images, grouped, tuple(sorted(folders)), count, tiffs if count <= _MOST_KEPT else None)
 
 
 class _Names(NamedTuple):
@@ -90,3 +99,4 @@ class _Names(NamedTuple):
     others: dict[str, tuple[str, ...]] = {}  # noqa: RUF012  never changed
     folders: tuple[str, ...] = ()
     number: int = 0
+    entries: Sequence[Entry] | None = ()

@@ -182,9 +182,12 @@ def _values(keys: Iterable[ImageKey]) -> tuple[frozenset[int], ...]:
 
 
 def _without_doubles(found: Iterable[ImageRef]) -> tuple[dict[ImageKey, ImageRef], list[PlateProblem]]:
-    by_key: dict[ImageKey, ImageRef] = {}
-    problems = []
-    for image in sorted(found, key=attrgetter("path")):
+    images = list(found)
+    by_key = {image.key: image for image in images}
+    if len(by_key) == len(images):
+        return by_key, []
+    by_key, problems = {}, []
+    for image in sorted(images, key=attrgetter("path")):
         first = by_key.setdefault(image.key, image)
         if first is not image:
             name, kept = Path(image.path).name, Path(first.path).name
@@ -223,14 +226,15 @@ def _lacking(
     images: Mapping[str, tuple[ImageRef, ...]], expected: Callable[[str], Iterable[ImageKey]]
 ) -> dict[str, tuple[ImageKey, ...]]:
     """Return the missing images of wells, ignoring planes of a channel, sites and time points that no well has."""
+    expected_of = {well: wanted for well in images if (wanted := expected(well))}
+    if not expected_of:
+        return {}
     everything = {_numbers(image.key) for refs in images.values() for image in refs}
     planes = {(channel, z) for _, channel, z, _ in everything}
     sites, timepoints = {numbers[0] for numbers in everything}, {numbers[3] for numbers in everything}
     missing = {}
-    for well, refs in images.items():
-        wanted = expected(well)
-        if not wanted:
-            continue
+    for well, wanted in expected_of.items():
+        refs = images[well]
         present = {image.key for image in refs}
         lacking = tuple(
             key

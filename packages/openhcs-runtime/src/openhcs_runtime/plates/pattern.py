@@ -9,7 +9,9 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from openhcs_runtime.components import Component, ImageKey, well_name, well_position
 from openhcs_runtime.exceptions import PlateError
@@ -156,7 +158,7 @@ def _from_1(images: list[ImageRef]) -> list[ImageRef]:
     from_0 = [min(int(image.key.value(component)) for image in images) == 0 for component in _NUMBERED]
     if not any(from_0):
         return images
-    return [replace(image, key=_shifted(image.key, from_0)) for image in images]
+    return [structs.replace(image, key=_shifted(image.key, from_0)) for image in images]
 
 
 def _shifted(key: ImageKey, offsets: list[bool]) -> ImageKey:

@@ -17,10 +17,9 @@ repeat a single-plane channel in every ``ZStep`` folder; it counts as one plane 
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import NamedTuple
 
 from openhcs_runtime.components import ImageKey, normal_well
 from openhcs_runtime.exceptions import PlateError
@@ -29,7 +28,7 @@ from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.imagexpress.htd import find_htd, read_htd
 from openhcs_runtime.plates.imagexpress.repeats import without_repeats
-from openhcs_runtime.plates.tiff.files import Entry, image_of, is_tiff, scan, tiff_files
+from openhcs_runtime.plates.tiff.files import Entry, image_of
 from openhcs_runtime.plates.tiff.metadata import tiff_notes
 from openhcs_runtime.stores.path import AnyPath
 
@@ -59,50 +58,64 @@ class ImageXpress(PlateFormat):
 
     def find(self, folder: Folder) -> Listing:
         """List the images, and read the plan of the plate."""
-        return _listing(folder.path)
+        found = _Found()
+        for place, entries in _places(folder):
+            found.add(place, entries)
+        images, projections, problems = _sort_out(found)
+        if not images:
+            form = "<prefix>_<well>_s<site>_w<channel>.tif"
+            strays = f": none of its {len(problems)} TIFF files has a name of the form {form}"
+            raise PlateError(f"no plate images in {folder.path}{strays if problems else ''}")
+        metadata, unread = _metadata(folder.path)
+        images, repeated = without_repeats(images, found.in_zsteps)
+        metadata = replace(metadata, z_step_um=_stated_step(projections))
+        return Listing(images, [*problems, *repeated, *unread], metadata)
 
 
-def _listing(folder: AnyPath) -> Listing:
-    found = [_parse(file) for file in _files(folder)]
-    problems = [entry for entry in found if isinstance(entry, PlateProblem)]
-    parsed, projections, unnamed = _sort_out([entry for entry in found if not isinstance(entry, PlateProblem)])
-    if not parsed:
-        form = "<prefix>_<well>_s<site>_w<channel>.tif"
-        strays = f": none of its {len(problems)} TIFF files has a name of the form {form}"
-        raise PlateError(f"no plate images in {folder}{strays if problems else ''}")
-    metadata, unread = _metadata(folder)
-    images, repeated = without_repeats(
-        [entry.image for entry in parsed], {entry.image.path for entry in parsed if entry.in_zstep}
-    )
-    metadata = replace(metadata, z_step_um=_stated_step(projections))
-    return Listing(images, [*problems, *unnamed, *repeated, *unread], metadata)
-
-
-class _File(NamedTuple):
-    """A TIFF file with the time point and z index of its folders; None if there is no such folder.
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A folder with TIFF files.
 
     Attributes:
-        entry: The file.
-        timepoint: The number of its ``TimePoint`` folder.
-        z_step: The number of its ``ZStep`` folder.
-        is_projection: Whether its location makes it a projection.
+        timepoint: The number of its ``TimePoint`` folder; 1 if there is none.
+        z_step: The number of its ``ZStep`` folder; None if there is none.
+        has_projections: Whether images without a plane in their names are projections.
         is_loose: Whether it is next to the folders of time points.
     """
 
-    entry: Entry
-    timepoint: int | None
+    timepoint: int = 1
     z_step: int | None = None
-    is_projection: bool = False
+    has_projections: bool = False
     is_loose: bool = False
 
 
-class _Parsed(NamedTuple):
-    """An image file and the components found in its name."""
+class _Found:
+    """The images found so far, by whether they are projections, and the files that are left out."""
 
-    image: ImageRef
-    names_channel: bool
-    is_projection: bool
-    in_zstep: bool
+    def __init__(self) -> None:
+        self.named: dict[bool, list[ImageRef]] = {False: [], True: []}
+        self.unnamed: dict[bool, list[ImageRef]] = {False: [], True: []}
+        """The same without a channel in their names."""
+        self.in_zsteps: set[str] = set()
+        self.problems: list[PlateProblem] = []
+
+    def add(self, place: _Place, entries: Iterable[Entry]) -> None:
+        """Add the TIFF files of a folder; plates have tens of thousands."""
+        default_z = place.z_step or 1
+        for entry in entries:
+            said = _well_of(entry.name)
+            if said is None or place.is_loose:
+                reason = "is not an image of the plate: its name has no well"
+                loose = "is left out: it is next to the folders of time points, not in one of them"
+                self.problems.append(stray(f"{entry.name} {reason if said is None else loose}"))
+                continue
+            well, match = said
+            site, channel, z = match.group("site", "channel", "z")
+            key = ImageKey(well, int(site or 1), int(channel or 1), int(z) if z else default_z, place.timepoint)
+            image = image_of(entry, key)
+            (self.named if channel else self.unnamed)[place.has_projections and not z].append(image)
+            if place.z_step:
+                self.in_zsteps.add(image.path)
 
 
 def _metadata(folder: AnyPath) -> tuple[Metadata, list[PlateProblem]]:
@@ -133,67 +146,46 @@ def _well_of(name: str) -> tuple[str, re.Match[str]] | None:
         return None
 
 
-def _files(folder: AnyPath) -> Iterator[_File]:
-    own = _TIMEPOINT.fullmatch(folder.name)
-    timepoint_folders = False
-    listed = sorted(scan(folder), key=lambda entry: entry.name)
-    for entry in listed:
-        if (match := _TIMEPOINT.fullmatch(entry.name)) and entry.is_dir():
-            timepoint_folders = True
-            yield from _files_of_timepoint(entry.path, int(match[1]))
-    if not timepoint_folders:
-        yield from _files_of_timepoint(str(folder), int(own[1]) if own else None)
+def _places(folder: Folder) -> Iterator[tuple[_Place, Iterable[Entry]]]:
+    """Yield the folders that have images, with their TIFF files."""
+    own = _TIMEPOINT.fullmatch(folder.path.name)
+    timepoints = [(name, int(match[1])) for name in folder.folders if (match := _TIMEPOINT.fullmatch(name))]
+    for name, timepoint in timepoints:
+        yield from _places_of_timepoint(folder.below(name), timepoint)
+    if timepoints:
+        yield _Place(is_loose=True), folder.tiff_files()
     else:
-        yield from (_File(entry, None, is_loose=True) for entry in listed if is_tiff(entry))
+        yield from _places_of_timepoint(folder, int(own[1]) if own else 1)
 
 
-def _files_of_timepoint(folder: str, timepoint: int | None) -> Iterator[_File]:
-    listed = list(scan(folder))
-    steps = {
-        entry.path: int(match[1]) for entry in listed if (match := _ZSTEP.fullmatch(entry.name)) and entry.is_dir()
-    }
-    for path, step in steps.items():
-        yield from (_File(plane, timepoint, step, is_projection=step == 0) for plane in tiff_files(path))
-    stacks = any(steps.values())
-    yield from (_File(entry, timepoint, is_projection=stacks) for entry in listed if is_tiff(entry))
+def _places_of_timepoint(folder: Folder, timepoint: int) -> Iterator[tuple[_Place, Iterable[Entry]]]:
+    steps = [(name, int(match[1])) for name in folder.folders if (match := _ZSTEP.fullmatch(name))]
+    for name, step in steps:
+        yield _Place(timepoint, step, has_projections=step == 0), folder.below(name).tiff_files()
+    yield _Place(timepoint, has_projections=any(step for _, step in steps)), folder.tiff_files()
 
 
-def _parse(file: _File) -> _Parsed | PlateProblem:
-    name = file.entry.name
-    said = _well_of(name)
-    if said is None:
-        return stray(f"{name} is not an image of the plate: its name has no well")
-    well, match = said
-    if file.is_loose:
-        return stray(f"{name} is left out: it is next to the folders of time points, not in one of them")
-    site, channel, z = match.group("site", "channel", "z")
-    timepoint = 1 if file.timepoint is None else file.timepoint
-    key = ImageKey(well, int(site or 1), int(channel or 1), int(z) if z else file.z_step or 1, timepoint)
-    is_projection = file.is_projection and not z
-    return _Parsed(image_of(file.entry, key), channel is not None, is_projection, bool(file.z_step))
-
-
-def _sort_out(parsed: Sequence[_Parsed]) -> tuple[list[_Parsed], list[ImageRef], list[PlateProblem]]:
+def _sort_out(found: _Found) -> tuple[list[ImageRef], list[ImageRef], list[PlateProblem]]:
     """Return the images, the projections left out, and the problems to report for files left out."""
-    problems, images = [], []
-    projections: defaultdict[int, list[ImageRef]] = defaultdict(list)
-    channels_named = any(entry.names_channel for entry in parsed)
-    with_planes = {entry.image.key.channel for entry in parsed if not entry.is_projection}
-    for entry in parsed:
-        channel = entry.image.key.channel
-        if channels_named and not entry.names_channel:
-            name = os.path.basename(entry.image.path)
-            problems.append(stray(f"{name} has no channel in its name while other images have one"))
-        elif entry.is_projection and channel in with_planes:
-            projections[channel].append(entry.image)
-        else:
-            images.append(entry)
-    for channel, left in sorted(projections.items()):
-        first = min(os.path.basename(image.path) for image in left)
-        count = f"{len(left):,} projections" if len(left) > 1 else "1 projection"
+    problems, images, projections = list(found.problems), list(found.named[False]), list(found.named[True])
+    unnamed = [*found.unnamed[False], *found.unnamed[True]]
+    with_planes = {image.key.channel for image in (*images, *found.unnamed[False])}
+    if images or projections:
+        names = (os.path.basename(image.path) for image in unnamed)
+        problems += [stray(f"{name} has no channel in its name while other images have one") for name in names]
+    else:
+        images, projections = list(found.unnamed[False]), list(found.unnamed[True])
+    images += [image for image in projections if image.key.channel not in with_planes]
+    left: defaultdict[int, list[ImageRef]] = defaultdict(list)
+    for image in projections:
+        if image.key.channel in with_planes:
+            left[image.key.channel].append(image)
+    for channel, of_channel in sorted(left.items()):
+        first = min(os.path.basename(image.path) for image in of_channel)
+        count = f"{len(of_channel):,} projections" if len(of_channel) > 1 else "1 projection"
         text = f"{count} of channel {channel}, such as {first}: left out because the channel has planes"
-        problems.append(stray(text, files=len(left)))
-    return images, [image for left in projections.values() for image in left], problems
+        problems.append(stray(text, files=len(of_channel)))
+    return images, [image for of_channel in left.values() for image in of_channel], problems
 
 
 def _stated_step(projections: Sequence[ImageRef]) -> float | None:

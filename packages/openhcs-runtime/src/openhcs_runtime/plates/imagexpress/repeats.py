@@ -3,9 +3,9 @@
 import os
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 import numpy as np
+from msgspec import structs
 
 from openhcs_runtime.exceptions import ImageError
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, stray
@@ -49,7 +49,7 @@ def without_repeats(
     firsts = {stack[0].path for of_channel in stacks.values() for stack in of_channel.values() if len(stack) > 1}
     repeated = {image.key.channel for image in images if image.path in dropped}
     return [
-        replace(image, key=replace(image.key, z_index=1))
+        structs.replace(image, key=structs.replace(image.key, z_index=1))
         if image.key.channel in repeated and image.path in firsts
         else image
         for image in kept

@@ -13,11 +13,12 @@ lacks all of them. ``openhcs_runtime.plates.ome_zarr.read`` describes what is re
 import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count, product, takewhile
 
 import msgspec
 import numpy as np
+from msgspec import structs
 
 from openhcs_runtime.components import ImageKey, well_name, well_position
 from openhcs_runtime.exceptions import PlateError
@@ -371,7 +372,7 @@ def _numbered(fields: Sequence[_Field]) -> tuple[list[ImageRef], dict[int, str],
         for plane in field.images:
             key = ImageKey(field.well, field.place.site, first + plane.channel, plane.z, plane.timepoint)
             if plane.present or leaves_out:
-                images.append(replace(plane.ref, key=key, absent_is_fill=leaves_out))
+                images.append(structs.replace(plane.ref, key=key, absent_is_fill=leaves_out))
             else:
                 unwritten.append(key)
     return images, dict(sorted(names.items())), unwritten

@@ -14,6 +14,8 @@ from dataclasses import replace
 from itertools import chain, islice
 from types import MappingProxyType
 
+from msgspec import structs
+
 from openhcs_runtime.components import ImageKey, well_name
 from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind, stray
@@ -158,8 +160,8 @@ def _timepoints_from_1(images: list[ImageRef], metadata: Metadata) -> tuple[list
     if all(image.key.timepoint > 0 for image in images):
         return images, metadata
     planned = {well: tuple(map(_later, keys)) for well, keys in metadata.planned.items()}
-    return [replace(image, key=_later(image.key)) for image in images], replace(metadata, planned=planned)
+    return [structs.replace(image, key=_later(image.key)) for image in images], replace(metadata, planned=planned)
 
 
 def _later(key: ImageKey) -> ImageKey:
-    return replace(key, timepoint=key.timepoint + 1)
+    return structs.replace(key, timepoint=key.timepoint + 1)

@@ -9,9 +9,11 @@ import math
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from operator import attrgetter
 
 import tifffile
+from msgspec import structs
 
 from openhcs_runtime.components import Component
 from openhcs_runtime.exceptions import ImageError
@@ -24,7 +26,7 @@ from openhcs_runtime.plates.tiff.page import is_white_zero, refusal
 from openhcs_runtime.plates.tiff.read import errors_named, full_pages, planes_of_first_page
 from openhcs_runtime.stores.path import is_url
 
-SURVEYED = 512
+SURVEYED = 256
 _AXES = {"C": Component.CHANNEL, "Z": Component.Z_INDEX, "T": Component.TIMEPOINT}
 _WORDS = {Component.CHANNEL: "channels", Component.Z_INDEX: "planes", Component.TIMEPOINT: "time points"}
 
@@ -88,7 +90,7 @@ def survey(images: Iterable[ImageRef], most: int | None = None, pages: PageOrder
     """
     found = Survey()
     known: dict[TiffHead, _Look] = {}
-    for image in _on_the_net(_chosen(list(images), most)):
+    for image in sorted(_on_the_net(_chosen(list(images), most)), key=attrgetter("path")):
         try:
             head = tiff_head(image.path, image.size)
         except OSError:
@@ -192,13 +194,13 @@ def _problem(kind: ProblemKind, images: Sequence[ImageRef], reason: str) -> Plat
 
 def _of_page(image: ImageRef, plane: _Plane) -> ImageRef:
     key, shows = image.key, plane.shows
-    shown = replace(
+    shown = structs.replace(
         key,
         channel=shows.get(Component.CHANNEL, key.channel),
         z_index=shows.get(Component.Z_INDEX, key.z_index),
         timepoint=shows.get(Component.TIMEPOINT, key.timepoint),
     )
-    return replace(image, key=shown, index=(plane.page,))
+    return structs.replace(image, key=shown, index=(plane.page,))
 
 
 def _look(path: str, order: PageOrder | None) -> _Look:

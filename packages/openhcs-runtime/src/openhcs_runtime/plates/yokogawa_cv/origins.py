@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec import structs
 
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.plates.yokogawa_cv.records import Origin, Record
@@ -42,7 +43,7 @@ class Channels:
         """Return what a record shows, with the number of its channel."""
         key = record.key
         shown = self._numbers.get((key.channel, record.origin), key.channel)
-        return key if shown == key.channel else replace(key, channel=shown)
+        return key if shown == key.channel else structs.replace(key, channel=shown)
 
     def _divide(self, channel: int, origins: dict[Origin, set[_Place]], free: int) -> int:
         """Give a number to each action of a channel, and return the next free number."""

@@ -11,8 +11,9 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import TypeAlias, TypeVar
+
+from msgspec import structs
 
 from openhcs_runtime.components import ImageKey, well_name, well_position
 from openhcs_runtime.exceptions import PlateError
@@ -146,7 +147,7 @@ def _reference(file: _File, said: Mapping[str, Record], numbers: Channels) -> Im
     entry, path = file
     record = said[path]
     key = numbers.key(record)
-    return image_of(entry, replace(key, z_index=0) if record.is_projection else key)
+    return image_of(entry, structs.replace(key, z_index=0) if record.is_projection else key)
 
 
 def _errors(records: Records) -> list[PlateProblem]:
