@@ -346,9 +346,14 @@ def test_positions_of_all_labels_are_in_one_file_of_micro_manager(tmp_path: Path
         }
         for x, label in enumerate(folders)
     ]
-    (tmp_path / "A1-Site_0" / "metadata.txt").write_text(json.dumps({"Summary": {"StagePositions": listed}}))
-    positions = open_plate(tmp_path).positions
-    assert positions == {("A01", 1): StagePosition(2.5, 0), ("A02", 1): StagePosition(2.5, 1)}
+    said: dict[str, object] = {"Summary": {"StagePositions": listed}}
+    path = tmp_path / "A1-Site_0" / "metadata.txt"
+    path.write_text(json.dumps(said))
+    assert open_plate(tmp_path).positions == {}  # nothing says in which directions the stage counts
+    path.write_text(json.dumps(said | {"Metadata-1": {"PixelSizeAffine": "-0.5;0.001;0.0;0.0;0.5;0.0"}}))
+    assert open_plate(tmp_path).positions == {("A01", 1): StagePosition(2.5, 0), ("A02", 1): StagePosition(2.5, -1)}
+    path.write_text(json.dumps(said | {"Metadata-1": {"PixelSizeAffine": "0.0;0.5;0.0;0.5;0.0;0.0"}}))
+    assert open_plate(tmp_path).positions == {}  # the camera is rotated
 
 
 def test_a_damaged_description_of_gen5_says_nothing(tmp_path: Path) -> None:

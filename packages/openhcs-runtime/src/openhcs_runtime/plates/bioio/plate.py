@@ -13,7 +13,7 @@ from pathlib import Path
 
 from openhcs_runtime.components import ImageKey, well_name, well_position
 from openhcs_runtime.exceptions import ImageError, PlateError
-from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind, StagePosition, stray
+from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind, stray
 from openhcs_runtime.plates.bioio.image_files import BIOIO_FILES
 from openhcs_runtime.plates.bioio.reader import SUFFIXES, BioImage, is_read_by_bioio, open_image, require_bioio
 from openhcs_runtime.plates.bioio.scenes import Scene, wells_by_pattern, wells_of
@@ -83,7 +83,6 @@ def list_scenes(path: AnyPath, pattern: NamePattern | None) -> Listing:
     found.problems += differing
     metadata = Metadata(
         channel_names=names,
-        positions={place: scene.position for scene, place in located if scene.position is not None},
         pixel_size_um=agreed_length(found.sizes),
         z_step_um=agreed_length(found.steps),
         time_step_s=agreed_length(found.intervals),
@@ -142,7 +141,6 @@ def _scene(image: BioImage, path: str, number: int, name: str) -> Scene:
     refused = "its pixels are colours (RGB)" if "S" in dims.order else ""
     said = image.standard_metadata if len(image.scenes) > 1 else None
     row, column = getattr(said, "row", None), getattr(said, "column", None)
-    x, y = getattr(said, "stage_position_x", None), getattr(said, "stage_position_y", None)
     return Scene(
         path=path,
         stem=Path(path).name.partition(".")[0],
@@ -151,7 +149,6 @@ def _scene(image: BioImage, path: str, number: int, name: str) -> Scene:
         size=(dims.T, dims.C, dims.Z),
         channels=tuple(map(_told_name, image.channel_names or ())),
         well=_well(row, column),
-        position=StagePosition(float(y), float(x)) if x is not None and y is not None else None,
         refused=refused,
     )
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from openhcs_runtime.components import well_name, well_position
-from openhcs_runtime.plates.base import StagePosition
 from openhcs_runtime.plates.pattern import NamePattern
 
 __all__ = ["Scene", "wells_by_pattern", "wells_of"]
@@ -28,7 +27,6 @@ class Scene:
         size: Numbers of time points, channels and planes.
         channels: Names of the channels.
         well: Its well according to the metadata; empty if unknown.
-        position: Its position on the stage.
         refused: Why it can't be read.
     """
 
@@ -39,7 +37,6 @@ class Scene:
     size: tuple[int, int, int]
     channels: tuple[str, ...] = ()
     well: str = ""
-    position: StagePosition | None = None
     refused: str = ""
 
 

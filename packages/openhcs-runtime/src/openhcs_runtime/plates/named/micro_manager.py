@@ -5,8 +5,9 @@ as in ``Pos-A01_000``. Older versions write ``img_000000000_DAPI_000.tif`` (time
 folder has a summary (channel names, step of z, positions) and a part for each image (size of a pixel, position).
 """
 
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -22,6 +23,7 @@ from openhcs_runtime.stores.path import as_path
 
 __all__ = ["MicroManager"]
 
+_LEAST = 0.01
 _METADATA = "metadata.txt"
 _MOST_FILES = 400
 _POSITION = r"(?:Pos-?)?(?P<well>[A-Z]{1,2}\d{1,2})(?:[-_](?:Site_?|Pos_?)?(?P<site_1>\d+)(?:_(?P<site_2>\d+))?)?"
@@ -73,12 +75,14 @@ class MicroManager(NamedFormat):
                 continue
             metadata = _with_summary(metadata, object_of(said, "Summary"))
             sizes.append(_pixel_size(said))
+            if (turned := _stage_axes(said)) is None:
+                continue
             listed = _listed_positions(object_of(said, "Summary"))
             positions |= {
-                of: listed[at.name] for at, of in folders.items() if at.name in listed and of not in positions
+                of: turned(listed[at.name]) for at, of in folders.items() if at.name in listed and of not in positions
             }
             if (own := _own_position(said)) is not None:
-                positions[where] = own
+                positions[where] = turned(own)
         return replace(metadata, positions=positions, pixel_size_um=agreed_length(sizes)), problems
 
 
@@ -104,6 +108,23 @@ def _images(said: Mapping[str, object]) -> list[Mapping[str, object]]:
 def _pixel_size(said: Mapping[str, object]) -> float | None:
     stated = [positive(part.get("PixelSizeUm")) for part in _images(said)]
     return agreed_length(stated) or positive(object_of(said, "Summary").get("PixelSize_um"))
+
+
+def _stage_axes(said: Mapping[str, object]) -> Callable[[StagePosition], StagePosition] | None:
+    """Return a function that turns positions of the stage into the directions of the image.
+
+    The directions follow from ``PixelSizeAffine``, which leads from pixels to the stage. None without one, or if the
+    camera is rotated: then it is not known where an image lies.
+    """
+    for part in _images(said):
+        texts = str(part.get("PixelSizeAffine", "")).split(";")
+        values = [value for value in map(number, texts) if value is not None]
+        if len(values) == 6 and len(texts) == 6:
+            across, skew_x, _, skew_y, down, _ = values
+            if abs(skew_x) <= _LEAST * abs(across) and abs(skew_y) <= _LEAST * abs(down) and across and down:
+                x, y = math.copysign(1, across), math.copysign(1, down)
+                return lambda position: StagePosition(position.y_um * y, position.x_um * x)
+    return None
 
 
 def _own_position(said: Mapping[str, object]) -> StagePosition | None:

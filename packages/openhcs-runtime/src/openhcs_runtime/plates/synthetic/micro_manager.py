@@ -32,9 +32,10 @@ class MicroManagerLayout:
                 first = ImageKey(well, site)
                 frame = {
                     "PixelSizeUm": plan.pixel_size_um,
+                    "PixelSizeAffine": f"{plan.pixel_size_um};0.0;0.0;0.0;{-plan.pixel_size_um};0.0",
                     "PositionName": _position(first),
                     "XPositionUm": place.x_um,
-                    "YPositionUm": place.y_um,
+                    "YPositionUm": -place.y_um,  # this stage counts upwards
                 }
                 said = {"Summary": summary, f"Metadata-{self._path(first)}": frame}
                 path = plan.folder / _position(first) / "metadata.txt"
