@@ -136,6 +136,8 @@ class PipelineConfig:
         plate_format: name of the plate's format, such as "opera_phenix"; None detects it.
         pages: what the pages of TIFF files are that don't describe them: "z", "channel", "time", or axes with lengths
             such as "C2Z". See ``openhcs_runtime.plates.open_plate``.
+        labels: name of labels that an OME-Zarr plate has, such as "nuclei": steps can use them as if an earlier step
+            had made them for the lowest channel (or for each channel, if they have channels).
 
     Raises:
         PipelineError: a value is not valid.
@@ -150,6 +152,7 @@ class PipelineConfig:
     pattern: str | None = None
     plate_format: str | None = None
     pages: str | None = None
+    labels: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("output_dir", "results_dir"):

@@ -20,7 +20,7 @@ from typing import Any
 from openhcs_runtime.components import Component
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, ImageFormat, PipelineConfig
 from openhcs_runtime.engine.memory import WellMemory, in_gigabytes, most_memory
-from openhcs_runtime.exceptions import CompileError
+from openhcs_runtime.exceptions import CompileError, PlateError
 from openhcs_runtime.limits import available_bytes
 from openhcs_runtime.pipeline.basis import PipelineBasis, digest, pipeline_basis
 from openhcs_runtime.pipeline.channels import with_channel_numbers
@@ -30,12 +30,13 @@ from openhcs_runtime.pipeline.plan import CompiledPlate, PlateJob, WellPlan
 from openhcs_runtime.pipeline.source import PipelineFile, file_of_function
 from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep
 from openhcs_runtime.plates.base import ImageRef, Plate
-from openhcs_runtime.plates.read import refusals
+from openhcs_runtime.plates.read import labels_of, refusals
 from openhcs_runtime.stores.path import AnyPath, as_path, is_url, path_below
 from openhcs_runtime.tasks import NOTES
 from openhcs_runtime.viewer_target import ViewTarget
 
 _PLAIN = (bool, int, float, complex, str, bytes, PurePath, type(None))
+_NAMED_PROBLEMS = 5
 
 SIGNATURE_VERSION = "2"
 """Part of every signature; changed when the results of the engine itself change."""
@@ -77,9 +78,11 @@ def compile_plate(
     enabled = tuple(step for _, step in numbered)
     wells = [well for well in plate.wells if pipeline_config.wells is None or well in pipeline_config.wells]
     found = [*problems, *_setting_problems(plate, pipeline_config, output_dir)]
+    labels, lacking = _labels(plate, wells, pipeline_config.labels)
+    found += lacking
     found += _step_problems(plate, numbered, global_config.mode)
     if not found:
-        found += _flow_problems(plate, wells, numbered)
+        found += _flow_problems(plate, wells, numbered, labels)
         found += refusals(plate.format, (image for well in wells for image in plate.images[well]))
     if found:
         raise CompileError(found)
@@ -105,7 +108,7 @@ def compile_plate(
     basis = _basis_of(job, file, global_config.seed)
     base = digest(f"{name}\0{value}" for name, value in sorted(basis.items()))
     with_positions = any(InputKind.POSITIONS in traits_of(call.function).inputs for call in _calls(enabled))
-    plans = tuple(_plan_well(plate, well, base, pipeline_config, with_positions) for well in wells)
+    plans = tuple(_plan_well(plate, well, base, pipeline_config, with_positions, labels[well]) for well in wells)
     return CompiledPlate(
         plate_path=str(plate.path),
         job=job,
@@ -195,7 +198,25 @@ def _import_problems(step: FunctionStep) -> list[str]:
     return [problem for function in functions if (problem := import_problem(function))]
 
 
-def _flow_problems(plate: Plate, wells: Sequence[str], numbered: Sequence[tuple[int, FunctionStep]]) -> list[str]:
+def _labels(plate: Plate, wells: Sequence[str], name: str | None) -> tuple[dict[str, tuple[ImageRef, ...]], list[str]]:
+    """Return the labels of the plate for each well, and what is wrong with them."""
+    found: dict[str, tuple[ImageRef, ...]] = dict.fromkeys(wells, ())
+    problems: list[str] = []
+    for well in wells if name else ():
+        try:
+            found[well] = labels_of(plate.format, plate.images[well], name or "")
+        except PlateError as error:
+            problems.append(f"labels in PipelineConfig: {error}")
+    more = [f"and {len(problems) - _NAMED_PROBLEMS} more wells"] if len(problems) > _NAMED_PROBLEMS else []
+    return found, [*problems[:_NAMED_PROBLEMS], *more]
+
+
+def _flow_problems(
+    plate: Plate,
+    wells: Sequence[str],
+    numbered: Sequence[tuple[int, FunctionStep]],
+    labels: Mapping[str, Sequence[ImageRef]],
+) -> list[str]:
     """Trace the images of each well through the steps; wells with the same set of images are traced once."""
     problems: dict[str, None] = {}
     layouts: dict[tuple[Any, ...], str] = {}
@@ -204,11 +225,12 @@ def _flow_problems(plate: Plate, wells: Sequence[str], numbered: Sequence[tuple[
             continue  # fails at run time, with the names of the missing images
         keys = [image.key for image in plate.images[well]]
         by_well = well if any(step.group_by is Component.WELL for _, step in numbered) else ""
-        layout = (by_well, *((key.site, key.channel, key.z_index, key.timepoint) for key in keys))
+        labelled = {image.key for image in labels[well]}
+        layout = (by_well, *((key.site, key.channel, key.z_index, key.timepoint, key in labelled) for key in keys))
         if layout in layouts:
             continue
         layouts[layout] = well
-        flow = Flow(keys, _named(plate))
+        flow = Flow(keys, _named(plate), labelled=labelled)
         for number, step in numbered:
             found = flow.follow(step)
             if step.group_by is Component.WELL:
@@ -219,7 +241,9 @@ def _flow_problems(plate: Plate, wells: Sequence[str], numbered: Sequence[tuple[
     return list(problems)
 
 
-def _plan_well(plate: Plate, well: str, base: str, config: PipelineConfig, with_positions: bool) -> WellPlan:
+def _plan_well(
+    plate: Plate, well: str, base: str, config: PipelineConfig, with_positions: bool, labels: tuple[ImageRef, ...]
+) -> WellPlan:
     images = plate.images[well]
     sites = sorted({image.key.site for image in images}) if with_positions else []
     positions = {site: plate.positions[well, site] for site in sites if (well, site) in plate.positions}
@@ -229,9 +253,17 @@ def _plan_well(plate: Plate, well: str, base: str, config: PipelineConfig, with_
         images=images,
         missing=missing,
         signature=digest(
-            [base, well, *(_image_text(image, plate.path) for image in images), *map(repr, positions.items())]
+            [
+                base,
+                well,
+                *(_image_text(image, plate.path) for image in images),
+                *map(repr, positions.items()),
+                *(f"labels {_image_text(one, plate.path)}" for one in labels),
+            ]
         ),
         positions={site: (position.y_um, position.x_um) for site, position in positions.items()},
+        labels=labels,
+        labels_name=config.labels or "",
     )
 
 

@@ -146,12 +146,22 @@ class _WellRun:
         if self._plan.missing:
             more = f" and {len(self._plan.missing) - 1} more" if len(self._plan.missing) > 1 else ""
             raise ImageError(f"missing image: {self._plan.missing[0].describe()}{more}")
+        if any(map(_needs_labels, self._job.steps)):
+            self._read_labels()
         for index, step in enumerate(self._job.steps):
             self._progress.enter_step(index)
             if self._on_step is not None:
                 self._on_step(step.name)
             self._run_step(index, step)
         return self._finish(started)
+
+    def _read_labels(self) -> None:
+        """Read the labels that the plate has."""
+        for image in self._plan.labels:
+            labels = self._read_plane(image)
+            if labels.dtype.kind not in "iu":
+                raise ImageError(f"labels {image.path} are {labels.dtype}, not integers", image.path)
+            self._labels[image.key], self._sets[image.key] = labels, self._plan.labels_name
 
     def result(self, status: ResultStatus, started: float, part: WellRecord | None = None) -> WellResult:
         """Return the result of the well if it did not fail."""

@@ -21,6 +21,8 @@ class WellPlan:
         missing: Missing images without which the well can't be processed.
         signature: Changes with the images of the well, the pipeline and the settings.
         positions: Stage position of each site, y and x in micrometres; only if a function needs them.
+        labels: Labels of the plate that the steps can use, each under the key of its image.
+        labels_name: Name of these labels.
     """
 
     well: str
@@ -28,6 +30,8 @@ class WellPlan:
     missing: tuple[ImageKey, ...]
     signature: str
     positions: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    labels: tuple[ImageRef, ...] = ()
+    labels_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

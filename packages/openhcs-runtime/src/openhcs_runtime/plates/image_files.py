@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, StagePosition
 from openhcs_runtime.plates.pages import PageOrder
 
@@ -83,6 +84,18 @@ class ImageFiles(abc.ABC):
             The same list if no file has several planes.
         """
         return images, []
+
+    def labels_of(self, images: Iterable[ImageRef], name: str) -> tuple[ImageRef, ...]:
+        """Return the labels that are stored with some images, each under the key of the image that it belongs to.
+
+        Args:
+            images: The images of a well.
+            name: Name of the labels.
+
+        Raises:
+            PlateError: If these files hold no labels, or not these.
+        """
+        raise PlateError(f"labels {name!r} can't be read: only OME-Zarr plates have labels")
 
     def notes(self, image: ImageRef) -> ImageNotes:
         """Return the metadata in an image's file; empty for a file that is damaged or has none."""

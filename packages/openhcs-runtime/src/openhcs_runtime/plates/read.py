@@ -9,7 +9,7 @@ from openhcs_runtime.plates.base import ImageRef
 from openhcs_runtime.plates.formats import format_named
 from openhcs_runtime.plates.image_files import ImageHeader, TakeBytes
 
-__all__ = ["read_header", "read_image", "refusals"]
+__all__ = ["labels_of", "read_header", "read_image", "refusals"]
 
 
 def read_image(plate_format: str, image: ImageRef, on_bytes: TakeBytes | None = None) -> NDArray[np.generic]:
@@ -29,6 +29,15 @@ def read_image(plate_format: str, image: ImageRef, on_bytes: TakeBytes | None = 
         PlateError: If the format is not installed.
     """
     return format_named(plate_format).files.read(image, on_bytes)
+
+
+def labels_of(plate_format: str, images: Iterable[ImageRef], name: str) -> tuple[ImageRef, ...]:
+    """Return the labels that are stored with the images of a well, each under the key of the image it belongs to.
+
+    Raises:
+        PlateError: If the format has no labels, or an image lacks these.
+    """
+    return format_named(plate_format).files.labels_of(images, name)
 
 
 def refusals(plate_format: str, images: Iterable[ImageRef]) -> list[str]:

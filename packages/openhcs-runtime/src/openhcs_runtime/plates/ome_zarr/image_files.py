@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from openhcs_runtime.plates.base import ImageRef
 from openhcs_runtime.plates.image_files import ImageFiles, ImageHeader, TakeBytes
 from openhcs_runtime.plates.ome_zarr.codecs import refusals
+from openhcs_runtime.plates.ome_zarr.labels import label_images
 
 __all__ = ["ZARR_ARRAYS"]
 
@@ -27,6 +28,9 @@ class _ZarrArrays(ImageFiles):
 
     def refusals(self, images: Iterable[ImageRef]) -> list[str]:
         return refusals(images)
+
+    def labels_of(self, images: Iterable[ImageRef], name: str) -> tuple[ImageRef, ...]:
+        return label_images(images, name)
 
 
 ZARR_ARRAYS = _ZarrArrays()

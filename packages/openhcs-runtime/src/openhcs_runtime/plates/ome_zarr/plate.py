@@ -10,9 +10,8 @@ out empty chunks, which is recognized as follows: at least two images lack some 
 lacks all of them. ``openhcs_runtime.plates.ome_zarr.read`` describes what is read for an absent chunk.
 """
 
-import os
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count, product, takewhile
 
@@ -27,6 +26,7 @@ from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.image_kinds import ImageKind, mixed_problem
 from openhcs_runtime.plates.lengths import one_length
+from openhcs_runtime.plates.ome_zarr.chunk_stats import chunk_stats
 from openhcs_runtime.plates.ome_zarr.fields import FieldPlace, fields_of
 from openhcs_runtime.plates.ome_zarr.image_files import ZARR_ARRAYS
 from openhcs_runtime.plates.ome_zarr.metadata import (
@@ -43,7 +43,6 @@ from openhcs_runtime.plates.ome_zarr.metadata import (
 )
 from openhcs_runtime.plates.ome_zarr.read_ahead import read_ahead
 from openhcs_runtime.plates.units import micrometre_value, micrometres
-from openhcs_runtime.stores.entry import StoreEntry
 from openhcs_runtime.stores.path import AnyPath, StorePath, path_below
 
 _KNOWN_AXES = frozenset("tczyx")
@@ -318,7 +317,7 @@ def _type_name(spelled: str) -> str:
 
 
 def _planes(path: AnyPath, layout: ArrayLayout, names: list[str], key: ImageKey) -> Iterable[_Plane]:
-    stat_of, where = _chunk_stats(path), str(path)
+    stat_of, where = chunk_stats(path), str(path)
     in_order = names[-2:] == ["y", "x"]
     lengths = zip(names, layout.shape, strict=True)
     plane_axes = {"y": (ALL_Y,), "x": (ALL_X,)}
@@ -334,26 +333,6 @@ def _planes(path: AnyPath, layout: ArrayLayout, names: list[str], key: ImageKey)
             size, newest = size + stat.st_size, max(newest, stat.st_mtime_ns)
         ref = ImageRef(key, where, size, newest, index)
         yield _Plane(at.get("c", 0) + 1, at.get("z", 0) + 1, at.get("t", 0) + 1, ref, present, wanted)
-
-
-def _chunk_stats(path: AnyPath) -> Callable[[str], "os.stat_result | StoreEntry | None"]:
-    """Return a function for the size and time of a chunk of an array; None for a chunk that is absent.
-
-    A server that does not list folders is not asked: a chunk that it lacks is noticed when it is read.
-    """
-    if isinstance(path, StorePath):
-        if path.lists_folders:
-            return path.files_below().get
-        return lambda chunk: StoreEntry(chunk, chunk)
-    folder = str(path)
-
-    def on_disk(chunk: str) -> os.stat_result | None:
-        try:
-            return os.stat(f"{folder}/{chunk}")
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-
-    return on_disk
 
 
 def _numbered(fields: Sequence[_Field]) -> tuple[list[ImageRef], dict[int, str], list[ImageKey]]:
