@@ -65,3 +65,20 @@ def test_a_pattern_tells_what_the_names_say(new_plate: NewPlate, tmp_path: Path)
 def test_another_format_is_refused() -> None:
     with pytest.raises(PipelineError, match="tiff or ome_zarr"):
         PipelineConfig(image_format="png")  # type: ignore[arg-type]
+
+
+def test_each_level_can_be_one_file(new_plate: NewPlate, tmp_path: Path) -> None:
+    plate = new_plate(wells=1, sites=1, channels=2, z=3)
+    steps = [FunctionStep(denoise, materialize=True)]
+    for sharded in (False, True):
+        output = str(tmp_path / str(sharded))
+        _run(plate, steps, output_dir=output, image_format=ImageFormat.OME_ZARR, sharded=sharded)
+    many, few = (open_plate(tmp_path / str(sharded) / "images" / "images.ome.zarr") for sharded in (False, True))
+    assert few.problems == many.problems == ()
+    for one, other in zip(many.images["A01"], few.images["A01"], strict=True):
+        assert one.key == other.key
+        assert np.array_equal(many.read(one), few.read(other))
+    level = Path(few.images["A01"][0].path)
+    assert [path.is_file() for path in sorted(level.rglob("*"))].count(True) == 2  # one shard, and zarr.json
+    with pytest.raises(PipelineError, match="sharded needs image_format='ome_zarr'"):
+        PipelineConfig(sharded=True)

@@ -131,6 +131,8 @@ class PipelineConfig:
         parquet: write the tables as Parquet as well; needs the extra ``parquet``. If it is not installed, only CSV
             tables are written, and the log says so.
         image_format: format of the images made by steps with ``materialize=True``.
+        sharded: with image_format "ome_zarr", write each resolution level of an image as one file (a shard), which is
+            quicker to copy and to list than a file for each plane.
         pattern: regular expression for the names of the plate's TIFF files; None detects the format. See
             ``openhcs_runtime.plates.open_plate``.
         plate_format: name of the plate's format, such as "opera_phenix"; None detects it.
@@ -149,6 +151,7 @@ class PipelineConfig:
     allow_gaps: bool = False
     parquet: bool = False
     image_format: ImageFormat = ImageFormat.TIFF
+    sharded: bool = False
     pattern: str | None = None
     plate_format: str | None = None
     pages: str | None = None
@@ -164,6 +167,8 @@ class PipelineConfig:
             object.__setattr__(self, "image_format", choose(ImageFormat, self.image_format, "image_format"))
         except ValueError as error:
             raise PipelineError(f"PipelineConfig: {error}") from None
+        if self.sharded and self.image_format is not ImageFormat.OME_ZARR:
+            raise PipelineError("PipelineConfig: sharded needs image_format='ome_zarr'")
         if isinstance(self.wells, str):
             raise PipelineError(f"PipelineConfig: wells takes a tuple of well names, not the text {self.wells!r}")
         if self.wells is not None:

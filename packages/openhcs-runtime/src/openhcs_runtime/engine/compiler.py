@@ -101,6 +101,7 @@ def compile_plate(
         modules_dir=file.folder if file else "",
         parquet=pipeline_config.parquet,
         image_format=pipeline_config.image_format,
+        sharded=pipeline_config.sharded,
         channel_names=tuple(sorted(plate.channel_names.items())),
         z_step_um=plate.z_step_um,
         view=None if global_config.view is None else ViewTarget.parse(global_config.view),
@@ -308,7 +309,7 @@ def _basis_of(job: PlateJob, file: PipelineFile | None, seed: int | None) -> Pip
     basis["steps"] = digest([*job.folders, *(_stable_text(dataclasses.replace(s, stream=False)) for s in job.steps)])
     if seed is not None:  # a fresh seed is not an input: results made with it stay valid
         basis["seed"] = str(seed)
-    basis["image format"] = job.image_format.value
+    basis["image format"] = f"{job.image_format.value} sharded" if job.sharded else job.image_format.value
     basis["z step"] = repr(job.z_step_um)
     if job.image_format is not ImageFormat.TIFF:
         basis["channel names"] = repr(job.channel_names)

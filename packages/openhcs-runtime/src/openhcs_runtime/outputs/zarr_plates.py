@@ -40,7 +40,9 @@ def write_zarr_well(job: PlateJob, plan: WellPlan, index: int, images: Planes, l
         OutputError: a file cannot be written.
     """
     names = dict(job.channel_names)
-    writer = OmeZarrPlateWriter(zarr_plate(job, index), (), job.pixel_size_um, z_step_um=job.z_step_um)
+    writer = OmeZarrPlateWriter(
+        zarr_plate(job, index), (), job.pixel_size_um, z_step_um=job.z_step_um, sharded=job.sharded
+    )
     with writer.well(plan.well) as well:
         for acquisition, channels in enumerate(_alike(images)):
             numbers = {channel: number for number, channel in enumerate(channels, start=1)}

@@ -49,6 +49,7 @@ class PlateJob:
         modules_dir: The folder of the pipeline file, for its imports; "" if there is none.
         parquet: Also write tables as Parquet.
         image_format: Format of the images that steps write.
+        sharded: Whether each resolution level of an OME-Zarr image is one file.
         channel_names: Names of the channels in the plate.
         z_step_um: Distance between planes in micrometres.
         view: The viewer to show results in as they appear.
@@ -64,6 +65,7 @@ class PlateJob:
     modules_dir: str = ""
     parquet: bool = False
     image_format: ImageFormat = ImageFormat.TIFF
+    sharded: bool = False
     channel_names: tuple[tuple[int, str], ...] = ()
     z_step_um: float | None = None
     view: ViewTarget | None = None

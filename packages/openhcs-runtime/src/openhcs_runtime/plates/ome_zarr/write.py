@@ -54,6 +54,7 @@ class OmeZarrPlateWriter:
         version: Version of OME-Zarr.
         name: Name of the plate.
         z_step_um: Distance between planes in micrometres.
+        sharded: Whether each resolution level of an image is one file, with an index of its chunks; not in 0.4.
     """
 
     folder: Path
@@ -62,6 +63,11 @@ class OmeZarrPlateWriter:
     version: OmeZarrVersion = OmeZarrVersion.V05
     name: str = ""
     z_step_um: float | None = None
+    sharded: bool = False
+
+    def __post_init__(self) -> None:
+        if self.sharded and self.version is OmeZarrVersion.V04:
+            raise OutputError("OME-Zarr 0.4 has no shards: write version 0.5, or leave out sharded")
 
     @contextlib.contextmanager
     def well(self, well: str) -> Iterator["OmeZarrWellWriter"]:
@@ -73,7 +79,7 @@ class OmeZarrPlateWriter:
         row, column = _row_and_column(well)
         target = self.folder / row / column
         unfinished = self.folder / f".{os.getpid()}-{secrets.token_hex(4)}.openhcs-part"
-        style = ImageStyle(self.version, self.channels, self.pixel_size_um, self.z_step_um)
+        style = ImageStyle(self.version, self.channels, self.pixel_size_um, self.z_step_um, self.sharded)
         with writing_to(target):
             try:
                 unfinished.mkdir(parents=True)

@@ -1,5 +1,6 @@
 """Writing of one OME-Zarr image: its resolution levels, metadata and labels."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -38,12 +39,21 @@ class OmeZarrVersion(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImageStyle:
-    """Properties shared by all images of a plate; ``channels`` are the names of channels 1, 2, ... of the plate."""
+    """Properties shared by all images of a plate.
+
+    Attributes:
+        version: Version of OME-Zarr.
+        channels: Names of channels 1, 2, ... of the plate.
+        pixel_size_um: Edge length of a pixel in micrometres.
+        z_step_um: Distance between planes in micrometres.
+        sharded: Whether each resolution level is one file; only with zarr 3.
+    """
 
     version: OmeZarrVersion
     channels: tuple[str, ...]
     pixel_size_um: float | None
     z_step_um: float | None = None
+    sharded: bool = False
 
 
 def write_group(folder: Path, metadata: Json, version: OmeZarrVersion) -> None:
@@ -206,15 +216,18 @@ def _multiscale(axes: str, levels: int, style: ImageStyle, position: StagePositi
 
 
 def _write_levels(folder: Path, levels: list[NDArray[Any]], axes: str, style: ImageStyle) -> None:
-    """Write the levels with one chunk per plane, unless planes are very large."""
+    """Write the levels with one chunk per plane, unless planes are very large; all of them in one shard if wanted."""
     old = style.version is OmeZarrVersion.V04
     for number, level in enumerate(levels):
         y, x = level.shape[-2:]
+        chunks = (*([1] * (level.ndim - 2)), min(y, _CHUNK), min(x, _CHUNK))
+        whole = tuple(math.ceil(length / edge) * edge for length, edge in zip(level.shape, chunks, strict=True))
         array = zarr.create_array(
             store=str(folder / str(number)),
             shape=level.shape,
             dtype=level.dtype,
-            chunks=(*([1] * (level.ndim - 2)), min(y, _CHUNK), min(x, _CHUNK)),
+            chunks=chunks,
+            shards=whole if style.sharded else None,
             zarr_format=style.version.zarr_format,
             chunk_key_encoding={"name": "v2", "separator": "/"} if old else {"name": "default", "separator": "/"},
             dimension_names=None if old else tuple(axes),
