@@ -93,11 +93,15 @@ def zarr_planes(folder: Path) -> None:
     images = [image for of_well in plate.images.values() for image in of_well]
     places = [(image.path, tuple(at for at in image.index if at >= 0)) for image in images]
 
+    def by_us() -> None:
+        for image in images:
+            assert plate.read(image).ndim == 2
+
     def by_zarr() -> None:
         for path, index in places:
             assert np.asarray(zarr.open_array(path, mode="r")[index]).ndim == 2
 
-    ours, peer = in_turn(lambda: [plate.read(image) for image in images], by_zarr)
+    ours, peer = in_turn(by_us, by_zarr)
     show(f"read {len(images)} planes of OME-Zarr; zarr-python", ours, peer, 1.2)
     if find_spec("tensorstore") is None:
         print("tensorstore is not installed: pip install tensorstore to compare with it")
@@ -109,7 +113,7 @@ def zarr_planes(folder: Path) -> None:
             spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": path}}
             assert tensorstore.open(spec).result()[index].read().result().ndim == 2
 
-    ours, peer = in_turn(lambda: [plate.read(image) for image in images], by_tensorstore)
+    ours, peer = in_turn(by_us, by_tensorstore)
     show(f"read {len(images)} planes of OME-Zarr; tensorstore", ours, peer, 1.2)
 
 

@@ -235,6 +235,10 @@ class ArrayLayout(msgspec.Struct, frozen=True):
             if number % step == 0:
                 yield self.chunk_file(place)
 
+    def chunk_places(self, index: Sequence[int]) -> Iterator[tuple[int, ...]]:
+        """Yield the positions in the chunk grid of the chunks that contain a plane."""
+        yield from product(*self._chunk_numbers(index))
+
     def chunk_file(self, place: Sequence[int]) -> str:
         """Return the file of the chunk at a position in the chunk grid."""
         return self.prefix + self.separator.join(map(str, place))

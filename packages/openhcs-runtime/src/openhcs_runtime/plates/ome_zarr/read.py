@@ -28,6 +28,7 @@ from zarr.storage import MemoryStore, ObjectStore, StoreLike
 from openhcs_runtime.exceptions import ImageError
 from openhcs_runtime.plates.base import ALL_X, ALL_Y, ImageRef
 from openhcs_runtime.plates.image_files import TakeBytes
+from openhcs_runtime.plates.ome_zarr.decode import chunk_decoder, decoded_plane
 from openhcs_runtime.plates.ome_zarr.metadata import ArrayLayout, read_array, read_group
 from openhcs_runtime.stores.path import AnyPath, StorePath, as_path, read_many
 from openhcs_runtime.stores.remote import object_store
@@ -89,11 +90,28 @@ def _read(folder: AnyPath, image: ImageRef, on_bytes: TakeBytes | None) -> NDArr
         chunks, absent = _chunks_of_disk(folder, layout, image, on_bytes)
     if absent:
         _check_absent(folder, layout, image, absent)
+    decode = None if absent or layout.sharded else chunk_decoder(_document(folder))
+    if decode is not None:
+        plane = _native(decoded_plane(layout, image.index, chunks, decode))
+        return plane.T if place.index(ALL_X) < place.index(ALL_Y) else plane
     in_place = layout.sharded and isinstance(folder, Path)  # only some chunks of a shard are read
     array = zarr.open_array(store=_whole_store(folder) if in_place else _store(folder, chunks), mode="r")
     where: tuple[Any, ...] = tuple(slice(None) if at in (ALL_Y, ALL_X) else at for at in place)
     plane = np.asarray(array[where])
     return plane.T if place.index(ALL_X) < place.index(ALL_Y) else plane
+
+
+def _document(folder: AnyPath) -> bytes:
+    """Return the metadata of an array."""
+    try:
+        return (folder / _DOCUMENTS[0]).read_bytes()
+    except FileNotFoundError:
+        return (folder / _DOCUMENTS[1]).read_bytes()
+
+
+def _native(plane: NDArray[Any]) -> NDArray[Any]:
+    """Return a plane in the byte order of this machine, and writable."""
+    return plane.astype(plane.dtype.newbyteorder("="), copy=True)
 
 
 def _chunks_of_disk(
