@@ -39,6 +39,7 @@ ELSEWHERE = {
     "docs/howto-fiji.md": "needs a screen and ImageJ: the tests of the viewer",
     "docs/howto-napari.md": "needs a screen and napari: the tests of the viewer",
     "docs/howto-omero.md": "needs Docker",
+    "docs/howto-own-package.md": "test_howto_package.py",
     "docs/howto-own-viewer.md": "test_howto_viewer.py",
     "docs/howto-remote-server.md": "needs two machines: the tests of servers with a host",
     "docs/howto-task-server.md": "test_howtos.py",
