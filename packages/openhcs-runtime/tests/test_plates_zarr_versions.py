@@ -165,3 +165,12 @@ def test_an_image_that_was_damaged_in_an_archive_fails(tmp_path: Path) -> None:
     plate = open_plate(archive)
     with pytest.raises(Exception, match="Bad CRC-32"):
         plate.read(plate.images["A01"][0])
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), 0.0, -0.5])
+def test_a_scale_that_is_no_size_is_reported(tmp_path: Path, odd: float) -> None:
+    write_0_6(tmp_path / "i.zarr", [{"type": "scale", "scale": [1.0, 0.5, odd]}], pixels(2, 40, 50))
+    plate = open_plate(tmp_path / "i.zarr")
+    assert plate.pixel_size_um is None
+    said = [problem.message for problem in plate.problems]
+    assert "the image of well A01 has a scale that is not a positive number: it is treated as unknown" in said

@@ -10,6 +10,7 @@ out empty chunks, which is recognized as follows: at least two images lack some 
 lacks all of them. ``openhcs_runtime.plates.ome_zarr.read`` describes what is read for an absent chunk.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -92,6 +93,7 @@ def _listing(folder: AnyPath) -> Listing:
         kinds[ImageKind(field.shape, field.dtype)] += len(field.images)
     examples = {ImageKind(field.shape, field.dtype): field.name for field in reversed(fields)}
     problems += mixed_problem(kinds, examples)
+    problems += _odd_scales([field for field in fields if field.has_odd_scale])
     size, step = (_same(fields, what, problems) for what in ("pixel_size_um", "z_step_um"))
     metadata = Metadata(
         channel_names=names,
@@ -129,11 +131,12 @@ class _Field:
     pixel_size_um: float | None
     z_step_um: float | None
     position: StagePosition | None
+    has_odd_scale: bool = False
 
     @property
     def name(self) -> str:
         """The image as called in messages."""
-        return f"image {self.place.path} of well {self.well}"
+        return f"image {self.place.path} of well {self.well}" if self.place.path else f"the image of well {self.well}"
 
     def is_derived_from(self, other: "_Field") -> bool:
         """Return whether it was derived from another image of its acquisition: same position, or other channels.
@@ -289,6 +292,7 @@ def _open_field(folder: AnyPath, well: str, place: FieldPlace) -> _Field:
         raise msgspec.ValidationError(f"its axes are {', '.join(names)}, not any of t, c and z followed by y and x")
     channels = metadata.omero.channels if metadata.omero else ()
     length = dict(zip(names, layout.shape, strict=True))
+    is_odd = any(not (math.isfinite(value) and value > 0) for value in multiscale.scale(len(axes)) or ())
     return _Field(
         well,
         place,
@@ -297,9 +301,10 @@ def _open_field(folder: AnyPath, well: str, place: FieldPlace) -> _Field:
         {number: str(channel.label) for number, channel in enumerate(channels, start=1) if channel.label is not None},
         (length["y"], length["x"]),
         _type_name(layout.dtype),
-        one_length(_length(multiscale, axes, "x"), _length(multiscale, axes, "y")),
-        _length(multiscale, axes, "z"),
-        _position(multiscale, axes),
+        None if is_odd else one_length(_length(multiscale, axes, "x"), _length(multiscale, axes, "y")),
+        None if is_odd else _length(multiscale, axes, "z"),
+        None if is_odd else _position(multiscale, axes),
+        is_odd,
     )
 
 
@@ -355,6 +360,16 @@ def _numbered(fields: Sequence[_Field]) -> tuple[list[ImageRef], dict[int, str],
             else:
                 unwritten.append(key)
     return images, dict(sorted(names.items())), unwritten
+
+
+def _odd_scales(fields: Sequence[_Field]) -> list[PlateProblem]:
+    """Report the images whose scale has a value that is not a size."""
+    if not fields:
+        return []
+    what = fields[0].name if len(fields) == 1 else f"{len(fields):,} images, such as {fields[0].name},"
+    verb = "has" if len(fields) == 1 else "have"
+    text = f"{what} {verb} a scale that is not a positive number: it is treated as unknown"
+    return [PlateProblem(ProblemKind.METADATA, text)]
 
 
 def _same(fields: Sequence[_Field], what: str, problems: list[PlateProblem]) -> float | None:
