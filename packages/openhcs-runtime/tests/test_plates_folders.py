@@ -242,3 +242,27 @@ def test_sizes_are_written_as_imagej_reads_them(tmp_path: Path) -> None:
     again = open_plate(tmp_path / "out" / "images")
     assert (again.pixel_size_um, again.z_step_um) == (0.5, 1.5)
     assert [image.key for image in again.images["A01"]] == [ImageKey("A01", 1, 1, z) for z in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("lost", "missing"),
+    [
+        ("B02_s1_w2_z1 B02_s1_w2_z2 B02_s1_w2_z3", 3),  # a channel
+        ("B02_s1_w1_z3 B02_s1_w2_z3", 2),  # the last plane
+        ("B02_s1_w1_z2 B02_s1_w2_z2 A01_s1_w1_z3 A01_s1_w2_z3", 4),  # a hole
+    ],
+)
+def test_what_one_of_two_wells_lacks_is_a_gap(tmp_path: Path, lost: str, missing: int) -> None:
+    for well in ("A01", "B02"):
+        for channel in (1, 2):
+            for z in (1, 2, 3):
+                write(tmp_path / f"p_{well}_s1_w{channel}_z{z}.tif")
+    for name in lost.split():
+        (tmp_path / f"p_{name}.tif").unlink()
+    assert sum(map(len, open_plate(tmp_path).missing.values())) == missing
+
+
+def test_sites_that_one_of_two_wells_lacks_are_no_gap(tmp_path: Path) -> None:
+    for name in ("A01_s1", "A01_s2", "B02_s1"):
+        write(tmp_path / f"p_{name}_w1.tif")
+    assert open_plate(tmp_path).missing == {}

@@ -163,7 +163,7 @@ def test_what_is_not_there_and_what_cannot_be_reached_differ(web: Web, monkeypat
         open_plate(web.url("nothing"))
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    with pytest.raises(PlateError, match=rf"http://127.0.0.1:{port}/p can't be read: .*error sending request"):
+    with pytest.raises(PlateError, match=rf"http://127.0.0.1:{port}/p can't be read: Connection refused"):
         open_plate(f"http://127.0.0.1:{port}/p")
 
 
@@ -172,6 +172,20 @@ def test_a_url_that_cannot_be_read_keeps_its_slashes_in_the_message(url: str) ->
     with pytest.raises(PlateError) as refused:
         open_plate(url)
     assert str(refused.value).startswith(f"{url} can't be read")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999/p", "http://[::1/p", "https://me:secret@host/p"])
+def test_a_url_that_is_not_valid_is_said_without_its_password(url: str) -> None:
+    with pytest.raises(PlateError, match=r"can't be read: (its host or port|a user name)") as refused:
+        open_plate(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_server_that_answers_with_pages_is_no_zarr_group(web: Web, tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "zarr.json").write_text("<html>Not what you are looking for</html>")
+    with pytest.raises(PlateError, match="no images at"):
+        open_plate(web.url("p"))
 
 
 def test_what_is_a_url() -> None:

@@ -314,3 +314,49 @@ def test_a_made_plate_has_the_same_pixels_in_every_format(tmp_path: Path) -> Non
     assert made[1].positions["A02", 2] == StagePosition(0, 20.8)
     assert made[2].positions["A02", 2] == StagePosition(0, 20.8)
     assert (tmp_path / "ome_zarr" / "truth.csv").read_text() == (tmp_path / "imagexpress" / "truth.csv").read_text()
+
+
+def test_channels_in_another_order_are_told_by_their_names(folder: Path) -> None:
+    path = folder / "B" / "03" / "1" / "zarr.json"
+    document = json.loads(path.read_text())
+    document["attributes"]["ome"]["omero"]["channels"].reverse()
+    path.write_text(json.dumps(document))
+    plate = open_plate(folder)
+    assert plate.channel_names == {1: "DAPI", 2: "GFP"}
+    assert [problem.message for problem in plate.problems] == [
+        "image 1 of well B03 has its channels in another order (GFP, DAPI): they are told by their names"
+    ]
+    indexes = {(image.key.site, image.key.channel, image.index[1]) for image in plate.images["B03"]}
+    assert indexes == {(1, 1, 0), (1, 2, 1), (2, 1, 1), (2, 2, 0)}
+
+
+def test_channels_with_other_names_are_reported(folder: Path) -> None:
+    path = folder / "B" / "03" / "1" / "zarr.json"
+    document = json.loads(path.read_text())
+    document["attributes"]["ome"]["omero"]["channels"][1]["label"] = "Cy5"
+    path.write_text(json.dumps(document))
+    text = "channel 2 is called Cy5 in image 1 of well B03 and GFP elsewhere"
+    assert text in [problem.message for problem in open_plate(folder).problems]
+
+
+@pytest.mark.parametrize(("name", "value"), [("path", "../q/B/03"), ("rowIndex", 0)])
+def test_a_well_that_contradicts_itself_is_refused(folder: Path, name: str, value: object) -> None:
+    document = json.loads((folder / "zarr.json").read_text())
+    wells = document["attributes"]["ome"]["plate"]["wells"]
+    next(well for well in wells if well["path"] == "B/03")[name] = value
+    (folder / "zarr.json").write_text(json.dumps(document))
+    with pytest.raises(PlateError, match="correct the plate's metadata"):
+        open_plate(folder)
+
+
+def test_of_a_lost_site_all_images_are_missing(folder: Path) -> None:
+    (folder / "B" / "03" / "1" / "zarr.json").unlink()
+    assert len(open_plate(folder).missing["B03"]) == 8
+
+
+def test_an_array_that_claims_to_be_huge_opens_at_once(folder: Path) -> None:
+    path = folder / "B" / "03" / "1" / "0" / "zarr.json"
+    document = json.loads(path.read_text())
+    document["shape"][-2:] = [10**9, 10**9]
+    path.write_text(json.dumps(document))
+    assert len(open_plate(folder).images["A12"]) == 16

@@ -6,6 +6,7 @@ from typing import Any
 from openhcs_runtime.components import Component, well_name, well_position
 from openhcs_runtime.exceptions import ImageError
 from openhcs_runtime.plates import Plate, PlateProblem, ProblemKind, format_named
+from openhcs_runtime.plates.read import read_header
 from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
 from zmqruntime.execution.text import plural
 
@@ -13,6 +14,7 @@ __all__ = ["channels_text", "first_image", "plate_document", "plate_lines", "pla
 
 _GRIDS = ((8, 12), (16, 24), (32, 48))
 _SHOWN_PROBLEMS = 15
+_MOST_PIXELS = 100_000_000  # of a larger image only the header is read
 _TITLES = {
     ProblemKind.GAP: "Missing",
     ProblemKind.STRAY_FILE: "Not part of the plate",
@@ -43,10 +45,12 @@ def first_image(plate: Plate) -> dict[str, Any]:
     if first is None:
         return {"image_shape": None, "dtype": None, "image_error": "no image can be opened"}
     try:
-        pixels = plate.read(first)
+        header = read_header(plate.format, first)
+        if header.shape[0] * header.shape[1] <= _MOST_PIXELS:
+            plate.read(first)
     except ImageError as error:
         return {"image_shape": None, "dtype": None, "image_error": str(error)}
-    return {"image_shape": list(pixels.shape), "dtype": str(pixels.dtype), "image_error": None}
+    return {"image_shape": list(header.shape), "dtype": str(header.dtype), "image_error": None}
 
 
 def plate_document(plate: Plate, image: Mapping[str, Any]) -> dict[str, Any]:

@@ -115,6 +115,6 @@ def _nothing_found(folder: Folder, formats: tuple[PlateFormat, ...]) -> str:
     if isinstance(folder.path, StorePath) and not folder.path.lists_folders:
         return (
             f"no images at {folder.path}: give the address of an OME-Zarr plate, or of TIFF files on a server that "
-            "lists its folders"
+            "lists its folders (a server may also hide what it does not allow you to read)"
         )
     return f"no images in {folder.path}: give the folder of a plate, or of TIFF files"

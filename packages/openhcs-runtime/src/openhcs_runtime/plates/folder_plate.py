@@ -1,5 +1,6 @@
 """The plate built from the images that a format has found: their order, duplicates and missing images."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -156,8 +157,8 @@ def list_plate(
         absent = _absent(metadata, images, values)
     else:
         missing, absent = _lacking(images, _usual(images)), []
-    for key in metadata.lost:
-        missing[key.well] = tuple(sorted({*missing.get(key.well, ()), key}))
+    for well, keys in _lost(metadata.lost, images).items():
+        missing[well] = tuple(sorted({*missing.get(well, ()), *keys}))
     named = sorted([*listing.problems, *doubles, *seen], key=lambda problem: problem.message)
     gaps = [_gap(well, keys) for well, keys in missing.items()]
     return FolderPlate(
@@ -169,6 +170,18 @@ def list_plate(
         components={Component.WELL: tuple(images), **values},
         metadata=metadata,
     )
+
+
+def _lost(lost: Iterable[ImageKey], images: Mapping[str, tuple[ImageRef, ...]]) -> dict[str, list[ImageKey]]:
+    """Return the lost images of each well; of a lost site, all images that sites have on this plate."""
+    sites = {(image.key.well, image.key.site) for refs in images.values() for image in refs}
+    usual = {(key.channel, key.z_index, key.timepoint) for refs in images.values() for key in (ref.key for ref in refs)}
+    found: defaultdict[str, list[ImageKey]] = defaultdict(list)
+    for key in lost:
+        is_site = (key.well, key.site) not in sites and _numbers(key)[1:] == (1, 1, 1)
+        of_site = [ImageKey(key.well, key.site, *rest) for rest in sorted(usual)] if is_site else []
+        found[key.well] += of_site or [key]
+    return found
 
 
 def _numbers(key: ImageKey) -> tuple[int, int, int, int]:
@@ -201,17 +214,20 @@ def _without_doubles(found: Iterable[ImageRef]) -> tuple[dict[ImageKey, ImageRef
 def _usual(images: Mapping[str, tuple[ImageRef, ...]]) -> Callable[[str], Iterable[ImageKey]]:
     """Return a function for the images expected in a well: all combinations of its own values and the usual ones.
 
-    Usual values are those that most wells have. This finds a gap in a regular plate, but reports no gaps in a plate
-    where some wells have more sites by design.
+    Usual sites are those that most wells have, so a plate where some wells have more sites by design has no gaps.
+    Usual channels, planes and time points are those that half of the wells have: they rarely differ by design. Planes
+    and time points that lie between others of a well are expected as well.
     """
     own = {well: _values(image.key for image in refs) for well, refs in images.items()}
     common = []
     for position in range(len(_NUMBERED)):
         counts = Counter(value for values in own.values() for value in values[position])
-        common.append(frozenset(value for value, wells in counts.items() if wells * 2 > len(images)))
+        least = len(images) // 2 + 1 if _NUMBERED[position] is Component.SITE else max(1, math.ceil(len(images) / 2))
+        common.append(frozenset(value for value, wells in counts.items() if wells >= least))
 
     def expected(well: str) -> Iterable[ImageKey]:
         values = [sorted(mine | usual) for mine, usual in zip(own[well], common, strict=True)]
+        values[2:] = map(_without_holes, values[2:])
         count = 1
         for part in values:
             count *= len(part)
@@ -220,6 +236,12 @@ def _usual(images: Mapping[str, tuple[ImageRef, ...]]) -> Callable[[str], Iterab
         return (ImageKey(well, *combination) for combination in product(*values))
 
     return expected
+
+
+def _without_holes(numbers: list[int]) -> list[int]:
+    """Return sorted numbers with those between them; 0 is a projection and not one of them."""
+    planes = [number for number in numbers if number]
+    return [*numbers[: len(numbers) - len(planes)], *range(planes[0], planes[-1] + 1)] if planes else numbers
 
 
 def _lacking(

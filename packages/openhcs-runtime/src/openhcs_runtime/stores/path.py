@@ -71,6 +71,17 @@ class StorePath:
         if match is None:
             raise PlateError(f"{url} can't be read: give a folder, or a URL that begins with s3://, gs:// or https://")
         base, key = match[0], url[match.end() :].strip("/")
+        try:
+            parts = urlsplit(base)
+            is_valid = parts.hostname is not None and parts.port != 0
+        except ValueError:
+            is_valid = False
+        if not is_valid or (parts.username or parts.password):
+            shown = url if not is_valid else url.replace(f"{parts.netloc.rpartition('@')[0]}@", "")
+            reason = (
+                "a user name or password in a URL is not supported" if is_valid else "its host or port is not valid"
+            )
+            raise PlateError(f"{shown} can't be read: {reason}")
         if not base.lower().startswith("http"):
             return cls(base, key)
         if "?" in key or "#" in key:

@@ -7,6 +7,7 @@ environment has credentials (``AWS_ACCESS_KEY_ID``, ``GOOGLE_APPLICATION_CREDENT
 import contextlib
 import functools
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -25,6 +26,9 @@ __all__ = ["entries", "files_below", "object_store", "read"]
 _ONCE: "RetryConfig" = {"max_retries": 0}
 _PAUSES = (0.1, 0.5, 2.0, 5.0)
 _RETRY_SECONDS = 30.0
+_DENIED = ("PermissionDeniedError", "UnauthenticatedError")
+_CAUSE = re.compile(r'(?:message|error): "([^"]{3,200})"')
+"""The innermost causes in the debug output of obstore."""
 _T = TypeVar("_T")
 _CLIENT: "ClientConfig" = {"connect_timeout": "10s", "timeout": "30s", "allow_http": True}
 _CREDENTIALS = {
@@ -103,7 +107,13 @@ def _made(url: str, scheme: str) -> "ObjectStore":
 
 def _tried(base: str, key: str, ask: Callable[["ObjectStore"], _T]) -> _T:
     """Ask a store, again after errors that may pass; convert its errors into OSErrors that name the URL."""
-    store, url, backoff = _store(base), _url(base, key), Backoff(_PAUSES)
+    url, backoff = _url(base, key), Backoff(_PAUSES)
+    try:
+        store = _store(base)
+    except OSError:
+        raise
+    except Exception as error:  # obstore does not say which errors it raises for an odd address
+        raise OSError(5, _reason(error), url) from error
     last_try = time.monotonic() + _RETRY_SECONDS
     while True:
         try:
@@ -111,6 +121,8 @@ def _tried(base: str, key: str, ask: Callable[["ObjectStore"], _T]) -> _T:
         except FileNotFoundError:
             raise FileNotFoundError(2, "No such file", url) from None
         except Exception as error:  # obstore has its own errors for each reason
+            if type(error).__name__ in _DENIED and base.lower().startswith("http"):
+                raise FileNotFoundError(2, "No such file", url) from None  # as object stores answer over HTTP
             backoff.note()
             if type(error).__name__ != "GenericError" or time.monotonic() > last_try:
                 raise OSError(5, _reason(error), url) from error
@@ -119,6 +131,9 @@ def _tried(base: str, key: str, ask: Callable[["ObjectStore"], _T]) -> _T:
 
 def _reason(error: Exception) -> str:
     """Return the first sentence of an error of obstore; the rest is its debug output."""
-    if type(error).__name__ in ("PermissionDeniedError", "UnauthenticatedError"):
+    if type(error).__name__ in _DENIED:
         return "access is denied (set AWS_ACCESS_KEY_ID or GOOGLE_APPLICATION_CREDENTIALS, or check their permissions)"
-    return " ".join(str(error).split("\n\n")[0].split())[:300]
+    text = str(error)
+    if causes := [str(match[1]) for match in _CAUSE.finditer(text)]:
+        return causes[-1]
+    return " ".join(text.split("\n\n")[0].split())[:300]

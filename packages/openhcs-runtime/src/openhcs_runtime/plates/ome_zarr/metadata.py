@@ -230,10 +230,17 @@ class ArrayLayout(msgspec.Struct, frozen=True):
 
     def chunk_files(self, index: Sequence[int], most: int | None = None) -> Iterator[str]:
         """Yield the files below the array folder that contain a plane; at most ``most``, spread over the plane."""
-        step = max(1, math.ceil(self.chunk_count(index) / most)) if most else 1
-        for number, place in enumerate(product(*self._chunk_numbers(index))):
-            if number % step == 0:
-                yield self.chunk_file(place)
+        if most is None:
+            yield from map(self.chunk_file, self.chunk_places(index))
+            return
+        ranges = self._chunk_numbers(index)
+        count = self.chunk_count(index)
+        for number in range(0, count, max(1, math.ceil(count / most))):
+            place, rest = [], number
+            for numbers in reversed(ranges):
+                rest, at = divmod(rest, len(numbers))
+                place.append(numbers[at])
+            yield self.chunk_file(place[::-1])
 
     def chunk_places(self, index: Sequence[int]) -> Iterator[tuple[int, ...]]:
         """Yield the positions in the chunk grid of the chunks that contain a plane."""

@@ -59,11 +59,18 @@ class OmeZarr(PlateFormat):
 
     def fits(self, folder: Folder) -> Fit:
         """Return whether the folder is a zarr group."""
-        return Fit.CERTAIN if any(map(folder.has, ("zarr.json", ".zgroup", ".zattrs"))) else Fit.NONE
+        return Fit.CERTAIN if any(_has(folder, name) for name in ("zarr.json", ".zgroup", ".zattrs")) else Fit.NONE
 
     def find(self, folder: Folder) -> Listing:
         """List the images of a plate; a field that can't be understood is missing, and a problem of the plate."""
         return _listing(folder.path)
+
+
+def _has(folder: Folder, name: str) -> bool:
+    """Return whether there is a document; some web servers answer with a page for whatever they are asked."""
+    if isinstance(folder.path, StorePath) and folder.path.is_web and folder.has(name):
+        return (folder.path / name).read_bytes().lstrip()[:1] == b"{"
+    return folder.has(name)
 
 
 def _listing(folder: AnyPath) -> Listing:
@@ -86,7 +93,7 @@ def _listing(folder: AnyPath) -> Listing:
     if not fields:
         first = f": {problems[0].message}" if problems else ""
         raise PlateError(f"no images in the OME-Zarr plate {folder}{first}")
-    images, names, unwritten = _numbered(fields)
+    images, names, unwritten = _numbered(fields, problems)
     problems += [_unwritten(folder, fields, unwritten)] if unwritten else []
     kinds = Counter({ImageKind(field.shape, field.dtype): 0 for field in fields})
     for field in fields:
@@ -252,6 +259,11 @@ def _metadata(folder: AnyPath) -> OmeMetadata:
 def _well_name(entry: WellEntry, plate: Plate) -> str:
     """Return the well name from the names of row and column if they form one such as B06, or from their numbers."""
     numbers = entry.row_index, entry.column_index
+    if ".." in entry.path.split("/"):
+        raise PlateError(
+            f"well {entry.path} of the OME-Zarr plate is outside of the plate: correct the plate's metadata"
+        )
+    _check_numbers(entry, plate)
     try:
         if numbers[0] is None or numbers[1] is None:
             return well_name(*well_position(entry.path.replace("/", "")))
@@ -265,13 +277,31 @@ def _well_name(entry: WellEntry, plate: Plate) -> str:
         raise PlateError(f"well {entry.path} of the OME-Zarr plate: {error}") from error
 
 
+def _check_numbers(entry: WellEntry, plate: Plate) -> None:
+    """Raise PlateError if the numbers of a well contradict its path."""
+    parts = entry.path.strip("/").split("/")
+    rows, columns = [row.name for row in plate.rows], [column.name for column in plate.columns]
+    if len(parts) != 2 or parts[0] not in rows or parts[1] not in columns or entry.row_index is None:
+        return
+    if (entry.row_index, entry.column_index) != (rows.index(parts[0]), columns.index(parts[1])):
+        raise PlateError(
+            f"well {entry.path} of the OME-Zarr plate has the row index {entry.row_index} and the column index "
+            f"{entry.column_index}, which are those of another well: correct the plate's metadata"
+        )
+
+
 def _well_metadata(folder: AnyPath, well: str, problems: list[PlateProblem]) -> Well | None:
     """Return the images of a well; None, and a problem, if its metadata can't be read."""
     try:
         return read_group(folder).well or Well(())
+    except FileNotFoundError:
+        where = path_below(folder, folder.parent.parent)
+        text = f"no images of well {well}, which the plate lists: there is no {where}"
+        problems.append(PlateProblem(ProblemKind.GAP, text))
+        return Well(())  # it was not taken or not copied
     except _UNREADABLE as error:
         problems.append(_unreadable(f"well {well}", path_below(folder, folder.parent.parent), well, error))
-        return Well(()) if isinstance(error, FileNotFoundError) else None  # listed, but not taken or not copied
+        return None
 
 
 def _open_field(folder: AnyPath, well: str, place: FieldPlace) -> _Field:
@@ -293,6 +323,7 @@ def _open_field(folder: AnyPath, well: str, place: FieldPlace) -> _Field:
     channels = metadata.omero.channels if metadata.omero else ()
     length = dict(zip(names, layout.shape, strict=True))
     is_odd = any(not (math.isfinite(value) and value > 0) for value in multiscale.scale(len(axes)) or ())
+    is_odd = is_odd or not all(map(math.isfinite, multiscale.translation(len(axes)) or ()))
     return _Field(
         well,
         place,
@@ -340,8 +371,13 @@ def _planes(path: AnyPath, layout: ArrayLayout, names: list[str], key: ImageKey)
         yield _Plane(at.get("c", 0) + 1, at.get("z", 0) + 1, at.get("t", 0) + 1, ref, present, wanted)
 
 
-def _numbered(fields: Sequence[_Field]) -> tuple[list[ImageRef], dict[int, str], list[ImageKey]]:
-    """Return the images with the plate's channel numbers, the names of the channels, and the planes never written."""
+def _numbered(
+    fields: Sequence[_Field], problems: list[PlateProblem]
+) -> tuple[list[ImageRef], dict[int, str], list[ImageKey]]:
+    """Return the images with the plate's channel numbers, the names of the channels, and the planes never written.
+
+    The channels of an image that has the same names in another order are told by their names.
+    """
     leaves_out = sum(field.is_patchy for field in fields) > 1 and not any(field.is_empty for field in fields)
     most: defaultdict[int, int] = defaultdict(int)
     for field in fields:
@@ -351,15 +387,33 @@ def _numbered(fields: Sequence[_Field]) -> tuple[list[ImageRef], dict[int, str],
     names: dict[int, str] = {}
     for field in fields:
         first = before[field.place.acquisition]
-        for number, name in field.channel_names.items():
-            names.setdefault(first + number, name)
+        number_of = _channel_numbers(field, first, names, problems)
         for plane in field.images:
-            key = ImageKey(field.well, field.place.site, first + plane.channel, plane.z, plane.timepoint)
+            channel = number_of.get(plane.channel, first + plane.channel)
+            key = ImageKey(field.well, field.place.site, channel, plane.z, plane.timepoint)
             if plane.present or leaves_out:
                 images.append(structs.replace(plane.ref, key=key, absent_is_fill=leaves_out))
             else:
                 unwritten.append(key)
     return images, dict(sorted(names.items())), unwritten
+
+
+def _channel_numbers(field: _Field, first: int, names: dict[int, str], problems: list[PlateProblem]) -> dict[int, int]:
+    """Return the plate's number of each channel of an image, and add to the names that are known so far."""
+    known = {number - first: names[number] for number in names if first < number <= first + field.channels}
+    own = field.channel_names
+    if sorted(own.values()) == sorted(known.values()) and len(set(own.values())) == len(own) and own != known:
+        order = {name: number for number, name in known.items()}
+        text = (
+            f"{field.name} has its channels in another order ({', '.join(own.values())}): they are told by their names"
+        )
+        problems.append(PlateProblem(ProblemKind.NOTE, text, field.well))
+        return {number: first + order[name] for number, name in own.items()}
+    for number, name in own.items():
+        if names.setdefault(first + number, name) != name:
+            text = f"channel {first + number} is called {name} in {field.name} and {names[first + number]} elsewhere"
+            problems.append(PlateProblem(ProblemKind.MIXED, text, field.well))
+    return {}
 
 
 def _odd_scales(fields: Sequence[_Field]) -> list[PlateProblem]:
@@ -368,7 +422,7 @@ def _odd_scales(fields: Sequence[_Field]) -> list[PlateProblem]:
         return []
     what = fields[0].name if len(fields) == 1 else f"{len(fields):,} images, such as {fields[0].name},"
     verb = "has" if len(fields) == 1 else "have"
-    text = f"{what} {verb} a scale that is not a positive number: it is treated as unknown"
+    text = f"{what} {verb} a scale or translation that is not a size: sizes and positions are treated as unknown"
     return [PlateProblem(ProblemKind.METADATA, text)]
 
 
