@@ -173,7 +173,4 @@ def test_a_scale_that_is_no_size_is_reported(tmp_path: Path, odd: float) -> None
     plate = open_plate(tmp_path / "i.zarr")
     assert plate.pixel_size_um is None
     said = [problem.message for problem in plate.problems]
-    assert (
-        "the image of well A01 has a scale or translation that is not a size: sizes and positions are treated as unknown"
-        in said
-    )
+    assert any("the image of well A01 has a scale or translation that is not a size" in text for text in said)
