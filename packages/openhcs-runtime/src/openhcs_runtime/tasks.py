@@ -12,6 +12,7 @@ from openhcs_runtime.results import PlateResult
 from zmqruntime.config import ZMQConfig
 
 __all__ = [
+    "FOLLOW_STEP",
     "NOTES",
     "OPENHCS_CONFIG",
     "USE_SERVER",
@@ -31,6 +32,9 @@ OPENHCS_CONFIG = ZMQConfig(app_name="openhcs")
 
 NOTES = "openhcs_runtime.notes"
 """Logger of decisions made for the user, such as which channel shows nuclei."""
+
+FOLLOW_STEP = "waiting for images"
+"""Step of the progress of a run that waits for the microscope; its axis is empty, and its message says for how long."""
 
 USE_SERVER = "OPENHCS_USE_ZMQ_EXECUTION"
 _YES = ("", "true", "1", "yes", "on")

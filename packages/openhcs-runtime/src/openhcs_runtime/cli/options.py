@@ -14,11 +14,15 @@ from openhcs_runtime.config import AUTO, LARGEST_SEED, is_dask_address
 from openhcs_runtime.exceptions import ViewerError
 from openhcs_runtime.viewer_target import ViewTarget
 
+_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST = 366 * 86400.0
+
 __all__ = [
     "Channel",
     "DaskCluster",
     "Diameter",
     "ExecutionId",
+    "FollowPlate",
     "Fresh",
     "Host",
     "ImagePattern",
@@ -33,11 +37,14 @@ __all__ = [
     "ResultsFolder",
     "ResultsPath",
     "Seed",
+    "Settle",
+    "UntilIdle",
     "View",
     "ViewComponents",
     "Wells",
     "Workers",
     "checked_well",
+    "duration_seconds",
     "read_components",
     "read_diameter",
     "read_wells",
@@ -70,6 +77,22 @@ def seconds(lowest: float) -> Callable[[str], float]:
         raise typer.BadParameter(f"{str(text)!r} is not a number of seconds from {lowest:g}")
 
     return read
+
+
+def duration_seconds(text: str | None) -> float | None:
+    """The seconds of a duration such as 90s, 10m or 2h. Raises typer.BadParameter."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d)\s*", text)
+    seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
+    if 0 < seconds <= _LONGEST:
+        return seconds
+    raise typer.BadParameter(f"{text!r} is not a duration; give a number with its unit, as in 90s, 10m or 2h")
+
+
+def _check_duration(text: str | None) -> str | None:
+    duration_seconds(text)
+    return text
 
 
 def _check_workers(text: str | None) -> str | None:
@@ -266,6 +289,31 @@ Pages = Annotated[
         metavar="z|channel|time|C2Z",
         help="What the pages of TIFF files are that don't say it; C2Z: all planes of channel 1, then of channel 2 "
         "[default: leave such files out]",
+    ),
+]
+FollowPlate = Annotated[
+    bool,
+    typer.Option(
+        "--follow",
+        help="Follow a plate that the microscope is still writing: process each well once its images are complete "
+        "[default: process what is there now]",
+    ),
+]
+UntilIdle = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        callback=_check_duration,
+        help="With --follow: the acquisition has ended when nothing has changed for this long, e.g. 90s, 10m, 2h; "
+        "longer than the longest pause of the microscope [default: 10m]",
+    ),
+]
+Settle = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        callback=_check_duration,
+        help="With --follow: a well is complete when its images have not changed for this long [default: 30s]",
     ),
 ]
 Wells = Annotated[str | None, typer.Option(metavar="W,W", help="Only these wells, e.g. A01,B06 [default: all wells]")]

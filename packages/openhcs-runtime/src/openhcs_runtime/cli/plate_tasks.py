@@ -8,16 +8,17 @@ from pathlib import Path
 
 from openhcs_runtime.cli.endpoint import PlateEndpoint
 from openhcs_runtime.cli.failures import PlateErrorKind
-from openhcs_runtime.cli.options import read_diameter
+from openhcs_runtime.cli.options import duration_seconds, read_diameter
 from openhcs_runtime.config import AUTO
 from openhcs_runtime.exceptions import PipelineError, PlateError
 from openhcs_runtime.pipeline.parsing import parse_python
 from openhcs_runtime.service.client import folder_of, read_pipeline_file
 from openhcs_runtime.stores.path import AnyPath, as_path
-from openhcs_runtime.tasks import PlateTask
+from openhcs_runtime.tasks import Follow, PlateTask
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
+from zmqruntime.execution.text import duration
 
-__all__ = ["RunOptions", "plate_task"]
+__all__ = ["RunOptions", "follow_of", "plate_task"]
 
 _BUILTIN = "nuclei_count.py"
 _NUCLEI = "nuclei"  # as a channel: the one whose name says so
@@ -43,6 +44,7 @@ class RunOptions:
     diameter: str | None = None
     view: str | None = None
     seed: int | None = None
+    follow: Follow | None = None
 
     def __post_init__(self) -> None:
         if self.output and self.results_dir:
@@ -63,6 +65,24 @@ class RunOptions:
         return str(self.pipeline or "the built-in nuclei count")
 
 
+def follow_of(until_idle: str | None, settle: str | None) -> Follow:
+    """How to follow a plate, from the durations that were typed.
+
+    Raises:
+        CommandError: with them, no well would be started before the end of the acquisition.
+    """
+    usual = Follow()
+    idle_seconds = duration_seconds(until_idle) or usual.idle_seconds
+    settle_seconds = duration_seconds(settle) or usual.settle_seconds
+    if settle_seconds >= idle_seconds:
+        message = (
+            f"--settle ({duration(settle_seconds)}) has to be shorter than --until-idle ({duration(idle_seconds)}), "
+            "or no well is started before the end"
+        )
+        raise CommandError(ErrorKind.USAGE, message)
+    return Follow(idle_seconds, settle_seconds)
+
+
 def plate_task(options: RunOptions) -> PlateTask:
     """What to submit.
 
@@ -74,13 +94,13 @@ def plate_task(options: RunOptions) -> PlateTask:
     except PlateError as error:
         raise CommandError(PlateErrorKind.PLATE, str(error)) from error
     if options.endpoint.is_local and isinstance(plate, Path):
-        if not plate.exists():
+        if not plate.exists() and options.follow is None:
             message = f"no such plate: {plate} (name the folder with its images)"
             raise CommandError(PlateErrorKind.PLATE, message)
         plate = plate.resolve()
     source, name = _source(options)
     try:
-        if options.channel is not None and options.endpoint.is_local:
+        if options.channel is not None and options.endpoint.is_local and options.follow is None:
             _check_channel(options.channel, plate, options)
         return _task(options, plate, source, name)
     except PlateError as error:
@@ -105,6 +125,7 @@ def _task(options: RunOptions, plate: AnyPath, source: str, name: str) -> PlateT
         pages=options.pages,
         view=options.view,
         seed=options.seed,
+        follow=options.follow,
     )
 
 

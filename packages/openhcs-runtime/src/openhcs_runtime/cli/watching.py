@@ -1,6 +1,7 @@
 """Watching a run: its events go to a board, and from there to bars on a terminal or to a few lines elsewhere."""
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ __all__ = ["PlainLines", "shown", "watching"]
 _FRAMES_PER_SECOND = 10
 _LAST_EVENTS_SECONDS = 2.0
 _PLAIN_SECONDS = 10.0
+_PLAIN_FOLLOWING_SECONDS = 60.0
 _PLAIN_SHARES = 10
 _PLAIN_FAILURES = 20
 
@@ -120,8 +122,8 @@ class _Warnings:
 class PlainLines:
     """Plain lines instead of bars.
 
-    There is a line after each tenth of the wells, or after some seconds without one; warnings and failed wells are
-    printed immediately.
+    There is a line after each tenth of the wells, or after some seconds without one; warnings, failed wells, and that
+    the run is waiting for images of the microscope are printed immediately.
     """
 
     def __init__(self, board: RunProgress, write: Callable[[str], None]) -> None:
@@ -131,6 +133,7 @@ class PlainLines:
         self._failed: set[str] = set()
         self._share = 0
         self._last = time.monotonic()
+        self._followed = -math.inf
 
     def tell(self) -> None:
         """Print what has happened since the last call, if it is worth a line."""
@@ -139,11 +142,21 @@ class PlainLines:
         for well in view.wells:
             if well.state is AxisState.FAILED and well.axis_id not in self._failed:
                 self._tell_failed(well)
+        if view.following:
+            self._tell_following(plate_text(view))
+            return
+        self._followed = -math.inf
         share = view.done * _PLAIN_SHARES // max(1, len(view.wells))
         if view.stage is not Stage.ENDED and (share > self._share or time.monotonic() - self._last > _PLAIN_SECONDS):
             self._share, self._last = share, time.monotonic()
             viewer = f"; viewer {view.viewer}" if view.viewer else ""
             self._write(f"Plate {int(view.fraction * 100):3d} %  {plate_text(view)}{viewer}")
+
+    def _tell_following(self, text: str) -> None:
+        if time.monotonic() - self._followed > _PLAIN_FOLLOWING_SECONDS:
+            self._followed = self._last = time.monotonic()
+            self._share = 0
+            self._write(text[:1].upper() + text[1:])
 
     def _tell_failed(self, well: AxisProgress) -> None:
         self._failed.add(well.axis_id)

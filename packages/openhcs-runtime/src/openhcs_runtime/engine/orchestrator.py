@@ -109,8 +109,11 @@ class PipelineOrchestrator:
             raise LifecycleError("the plate is not open yet: call initialize() first")
         return self._plate
 
-    def initialize(self) -> Plate:
+    def initialize(self, *, warns: bool = True) -> Plate:
         """Open the plate and list its images.
+
+        Args:
+            warns: log the problems of the plate as warnings.
 
         Raises:
             PlateError: the folder is not a plate that can be read.
@@ -122,7 +125,7 @@ class PipelineOrchestrator:
         with self._in_task() as task, _reported(task, ProgressPhase.INIT):
             self._plate = self.open_plate()
             self._compiled = None
-            for problem in self._plate.problems:
+            for problem in self._plate.problems if warns else ():
                 task.log.warning(problem.message)
         self._state = OrchestratorState.INITIALIZED
         return self._plate

@@ -81,12 +81,7 @@ def open_plate(
         PlateError: If the folder does not exist or has no images of a supported format, if two formats fit it equally
             well, or if an argument is invalid.
     """
-    if pattern is not None and format not in (None, Pattern.name, Bioio.name):
-        raise PlateError(f"a pattern and the format {format!r} exclude each other: give one of them")
-    order = PageOrder.parse(pages) if pages else None
-    if format is not None:
-        format_named(format)
-    names = NamePattern(pattern) if isinstance(pattern, str) and pattern != AUTO_PATTERN else pattern
+    names, order = read_arguments(pattern, format, pages)
     folder = _checked(as_path(path if isinstance(path, StorePath) else os.path.expanduser(path)), format)
     if isinstance(folder, Path) and folder.is_file():
         format = Bioio.name
@@ -106,6 +101,22 @@ def open_plate(
     finally:
         if collecting:
             gc.enable()
+
+
+def read_arguments(
+    pattern: str | NamePattern | None, format: str | None, pages: str | None
+) -> tuple[str | NamePattern | None, PageOrder | None]:
+    """Return pattern and pages as :func:`open_plate` uses them.
+
+    Raises:
+        PlateError: If one of the three is invalid, or if they exclude each other.
+    """
+    if pattern is not None and format not in (None, Pattern.name, Bioio.name):
+        raise PlateError(f"a pattern and the format {format!r} exclude each other: give one of them")
+    order = PageOrder.parse(pages) if pages else None
+    if format is not None:
+        format_named(format)
+    return NamePattern(pattern) if isinstance(pattern, str) and pattern != AUTO_PATTERN else pattern, order
 
 
 def _checked(folder: AnyPath, plate_format: str | None) -> AnyPath:

@@ -2,7 +2,8 @@
 
 A well is ready when all images that the plate's description plans for it are there; without a description, when it has
 as many images as any other and another well has a newer file. In both cases none of its files may have changed in size
-or time for a while, as seen by this process: the clocks of microscopes differ.
+or time for a while, as seen by this process: the clocks of microscopes differ. While a plate of several wells has only
+one, none is ready: outputs are named after their wells only if there are several.
 
 A well that changes after it was ready, such as when the next time point is taken, is ready again later.
 """
@@ -59,6 +60,8 @@ class Acquisition:
         self._planned = {well: len(keys) for well, keys in plate.planned.items()}
         for well, images in plate.images.items():
             self._note(well, images, now)
+        if len(self._planned) > 1 and len(plate.images) < 2:
+            return frozenset()
         newest = max((well.newest for well in self._wells.values()), default=0)
         most = max((well.count for well in self._wells.values()), default=0)
         return frozenset(

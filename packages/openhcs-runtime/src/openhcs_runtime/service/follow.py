@@ -5,6 +5,7 @@ last round, after the end of the acquisition, is an ordinary run over the whole 
 """
 
 import dataclasses
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,14 +18,17 @@ from openhcs_runtime.plates import Plate
 from openhcs_runtime.plates.acquisition import Acquisition
 from openhcs_runtime.results import PlateResult, ResultStatus
 from openhcs_runtime.service.run_start import announce_wells, choice_of
-from openhcs_runtime.tasks import Follow, PlateTask
+from openhcs_runtime.tasks import FOLLOW_STEP, Follow, PlateTask
 from zmqruntime.execution import Task
 from zmqruntime.execution.text import duration, plural
+from zmqruntime.messages import ProgressPhase, ProgressStatus
 
 __all__ = ["FollowedRun", "follow_plate"]
 
 _LONGEST_PAUSE = 10.0
 _SHORTEST_PAUSE = 0.05
+_REPORT_SECONDS = 10.0
+_LOG_SECONDS = 60.0
 
 
 def follow_plate(task: Task, follow: Follow, run: "FollowedRun") -> PlateResult:
@@ -36,18 +40,18 @@ def follow_plate(task: Task, follow: Follow, run: "FollowedRun") -> PlateResult:
         run: What opens the plate and processes its wells.
 
     Returns:
-        The result of the last round.
+        The result of the last round, also if the task was cancelled after the first well.
 
     Raises:
-        TaskCancelled: The task was cancelled.
+        TaskCancelled: The task was cancelled before that.
         PlateError: No plate appeared.
     """
     acquisition = Acquisition(follow.settle_seconds, follow.idle_seconds, time.monotonic())
     pause = max(_SHORTEST_PAUSE, min(_LONGEST_PAUSE, follow.settle_seconds / 4))
     begun: dict[str, int] = {}
     failed: dict[str, int] = {}
-    while True:
-        task.check_cancelled()
+    waiting = _Waiting(task)
+    while not task.cancelled:
         plate = run.plate()
         ready = acquisition.look(plate, time.monotonic())
         if acquisition.has_ended(time.monotonic()):
@@ -59,8 +63,11 @@ def follow_plate(task: Task, follow: Follow, run: "FollowedRun") -> PlateResult:
         if plate is not None and wanted and wanted != begun:
             begun = wanted
             failed |= {well: states[well] for well in run.process([well for well in plate.wells if well in wanted])}
+            waiting = _Waiting(task)
         else:
+            waiting.tell(run.done if plate is not None else None, acquisition.quiet_seconds(time.monotonic()))
             _wait(task, pause)
+    return run.stop()
 
 
 class FollowedRun:
@@ -85,6 +92,12 @@ class FollowedRun:
         self._config = config
         self._orchestrator_for = orchestrator_for
         self._known: frozenset[str] = frozenset()
+        self._done: frozenset[str] = frozenset()
+
+    @property
+    def done(self) -> int:
+        """Number of wells that are complete."""
+        return len(self._done)
 
     def plate(self) -> Plate | None:
         """Return the plate as it is now; None if it can't be opened yet."""
@@ -110,15 +123,31 @@ class FollowedRun:
         except (CompileError, PlateError) as error:
             self._task.log.warning("%s; it is tried again at the end", error)
             return chosen
+        self._done |= {well.well for well in result.wells_with(ResultStatus.COMPLETE)}
         return tuple(well.well for well in result.wells_with(ResultStatus.FAILED))
 
     def finish(self) -> PlateResult:
         """Process what is left."""
         return self._round(self._config, is_partial=False)
 
+    def stop(self) -> PlateResult:
+        """Write tables of what is done, after the task was cancelled.
+
+        Raises:
+            TaskCancelled: No well was begun, or the plate as it is now can't be compiled.
+        """
+        if not self._known:
+            self._task.check_cancelled()
+        try:
+            return self.finish()
+        except (CompileError, PlateError) as error:
+            self._task.log.warning("%s", error)
+            self._task.check_cancelled()
+            raise
+
     def _round(self, config: PipelineConfig, *, is_partial: bool) -> PlateResult:
         with self._orchestrator_for(config) as orchestrator:
-            orchestrator.initialize()
+            orchestrator.initialize(warns=not is_partial)  # what is missing now may be there later
             compiled = orchestrator.compile()
             announce_wells(self._task, compiled, self._known)
             choice = choice_of(self._task, self._plate_task)
@@ -129,6 +158,39 @@ class FollowedRun:
             except ChangedRunError as error:
                 self._task.log.warning("%s; all wells are processed again in a new folder", error)
                 return orchestrator.execute(_from_the_start(choice))
+
+
+class _Waiting:
+    """Tells that a run is waiting: whoever watches it, and its log at longer intervals."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._reported = self._logged = -math.inf
+
+    def tell(self, done: int | None, quiet: float) -> None:
+        """Tell how many wells are done, or that there is no plate yet (None), and how long nothing was new."""
+        now = time.monotonic()
+        what = "no plate yet" if done is None else f"{plural(done, 'well')} done"
+        text = f"{what}, nothing new for {duration(quiet)}"
+        if now - self._reported >= _REPORT_SECONDS:
+            self._reported = now
+            self._report(done or 0, text)
+        if now - self._logged >= _LOG_SECONDS:
+            self._logged = now
+            self._task.log.info("%s: %s", FOLLOW_STEP, text)
+
+    def _report(self, done: int, text: str) -> None:
+        self._task.report(
+            axis_id="",
+            step_name=FOLLOW_STEP,
+            step_index=0,
+            total_steps=1,
+            phase=ProgressPhase.PATTERN_GROUP,
+            status=ProgressStatus.RUNNING,
+            completed=done,
+            total=done,
+            message=text,
+        )
 
 
 def _from_the_start(choice: RunChoice) -> RunChoice:

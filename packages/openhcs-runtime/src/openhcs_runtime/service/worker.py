@@ -24,7 +24,7 @@ from openhcs_runtime.pipeline.neighbour_modules import borrowed
 from openhcs_runtime.pipeline.plan import CompiledPlate
 from openhcs_runtime.pipeline.source import PipelineFile, load_pipeline
 from openhcs_runtime.pipeline.used_files import read_recorder
-from openhcs_runtime.plates import Plate
+from openhcs_runtime.plates import Plate, read_arguments
 from openhcs_runtime.results import PlateResult, ResultStatus, WellResult
 from openhcs_runtime.service.follow import FollowedRun, follow_plate
 from openhcs_runtime.service.run_start import announce_wells, choice_of
@@ -130,6 +130,8 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
         def orchestrator_for(config: PipelineConfig) -> PipelineOrchestrator:
             return PipelineOrchestrator(plate_path, pipeline, global_config, config)
 
+        # Later, a plate that can't be opened counts as one that is not there yet.
+        read_arguments(pipeline_config.pattern, pipeline_config.plate_format, pipeline_config.pages)
         return follow_plate(current, task.follow, FollowedRun(current, task, pipeline_config, orchestrator_for))
     with PipelineOrchestrator(plate_path, pipeline, global_config, pipeline_config) as orchestrator:
         current.check_cancelled()

@@ -5,6 +5,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from openhcs_runtime.tasks import FOLLOW_STEP
 from openhcs_runtime.terminal.progress import BoardView, RunProgress, Stage
 from zmqruntime.execution import AxisProgress, AxisState
 from zmqruntime.execution.text import plural, timing
@@ -50,9 +51,9 @@ def bars(view: BoardView, height: int) -> RenderableType:
         )
         table.add_row(well.axis_id, bar, _percent(well.fraction), Text(well_text(well), style=style))
     complete = ProgressBar(total=1, completed=view.fraction, complete_style="bold blue", finished_style="bold green")
-    if not view.wells and view.stage is not Stage.ENDED:
+    if view.following or (not view.wells and view.stage is not Stage.ENDED):
         complete = ProgressBar(pulse=True)
-    percent = _percent(view.fraction) if view.wells else ""
+    percent = _percent(view.fraction) if view.wells and not view.following else ""
     table.add_row(Text("Plate", style="bold"), complete, percent, Text(plate_text(view)))
     if view.viewer is not None:
         table.add_row(Text("Viewer", style="bold"), "", "", Text(str(view.viewer)))
@@ -75,6 +76,8 @@ def chosen_wells(view: BoardView, room: int) -> tuple[AxisProgress, ...]:
 
 def plate_text(view: BoardView) -> str:
     """Return the progress of the plate in words."""
+    if view.following:
+        return f"{FOLLOW_STEP}: {view.following}"
     if view.stage not in (Stage.WELLS, Stage.FINISHING, Stage.ENDED, Stage.CANCELLING) or not view.wells:
         return view.stage.value
     parts = [f"{view.done} of {plural(len(view.wells), 'well')}"]

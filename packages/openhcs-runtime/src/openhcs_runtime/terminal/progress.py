@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass
 
-from openhcs_runtime.tasks import NOTES
+from openhcs_runtime.tasks import FOLLOW_STEP, NOTES
 from openhcs_runtime.viewer_target import ViewCounts, ViewStep
 from zmqruntime.execution import AxisProgress, AxisState, PlateProgress, PlateProjection, PlateState
 from zmqruntime.messages import (
@@ -78,6 +78,8 @@ class BoardView:
     """The progress of the viewer; None if nothing was sent to one."""
     waiting: str = ""
     """Says that the server is not responding; empty while it is."""
+    following: str = ""
+    """Says how long a run has been waiting for images of the microscope; empty while it is not waiting."""
 
     @property
     def stage(self) -> Stage:
@@ -131,6 +133,7 @@ class RunProgress:
         self._notes: list[str] = []
         self._viewer: ViewCounts | None = None
         self._waiting = ""
+        self._following = ""
         self._clock = _Clock()
 
     def apply(self, event: Event) -> None:
@@ -141,7 +144,11 @@ class RunProgress:
                 case ProgressUpdate(step_name=step, axis_id="") if step in _VIEW_STEPS:
                     counts = self._viewer or ViewCounts()
                     self._viewer = counts.with_count(ViewStep(step), event.completed, event.total)
+                case ProgressUpdate(step_name=step, axis_id="") if step == FOLLOW_STEP:
+                    self._following = event.message or ""
+                    self._projection.apply(event)
                 case ProgressUpdate() | StateChange():
+                    self._following = ""
                     self._projection.apply(event)
                 case LogLine(level=level, logger=logger, text=text):
                     if logger == NOTES and len(self._notes) < _MOST_WARNINGS:
@@ -155,6 +162,7 @@ class RunProgress:
         execution = ExecutionSnapshot(execution_id="", plate_id="", status=status, submitted_at=now)
         with self._lock:
             self._clock.on_event(now)
+            self._following = ""
             self._projection.on_execution(execution, now)
 
     def note_waiting(self, text: str) -> None:
@@ -180,4 +188,5 @@ class RunProgress:
                 notes=tuple(self._notes),
                 viewer=self._viewer,
                 waiting="" if Stage.of(plate) is Stage.ENDED else self._waiting,
+                following=self._following,
             )

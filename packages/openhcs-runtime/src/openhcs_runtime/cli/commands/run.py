@@ -11,6 +11,7 @@ from openhcs_runtime.cli.options import (
     Channel,
     DaskCluster,
     Diameter,
+    FollowPlate,
     Fresh,
     Host,
     ImagePattern,
@@ -23,6 +24,8 @@ from openhcs_runtime.cli.options import (
     Replace,
     ResultsFolder,
     Seed,
+    Settle,
+    UntilIdle,
     View,
     ViewComponents,
     Workers,
@@ -59,6 +62,9 @@ def run(
     view: View = None,
     view_components: ViewComponents = None,
     seed: Seed = None,
+    follow: FollowPlate = False,
+    until_idle: UntilIdle = None,
+    settle: Settle = None,
     compiled: Annotated[
         str | None,
         typer.Option(metavar="ID", help="Run what 'compile' has checked, instead of PLATE [default: PLATE]"),
@@ -83,6 +89,12 @@ def run(
       openhcs-runtime run demo --json > result.json
       openhcs-runtime run /data/plate7 --dask tcp://scheduler:8786
       openhcs-runtime run demo --view napari --view-components site=layer
+      openhcs-runtime run /data/plate8 --follow --until-idle 20m
+
+    With --follow it can be started before the microscope: the folder may be empty, or not exist yet. A well is started
+    when all its images are there, and the first well when the second one has begun. All are those that the microscope's
+    own description of the plate lists; without one, as many as any other well has, once a later well has begun. What
+    is left is done after the end of the acquisition. A well whose images change later is processed again.
 
     A viewer shows the images of the last step and all labels, regions and objects, or those of the steps with
     stream=True. It never delays the run, and stays open after it.
@@ -100,14 +112,16 @@ def run(
     """
     if view_components and not view:
         raise typer.BadParameter("--view-components needs a viewer; add --view napari or --view fiji")
+    if not follow and (until_idle or settle):
+        raise typer.BadParameter("--until-idle and --settle say how to follow a plate; add --follow")
     with uninterrupted():
         from openhcs_runtime.cli.endpoint import PlateEndpoint
-        from openhcs_runtime.cli.plate_tasks import RunOptions, plate_task
+        from openhcs_runtime.cli.plate_tasks import RunOptions, follow_of, plate_task
         from zmqruntime.execution.cli.output import Output
     endpoint, words = PlateEndpoint(port, host), Output(as_json)
     if compiled is not None:
         named = plate, pipeline, output, results_dir, replace, fresh, workers, dask, channel, diameter, view
-        if any((*named, pattern, plate_format, pages)) or seed is not None:
+        if any((*named, pattern, plate_format, pages, follow)) or seed is not None:
             raise typer.BadParameter("--compiled says all there is to run; leave out PLATE and the other options")
         return _run_compiled(endpoint, compiled, words)
     if plate is None:
@@ -129,6 +143,7 @@ def run(
         diameter=diameter,
         view=view,
         seed=seed,
+        follow=follow_of(until_idle, settle) if follow else None,
     )
     task = plate_task(options)
     if view is not None:
@@ -148,8 +163,17 @@ def _run(options: "RunOptions", task: "PlateTask", output: "Output") -> int:
             return _run_here(task, output)
     except PipelineError as error:
         raise CommandError(ErrorKind.USAGE, str(error)) from error
-    title = f"Running {options.title} over {task.plate_path}"
+    title = f"Running {options.title} over {task.plate_path}{_following(task)}"
     return follow(options.endpoint, lambda client: Begun(client.submit_task(task).execution_id, title), output)
+
+
+def _following(task: "PlateTask") -> str:
+    """Until when the plate is followed, in words."""
+    if task.follow is None:
+        return ""
+    from zmqruntime.execution.text import duration
+
+    return f" while it is acquired, until nothing has changed for {duration(task.follow.idle_seconds)}"
 
 
 def _run_here(task: "PlateTask", output: "Output") -> int:
@@ -159,7 +183,7 @@ def _run_here(task: "PlateTask", output: "Output") -> int:
         from openhcs_runtime.cli.watching import shown
         from openhcs_runtime.service.local import run_locally
         from zmqruntime.messages import ExecutionStatus
-    output.line(f"Running over {task.plate_path} in this process, without a server")
+    output.line(f"Running over {task.plate_path}{_following(task)} in this process, without a server")
     with shown(quiet=output.as_json) as (board, take), contextlib.ExitStack() as stack:
         board.note_status(ExecutionStatus.RUNNING)
         execution = run_locally(task, take, lambda here: stack.enter_context(cancelling(here)))
