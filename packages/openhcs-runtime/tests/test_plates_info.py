@@ -1,6 +1,8 @@
 """``openhcs-runtime info``, ``make-plate --format``, and runs over plates of every format."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +10,13 @@ import pytest
 import tifffile
 
 from openhcs_runtime.builtin import builtin_pipeline
-from openhcs_runtime.cli.plate_view import plate_map
+from openhcs_runtime.cli.plate_view import first_image, plate_lines, plate_map
+from openhcs_runtime.components import Component
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
 from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
-from openhcs_runtime.plates import make_plate, open_plate
+from openhcs_runtime.plates import Metadata, make_plate, open_plate
+from openhcs_runtime.plates.folder_plate import FolderPlate
+from openhcs_runtime.plates.formats import format_names
 from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
 from openhcs_runtime.testing import CommandLine
 
@@ -62,7 +67,7 @@ def test_info_of_a_plate_with_everything_odd(shared_command: CommandLine, tmp_pa
     assert "Not part of the plate:\n  overview.tif is not an image" in finished.stdout
     document = as_json.document
     assert document["format"] == "imagexpress"
-    assert document["channels"] == [{"channel": 1, "name": "DAPI"}, {"channel": 2, "name": "FITC"}]
+    assert [(each["channel"], each["name"]) for each in document["channels"]] == [(1, "DAPI"), (2, "FITC")]
     assert (document["image_shape"], document["dtype"], document["images"]) == ([32, 32], "uint16", 11)
     assert document["missing"] == {"A02": 1}
     assert [problem["kind"] for problem in document["problems"]] == ["stray_file", "gap"]
@@ -73,7 +78,8 @@ def test_info_with_a_pattern_and_a_first_image_that_is_broken(shared_command: Co
     finished, as_json = shared_command.both("info", tmp_path, "--pattern", r"(?P<well>\w+)-(?P<channel>\w+)")
     assert (finished.code, finished.stderr) == (0, "")
     assert "1; image A1-GFP.tif is damaged or not a TIFF" in finished.stdout
-    assert as_json.document["channels"] == [{"channel": 1, "name": "GFP"}]
+    nothing = {"excitation_nm": None, "emission_nm": None}
+    assert as_json.document["channels"] == [{"channel": 1, "name": "GFP", **nothing}]
     assert as_json.document["image_error"].startswith("image A1-GFP.tif is damaged")
 
 
@@ -82,6 +88,39 @@ def test_info_of_what_is_no_plate(shared_command: CommandLine, tmp_path: Path) -
         finished, as_json = shared_command.both(*arguments)
         assert (finished.code, finished.stdout, finished.stderr.count("\n")) == (2, "", 1)
         assert as_json.document["error"]["kind"] == "plate"
+
+
+def test_info_shows_wavelengths_layout_positions_and_the_time_step(shared_command: CommandLine, tmp_path: Path) -> None:
+    folder = make_plate(tmp_path / "p", wells=2, sites=2, channels=2, size=32, format="yokogawa_cv")
+    finished, as_json = shared_command.both("info", folder)
+    for line in (
+        "Layout       8 x 12 wells (rows x columns)\n",
+        "Positions    known\n",
+        "Wavelengths  1 excitation 405 nm, emission 445 nm; 2 excitation 488 nm, emission 525 nm\n",
+    ):
+        assert line in finished.stdout
+    assert "Time step" not in finished.stdout, "there is a single time point"
+    document = as_json.document
+    assert document["channels"][0] == {"channel": 1, "name": "DAPI", "excitation_nm": 405.0, "emission_nm": 445.0}
+    assert (document["plate_shape"], document["has_positions"], document["time_step_s"]) == ([8, 12], True, None)
+    opened = open_plate(folder)
+    assert isinstance(opened, FolderPlate)
+    components = {**opened.components, Component.TIMEPOINT: (1, 2)}
+    timed = replace(opened, components=components, metadata=Metadata(time_step_s=90.0, shape=(2, 3)))
+    assert "Time step    90 s" in plate_lines(timed, first_image(timed))
+    assert plate_map(timed) == ["      ", "   123", " A ##.", " B ..."]
+    assert len(plate_map(replace(timed, metadata=Metadata(shape=(1, 1))))) == 10, "the wells don't fit"
+
+
+def test_the_formats_are_listed_with_their_packages(shared_command: CommandLine, tmp_path: Path) -> None:
+    finished, as_json = shared_command.both("info", "--formats")
+    assert re.search(r"^opera_phenix +Opera Phenix +openhcs-runtime 0\.", finished.stdout, re.MULTILINE)
+    formats = {each["format"]: each for each in as_json.document["formats"]}
+    assert formats["ome_zarr"]["title"] == "OME-Zarr"
+    assert formats.keys() == set(format_names())
+    for wrong in ((), (tmp_path, "--formats")):
+        assert shared_command("info", *wrong).code == 2
+    assert "'openhcs-runtime info --formats' lists" in shared_command("info", tmp_path).stderr
 
 
 @pytest.mark.parametrize("kind", ["opera_phenix", "ome_zarr"])

@@ -159,7 +159,11 @@ ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="Execution id or 
 
 
 PlatePath = Annotated[
-    str, typer.Argument(metavar="PLATE", help="Folder with the plate's images, its URL, or a CZI, ND2 or LIF file")
+    str,
+    typer.Argument(
+        metavar="PLATE",
+        help="Folder with the plate's images, its URL, or a CZI, ND2 or LIF file; or a folder of several plates",
+    ),
 ]
 ResultsPath = Annotated[
     Path,
@@ -281,7 +285,11 @@ ImagePattern = Annotated[
 ]
 PlateFormatName = Annotated[
     str | None,
-    typer.Option("--format", metavar="NAME", help="Format of the plate, e.g. opera_phenix [default: detect it]"),
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help="Format of the plate, e.g. opera_phenix; 'info --formats' lists them [default: detect it]",
+    ),
 ]
 Pages = Annotated[
     str | None,

@@ -27,10 +27,14 @@ _TITLES = {
 
 
 def plate_map(plate: Plate) -> list[str]:
-    """The plate in the smallest grid of 96, 384 or 1536 wells that fits: ``#`` is a well, ``o`` one with gaps."""
+    """The plate in its own grid, or the smallest of 96, 384 or 1536 wells that fits.
+
+    ``#`` is a well, ``o`` one with gaps.
+    """
     places = {well_position(well): "o" if well in plate.missing else "#" for well in plate.wells}
     last_row, last_column = (max(place[axis] for place in places) for axis in (0, 1))
-    rows, columns = next(grid for grid in _GRIDS if last_row < grid[0] and last_column < grid[1])
+    grids = (*([plate.shape] if plate.shape else []), *_GRIDS, (last_row + 1, last_column + 1))
+    rows, columns = next(grid for grid in grids if last_row < grid[0] and last_column < grid[1])
     numbers = [f"{column + 1:>2}" for column in range(columns)]
     head = ["   " + "".join(number[digit] for number in numbers) for digit in (0, 1)]
     return head + [
@@ -63,13 +67,21 @@ def plate_document(plate: Plate, image: Mapping[str, Any]) -> dict[str, Any]:
         "images": sum(map(len, plate.images.values())),
         "sites": list(plate.components[Component.SITE]),
         "channels": [
-            {"channel": channel, "name": plate.channel_names.get(int(channel))}
+            {
+                "channel": channel,
+                "name": plate.channel_names.get(int(channel)),
+                "excitation_nm": plate.excitation_nm.get(int(channel)),
+                "emission_nm": plate.emission_nm.get(int(channel)),
+            }
             for channel in plate.components[Component.CHANNEL]
         ],
         "z": list(plate.components[Component.Z_INDEX]),
         "timepoints": list(plate.components[Component.TIMEPOINT]),
         "pixel_size_um": plate.pixel_size_um,
         "z_step_um": plate.z_step_um,
+        "time_step_s": plate.time_step_s,
+        "plate_shape": list(plate.shape) if plate.shape else None,
+        "has_positions": plate.has_positions,
         "left_out": plate.left_out,
         **image,
         "missing": {well: len(keys) for well, keys in plate.missing.items()},
@@ -93,6 +105,10 @@ def plate_lines(plate: Plate, image: Mapping[str, Any]) -> list[str]:
     size = f"{plate.pixel_size_um:g} um" if plate.pixel_size_um else "unknown"
     stacks = len(plate.components[Component.Z_INDEX]) > 1
     step = {"Z step": f"{plate.z_step_um:g} um" if plate.z_step_um else "unknown"} if stacks else {}
+    timed = len(plate.components[Component.TIMEPOINT]) > 1
+    time = {"Time step": f"{plate.time_step_s:g} s" if plate.time_step_s else "unknown"} if timed else {}
+    layout = {"Layout": f"{plate.shape[0]} x {plate.shape[1]} wells (rows x columns)"} if plate.shape else {}
+    waves = {"Wavelengths": text} if (text := _wavelengths(plate)) else {}
     left_out = {"Left out": plural(plate.left_out, "file")} if plate.left_out else {}
     shape = image["image_shape"]
     pixels = f" of {shape[0]} x {shape[1]} pixels (Y x X), {image['dtype']}" if shape else f"; {image['image_error']}"
@@ -100,13 +116,17 @@ def plate_lines(plate: Plate, image: Mapping[str, Any]) -> list[str]:
         "Plate": str(plate.path),
         "Format": format_named(plate.format).title,
         "Wells": f"{len(plate.wells):,}: {well_ranges(plate.wells)}",
+        **layout,
         "Sites": _numbers(plate, Component.SITE),
+        "Positions": "known" if plate.has_positions else "unknown",
         "Channels": channels_text(plate),
+        **waves,
         "Planes (z)": _numbers(plate, Component.Z_INDEX),
         "Time points": _numbers(plate, Component.TIMEPOINT),
         "Images": f"{number:,}{pixels}",
         "Pixel size": size,
         **step,
+        **time,
         **left_out,
         "Gaps": _gaps(plate),
     }
@@ -119,6 +139,18 @@ def plate_lines(plate: Plate, image: Mapping[str, Any]) -> list[str]:
 def channels_text(plate: Plate) -> str:
     """``1 DAPI, 2 GFP``, or only numbers if the channels have no names."""
     return ", ".join(_channel(plate, int(channel)) for channel in plate.components[Component.CHANNEL])
+
+
+def _wavelengths(plate: Plate) -> str:
+    """``1 excitation 405 nm, emission 450 nm``, for the channels of which one is known."""
+    texts = []
+    for channel in map(int, plate.components[Component.CHANNEL]):
+        excitation, emission = plate.excitation_nm.get(channel), plate.emission_nm.get(channel)
+        parts = [f"excitation {excitation:g} nm"] if excitation else []
+        parts += [f"emission {emission:g} nm"] if emission else []
+        if parts:
+            texts.append(f"{channel} {', '.join(parts)}")
+    return "; ".join(texts)
 
 
 def _numbers(plate: Plate, component: Component) -> str:

@@ -1,6 +1,6 @@
 """A run from its submission to its end: submitted, watched, cancelled by Ctrl-C, and told."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from openhcs_runtime.cli.endpoint import PlateEndpoint, connected, server_lost
@@ -16,7 +16,7 @@ from zmqruntime.execution.cli.failures import CommandError, ExitCode, interrupte
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.messages import ExecutionStatus
 
-__all__ = ["Begin", "Begun", "follow", "tell_end"]
+__all__ = ["Begin", "Begun", "follow", "tell_end", "wait_for_end"]
 
 _CANCEL_SECONDS = 60.0
 
@@ -44,7 +44,7 @@ def follow(endpoint: PlateEndpoint, begin: Begin, output: Output) -> int:
             output.line(begun.title)
             output.line(f"Execution {execution_id}, server process {client.server.pid}")
             with watching(client, execution_id, quiet=output.as_json) as board:
-                execution, was_interrupted = _wait(client, execution_id, output, interrupts, endpoint)
+                execution, was_interrupted = wait_for_end(client, execution_id, output, interrupts, endpoint)
             stays = client.has_started_server
         hint = f"\nThe server stays for the next run; 'openhcs-runtime stop{endpoint.options}' stops it."
         return tell_end(execution, board.view(), output, was_interrupted=was_interrupted, hint=hint if stays else "")
@@ -76,26 +76,37 @@ def _never_begun(client: ZMQExecutionClient) -> CommandError:
     return interrupted(message)
 
 
-def _wait(
-    client: ZMQExecutionClient, execution_id: str, output: Output, interrupts: Interrupts, endpoint: PlateEndpoint
+def wait_for_end(
+    client: ZMQExecutionClient,
+    execution_id: str,
+    output: Output,
+    interrupts: Interrupts,
+    endpoint: PlateEndpoint,
+    others: Sequence[str] = (),
 ) -> tuple[PlateExecution, bool]:
-    """Wait for the end, and say whether Ctrl-C brought it about; what follows is not broken off by another Ctrl-C."""
+    """Wait for the end, and say whether Ctrl-C brought it about; what follows is not broken off by another Ctrl-C.
+
+    Ctrl-C also cancels the executions that are ``others``.
+    """
     try:
         interrupts.allow()
         execution, was_interrupted = client.wait(execution_id), False
         interrupts.hold()
     except KeyboardInterrupt:
-        execution, was_interrupted = _cancel(client, execution_id, output), True
+        execution, was_interrupted = _cancel(client, [*others, execution_id], output), True
         interrupts.hold()
     except ServerLostError as error:
         raise server_lost(client, execution_id, endpoint) from error
     return execution, was_interrupted
 
 
-def _cancel(client: ZMQExecutionClient, execution_id: str, output: Output) -> PlateExecution:
+def _cancel(client: ZMQExecutionClient, execution_ids: Sequence[str], output: Output) -> PlateExecution:
+    """Cancel executions, and wait for the end of the last one, which may be running."""
+    execution_id = execution_ids[-1]
     try:
         output.line("Cancelling; Ctrl-C again leaves at once.")
-        client.cancel(execution_id)
+        for each in execution_ids:
+            client.cancel(each)
         return client.wait(execution_id, _CANCEL_SECONDS)
     except KeyboardInterrupt:
         how = "left at once; the server goes on cancelling"

@@ -19,7 +19,7 @@ from zmqruntime.execution.cli.failures import CommandError, ExitCode
 from zmqruntime.execution.text import duration, plural
 from zmqruntime.messages import ExecutionStatus
 
-__all__ = ["error_of", "kept_text", "print_summary", "run_document"]
+__all__ = ["error_of", "kept_text", "print_summary", "run_document", "well_counts"]
 
 _FAILED_ROWS = 20
 _REFUSALS = {
@@ -91,7 +91,7 @@ def print_summary(execution: PlateExecution) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, style="bold")
     table.add_column(overflow="fold")
-    table.add_row("Wells", _well_counts(plate))
+    table.add_row("Wells", well_counts(plate))
     for name, count in plate.counts.items():
         table.add_row(name.removesuffix("_count").replace("_", " ").capitalize(), f"{count:,}")
     if plate.left_out_files:
@@ -133,7 +133,8 @@ def _print_failed(console: Console, plate: PlateResult) -> None:
         console.print(f"and {len(failed) - _FAILED_ROWS:,} more; --json lists them all")
 
 
-def _well_counts(plate: PlateResult) -> str:
+def well_counts(plate: PlateResult) -> str:
+    """How many wells ended how, and how many were taken over."""
     counts = {status: len(plate.wells_with(status)) for status in ResultStatus}
     texts = [f"{count} {status.value}" for status, count in counts.items() if count]
     taken = Counter(well.taken_from for well in plate.wells if well.taken_from)

@@ -12,7 +12,7 @@ from openhcs_runtime.exceptions import PlateError, printable
 from openhcs_runtime.plates.base import ImageRef, Plate, PlateProblem, ProblemKind, StagePosition, stray
 from openhcs_runtime.plates.bioio.plate import Bioio, list_scenes
 from openhcs_runtime.plates.bioio.reader import is_read_by_bioio
-from openhcs_runtime.plates.discovery import open_as, open_found
+from openhcs_runtime.plates.discovery import FoundPlate, find_in, open_as, open_found
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.folder_plate import FolderPlate, list_plate
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
@@ -35,6 +35,7 @@ __all__ = [
     "AUTO_PATTERN",
     "Fit",
     "Folder",
+    "FoundPlate",
     "ImageFiles",
     "ImageHeader",
     "ImageNotes",
@@ -47,6 +48,7 @@ __all__ = [
     "PlateProblem",
     "ProblemKind",
     "StagePosition",
+    "find_plates",
     "format_named",
     "image_of",
     "make_plate",
@@ -96,11 +98,36 @@ def open_plate(
             return _open_by_pattern(folder, names, order)
         return open_as(folder, format, order) if format else open_found(folder, order)
     except OSError as error:
-        where = f" ({error.filename})" if error.filename and error.filename != str(folder) else ""
-        raise PlateError(f"{folder} can't be read: {error.strerror or error}{where}") from error
+        raise _unreadable(folder, error) from error
     finally:
         if collecting:
             gc.enable()
+
+
+def find_plates(path: str | os.PathLike[str] | StorePath) -> tuple[FoundPlate, ...]:
+    """Return the plates in a folder, without opening them.
+
+    That is the folder itself if it looks like a plate. Otherwise it is all folders that do on the level below it or, if
+    there are none, on the next one. Results of runs are left out, and at most 500 folders are examined.
+
+    Args:
+        path: The folder, or its URL.
+
+    Raises:
+        PlateError: If it does not exist or can't be read.
+    """
+    folder = _checked(as_path(path if isinstance(path, StorePath) else os.path.expanduser(path)), None)
+    if isinstance(folder, Path) and folder.is_file():
+        return (FoundPlate(folder, Bioio.name),)
+    try:
+        return find_in(folder)
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(folder: AnyPath, error: OSError) -> PlateError:
+    where = f" ({error.filename})" if error.filename and error.filename != str(folder) else ""
+    return PlateError(f"{folder} can't be read: {error.strerror or error}{where}")
 
 
 def read_arguments(

@@ -132,6 +132,22 @@ class Plate(Protocol):
         """Names of the channels that have one."""
 
     @property
+    def excitation_nm(self) -> Mapping[int, float]:
+        """Excitation wavelengths of channels in nanometres, where known."""
+
+    @property
+    def emission_nm(self) -> Mapping[int, float]:
+        """Emission wavelengths of channels in nanometres, where known."""
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """Numbers of rows and columns of the plate; None if the metadata don't have them."""
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether stage positions are known; at most a few files are read for it."""
+
+    @property
     def positions(self) -> Mapping[tuple[str, int], StagePosition]:
         """Stage position of each (well, site), where known; the first access may read files."""
 
@@ -142,6 +158,10 @@ class Plate(Protocol):
     @property
     def z_step_um(self) -> float | None:
         """Distance between planes in micrometres; None if neither the metadata nor the images have it."""
+
+    @property
+    def time_step_s(self) -> float | None:
+        """Time between time points in seconds; None if the metadata don't have it, or for a single time point."""
 
     @property
     def left_out(self) -> int:

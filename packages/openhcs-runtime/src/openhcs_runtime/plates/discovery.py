@@ -1,6 +1,6 @@
-"""Detection of the plate in a folder, and the explanation if there is none."""
+"""Detection of the plates in a folder, and the explanation if there is none."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.plates.base import PlateProblem, ProblemKind
@@ -13,16 +13,31 @@ from openhcs_runtime.plates.pages import PageOrder
 from openhcs_runtime.plates.unknown import names_in, no_format_found
 from openhcs_runtime.stores.path import AnyPath, StorePath, path_below
 
-__all__ = ["open_as", "open_found"]
+__all__ = ["FoundPlate", "find_in", "open_as", "open_found"]
 
 _DEEPEST = 2
 _MOST_FOLDERS = 500
 _NAMED = 4
 
+_FORMATS = "'openhcs-runtime info --formats' lists the formats that can be read"
+
 _FOREIGN = {
     ".flex": "an Opera or Operetta before Harmony",
     ".aivia": "Aivia",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPlate:
+    """A folder that looks like a plate.
+
+    Attributes:
+        path: The folder.
+        format: Name of its format; empty if it looks like several, and has to be opened with one of them.
+    """
+
+    path: AnyPath
+    format: str
 
 
 def open_as(folder: AnyPath, name: str, pages: PageOrder | None = None) -> FolderPlate:
@@ -45,18 +60,39 @@ def open_found(path: AnyPath, pages: PageOrder | None = None) -> FolderPlate:
     folder, formats = Folder(path), all_formats()
     if found := _format_of(folder, formats):
         return _open(folder, found, pages)
-    # TIFF files whose names are not known are the plate, not an overview by another program in a folder below them.
-    below = _plates_below(folder, tuple(one for one in formats if not folder.images or one.name != Bioio.name))
+    formats_below = _formats_below(folder, formats)
+    below = _plates_below(folder, formats_below)
     if len(below) == 1:
-        (inner, inner_format) = below[0]
+        (inner,) = below
+        inner_format = _format_of(inner, formats_below)
+        assert inner_format is not None
         plate = _open(inner, inner_format, pages)
         note = PlateProblem(ProblemKind.NOTE, f"the images are in {inner.path}")
         return replace(plate, path=path, problems=(note, *plate.problems))
     if below:
-        names = ", ".join(path_below(inner.path, path) for inner, _ in below[:_NAMED])
+        names = ", ".join(path_below(inner.path, path) for inner in below[:_NAMED])
         more = f" and {len(below) - _NAMED} more" if len(below) > _NAMED else ""
-        raise PlateError(f"{path} holds several folders that look like a plate: name one of {names}{more}")
+        what = f"{path} holds several folders that look like a plate"
+        raise PlateError(f"{what}: name one of {names}{more}; info, run and compile take them all")
     raise PlateError(_nothing_found(folder, formats))
+
+
+def find_in(path: AnyPath) -> tuple[FoundPlate, ...]:
+    """Return the folder itself if it looks like a plate, else the folders on the nearest level below that do.
+
+    Raises:
+        PlateError: If a format can't be loaded.
+        OSError: If the folder can't be listed.
+    """
+    folder, formats = Folder(path), all_formats()
+    if found := _best_formats(folder, formats):
+        return (_found_plate(folder, found),)
+    formats = _formats_below(folder, formats)
+    return tuple(_found_plate(below, _best_formats(below, formats)) for below in _plates_below(folder, formats))
+
+
+def _found_plate(folder: Folder, found: list[PlateFormat]) -> FoundPlate:
+    return FoundPlate(folder.path, found[0].name if len(found) == 1 else "")
 
 
 def _open(folder: Folder, plate_format: PlateFormat, pages: PageOrder | None) -> FolderPlate:
@@ -69,26 +105,34 @@ def _format_of(folder: Folder, formats: tuple[PlateFormat, ...]) -> PlateFormat 
     Raises:
         PlateError: If it fits two equally well.
     """
-    fits = [(one.fits(folder), one) for one in formats]
-    best = max((fit for fit, _ in fits), default=Fit.NONE)
-    if best is Fit.NONE:
-        return None
-    found = [one for fit, one in fits if fit is best]
+    found = _best_formats(folder, formats)
     if len(found) > 1:
         names = " and ".join(f"{one.title} ({one.name})" for one in found)
         raise PlateError(f"{folder.path} looks like a plate of {names}: choose one with --format")
-    return found[0]
+    return found[0] if found else None
 
 
-def _plates_below(folder: Folder, formats: tuple[PlateFormat, ...]) -> list[tuple[Folder, PlateFormat]]:
+def _best_formats(folder: Folder, formats: tuple[PlateFormat, ...]) -> list[PlateFormat]:
+    """Return the formats that a folder fits best, usually one or none."""
+    fits = [(one.fits(folder), one) for one in formats]
+    best = max((fit for fit, _ in fits), default=Fit.NONE)
+    return [one for fit, one in fits if fit is best and best is not Fit.NONE]
+
+
+def _formats_below(folder: Folder, formats: tuple[PlateFormat, ...]) -> tuple[PlateFormat, ...]:
+    """Return the formats that a plate below a folder may have.
+
+    TIFF files whose names are not known are the plate, not an overview by another program in a folder below them.
+    """
+    return tuple(one for one in formats if not folder.images or one.name != Bioio.name)
+
+
+def _plates_below(folder: Folder, formats: tuple[PlateFormat, ...]) -> list[Folder]:
     """Return the folders on the nearest level below that look like plates, without results of runs."""
     level, looked_at = [folder], 0
     for _ in range(_DEEPEST):
         level = [below for one in level for below in _folders(one)]
-        found = []
-        for below in level[: _MOST_FOLDERS - looked_at]:
-            if plate_format := _format_of(below, formats):
-                found.append((below, plate_format))
+        found = [below for below in level[: _MOST_FOLDERS - looked_at] if _best_formats(below, formats)]
         looked_at += len(level)
         if found or looked_at >= _MOST_FOLDERS:
             return found
@@ -115,6 +159,6 @@ def _nothing_found(folder: Folder, formats: tuple[PlateFormat, ...]) -> str:
     if isinstance(folder.path, StorePath) and not folder.path.lists_folders:
         return (
             f"no images at {folder.path}: give the address of an OME-Zarr plate, or of TIFF files on a server that "
-            "lists its folders (a server may also hide what it does not allow you to read)"
+            f"lists its folders (a server may also hide what it does not allow you to read); {_FORMATS}"
         )
-    return f"no images in {folder.path}: give the folder of a plate, or of TIFF files"
+    return f"no images in {folder.path}: give the folder of a plate, or of TIFF files; {_FORMATS}"

@@ -56,6 +56,26 @@ class FolderPlate:
         return self.metadata.channel_names
 
     @property
+    def excitation_nm(self) -> Mapping[int, float]:
+        """Excitation wavelengths of channels in nanometres, where known."""
+        return self.metadata.excitation_nm
+
+    @property
+    def emission_nm(self) -> Mapping[int, float]:
+        """Emission wavelengths of channels in nanometres, where known."""
+        return self.metadata.emission_nm
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """Numbers of rows and columns of the plate; None if the metadata don't have them."""
+        return self.metadata.shape
+
+    @property
+    def time_step_s(self) -> float | None:
+        """Time between time points in seconds; None if the metadata don't have it, or for a single time point."""
+        return self.metadata.time_step_s if len(self.components[Component.TIMEPOINT]) > 1 else None
+
+    @property
     def planned(self) -> Mapping[str, tuple[ImageKey, ...]]:
         """The images of each well that the plate's description plans; empty without a description."""
         return self.metadata.planned
@@ -84,13 +104,18 @@ class FolderPlate:
             return self.metadata.z_step_um
         return agreed_length([notes.z_step_um for notes in self._first_notes]) or self._measured_step()
 
+    @property
+    def has_positions(self) -> bool:
+        """Whether stage positions are known: from the metadata, otherwise from the first images."""
+        return bool(self.metadata.positions) or any(notes.position is not None for notes in self._first_notes)
+
     @cached_property
     def positions(self) -> Mapping[tuple[str, int], StagePosition]:
         """Stage position of each (well, site).
 
         It comes from the metadata, otherwise from the images: the first image of each site is opened.
         """
-        if self.metadata.positions or all(notes.position is None for notes in self._first_notes):
+        if self.metadata.positions or not self.has_positions:
             return self.metadata.positions
         firsts = {(image.key.well, image.key.site): image for image in reversed(list(self._each_image()))}
         found = ((where, self._files.notes(image).position) for where, image in reversed(firsts.items()))

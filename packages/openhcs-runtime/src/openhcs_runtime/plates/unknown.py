@@ -50,6 +50,8 @@ def no_format_found(folder: Folder, names: Sequence[str], formats: Iterable[Plat
     text = f"no plate of a known format in {folder.path}: {what}"
     if nearest := _nearest(names, formats):
         text += f"; {nearest}"
+    else:
+        text += "; 'openhcs-runtime info --formats' lists the known formats"
     proposal = propose(names)
     if proposal is None:
         return f"{text}; for such names use --pattern, or pattern= in PipelineConfig"

@@ -24,7 +24,7 @@ from openhcs_runtime.cli.options import (
 
 if TYPE_CHECKING:
     from openhcs_runtime.cli.plate_tasks import RunOptions
-    from openhcs_runtime.tasks import CompileReport
+    from openhcs_runtime.tasks import CompileReport, PlateTask
     from zmqruntime.execution.cli.output import Output
 
 __all__ = ["compile_"]
@@ -50,7 +50,8 @@ def compile_(
 ) -> int:
     """Check a pipeline against a plate, and list all problems at once.
 
-    It reads no image and writes nothing. The ID that it prints can be run.
+    It reads no image and writes nothing. The ID that it prints can be run. If a folder has several plates, the pipeline
+    is checked against each of them.
 
     \b
       openhcs-runtime compile demo --pipeline segment.py
@@ -83,11 +84,20 @@ def _compile(options: "RunOptions", output: "Output") -> int:
     with uninterrupted():
         import msgspec
 
+        from openhcs_runtime.cli.batch import batch_tasks, compile_batch
         from openhcs_runtime.cli.endpoint import connected
         from openhcs_runtime.cli.plate_tasks import plate_task
+        from openhcs_runtime.cli.plate_trees import options_of_each
         from openhcs_runtime.cli.summary import error_of
         from openhcs_runtime.tasks import TaskAction
-    task = msgspec.structs.replace(plate_task(options), action=TaskAction.COMPILE)
+
+    def compiling(task: "PlateTask") -> "PlateTask":
+        return msgspec.structs.replace(task, action=TaskAction.COMPILE)
+
+    each = options_of_each(options)
+    if len(each) > 1:
+        return compile_batch(options.endpoint, batch_tasks(each, compiling), output)
+    task = compiling(plate_task(options))
     with connected(options.endpoint) as client:
         execution = client.wait(client.submit_task(task).execution_id)
     report = execution.compiled

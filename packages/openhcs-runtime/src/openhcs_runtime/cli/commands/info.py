@@ -1,16 +1,34 @@
-"""``info``: what a plate holds, and what it lacks."""
+"""``info``: what a plate holds, and what it lacks; the plates in a folder; the formats that are installed."""
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from openhcs_runtime.cli.interrupts import uninterrupted
-from openhcs_runtime.cli.options import ImagePattern, Json, Pages, PlateFormatName, PlatePath
+from openhcs_runtime.cli.options import ImagePattern, Json, Pages, PlateFormatName
+
+if TYPE_CHECKING:
+    from openhcs_runtime.plates import FoundPlate
+    from zmqruntime.execution.cli.output import Output
 
 __all__ = ["info"]
 
 
 def info(
-    plate: PlatePath,
+    plate: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PLATE",
+            help="Folder with the plate's images, its URL, or a CZI, ND2 or LIF file; or a folder of several plates",
+        ),
+    ] = None,
     pattern: ImagePattern = None,
     plate_format: PlateFormatName = None,
     pages: Pages = None,
+    formats: Annotated[
+        bool, typer.Option("--formats", help="List the formats that are installed, with the packages they come from")
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """Show what a plate holds: wells, sites, channels, pixel size, missing images and stray files.
@@ -18,24 +36,60 @@ def info(
     \b
       openhcs-runtime info demo
       openhcs-runtime info /data/plate7 --json
+      openhcs-runtime info /data/screen
       openhcs-runtime info /data/images --pattern '(?P<well>[A-P]\\d\\d)_f(?P<site>\\d+)_(?P<channel>DAPI|GFP)'
+      openhcs-runtime info --formats
 
-    The format is detected; an unknown one with --format lists those that are installed. With --pattern, any folder of
-    TIFF files can be read: the groups of a pattern are well, or row and col, and site, channel, z_index and timepoint
-    if the plate has several. --pattern auto proposes one from the file names, and shows the plate that it gives.
+    If a folder has several plates, on the level below it or on the next one, they are listed with one line each. The
+    format of a plate is detected; --formats lists those that are installed. With --pattern, any folder of TIFF files
+    can be read: the groups of a pattern are well, or row and col, and site, channel, z_index and timepoint if the plate
+    has several. --pattern auto proposes one from the file names, and shows the plate that it gives.
     """
     with uninterrupted():
         from openhcs_runtime.cli.failures import PlateErrorKind
+        from openhcs_runtime.cli.plate_list import formats_document, formats_lines
         from openhcs_runtime.cli.plate_view import first_image, plate_document, plate_lines
         from openhcs_runtime.exceptions import PlateError
         from openhcs_runtime.plates import open_plate
         from zmqruntime.execution.cli.failures import CommandError
         from zmqruntime.execution.cli.output import Output
+    output = Output(as_json)
+    if formats:
+        if any((plate, pattern, plate_format, pages)):
+            raise typer.BadParameter("--formats lists what is installed; leave out PLATE and the other options")
+        for line in formats_lines():
+            output.line(line)
+        return output.document(formats_document())
+    if plate is None:
+        raise typer.BadParameter("name the folder of a plate, or add --formats to list the formats that are installed")
     try:
         opened = open_plate(plate, pattern=pattern, format=plate_format, pages=pages)
     except PlateError as error:
+        if pattern is None and plate_format is None and len(found := _plates_in(plate)) > 1:
+            return _show_several(plate, found, pages, output)
         raise CommandError(PlateErrorKind.PLATE, str(error)) from error
-    output, image = Output(as_json), first_image(opened)
+    image = first_image(opened)
     for line in plate_lines(opened, image):
         output.line(line)
     return output.document(plate_document(opened, image))
+
+
+def _plates_in(path: str) -> "tuple[FoundPlate, ...]":
+    """The plates in a folder; none if it can't be looked through, which the first error says already."""
+    from openhcs_runtime.exceptions import PlateError
+    from openhcs_runtime.plates import find_plates
+
+    try:
+        return find_plates(path)
+    except PlateError:
+        return ()
+
+
+def _show_several(path: str, found: "tuple[FoundPlate, ...]", pages: str | None, output: "Output") -> int:
+    from openhcs_runtime.cli.plate_list import list_plates, plates_document, plates_error, plates_lines
+    from openhcs_runtime.stores.path import as_path
+
+    above, listed = as_path(os.path.expanduser(path)).resolve(), list_plates(found, pages)
+    for line in plates_lines(above, listed):
+        output.line(line)
+    return output.document(plates_document(above, listed), plates_error(listed))

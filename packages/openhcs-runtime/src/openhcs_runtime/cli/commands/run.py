@@ -1,6 +1,7 @@
 """``run``: a pipeline over a plate, watched to its end."""
 
 import contextlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,7 +46,10 @@ __all__ = ["run"]
 def run(
     plate: Annotated[
         str | None,
-        typer.Argument(metavar="PLATE", help="Folder with the plate's images, or its URL; not with --compiled"),
+        typer.Argument(
+            metavar="PLATE",
+            help="Folder with the plate's images, or its URL; or a folder of several plates; not with --compiled",
+        ),
     ] = None,
     pipeline: PipelineFile = None,
     output: OutputFolder = None,
@@ -89,7 +93,11 @@ def run(
       openhcs-runtime run demo --json > result.json
       openhcs-runtime run /data/plate7 --dask tcp://scheduler:8786
       openhcs-runtime run demo --view napari --view-components site=layer
+      openhcs-runtime run /data/screen --results-dir /data/screen_results
       openhcs-runtime run /data/plate8 --follow --until-idle 20m
+
+    If a folder has several plates, on the level below it or on the next one, all of them are run, with one line each at
+    the end. A plate that fails, or that can't be opened, does not stop the others; the exit code is the worst one.
 
     With --follow it can be started before the microscope: the folder may be empty, or not exist yet. A well is started
     when all its images are there, and the first well when the second one has begun. All are those that the microscope's
@@ -117,6 +125,7 @@ def run(
     with uninterrupted():
         from openhcs_runtime.cli.endpoint import PlateEndpoint
         from openhcs_runtime.cli.plate_tasks import RunOptions, follow_of, plate_task
+        from openhcs_runtime.cli.plate_trees import options_of_each
         from zmqruntime.execution.cli.output import Output
     endpoint, words = PlateEndpoint(port, host), Output(as_json)
     if compiled is not None:
@@ -145,10 +154,27 @@ def run(
         seed=seed,
         follow=follow_of(until_idle, settle) if follow else None,
     )
-    task = plate_task(options)
+    each = options_of_each(options)
+    task = plate_task(options) if len(each) == 1 else None
     if view is not None:
         show_viewer(view, read_components(view_components), words)
-    return _run(options, task, words)
+    return _run(options, task, words) if task is not None else _run_batch(each, words)
+
+
+def _run_batch(options: "Sequence[RunOptions]", output: "Output") -> int:
+    """Several plates, with one execution each."""
+    with uninterrupted():
+        from openhcs_runtime.cli.batch import batch_tasks, run_batch
+        from openhcs_runtime.exceptions import PipelineError
+        from openhcs_runtime.tasks import wants_server
+        from zmqruntime.execution.cli.failures import CommandError, ErrorKind
+    try:
+        if not wants_server():
+            message = "several plates are run by a server; name one of them, or set OPENHCS_USE_ZMQ_EXECUTION to true"
+            raise CommandError(ErrorKind.USAGE, message)
+    except PipelineError as error:
+        raise CommandError(ErrorKind.USAGE, str(error)) from error
+    return run_batch(options[0].endpoint, batch_tasks(options), output)
 
 
 def _run(options: "RunOptions", task: "PlateTask", output: "Output") -> int:

@@ -9,6 +9,8 @@ from openhcs_runtime.plates.synthetic.plan import Planes, PlatePlan
 
 __all__ = ["ImageXpressLayout"]
 
+_PLATES = ((8, 12), (16, 24), (32, 48))
+
 
 @dataclass(frozen=True, slots=True)
 class ImageXpressLayout:
@@ -29,7 +31,8 @@ class ImageXpressLayout:
     def finish(self) -> None:
         """Write the HTD file."""
         plan, taken = self.plan, {well_position(well) for well in self.plan.wells}
-        rows, columns = 1 + max(row for row, _ in taken), 1 + max(column for _, column in taken)
+        last_row, last_column = (max(position[axis] for position in taken) for axis in (0, 1))
+        rows, columns = next(plate for plate in _PLATES if last_row < plate[0] and last_column < plate[1])
         lines = [
             '"HTSInfoFile", Version 1.0',
             f'"TimePoints", {plan.timepoints}',

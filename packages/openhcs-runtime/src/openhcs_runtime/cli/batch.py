@@ -1,0 +1,148 @@
+"""Several plates, one execution each: submitted together, watched one after the other, and told in one line each."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from openhcs_runtime.cli.endpoint import PlateEndpoint, connected
+from openhcs_runtime.cli.failures import PlateErrorKind
+from openhcs_runtime.cli.interrupts import Interrupts
+from openhcs_runtime.cli.plate_tasks import RunOptions, plate_task
+from openhcs_runtime.cli.running import wait_for_end
+from openhcs_runtime.cli.summary import error_of, run_document, well_counts
+from openhcs_runtime.cli.watching import watching
+from openhcs_runtime.service.client import PlateExecution, ZMQExecutionClient
+from openhcs_runtime.tasks import PlateTask
+from openhcs_runtime.terminal.progress import RunProgress
+from zmqruntime.execution.cli.failures import CommandError, ExitCode
+from zmqruntime.execution.cli.output import Output
+from zmqruntime.execution.text import plural, table
+
+__all__ = ["BatchPlate", "batch_tasks", "compile_batch", "run_batch"]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPlate:
+    """A plate of a batch, and what became of it.
+
+    Attributes:
+        path: the plate.
+        task: what to submit; None if it can't be submitted.
+        document: what became of it, for programs.
+        words: the same for people.
+        error: why it was not a success.
+    """
+
+    path: str
+    task: PlateTask | None = None
+    document: dict[str, Any] | None = None
+    words: str = ""
+    error: CommandError | None = None
+
+    def ended(self, execution: PlateExecution, document: dict[str, Any], words: str) -> "BatchPlate":
+        """The plate after its execution."""
+        return replace(self, document=document, words=words, error=error_of(execution))
+
+
+def batch_tasks(
+    options: Sequence[RunOptions], change: Callable[[PlateTask], PlateTask] = lambda task: task
+) -> list[BatchPlate]:
+    """The plates with their tasks, each changed by a function; what is wrong with one does not stop the others."""
+    plates = []
+    for each in options:
+        try:
+            plates.append(BatchPlate(each.plate, change(plate_task(each))))
+        except CommandError as error:
+            plates.append(BatchPlate(each.plate, error=error))
+    return plates
+
+
+def run_batch(endpoint: PlateEndpoint, plates: Sequence[BatchPlate], output: Output) -> int:
+    """Run the plates on a server, which is started if none is running. The first Ctrl-C cancels all of them."""
+    with Interrupts() as interrupts:
+        with connected(endpoint) as client:
+            ids = _submit(client, plates)
+            output.line(f"Submitted {plural(len(ids), 'plate')} to server process {client.server.pid}")
+            ended, was_interrupted = list(plates), False
+            for number, execution_id in ids.items():
+                if was_interrupted:  # all of them were cancelled
+                    execution, view = client.poll_status(execution_id), RunProgress().view()
+                else:
+                    output.line(
+                        f"\nPlate {number + 1} of {len(plates)}: {plates[number].path}, execution {execution_id}"
+                    )
+                    others = [other for later, other in ids.items() if later > number]
+                    with watching(client, execution_id, quiet=output.as_json) as board:
+                        execution, was_interrupted = wait_for_end(
+                            client, execution_id, output, interrupts, endpoint, others
+                        )
+                    view = board.view()
+                ended[number] = plates[number].ended(execution, run_document(execution, view), _run_words(execution))
+            stays = client.has_started_server
+        hint = f"The server stays for the next run; 'openhcs-runtime stop{endpoint.options}' stops it."
+        return _tell(ended, output, was_interrupted=was_interrupted, hint=hint if stays else "")
+
+
+def compile_batch(endpoint: PlateEndpoint, plates: Sequence[BatchPlate], output: Output) -> int:
+    """Compile the pipeline for each plate."""
+    ended = list(plates)
+    with connected(endpoint) as client:
+        for number, execution_id in _submit(client, plates).items():
+            execution = client.wait(execution_id)
+            report = execution.compiled
+            document = {"execution_id": execution_id, "status": execution.status.value, "compiled": report}
+            words = f"'openhcs-runtime run --compiled {execution_id}{endpoint.options}' runs it"
+            ended[number] = plates[number].ended(execution, document, words if report else "")
+    return _tell(ended, output)
+
+
+def _submit(client: ZMQExecutionClient, plates: Sequence[BatchPlate]) -> dict[int, str]:
+    """Submit what can be; gives the execution ids by the number of the plate."""
+    tasks = ((number, plate.task) for number, plate in enumerate(plates))
+    return {number: client.submit_task(task).execution_id for number, task in tasks if task is not None}
+
+
+def _run_words(execution: PlateExecution) -> str:
+    plate = execution.plate
+    return f"{well_counts(plate)}; {plate.output_dir}" if plate is not None else execution.status.value
+
+
+def _tell(plates: Sequence[BatchPlate], output: Output, *, was_interrupted: bool = False, hint: str = "") -> ExitCode:
+    """Print a line for each plate; the exit code is the worst one."""
+    rows = [(plate.path, "failed" if plate.error else "ok", _words(plate)) for plate in plates]
+    output.line()
+    for line in table(("PLATE", "STATUS", "RESULT"), rows):
+        output.line(line)
+    if hint:
+        output.line(f"\n{hint}")
+    return output.document({"plates": [_document(plate) for plate in plates]}, _error(plates, was_interrupted))
+
+
+def _words(plate: BatchPlate) -> str:
+    if plate.error is None:
+        return plate.words
+    said = plate.error.text()
+    return f"{said}; {plate.words}" if plate.document and plate.document.get("result") else said
+
+
+def _document(plate: BatchPlate) -> dict[str, Any]:
+    error = plate.error
+    return {
+        "plate_path": plate.path,
+        **(plate.document or {}),
+        "exit_code": int(error.exit_code) if error else 0,
+        "error": error.to_dict() if error else None,
+    }
+
+
+def _error(plates: Sequence[BatchPlate], was_interrupted: bool) -> CommandError | None:
+    errors = [plate.error for plate in plates if plate.error is not None]
+    if was_interrupted:
+        done = len(plates) - len(errors)
+        message = f"cancelled with Ctrl-C, {done} of {plural(len(plates), 'plate')} done"
+        return CommandError(PlateErrorKind.CANCELLED, message, ExitCode.INTERRUPTED)
+    if not errors:
+        return None
+    worst = max(errors, key=lambda error: error.exit_code)
+    message = f"{len(errors)} of {plural(len(plates), 'plate')} failed"
+    return CommandError(worst.kind, message, worst.exit_code)
