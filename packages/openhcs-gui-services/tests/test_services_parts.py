@@ -15,13 +15,16 @@ from openhcs_gui_services.services.connection.status import (
 from openhcs_gui_services.services.history import ServerHistory
 from openhcs_gui_services.services.plates.collection import PlateCollection
 from openhcs_gui_services.services.plates.presenter import Tone
-from openhcs_gui_services.services.plates.record import PlateRecord
+from openhcs_gui_services.services.plates.reader import read_wells
+from openhcs_gui_services.services.plates.record import PlateRecord, plate_path
 from openhcs_gui_services.services.plates.session import CompiledArtifact, RememberedPlate, SessionStore
 from openhcs_gui_services.services.plates.settings import RunSettings, plate_task, resolve_run_settings
 from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import PlatesChanged, ServerState
 from openhcs_gui_services.services.runs.progress_reset import reset_progress_for_batch
 from openhcs_runtime.config import GlobalConfig
+from openhcs_runtime.exceptions import PlateError
+from openhcs_runtime.plates import make_plate
 from openhcs_runtime.results import PlateResult, ResultStatus, WellResult
 from openhcs_runtime.tasks import PlateTask
 from zmqruntime.execution import AxisState
@@ -76,6 +79,24 @@ def test_a_plates_own_settings_go_before_the_windows() -> None:
     assert (task.num_workers, task.view, task.results_dir) == (1, "napari", found.output_dir)
     assert task.global_config == GlobalConfig(num_workers=2)
     assert plate_task("/data/plate_1", "", RunSettings()).source_name == "pipeline.py"
+    opened = resolve_run_settings("s3://bucket/plate_2", window, RunSettings(plate_format="ome_zarr", pages="z"))
+    of_bucket = plate_task("s3://bucket/plate_2", "", opened)
+    assert (of_bucket.plate_format, of_bucket.pages) == ("ome_zarr", "z")
+    assert of_bucket.results_dir == str(Path("/results/plate_2_results"))
+
+
+def test_a_plate_is_known_by_its_absolute_path_or_its_url() -> None:
+    assert plate_path("plate_1") == os.path.abspath("plate_1")
+    assert plate_path("s3://bucket/plate_2/") == "s3://bucket/plate_2"
+
+
+def test_wells_are_read_in_the_format_and_with_the_pages_that_are_set(tmp_path: Path) -> None:
+    folder = make_plate(tmp_path / "p", wells=2, sites=1, channels=1, size=32)
+    assert asyncio.run(read_wells(str(folder), None, "imagexpress")) == ("A01", "A02")
+    with pytest.raises(PlateError, match="unknown plate format 'nonsense'"):
+        asyncio.run(read_wells(str(folder), plate_format="nonsense"))
+    with pytest.raises(PlateError, match="pages"):
+        asyncio.run(read_wells(str(folder), pages="nonsense"))
 
 
 PLATES = [

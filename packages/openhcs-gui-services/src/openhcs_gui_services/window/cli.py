@@ -86,7 +86,10 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "plates", nargs="*", metavar="PLATE", help="folder with the images of a plate, to be added to the window"
+        "plates",
+        nargs="*",
+        metavar="PLATE",
+        help="folder with the images of a plate, or its URL, to be added to the window",
     )
     parser.add_argument(
         "--pipeline",

@@ -14,6 +14,7 @@ from openhcs_gui_services.services.plates.status import PlateStatus, plate_statu
 from openhcs_gui_services.services.plates.values import FeedNews, PlateRow
 from openhcs_gui_services.services.plates.wells import PlateWells
 from openhcs_runtime.outputs.runs import RunSummary
+from openhcs_runtime.stores.path import is_url
 from openhcs_runtime.tasks import CompileReport, RefusalKind
 from zmqruntime.execution import AxisProgress
 from zmqruntime.execution.lifecycle import has_ended
@@ -25,7 +26,9 @@ _UNKNOWN: Final = "the server is not responding; the progress of the plate will 
 
 
 def plate_path(path: str | os.PathLike[str]) -> str:
-    """Return the absolute path of a plate's folder, which identifies the plate."""
+    """Return the absolute path of a plate's folder, or its URL, which identifies the plate."""
+    if is_url(text := os.fspath(path)):
+        return text.rstrip("/")
     return os.path.abspath(os.path.expanduser(path))
 
 

@@ -22,6 +22,8 @@ class RunSettings:
         output_dir: the folder of the plate's runs, each in a subfolder. For a window, the parent of these folders.
         global_config: replaces the global configuration of the pipeline; the settings above override it.
         pattern: regular expression for the plate's file names; see ``openhcs_runtime.plates.open_plate``.
+        plate_format: name of the plate's format, if it is not to be detected.
+        pages: what the pages of the plate's TIFF files are that don't describe them; see ``open_plate``.
     """
 
     num_workers: int | Literal["auto"] | None = None
@@ -30,6 +32,8 @@ class RunSettings:
     output_dir: str | None = None
     pattern: str | None = None
     global_config: GlobalConfig | None = None
+    plate_format: str | None = None
+    pages: str | None = None
 
 
 def resolve_run_settings(path: str, window: RunSettings, plate: RunSettings | None = None) -> RunSettings:
@@ -62,5 +66,7 @@ def plate_task(path: str, pipeline: str, settings: RunSettings, pipeline_file: s
         view=settings.view,
         results_dir=settings.output_dir,
         pattern=settings.pattern,
+        plate_format=settings.plate_format,
+        pages=settings.pages,
         base_dir=os.getcwd(),
     )

@@ -348,7 +348,8 @@ class PlateWorkspace:
         settings = resolve_run_settings(record.path, self._settings, record.settings)
         await self._read_results(record)
         try:
-            wells = () if record.stop else await read_wells(record.path, settings.pattern)
+            how = settings.pattern, settings.plate_format, settings.pages
+            wells = () if record.stop else await read_wells(record.path, *how)
         except OpenHCSError as error:
             record.fail(str(error))
             self._book.events.say(str(error), is_error=True)
