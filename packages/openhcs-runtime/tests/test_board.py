@@ -2,14 +2,16 @@
 
 import io
 
+import msgspec
 from rich.console import Console
 
 from openhcs_runtime.cli.watching import PlainLines
+from openhcs_runtime.tasks import FOLLOW_STEP
 from openhcs_runtime.terminal.bars import bars, chosen_wells, plate_text
 from openhcs_runtime.terminal.progress import RunProgress, Stage
 from zmqruntime.execution import AxisState
 from zmqruntime.execution.testing import EventScript
-from zmqruntime.messages import ExecutionStatus, LogLevel, LogLine, ProgressPhase, ProgressStatus
+from zmqruntime.messages import ExecutionStatus, LogLevel, LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
 
 
 def _script(wells: int) -> EventScript:
@@ -131,3 +133,29 @@ def test_plain_lines_are_few_and_name_failures() -> None:
     assert "Well A100 failed: out of focus" in written
     assert sum(line.startswith("Plate") for line in written) == 10
     assert len(written) == 12
+
+
+def test_a_run_that_waits_for_images_says_so_in_bars_and_at_once_in_plain_lines() -> None:
+    written: list[str] = []
+    script, board = _script(2), RunProgress()
+    lines = PlainLines(board, written.append)
+    for event in script.start("A01").finish("A01").events:
+        board.apply(event)
+        lines.tell()
+    script.events.clear()
+    waiting = "1 well done, nothing new for 40 s"
+    (update,) = script.report("", ProgressPhase.PATTERN_GROUP, ProgressStatus.RUNNING).events
+    assert isinstance(update, ProgressUpdate)
+    waits = msgspec.structs.replace(update, step_name=FOLLOW_STEP, message=waiting)
+    for _ in range(3):
+        board.apply(waits)
+        lines.tell()
+    assert written[-1] == f"Waiting for images: {waiting}"
+    assert sum("Waiting" in line for line in written) == 1
+    (plate,) = (line for line in _drawn(board).splitlines() if line.startswith("Plate"))
+    assert waiting in plate
+    assert "%" not in plate
+    script.events.clear()
+    board.apply(script.start("A02").events[0])
+    assert board.view().following == ""
+    assert "nothing new" not in _drawn(board)

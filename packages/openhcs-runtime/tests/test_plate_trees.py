@@ -10,6 +10,7 @@ import pytest
 
 from openhcs_runtime.exceptions import PlateError
 from openhcs_runtime.plates import find_plates, make_plate
+from openhcs_runtime.tasks import USE_SERVER
 from openhcs_runtime.testing import CommandLine, Gate
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a POSIX signal")
@@ -113,6 +114,27 @@ def test_ctrl_c_cancels_all_plates(shared_command: CommandLine, screen: Path, ga
     assert (finished.code, finished.stderr) == (130, "Error: cancelled with Ctrl-C, 0 of 2 plates done\n")
     executions = shared_command("status", "--json").document["executions"]
     assert [each["status"] for each in executions[:2]] == ["cancelled"] * 2
+
+
+def test_plates_are_run_without_a_server(command: CommandLine, with_wrong_one: Path) -> None:
+    command.environment[USE_SERVER] = "false"
+    ran = command("run", with_wrong_one)
+    assert (ran.code, ran.stderr) == (2, "Error: 1 of 3 plates failed\n")
+    assert "ok      2 complete; " in ran.stdout
+    assert command("status", "--json").document["server"] is None
+
+
+@posix_only
+def test_ctrl_c_leaves_out_plates_that_are_still_to_be_run_here(
+    command: CommandLine, screen: Path, gate: Gate, tmp_path: Path
+) -> None:
+    command.environment[USE_SERVER] = "false"
+    run = command.start("run", screen, "--pipeline", gate.pipeline, "--results-dir", tmp_path / "results")
+    gate.wait_for_well()
+    run.send_signal(signal.SIGINT)
+    finished = command.finish(run)
+    assert (finished.code, finished.stderr) == (130, "Error: cancelled with Ctrl-C, 0 of 2 plates done\n")
+    assert "failed  not run" in finished.stdout
 
 
 @pytest.mark.parametrize("option", [("--output", "out"), ("--follow",)])

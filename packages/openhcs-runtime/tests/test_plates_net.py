@@ -22,7 +22,7 @@ from openhcs_runtime.config import GlobalConfig
 from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
 from openhcs_runtime.exceptions import ImageError, PlateError
 from openhcs_runtime.pipeline.source import load_pipeline
-from openhcs_runtime.plates import Plate, make_plate, open_plate
+from openhcs_runtime.plates import Plate, find_plates, make_plate, open_plate
 from openhcs_runtime.results import ResultStatus
 from openhcs_runtime.stores.cache import Cache
 from openhcs_runtime.stores.path import StorePath, is_url
@@ -243,6 +243,23 @@ def test_a_plate_in_a_bucket_is_the_same(bucket: Callable[[Path, str], str], tmp
     image = remote.images["A01"][0]
     assert image.size == open_plate(local).images["A01"][0].size
     assert image.mtime_ns
+
+
+def test_the_plates_in_a_bucket_are_found(bucket: Callable[[Path, str], str], tmp_path: Path) -> None:
+    make_plate(tmp_path / "screen" / "p1", wells=1, sites=1, channels=1, size=32)
+    make_plate(tmp_path / "screen" / "p2", wells=1, sites=1, channels=1, size=32, format="ome_zarr")
+    url = bucket(tmp_path / "screen", "my screen")
+    found = [(str(each.path), each.format) for each in find_plates(url)]
+    assert found == [(f"{url}/p1", "imagexpress"), (f"{url}/p2", "ome_zarr")]
+    listed = subprocess.run(
+        [sys.executable, "-m", "openhcs_runtime.cli", "info", url], capture_output=True, text=True, check=False
+    )
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert f"2 plates in {url}\n" in listed.stdout
+    assert [line.split()[:3] for line in listed.stdout.splitlines()[3:]] == [
+        ["p1", "imagexpress", "1"],
+        ["p2", "ome_zarr", "1"],
+    ]
 
 
 def test_the_planes_that_a_bucket_lacks_are_missing(bucket: Callable[[Path, str], str], tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ from openhcs_runtime.terminal.progress import RunProgress
 from zmqruntime.execution.cli.failures import CommandError, ExitCode
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.execution.text import plural, table
+from zmqruntime.messages import ExecutionStatus
 
-__all__ = ["BatchPlate", "batch_tasks", "compile_batch", "run_batch"]
+__all__ = ["BatchPlate", "batch_tasks", "compile_batch", "run_batch", "run_batch_here"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,23 @@ def run_batch(endpoint: PlateEndpoint, plates: Sequence[BatchPlate], output: Out
             stays = client.has_started_server
         hint = f"The server stays for the next run; 'openhcs-runtime stop{endpoint.options}' stops it."
         return _tell(ended, output, was_interrupted=was_interrupted, hint=hint if stays else "")
+
+
+def run_batch_here(plates: Sequence[BatchPlate], output: Output) -> int:
+    """Run the plates in this process; the first Ctrl-C cancels the running one and leaves out the rest."""
+    # Loads image libraries, which a run on a server does not need.
+    from openhcs_runtime.cli.here import run_here  # noqa: PLC0415
+
+    ended, was_interrupted = list(plates), False
+    for number, plate in enumerate(plates):
+        if was_interrupted and plate.error is None:
+            ended[number] = replace(plate, error=CommandError(PlateErrorKind.CANCELLED, "not run"))
+        elif plate.task is not None:
+            output.line(f"\nPlate {number + 1} of {len(plates)}: {plate.path}, in this process, without a server")
+            execution, view = run_here(plate.task, quiet=output.as_json)
+            ended[number] = plate.ended(execution, run_document(execution, view), _run_words(execution))
+            was_interrupted = execution.status is ExecutionStatus.CANCELLED
+    return _tell(ended, output, was_interrupted=was_interrupted)
 
 
 def compile_batch(endpoint: PlateEndpoint, plates: Sequence[BatchPlate], output: Output) -> int:

@@ -54,7 +54,8 @@ def bars(view: BoardView, height: int) -> RenderableType:
     if view.following or (not view.wells and view.stage is not Stage.ENDED):
         complete = ProgressBar(pulse=True)
     percent = _percent(view.fraction) if view.wells and not view.following else ""
-    table.add_row(Text("Plate", style="bold"), complete, percent, Text(plate_text(view)))
+    # With the words before it, the time would not fit on a narrow screen.
+    table.add_row(Text("Plate", style="bold"), complete, percent, Text(view.following or plate_text(view)))
     if view.viewer is not None:
         table.add_row(Text("Viewer", style="bold"), "", "", Text(str(view.viewer)))
     if view.waiting:

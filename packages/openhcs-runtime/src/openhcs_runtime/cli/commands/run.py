@@ -1,13 +1,12 @@
 """``run``: a pipeline over a plate, watched to its end."""
 
-import contextlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from openhcs_runtime.cli.commands.view import show_viewer
-from openhcs_runtime.cli.interrupts import cancelling, uninterrupted
+from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import (
     Channel,
     DaskCluster,
@@ -164,17 +163,16 @@ def run(
 def _run_batch(options: "Sequence[RunOptions]", output: "Output") -> int:
     """Several plates, with one execution each."""
     with uninterrupted():
-        from openhcs_runtime.cli.batch import batch_tasks, run_batch
+        from openhcs_runtime.cli.batch import batch_tasks, run_batch, run_batch_here
         from openhcs_runtime.exceptions import PipelineError
         from openhcs_runtime.tasks import wants_server
         from zmqruntime.execution.cli.failures import CommandError, ErrorKind
     try:
-        if not wants_server():
-            message = "several plates are run by a server; name one of them, or set OPENHCS_USE_ZMQ_EXECUTION to true"
-            raise CommandError(ErrorKind.USAGE, message)
+        here = not wants_server()
     except PipelineError as error:
         raise CommandError(ErrorKind.USAGE, str(error)) from error
-    return run_batch(options[0].endpoint, batch_tasks(options), output)
+    plates = batch_tasks(options)
+    return run_batch_here(plates, output) if here else run_batch(options[0].endpoint, plates, output)
 
 
 def _run(options: "RunOptions", task: "PlateTask", output: "Output") -> int:
@@ -205,17 +203,13 @@ def _following(task: "PlateTask") -> str:
 def _run_here(task: "PlateTask", output: "Output") -> int:
     """In this process; the first Ctrl-C cancels, another one leaves at once."""
     with uninterrupted():
+        from openhcs_runtime.cli.here import run_here
         from openhcs_runtime.cli.running import tell_end
-        from openhcs_runtime.cli.watching import shown
-        from openhcs_runtime.service.local import run_locally
         from zmqruntime.messages import ExecutionStatus
     output.line(f"Running over {task.plate_path}{_following(task)} in this process, without a server")
-    with shown(quiet=output.as_json) as (board, take), contextlib.ExitStack() as stack:
-        board.note_status(ExecutionStatus.RUNNING)
-        execution = run_locally(task, take, lambda here: stack.enter_context(cancelling(here)))
-        board.note_status(execution.status)
+    execution, view = run_here(task, quiet=output.as_json)
     was_interrupted = execution.status is ExecutionStatus.CANCELLED
-    return tell_end(execution, board.view(), output, was_interrupted=was_interrupted)
+    return tell_end(execution, view, output, was_interrupted=was_interrupted)
 
 
 def _run_compiled(endpoint: "PlateEndpoint", compiled_id: str, output: "Output") -> int:
