@@ -1,17 +1,24 @@
 """The components that identify an image of a plate, and the names of wells."""
 
-import functools
-import re
 from enum import StrEnum
 
 import msgspec
 
-MAX_ROWS = 32
-MAX_COLUMNS = 48
+from openhcs_runtime.wells import MAX_COLUMNS, MAX_ROWS, normal_well, well_name, well_position
+
+__all__ = [
+    "MAX_COLUMNS",
+    "MAX_ROWS",
+    "PROJECTED",
+    "Component",
+    "ImageKey",
+    "normal_well",
+    "well_name",
+    "well_position",
+]
+
 PROJECTED = 0
 """Value of a component over which a step has reduced its images; a projection over z has ``z_index == 0``."""
-
-_WELL = re.compile(r"([A-Za-z]{1,2})(\d{1,2})")
 
 
 class Component(StrEnum):
@@ -52,43 +59,3 @@ class ImageKey(msgspec.Struct, frozen=True, order=True, gc=False):
         return (
             f"well {self.well}, site {self.site}, channel {self.channel}, z {self.z_index}, time point {self.timepoint}"
         )
-
-
-def well_name(row: int, column: int) -> str:
-    """Return the name of a well from its row and column, counted from 0: ``(0, 0)`` is A01, ``(31, 47)`` is AF48.
-
-    Raises:
-        ValueError: the position is outside a 1536-well plate.
-    """
-    if not (0 <= row < MAX_ROWS and 0 <= column < MAX_COLUMNS):
-        raise ValueError(f"row {row}, column {column} is outside a 1536-well plate")
-    letters = chr(ord("A") + row) if row < 26 else "A" + chr(ord("A") + row - 26)
-    return f"{letters}{column + 1:02d}"
-
-
-@functools.lru_cache(maxsize=8192)
-def normal_well(text: str) -> str:
-    """Return the name of a well as ``well_name`` does, for another spelling of it, such as ``b6``.
-
-    Raises:
-        ValueError: it is not the name of a well in a 1536-well plate.
-    """
-    return well_name(*well_position(text))
-
-
-def well_position(name: str) -> tuple[int, int]:
-    """Return row and column of a well, counted from 0; the inverse of ``well_name``, and the sort key of wells.
-
-    Raises:
-        ValueError: it is not the name of a well in a 1536-well plate.
-    """
-    match = _WELL.fullmatch(name)
-    if match is None:
-        raise ValueError(f"{name!r} is not a well name; expected a form like B06")
-    letters, column = match[1].upper(), int(match[2]) - 1
-    row = ord(letters[-1]) - ord("A") + 26 * (len(letters) - 1)
-    if len(letters) == 2 and letters[0] != "A":
-        raise ValueError(f"{name!r} is not a well of a 1536-well plate (A01 to AF48)")
-    if not (0 <= row < MAX_ROWS and 0 <= column < MAX_COLUMNS):
-        raise ValueError(f"{name!r} is not a well of a 1536-well plate (A01 to AF48)")
-    return row, column

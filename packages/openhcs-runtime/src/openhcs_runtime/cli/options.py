@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from openhcs_runtime.components import well_name, well_position
 from openhcs_runtime.config import AUTO, LARGEST_SEED, is_dask_address
 from openhcs_runtime.exceptions import ViewerError
 from openhcs_runtime.viewer_target import ViewTarget
+from openhcs_runtime.wells import well_name, well_position
 
 _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST = 366 * 86400.0
