@@ -107,9 +107,18 @@ def test_a_stray_tiff_is_named_and_harmless(tmp_path: Path) -> None:
 def test_a_double_is_named(tmp_path: Path) -> None:
     write(tmp_path / "x_A01_s1_w1.tif")
     write(tmp_path / "y_A01_s1_w1.tif")
-    (problem,) = open_plate(tmp_path).problems
-    assert problem.kind is ProblemKind.DUPLICATE
-    assert "y_A01_s1_w1.tif is the same image as x_A01_s1_w1.tif" in problem.message
+    mixed, double = open_plate(tmp_path).problems
+    assert mixed.kind is ProblemKind.MIXED
+    assert "2 plates are mixed in one folder, with names that begin with 'x', 'y'" in mixed.message
+    assert double.kind is ProblemKind.DUPLICATE
+    assert "y_A01_s1_w1.tif has the same well, site and channel as x_A01_s1_w1.tif; it is left out" in double.message
+
+
+def test_doubles_of_one_plate(tmp_path: Path) -> None:
+    for name in ("x_A01_s1_w1_z1.tif", "x_A01_s1_w1_z2.tif", "X_A01_s01_w1_z2.tif"):
+        write(tmp_path / name)
+    (double,) = open_plate(tmp_path).problems
+    assert "x_A01_s1_w1_z2.tif has the same well, site, channel and z as X_A01_s01_w1_z2.tif" in double.message
 
 
 def test_a_hole_in_a_regular_plate_is_found(new_plate: Callable[..., Path]) -> None:

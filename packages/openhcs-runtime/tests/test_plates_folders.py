@@ -120,7 +120,10 @@ def test_wells_of_one_digit_and_double_endings(tmp_path: Path) -> None:
     assert plate.wells == (*(f"A{column:02d}" for column in range(1, 13)), "B01", "B02")
     assert (plate.problems, plate.left_out) == ((), 0)
     write(tmp_path / "p_A01_s1_w1.tif")
-    assert "p_A1_s1_w1.tif is the same image as p_A01_s1_w1.tif" in open_plate(tmp_path).problems[0].message
+    assert (
+        "p_A1_s1_w1.tif has the same well, site and channel as p_A01_s1_w1.tif"
+        in open_plate(tmp_path).problems[0].message
+    )
 
 
 def test_thumb_in_the_name_of_a_plate(tmp_path: Path) -> None:

@@ -127,3 +127,24 @@ def test_a_run_reads_pages_and_records_the_format(tmp_path: Path) -> None:
 def test_what_is_typed_goes_before_what_the_pipeline_says(task: dict[str, str], config: PipelineConfig) -> None:
     typed = PlateTask(plate_path="p", source="", **task)  # type: ignore[arg-type]
     assert with_plate_settings(PipelineConfig(plate_format="columbus", pages="t"), typed) == config
+
+
+def write_ome(folder: Path, well: str, *names: str, axes: str = "CZYX", channel: str = "") -> None:
+    shape = (2, 3, 4, 5) if axes == "CZYX" else (6, 4, 5)
+    metadata = {"axes": axes, "Channel": {"Name": list(names) if axes == "CZYX" else names[0]}}
+    tifffile.imwrite(
+        folder / f"p_{well}_s1{channel}.ome.tif", PAGES.reshape(shape), photometric="minisblack", metadata=metadata
+    )
+
+
+def test_channel_names_in_ome_xml(tmp_path: Path) -> None:
+    write_ome(tmp_path, "A01", "DAPI", "GFP")
+    assert open_plate(tmp_path).channel_names == {1: "DAPI", 2: "GFP"}
+    write_ome(tmp_path, "A02", "DAPI", "Cy5")
+    assert open_plate(tmp_path).channel_names == {1: "DAPI"}
+
+
+def test_the_channel_of_a_stack_is_that_of_its_file_name(tmp_path: Path) -> None:
+    write_ome(tmp_path, "A01", "DAPI", axes="ZYX", channel="_w1")
+    write_ome(tmp_path, "A01", "GFP", axes="ZYX", channel="_w2")
+    assert open_plate(tmp_path).channel_names == {1: "DAPI", 2: "GFP"}

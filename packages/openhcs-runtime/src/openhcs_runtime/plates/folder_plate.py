@@ -50,10 +50,12 @@ class FolderPlate:
         """The wells in plate order; a well can have no images if none of them can be opened."""
         return tuple(self.images)
 
-    @property
+    @cached_property
     def channel_names(self) -> Mapping[int, str]:
-        """Names of the channels that have one."""
-        return self.metadata.channel_names
+        """Names of the channels that have one: from the metadata, otherwise from the first files of several planes."""
+        if self.metadata.channel_names or not any(image.index for image in self._firsts):
+            return self.metadata.channel_names
+        return _agreed_names(zip(self._firsts, self._first_notes, strict=True))
 
     @property
     def excitation_nm(self) -> Mapping[int, float]:
@@ -137,12 +139,21 @@ class FolderPlate:
         return (image for images in self.images.values() for image in images)
 
     @cached_property
-    def _first_notes(self) -> tuple[ImageNotes, ...]:
-        """Notes of the first image of each channel, and of the images next to the very first one."""
+    def _firsts(self) -> tuple[ImageRef, ...]:
+        """An image in each of the first files, and in the first file of each channel."""
         of_channel = {image.key.channel: image for image in reversed(list(self._each_image()))}
-        firsts = [image for image, _ in zip(self._each_image(), range(_FIRST_PROBES), strict=False)]
-        few = {image.path: image for image in (*firsts, *of_channel.values())}
-        return tuple(map(self._files.notes, list(few.values())[:_MOST_PROBES]))
+        few: dict[str, ImageRef] = {}
+        for image in self._each_image():
+            few.setdefault(image.path, image)
+            if len(few) == _FIRST_PROBES:
+                break
+        for image in of_channel.values():
+            few.setdefault(image.path, image)
+        return tuple(few.values())[:_MOST_PROBES]
+
+    @cached_property
+    def _first_notes(self) -> tuple[ImageNotes, ...]:
+        return tuple(map(self._files.notes, self._firsts))
 
     def _measured_step(self) -> float | None:
         stacks: defaultdict[tuple[str, int, int, int], list[ImageRef]] = defaultdict(list)
@@ -209,6 +220,19 @@ def _lost(lost: Iterable[ImageKey], images: Mapping[str, tuple[ImageRef, ...]]) 
     return found
 
 
+def _agreed_names(found: Iterable[tuple[ImageRef, ImageNotes]]) -> dict[int, str]:
+    """Return the channel names that files state, without those on which they differ.
+
+    The name in a file of one channel is that of the channel in its own name.
+    """
+    names: defaultdict[int, set[str]] = defaultdict(set)
+    for image, notes in found:
+        first = image.key.channel if len(notes.channel_names) == 1 else 1
+        for channel, name in enumerate(notes.channel_names, start=first):
+            names[channel].add(name)
+    return {channel: name for channel, of in sorted(names.items()) if len(of) == 1 and (name := min(of))}
+
+
 def _numbers(key: ImageKey) -> tuple[int, int, int, int]:
     """Return the values of the numbered components, in their order."""
     return key.site, key.channel, key.z_index, key.timepoint
@@ -225,15 +249,23 @@ def _without_doubles(found: Iterable[ImageRef]) -> tuple[dict[ImageKey, ImageRef
     if len(by_key) == len(images):
         return by_key, []
     by_key, problems = {}, []
+    same = _shared_components(image.key for image in images)
     for image in sorted(images, key=attrgetter("path")):
         first = by_key.setdefault(image.key, image)
         if first is not image:
             name, kept = Path(image.path).name, Path(first.path).name
             if name == kept:
                 name, kept = image.path, first.path
-            text = f"{name} is the same image as {kept}; it is left out"
+            text = f"{name} has the same {same} as {kept}; it is left out"
             problems.append(PlateProblem(ProblemKind.DUPLICATE, text, image.key.well, left_out=1))
     return by_key, problems
+
+
+def _shared_components(keys: Iterable[ImageKey]) -> str:
+    """Name the components of doubles: well, site and channel, and those of which there are several values."""
+    several = zip(_NUMBERED, _values(keys), strict=True)
+    named = [_WORDS[one] for one, values in several if one in (Component.SITE, Component.CHANNEL) or len(values) > 1]
+    return f"{', '.join(['well', *named[:-1]])} and {named[-1]}"
 
 
 def _usual(images: Mapping[str, tuple[ImageRef, ...]]) -> Callable[[str], Iterable[ImageKey]]:

@@ -35,12 +35,14 @@ class ImageNotes:
         position: Stage position.
         z_um: Height of its plane in micrometres.
         z_step_um: Distance between the planes of its stack in micrometres.
+        channel_names: Names of all channels of the file, in order; empty for a channel without a name.
     """
 
     pixel_size_um: float | None = None
     position: StagePosition | None = None
     z_um: float | None = None
     z_step_um: float | None = None
+    channel_names: tuple[str, ...] = ()
 
 
 class ImageFiles(abc.ABC):

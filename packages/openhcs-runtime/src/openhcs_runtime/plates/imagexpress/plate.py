@@ -34,11 +34,12 @@ from openhcs_runtime.stores.path import AnyPath
 
 _UUID = r"[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}"
 _NAME = re.compile(
-    r"(?:.*?_)??(?P<well>[A-Z]{1,2}\d{1,2})(?:_s(?P<site>\d+))?(?:_w(?P<channel>\d+?))?(?:_z(?P<z>\d+))?"
+    r"(?:(?P<prefix>.*?)_)??(?P<well>[A-Z]{1,2}\d{1,2})(?:_s(?P<site>\d+))?(?:_w(?P<channel>\d+?))?(?:_z(?P<z>\d+))?"
     rf"(?:{_UUID}|_?\[{_UUID}\])?(?:\.ome)?\.tiff?",
     re.IGNORECASE,
 )
 _TIMEPOINT = re.compile(r"TimePoint_(\d+)", re.IGNORECASE)
+_NAMED = 4
 _ZSTEP = re.compile(r"ZStep_(\d+)", re.IGNORECASE)
 
 
@@ -69,7 +70,7 @@ class ImageXpress(PlateFormat):
         metadata, unread = _metadata(folder.path)
         images, repeated = without_repeats(images, found.in_zsteps)
         metadata = replace(metadata, z_step_um=_stated_step(projections))
-        return Listing(images, [*problems, *repeated, *unread], metadata)
+        return Listing(images, [*problems, *repeated, *unread, *_mixed_plates(images)], metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +187,23 @@ def _sort_out(found: _Found) -> tuple[list[ImageRef], list[ImageRef], list[Plate
         text = f"{count} of channel {channel}, such as {first}: left out because the channel has planes"
         problems.append(stray(text, files=len(of_channel)))
     return images, [image for of_channel in left.values() for image in of_channel], problems
+
+
+def _mixed_plates(images: Sequence[ImageRef]) -> list[PlateProblem]:
+    """Report images of several plates in one folder: the same well, site and so on with several prefixes."""
+    if len({image.key for image in images}) == len(images):
+        return []
+    prefixes: defaultdict[ImageKey, set[str]] = defaultdict(set)
+    for image in images:
+        match = _NAME.fullmatch(os.path.basename(image.path))
+        prefixes[image.key].add(((match and match["prefix"]) or "").casefold())
+    mixed = sorted({prefix for found in prefixes.values() if len(found) > 1 for prefix in found})
+    if not mixed:
+        return []
+    names = ", ".join(repr(name) for name in mixed[:_NAMED])
+    more = f" and {len(mixed) - _NAMED} more" if len(mixed) > _NAMED else ""
+    text = f"{len(mixed)} plates are mixed in one folder, with names that begin with {names}{more}"
+    return [PlateProblem(ProblemKind.MIXED, f"{text}: put each plate into a folder of its own")]
 
 
 def _stated_step(projections: Sequence[ImageRef]) -> float | None:

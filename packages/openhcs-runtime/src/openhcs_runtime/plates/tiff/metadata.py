@@ -1,4 +1,4 @@
-"""Metadata in TIFF files: pixel size, distance between planes and stage position.
+"""Metadata in TIFF files: pixel size, distance between planes, channel names and stage position.
 
 Sources are OME-XML (https://www.openmicroscopy.org/Schemas/OME/2016-06/), the description that ImageJ writes, the
 MetaSeries XML of MetaXpress and MetaMorph, and the XML of BioTek's Gen5. TIFF resolution tags on their own are ignored:
@@ -43,13 +43,18 @@ def tiff_notes(path: str | os.PathLike[str]) -> ImageNotes:
 def _of_ome(text: str) -> ImageNotes:
     sizes: set[float | None] = set()
     steps: set[float | None] = set()
+    names: set[tuple[str, ...]] = set()
     for element in ET.fromstring(text).iter():
         if element.tag.rpartition("}")[2] == "Pixels":
             x, y, z = (_ome_length(element, axis) for axis in "XYZ")
             sizes.add(one_length(x, y))
             steps.add(z)
+            channels = (child for child in element if child.tag.rpartition("}")[2] == "Channel")
+            names.add(tuple((channel.get("Name") or "").strip() for channel in channels))
     return ImageNotes(
-        pixel_size_um=sizes.pop() if len(sizes) == 1 else None, z_step_um=steps.pop() if len(steps) == 1 else None
+        pixel_size_um=sizes.pop() if len(sizes) == 1 else None,
+        z_step_um=steps.pop() if len(steps) == 1 else None,
+        channel_names=names.pop() if len(names) == 1 else (),
     )
 
 
