@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from openhcs_runtime import Component, FunctionStep, GlobalConfig, PipelineConfig, PipelineOrchestrator, PlateResult
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.config import ExecutionMode, ImageFormat
-from openhcs_runtime.exceptions import PlateError
+from openhcs_runtime.exceptions import ImageError, PlateError
 from openhcs_runtime.functions import denoise, max_projection, measure_objects, segment_nuclei
 from openhcs_runtime.plates import ProblemKind, open_plate
 from openhcs_runtime.testing import CommandLine
@@ -147,6 +147,17 @@ def test_a_link_that_leads_nowhere_fails_its_well(tmp_path: Path) -> None:
     write(tmp_path / "p_A01_s1_w1.tif")
     (tmp_path / "p_A02_s1_w1.tif").symlink_to(tmp_path / "gone.tif")
     assert open_plate(tmp_path).wells == ("A01", "A02")
+
+
+@pytest.mark.parametrize("pattern", [None, r"p_(?P<well>[A-P]\d\d)_s1_w1"])
+def test_a_link_to_itself_loses_only_its_image(tmp_path: Path, pattern: str | None) -> None:
+    write(tmp_path / "p_A01_s1_w1.tif")
+    for name in ("p_A02_s1_w1.tif", "TimePoint", "notes.txt"):
+        (tmp_path / name).symlink_to(name)
+    plate = open_plate(tmp_path, pattern=pattern)
+    assert (plate.wells, plate.problems) == (("A01", "A02"), ())
+    with pytest.raises(ImageError, match=r"p_A02_s1_w1\.tif can't be read"):
+        plate.read(plate.images["A02"][0])
 
 
 def test_files_that_lie_beside_the_folders_of_time_points(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from openhcs_runtime.plates.tiff.files import Entry, is_tiff, scan, tiff_files
+from openhcs_runtime.plates.tiff.files import Entry, is_folder, is_tiff, scan, tiff_files
 from openhcs_runtime.stores.path import AnyPath
 
 __all__ = ["Folder"]
@@ -81,7 +81,7 @@ class Folder:
                     count += 1
                     if count <= _MOST_KEPT:
                         tiffs.append(entry)
-                elif not entry.is_dir():
+                elif not is_folder(entry):
                     of_suffix = others.setdefault(os.path.splitext(entry.name)[1].lower(), [])
                     if len(of_suffix) < _MOST_OTHERS:
                         of_suffix.append(entry.name)

@@ -21,6 +21,7 @@ from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.lengths import agreed_length, one_length
 from openhcs_runtime.plates.pattern import NamePattern
+from openhcs_runtime.plates.tiff.files import is_folder
 from openhcs_runtime.plates.units import micrometre_value
 from openhcs_runtime.stores.path import AnyPath
 
@@ -96,7 +97,7 @@ def _files(path: AnyPath) -> list[str]:
     if path.is_file():
         return [str(path)]
     with os.scandir(path) as entries:
-        return sorted(entry.path for entry in entries if is_read_by_bioio(entry.name) and entry.is_file())
+        return sorted(entry.path for entry in entries if is_read_by_bioio(entry.name) and not is_folder(entry))
 
 
 def _add(found: _Found, path: str) -> None:

@@ -14,7 +14,7 @@ from openhcs_runtime.plates.base import ImageRef, PlateProblem, stray
 from openhcs_runtime.plates.cellomics.container import CELLOMICS_FILES, SUFFIXES
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, PlateFormat
-from openhcs_runtime.plates.tiff.files import Entry, image_of, scan, tiff_files
+from openhcs_runtime.plates.tiff.files import Entry, image_of, is_folder, scan, tiff_files
 
 _NAME = re.compile(
     r"(?:.*_)?(?P<well>[A-P]\d{2})f(?P<site>\d{2,3})[do](?P<channel>\d{1,2})\.(?:c01|dib|tiff?)",
@@ -51,7 +51,7 @@ class Cellomics(PlateFormat):
 
 def _containers(folder: Folder) -> Iterator[Entry]:
     for entry in scan(folder.path):
-        if entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith(".") and not entry.is_dir():
+        if entry.name.lower().endswith(SUFFIXES) and not entry.name.startswith(".") and not is_folder(entry):
             yield entry
 
 

@@ -12,7 +12,7 @@ from openhcs_runtime.plates.base import PlateProblem, ProblemKind, stray
 from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.named.naming import NamedFile, Naming, Value, keys_of
-from openhcs_runtime.plates.tiff.files import Entry, identity, image_of, is_tiff, scan
+from openhcs_runtime.plates.tiff.files import Entry, identity, image_of, is_folder, is_tiff, scan
 
 __all__ = ["NamedFormat", "not_understood", "unique_names"]
 
@@ -133,7 +133,7 @@ def _entries(
     for entry in scan(folder):
         if is_tiff(entry):
             yield entry, prefix + entry.name
-        elif naming.folders and depth < naming.depth and naming.folders.fullmatch(entry.name) and entry.is_dir():
+        elif naming.folders and depth < naming.depth and naming.folders.fullmatch(entry.name) and is_folder(entry):
             below.append(entry)
     for entry in sorted(below, key=lambda entry: entry.name):
         place = identity(entry.path)

@@ -24,7 +24,7 @@ from openhcs_runtime.plates.folder import Folder
 from openhcs_runtime.plates.format import Fit, Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.opera_phenix.index import read_index
 from openhcs_runtime.plates.opera_phenix.profiles import parse_profiles, read_profiles
-from openhcs_runtime.plates.tiff.files import Entry, image_of, scan, tiff_files
+from openhcs_runtime.plates.tiff.files import Entry, image_of, is_folder, scan, tiff_files
 from openhcs_runtime.stores.path import AnyPath
 
 _NAME = re.compile(
@@ -88,7 +88,7 @@ def _listing(folder: AnyPath) -> Listing:
 def _files(images: AnyPath) -> Iterator[Entry]:
     """Yield the TIFF files in a folder and in its well folders."""
     yield from tiff_files(images)
-    wells = sorted(entry.path for entry in scan(images) if _IMAGE_FOLDER.fullmatch(entry.name) and entry.is_dir())
+    wells = sorted(entry.path for entry in scan(images) if _IMAGE_FOLDER.fullmatch(entry.name) and is_folder(entry))
     for well in wells:
         yield from tiff_files(well)
 

@@ -1,5 +1,6 @@
 """Listing of the TIFF files in a plate folder."""
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -36,7 +37,22 @@ def is_tiff(entry: Entry) -> bool:
         return False
     if "_thumb" in name and _THUMBNAIL.fullmatch(stem_of(name)):
         return False
-    return entry.is_file() or _leads_nowhere(entry)
+    try:
+        return entry.is_file() or _leads_nowhere(entry)
+    except OSError:
+        if entry.is_symlink():  # such as a link to itself
+            return True
+        raise
+
+
+def is_folder(entry: Entry) -> bool:
+    """Return whether it is a folder, or a link to one; a link to itself is not."""
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return False
+        raise
 
 
 def scan(folder: AnyPath | str) -> Iterator[Entry]:
@@ -77,7 +93,7 @@ def _files(folder: AnyPath | str, seen: set[tuple[int, int] | str], *, deep: boo
     for entry in scan(folder):
         if is_tiff(entry):
             yield entry
-        elif deep and not entry.name.startswith(".") and entry.is_dir():
+        elif deep and not entry.name.startswith(".") and is_folder(entry):
             below.append(entry)
     for entry in sorted(below, key=lambda entry: (entry.is_symlink(), entry.name)):
         place = identity(entry.path)
