@@ -234,6 +234,25 @@ def test_names_that_are_not_utf8(tmp_path: Path, shared_command: CommandLine) ->
         assert "ix\\xe4 is not valid UTF-8: rename" in refused.stderr
 
 
+def test_control_characters_in_names_are_shown_escaped(tmp_path: Path, shared_command: CommandLine) -> None:
+    folder = tmp_path / "pl\x1bate"
+    write(folder / "p_A01_s1_w1.tif")
+    write(folder / "over\nview\x9b31m.tif")
+    shown = shared_command("info", folder)
+    assert "\\nview\\x9b31m.tif is not an image" in shown.stdout
+    assert "pl\\x1bate" in shown.stdout
+    assert not {"\x1b", "\x9b"} & set(shown.stdout)
+    (folder / "p_A01_s1_w1.tif").unlink()
+    with pytest.raises(PlateError, match=r"pl\\x1bate.*over\\nview"):
+        open_plate(folder)
+
+
+def test_control_characters_in_channel_names_are_shown_escaped(tmp_path: Path) -> None:
+    write(tmp_path / "A01_GF\x1bP.tif")
+    plate = open_plate(tmp_path, pattern="(?P<well>A01)_(?P<channel>[^.]*)")
+    assert plate.channel_names == {1: "GF\\x1bP"}
+
+
 def test_what_is_left_out_is_said_at_the_end_of_a_run(tmp_path: Path) -> None:
     write(tmp_path / "plate" / "p_A01_s1_w1.tif")
     for stray in ("overview.tif", "p_A01_s1_w1 - Copy.tif"):

@@ -1,6 +1,7 @@
 """TIFF as programs and instruments write it: read right or refused by name, before a run where that can be seen."""
 
 import io
+import logging
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -354,3 +355,23 @@ def test_memory_files_are_not_kept_open(tmp_path: Path) -> None:
         tifffile.imwrite(whole, pixels(), metadata=None)
         (tmp_path / "p_A01_s1_w1.tif").write_bytes(whole.getvalue())
     assert open_plate(tmp_path).images["A01"][0].key == ImageKey("A01")
+
+
+def write_ome_pages(path: Path, sizes: str) -> None:
+    head = '<?xml version="1.0"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
+    pixels = f'<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" SizeX="5" SizeY="4" {sizes}><TiffData/>'
+    pages = np.zeros((4, 4, 5), np.uint16)
+    text = f"{head}{pixels}</Pixels></Image></OME>"
+    tifffile.imwrite(path, pages, photometric="minisblack", metadata=None, description=text.encode())
+
+
+@pytest.mark.parametrize(("length", "planes"), [(5, 10), (10**9, 2 * 10**9), (10**18, 2 * 10**18)])
+def test_ome_xml_that_describes_more_planes_than_pages(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, length: int, planes: int
+) -> None:
+    write_ome_pages(tmp_path / "p_A01_s1.ome.tif", f'SizeC="2" SizeZ="{length}" SizeT="1"')
+    (problem,) = open_plate(tmp_path).problems
+    assert f"it has 4 pages but describes {planes}" in problem.message
+    assert not caplog.records
+    logging.getLogger("tifffile").warning("of the host program")
+    assert [record.message for record in caplog.records] == ["of the host program"]

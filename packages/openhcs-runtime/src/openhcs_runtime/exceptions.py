@@ -16,16 +16,25 @@ OpenHCSError
 └── LifecycleError        the state of the object does not allow the call
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Characters that a terminal obeys, or that end a line."""
 
-def printable(text: str) -> str:
-    r"""Return a text that can be stored and printed anywhere; bytes that are not UTF-8 become ``\xe4``."""
+
+def storable(text: str) -> str:
+    r"""Return a text that can be encoded; bytes that are not UTF-8 become ``\xe4``."""
     try:
         text.encode()
     except UnicodeEncodeError:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return text
+
+
+def printable(text: str) -> str:
+    r"""Return a text as one line that a terminal shows as it is: control characters become ``\x1b``."""
+    return _CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), storable(text))
 
 
 class OpenHCSError(Exception):
@@ -35,13 +44,16 @@ class OpenHCSError(Exception):
 class PlateError(OpenHCSError):
     """The plate can't be opened."""
 
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message))
+
 
 class ImageError(OpenHCSError):
     """An image can't be used; ``path`` is its file, empty if there is none."""
 
     def __init__(self, message: str, path: str = "") -> None:
         self.message = printable(message)
-        self.path = printable(path)
+        self.path = storable(path)
         super().__init__(self.message, self.path)
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
-from openhcs_runtime.exceptions import PipelineError, PlateError, printable
+from openhcs_runtime.exceptions import PipelineError, PlateError, storable
 from openhcs_runtime.results import PlateResult
 from zmqruntime.config import ZMQConfig
 
@@ -140,7 +140,7 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             PlateError: a name is not valid UTF-8.
         """
         for name in (self.plate_path, self.output_dir or "", self.base_dir, self.source_dir, self.source_name):
-            if (shown := printable(name)) != name:
+            if (shown := storable(name)) != name:
                 raise PlateError(f"the name of {shown} is not valid UTF-8: rename it")
 
 

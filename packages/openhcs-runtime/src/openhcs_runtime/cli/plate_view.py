@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from openhcs_runtime.components import Component, well_name, well_position
-from openhcs_runtime.exceptions import ImageError
+from openhcs_runtime.exceptions import ImageError, printable
 from openhcs_runtime.plates import Plate, PlateProblem, ProblemKind, format_named
 from openhcs_runtime.plates.read import read_header
 from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
@@ -113,7 +113,7 @@ def plate_lines(plate: Plate, image: Mapping[str, Any]) -> list[str]:
     shape = image["image_shape"]
     pixels = f" of {shape[0]} x {shape[1]} pixels (Y x X), {image['dtype']}" if shape else f"; {image['image_error']}"
     facts = {
-        "Plate": str(plate.path),
+        "Plate": printable(str(plate.path)),
         "Format": format_named(plate.format).title,
         "Wells": f"{len(plate.wells):,}: {well_ranges(plate.wells)}",
         **layout,

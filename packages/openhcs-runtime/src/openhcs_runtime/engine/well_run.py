@@ -14,7 +14,7 @@ from openhcs_runtime.config import ImageFormat
 from openhcs_runtime.engine.printing import end_printed_lines
 from openhcs_runtime.engine.progress import WellProgress
 from openhcs_runtime.engine.randomness import seed_process, well_seeds
-from openhcs_runtime.exceptions import ImageError, OpenHCSError, StepError, printable
+from openhcs_runtime.exceptions import ImageError, OpenHCSError, StepError, storable
 from openhcs_runtime.outputs.images import image_name, write_labels, write_plane
 from openhcs_runtime.outputs.rois import write_rois
 from openhcs_runtime.outputs.tables import ImageObjects, write_objects
@@ -248,7 +248,7 @@ class _WellRun:
         digest = new_digest()
         with read_recorder().paused():
             plane = read_image(self._job.plate_format, image, digest.update)
-        read = ReadImage(printable(image.path), digest.hexdigest(), image.index)
+        read = ReadImage(storable(image.path), digest.hexdigest(), image.index)
         known = self._read.setdefault((image.path, image.index), read)
         if known != read:
             raise ImageError(f"image {image.path} changed while the well was processed: resume the run", image.path)

@@ -18,7 +18,7 @@ import psutil
 
 from openhcs_runtime.atomic import atomic_file
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
-from openhcs_runtime.exceptions import OutputError, PipelineError, printable
+from openhcs_runtime.exceptions import OutputError, PipelineError, storable
 from openhcs_runtime.outputs.runs import PROVENANCE_NAME, RUNNING
 from openhcs_runtime.outputs.wells import ReadImage
 from openhcs_runtime.pipeline.basis import VARIABLE_PREFIX
@@ -184,7 +184,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
         ]
         begin = self.plate_path.rstrip(os.sep) + os.sep
         digests = {
-            (w, _inside(one.path, printable(begin)), one.index): one.digest
+            (w, _inside(one.path, storable(begin)), one.index): one.digest
             for w, images in read.items()
             for one in images
         }
@@ -264,7 +264,7 @@ def _inputs(compiled: CompiledPlate) -> list[InputFile]:
     return [
         InputFile(
             well=plan.well,
-            path=printable(_inside(image.path, begin)),
+            path=storable(_inside(image.path, begin)),
             size=image.size,
             mtime_ns=image.mtime_ns,
             index=image.index,
@@ -289,7 +289,7 @@ def _module_file(module: LocalModule) -> ModuleFile:
 def _environment(basis: Mapping[str, str]) -> dict[str, str]:
     named = {name.removeprefix(VARIABLE_PREFIX) for name in basis if name.startswith(VARIABLE_PREFIX)}
     return {
-        name: printable(value)
+        name: storable(value)
         for name, value in sorted(os.environ.items())
         if name in named or name.startswith(_KEPT_VARIABLES)
     }

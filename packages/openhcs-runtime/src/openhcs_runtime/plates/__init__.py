@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openhcs_runtime.exceptions import PlateError, printable
+from openhcs_runtime.exceptions import PlateError, storable
 from openhcs_runtime.plates.base import ImageRef, Plate, PlateProblem, ProblemKind, StagePosition, stray
 from openhcs_runtime.plates.bioio.plate import Bioio, list_scenes
 from openhcs_runtime.plates.bioio.reader import is_read_by_bioio
@@ -154,7 +154,7 @@ def _checked(folder: AnyPath, plate_format: str | None) -> AnyPath:
         raise PlateError(f"no such plate: {folder} (name the folder that holds the images)")
     if not folder.is_dir() and plate_format != Bioio.name and not is_read_by_bioio(folder.name):
         raise PlateError(f"{folder} is a file, not a plate (name the folder that holds the images)")
-    if (shown := printable(str(folder.resolve()))) != str(folder.resolve()):
+    if (shown := storable(str(folder.resolve()))) != str(folder.resolve()):
         raise PlateError(f"the name of {shown} is not valid UTF-8: rename the folder")
     return folder.resolve()
 

@@ -3,7 +3,7 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from operator import attrgetter
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openhcs_runtime.components import Component, ImageKey, well_position
+from openhcs_runtime.exceptions import printable
 from openhcs_runtime.plates.base import ImageRef, PlateProblem, ProblemKind, StagePosition
 from openhcs_runtime.plates.format import Listing, Metadata, PlateFormat
 from openhcs_runtime.plates.formats import format_named
@@ -55,7 +56,7 @@ class FolderPlate:
         """Names of the channels that have one: from the metadata, otherwise from the first files of several planes."""
         if self.metadata.channel_names or not any(image.index for image in self._firsts):
             return self.metadata.channel_names
-        return _agreed_names(zip(self._firsts, self._first_notes, strict=True))
+        return _one_line(_agreed_names(zip(self._firsts, self._first_notes, strict=True)))
 
     @property
     def excitation_nm(self) -> Mapping[int, float]:
@@ -174,7 +175,7 @@ def list_plate(
     Images are missing if the metadata plans them or, without a plan, if most wells have them (see ``_usual``). A
     planned value of a component that no image has is reported once, not for each well: it was not taken or not copied.
     """
-    metadata = listing.metadata
+    metadata = replace(listing.metadata, channel_names=_one_line(listing.metadata.channel_names))
     by_key, doubles = _without_doubles(listing.images)
     files = list(by_key.values())
     expanded, seen = plate_format.files.with_planes(files, pages)
@@ -218,6 +219,10 @@ def _lost(lost: Iterable[ImageKey], images: Mapping[str, tuple[ImageRef, ...]]) 
         of_site = [ImageKey(key.well, key.site, *rest) for rest in sorted(usual)] if is_site else []
         found[key.well] += of_site or [key]
     return found
+
+
+def _one_line(names: Mapping[int, str]) -> dict[int, str]:
+    return {channel: printable(name) for channel, name in names.items()}
 
 
 def _agreed_names(found: Iterable[tuple[ImageRef, ImageNotes]]) -> dict[int, str]:

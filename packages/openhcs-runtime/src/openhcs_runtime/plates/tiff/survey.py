@@ -7,6 +7,7 @@ wells.
 
 import math
 import os
+import xml.etree.ElementTree as ET
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ from openhcs_runtime.plates.tiff.read import errors_named, full_pages, planes_of
 from openhcs_runtime.stores.path import is_url
 
 SURVEYED = 256
+_MOST_PLANES = 1_000_000
 _AXES = {"C": Component.CHANNEL, "Z": Component.Z_INDEX, "T": Component.TIMEPOINT}
 _WORDS = {Component.CHANNEL: "channels", Component.Z_INDEX: "planes", Component.TIMEPOINT: "time points"}
 
@@ -230,6 +232,8 @@ def _planes(tiff: tifffile.TiffFile, order: PageOrder | None) -> tuple[tuple[_Pl
     """Return what each page shows, or the reason why that is not clear."""
     pages = full_pages(tiff)
     unclear = f"it has {pages} pages but does not say what they are: use --pages, or pages= in PipelineConfig"
+    if (planes := _described_planes(tiff)) > max(pages, _MOST_PLANES):
+        return (), f"it has {pages} pages but describes {planes}"
     series = tiff.series
     if len(series) != 1:
         return (), f"it has {len(series)} images with {pages} pages in total"
@@ -243,6 +247,17 @@ def _planes(tiff: tifffile.TiffFile, order: PageOrder | None) -> tuple[tuple[_Pl
     if len(parts) != math.prod(shape[:-2]) or any(part is None for part in parts) or len(parts) != pages:
         return (), f"it has {pages} pages but describes {math.prod(shape[:-2])}"
     return tuple(_numbered(tiff, axes, shape)), ""
+
+
+def _described_planes(tiff: tifffile.TiffFile) -> int:
+    """Return the number of planes in the OME-XML, 0 if there is none: tifffile makes a list of that length."""
+    if not tiff.is_ome or not tiff.ome_metadata:
+        return 0
+    try:
+        pixels = [one for one in ET.fromstring(tiff.ome_metadata).iter() if one.tag.rpartition("}")[2] == "Pixels"]
+        return sum(math.prod(int(one.get(f"Size{axis}", "1")) for axis in "CZT") for one in pixels)
+    except (ET.ParseError, ValueError):
+        return 0  # tifffile judges it
 
 
 def _ordered(
