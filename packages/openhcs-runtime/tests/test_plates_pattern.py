@@ -96,3 +96,9 @@ def test_a_pattern_that_finds_nothing_is_refused_with_one_line(tmp_path: Path, p
     with pytest.raises(PlateError, match=words) as caught:
         open_plate(tmp_path, pattern=pattern)
     assert "\n" not in str(caught.value)
+
+
+def test_a_pattern_in_a_message_can_be_copied() -> None:
+    with pytest.raises(PlateError) as raised:
+        NamePattern(r"f(?P<site>\d+)")
+    assert r"pattern 'f(?P<site>\d+)' has no well" in str(raised.value)

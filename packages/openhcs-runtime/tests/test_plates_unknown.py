@@ -60,6 +60,19 @@ def names_of(form: str, **values: object) -> list[str]:
             names_of("{w}_{s}_C{c}.tif", w=_WELLS, s=(1, 2), c=(1, 2)),
             r"(?P<well>[A-Z]{1,2}\d{1,2})_(?P<site>\d+)_C(?P<channel>\d+)",
         ),
+        (
+            names_of("R{r}C{c}_F{s}_W{w}.tif", r=(2, 3), c=(3, 4), s=(1, 2), w=(1, 2)),
+            r"R(?P<row>\d+)C(?P<col>\d+)_F(?P<site>\d+)_W(?P<channel>\d+)",
+        ),
+        (
+            names_of("R{r}_C{c}_F{s}.tif", r=(2, 3), c=(3, 4), s=(1, 2)),
+            r"R(?P<row>\d+)_C(?P<col>\d+)_F(?P<site>\d+)",
+        ),
+        (
+            names_of("C03_R{r}C{c}.tif", r=(1, 2), c=(1, 2)),
+            r"(?P<well>[A-Z]{1,2}\d{1,2})_R(?P<site>\d+)C(?P<channel>\d+)",
+        ),
+        (["R99C3_F1.tif", "R99C3_F2.tif"], None),
         (["scan (1).tif", "scan (2).tif"], None),
         (["Z99.tif"], None),
         ([], None),

@@ -7,6 +7,7 @@ For example::
 
 import os
 import re
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,16 +48,17 @@ class NamePattern:
     _compiled: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        shown = shlex.quote(self.text)
         try:
             compiled = re.compile(self.text)
         except re.error as error:
-            raise PlateError(f"pattern {self.text!r} is not a regular expression: {error}") from error
+            raise PlateError(f"pattern {shown} is not a regular expression: {error}") from error
         groups = compiled.groupindex.keys()
         if unknown := sorted(groups - _GROUPS):
             known = ", ".join(sorted(_GROUPS))
-            raise PlateError(f"pattern {self.text!r} has the unknown group {unknown[0]!r} (known groups: {known})")
+            raise PlateError(f"pattern {shown} has the unknown group {unknown[0]!r} (known groups: {known})")
         if ("well" in groups) == ("row" in groups) or ("row" in groups) != ("col" in groups):
-            raise PlateError(f"pattern {self.text!r} has no well: add (?P<well>...), or (?P<row>...) and (?P<col>...)")
+            raise PlateError(f"pattern {shown} has no well: add (?P<well>...), or (?P<row>...) and (?P<col>...)")
         object.__setattr__(self, "_compiled", compiled)
 
     def __str__(self) -> str:
@@ -171,4 +173,4 @@ def _nothing_found(folder: AnyPath, pattern: NamePattern, strays: list[str]) -> 
         return f"no TIFF files in {folder}"
     reasons = Counter(message.rpartition(": ")[2] for message in strays)
     reason = reasons.most_common(1)[0][0]
-    return f"none of the {len(strays)} TIFF files in {folder} fits the pattern {pattern}: {reason}"
+    return f"none of the {len(strays)} TIFF files in {folder} fits the pattern {shlex.quote(pattern.text)}: {reason}"

@@ -122,8 +122,13 @@ def propose(names: Iterable[str]) -> Proposal | None:
         columns = [column for texts in zip(*rows, strict=True) for column in _pieces(texts)]
         if _find_well(columns):
             _find_rest(columns)
-            pattern = NamePattern("".join(column.expression() for column in columns))
-            return _measured(pattern, paths)
+            try:
+                pattern = NamePattern("".join(column.expression() for column in columns))
+            except PlateError:
+                continue  # names that are cut into more components than there are
+            proposal = _measured(pattern, paths)
+            if proposal.covered:
+                return proposal
     return None
 
 
@@ -183,19 +188,34 @@ def _is_well(text: str) -> bool:
 def _find_well(columns: list[_Column]) -> bool:
     """Find the well, preferring parts that vary and have two digits."""
     found = [column for column in columns if all(map(_is_well, column.texts))]
-    if found:
-        best = max(found, key=lambda column: (column.varies, all(len(text) > 2 for text in column.texts)))
-        best.role = "well"
-        for other in found:
-            if other is not best and _is_counted([text.lower() for text in other.texts]):
-                place = columns.index(other)
-                letter = other.texts[0][0]
-                columns[place : place + 1] = [
-                    _Column([letter] * len(other.texts)),
-                    _Column([text[1:] for text in other.texts]),
-                ]
-        return True
-    return _find_row_and_column(columns)
+    counted = [column for column in found if _is_counted([text.lower() for text in column.texts])]
+    apart = list(columns)
+    _split(apart, counted)
+    if len(found) == len(counted) and (not found or _has_row_and_column(apart)):
+        columns[:] = apart
+        return _find_row_and_column(columns)
+    best = max(found, key=lambda column: (column.varies, all(len(text) > 2 for text in column.texts)))
+    best.role = "well"
+    _split(columns, [column for column in counted if column is not best])
+    return True
+
+
+def _has_row_and_column(columns: Sequence[_Column]) -> bool:
+    """Return whether the number of a column follows that of a row, as in ``R2C3`` or ``R2_C3``, and is the only one."""
+    words = [_word_before(columns, place) if column.is_number else "" for place, column in enumerate(columns)]
+    pairs = [pair for distance in (2, 3) for pair in zip(words, words[distance:], strict=False)]
+    of_column = (*_ROLES["col"], "c")
+    return any(row in _ROLES["row"] and word in of_column and words.count(word) == 1 for row, word in pairs)
+
+
+def _split(columns: list[_Column], counted: Iterable[_Column]) -> None:
+    """Divide columns such as ``F1`` into the letter and the number."""
+    for column in counted:
+        place = columns.index(column)
+        columns[place : place + 1] = [
+            _Column([column.texts[0][0]] * len(column.texts)),
+            _Column([text[1:] for text in column.texts]),
+        ]
 
 
 def _find_row_and_column(columns: list[_Column]) -> bool:
@@ -229,6 +249,8 @@ def _word_before(columns: Sequence[_Column], place: int) -> str:
 def _find_rest(columns: list[_Column]) -> None:
     """Give a role to each column that varies."""
     taken = {column.role for column in columns}
+    if "well" in taken:
+        taken |= {"row", "col"}
     for place, column in enumerate(columns):
         role = _ROLE_OF.get(_word_before(columns, place), "") if column.is_number else ""
         if not column.role and role and role not in taken and (column.varies or role not in ("row", "col")):
@@ -255,6 +277,6 @@ def _follows(column: _Column, known: Sequence[_Column]) -> bool:
 
 
 def _measured(pattern: NamePattern, paths: Sequence[str]) -> Proposal:
-    values = [found for path in paths if (found := pattern.values(path)) is not None]
+    values = [found for path in paths if (found := pattern.values(path)) and pattern.well_of(found)]
     counts = Counter(tuple(sorted(found.items())) for found in values)
     return Proposal(pattern, len(values), len(paths), is_unique=all(count == 1 for count in counts.values()))

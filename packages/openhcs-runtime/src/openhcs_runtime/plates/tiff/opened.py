@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import tifffile
 
@@ -39,7 +39,7 @@ def quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def open_tiff(source: str | os.PathLike[str] | AnyPath | BinaryIO) -> Iterator[tifffile.TiffFile]:
+def open_tiff(source: str | os.PathLike[str] | AnyPath | io.IOBase) -> Iterator[tifffile.TiffFile]:
     """Open a file, or its contents; a file on the net is read as a whole.
 
     Raises:
@@ -50,8 +50,8 @@ def open_tiff(source: str | os.PathLike[str] | AnyPath | BinaryIO) -> Iterator[t
         yield tiff
 
 
-def _readable(source: str | os.PathLike[str] | AnyPath | BinaryIO) -> os.PathLike[str] | BinaryIO:
+def _readable(source: str | os.PathLike[str] | AnyPath | io.IOBase) -> os.PathLike[str] | BinaryIO:
     if isinstance(source, io.IOBase):
-        return source
+        return cast(BinaryIO, source)
     place = as_path(source)
     return io.BytesIO(place.read_bytes()) if isinstance(place, StorePath) else place

@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator
-from typing import BinaryIO, cast
 
 import numpy as np
 import tifffile
@@ -42,7 +41,7 @@ def _whole_file(path: str | os.PathLike[str], on_bytes: TakeBytes | None) -> NDA
     data = _contents(as_path(path))
     if on_bytes is not None:
         on_bytes(data.data)
-    with open_tiff(cast(BinaryIO, _Memory(data))) as tiff:
+    with open_tiff(_Memory(data)) as tiff:
         page = tiff.pages.first
         assert isinstance(page, tifffile.TiffPage)
         if several := stored_planes(tiff):
