@@ -252,3 +252,36 @@ def test_a_made_plate(tmp_path: Path) -> None:
     assert (plate.problems, plate.pixel_size_um) == ((), 0.65)
     assert len(plate.images["A01"]) == 32
     assert (plate.positions["A02", 4].y_um, plate.positions["A02", 4].x_um) == pytest.approx((10.4, 10.4))
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "reason"),
+    [
+        ('Unit="furlong">0.5', 'Unit="m">5E-07', "the unit of ImageResolutionX is 'furlong'"),
+        ('Unit="m">0', 'Unit="m">5E-07', "ImageResolutionX is 0"),
+        ('Unit="m">5E-07', 'Unit="m">-5E-07', "ImageResolutionY is -5E-07"),
+        ('Unit="m">5E-07', 'Unit="m">6E-07', "sizes of 0.5 and 0.6 um are stated"),
+    ],
+)
+def test_a_pixel_size_that_can_not_be_used_has_a_reason(tmp_path: Path, x: str, y: str, reason: str) -> None:
+    write(tmp_path, name(1, 1, 1, 1))
+    sizes = f"<ImageResolutionX {x}</ImageResolutionX><ImageResolutionY {y}</ImageResolutionY>"
+    image = f"<Image><URL>{name(1, 1, 1, 1)}</URL><ChannelID>1</ChannelID>{sizes}</Image>"
+    (tmp_path / "Index.idx.xml").write_text(f'<EvaluationInputData xmlns="{V5}">{image}</EvaluationInputData>')
+    plate = opened(tmp_path)
+    assert plate.pixel_size_um is None
+    (problem,) = plate.problems
+    assert problem.kind is ProblemKind.METADATA
+    assert problem.message == f"the pixel size in Index.idx.xml is not used: {reason}"
+
+
+@pytest.mark.parametrize(("metres", "shown"), [("5E-03", "5000"), ("5E-10", "0.0005")])
+def test_a_pixel_size_that_no_microscope_has(tmp_path: Path, metres: str, shown: str) -> None:
+    write(tmp_path, name(1, 1, 1, 1))
+    size = f'<ImageResolutionX Unit="m">{metres}</ImageResolutionX>'
+    image = f"<Image><URL>{name(1, 1, 1, 1)}</URL><ChannelID>1</ChannelID>{size}</Image>"
+    (tmp_path / "Index.xml").write_text(f'<EvaluationInputData xmlns="{V5}">{image}</EvaluationInputData>')
+    plate = opened(tmp_path)
+    assert plate.pixel_size_um is None
+    (problem,) = plate.problems
+    assert problem.message.startswith(f"the pixel size of {shown} um in Index.xml is not used: it is not between")

@@ -375,3 +375,12 @@ def test_ome_xml_that_describes_more_planes_than_pages(
     assert not caplog.records
     logging.getLogger("tifffile").warning("of the host program")
     assert [record.message for record in caplog.records] == ["of the host program"]
+
+
+def test_a_pixel_size_in_a_file_that_no_microscope_has(tmp_path: Path) -> None:
+    metadata = {"axes": "YX", "PhysicalSizeX": 5, "PhysicalSizeXUnit": "mm"}
+    tifffile.imwrite(tmp_path / "p_A01_s1.ome.tif", pixels(), metadata=metadata)
+    plate = open_plate(tmp_path)
+    assert plate.pixel_size_um is None
+    (problem,) = plate.problems
+    assert problem.message.startswith("the pixel size of 5000 um is not used")

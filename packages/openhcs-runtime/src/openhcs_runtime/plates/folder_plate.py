@@ -21,8 +21,10 @@ from openhcs_runtime.plates.image_files import ImageFiles, ImageNotes
 from openhcs_runtime.plates.lengths import agreed_length, z_step
 from openhcs_runtime.plates.pages import PageOrder
 from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
-from openhcs_runtime.stores.path import AnyPath
+from openhcs_runtime.stores.path import AnyPath, StorePath
 
+_SMALLEST_UM, _LARGEST_UM = 0.001, 1000.0
+"""Pixel sizes beyond these are mistakes, such as a wrong unit."""
 _FIRST_PROBES = 3
 _MOST_PROBES = 16
 _NUMBERED = (Component.SITE, Component.CHANNEL, Component.Z_INDEX, Component.TIMEPOINT)
@@ -88,9 +90,15 @@ class FolderPlate:
         """Number of image files in the plate folder that are not images of the plate."""
         return sum(problem.left_out for problem in self.problems)
 
-    @cached_property
+    @property
     def pixel_size_um(self) -> float | None:
-        """Edge length of a pixel in micrometres: from the metadata, otherwise from the first readable images."""
+        """Edge length of a pixel in micrometres; None if it is unknown, or stated as one that no microscope has."""
+        size = self.stated_size_um
+        return size if size is not None and _SMALLEST_UM <= size <= _LARGEST_UM else None
+
+    @cached_property
+    def stated_size_um(self) -> float | None:
+        """The pixel size as stated in the metadata, otherwise in the first readable images."""
         if self.metadata.pixel_size_um is not None:
             return self.metadata.pixel_size_um
         return agreed_length([notes.pixel_size_um for notes in self._first_notes])
@@ -198,7 +206,7 @@ def list_plate(
         missing[well] = tuple(sorted({*missing.get(well, ()), *keys}))
     named = sorted([*listing.problems, *doubles, *seen], key=lambda problem: problem.message)
     gaps = [_gap(well, keys) for well, keys in missing.items()]
-    return FolderPlate(
+    plate = FolderPlate(
         path=folder,
         format=plate_format.name,
         images=images,
@@ -207,6 +215,20 @@ def list_plate(
         components={Component.WELL: tuple(images), **values},
         metadata=metadata,
     )
+    odd = _odd_size(plate)
+    return replace(plate, problems=(*odd, *plate.problems)) if odd else plate
+
+
+def _odd_size(plate: FolderPlate) -> list[PlateProblem]:
+    """Report a pixel size that is not used; files on the net are not read for it."""
+    if plate.metadata.pixel_size_um is None and isinstance(plate.path, StorePath):
+        return []
+    if plate.stated_size_um is None or plate.pixel_size_um is not None:
+        return []
+    source = plate.metadata.source if plate.metadata.pixel_size_um is not None else ""
+    text = f"the pixel size of {plate.stated_size_um:g} um{f' in {source}' if source else ''} is not used"
+    limits = f"it is not between {_SMALLEST_UM:g} and {_LARGEST_UM:g} um"
+    return [PlateProblem(ProblemKind.METADATA, f"{text}: {limits}")]
 
 
 def _lost(lost: Iterable[ImageKey], images: Mapping[str, tuple[ImageRef, ...]]) -> dict[str, list[ImageKey]]:

@@ -7,9 +7,11 @@ pointing up. ``PositionZ`` is the height of a plane above the well bottom, ``Abs
 wavelength of 0 means that there is none.
 """
 
+import math
 import xml.etree.ElementTree as ET
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.plates.base import StagePosition
@@ -21,11 +23,27 @@ from openhcs_runtime.plates.units import micrometres
 from openhcs_runtime.plates.xml import children, elements, local_name, number, text_of, whole_number
 from openhcs_runtime.stores.path import AnyPath
 
+_SIZES = ("ImageResolutionX", "ImageResolutionY")
 _HEIGHTS = ("PositionZ", "AbsPositionZ")
 _WAVELENGTHS = ("MainExcitationWavelength", "MainEmissionWavelength")
 
 
-def read_index(path: AnyPath, key_of: Callable[[str], ImageKey | None]) -> tuple[Metadata, Mapping[int, str]]:
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What an index file says.
+
+    Attributes:
+        metadata: What it says of the plate.
+        profiles: The texts of the flat-field profiles of channels.
+        wrong_size: Why its pixel size can't be used; empty if it can, or if there is none.
+    """
+
+    metadata: Metadata
+    profiles: Mapping[int, str]
+    wrong_size: str
+
+
+def read_index(path: AnyPath, key_of: Callable[[str], ImageKey | None]) -> Index:
     """Read an index file.
 
     Args:
@@ -33,7 +51,7 @@ def read_index(path: AnyPath, key_of: Callable[[str], ImageKey | None]) -> tuple
         key_of: Returns the image key of a file name in the index; None if it is not an image.
 
     Returns:
-        What it says, and the texts of the flat-field profiles of channels.
+        What it says.
 
     Raises:
         ValueError: If the file is not XML, or a number in it is invalid.
@@ -42,7 +60,7 @@ def read_index(path: AnyPath, key_of: Callable[[str], ImageKey | None]) -> tuple
     reading = _Reading(key_of)
     for element in elements(path, "Entry", "Image", "Plate"):
         reading.take(element)
-    return reading.metadata(path.name), reading.profiles
+    return Index(reading.metadata(path.name), reading.profiles, reading.wrong_size)
 
 
 class _Reading:
@@ -57,6 +75,7 @@ class _Reading:
         self._names: dict[int, str] = {}
         self._waves: dict[str, dict[int, float]] = {name: {} for name in _WAVELENGTHS}
         self._sizes: list[float] = []
+        self._wrong_size = ""
         self._shape: tuple[int, int] | None = None
         self.profiles: dict[int, str] = {}
 
@@ -67,7 +86,8 @@ class _Reading:
             counts = text_of(fields.get("PlateRows")), text_of(fields.get("PlateColumns"))
             self._shape = (whole_number(counts[0]), whole_number(counts[1])) if all(counts) else None
             return
-        self._sizes += [size for axis in "XY" if (size := _length(fields.get(f"ImageResolution{axis}")))]
+        for name in _SIZES:
+            self._take_size(name, fields.get(name))
         if channel := element.get("ChannelID") or text_of(fields.get("ChannelID")):
             self._take_channel(whole_number(channel), fields)
         key = self._key_of(text_of(fields.get("URL")))
@@ -84,11 +104,26 @@ class _Reading:
             excitation_nm=dict(sorted(self._waves["MainExcitationWavelength"].items())),
             emission_nm=dict(sorted(self._waves["MainEmissionWavelength"].items())),
             positions=self._positions,
-            pixel_size_um=_agreed(self._sizes),
+            pixel_size_um=None if self.wrong_size or not self._sizes else round(self._sizes[0], 6),
             z_step_um=next((step for step in steps if step is not None), None),
             time_step_s=self._times.step(),
             shape=self._shape,
         )
+
+    @property
+    def wrong_size(self) -> str:
+        """Why the pixel size can't be used; empty if it can, or if there is none."""
+        if self._wrong_size or all(one_length(self._sizes[0], size) for size in self._sizes):
+            return self._wrong_size
+        return f"sizes of {min(self._sizes):g} and {max(self._sizes):g} um are stated"
+
+    def _take_size(self, name: str, element: ET.Element | None) -> None:
+        size = _length(element)
+        if size is not None and 0 < size < math.inf:
+            self._sizes.append(size)
+        elif element is not None and text_of(element) and not self._wrong_size:
+            text, unit = text_of(element), element.get("Unit", "m")
+            self._wrong_size = f"the unit of {name} is {unit!r}" if size is None else f"{name} is {text}"
 
     def _take_channel(self, channel: int, fields: Mapping[str, ET.Element]) -> None:
         if name := text_of(fields.get("ChannelName")):
@@ -107,11 +142,6 @@ class _Reading:
         y, x = _length(fields.get("PositionY")), _length(fields.get("PositionX"))
         if (key.well, key.site) not in self._positions and y is not None and x is not None:
             self._positions[key.well, key.site] = StagePosition(-y if y else 0.0, x)
-
-
-def _agreed(sizes: list[float]) -> float | None:
-    same = bool(sizes) and all(one_length(sizes[0], size) for size in sizes)
-    return round(sizes[0], 6) if same else None
 
 
 def _length(element: ET.Element | None, unit: str = "m") -> float | None:

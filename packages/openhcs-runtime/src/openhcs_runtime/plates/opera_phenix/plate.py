@@ -117,12 +117,15 @@ def _metadata(folder: AnyPath, found: Mapping[str, ImageRef]) -> tuple[Metadata,
     if path is None:
         return Metadata(), []
     try:
-        metadata, texts = read_index(path, lambda url: _key_of_url(url, found))
+        index = read_index(path, lambda url: _key_of_url(url, found))
     except (ValueError, OSError) as error:
         message = f"{path.name} can't be understood: {error}; only the file names are used"
         return Metadata(), [PlateProblem(ProblemKind.METADATA, message)]
-    profiles, problems = _flat_fields(path, texts, places)
-    return replace(metadata, flat_fields=profiles), problems
+    profiles, problems = _flat_fields(path, index.profiles, places)
+    if index.wrong_size:
+        message = f"the pixel size in {path.name} is not used: {index.wrong_size}"
+        problems.append(PlateProblem(ProblemKind.METADATA, message))
+    return replace(index.metadata, flat_fields=profiles), problems
 
 
 def _flat_fields(
