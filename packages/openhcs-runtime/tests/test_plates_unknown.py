@@ -200,3 +200,9 @@ def test_keys_of_names_in_folders(tmp_path: Path) -> None:
     write(tmp_path, *names_of("{w}/f{s}.tif", w=("A01", "A02"), s=(1, 2)))
     keys = [image.key for image in open_plate(tmp_path, pattern="auto").images["A02"]]
     assert keys == [ImageKey("A02", 1), ImageKey("A02", 2)]
+
+
+def test_a_folder_of_tiff_files_is_not_a_zarr_group(tmp_path: Path) -> None:
+    write(tmp_path, "p_A01_s1_w1.tif")
+    with pytest.raises(PlateError, match="is not a zarr group"):
+        open_plate(tmp_path, format="ome_zarr")

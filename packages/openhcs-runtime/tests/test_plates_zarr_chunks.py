@@ -128,12 +128,12 @@ def test_axes_in_any_legal_order_and_number(tmp_path: Path, axes: str, version: 
 
 @pytest.mark.parametrize("unit", ["micrometer", "nanometer", None])
 def test_units_of_length(tmp_path: Path, unit: str | None) -> None:
-    scale = {"z": 2.0, "y": 0.5, "x": 0.5}
+    scale = {"z": 20.0, "y": 5.0, "x": 5.0}
     images = {"0": {"data": pixels((2, 8, 8)), "axes": "zyx", "scale": scale, "unit": unit}}
     plate = open_plate(write_plate(tmp_path / "p.zarr", {"A/1": images}))
     factor = {"micrometer": 1.0, "nanometer": 1e-3}.get(unit or "")
-    assert plate.pixel_size_um == (0.5 * factor if factor else None)
-    assert plate.z_step_um == (2 * factor if factor else None)
+    assert plate.pixel_size_um == (5.0 * factor if factor else None)
+    assert plate.z_step_um == (20 * factor if factor else None)
 
 
 def test_nan_and_infinity_in_metadata(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from openhcs_runtime.stores.path import AnyPath, StorePath, path_below
 
 __all__ = ["FoundPlate", "find_in", "open_as", "open_found"]
 
+_ZARR = "ome_zarr"
 _DEEPEST = 2
 _MOST_FOLDERS = 500
 _NAMED = 4
@@ -47,7 +48,10 @@ def open_as(folder: AnyPath, name: str, pages: PageOrder | None = None) -> Folde
         PlateError: If the format is not installed, or finds no images.
         OSError: If the folder can't be listed.
     """
-    return _open(Folder(folder), format_named(name), pages)
+    opened, plate_format = Folder(folder), format_named(name)
+    if name == _ZARR and plate_format.fits(opened) is Fit.NONE:
+        raise PlateError(f"{folder} is not a zarr group (name the folder of an OME-Zarr plate, or another format)")
+    return _open(opened, plate_format, pages)
 
 
 def open_found(path: AnyPath, pages: PageOrder | None = None) -> FolderPlate:
