@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def values(plate: Plate) -> dict[ImageKey, int]:
 
 
 def write_czi(path: Path, *, offset: int = 0) -> None:
-    czi = pytest.importorskip("pylibCZIrw.czi")
+    czi = import_module("pylibCZIrw.czi")
     with czi.create_czi(str(path)) as file:
         for c in range(2):
             for z in range(3):
@@ -91,15 +92,8 @@ def write_czi(path: Path, *, offset: int = 0) -> None:
         file.write_metadata("p", channel_names=names, scale_x=0.5e-6, scale_y=0.5e-6, scale_z=2e-6)
 
 
-@pytest.fixture
-def _bioio() -> None:
-    pytest.importorskip("bioio")
-
-
-@pytest.mark.usefixtures("_bioio")
 @pytest.mark.filterwarnings("ignore")
 def test_a_folder_of_czi_files(tmp_path: Path) -> None:
-    pytest.importorskip("bioio_czi")
     write_czi(tmp_path / "exp_A1.czi")
     write_czi(tmp_path / "exp_B2.czi", offset=100)
     (tmp_path / "broken.czi").write_bytes(b"no image")
@@ -116,10 +110,8 @@ def test_a_folder_of_czi_files(tmp_path: Path) -> None:
     assert (problem.kind, "broken.czi can't be opened by bioio" in problem.message) == (ProblemKind.UNREADABLE, True)
 
 
-@pytest.mark.usefixtures("_bioio")
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_over_one_czi_file(tmp_path: Path) -> None:
-    pytest.importorskip("bioio_czi")
     write_czi(tmp_path / "WellC07.czi")
     step = FunctionStep(denoise, name="denoise", materialize=True, variable_components=(Component.SITE,))
     config = PipelineConfig(output_dir=str(tmp_path / "out"))
@@ -132,10 +124,9 @@ def test_a_run_over_one_czi_file(tmp_path: Path) -> None:
     assert len(list((tmp_path / "out").rglob("*.tif*"))) == 6
 
 
-@pytest.mark.usefixtures("_bioio", "zarr_ends")
+@pytest.mark.usefixtures("zarr_ends")
 @pytest.mark.filterwarnings("ignore")
 def test_one_ome_tiff_of_many_scenes(tmp_path: Path) -> None:
-    pytest.importorskip("bioio_ome_tiff")
     path = tmp_path / "plate.ome.tiff"
     with tifffile.TiffWriter(path, ome=True) as file:
         for number, name in enumerate(("A1-1", "A1-2", "B2-1")):

@@ -16,9 +16,10 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
+from moto.server import ThreadedMotoServer
 from obstore.store import from_url
 
-from openhcs_runtime.config import GlobalConfig
+from openhcs_runtime.config import ExecutionMode, GlobalConfig
 from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
 from openhcs_runtime.exceptions import ImageError, PlateError
 from openhcs_runtime.pipeline.source import load_pipeline
@@ -58,8 +59,8 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         server = self.server
         assert isinstance(server, Web)
         server.requests.append(self.path)
-        if self.path in server.lost:
-            server.lost.remove(self.path)
+        if self.path in server.lost or self.path.startswith(server.dead):
+            server.lost = [path for path in server.lost if path != self.path]
             self.send_response(200)
             self.send_header("Content-Length", "1000")
             self.end_headers()
@@ -75,6 +76,8 @@ class Web(http.server.ThreadingHTTPServer):
     def __init__(self, folder: Path) -> None:
         super().__init__(("127.0.0.1", 0), partial(Handler, directory=str(folder)))
         self.lost: list[str] = []
+        self.dead: tuple[str, ...] = ()
+        """Beginnings of paths for which every connection is lost."""
         self.requests: list[str] = []
 
     def url(self, name: str) -> str:
@@ -124,9 +127,7 @@ def test_a_lost_connection_is_tried_again(web: Web, tmp_path: Path) -> None:
     assert web.lost == []
 
 
-def test_a_server_that_is_gone_fails_the_wells_and_is_named(
-    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_chunk_that_a_server_lacks_fails_its_well(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_plate(tmp_path / "p.zarr", wells=2, sites=1, channels=1, size=64, format="ome_zarr")
     shutil.rmtree(tmp_path / "p.zarr" / "A" / "02" / "0" / "0" / "c")
     pipeline = load_pipeline(MEANS)
@@ -143,6 +144,27 @@ def test_a_server_that_is_gone_fails_the_wells_and_is_named(
     assert Path(result.output_dir).parent == tmp_path / "p.zarr_results"
     assert result.plate_path == web.url("p.zarr")
     assert web.url("p.zarr") in (Path(result.output_dir) / "provenance.json").read_text(encoding="utf-8")
+
+
+def test_connections_that_stay_lost_fail_only_their_well(
+    web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_plate(tmp_path / "p.zarr", wells=3, sites=1, channels=1, size=64, format="ome_zarr")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("openhcs_runtime.stores.remote._RETRY_SECONDS", 0.2)
+    here = GlobalConfig(num_workers=2, mode=ExecutionMode.THREADS)
+    with PipelineOrchestrator(web.url("p.zarr"), load_pipeline(MEANS), here) as orchestrator:
+        orchestrator.initialize()
+        orchestrator.compile()
+        web.dead = ("/p.zarr/A/02/0/0/c",)
+        result = orchestrator.execute()
+    assert [well.status for well in result.wells] == [
+        ResultStatus.COMPLETE,
+        ResultStatus.FAILED,
+        ResultStatus.COMPLETE,
+    ]
+    assert "A/02/0/0" in result.wells[1].error
+    assert sum(path.startswith("/p.zarr/A/02/0/0/c") for path in web.requests) > 1  # it was tried again
 
 
 def test_a_run_without_known_times_is_computed_again(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,8 +229,7 @@ def test_the_command_line_takes_a_url(web: Web, tmp_path: Path) -> None:
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path, str], str]]:
     """Start an S3 server; gives a function that copies a folder there and returns its address."""
-    moto = pytest.importorskip("moto.server")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     endpoint = f"http://{host}:{port}"

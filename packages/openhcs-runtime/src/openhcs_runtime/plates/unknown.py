@@ -1,4 +1,4 @@
-"""What to say of TIFF files that are no plate of a known format: their names, the nearest format, a pattern."""
+"""The message for TIFF files that are not a plate of a known format: their names, the nearest format, a pattern."""
 
 import re
 import shlex

@@ -161,14 +161,14 @@ class FollowedRun:
 
 
 class _Waiting:
-    """Tells that a run is waiting: whoever watches it, and its log at longer intervals."""
+    """Reports that a run is waiting: to those who watch it, and to its log at longer intervals."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
         self._reported = self._logged = -math.inf
 
     def tell(self, done: int | None, quiet: float) -> None:
-        """Tell how many wells are done, or that there is no plate yet (None), and how long nothing was new."""
+        """Report how many wells are done (None: the plate has not appeared yet), and for how long nothing was new."""
         now = time.monotonic()
         what = "no plate yet" if done is None else f"{plural(done, 'well')} done"
         text = f"{what}, nothing new for {duration(quiet)}"
