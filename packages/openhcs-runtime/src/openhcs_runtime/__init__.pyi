@@ -57,6 +57,7 @@ from .plates import (
 from .results import (
     PlateResult as PlateResult,
     ResultStatus as ResultStatus,
+    StepCost as StepCost,
     WellResult as WellResult,
 )
 from .service.client import (

@@ -18,6 +18,22 @@ class ResultStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class StepCost:
+    """What one step of a well has cost.
+
+    Attributes:
+        step: name of the step.
+        seconds: how long it took, with reading its images and writing its files.
+        peak_memory_bytes: peak memory of its process during the step; None if it was not measured, because the process
+            worked on other wells at the same time or the platform does not provide it.
+    """
+
+    step: str
+    seconds: float
+    peak_memory_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WellResult:
     """How one well ended.
 
@@ -34,6 +50,7 @@ class WellResult:
         peak_memory_bytes: peak memory of its process; None if it shares the process with other wells.
         reused: whether it was finished before this run began, and its results are kept.
         taken_from: folder of the earlier run whose files were taken over; empty for the run's own.
+        steps: what each step has cost, in order, up to the one it failed in or was cancelled in.
     """
 
     well: str
@@ -48,6 +65,7 @@ class WellResult:
     peak_memory_bytes: int | None = None
     reused: bool = False
     taken_from: str = ""
+    steps: tuple[StepCost, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from openhcs_runtime.config import ImageFormat
 from openhcs_runtime.engine.printing import end_printed_lines
 from openhcs_runtime.engine.progress import WellProgress
 from openhcs_runtime.engine.randomness import seed_process, well_seeds
+from openhcs_runtime.engine.step_costs import StepMeter
 from openhcs_runtime.exceptions import ImageError, OpenHCSError, StepError, storable
 from openhcs_runtime.outputs.images import image_name, write_labels, write_plane
 from openhcs_runtime.outputs.rois import write_rois
@@ -126,6 +127,7 @@ class _WellRun:
         self._plan = plan
         self._progress = progress
         self._meter = meter
+        self._steps = StepMeter(meter)
         self._feed = feed
         self._on_step = on_step
         self._set_names = set_names(job.steps)
@@ -152,7 +154,8 @@ class _WellRun:
             self._progress.enter_step(index)
             if self._on_step is not None:
                 self._on_step(step.name)
-            self._run_step(index, step)
+            with self._steps.step(step.name):
+                self._run_step(index, step)
         return self._finish(started)
 
     def _read_labels(self) -> None:
@@ -173,6 +176,7 @@ class _WellRun:
             counts=part.counts if part else {},
             elapsed_s=time.monotonic() - started,
             peak_memory_bytes=part.peak_memory_bytes if part else None,
+            steps=self._steps.costs,
         )
 
     def failure(self, error: BaseException, started: float) -> WellResult:
@@ -189,6 +193,7 @@ class _WellRun:
             traceback=writable("".join(traceback.format_exception(error))) if show_traceback else "",
             outputs=len(self._files),
             elapsed_s=time.monotonic() - started,
+            steps=self._steps.costs,
         )
 
     def _run_step(self, index: int, step: FunctionStep) -> None:
@@ -340,6 +345,7 @@ class _WellRun:
             seed=self._job.seed,
             read=list(self._read.values()),
             used=read_recorder().used([self._job.output_dir, *(image.path for image in self._plan.images)]),
+            steps=self._steps.costs,
         )
         write_part(self._output, part)
         return part

@@ -26,7 +26,7 @@ from openhcs_runtime.pipeline.local_imports import LocalModule
 from openhcs_runtime.pipeline.plan import CompiledPlate
 from openhcs_runtime.pipeline.source import Pipeline
 from openhcs_runtime.pipeline.to_source import to_source
-from openhcs_runtime.results import PlateResult, ResultStatus
+from openhcs_runtime.results import PlateResult, ResultStatus, StepCost
 
 FILE_NAME = PROVENANCE_NAME
 FORMAT_VERSION = 2
@@ -76,6 +76,7 @@ class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
         error: why it failed.
         step: the step it failed in.
         taken_from: folder of the earlier run whose files were copied.
+        steps: what each step has cost, when it was computed.
     """
 
     well: str
@@ -86,6 +87,7 @@ class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     step: str = ""
     taken_from: str = ""
+    steps: tuple[StepCost, ...] = ()
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,6 +181,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
                 error=well.error,
                 step=well.step,
                 taken_from=well.taken_from,
+                steps=well.steps,
             )
             for well in result.wells
         ]

@@ -139,4 +139,5 @@ def _result(part: WellRecord) -> WellResult:
         elapsed_s=part.elapsed_s,
         peak_memory_bytes=part.peak_memory_bytes,
         reused=True,
+        steps=part.steps,
     )

@@ -18,6 +18,7 @@ from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import DamagedResultError, OutputError
 from openhcs_runtime.pipeline.cells import COUNT_SUFFIX, Cell, ColumnKind
 from openhcs_runtime.pipeline.used_files import UsedFiles
+from openhcs_runtime.results import StepCost
 
 
 class MeasuredImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +95,7 @@ class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
         seed: seed of the run that made it.
         read: images that were read.
         used: other files that its functions read.
+        steps: what each step has cost; empty in records of earlier releases.
     """
 
     well: str
@@ -107,6 +109,7 @@ class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
     seed: int | None = None
     read: list[ReadImage] = []
     used: UsedFiles = UsedFiles()
+    steps: tuple[StepCost, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:

@@ -36,11 +36,23 @@ class UsageMeter:
         self._descendants_before = _descendants_cpu()
         self._own_before = _own_cpu()
         self._started = time.monotonic()
+        self._highest_lap: int | None = None
 
     def begin(self) -> None:
         """Start measuring a task."""
         self._own_before = _own_cpu()
         self._started = time.monotonic()
+        self._highest_lap = None
+
+    def lap(self) -> int | None:
+        """Return the peak memory since :meth:`begin` or the last lap; :meth:`end` still counts the whole task."""
+        if not self._can_reset_peak:
+            return None
+        peak = _peak()
+        _reset_peak()
+        if peak is not None:
+            self._highest_lap = max(peak, self._highest_lap or 0)
+        return peak
 
     def end(self) -> Usage:
         """Return the usage since :meth:`begin`."""
@@ -50,10 +62,8 @@ class UsageMeter:
         descendants = _descendants_cpu()
         cpu += max(0.0, descendants - self._descendants_before)
         self._descendants_before = descendants
-        peak = _peak() if self._can_reset_peak else None
-        if self._can_reset_peak:
-            _reset_peak()
-        return Usage(cpu, peak)
+        self.lap()
+        return Usage(cpu, self._highest_lap)
 
 
 def _own_cpu() -> float:
