@@ -32,6 +32,7 @@ from openhcs_runtime.functions import (
 )
 from openhcs_runtime.pipeline.decorators import Stack
 from openhcs_runtime.pipeline.plan import CompiledPlate
+from openhcs_runtime.pipeline.plate_step import Step
 from openhcs_runtime.pipeline.source import load_pipeline
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.plates import open_plate
@@ -40,7 +41,7 @@ C = Component
 
 
 def compiled(
-    plate: Path, steps: Sequence[FunctionStep], mode: ExecutionMode = ExecutionMode.PROCESSES, **config: Any
+    plate: Path, steps: Sequence[Step], mode: ExecutionMode = ExecutionMode.PROCESSES, **config: Any
 ) -> CompiledPlate:
     return compile_plate(
         open_plate(plate), steps, GlobalConfig(mode=mode), PipelineConfig(**config), plate.parent / "out"

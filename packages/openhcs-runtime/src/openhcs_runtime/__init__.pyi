@@ -14,6 +14,10 @@ from .config import (
 from .engine.orchestrator import (
     PipelineOrchestrator as PipelineOrchestrator,
 )
+from .engine.plate_data import (
+    PlateData as PlateData,
+    PlateImage as PlateImage,
+)
 from .exceptions import (
     CompileError as CompileError,
     DamagedResultError as DamagedResultError,
@@ -35,9 +39,14 @@ from .pipeline.decorators import (
     Measurements as Measurements,
     OutputKind as OutputKind,
     per_plane as per_plane,
+    plate_inputs as plate_inputs,
+    plate_output as plate_output,
     reduces as reduces,
     special_inputs as special_inputs,
     special_outputs as special_outputs,
+)
+from .pipeline.plate_step import (
+    PlateStep as PlateStep,
 )
 from .pipeline.source import (
     Pipeline as Pipeline,
@@ -46,6 +55,7 @@ from .pipeline.source import (
 from .pipeline.step import (
     FunctionStep as FunctionStep,
     InputSource as InputSource,
+    Keep as Keep,
 )
 from .pipeline.to_source import (
     to_source as to_source,

@@ -140,6 +140,8 @@ class PipelineConfig:
             such as "C2Z". See ``openhcs_runtime.plates.open_plate``.
         labels: name of labels that an OME-Zarr plate has, such as "nuclei": steps can use them as if an earlier step
             had made them for the lowest channel (or for each channel, if they have channels).
+        keep: names of steps whose images and labels are kept, like those with ``keep=True``: a later run in which only
+            later steps differ begins after the last of them.
 
     Raises:
         PipelineError: a value is not valid.
@@ -156,6 +158,7 @@ class PipelineConfig:
     plate_format: str | None = None
     pages: str | None = None
     labels: str | None = None
+    keep: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("output_dir", "results_dir"):
@@ -173,3 +176,6 @@ class PipelineConfig:
             raise PipelineError(f"PipelineConfig: wells takes a tuple of well names, not the text {self.wells!r}")
         if self.wells is not None:
             object.__setattr__(self, "wells", tuple(self.wells))
+        if isinstance(self.keep, str):
+            raise PipelineError(f"PipelineConfig: keep takes a tuple of names of steps, not the text {self.keep!r}")
+        object.__setattr__(self, "keep", tuple(self.keep))

@@ -50,6 +50,9 @@ class WellResult:
         peak_memory_bytes: peak memory of its process; None if it shares the process with other wells.
         reused: whether it was finished before this run began, and its results are kept.
         taken_from: folder of the earlier run whose files were taken over; empty for the run's own.
+        reused_steps: number of steps that were not computed, because the well began after them with what the run in
+            ``reused_from`` had kept.
+        reused_from: folder of that run.
         steps: what each step has cost, in order, up to the one it failed in or was cancelled in.
     """
 
@@ -65,6 +68,8 @@ class WellResult:
     peak_memory_bytes: int | None = None
     reused: bool = False
     taken_from: str = ""
+    reused_steps: int = 0
+    reused_from: str = ""
     steps: tuple[StepCost, ...] = ()
 
 
@@ -87,6 +92,7 @@ class PlateResult:
         seed: seed of the random numbers, whether it was given or generated.
         left_out_files: number of image files in the plate folder that are not images of the plate, as listed by
             ``info``.
+        plate_steps: what the steps over the plate have cost.
     """
 
     status: ResultStatus
@@ -101,6 +107,7 @@ class PlateResult:
     viewed: ViewCounts | None = None
     seed: int = 0
     left_out_files: int = 0
+    plate_steps: tuple[StepCost, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:

@@ -4,47 +4,40 @@ The compiler doesn't write files and doesn't read pixels, only image headers. Th
 signatures.
 """
 
-import dataclasses
-import hashlib
 import logging
-import pickle
-import secrets
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from enum import Enum
-from pathlib import Path, PurePath
-from types import CodeType
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from openhcs_runtime.components import Component
-from openhcs_runtime.config import ExecutionMode, GlobalConfig, ImageFormat, PipelineConfig
+from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
 from openhcs_runtime.engine.memory import WellMemory, in_gigabytes, most_memory
 from openhcs_runtime.exceptions import CompileError, PlateError
 from openhcs_runtime.limits import available_bytes
-from openhcs_runtime.pipeline.basis import PipelineBasis, digest, pipeline_basis
+from openhcs_runtime.pipeline.basis import digest
 from openhcs_runtime.pipeline.channels import with_channel_numbers
-from openhcs_runtime.pipeline.check import NO_IMAGES, Flow, files_of, import_problem, step_problems
-from openhcs_runtime.pipeline.decorators import InputKind, OutputKind, StepFunction, traits_of
+from openhcs_runtime.pipeline.check import NO_IMAGES, Flow, import_problem, plate_problems, step_problems
+from openhcs_runtime.pipeline.decorators import InputKind, OutputKind, traits_of
 from openhcs_runtime.pipeline.plan import CompiledPlate, PlateJob, WellPlan
-from openhcs_runtime.pipeline.source import PipelineFile, file_of_function
-from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep
+from openhcs_runtime.pipeline.plate_step import PlateStep, Step, calls_of
+from openhcs_runtime.pipeline.run_basis import run_basis
+from openhcs_runtime.pipeline.source import PipelineFile
+from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.plates.base import ImageRef, Plate
 from openhcs_runtime.plates.read import labels_of, refusals
 from openhcs_runtime.stores.path import AnyPath, as_path, is_url, path_below
 from openhcs_runtime.tasks import NOTES
 from openhcs_runtime.viewer_target import ViewTarget
 
-_PLAIN = (bool, int, float, complex, str, bytes, PurePath, type(None))
 _NAMED_PROBLEMS = 5
-
-SIGNATURE_VERSION = "2"
-"""Part of every signature; changed when the results of the engine itself change."""
 
 
 def compile_plate(
     plate: Plate,
-    steps: Sequence[FunctionStep],
+    steps: Sequence[Step],
     global_config: GlobalConfig,
     pipeline_config: PipelineConfig,
     output_dir: Path,
@@ -74,10 +67,11 @@ def compile_plate(
     resolved = with_channel_numbers(steps, _channels_of(plate), plate.channel_names)
     if resolved.problems:
         raise CompileError([*problems, *resolved.problems])
-    numbered = [(number, step) for number, step in enumerate(resolved.steps, start=1) if step.enabled]
+    steps, unknown = _with_kept(resolved.steps, pipeline_config.keep)
+    numbered = [(number, step) for number, step in enumerate(steps, start=1) if step.enabled]
     enabled = tuple(step for _, step in numbered)
     wells = [well for well in plate.wells if pipeline_config.wells is None or well in pipeline_config.wells]
-    found = [*problems, *_setting_problems(plate, pipeline_config, output_dir)]
+    found = [*problems, *_setting_problems(plate, pipeline_config, output_dir), *unknown]
     labels, lacking = _labels(plate, wells, pipeline_config.labels)
     found += lacking
     found += _step_problems(plate, numbered, global_config.mode)
@@ -92,6 +86,7 @@ def compile_plate(
     workers = _workers_that_fit(global_config, len(wells), memory)
     named = _named(plate)
     job = PlateJob(
+        plate_path=str(plate.path),
         plate_format=plate.format,
         steps=enabled,
         output_dir=str(output_dir),
@@ -106,9 +101,9 @@ def compile_plate(
         z_step_um=plate.z_step_um,
         view=None if global_config.view is None else ViewTarget.parse(global_config.view),
     )
-    basis = _basis_of(job, file, global_config.seed)
-    base = digest(f"{name}\0{value}" for name, value in sorted(basis.items()))
-    with_positions = any(InputKind.POSITIONS in traits_of(call.function).inputs for call in _calls(enabled))
+    basis = run_basis(job, file, global_config.seed)
+    base = basis.digest()
+    with_positions = any(InputKind.POSITIONS in traits_of(call.function).inputs for call in calls_of(enabled))
     plans = tuple(_plan_well(plate, well, base, pipeline_config, with_positions, labels[well]) for well in wells)
     return CompiledPlate(
         plate_path=str(plate.path),
@@ -127,15 +122,33 @@ def compile_plate(
     )
 
 
-def _step_problems(plate: Plate, numbered: Sequence[tuple[int, FunctionStep]], mode: ExecutionMode) -> Iterator[str]:
+def _with_kept(steps: Sequence[Step], keep: Sequence[str]) -> tuple[list[Step], list[str]]:
+    """Return the steps with those that the settings name marked as kept, and what is wrong with these names."""
+    known = [step.name for step in steps if isinstance(step, FunctionStep) and step.enabled]
+    problems = [
+        f"keep in PipelineConfig names {name!r}, but there is no such step that works on wells ; choose from "
+        f"{', '.join(known)}"
+        for name in keep
+        if name not in known
+    ]
+    marked = [
+        replace(step, keep=True) if isinstance(step, FunctionStep) and step.name in keep else step for step in steps
+    ]
+    return marked, problems
+
+
+def _step_problems(plate: Plate, numbered: Sequence[tuple[int, Step]], mode: ExecutionMode) -> Iterator[str]:
     """Yield the problems of the individual steps; a pipeline without steps is a problem as well."""
     if not numbered:
         yield "the pipeline has no enabled steps: add at least one FunctionStep to pipeline_steps"
+    made: list[PlateStep] = []
     for number, step in numbered:
-        problems = [*dict.fromkeys(step_problems(step, plate.components)), *_place_problems(plate, step)]
+        problems = [*dict.fromkeys(step_problems(step, plate.components)), *plate_problems(step, made)]
+        problems += _place_problems(plate, step)
         if mode is not ExecutionMode.THREADS:
             problems += _import_problems(step)
         yield from (f"step {number} {step.name!r}: {problem}" for problem in problems)
+        made += [step] if isinstance(step, PlateStep) else []
 
 
 def _named(plate: Plate) -> frozenset[Component]:
@@ -178,9 +191,9 @@ def _setting_problems(plate: Plate, config: PipelineConfig, output_dir: Path) ->
     return problems
 
 
-def _place_problems(plate: Plate, step: FunctionStep) -> Iterator[str]:
+def _place_problems(plate: Plate, step: Step) -> Iterator[str]:
     """Yield what the functions of a step need to know about the sites but the plate does not specify."""
-    for call in _calls([step]):
+    for call in calls_of([step]):
         traits = traits_of(call.function)
         lengths = [name for name, value in call.kwargs.items() if name.endswith("_um") and value is not None]
         if lengths and InputKind.PIXEL_SIZE_UM in traits.inputs and plate.pixel_size_um is None:
@@ -194,7 +207,7 @@ def _place_problems(plate: Plate, step: FunctionStep) -> Iterator[str]:
             yield f"the plate does not specify a pixel size: {remedy}"
 
 
-def _import_problems(step: FunctionStep) -> list[str]:
+def _import_problems(step: Step) -> list[str]:
     functions = {call.function: None for chain in step.branches().values() for call in chain}
     return [problem for function in functions if (problem := import_problem(function))]
 
@@ -215,7 +228,7 @@ def _labels(plate: Plate, wells: Sequence[str], name: str | None) -> tuple[dict[
 def _flow_problems(
     plate: Plate,
     wells: Sequence[str],
-    numbered: Sequence[tuple[int, FunctionStep]],
+    numbered: Sequence[tuple[int, Step]],
     labels: Mapping[str, Sequence[ImageRef]],
 ) -> list[str]:
     """Trace the images of each well through the steps; wells with the same set of images are traced once."""
@@ -249,19 +262,18 @@ def _plan_well(
     sites = sorted({image.key.site for image in images}) if with_positions else []
     positions = {site: plate.positions[well, site] for site in sites if (well, site) in plate.positions}
     missing = () if config.allow_gaps else plate.missing.get(well, ())
+    inputs = digest(
+        [
+            *(_image_text(image, plate.path) for image in images),
+            *(f"labels {_image_text(one, plate.path)}" for one in labels),
+        ]
+    )
     return WellPlan(
         well=well,
         images=images,
         missing=missing,
-        signature=digest(
-            [
-                base,
-                well,
-                *(_image_text(image, plate.path) for image in images),
-                *map(repr, positions.items()),
-                *(f"labels {_image_text(one, plate.path)}" for one in labels),
-            ]
-        ),
+        signature=digest([base, well, inputs, *map(repr, positions.items())]),
+        inputs=inputs,
         positions={site: (position.y_um, position.x_um) for site, position in positions.items()},
         labels=labels,
         labels_name=config.labels or "",
@@ -276,7 +288,7 @@ def _image_text(image: ImageRef, plate: AnyPath) -> str:
     return f"{inside}{where} {image.key} {state}"
 
 
-def _folders(steps: Sequence[FunctionStep]) -> tuple[str, ...]:
+def _folders(steps: Sequence[Step]) -> tuple[str, ...]:
     """Return the subfolder of ``labels/``, ``images/`` and ``rois/`` for each step; empty if only one step writes."""
     labelling = sum(_writes(step, OutputKind.LABELS) for step in steps)
     outlining = sum(_writes(step, OutputKind.ROIS) for step in steps)
@@ -288,90 +300,10 @@ def _folders(steps: Sequence[FunctionStep]) -> tuple[str, ...]:
     return tuple(f"{number}_{slug}" if taken[slug] > 1 else slug for number, slug in enumerate(slugs, start=1))
 
 
-def _writes(step: FunctionStep, kind: OutputKind) -> bool:
-    return any(kind in traits_of(call.function).outputs for call in _calls([step]))
-
-
-def _calls(steps: Iterable[FunctionStep]) -> list[FunctionCall]:
-    return [call for step in steps for chain in step.branches().values() for call in chain]
-
-
-def _basis_of(job: PlateJob, file: PipelineFile | None, seed: int | None) -> PipelineBasis:
-    """Return everything that affects the results of a well except the images; not where they are written."""
-    functions = [call.function for call in _calls(job.steps)]
-    modules = dict.fromkeys(module for function in functions if (module := _module_of(function)))
-    files = dict.fromkeys(known for known in (file, *map(file_of_function, functions)) if known is not None)
-    basis = pipeline_basis(files, modules)
-    basis["engine"] = SIGNATURE_VERSION
-    basis["plate format"] = job.plate_format
-    basis["pixel size"] = repr(job.pixel_size_um)
-    basis["components of the plate"] = ", ".join(sorted(job.named))
-    basis["steps"] = digest([*job.folders, *(_stable_text(dataclasses.replace(s, stream=False)) for s in job.steps)])
-    if seed is not None:  # a fresh seed is not an input: results made with it stay valid
-        basis["seed"] = str(seed)
-    basis["image format"] = f"{job.image_format.value} sharded" if job.sharded else job.image_format.value
-    basis["z step"] = repr(job.z_step_um)
-    if job.image_format is not ImageFormat.TIFF:
-        basis["channel names"] = repr(job.channel_names)
-    for call in _calls(job.steps):
-        for name, stat in files_of(call):
-            basis[f"file of {call.name}({name})"] = f"{stat.st_size} {stat.st_mtime_ns}"
-    return basis
-
-
-def _module_of(function: StepFunction) -> str:
-    """Return the module that defines a function; empty for a function in the pipeline file itself."""
-    return "" if file_of_function(function) else getattr(function, "__module__", None) or ""
+def _writes(step: Step, kind: OutputKind) -> bool:
+    return any(kind in traits_of(call.function).outputs for call in calls_of([step]))
 
 
 def _slug(text: str) -> str:
     """Return a text that can be part of a file name."""
     return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)[:60] or "pipeline"
-
-
-def _stable_text(value: object) -> str:
-    """Return a text that is equal for equal values, in any process."""
-    if isinstance(value, Enum):
-        return f"{type(value).__qualname__}.{value.name}"
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = [f"{f.name}={_stable_text(getattr(value, f.name))}" for f in dataclasses.fields(value)]
-        return f"{type(value).__qualname__}({', '.join(fields)})"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{k!r}: {_stable_text(v)}" for k, v in sorted(value.items(), key=repr)) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_stable_text, value)) + "]"
-    if isinstance(value, (set, frozenset)):
-        return "{" + ", ".join(sorted(map(_stable_text, value))) + "}"
-    if isinstance(value, _PLAIN):
-        return repr(value)
-    if callable(value):
-        return _function_text(value)
-    return _content_text(value)
-
-
-def _content_text(value: object) -> str:
-    """Return a text for any other object, based on its pickled content because its repr may be abbreviated.
-
-    If the object can't be pickled, the text is unique.
-    """
-    try:
-        return f"{type(value).__qualname__} {hashlib.sha256(pickle.dumps(value)).hexdigest()}"
-    except Exception:  # noqa: BLE001  pickling runs the code of the object
-        return f"{type(value).__qualname__} {secrets.token_hex(16)}"
-
-
-def _function_text(function: StepFunction) -> str:
-    """Return the name of a function, with its code if its source text is not part of the basis otherwise."""
-    name = getattr(function, "__qualname__", repr(function))
-    if file_of_function(function):
-        return f"pipeline:{name}"
-    module, code = getattr(function, "__module__", ""), getattr(function, "__code__", None)
-    if isinstance(code, CodeType) and (module == "__main__" or "<" in name):
-        cells = [_content_text(cell.cell_contents) for cell in function.__closure__ or ()]
-        return f"{module}:{name} {_code_text(code)} {' '.join(cells)}"
-    return f"{module}:{name}"
-
-
-def _code_text(code: CodeType) -> str:
-    constants = [_code_text(value) if isinstance(value, CodeType) else repr(value) for value in code.co_consts]
-    return digest([code.co_code.hex(), *constants, *code.co_names])

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import ImageError
 from openhcs_runtime.pipeline.patterns import group_images
-from openhcs_runtime.pipeline.step import FunctionStep
+from openhcs_runtime.pipeline.plate_step import Step
 from openhcs_runtime.plates.base import ImageRef, Plate
 from openhcs_runtime.plates.image_files import ImageHeader
 from openhcs_runtime.plates.read import read_header
@@ -37,7 +37,7 @@ class WellMemory:
     needed_bytes: int = 0
 
 
-def most_memory(plate: Plate, wells: Iterable[str], steps: Sequence[FunctionStep]) -> WellMemory:
+def most_memory(plate: Plate, wells: Iterable[str], steps: Sequence[Step]) -> WellMemory:
     """Return the well that needs the most memory; of wells with the same set of images only one is checked."""
     layouts: dict[tuple[object, ...], str] = {}
     for well in wells:
@@ -66,7 +66,7 @@ def in_gigabytes(size: int) -> str:
     return f"{size / 1e9:.3g} GB"
 
 
-def _needed(plate: Plate, images: Sequence[ImageRef], steps: Sequence[FunctionStep]) -> int:
+def _needed(plate: Plate, images: Sequence[ImageRef], steps: Sequence[Step]) -> int:
     try:
         header = read_header(plate.format, images[0])
     except (ImageError, IndexError):

@@ -24,8 +24,8 @@ from openhcs_runtime.exceptions import CompileError, LifecycleError, OpenHCSErro
 from openhcs_runtime.outputs.runs import results_root
 from openhcs_runtime.pipeline.neighbour_modules import importable
 from openhcs_runtime.pipeline.plan import CompiledPlate
+from openhcs_runtime.pipeline.plate_step import Step
 from openhcs_runtime.pipeline.source import Pipeline, as_steps
-from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.plates import Plate, open_plate
 from openhcs_runtime.results import PlateResult
 from openhcs_runtime.stores.path import as_path
@@ -67,7 +67,7 @@ class PipelineOrchestrator:
     def __init__(
         self,
         plate_path: str | os.PathLike[str],
-        pipeline_steps: Pipeline | Sequence[FunctionStep],
+        pipeline_steps: Pipeline | Sequence[Step],
         global_config: GlobalConfig | None = None,
         pipeline_config: PipelineConfig | None = None,
         progress_callback: ProgressCallback | None = None,

@@ -1,7 +1,7 @@
 """One run of a compiled pipeline: its folder, the wells it takes over or processes, and its results."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,16 +11,18 @@ from openhcs_runtime.atomic import remove_leftovers
 from openhcs_runtime.components import well_position
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.engine.executors import WellExecutor
+from openhcs_runtime.engine.plate_phases import PlatePhases, Reports, kept_seed
 from openhcs_runtime.engine.progress import WellProgress
 from openhcs_runtime.engine.randomness import fresh_seed
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.plate import PlateParts, collect_parts, finish_images, write_tables
 from openhcs_runtime.outputs.provenance import Provenance
-from openhcs_runtime.outputs.resume import earlier_seed, finished_wells, take_over
+from openhcs_runtime.outputs.resume import earlier_seed
 from openhcs_runtime.outputs.run_folder import open_run_folder
 from openhcs_runtime.outputs.run_log import RunLog
 from openhcs_runtime.outputs.runs import RunStatus, RunSummary, list_runs, read_run, results_root
-from openhcs_runtime.pipeline.plan import CompiledPlate, WellPlan
+from openhcs_runtime.outputs.states import kept_folders, remove_states
+from openhcs_runtime.pipeline.plan import CompiledPlate
 from openhcs_runtime.pipeline.source import Pipeline
 from openhcs_runtime.results import PlateResult, ResultStatus, WellResult, overall_status
 from openhcs_runtime.stores.path import as_path
@@ -108,12 +110,13 @@ class PlateRun:
         """
         with self._folder.held(), self._logged():
             remove_leftovers(self._folder.path)
-            kept = self._kept()
-            if (known := self._known_result(kept)) is not None:
+            tally = ViewTally(self._task)
+            run = self._phases(executor, tally)
+            if (known := self._known_result(run)) is not None:
                 return known
             provenance = self._begin()
             try:
-                result, parts = self._do(executor, kept)
+                result, parts = self._do(run, tally)
             except BaseException as error:
                 self._log.note(f"aborted: {error or type(error).__name__}", level=LogLevel.ERROR)
                 _write_if_possible(self._task, provenance.broken_off(error), self._folder.path)
@@ -127,20 +130,24 @@ class PlateRun:
         runs: Iterable[RunSummary] = () if self._choice.fresh else self._earlier_runs()
         if self._folder.earlier is not None:
             runs = [self._folder.earlier, *runs]
-        seeds = (earlier_seed(run, self._compiled.wells) for run in runs)
-        return next((seed for seed in seeds if seed is not None), fresh_seed())
+        for run in runs:
+            seed = earlier_seed(run, self._compiled.wells)
+            seed = kept_seed(self._compiled, run) if seed is None else seed
+            if seed is not None:
+                return seed
+        return fresh_seed()
 
-    def _kept(self) -> dict[str, WellResult]:
-        """Return the wells that are already finished in this folder."""
-        if self._folder.earlier is None:
-            return {}
-        return finished_wells(self._folder.path, self._compiled.wells)
+    def _phases(self, executor: Callable[[], WellExecutor], tally: ViewTally) -> PlatePhases:
+        reports = Reports(self._report_kept, self._report_taken, self._log.note_well, tally.on_counts)
+        earlier = () if self._choice.fresh else tuple(self._earlier_runs())
+        return PlatePhases(self._task, self._compiled, earlier, executor, reports)
 
-    def _known_result(self, kept: dict[str, WellResult]) -> PlateResult | None:
+    def _known_result(self, run: PlatePhases) -> PlateResult | None:
         """Return the result of a complete run without missing files, which is not written again; else None."""
         earlier, folder = self._folder.earlier, self._folder.path
         if earlier is None or earlier.status is not RunStatus.COMPLETE or self._folder.replaces is not None:
             return None
+        kept = run.kept()
         if set(kept) != {plan.well for plan in self._compiled.wells} or set(kept) != set(earlier.planned or ()):
             return None
         parts = collect_parts(folder, _in_order(kept.values()))
@@ -161,38 +168,27 @@ class PlateRun:
         self._log.note(f"{self._compiled.run_name} {begun} on {self._compiled.plate_path}")
         return provenance
 
-    def _do(self, executor: Callable[[], WellExecutor], kept: dict[str, WellResult]) -> tuple[PlateResult, PlateParts]:
-        for well in kept:
-            if well not in self._choice.known:
-                self._progress(well).axis_completed(_KEPT)
-        ended = dict(kept)
-        ended |= self._take_over([plan for plan in self._compiled.wells if plan.well not in ended])
-        waiting = [plan for plan in self._compiled.wells if plan.well not in ended]
-        tally = ViewTally(self._task)
-        if waiting:
-            results = executor().run(self._task, self._compiled.job, waiting, tally.on_counts)
-            for result in results:
-                self._log.note_well(result)
-                ended[result.well] = result
-        parts = collect_parts(self._folder.path, _in_order(ended.values()))
-        tables, failure = {}, ""
+    def _do(self, run: PlatePhases, tally: ViewTally) -> tuple[PlateResult, PlateParts]:
+        state = run.run(first_only=self._choice.is_partial)
+        parts = collect_parts(self._folder.path, _in_order(state.ended.values()))
+        tables, failure = {}, state.error
         try:
             tables = write_tables(self._folder.path, self._compiled.job, parts.parts.values())
             finish_images(self._compiled.job, parts.parts)
         except OutputError as error:
             failure = str(error)
-        return replace(self._result(parts.wells, tables, failure), viewed=tally.end()), parts
+        costs = tuple(record.cost for record in state.records)
+        return replace(self._result(parts.wells, tables, failure), viewed=tally.end(), plate_steps=costs), parts
 
-    def _take_over(self, plans: Sequence[WellPlan]) -> dict[str, WellResult]:
-        """Take over wells that earlier runs of this plate made in the same way."""
-        if self._choice.fresh or not plans:
-            return {}
-        seed, runs = self._compiled.job.seed, self._earlier_runs()
-        taken = take_over(self._folder.path, plans, runs, seed, lambda: self._task.cancelled)
+    def _report_kept(self, wells: Iterable[str]) -> None:
+        for well in wells:
+            if well not in self._choice.known:
+                self._progress(well).axis_completed(_KEPT)
+
+    def _report_taken(self, taken: Mapping[str, WellResult]) -> None:
         for well, result in taken.items():
             self._log.note(f"taken over from {result.taken_from}", well)
             self._progress(well).axis_completed(f"taken over from {result.taken_from}")
-        return taken
 
     def _earlier_runs(self) -> Iterator[RunSummary]:
         if self._folder.replaces is not None:
@@ -224,6 +220,8 @@ class PlateRun:
             return result
         read = {well: part.read for well, part in parts.parts.items()}
         final = _moved(result, self._folder.replaces) if result.status is ResultStatus.COMPLETE else result
+        if result.status is ResultStatus.COMPLETE:
+            remove_states(self._folder.path, kept_folders(self._folder.path, self._compiled.job.steps))
         try:
             provenance.ended(final, read).write(self._folder.path)
             self._folder.finish(result.status)

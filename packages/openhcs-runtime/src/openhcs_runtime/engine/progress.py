@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from openhcs_runtime.components import Component
 from openhcs_runtime.pipeline.patterns import PatternGroup
+from openhcs_runtime.pipeline.plan import PlateJob
 from zmqruntime.execution import Task
 from zmqruntime.messages import ProgressPhase, ProgressStatus
 
@@ -71,6 +72,11 @@ class WellProgress:
         self._report_step(ProgressPhase.STEP_COMPLETED, ProgressStatus.COMPLETED)
         self._in_step = False
 
+    def wait_for(self, index: int) -> None:
+        """Report that the well waits for the step over the plate with this index."""
+        self._index, self._done, self._groups = index, 0, 1
+        self._report_step(ProgressPhase.STEP_STARTED, ProgressStatus.STARTED)
+
     def axis_completed(self, message: str | None = None) -> None:
         """Report that the well is done."""
         self._index = len(self._steps)
@@ -114,6 +120,8 @@ class WellProgress:
         error: str | None = None,
         traceback: str | None = None,
     ) -> None:
+        if not self._well:
+            return  # a step over the plate
         self._task.report(
             axis_id=self._well,
             step_name=AXIS,
@@ -144,5 +152,32 @@ def report_plate(
         completed=done,
         total=1,
         message=message,
+        error=error,
+    )
+
+
+def report_plate_step(
+    task: Task,
+    job: PlateJob,
+    index: int,
+    status: ProgressStatus,
+    *,
+    done: int = 0,
+    total: int = 1,
+    error: str | None = None,
+) -> None:
+    """Report the progress of the step over the plate with this index; ``done`` and ``total`` are numbers of images."""
+    is_under_way = status in (ProgressStatus.STARTED, ProgressStatus.RUNNING)
+    name = job.steps[index].name
+    task.report(
+        axis_id="",
+        step_name=name,
+        step_index=index,
+        total_steps=len(job.steps),
+        phase=ProgressPhase.PATTERN_GROUP if is_under_way else ProgressPhase.STEP_COMPLETED,
+        status=status,
+        completed=done if is_under_way else total,
+        total=total,
+        message=f"{name}: {done:,} of {total:,} images" if is_under_way else None,
         error=error,
     )

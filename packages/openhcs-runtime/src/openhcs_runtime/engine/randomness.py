@@ -1,7 +1,8 @@
 """Random numbers that differ between wells and are reproducible for the same seed.
 
 A run has one seed: that of ``GlobalConfig.seed``, or a fresh one, which is stored with the results. The seed of each
-well is derived from it and the name of the well, so it does not depend on the worker, the order or the mode.
+step of a well is derived from it, the name of the well and the number of the step, so it does not depend on the worker,
+the order, the mode, or on where a run begins.
 """
 
 import random
@@ -10,10 +11,12 @@ import sys
 
 import numpy as np
 
-__all__ = ["fresh_seed", "global_state", "seed_process", "well_seeds"]
+__all__ = ["fresh_seed", "global_state", "seed_process", "step_seeds"]
 
 _FRESH_BITS = 48
 _WORDS = 8
+_AFTER_WELL = 256
+"""Larger than any byte of the name of a well."""
 
 
 def fresh_seed() -> int:
@@ -21,9 +24,9 @@ def fresh_seed() -> int:
     return secrets.randbits(_FRESH_BITS)
 
 
-def well_seeds(seed: int, well: str) -> np.random.SeedSequence:
-    """Return the seed sequence for all random numbers of a well."""
-    return np.random.SeedSequence(seed, spawn_key=tuple(well.encode()))
+def step_seeds(seed: int, well: str, index: int) -> np.random.SeedSequence:
+    """Return the seed sequence for all random numbers of a step of a well; the well is "" for a step over the plate."""
+    return np.random.SeedSequence(seed, spawn_key=(*well.encode(), _AFTER_WELL + index))
 
 
 def global_state() -> bytes:

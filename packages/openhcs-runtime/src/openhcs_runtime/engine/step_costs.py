@@ -1,7 +1,7 @@
 """Measures what each step of a well costs: its seconds and the peak memory of its process."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from openhcs_runtime.results import StepCost
@@ -14,11 +14,12 @@ class StepMeter:
     Args:
         meter: measures this process; None if other wells are processed in it at the same time, so that its memory says
             nothing about a step.
+        before: costs of the steps that were computed before in the same run.
     """
 
-    def __init__(self, meter: UsageMeter | None) -> None:
+    def __init__(self, meter: UsageMeter | None, before: Iterable[StepCost] = ()) -> None:
         self._meter = meter
-        self._costs: list[StepCost] = []
+        self._costs = list(before)
 
     @property
     def costs(self) -> tuple[StepCost, ...]:

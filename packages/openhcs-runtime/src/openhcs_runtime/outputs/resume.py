@@ -5,15 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from openhcs_runtime.atomic import atomic_file, sync_files
+from openhcs_runtime.atomic import sync_files
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.runs import RunStatus, RunSummary
-from openhcs_runtime.outputs.wells import OutputFile, WellRecord, lost_file, new_digest, read_part, write_part
+from openhcs_runtime.outputs.wells import WellRecord, copy_file, lost_file, read_part, write_part
 from openhcs_runtime.pipeline.plan import WellPlan
 from openhcs_runtime.results import ResultStatus, WellResult
 
 _log = logging.getLogger(__name__)
-_CHUNK_BYTES = 1 << 20
 
 
 def finished_wells(output_dir: Path, plans: Iterable[WellPlan]) -> dict[str, WellResult]:
@@ -26,7 +25,12 @@ def finished_wells(output_dir: Path, plans: Iterable[WellPlan]) -> dict[str, Wel
     found: dict[str, WellResult] = {}
     for plan in plans:
         part = _part_of(output_dir, plan)
-        if part is not None and not lost_file(output_dir, part) and not part.used.changed():
+        if (
+            part is not None
+            and _is_made_with(part, plan)
+            and not lost_file(output_dir, part)
+            and not part.used.changed()
+        ):
             found[plan.well] = _result(part)
     return found
 
@@ -67,7 +71,9 @@ def take_over(
             if plan.well in found or (run.planned and run.planned.get(plan.well) != plan.signature):
                 continue
             part = _part_of(run.folder, plan)
-            if part is None or part.seed not in (None, seed) or not _is_still_true(part):
+            if part is None or part.seed not in (None, seed) or not _is_made_with(part, plan):
+                continue
+            if not _is_still_true(part):
                 continue
             if _copy(run.folder, output_dir, part):
                 found[plan.well] = replace(_result(part), taken_from=run.folder.name)
@@ -91,10 +97,15 @@ def _part_of(folder: Path, plan: WellPlan) -> WellRecord | None:
     return part if part is not None and part.well == plan.well and part.signature == plan.signature else None
 
 
+def _is_made_with(part: WellRecord, plan: WellPlan) -> bool:
+    """Return whether a well was made with the values of steps over the plate that it has to be made with now."""
+    return part.values == (plan.work.values if plan.work else {})
+
+
 def _copy(source: Path, target: Path, part: WellRecord) -> bool:
     """Copy the files of a well, then its record; return False, leaving no files, if one has changed."""
     for file in part.files:
-        if not _copy_file(source / file.name, target / file.name, file):
+        if not copy_file(source / file.name, target / file.name, file):
             _log.warning(
                 "well %s was not taken over: %s has changed since it was written", part.well, source / file.name
             )
@@ -104,20 +115,6 @@ def _copy(source: Path, target: Path, part: WellRecord) -> bool:
     sync_files(target / file.name for file in part.files)
     write_part(target, part)
     return True
-
-
-def _copy_file(source: Path, target: Path, known: OutputFile) -> bool:
-    digest, size = new_digest(), 0
-    try:
-        reading = source.open("rb")
-    except OSError:
-        return False
-    with reading, atomic_file(target, sync=False) as writing:
-        while data := reading.read(_CHUNK_BYTES):
-            digest.update(data)
-            size += len(data)
-            writing.write(data)
-    return size == known.size and digest.hexdigest() == known.digest
 
 
 def earlier_seed(run: RunSummary, plans: Iterable[WellPlan]) -> int | None:
@@ -140,4 +137,6 @@ def _result(part: WellRecord) -> WellResult:
         peak_memory_bytes=part.peak_memory_bytes,
         reused=True,
         steps=part.steps,
+        reused_steps=part.reused_steps,
+        reused_from=part.reused_from,
     )

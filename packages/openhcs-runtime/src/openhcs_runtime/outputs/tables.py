@@ -53,6 +53,10 @@ class ImageObjects:
         """Return whether these objects have been measured before."""
         return self._found_in.get(name) == found_in
 
+    def found_in(self, name: str) -> ImageKey:
+        """Return the image in which the objects of a set were found."""
+        return self._found_in[name]
+
     def add(self, new: Mapping[str, Column], name: str, found_in: ImageKey) -> None:
         """Add columns, including ``label``, for the objects of a set found in this image.
 

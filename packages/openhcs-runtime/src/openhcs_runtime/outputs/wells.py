@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -19,6 +19,8 @@ from openhcs_runtime.exceptions import DamagedResultError, OutputError
 from openhcs_runtime.pipeline.cells import COUNT_SUFFIX, Cell, ColumnKind
 from openhcs_runtime.pipeline.used_files import UsedFiles
 from openhcs_runtime.results import StepCost
+
+_CHUNK_BYTES = 1 << 20
 
 
 class MeasuredImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +98,9 @@ class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
         read: images that were read.
         used: other files that its functions read.
         steps: what each step has cost; empty in records of earlier releases.
+        values: signatures of the values of steps over the plate that it depends on, by name.
+        reused_steps: number of steps that it was not computed with, but began after; see ``outputs.states``.
+        reused_from: name of the folder of the run that computed them.
     """
 
     well: str
@@ -110,6 +115,9 @@ class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
     read: list[ReadImage] = []
     used: UsedFiles = UsedFiles()
     steps: tuple[StepCost, ...] = ()
+    values: dict[str, str] = {}
+    reused_steps: int = 0
+    reused_from: str = ""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -211,6 +219,25 @@ def describe_files(output_dir: Path, names: Iterable[str]) -> list[OutputFile]:
     return found
 
 
+def copy_file(source: Path, target: Path, known: OutputFile) -> bool:
+    """Copy a file, which is not synced to disk; return whether it still is as it was written.
+
+    Raises:
+        OutputError: the copy can't be written.
+    """
+    digest, size = new_digest(), 0
+    try:
+        reading = source.open("rb")
+    except OSError:
+        return False
+    with reading, atomic_file(target, sync=False) as writing:
+        while data := reading.read(_CHUNK_BYTES):
+            digest.update(data)
+            size += len(data)
+            writing.write(data)
+    return size == known.size and digest.hexdigest() == known.digest
+
+
 def lost_file(output_dir: Path, part: WellRecord) -> str:
     """Return the first file of a record that is missing or whose size has changed; empty if all are intact."""
     for file in part.files:
@@ -222,8 +249,8 @@ def lost_file(output_dir: Path, part: WellRecord) -> str:
     return ""
 
 
-def discard_part(output_dir: Path, well: str) -> None:
-    """Remove the record of a well and all files listed in it, before the well is redone.
+def discard_part(output_dir: Path, well: str, spared: Container[str] = ()) -> None:
+    """Remove the record of a well and all files listed in it except the spared ones, before the well is redone.
 
     If the record is damaged, only the record is removed; its files will be overwritten.
 
@@ -237,6 +264,8 @@ def discard_part(output_dir: Path, well: str) -> None:
     with writing_to(part_path(output_dir, well)):
         part_path(output_dir, well).unlink(missing_ok=True)
     for file in part.files if part else ():
+        if file.name in spared:
+            continue
         path = (output_dir / file.name).resolve()
         if path.is_relative_to(output_dir.resolve()):
             with contextlib.suppress(OSError):

@@ -37,6 +37,10 @@ class PipelineBasis(dict[str, str]):
 
     modules: tuple[LocalModule, ...] = ()
 
+    def digest(self) -> str:
+        """Return one digest of all entries."""
+        return digest(f"{name}\0{value}" for name, value in sorted(self.items()))
+
     def differences(self, other: Mapping[str, str]) -> list[str]:
         """Return the names that differ from another basis, sorted."""
         return sorted(name for name in self.keys() | other.keys() if self.get(name) != other.get(name))

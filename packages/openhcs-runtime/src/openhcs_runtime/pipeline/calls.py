@@ -14,6 +14,7 @@ from openhcs_runtime.pipeline.cells import Cell, Column
 from openhcs_runtime.pipeline.decorators import FunctionTraits, InputKind, Measurements, OutputKind, Stack, traits_of
 from openhcs_runtime.pipeline.own_arguments import own_arguments, own_stack, stacked_copy
 from openhcs_runtime.pipeline.patterns import PatternGroup, reduced_key, shared_key
+from openhcs_runtime.pipeline.plate_values import PlateValue
 from openhcs_runtime.pipeline.process_state import process_keeper
 from openhcs_runtime.pipeline.returned import checked_labels, checked_stack, checked_summary, checked_table, what
 from openhcs_runtime.pipeline.step import FunctionCall
@@ -32,6 +33,8 @@ class WellContext:
         pixel_size_um: Edge length of a pixel in micrometres.
         sets: Name of the object set of each label plane.
         seeds: Source of a separate random generator for each call that needs one.
+        measured: Measurements of each image so far.
+        values: Values of steps over the plate, by name.
     """
 
     labels: Mapping[ImageKey, NDArray[Any]] = field(default_factory=dict)
@@ -39,6 +42,8 @@ class WellContext:
     pixel_size_um: float | None = None
     sets: Mapping[ImageKey, str] = field(default_factory=dict)
     seeds: np.random.SeedSequence = field(default_factory=np.random.SeedSequence)
+    measured: Mapping[ImageKey, Mapping[str, Cell]] = field(default_factory=dict)
+    values: Mapping[str, PlateValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +147,22 @@ def _special_inputs(
             case InputKind.POSITIONS:
                 places = [known.positions[key.site] for key in result.keys if key.site in known.positions]
                 special[kind.value] = np.array(places) if len(places) == len(result.keys) else None
+            case InputKind.MEASUREMENTS:
+                special[kind.value] = [_measured_so_far(key, result, known) for key in result.keys]
             case InputKind.RNG:
                 special[kind.value] = np.random.default_rng(known.seeds.spawn(1)[0])
+    for name in traits.plate_inputs:
+        special |= own_arguments({name: known.values[name].for_images(result.keys)})
     return special
+
+
+def _measured_so_far(key: ImageKey, result: GroupResult, known: WellContext) -> dict[str, Cell]:
+    """Return what was measured of an image, by earlier steps and by earlier calls of the chain."""
+    values = dict(known.measured.get(key, {}))
+    for measured in result.measurements:
+        if measured.key == key:
+            values |= measured.summary
+    return values
 
 
 def _label_planes(

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from openhcs_runtime.components import Component
-from openhcs_runtime.pipeline.step import CallOrChain, FunctionStep
+from openhcs_runtime.pipeline.plate_step import PlateStep, Step
+from openhcs_runtime.pipeline.step import CallOrChain
 
 NUCLEI = "nuclei"
 """The key in a dict by channel that stands for the channel that shows nuclei."""
@@ -39,12 +40,12 @@ class Resolved:
         problems: A line for each name that can't be resolved; if there are any, the steps are unchanged.
     """
 
-    steps: tuple[FunctionStep, ...]
+    steps: tuple[Step, ...]
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
-def with_channel_numbers(steps: Sequence[FunctionStep], channels: Sequence[int], names: Mapping[int, str]) -> Resolved:
+def with_channel_numbers(steps: Sequence[Step], channels: Sequence[int], names: Mapping[int, str]) -> Resolved:
     """Replace channel names, and ``NUCLEI``, by channel numbers in dicts by channel.
 
     Args:
@@ -54,9 +55,14 @@ def with_channel_numbers(steps: Sequence[FunctionStep], channels: Sequence[int],
     """
     notes: dict[str, None] = {}
     problems: dict[str, None] = {}
-    numbered = []
+    numbered: list[Step] = []
     for step in steps:
-        if step.group_by is not Component.CHANNEL or not isinstance(step.func, Mapping) or not step.enabled:
+        if (
+            isinstance(step, PlateStep)
+            or step.group_by is not Component.CHANNEL
+            or not isinstance(step.func, Mapping)
+            or not step.enabled
+        ):
             numbered.append(step)
             continue
         func: dict[str | int, CallOrChain] = {}

@@ -16,8 +16,9 @@ from openhcs_runtime.components import Component, ImageKey, well_position
 from openhcs_runtime.pipeline.decorators import FunctionTraits, InputKind, OutputKind, StepFunction, traits_of
 from openhcs_runtime.pipeline.local_imports import MODULE_PREFIX
 from openhcs_runtime.pipeline.patterns import group_images, reduced_key, shared_key
+from openhcs_runtime.pipeline.plate_step import PlateStep, Step, calls_of
 from openhcs_runtime.pipeline.source import file_of_function
-from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep, InputSource
+from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep, InputSource, Keep
 
 _STACK_BUILTINS: tuple[StepFunction, ...] = (abs, pow)
 """The only Python built-ins that return an array for an array."""
@@ -29,8 +30,11 @@ NO_IMAGES = "does not apply to any image of this well"
 """A problem of a step, unless the step chooses among wells."""
 
 
-def step_problems(step: FunctionStep, components: Mapping[Component, Sequence[str | int]]) -> Iterator[str]:
+def step_problems(step: Step, components: Mapping[Component, Sequence[str | int]]) -> Iterator[str]:
     """Yield a line for each problem of a step on a plate with these component values."""
+    if isinstance(step, PlateStep):
+        yield from _plate_step_problems(step.call)
+        return
     if Component.WELL in step.variable_components:
         yield "variable_components can't include well: wells are processed one by one"
     if len(set(step.variable_components)) < len(step.variable_components):
@@ -46,12 +50,54 @@ def step_problems(step: FunctionStep, components: Mapping[Component, Sequence[st
             yield from call_problems(call)
 
 
+def plate_problems(step: Step, made: Sequence[PlateStep]) -> Iterator[str]:
+    """Yield a line for each problem of a step with the values that the steps over the plate before it make.
+
+    Args:
+        step: The step.
+        made: The steps over the plate before it.
+    """
+    makers = {output.name: earlier for earlier in made if (output := traits_of(earlier.call.function).plate_output)}
+    for call in calls_of([step]):
+        for name in traits_of(call.function).plate_inputs:
+            if name not in makers:
+                yield (
+                    f"{call.name} needs {name!r}, but no earlier step over the plate makes it: add a PlateStep with a "
+                    f'function declared with plate_output("{name}")'
+                )
+    if isinstance(step, PlateStep):
+        output = traits_of(step.call.function).plate_output
+        if output is not None and output.name in makers:
+            yield f"{output.name!r} is made by step {makers[output.name].name!r} already: give it another name"
+
+
+def _plate_step_problems(call: FunctionCall) -> Iterator[str]:
+    traits = traits_of(call.function)
+    if traits.plate_output is None:
+        yield (
+            f"{call.name} does not declare what it makes: declare it with plate_output, or use a FunctionStep if it "
+            "works on images"
+        )
+    elif unknown := ", ".join(kind for kind in traits.inputs if kind is not InputKind.RNG):
+        yield f"{call.name} takes {unknown}, which a step over the plate does not get: use its PlateData"
+    else:
+        yield from _argument_problems(call, "PlateData")
+
+
 def call_problems(call: FunctionCall) -> Iterator[str]:
-    """Yield a line for each problem of a call and its arguments."""
+    """Yield a line for each problem of a call in a step that works on wells, and of its arguments."""
+    if traits_of(call.function).plate_output is not None:
+        yield f"{call.name} works on the whole plate: use it in a PlateStep"
+        return
     kind = _no_step_function(call.function)
     if kind is not None:
         yield f"{call.name} {kind}: a function has to take a stack (n, Y, X) and return one"
         return
+    yield from _argument_problems(call, "stack")
+
+
+def _argument_problems(call: FunctionCall, first: str) -> Iterator[str]:
+    """Yield a line for each problem of the arguments; ``first`` is what the function gets as the first one."""
     try:
         signature = inspect.signature(call.function)
     except (TypeError, ValueError):
@@ -60,13 +106,14 @@ def call_problems(call: FunctionCall) -> Iterator[str]:
         parameter.kind in _POSITIONAL or parameter.kind is inspect.Parameter.VAR_POSITIONAL
         for parameter in signature.parameters.values()
     ):
-        yield f"{call.name} does not take a stack: its first argument must be positional"
+        yield f"{call.name} does not take a {first}: its first argument must be positional"
         return
     declared = signature.return_annotation
     declared = declared.__name__ if isinstance(declared, type) else str(declared)
-    if declared in _NO_STACKS:
+    if declared in _NO_STACKS and first == "stack":
         yield f"{call.name} is declared to return {declared}, not a stack"
-    provided = {kind.value: None for kind in traits_of(call.function).inputs}
+    traits = traits_of(call.function)
+    provided = dict.fromkeys([*(kind.value for kind in traits.inputs), *traits.plate_inputs])
     for name in sorted(provided.keys() & call.kwargs.keys()):
         yield f"{call.name}: argument {name!r} is set by the engine and can't be given"
     try:
@@ -152,13 +199,16 @@ class Flow:
     named: frozenset[Component] = frozenset()
     keys: list[ImageKey] = field(init=False)
     labelled: set[ImageKey] = field(default_factory=set)
+    _has_labels_only: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.keys = list(self.plate_keys)
 
-    def follow(self, step: FunctionStep) -> list[str]:
+    def follow(self, step: Step) -> list[str]:
         """Apply one step and return its problems."""
-        problems: list[str] = []
+        if isinstance(step, PlateStep):
+            return []
+        problems = self._kept_problems(step)
         result: list[ImageKey] = []
         touched = False
         if step.input_source is InputSource.PLATE:
@@ -181,7 +231,16 @@ class Flow:
         if not touched:
             problems.append(NO_IMAGES)
         self.keys = result
+        self._has_labels_only = step.keep == Keep.LABELS
         return problems
+
+    def _kept_problems(self, step: FunctionStep) -> list[str]:
+        if self._has_labels_only and step.input_source is not InputSource.PLATE:
+            return [
+                "works on the images of the step before, which keeps only its labels: keep=True keeps its images as "
+                "well, or take the images of the plate again (input_source)"
+            ]
+        return []
 
     def _lacking(self, traits: FunctionTraits, keys: Sequence[ImageKey]) -> list[ImageKey]:
         """Return the images that lack the labels a function needs."""

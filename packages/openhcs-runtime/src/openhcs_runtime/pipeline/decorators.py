@@ -4,6 +4,8 @@ A function takes a stack (n, Y, X) and returns a stack of the same n. Decorators
 
 - ``@special_outputs(OutputKind.LABELS, ...)``: returns a tuple, the stack first, then one value per kind;
 - ``@special_inputs(InputKind.LABELS, ...)``: takes these as keyword arguments named after the kind;
+- ``@plate_inputs("illumination", ...)``: takes values that earlier steps over the plate have made;
+- ``@plate_output("illumination")``: is the function of a ``PlateStep``, and makes this value;
 - ``@reduces``: returns one plane, (1, Y, X), for the whole stack (a projection);
 - ``@per_plane``: is written for one plane (Y, X) and called for each plane.
 """
@@ -18,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openhcs_runtime.choices import choose
+from openhcs_runtime.components import Component
 
 Stack = NDArray[Any]
 """Planes of any numeric dtype, (n, Y, X)."""
@@ -51,9 +54,15 @@ class InputKind(StrEnum):
     POSITIONS = "positions"
     """Stage positions of the planes, (n, 2) float64 as y, x in micrometres (y increases downwards); None unless the
     plate has them for all planes. They refer to the same point of each plane."""
+    MEASUREMENTS = "measurements"
+    """What earlier functions measured of each plane: a list of n dicts of values by column."""
     RNG = "rng"
     """A separate ``numpy.random.Generator`` for each call, made from the seed of the run (``GlobalConfig.seed``) and
     the well: the same seed produces the same numbers, in every mode and on any worker."""
+
+
+RESERVED_NAMES = frozenset(kind.value for kind in InputKind)
+"""Argument names that the value of a step over the plate can't have."""
 
 
 class DataFrame(Protocol):
@@ -86,6 +95,19 @@ class Measurements:
 
 
 @dataclass(frozen=True, slots=True)
+class PlateOutput:
+    """The value that a function of a ``PlateStep`` makes.
+
+    Attributes:
+        name: Its name.
+        per: The component that it has one entry for each value of; None if it is one for the whole plate.
+    """
+
+    name: str
+    per: Component | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionTraits:
     """The declarations of a function."""
 
@@ -94,6 +116,8 @@ class FunctionTraits:
     reduces: bool = False
     unless: str | None = None
     """The argument that replaces the values from the engine; if it is not given, they have to be known."""
+    plate_inputs: tuple[str, ...] = ()
+    plate_output: PlateOutput | None = None
 
 
 def traits_of(function: StepFunction) -> FunctionTraits:
@@ -124,6 +148,39 @@ def special_inputs(*kinds: InputKind, unless: str | None = None) -> Callable[[_F
 
     def declare(function: _F) -> _F:
         return _with_traits(function, replace(traits_of(function), inputs=checked, unless=unless))
+
+    return declare
+
+
+def plate_output(name: str, *, per: Component | None = None) -> Callable[[_F], _F]:
+    """Declare that the function is for a ``PlateStep``: it takes a ``PlateData`` and returns the value ``name``.
+
+    A value consists of numpy arrays, numbers, strings, booleans, None, and lists and dicts of these.
+
+    Args:
+        name: Name of the argument by which functions of later steps take the value.
+        per: The value is a dict with one entry for each value of this component, such as one array for each channel.
+            Later functions get the entries of the images in their stack: one for each plane, as an array (n, ...) if
+            they are arrays of the same shape, otherwise as a list. For wells it is the entry of the well itself.
+
+    Raises:
+        ValueError: If the name can't be that of an argument.
+    """
+    if not name.isidentifier() or name in RESERVED_NAMES:
+        raise ValueError(f"plate_output {name!r} can't be the name of an argument: choose another name")
+    made = PlateOutput(name, None if per is None else choose(Component, per, "component"))
+
+    def declare(function: _F) -> _F:
+        return _with_traits(function, replace(traits_of(function), plate_output=made))
+
+    return declare
+
+
+def plate_inputs(*names: str) -> Callable[[_F], _F]:
+    """Declare that the function takes the values with these names, made by earlier steps over the plate."""
+
+    def declare(function: _F) -> _F:
+        return _with_traits(function, replace(traits_of(function), plate_inputs=names))
 
     return declare
 

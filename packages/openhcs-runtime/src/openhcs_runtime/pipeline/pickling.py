@@ -8,6 +8,7 @@ import pickle
 from dataclasses import dataclass
 
 from openhcs_runtime.pipeline.plan import PlateJob
+from openhcs_runtime.pipeline.plate_step import calls_of
 from openhcs_runtime.pipeline.source import PipelineFile, file_of_function, load_module
 
 
@@ -22,8 +23,7 @@ class PackedJob:
 
 def pack_job(job: PlateJob) -> PackedJob:
     """Serialize a job whose functions can all be imported, which the compiler has checked."""
-    calls = [call for step in job.steps for chain in step.branches().values() for call in chain]
-    files = dict.fromkeys(file for call in calls if (file := file_of_function(call.function)))
+    files = dict.fromkeys(file for call in calls_of(job.steps) if (file := file_of_function(call.function)))
     return PackedJob(tuple(files), pickle.dumps(job, pickle.HIGHEST_PROTOCOL), job.modules_dir)
 
 

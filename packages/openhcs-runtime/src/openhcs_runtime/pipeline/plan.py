@@ -2,13 +2,35 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.config import ExecutionMode, ImageFormat
 from openhcs_runtime.pipeline.local_imports import LocalModule
-from openhcs_runtime.pipeline.step import FunctionStep
+from openhcs_runtime.pipeline.plate_step import Step
 from openhcs_runtime.plates.base import ImageRef
 from openhcs_runtime.viewer_target import ViewTarget
+
+
+@dataclass(frozen=True, slots=True)
+class WellWork:
+    """What a run does with a well in one of its phases.
+
+    Attributes:
+        stop: Index of the step before which it stops.
+        finishes: Whether the results of the well are written then; otherwise its state is.
+        states: Signature of the well after each number of steps after which a state is used or written.
+        sources: Folders of runs whose states may be used, in order of preference.
+        continues: Whether the well has been begun in this run.
+        values: Signatures of the values of steps over the plate that its results depend on, by name.
+    """
+
+    stop: int
+    finishes: bool = True
+    states: Mapping[int, str] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+    continues: bool = False
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +42,56 @@ class WellPlan:
         images: The images to process.
         missing: Missing images without which the well can't be processed.
         signature: Changes with the images of the well, the pipeline and the settings.
+        inputs: Changes with the images of the well and what the plate states about them.
         positions: Stage position of each site, y and x in micrometres; only if a function needs them.
         labels: Labels of the plate that the steps can use, each under the key of its image.
         labels_name: Name of these labels.
+        work: What is to be done now; None for everything, from the beginning.
     """
 
     well: str
     images: tuple[ImageRef, ...]
     missing: tuple[ImageKey, ...]
     signature: str
+    inputs: str = ""
     positions: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     labels: tuple[ImageRef, ...] = ()
     labels_name: str = ""
+    work: WellWork | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlatePlan:
+    """The plan for a step over the plate.
+
+    Attributes:
+        index: Index of the step.
+        signature: Signature of the value that it makes.
+        wells: The wells that have passed the steps before it, in plate order.
+        states: The file with the state of each well; none if no step comes before.
+    """
+
+    index: int
+    signature: str
+    wells: tuple[WellPlan, ...]
+    states: Mapping[str, str]
+
+    @property
+    def well(self) -> str:
+        """Its name where wells have theirs: empty, as for all that is about the plate."""
+        return ""
+
+
+Plan: TypeAlias = WellPlan | PlatePlan
+"""What a worker can process."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeValue:
+    """A value that a step over the plate has made: its file and its signature."""
+
+    path: str
+    signature: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +99,7 @@ class PlateJob:
     """The settings that all wells of a plate share.
 
     Attributes:
+        plate_path: The plate folder or its URL.
         plate_format: Name of the format of the plate.
         steps: The enabled steps.
         output_dir: Absolute path of the output folder.
@@ -54,10 +115,12 @@ class PlateJob:
         z_step_um: Distance between planes in micrometres.
         view: The viewer to show results in as they appear.
         seed: Seed of the random numbers of the run.
+        values: Values that steps over the plate have made so far, by name.
     """
 
+    plate_path: str
     plate_format: str
-    steps: tuple[FunctionStep, ...]
+    steps: tuple[Step, ...]
     output_dir: str
     pixel_size_um: float | None
     named: frozenset[Component]
@@ -70,6 +133,7 @@ class PlateJob:
     z_step_um: float | None = None
     view: ViewTarget | None = None
     seed: int = 0
+    values: Mapping[str, MadeValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

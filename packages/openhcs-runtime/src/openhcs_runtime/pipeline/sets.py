@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from openhcs_runtime.pipeline.step import FunctionStep
+from openhcs_runtime.pipeline.plate_step import Step
 
 SetNames = Mapping[str | None, tuple[str, ...]]
 """One name per call for each branch of a step (``FunctionStep.branches``)."""
 
 
-def set_names(steps: Sequence[FunctionStep]) -> tuple[SetNames, ...]:
+def set_names(steps: Sequence[Step]) -> tuple[SetNames, ...]:
     """Return the names of the objects that the calls of each step find.
 
     This is the name of the function, with a number if the function is called again later (``expand_objects``,

@@ -1,9 +1,9 @@
 """Loading of pipelines from Python source files.
 
-A pipeline file defines ``pipeline_steps`` (a list of ``FunctionStep``) and optionally ``global_config`` and
-``pipeline_config``. It is ordinary Python code that is executed when it is loaded: only load files that you trust.
-Functions defined in the file can be imported from the module ``openhcs_pipeline_<digest of name and text>``, in another
-process once that process has loaded the file, too.
+A pipeline file defines ``pipeline_steps`` (a list of ``FunctionStep`` and ``PlateStep``) and optionally
+``global_config`` and ``pipeline_config``. It is ordinary Python code that is executed when it is loaded: only load
+files that you trust. Functions defined in the file can be imported from the module
+``openhcs_pipeline_<digest of name and text>``, in another process once that process has loaded the file, too.
 """
 
 import ast
@@ -22,6 +22,7 @@ from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.pipeline.local_imports import MODULE_PREFIX
 from openhcs_runtime.pipeline.neighbour_modules import importable
 from openhcs_runtime.pipeline.parsing import parse_python
+from openhcs_runtime.pipeline.plate_step import PlateStep, Step
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.pipeline.used_files import read_recorder
 from zmqruntime.execution.text import one_line
@@ -56,7 +57,7 @@ class PipelineFile:
 class Pipeline:
     """Steps with their settings, and the file they were loaded from."""
 
-    steps: tuple[FunctionStep, ...]
+    steps: tuple[Step, ...]
     global_config: GlobalConfig | None = None
     pipeline_config: PipelineConfig | None = None
     file: PipelineFile | None = field(default=None, compare=False)
@@ -89,7 +90,7 @@ def load_pipeline(text: str, name: str = "pipeline.py", folder: str = "") -> Pip
     )
 
 
-def as_steps(steps: object, where: str = "") -> tuple[FunctionStep, ...]:
+def as_steps(steps: object, where: str = "") -> tuple[Step, ...]:
     """Check that a value is a list of steps, and return them as a tuple.
 
     Args:
@@ -102,7 +103,7 @@ def as_steps(steps: object, where: str = "") -> tuple[FunctionStep, ...]:
     if not isinstance(steps, Sequence) or isinstance(steps, str):
         raise PipelineError(f"{where}pipeline_steps is {_kind(steps)}, not a list of FunctionStep")
     for number, step in enumerate(steps, start=1):
-        if not isinstance(step, FunctionStep):
+        if not isinstance(step, FunctionStep | PlateStep):
             raise PipelineError(f"{where}entry {number} of pipeline_steps is {_kind(step)}, not a FunctionStep")
     return tuple(steps)
 

@@ -25,6 +25,15 @@ class InputSource(StrEnum):
     measurements are kept."""
 
 
+class Keep(StrEnum):
+    """What is kept after a step, so that a run in which only later steps differ can begin there."""
+
+    IMAGES = "images"
+    """Images and labels."""
+    LABELS = "labels"
+    """Labels only, for pipelines whose next step takes the images of the plate again."""
+
+
 @dataclass(frozen=True, slots=True)
 class FunctionCall:
     """A function with its keyword arguments in a step."""
@@ -57,6 +66,8 @@ class FunctionStep:
         stream: If the run has a viewer, show the images, labels, regions and measured objects of this step as they
             appear. If no step sets it, the viewer shows labels, regions and objects of all steps, and the images of the
             last step and of materialized steps. Does not change the results.
+        keep: Keep the images and labels of this step in ``<output>/kept/``, or only the labels: a later run in which
+            only later steps differ begins after this one. True means ``"images"``. Does not change the results.
 
     Raises:
         PipelineError: If an argument is invalid; the error names the step.
@@ -71,6 +82,7 @@ class FunctionStep:
     enabled: bool = True
     materialize: bool = False
     stream: bool = False
+    keep: Keep | bool | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -89,6 +101,7 @@ class FunctionStep:
                 f"{self._label()}: unknown input_source {self.input_source!r}; choose {alternatives(InputSource)}"
             )
         object.__setattr__(self, "input_source", InputSource(self.input_source))
+        object.__setattr__(self, "keep", self._kept(self.keep))
 
     @property
     def is_dispatched(self) -> bool:
@@ -119,13 +132,10 @@ class FunctionStep:
         raise self._bad_form(form)
 
     def _call(self, form: Any) -> FunctionCall:
-        if callable(form):
-            return FunctionCall(form)
-        if _is_call_with_arguments(form):
-            function, kwargs = form
-            if callable(function) and all(isinstance(name, str) for name in kwargs):
-                return FunctionCall(function, dict(kwargs))
-        raise self._bad_form(form)
+        call = call_of(form)
+        if call is None:
+            raise self._bad_form(form)
+        return call
 
     def _bad_form(self, form: object) -> PipelineError:
         wanted = "a callable, (callable, {'argument': value}), a list of these or a dict of these by component value"
@@ -138,6 +148,16 @@ class FunctionStep:
         names = ", ".join(dict.fromkeys(FunctionCall(function).name for function in _functions_in(self.func)))
         return f"step of {names}" if names else "step without a function"
 
+    def _kept(self, value: Keep | bool | None) -> Keep | None:
+        if value is None or isinstance(value, bool):
+            return Keep.IMAGES if value else None
+        try:
+            return Keep(value)
+        except ValueError:
+            raise PipelineError(
+                f"{self._label()}: unknown keep {value!r}; choose {alternatives(Keep)}, or True for images"
+            ) from None
+
     def _component(self, value: object) -> Component:
         try:
             return Component(str(value))
@@ -145,6 +165,17 @@ class FunctionStep:
             raise PipelineError(
                 f"{self._label()}: unknown component {value!r}; choose {alternatives(Component)}"
             ) from None
+
+
+def call_of(form: object) -> FunctionCall | None:
+    """Return the call that ``callable`` or ``(callable, {"argument": value})`` stands for; None for anything else."""
+    if callable(form):
+        return FunctionCall(form)
+    if isinstance(form, tuple) and len(form) == 2 and isinstance(form[1], Mapping):
+        function, kwargs = form
+        if callable(function) and all(isinstance(name, str) for name in kwargs):
+            return FunctionCall(function, dict(kwargs))
+    return None
 
 
 def _functions_in(form: Any) -> list[StepFunction]:

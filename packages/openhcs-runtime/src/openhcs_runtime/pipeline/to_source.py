@@ -17,6 +17,7 @@ import numpy as np
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.pipeline.check import import_problem
+from openhcs_runtime.pipeline.plate_step import PlateStep, Step, calls_of
 from openhcs_runtime.pipeline.source import Pipeline, PipelineFile, file_of_function, load_pipeline
 from openhcs_runtime.pipeline.source_layout import (
     Expression,
@@ -32,7 +33,7 @@ from openhcs_runtime.pipeline.step import FunctionStep
 
 
 def to_source(
-    pipeline: Pipeline | Sequence[FunctionStep],
+    pipeline: Pipeline | Sequence[Step],
     *,
     global_config: GlobalConfig | None = None,
     pipeline_config: PipelineConfig | None = None,
@@ -85,14 +86,15 @@ class _Writer:
             setting = getattr(self._pipeline, name)
             if setting is not None:
                 body += "\n" + assignment(name, self._value(setting, name))
-        self._reference(FunctionStep, "pipeline_steps")
+        for kind in dict.fromkeys(map(type, self._pipeline.steps)):
+            self._reference(kind, "pipeline_steps")
         if self._problems:
             raise PipelineError(dict.fromkeys(self._problems))
         start = self._file.text.rstrip("\n") + "\n\n\n" if self._file else ""
         return start + "".join(self._import_lines()) + body
 
     def _only_file(self) -> PipelineFile | None:
-        calls = [call for step in self._pipeline.steps for chain in step.branches().values() for call in chain]
+        calls = calls_of(self._pipeline.steps)
         files = list(dict.fromkeys(file for call in calls if (file := file_of_function(call.function))))
         if len(files) > 1:
             names = ", ".join(file.name for file in files)
@@ -110,18 +112,18 @@ class _Writer:
             if block:
                 yield "".join(import_lines(module, modules[module]) for module in sorted(block)) + "\n"
 
-    def _step(self, number: int, step: FunctionStep) -> Group:
+    def _step(self, number: int, step: Step) -> Group:
         where = f"step {number} {step.name!r}"
         try:
             arguments = [self._value(step.func, where)]
         except RecursionError:
             raise PipelineError(f"{where}: an argument that contains itself can't be written as source") from None
-        default = FunctionStep(step.func)
+        default = PlateStep(step.func) if isinstance(step, PlateStep) else FunctionStep(step.func)
         for field in dataclasses.fields(step):
             value = getattr(step, field.name)
             if field.name != "func" and value != getattr(default, field.name):
                 arguments.append(Named(f"{field.name}=", self._value(value, where)))
-        return Group("FunctionStep(", tuple(arguments), ")")
+        return Group(f"{type(step).__name__}(", tuple(arguments), ")")
 
     def _value(self, value: Any, where: str) -> Expression:
         if isinstance(value, enum.Enum):

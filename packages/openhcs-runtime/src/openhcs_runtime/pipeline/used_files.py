@@ -45,6 +45,11 @@ class UsedFiles(msgspec.Struct, frozen=True):
     files: list[UsedFile] = []
     is_all: bool = True
 
+    def joined(self, other: "UsedFiles") -> "UsedFiles":
+        """Return everything that both have."""
+        known = {file.path: file for file in (*self.files, *other.files)}
+        return UsedFiles(list(known.values()), is_all=self.is_all and other.is_all)
+
     def changed(self) -> str:
         """Return the first file or folder that has changed; empty if none has."""
         return next((file.path for file in self.files if stamp_of(file.path) != file.stamp), "")
@@ -97,6 +102,10 @@ class ReadRecorder:
             yield
         finally:
             self._here.is_paused = False
+
+    def pause_here(self) -> None:
+        """Never record what this thread does, because it runs no functions of a pipeline."""
+        self._here.is_paused = True
 
     def clear(self) -> None:
         """Discard the record before another job."""

@@ -23,10 +23,10 @@ from zmqruntime.transport import LOOPBACK
 
 if TYPE_CHECKING:
     from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
+    from openhcs_runtime.pipeline.plate_step import Step
     from openhcs_runtime.pipeline.source import Pipeline
-    from openhcs_runtime.pipeline.step import FunctionStep
 
-    PipelineSteps: TypeAlias = Pipeline | Sequence[FunctionStep] | str | os.PathLike[str]
+    PipelineSteps: TypeAlias = Pipeline | Sequence[Step] | str | os.PathLike[str]
 
 __all__ = [
     "CancelReply",

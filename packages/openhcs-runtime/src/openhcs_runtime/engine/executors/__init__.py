@@ -7,7 +7,7 @@ from openhcs_runtime.config import LOCAL_CLUSTER, ExecutionMode, GlobalConfig
 from openhcs_runtime.engine.executors.processes import NANNY, ProcessExecutor, warm_up
 from openhcs_runtime.engine.executors.threads import ThreadExecutor
 from openhcs_runtime.exceptions import WorkerError
-from openhcs_runtime.pipeline.plan import PlateJob, WellPlan
+from openhcs_runtime.pipeline.plan import Plan, PlateJob
 from openhcs_runtime.results import WellResult
 from openhcs_runtime.viewers.view_counts import OnViewed
 from zmqruntime.execution import Task
@@ -18,7 +18,7 @@ __all__ = ["WellExecutor", "make_executor", "warm_up", "warm_up_for"]
 class WellExecutor(Protocol):
     """Processes wells, giving each to the next free worker. Can be used for several runs in turn, then closed."""
 
-    def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan], on_viewed: OnViewed) -> Iterator[WellResult]:
+    def run(self, task: Task, job: PlateJob, plans: Sequence[Plan], on_viewed: OnViewed) -> Iterator[WellResult]:
         """Process wells; those that are cancelled are not begun.
 
         Args:

@@ -25,7 +25,7 @@ from openhcs_runtime.engine.executors.dask_worker import DaskWell, WellNews, for
 from openhcs_runtime.engine.progress import WellProgress
 from openhcs_runtime.exceptions import WorkerError
 from openhcs_runtime.pipeline.pickling import pack_job
-from openhcs_runtime.pipeline.plan import PlateJob, WellPlan
+from openhcs_runtime.pipeline.plan import Plan, PlateJob
 from openhcs_runtime.results import ResultStatus, WellResult
 from openhcs_runtime.viewer_target import ViewCounts
 from openhcs_runtime.viewers.view_counts import OnViewed
@@ -56,7 +56,7 @@ class DaskExecutor:
         self._stack = contextlib.ExitStack()
         weakref.finalize(self, self._stack.close)
 
-    def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan], on_viewed: OnViewed) -> Iterator[WellResult]:
+    def run(self, task: Task, job: PlateJob, plans: Sequence[Plan], on_viewed: OnViewed) -> Iterator[WellResult]:
         """Process wells; see ``WellExecutor.run``.
 
         Yields:
@@ -120,7 +120,7 @@ _News = WellNews | _Stop | _Told | _Over
 class _OpenWell:
     """A submitted well without a result yet."""
 
-    plan: WellPlan
+    plan: Plan
     future: Future
     submitted: int = 1
     attempts: list[str] = field(default_factory=list)
@@ -136,7 +136,7 @@ class _Run:
         address: str,
         task: Task,
         job: PlateJob,
-        plans: Sequence[WellPlan],
+        plans: Sequence[Plan],
         limit: int,
         on_viewed: OnViewed,
     ) -> None:
@@ -204,7 +204,7 @@ class _Run:
             remove_leftovers(Path(self._job.output_dir))
 
     def _give_out(self) -> Iterator[WellResult]:
-        plans: list[WellPlan] = []
+        plans: list[Plan] = []
         while self._waiting and len(self._open) + len(plans) < self._limit:
             plan = self._waiting.popleft()
             if self._task.is_cancelled(plan.well):
@@ -215,7 +215,7 @@ class _Run:
             for plan, future in self._submit(plans[begin : begin + _BATCH]):
                 self._open[plan.well] = _OpenWell(plan, future)
 
-    def _submit(self, plans: Sequence[WellPlan], number: int = 1) -> Iterator[tuple[WellPlan, Future]]:
+    def _submit(self, plans: Sequence[Plan], number: int = 1) -> Iterator[tuple[Plan, Future]]:
         task, folder = self._task, self._job.output_dir
         wells = [
             DaskWell(

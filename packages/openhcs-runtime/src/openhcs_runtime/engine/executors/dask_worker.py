@@ -25,7 +25,8 @@ from openhcs_runtime.outputs.resume import finished_wells
 from openhcs_runtime.outputs.wells import part_path
 from openhcs_runtime.pipeline.neighbour_modules import forget, importable
 from openhcs_runtime.pipeline.pickling import PackedJob, load_job
-from openhcs_runtime.pipeline.plan import PlateJob, WellPlan
+from openhcs_runtime.pipeline.plan import Plan, PlateJob, WellPlan
+from openhcs_runtime.pipeline.used_files import read_recorder
 from openhcs_runtime.results import WellResult
 from openhcs_runtime.viewer_target import ViewCounts
 from openhcs_runtime.viewers.live import ViewerFeed
@@ -66,7 +67,7 @@ class DaskWell:
     job: PackedJob
     output_dir: str
     steps: tuple[str, ...]
-    plan: WellPlan
+    plan: Plan
     part_mtime_ns: int | None
 
 
@@ -95,6 +96,7 @@ class WellNews(Message, frozen=True, kw_only=True, tag="well_news"):
 def work(well: DaskWell) -> None:
     """Process one well as a Dask task; its last message says how it ended."""
     worker = get_worker()
+    worker.loop.add_callback(read_recorder().pause_here)  # Dask's own connections are not those of a function
     line = _Line(worker, well)
     with line.task() as task, wells_here().listed(well, line.attempt, task):
         line.send([])
@@ -251,9 +253,10 @@ class _Line:
 
 
 def _work(well: DaskWell, task: Task, nthreads: int, feed: ViewerFeed) -> WellResult:
-    if part_mtime_ns(well.output_dir, well.plan.well) != well.part_mtime_ns:
+    plan = well.plan
+    if isinstance(plan, WellPlan) and part_mtime_ns(well.output_dir, plan.well) != well.part_mtime_ns:
         # An earlier attempt in this run finished, but its worker was lost before it could say so.
-        for result in finished_wells(Path(well.output_dir), [well.plan]).values():
+        for result in finished_wells(Path(well.output_dir), [plan]).values():
             WellProgress(task, well.plan.well, well.steps).axis_completed()
             return replace(result, reused=False)
     multiprocessing.current_process().daemon = False  # functions may start processes

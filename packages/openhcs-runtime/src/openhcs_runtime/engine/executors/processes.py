@@ -22,7 +22,7 @@ from openhcs_runtime.engine.executors.worker import PRELOAD, Begun, EndOfRun, Le
 from openhcs_runtime.engine.progress import WellProgress
 from openhcs_runtime.exceptions import WorkerError
 from openhcs_runtime.pipeline.pickling import pack_job
-from openhcs_runtime.pipeline.plan import PlateJob, WellPlan
+from openhcs_runtime.pipeline.plan import Plan, PlateJob
 from openhcs_runtime.results import ResultStatus, WellResult
 from openhcs_runtime.viewer_target import ViewCounts
 from openhcs_runtime.viewers.view_counts import OnViewed
@@ -54,7 +54,7 @@ class ProcessExecutor:
         self._failed_starts = 0
         weakref.finalize(self, _end_all, self._workers)
 
-    def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan], on_viewed: OnViewed) -> Iterator[WellResult]:
+    def run(self, task: Task, job: PlateJob, plans: Sequence[Plan], on_viewed: OnViewed) -> Iterator[WellResult]:
         """Process wells; see ``WellExecutor.run``."""
         link, packed = task.link(), pack_job(job)
         waiting = deque(plans)
@@ -92,7 +92,7 @@ class ProcessExecutor:
         return [busy[connection] for connection in wait(list(busy))] if busy else []
 
     def _hear(
-        self, task: Task, job: PlateJob, worker: "_Worker", waiting: deque[WellPlan], on_viewed: OnViewed
+        self, task: Task, job: PlateJob, worker: "_Worker", waiting: deque[Plan], on_viewed: OnViewed
     ) -> Iterator[WellResult]:
         try:
             message = worker.connection.recv()
@@ -155,7 +155,7 @@ class _Worker:
         except OSError as error:
             raise WorkerError(f"can't start a worker process: {error}{few_files()}") from error
         self.process = context.Process(target=serve, args=(theirs,), name="openhcs-worker", daemon=True)
-        self.plan: WellPlan | None = None
+        self.plan: Plan | None = None
         self.step = ""
         self.ready = False
         self.leaving = False
@@ -167,7 +167,7 @@ class _Worker:
         finally:
             theirs.close()
 
-    def give(self, plan: WellPlan, work: WellTask) -> bool:
+    def give(self, plan: Plan, work: WellTask) -> bool:
         """Send a well to the worker; return False if the process is gone."""
         self.plan, self.step = plan, ""
         try:
@@ -278,13 +278,13 @@ def _end_all(workers: list[_Worker]) -> None:
         workers.pop().end()
 
 
-def _cancelled(task: Task, job: PlateJob, plan: WellPlan) -> WellResult:
+def _cancelled(task: Task, job: PlateJob, plan: Plan) -> WellResult:
     """Return the result of a well that was not begun."""
     WellProgress(task, plan.well, [step.name for step in job.steps]).ended(ProgressStatus.CANCELLED)
     return WellResult(well=plan.well, status=ResultStatus.CANCELLED)
 
 
-def _lost(task: Task, job: PlateJob, plan: WellPlan, code: int | None, step: str) -> WellResult:
+def _lost(task: Task, job: PlateJob, plan: Plan, code: int | None, step: str) -> WellResult:
     """Return the result of a well whose worker process died."""
     error = f"the worker process of well {plan.well} ended unexpectedly ({exit_text(code)})"
     WellProgress(task, plan.well, [step.name for step in job.steps]).ended(ProgressStatus.ERROR, error=error)

@@ -5,9 +5,10 @@ import functools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from openhcs_runtime.engine.randomness import global_state, seed_process, well_seeds
+from openhcs_runtime.engine.plate_step_run import run_plate_step
+from openhcs_runtime.engine.randomness import global_state, seed_process, step_seeds
 from openhcs_runtime.engine.well_run import run_well
-from openhcs_runtime.pipeline.plan import PlateJob, WellPlan
+from openhcs_runtime.pipeline.plan import Plan, PlateJob, PlatePlan
 from openhcs_runtime.results import WellResult
 from openhcs_runtime.viewers.live import ViewerFeed
 from openhcs_runtime.viewers.view_counts import OnViewed
@@ -26,12 +27,12 @@ class ThreadExecutor:
     def __init__(self, workers: int) -> None:
         self._workers = workers
 
-    def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan], on_viewed: OnViewed) -> Iterator[WellResult]:
+    def run(self, task: Task, job: PlateJob, plans: Sequence[Plan], on_viewed: OnViewed) -> Iterator[WellResult]:
         """Process wells; see ``WellExecutor.run``. Must be called inside the task."""
         feed = ViewerFeed(lambda counts: on_viewed("", counts))
         is_alone = self._workers == 1
-        work = functools.partial(run_well, job, feed=feed, is_alone=is_alone)
-        before = seed_process(well_seeds(job.seed, _ALL_WELLS))
+        work = functools.partial(_process, job, feed, is_alone=is_alone)
+        before = seed_process(step_seeds(job.seed, _ALL_WELLS, 0))
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="openhcs-well")
         try:
             futures = [pool.submit(contextvars.copy_context().run, work, plan) for plan in plans]
@@ -48,3 +49,9 @@ class ThreadExecutor:
 
     def close(self) -> None:
         """Do nothing, as nothing is kept between runs."""
+
+
+def _process(job: PlateJob, feed: ViewerFeed, plan: Plan, *, is_alone: bool) -> WellResult:
+    if isinstance(plan, PlatePlan):
+        return run_plate_step(job, plan, is_alone=is_alone)
+    return run_well(job, plan, feed=feed, is_alone=is_alone)

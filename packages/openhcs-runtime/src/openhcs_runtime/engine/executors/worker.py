@@ -15,11 +15,12 @@ from multiprocessing.connection import Connection
 
 import psutil
 
+from openhcs_runtime.engine.plate_step_run import run_plate_step
 from openhcs_runtime.engine.printing import logs_to_tasks, prints_to_tasks
 from openhcs_runtime.engine.well_run import OnStep, run_well
 from openhcs_runtime.pipeline.neighbour_modules import importable
 from openhcs_runtime.pipeline.pickling import PackedJob, unpack_job
-from openhcs_runtime.pipeline.plan import PlateJob, WellPlan
+from openhcs_runtime.pipeline.plan import Plan, PlateJob, PlatePlan
 from openhcs_runtime.pipeline.process_state import process_keeper
 from openhcs_runtime.pipeline.used_files import read_recorder
 from openhcs_runtime.results import ResultStatus, WellResult
@@ -44,7 +45,7 @@ class WellTask:
 
     link: TaskLink
     job: PackedJob
-    plan: WellPlan
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ def _run(work: WellTask, meter: UsageMeter, feed: ViewerFeed, on_step: OnStep) -
 
 def run_loaded(
     load: Callable[[], PlateJob],
-    plan: WellPlan,
+    plan: Plan,
     meter: UsageMeter | None,
     feed: ViewerFeed | None = None,
     on_step: OnStep | None = None,
@@ -155,4 +156,6 @@ def run_loaded(
             error=f"the pipeline can't be loaded in a worker process: {error_text(error)}",
             traceback=writable(traceback.format_exc()),
         )
+    if isinstance(plan, PlatePlan):
+        return run_plate_step(job, plan, meter, is_alone=is_alone)
     return run_well(job, plan, meter, feed, on_step, is_alone=is_alone)
