@@ -1,7 +1,7 @@
 """One run of a compiled pipeline: its folder, the wells it takes over or processes, and its results."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,6 +16,7 @@ from openhcs_runtime.engine.progress import WellProgress
 from openhcs_runtime.engine.randomness import fresh_seed
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.plate import PlateParts, collect_parts, finish_images, write_tables
+from openhcs_runtime.outputs.plate_values import ValueRecord
 from openhcs_runtime.outputs.provenance import Provenance
 from openhcs_runtime.outputs.resume import earlier_seed
 from openhcs_runtime.outputs.run_folder import open_run_folder
@@ -121,7 +122,7 @@ class PlateRun:
                 self._log.note(f"aborted: {error or type(error).__name__}", level=LogLevel.ERROR)
                 _write_if_possible(self._task, provenance.broken_off(error), self._folder.path)
                 raise
-            return self._end(provenance, result, parts)
+            return self._end(provenance, result, parts, run.state.records)
 
     def _seed(self) -> int:
         """Return the configured seed, that of the wells this run keeps or takes over, or a fresh one."""
@@ -212,7 +213,9 @@ class PlateRun:
             left_out_files=self._compiled.left_out_files,
         )
 
-    def _end(self, provenance: Provenance, result: PlateResult, parts: PlateParts) -> PlateResult:
+    def _end(
+        self, provenance: Provenance, result: PlateResult, parts: PlateParts, values: Sequence[ValueRecord]
+    ) -> PlateResult:
         """Write how the run ended, and put its folder in its final place."""
         counts = (f"{len(result.wells_with(status))} {status}" for status in ResultStatus)
         self._log.note(f"ended as {result.status}: {', '.join(counts)}{f'; {result.error}' if result.error else ''}")
@@ -223,7 +226,7 @@ class PlateRun:
         if result.status is ResultStatus.COMPLETE:
             remove_states(self._folder.path, kept_folders(self._folder.path, self._compiled.job.steps))
         try:
-            provenance.ended(final, read).write(self._folder.path)
+            provenance.ended(final, read, values).write(self._folder.path)
             self._folder.finish(result.status)
         except OutputError as error:
             return replace(result, status=_worse(result.status), error=str(error))

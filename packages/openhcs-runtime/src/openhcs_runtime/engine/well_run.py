@@ -21,7 +21,7 @@ from openhcs_runtime.exceptions import ImageError, OpenHCSError, StepError, stor
 from openhcs_runtime.outputs.images import image_name, write_labels, write_plane
 from openhcs_runtime.outputs.plate_values import read_value
 from openhcs_runtime.outputs.rois import write_rois
-from openhcs_runtime.outputs.states import StateHead, pixels_of, state_path, write_state
+from openhcs_runtime.outputs.states import StateHead, link_state, state_path, write_state
 from openhcs_runtime.outputs.tables import write_objects
 from openhcs_runtime.outputs.wells import (
     ReadImage,
@@ -148,6 +148,8 @@ class _WellRun:
         """Run the steps, and write the results of the well, or its state if more steps follow in a later phase."""
         self._begin()
         states = saved_states(self._job.steps)
+        if self._start.source is not None and self._start.length in states:
+            link_state(self._start.source, self._state_path(self._start.length))
         for index in range(self._start.length, self._work.stop):
             step = self._job.steps[index]
             if isinstance(step, PlateStep):
@@ -211,7 +213,10 @@ class _WellRun:
             files=files,
             used=self._used(),
         )
-        write_state(state_path(self._output, step.name, length, self._plan.well), head, tree)
+        write_state(self._state_path(length), head, tree)
+
+    def _state_path(self, length: int) -> Path:
+        return state_path(self._output, self._job.steps[length - 1].name, length, self._plan.well)
 
     def _used(self) -> UsedFiles:
         ignored = [self._job.output_dir, *(image.path for image in self._plan.images)]
@@ -310,7 +315,7 @@ class _WellRun:
 
     def _plane(self, key: ImageKey) -> NDArray[Any]:
         image = self._state.images[key]
-        return self._read_plane(image) if isinstance(image, ImageRef) else pixels_of(image)
+        return self._read_plane(image) if isinstance(image, ImageRef) else image
 
     def _read_plane(self, image: ImageRef) -> NDArray[Any]:
         """Read an image and record the digest of its bytes; if it was read before, it must not have changed."""

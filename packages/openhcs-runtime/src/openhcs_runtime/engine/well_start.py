@@ -27,6 +27,7 @@ class Start:
         elapsed_s: Seconds that they took in this run.
         reused_steps: Number of steps that an earlier run has computed.
         reused_from: Name of the folder of that run.
+        source: The file of the state in that run.
     """
 
     length: int = 0
@@ -35,6 +36,7 @@ class Start:
     elapsed_s: float = 0.0
     reused_steps: int = 0
     reused_from: str = ""
+    source: Path | None = None
 
 
 def find_start(job: PlateJob, plan: WellPlan, work: WellWork) -> Start:
@@ -59,6 +61,8 @@ def _start(job: PlateJob, plan: WellPlan, source: Path, length: int, head: State
     is_own = source == output
     try:
         tree = read_state(path)
+        if _begins_with_plate(job, length):
+            tree.images = []
         state = WellState.restored(tree, head.files, head.used, {image.key: image for image in plan.images})
     except DamagedResultError as error:
         _log.warning("%s: its steps are computed again", error)
@@ -68,7 +72,7 @@ def _start(job: PlateJob, plan: WellPlan, source: Path, length: int, head: State
         return None
     if is_own:
         return Start(length, state, tree.steps, tree.elapsed_s)
-    return Start(length, state, reused_steps=length, reused_from=source.name)
+    return Start(length, state, reused_steps=length, reused_from=source.name, source=path)
 
 
 def _copied(source: Path, output: Path, head: StateHead) -> bool:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import DamagedResultError, StepError
-from openhcs_runtime.outputs.bundle import StoredArray
 from openhcs_runtime.outputs.states import StateTree, StoredObjects, pixels_of
 from openhcs_runtime.outputs.tables import ImageObjects
 from openhcs_runtime.outputs.wells import OutputFile, ReadImage, describe_files
@@ -18,8 +17,8 @@ from openhcs_runtime.pipeline.cells import Cell, Column, ColumnKind, common_kind
 from openhcs_runtime.pipeline.used_files import UsedFiles
 from openhcs_runtime.plates import ImageRef
 
-Pixels: TypeAlias = ImageRef | StoredArray | NDArray[Any]
-"""Pixels of an image: in the plate, in the file of a state, or in memory."""
+Pixels: TypeAlias = ImageRef | NDArray[Any]
+"""Pixels of an image: in the plate, or in memory."""
 
 
 @dataclass(slots=True)
@@ -52,7 +51,7 @@ class WellState:
     def restored(
         cls, tree: StateTree, files: Iterable[OutputFile], used: UsedFiles, plate: Mapping[ImageKey, ImageRef]
     ) -> "WellState":
-        """Return the well of a state; pixels are read when they are needed.
+        """Return the well of a state. All is read and checked at once, and takes as much memory as after these steps.
 
         Args:
             tree: The content of the state.
@@ -61,10 +60,10 @@ class WellState:
             plate: The images of the well in the plate.
 
         Raises:
-            DamagedResultError: If it doesn't fit the images of the plate, or its labels can't be read.
+            DamagedResultError: If it can't be read, or doesn't fit the images of the plate.
         """
         try:
-            images = {key: plate[key] if pixels is None else pixels for key, pixels in tree.images}
+            images = {key: plate[key] if pixels is None else pixels_of(pixels) for key, pixels in tree.images}
         except KeyError as error:
             raise DamagedResultError(f"a kept state has an image that the plate lacks: {error}") from error
         objects: dict[ImageKey, ImageObjects] = {}

@@ -1,7 +1,8 @@
 """Ready-made pipeline functions based on scikit-image and scipy.ndimage.
 
-Each function takes a stack (n, Y, X) as its first argument; decorators declare its other inputs from the engine and its
-outputs. Names of lengths end in their unit: ``_px`` for pixels, ``_um`` for micrometres.
+Each function takes a stack (n, Y, X) as its first argument, or a ``PlateData`` if it is for a ``PlateStep``;
+decorators declare its other inputs from the engine and its outputs. Names of lengths end in their unit: ``_px`` for
+pixels, ``_um`` for micrometres.
 """
 
 from openhcs_runtime.functions.background import (
@@ -22,6 +23,12 @@ from openhcs_runtime.functions.measure import measure_intensity, measure_objects
 from openhcs_runtime.functions.nuclei import segment_nuclei
 from openhcs_runtime.functions.nuclei_check import NucleiDoubt, check_nuclei
 from openhcs_runtime.functions.objects import clear_border, expand_objects, filter_objects, outline_objects
+from openhcs_runtime.functions.plate_controls import ControlMethod, fit_normaliser, normalise
+from openhcs_runtime.functions.plate_illumination import (
+    divide_by_illumination,
+    estimate_illumination,
+)
+from openhcs_runtime.functions.plate_quality import judge_quality, measure_quality, quality_gate
 from openhcs_runtime.functions.projection import (
     focus_projection,
     max_projection,
@@ -42,6 +49,7 @@ from openhcs_runtime.functions.thresholds import (
 )
 
 __all__ = [
+    "ControlMethod",
     "GridOrder",
     "NucleiDoubt",
     "ThresholdMethod",
@@ -53,19 +61,26 @@ __all__ = [
     "denoise_median",
     "denoise_non_local_means",
     "denoise_total_variation",
+    "divide_by_illumination",
+    "estimate_illumination",
     "expand_objects",
     "fill_holes",
     "filter_objects",
+    "fit_normaliser",
     "focus_projection",
+    "judge_quality",
     "label_objects",
     "max_projection",
     "mean_projection",
     "measure_intensity",
     "measure_objects",
+    "measure_quality",
     "measure_shape",
     "measure_texture",
     "min_projection",
+    "normalise",
     "outline_objects",
+    "quality_gate",
     "segment_cells",
     "segment_nuclei",
     "split_touching",

@@ -1,12 +1,11 @@
 """A file with plain values and arrays: a zip archive of a head, a tree of values, and one member for each array.
 
-The head is JSON and can be read without the rest; the tree is msgpack, with references in place of arrays; arrays are
-in numpy's own format, those of whole numbers compressed with Zstandard. The archive's CRC-32 of each member is checked
-when the member is read.
+The head is JSON and can be read without the rest; the tree is msgpack, with references in place of arrays; the members
+of arrays are their bytes in C order, compressed with Zstandard for whole numbers. The archive's CRC-32 of each member is
+checked when the member is read.
 """
 
 import contextlib
-import io
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -24,29 +23,38 @@ from openhcs_runtime.exceptions import DamagedResultError
 _HEAD, _TREE = "head.json", "tree.msgpack"
 _ARRAY = 1
 """The msgpack extension type of a reference to an array."""
+_PACKED = ".zst"
 _LEVEL = 1
 _ZSTD = imagecodecs.ZstdError
+
+
+class _Reference(msgspec.Struct, frozen=True, array_like=True):
+    """What the tree has in place of an array."""
+
+    member: str
+    dtype: str
+    shape: tuple[int, ...]
 
 
 class StoredArray:
     """An array in a bundle, which is read when it is needed."""
 
-    def __init__(self, path: Path, member: str) -> None:
+    def __init__(self, path: Path, reference: _Reference) -> None:
         self._path = path
-        self._member = member
+        self._reference = reference
 
     def load(self) -> NDArray[Any]:
-        """Read the array.
+        """Read the array; it can't be written to.
 
         Raises:
             DamagedResultError: it can't be read.
         """
+        known = self._reference
         with _reading(self._path) as archive:
-            data = archive.read(self._member)
-            if self._member.endswith(".zst"):
+            data = archive.read(known.member)
+            if known.member.endswith(_PACKED):
                 data = bytes(imagecodecs.zstd_decode(data))
-            array: NDArray[Any] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-            return array
+            return np.frombuffer(data, np.dtype(known.dtype)).reshape(known.shape)
 
 
 def write_bundle(path: Path, head: object, tree: object, *, sync: bool) -> None:
@@ -61,23 +69,24 @@ def write_bundle(path: Path, head: object, tree: object, *, sync: bool) -> None:
     Raises:
         OutputError: it can't be written.
     """
-    arrays: list[NDArray[Any]] = []
+    arrays: dict[str, NDArray[Any]] = {}
 
     def refer(value: object) -> msgspec.msgpack.Ext:
         if isinstance(value, StoredArray):
             value = value.load()
         if not isinstance(value, np.ndarray):
             raise TypeError(f"a bundle can't hold a value of type {type(value).__name__}")
-        arrays.append(value)
-        return msgspec.msgpack.Ext(_ARRAY, str(len(arrays) - 1).encode())
+        reference = _Reference(f"{len(arrays)}{_suffix(value)}", value.dtype.str, value.shape)
+        arrays[reference.member] = value
+        return msgspec.msgpack.Ext(_ARRAY, msgspec.msgpack.encode(reference))
 
     packed = msgspec.msgpack.encode(tree, enc_hook=refer)
     with atomic_file(path, sync=sync) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(_HEAD, msgspec.json.encode(head))
         archive.writestr(_TREE, packed)
-        for number, array in enumerate(arrays):
-            name, data = _packed(number, array)
-            archive.writestr(name, data)
+        for member, array in arrays.items():
+            data = np.ascontiguousarray(array).tobytes()
+            archive.writestr(member, imagecodecs.zstd_encode(data, level=_LEVEL) if member.endswith(_PACKED) else data)
 
 
 def read_head(path: Path, kind: type[msgspec.Struct]) -> Any:
@@ -103,23 +112,17 @@ def read_tree(path: Path, kind: Any) -> Any:
     def found(code: int, data: memoryview) -> StoredArray:
         if code != _ARRAY:
             raise ValueError(f"unknown extension {code}")
-        number = bytes(data).decode()
-        return StoredArray(path, next(name for name in (f"{number}.npy", f"{number}.npy.zst") if name in names))
+        return StoredArray(path, msgspec.msgpack.decode(data, type=_Reference))
 
     try:
         with _reading(path) as archive:
-            names = set(archive.namelist())
             return msgspec.msgpack.decode(archive.read(_TREE), type=kind, ext_hook=found)
     except FileNotFoundError as error:
         raise DamagedResultError(f"{path} is missing") from error
 
 
-def _packed(number: int, array: NDArray[Any]) -> tuple[str, bytes]:
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-    if array.dtype.kind in "biu":
-        return f"{number}.npy.zst", bytes(imagecodecs.zstd_encode(buffer.getvalue(), level=_LEVEL))
-    return f"{number}.npy", buffer.getvalue()
+def _suffix(array: NDArray[Any]) -> str:
+    return _PACKED if array.dtype.kind in "biu" else ".raw"
 
 
 @contextlib.contextmanager

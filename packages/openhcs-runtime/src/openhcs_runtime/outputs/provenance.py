@@ -19,6 +19,7 @@ import psutil
 from openhcs_runtime.atomic import atomic_file
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import OutputError, PipelineError, storable
+from openhcs_runtime.outputs.plate_values import ValueRecord
 from openhcs_runtime.outputs.runs import PROVENANCE_NAME, RUNNING
 from openhcs_runtime.outputs.wells import ReadImage
 from openhcs_runtime.pipeline.basis import VARIABLE_PREFIX
@@ -77,6 +78,8 @@ class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
         step: the step it failed in.
         taken_from: folder of the earlier run whose files were copied.
         steps: what each step has cost, when it was computed.
+        reused_steps: number of steps that were not computed, because the well began after them.
+        reused_from: folder of the earlier run that has computed them.
     """
 
     well: str
@@ -88,6 +91,26 @@ class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
     step: str = ""
     taken_from: str = ""
     steps: tuple[StepCost, ...] = ()
+    reused_steps: int = 0
+    reused_from: str = ""
+
+
+class PlateStepRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A step over the plate.
+
+    Attributes:
+        step: name of the step.
+        name: name of the value that it made.
+        signature: signature of the value; see ``openhcs_runtime.pipeline.run_basis``.
+        wells: wells that it was made from.
+        cost: what it has cost, when it was computed.
+    """
+
+    step: str
+    name: str
+    signature: str
+    wells: list[str]
+    cost: StepCost
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +151,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     modules: list[ModuleFile] = []
     environment: dict[str, str] = {}
     working_folder: str = ""
+    plate_steps: list[PlateStepRecord] = []
     error: str = ""
 
     @classmethod
@@ -169,8 +193,16 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
             working_folder=os.getcwd(),
         )
 
-    def ended(self, result: PlateResult, read: Mapping[str, Sequence[ReadImage]]) -> "Provenance":
-        """Return a copy with the outcome of the run; ``read`` lists the images read for each well."""
+    def ended(
+        self, result: PlateResult, read: Mapping[str, Sequence[ReadImage]], values: Sequence[ValueRecord] = ()
+    ) -> "Provenance":
+        """Return a copy with the outcome of the run.
+
+        Args:
+            result: how it ended.
+            read: the images read for each well.
+            values: the values made by steps over the plate.
+        """
         wells = [
             WellRecord(
                 well=well.well,
@@ -182,6 +214,8 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
                 step=well.step,
                 taken_from=well.taken_from,
                 steps=well.steps,
+                reused_steps=well.reused_steps,
+                reused_from=well.reused_from,
             )
             for well in result.wells
         ]
@@ -201,6 +235,12 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
             wells=wells,
             inputs=inputs,
             output_dir=result.output_dir,
+            plate_steps=[
+                PlateStepRecord(
+                    step=value.step, name=value.name, signature=value.signature, wells=value.wells, cost=value.cost
+                )
+                for value in values
+            ],
             error=result.error,
         )
 

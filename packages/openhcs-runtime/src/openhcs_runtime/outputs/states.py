@@ -7,6 +7,7 @@ reported and not used: its steps are computed again.
 """
 
 import logging
+import os
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from openhcs_runtime.atomic import atomic_file, writing_to
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import DamagedResultError
 from openhcs_runtime.outputs.bundle import StoredArray, read_head, read_tree, write_bundle
@@ -102,6 +104,24 @@ def write_state(path: Path, head: StateHead, tree: StateTree) -> None:
         OutputError: it can't be written.
     """
     write_bundle(path, head, tree, sync=False)
+
+
+def link_state(source: Path, target: Path) -> None:
+    """Put a state of an earlier run into the folder of another one.
+
+    Both have the same file where the file system can do that: a state is never changed, only replaced.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    with writing_to(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:
+            with atomic_file(target, sync=False) as writing, source.open("rb") as reading:
+                shutil.copyfileobj(reading, writing)
 
 
 def find_state(path: Path, signature: str, seed: int) -> StateHead | None:

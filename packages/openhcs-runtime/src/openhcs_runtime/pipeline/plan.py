@@ -59,6 +59,11 @@ class WellPlan:
     labels_name: str = ""
     work: WellWork | None = None
 
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f"well {self.well}"
+
 
 @dataclass(frozen=True, slots=True)
 class PlatePlan:
@@ -80,6 +85,11 @@ class PlatePlan:
     def well(self) -> str:
         """Its name where wells have theirs: empty, as for all that is about the plate."""
         return ""
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return "the step over the plate"
 
 
 Plan: TypeAlias = WellPlan | PlatePlan

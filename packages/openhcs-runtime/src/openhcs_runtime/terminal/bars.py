@@ -82,6 +82,8 @@ def plate_text(view: BoardView) -> str:
     if view.stage not in (Stage.WELLS, Stage.FINISHING, Stage.ENDED, Stage.CANCELLING) or not view.wells:
         return view.stage.value
     parts = [f"{view.done} of {plural(len(view.wells), 'well')}"]
+    if view.plate_step:
+        parts.append(view.plate_step)
     for state in (AxisState.FAILED, AxisState.CANCELLED):
         if count := view.count(state):
             parts.append(f"{count} {WELL_WORDS[state]}")

@@ -15,6 +15,8 @@ from zmqruntime.messages import (
     ExecutionStatus,
     LogLevel,
     LogLine,
+    ProgressPhase,
+    ProgressStatus,
     ProgressUpdate,
     StateChange,
 )
@@ -22,6 +24,7 @@ from zmqruntime.messages import (
 __all__ = ["BoardView", "RunProgress", "Stage"]
 
 _MOST_WARNINGS = 100
+_STEP_PHASES = (ProgressPhase.STEP_STARTED, ProgressPhase.PATTERN_GROUP, ProgressPhase.STEP_COMPLETED)
 _VIEW_STEPS = frozenset(ViewStep)
 _LOUD = (LogLevel.WARNING, LogLevel.ERROR, LogLevel.CRITICAL)
 
@@ -80,6 +83,8 @@ class BoardView:
     """Says that the server is not responding; empty while it is."""
     following: str = ""
     """Says how long a run has been waiting for images of the microscope; empty while it is not waiting."""
+    plate_step: str = ""
+    """The step over the plate that is running, with its progress; empty if none is."""
 
     @property
     def stage(self) -> Stage:
@@ -134,6 +139,7 @@ class RunProgress:
         self._viewer: ViewCounts | None = None
         self._waiting = ""
         self._following = ""
+        self._plate_step = ""
         self._clock = _Clock()
 
     def apply(self, event: Event) -> None:
@@ -146,6 +152,10 @@ class RunProgress:
                     self._viewer = counts.with_count(ViewStep(step), event.completed, event.total)
                 case ProgressUpdate(step_name=step, axis_id="") if step == FOLLOW_STEP:
                     self._following = event.message or ""
+                    self._projection.apply(event)
+                case ProgressUpdate(step_name=step, axis_id="", phase=phase) if phase in _STEP_PHASES:
+                    is_running = event.status in (ProgressStatus.STARTED, ProgressStatus.RUNNING)
+                    self._plate_step = (event.message or step) if is_running else ""
                     self._projection.apply(event)
                 case ProgressUpdate() | StateChange():
                     self._following = ""
@@ -189,4 +199,5 @@ class RunProgress:
                 viewer=self._viewer,
                 waiting="" if Stage.of(plate) is Stage.ENDED else self._waiting,
                 following=self._following,
+                plate_step="" if Stage.of(plate) is Stage.ENDED else self._plate_step,
             )

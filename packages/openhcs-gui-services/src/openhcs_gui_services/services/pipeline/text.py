@@ -1,6 +1,6 @@
 """Reads and edits the text of a pipeline file through its syntax tree, without running it; other text is left as it is.
 
-Steps are recognized if ``pipeline_steps`` is written as a list of ``FunctionStep(...)`` calls.
+Steps are recognized if ``pipeline_steps`` is written as a list of ``FunctionStep(...)`` and ``PlateStep(...)`` calls.
 """
 
 import ast

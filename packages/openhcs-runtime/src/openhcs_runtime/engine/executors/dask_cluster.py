@@ -274,7 +274,7 @@ class _Run:
         if well.attempts:
             self._has_lost = True
             self._task.log.warning(
-                f"Dask worker {well.worker} was lost while processing well {news.well}: restarting it on {news.worker}"
+                f"Dask worker {well.worker} was lost while processing {well.plan.title}: restarting it on {news.worker}"
             )
         well.attempts.append(news.attempt)
         well.worker = news.worker
@@ -300,14 +300,14 @@ class _Run:
                 [(_, well.future)] = self._submit([well.plan], well.submitted)
                 return
             text = (
-                f"all Dask workers that processed well {name} were lost ({max(1, len(well.attempts))}), the last one "
-                f"at {well.worker or error.last_worker.address}: the well crashes them, or needs more memory than "
+                f"all Dask workers that processed {well.plan.title} were lost ({max(1, len(well.attempts))}), the last "
+                f"one at {well.worker or error.last_worker.address}: it crashes them, or needs more memory than "
                 "they have"
             )
         elif error is not None:
-            text = f"well {name} can't be processed by a Dask worker: {type(error).__name__}: {error}"
+            text = f"{well.plan.title} can't be processed by a Dask worker: {type(error).__name__}: {error}"
         else:
-            text = f"the result of well {name} was lost on the way from Dask worker {well.worker}"
+            text = f"the result of {well.plan.title} was lost on the way from Dask worker {well.worker}"
         del self._open[name]
         self._progress(name).ended(ProgressStatus.ERROR, error=text)
         yield WellResult(well=name, status=ResultStatus.FAILED, error=text)

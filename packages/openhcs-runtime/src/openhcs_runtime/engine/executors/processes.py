@@ -286,6 +286,6 @@ def _cancelled(task: Task, job: PlateJob, plan: Plan) -> WellResult:
 
 def _lost(task: Task, job: PlateJob, plan: Plan, code: int | None, step: str) -> WellResult:
     """Return the result of a well whose worker process died."""
-    error = f"the worker process of well {plan.well} ended unexpectedly ({exit_text(code)})"
+    error = f"the worker process of {plan.title} ended unexpectedly ({exit_text(code)})"
     WellProgress(task, plan.well, [step.name for step in job.steps]).ended(ProgressStatus.ERROR, error=error)
     return WellResult(well=plan.well, status=ResultStatus.FAILED, error=error, step=step)

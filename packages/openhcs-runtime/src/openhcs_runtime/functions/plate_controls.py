@@ -1,0 +1,128 @@
+"""Measurements relative to those of control wells: the controls are summarized once, and applied in each well."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openhcs_runtime.choices import choose
+from openhcs_runtime.components import Component
+from openhcs_runtime.outputs.tables import KEY_COLUMNS
+from openhcs_runtime.pipeline.decorators import (
+    InputKind,
+    Measurements,
+    OutputKind,
+    Stack,
+    plate_inputs,
+    plate_output,
+    special_inputs,
+    special_outputs,
+)
+
+if TYPE_CHECKING:
+    from openhcs_runtime.engine.plate_data import PlateData
+
+_MAD_TO_SD = 1.4826
+"""Standard deviations in a median absolute deviation, for a normal distribution."""
+_FEWEST = 2
+
+
+class ControlMethod(StrEnum):
+    """How measurements are related to those of the controls."""
+
+    Z_SCORE = "z"
+    """(value - mean) / standard deviation (of a sample)."""
+    ROBUST_Z_SCORE = "robust_z"
+    """(value - median) / (1.4826 x median absolute deviation); see Birmingham et al., Nature Methods 6, 2009."""
+    PERCENT = "percent"
+    """100 x value / mean."""
+
+
+@plate_output("normaliser", per=Component.CHANNEL)
+def fit_normaliser(
+    plate: "PlateData", *, controls: Sequence[str], method: ControlMethod | str = ControlMethod.ROBUST_Z_SCORE
+) -> dict[int, dict[str, Any]]:
+    """Summarize the measurements of the images of control wells, for ``normalise``.
+
+    Args:
+        plate: The measurements so far, from the engine.
+        controls: Names of the control wells.
+        method: How measurements are related to those of the controls.
+
+    Returns:
+        For each channel the method, and for each column of numbers the centre and the scale of the controls.
+
+    Raises:
+        ValueError: If no column of numbers was measured, a control well is missing, or there are fewer than two images
+            of controls in a channel.
+    """
+    method = choose(ControlMethod, method, "method")
+    table = plate.measurements()
+    if lacking := sorted(set(controls) - set(plate.wells)):
+        raise ValueError(f"control wells {', '.join(lacking)} are not among the {len(plate.wells)} wells of this run")
+    names = [name for name, column in table.items() if name not in KEY_COLUMNS and column.dtype.kind == "f"]
+    if not names:
+        raise ValueError("nothing was measured before this step: put a measuring step before it")
+    is_control = np.isin(table["well"].astype(str), list(controls))
+    found: dict[int, dict[str, Any]] = {}
+    for channel in np.unique(table["channel"]).tolist():
+        chosen = is_control & (table["channel"] == channel)
+        if chosen.sum() < _FEWEST:
+            raise ValueError(
+                f"channel {channel} has {chosen.sum()} measured images in control wells: name more controls, at least "
+                f"{_FEWEST} images are needed"
+            )
+        columns = {name: _centre_and_scale(table[name][chosen], method) for name in names}
+        found[channel] = {"method": method.value, "columns": columns}
+    return found
+
+
+@special_inputs(InputKind.MEASUREMENTS)
+@special_outputs(OutputKind.MEASUREMENTS)
+@plate_inputs("normaliser")
+def normalise(
+    stack: Stack, *, measurements: Sequence[Mapping[str, Any]], normaliser: Sequence[Mapping[str, Any]]
+) -> tuple[Stack, list[Measurements]]:
+    """Add measurements relative to those of the controls, which ``fit_normaliser`` has summarized.
+
+    Each column of numbers gets another one with the name of the method at its end, such as ``nuclei_count_robust_z``.
+    It is empty if the controls have no spread (for percent: a mean of 0), as nothing can be said then.
+
+    Args:
+        stack: The images (n, Y, X), which are passed on.
+        measurements: The measurements of each image so far, from the engine.
+        normaliser: The summary of the controls for the channel of each image, from the engine.
+
+    Returns:
+        The stack, and one ``Measurements`` for each plane.
+    """
+    return stack, [
+        Measurements(_normalised(values, controls)) for values, controls in zip(measurements, normaliser, strict=True)
+    ]
+
+
+def _normalised(values: Mapping[str, Any], controls: Mapping[str, Any]) -> dict[str, float | None]:
+    method = controls["method"]
+    found: dict[str, float | None] = {}
+    for name, of_controls in controls["columns"].items():
+        value, centre, scale = values.get(name), of_controls["centre"], of_controls["scale"]
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            found[f"{name}_{method}"] = (value - centre) / scale if scale and np.isfinite(scale) else None
+    return found
+
+
+def _centre_and_scale(column: NDArray[np.float64], method: ControlMethod) -> dict[str, float]:
+    """Return what is subtracted from a value, and what it is divided by; a scale of 0 if nothing can be said."""
+    values = column[np.isfinite(column)]
+    if len(values) < _FEWEST:
+        return {"centre": 0.0, "scale": 0.0}
+    match method:
+        case ControlMethod.Z_SCORE:
+            return {"centre": float(values.mean()), "scale": float(values.std(ddof=1))}
+        case ControlMethod.ROBUST_Z_SCORE:
+            middle = np.median(values)
+            return {"centre": float(middle), "scale": float(_MAD_TO_SD * np.median(np.abs(values - middle)))}
+        case ControlMethod.PERCENT:
+            return {"centre": 0.0, "scale": float(values.mean() / 100)}
