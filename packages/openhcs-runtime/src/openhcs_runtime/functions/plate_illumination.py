@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _GRID = 64
 """Number of blocks along the shorter edge of an image."""
+_DEGREE = 4
+"""Degree of the polynomial that follows the course of the illumination, such as a vignette."""
 _DARKEST = 1e-3
 """The smallest illumination, as a fraction of the brightest one: less is not an illumination but an error."""
 
@@ -29,7 +31,8 @@ def estimate_illumination(
     Retrospective estimation over many images, as in CIDRE (Smith et al., Nature Methods 12, 2015) and CellProfiler's
     CorrectIlluminationCalculate, with a median: each image is divided by its own median on a grid of blocks; the
     illumination of a block is the median over all images, so that objects count less than the background between them;
-    then it is smoothed. It needs images in which objects are at different places: some tens for each channel.
+    a polynomial of degree 4 follows its course, and what is left of it is smoothed. It needs images in which objects
+    are at different places: some tens for each channel.
 
     Args:
         plate: The images, from the engine.
@@ -96,11 +99,21 @@ def _illumination(
     if not grids:
         raise ValueError(f"the images of channel {channel} are not brighter than the offset {offset:g}")
     coarse = np.median(np.stack(grids), axis=0)
-    coarse = ndimage.gaussian_filter(coarse, smoothness * min(coarse.shape), mode="nearest")
-    light = enlarge(coarse.astype(np.float32), shapes[0], _block(shapes[0]))
+    light = enlarge(_smoothed(coarse, smoothness), shapes[0], _block(shapes[0]))
     if light.min() <= _DARKEST * light.max():
         raise ValueError(f"the illumination of channel {channel} is 0 or less in places: the offset is too large")
     return np.asarray(light / light.mean(), np.float32)
+
+
+def _smoothed(coarse: NDArray[np.float32], smoothness: float) -> NDArray[np.float32]:
+    """Smooth the illumination of blocks; what a polynomial explains is not flattened at the edges."""
+    y, x = (np.linspace(-1, 1, size) for size in coarse.shape)
+    powers = [(i, j) for i in range(_DEGREE + 1) for j in range(_DEGREE + 1 - i)]
+    terms = np.stack([np.multiply.outer(y**i, x**j).ravel() for i, j in powers], axis=1)
+    trend = terms @ np.linalg.lstsq(terms, coarse.ravel().astype(np.float64), rcond=None)[0]
+    rest = ndimage.gaussian_filter(coarse - trend.reshape(coarse.shape), smoothness * min(coarse.shape), mode="nearest")
+    light: NDArray[np.float32] = (trend.reshape(coarse.shape) + rest).astype(np.float32)
+    return light
 
 
 def _block(shape: tuple[int, ...]) -> int:

@@ -1,8 +1,8 @@
 """A file with plain values and arrays: a zip archive of a head, a tree of values, and one member for each array.
 
 The head is JSON and can be read without the rest; the tree is msgpack, with references in place of arrays; the members
-of arrays are their bytes in C order, compressed with Zstandard for whole numbers. The archive's CRC-32 of each member is
-checked when the member is read.
+of arrays are their bytes in C order, compressed with Zstandard for whole numbers. The archive's CRC-32 of each member
+is checked when the member is read.
 """
 
 import contextlib
