@@ -172,6 +172,16 @@ def test_an_equal_run_takes_everything_over(lab: Lab) -> None:
     assert (Path(second.output_dir) / "plate" / "level_channel_1.tif").is_file()
 
 
+def test_a_run_can_begin_after_a_kept_step_that_follows_one_over_the_plate(lab: Lab) -> None:
+    text = PIPELINE.replace("FunctionStep(relative)]", "FunctionStep(relative, keep=True), FunctionStep(mean_again)]")
+    text = text.replace("pipeline_steps =", "def mean_again(stack):\n    return stack * 2\n\npipeline_steps =")
+    lab.run(text)
+    lab.calls()
+    second = lab.run(text.replace("stack * 2", "stack * 3"))
+    assert {well.reused_steps for well in second.wells} == {4}
+    assert lab.calls() == []
+
+
 def test_other_wells_make_another_value(lab: Lab) -> None:
     some = lab.run(wells=("A01", "A02"))
     lab.calls()

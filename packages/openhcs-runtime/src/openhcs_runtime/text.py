@@ -27,3 +27,8 @@ def natural_key(value: str | float) -> list[tuple[int, float, str]]:
     if not isinstance(value, str):
         return [(0, float(value), "")]
     return [(0, float(part), "") if part.isdecimal() else (1, 0.0, part) for part in re.split(r"(\d+)", value) if part]
+
+
+def file_slug(text: str) -> str:
+    """Return a text that can be part of a file name."""
+    return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)[:60] or "pipeline"

@@ -30,6 +30,7 @@ from openhcs_runtime.plates.base import ImageRef, Plate
 from openhcs_runtime.plates.read import labels_of, refusals
 from openhcs_runtime.stores.path import AnyPath, as_path, is_url, path_below
 from openhcs_runtime.tasks import NOTES
+from openhcs_runtime.text import file_slug
 from openhcs_runtime.viewer_target import ViewTarget
 
 _NAMED_PROBLEMS = 5
@@ -115,7 +116,7 @@ def compile_plate(
         basis=basis,
         modules=basis.modules,
         results_root=str(output_dir) if gets_own_folder else "",
-        run_name=_slug(Path(file.name).stem) if file else "pipeline",
+        run_name=file_slug(Path(file.name).stem) if file else "pipeline",
         memory_per_well_bytes=memory.needed_bytes,
         left_out_files=plate.left_out,
         seed=global_config.seed,
@@ -295,15 +296,10 @@ def _folders(steps: Sequence[Step]) -> tuple[str, ...]:
     materializing = sum(step.materialize for step in steps)
     if labelling <= 1 and materializing <= 1 and outlining <= 1:
         return ("",) * len(steps)
-    slugs = [_slug(step.name) for step in steps]
+    slugs = [file_slug(step.name) for step in steps]
     taken = Counter(slugs)
     return tuple(f"{number}_{slug}" if taken[slug] > 1 else slug for number, slug in enumerate(slugs, start=1))
 
 
 def _writes(step: Step, kind: OutputKind) -> bool:
     return any(kind in traits_of(call.function).outputs for call in calls_of([step]))
-
-
-def _slug(text: str) -> str:
-    """Return a text that can be part of a file name."""
-    return "".join(c if c.isalnum() or c in "-_" else "_" for c in text)[:60] or "pipeline"

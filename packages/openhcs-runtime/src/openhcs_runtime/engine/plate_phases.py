@@ -7,7 +7,7 @@ from pathlib import Path
 
 from openhcs_runtime.atomic import atomic_file
 from openhcs_runtime.engine.executors import WellExecutor
-from openhcs_runtime.outputs.plate_values import ValueRecord, find_value, value_path
+from openhcs_runtime.outputs.plate_values import ValueRecord, find_value, value_path, value_record
 from openhcs_runtime.outputs.resume import finished_wells, take_over
 from openhcs_runtime.outputs.runs import RunSummary
 from openhcs_runtime.outputs.states import KEPT, StateHead, find_state, state_head, state_path
@@ -303,12 +303,18 @@ class PlatePhases:
 
 
 def kept_seed(compiled: CompiledPlate, run: RunSummary) -> int | None:
-    """Return the seed with which a run has kept states that can be used; None if it has kept none."""
-    prefixes = Prefixes(compiled.job, compiled.seed)
+    """Return the seed with which a run has made values or kept states that can be used; None if there are none."""
+    steps, prefixes = compiled.job.steps, Prefixes(compiled.job, compiled.seed)
+    known: dict[int, str] = {}
+    for index in plate_steps(steps):
+        wells = {plan.well: prefixes.of_well(plan, index, known) for plan in compiled.wells}
+        known[index] = prefixes.of_value(index, wells)
+        record = value_record(value_path(run.folder, steps[index].name, index))
+        if record is not None and record.signature == known[index]:
+            return record.seed
     for length in _lengths_in(compiled.job, run.folder):
-        if not plate_steps(compiled.job.steps[:length]):
-            for head in _heads(prefixes, compiled, run.folder, length):
-                return head.seed
+        for head in _heads(prefixes, compiled, run.folder, length, known):
+            return head.seed
     return None
 
 
@@ -321,7 +327,7 @@ def _sources(prefixes: Prefixes, compiled: CompiledPlate, earlier: Iterable[RunS
         lengths = [
             length
             for length in _lengths_in(compiled.job, run.folder)
-            if plate_steps(compiled.job.steps[:length]) or any(_heads(prefixes, compiled, run.folder, length))
+            if plate_steps(compiled.job.steps[:length]) or any(_heads(prefixes, compiled, run.folder, length, {}))
         ]
         if lengths:
             found[run.folder] = tuple(lengths)
@@ -336,13 +342,15 @@ def _lengths_in(job: PlateJob, folder: Path) -> list[int]:
     return [length for length in lengths if state_path(folder, job.steps[length - 1].name, length, "").parent.is_dir()]
 
 
-def _heads(prefixes: Prefixes, compiled: CompiledPlate, folder: Path, length: int) -> Iterator[StateHead]:
+def _heads(
+    prefixes: Prefixes, compiled: CompiledPlate, folder: Path, length: int, values: Mapping[int, str]
+) -> Iterator[StateHead]:
     """Yield the heads of states that can be used, of the first wells that have a state."""
     name = compiled.job.steps[length - 1].name
     there = [(plan, path) for plan in compiled.wells if (path := state_path(folder, name, length, plan.well)).is_file()]
     for plan, path in there[:_TRIED_WELLS]:
         head = state_head(path)
-        if head is not None and head.signature == prefixes.of_well(plan, length, {}):
+        if head is not None and head.signature == prefixes.of_well(plan, length, values):
             yield head
 
 

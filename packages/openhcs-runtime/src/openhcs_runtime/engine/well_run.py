@@ -203,6 +203,7 @@ class _WellRun:
         with_images = step.keep != Keep.LABELS or is_before_plate_step
         tree = self._state.stored(with_images=with_images)
         tree.steps = self._costs.costs
+        tree.reused_steps, tree.reused_from = self._start.reused_steps, self._start.reused_from
         tree.elapsed_s = self._start.elapsed_s + time.monotonic() - started
         files = self._state.described_files(self._output)
         head = StateHead(

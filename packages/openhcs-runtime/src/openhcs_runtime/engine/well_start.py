@@ -71,7 +71,7 @@ def _start(job: PlateJob, plan: WellPlan, source: Path, length: int, head: State
         _log.warning("%s is not used: a file that belongs to it was removed or changed", path)
         return None
     if is_own:
-        return Start(length, state, tree.steps, tree.elapsed_s)
+        return Start(length, state, tree.steps, tree.elapsed_s, tree.reused_steps, tree.reused_from)
     return Start(length, state, reused_steps=length, reused_from=source.name, source=path)
 
 

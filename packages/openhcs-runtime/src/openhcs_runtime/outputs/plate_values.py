@@ -20,6 +20,7 @@ from openhcs_runtime.pipeline.decorators import PlateOutput
 from openhcs_runtime.pipeline.plate_values import PlateValue
 from openhcs_runtime.pipeline.used_files import UsedFiles
 from openhcs_runtime.results import StepCost
+from openhcs_runtime.text import file_slug
 
 PLATE_FOLDER = "plate"
 _PLANE_DIMENSIONS = 2
@@ -56,8 +57,7 @@ class ValueRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 def value_path(output_dir: Path, step: str, index: int) -> Path:
     """Return the path of the value made by the step with this index."""
-    slug = "".join(c if c.isalnum() or c in "-_" else "_" for c in step)[:60]
-    return output_dir / PLATE_FOLDER / f"{index + 1:02}_{slug}.value"
+    return output_dir / PLATE_FOLDER / f"{index + 1:02}_{file_slug(step)}.value"
 
 
 def write_images(output_dir: Path, value: PlateValue, pixel_size_um: float | None) -> list[OutputFile]:
@@ -87,12 +87,22 @@ def write_value(path: Path, record: ValueRecord, value: PlateValue) -> None:
     write_bundle(path, record, value.content, sync=True)
 
 
-def find_value(path: Path, signature: str, seed: int) -> ValueRecord | None:
-    """Return the record of a value if it has this signature and seed and nothing that it was made from has changed."""
+def value_record(path: Path) -> ValueRecord | None:
+    """Return the record of a value; None if there is no value, or it is damaged, which is logged."""
     try:
         record: ValueRecord | None = read_head(path, ValueRecord)
-        if record is None or record.signature != signature or record.seed != seed or record.used.changed():
-            return None
+    except DamagedResultError as error:
+        _log.warning("%s: it is made again", error)
+        return None
+    return record
+
+
+def find_value(path: Path, signature: str, seed: int) -> ValueRecord | None:
+    """Return the record of a value if it has this signature and seed and nothing that it was made from has changed."""
+    record = value_record(path)
+    if record is None or record.signature != signature or record.seed != seed or record.used.changed():
+        return None
+    try:
         read_value(path, signature)
     except DamagedResultError as error:
         _log.warning("%s: it is made again", error)

@@ -24,6 +24,7 @@ from openhcs_runtime.pipeline.cells import Cell, ColumnKind
 from openhcs_runtime.pipeline.plate_step import Step
 from openhcs_runtime.pipeline.used_files import UsedFiles
 from openhcs_runtime.results import StepCost
+from openhcs_runtime.text import file_slug
 
 KEPT = "kept"
 _log = logging.getLogger(__name__)
@@ -70,7 +71,8 @@ class StateTree(msgspec.Struct, kw_only=True):
         read: images that were read.
         steps: what the steps have cost.
         elapsed_s: processing time in seconds.
-        peak_memory_bytes: peak memory of the process.
+        reused_steps: number of steps that an earlier run has computed.
+        reused_from: name of the folder of that run.
     """
 
     images: list[tuple[ImageKey, Any]]
@@ -81,7 +83,8 @@ class StateTree(msgspec.Struct, kw_only=True):
     read: list[ReadImage]
     steps: tuple[StepCost, ...] = ()
     elapsed_s: float = 0.0
-    peak_memory_bytes: int | None = None
+    reused_steps: int = 0
+    reused_from: str = ""
 
 
 def state_path(output_dir: Path, step: str, length: int, well: str) -> Path:
@@ -93,8 +96,7 @@ def state_path(output_dir: Path, step: str, length: int, well: str) -> Path:
         length: number of steps.
         well: name of the well.
     """
-    slug = "".join(c if c.isalnum() or c in "-_" else "_" for c in step)[:60]
-    return output_dir / KEPT / f"{length:02}_{slug}" / f"{well}.state"
+    return output_dir / KEPT / f"{length:02}_{file_slug(step)}" / f"{well}.state"
 
 
 def write_state(path: Path, head: StateHead, tree: StateTree) -> None:
