@@ -95,6 +95,15 @@ def test_a_step_is_added_at_the_end_with_its_imports(text: str) -> None:
     assert text.endswith("\n") or "\n]" not in text
 
 
+def test_a_function_over_the_plate_gets_a_step_over_the_plate() -> None:
+    text = with_step("", LIBRARY["estimate_illumination"])
+    text = with_step(text, LIBRARY["divide_by_illumination"])
+    first, second = load_pipeline(text).steps
+    assert (type(first).__name__, type(second).__name__) == ("PlateStep", "FunctionStep")
+    assert [step.name for step in outline_of(text).steps] == ["estimate_illumination", "divide_by_illumination"]
+    assert [each.name for each in LIBRARY["divide_by_illumination"].parameters] == ["offset"]
+
+
 def test_a_function_of_the_file_needs_no_import() -> None:
     text = "def mine(stack):\n    return stack\n"
     assert load_pipeline(with_step(text, own())).steps[0].name == "mine"

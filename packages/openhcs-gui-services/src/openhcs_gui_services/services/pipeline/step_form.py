@@ -9,7 +9,7 @@ import enum
 import importlib.util
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -93,6 +93,7 @@ class FunctionInfo:
         summary: first line of the docstring.
         help: the whole docstring.
         parameters: parameters of its form.
+        is_over_plate: whether it is for a step over the plate.
     """
 
     name: str
@@ -101,6 +102,7 @@ class FunctionInfo:
     summary: str
     help: str
     parameters: tuple[StepParameter, ...]
+    is_over_plate: bool = False
 
 
 def read_libraries() -> tuple[FunctionInfo, ...]:
@@ -170,7 +172,8 @@ def read_functions(tree: ast.Module) -> tuple[FunctionInfo, ...]:
 def _info(node: ast.FunctionDef, module: str, group: str, enums: Mapping[str, tuple[object, ...]]) -> FunctionInfo:
     text = ast.get_docstring(node) or ""
     parameters = tuple(_parameters(node, text, enums))
-    return FunctionInfo(node.name, module, group, text.partition("\n")[0].strip(), text, parameters)
+    is_over_plate = any(True for _ in _marks(node, "plate_output"))
+    return FunctionInfo(node.name, module, group, text.partition("\n")[0].strip(), text, parameters, is_over_plate)
 
 
 def _parameters(node: ast.FunctionDef, text: str, enums: Mapping[str, tuple[object, ...]]) -> Iterable[StepParameter]:
@@ -245,13 +248,19 @@ def _enum_value(member: str, values: Iterable[object]) -> object:
 
 def _from_engine(node: ast.FunctionDef) -> set[str]:
     """Return the arguments passed by the engine: ``labels`` for ``@special_inputs(InputKind.LABELS)``."""
-    calls = [each for each in node.decorator_list if isinstance(each, ast.Call)]
-    marks = [each for each in calls if ast.unparse(each.func).rpartition(".")[2] == "special_inputs"]
     return {
         part.attr.lower() if isinstance(part, ast.Attribute) else str(getattr(part, "value", ""))
-        for mark in marks
+        for name in ("special_inputs", "plate_inputs")
+        for mark in _marks(node, name)
         for part in mark.args
     }
+
+
+def _marks(node: ast.FunctionDef, name: str) -> Iterator[ast.Call]:
+    """Yield the decorators of a function with this name."""
+    for each in node.decorator_list:
+        if isinstance(each, ast.Call) and ast.unparse(each.func).rpartition(".")[2] == name:
+            yield each
 
 
 def _enums_of(tree: ast.Module) -> dict[str, tuple[object, ...]]:

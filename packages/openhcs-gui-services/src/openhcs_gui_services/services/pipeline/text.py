@@ -19,6 +19,7 @@ __all__ = ["CallEntry", "PipelineOutline", "StepEntry", "outline_of", "with_argu
 
 _STEPS: Final = "pipeline_steps"
 _STEP: Final = "FunctionStep"
+_PLATE_STEP: Final = "PlateStep"
 _STEP_MODULE: Final = "openhcs_runtime"
 
 
@@ -113,11 +114,12 @@ def with_step(text: str, info: FunctionInfo) -> str:
         PipelineTextError: the text has a syntax error, or ``pipeline_steps`` is not written as a list.
     """
     tree = _parsed(text)
-    text = _with_import(text, _STEP_MODULE, _STEP)
+    step = _PLATE_STEP if info.is_over_plate else _STEP
+    text = _with_import(text, _STEP_MODULE, step)
     if info.module:
         text = _with_import(text, info.module, info.name)
     told = ", ".join(f'"{each.name}": {source_text(each.start_value)}' for each in info.parameters if each.is_required)
-    entry = f"{_STEP}(({info.name}, {{{told}}}))" if told else f"{_STEP}({info.name})"
+    entry = f"{step}(({info.name}, {{{told}}}))" if told else f"{step}({info.name})"
     found = _steps_list(_parsed(text))
     if found is None:
         if any(_assigns_steps(node) for node in tree.body):
