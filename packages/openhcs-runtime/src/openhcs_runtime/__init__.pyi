@@ -29,6 +29,7 @@ from .exceptions import (
     OutputError as OutputError,
     PipelineError as PipelineError,
     PlateError as PlateError,
+    PlateMapError as PlateMapError,
     RoiError as RoiError,
     StepError as StepError,
     ViewerError as ViewerError,

@@ -2,6 +2,7 @@
 
 OpenHCSError
 ├── PlateError            the plate folder: missing, empty, without images
+├── PlateMapError         the plate map, or an expression that chooses wells by it
 ├── ImageError            one image: missing, truncated, unreadable, wrong shape
 ├── PipelineError         the pipeline as written; lists all problems
 │   └── CompileError      the pipeline on this plate; lists all problems with step and well
@@ -43,6 +44,13 @@ class OpenHCSError(Exception):
 
 class PlateError(OpenHCSError):
     """The plate can't be opened."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message))
+
+
+class PlateMapError(OpenHCSError):
+    """The plate map can't be used, or the expression that chooses wells by it."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(printable(message))

@@ -1,0 +1,18 @@
+from .discovery import (
+    find_plate_map as find_plate_map,
+)
+from .expression import (
+    Where as Where,
+    parse_where as parse_where,
+)
+from .plate_map import (
+    PlateMap as PlateMap,
+    PlateMapFile as PlateMapFile,
+)
+from .read import (
+    read_plate_map as read_plate_map,
+)
+from .values import (
+    ColumnKind as ColumnKind,
+    MapValue as MapValue,
+)

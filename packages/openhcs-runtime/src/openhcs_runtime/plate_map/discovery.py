@@ -1,0 +1,34 @@
+"""Finds the plate map of a plate."""
+
+from pathlib import Path
+
+from openhcs_runtime.exceptions import PlateMapError
+from openhcs_runtime.plate_map.read import SUFFIXES
+from openhcs_runtime.stores.path import AnyPath
+
+_NAME = "platemap"
+
+
+def find_plate_map(plate: AnyPath) -> Path:
+    """Return the plate map of a plate.
+
+    It is named ``platemap``, with an ending such as ``.csv``, and is in the plate folder or next to it; the name may
+    also be that of the plate and ``_platemap``, next to the plate, which counts before a plain ``platemap`` there.
+
+    Raises:
+        PlateMapError: there is none, or there are several in one place.
+    """
+    if not isinstance(plate, Path):
+        raise PlateMapError(f"a plate on the net, such as {plate}, has no plate map next to it: give --platemap FILE")
+    places = ((plate, _NAME), (plate.parent, f"{plate.name}_{_NAME}"), (plate.parent, _NAME))
+    for folder, stem in places:
+        found = [folder / f"{stem}{suffix}" for suffix in SUFFIXES if (folder / f"{stem}{suffix}").is_file()]
+        if len(found) > 1:
+            names = ", ".join(path.name for path in found)
+            raise PlateMapError(f"there are several plate maps in {folder} ({names}): give one of them (--platemap)")
+        if found:
+            return found[0]
+    raise PlateMapError(
+        f"the plate has no plate map: put {_NAME}.csv, .xlsx or .json into {plate} or next to it, or give one "
+        "(--platemap FILE)"
+    )

@@ -1,0 +1,167 @@
+"""Reads a plate map from a CSV, Excel or JSON file."""
+
+import csv
+import hashlib
+import io
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from openhcs_runtime.exceptions import PlateMapError
+from openhcs_runtime.plate_map.layouts import Columns, Line, columns_of
+from openhcs_runtime.plate_map.plate_map import PlateMap, PlateMapFile
+from openhcs_runtime.plate_map.values import RawCell, typed_column
+from openhcs_runtime.wells import well_position
+
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
+EXCEL_SUFFIXES = (".xlsx", ".xlsm")
+SUFFIXES = (*TEXT_SUFFIXES, *EXCEL_SUFFIXES, ".json")
+
+_MOST_BYTES = 50_000_000
+_DELIMITERS = (";", "\t", ",")
+
+
+def read_plate_map(path: Path) -> PlateMap:
+    """Read a plate map.
+
+    Args:
+        path: a CSV file (separated by commas, semicolons or tabs; UTF-8 or Latin-1), the first sheet of an Excel file,
+            or a JSON file. See ``docs/howto-try-and-sweep.md`` for the layouts.
+
+    Raises:
+        PlateMapError: the file can't be read, a line is not valid, or openpyxl is not installed.
+    """
+    data = _content(path)
+    suffix = path.suffix.lower()
+    decimal_comma = False
+    if suffix in EXCEL_SUFFIXES:
+        columns = columns_of(_excel_lines(data, path), str(path))
+    elif suffix == ".json":
+        columns = _json_columns(data, path)
+    elif suffix in TEXT_SUFFIXES:
+        text = _decoded(data)
+        delimiter = _delimiter(text)
+        decimal_comma = delimiter != ","
+        columns = columns_of(_text_lines(text, delimiter, path), str(path))
+    else:
+        raise PlateMapError(f"{path} is not a plate map: give a file ending in {', '.join(SUFFIXES)}")
+    wells = tuple(sorted(columns.wells, key=well_position))
+    return PlateMap(
+        file=PlateMapFile(str(path), hashlib.blake2b(data, digest_size=16).hexdigest()),
+        columns=tuple(columns.cells),
+        wells=wells,
+        values={
+            title: typed_column({well: cells.get(well) for well in wells}, decimal_comma=decimal_comma)
+            for title, cells in columns.cells.items()
+        },
+    )
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise PlateMapError(f"{path} is larger than {_MOST_BYTES // 1_000_000} MB: give a plate map")
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise PlateMapError(f"no such plate map: {path}") from None
+    except OSError as error:
+        raise PlateMapError(f"plate map {path} can't be read: {error.strerror or error}") from error
+
+
+def _decoded(data: bytes) -> str:
+    """Return the text of a file: UTF-8 and UTF-16 with or without a mark, or Latin-1 as spreadsheets write it."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
+
+
+def _delimiter(text: str) -> str:
+    """Return the separator that most lines at the beginning have most often."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")][:20]
+    counts = {delimiter: sum(line.count(delimiter) for line in lines) for delimiter in _DELIMITERS}
+    in_all = {d: count for d, count in counts.items() if count and lines and d in lines[0]}
+    considered = in_all or counts
+    if considered.get(";"):  # with a decimal comma there may be as many commas
+        return ";"
+    return max(considered, key=lambda delimiter: considered[delimiter])
+
+
+def _text_lines(text: str, delimiter: str, path: Path) -> list[Line]:
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, strict=True)
+    lines = []
+    try:
+        for cells in reader:
+            lines.append(Line(reader.line_num, cells))
+    except csv.Error as error:
+        raise PlateMapError(f"{path}, line {reader.line_num}: {error}; save it as CSV again") from error
+    return lines
+
+
+def _excel_lines(data: bytes, path: Path) -> list[Line]:
+    try:
+        from openpyxl import load_workbook  # noqa: PLC0415  an extra
+        from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
+    except ImportError:
+        raise PlateMapError(
+            f"{path} is an Excel file, and openpyxl is not installed: pip install 'openhcs-runtime[xlsx]', or save it "
+            "as CSV"
+        ) from None
+    try:
+        book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        try:
+            rows = list(book.worksheets[0].iter_rows(values_only=True))
+        finally:
+            book.close()
+    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError, IndexError) as error:
+        raise PlateMapError(f"{path} is not a valid Excel file ({error}): save it as .xlsx again") from error
+    return [Line(number, _cells(row)) for number, row in enumerate(rows, start=1)]
+
+
+def _cells(row: Sequence[object]) -> list[RawCell]:
+    known: list[RawCell] = []
+    for cell in row:
+        known.append(cell if isinstance(cell, (str, int, float, bool)) or cell is None else _iso(cell))
+    while known and known[-1] is None:
+        known.pop()
+    return known
+
+
+def _iso(cell: object) -> str:
+    iso = getattr(cell, "isoformat", None)
+    return str(iso()) if callable(iso) else str(cell)
+
+
+_Record = dict[str, str | int | float | bool | None]
+
+
+class _Document(msgspec.Struct):
+    wells: list[_Record] | dict[str, _Record]
+
+
+def _json_columns(data: bytes, path: Path) -> Columns:
+    """Return the columns of a list of objects with a "well", of an object by well, or of either as "wells"."""
+    try:
+        document: object = msgspec.json.decode(data)
+        if isinstance(document, dict) and "wells" in document:
+            records = msgspec.convert(document, _Document).wells
+        else:
+            records = msgspec.convert(document, list[_Record] | dict[str, _Record])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PlateMapError(
+            f'{path} is not a plate map in JSON ({error}): write a list of objects with a "well", such as '
+            '[{"well": "A01", "compound": "DMSO"}]'
+        ) from error
+    if isinstance(records, dict):
+        records = [{"well": well, **record} for well, record in records.items()]
+    titles = list(dict.fromkeys(title for record in records for title in record))
+    if not records:
+        raise PlateMapError(f"{path} describes no wells: write a list of objects with a well")
+    lines = [Line(0, titles), *(Line(n, [r.get(t) for t in titles]) for n, r in enumerate(records, start=1))]
+    if "well" not in {title.lower() for title in titles}:
+        raise PlateMapError(f'{path}: the objects have no "well"; add it to each of them')
+    return columns_of(lines, str(path))

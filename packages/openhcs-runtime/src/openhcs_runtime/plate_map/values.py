@@ -1,0 +1,108 @@
+"""The values of a plate map: numbers, texts and yes/no, one kind per column, with empty cells as None."""
+
+import datetime
+import math
+import re
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+MapValue = str | int | float | bool
+"""A value of a plate map; an empty cell is None."""
+
+RawCell = str | int | float | bool | datetime.date | datetime.time | datetime.timedelta | None
+"""A cell as a file has it: always text in CSV, typed in Excel and JSON."""
+
+_MISSING = frozenset({"", "nan", "na", "n/a", "#n/a"})
+_INTEGER = re.compile(r"[+-]?(0|[1-9]\d*)")
+_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)?(\.\d*)?([eE][+-]?\d+)?")
+_PLAIN_EXPONENT = re.compile(r"[+-]?\d+[eE]\d+")
+"""Such as 1E5, which may be a well of another plate; spreadsheets write numbers as 1E+05."""
+_TRUTH = {"true": True, "false": False}
+
+
+class ColumnKind(StrEnum):
+    """What the values of a column are."""
+
+    NUMBER = "numbers"
+    TEXT = "text"
+    TRUTH = "true or false"
+    EMPTY = "empty"
+
+
+def typed_column(cells: Mapping[str, RawCell], *, decimal_comma: bool = False) -> dict[str, MapValue | None]:
+    """Return the values of a column by well, all of one kind.
+
+    A column is numeric only if each of its values is a number. ``007`` and ``1E5`` are texts, so that identifiers stay
+    as they are; ``1E+05``, ``1e-6`` and ``1.0E5`` are numbers.
+
+    Args:
+        cells: the cells by well.
+        decimal_comma: whether ``0,5`` is a number.
+
+    Returns:
+        The values, None for empty cells.
+    """
+    present = {well: cell for well, cell in cells.items() if not _is_missing(cell)}
+    values: Mapping[str, MapValue]
+    if all(isinstance(cell, bool) or str(cell).strip().lower() in _TRUTH for cell in present.values()):
+        values = {well: _TRUTH[str(cell).strip().lower()] for well, cell in present.items()}
+    else:
+        values = _numbers(present, decimal_comma) or {well: _text(cell) for well, cell in present.items()}
+    return {well: values.get(well) for well in cells}
+
+
+def kind_of(values: Sequence[MapValue | None]) -> ColumnKind:
+    """Return the kind of the values of a column."""
+    first = next((value for value in values if value is not None), None)
+    if first is None:
+        return ColumnKind.EMPTY
+    if isinstance(first, bool):
+        return ColumnKind.TRUTH
+    return ColumnKind.TEXT if isinstance(first, str) else ColumnKind.NUMBER
+
+
+def _is_missing(cell: RawCell) -> bool:
+    if isinstance(cell, float) and math.isnan(cell):
+        return True
+    return cell is None or (isinstance(cell, str) and cell.strip().lower() in _MISSING)
+
+
+def _numbers(cells: Mapping[str, RawCell], decimal_comma: bool) -> dict[str, MapValue]:
+    """Return the cells as numbers; empty if one of them is not a number."""
+    numbers: dict[str, int | float] = {}
+    for well, cell in cells.items():
+        number = _number(cell, decimal_comma)
+        if number is None:
+            return {}
+        numbers[well] = number
+    if all(isinstance(number, int) for number in numbers.values()):
+        return dict(numbers)
+    return {well: float(number) for well, number in numbers.items()}
+
+
+def _number(cell: RawCell, decimal_comma: bool) -> int | float | None:
+    if isinstance(cell, (int, float)) and not isinstance(cell, bool):
+        return cell if math.isfinite(cell) else None
+    if not isinstance(cell, str):
+        return None
+    text = cell.strip()
+    if decimal_comma and text.count(",") == 1 and "." not in text:
+        text = text.replace(",", ".")
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if not any(map(str.isdigit, text)) or _PLAIN_EXPONENT.fullmatch(text) or not _NUMBER.fullmatch(text):
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _text(cell: RawCell) -> str:
+    """Return a cell as text; a whole number of a spreadsheet without the ``.0`` it is stored with."""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, (datetime.date, datetime.time)):
+        return cell.isoformat()
+    return str(cell).strip()

@@ -1,0 +1,223 @@
+"""Plate maps in every form people write them, what is wrong with them, and expressions over their columns."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from openhcs_runtime.exceptions import PlateMapError
+from openhcs_runtime.plate_map import ColumnKind, PlateMap, find_plate_map, parse_where, read_plate_map
+
+LIST = """well,compound,dose,unit,control type,id
+A1,DMSO,0,uM,negative,007
+a02,staurosporine,1e-6,uM,positive,008
+A03,"x, y",2.5,uM,,010
+A04,,NaN,,,
+"""
+MATRIX = """compound,1,2,3
+A,DMSO,staurosporine,"x, y"
+B,DMSO,,
+
+dose,1,2,3
+A,0,1,2.5
+B,0,,
+"""
+
+
+def _read(folder: Path, text: str | bytes, name: str = "platemap.csv") -> PlateMap:
+    path = folder / name
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return read_plate_map(path)
+
+
+def test_a_list_with_typed_columns(tmp_path: Path) -> None:
+    known = _read(tmp_path, LIST)
+    assert known.columns == ("compound", "dose", "unit", "control type", "id")
+    assert known.wells == ("A01", "A02", "A03", "A04")
+    assert [known.value(well, "dose") for well in known.wells] == [0.0, 1e-6, 2.5, None]
+    assert [known.value(well, "id") for well in known.wells] == ["007", "008", "010", None]
+    assert (known.value("a3", "compound"), known.value("A04", "compound")) == ("x, y", None)
+    assert known.value("B01", "compound") is None
+    assert (known.kind("dose"), known.kind("id")) == (ColumnKind.NUMBER, ColumnKind.TEXT)
+    assert len(known.file.digest) == 32
+
+
+@pytest.mark.parametrize(
+    ("cells", "values"),
+    [
+        (["1", "2"], [1, 2]),
+        (["1", "2.0"], [1.0, 2.0]),
+        (["1E5", "1E6"], ["1E5", "1E6"]),
+        (["1E+05", "2.5e3"], [100000.0, 2500.0]),
+        (["1", "none"], ["1", "none"]),
+        (["TRUE", "false"], [True, False]),
+        (["n/a", "-3"], [None, -3]),
+        (["inf", "1"], ["inf", "1"]),
+        (["1_000", "2"], ["1_000", "2"]),
+        (["00", "1"], ["00", "1"]),
+    ],
+)
+def test_a_column_is_of_one_kind(tmp_path: Path, cells: list[str], values: list[object]) -> None:
+    known = _read(tmp_path, f"well,x\nA01,{cells[0]}\nA02,{cells[1]}\n")
+    found = [known.value(well, "x") for well in known.wells]
+    assert found == values
+    assert list(map(type, found)) == list(map(type, values))
+
+
+@pytest.mark.parametrize(
+    ("encode", "name"),
+    [
+        (lambda text: text.encode(), "platemap.csv"),
+        (lambda text: text.encode("utf-8-sig"), "platemap.csv"),
+        (lambda text: text.encode("utf-16"), "platemap.txt"),
+        (lambda text: text.replace(",", "\t").encode("latin-1"), "platemap.tsv"),
+        (lambda text: text.replace(",", ";").replace("0.5", "0,5").encode("latin-1"), "platemap.csv"),
+    ],
+)
+def test_separators_and_encodings(tmp_path: Path, encode: Callable[[str], bytes], name: str) -> None:
+    known = _read(tmp_path, encode("Well,dose (µM),name\r\nA1,0.5,Müller\r\nA2,10,x\r\n\r\n"), name)
+    assert (known.value("A01", "dose (µM)"), known.value("A01", "name")) == (0.5, "Müller")
+
+
+def test_matrices(tmp_path: Path) -> None:
+    for text in (MATRIX, MATRIX.replace("compound,", "compound\n,").replace("dose,", "dose\n,")):
+        known = _read(tmp_path, text)
+        assert (known.columns, known.wells) == (("compound", "dose"), ("A01", "A02", "A03", "B01"))
+        assert [known.value("A03", name) for name in known.columns] == ["x, y", 2.5]
+
+
+def test_excel_and_json_say_the_same(tmp_path: Path) -> None:
+    records = [{"well": "A1", "compound": "DMSO", "dose": 0}, {"well": "B12", "compound": None, "dose": 1.5}]
+    forms: list[object] = [
+        records,
+        {"wells": records},
+        {"A01": {"compound": "DMSO", "dose": 0}, "B12": {"compound": None, "dose": 1.5}},
+    ]
+    found = [_read(tmp_path, json.dumps(form), "m.json") for form in forms]
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for line in (("Well", "compound", "dose"), ("A1", "DMSO", 0), ("B12", None, 1.5)):
+        book.active.append(line)
+    book.save(tmp_path / "m.xlsx")
+    found.append(read_plate_map(tmp_path / "m.xlsx"))
+    book.active.delete_rows(1, 3)
+    for cells in (("dose", 1, 2), ("A", 0.5, 7), ("B", None, "x")):
+        book.active.append(cells)
+    book.save(tmp_path / "matrix.xlsx")
+    for known in found:
+        assert [known.value("A01", name) for name in ("compound", "dose")] == ["DMSO", 0]
+        assert [known.value("B12", name) for name in ("compound", "dose")] == [None, 1.5]
+    assert read_plate_map(tmp_path / "matrix.xlsx").values == {"dose": {"A01": "0.5", "A02": "7", "B02": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "is empty: write a row for each well"),
+        ("well,x\n", "describes no wells"),
+        ("a,b\n1,2\n", "describes no wells"),
+        ("well,x\nA01,1\nA1,2\n", "line 3: well A01 is also in line 2"),
+        ("well,x\nZZ9,1\n", "line 2: 'ZZ9' is not a well"),
+        ("well,x\n,1\n", "line 2: the name of the well is missing"),
+        ("well,x,x\nA01,1,2\n", "line 1: column 'x' is there twice"),
+        ("well,x\nA01,1,2\n", "line 2: '2' is in a column without a title; give it one in line 1"),
+        ('well,x\nA01,"1\n', "line 2: unexpected end of data"),
+        (",1,2\nA,3,4\n", "line 1: the block has no title"),
+        ("x,1,2\nA,3,4\nA,3,4\n", "line 3: row A of 'x' is there twice"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, problem: str) -> None:
+    with pytest.raises(PlateMapError, match="platemap") as caught:
+        _read(tmp_path, text)
+    assert problem in str(caught.value)
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    for name, text, problem in (
+        ("m.doc", "x", "is not a plate map"),
+        ("m.json", '[{"x": 1}]', 'have no "well"'),
+        ("m.json", '{"a": 1}', "is not a plate map in JSON"),
+        ("m.json", "[]", "describes no wells"),
+    ):
+        with pytest.raises(PlateMapError, match=problem):
+            _read(tmp_path, text, name)
+    with pytest.raises(PlateMapError, match="no such plate map"):
+        read_plate_map(tmp_path / "gone.csv")
+    pytest.importorskip("openpyxl")
+    with pytest.raises(PlateMapError, match="not a valid Excel file"):
+        _read(tmp_path, "well,x", "m.xlsx")
+
+
+def test_the_map_of_a_plate_is_found_or_named(tmp_path: Path) -> None:
+    plate = tmp_path / "plate7"
+    plate.mkdir()
+    with pytest.raises(PlateMapError, match=r"has no plate map: put platemap\.csv"):
+        find_plate_map(plate)
+    for path in (tmp_path / "platemap.csv", tmp_path / "plate7_platemap.json", plate / "platemap.xlsx"):
+        path.touch()
+        assert find_plate_map(plate) == path
+    (plate / "platemap.csv").touch()
+    with pytest.raises(PlateMapError, match=r"several plate maps in .* \(platemap\.csv, platemap\.xlsx\)"):
+        find_plate_map(plate)
+
+
+@pytest.mark.parametrize(
+    ("expression", "wells"),
+    [
+        ("compound == 'DMSO'", ["A01"]),
+        ("compound != 'DMSO'", ["A02", "A03", "A04"]),
+        ("dose > 0 and dose <= 2.5", ["A02", "A03"]),
+        ("0 <= dose < 1", ["A01", "A02"]),
+        ("not (dose < 1)", ["A03", "A04"]),
+        ('dose == None or `control type` == "negative"', ["A01", "A04"]),
+        ("compound in ('DMSO', 'x, y')", ["A01", "A03"]),
+        ("compound not in ['DMSO'] and id != '008'", ["A03", "A04"]),
+        ("compound == '`id`' or dose > -1", ["A01", "A02", "A03"]),
+        ("unit == compound", ["A04"]),
+    ],
+)
+def test_expressions(tmp_path: Path, expression: str, wells: list[str]) -> None:
+    assert list(_read(tmp_path, LIST).matching(expression)) == wells
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("compund == 'DMSO'", "has no column 'compund': did you mean 'compound'? its columns are compound, dose"),
+        ("dose == 'high'", "column 'dose' has numbers, which can't be compared with text"),
+        ("id == 7", "column 'id' has text, which can't be compared with numbers"),
+        ("dose", "column 'dose' has numbers: compare it with a value"),
+        ("compound = 'DMSO'", "write == to compare"),
+        ("compound == 'a' & dose == 1", "write 'and' and 'or' instead"),
+        ("(compound == 'a') | (dose == 1)", "write 'and' and 'or' instead of & and |"),
+        ("compound in 'DMSO'", "write a list after 'in'"),
+        ("dose is None", "write == and != instead of is"),
+        ("__import__('os').system('x')", "use comparisons"),
+        ("compound.upper() == 'A'", "use comparisons"),
+        ("[x for x in (1,)] == 1", "use comparisons"),
+        ("dose + 1 > 2", "use comparisons"),
+        ("", "use comparisons"),
+        ("(" * 300 + "dose" + ")" * 300, "use comparisons"),
+        ("not " * 200 + "dose == 1", "nested too deeply"),
+        ("dose == 1" + " and dose == 1" * 400, "shorten it"),
+    ],
+)
+def test_expressions_that_are_refused(tmp_path: Path, expression: str, problem: str) -> None:
+    with pytest.raises(PlateMapError) as caught:
+        _read(tmp_path, LIST).matching(expression)
+    assert problem in str(caught.value)
+
+
+def test_columns_of_an_expression_and_the_wells_of_a_plate(tmp_path: Path) -> None:
+    assert parse_where("`cell line` == 'HeLa' and dose > 1 and dose < 3").columns == ("cell line", "dose")
+    known = _read(tmp_path, LIST)
+    assert known.problems(["A01", "A02", "A03", "A04"]) == ()
+    assert known.problems(["A01", "B01"]) == (
+        f"the plate has no images of A02, A03, A04, which plate map {tmp_path / 'platemap.csv'} describes",
+        f"plate map {tmp_path / 'platemap.csv'} does not describe B01",
+    )
+    with pytest.raises(PlateMapError, match=r"describes A01, A02, A03, A04, and the plate has B01: give the map"):
+        known.problems(["B01"])
+    with pytest.raises(PlateMapError, match="has no column 'x': choose compound"):
+        known.value("A01", "x")
