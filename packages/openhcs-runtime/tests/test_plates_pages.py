@@ -13,7 +13,7 @@ from openhcs_runtime.functions import denoise
 from openhcs_runtime.outputs.provenance import read_provenance
 from openhcs_runtime.plates import Plate, ProblemKind, open_plate
 from openhcs_runtime.plates.pages import PageOrder
-from openhcs_runtime.service.worker import with_plate_settings
+from openhcs_runtime.service.overrides import with_plate_settings
 from openhcs_runtime.tasks import PlateTask
 from openhcs_runtime.testing import CommandLine
 

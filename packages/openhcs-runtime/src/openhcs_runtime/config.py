@@ -126,7 +126,14 @@ class PipelineConfig:
             is asked to replace it. None: each run gets a folder of its own in ``results_dir``.
         results_dir: folder in which each run gets a folder of its own, named ``<date>_<time>_<pipeline>``. None:
             ``<plate>_results`` next to the plate.
-        wells: only these wells; None for all.
+        wells: only these wells; None for all. Each entry is a well (``"A01"``), the rectangle between two wells
+            (``"A01-C06"``), a whole row (``"B"``) or a whole column (``"3"``).
+        sites: only these sites; None for all.
+        where: only wells for which this expression over the plate map is true, such as ``"control == 'DMSO'"``.
+        plate_map: the plate map, a CSV, Excel or JSON file. None: the file ``platemap.csv``, ``.xlsx`` or ``.json`` in
+            the plate folder or next to it. It is read only if ``where`` is given.
+        sample: a sample of this number of wells, spread over the plate, from those that are chosen otherwise. It is the
+            same for the same ``GlobalConfig.seed``.
         allow_gaps: if images of a well are missing, process those that exist instead of failing the well.
         parquet: write the tables as Parquet as well; needs the extra ``parquet``. If it is not installed, only CSV
             tables are written, and the log says so.
@@ -150,6 +157,10 @@ class PipelineConfig:
     output_dir: str | None = None
     results_dir: str | None = None
     wells: tuple[str, ...] | None = None
+    sites: tuple[int, ...] | None = None
+    where: str | None = None
+    plate_map: str | None = None
+    sample: int | None = None
     allow_gaps: bool = False
     parquet: bool = False
     image_format: ImageFormat = ImageFormat.TIFF
@@ -161,7 +172,7 @@ class PipelineConfig:
     keep: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("output_dir", "results_dir"):
+        for name in ("output_dir", "results_dir", "plate_map"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, os.fspath(getattr(self, name)))
         if self.output_dir is not None and self.results_dir is not None:
@@ -172,10 +183,28 @@ class PipelineConfig:
             raise PipelineError(f"PipelineConfig: {error}") from None
         if self.sharded and self.image_format is not ImageFormat.OME_ZARR:
             raise PipelineError("PipelineConfig: sharded needs image_format='ome_zarr'")
+        self._check_choice()
+        if isinstance(self.keep, str):
+            raise PipelineError(f"PipelineConfig: keep takes a tuple of names of steps, not the text {self.keep!r}")
+        object.__setattr__(self, "keep", tuple(self.keep))
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it chooses some of the wells or sites."""
+        return any(choice is not None for choice in (self.wells, self.sites, self.where, self.sample))
+
+    def _check_choice(self) -> None:
         if isinstance(self.wells, str):
             raise PipelineError(f"PipelineConfig: wells takes a tuple of well names, not the text {self.wells!r}")
         if self.wells is not None:
             object.__setattr__(self, "wells", tuple(self.wells))
-        if isinstance(self.keep, str):
-            raise PipelineError(f"PipelineConfig: keep takes a tuple of names of steps, not the text {self.keep!r}")
-        object.__setattr__(self, "keep", tuple(self.keep))
+        if self.sites is not None:
+            if isinstance(self.sites, (str, int)) or not all(map(_is_number, self.sites)):
+                raise PipelineError(f"PipelineConfig: sites takes a tuple of numbers from 1, not {self.sites!r}")
+            object.__setattr__(self, "sites", tuple(self.sites))
+        if self.sample is not None and not _is_number(self.sample):
+            raise PipelineError(f"PipelineConfig: sample {self.sample!r} is not a whole number from 1")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

@@ -77,8 +77,9 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The payload of a submission: one pipeline, one plate, and how to run it.
 
     ``global_config`` and ``pipeline_config`` replace those of the pipeline. ``num_workers``, ``dask``, ``view``,
-    ``seed``, ``output_dir``, ``results_dir``, ``pattern``, ``plate_format`` and ``pages`` each override a single
-    setting of these. Relative paths are relative to ``base_dir``.
+    ``seed``, ``output_dir``, ``results_dir``, ``pattern``, ``plate_format``, ``pages``, ``wells``, ``sites``,
+    ``where``, ``plate_map`` and ``sample`` each override a single setting of these. Relative paths are relative to
+    ``base_dir``.
 
     Attributes:
         plate_path: folder of the plate.
@@ -94,6 +95,11 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         pattern: overrides ``PipelineConfig.pattern``.
         plate_format: overrides ``PipelineConfig.plate_format``.
         pages: overrides ``PipelineConfig.pages``.
+        wells: overrides ``PipelineConfig.wells``.
+        sites: overrides ``PipelineConfig.sites``.
+        where: overrides ``PipelineConfig.where``.
+        plate_map: overrides ``PipelineConfig.plate_map``.
+        sample: overrides ``PipelineConfig.sample``.
         view: overrides ``GlobalConfig.view``.
         seed: overrides ``GlobalConfig.seed``.
         action: run the pipeline, or only check whether it can be run.
@@ -122,6 +128,11 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     pattern: str | None = None
     plate_format: str | None = None
     pages: str | None = None
+    wells: tuple[str, ...] | None = None
+    sites: tuple[int, ...] | None = None
+    where: str | None = None
+    plate_map: str | None = None
+    sample: int | None = None
     view: str | None = None
     seed: int | None = None
     action: TaskAction = TaskAction.RUN
@@ -139,7 +150,8 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Raises:
             PlateError: a name is not valid UTF-8.
         """
-        for name in (self.plate_path, self.output_dir or "", self.base_dir, self.source_dir, self.source_name):
+        paths = (self.plate_path, self.output_dir or "", self.base_dir, self.source_dir, self.source_name)
+        for name in (*paths, self.plate_map or ""):
             if (shown := storable(name)) != name:
                 raise PlateError(f"the name of {shown} is not valid UTF-8: rename it")
 
@@ -159,6 +171,8 @@ class CompileReport(msgspec.Struct, frozen=True, kw_only=True):
         workers: number of workers.
         memory_per_well_bytes: estimated peak memory for one well; 0 if it is not known.
         warnings: problems of the plate that don't prevent a run.
+        plate_wells: number of wells of the plate, chosen or not.
+        choice: which wells were chosen, in one line; empty if all are.
     """
 
     compile_artifact_id: str
@@ -172,6 +186,8 @@ class CompileReport(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 1
     memory_per_well_bytes: int = 0
     warnings: tuple[str, ...] = ()
+    plate_wells: int = 0
+    choice: str = ""
 
 
 class RefusalKind(enum.StrEnum):

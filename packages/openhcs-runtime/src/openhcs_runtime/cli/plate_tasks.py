@@ -2,10 +2,11 @@
 
 import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
+from openhcs_runtime.cli.choice_options import Choice
 from openhcs_runtime.cli.endpoint import PlateEndpoint
 from openhcs_runtime.cli.failures import PlateErrorKind
 from openhcs_runtime.cli.options import duration_seconds, read_diameter
@@ -45,6 +46,7 @@ class RunOptions:
     view: str | None = None
     seed: int | None = None
     follow: Follow | None = None
+    choice: Choice = field(default_factory=Choice)
 
     def __post_init__(self) -> None:
         if self.output and self.results_dir:
@@ -54,6 +56,9 @@ class RunOptions:
             raise CommandError(ErrorKind.USAGE, "--pattern and --format exclude each other; give one of them")
         if self.replace and not self.output:
             message = "--replace replaces the results in --output DIR; name it, or leave out --replace"
+            raise CommandError(ErrorKind.USAGE, message)
+        if self.choice.sample is not None and self.follow is not None:
+            message = "--sample chooses from the wells of a whole plate; leave it out with --follow"
             raise CommandError(ErrorKind.USAGE, message)
         if self.pipeline is not None and (self.channel is not None or self.diameter is not None):
             message = "--channel and --diameter are for the built-in count; set them in the pipeline file instead"
@@ -126,6 +131,11 @@ def _task(options: RunOptions, plate: AnyPath, source: str, name: str) -> PlateT
         view=options.view,
         seed=options.seed,
         follow=options.follow,
+        wells=options.choice.wells,
+        sites=options.choice.sites,
+        where=options.choice.where,
+        plate_map=options.choice.plate_map,
+        sample=options.choice.sample,
     )
 
 

@@ -28,6 +28,7 @@ from openhcs_runtime.pipeline.source import PipelineFile
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.plates.base import ImageRef, Plate
 from openhcs_runtime.plates.read import labels_of, refusals
+from openhcs_runtime.selection import choose_wells
 from openhcs_runtime.stores.path import AnyPath, as_path, is_url, path_below
 from openhcs_runtime.tasks import NOTES
 from openhcs_runtime.text import file_slug
@@ -71,8 +72,9 @@ def compile_plate(
     steps, unknown = _with_kept(resolved.steps, pipeline_config.keep)
     numbered = [(number, step) for number, step in enumerate(steps, start=1) if step.enabled]
     enabled = tuple(step for _, step in numbered)
-    wells = [well for well in plate.wells if pipeline_config.wells is None or well in pipeline_config.wells]
-    found = [*problems, *_setting_problems(plate, pipeline_config, output_dir), *unknown]
+    chosen = choose_wells(plate, pipeline_config, global_config.seed)
+    plate, wells = chosen.plate, chosen.wells
+    found = [*problems, *_setting_problems(plate, output_dir), *chosen.problems, *unknown]
     labels, lacking = _labels(plate, wells, pipeline_config.labels)
     found += lacking
     found += _step_problems(plate, numbered, global_config.mode)
@@ -120,6 +122,10 @@ def compile_plate(
         memory_per_well_bytes=memory.needed_bytes,
         left_out_files=plate.left_out,
         seed=global_config.seed,
+        choice=chosen.note,
+        of_wells=chosen.of_wells,
+        warnings=chosen.warnings,
+        plate_map=chosen.plate_map,
     )
 
 
@@ -180,16 +186,10 @@ def _workers_that_fit(config: GlobalConfig, wells: int, memory: WellMemory) -> i
     return min(workers, available // memory.needed_bytes) if config.num_workers == "auto" else workers
 
 
-def _setting_problems(plate: Plate, config: PipelineConfig, output_dir: Path) -> list[str]:
-    problems = []
+def _setting_problems(plate: Plate, output_dir: Path) -> list[str]:
     if isinstance(plate.path, Path) and output_dir.is_relative_to(plate.path):
-        problems.append(f"output folder {output_dir} is inside the plate folder: choose another output folder")
-    unknown = [well for well in config.wells or () if well not in plate.images]
-    if unknown:
-        problems.append(f"the plate has no images of {', '.join(unknown)}: remove that from wells in PipelineConfig")
-    if config.wells is not None and not config.wells:
-        problems.append("wells in PipelineConfig is empty: omit it to use all wells")
-    return problems
+        return [f"output folder {output_dir} is inside the plate folder: choose another output folder"]
+    return []
 
 
 def _place_problems(plate: Plate, step: Step) -> Iterator[str]:

@@ -27,6 +27,7 @@ from openhcs_runtime.pipeline.local_imports import LocalModule
 from openhcs_runtime.pipeline.plan import CompiledPlate
 from openhcs_runtime.pipeline.source import Pipeline
 from openhcs_runtime.pipeline.to_source import to_source
+from openhcs_runtime.plate_map import PlateMapFile
 from openhcs_runtime.results import PlateResult, ResultStatus, StepCost
 
 FILE_NAME = PROVENANCE_NAME
@@ -117,9 +118,10 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """The content of ``provenance.json``.
 
     ``pipeline_source`` is empty if a function has no source; ``no_source`` gives the reason. ``seed`` is the seed of
-    the random numbers. ``basis`` lists what the results depend on besides the images, ``planned`` the signature of
-    each planned well, and ``executions`` the server executions that worked on the run. ``environment`` contains only
-    variables that the pipeline's code reads by name or that configure numeric libraries, as others may be secrets.
+    the random numbers, and ``plate_map`` the plate map that wells were chosen by, if they were. ``basis`` lists what
+    the results depend on besides the images, ``planned`` the signature of each planned well, and ``executions`` the
+    server executions that worked on the run. ``environment`` contains only variables that the pipeline's code reads by
+    name or that configure numeric libraries, as others may be secrets.
     """
 
     format_version: int = FORMAT_VERSION
@@ -152,6 +154,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str] = {}
     working_folder: str = ""
     plate_steps: list[PlateStepRecord] = []
+    plate_map: PlateMapFile | None = None
     error: str = ""
 
     @classmethod
@@ -191,6 +194,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
             modules=[_module_file(module) for module in compiled.modules],
             environment=_environment(compiled.basis),
             working_folder=os.getcwd(),
+            plate_map=compiled.plate_map,
         )
 
     def ended(

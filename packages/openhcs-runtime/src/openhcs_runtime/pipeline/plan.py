@@ -8,6 +8,7 @@ from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.config import ExecutionMode, ImageFormat
 from openhcs_runtime.pipeline.local_imports import LocalModule
 from openhcs_runtime.pipeline.plate_step import Step
+from openhcs_runtime.plate_map import PlateMapFile
 from openhcs_runtime.plates.base import ImageRef
 from openhcs_runtime.viewer_target import ViewTarget
 
@@ -166,6 +167,10 @@ class CompiledPlate:
             unknown.
         left_out_files: Number of image files in the plate folder that are not images of the plate.
         seed: The seed chosen by the user; None for a new one in each run.
+        choice: The wells that were chosen, in one line; empty if all are.
+        of_wells: Number of wells of the plate.
+        warnings: What may be wrong with the plate map by which they were chosen.
+        plate_map: That plate map; None if they were not chosen by one.
     """
 
     plate_path: str
@@ -181,3 +186,7 @@ class CompiledPlate:
     memory_per_well_bytes: int = 0
     left_out_files: int = 0
     seed: int | None = None
+    choice: str = ""
+    of_wells: int = 0
+    warnings: tuple[str, ...] = ()
+    plate_map: PlateMapFile | None = None

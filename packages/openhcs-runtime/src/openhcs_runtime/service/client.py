@@ -1,9 +1,10 @@
 """Client that submits pipelines to an OpenHCS execution server and waits for the results."""
 
+import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Unpack
 
 import msgspec
 
@@ -33,6 +34,7 @@ __all__ = [
     "PlateExecution",
     "StatusReport",
     "SubmitResponse",
+    "TaskOverrides",
     "ZMQExecutionClient",
     "environment_for",
     "folder_of",
@@ -45,6 +47,16 @@ _THIS_MACHINE = (LOOPBACK, "localhost", "::1")
 class _Submitted(msgspec.Struct, frozen=True):
     execution_id: str
     status: str = "accepted"
+
+
+class TaskOverrides(TypedDict, total=False):
+    """What can be given for one submission, in place of the settings of its pipeline; see :class:`PlateTask`."""
+
+    wells: tuple[str, ...]
+    sites: tuple[int, ...]
+    where: str
+    plate_map: str
+    sample: int
 
 
 class SubmitResponse(Reply):
@@ -179,9 +191,10 @@ class ZMQExecutionClient(ExecutionClient):
         pipeline_config: PipelineConfig | None = None,
         *,
         timeout: float | None = None,
+        **overrides: Unpack[TaskOverrides],
     ) -> PlateExecution:
         """Call :meth:`submit_pipeline`, then :meth:`wait`. A failed plate is reported in the status, not raised."""
-        accepted = self.submit_pipeline(plate_id, pipeline_steps, global_config, pipeline_config)
+        accepted = self.submit_pipeline(plate_id, pipeline_steps, global_config, pipeline_config, **overrides)
         return self.wait(accepted.execution_id, timeout)
 
     def submit_pipeline(
@@ -190,6 +203,7 @@ class ZMQExecutionClient(ExecutionClient):
         pipeline_steps: "PipelineSteps",
         global_config: GlobalConfig | None = None,
         pipeline_config: PipelineConfig | None = None,
+        **overrides: Unpack[TaskOverrides],
     ) -> SubmitResponse:
         """Submit a pipeline and a plate, and return once the submission is on the server's disk.
 
@@ -199,6 +213,7 @@ class ZMQExecutionClient(ExecutionClient):
                 object, or a string ending in ``.py``), which may import modules next to it; or its source text.
             global_config: settings of the machine [default: those of the pipeline].
             pipeline_config: settings of the pipeline [default: those of the pipeline].
+            **overrides: single settings in place of those of the pipeline, such as ``wells=("A01-A06",)``.
 
         Returns:
             The accepted submission, with its execution id.
@@ -208,7 +223,7 @@ class ZMQExecutionClient(ExecutionClient):
             RequestRefusedError: the server could not write the submission to disk.
             RequestTimeoutError: no reply in time.
         """
-        return self.submit_task(self.plate_task(plate_id, pipeline_steps, global_config, pipeline_config))
+        return self.submit_task(self.plate_task(plate_id, pipeline_steps, global_config, pipeline_config, **overrides))
 
     def plate_task(
         self,
@@ -216,6 +231,7 @@ class ZMQExecutionClient(ExecutionClient):
         pipeline_steps: "PipelineSteps",
         global_config: GlobalConfig | None = None,
         pipeline_config: PipelineConfig | None = None,
+        **overrides: Unpack[TaskOverrides],
     ) -> PlateTask:
         """Return the task that :meth:`submit_pipeline` submits.
 
@@ -231,6 +247,7 @@ class ZMQExecutionClient(ExecutionClient):
             global_config=global_config,
             pipeline_config=pipeline_config,
             base_dir=os.getcwd(),
+            **overrides,
         )
 
     def submit_task(self, task: PlateTask, environment: TaskEnvironment | None = None) -> SubmitResponse:
@@ -261,13 +278,14 @@ class ZMQExecutionClient(ExecutionClient):
         pipeline_steps: "PipelineSteps",
         global_config: GlobalConfig | None = None,
         pipeline_config: PipelineConfig | None = None,
+        **overrides: Unpack[TaskOverrides],
     ) -> SubmitResponse:
         """Submit an execution that only compiles; arguments and errors are those of :meth:`submit_pipeline`.
 
         Once it is complete, its id is the ``compile_artifact_id`` for :meth:`submit_compiled`, and its
         ``PlateExecution.compiled`` says what a run would do.
         """
-        task = self.plate_task(plate_id, pipeline_steps, global_config, pipeline_config)
+        task = self.plate_task(plate_id, pipeline_steps, global_config, pipeline_config, **overrides)
         return self.submit_task(msgspec.structs.replace(task, action=TaskAction.COMPILE))
 
     def submit_compiled(self, compile_artifact_id: str, *, resume: bool = False) -> SubmitResponse:
@@ -467,11 +485,18 @@ def rerun_task(output_dir: Path, into: Path | None = None) -> PlateTask:
         source_name=known.pipeline_name,
         source_dir=known.pipeline_folder,
         global_config=known.global_config,
-        pipeline_config=known.pipeline_config,
+        pipeline_config=_same_wells(known.pipeline_config, known.planned),
         output_dir=None if has_own_folder else str(target),
         results_dir=str(folder.parent) if has_own_folder else None,
         fresh=True,
     )
+
+
+def _same_wells(config: PipelineConfig, planned: Mapping[str, str]) -> PipelineConfig:
+    """Return settings that choose the wells of a run by name, as the plate map may have changed since."""
+    if config.where is None and config.sample is None:
+        return config
+    return dataclasses.replace(config, wells=tuple(planned), where=None, plate_map=None, sample=None)
 
 
 def read_pipeline_file(path: str | os.PathLike[str]) -> str:

@@ -13,11 +13,13 @@ from collections.abc import Callable, Sequence
 from openhcs_runtime.config import PipelineConfig
 from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
 from openhcs_runtime.engine.plate_run import RunChoice
-from openhcs_runtime.exceptions import ChangedRunError, CompileError, PlateError
+from openhcs_runtime.exceptions import ChangedRunError, CompileError, PlateError, PlateMapError
 from openhcs_runtime.plates import Plate
 from openhcs_runtime.plates.acquisition import Acquisition
 from openhcs_runtime.results import PlateResult, ResultStatus
+from openhcs_runtime.selection import is_wanted
 from openhcs_runtime.service.run_start import announce_wells, choice_of
+from openhcs_runtime.stores.path import as_path
 from openhcs_runtime.tasks import FOLLOW_STEP, Follow, PlateTask
 from zmqruntime.execution import Task
 from zmqruntime.execution.text import duration, plural
@@ -76,7 +78,8 @@ class FollowedRun:
     Args:
         task: The task of the server.
         plate_task: What was submitted.
-        config: Settings of the pipeline.
+        config: Settings of the pipeline; they can't ask for a sample.
+        plate_path: Absolute path of the plate.
         orchestrator_for: Makes an orchestrator with other settings of the pipeline.
     """
 
@@ -85,11 +88,15 @@ class FollowedRun:
         task: Task,
         plate_task: PlateTask,
         config: PipelineConfig,
+        plate_path: str,
         orchestrator_for: Callable[[PipelineConfig], PipelineOrchestrator],
     ) -> None:
+        if config.sample is not None:
+            raise CompileError("a sample is taken from the wells of a whole plate: leave it out to follow a plate")
         self._task = task
         self._plate_task = plate_task
         self._config = config
+        self._plate_path = plate_path
         self._orchestrator_for = orchestrator_for
         self._known: frozenset[str] = frozenset()
         self._done: frozenset[str] = frozenset()
@@ -113,13 +120,18 @@ class FollowedRun:
         Returns:
             The wells that failed.
         """
-        chosen = tuple(well for well in wells if self._config.wells is None or well in self._config.wells)
+        try:
+            chosen = tuple(well for well in wells if is_wanted(well, as_path(self._plate_path), self._config))
+        except PlateMapError as error:
+            self._task.log.warning("%s; it is tried again", error)
+            return tuple(wells)
         if not chosen:
             return ()
         if new := [well for well in chosen if well not in self._known]:
             self._task.log.info("%s ready: %s", plural(len(new), "well"), ", ".join(new))
         try:
-            result = self._round(dataclasses.replace(self._config, wells=chosen), is_partial=True)
+            config = dataclasses.replace(self._config, wells=chosen, where=None)
+            result = self._round(config, is_partial=True)
         except (CompileError, PlateError) as error:
             self._task.log.warning("%s; it is tried again at the end", error)
             return chosen

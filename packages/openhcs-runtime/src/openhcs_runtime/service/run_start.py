@@ -1,14 +1,15 @@
 """The beginning of a run on a server: what is announced, and whether it continues an earlier attempt."""
 
+import logging
 from collections.abc import Collection
 
 from openhcs_runtime.engine.plate_run import RunChoice
 from openhcs_runtime.pipeline.plan import CompiledPlate
-from openhcs_runtime.tasks import PlateTask
+from openhcs_runtime.tasks import NOTES, PlateTask
 from zmqruntime.execution import Task
 from zmqruntime.messages import ProgressPhase, ProgressStatus
 
-__all__ = ["announce_wells", "choice_of"]
+__all__ = ["announce_wells", "choice_of", "tell_choice"]
 
 _BEGUN = "begun"
 
@@ -19,6 +20,14 @@ def choice_of(current: Task, task: PlateTask) -> RunChoice:
     current.checkpoint(_BEGUN, True)
     resume_of = current.execution_id if was_begun else task.resume_of
     return RunChoice(task.resume or was_begun, resume_of, fresh=task.fresh, replace=task.replace)
+
+
+def tell_choice(task: Task, compiled: CompiledPlate) -> None:
+    """Say which wells were chosen, and what may be wrong with the plate map they were chosen by."""
+    if compiled.choice:
+        logging.getLogger(NOTES).info(compiled.choice)
+    for warning in compiled.warnings:
+        task.log.warning(warning)
 
 
 def announce_wells(task: Task, compiled: CompiledPlate, known: Collection[str] = ()) -> None:

@@ -1,13 +1,12 @@
 """Runs a plate task in a worker process; the only place where the source of a submitted pipeline is executed."""
 
-import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from openhcs_runtime.config import GlobalConfig, PipelineConfig
+from openhcs_runtime.config import PipelineConfig
 from openhcs_runtime.engine.executors import warm_up
 from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
 from openhcs_runtime.exceptions import (
@@ -17,6 +16,7 @@ from openhcs_runtime.exceptions import (
     OutputError,
     PipelineError,
     PlateError,
+    PlateMapError,
     WorkerError,
 )
 from openhcs_runtime.outputs.run_folder import check_named_folder
@@ -27,18 +27,20 @@ from openhcs_runtime.pipeline.used_files import read_recorder
 from openhcs_runtime.plates import Plate, read_arguments
 from openhcs_runtime.results import PlateResult, ResultStatus, WellResult
 from openhcs_runtime.service.follow import FollowedRun, follow_plate
-from openhcs_runtime.service.run_start import announce_wells, choice_of
+from openhcs_runtime.service.overrides import absolute, global_config_of, pipeline_config_of
+from openhcs_runtime.service.run_start import announce_wells, choice_of, tell_choice
 from openhcs_runtime.stores.path import is_url
 from openhcs_runtime.tasks import CompileReport, PlateTask, Refusal, RefusalKind, TaskAction
 from zmqruntime.execution import TaskFailed, current_task
 
-__all__ = ["run_plate_task", "warm_up", "with_plate_settings"]
+__all__ = ["run_plate_task", "warm_up"]
 
 _NAMED_WELLS = 3
 """Checkpoint of an execution that has begun to process wells."""
 
 _KINDS = {
     PlateError: RefusalKind.PLATE,
+    PlateMapError: RefusalKind.PLATE,
     CompileError: RefusalKind.COMPILE,
     PipelineError: RefusalKind.PIPELINE,
     DiskFullError: RefusalKind.DISK_FULL,
@@ -96,35 +98,13 @@ class _ChangedError(Exception):
     """Plate, pipeline or settings have changed since the compilation."""
 
 
-def with_plate_settings(config: PipelineConfig, task: PlateTask) -> PipelineConfig:
-    """Return the settings with what the task says of how its plate is opened."""
-    if task.pattern is not None:
-        config = dataclasses.replace(config, pattern=task.pattern, plate_format=None)
-    if task.plate_format is not None:
-        config = dataclasses.replace(config, plate_format=task.plate_format, pattern=task.pattern)
-    if task.pages is not None:
-        config = dataclasses.replace(config, pages=task.pages)
-    return config
-
-
 def _run(task: PlateTask) -> PlateResult | CompileReport:
     current = current_task()
     read_recorder().clear()
     sys.modules.pop(PipelineFile(task.source, task.source_name, task.source_dir).module_name, None)
     pipeline = load_pipeline(task.source, task.source_name, task.source_dir)
-    global_config = task.global_config or pipeline.global_config or GlobalConfig()
-    if task.num_workers is not None:
-        global_config = dataclasses.replace(global_config, num_workers=task.num_workers)
-    if task.dask is not None:
-        global_config = dataclasses.replace(global_config, dask=task.dask)
-    if task.view is not None:
-        global_config = dataclasses.replace(global_config, view=task.view)
-    if task.seed is not None:
-        global_config = dataclasses.replace(global_config, seed=task.seed)
-    pipeline_config = task.pipeline_config or pipeline.pipeline_config or PipelineConfig()
-    pipeline_config = _with_folders(pipeline_config, task)
-    pipeline_config = with_plate_settings(pipeline_config, task)
-    plate_path = task.plate_path if is_url(task.plate_path) else _absolute(task.plate_path, task.base_dir)
+    global_config, pipeline_config = global_config_of(pipeline, task), pipeline_config_of(pipeline, task)
+    plate_path = task.plate_path if is_url(task.plate_path) else absolute(task.plate_path, task.base_dir)
     if task.follow is not None and task.action is TaskAction.RUN:
 
         def orchestrator_for(config: PipelineConfig) -> PipelineOrchestrator:
@@ -132,12 +112,14 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
 
         # Later, a plate that can't be opened counts as one that is not there yet.
         read_arguments(pipeline_config.pattern, pipeline_config.plate_format, pipeline_config.pages)
-        return follow_plate(current, task.follow, FollowedRun(current, task, pipeline_config, orchestrator_for))
+        followed = FollowedRun(current, task, pipeline_config, plate_path, orchestrator_for)
+        return follow_plate(current, task.follow, followed)
     with PipelineOrchestrator(plate_path, pipeline, global_config, pipeline_config) as orchestrator:
         current.check_cancelled()
         orchestrator.initialize()
         current.check_cancelled()
         compiled = orchestrator.compile()
+        tell_choice(current, compiled)
         if task.action is TaskAction.COMPILE:
             if not compiled.results_root:
                 check_named_folder(Path(compiled.job.output_dir), replace=task.replace)
@@ -148,18 +130,6 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
             )
         announce_wells(current, compiled)
         return orchestrator.execute(choice_of(current, task))
-
-
-def _with_folders(config: PipelineConfig, task: PlateTask) -> PipelineConfig:
-    """Return the settings with absolute output folders; those of the task override those of the pipeline."""
-    output_dir, results_dir = config.output_dir, config.results_dir
-    if task.output_dir or task.results_dir:
-        output_dir, results_dir = task.output_dir, task.results_dir
-    return dataclasses.replace(
-        config,
-        output_dir=_absolute(output_dir, task.base_dir) if output_dir else None,
-        results_dir=_absolute(results_dir, task.base_dir) if results_dir else None,
-    )
 
 
 def _report(execution_id: str, plate: Plate, compiled: CompiledPlate) -> CompileReport:
@@ -174,12 +144,10 @@ def _report(execution_id: str, plate: Plate, compiled: CompiledPlate) -> Compile
         steps=tuple(step.name for step in compiled.job.steps),
         workers=compiled.workers,
         memory_per_well_bytes=compiled.memory_per_well_bytes,
-        warnings=tuple(problem.message for problem in plate.problems),
+        warnings=(*(problem.message for problem in plate.problems), *compiled.warnings),
+        plate_wells=compiled.of_wells,
+        choice=compiled.choice,
     )
-
-
-def _absolute(path: str, base_dir: str) -> str:
-    return str(Path(base_dir, Path(path).expanduser()))
 
 
 def _reason(well: WellResult) -> str:

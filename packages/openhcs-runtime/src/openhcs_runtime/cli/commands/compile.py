@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from openhcs_runtime.cli.choice_options import PlateMapPath, RunWells, Sample, Sites, Where, choice_of
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import (
     Channel,
@@ -42,6 +43,11 @@ def compile_(
     plate_format: PlateFormatName = None,
     pages: Pages = None,
     seed: Seed = None,
+    wells: RunWells = None,
+    sites: Sites = None,
+    where: Where = None,
+    platemap: PlateMapPath = None,
+    sample: Sample = None,
     channel: Channel = None,
     diameter: Diameter = None,
     port: Port = 7777,
@@ -76,6 +82,7 @@ def compile_(
         channel=channel,
         diameter=diameter,
         seed=seed,
+        choice=choice_of(wells, sites, where, platemap, sample),
     )
     return _compile(options, Output(as_json))
 
@@ -116,7 +123,8 @@ def _lines(report: "CompileReport") -> list[str]:
 
     incomplete = f", {len(report.incomplete_wells)} of them incomplete" if report.incomplete_wells else ""
     steps = f"{plural(len(report.steps), 'step')}: {', '.join(report.steps)}"
-    lines = [f"{plural(len(report.wells), 'well')}{incomplete}; {steps}"]
+    wells = report.choice or plural(len(report.wells), "well")
+    lines = [f"{wells}{incomplete}; {steps}"]
     if report.memory_per_well_bytes:
         lines.append(
             f"{plural(report.workers, 'worker')}, each with up to {size(report.memory_per_well_bytes)} of memory"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from openhcs_runtime.cli.choice_options import PlateMapPath, RunWells, Sample, Sites, Where, choice_of
 from openhcs_runtime.cli.commands.view import show_viewer
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import (
@@ -60,6 +61,11 @@ def run(
     pattern: ImagePattern = None,
     plate_format: PlateFormatName = None,
     pages: Pages = None,
+    wells: RunWells = None,
+    sites: Sites = None,
+    where: Where = None,
+    platemap: PlateMapPath = None,
+    sample: Sample = None,
     channel: Channel = None,
     diameter: Diameter = None,
     view: View = None,
@@ -94,6 +100,11 @@ def run(
       openhcs-runtime run demo --view napari --view-components site=layer
       openhcs-runtime run /data/screen --results-dir /data/screen_results
       openhcs-runtime run /data/plate8 --follow --until-idle 20m
+      openhcs-runtime run /data/plate7 --wells A01-A06,B03 --sites 1,2
+      openhcs-runtime run /data/plate7 --where "control == 'DMSO'" --sample 5
+
+    Some wells can be tried first: a later run over the whole plate takes them over. 'A01-C06' is the rectangle between
+    two wells. --where reads platemap.csv, .xlsx or .json in the plate folder or next to it.
 
     If a folder has several plates, on the level below it or on the next one, all of them are run, with one line each at
     the end. A plate that fails, or that can't be opened, does not stop the others; the exit code is the worst one.
@@ -129,7 +140,8 @@ def run(
     endpoint, words = PlateEndpoint(port, host), Output(as_json)
     if compiled is not None:
         named = plate, pipeline, output, results_dir, replace, fresh, workers, dask, channel, diameter, view
-        if any((*named, pattern, plate_format, pages, follow)) or seed is not None:
+        chosen = wells, sites, where, platemap, sample
+        if any((*named, *chosen, pattern, plate_format, pages, follow)) or seed is not None:
             raise typer.BadParameter("--compiled says all there is to run; leave out PLATE and the other options")
         return _run_compiled(endpoint, compiled, words)
     if plate is None:
@@ -152,6 +164,7 @@ def run(
         view=view,
         seed=seed,
         follow=follow_of(until_idle, settle) if follow else None,
+        choice=choice_of(wells, sites, where, platemap, sample),
     )
     each = options_of_each(options)
     task = plate_task(options) if len(each) == 1 else None

@@ -1,0 +1,90 @@
+"""Options that choose what a run processes: wells, sites, plate map and sample."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from openhcs_runtime.cli.options import whole_number
+from openhcs_runtime.exceptions import PipelineError, PlateMapError
+from openhcs_runtime.selection.names import parse_sites, parse_wells
+
+__all__ = ["Choice", "PlateMapPath", "RunWells", "Sample", "Sites", "Where", "choice_of"]
+
+
+RunWells = Annotated[
+    str | None,
+    typer.Option(
+        "--wells",
+        metavar="W,W-W",
+        help="Only these wells: A01,B06, the rectangle A01-C06, row B or column 3 [default: all wells]",
+    ),
+]
+Sites = Annotated[str | None, typer.Option(metavar="N,N-N", help="Only these sites, e.g. 1,2 [default: all sites]")]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        metavar="EXPR",
+        help="Only wells for which this is true by the plate map, e.g. \"control == 'DMSO'\" [default: all wells]",
+    ),
+]
+PlateMapPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--platemap",
+        metavar="FILE",
+        help="Plate map for --where: CSV, Excel or JSON [default: platemap.csv, .xlsx or .json in the plate or next to "
+        "it]",
+    ),
+]
+Sample = Annotated[
+    int | None,
+    typer.Option(
+        parser=whole_number(1, 1536),
+        metavar="N",
+        help="Only N of the wells, spread over the plate; the same ones for the same --seed [default: all wells]",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The wells and sites that were typed; None for what was left out."""
+
+    wells: tuple[str, ...] | None = None
+    sites: tuple[int, ...] | None = None
+    where: str | None = None
+    plate_map: str | None = None
+    sample: int | None = None
+
+    def __bool__(self) -> bool:
+        return self != Choice()
+
+
+def choice_of(
+    wells: str | None, sites: str | None, where: str | None, plate_map: Path | None, sample: int | None
+) -> Choice:
+    """The choice that was typed.
+
+    Raises:
+        typer.BadParameter: it can't be understood.
+    """
+    if not any((wells, sites, where, plate_map, sample)):
+        return Choice()
+    if plate_map is not None and where is None:
+        raise typer.BadParameter("--platemap has the columns for --where; add --where EXPR")
+    try:
+        blocks = None if wells is None else tuple(block.text for block in parse_wells([wells]))
+        numbers = None if sites is None else parse_sites(sites)
+        if where is not None:
+            _check_where(where)
+    except (PipelineError, PlateMapError) as error:
+        raise typer.BadParameter(str(error)) from error
+    return Choice(blocks, numbers, where, None if plate_map is None else str(plate_map), sample)
+
+
+def _check_where(text: str) -> None:
+    from openhcs_runtime.plate_map import parse_where  # noqa: PLC0415  few runs need it
+
+    parse_where(text)
