@@ -49,6 +49,9 @@ from .pipeline.decorators import (
 from .pipeline.plate_step import (
     PlateStep as PlateStep,
 )
+from .pipeline.set_parameters import (
+    with_settings as with_settings,
+)
 from .pipeline.source import (
     Pipeline as Pipeline,
     load_pipeline as load_pipeline,
@@ -82,6 +85,7 @@ from .tasks import (
     OPENHCS_CONFIG as OPENHCS_CONFIG,
     CompileReport as CompileReport,
     PlateTask as PlateTask,
+    Setting as Setting,
     TaskAction as TaskAction,
 )
 from .viewer_program import ViewerProgram as ViewerProgram

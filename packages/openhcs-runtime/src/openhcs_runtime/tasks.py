@@ -21,6 +21,7 @@ __all__ = [
     "PlateTask",
     "Refusal",
     "RefusalKind",
+    "Setting",
     "TaskAction",
     "read_result",
     "wants_server",
@@ -73,6 +74,40 @@ class Follow(msgspec.Struct, frozen=True):
     settle_seconds: float = 30.0
 
 
+class Setting(msgspec.Struct, frozen=True):
+    """The value of a parameter of a function in a pipeline.
+
+    Attributes:
+        name: the parameter, after the function or step that has it, as in ``segment_nuclei.diameter_um``.
+        text: a Python literal, or plain text.
+    """
+
+    name: str
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Setting":
+        """Parse ``NAME=VALUE``.
+
+        Raises:
+            PipelineError: it is something else.
+        """
+        name, equals, value = text.partition("=")
+        if not (name.strip() and equals and value.strip()):
+            raise PipelineError(
+                f"{text!r} does not set a parameter; expected a form like segment_nuclei.diameter_um=12"
+            )
+        return cls(name.strip(), value.strip())
+
+    @classmethod
+    def of(cls, name: str, value: object) -> "Setting":
+        """Return a setting for a value that can be written as a literal."""
+        return cls(name, repr(value))
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.text}"
+
+
 class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The payload of a submission: one pipeline, one plate, and how to run it.
 
@@ -100,6 +135,7 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         where: overrides ``PipelineConfig.where``.
         plate_map: overrides ``PipelineConfig.plate_map``.
         sample: overrides ``PipelineConfig.sample``.
+        settings: values of parameters in place of those of the pipeline.
         view: overrides ``GlobalConfig.view``.
         seed: overrides ``GlobalConfig.seed``.
         action: run the pipeline, or only check whether it can be run.
@@ -133,6 +169,7 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     where: str | None = None
     plate_map: str | None = None
     sample: int | None = None
+    settings: tuple[Setting, ...] = ()
     view: str | None = None
     seed: int | None = None
     action: TaskAction = TaskAction.RUN

@@ -1,5 +1,6 @@
 """Options that choose what a run processes: wells, sites, plate map and sample."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +10,9 @@ import typer
 from openhcs_runtime.cli.options import whole_number
 from openhcs_runtime.exceptions import PipelineError, PlateMapError
 from openhcs_runtime.selection.names import parse_sites, parse_wells
+from openhcs_runtime.tasks import Setting
 
-__all__ = ["Choice", "PlateMapPath", "RunWells", "Sample", "Sites", "Where", "choice_of"]
+__all__ = ["Choice", "PlateMapPath", "RunWells", "Sample", "Set", "Sites", "Where", "choice_of", "settings_of"]
 
 
 RunWells = Annotated[
@@ -44,6 +46,17 @@ Sample = Annotated[
         parser=whole_number(1, 1536),
         metavar="N",
         help="Only N of the wells, spread over the plate; the same ones for the same --seed [default: all wells]",
+    ),
+]
+
+
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Value of a parameter, e.g. segment_nuclei.diameter_um=12, by the name of its function or step; can be "
+        "given several times [default: what the pipeline file says]",
     ),
 ]
 
@@ -82,6 +95,18 @@ def choice_of(
     except (PipelineError, PlateMapError) as error:
         raise typer.BadParameter(str(error)) from error
     return Choice(blocks, numbers, where, None if plate_map is None else str(plate_map), sample)
+
+
+def settings_of(texts: Sequence[str] | None) -> tuple[Setting, ...]:
+    """The values of parameters that were typed.
+
+    Raises:
+        typer.BadParameter: one of them is not NAME=VALUE.
+    """
+    try:
+        return tuple(map(Setting.parse, texts or ()))
+    except PipelineError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def _check_where(text: str) -> None:

@@ -15,7 +15,7 @@ from openhcs_runtime.exceptions import PipelineError, PlateError
 from openhcs_runtime.pipeline.parsing import parse_python
 from openhcs_runtime.service.client import folder_of, read_pipeline_file
 from openhcs_runtime.stores.path import AnyPath, as_path
-from openhcs_runtime.tasks import Follow, PlateTask
+from openhcs_runtime.tasks import Follow, PlateTask, Setting
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
 from zmqruntime.execution.text import duration
 
@@ -47,6 +47,7 @@ class RunOptions:
     seed: int | None = None
     follow: Follow | None = None
     choice: Choice = field(default_factory=Choice)
+    settings: tuple[Setting, ...] = ()
 
     def __post_init__(self) -> None:
         if self.output and self.results_dir:
@@ -136,6 +137,7 @@ def _task(options: RunOptions, plate: AnyPath, source: str, name: str) -> PlateT
         where=options.choice.where,
         plate_map=options.choice.plate_map,
         sample=options.choice.sample,
+        settings=options.settings,
     )
 
 

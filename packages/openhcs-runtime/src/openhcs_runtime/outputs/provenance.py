@@ -29,6 +29,7 @@ from openhcs_runtime.pipeline.source import Pipeline
 from openhcs_runtime.pipeline.to_source import to_source
 from openhcs_runtime.plate_map import PlateMapFile
 from openhcs_runtime.results import PlateResult, ResultStatus, StepCost
+from openhcs_runtime.tasks import Setting
 
 FILE_NAME = PROVENANCE_NAME
 FORMAT_VERSION = 2
@@ -118,9 +119,10 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """The content of ``provenance.json``.
 
     ``pipeline_source`` is empty if a function has no source; ``no_source`` gives the reason. ``seed`` is the seed of
-    the random numbers, and ``plate_map`` the plate map that wells were chosen by, if they were. ``basis`` lists what
-    the results depend on besides the images, ``planned`` the signature of each planned well, and ``executions`` the
-    server executions that worked on the run. ``environment`` contains only variables that the pipeline's code reads by
+    the random numbers, and ``plate_map`` the plate map that wells were chosen by, if they were. ``settings``
+    are values of parameters in place of those in the source. ``basis`` lists what the results depend on besides the
+    images, ``planned`` the signature of each planned well, and ``executions`` the server executions that worked on the
+    run. ``environment`` contains only variables that the pipeline's code reads by
     name or that configure numeric libraries, as others may be secrets.
     """
 
@@ -155,6 +157,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     working_folder: str = ""
     plate_steps: list[PlateStepRecord] = []
     plate_map: PlateMapFile | None = None
+    settings: tuple[Setting, ...] = ()
     error: str = ""
 
     @classmethod
@@ -195,6 +198,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
             environment=_environment(compiled.basis),
             working_folder=os.getcwd(),
             plate_map=compiled.plate_map,
+            settings=pipeline.settings if pipeline.file else (),
         )
 
     def ended(

@@ -25,6 +25,7 @@ from openhcs_runtime.pipeline.parsing import parse_python
 from openhcs_runtime.pipeline.plate_step import PlateStep, Step
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.pipeline.used_files import read_recorder
+from openhcs_runtime.tasks import Setting
 from zmqruntime.execution.text import one_line
 
 _MAX_MODULES = 32
@@ -55,12 +56,16 @@ class PipelineFile:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Steps with their settings, and the file they were loaded from."""
+    """Steps with their settings, and the file they were loaded from.
+
+    ``settings`` are those that ``with_settings`` has applied to the steps of the file.
+    """
 
     steps: tuple[Step, ...]
     global_config: GlobalConfig | None = None
     pipeline_config: PipelineConfig | None = None
     file: PipelineFile | None = field(default=None, compare=False)
+    settings: tuple[Setting, ...] = ()
 
 
 def load_pipeline(text: str, name: str = "pipeline.py", folder: str = "") -> Pipeline:

@@ -13,7 +13,7 @@ from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import CompileError, OutputError, PipelineError
 from openhcs_runtime.outputs.runs import find_run
 from openhcs_runtime.results import PlateResult
-from openhcs_runtime.tasks import OPENHCS_CONFIG, CompileReport, PlateTask, Refusal, TaskAction, read_result
+from openhcs_runtime.tasks import OPENHCS_CONFIG, CompileReport, PlateTask, Refusal, Setting, TaskAction, read_result
 from zmqruntime.compat import Reply
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.execution import ExecutionClient, SubmitOptions, TaskEnvironment
@@ -57,6 +57,7 @@ class TaskOverrides(TypedDict, total=False):
     where: str
     plate_map: str
     sample: int
+    settings: tuple[Setting, ...]
 
 
 class SubmitResponse(Reply):
@@ -486,6 +487,7 @@ def rerun_task(output_dir: Path, into: Path | None = None) -> PlateTask:
         source_dir=known.pipeline_folder,
         global_config=known.global_config,
         pipeline_config=_same_wells(known.pipeline_config, known.planned),
+        settings=known.settings,
         output_dir=None if has_own_folder else str(target),
         results_dir=str(folder.parent) if has_own_folder else None,
         fresh=True,

@@ -22,6 +22,7 @@ from openhcs_runtime.exceptions import (
 from openhcs_runtime.outputs.run_folder import check_named_folder
 from openhcs_runtime.pipeline.neighbour_modules import borrowed
 from openhcs_runtime.pipeline.plan import CompiledPlate
+from openhcs_runtime.pipeline.set_parameters import with_settings
 from openhcs_runtime.pipeline.source import PipelineFile, load_pipeline
 from openhcs_runtime.pipeline.used_files import read_recorder
 from openhcs_runtime.plates import Plate, read_arguments
@@ -102,7 +103,8 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
     current = current_task()
     read_recorder().clear()
     sys.modules.pop(PipelineFile(task.source, task.source_name, task.source_dir).module_name, None)
-    pipeline = load_pipeline(task.source, task.source_name, task.source_dir)
+    loaded = load_pipeline(task.source, task.source_name, task.source_dir)
+    pipeline = with_settings(loaded, task.settings)
     global_config, pipeline_config = global_config_of(pipeline, task), pipeline_config_of(pipeline, task)
     plate_path = task.plate_path if is_url(task.plate_path) else absolute(task.plate_path, task.base_dir)
     if task.follow is not None and task.action is TaskAction.RUN:

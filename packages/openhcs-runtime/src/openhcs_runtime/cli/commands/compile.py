@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from openhcs_runtime.cli.choice_options import PlateMapPath, RunWells, Sample, Sites, Where, choice_of
+from openhcs_runtime.cli.choice_options import PlateMapPath, RunWells, Sample, Set, Sites, Where, choice_of, settings_of
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import (
     Channel,
@@ -48,6 +48,7 @@ def compile_(
     where: Where = None,
     platemap: PlateMapPath = None,
     sample: Sample = None,
+    set_: Set = None,
     channel: Channel = None,
     diameter: Diameter = None,
     port: Port = 7777,
@@ -83,6 +84,7 @@ def compile_(
         diameter=diameter,
         seed=seed,
         choice=choice_of(wells, sites, where, platemap, sample),
+        settings=settings_of(set_),
     )
     return _compile(options, Output(as_json))
 

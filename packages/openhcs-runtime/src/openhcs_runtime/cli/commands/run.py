@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from openhcs_runtime.cli.choice_options import PlateMapPath, RunWells, Sample, Sites, Where, choice_of
+from openhcs_runtime.cli.choice_options import PlateMapPath, RunWells, Sample, Set, Sites, Where, choice_of, settings_of
 from openhcs_runtime.cli.commands.view import show_viewer
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import (
@@ -66,6 +66,7 @@ def run(
     where: Where = None,
     platemap: PlateMapPath = None,
     sample: Sample = None,
+    set_: Set = None,
     channel: Channel = None,
     diameter: Diameter = None,
     view: View = None,
@@ -101,6 +102,7 @@ def run(
       openhcs-runtime run /data/screen --results-dir /data/screen_results
       openhcs-runtime run /data/plate8 --follow --until-idle 20m
       openhcs-runtime run /data/plate7 --wells A01-A06,B03 --sites 1,2
+      openhcs-runtime run /data/plate7 --set Segment.diameter_um=12
       openhcs-runtime run /data/plate7 --where "control == 'DMSO'" --sample 5
 
     Some wells can be tried first: a later run over the whole plate takes them over. 'A01-C06' is the rectangle between
@@ -140,7 +142,7 @@ def run(
     endpoint, words = PlateEndpoint(port, host), Output(as_json)
     if compiled is not None:
         named = plate, pipeline, output, results_dir, replace, fresh, workers, dask, channel, diameter, view
-        chosen = wells, sites, where, platemap, sample
+        chosen = wells, sites, where, platemap, sample, set_
         if any((*named, *chosen, pattern, plate_format, pages, follow)) or seed is not None:
             raise typer.BadParameter("--compiled says all there is to run; leave out PLATE and the other options")
         return _run_compiled(endpoint, compiled, words)
@@ -165,6 +167,7 @@ def run(
         seed=seed,
         follow=follow_of(until_idle, settle) if follow else None,
         choice=choice_of(wells, sites, where, platemap, sample),
+        settings=settings_of(set_),
     )
     each = options_of_each(options)
     task = plate_task(options) if len(each) == 1 else None
