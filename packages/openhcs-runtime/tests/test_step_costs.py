@@ -8,8 +8,11 @@ import pytest
 
 from openhcs_runtime import GlobalConfig, PipelineConfig, PipelineOrchestrator, PlateResult, load_pipeline
 from openhcs_runtime.config import ExecutionMode
+from openhcs_runtime.outputs.costs import step_totals
 from openhcs_runtime.outputs.provenance import read_provenance
 from openhcs_runtime.outputs.wells import part_path, read_part
+from openhcs_runtime.results import StepCost
+from openhcs_runtime.testing import CommandLine
 
 NewPlate = Callable[..., Path]
 BIG_BYTES = 300 << 20
@@ -77,3 +80,32 @@ def test_a_record_without_costs_is_read(new_plate: NewPlate, tmp_path: Path) -> 
     part = read_part(Path(result.output_dir), "A01")
     assert part is not None
     assert part.steps == ()
+
+
+def test_totals_have_sums_means_shares_and_peaks() -> None:
+    wells = [
+        [StepCost("a", 1.0, 100), StepCost("b", 2.0, None), StepCost("a", 0.5, 50)],
+        [StepCost("a", 2.0, 300), StepCost("b", 0.5, None)],
+    ]
+    totals = step_totals(wells)
+    assert [(each.step, each.wells, each.seconds, each.peak_memory_bytes) for each in totals] == [
+        ("a", 2, 3.0, 300),
+        ("b", 2, 2.5, None),
+        ("a", 1, 0.5, 50),
+    ]
+    assert totals[0].mean_seconds == 1.5
+    assert sum(each.share for each in totals) == pytest.approx(1.0)
+    assert step_totals([]) == ()
+
+
+def test_the_command_line_shows_the_cost_of_each_step(shared_command: CommandLine, new_plate: NewPlate) -> None:
+    plate = new_plate(wells=2)
+    ran = shared_command("run", plate, "--time")
+    table = ran.stdout[ran.stdout.index("Step") :].splitlines()
+    assert table[0].split() == ["Step", "Wells", "Seconds", "Per", "well", "Share", "Peak", "memory"]
+    assert [line.split()[:2] for line in table[1:5]] == [[n, "2"] for n in ("Project", "Segment", "Correct", "Measure")]
+    later, as_json = shared_command.both("results", plate, "--time")
+    assert table[:5] == later.stdout[later.stdout.index("Step") :].splitlines()[:5]
+    costs = as_json.document["costs"]
+    assert [cost["step"] for cost in costs] == ["Project", "Segment", "Correct", "Measure"]
+    assert sum(cost["share"] for cost in costs) == pytest.approx(1.0)

@@ -8,7 +8,7 @@ from openhcs_runtime.cli.endpoint import PlateEndpoint, connected
 from openhcs_runtime.cli.failures import PlateErrorKind
 from openhcs_runtime.cli.interrupts import Interrupts
 from openhcs_runtime.cli.plate_tasks import RunOptions, plate_task
-from openhcs_runtime.cli.running import wait_for_end
+from openhcs_runtime.cli.running import tell_costs, wait_for_end
 from openhcs_runtime.cli.summary import error_of, run_document, well_counts
 from openhcs_runtime.cli.watching import watching
 from openhcs_runtime.service.client import PlateExecution, ZMQExecutionClient
@@ -58,7 +58,9 @@ def batch_tasks(
     return plates
 
 
-def run_batch(endpoint: PlateEndpoint, plates: Sequence[BatchPlate], output: Output) -> int:
+def run_batch(
+    endpoint: PlateEndpoint, plates: Sequence[BatchPlate], output: Output, *, with_costs: bool = False
+) -> int:
     """Run the plates on a server, which is started if none is running. The first Ctrl-C cancels all of them."""
     with Interrupts() as interrupts:
         with connected(endpoint) as client:
@@ -78,13 +80,15 @@ def run_batch(endpoint: PlateEndpoint, plates: Sequence[BatchPlate], output: Out
                             client, execution_id, output, interrupts, endpoint, others
                         )
                     view = board.view()
+                    if with_costs:
+                        tell_costs(execution, output)
                 ended[number] = plates[number].ended(execution, run_document(execution, view), _run_words(execution))
             stays = client.has_started_server
         hint = f"The server stays for the next run; 'openhcs-runtime stop{endpoint.options}' stops it."
         return _tell(ended, output, was_interrupted=was_interrupted, hint=hint if stays else "")
 
 
-def run_batch_here(plates: Sequence[BatchPlate], output: Output) -> int:
+def run_batch_here(plates: Sequence[BatchPlate], output: Output, *, with_costs: bool = False) -> int:
     """Run the plates in this process; the first Ctrl-C cancels the running one and leaves out the rest."""
     # Loads image libraries, which a run on a server does not need.
     from openhcs_runtime.cli.here import run_here  # noqa: PLC0415
@@ -96,6 +100,8 @@ def run_batch_here(plates: Sequence[BatchPlate], output: Output) -> int:
         elif plate.task is not None:
             output.line(f"\nPlate {number + 1} of {len(plates)}: {plate.path}, in this process, without a server")
             execution, view = run_here(plate.task, quiet=output.as_json)
+            if with_costs:
+                tell_costs(execution, output)
             ended[number] = plate.ended(execution, run_document(execution, view), _run_words(execution))
             was_interrupted = execution.status is ExecutionStatus.CANCELLED
     return _tell(ended, output, was_interrupted=was_interrupted)

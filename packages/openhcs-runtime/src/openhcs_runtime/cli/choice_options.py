@@ -12,7 +12,7 @@ from openhcs_runtime.exceptions import PipelineError, PlateMapError
 from openhcs_runtime.selection.names import parse_sites, parse_wells
 from openhcs_runtime.tasks import Setting
 
-__all__ = ["Choice", "PlateMapPath", "RunWells", "Sample", "Set", "Sites", "Where", "choice_of", "settings_of"]
+__all__ = ["Choice", "PlateMapPath", "RunWells", "Sample", "Set", "Sites", "Time", "Where", "choice_of", "settings_of"]
 
 
 RunWells = Annotated[
@@ -58,6 +58,11 @@ Set = Annotated[
         help="Value of a parameter, e.g. segment_nuclei.diameter_um=12, by the name of its function or step; can be "
         "given several times [default: what the pipeline file says]",
     ),
+]
+
+
+Time = Annotated[
+    bool, typer.Option("--time", help="Show the seconds and the memory of each step [default: only the total time]")
 ]
 
 

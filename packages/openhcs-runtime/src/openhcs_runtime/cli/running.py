@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from openhcs_runtime.cli.costs_view import costs_document, print_costs
 from openhcs_runtime.cli.endpoint import PlateEndpoint, connected, server_lost
 from openhcs_runtime.cli.failures import PlateErrorKind
 from openhcs_runtime.cli.interrupts import Interrupts
@@ -16,7 +17,7 @@ from zmqruntime.execution.cli.failures import CommandError, ExitCode, interrupte
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.messages import ExecutionStatus
 
-__all__ = ["Begin", "Begun", "follow", "tell_end", "wait_for_end"]
+__all__ = ["Begin", "Begun", "follow", "tell_costs", "tell_end", "wait_for_end"]
 
 _CANCEL_SECONDS = 60.0
 
@@ -33,7 +34,7 @@ Begin = Callable[[ZMQExecutionClient], Begun]
 """Submits something, or finds what is under way."""
 
 
-def follow(endpoint: PlateEndpoint, begin: Begin, output: Output) -> int:
+def follow(endpoint: PlateEndpoint, begin: Begin, output: Output, *, with_costs: bool = False) -> int:
     """Begin something on a server, which is started if none is running, and watch it to its end."""
     with Interrupts() as interrupts:
         with connected(endpoint) as client:
@@ -47,22 +48,41 @@ def follow(endpoint: PlateEndpoint, begin: Begin, output: Output) -> int:
                 execution, was_interrupted = wait_for_end(client, execution_id, output, interrupts, endpoint)
             stays = client.has_started_server
         hint = f"\nThe server stays for the next run; 'openhcs-runtime stop{endpoint.options}' stops it."
-        return tell_end(execution, board.view(), output, was_interrupted=was_interrupted, hint=hint if stays else "")
+        hint = hint if stays else ""
+        view = board.view()
+        return tell_end(execution, view, output, was_interrupted=was_interrupted, hint=hint, with_costs=with_costs)
 
 
 def tell_end(
-    execution: PlateExecution, view: BoardView, output: Output, *, was_interrupted: bool, hint: str = ""
+    execution: PlateExecution,
+    view: BoardView,
+    output: Output,
+    *,
+    was_interrupted: bool,
+    hint: str = "",
+    with_costs: bool = False,
 ) -> ExitCode:
     """Say what came of the run, and after it what else there is to know."""
     document = run_document(execution, view)
+    if with_costs and execution.plate is not None:
+        document["costs"] = costs_document([well.steps for well in execution.plate.wells])
     if was_interrupted and execution.status is ExecutionStatus.CANCELLED:
         message = f"cancelled with Ctrl-C, {kept_text(view, execution)}"
         return output.document(document, CommandError(PlateErrorKind.CANCELLED, message, ExitCode.INTERRUPTED))
     if not output.as_json:
         print_summary(execution)
+        if with_costs:
+            tell_costs(execution, output)
     if hint:
         output.line(hint)
     return output.document(document, error_of(execution))
+
+
+def tell_costs(execution: PlateExecution, output: Output) -> None:
+    """Print what the steps have cost."""
+    if execution.plate is not None and not output.as_json:
+        wells = execution.plate.wells
+        print_costs([well.steps for well in wells], sum(well.reused for well in wells))
 
 
 def _never_begun(client: ZMQExecutionClient) -> CommandError:

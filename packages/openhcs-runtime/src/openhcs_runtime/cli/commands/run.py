@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from openhcs_runtime.cli.choice_options import PlateMapPath, RunWells, Sample, Set, Sites, Where, choice_of, settings_of
+from openhcs_runtime.cli.choice_options import (
+    PlateMapPath,
+    RunWells,
+    Sample,
+    Set,
+    Sites,
+    Time,
+    Where,
+    choice_of,
+    settings_of,
+)
 from openhcs_runtime.cli.commands.view import show_viewer
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import (
@@ -67,6 +77,7 @@ def run(
     platemap: PlateMapPath = None,
     sample: Sample = None,
     set_: Set = None,
+    time: Time = False,
     channel: Channel = None,
     diameter: Diameter = None,
     view: View = None,
@@ -145,7 +156,7 @@ def run(
         chosen = wells, sites, where, platemap, sample, set_
         if any((*named, *chosen, pattern, plate_format, pages, follow)) or seed is not None:
             raise typer.BadParameter("--compiled says all there is to run; leave out PLATE and the other options")
-        return _run_compiled(endpoint, compiled, words)
+        return _run_compiled(endpoint, compiled, words, with_costs=time)
     if plate is None:
         raise typer.BadParameter("name the folder of a plate, or --compiled ID")
     options = RunOptions(
@@ -173,10 +184,12 @@ def run(
     task = plate_task(options) if len(each) == 1 else None
     if view is not None:
         show_viewer(view, read_components(view_components), words)
-    return _run(options, task, words) if task is not None else _run_batch(each, words)
+    if task is None:
+        return _run_batch(each, words, with_costs=time)
+    return _run(options, task, words, with_costs=time)
 
 
-def _run_batch(options: "Sequence[RunOptions]", output: "Output") -> int:
+def _run_batch(options: "Sequence[RunOptions]", output: "Output", *, with_costs: bool) -> int:
     """Several plates, with one execution each."""
     with uninterrupted():
         from openhcs_runtime.cli.batch import batch_tasks, run_batch, run_batch_here
@@ -188,10 +201,12 @@ def _run_batch(options: "Sequence[RunOptions]", output: "Output") -> int:
     except PipelineError as error:
         raise CommandError(ErrorKind.USAGE, str(error)) from error
     plates = batch_tasks(options)
-    return run_batch_here(plates, output) if here else run_batch(options[0].endpoint, plates, output)
+    if here:
+        return run_batch_here(plates, output, with_costs=with_costs)
+    return run_batch(options[0].endpoint, plates, output, with_costs=with_costs)
 
 
-def _run(options: "RunOptions", task: "PlateTask", output: "Output") -> int:
+def _run(options: "RunOptions", task: "PlateTask", output: "Output", *, with_costs: bool) -> int:
     """On a server, unless the environment says that none is to be used."""
     with uninterrupted():
         from openhcs_runtime.cli.running import Begun, follow
@@ -200,11 +215,15 @@ def _run(options: "RunOptions", task: "PlateTask", output: "Output") -> int:
         from zmqruntime.execution.cli.failures import CommandError, ErrorKind
     try:
         if not wants_server():
-            return _run_here(task, output)
+            return _run_here(task, output, with_costs=with_costs)
     except PipelineError as error:
         raise CommandError(ErrorKind.USAGE, str(error)) from error
     title = f"Running {options.title} over {task.plate_path}{_following(task)}"
-    return follow(options.endpoint, lambda client: Begun(client.submit_task(task).execution_id, title), output)
+
+    def begin(client: "ZMQExecutionClient") -> Begun:
+        return Begun(client.submit_task(task).execution_id, title)
+
+    return follow(options.endpoint, begin, output, with_costs=with_costs)
 
 
 def _following(task: "PlateTask") -> str:
@@ -216,7 +235,7 @@ def _following(task: "PlateTask") -> str:
     return f" while it is acquired, until nothing has changed for {duration(task.follow.idle_seconds)}"
 
 
-def _run_here(task: "PlateTask", output: "Output") -> int:
+def _run_here(task: "PlateTask", output: "Output", *, with_costs: bool) -> int:
     """In this process; the first Ctrl-C cancels, another one leaves at once."""
     with uninterrupted():
         from openhcs_runtime.cli.here import run_here
@@ -225,10 +244,10 @@ def _run_here(task: "PlateTask", output: "Output") -> int:
     output.line(f"Running over {task.plate_path}{_following(task)} in this process, without a server")
     execution, view = run_here(task, quiet=output.as_json)
     was_interrupted = execution.status is ExecutionStatus.CANCELLED
-    return tell_end(execution, view, output, was_interrupted=was_interrupted)
+    return tell_end(execution, view, output, was_interrupted=was_interrupted, with_costs=with_costs)
 
 
-def _run_compiled(endpoint: "PlateEndpoint", compiled_id: str, output: "Output") -> int:
+def _run_compiled(endpoint: "PlateEndpoint", compiled_id: str, output: "Output", *, with_costs: bool) -> int:
     """What was compiled before."""
     with uninterrupted():
         from openhcs_runtime.cli.failures import PlateErrorKind
@@ -244,4 +263,4 @@ def _run_compiled(endpoint: "PlateEndpoint", compiled_id: str, output: "Output")
         except CompileError as error:
             raise CommandError(PlateErrorKind.COMPILE, "; ".join(error.problems)) from error
 
-    return follow(endpoint, begin, output)
+    return follow(endpoint, begin, output, with_costs=with_costs)
