@@ -136,6 +136,8 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         plate_map: overrides ``PipelineConfig.plate_map``.
         sample: overrides ``PipelineConfig.sample``.
         settings: values of parameters in place of those of the pipeline.
+        swept: names of parameters that other runs set to other values: the images and labels of the step before each of
+            them are kept, so that those runs begin there.
         view: overrides ``GlobalConfig.view``.
         seed: overrides ``GlobalConfig.seed``.
         action: run the pipeline, or only check whether it can be run.
@@ -170,6 +172,7 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     plate_map: str | None = None
     sample: int | None = None
     settings: tuple[Setting, ...] = ()
+    swept: tuple[str, ...] = ()
     view: str | None = None
     seed: int | None = None
     action: TaskAction = TaskAction.RUN

@@ -19,7 +19,19 @@ from zmqruntime.execution.cli.output import Output
 from zmqruntime.execution.text import plural, table
 from zmqruntime.messages import ExecutionStatus
 
-__all__ = ["BatchPlate", "batch_tasks", "compile_batch", "run_batch", "run_batch_here"]
+__all__ = [
+    "BatchPlate",
+    "Ended",
+    "batch_tasks",
+    "compile_batch",
+    "document_of",
+    "error_of_batch",
+    "run_batch",
+    "run_batch_here",
+    "run_each",
+    "run_each_here",
+    "tell_lines",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,19 @@ class BatchPlate:
         return replace(self, document=document, words=words, error=error_of(execution))
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The plates of a batch that has ended, and whether Ctrl-C ended it."""
+
+    plates: tuple[BatchPlate, ...]
+    was_interrupted: bool = False
+    hint: str = ""
+    what: str = "plate"
+
+
+OnEnd = Callable[[int, PlateExecution], None]
+
+
 def batch_tasks(
     options: Sequence[RunOptions], change: Callable[[PlateTask], PlateTask] = lambda task: task
 ) -> list[BatchPlate]:
@@ -62,18 +87,38 @@ def run_batch(
     endpoint: PlateEndpoint, plates: Sequence[BatchPlate], output: Output, *, with_costs: bool = False
 ) -> int:
     """Run the plates on a server, which is started if none is running. The first Ctrl-C cancels all of them."""
+    return _tell(run_each(endpoint, plates, output, with_costs=with_costs), output)
+
+
+def run_batch_here(plates: Sequence[BatchPlate], output: Output, *, with_costs: bool = False) -> int:
+    """Run the plates in this process; the first Ctrl-C cancels the running one and leaves out the rest."""
+    return _tell(run_each_here(plates, output, with_costs=with_costs), output)
+
+
+def run_each(
+    endpoint: PlateEndpoint,
+    plates: Sequence[BatchPlate],
+    output: Output,
+    *,
+    what: str = "plate",
+    with_costs: bool = False,
+    on_end: OnEnd = lambda number, execution: None,
+) -> Ended:
+    """Run the plates on a server, and watch one after the other.
+
+    ``what`` they are called, and ``on_end`` is called with the number of each, from 0, and what became of it.
+    """
     with Interrupts() as interrupts:
         with connected(endpoint) as client:
             ids = _submit(client, plates)
-            output.line(f"Submitted {plural(len(ids), 'plate')} to server process {client.server.pid}")
+            output.line(f"Submitted {plural(len(ids), what)} to server process {client.server.pid}")
             ended, was_interrupted = list(plates), False
             for number, execution_id in ids.items():
                 if was_interrupted:  # all of them were cancelled
                     execution, view = client.poll_status(execution_id), RunProgress().view()
                 else:
-                    output.line(
-                        f"\nPlate {number + 1} of {len(plates)}: {plates[number].path}, execution {execution_id}"
-                    )
+                    which = f"{what.capitalize()} {number + 1} of {len(plates)}: {plates[number].path}"
+                    output.line(f"\n{which}, execution {execution_id}")
                     others = [other for later, other in ids.items() if later > number]
                     with watching(client, execution_id, quiet=output.as_json) as board:
                         execution, was_interrupted = wait_for_end(
@@ -82,14 +127,22 @@ def run_batch(
                     view = board.view()
                     if with_costs:
                         tell_costs(execution, output)
+                on_end(number, execution)
                 ended[number] = plates[number].ended(execution, run_document(execution, view), _run_words(execution))
             stays = client.has_started_server
         hint = f"The server stays for the next run; 'openhcs-runtime stop{endpoint.options}' stops it."
-        return _tell(ended, output, was_interrupted=was_interrupted, hint=hint if stays else "")
+        return Ended(tuple(ended), was_interrupted, hint if stays else "", what)
 
 
-def run_batch_here(plates: Sequence[BatchPlate], output: Output, *, with_costs: bool = False) -> int:
-    """Run the plates in this process; the first Ctrl-C cancels the running one and leaves out the rest."""
+def run_each_here(
+    plates: Sequence[BatchPlate],
+    output: Output,
+    *,
+    what: str = "plate",
+    with_costs: bool = False,
+    on_end: OnEnd = lambda number, execution: None,
+) -> Ended:
+    """Run the plates in this process; the arguments are those of ``run_each``."""
     # Loads image libraries, which a run on a server does not need.
     from openhcs_runtime.cli.here import run_here  # noqa: PLC0415
 
@@ -98,13 +151,15 @@ def run_batch_here(plates: Sequence[BatchPlate], output: Output, *, with_costs: 
         if was_interrupted and plate.error is None:
             ended[number] = replace(plate, error=CommandError(PlateErrorKind.CANCELLED, "not run"))
         elif plate.task is not None:
-            output.line(f"\nPlate {number + 1} of {len(plates)}: {plate.path}, in this process, without a server")
+            which = f"{what.capitalize()} {number + 1} of {len(plates)}: {plate.path}"
+            output.line(f"\n{which}, in this process, without a server")
             execution, view = run_here(plate.task, quiet=output.as_json)
             if with_costs:
                 tell_costs(execution, output)
+            on_end(number, execution)
             ended[number] = plate.ended(execution, run_document(execution, view), _run_words(execution))
             was_interrupted = execution.status is ExecutionStatus.CANCELLED
-    return _tell(ended, output, was_interrupted=was_interrupted)
+    return Ended(tuple(ended), was_interrupted, what=what)
 
 
 def compile_batch(endpoint: PlateEndpoint, plates: Sequence[BatchPlate], output: Output) -> int:
@@ -117,7 +172,7 @@ def compile_batch(endpoint: PlateEndpoint, plates: Sequence[BatchPlate], output:
             document = {"execution_id": execution_id, "status": execution.status.value, "compiled": report}
             words = f"'openhcs-runtime run --compiled {execution_id}{endpoint.options}' runs it"
             ended[number] = plates[number].ended(execution, document, words if report else "")
-    return _tell(ended, output)
+    return _tell(Ended(tuple(ended)), output)
 
 
 def _submit(client: ZMQExecutionClient, plates: Sequence[BatchPlate]) -> dict[int, str]:
@@ -131,15 +186,20 @@ def _run_words(execution: PlateExecution) -> str:
     return f"{well_counts(plate)}; {plate.output_dir}" if plate is not None else execution.status.value
 
 
-def _tell(plates: Sequence[BatchPlate], output: Output, *, was_interrupted: bool = False, hint: str = "") -> ExitCode:
+def _tell(ended: Ended, output: Output) -> ExitCode:
     """Print a line for each plate; the exit code is the worst one."""
-    rows = [(plate.path, "failed" if plate.error else "ok", _words(plate)) for plate in plates]
+    tell_lines(ended, output)
+    return output.document({"plates": [document_of(plate) for plate in ended.plates]}, error_of_batch(ended))
+
+
+def tell_lines(ended: Ended, output: Output) -> None:
+    """Print a line for each plate."""
+    rows = [(plate.path, "failed" if plate.error else "ok", _words(plate)) for plate in ended.plates]
     output.line()
-    for line in table(("PLATE", "STATUS", "RESULT"), rows):
+    for line in table((ended.what.upper(), "STATUS", "RESULT"), rows):
         output.line(line)
-    if hint:
-        output.line(f"\n{hint}")
-    return output.document({"plates": [_document(plate) for plate in plates]}, _error(plates, was_interrupted))
+    if ended.hint:
+        output.line(f"\n{ended.hint}")
 
 
 def _words(plate: BatchPlate) -> str:
@@ -149,7 +209,8 @@ def _words(plate: BatchPlate) -> str:
     return f"{said}; {plate.words}" if plate.document and plate.document.get("result") else said
 
 
-def _document(plate: BatchPlate) -> dict[str, Any]:
+def document_of(plate: BatchPlate) -> dict[str, Any]:
+    """What became of a plate, for programs."""
     error = plate.error
     return {
         "plate_path": plate.path,
@@ -159,14 +220,16 @@ def _document(plate: BatchPlate) -> dict[str, Any]:
     }
 
 
-def _error(plates: Sequence[BatchPlate], was_interrupted: bool) -> CommandError | None:
+def error_of_batch(ended: Ended) -> CommandError | None:
+    """Why the batch was not a success; None if it was."""
+    plates = ended.plates
     errors = [plate.error for plate in plates if plate.error is not None]
-    if was_interrupted:
+    if ended.was_interrupted:
         done = len(plates) - len(errors)
-        message = f"cancelled with Ctrl-C, {done} of {plural(len(plates), 'plate')} done"
+        message = f"cancelled with Ctrl-C, {done} of {plural(len(plates), ended.what)} done"
         return CommandError(PlateErrorKind.CANCELLED, message, ExitCode.INTERRUPTED)
     if not errors:
         return None
     worst = max(errors, key=lambda error: error.exit_code)
-    message = f"{len(errors)} of {plural(len(plates), 'plate')} failed"
+    message = f"{len(errors)} of {plural(len(plates), ended.what)} failed"
     return CommandError(worst.kind, message, worst.exit_code)

@@ -12,7 +12,19 @@ from openhcs_runtime.exceptions import PipelineError, PlateMapError
 from openhcs_runtime.selection.names import parse_sites, parse_wells
 from openhcs_runtime.tasks import Setting
 
-__all__ = ["Choice", "PlateMapPath", "RunWells", "Sample", "Set", "Sites", "Time", "Where", "choice_of", "settings_of"]
+__all__ = [
+    "Choice",
+    "PlateMapPath",
+    "RunWells",
+    "Sample",
+    "Set",
+    "Sites",
+    "Sweep",
+    "Time",
+    "Where",
+    "choice_of",
+    "settings_of",
+]
 
 
 RunWells = Annotated[
@@ -61,6 +73,15 @@ Set = Annotated[
 ]
 
 
+Sweep = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sweep",
+        metavar="NAME=V,V,V",
+        help="Run once for each of these values of a parameter, and compare the results; given several times, run all "
+        "combinations [default: one run]",
+    ),
+]
 Time = Annotated[
     bool, typer.Option("--time", help="Show the seconds and the memory of each step [default: only the total time]")
 ]

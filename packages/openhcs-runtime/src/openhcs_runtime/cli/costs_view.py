@@ -38,7 +38,7 @@ def print_costs(wells: Costs, taken_over: int) -> None:
         table.add_row(Text(total.step), *_cells(total))
     console.print(table)
     if taken_over:
-        console.print(f"{plural(taken_over, 'well')} taken over: the table has what computing them has cost back then.")
+        console.print(f"{plural(taken_over, 'well')} taken over; the table shows what computing them took.")
 
 
 def costs_document(wells: Costs) -> list[dict[str, Any]]:

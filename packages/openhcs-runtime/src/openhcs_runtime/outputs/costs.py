@@ -41,7 +41,7 @@ def step_totals(wells: Iterable[Sequence[StepCost]]) -> tuple[StepTotal, ...]:
         One total for each step, in the order of the pipeline.
     """
     found: dict[tuple[str, int], list[StepCost]] = {}
-    for costs in wells:
+    for costs in sorted(wells, key=len, reverse=True):  # the most complete ones give the order
         seen: Counter[str] = Counter()
         for cost in costs:
             found.setdefault((cost.step, seen[cost.step]), []).append(cost)

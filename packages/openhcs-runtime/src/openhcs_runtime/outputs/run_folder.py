@@ -112,12 +112,12 @@ def open_run_folder(
         return RunFolder(earlier.folder, replaces, root, earlier)
     if compiled.results_root:
         root = Path(compiled.results_root)
-        return RunFolder(_make_new(root, f"{now:%Y-%m-%d_%H%M%S}_{compiled.run_name}"), root=root)
+        return RunFolder(make_new_folder(root, f"{now:%Y-%m-%d_%H%M%S}_{compiled.run_name}"), root=root)
     folder = Path(compiled.job.output_dir)
     check_named_folder(folder, replace=replace)
     if not what_it_holds(folder):
         return RunFolder(folder)
-    return RunFolder(_make_new(folder.parent, f"{folder.name}_replacement"), replaces=folder)
+    return RunFolder(make_new_folder(folder.parent, f"{folder.name}_replacement"), replaces=folder)
 
 
 def check_named_folder(folder: Path, *, replace: bool) -> None:
@@ -193,8 +193,12 @@ def _being_written(folder: Path) -> OutputError:
     return OutputError(f"another run is writing to {folder}: wait for it to end, cancel it, or choose another folder")
 
 
-def _make_new(parent: Path, name: str) -> Path:
-    """Create a new folder with this name, followed by a number if it already exists."""
+def make_new_folder(parent: Path, name: str) -> Path:
+    """Create a new folder with this name, followed by a number if it already exists.
+
+    Raises:
+        OutputError: it can't be created.
+    """
     with writing_to(parent / name):
         parent.mkdir(parents=True, exist_ok=True)
         number = 1
@@ -208,7 +212,7 @@ def _make_new(parent: Path, name: str) -> Path:
 
 def _swap(new: Path, old: Path) -> None:
     """Move ``new`` to the place of ``old``, keeping files in ``old`` that were not written by a run."""
-    aside = _make_new(old.parent, f"{old.name}_replaced")
+    aside = make_new_folder(old.parent, f"{old.name}_replaced")
     with writing_to(old):
         os.replace(old, aside / old.name)
         os.replace(new, old)

@@ -16,6 +16,7 @@ import msgspec
 
 from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.pipeline.decorators import StepFunction, traits_of
+from openhcs_runtime.pipeline.plate_step import Step
 from openhcs_runtime.pipeline.source import Pipeline
 from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep
 from openhcs_runtime.tasks import Setting
@@ -62,14 +63,24 @@ def with_settings(pipeline: Pipeline, settings: Iterable[Setting]) -> Pipeline:
     return dataclasses.replace(pipeline, steps=tuple(steps), settings=(*pipeline.settings, *given))
 
 
-def steps_of_setting(pipeline: Pipeline, setting: Setting) -> tuple[int, ...]:
-    """Return the numbers, from 1, of the steps that a setting changes.
+def steps_before(pipeline: Pipeline, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the steps over wells that come right before those that have these parameters.
+
+    Args:
+        pipeline: the pipeline.
+        names: names of parameters, as in ``with_settings``.
 
     Raises:
-        PipelineError: its name does not exist or is not unique.
+        PipelineError: a name does not exist or is not unique.
     """
-    found, _ = _find(list(_places(pipeline.steps)), setting)
-    return tuple(sorted({place.number for place in found}))
+    places = list(_places(pipeline.steps))
+    found: dict[str, None] = {}
+    for name in names:
+        number = min(place.number for place in _find(places, Setting(name, ""))[0])
+        before = [step for step in pipeline.steps[: number - 1] if step.enabled]
+        if before and isinstance(before[-1], FunctionStep):
+            found[before[-1].name] = None
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +132,7 @@ class _Place:
         raise PipelineError(f"{setting.name}={setting.text}: {parameter} takes {_described(wanted)}")
 
 
-def _places(steps: Sequence[FunctionStep]) -> Iterator[_Place]:
+def _places(steps: Sequence[Step]) -> Iterator[_Place]:
     """Yield each function once for each step that it is in."""
     for number, step in enumerate(steps, start=1):
         known: list[StepFunction] = []

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
+from openhcs_runtime.pipeline.set_parameters import steps_before
 from openhcs_runtime.pipeline.source import Pipeline
 from openhcs_runtime.tasks import PlateTask
 
@@ -23,6 +24,8 @@ def global_config_of(pipeline: Pipeline, task: PlateTask) -> GlobalConfig:
 def pipeline_config_of(pipeline: Pipeline, task: PlateTask) -> PipelineConfig:
     """Return the settings of the pipeline, with absolute paths."""
     config = task.pipeline_config or pipeline.pipeline_config or PipelineConfig()
+    keep = dict.fromkeys((*config.keep, *steps_before(pipeline, task.swept)))
+    config = dataclasses.replace(config, keep=tuple(keep))
     return with_plate_settings(_with_choice(_with_folders(config, task), task), task)
 
 

@@ -22,7 +22,7 @@ from openhcs_runtime.viewers.picture_kind import PictureKind
 from openhcs_runtime.viewers.rois import mask_labels, shapes_of
 from zmqruntime.streaming import ImageStream, Position
 
-__all__ = ["Picture", "find_pictures"]
+__all__ = ["Picture", "find_labels", "find_pictures"]
 
 _NAME = re.compile(r"([A-Z]{1,2}\d{2})_s(\d+)_w(\d+)(?:_z(\d+))?(?:_t(\d+))?")
 
@@ -58,7 +58,7 @@ class Picture:
         """
         position = image_position(self.key, named, channel_names)
         if self.kind is not PictureKind.REGIONS:
-            stream.send(self._pixels(), layer_name=self.layer, position=position, metadata=self.metadata, copy=False)
+            stream.send(self.pixels(), layer_name=self.layer, position=position, metadata=self.metadata, copy=False)
             return
         self._send_regions(stream, position)
 
@@ -75,7 +75,12 @@ class Picture:
             metadata = {**self.metadata, "kind": "labels"}
             stream.send(labels, layer_name=f"{self.layer} masks", position=position, metadata=metadata)
 
-    def _pixels(self) -> NDArray[Any]:
+    def pixels(self) -> NDArray[Any]:
+        """Read the picture, unless it is of regions.
+
+        Raises:
+            ImageError: the image can't be read.
+        """
         if self.plane is not None:
             return np.asarray(read_image(*self.plane))
         try:
@@ -140,6 +145,17 @@ def find_pictures(
     problems = (problem,) if problem and PictureKind.PLATE in kinds else ()
     names = dict(plate.channel_names) if plate is not None else {}
     return Pictures(tuple(found), _named(found), names, problems)
+
+
+def find_labels(results: Path) -> tuple[Picture, ...]:
+    """Find the label images of a run without opening its plate.
+
+    Raises:
+        OutputError: the folder is not that of a run.
+    """
+    names = (PurePosixPath(file.name) for part in finished_parts(results, None) for file in part.files)
+    found = (_picture(results, name, {}) for name in names)
+    return tuple(picture for picture in found if picture is not None and picture.kind is PictureKind.LABELS)
 
 
 def _plate_of(results: Path) -> tuple[float | None, Plate | None, str]:

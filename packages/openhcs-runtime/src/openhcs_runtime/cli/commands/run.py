@@ -11,6 +11,7 @@ from openhcs_runtime.cli.choice_options import (
     Sample,
     Set,
     Sites,
+    Sweep,
     Time,
     Where,
     choice_of,
@@ -77,6 +78,7 @@ def run(
     platemap: PlateMapPath = None,
     sample: Sample = None,
     set_: Set = None,
+    sweep: Sweep = None,
     time: Time = False,
     channel: Channel = None,
     diameter: Diameter = None,
@@ -114,10 +116,14 @@ def run(
       openhcs-runtime run /data/plate8 --follow --until-idle 20m
       openhcs-runtime run /data/plate7 --wells A01-A06,B03 --sites 1,2
       openhcs-runtime run /data/plate7 --set Segment.diameter_um=12
+      openhcs-runtime run /data/plate7 --sweep Segment.diameter_um=8,10,12 --sample 3
       openhcs-runtime run /data/plate7 --where "control == 'DMSO'" --sample 5
 
     Some wells can be tried first: a later run over the whole plate takes them over. 'A01-C06' is the rectangle between
     two wells. --where reads platemap.csv, .xlsx or .json in the plate folder or next to it.
+
+    --set changes a parameter of a function for this run. --sweep tries several values: each one is a run, and a new
+    folder next to the runs has sweep.csv, with a row for each value and well, and sweep.png, with the objects of each.
 
     If a folder has several plates, on the level below it or on the next one, all of them are run, with one line each at
     the end. A plate that fails, or that can't be opened, does not stop the others; the exit code is the worst one.
@@ -153,7 +159,7 @@ def run(
     endpoint, words = PlateEndpoint(port, host), Output(as_json)
     if compiled is not None:
         named = plate, pipeline, output, results_dir, replace, fresh, workers, dask, channel, diameter, view
-        chosen = wells, sites, where, platemap, sample, set_
+        chosen = wells, sites, where, platemap, sample, set_, sweep
         if any((*named, *chosen, pattern, plate_format, pages, follow)) or seed is not None:
             raise typer.BadParameter("--compiled says all there is to run; leave out PLATE and the other options")
         return _run_compiled(endpoint, compiled, words, with_costs=time)
@@ -180,6 +186,8 @@ def run(
         choice=choice_of(wells, sites, where, platemap, sample),
         settings=settings_of(set_),
     )
+    if sweep:
+        return _run_sweep(options, sweep, words, with_costs=time)
     each = options_of_each(options)
     task = plate_task(options) if len(each) == 1 else None
     if view is not None:
@@ -193,31 +201,49 @@ def _run_batch(options: "Sequence[RunOptions]", output: "Output", *, with_costs:
     """Several plates, with one execution each."""
     with uninterrupted():
         from openhcs_runtime.cli.batch import batch_tasks, run_batch, run_batch_here
-        from openhcs_runtime.exceptions import PipelineError
-        from openhcs_runtime.tasks import wants_server
-        from zmqruntime.execution.cli.failures import CommandError, ErrorKind
-    try:
-        here = not wants_server()
-    except PipelineError as error:
-        raise CommandError(ErrorKind.USAGE, str(error)) from error
+    uses_server = _uses_server()
     plates = batch_tasks(options)
-    if here:
+    if not uses_server:
         return run_batch_here(plates, output, with_costs=with_costs)
     return run_batch(options[0].endpoint, plates, output, with_costs=with_costs)
+
+
+def _run_sweep(options: "RunOptions", texts: "Sequence[str]", output: "Output", *, with_costs: bool) -> int:
+    """One run for each combination of values."""
+    with uninterrupted():
+        from openhcs_runtime.cli.plate_tasks import plate_task
+        from openhcs_runtime.cli.plate_trees import options_of_each
+        from openhcs_runtime.cli.sweeping import check_sweep, run_sweep_here, run_sweep_on
+        from zmqruntime.execution.cli.failures import CommandError, ErrorKind
+    parameters = check_sweep(options, texts)
+    if len(options_of_each(options)) > 1:
+        raise CommandError(ErrorKind.USAGE, f"--sweep is for one plate; name one of those in {options.plate}")
+    task = plate_task(options)
+    if options.view is not None:
+        show_viewer(options.view, {}, output)
+    if _uses_server():
+        return run_sweep_on(options.endpoint, task, parameters, output, with_costs=with_costs)
+    return run_sweep_here(task, parameters, output, with_costs=with_costs)
+
+
+def _uses_server() -> bool:
+    """Whether runs use a server, as the environment says."""
+    from openhcs_runtime.exceptions import PipelineError
+    from openhcs_runtime.tasks import wants_server
+    from zmqruntime.execution.cli.failures import CommandError, ErrorKind
+
+    try:
+        return wants_server()
+    except PipelineError as error:
+        raise CommandError(ErrorKind.USAGE, str(error)) from error
 
 
 def _run(options: "RunOptions", task: "PlateTask", output: "Output", *, with_costs: bool) -> int:
     """On a server, unless the environment says that none is to be used."""
     with uninterrupted():
         from openhcs_runtime.cli.running import Begun, follow
-        from openhcs_runtime.exceptions import PipelineError
-        from openhcs_runtime.tasks import wants_server
-        from zmqruntime.execution.cli.failures import CommandError, ErrorKind
-    try:
-        if not wants_server():
-            return _run_here(task, output, with_costs=with_costs)
-    except PipelineError as error:
-        raise CommandError(ErrorKind.USAGE, str(error)) from error
+    if not _uses_server():
+        return _run_here(task, output, with_costs=with_costs)
     title = f"Running {options.title} over {task.plate_path}{_following(task)}"
 
     def begin(client: "ZMQExecutionClient") -> Begun:
