@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from openhcs_runtime.cli.options import whole_number
 from openhcs_runtime.exceptions import PipelineError, PlateMapError
 from openhcs_runtime.selection.names import parse_sites, parse_wells
-from openhcs_runtime.tasks import Setting
+
+if TYPE_CHECKING:
+    from openhcs_runtime.tasks import Setting
 
 __all__ = [
     "Choice",
@@ -123,12 +125,14 @@ def choice_of(
     return Choice(blocks, numbers, where, None if plate_map is None else str(plate_map), sample)
 
 
-def settings_of(texts: Sequence[str] | None) -> tuple[Setting, ...]:
+def settings_of(texts: Sequence[str] | None) -> "tuple[Setting, ...]":
     """The values of parameters that were typed.
 
     Raises:
         typer.BadParameter: one of them is not NAME=VALUE.
     """
+    from openhcs_runtime.tasks import Setting  # noqa: PLC0415  loads more than help needs
+
     try:
         return tuple(map(Setting.parse, texts or ()))
     except PipelineError as error:
