@@ -19,17 +19,25 @@ from openhcs_runtime.functions import measure_objects, segment_nuclei
 from openhcs_runtime.outputs.provenance import read_provenance
 from openhcs_runtime.pipeline.plan import CompiledPlate
 from openhcs_runtime.plates import open_plate
-from openhcs_runtime.selection import parse_sites, parse_wells, sample_wells
+from openhcs_runtime.selection import is_wanted, parse_sites, parse_wells, sample_wells
 from openhcs_runtime.service.client import rerun_task
 from openhcs_runtime.service.worker import run_plate_task
 from openhcs_runtime.tasks import Follow, PlateTask
 from openhcs_runtime.testing import CommandLine
 from openhcs_runtime.wells import well_position
+from zmqruntime.execution import TaskFailed
 from zmqruntime.execution.cli.failures import CommandError
 
 NewPlate = Callable[..., Path]
 STEPS = [FunctionStep(segment_nuclei), FunctionStep((measure_objects, {"name": "nuclei"}))]
 MAP = "well,control,dose\nA01,DMSO,0\nA02,,1\nA03,DMSO,2\nA04,other,\n"
+TEXT = """
+from openhcs_runtime import FunctionStep, GlobalConfig, PipelineConfig
+from openhcs_runtime.functions import segment_nuclei
+pipeline_steps = [FunctionStep(segment_nuclei)]
+global_config = GlobalConfig(1, "threads")
+pipeline_config = PipelineConfig(wells=("A04",))
+"""
 WELLS_96 = [f"{row}{column:02d}" for row in "ABCDEFGH" for column in range(1, 13)]
 
 
@@ -110,6 +118,17 @@ def test_wells_are_chosen_by_name_map_and_sample(new_plate: NewPlate) -> None:
     )
 
 
+def test_single_wells_of_a_plate_that_is_still_acquired_are_wanted_or_not(tmp_path: Path) -> None:
+    plate = tmp_path / "plate"
+    (tmp_path / "plate_platemap.csv").write_text(MAP)
+    config = PipelineConfig(wells=("A",), where="control == 'DMSO'")
+    assert [well for well in ("A01", "A02", "A03", "B01") if is_wanted(well, plate, config)] == ["A01", "A03"]
+    assert is_wanted("B01", plate, PipelineConfig())
+    task = PlateTask(plate_path=str(plate), source=TEXT, sample=1, follow=Follow())
+    with pytest.raises(TaskFailed, match="leave it out to follow a plate"):
+        run_plate_task(msgspec.to_builtins(task))
+
+
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
@@ -140,6 +159,10 @@ def test_a_condition_that_no_well_meets_is_named(new_plate: NewPlate) -> None:
     for sites in ("1", (0,), (True,), 1):
         with pytest.raises(PipelineError, match="sites takes a tuple of numbers from 1"):
             PipelineConfig(sites=sites)  # type: ignore[arg-type]  # what someone may write
+    with pytest.raises(PipelineError, match="wells takes names such as 'A01'"):
+        PipelineConfig(wells=(1,))  # type: ignore[arg-type]  # what someone may write
+    with pytest.raises(PipelineError, match="where takes a text"):
+        PipelineConfig(where=1)  # type: ignore[arg-type]  # what someone may write
     with pytest.raises(PipelineError, match="sample 0 is not a whole number from 1"):
         PipelineConfig(sample=0)
 
@@ -184,14 +207,7 @@ def test_a_repeated_run_has_the_same_wells_when_the_map_has_changed(new_plate: N
 def test_a_task_overrides_the_choice_of_the_pipeline(new_plate: NewPlate, tmp_path: Path) -> None:
     plate = new_plate(sites=2)
     (tmp_path / "map.csv").write_text(MAP)
-    text = """
-from openhcs_runtime import FunctionStep, GlobalConfig, PipelineConfig
-from openhcs_runtime.functions import segment_nuclei
-pipeline_steps = [FunctionStep(segment_nuclei)]
-global_config = GlobalConfig(1, "threads")
-pipeline_config = PipelineConfig(wells=("A04",))
-"""
-    task = PlateTask(plate_path="plate", source=text, base_dir=str(tmp_path), wells=("A01-A03",), sites=(2,))
+    task = PlateTask(plate_path="plate", source=TEXT, base_dir=str(tmp_path), wells=("A01-A03",), sites=(2,))
     result = run_plate_task(_plain(task, where="dose > 0", plate_map="map.csv"))
     assert [well["well"] for well in result["wells"]] == ["A02", "A03"]
     assert sorted(path.name for path in (plate.parent / "plate_results").rglob("labels/*.tif")) == [

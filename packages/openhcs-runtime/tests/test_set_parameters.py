@@ -9,12 +9,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from openhcs_runtime import FunctionStep, Pipeline, Setting, load_pipeline, to_source, with_settings
+from openhcs_runtime import FunctionStep, Pipeline, PlateStep, Setting, load_pipeline, to_source, with_settings
 from openhcs_runtime.builtin import builtin_pipeline
 from openhcs_runtime.components import Component
 from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.functions import measure_objects, segment_nuclei
 from openhcs_runtime.outputs.provenance import read_provenance
+from openhcs_runtime.pipeline.set_parameters import steps_before
 from openhcs_runtime.service.client import rerun_task
 from openhcs_runtime.service.worker import run_plate_task
 from openhcs_runtime.tasks import PlateTask
@@ -155,6 +156,16 @@ def test_settings_are_recorded_and_applied_again(new_plate: Callable[..., Path])
     with_file = TEXT.replace("pipeline_steps = [", f"{file}pipeline_steps = [FunctionStep(masked), ")
     with pytest.raises(TaskFailed, match=r"step 1 'masked': masked: gone\.tif, given as mask, does not exist"):
         run(msgspec.structs.replace(task, source=with_file, settings=(Setting("mask", "gone.tif"),)))
+
+
+def test_steps_over_the_plate_have_parameters_too() -> None:
+    def over_plate(data: Any, strength: int = 1) -> Any:
+        return data
+
+    pipeline = Pipeline((FunctionStep(blur), PlateStep(over_plate), FunctionStep(plain)))
+    changed = with_settings(pipeline, [Setting("over_plate.strength", "3")])
+    assert changed.steps[1] == PlateStep((over_plate, {"strength": 3}))
+    assert steps_before(pipeline, ["over_plate.strength", "plain.strength"]) == ("blur",)
 
 
 def test_source_of_a_changed_pipeline_has_the_values() -> None:

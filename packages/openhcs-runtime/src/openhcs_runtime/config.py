@@ -198,6 +198,10 @@ class PipelineConfig:
             raise PipelineError(f"PipelineConfig: wells takes a tuple of well names, not the text {self.wells!r}")
         if self.wells is not None:
             object.__setattr__(self, "wells", tuple(self.wells))
+            if not all(isinstance(well, str) for well in self.wells):
+                raise PipelineError(f"PipelineConfig: wells takes names such as 'A01', not {self.wells!r}")
+        if self.where is not None and not isinstance(self.where, str):
+            raise PipelineError(f"PipelineConfig: where takes a text such as \"control == 'DMSO'\", not {self.where!r}")
         if self.sites is not None:
             if isinstance(self.sites, (str, int)) or not all(map(_is_number, self.sites)):
                 raise PipelineError(f"PipelineConfig: sites takes a tuple of numbers from 1, not {self.sites!r}")

@@ -119,11 +119,11 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """The content of ``provenance.json``.
 
     ``pipeline_source`` is empty if a function has no source; ``no_source`` gives the reason. ``seed`` is the seed of
-    the random numbers, and ``plate_map`` the plate map that wells were chosen by, if they were. ``settings``
-    are values of parameters in place of those in the source. ``basis`` lists what the results depend on besides the
-    images, ``planned`` the signature of each planned well, and ``executions`` the server executions that worked on the
-    run. ``environment`` contains only variables that the pipeline's code reads by
-    name or that configure numeric libraries, as others may be secrets.
+    the random numbers, ``plate_map`` the plate map that wells were chosen by, if they were, and ``settings`` are values
+    of parameters in place of those in the source. ``basis`` lists what the results depend on besides the images,
+    ``planned`` the signature of each planned well, and ``executions`` the server executions that worked on the run.
+    ``environment`` contains only variables that the pipeline's code reads by name or that configure numeric libraries,
+    as others may be secrets.
     """
 
     format_version: int = FORMAT_VERSION

@@ -3,10 +3,12 @@ from .parameters import (
     SweepParameter as SweepParameter,
     combinations as combinations,
 )
-from .results import (
-    SweepFolder as SweepFolder,
+from .record import (
     SweepRecord as SweepRecord,
     SweepRun as SweepRun,
+)
+from .results import (
+    SweepFolder as SweepFolder,
 )
 from .run import (
     run_sweep as run_sweep,

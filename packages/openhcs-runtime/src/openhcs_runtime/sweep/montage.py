@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from openhcs_runtime.atomic import atomic_file
 from openhcs_runtime.components import Component, ImageKey, well_position
 from openhcs_runtime.exceptions import OpenHCSError, OutputError
-from openhcs_runtime.sweep.results import SweepRun
+from openhcs_runtime.sweep.record import SweepRun
 from openhcs_runtime.viewers.picture_kind import PictureKind
 from openhcs_runtime.viewers.results import Picture, find_labels, find_pictures
 

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from openhcs_runtime.service.client import ZMQExecutionClient
 from openhcs_runtime.sweep.parameters import SweepParameter, combinations
-from openhcs_runtime.sweep.results import SweepFolder, SweepRecord
+from openhcs_runtime.sweep.record import SweepRecord
+from openhcs_runtime.sweep.results import SweepFolder
 from openhcs_runtime.tasks import PlateTask
 
 __all__ = ["run_sweep"]
