@@ -141,3 +141,21 @@ def test_a_blurred_and_a_saturated_well_do_not_pass(new_plate: NewPlate, tmp_pat
     failed = _run(plate, failing, tmp_path / "failing").wells_with(ResultStatus.FAILED)
     assert [well.well for well in failed] == ["A02", "A04"]
     assert "did not pass quality control: saturated_percent" in failed[1].error
+
+
+def test_controls_by_plate_map_and_a_changed_map_changes_the_results(new_plate: NewPlate, tmp_path: Path) -> None:
+    plate = new_plate(wells=4, sites=2, channels=1, size=64)
+    steps: list[Step] = [
+        FunctionStep(measure_quality),
+        PlateStep((fit_normaliser, {"controls": "control == 'DMSO'", "method": "percent"})),
+        FunctionStep(normalise),
+    ]
+    (plate / "platemap.csv").write_text("well,control\nA1,DMSO\nA2,DMSO\nA3,x\nA4,x\n")
+    for wells in (["A01", "A02"], ["A03", "A04"]):
+        result = _run(plate, steps, tmp_path / "results")
+        assert not any(well.reused for well in result.wells)
+        rows = _rows(result)
+        values = _column(rows, "background_mean")
+        wanted = 100 * values / values[np.isin([row["well"] for row in rows], wells)].mean()
+        assert np.allclose(_column(rows, "background_mean_percent"), wanted)
+        (plate / "platemap.csv").write_text("well,control\nA1,x\nA2,x\nA3,DMSO\nA4,DMSO\n")

@@ -103,6 +103,7 @@ def compile_plate(
         channel_names=tuple(sorted(plate.channel_names.items())),
         z_step_um=plate.z_step_um,
         view=None if global_config.view is None else ViewTarget.parse(global_config.view),
+        plate_map=str(Path(pipeline_config.plate_map).expanduser()) if pipeline_config.plate_map else "",
     )
     basis = run_basis(job, file, global_config.seed)
     base = basis.digest()
@@ -133,7 +134,7 @@ def _with_kept(steps: Sequence[Step], keep: Sequence[str]) -> tuple[list[Step], 
     """Return the steps with those that the settings name marked as kept, and what is wrong with these names."""
     known = [step.name for step in steps if isinstance(step, FunctionStep) and step.enabled]
     problems = [
-        f"keep in PipelineConfig names {name!r}, but there is no such step that works on wells ; choose from "
+        f"keep in PipelineConfig names {name!r}, but no step that works on wells has that name: choose from "
         f"{', '.join(known)}"
         for name in keep
         if name not in known

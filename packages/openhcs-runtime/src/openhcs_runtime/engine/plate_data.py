@@ -15,7 +15,9 @@ from openhcs_runtime.outputs.tables import KEY_COLUMNS
 from openhcs_runtime.pipeline.cells import LABEL, OBJECTS, Cell
 from openhcs_runtime.pipeline.plan import PlateJob, WellPlan
 from openhcs_runtime.pipeline.used_files import read_recorder
+from openhcs_runtime.plate_map import PlateMap, find_plate_map, read_plate_map
 from openhcs_runtime.plates import ImageRef, read_image
+from openhcs_runtime.stores.path import as_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,15 @@ class PlateData:
     def channel_names(self) -> Mapping[int, str]:
         """Names of the channels that have one."""
         return dict(self._job.channel_names)
+
+    def plate_map(self) -> PlateMap:
+        """Read the plate map: the one that was given (``--platemap``), or the one in the plate folder or next to it.
+
+        Raises:
+            PlateMapError: If there is none, or it can't be read.
+        """
+        given = self._job.plate_map
+        return read_plate_map(Path(given) if given else find_plate_map(as_path(self._job.plate_path)))
 
     def images(
         self,

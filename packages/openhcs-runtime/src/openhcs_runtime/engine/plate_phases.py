@@ -33,7 +33,7 @@ class RunState:
     Attributes:
         ended: How wells have ended.
         begun: Wells that have been begun in this run.
-        signatures: Signatures of the values of steps over the plate, by the index of the step.
+        identities: Identities of the values of steps over the plate, by the index of the step.
         values: The values themselves, by name.
         records: Records of these values, in order.
         error: Why a step over the plate failed; empty if none did.
@@ -41,7 +41,7 @@ class RunState:
 
     ended: dict[str, WellResult] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
-    signatures: dict[int, str] = field(default_factory=dict)
+    identities: dict[int, str] = field(default_factory=dict)
     values: dict[str, MadeValue] = field(default_factory=dict)
     records: list[ValueRecord] = field(default_factory=list)
     error: str = ""
@@ -99,7 +99,7 @@ class PlatePhases:
     def kept(self) -> dict[str, WellResult]:
         """Return the wells that are finished in the folder of the run, if all values they depend on are known."""
         phase = next(phase for phase in phases(self._steps) if phase.finishes)
-        if not set(self._values_before(phase.stop)) <= set(self.state.signatures):
+        if not set(self._values_before(phase.stop)) <= set(self.state.identities):
             return {}
         return finished_wells(self._folder, [self._at_work(plan, phase) for plan in self._compiled.wells])
 
@@ -111,7 +111,7 @@ class PlatePhases:
             WorkerError: workers can't be started.
         """
         for phase in phases(self._steps):
-            is_made = phase.plate_step is None or phase.plate_step in self.state.signatures
+            is_made = phase.plate_step is None or phase.plate_step in self.state.identities
             if is_made and not phase.finishes:
                 continue
             self._run_wells(phase)
@@ -162,7 +162,7 @@ class PlatePhases:
     def _at_work(self, plan: WellPlan, phase: Phase) -> WellPlan:
         """Return the plan of a well for a phase."""
         stop = min(phase.stop, len(self._steps))
-        known = self._signatures_before(stop)
+        known = self._identities_before(stop)
         lengths = {length for length in saved_states(self._steps) | self._kept_lengths() if length <= stop}
         states = {
             length: self._prefixes.of_well(plan, length, known)
@@ -277,16 +277,16 @@ class PlatePhases:
 
     def _know_value(self, index: int, record: ValueRecord) -> None:
         path = value_path(self._folder, self._steps[index].name, index)
-        self.state.signatures[index] = record.signature
-        self.state.values[record.name] = MadeValue(str(path), record.signature)
+        self.state.identities[index] = record.identity
+        self.state.values[record.name] = MadeValue(str(path), record.identity)
         self.state.records.append(record)
 
     def _states_before(self, index: int, plans: Iterable[WellPlan]) -> dict[str, str]:
-        known = self._signatures_before(index)
+        known = self._identities_before(index)
         return {plan.well: self._prefixes.of_well(plan, index, known) for plan in plans}
 
-    def _signatures_before(self, stop: int) -> dict[int, str]:
-        return {index: text for index, text in self.state.signatures.items() if index < stop}
+    def _identities_before(self, stop: int) -> dict[int, str]:
+        return {index: text for index, text in self.state.identities.items() if index < stop}
 
     def _values_before(self, stop: int) -> tuple[int, ...]:
         return plate_steps(self._steps[:stop])
@@ -305,16 +305,15 @@ class PlatePhases:
 def kept_seed(compiled: CompiledPlate, run: RunSummary) -> int | None:
     """Return the seed with which a run has made values or kept states that can be used; None if there are none."""
     steps, prefixes = compiled.job.steps, Prefixes(compiled.job, compiled.seed)
-    known: dict[int, str] = {}
-    for index in plate_steps(steps):
-        wells = {plan.well: prefixes.of_well(plan, index, known) for plan in compiled.wells}
-        known[index] = prefixes.of_value(index, wells)
+    for index in plate_steps(steps)[:1]:
+        wells = {plan.well: prefixes.of_well(plan, index, {}) for plan in compiled.wells}
         record = value_record(value_path(run.folder, steps[index].name, index))
-        if record is not None and record.signature == known[index]:
+        if record is not None and record.signature == prefixes.of_value(index, wells):
             return record.seed
     for length in _lengths_in(compiled.job, run.folder):
-        for head in _heads(prefixes, compiled, run.folder, length, known):
-            return head.seed
+        if not plate_steps(steps[:length]):
+            for head in _heads(prefixes, compiled, run.folder, length):
+                return head.seed
     return None
 
 
@@ -327,7 +326,7 @@ def _sources(prefixes: Prefixes, compiled: CompiledPlate, earlier: Iterable[RunS
         lengths = [
             length
             for length in _lengths_in(compiled.job, run.folder)
-            if plate_steps(compiled.job.steps[:length]) or any(_heads(prefixes, compiled, run.folder, length, {}))
+            if plate_steps(compiled.job.steps[:length]) or any(_heads(prefixes, compiled, run.folder, length))
         ]
         if lengths:
             found[run.folder] = tuple(lengths)
@@ -342,15 +341,13 @@ def _lengths_in(job: PlateJob, folder: Path) -> list[int]:
     return [length for length in lengths if state_path(folder, job.steps[length - 1].name, length, "").parent.is_dir()]
 
 
-def _heads(
-    prefixes: Prefixes, compiled: CompiledPlate, folder: Path, length: int, values: Mapping[int, str]
-) -> Iterator[StateHead]:
+def _heads(prefixes: Prefixes, compiled: CompiledPlate, folder: Path, length: int) -> Iterator[StateHead]:
     """Yield the heads of states that can be used, of the first wells that have a state."""
     name = compiled.job.steps[length - 1].name
     there = [(plan, path) for plan in compiled.wells if (path := state_path(folder, name, length, plan.well)).is_file()]
     for plan, path in there[:_TRIED_WELLS]:
         head = state_head(path)
-        if head is not None and head.signature == prefixes.of_well(plan, length, values):
+        if head is not None and head.signature == prefixes.of_well(plan, length, {}):
             yield head
 
 

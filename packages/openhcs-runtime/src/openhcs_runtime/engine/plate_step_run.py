@@ -12,6 +12,7 @@ from openhcs_runtime.engine.printing import end_printed_lines
 from openhcs_runtime.engine.progress import report_plate_step
 from openhcs_runtime.engine.randomness import seed_process, step_seeds
 from openhcs_runtime.exceptions import OpenHCSError, StepError
+from openhcs_runtime.outputs.bundle import digest_of_tree
 from openhcs_runtime.outputs.plate_values import ValueRecord, read_value, value_path, write_images, write_value
 from openhcs_runtime.pipeline.decorators import InputKind, traits_of
 from openhcs_runtime.pipeline.own_arguments import own_arguments
@@ -86,7 +87,7 @@ def _made(job: PlateJob, plan: PlatePlan, step: PlateStep) -> PlateValue:
         arguments[InputKind.RNG.value] = np.random.default_rng(step_seeds(job.seed, "", plan.index).spawn(1)[0])
     for name in traits.plate_inputs:
         known = job.values[name]
-        arguments |= own_arguments({name: read_value(Path(known.path), known.signature).content})
+        arguments |= own_arguments({name: read_value(Path(known.path), known.identity).content})
     data = PlateData(job, plan.wells, plan.states, on_read)
     try:
         with process_keeper:
@@ -110,6 +111,7 @@ def _write(
         per=value.output.per,
         maker=value.maker,
         signature=plan.signature,
+        content=digest_of_tree(value.content),
         seed=job.seed,
         wells=[well.well for well in plan.wells],
         files=files,

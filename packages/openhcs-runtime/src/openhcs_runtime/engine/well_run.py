@@ -288,7 +288,7 @@ class _WellRun:
         """Return what functions of a step can ask for."""
         state, job = self._state, self._job
         names = {name for call in calls_of([job.steps[index]]) for name in traits_of(call.function).plate_inputs}
-        values = {name: read_value(Path(job.values[name].path), job.values[name].signature) for name in sorted(names)}
+        values = {name: read_value(Path(job.values[name].path), job.values[name].identity) for name in sorted(names)}
         seeds = step_seeds(job.seed, self._plan.well, index)
         return WellContext(
             state.labels, self._plan.positions, job.pixel_size_um, state.sets, seeds, state.measured, values

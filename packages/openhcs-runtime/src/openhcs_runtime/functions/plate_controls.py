@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.choices import choose
 from openhcs_runtime.components import Component
-from openhcs_runtime.outputs.tables import KEY_COLUMNS
 from openhcs_runtime.pipeline.decorators import (
     InputKind,
     Measurements,
@@ -24,6 +23,7 @@ from openhcs_runtime.pipeline.decorators import (
 if TYPE_CHECKING:
     from openhcs_runtime.engine.plate_data import PlateData
 
+_KEYS = frozenset(component.value for component in Component)
 _MAD_TO_SD = 1.4826
 """Standard deviations in a median absolute deviation, for a normal distribution."""
 _FEWEST = 2
@@ -42,13 +42,14 @@ class ControlMethod(StrEnum):
 
 @plate_output("normaliser", per=Component.CHANNEL)
 def fit_normaliser(
-    plate: "PlateData", *, controls: Sequence[str], method: ControlMethod | str = ControlMethod.ROBUST_Z_SCORE
+    plate: "PlateData", *, controls: str | Sequence[str], method: ControlMethod | str = ControlMethod.ROBUST_Z_SCORE
 ) -> dict[int, dict[str, Any]]:
     """Summarize the measurements of the images of control wells, for ``normalise``.
 
     Args:
         plate: The measurements so far, from the engine.
-        controls: Names of the control wells.
+        controls: Names of the control wells, or an expression that is true for them in the plate map, such as
+            ``"control == 'DMSO'"``.
         method: How measurements are related to those of the controls.
 
     Returns:
@@ -60,9 +61,11 @@ def fit_normaliser(
     """
     method = choose(ControlMethod, method, "method")
     table = plate.measurements()
+    if isinstance(controls, str):
+        controls = [well for well in plate.plate_map().matching(controls) if well in plate.wells]
     if lacking := sorted(set(controls) - set(plate.wells)):
         raise ValueError(f"control wells {', '.join(lacking)} are not among the {len(plate.wells)} wells of this run")
-    names = [name for name, column in table.items() if name not in KEY_COLUMNS and column.dtype.kind == "f"]
+    names = [name for name, column in table.items() if name not in _KEYS and column.dtype.kind == "f"]
     if not names:
         raise ValueError("nothing was measured before this step: put a measuring step before it")
     is_control = np.isin(table["well"].astype(str), list(controls))

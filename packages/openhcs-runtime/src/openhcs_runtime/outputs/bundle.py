@@ -6,6 +6,7 @@ is checked when the member is read.
 """
 
 import contextlib
+import hashlib
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -69,24 +70,22 @@ def write_bundle(path: Path, head: object, tree: object, *, sync: bool) -> None:
     Raises:
         OutputError: it can't be written.
     """
-    arrays: dict[str, NDArray[Any]] = {}
-
-    def refer(value: object) -> msgspec.msgpack.Ext:
-        if isinstance(value, StoredArray):
-            value = value.load()
-        if not isinstance(value, np.ndarray):
-            raise TypeError(f"a bundle can't hold a value of type {type(value).__name__}")
-        reference = _Reference(f"{len(arrays)}{_suffix(value)}", value.dtype.str, value.shape)
-        arrays[reference.member] = value
-        return msgspec.msgpack.Ext(_ARRAY, msgspec.msgpack.encode(reference))
-
-    packed = msgspec.msgpack.encode(tree, enc_hook=refer)
+    packed, arrays = _split(tree)
     with atomic_file(path, sync=sync) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr(_HEAD, msgspec.json.encode(head))
         archive.writestr(_TREE, packed)
         for member, array in arrays.items():
             data = np.ascontiguousarray(array).tobytes()
             archive.writestr(member, imagecodecs.zstd_encode(data, level=_LEVEL) if member.endswith(_PACKED) else data)
+
+
+def digest_of_tree(tree: object) -> str:
+    """Return the BLAKE2b digest (16 bytes, hexadecimal) of a tree with its arrays."""
+    packed, arrays = _split(tree)
+    digest = hashlib.blake2b(packed, digest_size=16)
+    for array in arrays.values():
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def read_head(path: Path, kind: type[msgspec.Struct]) -> Any:
@@ -119,6 +118,22 @@ def read_tree(path: Path, kind: Any) -> Any:
             return msgspec.msgpack.decode(archive.read(_TREE), type=kind, ext_hook=found)
     except FileNotFoundError as error:
         raise DamagedResultError(f"{path} is missing") from error
+
+
+def _split(tree: object) -> tuple[bytes, dict[str, NDArray[Any]]]:
+    """Return the tree as msgpack, with references in place of arrays, and the arrays by the names of their members."""
+    arrays: dict[str, NDArray[Any]] = {}
+
+    def refer(value: object) -> msgspec.msgpack.Ext:
+        if isinstance(value, StoredArray):
+            value = value.load()
+        if not isinstance(value, np.ndarray):
+            raise TypeError(f"a bundle can't hold a value of type {type(value).__name__}")
+        reference = _Reference(f"{len(arrays)}{_suffix(value)}", value.dtype.str, value.shape)
+        arrays[reference.member] = value
+        return msgspec.msgpack.Ext(_ARRAY, msgspec.msgpack.encode(reference))
+
+    return msgspec.msgpack.encode(tree, enc_hook=refer), arrays
 
 
 def _suffix(array: NDArray[Any]) -> str:

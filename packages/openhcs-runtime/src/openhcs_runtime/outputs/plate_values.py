@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from openhcs_runtime.atomic import sync_files
 from openhcs_runtime.components import Component
 from openhcs_runtime.exceptions import DamagedResultError
-from openhcs_runtime.outputs.bundle import StoredArray, read_head, read_tree, write_bundle
+from openhcs_runtime.outputs.bundle import StoredArray, digest_of_tree, read_head, read_tree, write_bundle
 from openhcs_runtime.outputs.images import write_plane
 from openhcs_runtime.outputs.states import intact
 from openhcs_runtime.outputs.wells import OutputFile, describe_files
+from openhcs_runtime.pipeline.basis import digest
 from openhcs_runtime.pipeline.decorators import PlateOutput
 from openhcs_runtime.pipeline.plate_values import PlateValue
 from openhcs_runtime.pipeline.used_files import UsedFiles
@@ -36,6 +37,7 @@ class ValueRecord(msgspec.Struct, frozen=True, kw_only=True):
         per: the component it has entries for.
         maker: name of the function that made it.
         signature: changes with the function, its arguments, and the wells.
+        content: digest of the value itself.
         seed: seed of the run that made it.
         wells: wells that it was made from.
         files: its images, as files.
@@ -48,11 +50,17 @@ class ValueRecord(msgspec.Struct, frozen=True, kw_only=True):
     per: Component | None
     maker: str
     signature: str
+    content: str
     seed: int
     wells: list[str]
     files: list[OutputFile]
     used: UsedFiles
     cost: StepCost
+
+    @property
+    def identity(self) -> str:
+        """What results depend on that were made with the value: it may come out differently from the same inputs."""
+        return digest([self.signature, self.content])
 
 
 def value_path(output_dir: Path, step: str, index: int) -> Path:
@@ -103,7 +111,7 @@ def find_value(path: Path, signature: str, seed: int) -> ValueRecord | None:
     if record is None or record.signature != signature or record.seed != seed or record.used.changed():
         return None
     try:
-        read_value(path, signature)
+        read_value(path, record.identity)
     except DamagedResultError as error:
         _log.warning("%s: it is made again", error)
         return None
@@ -111,17 +119,20 @@ def find_value(path: Path, signature: str, seed: int) -> ValueRecord | None:
 
 
 @functools.lru_cache(maxsize=8)
-def read_value(path: Path, signature: str) -> PlateValue:
+def read_value(path: Path, identity: str) -> PlateValue:
     """Read a value; the last ones are cached.
 
     Raises:
         DamagedResultError: it can't be read, or is another one.
     """
     record: ValueRecord | None = read_head(path, ValueRecord)
-    if record is None or record.signature != signature:
+    if record is None or record.identity != identity:
         raise DamagedResultError(f"{path} was removed or changed during the run: resume the run")
     output = PlateOutput(record.name, record.per)
-    return PlateValue(output, _with_arrays(read_tree(path, Any)), record.maker)
+    content = _with_arrays(read_tree(path, Any))
+    if digest_of_tree(content) != record.content:
+        raise DamagedResultError(f"{path} is not the value that its record describes")
+    return PlateValue(output, content, record.maker)
 
 
 def _with_arrays(tree: Any) -> Any:

@@ -98,7 +98,7 @@ class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
         read: images that were read.
         used: other files that its functions read.
         steps: what each step has cost; empty in records of earlier releases.
-        values: signatures of the values of steps over the plate that it depends on, by name.
+        values: identities of the values of steps over the plate that it depends on, by name.
         reused_steps: number of steps that it was not computed with, but began after; see ``outputs.states``.
         reused_from: name of the folder of the run that computed them.
     """

@@ -23,7 +23,7 @@ class WellWork:
         states: Signature of the well after each number of steps after which a state is used or written.
         sources: Folders of runs whose states may be used, in order of preference.
         continues: Whether the well has been begun in this run.
-        values: Signatures of the values of steps over the plate that its results depend on, by name.
+        values: Identities of the values of steps over the plate that its results depend on, by name.
     """
 
     stop: int
@@ -99,10 +99,10 @@ Plan: TypeAlias = WellPlan | PlatePlan
 
 @dataclass(frozen=True, slots=True)
 class MadeValue:
-    """A value that a step over the plate has made: its file and its signature."""
+    """A value that a step over the plate has made: its file, and what identifies its content and what it is made of."""
 
     path: str
-    signature: str
+    identity: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,7 @@ class PlateJob:
         view: The viewer to show results in as they appear.
         seed: Seed of the random numbers of the run.
         values: Values that steps over the plate have made so far, by name.
+        plate_map: The plate map that was given; empty for the one that is found with the plate.
     """
 
     plate_path: str
@@ -145,6 +146,7 @@ class PlateJob:
     view: ViewTarget | None = None
     seed: int = 0
     values: Mapping[str, MadeValue] = field(default_factory=dict)
+    plate_map: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ class Prefixes:
         Args:
             plan: The plan of the well.
             length: Number of steps.
-            values: Signatures of the values made by the steps over the plate, by the index of the step.
+            values: Identities of the values made by the steps over the plate, by the index of the step.
         """
         steps = self._job.steps[:length]
         takes_places = any(InputKind.POSITIONS in traits_of(call.function).inputs for call in calls_of(steps))
