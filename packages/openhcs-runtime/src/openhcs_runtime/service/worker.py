@@ -117,6 +117,8 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
         global_config = dataclasses.replace(global_config, num_workers=task.num_workers)
     if task.dask is not None:
         global_config = dataclasses.replace(global_config, dask=task.dask)
+    if task.gpus is not None:
+        global_config = dataclasses.replace(global_config, gpus=task.gpus)
     if task.view is not None:
         global_config = dataclasses.replace(global_config, view=task.view)
     if task.seed is not None:
