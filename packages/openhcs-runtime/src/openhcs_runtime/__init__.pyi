@@ -38,6 +38,7 @@ from .pipeline.decorators import (
     InputKind as InputKind,
     Measurements as Measurements,
     OutputKind as OutputKind,
+    checked_by as checked_by,
     per_plane as per_plane,
     plate_inputs as plate_inputs,
     plate_output as plate_output,

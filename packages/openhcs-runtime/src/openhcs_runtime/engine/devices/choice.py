@@ -16,8 +16,6 @@ __all__ = ["NO_DEVICE", "RunDevices", "devices_for", "find_devices", "gpu_proble
 
 NO_DEVICE = "no GPU was found"
 _LOG = logging.getLogger(__name__)
-_VISIBLE = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
-"""Variables by which users and batch systems choose devices."""
 _INSTALL = "pip install 'openhcs-runtime[gpu]', or name the GPUs, as in --gpus 0"
 
 
@@ -95,7 +93,7 @@ def _chosen(named: Sequence[str], visible: tuple[str, ...] | None, nvml: Nvml | 
     if visible is None:
         return installed, "" if installed else NO_DEVICE
     devices = tuple(device for device in installed if any(_is_meant(text, device) for text in visible))
-    return devices, "" if devices else f"{NO_DEVICE} among those that {' or '.join(_VISIBLE)} leaves visible"
+    return devices, "" if devices else f"{NO_DEVICE} among those that CUDA_VISIBLE_DEVICES leaves visible"
 
 
 def gpu_problems(numbered: Sequence[tuple[int, Step]], gpus: str) -> Iterator[str]:
@@ -116,11 +114,13 @@ def gpu_problems(numbered: Sequence[tuple[int, Step]], gpus: str) -> Iterator[st
 
 
 def _visible(environment: Mapping[str, str]) -> tuple[str, ...] | None:
-    """Return the devices that the environment chooses; None if it does not."""
-    for name in _VISIBLE:
-        if (text := environment.get(name)) is not None:
-            return tuple(part.strip() for part in text.split(",") if part.strip() not in ("", "-1"))
-    return None
+    """Return the devices that the environment chooses, as users and batch systems do; None if it does not."""
+    text = environment.get("CUDA_VISIBLE_DEVICES")
+    if text is None:
+        text = environment.get("HIP_VISIBLE_DEVICES")
+    if text is None:
+        return None
+    return tuple(part.strip() for part in text.split(",") if part.strip() not in ("", "-1"))
 
 
 def _named(chosen: Sequence[str], installed: Sequence[Gpu]) -> tuple[Gpu, ...]:
