@@ -46,16 +46,15 @@ def wait_until(holds):
         threading.Event().wait(0.005)
 
 def infer(stack):
-    begin()
+    number = begin()
     with (HERE / "held").open("x"):  # fails if another well is here
         threading.Event().wait(0.02)
     (HERE / "held").unlink()
-    return stack
+    return stack * 0 + number
 
 def post(stack):
     '''End when the GPU is at work for the next well.'''
-    known = begun()
-    wait_until(lambda: begun() > known or begun() == WELLS)
+    wait_until(lambda: begun() > stack.max() or begun() == WELLS)
     return stack
 """
 
