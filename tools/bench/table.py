@@ -46,6 +46,7 @@ QUICK = MappingProxyType(
         "engine_overhead": ("--wells=8", "--repeat=2"),
         "engine_resume": ("--rounds=2", "--wells=24"),
         "engine_scale": ("cancel",),
+        "gpu_slots": ("--wells=24", "--modes=processes"),
         "gui": ("start", "plates"),
         "gui_logs": ("--lines=50000",),
         "viewers_napari": ("--planes=100",),

@@ -21,6 +21,11 @@ VARIABLES = {
     "OMERO_ROOT_PASSWORD": "the password of the user `root` of `openhcs-runtime omero`; else it is asked for",
     "DISPLAY": "the screen of viewers and of the window on Linux; without it and `WAYLAND_DISPLAY` they do not start",
     "WAYLAND_DISPLAY": "the screen of napari and of the window under Wayland",
+    "CUDA_VISIBLE_DEVICES": "the GPUs that a run uses, unless `--gpus` names them; worker processes see only their own",
+    "HIP_VISIBLE_DEVICES": "the same for GPUs of AMD",
+    "CELLPOSE_LOCAL_MODELS_PATH": "the folder in which `segment_cellpose` looks for weights; else `~/.cellpose/models`",
+    "KERAS_HOME": "the folder in which `segment_stardist` looks for `models/StarDist2D`; else `~/.keras`",
+    "INSTANSEG_BIOIMAGEIO_PATH": "the folder in which `segment_instanseg` looks for weights; else that of its package",
     "QT_QPA_PLATFORM": "how Qt gets to a screen; `offscreen` needs none",
 }
 

@@ -14,6 +14,8 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
+NOT_INSTALLED = {"instanseg": ["instanseg-torch"]}
+"""The distributions of import names that tests are run without."""
 # One import name out of three distributions; the boundaries session looks after those.
 OWN = {"zmqruntime", "openhcs_runtime", "openhcs_gui_services"}
 
@@ -42,7 +44,7 @@ def normal(name: str) -> str:
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_every_import_is_declared(folder: Path) -> None:
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    providers = packages_distributions()
+    providers = {**NOT_INSTALLED, **packages_distributions()}
     foreign = set(imported(folder)) - OWN - sys.stdlib_module_names
     undeclared = {
         name for name in foreign if not {normal(found) for found in providers.get(name, [name])} & declared(project)

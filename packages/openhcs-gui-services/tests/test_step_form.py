@@ -75,6 +75,7 @@ def test_the_library_is_that_of_the_package() -> None:
     infos = {info.name: info for info in read_library()}
     assert infos.keys() <= public
     assert public - infos.keys() <= {"threshold_li"}
+    assert infos["segment_onnx"].group == infos["segment_cellpose"].group == "Models"
     nuclei = infos["segment_nuclei"]
     assert [each.name for each in nuclei.parameters] == ["diameter_px", "diameter_um", "method", "factor"]
     assert nuclei.parameters[2].choices == (None, "otsu", "li", "triangle")

@@ -22,7 +22,15 @@ from openhcs_runtime.rois import Mask, Polygon
 
 RNG = np.random.default_rng(3)
 Y, X = np.mgrid[:64, :80]
-FUNCTIONS = [value for name in functions.__all__ if inspect.isfunction(value := getattr(functions, name))]
+
+
+def is_plain(function: Any) -> bool:
+    """Whether a function needs neither weights nor a plate."""
+    traits = traits_of(function)
+    return inspect.isfunction(function) and not (traits.check or traits.plate_output or traits.plate_inputs)
+
+
+FUNCTIONS = [value for name in functions.__all__ if is_plain(value := getattr(functions, name))]
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "subtract_constant": {"value": 100},
     "correct_flat_field": {"flat_field": np.ones((64, 80))},

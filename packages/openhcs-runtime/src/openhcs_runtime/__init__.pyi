@@ -39,6 +39,7 @@ from .pipeline.decorators import (
     InputKind as InputKind,
     Measurements as Measurements,
     OutputKind as OutputKind,
+    checked_by as checked_by,
     per_plane as per_plane,
     plate_inputs as plate_inputs,
     plate_output as plate_output,
@@ -46,6 +47,7 @@ from .pipeline.decorators import (
     special_inputs as special_inputs,
     special_outputs as special_outputs,
 )
+from .pipeline.place import Gpu as Gpu, StepPlace as StepPlace, current_place as current_place
 from .pipeline.plate_step import (
     PlateStep as PlateStep,
 )

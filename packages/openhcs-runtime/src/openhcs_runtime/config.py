@@ -29,6 +29,14 @@ AUTO: Final = "auto"
 """Instead of a number of workers: as many as cores and memory allow."""
 
 
+ALL_GPUS: Final = "auto"
+"""Instead of naming GPUs: all of the machine that its environment does not hide."""
+
+
+NO_GPUS: Final = "none"
+"""Instead of naming GPUs: none, and worker processes see none."""
+
+
 LARGEST_SEED: Final = 2**53 - 1
 """The largest integer that every JSON reader represents exactly."""
 
@@ -36,6 +44,22 @@ LARGEST_SEED: Final = 2**53 - 1
 def is_dask_address(text: str) -> bool:
     """Return whether a text looks like the address of a Dask scheduler, or is "local"."""
     return text == LOCAL_CLUSTER or re.fullmatch(r"[a-z]+://\S+", text) is not None
+
+
+def named_gpus(text: str) -> list[str]:
+    """Return the numbers or UUIDs of the GPUs in a text such as "0,1"; empty if the text is "auto" or "none".
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if text in (ALL_GPUS, NO_GPUS):
+        return []
+    parts = [part.strip() for part in text.split(",")]
+    if not all(re.fullmatch(r"\d+|(?:GPU|MIG)-[0-9A-Za-z/-]+", part, re.ASCII) for part in parts):
+        raise ValueError(f"gpus {text!r} is neither 'auto' nor 'none' nor numbers or UUIDs of GPUs as in '0,1'")
+    if len(set(parts)) < len(parts):
+        raise ValueError(f"gpus {text!r} names a GPU twice: name each once")
+    return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +77,8 @@ class GlobalConfig:
             ``openhcs_runtime.open_viewer``), "napari:PORT", or "HOST:PORT"; None shows nothing.
         seed: seed of the random numbers, a whole number from 0. The same seed gives the same numbers in each well,
             regardless of the worker. None uses a new seed for each run and stores it with the results.
+        gpus: GPUs that steps with ``gpu=`` share: "auto" for all of the machine, "none", or numbers or UUIDs as in
+            "0,1".
 
     Raises:
         PipelineError: a value is not valid.
@@ -63,6 +89,7 @@ class GlobalConfig:
     dask: str | None = None
     view: str | None = None
     seed: int | None = None
+    gpus: str = ALL_GPUS
 
     def __post_init__(self) -> None:
         try:
@@ -78,6 +105,10 @@ class GlobalConfig:
         seed = self.seed
         if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= LARGEST_SEED):
             raise PipelineError(f"GlobalConfig: seed {seed!r} is not a whole number from 0 to {LARGEST_SEED}")
+        try:
+            named_gpus(str(self.gpus))
+        except ValueError as error:
+            raise PipelineError(f"GlobalConfig: {error}") from None
 
     @property
     def is_remote(self) -> bool:

@@ -26,11 +26,21 @@ class StepCost:
         seconds: how long it took, with reading its images and writing its files.
         peak_memory_bytes: peak memory of its process during the step; None if it was not measured, because the process
             worked on other wells at the same time or the platform does not provide it.
+        device: where it ran if it asked for a GPU: "GPU 0", or "CPU" if it did not get one; otherwise empty.
+        why_cpu: why it ran on the CPU although it asked for a GPU; otherwise empty.
+        waited_s: how long it waited for a GPU or cores, which ``seconds`` does not contain.
     """
 
     step: str
     seconds: float
     peak_memory_bytes: int | None = None
+    device: str = ""
+    why_cpu: str = ""
+    waited_s: float = 0.0
+
+    def __str__(self) -> str:
+        memory = "" if self.peak_memory_bytes is None else f"{self.peak_memory_bytes / 1e6:.0f} MB"
+        return ", ".join(filter(None, [f"{self.seconds:.1f} s", self.device, memory]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +130,18 @@ class PlateResult:
     def wells_with(self, status: ResultStatus) -> tuple[WellResult, ...]:
         """Return the wells that ended with this status."""
         return tuple(well for well in self.wells if well.status is status)
+
+    @property
+    def without_gpu(self) -> tuple[str, ...]:
+        """A sentence for each step that asked for a GPU and ran on the CPU in this run, in how many wells, and why."""
+        found: Counter[tuple[str, str]] = Counter()
+        for well in self.wells:
+            if not well.reused and not well.taken_from:
+                found.update((cost.step, cost.why_cpu) for cost in well.steps if cost.why_cpu)
+        return tuple(
+            f"step {step!r} asked for a GPU and ran on the CPU in {wells} {'well' if wells == 1 else 'wells'}: {why}"
+            for (step, why), wells in found.items()
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain dicts, lists, strings and numbers, for JSON and msgpack."""

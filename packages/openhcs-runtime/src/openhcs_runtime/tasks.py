@@ -111,8 +111,8 @@ class Setting(msgspec.Struct, frozen=True):
 class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The payload of a submission: one pipeline, one plate, and how to run it.
 
-    ``global_config`` and ``pipeline_config`` replace those of the pipeline. ``num_workers``, ``dask``, ``view``,
-    ``seed``, ``output_dir``, ``results_dir``, ``pattern``, ``plate_format``, ``pages``, ``wells``, ``sites``,
+    ``global_config`` and ``pipeline_config`` replace those of the pipeline. ``num_workers``, ``dask``, ``gpus``,
+    ``view``, ``seed``, ``output_dir``, ``results_dir``, ``pattern``, ``plate_format``, ``pages``, ``wells``, ``sites``,
     ``where``, ``plate_map`` and ``sample`` each override a single setting of these. Relative paths are relative to
     ``base_dir``.
 
@@ -124,6 +124,7 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         pipeline_config: settings of the pipeline [default: those of the pipeline].
         num_workers: overrides ``GlobalConfig.num_workers``.
         dask: overrides ``GlobalConfig.dask``.
+        gpus: overrides ``GlobalConfig.gpus``.
         output_dir: overrides ``PipelineConfig.output_dir``.
         results_dir: overrides ``PipelineConfig.results_dir``.
         base_dir: folder that relative paths are relative to.
@@ -160,6 +161,7 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     pipeline_config: PipelineConfig | None = None
     num_workers: int | Literal["auto"] | None = None
     dask: str | None = None
+    gpus: str | None = None
     output_dir: str | None = None
     results_dir: str | None = None
     base_dir: str = ""

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from openhcs_runtime.config import AUTO, LARGEST_SEED, is_dask_address
+from openhcs_runtime.config import AUTO, LARGEST_SEED, NO_GPUS, is_dask_address, named_gpus
 from openhcs_runtime.exceptions import ViewerError
 from openhcs_runtime.viewer_target import ViewTarget
 from openhcs_runtime.wells import well_name, well_position
@@ -24,6 +24,7 @@ __all__ = [
     "ExecutionId",
     "FollowPlate",
     "Fresh",
+    "Gpus",
     "Host",
     "ImagePattern",
     "Json",
@@ -99,6 +100,14 @@ def _check_workers(text: str | None) -> str | None:
     if text is None or text == AUTO or (text.isascii() and text.isdigit() and int(text) > 0):
         return text
     raise typer.BadParameter(f"{text!r} is neither a number from 1 nor 'auto'")
+
+
+def _check_gpus(text: str | None) -> str | None:
+    try:
+        named_gpus(text or NO_GPUS)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    return text
 
 
 def _check_dask(text: str | None) -> str | None:
@@ -231,6 +240,15 @@ DaskCluster = Annotated[
         callback=_check_dask,
         help="Use the workers of a Dask scheduler, e.g. tcp://host:8786, or of a local Dask cluster [default: "
         "processes on the server's machine]",
+    ),
+]
+Gpus = Annotated[
+    str | None,
+    typer.Option(
+        metavar="N,N|auto|none",
+        callback=_check_gpus,
+        help="GPUs of the server's machine that steps with gpu= share, by number or UUID [default: what the pipeline "
+        "file says, else auto: all]",
     ),
 ]
 Seed = Annotated[

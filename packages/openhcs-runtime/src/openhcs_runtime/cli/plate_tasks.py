@@ -38,6 +38,7 @@ class RunOptions:
     fresh: bool = False
     workers: str | None = None
     dask: str | None = None
+    gpus: str | None = None
     pattern: str | None = None
     plate_format: str | None = None
     pages: str | None = None
@@ -121,6 +122,7 @@ def _task(options: RunOptions, plate: AnyPath, source: str, name: str) -> PlateT
         source_dir=folder_of(options.pipeline) if options.pipeline else "",
         num_workers=AUTO if options.workers == AUTO else int(options.workers) if options.workers else None,
         dask=options.dask,
+        gpus=options.gpus,
         output_dir=str(options.output) if options.output else None,
         results_dir=str(options.results_dir) if options.results_dir else None,
         replace=options.replace,

@@ -14,6 +14,7 @@ from typing import Any
 
 from openhcs_runtime.components import Component
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
+from openhcs_runtime.engine.devices.choice import gpu_problems
 from openhcs_runtime.engine.memory import WellMemory, in_gigabytes, most_memory
 from openhcs_runtime.exceptions import CompileError, PlateError
 from openhcs_runtime.limits import available_bytes
@@ -78,6 +79,7 @@ def compile_plate(
     labels, lacking = _labels(plate, wells, pipeline_config.labels)
     found += lacking
     found += _step_problems(plate, numbered, global_config.mode)
+    found += [] if global_config.is_remote else gpu_problems(numbered, global_config.gpus)
     if not found:
         found += _flow_problems(plate, wells, numbered, labels)
         found += refusals(plate.format, (image for well in wells for image in plate.images[well]))

@@ -8,6 +8,8 @@ The estimate for a well, assuming that all images have the size found in the hea
 - for the largest pattern group: the stack as stored, and one copy in double precision;
 - five more planes in double precision for intermediate results of functions.
 
+A step that names its memory (``FunctionStep(memory=...)``, without a GPU) needs at least that.
+
 For the built-in functions that is 15 to 25 % more than measured. A function that makes more copies needs more.
 """
 
@@ -43,7 +45,8 @@ def most_memory(plate: Plate, wells: Iterable[str], steps: Sequence[Step]) -> We
     for well in wells:
         keys = (image.key for image in plate.images[well])
         layouts.setdefault(tuple((key.site, key.channel, key.z_index, key.timepoint) for key in keys), well)
-    needs = [WellMemory(well, _needed(plate, plate.images[well], steps)) for well in layouts.values()]
+    declared = max((step.resources.memory_bytes for step in steps if not step.resources.gpu), default=0)
+    needs = [WellMemory(well, max(declared, _needed(plate, plate.images[well], steps))) for well in layouts.values()]
     return max(needs, key=lambda need: need.needed_bytes, default=WellMemory())
 
 

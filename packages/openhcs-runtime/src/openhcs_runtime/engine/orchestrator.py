@@ -16,6 +16,7 @@ import msgspec
 from openhcs_runtime.atomic import check_folder
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.engine.compiler import compile_plate
+from openhcs_runtime.engine.devices.choice import devices_for
 from openhcs_runtime.engine.executors import WellExecutor, make_executor, warm_up_for
 from openhcs_runtime.engine.plate_run import PlateRun, RunChoice
 from openhcs_runtime.engine.printing import PRINTED
@@ -266,7 +267,9 @@ class PipelineOrchestrator:
         return run.run(lambda: self._executor_for(compiled))
 
     def _executor_for(self, compiled: CompiledPlate) -> WellExecutor:
-        wanted = (compiled.mode, compiled.workers, self.global_config.dask)
+        config = self.global_config
+        devices = devices_for(compiled.job.steps, config.gpus, is_remote=config.is_remote)
+        wanted = (compiled.mode, compiled.workers, config.dask, devices)
         if self._executor is not None and self._executor[0] != wanted:
             self._executor[1].close()
             self._executor = None

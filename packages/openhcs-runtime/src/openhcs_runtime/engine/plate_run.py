@@ -179,7 +179,10 @@ class PlateRun:
         except OutputError as error:
             failure = str(error)
         costs = tuple(record.cost for record in state.records)
-        return replace(self._result(parts.wells, tables, failure), viewed=tally.end(), plate_steps=costs), parts
+        plate = replace(self._result(parts.wells, tables, failure), viewed=tally.end(), plate_steps=costs)
+        for text in plate.without_gpu:
+            self._task.log.warning(text)
+        return plate, parts
 
     def _report_kept(self, wells: Iterable[str]) -> None:
         for well in wells:

@@ -66,10 +66,19 @@ class WellProgress:
             component=str(group.value(group_by)) if group_by else None,
         )
 
-    def step_completed(self) -> None:
-        """Report that all pattern groups of the step are done; a step without groups counts as one of one."""
+    def waits_for(self, what: str) -> None:
+        """Report that the step waits for something, such as "a GPU"; empty when it goes on."""
+        message = f"waiting for {what}" if what else None
+        self._report_step(ProgressPhase.PATTERN_GROUP, ProgressStatus.RUNNING, message=message)
+
+    def step_completed(self, cost: str) -> None:
+        """Report that all pattern groups of the step are done, and their cost; one without groups counts as one of one.
+
+        Args:
+            cost: what the step has cost, and where it ran.
+        """
         self._groups = self._done = max(1, self._groups)
-        self._report_step(ProgressPhase.STEP_COMPLETED, ProgressStatus.COMPLETED)
+        self._report_step(ProgressPhase.STEP_COMPLETED, ProgressStatus.COMPLETED, message=cost)
         self._in_step = False
 
     def wait_for(self, index: int) -> None:
@@ -95,6 +104,7 @@ class WellProgress:
         *,
         pattern: str | None = None,
         component: str | None = None,
+        message: str | None = None,
         error: str | None = None,
     ) -> None:
         self._task.report(
@@ -108,6 +118,7 @@ class WellProgress:
             total=self._groups,
             pattern=pattern,
             component=component,
+            message=message,
             error=error,
         )
 

@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-__all__ = ["fresh_seed", "global_state", "seed_process", "step_seeds"]
+__all__ = ["fresh_seed", "global_state", "same_seeds", "seed_process", "step_seeds"]
 
 _FRESH_BITS = 48
 _WORDS = 8
@@ -27,6 +27,13 @@ def fresh_seed() -> int:
 def step_seeds(seed: int, well: str, index: int) -> np.random.SeedSequence:
     """Return the seed sequence for all random numbers of a step of a well; the well is "" for a step over the plate."""
     return np.random.SeedSequence(seed, spawn_key=(*well.encode(), _AFTER_WELL + index))
+
+
+def same_seeds(seeds: np.random.SeedSequence) -> np.random.SeedSequence:
+    """Return a sequence that continues like this one, which stays as it is."""
+    return np.random.SeedSequence(
+        seeds.entropy, spawn_key=seeds.spawn_key, pool_size=seeds.pool_size, n_children_spawned=seeds.n_children_spawned
+    )
 
 
 def global_state() -> bytes:

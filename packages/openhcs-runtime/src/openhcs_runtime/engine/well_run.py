@@ -3,6 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from numpy.typing import NDArray
 from openhcs_runtime.atomic import sync_files
 from openhcs_runtime.components import PROJECTED, ImageKey
 from openhcs_runtime.config import ImageFormat
+from openhcs_runtime.engine.devices.step_slots import StepSlots
 from openhcs_runtime.engine.printing import end_printed_lines
 from openhcs_runtime.engine.progress import WellProgress
-from openhcs_runtime.engine.randomness import seed_process, step_seeds
+from openhcs_runtime.engine.randomness import same_seeds, seed_process, step_seeds
 from openhcs_runtime.engine.step_costs import StepMeter
 from openhcs_runtime.engine.well_start import Start, find_start
 from openhcs_runtime.engine.well_state import WellState
@@ -130,6 +132,7 @@ class _WellRun:
         self.progress = WellProgress(current_task(), plan.well, [step.name for step in job.steps])
         self._meter = meter
         self._costs = StepMeter(meter)
+        self._slots = StepSlots(self.progress)
         self._feed = feed
         self._on_step = on_step
         self._is_alone = is_alone
@@ -159,6 +162,7 @@ class _WellRun:
                 self._on_step(step.name)
             with self._costs.step(step.name):
                 self._run_step(index, step)
+            self.progress.step_completed(str(self._costs.costs[-1]))
             if index + 1 in states and index + 1 in self._work.states:
                 self._save(index + 1, started)
             if not self._needs_labels_after(index):
@@ -280,7 +284,6 @@ class _WellRun:
             self.progress.group_done(group, step.group_by)
         if made.images:
             self._write_zarr(index, made)
-        self.progress.step_completed()
         if self._feed is not None:
             self._feed.notify()
 
@@ -306,7 +309,15 @@ class _WellRun:
             raise ImageError(f"images of different sizes ({sizes} pixels) in one stack: {group.pattern}")
         stack = stacked(planes)
         del planes
-        return call_chain(calls, stack, group, known, self._names(index, group))
+        step, names, seeds = self._job.steps[index], self._names(index, group), same_seeds(known.seeds)
+
+        def attempt() -> GroupResult:  # a second attempt gets the same pixels and random numbers
+            own = replace(known, seeds=same_seeds(seeds))
+            result = call_chain(calls, stack.copy() if step.resources.gpu else stack, group, own, names)
+            known.seeds.spawn(own.seeds.n_children_spawned - seeds.n_children_spawned)
+            return result
+
+        return self._slots.call(step.resources, attempt, self._costs)
 
     def _names(self, index: int, group: PatternGroup) -> Sequence[str]:
         """Return the names of the object sets found by the calls for a group."""

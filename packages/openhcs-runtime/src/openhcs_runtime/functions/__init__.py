@@ -1,4 +1,4 @@
-"""Ready-made pipeline functions based on scikit-image and scipy.ndimage.
+"""Ready-made pipeline functions based on scikit-image and scipy.ndimage; those with models need an extra.
 
 Each function takes a stack (n, Y, X) as its first argument, or a ``PlateData`` if it is for a ``PlateStep``;
 decorators declare its other inputs from the engine and its outputs. Names of lengths end in their unit: ``_px`` for
@@ -20,6 +20,10 @@ from openhcs_runtime.functions.denoising import (
 )
 from openhcs_runtime.functions.illumination import correct_flat_field, correct_illumination
 from openhcs_runtime.functions.measure import measure_intensity, measure_objects, measure_shape
+from openhcs_runtime.functions.models.cellpose import segment_cellpose
+from openhcs_runtime.functions.models.instanseg import InstanSegObjects, segment_instanseg
+from openhcs_runtime.functions.models.onnx import ModelInput, ModelOutput, segment_onnx
+from openhcs_runtime.functions.models.stardist import segment_stardist
 from openhcs_runtime.functions.nuclei import segment_nuclei
 from openhcs_runtime.functions.nuclei_check import NucleiDoubt, check_nuclei
 from openhcs_runtime.functions.objects import clear_border, expand_objects, filter_objects, outline_objects
@@ -51,6 +55,9 @@ from openhcs_runtime.functions.thresholds import (
 __all__ = [
     "ControlMethod",
     "GridOrder",
+    "InstanSegObjects",
+    "ModelInput",
+    "ModelOutput",
     "NucleiDoubt",
     "ThresholdMethod",
     "check_nuclei",
@@ -81,8 +88,12 @@ __all__ = [
     "normalise",
     "outline_objects",
     "quality_gate",
+    "segment_cellpose",
     "segment_cells",
+    "segment_instanseg",
     "segment_nuclei",
+    "segment_onnx",
+    "segment_stardist",
     "split_touching",
     "std_projection",
     "stitch_sites",

@@ -41,9 +41,10 @@ class RunLog:
         )
 
     def note_well(self, result: WellResult) -> None:
-        """Write how a well ended, with the traceback if it failed."""
+        """Write how a well ended, with what its steps have cost, or the traceback if it failed."""
         if result.status is ResultStatus.COMPLETE:
             self.note(f"complete after {result.elapsed_s:.1f} s, {result.outputs} files", result.well)
+            self.note("; ".join(f"{cost.step}: {cost}" for cost in result.steps), result.well)
             return
         step = f" in step {result.step}" if result.step else ""
         level = LogLevel.ERROR if result.status is ResultStatus.FAILED else LogLevel.WARNING

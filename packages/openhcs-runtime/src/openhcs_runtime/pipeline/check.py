@@ -125,6 +125,9 @@ def _argument_problems(call: FunctionCall, first: str) -> Iterator[str]:
             if parameter.kind is not inspect.Parameter.VAR_KEYWORD and name not in provided
         )
         yield f"{call.name}: {error} (its arguments: {known or 'none'})"
+        return
+    check = traits_of(call.function).check
+    yield from (f"{call.name}: {line}" for line in (check(**call.kwargs) if check else ()))
     for name, path in _file_arguments(call):
         if not path.exists():
             yield f"{call.name}: {path}, given as {name}, does not exist"

@@ -7,11 +7,12 @@ A function takes a stack (n, Y, X) and returns a stack of the same n. Decorators
 - ``@plate_inputs("illumination", ...)``: takes values that earlier steps over the plate have made;
 - ``@plate_output("illumination")``: is the function of a ``PlateStep``, and makes this value;
 - ``@reduces``: returns one plane, (1, Y, X), for the whole stack (a projection);
+- ``@checked_by(check)``: has arguments that are checked when a pipeline is compiled;
 - ``@per_plane``: is written for one plane (Y, X) and called for each plane.
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -118,6 +119,8 @@ class FunctionTraits:
     """The argument that replaces the values from the engine; if it is not given, they have to be known."""
     plate_inputs: tuple[str, ...] = ()
     plate_output: PlateOutput | None = None
+    check: Callable[..., Iterable[str]] | None = None
+    """Called with the arguments of a step when it is compiled; yields a line for each problem."""
 
 
 def traits_of(function: StepFunction) -> FunctionTraits:
@@ -181,6 +184,19 @@ def plate_inputs(*names: str) -> Callable[[_F], _F]:
 
     def declare(function: _F) -> _F:
         return _with_traits(function, replace(traits_of(function), plate_inputs=names))
+
+    return declare
+
+
+def checked_by(check: Callable[..., Iterable[str]]) -> Callable[[_F], _F]:
+    """Declare what is checked when a pipeline with the function is compiled, such as whether its weights are there.
+
+    Args:
+        check: Called with the keyword arguments of the step; yields a line for each problem, with its remedy.
+    """
+
+    def declare(function: _F) -> _F:
+        return _with_traits(function, replace(traits_of(function), check=check))
 
     return declare
 

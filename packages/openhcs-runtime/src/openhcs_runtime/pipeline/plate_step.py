@@ -6,6 +6,7 @@ from typing import ClassVar, TypeAlias
 
 from openhcs_runtime.components import Component
 from openhcs_runtime.exceptions import PipelineError
+from openhcs_runtime.pipeline.resources import StepResources
 from openhcs_runtime.pipeline.step import Call, FunctionCall, FunctionStep, InputSource, Keep, call_of
 
 
@@ -37,6 +38,7 @@ class PlateStep:
     stream: ClassVar[bool] = False
     keep: ClassVar[Keep | None] = None
     is_dispatched: ClassVar[bool] = False
+    resources: ClassVar[StepResources] = StepResources()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):

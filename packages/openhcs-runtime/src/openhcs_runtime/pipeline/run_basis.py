@@ -112,7 +112,7 @@ def _settings(
 def _step_text(step: Step) -> str:
     """Return a text of what in a step affects results."""
     if isinstance(step, FunctionStep):
-        step = dataclasses.replace(step, stream=False, keep=None)
+        step = dataclasses.replace(step, stream=False, keep=None, gpu=0, memory=None, threads=None)
     return stable_text(step)
 
 

@@ -9,6 +9,7 @@ from openhcs_runtime.choices import alternatives
 from openhcs_runtime.components import Component
 from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.pipeline.decorators import StepFunction
+from openhcs_runtime.pipeline.resources import StepResources
 
 Call: TypeAlias = StepFunction | tuple[StepFunction, Mapping[str, Any]]
 CallOrChain: TypeAlias = Call | Sequence[Call]
@@ -68,6 +69,13 @@ class FunctionStep:
             last step and of materialized steps. Does not change the results.
         keep: Keep the images and labels of this step in ``<output>/kept/``, or only the labels: a later run in which
             only later steps differ begins after this one. True means ``"images"``. Does not change the results.
+        gpu: The share of a GPU that the functions use: 1 for a whole one, 0.5 if two wells can use it at the same time,
+            0 or None for none. A well waits until that much of a GPU is free. Does not change the results.
+        memory: Memory that the functions need at most, as in "4 GB" or as a number of bytes: of the GPU or, without
+            one, of the machine. If there is not enough, fewer wells are processed at a time. Does not change the
+            results.
+        threads: Threads that the numeric libraries may use in this step, which count against the cores of the machine
+            [default: as set for the process; one in a worker process]. Does not change the results.
 
     Raises:
         PipelineError: If an argument is invalid; the error names the step.
@@ -83,6 +91,9 @@ class FunctionStep:
     materialize: bool = False
     stream: bool = False
     keep: Keep | bool | None = None
+    gpu: float | None = 0
+    memory: str | int | None = None
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -102,6 +113,16 @@ class FunctionStep:
             )
         object.__setattr__(self, "input_source", InputSource(self.input_source))
         object.__setattr__(self, "keep", self._kept(self.keep))
+        object.__setattr__(self, "gpu", 0 if self.gpu is None else self.gpu)
+        try:
+            StepResources.read(self.gpu, self.memory, self.threads)
+        except ValueError as error:
+            raise PipelineError(f"{self._label()}: {error}") from None
+
+    @property
+    def resources(self) -> StepResources:
+        """What the step needs while it runs."""
+        return StepResources.read(self.gpu, self.memory, self.threads)
 
     @property
     def is_dispatched(self) -> bool:

@@ -18,7 +18,7 @@ __all__ = ["absolute", "global_config_of", "pipeline_config_of", "with_plate_set
 def global_config_of(pipeline: Pipeline, task: PlateTask) -> GlobalConfig:
     """Return the settings of the machine."""
     config = task.global_config or pipeline.global_config or GlobalConfig()
-    return _with_given(config, task, ("num_workers", "dask", "view", "seed"))
+    return _with_given(config, task, ("num_workers", "dask", "gpus", "view", "seed"))
 
 
 def pipeline_config_of(pipeline: Pipeline, task: PlateTask) -> PipelineConfig:

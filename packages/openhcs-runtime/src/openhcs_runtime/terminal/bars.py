@@ -97,7 +97,8 @@ def well_text(well: AxisProgress) -> str:
     """Return the progress of the well in words."""
     match well.state:
         case AxisState.RUNNING if well.step_name:
-            return f"{well.step_name} (step {well.step_index + 1} of {well.total_steps})"
+            where = f"{well.step_name} (step {well.step_index + 1} of {well.total_steps})"
+            return f"{where}, {well.message}" if well.message else where
         case AxisState.FAILED:
             return f"failed: {well.error}" if well.error else "failed"
         case AxisState.CANCELLED if well.step_name:

@@ -118,7 +118,7 @@ def read_libraries() -> tuple[FunctionInfo, ...]:
 
 
 def read_library(package: str = BUILT_IN, category: str = "") -> tuple[FunctionInfo, ...]:
-    """Return the public functions of a package, grouped by module, without importing it.
+    """Return the public functions of a package, grouped by module or folder, without importing it.
 
     Args:
         package: a package, or a single module.
@@ -127,25 +127,29 @@ def read_library(package: str = BUILT_IN, category: str = "") -> tuple[FunctionI
     Raises:
         ModuleNotFoundError: the package doesn't exist.
     """
-    trees = {path.stem: parse_python(path.read_text(encoding="utf-8")) for path in _sources_of(package)}
-    front = trees.get("__init__") or next(iter(trees.values()))
+    sources = [(group, parse_python(path.read_text(encoding="utf-8"))) for group, path in _sources_of(package)]
+    trees = [tree for _, tree in sources]
+    front = next((tree for group, tree in sources if group == "__init__"), trees[0])
     public = _public_names(trees, front)
-    enums = {name: values for tree in trees.values() for name, values in _enums_of(tree).items()}
+    enums = {name: values for tree in trees for name, values in _enums_of(tree).items()}
     return tuple(
         _info(node, package, _group(category, group, front is tree), enums)
-        for group, tree in trees.items()
+        for group, tree in sources
         for node in tree.body
         if isinstance(node, ast.FunctionDef) and node.name in public
     )
 
 
-def _sources_of(package: str) -> list[Path]:
+def _sources_of(package: str) -> list[tuple[str, Path]]:
+    """Return the modules of a package, each with its name or that of the folder in the package that it is in."""
     spec = importlib.util.find_spec(package)
     if spec is None or not (spec.submodule_search_locations or spec.origin):
         raise ModuleNotFoundError(f"no package {package}", name=package)
-    if spec.submodule_search_locations:
-        return sorted(Path(next(iter(spec.submodule_search_locations))).glob("*.py"))
-    return [Path(str(spec.origin))]
+    if not spec.submodule_search_locations:
+        return [(Path(str(spec.origin)).stem, Path(str(spec.origin)))]
+    folder = Path(next(iter(spec.submodule_search_locations)))
+    inside = sorted(path.relative_to(folder) for path in [*folder.glob("*.py"), *folder.glob("*/*.py")])
+    return [(Path(path.parts[0]).stem, folder / path) for path in inside]
 
 
 def _group(category: str, module: str, is_front: bool) -> str:
@@ -274,12 +278,12 @@ def _enums_of(tree: ast.Module) -> dict[str, tuple[object, ...]]:
     return found
 
 
-def _public_names(trees: Mapping[str, ast.Module], front: ast.Module) -> set[str]:
+def _public_names(trees: Iterable[ast.Module], front: ast.Module) -> set[str]:
     """Return the names in ``__all__`` of a package's front; without one, all names that have no underscore."""
     for node in front.body:
         if isinstance(node, ast.Assign) and any(ast.unparse(target) == "__all__" for target in node.targets):
             return set(ast.literal_eval(node.value))
-    functions = (node for tree in trees.values() for node in tree.body if isinstance(node, ast.FunctionDef))
+    functions = (node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef))
     return {node.name for node in functions if not node.name.startswith(_PRIVATE)}
 
 

@@ -25,6 +25,7 @@ from openhcs_runtime.cli.options import (
     Diameter,
     FollowPlate,
     Fresh,
+    Gpus,
     Host,
     ImagePattern,
     Json,
@@ -69,6 +70,7 @@ def run(
     fresh: Fresh = False,
     workers: Workers = None,
     dask: DaskCluster = None,
+    gpus: Gpus = None,
     pattern: ImagePattern = None,
     plate_format: PlateFormatName = None,
     pages: Pages = None,
@@ -111,6 +113,7 @@ def run(
       openhcs-runtime run /data/plate7 --pipeline segment.py --output /data/out --workers 8
       openhcs-runtime run demo --json > result.json
       openhcs-runtime run /data/plate7 --dask tcp://scheduler:8786
+      openhcs-runtime run /data/plate7 --pipeline cellpose.py --gpus 0,1
       openhcs-runtime run demo --view napari --view-components site=layer
       openhcs-runtime run /data/screen --results-dir /data/screen_results
       openhcs-runtime run /data/plate8 --follow --until-idle 20m
@@ -158,7 +161,7 @@ def run(
         from zmqruntime.execution.cli.output import Output
     endpoint, words = PlateEndpoint(port, host), Output(as_json)
     if compiled is not None:
-        named = plate, pipeline, output, results_dir, replace, fresh, workers, dask, channel, diameter, view
+        named = plate, pipeline, output, results_dir, replace, fresh, workers, dask, gpus, channel, diameter, view
         chosen = wells, sites, where, platemap, sample, set_, sweep
         if any((*named, *chosen, pattern, plate_format, pages, follow)) or seed is not None:
             raise typer.BadParameter("--compiled says all there is to run; leave out PLATE and the other options")
@@ -175,6 +178,7 @@ def run(
         fresh=fresh,
         workers=workers,
         dask=dask,
+        gpus=gpus,
         pattern=pattern,
         plate_format=plate_format,
         pages=pages,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from openhcs_runtime.config import LOCAL_CLUSTER, ExecutionMode, GlobalConfig
+from openhcs_runtime.engine.devices.choice import RunDevices
 from openhcs_runtime.engine.executors.processes import NANNY, ProcessExecutor, warm_up
 from openhcs_runtime.engine.executors.threads import ThreadExecutor
 from openhcs_runtime.exceptions import WorkerError
@@ -46,13 +47,16 @@ def warm_up_for(config: GlobalConfig) -> None:
         warm_up(NANNY)
 
 
-def make_executor(mode: ExecutionMode, workers: int, dask: str | None = None) -> WellExecutor:
+def make_executor(
+    mode: ExecutionMode, workers: int, dask: str | None = None, devices: RunDevices | None = None
+) -> WellExecutor:
     """Create an executor.
 
     Args:
         mode: kind of the executor.
         workers: number of workers.
         dask: as in ``GlobalConfig``.
+        devices: the GPUs of this machine that the workers share.
 
     Returns:
         The executor.
@@ -62,15 +66,15 @@ def make_executor(mode: ExecutionMode, workers: int, dask: str | None = None) ->
     """
     match mode:
         case ExecutionMode.THREADS:
-            return ThreadExecutor(workers)
+            return ThreadExecutor(workers, devices)
         case ExecutionMode.PROCESSES:
-            return ProcessExecutor(workers)
+            return ProcessExecutor(workers, devices)
         case ExecutionMode.DASK:
             try:
                 from openhcs_runtime.engine.executors.dask_cluster import DaskExecutor  # noqa: PLC0415  an extra, and heavy
             except ImportError as error:
                 raise WorkerError(f"Dask is not installed ({error}): pip install 'openhcs-runtime[dask]'") from error
-            return DaskExecutor(dask or LOCAL_CLUSTER, workers)
+            return DaskExecutor(dask or LOCAL_CLUSTER, workers, devices)
 
 
 def __dir__() -> list[str]:

@@ -20,7 +20,10 @@ from distributed import Client, Future, as_completed
 from distributed.scheduler import KilledWorker
 
 from openhcs_runtime.atomic import remove_leftovers
+from openhcs_runtime.config import NO_GPUS
+from openhcs_runtime.engine.devices.choice import RunDevices
 from openhcs_runtime.engine.executors.dask_connection import RETRIES, connect
+from openhcs_runtime.engine.executors.dask_slots import GPU, ClusterSlots, SlotNews, grant_slot
 from openhcs_runtime.engine.executors.dask_worker import DaskWell, WellNews, forget_run, part_mtime_ns, stop_wells, work
 from openhcs_runtime.engine.progress import WellProgress
 from openhcs_runtime.exceptions import WorkerError
@@ -35,6 +38,8 @@ from zmqruntime.messages import LogLine, ProgressStatus
 
 _SCHEDULER_TOPIC = "all"
 """Topic in which the scheduler logs, among other things, that it lost a worker."""
+_A_LITTLE = 1e-6
+"""Share of a worker's GPU resource that a well takes: any number of wells can be in progress on it."""
 _BATCH = 100
 """Number of wells submitted in one message."""
 
@@ -46,11 +51,13 @@ class DaskExecutor:
         address: address of a scheduler, or "local". For "tls://" the certificates of Dask's own configuration
             (``distributed.comm.tls``) are used.
         workers: how many wells may be in progress at the same time.
+        devices: the GPUs that the workers share, or the setting by which they find them.
     """
 
-    def __init__(self, address: str, workers: int) -> None:
+    def __init__(self, address: str, workers: int, devices: RunDevices | None = None) -> None:
         self._address = address
         self._workers = workers
+        self._devices = devices or RunDevices()
         self._client: Client | None = None
         self._runs: weakref.WeakSet[_Run] = weakref.WeakSet()
         self._stack = contextlib.ExitStack()
@@ -65,7 +72,7 @@ class DaskExecutor:
         Raises:
             WorkerError: the scheduler can't be reached, or is lost during the run.
         """
-        run = _Run(self._connected(), self._address, task, job, plans, self._workers, on_viewed)
+        run = _Run(self._connected(), self._address, task, job, plans, self._workers, on_viewed, self._devices)
         self._runs.add(run)
         try:
             with task.on_cancel(run.stop):
@@ -113,7 +120,14 @@ class _Over:
     future: Future
 
 
-_News = WellNews | _Stop | _Told | _Over
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """A worker was lost."""
+
+    worker: str
+
+
+_News = WellNews | SlotNews | _Stop | _Told | _Over | _Gone
 
 
 @dataclass(slots=True)
@@ -139,6 +153,7 @@ class _Run:
         plans: Sequence[Plan],
         limit: int,
         on_viewed: OnViewed,
+        devices: RunDevices,
     ) -> None:
         self.id = f"openhcs-{secrets.token_hex(8)}"
         self._client = client
@@ -149,12 +164,14 @@ class _Run:
         self._steps = tuple(step.name for step in job.steps)
         self._limit = limit
         self._on_viewed = on_viewed
+        self._devices = devices
+        self._slots = ClusterSlots(self._grant)
         self._waiting = deque(plans)
         self._open: dict[str, _OpenWell] = {}
         self._news: SimpleQueue[_News] = SimpleQueue()
         self._stopped: set[str | None] = set()
         self._has_lost = False
-        self._decode: Decoder[WellNews] = Decoder(WellNews)
+        self._decode: Decoder[WellNews | SlotNews] = Decoder(WellNews | SlotNews)
 
     # --- from any thread -----------------------------------------------------------------------------------------
 
@@ -168,9 +185,10 @@ class _Run:
         if news.run_id == self.id:
             self._news.put(news)
 
-    def worker_is_gone(self) -> None:
+    def worker_is_gone(self, worker: str) -> None:
         """Repeat all stops after a worker was lost, as its wells don't have to be waited for."""
         self._has_lost = True
+        self._news.put(_Gone(worker))
         for axis_id in list(self._stopped):
             self._news.put(_Stop(axis_id))
 
@@ -227,12 +245,13 @@ class _Run:
                 output_dir=folder,
                 steps=self._steps,
                 plan=plan,
+                devices=self._devices,
                 part_mtime_ns=part_mtime_ns(folder, plan.well),
             )
             for plan in plans
         ]
         keys = [f"{self.id}-{plan.well}-{number}" for plan in plans]
-        futures: list[Future] = self._client.map(work, wells, key=keys, pure=False)
+        futures: list[Future] = self._client.map(work, wells, key=keys, pure=False, resources=self._wanted_resources())
         names = {future.key: plan.well for plan, future in zip(plans, futures, strict=True)}
         self._client.loop.add_callback(_watch, self._client, futures, names, self._news)
         return zip(plans, futures, strict=True)
@@ -241,6 +260,11 @@ class _Run:
         match news:
             case WellNews():
                 yield from self._take_news(news)
+            case SlotNews():
+                if self._is_current(news.attempt):
+                    self._slots.take(news)
+            case _Gone(worker):
+                self._slots.forget(worker=worker)
             case _Over(name, future):
                 well = self._open.get(name)
                 if well is not None and well.future is future:
@@ -267,6 +291,7 @@ class _Run:
         if news.viewed is not None:
             self._on_viewed(news.worker, news.viewed)
         if news.result is not None:
+            self._slots.forget(attempts=well.attempts)
             del self._open[news.well]
             yield news.result
 
@@ -276,6 +301,7 @@ class _Run:
             self._task.log.warning(
                 f"Dask worker {well.worker} was lost while processing {well.plan.title}: restarting it on {news.worker}"
             )
+            self._slots.forget(attempts=well.attempts)
         well.attempts.append(news.attempt)
         well.worker = news.worker
         if self._task.is_cancelled(news.well):  # a worker that did not exist yet when the stop was sent
@@ -284,6 +310,7 @@ class _Run:
 
     def _take_end(self, name: str, well: _OpenWell) -> Iterator[WellResult]:
         """Handle a well that Dask has finished with but whose result has not arrived."""
+        self._slots.forget(attempts=well.attempts)
         status = well.future.status
         if status in ("cancelled", "lost"):
             raise WorkerError(
@@ -311,6 +338,19 @@ class _Run:
         del self._open[name]
         self._progress(name).ended(ProgressStatus.ERROR, error=text)
         yield WellResult(well=name, status=ResultStatus.FAILED, error=text)
+
+    def _is_current(self, attempt: str) -> bool:
+        return any(well.attempts and well.attempts[-1] == attempt for well in self._open.values())
+
+    def _grant(self, worker: str, attempt: str, number: int) -> None:
+        self._client.loop.add_callback(_run_there, self._client, worker, grant_slot, attempt, number)
+
+    def _wanted_resources(self) -> dict[str, float] | None:
+        """Return what keeps the wells on workers with a GPU if the cluster has such; the slots do the counting."""
+        if not self._devices.setting or self._devices.setting == NO_GPUS:
+            return None
+        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        return {GPU: _A_LITTLE} if any(worker["resources"].get(GPU, 0) > 0 for worker in workers) else None
 
     def _drop_idle(self, axis_id: str | None, under_way: Mapping[str, Sequence[str]]) -> Iterator[WellResult]:
         busy = {name for names in under_way.values() for name in names}
@@ -345,7 +385,7 @@ def _pass_on(runs: "weakref.WeakSet[_Run]", event: tuple[float, object]) -> None
         if isinstance(message, bytes):
             run.take(message)
         elif isinstance(message, dict) and message.get("action") == "remove-worker":
-            run.worker_is_gone()
+            run.worker_is_gone(str(message.get("worker", "")))
 
 
 async def _watch(client: Client, futures: list[Future], names: dict[Any, str], news: SimpleQueue[_News]) -> None:

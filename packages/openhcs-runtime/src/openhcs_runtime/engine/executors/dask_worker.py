@@ -18,6 +18,10 @@ from pathlib import Path
 import threadpoolctl
 from distributed import Worker, get_worker
 
+from openhcs_runtime.engine.devices.choice import RunDevices
+from openhcs_runtime.engine.devices.pipe_slots import WorkerDevice
+from openhcs_runtime.engine.devices.source import slots_from
+from openhcs_runtime.engine.executors.dask_slots import DaskSlots, own_device
 from openhcs_runtime.engine.executors.worker import run_loaded
 from openhcs_runtime.engine.printing import prints_to_tasks
 from openhcs_runtime.engine.progress import WellProgress
@@ -56,6 +60,7 @@ class DaskWell:
         output_dir: output folder of the job.
         steps: names of the steps of the job.
         plan: plan of the well.
+        devices: the GPUs that the wells of the run share.
         part_mtime_ns: modification time of the record an earlier run left for the well; None if there was none. Any
             other record was written by this run, and the well doesn't have to be redone.
     """
@@ -68,6 +73,7 @@ class DaskWell:
     output_dir: str
     steps: tuple[str, ...]
     plan: Plan
+    devices: RunDevices
     part_mtime_ns: int | None
 
 
@@ -101,7 +107,8 @@ def work(well: DaskWell) -> None:
     with line.task() as task, wells_here().listed(well, line.attempt, task):
         line.send([])
         feed = wells_here().feed(well.run_id)
-        result = _work(well, task, worker.state.nthreads, feed)
+        with slots_from(line.slots(own_device(worker, well.devices))):
+            result = _work(well, task, worker.state.nthreads, feed)
     line.send([], result, feed.counts)
 
 
@@ -237,6 +244,13 @@ class _Line:
             viewed=viewed if viewed and viewed.sent else None,
         )
         self._worker.log_event(well.topic, encode(news))
+
+    def slots(self, own: WorkerDevice) -> DaskSlots:
+        """Return where the steps of the well get their slots from."""
+        well, worker = self._well, self._worker
+        return DaskSlots(
+            lambda news: worker.log_event(well.topic, encode(news)), well.run_id, self.attempt, worker.address, own
+        )
 
     def _deliver(self, reports: list[TaskReport]) -> None:
         self._is_free = False

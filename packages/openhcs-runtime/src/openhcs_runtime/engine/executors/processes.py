@@ -18,9 +18,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import psutil
 
 from openhcs_runtime.atomic import remove_leftovers
+from openhcs_runtime.engine.devices.choice import RunDevices
+from openhcs_runtime.engine.devices.pipe_slots import GivenBack, ParentSlots, Pipe, Wanted, WorkerDevice
 from openhcs_runtime.engine.executors.worker import PRELOAD, Begun, EndOfRun, Leaving, Ready, WellTask, serve
 from openhcs_runtime.engine.progress import WellProgress
 from openhcs_runtime.exceptions import WorkerError
+from openhcs_runtime.limits import available_cores
 from openhcs_runtime.pipeline.pickling import pack_job
 from openhcs_runtime.pipeline.plan import Plan, PlateJob
 from openhcs_runtime.results import ResultStatus, WellResult
@@ -46,10 +49,16 @@ _DYING_SECONDS = 0.5
 
 
 class ProcessExecutor:
-    """See ``openhcs_runtime.engine.executors.WellExecutor``; workers are kept for later runs until ``close``."""
+    """See ``openhcs_runtime.engine.executors.WellExecutor``; workers are kept for later runs until ``close``.
 
-    def __init__(self, workers: int) -> None:
+    Args:
+        workers: number of worker processes.
+        devices: the GPUs that they share.
+    """
+
+    def __init__(self, workers: int, devices: RunDevices | None = None) -> None:
         self._size = workers
+        self._slots = ParentSlots(devices or RunDevices(), available_cores())
         self._workers: list[_Worker] = []
         self._failed_starts = 0
         weakref.finalize(self, _end_all, self._workers)
@@ -82,9 +91,12 @@ class ProcessExecutor:
     def _idle_worker(self) -> "_Worker | None":
         idle = next((worker for worker in self._workers if worker.plan is None), None)
         if idle is None and len(self._workers) < self._size:
-            idle = _Worker()
+            idle = _Worker(self._slots.device_for([worker.own.device for worker in self._workers if worker.own]))
             self._workers.append(idle)
         return idle
+
+    def _pipes(self) -> dict[str, Pipe]:
+        return {worker.name: worker.connection for worker in self._workers}
 
     def _wait(self) -> "list[_Worker]":
         """Wait for busy workers that have sent a message or died, and return them."""
@@ -105,6 +117,10 @@ class ProcessExecutor:
             on_viewed(worker.name, message)
         elif isinstance(message, Begun):
             worker.step = message.step
+        elif isinstance(message, Wanted):
+            self._slots.on_wanted(worker.name, message, self._pipes())
+        elif isinstance(message, GivenBack):
+            self._slots.on_given_back(worker.name, self._pipes())
         elif isinstance(message, Leaving):
             worker.leaving = True
         elif isinstance(message, WellResult):
@@ -129,7 +145,9 @@ class ProcessExecutor:
             WorkerError: workers keep dying before they are ready.
         """
         self._workers.remove(worker)
+        name = worker.name
         was_busy, code = worker.plan is not None, worker.end()
+        self._slots.on_given_back(name, self._pipes())
         if not worker.ready and was_busy:
             self._failed_starts += 1
         if self._failed_starts >= _START_ATTEMPTS:
@@ -143,9 +161,10 @@ class ProcessExecutor:
 
 
 class _Worker:
-    """One worker process with its pipe; ``plan`` is the well it is processing, ``step`` the current step."""
+    """One worker process with its pipe and GPU; ``plan`` is the well it is processing, ``step`` the current step."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: WorkerDevice | None = None) -> None:
+        self.own = own
         limit = _limit_of_files()
         if limit is not None and limit < _NEEDED_FILES:
             raise WorkerError(f"can't start a worker process{few_files()}")
@@ -154,7 +173,7 @@ class _Worker:
             self.connection, theirs = context.Pipe()
         except OSError as error:
             raise WorkerError(f"can't start a worker process: {error}{few_files()}") from error
-        self.process = context.Process(target=serve, args=(theirs,), name="openhcs-worker", daemon=True)
+        self.process = context.Process(target=serve, args=(theirs, own), name="openhcs-worker", daemon=True)
         self.plan: Plan | None = None
         self.step = ""
         self.ready = False

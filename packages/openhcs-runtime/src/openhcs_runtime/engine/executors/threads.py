@@ -5,9 +5,13 @@ import functools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
+from openhcs_runtime.engine.devices.choice import RunDevices
+from openhcs_runtime.engine.devices.local_slots import LocalSlots
+from openhcs_runtime.engine.devices.source import slots_from
 from openhcs_runtime.engine.plate_step_run import run_plate_step
 from openhcs_runtime.engine.randomness import global_state, seed_process, step_seeds
 from openhcs_runtime.engine.well_run import run_well
+from openhcs_runtime.limits import available_cores
 from openhcs_runtime.pipeline.plan import Plan, PlateJob, PlatePlan
 from openhcs_runtime.results import WellResult
 from openhcs_runtime.viewers.live import ViewerFeed
@@ -22,10 +26,16 @@ _NOT_REPEATABLE = (
 
 
 class ThreadExecutor:
-    """See ``openhcs_runtime.engine.executors.WellExecutor``; threads live for one run."""
+    """See ``openhcs_runtime.engine.executors.WellExecutor``; threads live for one run.
 
-    def __init__(self, workers: int) -> None:
+    Args:
+        workers: number of threads.
+        devices: the GPUs that they share.
+    """
+
+    def __init__(self, workers: int, devices: RunDevices | None = None) -> None:
         self._workers = workers
+        self._slots = LocalSlots(devices or RunDevices(), available_cores())
 
     def run(self, task: Task, job: PlateJob, plans: Sequence[Plan], on_viewed: OnViewed) -> Iterator[WellResult]:
         """Process wells; see ``WellExecutor.run``. Must be called inside the task."""
@@ -35,7 +45,8 @@ class ThreadExecutor:
         before = seed_process(step_seeds(job.seed, _ALL_WELLS, 0))
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="openhcs-well")
         try:
-            futures = [pool.submit(contextvars.copy_context().run, work, plan) for plan in plans]
+            with slots_from(self._slots):
+                futures = [pool.submit(contextvars.copy_context().run, work, plan) for plan in plans]
             for future in as_completed(futures):
                 yield future.result()
         except BaseException:

@@ -15,6 +15,9 @@ from multiprocessing.connection import Connection
 
 import psutil
 
+from openhcs_runtime.engine.devices.environment import device_environment
+from openhcs_runtime.engine.devices.pipe_slots import PipeSlots, WorkerDevice
+from openhcs_runtime.engine.devices.source import slots_from
 from openhcs_runtime.engine.plate_step_run import run_plate_step
 from openhcs_runtime.engine.printing import logs_to_tasks, prints_to_tasks
 from openhcs_runtime.engine.well_run import OnStep, run_well
@@ -65,15 +68,23 @@ class EndOfRun:
     """The task is about to end: leave it once all reports have arrived."""
 
 
-def serve(connection: "Connection[object, object]") -> None:
-    """Process what arrives through the pipe."""
+def serve(connection: "Connection[object, object]", own: WorkerDevice | None = None) -> None:
+    """Process what arrives through the pipe.
+
+    Args:
+        connection: the pipe.
+        own: the only GPU that the process is to see, set before any library can look for GPUs; None if all are visible.
+    """
+    if own is not None:
+        os.environ.update(device_environment(own.device))
     die_with_parent()
     _be_a_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle: it cancels
     importlib.import_module(PRELOAD)
     logs_to_tasks()
     meter = UsageMeter()
-    with contextlib.suppress(EOFError, OSError), prints_to_tasks():
+    slots = slots_from(PipeSlots(connection, own or WorkerDevice()))
+    with contextlib.suppress(EOFError, OSError), prints_to_tasks(), slots:
         while not process_keeper.is_spoilt:
             connection.send(Ready())
             _run_wells(connection, meter)

@@ -313,6 +313,7 @@ def _axis(
         source.worker if step is None else step.worker,
         attempt,
         is_complete and is_idle,
+        (step.message or "") if step is not None and state is AxisState.RUNNING and not _is_done(step) else "",
     )
 
 

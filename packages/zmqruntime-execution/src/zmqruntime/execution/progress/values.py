@@ -69,6 +69,8 @@ class AxisProgress(msgspec.Struct, frozen=True, gc=False):
     attempt: int = 0
     is_taken_over: bool = False
     """Whether an earlier run completed it, so that the current run has not worked on it."""
+    message: str = ""
+    """What it says of its current step, such as that it waits for something."""
 
     @property
     def fraction(self) -> float:
