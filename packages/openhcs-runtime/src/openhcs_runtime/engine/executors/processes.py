@@ -9,7 +9,7 @@ import os
 import signal
 import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import psutil
 
 from openhcs_runtime.atomic import remove_leftovers
-from openhcs_runtime.engine.executors.worker import PRELOAD, Begun, EndOfRun, Leaving, Ready, WellTask, serve
+from openhcs_runtime.engine.executors.worker import PRELOAD, Begun, EndOfRun, Leaving, Ready, Stale, WellTask, serve
 from openhcs_runtime.engine.progress import WellProgress
 from openhcs_runtime.exceptions import WorkerError
 from openhcs_runtime.pipeline.pickling import pack_job
@@ -46,10 +46,14 @@ _DYING_SECONDS = 0.5
 
 
 class ProcessExecutor:
-    """See ``openhcs_runtime.engine.executors.WellExecutor``; workers are kept for later runs until ``close``."""
+    """See ``openhcs_runtime.engine.executors.WellExecutor``; workers are kept for later runs until ``close``.
+
+    Attributes:
+        size: How many wells are processed at the same time; can be changed between runs.
+    """
 
     def __init__(self, workers: int) -> None:
-        self._size = workers
+        self.size = workers
         self._workers: list[_Worker] = []
         self._failed_starts = 0
         weakref.finalize(self, _end_all, self._workers)
@@ -79,9 +83,21 @@ class ProcessExecutor:
         """End all workers; can be called more than once."""
         _end_all(self._workers)
 
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers."""
+        return [worker.pid for worker in self._workers]
+
+    def end_idle(self, pids: Collection[int]) -> None:
+        """End some of the workers; only between two runs."""
+        for worker in [worker for worker in self._workers if worker.pid in pids]:
+            self._drop(worker)
+
     def _idle_worker(self) -> "_Worker | None":
+        if sum(worker.plan is not None for worker in self._workers) >= self.size:
+            return None
         idle = next((worker for worker in self._workers if worker.plan is None), None)
-        if idle is None and len(self._workers) < self._size:
+        if idle is None:
             idle = _Worker()
             self._workers.append(idle)
         return idle
@@ -107,6 +123,10 @@ class ProcessExecutor:
             worker.step = message.step
         elif isinstance(message, Leaving):
             worker.leaving = True
+        elif isinstance(message, Stale) and worker.plan is not None:
+            waiting.appendleft(worker.plan)
+            worker.plan = None
+            self._drop(worker)
         elif isinstance(message, WellResult):
             worker.plan = None
             if worker.leaving:
@@ -185,9 +205,15 @@ class _Worker:
         return True
 
     @property
+    def pid(self) -> int:
+        """Id of the process."""
+        assert self.process.pid is not None
+        return self.process.pid
+
+    @property
     def name(self) -> str:
         """A name that is unique among the workers of this process."""
-        return str(self.process.pid)
+        return str(self.pid)
 
     def has_left(self, on_viewed: OnViewed) -> bool:
         """Wait until the worker has left the task; return False if it does not answer."""

@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 
 import psutil
 
+from openhcs_runtime.engine.executors.freshness import Freshness
 from openhcs_runtime.engine.plate_step_run import run_plate_step
 from openhcs_runtime.engine.printing import logs_to_tasks, prints_to_tasks
 from openhcs_runtime.engine.well_run import OnStep, run_well
@@ -61,6 +62,13 @@ class Leaving:
 
 
 @dataclass(frozen=True, slots=True)
+class Stale:
+    """The worker ends without beginning its well, because what it has loaded in an earlier run is out of date."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class EndOfRun:
     """The task is about to end: leave it once all reports have arrived."""
 
@@ -72,19 +80,27 @@ def serve(connection: "Connection[object, object]") -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle: it cancels
     importlib.import_module(PRELOAD)
     logs_to_tasks()
-    meter = UsageMeter()
+    meter, freshness = UsageMeter(), Freshness()
+    ended: PackedJob | None = None
     with contextlib.suppress(EOFError, OSError), prints_to_tasks():
         while not process_keeper.is_spoilt:
             connection.send(Ready())
-            _run_wells(connection, meter)
+            if ended is not None:
+                freshness.end_run(ended)
+            work = connection.recv()
+            if not isinstance(work, WellTask):
+                continue
+            if reason := ended and freshness.why_stale(work.job):
+                connection.send(Stale(reason))
+                break
+            ended = work.job
+            _run_wells(connection, work, meter)
     _end_children()
 
 
-def _run_wells(connection: "Connection[object, object]", meter: UsageMeter) -> None:
+def _run_wells(connection: "Connection[object, object]", work: object, meter: UsageMeter) -> None:
     """Process the wells of one run, up to ``EndOfRun``; they share one link to the task, as each takes 1 or 2 ms."""
-    work = connection.recv()
-    if not isinstance(work, WellTask):
-        return
+    assert isinstance(work, WellTask)
     with join_task(work.link), contextlib.closing(ViewerFeed(connection.send)) as feed:
         while isinstance(work, WellTask):
             result = _run(work, meter, feed, lambda step: connection.send(Begun(step)))
