@@ -91,7 +91,8 @@ def run(small_plate: Path, lab: Path, tmp_path: Path, kept: KeptWorkers) -> Run:
         part = read_part(output, "A01")
         assert part is not None
         assert part.used.is_all
-        return {name: int(value) for name, value in part.measured[0].values.items()} if part.measured else {}
+        values = part.measured[0].values if part.measured else {}
+        return {name: value for name, value in values.items() if isinstance(value, int)}
 
     return go
 

@@ -45,6 +45,10 @@ from .pipeline.decorators import (
     special_inputs as special_inputs,
     special_outputs as special_outputs,
 )
+from .pipeline.models import (
+    drop_models as drop_models,
+    model as model,
+)
 from .pipeline.plate_step import (
     PlateStep as PlateStep,
 )

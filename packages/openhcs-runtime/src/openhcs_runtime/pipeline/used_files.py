@@ -164,6 +164,11 @@ def read_recorder() -> ReadRecorder:
     return ReadRecorder()
 
 
+def local_module_files() -> list[str]:
+    """Return the files of the loaded modules that are neither installed nor part of this project."""
+    return list(dict.fromkeys(_kept(_module_files(), ())))
+
+
 def _is_read(mode: object, flags: object) -> bool:
     if isinstance(mode, str):
         return "r" in mode or "+" in mode

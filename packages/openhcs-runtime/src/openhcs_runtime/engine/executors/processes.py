@@ -19,8 +19,10 @@ import psutil
 
 from openhcs_runtime.atomic import remove_leftovers
 from openhcs_runtime.engine.executors.worker import PRELOAD, Begun, EndOfRun, Leaving, Ready, Stale, WellTask, serve
+from openhcs_runtime.engine.model_report import report_models
 from openhcs_runtime.engine.progress import WellProgress
 from openhcs_runtime.exceptions import WorkerError
+from openhcs_runtime.pipeline.models import ModelCounts
 from openhcs_runtime.pipeline.pickling import pack_job
 from openhcs_runtime.pipeline.plan import Plan, PlateJob
 from openhcs_runtime.results import ResultStatus, WellResult
@@ -75,9 +77,10 @@ class ProcessExecutor:
                     yield from self._hear(task, job, worker, waiting, on_viewed)
         finally:
             idle = [worker for worker in self._workers if not worker.plan and worker.ask_to_leave()]
-            stay = [worker for worker in idle if worker.has_left(on_viewed)]
-            for worker in [worker for worker in self._workers if worker not in stay]:
+            left = {worker: counts for worker in idle if (counts := worker.leave(on_viewed)) is not None}
+            for worker in [worker for worker in self._workers if worker not in left]:
                 self._drop(worker)  # a busy worker means the run was given up: nobody is waiting for its result
+            report_models(task, left.values())
 
     def close(self) -> None:
         """End all workers; can be called more than once."""
@@ -215,17 +218,17 @@ class _Worker:
         """A name that is unique among the workers of this process."""
         return str(self.pid)
 
-    def has_left(self, on_viewed: OnViewed) -> bool:
-        """Wait until the worker has left the task; return False if it does not answer."""
+    def leave(self, on_viewed: OnViewed) -> ModelCounts | None:
+        """Wait until the worker has left the task; return None if it does not answer."""
         try:
             while self.connection.poll(_EXIT_SECONDS):
                 message = self.connection.recv()
                 if not isinstance(message, ViewCounts):
-                    return isinstance(message, Ready)
+                    return message.models if isinstance(message, Ready) else None
                 on_viewed(self.name, message)
         except (EOFError, OSError):
             pass
-        return False
+        return None
 
     def end(self) -> int | None:
         """End the process, by force if necessary; return its exit code (negative: the signal)."""

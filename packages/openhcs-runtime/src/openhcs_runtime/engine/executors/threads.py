@@ -5,9 +5,11 @@ import functools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
+from openhcs_runtime.engine.model_report import report_models
 from openhcs_runtime.engine.plate_step_run import run_plate_step
 from openhcs_runtime.engine.randomness import global_state, seed_process, step_seeds
 from openhcs_runtime.engine.well_run import run_well
+from openhcs_runtime.pipeline.models import models_here
 from openhcs_runtime.pipeline.plan import Plan, PlateJob, PlatePlan
 from openhcs_runtime.results import WellResult
 from openhcs_runtime.viewers.live import ViewerFeed
@@ -33,6 +35,7 @@ class ThreadExecutor:
         is_alone = self._workers == 1
         work = functools.partial(_process, job, feed, is_alone=is_alone)
         before = seed_process(step_seeds(job.seed, _ALL_WELLS, 0))
+        models_here().take_counts()
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="openhcs-well")
         try:
             futures = [pool.submit(contextvars.copy_context().run, work, plan) for plan in plans]
@@ -46,6 +49,7 @@ class ThreadExecutor:
             if not is_alone and global_state() != before:
                 task.log.warning(_NOT_REPEATABLE)
             feed.close()
+            report_models(task, [models_here().take_counts()])
 
     def close(self) -> None:
         """Do nothing, as nothing is kept between runs."""

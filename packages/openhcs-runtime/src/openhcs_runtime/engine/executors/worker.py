@@ -19,6 +19,7 @@ from openhcs_runtime.engine.executors.freshness import Freshness
 from openhcs_runtime.engine.plate_step_run import run_plate_step
 from openhcs_runtime.engine.printing import logs_to_tasks, prints_to_tasks
 from openhcs_runtime.engine.well_run import OnStep, run_well
+from openhcs_runtime.pipeline.models import ModelCounts, models_here
 from openhcs_runtime.pipeline.neighbour_modules import importable
 from openhcs_runtime.pipeline.pickling import PackedJob, unpack_job
 from openhcs_runtime.pipeline.plan import Plan, PlateJob, PlatePlan
@@ -37,7 +38,13 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The worker can take work; its first message, and its reply to ``EndOfRun``."""
+    """The worker can take work; its first message, and its reply to ``EndOfRun``.
+
+    Attributes:
+        models: the models that were loaded in the run that has ended.
+    """
+
+    models: ModelCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,7 @@ def serve(connection: "Connection[object, object]") -> None:
     ended: PackedJob | None = None
     with contextlib.suppress(EOFError, OSError), prints_to_tasks():
         while not process_keeper.is_spoilt:
-            connection.send(Ready())
+            connection.send(Ready(models_here().take_counts()))
             if ended is not None:
                 freshness.end_run(ended)
             work = connection.recv()
