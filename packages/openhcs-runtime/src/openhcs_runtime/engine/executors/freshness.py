@@ -15,11 +15,13 @@ class Freshness:
 
     A function may keep what it has read, so a process that has read files only serves runs that call the same functions
     (and perhaps more), and only as long as none of these files has changed.
+
+    Args:
+        modules: the modules of this process.
     """
 
-    def __init__(self) -> None:
-        self._modules = LoadedModules()
-        self._modules.watch()
+    def __init__(self, modules: LoadedModules) -> None:
+        self._modules = modules
         self._used = UsedFiles()
         self._functions: frozenset[str] = frozenset()
 

@@ -10,8 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import psutil
-
+from openhcs_runtime.engine.executors.budget import memory_of
 from openhcs_runtime.engine.executors.processes import ProcessExecutor
 from openhcs_runtime.exceptions import WorkerError
 from openhcs_runtime.limits import available_bytes, bytes_of, total_bytes
@@ -202,15 +201,7 @@ def _too_large(pids: Sequence[int], limits: KeepLimits) -> list[int]:
     most = limits.worker_bytes
     if most is None:
         most = int(total_bytes() * _DEFAULT_SHARE / max(1, len(pids)))
-    return [pid for pid in pids if _memory_of(pid) > most]
-
-
-def _memory_of(pid: int) -> int:
-    """Return the resident memory of a process; 0 if it has ended."""
-    try:
-        return int(psutil.Process(pid).memory_info().rss)
-    except psutil.Error:
-        return 0
+    return [pid for pid in pids if memory_of(pid) > most]
 
 
 def _seconds_of(text: str) -> float:

@@ -9,7 +9,7 @@ import os
 import signal
 import weakref
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import psutil
 
 from openhcs_runtime.atomic import remove_leftovers
+from openhcs_runtime.engine.executors.budget import LOOK_AGAIN_SECONDS, MemoryBudget, memory_of
 from openhcs_runtime.engine.executors.worker import PRELOAD, Begun, EndOfRun, Leaving, Ready, Stale, WellTask, serve
 from openhcs_runtime.engine.model_report import report_models
 from openhcs_runtime.engine.progress import WellProgress
 from openhcs_runtime.exceptions import WorkerError
+from openhcs_runtime.limits import available_bytes
 from openhcs_runtime.pipeline.models import ModelCounts
 from openhcs_runtime.pipeline.pickling import pack_job
 from openhcs_runtime.pipeline.plan import Plan, PlateJob
@@ -50,12 +52,17 @@ _DYING_SECONDS = 0.5
 class ProcessExecutor:
     """See ``openhcs_runtime.engine.executors.WellExecutor``; workers are kept for later runs until ``close``.
 
+    Args:
+        workers: how many wells are processed at the same time, as far as there is memory for them.
+        available: returns how much memory is available.
+
     Attributes:
-        size: How many wells are processed at the same time; can be changed between runs.
+        size: the same number; can be changed between runs.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, available: Callable[[], int] = available_bytes) -> None:
         self.size = workers
+        self._available = available
         self._workers: list[_Worker] = []
         self._failed_starts = 0
         weakref.finalize(self, _end_all, self._workers)
@@ -64,17 +71,20 @@ class ProcessExecutor:
         """Process wells; see ``WellExecutor.run``."""
         link, packed = task.link(), pack_job(job)
         waiting = deque(plans)
+        budget = MemoryBudget(task, self._available)
         try:
             while waiting or any(worker.plan for worker in self._workers):
                 while waiting and task.is_cancelled(waiting[0].well):
                     yield _cancelled(task, job, waiting.popleft())
-                while waiting and (worker := self._idle_worker()):
+                while waiting and (worker := self._idle_worker(budget)):
                     if worker.give(waiting[0], WellTask(link, packed, waiting[0])):
                         waiting.popleft()
                     else:
                         self._drop(worker)
-                for worker in self._wait():
-                    yield from self._hear(task, job, worker, waiting, on_viewed)
+                for worker in self._wait(LOOK_AGAIN_SECONDS if waiting and budget.is_short else None):
+                    for result in self._hear(task, job, worker, waiting, on_viewed):
+                        budget.note(result.peak_memory_bytes)
+                        yield result
         finally:
             idle = [worker for worker in self._workers if not worker.plan and worker.ask_to_leave()]
             left = {worker: counts for worker in idle if (counts := worker.leave(on_viewed)) is not None}
@@ -96,19 +106,22 @@ class ProcessExecutor:
         for worker in [worker for worker in self._workers if worker.pid in pids]:
             self._drop(worker)
 
-    def _idle_worker(self) -> "_Worker | None":
-        if sum(worker.plan is not None for worker in self._workers) >= self.size:
+    def _idle_worker(self, budget: MemoryBudget) -> "_Worker | None":
+        busy = [worker.pid for worker in self._workers if worker.plan is not None]
+        if len(busy) >= self.size:
             return None
         idle = next((worker for worker in self._workers if worker.plan is None), None)
+        if not budget.allows([memory_of(pid) for pid in busy], memory_of(idle.pid) if idle else 0):
+            return None
         if idle is None:
             idle = _Worker()
             self._workers.append(idle)
         return idle
 
-    def _wait(self) -> "list[_Worker]":
-        """Wait for busy workers that have sent a message or died, and return them."""
+    def _wait(self, seconds: float | None) -> "list[_Worker]":
+        """Wait for busy workers that have sent a message or died, for a limited time if given, and return them."""
         busy: dict[Any, _Worker] = {worker.connection: worker for worker in self._workers if worker.plan}
-        return [busy[connection] for connection in wait(list(busy))] if busy else []
+        return [busy[connection] for connection in wait(list(busy), seconds)] if busy else []
 
     def _hear(
         self, task: Task, job: PlateJob, worker: "_Worker", waiting: deque[Plan], on_viewed: OnViewed

@@ -2,13 +2,16 @@
 
 import contextvars
 import functools
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+from openhcs_runtime.engine.executors.budget import LOOK_AGAIN_SECONDS, MemoryBudget, ThreadMemory
 from openhcs_runtime.engine.model_report import report_models
 from openhcs_runtime.engine.plate_step_run import run_plate_step
 from openhcs_runtime.engine.randomness import global_state, seed_process, step_seeds
 from openhcs_runtime.engine.well_run import run_well
+from openhcs_runtime.limits import available_bytes
 from openhcs_runtime.pipeline.models import models_here
 from openhcs_runtime.pipeline.plan import Plan, PlateJob, PlatePlan
 from openhcs_runtime.results import WellResult
@@ -26,8 +29,9 @@ _NOT_REPEATABLE = (
 class ThreadExecutor:
     """See ``openhcs_runtime.engine.executors.WellExecutor``; threads live for one run."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, available: Callable[[], int] = available_bytes) -> None:
         self._workers = workers
+        self._available = available
 
     def run(self, task: Task, job: PlateJob, plans: Sequence[Plan], on_viewed: OnViewed) -> Iterator[WellResult]:
         """Process wells; see ``WellExecutor.run``. Must be called inside the task."""
@@ -38,9 +42,7 @@ class ThreadExecutor:
         models_here().take_counts()
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="openhcs-well")
         try:
-            futures = [pool.submit(contextvars.copy_context().run, work, plan) for plan in plans]
-            for future in as_completed(futures):
-                yield future.result()
+            yield from self._results(task, plans, lambda plan: pool.submit(contextvars.copy_context().run, work, plan))
         except BaseException:
             task.request_cancel()
             raise
@@ -50,6 +52,26 @@ class ThreadExecutor:
                 task.log.warning(_NOT_REPEATABLE)
             feed.close()
             report_models(task, [models_here().take_counts()])
+
+    def _results(
+        self, task: Task, plans: Sequence[WellPlan], begin: "Callable[[WellPlan], Future[WellResult]]"
+    ) -> Iterator[WellResult]:
+        """Begin wells as threads and memory are free, and yield their results as they end."""
+        budget, memory = MemoryBudget(task, self._available), ThreadMemory()
+        waiting, running = deque(plans), set[Future[WellResult]]()
+        while waiting or running:
+            while waiting and len(running) < self._workers:
+                held = memory.held_by_each(len(running)) if running else 0
+                if not budget.allows([held] * len(running)):
+                    break
+                running.add(begin(waiting.popleft()))
+            timeout = LOOK_AGAIN_SECONDS if waiting and budget.is_short else None
+            done, still = wait(running, timeout, FIRST_COMPLETED)
+            if done:
+                budget.note(memory.peak_of_each(len(running)))
+            running = still
+            for future in done:
+                yield future.result()
 
     def close(self) -> None:
         """Do nothing, as nothing is kept between runs."""

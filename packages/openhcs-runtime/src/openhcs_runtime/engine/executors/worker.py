@@ -85,9 +85,9 @@ def serve(connection: "Connection[object, object]") -> None:
     die_with_parent()
     _be_a_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle: it cancels
-    importlib.import_module(PRELOAD)
+    preload = importlib.import_module(PRELOAD)
     logs_to_tasks()
-    meter, freshness = UsageMeter(), Freshness()
+    meter, freshness = UsageMeter(), Freshness(preload.loaded_modules)
     ended: PackedJob | None = None
     with contextlib.suppress(EOFError, OSError), prints_to_tasks():
         while not process_keeper.is_spoilt:
