@@ -102,7 +102,11 @@ def test_a_worker_serves_the_next_run_as_long_as_nothing_it_loaded_has_changed(
 ) -> None:
     first = run()
     assert run() == first
-    assert run(source=PIPELINE + "\n# edited") == first
+    edited = PIPELINE + "\n# edited"
+    (lab / "pipeline.py").write_text(edited)
+    assert run(source=edited) == first
+    (lab / "pipeline.py").write_text(PIPELINE)
+    assert run() == first
     assert kept.pids == [first["pid"]]
 
     write_module(lab, 2)

@@ -22,6 +22,7 @@ class Freshness:
 
     def __init__(self, modules: LoadedModules) -> None:
         self._modules = modules
+        self._modules.note_fork()
         self._used = UsedFiles()
         self._functions: frozenset[str] = frozenset()
 

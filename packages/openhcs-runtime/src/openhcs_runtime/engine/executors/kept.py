@@ -14,7 +14,7 @@ from openhcs_runtime.engine.executors.budget import memory_of
 from openhcs_runtime.engine.executors.processes import ProcessExecutor
 from openhcs_runtime.exceptions import WorkerError
 from openhcs_runtime.limits import available_bytes, bytes_of, total_bytes
-from openhcs_runtime.pipeline.plan import CompiledPlate, PlateJob, WellPlan
+from openhcs_runtime.pipeline.plan import CompiledPlate, Plan, PlateJob
 from openhcs_runtime.results import WellResult
 from openhcs_runtime.viewers.view_counts import OnViewed
 from zmqruntime.execution import Task
@@ -183,7 +183,7 @@ class LentWorkers:
         self._size = size
         self._code = code
 
-    def run(self, task: Task, job: PlateJob, plans: Sequence[WellPlan], on_viewed: OnViewed) -> Iterator[WellResult]:
+    def run(self, task: Task, job: PlateJob, plans: Sequence[Plan], on_viewed: OnViewed) -> Iterator[WellResult]:
         """Process wells; see ``WellExecutor.run``."""
         limits = self._kept.read_limits()
         workers = self._kept.take(self._size, self._code)

@@ -140,6 +140,7 @@ class ProcessExecutor:
         elif isinstance(message, Leaving):
             worker.leaving = True
         elif isinstance(message, Stale) and worker.plan is not None:
+            task.log.info("a worker process is replaced by a new one: %s", message.reason)
             waiting.appendleft(worker.plan)
             worker.plan = None
             self._drop(worker)

@@ -54,7 +54,7 @@ class ThreadExecutor:
             report_models(task, [models_here().take_counts()])
 
     def _results(
-        self, task: Task, plans: Sequence[WellPlan], begin: "Callable[[WellPlan], Future[WellResult]]"
+        self, task: Task, plans: Sequence[Plan], begin: "Callable[[Plan], Future[WellResult]]"
     ) -> Iterator[WellResult]:
         """Begin wells as threads and memory are free, and yield their results as they end."""
         budget, memory = MemoryBudget(task, self._available), ThreadMemory()
