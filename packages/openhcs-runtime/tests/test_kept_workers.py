@@ -74,7 +74,9 @@ def run(small_plate: Path, lab: Path, tmp_path: Path, kept: KeptWorkers) -> Run:
     """Runs the pipeline on one well, in one worker; returns what it measured."""
     numbers = iter(range(100))
 
-    def go(workers: KeptWorkers = kept, source: str = PIPELINE, folder: Path = lab) -> dict[str, int]:
+    def go(
+        workers: KeptWorkers = kept, source: str = PIPELINE, folder: Path = lab, *, is_reusable: bool = True
+    ) -> dict[str, int]:
         output = tmp_path / f"out{next(numbers)}"
         task = PlateTask(
             plate_path=str(small_plate),
@@ -90,7 +92,7 @@ def run(small_plate: Path, lab: Path, tmp_path: Path, kept: KeptWorkers) -> Run:
         assert isinstance(result, PlateResult)
         part = read_part(output, "A01")
         assert part is not None
-        assert part.used.is_all
+        assert part.used.is_all is is_reusable
         values = part.measured[0].values if part.measured else {}
         return {name: value for name, value in values.items() if isinstance(value, int)}
 
@@ -151,6 +153,18 @@ def test_workers_end_when_they_may_not_stay(run: Run, limits: KeepLimits, availa
         with contextlib.suppress(psutil.NoSuchProcess):
             psutil.Process(process).wait(timeout=30)
         assert workers.pids == []
+
+
+def test_a_worker_with_processes_of_its_own_ends_with_the_run(run: Run, lab: Path, kept: KeptWorkers) -> None:
+    text = FUNCTIONS.format(number=1, file=str(lab / "setting.txt"))
+    start = "subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE).pid"
+    text = text.replace('"number": 1', f'"number": {start}').replace("import os", "import os, subprocess, sys")
+    (lab / "lab_functions.py").write_text(text)
+    measured = run(is_reusable=False)
+    assert kept.pids == []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        left = psutil.Process(measured["number"])
+        assert left.status() == psutil.STATUS_ZOMBIE or left.wait(timeout=30) is None
 
 
 @pytest.mark.parametrize(("name", "value"), [(KEEP_SECONDS, "ten"), (KEEP_SECONDS, "-1"), (KEEP_MEMORY, "4 apples")])

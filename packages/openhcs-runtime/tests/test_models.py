@@ -151,6 +151,16 @@ def test_arguments_that_cannot_be_compared_are_refused() -> None:
         load_net(["a"])
 
 
+def test_a_limit_that_makes_no_sense_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENHCS_MODEL_MEMORY", "4 apples")
+    models_here.cache_clear()
+    with pytest.raises(PipelineError, match="environment variable OPENHCS_MODEL_MEMORY: '4 apples' is not"):
+        load_net()
+    monkeypatch.setenv("OPENHCS_MODEL_MEMORY", "4 GB")
+    assert models_here().most_bytes == 4_000_000_000
+    models_here.cache_clear()
+
+
 def test_declarations_that_make_no_sense_are_refused() -> None:
     with pytest.raises(PipelineError, match="size '5 apples' is not an amount of memory"):
         model(size="5 apples")

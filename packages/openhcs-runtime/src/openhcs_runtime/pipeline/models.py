@@ -10,6 +10,7 @@ later wells and, as worker processes stay ready, in later runs.
 
 import functools
 import gc
+import os
 import sys
 import threading
 import time
@@ -25,12 +26,25 @@ from openhcs_runtime.pipeline.model_keys import ModelCall, ModelKey, ModelVersio
 from openhcs_runtime.pipeline.random_state import random_state_kept
 from zmqruntime.execution import current_task
 
-__all__ = ["Device", "ModelCounts", "ModelTraits", "Models", "drop_models", "model", "model_traits", "models_here"]
+__all__ = [
+    "Device",
+    "ModelCounts",
+    "ModelTraits",
+    "Models",
+    "drop_models",
+    "model",
+    "model_traits",
+    "models_here",
+    "take_counts",
+]
 
 Device = Literal["cpu", "gpu"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+MODEL_MEMORY = "OPENHCS_MODEL_MEMORY"
+"""Environment variable: how much memory the models of one process may take together."""
 
 _ATTRIBUTE = "__openhcs_model__"
 _MOST_MODELS = 8
@@ -124,8 +138,21 @@ def model_traits(function: object) -> ModelTraits | None:
 
 @functools.cache
 def models_here() -> "Models":
-    """Return the models of this process."""
-    return Models()
+    """Return the models of this process.
+
+    Raises:
+        PipelineError: the environment variable for their memory can't be used.
+    """
+    given = os.environ.get(MODEL_MEMORY)
+    try:
+        return Models(most_bytes=bytes_of(given)) if given else Models()
+    except ValueError as error:
+        raise PipelineError(f"environment variable {MODEL_MEMORY}: {error}") from None
+
+
+def take_counts() -> ModelCounts:
+    """Return the counts of this process since the last call."""
+    return models_here().take_counts() if models_here.cache_info().currsize else ModelCounts()
 
 
 def drop_models(device: Device | None = None) -> int:

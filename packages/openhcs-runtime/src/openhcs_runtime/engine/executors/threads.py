@@ -12,7 +12,7 @@ from openhcs_runtime.engine.plate_step_run import run_plate_step
 from openhcs_runtime.engine.randomness import global_state, seed_process, step_seeds
 from openhcs_runtime.engine.well_run import run_well
 from openhcs_runtime.limits import available_bytes
-from openhcs_runtime.pipeline.models import models_here
+from openhcs_runtime.pipeline.models import take_counts
 from openhcs_runtime.pipeline.plan import Plan, PlateJob, PlatePlan
 from openhcs_runtime.results import WellResult
 from openhcs_runtime.viewers.live import ViewerFeed
@@ -39,7 +39,7 @@ class ThreadExecutor:
         is_alone = self._workers == 1
         work = functools.partial(_process, job, feed, is_alone=is_alone)
         before = seed_process(step_seeds(job.seed, _ALL_WELLS, 0))
-        models_here().take_counts()
+        take_counts()
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="openhcs-well")
         try:
             yield from self._results(task, plans, lambda plan: pool.submit(contextvars.copy_context().run, work, plan))
@@ -51,7 +51,7 @@ class ThreadExecutor:
             if not is_alone and global_state() != before:
                 task.log.warning(_NOT_REPEATABLE)
             feed.close()
-            report_models(task, [models_here().take_counts()])
+            report_models(task, [take_counts()])
 
     def _results(
         self, task: Task, plans: Sequence[Plan], begin: "Callable[[Plan], Future[WellResult]]"

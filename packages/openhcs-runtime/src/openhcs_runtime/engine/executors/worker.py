@@ -19,7 +19,7 @@ from openhcs_runtime.engine.executors.freshness import Freshness
 from openhcs_runtime.engine.plate_step_run import run_plate_step
 from openhcs_runtime.engine.printing import logs_to_tasks, prints_to_tasks
 from openhcs_runtime.engine.well_run import OnStep, run_well
-from openhcs_runtime.pipeline.models import ModelCounts, models_here
+from openhcs_runtime.pipeline.models import ModelCounts, take_counts
 from openhcs_runtime.pipeline.neighbour_modules import importable
 from openhcs_runtime.pipeline.pickling import PackedJob, unpack_job
 from openhcs_runtime.pipeline.plan import Plan, PlateJob, PlatePlan
@@ -29,7 +29,7 @@ from openhcs_runtime.results import ResultStatus, WellResult
 from openhcs_runtime.text import error_text, writable
 from openhcs_runtime.viewers.live import ViewerFeed
 from zmqruntime.execution import TaskLink, die_with_parent, join_task
-from zmqruntime.execution.workers.usage import UsageMeter
+from zmqruntime.execution.workers.usage import UsageMeter, descendants
 
 PRELOAD = "openhcs_runtime.engine.executors.preload"
 """Module that prepares a process to be a worker; imported once before workers are forked, if they are."""
@@ -90,8 +90,8 @@ def serve(connection: "Connection[object, object]") -> None:
     meter, freshness = UsageMeter(), Freshness(preload.loaded_modules)
     ended: PackedJob | None = None
     with contextlib.suppress(EOFError, OSError), prints_to_tasks():
-        while not process_keeper.is_spoilt:
-            connection.send(Ready(models_here().take_counts()))
+        while not (process_keeper.is_spoilt or _has_children()):
+            connection.send(Ready(take_counts()))
             if ended is not None:
                 freshness.end_run(ended)
             work = connection.recv()
@@ -144,6 +144,13 @@ class _ForkedHere:
     def follow(self) -> None:
         if self._is_main:
             self._library.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _has_children() -> bool:
+    """Return whether functions have left processes running, which end with their run, and the worker with them."""
+    if sys.platform == "linux":
+        return bool(descendants(os.getpid()))
+    return bool(psutil.Process().children())
 
 
 def _end_children() -> None:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Usage", "UsageMeter", "peak_memory"]
+__all__ = ["Usage", "UsageMeter", "descendants", "peak_memory"]
 
 _RESET_PEAK = "5"  # proc(5), clear_refs: resets the peak resident size to the current one
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -72,7 +72,7 @@ def _own_cpu() -> float:
 
 
 def _descendants_cpu() -> float:
-    return sum(map(_seconds_of, _descendants(os.getpid()))) if sys.platform == "linux" else 0.0
+    return sum(map(_seconds_of, descendants(os.getpid()))) if sys.platform == "linux" else 0.0
 
 
 def peak_memory() -> int | None:
@@ -85,7 +85,8 @@ def peak_memory() -> int | None:
     return None
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """Return the ids of the processes that a process and its children have started; empty except on Linux."""
     found: list[int] = []
     waiting = [pid]
     while waiting:
