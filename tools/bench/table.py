@@ -31,10 +31,11 @@ from figures import Figure, Side
 from runs import STORED, Machine, Part, Run, read, write
 
 HERE = Path(__file__).resolve().parent
-FIRST = ("server_start", "execution_rates", "streaming", "engine_overhead", "engine_resume", "engine_scale")
+FIRST = ("server_start", "warm_run", "execution_rates", "streaming", "engine_overhead", "engine_resume", "engine_scale")
 QUICK = MappingProxyType(
     {
         "server_start": ("--rounds=3",),
+        "warm_run": ("--rounds=3", "--load-seconds=0.5"),
         "execution_rates": (
             "--repeat=100",
             "--batch=2000",

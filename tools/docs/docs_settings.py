@@ -16,6 +16,12 @@ SOURCES = Path(__file__).resolve().parents[2] / "packages"
 
 VARIABLES = {
     "OPENHCS_USE_ZMQ_EXECUTION": "`false`, `0`, `no` or `off`: `run` and `RemoteOrchestrator` need no server",
+    "OPENHCS_KEEP_SECONDS": "how long the worker processes of a server stay ready after a run, `600` by default; `0` "
+    "ends them with the run; see [workers that stay warm](explain-warm-workers.md)",
+    "OPENHCS_KEEP_MEMORY": "how much memory such a process may hold between runs, such as `4 GB`; by default its share "
+    "of a quarter of the machine's memory",
+    "OPENHCS_MODEL_MEMORY": "how much main memory the loaded models of one process may take together, such as `8 GB`; "
+    "by default a quarter of the machine's memory",
     "FIJI_HOME": "the folder of a Fiji for `--view fiji`; the option `fiji` goes before it",
     "IJ_JAR": "the file `ij.jar` of a plain ImageJ for `--view fiji`; the option `jar` goes before it",
     "OMERO_ROOT_PASSWORD": "the password of the user `root` of `openhcs-runtime omero`; else it is asked for",

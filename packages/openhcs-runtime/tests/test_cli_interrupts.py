@@ -55,7 +55,14 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize(
-    "module", ["openhcs_runtime.cli.interrupts", "typer", "openhcs_runtime.cli.commands.run", "zmq", "rich.live"]
+    "module",
+    [
+        "openhcs_runtime.cli.interrupts",
+        "typer",
+        "openhcs_runtime.cli.commands.run",
+        "zmq",
+        "openhcs_runtime.cli.running",
+    ],
 )
 def test_while_it_loads(shared_command: CommandLine, plate: Path, module: str) -> None:
     code = AT_IMPORT.format(module=module)
@@ -66,6 +73,14 @@ def test_while_it_loads(shared_command: CommandLine, plate: Path, module: str) -
     assert (as_json.code, as_json.stderr) == (130, "")
     assert as_json.document["error"]["kind"] == "interrupted"
     assert as_json.document["exit_code"] == 130
+
+
+def test_while_it_loads_what_shows_the_run(shared_command: CommandLine, plate: Path) -> None:
+    """The run has been submitted by then, so it is cancelled."""
+    code = AT_IMPORT.format(module="openhcs_runtime.cli.watching")
+    finished = shared_command.finish(shared_command.start_python("-c", code, "run", plate, "--fresh"))
+    assert finished.code == 130
+    assert finished.stderr.startswith("Error: cancelled with Ctrl-C")
 
 
 def test_while_the_server_starts(command: CommandLine, plate: Path) -> None:

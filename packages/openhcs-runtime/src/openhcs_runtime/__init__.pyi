@@ -47,6 +47,10 @@ from .pipeline.decorators import (
     special_inputs as special_inputs,
     special_outputs as special_outputs,
 )
+from .pipeline.models import (
+    drop_models as drop_models,
+    model as model,
+)
 from .pipeline.place import Gpu as Gpu, StepPlace as StepPlace, current_place as current_place
 from .pipeline.plate_step import (
     PlateStep as PlateStep,

@@ -5,13 +5,20 @@ Source of the file formats: "Control Group v2" and "Memory Resource Controller" 
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-__all__ = ["available_bytes", "available_cores"]
+__all__ = ["available_bytes", "available_cores", "bytes_of", "total_bytes"]
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _OF_THIS_PROCESS = Path("/proc/self/cgroup")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]?i?B)", re.IGNORECASE)
+_UNITS = {
+    f"{prefix}{unit}": base**power
+    for power, prefix in enumerate(("", "K", "M", "G", "T"))
+    for unit, base in (("B", 1000), ("IB", 1024))
+}
 
 
 def available_cores(cgroups: Path = _CGROUPS, own: Path = _OF_THIS_PROCESS) -> int:
@@ -36,6 +43,30 @@ def available_bytes(cgroups: Path = _CGROUPS, own: Path = _OF_THIS_PROCESS) -> i
             "total_inactive_file",
         )
     return max(0, min(left))
+
+
+def total_bytes(cgroups: Path = _CGROUPS, own: Path = _OF_THIS_PROCESS) -> int:
+    """Return how much memory processes may use together: that of the machine, or the limit of a container."""
+    import psutil  # noqa: PLC0415 - as above
+
+    limits = [int(psutil.virtual_memory().total)]
+    files = [folder / "memory.max" for folder in _folders(cgroups, own, "")]
+    files += [folder / "memory.limit_in_bytes" for folder in _folders(cgroups / "memory", own, "memory")]
+    limits += [int(text) for file in files if (text := _text(file).strip()).isdigit()]
+    return min(limits)
+
+
+def bytes_of(text: str) -> int:
+    """Return the number of bytes that a text like "500 MB", "4GB" or "1.5 GiB" stands for.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not an amount of memory: write it like '500 MB' or '4 GB'")
+    number, unit = match.groups()
+    return int(float(number) * _UNITS[unit.upper()])
 
 
 def _folders(root: Path, own: Path, controller: str) -> Iterator[Path]:

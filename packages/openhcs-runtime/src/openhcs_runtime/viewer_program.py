@@ -10,13 +10,14 @@ Packages offer viewers by an entry point in the group ``openhcs_runtime.viewers`
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 from openhcs_runtime.choices import alternatives
 from openhcs_runtime.exceptions import ViewerError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from zmqruntime import ZMQConfig
     from zmqruntime.streaming import VisualizerProcessManager
 
@@ -72,5 +73,7 @@ def viewer_program(name: str) -> ViewerProgram:
 
 
 @functools.cache
-def _points() -> dict[str, EntryPoint]:
+def _points() -> "dict[str, EntryPoint]":
+    from importlib.metadata import entry_points  # noqa: PLC0415 - takes 10 ms, and most runs have no viewer
+
     return {point.name: point for point in entry_points(group=GROUP)}

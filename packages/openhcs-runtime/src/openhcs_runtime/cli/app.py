@@ -1,6 +1,5 @@
 """Puts the commands together and runs the one that was typed; nothing heavy is loaded until a command runs."""
 
-import importlib.metadata
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -26,6 +25,7 @@ from openhcs_runtime.cli.commands.stop import stop
 from openhcs_runtime.cli.commands.tui import tui
 from openhcs_runtime.cli.commands.view import view
 from openhcs_runtime.cli.commands.watch import watch
+from openhcs_runtime.cli.direct import read_plainly
 from openhcs_runtime.cli.interrupts import Interrupts
 
 __all__ = ["app", "run"]
@@ -66,6 +66,16 @@ app.add_typer(omero, name="omero")
 def run(interrupts: Interrupts) -> int:
     """Run the command line of this process; gives the exit code. Ctrl-C was noted by ``interrupts`` up to here."""
     interrupts.allow()
+    name, *typed = sys.argv[1:] or ["--help"]
+    command = _COMMANDS.get(name)
+    plain = None if command is None else read_plainly(command, typed)
+    if command is not None and plain is not None:
+        try:
+            return command(**plain)
+        except typer.BadParameter as error:
+            from openhcs_runtime.cli.endings import usage_error  # noqa: PLC0415 - loads what speaks to servers
+
+            raise usage_error(error, f"{PROGRAM} {name}") from error
     code: int | None = app(args=sys.argv[1:] or ["--help"], prog_name=PROGRAM, standalone_mode=False)
     if code == 130 and type(code) is int:
         raise KeyboardInterrupt  # typer has swallowed it; a command that has answered it gives an ExitCode
@@ -74,6 +84,8 @@ def run(interrupts: Interrupts) -> int:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        import importlib.metadata  # noqa: PLC0415 - takes 10 ms
+
         print(f"{PROGRAM} {importlib.metadata.version(PROGRAM)}")
         raise typer.Exit
 

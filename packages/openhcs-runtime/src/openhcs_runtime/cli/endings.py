@@ -7,7 +7,7 @@ import typer
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode, interrupted
 from zmqruntime.execution.cli.output import Output
 
-__all__ = ["end_with"]
+__all__ = ["end_with", "usage_error"]
 
 # typer brings its own click or uses an installed one, by version; both derive BadParameter from their UsageError.
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -24,7 +24,8 @@ def end_with(error: BaseException) -> int:
         case KeyboardInterrupt() | typer.Abort():
             said = interrupted()
         case _UsageError():
-            said = _usage_error(error)
+            context = getattr(error, "ctx", None)
+            said = usage_error(error, context.command_path if context is not None else "openhcs-runtime")
         case BrokenPipeError():
             sys.stderr.close()  # the reader of our output has gone; Python would complain about the rest of it
             return ExitCode.FAILED
@@ -33,9 +34,8 @@ def end_with(error: BaseException) -> int:
     return Output("--json" in sys.argv[1:]).fail(said)
 
 
-def _usage_error(error: Exception) -> CommandError:
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context is not None else "openhcs-runtime"
+def usage_error(error: Exception, command: str) -> CommandError:
+    """The error of a command that was typed wrongly, as one line that names its help."""
     message = getattr(error, "format_message", lambda: str(error))().rstrip(".")
     for noise in _NOISE:
         message = message.replace(noise, "")

@@ -1,6 +1,7 @@
 """A folder of several plates as options for each of them. Folders on the server's machine are left to the server."""
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ __all__ = ["options_of_each"]
 
 _EXAMINED = 50
 _TIFF = (".tif", ".tiff")
+_PART_OF_PLATE = re.compile(r"TimePoint_\d+")
 
 
 def options_of_each(options: RunOptions) -> tuple[RunOptions, ...]:
@@ -49,14 +51,23 @@ def _plates_in(above: AnyPath) -> tuple[AnyPath, ...]:
 
 
 def _may_have_plates(folder: Path) -> bool:
-    """Whether there are folders in it, and no image among its first files."""
-    has_folders = False
+    """Whether there may be several plates in it: it has no image among its first files, and several folders."""
+    inside = _folders_in(folder)
+    if not inside or all(_PART_OF_PLATE.fullmatch(Path(below).name) for below in inside):
+        return False
+    return len(inside) > 1 or bool(_folders_in(inside[0], images_count=False))
+
+
+def _folders_in(folder: str | Path, *, images_count: bool = True) -> list[str]:
+    """The folders among its first entries that may be plates; none if it has images itself, and these count."""
+    found = []
     with os.scandir(folder) as entries:
         for _, entry in zip(range(_EXAMINED), entries, strict=False):
-            if entry.name.lower().endswith(_TIFF):
-                return False
-            has_folders = has_folders or entry.is_dir()
-    return has_folders
+            if images_count and entry.name.lower().endswith(_TIFF):
+                return []
+            if entry.is_dir() and not entry.name.endswith("_results"):
+                found.append(entry.path)
+    return found
 
 
 def _for_plate(options: RunOptions, above: AnyPath, plate: AnyPath) -> RunOptions:

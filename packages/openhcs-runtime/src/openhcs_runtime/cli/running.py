@@ -1,21 +1,23 @@
 """A run from its submission to its end: submitted, watched, cancelled by Ctrl-C, and told."""
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from openhcs_runtime.cli.costs_view import costs_document, print_costs
 from openhcs_runtime.cli.endpoint import PlateEndpoint, connected, server_lost
 from openhcs_runtime.cli.failures import PlateErrorKind
 from openhcs_runtime.cli.interrupts import Interrupts
-from openhcs_runtime.cli.summary import error_of, kept_text, print_summary, run_document
-from openhcs_runtime.cli.watching import watching
 from openhcs_runtime.service.client import PlateExecution, ZMQExecutionClient
-from openhcs_runtime.terminal.progress import BoardView
 from zmqruntime.exceptions import RequestTimeoutError, ServerLostError
 from zmqruntime.execution import WaitTimeoutError
 from zmqruntime.execution.cli.failures import CommandError, ExitCode, interrupted
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.messages import ExecutionStatus
+
+if TYPE_CHECKING:
+    from openhcs_runtime.terminal.progress import BoardView
 
 __all__ = ["Begin", "Begun", "follow", "tell_costs", "tell_end", "wait_for_end"]
 
@@ -44,7 +46,11 @@ def follow(endpoint: PlateEndpoint, begin: Begin, output: Output, *, with_costs:
             execution_id = begun.execution_id
             output.line(begun.title)
             output.line(f"Execution {execution_id}, server process {client.server.pid}")
+            # What shows the run is loaded while the server is already at work.
+            from openhcs_runtime.cli.watching import watching  # noqa: PLC0415
+
             with watching(client, execution_id, quiet=output.as_json) as board:
+                importlib.import_module("openhcs_runtime.cli.summary")
                 execution, was_interrupted = wait_for_end(client, execution_id, output, interrupts, endpoint)
             stays = client.has_started_server
         hint = f"\nThe server stays for the next run; 'openhcs-runtime stop{endpoint.options}' stops it."
@@ -55,7 +61,7 @@ def follow(endpoint: PlateEndpoint, begin: Begin, output: Output, *, with_costs:
 
 def tell_end(
     execution: PlateExecution,
-    view: BoardView,
+    view: "BoardView",
     output: Output,
     *,
     was_interrupted: bool,
@@ -63,6 +69,8 @@ def tell_end(
     with_costs: bool = False,
 ) -> ExitCode:
     """Say what came of the run, and after it what else there is to know."""
+    from openhcs_runtime.cli.summary import error_of, kept_text, print_summary, run_document  # noqa: PLC0415
+
     document = run_document(execution, view)
     if with_costs and execution.plate is not None:
         document["costs"] = costs_document([well.steps for well in execution.plate.wells])

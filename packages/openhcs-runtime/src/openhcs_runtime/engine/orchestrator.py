@@ -14,10 +14,11 @@ from typing import Any, Self
 import msgspec
 
 from openhcs_runtime.atomic import check_folder
-from openhcs_runtime.config import GlobalConfig, PipelineConfig
+from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
 from openhcs_runtime.engine.compiler import compile_plate
 from openhcs_runtime.engine.devices.choice import devices_for
 from openhcs_runtime.engine.executors import WellExecutor, make_executor, warm_up_for
+from openhcs_runtime.engine.executors.kept import KeptWorkers
 from openhcs_runtime.engine.plate_run import PlateRun, RunChoice
 from openhcs_runtime.engine.printing import PRINTED
 from openhcs_runtime.engine.progress import report_plate
@@ -63,6 +64,7 @@ class PipelineOrchestrator:
         global_config: settings of the machine [default: those of the ``Pipeline``, if it has any].
         pipeline_config: settings of the pipeline [default: those of the ``Pipeline``, if it has any].
         progress_callback: called with every progress report, from another thread; exceptions it raises are logged.
+        kept: lends the worker processes, which then outlive this object [default: workers of its own].
     """
 
     def __init__(
@@ -72,6 +74,8 @@ class PipelineOrchestrator:
         global_config: GlobalConfig | None = None,
         pipeline_config: PipelineConfig | None = None,
         progress_callback: ProgressCallback | None = None,
+        *,
+        kept: KeptWorkers | None = None,
     ) -> None:
         pipeline = pipeline_steps if isinstance(pipeline_steps, Pipeline) else Pipeline(as_steps(pipeline_steps))
         self.plate_path = as_path(os.path.expanduser(plate_path))
@@ -81,6 +85,7 @@ class PipelineOrchestrator:
         self.global_config = global_config or pipeline.global_config or GlobalConfig()
         self.pipeline_config = pipeline_config or pipeline.pipeline_config or PipelineConfig()
         self._callback = progress_callback
+        self._kept = kept
         self._lock = threading.Lock()
         self._state = OrchestratorState.CREATED
         self._plate: Plate | None = None
@@ -269,6 +274,8 @@ class PipelineOrchestrator:
     def _executor_for(self, compiled: CompiledPlate) -> WellExecutor:
         config = self.global_config
         devices = devices_for(compiled.job.steps, config.gpus, is_remote=config.is_remote)
+        if self._kept is not None and compiled.mode is ExecutionMode.PROCESSES:
+            return self._kept.executor(compiled, devices)
         wanted = (compiled.mode, compiled.workers, config.dask, devices)
         if self._executor is not None and self._executor[0] != wanted:
             self._executor[1].close()

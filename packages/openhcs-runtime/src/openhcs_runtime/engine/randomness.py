@@ -5,11 +5,11 @@ step of a well is derived from it, the name of the well and the number of the st
 the order, the mode, or on where a run begins.
 """
 
-import random
 import secrets
-import sys
 
 import numpy as np
+
+from openhcs_runtime.pipeline.random_state import last_seed, seed_all
 
 __all__ = ["fresh_seed", "global_state", "same_seeds", "seed_process", "step_seeds"]
 
@@ -49,9 +49,6 @@ def seed_process(seeds: np.random.SeedSequence) -> bytes:
     """
     words = seeds.generate_state(_WORDS)
     number = int.from_bytes(words.tobytes(), "little")
-    np.random.seed(words.tolist())
-    random.seed(number)
-    torch = sys.modules.get("torch")
-    if torch is not None and hasattr(torch, "manual_seed"):
-        torch.manual_seed(number % 2**63)
+    last_seed().number = number
+    seed_all(words.tolist(), number)
     return global_state()

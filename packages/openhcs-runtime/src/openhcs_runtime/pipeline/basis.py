@@ -6,6 +6,7 @@ file that it names.
 """
 
 import ast
+import email
 import functools
 import hashlib
 import os
@@ -148,8 +149,17 @@ def _distribution(name: str) -> tuple[str, tuple[str, ...]] | None:
         found = metadata.distribution(name)
     except (metadata.PackageNotFoundError, ValueError):
         return None
-    lines = [line for line in found.requires or () if "extra ==" not in line and "extra==" not in line]
-    return found.version, tuple(_normalized(_name_in(line)) for line in lines)
+    text = found.read_text("METADATA")
+    version, required = _parsed(text) if text else (found.version, tuple(found.requires or ()))
+    lines = [line for line in required if "extra ==" not in line and "extra==" not in line]
+    return version, tuple(_normalized(_name_in(line)) for line in lines)
+
+
+@functools.lru_cache(maxsize=128)
+def _parsed(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return version and requirements in the metadata of a distribution; parsing takes milliseconds."""
+    parsed = email.message_from_string(text)
+    return parsed["Version"], tuple(map(str, parsed.get_all("Requires-Dist", [])))
 
 
 def _name_in(requirement: str) -> str:

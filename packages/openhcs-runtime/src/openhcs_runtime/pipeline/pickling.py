@@ -7,6 +7,7 @@ import functools
 import pickle
 from dataclasses import dataclass
 
+from openhcs_runtime.pipeline.decorators import StepFunction
 from openhcs_runtime.pipeline.plan import PlateJob
 from openhcs_runtime.pipeline.plate_step import calls_of
 from openhcs_runtime.pipeline.source import PipelineFile, file_of_function, load_module
@@ -14,17 +15,30 @@ from openhcs_runtime.pipeline.source import PipelineFile, file_of_function, load
 
 @dataclass(frozen=True, slots=True)
 class PackedJob:
-    """A ``PlateJob`` as bytes, the pipeline files that define its functions, and the folder of their local modules."""
+    """A ``PlateJob`` as bytes, and what a process has to know before it loads it.
+
+    Attributes:
+        files: The pipeline files that define its functions.
+        data: The job.
+        modules_dir: The folder of their local modules.
+        output_dir: The output folder of the job.
+        functions: The functions of its steps, by file or module and name.
+    """
 
     files: tuple[PipelineFile, ...]
     data: bytes
     modules_dir: str
+    output_dir: str
+    functions: frozenset[str]
 
 
 def pack_job(job: PlateJob) -> PackedJob:
     """Serialize a job whose functions can all be imported, which the compiler has checked."""
-    files = dict.fromkeys(file for call in calls_of(job.steps) if (file := file_of_function(call.function)))
-    return PackedJob(tuple(files), pickle.dumps(job, pickle.HIGHEST_PROTOCOL), job.modules_dir)
+    calls = calls_of(job.steps)
+    files = dict.fromkeys(file for call in calls if (file := file_of_function(call.function)))
+    functions = frozenset(_place_of(call.function) for call in calls)
+    data = pickle.dumps(job, pickle.HIGHEST_PROTOCOL)
+    return PackedJob(tuple(files), data, job.modules_dir, job.output_dir, functions)
 
 
 @functools.lru_cache(maxsize=2)
@@ -40,3 +54,10 @@ def load_job(packed: PackedJob) -> PlateJob:
     job = pickle.loads(packed.data)  # noqa: S301  from the parent process, or as a part of a Dask task
     assert isinstance(job, PlateJob)
     return job
+
+
+def _place_of(function: StepFunction) -> str:
+    """Return where a function is defined; the text of a pipeline file may change, its place does not."""
+    file = file_of_function(function)
+    place = f"{file.folder}\0{file.name}" if file else getattr(function, "__module__", "")
+    return f"{place}\0{getattr(function, '__qualname__', repr(function))}"

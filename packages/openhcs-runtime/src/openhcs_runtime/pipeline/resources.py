@@ -1,13 +1,11 @@
 """What a step needs while it runs: a GPU or a share of one, memory, and threads."""
 
-import re
 from dataclasses import dataclass
 from typing import Self
 
-__all__ = ["StepResources", "read_memory"]
+from openhcs_runtime.limits import bytes_of
 
-_UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
-_MEMORY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?b)\s*", re.IGNORECASE | re.ASCII)
+__all__ = ["StepResources", "read_memory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ class StepResources:
 
 
 def read_memory(value: object) -> int:
-    """Return a number of bytes given as such or as text: a number with its unit, in powers of 1000; 0 for None.
+    """Return a number of bytes given as such or as text with a unit; 0 for None.
 
     Raises:
         ValueError: The value is neither.
@@ -49,12 +47,12 @@ def read_memory(value: object) -> int:
         return 0
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
-    match = _MEMORY.fullmatch(value) if isinstance(value, str) else None
-    size = round(float(match[1]) * _UNITS[match[2].lower()]) if match else 0
+    try:
+        size = bytes_of(value) if isinstance(value, str) else 0
+    except ValueError:
+        size = 0
     if size < 1:
-        raise ValueError(
-            f"memory {value!r} is neither a number of bytes nor one with its unit: give it as in '4 GB' or '500 MB'"
-        )
+        raise ValueError(f"memory {value!r} is not an amount of memory: write it like '500 MB' or '4 GB'")
     return size
 
 

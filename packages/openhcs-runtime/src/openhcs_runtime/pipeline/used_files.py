@@ -111,15 +111,22 @@ class ReadRecorder:
         """Discard the record before another job."""
         self._paths, self._has_gaps = {}, False
 
+    def drop_below(self, folder: str) -> None:
+        """Discard what was read in a folder."""
+        self._paths = {path: None for path in self._paths if not _is_below(path, (folder,))}
+
+    @property
+    def has_inputs(self) -> bool:
+        """Whether the code has read anything that is not part of an installed package."""
+        return self._has_gaps or any(_kept(self._paths, ()))
+
     def used(self, ignored: Collection[str]) -> UsedFiles:
         """Return what was recorded, and the user's modules that are loaded, in their current state.
 
         Args:
             ignored: Files and folders that are accounted for elsewhere: the images and the results folder.
         """
-        own = tuple(str(Path(sys.modules[name].__path__[0])) for name in OWN_PACKAGES if name in sys.modules)
-        paths = dict.fromkeys([*self._paths, *_module_files()])
-        kept = [path for path in paths if not is_installed(path) and not _is_below(path, (*ignored, *own))]
+        kept = list(_kept(dict.fromkeys([*self._paths, *_module_files()]), ignored))
         if len(kept) > _MOST_FILES:
             return UsedFiles(is_all=False)
         named = [path for path in kept if _is_text(path)]
@@ -157,6 +164,11 @@ def read_recorder() -> ReadRecorder:
     return ReadRecorder()
 
 
+def local_module_files() -> list[str]:
+    """Return the files of the loaded modules that are neither installed nor part of this project."""
+    return list(dict.fromkeys(_kept(_module_files(), ())))
+
+
 def _is_read(mode: object, flags: object) -> bool:
     if isinstance(mode, str):
         return "r" in mode or "+" in mode
@@ -177,6 +189,13 @@ def _module_files() -> Iterable[str]:
         is_own = name.partition(".")[0] in OWN_PACKAGES or name.startswith(MODULE_PREFIX)
         if isinstance(path, str) and not is_own:
             yield os.path.abspath(path)
+
+
+def _kept(paths: Iterable[str], ignored: Iterable[str]) -> Iterator[str]:
+    """Yield the paths that are neither ignored nor part of installed packages or of this project."""
+    own = tuple(str(Path(sys.modules[name].__path__[0])) for name in OWN_PACKAGES if name in sys.modules)
+    outside = (*ignored, *own)
+    return (path for path in paths if not is_installed(path) and not _is_below(path, outside))
 
 
 def _is_below(path: str, folders: Iterable[str]) -> bool:

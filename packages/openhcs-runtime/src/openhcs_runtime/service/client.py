@@ -11,7 +11,6 @@ import msgspec
 import openhcs_runtime
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import CompileError, OutputError, PipelineError
-from openhcs_runtime.outputs.runs import find_run
 from openhcs_runtime.results import PlateResult
 from openhcs_runtime.tasks import OPENHCS_CONFIG, CompileReport, PlateTask, Refusal, Setting, TaskAction, read_result
 from zmqruntime.compat import Reply
@@ -469,6 +468,7 @@ def rerun_task(output_dir: Path, into: Path | None = None) -> PlateTask:
     """
     # Imports image libraries, which nothing else here needs.
     from openhcs_runtime.outputs.provenance import FILE_NAME, is_unchanged, read_provenance  # noqa: PLC0415
+    from openhcs_runtime.outputs.runs import find_run  # noqa: PLC0415
 
     folder = find_run(output_dir).run.folder
     known = read_provenance(folder)

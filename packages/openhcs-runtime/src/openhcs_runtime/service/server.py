@@ -1,12 +1,15 @@
 """The execution server of OpenHCS: each execution runs one pipeline on one plate."""
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openhcs_runtime.tasks import OPENHCS_CONFIG
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.execution import ExecutionServer
 from zmqruntime.messages import ExecuteRequest
+
+if TYPE_CHECKING:
+    from openhcs_runtime.engine.executors.kept import KeptWorkers
 
 __all__ = ["OpenHCSExecutionServer"]
 
@@ -44,6 +47,7 @@ class OpenHCSExecutionServer(ExecutionServer):
             config=config or OPENHCS_CONFIG,
             max_concurrent=max_concurrent,
         )
+        self._kept: KeptWorkers | None = None
         if preload:
             _begin_loading()
 
@@ -53,9 +57,13 @@ class OpenHCSExecutionServer(ExecutionServer):
 
     def execute_task(self, execution_id: str, request: ExecuteRequest) -> dict[str, Any]:
         """Run the pipeline of a :class:`PlateTask` on its plate; see ``service.worker.run_plate_task``."""
-        from openhcs_runtime.service.worker import run_plate_task  # noqa: PLC0415 - only workers import image libraries
+        # Only workers import image libraries.
+        from openhcs_runtime.engine.executors.kept import KeptWorkers  # noqa: PLC0415
+        from openhcs_runtime.service.worker import run_plate_task  # noqa: PLC0415
 
-        return run_plate_task(request.payload)
+        if self._kept is None:
+            self._kept = KeptWorkers()
+        return run_plate_task(request.payload, self._kept)
 
 
 def _begin_loading() -> None:

@@ -8,6 +8,7 @@ import msgspec
 
 from openhcs_runtime.config import PipelineConfig
 from openhcs_runtime.engine.executors import warm_up
+from openhcs_runtime.engine.executors.kept import KeptWorkers
 from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
 from openhcs_runtime.exceptions import (
     CompileError,
@@ -50,13 +51,14 @@ _KINDS = {
 }
 
 
-def run_plate_task(payload: Any) -> dict[str, Any]:
+def run_plate_task(payload: Any, kept: KeptWorkers | None = None) -> dict[str, Any]:
     """Load the pipeline, then initialize, compile and execute it in the current task.
 
     If the execution was interrupted or is being retried, wells that it has already finished are kept.
 
     Args:
         payload: a :class:`PlateTask` as plain values.
+        kept: worker processes to use, which stay ready for later tasks [default: processes that end with the run].
 
     Returns:
         ``PlateResult.to_dict()``, or a :class:`CompileReport` as a dict if the task is only to be compiled.
@@ -67,7 +69,7 @@ def run_plate_task(payload: Any) -> dict[str, Any]:
     try:
         task = msgspec.convert(payload, PlateTask)
         with borrowed(task.source_dir):
-            result = _run(task)
+            result = _run(task, kept)
     except _ChangedError as error:
         raise _refuse(RefusalKind.CHANGED, (str(error),)) from error
     except msgspec.ValidationError as error:
@@ -99,7 +101,7 @@ class _ChangedError(Exception):
     """Plate, pipeline or settings have changed since the compilation."""
 
 
-def _run(task: PlateTask) -> PlateResult | CompileReport:
+def _run(task: PlateTask, kept: KeptWorkers | None) -> PlateResult | CompileReport:
     current = current_task()
     read_recorder().clear()
     sys.modules.pop(PipelineFile(task.source, task.source_name, task.source_dir).module_name, None)
@@ -110,13 +112,13 @@ def _run(task: PlateTask) -> PlateResult | CompileReport:
     if task.follow is not None and task.action is TaskAction.RUN:
 
         def orchestrator_for(config: PipelineConfig) -> PipelineOrchestrator:
-            return PipelineOrchestrator(plate_path, pipeline, global_config, config)
+            return PipelineOrchestrator(plate_path, pipeline, global_config, config, kept=kept)
 
         # Later, a plate that can't be opened counts as one that is not there yet.
         read_arguments(pipeline_config.pattern, pipeline_config.plate_format, pipeline_config.pages)
         followed = FollowedRun(current, task, pipeline_config, plate_path, orchestrator_for)
         return follow_plate(current, task.follow, followed)
-    with PipelineOrchestrator(plate_path, pipeline, global_config, pipeline_config) as orchestrator:
+    with PipelineOrchestrator(plate_path, pipeline, global_config, pipeline_config, kept=kept) as orchestrator:
         current.check_cancelled()
         orchestrator.initialize()
         current.check_cancelled()

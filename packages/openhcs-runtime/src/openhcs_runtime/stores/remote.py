@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from openhcs_runtime.stores.entry import StoreEntry
-from openhcs_runtime.stores.index_page import links
 from zmqruntime.backoff import Backoff
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ def entries(base: str, key: str) -> Iterator[StoreEntry]:
     """Yield the files and folders directly in a folder; of a web server those that its index page links to."""
     if base.lower().startswith("http"):
         with contextlib.suppress(FileNotFoundError):
+            from openhcs_runtime.stores.index_page import links  # noqa: PLC0415 - most plates are on no web server
+
             for name, is_folder in links(read(base, f"{key}/" if key else "")):
                 yield StoreEntry(name, _url(base, f"{key}/{name}".lstrip("/")), folder=is_folder)
         return

@@ -4,6 +4,8 @@ import gc
 import sys
 import traceback
 
+from openhcs_runtime.pipeline.models import drop_models
+
 __all__ = ["free_device_memory", "is_out_of_memory"]
 
 _TYPES = frozenset({"OutOfMemoryError", "MemoryError", "ResourceExhaustedError"})
@@ -39,6 +41,7 @@ def free_device_memory(error: BaseException) -> None:
     while cause is not None:
         traceback.clear_frames(cause.__traceback__)
         cause = cause.__cause__ or cause.__context__
+    drop_models("gpu")
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():

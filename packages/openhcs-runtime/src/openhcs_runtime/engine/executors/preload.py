@@ -1,4 +1,4 @@
-"""Prepares a process to be a worker when imported: loads libraries, limits linear algebra to one thread.
+"""Prepares a process to be a worker when imported: loads libraries, limits linear algebra to one thread, watches files.
 
 Only for worker processes and the process they are forked from.
 """
@@ -7,7 +7,13 @@ import gc
 
 import threadpoolctl
 
+from zmqruntime.execution.workers.loaded_code import LoadedModules
+
 _one_thread = threadpoolctl.threadpool_limits(1)
 """The workers together already use all cores; a forked worker inherits the setting."""
+
+loaded_modules = LoadedModules()
+"""The files of the modules of this process; a forked worker inherits what was noted of them."""
+loaded_modules.watch()
 
 gc.freeze()  # loaded modules stay: garbage collection in a forked worker doesn't touch, and so copy, their memory

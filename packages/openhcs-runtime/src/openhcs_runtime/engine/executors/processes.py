@@ -9,7 +9,7 @@ import os
 import signal
 import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -20,10 +20,13 @@ import psutil
 from openhcs_runtime.atomic import remove_leftovers
 from openhcs_runtime.engine.devices.choice import RunDevices
 from openhcs_runtime.engine.devices.pipe_slots import GivenBack, ParentSlots, Pipe, Wanted, WorkerDevice
-from openhcs_runtime.engine.executors.worker import PRELOAD, Begun, EndOfRun, Leaving, Ready, WellTask, serve
+from openhcs_runtime.engine.executors.budget import LOOK_AGAIN_SECONDS, MemoryBudget, memory_of
+from openhcs_runtime.engine.executors.worker import PRELOAD, Begun, EndOfRun, Leaving, Ready, Stale, WellTask, serve
+from openhcs_runtime.engine.model_report import report_models
 from openhcs_runtime.engine.progress import WellProgress
 from openhcs_runtime.exceptions import WorkerError
-from openhcs_runtime.limits import available_cores
+from openhcs_runtime.limits import available_bytes, available_cores
+from openhcs_runtime.pipeline.models import ModelCounts
 from openhcs_runtime.pipeline.pickling import pack_job
 from openhcs_runtime.pipeline.plan import Plan, PlateJob
 from openhcs_runtime.results import ResultStatus, WellResult
@@ -52,13 +55,18 @@ class ProcessExecutor:
     """See ``openhcs_runtime.engine.executors.WellExecutor``; workers are kept for later runs until ``close``.
 
     Args:
-        workers: number of worker processes.
-        devices: the GPUs that they share.
+        workers: how many wells are processed at the same time, as far as there is memory for them.
+        devices: the GPUs that the workers share.
+        available: returns how much memory is available.
+
     """
 
-    def __init__(self, workers: int, devices: RunDevices | None = None) -> None:
+    def __init__(
+        self, workers: int, devices: RunDevices | None = None, available: Callable[[], int] = available_bytes
+    ) -> None:
         self._size = workers
         self._slots = ParentSlots(devices or RunDevices(), available_cores())
+        self._available = available
         self._workers: list[_Worker] = []
         self._failed_starts = 0
         weakref.finalize(self, _end_all, self._workers)
@@ -67,30 +75,54 @@ class ProcessExecutor:
         """Process wells; see ``WellExecutor.run``."""
         link, packed = task.link(), pack_job(job)
         waiting = deque(plans)
+        budget = MemoryBudget(task, self._available)
         try:
             while waiting or any(worker.plan for worker in self._workers):
                 while waiting and task.is_cancelled(waiting[0].well):
                     yield _cancelled(task, job, waiting.popleft())
-                while waiting and (worker := self._idle_worker()):
+                while waiting and (worker := self._idle_worker(budget)):
                     if worker.give(waiting[0], WellTask(link, packed, waiting[0])):
                         waiting.popleft()
                     else:
                         self._drop(worker)
-                for worker in self._wait():
-                    yield from self._hear(task, job, worker, waiting, on_viewed)
+                for worker in self._wait(LOOK_AGAIN_SECONDS if waiting and budget.is_short else None):
+                    for result in self._hear(task, job, worker, waiting, on_viewed):
+                        budget.note(result.peak_memory_bytes)
+                        yield result
         finally:
             idle = [worker for worker in self._workers if not worker.plan and worker.ask_to_leave()]
-            stay = [worker for worker in idle if worker.has_left(on_viewed)]
-            for worker in [worker for worker in self._workers if worker not in stay]:
+            left = {worker: counts for worker in idle if (counts := worker.leave(on_viewed)) is not None}
+            for worker in [worker for worker in self._workers if worker not in left]:
                 self._drop(worker)  # a busy worker means the run was given up: nobody is waiting for its result
+            report_models(task, left.values())
 
     def close(self) -> None:
         """End all workers; can be called more than once."""
         _end_all(self._workers)
 
-    def _idle_worker(self) -> "_Worker | None":
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers."""
+        return [worker.pid for worker in self._workers]
+
+    def prepare(self, workers: int, devices: RunDevices) -> None:
+        """Set the number of workers for the next run, and how much memory the GPUs have now; between two runs."""
+        self._size = workers
+        self._slots = ParentSlots(devices, available_cores())
+
+    def end_idle(self, pids: Collection[int]) -> None:
+        """End some of the workers; only between two runs."""
+        for worker in [worker for worker in self._workers if worker.pid in pids]:
+            self._drop(worker)
+
+    def _idle_worker(self, budget: MemoryBudget) -> "_Worker | None":
+        busy = [worker.pid for worker in self._workers if worker.plan is not None]
+        if len(busy) >= self._size:
+            return None
         idle = next((worker for worker in self._workers if worker.plan is None), None)
-        if idle is None and len(self._workers) < self._size:
+        if not budget.allows([memory_of(pid) for pid in busy], memory_of(idle.pid) if idle else 0):
+            return None
+        if idle is None:
             idle = _Worker(self._slots.device_for([worker.own.device for worker in self._workers if worker.own]))
             self._workers.append(idle)
         return idle
@@ -98,10 +130,10 @@ class ProcessExecutor:
     def _pipes(self) -> dict[str, Pipe]:
         return {worker.name: worker.connection for worker in self._workers}
 
-    def _wait(self) -> "list[_Worker]":
-        """Wait for busy workers that have sent a message or died, and return them."""
+    def _wait(self, seconds: float | None) -> "list[_Worker]":
+        """Wait for busy workers that have sent a message or died, for a limited time if given, and return them."""
         busy: dict[Any, _Worker] = {worker.connection: worker for worker in self._workers if worker.plan}
-        return [busy[connection] for connection in wait(list(busy))] if busy else []
+        return [busy[connection] for connection in wait(list(busy), seconds)] if busy else []
 
     def _hear(
         self, task: Task, job: PlateJob, worker: "_Worker", waiting: deque[Plan], on_viewed: OnViewed
@@ -123,6 +155,11 @@ class ProcessExecutor:
             self._slots.on_given_back(worker.name, self._pipes())
         elif isinstance(message, Leaving):
             worker.leaving = True
+        elif isinstance(message, Stale) and worker.plan is not None:
+            task.log.info("a worker process is replaced by a new one: %s", message.reason)
+            waiting.appendleft(worker.plan)
+            worker.plan = None
+            self._drop(worker)
         elif isinstance(message, WellResult):
             worker.plan = None
             if worker.leaving:
@@ -204,21 +241,27 @@ class _Worker:
         return True
 
     @property
+    def pid(self) -> int:
+        """Id of the process."""
+        assert self.process.pid is not None
+        return self.process.pid
+
+    @property
     def name(self) -> str:
         """A name that is unique among the workers of this process."""
-        return str(self.process.pid)
+        return str(self.pid)
 
-    def has_left(self, on_viewed: OnViewed) -> bool:
-        """Wait until the worker has left the task; return False if it does not answer."""
+    def leave(self, on_viewed: OnViewed) -> ModelCounts | None:
+        """Wait until the worker has left the task; return None if it does not answer."""
         try:
             while self.connection.poll(_EXIT_SECONDS):
                 message = self.connection.recv()
                 if not isinstance(message, ViewCounts):
-                    return isinstance(message, Ready)
+                    return message.models if isinstance(message, Ready) else None
                 on_viewed(self.name, message)
         except (EOFError, OSError):
             pass
-        return False
+        return None
 
     def end(self) -> int | None:
         """End the process, by force if necessary; return its exit code (negative: the signal)."""

@@ -2,16 +2,20 @@
 
 import contextvars
 import functools
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from openhcs_runtime.engine.devices.choice import RunDevices
 from openhcs_runtime.engine.devices.local_slots import LocalSlots
 from openhcs_runtime.engine.devices.source import slots_from
+from openhcs_runtime.engine.executors.budget import LOOK_AGAIN_SECONDS, MemoryBudget, ThreadMemory
+from openhcs_runtime.engine.model_report import report_models
 from openhcs_runtime.engine.plate_step_run import run_plate_step
 from openhcs_runtime.engine.randomness import global_state, seed_process, step_seeds
 from openhcs_runtime.engine.well_run import run_well
-from openhcs_runtime.limits import available_cores
+from openhcs_runtime.limits import available_bytes, available_cores
+from openhcs_runtime.pipeline.models import take_counts
 from openhcs_runtime.pipeline.plan import Plan, PlateJob, PlatePlan
 from openhcs_runtime.results import WellResult
 from openhcs_runtime.viewers.live import ViewerFeed
@@ -31,24 +35,31 @@ class ThreadExecutor:
     Args:
         workers: number of threads.
         devices: the GPUs that they share.
+        available: returns how much memory is available.
     """
 
-    def __init__(self, workers: int, devices: RunDevices | None = None) -> None:
+    def __init__(
+        self, workers: int, devices: RunDevices | None = None, available: Callable[[], int] = available_bytes
+    ) -> None:
         self._workers = workers
         self._slots = LocalSlots(devices or RunDevices(), available_cores())
+        self._available = available
 
     def run(self, task: Task, job: PlateJob, plans: Sequence[Plan], on_viewed: OnViewed) -> Iterator[WellResult]:
         """Process wells; see ``WellExecutor.run``. Must be called inside the task."""
         feed = ViewerFeed(lambda counts: on_viewed("", counts))
         is_alone = self._workers == 1
         work = functools.partial(_process, job, feed, is_alone=is_alone)
+
+        def begin(plan: Plan) -> "Future[WellResult]":
+            with slots_from(self._slots):
+                return pool.submit(contextvars.copy_context().run, work, plan)
+
         before = seed_process(step_seeds(job.seed, _ALL_WELLS, 0))
+        take_counts()
         pool = ThreadPoolExecutor(self._workers, thread_name_prefix="openhcs-well")
         try:
-            with slots_from(self._slots):
-                futures = [pool.submit(contextvars.copy_context().run, work, plan) for plan in plans]
-            for future in as_completed(futures):
-                yield future.result()
+            yield from self._results(task, plans, begin)
         except BaseException:
             task.request_cancel()
             raise
@@ -57,6 +68,27 @@ class ThreadExecutor:
             if not is_alone and global_state() != before:
                 task.log.warning(_NOT_REPEATABLE)
             feed.close()
+            report_models(task, [take_counts()])
+
+    def _results(
+        self, task: Task, plans: Sequence[Plan], begin: "Callable[[Plan], Future[WellResult]]"
+    ) -> Iterator[WellResult]:
+        """Begin wells as threads and memory are free, and yield their results as they end."""
+        budget, memory = MemoryBudget(task, self._available), ThreadMemory()
+        waiting, running = deque(plans), set[Future[WellResult]]()
+        while waiting or running:
+            while waiting and len(running) < self._workers:
+                held = memory.held_by_each(len(running)) if running else 0
+                if not budget.allows([held] * len(running)):
+                    break
+                running.add(begin(waiting.popleft()))
+            timeout = LOOK_AGAIN_SECONDS if waiting and budget.is_short else None
+            done, still = wait(running, timeout, FIRST_COMPLETED)
+            if done:
+                budget.note(memory.peak_of_each(len(running)))
+            running = still
+            for future in done:
+                yield future.result()
 
     def close(self) -> None:
         """Do nothing, as nothing is kept between runs."""

@@ -18,9 +18,11 @@ import psutil
 from openhcs_runtime.engine.devices.environment import device_environment
 from openhcs_runtime.engine.devices.pipe_slots import PipeSlots, WorkerDevice
 from openhcs_runtime.engine.devices.source import slots_from
+from openhcs_runtime.engine.executors.freshness import Freshness
 from openhcs_runtime.engine.plate_step_run import run_plate_step
 from openhcs_runtime.engine.printing import logs_to_tasks, prints_to_tasks
 from openhcs_runtime.engine.well_run import OnStep, run_well
+from openhcs_runtime.pipeline.models import ModelCounts, take_counts
 from openhcs_runtime.pipeline.neighbour_modules import importable
 from openhcs_runtime.pipeline.pickling import PackedJob, unpack_job
 from openhcs_runtime.pipeline.plan import Plan, PlateJob, PlatePlan
@@ -30,7 +32,7 @@ from openhcs_runtime.results import ResultStatus, WellResult
 from openhcs_runtime.text import error_text, writable
 from openhcs_runtime.viewers.live import ViewerFeed
 from zmqruntime.execution import TaskLink, die_with_parent, join_task
-from zmqruntime.execution.workers.usage import UsageMeter
+from zmqruntime.execution.workers.usage import UsageMeter, descendants
 
 PRELOAD = "openhcs_runtime.engine.executors.preload"
 """Module that prepares a process to be a worker; imported once before workers are forked, if they are."""
@@ -39,7 +41,13 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The worker can take work; its first message, and its reply to ``EndOfRun``."""
+    """The worker can take work; its first message, and its reply to ``EndOfRun``.
+
+    Attributes:
+        models: the models that were loaded in the run that has ended.
+    """
+
+    models: ModelCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,13 @@ class Leaving:
 
 
 @dataclass(frozen=True, slots=True)
+class Stale:
+    """The worker ends without beginning its well, because what it has loaded in an earlier run is out of date."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class EndOfRun:
     """The task is about to end: leave it once all reports have arrived."""
 
@@ -80,22 +95,30 @@ def serve(connection: "Connection[object, object]", own: WorkerDevice | None = N
     die_with_parent()
     _be_a_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle: it cancels
-    importlib.import_module(PRELOAD)
+    preload = importlib.import_module(PRELOAD)
     logs_to_tasks()
-    meter = UsageMeter()
+    meter, freshness = UsageMeter(), Freshness(preload.loaded_modules)
+    ended: PackedJob | None = None
     slots = slots_from(PipeSlots(connection, own or WorkerDevice()))
     with contextlib.suppress(EOFError, OSError), prints_to_tasks(), slots:
-        while not process_keeper.is_spoilt:
-            connection.send(Ready())
-            _run_wells(connection, meter)
+        while not (process_keeper.is_spoilt or _has_children()):
+            connection.send(Ready(take_counts()))
+            if ended is not None:
+                freshness.end_run(ended)
+            work = connection.recv()
+            if not isinstance(work, WellTask):
+                continue
+            if reason := ended and freshness.why_stale(work.job):
+                connection.send(Stale(reason))
+                break
+            ended = work.job
+            _run_wells(connection, work, meter)
     _end_children()
 
 
-def _run_wells(connection: "Connection[object, object]", meter: UsageMeter) -> None:
+def _run_wells(connection: "Connection[object, object]", work: object, meter: UsageMeter) -> None:
     """Process the wells of one run, up to ``EndOfRun``; they share one link to the task, as each takes 1 or 2 ms."""
-    work = connection.recv()
-    if not isinstance(work, WellTask):
-        return
+    assert isinstance(work, WellTask)
     with join_task(work.link), contextlib.closing(ViewerFeed(connection.send)) as feed:
         while isinstance(work, WellTask):
             result = _run(work, meter, feed, lambda step: connection.send(Begun(step)))
@@ -132,6 +155,13 @@ class _ForkedHere:
     def follow(self) -> None:
         if self._is_main:
             self._library.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _has_children() -> bool:
+    """Return whether functions have left processes running, which end with their run, and the worker with them."""
+    if sys.platform == "linux":
+        return bool(descendants(os.getpid()))
+    return bool(psutil.Process().children())
 
 
 def _end_children() -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from openhcs_runtime.functions.models.loaded import model
 from openhcs_runtime.functions.models.requirements import missing_library, missing_weights
 from openhcs_runtime.functions.models.torch_device import torch_device
 from openhcs_runtime.pipeline.decorators import (
@@ -18,6 +17,7 @@ from openhcs_runtime.pipeline.decorators import (
     special_inputs,
     special_outputs,
 )
+from openhcs_runtime.pipeline.models import model
 
 if TYPE_CHECKING:
     import torch

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openhcs_runtime.choices import choose
-from openhcs_runtime.functions.models.loaded import model
 from openhcs_runtime.functions.models.requirements import missing_library, missing_weights
 from openhcs_runtime.functions.models.torch_device import torch_device
 from openhcs_runtime.pipeline.decorators import (
@@ -22,6 +21,7 @@ from openhcs_runtime.pipeline.decorators import (
     special_inputs,
     special_outputs,
 )
+from openhcs_runtime.pipeline.models import model
 
 if TYPE_CHECKING:
     from instanseg import InstanSeg

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.choices import choose
 from openhcs_runtime.functions.models.from_maps import MapRule, labels_from_maps
-from openhcs_runtime.functions.models.loaded import model as keeps_model
 from openhcs_runtime.functions.models.requirements import missing_library
 from openhcs_runtime.functions.models.tiles import Tiling, in_tiles
 from openhcs_runtime.pipeline.decorators import OutputKind, Stack, checked_by, special_outputs
+from openhcs_runtime.pipeline.models import model as keeps_model
 from openhcs_runtime.pipeline.place import current_place
 from openhcs_runtime.rois.label_numbers import consecutive
 

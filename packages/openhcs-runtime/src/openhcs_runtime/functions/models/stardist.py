@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from openhcs_runtime.functions.models.loaded import model
 from openhcs_runtime.functions.models.requirements import missing_library, missing_weights
 from openhcs_runtime.pipeline.decorators import OutputKind, Stack, checked_by, special_outputs
+from openhcs_runtime.pipeline.models import model
 from openhcs_runtime.pipeline.place import current_place
 
 if TYPE_CHECKING:

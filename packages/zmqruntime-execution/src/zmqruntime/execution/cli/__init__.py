@@ -5,6 +5,11 @@ Other command lines are built from the same parts: ``endpoint`` (reaching a serv
 ``failures``.
 """
 
-from zmqruntime.execution.cli.app import main
-
 __all__ = ["main"]
+
+
+def main() -> int:
+    """Run the command line of this process; gives the exit code."""
+    from zmqruntime.execution.cli import app  # noqa: PLC0415 - other command lines need none of its commands
+
+    return app.main()

@@ -33,7 +33,8 @@ class _Moment(NamedTuple):
 class LoadedModules:
     """Notes the time and size of each module's file before it is read.
 
-    :meth:`watch` inserts it in front of all finders. Modules of the standard library are ignored.
+    :meth:`watch` inserts it in front of all finders. Modules of the standard library are ignored, and so are modules
+    without a spec, whose code was not read from the file that they name.
     """
 
     def __init__(self) -> None:
@@ -46,6 +47,10 @@ class LoadedModules:
         """Note modules that are already loaded, and those loaded from now on."""
         self.look()
         sys.meta_path.insert(0, self)
+
+    def note_fork(self) -> None:
+        """Start in a process that was forked after :meth:`watch`: what it loads is loaded from now on."""
+        self._checked_at = _Moment.now()
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -72,7 +77,7 @@ class LoadedModules:
         before, self._checked_at = self._checked_at, _Moment.now()
         earliest, latest = before.until(self._checked_at)
         for module in list(sys.modules.values()):
-            path = getattr(module, "__file__", None)
+            path = getattr(module, "__file__", None) if getattr(module, "__spec__", None) is not None else None
             if isinstance(path, str) and path not in self._stamps and self._is_watched(path):
                 stamp = self._stamps[path] = _stamp(path)
                 if stamp is not None and earliest <= stamp[0] <= latest:

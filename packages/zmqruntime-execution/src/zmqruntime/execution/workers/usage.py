@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Usage", "UsageMeter"]
+__all__ = ["Usage", "UsageMeter", "descendants", "peak_memory"]
 
 _RESET_PEAK = "5"  # proc(5), clear_refs: resets the peak resident size to the current one
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -48,7 +48,7 @@ class UsageMeter:
         """Return the peak memory since :meth:`begin` or the last lap; :meth:`end` still counts the whole task."""
         if not self._can_reset_peak:
             return None
-        peak = _peak()
+        peak = peak_memory()
         _reset_peak()
         if peak is not None:
             self._highest_lap = max(peak, self._highest_lap or 0)
@@ -72,17 +72,21 @@ def _own_cpu() -> float:
 
 
 def _descendants_cpu() -> float:
-    return sum(map(_seconds_of, _descendants(os.getpid()))) if sys.platform == "linux" else 0.0
+    return sum(map(_seconds_of, descendants(os.getpid()))) if sys.platform == "linux" else 0.0
 
 
-def _peak() -> int | None:
+def peak_memory() -> int | None:
+    """Return the maximum resident size of this process since it began or was last measured; None if unknown."""
+    if sys.platform != "linux":
+        return None
     for line in (_PROC / "self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
     return None
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """Return the ids of the processes that a process and its children have started; empty except on Linux."""
     found: list[int] = []
     waiting = [pid]
     while waiting:

@@ -1,0 +1,125 @@
+"""Runs a command that was typed plainly without typer's own conversion of its options.
+
+typer loads a validation library for that, which takes as long as all the rest of the command line. What is read here is
+what the declarations of the commands say: known options written out in full, with values that need no other conversion
+than the command's own. Anything else is left to typer: help, abbreviations, lists, completion, and every error.
+"""
+
+import inspect
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin
+
+import typer
+from typer.models import ArgumentInfo, OptionInfo, ParameterInfo
+
+__all__ = ["read_plainly"]
+
+_COMPLETION = "_OPENHCS_RUNTIME_COMPLETE"
+_KINDS: dict[type, Callable[[str], object]] = {str: str, Path: Path}
+
+
+class _NotPlainError(Exception):
+    """Typer has to read what was typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """A parameter of a command."""
+
+    name: str
+    info: ParameterInfo
+    kind: type
+    default: object
+
+    @property
+    def is_flag(self) -> bool:
+        return self.kind is bool
+
+    @property
+    def words(self) -> Sequence[str]:
+        """The ways in which it is written; a flag that has none of its own also has a ``--no-`` form."""
+        first = self.info.default  # typer takes the first word for a default, and puts that right later
+        given = (*([first] if isinstance(first, str) else []), *(self.info.param_decls or ()))
+        return given or (() if self.is_flag else (f"--{self.name.replace('_', '-')}",))
+
+    def value_of(self, text: str) -> object:
+        """Convert what was typed.
+
+        Raises:
+            _NotPlainError: typer does more than the command's own conversion.
+        """
+        convert = self.info.parser or _KINDS.get(self.kind)
+        if convert is None:
+            raise _NotPlainError
+        return convert(text)
+
+    def checked(self, value: object) -> object:
+        """Return what the command's own check makes of a value, given or not."""
+        check = self.info.callback
+        if check is None:
+            return value
+        if len(inspect.signature(check).parameters) != 1:
+            raise _NotPlainError
+        return check(value)
+
+
+def read_plainly(command: Callable[..., int], typed: Sequence[str]) -> dict[str, Any] | None:
+    """Return the arguments to call a command with; None if typer has to read what was typed."""
+    if _COMPLETION in os.environ:
+        return None
+    try:
+        declared = [_declared(parameter) for parameter in inspect.signature(command).parameters.values()]
+        return _values(declared, _assigned(declared, typed))
+    except (_NotPlainError, typer.BadParameter):
+        return None
+
+
+def _declared(parameter: inspect.Parameter) -> _Declared:
+    kind, info = (*get_args(parameter.annotation), None)[:2]
+    if not isinstance(info, OptionInfo | ArgumentInfo) or info.envvar or info.default_factory or info.is_eager:
+        raise _NotPlainError
+    if isinstance(kind, UnionType):
+        kinds = [one for one in get_args(kind) if one is not NoneType]
+        kind = kinds[0] if len(kinds) == 1 else object
+    if any(
+        getattr(info, name) for name in ("exists", "resolve_path", "click_type", "min", "max") if hasattr(info, name)
+    ):
+        kind = object
+    return _Declared(parameter.name, info, kind if get_origin(kind) is None else object, parameter.default)
+
+
+def _assigned(declared: Sequence[_Declared], typed: Sequence[str]) -> dict[str, str | bool]:
+    """Return what was typed for each parameter."""
+    options = {word: one for one in declared if isinstance(one.info, OptionInfo) for word in one.words}
+    places = [one for one in declared if isinstance(one.info, ArgumentInfo)]
+    found: dict[str, str | bool] = {}
+    words = iter(typed)
+    for word in words:
+        name, has_value, value = word.partition("=")
+        one = options.get(name) if word.startswith("-") else next((p for p in places if p.name not in found), None)
+        if one is None or one.name in found or (one.is_flag and has_value and word.startswith("-")):
+            raise _NotPlainError
+        if not word.startswith("-"):
+            found[one.name] = word
+        elif one.is_flag:
+            found[one.name] = True
+        else:
+            found[one.name] = value if has_value else next(words, "-")
+        if str(found[one.name]).startswith("-"):
+            raise _NotPlainError
+    return found
+
+
+def _values(declared: Sequence[_Declared], found: Mapping[str, str | bool]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for one in declared:
+        given = found.get(one.name)
+        if given is None and one.default is inspect.Parameter.empty:
+            raise _NotPlainError
+        value = one.default if given is None else given if isinstance(given, bool) else one.value_of(given)
+        values[one.name] = one.checked(value)
+    return values
