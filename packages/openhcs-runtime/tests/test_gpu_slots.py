@@ -20,7 +20,7 @@ THREADS, PROCESSES, DASK = ExecutionMode.THREADS, ExecutionMode.PROCESSES, Execu
 NewPlate = Callable[..., Path]
 
 HEAD = """
-import os, pathlib, signal, threading
+import os, pathlib, signal, threading, time
 import threadpoolctl
 from openhcs_runtime import FunctionStep, Measurements, OutputKind, current_place, special_inputs, special_outputs
 
@@ -54,7 +54,8 @@ def infer(stack):
 
 def post(stack):
     '''End when the GPU is at work for the next well.'''
-    wait_until(lambda: begun() > stack.max() or begun() == WELLS)
+    until = time.monotonic() + 10  # Dask may have given both wells to one worker
+    wait_until(lambda: begun() > stack.max() or begun() == WELLS or time.monotonic() > until)
     return stack
 """
 

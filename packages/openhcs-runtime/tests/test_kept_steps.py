@@ -13,6 +13,8 @@ from openhcs_runtime.functions import denoise
 from openhcs_runtime.pipeline.reachable import reachable_source
 from openhcs_runtime.pipeline.source import load_pipeline
 from openhcs_runtime.results import PlateResult, ResultStatus
+from openhcs_runtime.service.overrides import pipeline_config_of
+from openhcs_runtime.tasks import PlateTask
 
 NewPlate = Callable[..., Path]
 
@@ -194,3 +196,11 @@ def test_the_part_of_a_source_that_a_function_depends_on() -> None:
     assert reachable_source(SOURCE, {"nowhere"}) == SOURCE
     assert reachable_source("def f(x): return globals()['A']\nA = 1\nB = 2\n", {"f"}).endswith("B = 2\n")
     assert reachable_source("def f(:", {"f"}) == "def f(:"
+
+
+def test_a_task_names_steps_in_addition_to_the_settings() -> None:
+    pipeline = load_pipeline(PIPELINE)
+    task = PlateTask(
+        plate_path="plate", source=PIPELINE, keep=("with_noise",), pipeline_config=PipelineConfig(keep=("count",))
+    )
+    assert pipeline_config_of(pipeline, task).keep == ("count", "with_noise")

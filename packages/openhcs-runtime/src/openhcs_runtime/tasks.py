@@ -139,6 +139,7 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         settings: values of parameters in place of those of the pipeline.
         swept: names of parameters that other runs set to other values: the images and labels of the step before each of
             them are kept, so that those runs begin there.
+        keep: names of steps whose images and labels are kept, in addition to those of ``PipelineConfig.keep``.
         view: overrides ``GlobalConfig.view``.
         seed: overrides ``GlobalConfig.seed``.
         action: run the pipeline, or only check whether it can be run.
@@ -175,6 +176,7 @@ class PlateTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     sample: int | None = None
     settings: tuple[Setting, ...] = ()
     swept: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
     view: str | None = None
     seed: int | None = None
     action: TaskAction = TaskAction.RUN

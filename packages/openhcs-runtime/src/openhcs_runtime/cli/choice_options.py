@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Choice",
+    "Keep",
     "PlateMapPath",
     "RunWells",
     "Sample",
@@ -50,8 +51,8 @@ PlateMapPath = Annotated[
     typer.Option(
         "--platemap",
         metavar="FILE",
-        help="Plate map for --where: CSV, Excel or JSON [default: platemap.csv, .xlsx or .json in the plate or next to "
-        "it]",
+        help="Plate map for --where and for steps that need one: CSV, Excel or JSON [default: platemap.csv, .xlsx or "
+        ".json in the plate or next to it]",
     ),
 ]
 Sample = Annotated[
@@ -71,6 +72,16 @@ Set = Annotated[
         metavar="NAME=VALUE",
         help="Value of a parameter, e.g. segment_nuclei.diameter_um=12, by the name of its function or step; can be "
         "given several times [default: what the pipeline file says]",
+    ),
+]
+
+
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="STEP",
+        help="Keep the images and labels of this step, so that a run in which only later steps differ begins there; "
+        "can be given several times [default: those of steps with keep=True]",
     ),
 ]
 
@@ -113,8 +124,6 @@ def choice_of(
     """
     if not any((wells, sites, where, plate_map, sample)):
         return Choice()
-    if plate_map is not None and where is None:
-        raise typer.BadParameter("--platemap has the columns for --where; add --where EXPR")
     try:
         blocks = None if wells is None else tuple(block.text for block in parse_wells([wells]))
         numbers = None if sites is None else parse_sites(sites)

@@ -49,6 +49,7 @@ class RunOptions:
     follow: Follow | None = None
     choice: Choice = field(default_factory=Choice)
     settings: tuple[Setting, ...] = ()
+    keep: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.output and self.results_dir:
@@ -140,6 +141,7 @@ def _task(options: RunOptions, plate: AnyPath, source: str, name: str) -> PlateT
         plate_map=options.choice.plate_map,
         sample=options.choice.sample,
         settings=options.settings,
+        keep=options.keep,
     )
 
 

@@ -57,6 +57,7 @@ class TaskOverrides(TypedDict, total=False):
     plate_map: str
     sample: int
     settings: tuple[Setting, ...]
+    keep: tuple[str, ...]
 
 
 class SubmitResponse(Reply):

@@ -24,7 +24,7 @@ def global_config_of(pipeline: Pipeline, task: PlateTask) -> GlobalConfig:
 def pipeline_config_of(pipeline: Pipeline, task: PlateTask) -> PipelineConfig:
     """Return the settings of the pipeline, with absolute paths."""
     config = task.pipeline_config or pipeline.pipeline_config or PipelineConfig()
-    keep = dict.fromkeys((*config.keep, *steps_before(pipeline, task.swept)))
+    keep = dict.fromkeys((*config.keep, *task.keep, *steps_before(pipeline, task.swept)))
     config = dataclasses.replace(config, keep=tuple(keep))
     return with_plate_settings(_with_choice(_with_folders(config, task), task), task)
 

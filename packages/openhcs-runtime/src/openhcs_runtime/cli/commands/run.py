@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from openhcs_runtime.cli.choice_options import (
+    Keep,
     PlateMapPath,
     RunWells,
     Sample,
@@ -80,6 +81,7 @@ def run(
     platemap: PlateMapPath = None,
     sample: Sample = None,
     set_: Set = None,
+    keep: Keep = None,
     sweep: Sweep = None,
     time: Time = False,
     channel: Channel = None,
@@ -125,6 +127,8 @@ def run(
     Some wells can be tried first: a later run over the whole plate takes them over. 'A01-C06' is the rectangle between
     two wells. --where reads platemap.csv, .xlsx or .json in the plate folder or next to it.
 
+    --keep STEP keeps what the step has made: a later run in which only later steps differ begins there.
+
     --set changes a parameter of a function for this run. --sweep tries several values: each one is a run, and a new
     folder next to the runs has sweep.csv, with a row for each value and well, and sweep.png, with the objects of each.
 
@@ -162,7 +166,7 @@ def run(
     endpoint, words = PlateEndpoint(port, host), Output(as_json)
     if compiled is not None:
         named = plate, pipeline, output, results_dir, replace, fresh, workers, dask, gpus, channel, diameter, view
-        chosen = wells, sites, where, platemap, sample, set_, sweep
+        chosen = wells, sites, where, platemap, sample, set_, keep, sweep
         if any((*named, *chosen, pattern, plate_format, pages, follow)) or seed is not None:
             raise typer.BadParameter("--compiled says all there is to run; leave out PLATE and the other options")
         return _run_compiled(endpoint, compiled, words, with_costs=time)
@@ -189,6 +193,7 @@ def run(
         follow=follow_of(until_idle, settle) if follow else None,
         choice=choice_of(wells, sites, where, platemap, sample),
         settings=settings_of(set_),
+        keep=tuple(keep or ()),
     )
     if sweep:
         return _run_sweep(options, sweep, words, with_costs=time)
