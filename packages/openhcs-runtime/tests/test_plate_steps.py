@@ -182,6 +182,15 @@ def test_a_run_can_begin_after_a_kept_step_that_follows_one_over_the_plate(lab: 
     assert lab.calls() == []
 
 
+def test_wells_that_were_tried_are_not_begun_again_by_the_run_over_the_plate(lab: Lab) -> None:
+    text = PIPELINE.replace("FunctionStep(mean)", "FunctionStep(mean, keep=True)")
+    lab.run(text, wells=("A01", "A02"))
+    lab.calls()
+    whole = lab.run(text)
+    assert [well.reused_steps for well in whole.wells] == [1, 1, 0]
+    assert lab.calls() == ["level", "mean", "mean"]
+
+
 def test_other_wells_make_another_value(lab: Lab) -> None:
     some = lab.run(wells=("A01", "A02"))
     lab.calls()

@@ -15,7 +15,7 @@ from openhcs_runtime.outputs.tables import KEY_COLUMNS
 from openhcs_runtime.pipeline.cells import LABEL, OBJECTS, Cell
 from openhcs_runtime.pipeline.plan import PlateJob, WellPlan
 from openhcs_runtime.pipeline.used_files import read_recorder
-from openhcs_runtime.plate_map import PlateMap, find_plate_map, read_plate_map
+from openhcs_runtime.plate_map import PlateMap, find_plate_map, plate_map_places, read_plate_map
 from openhcs_runtime.plates import ImageRef, read_image
 from openhcs_runtime.stores.path import as_path
 
@@ -80,11 +80,6 @@ class PlateData:
         return tuple(plan.well for plan in self._plans)
 
     @property
-    def plate_path(self) -> str:
-        """The plate folder or its URL."""
-        return self._job.plate_path
-
-    @property
     def pixel_size_um(self) -> float | None:
         """Edge length of a pixel in micrometres; None if the plate does not have it."""
         return self._job.pixel_size_um
@@ -100,8 +95,13 @@ class PlateData:
         Raises:
             PlateMapError: If there is none, or it can't be read.
         """
-        given = self._job.plate_map
-        return read_plate_map(Path(given) if given else find_plate_map(as_path(self._job.plate_path)))
+        if self._job.plate_map:
+            return read_plate_map(Path(self._job.plate_map))
+        plate = as_path(self._job.plate_path)
+        for places in plate_map_places(plate) if isinstance(plate, Path) else ():
+            for path in places:
+                read_recorder().note(path)  # one that appears later may come before the one that is read
+        return read_plate_map(find_plate_map(plate))
 
     def images(
         self,

@@ -214,6 +214,7 @@ class _WellRun:
             well=self._plan.well,
             signature=self._work.states[length],
             seed=self._job.seed,
+            run=self._output.name,
             has_images=with_images,
             files=files,
             used=self._used(),

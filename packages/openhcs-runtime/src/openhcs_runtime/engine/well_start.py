@@ -70,6 +70,8 @@ def _start(job: PlateJob, plan: WellPlan, source: Path, length: int, head: State
     if not (intact(output, head.files) if is_own else _copied(source, output, head)):
         _log.warning("%s is not used: a file that belongs to it was removed or changed", path)
         return None
+    if is_own and head.run != output.name:  # it is shared with an earlier run
+        return Start(length, state, reused_steps=length, reused_from=head.run)
     if is_own:
         return Start(length, state, tree.steps, tree.elapsed_s, tree.reused_steps, tree.reused_from)
     return Start(length, state, reused_steps=length, reused_from=source.name, source=path)

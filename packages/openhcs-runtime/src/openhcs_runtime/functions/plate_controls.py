@@ -1,24 +1,26 @@
 """Measurements relative to those of control wells: the controls are summarized once, and applied in each well."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from openhcs_runtime.choices import choose
+from openhcs_runtime.choices import alternatives, choose
 from openhcs_runtime.components import Component
 from openhcs_runtime.pipeline.decorators import (
     InputKind,
     Measurements,
     OutputKind,
     Stack,
+    checked_by,
     plate_inputs,
     plate_output,
     special_inputs,
     special_outputs,
 )
+from openhcs_runtime.wells import normal_well
 
 if TYPE_CHECKING:
     from openhcs_runtime.engine.plate_data import PlateData
@@ -40,6 +42,19 @@ class ControlMethod(StrEnum):
     """100 x value / mean."""
 
 
+def _check(*, controls: object = (), method: object = ControlMethod.ROBUST_Z_SCORE) -> Iterator[str]:
+    """Yield what is wrong with the arguments of ``fit_normaliser`` whatever the plate is."""
+    if method not in set(ControlMethod):
+        yield f"unknown method {method!r}; choose {alternatives(ControlMethod)}"
+    if not controls:
+        yield "there are no controls: name at least one control well, or give an expression for the plate map"
+    try:
+        _named_wells(controls)
+    except ValueError as error:
+        yield str(error)
+
+
+@checked_by(_check)
 @plate_output("normaliser", per=Component.CHANNEL)
 def fit_normaliser(
     plate: "PlateData", *, controls: str | Sequence[str], method: ControlMethod | str = ControlMethod.ROBUST_Z_SCORE
@@ -48,8 +63,8 @@ def fit_normaliser(
 
     Args:
         plate: The measurements so far, from the engine.
-        controls: Names of the control wells, or an expression that is true for them in the plate map, such as
-            ``"control == 'DMSO'"``.
+        controls: Names of the control wells, such as ``("A01", "A02")``, or an expression that is true for them in the
+            plate map, such as ``"control == 'DMSO'"``.
         method: How measurements are related to those of the controls.
 
     Returns:
@@ -61,14 +76,15 @@ def fit_normaliser(
     """
     method = choose(ControlMethod, method, "method")
     table = plate.measurements()
-    if isinstance(controls, str):
-        controls = [well for well in plate.plate_map().matching(controls) if well in plate.wells]
-    if lacking := sorted(set(controls) - set(plate.wells)):
+    named = _named_wells(controls)
+    if named is None:
+        named = [well for well in plate.plate_map().matching(str(controls)) if well in plate.wells]
+    if lacking := sorted(set(named) - set(plate.wells)):
         raise ValueError(f"control wells {', '.join(lacking)} are not among the {len(plate.wells)} wells of this run")
     names = [name for name, column in table.items() if name not in _KEYS and column.dtype.kind == "f"]
     if not names:
         raise ValueError("nothing was measured before this step: put a measuring step before it")
-    is_control = np.isin(table["well"].astype(str), list(controls))
+    is_control = np.isin(table["well"].astype(str), named)
     found: dict[int, dict[str, Any]] = {}
     for channel in np.unique(table["channel"]).tolist():
         chosen = is_control & (table["channel"] == channel)
@@ -104,6 +120,23 @@ def normalise(
     return stack, [
         Measurements(_normalised(values, controls)) for values, controls in zip(measurements, normaliser, strict=True)
     ]
+
+
+def _named_wells(controls: object) -> list[str] | None:
+    """Return the wells that are named; None for an expression.
+
+    Raises:
+        ValueError: If a name is not that of a well.
+    """
+    if isinstance(controls, str):
+        parts = [part.strip() for part in controls.split(",")]
+        try:
+            return [normal_well(part) for part in parts]
+        except ValueError:
+            return None
+    if not isinstance(controls, Sequence):
+        raise ValueError(f"controls {controls!r} are neither names of wells nor an expression")
+    return [normal_well(str(well)) for well in controls]
 
 
 def _normalised(values: Mapping[str, Any], controls: Mapping[str, Any]) -> dict[str, float | None]:

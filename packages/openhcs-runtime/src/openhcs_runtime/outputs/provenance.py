@@ -27,6 +27,7 @@ from openhcs_runtime.pipeline.local_imports import LocalModule
 from openhcs_runtime.pipeline.plan import CompiledPlate
 from openhcs_runtime.pipeline.source import Pipeline
 from openhcs_runtime.pipeline.to_source import to_source
+from openhcs_runtime.pipeline.used_files import UsedFiles
 from openhcs_runtime.plate_map import PlateMapFile
 from openhcs_runtime.results import PlateResult, ResultStatus, StepCost
 from openhcs_runtime.tasks import Setting
@@ -106,6 +107,7 @@ class PlateStepRecord(msgspec.Struct, frozen=True, kw_only=True):
         signature: signature of the value; see ``openhcs_runtime.pipeline.run_basis``.
         wells: wells that it was made from.
         cost: what it has cost, when it was computed.
+        used: files that its function has read, such as a plate map.
     """
 
     step: str
@@ -113,6 +115,7 @@ class PlateStepRecord(msgspec.Struct, frozen=True, kw_only=True):
     signature: str
     wells: list[str]
     cost: StepCost
+    used: UsedFiles = UsedFiles()
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
@@ -245,7 +248,12 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
             output_dir=result.output_dir,
             plate_steps=[
                 PlateStepRecord(
-                    step=value.step, name=value.name, signature=value.signature, wells=value.wells, cost=value.cost
+                    step=value.step,
+                    name=value.name,
+                    signature=value.signature,
+                    wells=value.wells,
+                    cost=value.cost,
+                    used=value.used,
                 )
                 for value in values
             ],

@@ -37,6 +37,7 @@ class StateHead(msgspec.Struct, frozen=True, kw_only=True):
         well: name of the well.
         signature: signature of the well after these steps.
         seed: seed of the run that made it.
+        run: name of the folder of the run that made it.
         has_images: whether the images were kept as well as the labels.
         files: files that the steps have written.
         used: other files that their functions have read.
@@ -45,6 +46,7 @@ class StateHead(msgspec.Struct, frozen=True, kw_only=True):
     well: str
     signature: str
     seed: int
+    run: str = ""
     has_images: bool = True
     files: list[OutputFile] = []
     used: UsedFiles = UsedFiles()

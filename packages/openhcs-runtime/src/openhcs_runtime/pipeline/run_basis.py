@@ -5,13 +5,14 @@ only later steps differ can begin with the results of the first ones.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from types import FunctionType, MethodType, ModuleType
 
 from openhcs_runtime.config import ImageFormat
 from openhcs_runtime.pipeline.basis import PipelineBasis, digest, pipeline_basis
 from openhcs_runtime.pipeline.check import files_of
-from openhcs_runtime.pipeline.decorators import InputKind, StepFunction, traits_of
+from openhcs_runtime.pipeline.decorators import InputKind, traits_of
 from openhcs_runtime.pipeline.phases import plate_steps
 from openhcs_runtime.pipeline.plan import PlateJob, WellPlan
 from openhcs_runtime.pipeline.plate_step import Step, calls_of
@@ -102,7 +103,7 @@ def _settings(
         yield "seed", str(seed)
     yield "image format", f"{job.image_format.value} sharded" if job.sharded else job.image_format.value
     yield "z step", repr(job.z_step_um)
-    if job.image_format is not ImageFormat.TIFF:
+    if job.image_format is not ImageFormat.TIFF or plate_steps(steps):
         yield "channel names", repr(job.channel_names)
     for call in calls_of(steps):
         for name, stat in files_of(call):
@@ -121,34 +122,48 @@ def _files_of(calls: Iterable[FunctionCall]) -> Iterator[PipelineFile]:
 
 
 def _modules_of(calls: Iterable[FunctionCall]) -> dict[str, None]:
-    """Return the modules that define functions, other than pipeline files."""
-    return dict.fromkeys(module for call in calls if (module := _module_of(call.function)))
+    """Return the modules that define functions and their arguments, other than pipeline files."""
+    owners = (owner for call in calls for owner in _owners_in(call))
+    return dict.fromkeys(module for owner in owners if (module := _module_of(owner)))
 
 
-def _module_of(function: StepFunction) -> str:
-    return "" if file_of_function(function) else getattr(function, "__module__", None) or ""
+def _module_of(owner: object) -> str:
+    return "" if file_of_function(owner) else getattr(owner, "__module__", None) or ""
 
 
 def _used_text(file: PipelineFile, steps: Sequence[Step]) -> str:
     """Return the part of a pipeline file that these steps depend on."""
-    names: set[str] = set()
-    for call in calls_of(steps):
-        for value in _values_in([call.function, call.kwargs]):
-            owner = value if callable(value) else type(value)
-            if file_of_function(owner) == file:
-                names.add(getattr(owner, "__qualname__", "").partition(".")[0])
-    return reachable_source(file.text, names)
+    owners = (owner for call in calls_of(steps) for owner in _owners_in(call) if file_of_function(owner) == file)
+    return reachable_source(file.text, {getattr(owner, "__qualname__", "").partition(".")[0] for owner in owners})
 
 
-def _values_in(value: Any) -> Iterator[Any]:
-    """Yield all values inside of containers and dataclasses."""
+def _owners_in(call: FunctionCall) -> Iterator[object]:
+    """Yield the functions and classes that a call consists of: its own, and those of its arguments, at any depth."""
+    waiting: list[object] = [call.function, *call.kwargs.values()]
+    seen: set[int] = set()
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        yield value if isinstance(value, type | FunctionType) else type(value)
+        waiting += _parts_of(value)
+
+
+def _parts_of(value: object) -> list[object]:
+    if isinstance(value, MethodType):
+        return [value.__func__, value.__self__]
+    if isinstance(value, functools.partial):
+        return [value.func, *value.args, *value.keywords.values()]
+    if isinstance(value, FunctionType):
+        return [value.__wrapped__] if hasattr(value, "__wrapped__") else []
+    if isinstance(value, type | ModuleType):
+        return []
+    parts: list[object] = []
     if isinstance(value, Mapping):
-        yield from (inner for pair in value.items() for part in pair for inner in _values_in(part))
+        parts += [*value.keys(), *value.values()]
     elif isinstance(value, list | tuple | set | frozenset):
-        yield from (inner for part in value for inner in _values_in(part))
-    else:
-        yield value
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            yield from (
-                inner for field in dataclasses.fields(value) for inner in _values_in(getattr(value, field.name))
-            )
+        parts += value
+    if dataclasses.is_dataclass(value):
+        parts += [getattr(value, field.name, None) for field in dataclasses.fields(value)]
+    return [*parts, *getattr(value, "__dict__", {}).values()]

@@ -103,6 +103,10 @@ class ReadRecorder:
         finally:
             self._here.is_paused = False
 
+    def note(self, path: Path) -> None:
+        """Record a file that results depend on, whether it exists or not."""
+        self._note(path)
+
     def pause_here(self) -> None:
         """Never record what this thread does, because it runs no functions of a pipeline."""
         self._here.is_paused = True

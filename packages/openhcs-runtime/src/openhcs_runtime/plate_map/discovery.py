@@ -9,6 +9,12 @@ from openhcs_runtime.stores.path import AnyPath
 _NAME = "platemap"
 
 
+def plate_map_places(plate: Path) -> tuple[tuple[Path, ...], ...]:
+    """Return where the plate map of a plate may be, in order of precedence; the paths in a group exclude each other."""
+    places = ((plate, _NAME), (plate.parent, f"{plate.name}_{_NAME}"), (plate.parent, _NAME))
+    return tuple(tuple(folder / f"{stem}{suffix}" for suffix in SUFFIXES) for folder, stem in places)
+
+
 def find_plate_map(plate: AnyPath) -> Path:
     """Return the plate map of a plate.
 
@@ -20,12 +26,13 @@ def find_plate_map(plate: AnyPath) -> Path:
     """
     if not isinstance(plate, Path):
         raise PlateMapError(f"a plate on the net, such as {plate}, has no plate map next to it: give --platemap FILE")
-    places = ((plate, _NAME), (plate.parent, f"{plate.name}_{_NAME}"), (plate.parent, _NAME))
-    for folder, stem in places:
-        found = [folder / f"{stem}{suffix}" for suffix in SUFFIXES if (folder / f"{stem}{suffix}").is_file()]
+    for places in plate_map_places(plate):
+        found = [path for path in places if path.is_file()]
         if len(found) > 1:
             names = ", ".join(path.name for path in found)
-            raise PlateMapError(f"there are several plate maps in {folder} ({names}): give one of them (--platemap)")
+            raise PlateMapError(
+                f"there are several plate maps in {found[0].parent} ({names}): give one of them (--platemap)"
+            )
         if found:
             return found[0]
     raise PlateMapError(

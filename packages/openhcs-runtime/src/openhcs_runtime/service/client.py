@@ -479,6 +479,11 @@ def rerun_task(output_dir: Path, into: Path | None = None) -> PlateTask:
         raise OutputError(
             f"{', '.join(changed)} has changed since the run in {folder}: restore it from {FILE_NAME} there"
         )
+    for step in known.plate_steps:
+        if path := step.used.changed():
+            raise OutputError(
+                f"{path}, which step {step.step!r} has read, has changed since the run in {folder}: restore it"
+            )
     has_own_folder = into is None and known.pipeline_config.output_dir is None
     target = into.expanduser().resolve() if into else folder.with_name(f"{folder.name}_rerun")
     return PlateTask(
@@ -499,7 +504,7 @@ def _same_wells(config: PipelineConfig, planned: Mapping[str, str]) -> PipelineC
     """Return settings that choose the wells of a run by name, as the plate map may have changed since."""
     if config.where is None and config.sample is None:
         return config
-    return dataclasses.replace(config, wells=tuple(planned), where=None, plate_map=None, sample=None)
+    return dataclasses.replace(config, wells=tuple(planned), where=None, sample=None)
 
 
 def read_pipeline_file(path: str | os.PathLike[str]) -> str:
