@@ -88,6 +88,7 @@ def test_ctrl_c_keeps_what_is_done_and_resume_goes_on_following(
     cancelled = shared_command.finish(run)
     assert cancelled.code == 130
     assert "Error: cancelled with Ctrl-C, 1 of 2 wells done and kept in " in cancelled.stderr
+    assert cancelled.stdout.endswith("' finishes this run.\n")
     kept = next(Path(cancelled.stderr.split("kept in ")[1].strip()).glob("wells/A01.json"))
     before = kept.stat().st_mtime_ns
     execution_id = shared_command("status", "--json").document["executions"][0]["execution_id"]

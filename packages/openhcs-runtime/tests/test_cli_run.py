@@ -1,6 +1,7 @@
 """``run`` and what goes with it, as processes."""
 
 import csv
+import re
 import signal
 import subprocess
 import sys
@@ -59,6 +60,7 @@ def test_a_failed_well_fails_the_run_and_no_other_well(shared_command: CommandLi
 
     assert for_people.code == 1
     assert for_people.stderr == "Error: 1 of 3 wells failed\n"
+    assert re.search(r"\n'openhcs-runtime resume \S+( --port \d+)?' finishes this run\.\n$", for_people.stdout)
     assert "A02" in for_people.stdout
     assert "cut short" in for_people.stdout
 

@@ -50,6 +50,9 @@ def test_a_list_with_typed_columns(tmp_path: Path) -> None:
         (["1", "2.0"], [1.0, 2.0]),
         (["1E5", "1E6"], ["1E5", "1E6"]),
         (["1E+05", "2.5e3"], [100000.0, 2500.0]),
+        (["1e-06", "2E-7"], [1e-06, 2e-07]),
+        (["1.5e3", "0"], [1500.0, 0.0]),
+        (["1e-06", "2e3"], ["1e-06", "2e3"]),
         (["1", "none"], ["1", "none"]),
         (["TRUE", "false"], [True, False]),
         (["n/a", "-3"], [None, -3]),
@@ -123,6 +126,9 @@ def test_excel_and_json_say_the_same(tmp_path: Path) -> None:
         ("well,x,x\nA01,1,2\n", "line 1: column 'x' is there twice"),
         ("well,x\nA01,1,2\n", "line 2: '2' is in a column without a title; give it one in line 1"),
         ('well,x\nA01,"1\n', "line 2: unexpected end of data"),
+        ("well,Well,x\nA01,B01,1\n", "line 1: two columns are named 'Well'"),
+        ("row,column,row\nA,1,B\n", "line 1: two columns are named 'row'"),
+        ("well,position\nA01,A1\nA02,B02\n", "line 3: 'well' says well A02 and 'position' says well B02"),
         (",1,2\nA,3,4\n", "line 1: the block has no title"),
         ("x,1,2\nA,3,4\nA,3,4\n", "line 3: row A of 'x' is there twice"),
     ],
@@ -187,6 +193,13 @@ def test_expressions(tmp_path: Path, expression: str, wells: list[str]) -> None:
         ("compund == 'DMSO'", "has no column 'compund': did you mean 'compound'? its columns are compound, dose"),
         ("dose == 'high'", "column 'dose' has numbers, which can't be compared with text"),
         ("id == 7", "column 'id' has text, which can't be compared with numbers"),
+        ("id == 7", "numbers; well A01 has '007', which may be a name: write 7 if it is a number, or compare with"),
+        ("1 < unit", "well A01 has 'uM', which is not a number: write one, or leave the cell empty, or compare with"),
+        ("dose == id", "column 'dose' has numbers, which can't be compared with text; well A01 has '007'"),
+        ("class == 1", "class is a word of Python: write `class` in backticks if it is a column"),
+        ("dose > 1 and is == 'x'", "is is a word of Python: write `is` in backticks"),
+        ("in in ('a', 'b')", "in is a word of Python: write `in` in backticks"),
+        ("dose > 1 and", "use comparisons"),
         ("dose", "column 'dose' has numbers: compare it with a value"),
         ("compound = 'DMSO'", "write == to compare"),
         ("compound == 'a' & dose == 1", "write 'and' and 'or' instead"),
@@ -207,6 +220,18 @@ def test_expressions_that_are_refused(tmp_path: Path, expression: str, problem: 
     with pytest.raises(PlateMapError) as caught:
         _read(tmp_path, LIST).matching(expression)
     assert problem in str(caught.value)
+
+
+def test_the_first_cell_that_is_not_a_number_is_named(tmp_path: Path) -> None:
+    for text, cell in (
+        ("well,x\nA01,0.5\nA02,2e3\nA03,1E5\n", "well A02 has '2e3', which may be a name: write 2.0e3 if it is"),
+        ("well;x\nA01;0,5\nA02;n/a\nA03;<1\n", "well A03 has '<1', which is not a number: write one"),
+    ):
+        with pytest.raises(PlateMapError) as caught:
+            _read(tmp_path, text).matching("x > 1")
+        assert cell in str(caught.value)
+    assert _read(tmp_path, "well,is,class\nA01,1,x\n").matching("`is` == 1 and `class` == 'x'") == ("A01",)
+    assert _read(tmp_path, "well,Well ID\nA01,a1\nA02,plate 7\n").columns == ("Well ID",)
 
 
 def test_columns_of_an_expression_and_the_wells_of_a_plate(tmp_path: Path) -> None:

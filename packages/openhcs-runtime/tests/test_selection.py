@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from openhcs_runtime import FunctionStep, GlobalConfig, PipelineConfig, PipelineOrchestrator, PlateResult
-from openhcs_runtime.cli.choice_options import choice_of
+from openhcs_runtime.cli.choice_options import choice_of, keep_of
 from openhcs_runtime.cli.endpoint import PlateEndpoint
 from openhcs_runtime.cli.plate_tasks import RunOptions
 from openhcs_runtime.config import ExecutionMode
@@ -154,8 +154,20 @@ def test_what_can_not_be_chosen_is_a_problem_of_compiling(
 def test_a_condition_that_no_well_meets_is_named(new_plate: NewPlate) -> None:
     plate = new_plate()
     (plate / "platemap.csv").write_text(MAP)
-    with pytest.raises(CompileError, match=r"'dose > 7' is true for no well among the 4 wells"):
-        _compiled(plate, PipelineConfig(where="dose > 7"))
+    (plate.parent / "other.csv").write_text("well,dose\nA01,1\nB01,3\n")
+    for config, problem in (
+        (PipelineConfig(where="dose > 7"), r"'dose > 7' is true for no well of plate map .*platemap\.csv: change"),
+        (
+            PipelineConfig(where="dose > 0", wells=("A01", "A04")),
+            "'dose > 0' is true for A02-A03, but the wells chosen by name are A01, A04: choose other wells",
+        ),
+        (
+            PipelineConfig(where="dose > 2", plate_map=str(plate.parent / "other.csv")),
+            "'dose > 2' is true for B01, of which the plate has no images: choose from its wells, A01-A04",
+        ),
+    ):
+        with pytest.raises(CompileError, match=problem):
+            _compiled(plate, config)
     for sites in ("1", (0,), (True,), 1):
         with pytest.raises(PipelineError, match="sites takes a tuple of numbers from 1"):
             PipelineConfig(sites=sites)  # type: ignore[arg-type]  # what someone may write
@@ -165,6 +177,19 @@ def test_a_condition_that_no_well_meets_is_named(new_plate: NewPlate) -> None:
         PipelineConfig(where=1)  # type: ignore[arg-type]  # what someone may write
     with pytest.raises(PipelineError, match="sample 0 is not a whole number from 1"):
         PipelineConfig(sample=0)
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [{"wells": ("",)}, {"wells": ("A01", " ,")}, {"where": ""}, {"where": " "}, {"plate_map": ""}, {"keep": ("",)}],
+)
+def test_an_empty_choice_is_not_all_wells(small_plate: Path, empty: dict[str, str | tuple[str, ...]]) -> None:
+    (name,) = empty
+    with pytest.raises(PipelineError, match=rf"PipelineConfig: {name} .*(is empty|has an empty name): (give|name)"):
+        PipelineConfig(**empty)  # type: ignore[arg-type]
+    task = PlateTask(plate_path=str(small_plate), source=TEXT, **empty)  # type: ignore[arg-type]
+    with pytest.raises(TaskFailed, match=rf"PipelineConfig: {name} "):
+        run_plate_task(msgspec.to_builtins(task))
 
 
 def test_a_signature_depends_on_the_images_of_the_well_only(small_plate: Path) -> None:
@@ -235,10 +260,16 @@ def test_what_was_typed_wrongly_is_refused_before_anything_is_submitted(small_pl
         (("A01-3", None, None, None, None), "'A01-3' does not name wells"),
         ((None, "x", None, None, None), "'x' is not the number of a site"),
         ((None, None, "dose = 1", None, None), "write == to compare"),
-        ((None, None, None, Path("m.csv"), None), "add --where"),
+        (("", None, None, None, None), "--wells is empty: give a value, or leave --wells out to use all wells"),
+        ((" ,", None, None, None, None), "--wells is empty"),
+        ((None, "", None, None, None), "--sites is empty"),
+        ((None, None, " ", None, None), "--where is empty"),
+        ((None, None, None, Path(""), None), "--platemap is empty"),
     ):
         with pytest.raises(typer.BadParameter, match=problem):
             choice_of(*arguments)
+    with pytest.raises(typer.BadParameter, match="--keep is empty"):
+        keep_of(["Segment", ""])
     choice = choice_of(None, None, None, None, 2)
     with pytest.raises(CommandError, match="leave it out with --follow"):
         RunOptions(plate=str(small_plate), endpoint=PlateEndpoint(7777, None), choice=choice, follow=Follow())

@@ -215,14 +215,19 @@ class PipelineConfig:
         if self.sharded and self.image_format is not ImageFormat.OME_ZARR:
             raise PipelineError("PipelineConfig: sharded needs image_format='ome_zarr'")
         self._check_choice()
-        if isinstance(self.keep, str):
-            raise PipelineError(f"PipelineConfig: keep takes a tuple of names of steps, not the text {self.keep!r}")
-        object.__setattr__(self, "keep", tuple(self.keep))
+        self._check_keep()
 
     @property
     def chooses(self) -> bool:
         """Whether it chooses some of the wells or sites."""
         return any(choice is not None for choice in (self.wells, self.sites, self.where, self.sample))
+
+    def _check_keep(self) -> None:
+        if isinstance(self.keep, str):
+            raise PipelineError(f"PipelineConfig: keep takes a tuple of names of steps, not the text {self.keep!r}")
+        object.__setattr__(self, "keep", tuple(self.keep))
+        if not all(isinstance(step, str) and step.strip() for step in self.keep):
+            raise PipelineError(f"PipelineConfig: keep {self.keep!r} has an empty name: name steps, or leave it out")
 
     def _check_choice(self) -> None:
         if isinstance(self.wells, str):
@@ -231,8 +236,16 @@ class PipelineConfig:
             object.__setattr__(self, "wells", tuple(self.wells))
             if not all(isinstance(well, str) for well in self.wells):
                 raise PipelineError(f"PipelineConfig: wells takes names such as 'A01', not {self.wells!r}")
+            if not all(well.replace(",", "").strip() for well in self.wells):
+                raise PipelineError(
+                    f"PipelineConfig: wells {self.wells!r} has an empty name: name wells such as 'A01', or give None "
+                    "for all wells"
+                )
         if self.where is not None and not isinstance(self.where, str):
             raise PipelineError(f"PipelineConfig: where takes a text such as \"control == 'DMSO'\", not {self.where!r}")
+        for name, otherwise in (("where", "all wells"), ("plate_map", "that of the plate")):
+            if (text := getattr(self, name)) is not None and not text.strip():
+                raise PipelineError(f"PipelineConfig: {name} is empty: give a value, or None for {otherwise}")
         if self.sites is not None:
             if isinstance(self.sites, (str, int)) or not all(map(_is_number, self.sites)):
                 raise PipelineError(f"PipelineConfig: sites takes a tuple of numbers from 1, not {self.sites!r}")

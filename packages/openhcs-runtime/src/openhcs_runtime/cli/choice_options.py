@@ -26,6 +26,7 @@ __all__ = [
     "Time",
     "Where",
     "choice_of",
+    "keep_of",
     "settings_of",
 ]
 
@@ -122,8 +123,15 @@ def choice_of(
     Raises:
         typer.BadParameter: it can't be understood.
     """
-    if not any((wells, sites, where, plate_map, sample)):
+    if all(given is None for given in (wells, sites, where, plate_map, sample)):
         return Choice()
+    for option, given, leaves in (
+        ("--wells", None if wells is None else wells.replace(",", ""), "use all wells"),
+        ("--sites", None if sites is None else sites.replace(",", ""), "use all sites"),
+        ("--where", where, "use all wells"),
+        ("--platemap", "" if plate_map == Path() else None, "use that of the plate"),
+    ):
+        _check_given(option, given, leaves)
     try:
         blocks = None if wells is None else tuple(block.text for block in parse_wells([wells]))
         numbers = None if sites is None else parse_sites(sites)
@@ -132,6 +140,17 @@ def choice_of(
     except (PipelineError, PlateMapError) as error:
         raise typer.BadParameter(str(error)) from error
     return Choice(blocks, numbers, where, None if plate_map is None else str(plate_map), sample)
+
+
+def keep_of(steps: Sequence[str] | None) -> tuple[str, ...]:
+    """The steps to keep that were typed.
+
+    Raises:
+        typer.BadParameter: one of them is empty.
+    """
+    for step in steps or ():
+        _check_given("--keep", step, "keep only those of steps with keep=True")
+    return tuple(steps or ())
 
 
 def settings_of(texts: Sequence[str] | None) -> "tuple[Setting, ...]":
@@ -146,6 +165,12 @@ def settings_of(texts: Sequence[str] | None) -> "tuple[Setting, ...]":
         return tuple(map(Setting.parse, texts or ()))
     except PipelineError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def _check_given(option: str, text: str | None, otherwise: str) -> None:
+    """Refuse what is empty, as from a variable of the shell that is not set: it would choose everything."""
+    if text is not None and not text.strip():
+        raise typer.BadParameter(f"{option} is empty: give a value, or leave {option} out to {otherwise}")
 
 
 def _check_where(text: str) -> None:

@@ -56,7 +56,15 @@ def follow(endpoint: PlateEndpoint, begin: Begin, output: Output, *, with_costs:
         hint = f"\nThe server stays for the next run; 'openhcs-runtime stop{endpoint.options}' stops it."
         hint = hint if stays else ""
         view = board.view()
-        return tell_end(execution, view, output, was_interrupted=was_interrupted, hint=hint, with_costs=with_costs)
+        return tell_end(
+            execution,
+            view,
+            output,
+            was_interrupted=was_interrupted,
+            hint=hint,
+            with_costs=with_costs,
+            finish=f"openhcs-runtime resume {execution.execution_id}{endpoint.options}",
+        )
 
 
 def tell_end(
@@ -67,15 +75,25 @@ def tell_end(
     was_interrupted: bool,
     hint: str = "",
     with_costs: bool = False,
+    finish: str = "",
 ) -> ExitCode:
-    """Say what came of the run, and after it what else there is to know."""
-    from openhcs_runtime.cli.summary import error_of, kept_text, print_summary, run_document  # noqa: PLC0415
+    """Say what came of the run, what else there is to know, and the command ``finish`` if it would do what is left."""
+    from openhcs_runtime.cli.summary import (  # noqa: PLC0415
+        can_finish,
+        error_of,
+        kept_text,
+        print_summary,
+        run_document,
+    )
 
+    finish = f"'{finish}' finishes this run." if finish and can_finish(execution, view) else ""
     document = run_document(execution, view)
     if with_costs and execution.plate is not None:
         document["costs"] = costs_document([well.steps for well in execution.plate.wells])
     if was_interrupted and execution.status is ExecutionStatus.CANCELLED:
         message = f"cancelled with Ctrl-C, {kept_text(view, execution)}"
+        if finish:
+            output.line(finish)
         return output.document(document, CommandError(PlateErrorKind.CANCELLED, message, ExitCode.INTERRUPTED))
     if not output.as_json:
         print_summary(execution)
@@ -83,6 +101,8 @@ def tell_end(
             tell_costs(execution, output)
     if hint:
         output.line(hint)
+    if finish:
+        output.line(finish)
     return output.document(document, error_of(execution))
 
 

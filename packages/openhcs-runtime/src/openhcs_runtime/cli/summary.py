@@ -19,7 +19,7 @@ from zmqruntime.execution.cli.failures import CommandError, ExitCode
 from zmqruntime.execution.text import duration, plural
 from zmqruntime.messages import ExecutionStatus
 
-__all__ = ["error_of", "kept_text", "print_summary", "run_document", "well_counts"]
+__all__ = ["can_finish", "error_of", "kept_text", "print_summary", "run_document", "well_counts"]
 
 _FAILED_ROWS = 20
 _REFUSALS = {
@@ -118,6 +118,20 @@ def kept_text(view: BoardView, execution: PlateExecution) -> str:
         return "before any well was started"
     where = f" and kept in {plate.output_dir}" if plate is not None and done else ""
     return f"{done} of {plural(len(view.wells), 'well')} done{where}"
+
+
+def can_finish(execution: PlateExecution, view: BoardView) -> bool:
+    """Whether wells are left that ``resume`` does: some failed, or the run was cancelled when some were done."""
+    plate = execution.plate
+    match execution.status:
+        case ExecutionStatus.FAILED:
+            return plate is not None
+        case ExecutionStatus.COMPLETE:
+            return plate is not None and plate.status is not ResultStatus.COMPLETE
+        case ExecutionStatus.CANCELLED:
+            return plate is not None and view.plate.axes_done > 0
+        case _:
+            return False
 
 
 def _print_failed(console: Console, plate: PlateResult) -> None:

@@ -8,7 +8,9 @@ An empty cell equals only ``None``: ``control != 'DMSO'`` is true for it, and ``
 """
 
 import ast
+import contextlib
 import difflib
+import keyword
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from openhcs_runtime.exceptions import PlateMapError
-from openhcs_runtime.plate_map.values import ColumnKind, MapValue
+from openhcs_runtime.plate_map.values import ColumnKind, ColumnType, MapValue
 
 _LONGEST = 4000
 _DEEPEST = 60
@@ -29,6 +31,8 @@ _ORDER: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.GtE: operator.ge,
 }
 _COMPARISONS = ast.Eq | ast.NotEq | ast.In | ast.NotIn | ast.Lt | ast.LtE | ast.Gt | ast.GtE
+_WORDS = frozenset({"and", "or", "not", "in", "is", "True", "False", "None"})
+"""Keywords that stand in expressions, or that a hint about expressions is for."""
 _HINT = "use comparisons, in, and, or, not, parentheses, numbers, 'texts' and columns, as in control == 'DMSO'"
 
 Row = Mapping[str, MapValue | None]
@@ -54,58 +58,68 @@ class Where:
         found = [self._column(node) for node in ast.walk(self.tree) if isinstance(node, ast.Name)]
         return tuple(dict.fromkeys(found))
 
-    def check(self, kinds: Mapping[str, ColumnKind], source: str) -> None:
+    def check(self, types: Mapping[str, ColumnType], source: str) -> None:
         """Check it against the columns of a map.
 
         Args:
-            kinds: the kind of each column.
+            types: what is known of each column.
             source: what has the columns, for the message.
 
         Raises:
             PlateMapError: a column does not exist, or is compared with a value of another kind.
         """
         for column in self.columns:
-            if column not in kinds:
-                close = difflib.get_close_matches(column, kinds, 1, 0.6)
+            if column not in types:
+                close = difflib.get_close_matches(column, types, 1, 0.6)
                 meant = f"did you mean {close[0]!r}? " if close else ""
-                raise PlateMapError(f"{source} has no column {column!r}: {meant}its columns are {', '.join(kinds)}")
-        self._check_condition(self.tree, kinds)
+                raise PlateMapError(f"{source} has no column {column!r}: {meant}its columns are {', '.join(types)}")
+        self._check_condition(self.tree, types)
 
     def is_true(self, row: Row) -> bool:
         """Return whether it is true for the values of a well; ``check`` must have passed."""
         return self._truth(self.tree, row)
 
-    def _check_condition(self, node: ast.expr, kinds: Mapping[str, ColumnKind]) -> None:
+    def _check_condition(self, node: ast.expr, types: Mapping[str, ColumnType]) -> None:
         if isinstance(node, ast.BoolOp):
             for part in node.values:
-                self._check_condition(part, kinds)
+                self._check_condition(part, types)
         elif isinstance(node, ast.UnaryOp):
-            self._check_condition(node.operand, kinds)
+            self._check_condition(node.operand, types)
         elif isinstance(node, ast.Compare):
             operands = [node.left, *node.comparators]
             for left, sign, right in zip(operands, node.ops, operands[1:], strict=False):
-                self._check_comparison(left, sign, right, kinds)
+                self._check_comparison(left, sign, right, types)
         elif isinstance(node, ast.Name):
-            kind = kinds[self._column(node)]
+            kind = types[self._column(node)].kind
             if kind not in (ColumnKind.TRUTH, ColumnKind.EMPTY):
                 raise self._error(f"column {self._column(node)!r} has {kind}: compare it with a value")
 
     def _check_comparison(
-        self, left: ast.expr, sign: ast.cmpop, right: ast.expr, kinds: Mapping[str, ColumnKind]
+        self, left: ast.expr, sign: ast.cmpop, right: ast.expr, types: Mapping[str, ColumnType]
     ) -> None:
         others = right.elts if isinstance(right, ast.Tuple | ast.List | ast.Set) else [right]
         for other in others:
-            one, two = self._kind(left, kinds), self._kind(other, kinds)
+            one, two = self._kind(left, types), self._kind(other, types)
             if ColumnKind.EMPTY not in (one, two) and one is not two:
-                named = next((node for node in (left, other) if isinstance(node, ast.Name)), None)
-                what = f"column {self._column(named)!r} has {kinds[self._column(named)]}" if named else f"it has {one}"
-                raise self._error(f"{what}, which can't be compared with {two if named is left else one}")
+                raise self._error(self._other_kinds(left, other, types))
             if type(sign) in _ORDER and ColumnKind.TRUTH in (one, two):
                 raise self._error("True and False have no order: compare them with ==")
 
-    def _kind(self, node: ast.expr, kinds: Mapping[str, ColumnKind]) -> ColumnKind:
+    def _other_kinds(self, left: ast.expr, right: ast.expr, types: Mapping[str, ColumnType]) -> str:
+        """Return why two operands can't be compared; if one is a column that might have numbers, why it has none."""
+        one, two = self._kind(left, types), self._kind(right, types)
+        columns = [self._column(node) for node in (left, right) if isinstance(node, ast.Name)]
+        what = f"column {columns[0]!r} has {types[columns[0]].kind}" if columns else f"it has {one}"
+        problem = f"{what}, which can't be compared with {two if isinstance(left, ast.Name) or not columns else one}"
+        why = next((types[column].why_text for column in columns if types[column].why_text), "")
+        if not why or ColumnKind.NUMBER not in (one, two):
+            return problem
+        quotes = ", or compare with texts in quotes" if len(columns) == 1 else ""
+        return f"{problem}; {why}{quotes}"
+
+    def _kind(self, node: ast.expr, types: Mapping[str, ColumnType]) -> ColumnKind:
         if isinstance(node, ast.Name):
-            return kinds[self._column(node)]
+            return types[self._column(node)].kind
         value = _constant(node)
         if value is None:
             return ColumnKind.EMPTY
@@ -167,15 +181,35 @@ def parse_where(text: str) -> Where:
     try:
         tree = ast.parse(_QUOTED.sub(named, text).strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        single = re.search(r"(?<![=!<>])=(?!=)", _QUOTED.sub("", text))
-        hint = "write == to compare" if single else _HINT
-        raise PlateMapError(f"the expression {text!r} is not valid: {hint}") from error
+        raise PlateMapError(f"the expression {text!r} is not valid: {_syntax_hint(text)}") from error
     problem = next(_not_allowed(tree), None)
     if problem and any(isinstance(node, ast.BitAnd | ast.BitOr) for node in ast.walk(tree)):
         problem = "write 'and' and 'or' instead of & and |"
     if problem is not None:
         raise PlateMapError(f"the expression {text!r} is not valid: {problem}")
     return Where(text, tree, names)
+
+
+def _syntax_hint(text: str) -> str:
+    """Return what to write instead of a text that can't be parsed."""
+    plain = _QUOTED.sub("_", text)
+    if (word := _keyword_column(plain)) is not None:
+        return f"{word} is a word of Python: write `{word}` in backticks if it is a column"
+    return "write == to compare" if re.search(r"(?<![=!<>])=(?!=)", plain) else _HINT
+
+
+def _keyword_column(plain: str) -> str | None:
+    """Return a keyword that stands where a column would; None if there is none."""
+    words = [match for match in re.finditer(r"[^\W\d]\w*", plain) if keyword.iskeyword(match[0])]
+    for match in words:
+        if match[0] not in _WORDS:
+            return match[0]
+        one = f"{plain[: match.start()]}_{plain[match.end() :]}"
+        for tried in (one, re.sub(rf"\b{match[0]}\b", "_", plain)):
+            with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+                ast.parse(tried.strip(), mode="eval")
+                return match[0]
+    return None
 
 
 def _not_allowed(node: ast.expr, depth: int = 0) -> Iterator[str]:

@@ -73,6 +73,7 @@ def columns_of(lines: Sequence[Line], source: str) -> Columns:
     places = _well_columns(filled[0])
     found = Columns(source)
     if places:
+        _check_only_one_names_wells(filled, places, source)
         _read_list(filled, places, found)
     else:
         _read_matrices(lines, found)
@@ -83,13 +84,51 @@ def columns_of(lines: Sequence[Line], source: str) -> Columns:
 
 def _well_columns(header: Line) -> tuple[int, ...]:
     """Return the place of the column of wells, or of rows and columns; empty if there are none."""
-    titles = [header.text(index).lower().replace(" ", "_").replace("-", "_") for index in range(len(header.cells))]
+    titles = _plain_titles(header)
     wells = [index for index, title in enumerate(titles) if title in _WELL_TITLES]
     if wells:
         return (wells[0],)
     rows = [index for index, title in enumerate(titles) if title in _ROW_TITLES]
     columns = [index for index, title in enumerate(titles) if title in _COLUMN_TITLES]
     return (rows[0], columns[0]) if rows and columns else ()
+
+
+def _plain_titles(header: Line) -> list[str]:
+    return [header.text(index).lower().replace(" ", "_").replace("-", "_") for index in range(len(header.cells))]
+
+
+def _check_only_one_names_wells(lines: Sequence[Line], places: Sequence[int], source: str) -> None:
+    """Check that no other column could be meant as the one that names the wells, or rows or columns.
+
+    Raises:
+        PlateMapError: one has the same title, or names other wells under another title, such as ``position``.
+    """
+    header = lines[0]
+    titles = _plain_titles(header)
+    for index, title in enumerate(titles):
+        if index in places:
+            continue
+        if title in {titles[place] for place in places}:
+            raise PlateMapError(
+                f"{source}, line {header.number}: two columns are named {header.text(index)!r}, so it is not clear "
+                "which one names the wells; rename or remove one of them"
+            )
+        if len(places) == 1 and title in _WELL_TITLES:
+            _check_same_wells(lines, places[0], index, source)
+
+
+def _check_same_wells(lines: Sequence[Line], place: int, other: int, source: str) -> None:
+    header = lines[0]
+    for line in lines[1:]:
+        try:
+            one, two = normal_well(line.text(place)), normal_well(line.text(other))
+        except ValueError:  # not a name of a well, so that the other column has something else
+            continue
+        if one != two:
+            raise PlateMapError(
+                f"{source}, line {line.number}: {header.text(place)!r} says well {one} and {header.text(other)!r} says "
+                f"well {two}; rename the column that does not name the wells of this plate"
+            )
 
 
 def _read_list(lines: Sequence[Line], places: Sequence[int], found: Columns) -> None:

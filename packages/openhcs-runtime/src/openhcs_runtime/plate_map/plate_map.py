@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from openhcs_runtime.exceptions import PlateMapError
 from openhcs_runtime.plate_map.expression import Where, parse_where
-from openhcs_runtime.plate_map.values import ColumnKind, MapValue, kind_of
+from openhcs_runtime.plate_map.values import ColumnKind, MapValue, kind_of, type_of
 from openhcs_runtime.wells import normal_well
 
 _NAMED = 5
@@ -33,12 +33,14 @@ class PlateMap:
         columns: names of the columns, in the order of the file, without the one that names the wells.
         wells: wells that it describes, in plate order.
         values: the values by column and well; None for an empty cell.
+        decimal_comma: whether numbers of the file may have a comma, as in ``0,5``.
     """
 
     file: PlateMapFile
     columns: tuple[str, ...]
     wells: tuple[str, ...]
     values: Mapping[str, Mapping[str, MapValue | None]]
+    decimal_comma: bool = False
 
     def value(self, well: str, column: str) -> MapValue | None:
         """Return what a column says of a well; None for an empty cell and for a well that is not in the map.
@@ -67,7 +69,8 @@ class PlateMap:
                 kind.
         """
         where = parse_where(expression) if isinstance(expression, str) else expression
-        where.check({name: self.kind(name) for name in self.columns}, self.file.path)
+        types = {name: type_of(self.values[name], decimal_comma=self.decimal_comma) for name in self.columns}
+        where.check(types, self.file.path)
         return tuple(
             well for well in self.wells if where.is_true({name: self.values[name].get(well) for name in self.columns})
         )

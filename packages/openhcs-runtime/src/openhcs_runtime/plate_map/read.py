@@ -56,6 +56,7 @@ def read_plate_map(path: Path) -> PlateMap:
             title: typed_column({well: cells.get(well) for well in wells}, decimal_comma=decimal_comma)
             for title, cells in columns.cells.items()
         },
+        decimal_comma=decimal_comma,
     )
 
 

@@ -4,6 +4,7 @@ import datetime
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 MapValue = str | int | float | bool
@@ -29,11 +30,25 @@ class ColumnKind(StrEnum):
     EMPTY = "empty"
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnType:
+    """What is known of a column when an expression is checked.
+
+    Attributes:
+        kind: what its values are.
+        why_text: of a column of texts, the first cell that is not a number and how to write it; empty for others.
+    """
+
+    kind: ColumnKind
+    why_text: str = ""
+
+
 def typed_column(cells: Mapping[str, RawCell], *, decimal_comma: bool = False) -> dict[str, MapValue | None]:
     """Return the values of a column by well, all of one kind.
 
     A column is numeric only if each of its values is a number. ``007`` and ``1E5`` are texts, so that identifiers stay
-    as they are; ``1E+05``, ``1e-6`` and ``1.0E5`` are numbers.
+    as they are; in scientific notation a number has a point or a signed exponent, as ``1.0E5``, ``1E+05`` and
+    ``1e-06`` do.
 
     Args:
         cells: the cells by well.
@@ -59,6 +74,32 @@ def kind_of(values: Sequence[MapValue | None]) -> ColumnKind:
     if isinstance(first, bool):
         return ColumnKind.TRUTH
     return ColumnKind.TEXT if isinstance(first, str) else ColumnKind.NUMBER
+
+
+def type_of(values: Mapping[str, MapValue | None], *, decimal_comma: bool = False) -> ColumnType:
+    """Return what is known of a column from its values by well.
+
+    Args:
+        values: the values, as ``typed_column`` returns them.
+        decimal_comma: whether ``0,5`` is a number.
+    """
+    kind = kind_of(list(values.values()))
+    if kind is not ColumnKind.TEXT:
+        return ColumnType(kind)
+    for well, value in values.items():
+        if value is not None and _number(value, decimal_comma) is None:
+            return ColumnType(kind, f"well {well} has {value!r}, {_rewritten(str(value))}")
+    return ColumnType(kind)
+
+
+def _rewritten(text: str) -> str:
+    """Return why a text is not a number, and what to write for one."""
+    if _PLAIN_EXPONENT.fullmatch(text):
+        mantissa, exponent = re.split("[eE]", text)
+        return f"which may be a name: write {mantissa}.0e{exponent} if it is a number"
+    if re.fullmatch(r"[+-]?0+\d+", text, re.ASCII):
+        return f"which may be a name: write {int(text)} if it is a number"
+    return "which is not a number: write one, or leave the cell empty"
 
 
 def _is_missing(cell: RawCell) -> bool:

@@ -65,7 +65,7 @@ def choose_wells(plate: Plate, config: PipelineConfig, seed: int | None = None) 
         if config.where is not None:
             known = _plate_map(plate.path, config)
             file, warnings = known.file, known.problems(plate.wells)
-            wells = _matching(known, config.where, wells)
+            wells = _matching(known, config.where, wells, plate.wells)
             reasons.append(f"where {config.where} in {Path(file.path).name}")
         if config.sample is not None:
             wells = _sampled(wells, config.sample, seed or 0)
@@ -108,13 +108,24 @@ def _plate_map(path: AnyPath, config: PipelineConfig) -> PlateMap:
     return read_plate_map(Path(config.plate_map).expanduser() if config.plate_map else find_plate_map(path))
 
 
-def _matching(known: PlateMap, where: str, wells: tuple[str, ...]) -> tuple[str, ...]:
+def _matching(known: PlateMap, where: str, wells: Sequence[str], of_plate: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the wells chosen by name for which an expression is true."""
     matching = set(known.matching(where))
     chosen = tuple(well for well in wells if well in matching)
-    if not chosen:
-        found = f"{plural(len(matching), 'well')} of the plate map, without images" if matching else "no well"
-        raise PlateMapError(f"{where!r} is true for {found} among the {plural(len(wells), 'well')} to choose from")
-    return chosen
+    if chosen:
+        return chosen
+    with_images = matching.intersection(of_plate)
+    if with_images:
+        raise PlateMapError(
+            f"{where!r} is true for {well_ranges(with_images)}, but the wells chosen by name are {well_ranges(wells)}: "
+            "choose other wells, or leave out one of the two choices"
+        )
+    if matching:
+        raise PlateMapError(
+            f"{where!r} is true for {well_ranges(matching)}, of which the plate has no images: choose from its wells, "
+            f"{well_ranges(of_plate)}"
+        )
+    raise PlateMapError(f"{where!r} is true for no well of plate map {known.file.path}: change the expression")
 
 
 def _sampled(wells: tuple[str, ...], number: int, seed: int) -> tuple[str, ...]:

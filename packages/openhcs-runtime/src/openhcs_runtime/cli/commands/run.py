@@ -16,6 +16,7 @@ from openhcs_runtime.cli.choice_options import (
     Time,
     Where,
     choice_of,
+    keep_of,
     settings_of,
 )
 from openhcs_runtime.cli.commands.view import show_viewer
@@ -166,8 +167,9 @@ def run(
     endpoint, words = PlateEndpoint(port, host), Output(as_json)
     if compiled is not None:
         named = plate, pipeline, output, results_dir, replace, fresh, workers, dask, gpus, channel, diameter, view
-        chosen = wells, sites, where, platemap, sample, set_, keep, sweep
-        if any((*named, *chosen, pattern, plate_format, pages, follow)) or seed is not None:
+        lists = set_, keep, sweep, follow
+        chosen = wells, sites, where, platemap, sample, seed, pattern, plate_format, pages
+        if any((*named, *lists)) or any(given is not None for given in chosen):
             raise typer.BadParameter("--compiled says all there is to run; leave out PLATE and the other options")
         return _run_compiled(endpoint, compiled, words, with_costs=time)
     if plate is None:
@@ -193,7 +195,7 @@ def run(
         follow=follow_of(until_idle, settle) if follow else None,
         choice=choice_of(wells, sites, where, platemap, sample),
         settings=settings_of(set_),
-        keep=tuple(keep or ()),
+        keep=keep_of(keep),
     )
     if sweep:
         return _run_sweep(options, sweep, words, with_costs=time)
