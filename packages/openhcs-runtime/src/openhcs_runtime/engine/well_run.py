@@ -35,12 +35,12 @@ from openhcs_runtime.outputs.wells import (
     write_part,
 )
 from openhcs_runtime.pipeline.calls import GroupResult, WellContext, call_chain
-from openhcs_runtime.pipeline.decorators import InputKind, traits_of
+from openhcs_runtime.pipeline.decorators import traits_of
 from openhcs_runtime.pipeline.own_arguments import stacked
 from openhcs_runtime.pipeline.patterns import PatternGroup, group_images
-from openhcs_runtime.pipeline.phases import last_of_wells, plate_steps, saved_states, state_index
+from openhcs_runtime.pipeline.phases import last_of_wells, needs_labels, plate_steps, saved_states, state_index
 from openhcs_runtime.pipeline.plan import PlateJob, WellPlan, WellWork
-from openhcs_runtime.pipeline.plate_step import PlateStep, Step, calls_of
+from openhcs_runtime.pipeline.plate_step import PlateStep, calls_of
 from openhcs_runtime.pipeline.process_state import process_keeper
 from openhcs_runtime.pipeline.sets import set_names
 from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep, InputSource, Keep
@@ -185,7 +185,7 @@ class _WellRun:
             self._state = self._start.state
             self._costs = StepMeter(self._meter, self._start.costs)
         discard_part(self._output, plan.well, self._state.files)
-        if self._start.state is None and any(map(_needs_labels, self._job.steps)):
+        if self._start.state is None and needs_labels(self._job.steps):
             self._read_labels()
 
     def _read_labels(self) -> None:
@@ -199,7 +199,7 @@ class _WellRun:
     def _needs_labels_after(self, index: int) -> bool:
         """Return whether labels are used by a later step, or kept after one."""
         steps = self._job.steps
-        return any(map(_needs_labels, steps[index + 1 :])) or any(length > index + 1 for length in self._work.states)
+        return needs_labels(steps[index + 1 :]) or any(length > index + 1 for length in self._work.states)
 
     def _save(self, length: int, started: float) -> None:
         steps, step = self._job.steps, self._job.steps[length - 1]
@@ -425,11 +425,3 @@ class _Made:
 
 def _z_step(job: PlateJob, key: ImageKey) -> float | None:
     return None if key.z_index == PROJECTED else job.z_step_um
-
-
-def _takes_labels(call: FunctionCall) -> bool:
-    return not {InputKind.LABELS, InputKind.SHARED_LABELS}.isdisjoint(traits_of(call.function).inputs)
-
-
-def _needs_labels(step: Step) -> bool:
-    return any(map(_takes_labels, calls_of([step])))

@@ -8,6 +8,7 @@ from openhcs_runtime.engine.well_state import WellState
 from openhcs_runtime.exceptions import DamagedResultError
 from openhcs_runtime.outputs.states import StateHead, find_state, intact, read_state, state_path
 from openhcs_runtime.outputs.wells import copy_file
+from openhcs_runtime.pipeline.phases import needs_labels
 from openhcs_runtime.pipeline.plan import PlateJob, WellPlan, WellWork
 from openhcs_runtime.pipeline.step import FunctionStep, InputSource
 from openhcs_runtime.pipeline.used_files import read_recorder
@@ -50,19 +51,23 @@ def find_start(job: PlateJob, plan: WellPlan, work: WellWork) -> Start:
                     continue
                 if not head.used.is_all and source != job.output_dir:
                     continue
-                found = _start(job, plan, Path(source), length, head, path)
+                found = _start(job, plan, work, Path(source), length, head, path)
             if found is not None:
                 return found
     return Start()
 
 
-def _start(job: PlateJob, plan: WellPlan, source: Path, length: int, head: StateHead, path: Path) -> Start | None:
+def _start(
+    job: PlateJob, plan: WellPlan, work: WellWork, source: Path, length: int, head: StateHead, path: Path
+) -> Start | None:
     output = Path(job.output_dir)
     is_own = source == output
     try:
         tree = read_state(path)
         if _begins_with_plate(job, length):
             tree.images = []
+        if not (needs_labels(job.steps[length:]) or any(later > length for later in work.states)):
+            tree.labels = []
         state = WellState.restored(tree, head.files, head.used, {image.key: image for image in plan.images})
     except DamagedResultError as error:
         _log.warning("%s: its steps are computed again", error)

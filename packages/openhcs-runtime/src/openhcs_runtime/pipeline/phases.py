@@ -1,9 +1,10 @@
 """The phases of a pipeline: its steps over the plate, and the steps of the wells before and after them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from openhcs_runtime.pipeline.plate_step import PlateStep, Step
+from openhcs_runtime.pipeline.decorators import InputKind, traits_of
+from openhcs_runtime.pipeline.plate_step import PlateStep, Step, calls_of
 from openhcs_runtime.pipeline.step import FunctionStep
 
 
@@ -53,3 +54,9 @@ def saved_states(steps: Sequence[Step]) -> frozenset[int]:
     kept = {index + 1 for index, step in enumerate(steps) if step.keep}
     before = {state_index(steps, index) for index in plate_steps(steps)}
     return frozenset((kept | before) - {0})
+
+
+def needs_labels(steps: Iterable[Step]) -> bool:
+    """Return whether a function in these steps takes labels."""
+    wanted = {InputKind.LABELS, InputKind.SHARED_LABELS}
+    return any(not wanted.isdisjoint(traits_of(call.function).inputs) for call in calls_of(steps))
