@@ -7,10 +7,12 @@ from pathlib import Path
 import msgspec
 import psutil
 import pytest
+import scipy.ndimage
 
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
 from openhcs_runtime.engine.executors.kept import KEEP_MEMORY, KEEP_SECONDS, KeepLimits, KeptWorkers
 from openhcs_runtime.outputs.wells import read_part
+from openhcs_runtime.pipeline.patches import Patches
 from openhcs_runtime.results import PlateResult
 from openhcs_runtime.service.worker import run_plate_task
 from openhcs_runtime.tasks import PlateTask, read_result
@@ -174,3 +176,50 @@ def test_a_limit_that_makes_no_sense_is_refused(
     monkeypatch.setenv(name, value)
     with pytest.raises(TaskFailed, match=f"environment variable {name}: '{value}' is not"):
         run()
+
+
+PATCHES = {
+    "function": "scipy.ndimage.gaussian_filter = lambda *given, **named: None",
+    "built-in": "math.sqrt = abs",
+    "method": "json.JSONEncoder.default = lambda self, value: value",
+    "another of the same package": "np.mean = np.median",
+    "constant of C": "csv.field_size_limit(1000)",
+    "rounding": "ctypes.CDLL('libm.so.6').fesetround(0x800)",
+    "thread": "threading.Thread(target=goes_on, daemon=True).start()",
+}
+
+PATCHING = """
+import csv, ctypes, json, math, threading
+import numpy as np
+import scipy.ndimage
+from openhcs_runtime import FunctionStep
+
+def goes_on():
+    threading.Event().wait()
+
+def patch(stack):
+    {patch}
+    return stack
+
+pipeline_steps = [FunctionStep(patch)]
+"""
+
+
+@pytest.mark.parametrize("patch", PATCHES.values(), ids=PATCHES)
+def test_a_worker_whose_libraries_were_changed_serves_no_other_run(run: Run, kept: KeptWorkers, patch: str) -> None:
+    run(source=OTHER)
+    before = kept.pids
+    run(source=PATCHING.format(patch=patch))
+    assert kept.pids == before
+    run(source=OTHER)
+    assert kept.pids
+    assert kept.pids != before
+
+
+def test_what_libraries_do_themselves_is_no_change() -> None:
+    patches = Patches()
+    assert patches.found() == ""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scipy.ndimage, "gaussian_filter", lambda *given: None)
+        assert patches.found() == "scipy.ndimage.gaussian_filter was replaced"
+    assert patches.found() == ""

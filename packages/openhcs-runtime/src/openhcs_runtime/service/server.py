@@ -65,8 +65,15 @@ class OpenHCSExecutionServer(ExecutionServer):
             self._kept = KeptWorkers()
         return run_plate_task(request.payload, self._kept)
 
+    def why_unfit(self) -> str | None:
+        """Return what the code of a pipeline has changed in the process, which then runs no other one."""
+        from openhcs_runtime.pipeline.patches import patches_here  # noqa: PLC0415 - only workers import numpy
+
+        return patches_here().found() or None
+
 
 def _begin_loading() -> None:
     """Import what tasks need, in this process and in the one that well workers are forked from."""
     importlib.import_module("openhcs_runtime.engine.executors").warm_up()
     importlib.import_module("openhcs_runtime.service.worker")
+    importlib.import_module("openhcs_runtime.pipeline.patches").patches_here()

@@ -1,5 +1,6 @@
 """Whether a worker process that has processed the wells of a run may process those of another one."""
 
+from openhcs_runtime.pipeline.patches import patches_here
 from openhcs_runtime.pipeline.pickling import PackedJob
 from openhcs_runtime.pipeline.used_files import UsedFiles, read_recorder
 from zmqruntime.execution.workers.loaded_code import LoadedModules
@@ -28,6 +29,8 @@ class Freshness:
 
     def why_stale(self, job: PackedJob) -> str:
         """Return why this process must not process wells of a job; empty if it may. Only between two runs."""
+        if patched := patches_here().found():
+            return patched
         edited = self._modules.look() or self._used.changed()
         if edited:
             return f"{edited} was edited"

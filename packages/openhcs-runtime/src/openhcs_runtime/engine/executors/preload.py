@@ -7,6 +7,7 @@ import gc
 
 import threadpoolctl
 
+from openhcs_runtime.pipeline.patches import patches_here
 from zmqruntime.execution.workers.loaded_code import LoadedModules
 
 _one_thread = threadpoolctl.threadpool_limits(1)
@@ -15,5 +16,7 @@ _one_thread = threadpoolctl.threadpool_limits(1)
 loaded_modules = LoadedModules()
 """The files of the modules of this process; a forked worker inherits what was noted of them."""
 loaded_modules.watch()
+
+patches_here()
 
 gc.freeze()  # loaded modules stay: garbage collection in a forked worker doesn't touch, and so copy, their memory

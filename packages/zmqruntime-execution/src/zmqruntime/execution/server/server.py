@@ -175,6 +175,14 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         """
         return {}
 
+    def why_unfit(self) -> str | None:
+        """Return why this process must not run another task; None if it can.
+
+        Called after each task in the worker process that has run it; a new process takes its place. Environment
+        variables, working folder and the like are restored anyway: override this for what else tasks leave behind.
+        """
+        return None
+
     # --- requests ------------------------------------------------------------------------------------------------
 
     def handle_request(self, request: Message) -> Message:

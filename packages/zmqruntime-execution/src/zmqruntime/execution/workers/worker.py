@@ -102,7 +102,7 @@ class Worker:
             finished,
             cpu_seconds=usage.cpu_seconds,
             peak_memory_bytes=usage.peak_memory_bytes,
-            unclean=_clean(self._state.restore()),
+            unclean=_clean(self._state.restore()) or server.why_unfit(),
         )
         self._capture.flush()
         packed = _packed(finished)
