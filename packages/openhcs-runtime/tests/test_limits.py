@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 
-from openhcs_runtime.limits import available_bytes, available_cores
+from openhcs_runtime.limits import available_bytes, available_cores, oom_kills
 
 GIGABYTE = 1_000_000_000
 
@@ -61,3 +61,13 @@ def test_what_makes_no_sense_is_no_limit(tmp_path: Path) -> None:
     mine = own(tmp_path, "0::/\n")
     assert available_cores(groups, mine) == len(os.sched_getaffinity(0))
     assert available_bytes(groups, mine) > 1_000_000
+
+
+def test_processes_that_were_killed_for_their_memory(tmp_path: Path) -> None:
+    groups = tmp_path / "groups"
+    write(groups / "batch", memory__events="oom 9\noom_kill 2\noom_group_kill 9\n")
+    write(groups / "batch" / "job", memory__events="low 9\noom_kill 1\n")
+    machine = tmp_path / "vmstat"
+    machine.write_text("pgfault 9\noom_kill 4\n", encoding="ascii")
+    assert oom_kills(groups, own(tmp_path, "0::/batch/job\n"), machine) == 7
+    assert oom_kills(groups, own(tmp_path, "0::/\n"), tmp_path / "missing") == 0

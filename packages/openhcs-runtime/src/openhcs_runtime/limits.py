@@ -9,10 +9,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-__all__ = ["available_bytes", "available_cores", "bytes_of", "total_bytes"]
+__all__ = ["available_bytes", "available_cores", "bytes_of", "oom_kills", "total_bytes"]
 
 _CGROUPS = Path("/sys/fs/cgroup")
 _OF_THIS_PROCESS = Path("/proc/self/cgroup")
+_OF_THE_MACHINE = Path("/proc/vmstat")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([KMGT]?i?B)", re.IGNORECASE)
 _UNITS = {
     f"{prefix}{unit}": base**power
@@ -56,6 +57,12 @@ def total_bytes(cgroups: Path = _CGROUPS, own: Path = _OF_THIS_PROCESS) -> int:
     return min(limits)
 
 
+def oom_kills(cgroups: Path = _CGROUPS, own: Path = _OF_THIS_PROCESS, machine: Path = _OF_THE_MACHINE) -> int:
+    """Return a number that rises when the kernel kills a process because memory ran out; 0 where it is not known."""
+    files = [machine, *(folder / "memory.events" for folder in _folders(cgroups, own, ""))]
+    return sum(_value(file, "oom_kill") for file in files)
+
+
 def bytes_of(text: str) -> int:
     """Return the number of bytes that a text like "500 MB", "4GB" or "1.5 GiB" stands for.
 
@@ -93,8 +100,12 @@ def _left(limit: Path, used: Path, stat: Path, cache: str) -> list[int]:
     if not all(number.isdigit() for number in numbers):
         return []
     most, taken = map(int, numbers)
-    cached = [int(line.split()[1]) for line in _text(stat).splitlines() if line.startswith(f"{cache} ")]
-    return [most - max(0, taken - sum(cached))]
+    return [most - max(0, taken - _value(stat, cache))]
+
+
+def _value(path: Path, name: str) -> int:
+    """Return the number after a name in a file with one of them in each line; 0 if it is not there."""
+    return sum(int(line.split()[1]) for line in _text(path).splitlines() if line.startswith(f"{name} "))
 
 
 def _text(path: Path) -> str:

@@ -21,7 +21,8 @@ _MARGIN = 1.1
 class MemoryBudget:
     """Compares what wells have needed at their peak with what the machine has available now.
 
-    Until a well has told its peak, and if none is in progress, a well may always begin.
+    What the largest of the running workers holds now counts as a peak too, so that a first batch of wells is limited
+    before any has ended. If none is in progress, a well may always begin.
 
     Args:
         task: the run, in whose log it says once that memory is the limit.
@@ -50,7 +51,7 @@ class MemoryBudget:
             running: memory that each worker with a well in progress holds now.
             held: memory that the worker of the new well already holds.
         """
-        needed = int(self._peak * _MARGIN)
+        needed = max([int(self._peak * _MARGIN), *running])
         more = sum(max(0, needed - now) for now in [*running, held])
         self.is_short = bool(needed and running) and not self._has_plenty(more) and more > self._look()
         if self.is_short and not self._has_told:
@@ -59,7 +60,7 @@ class MemoryBudget:
                 "memory limits how many wells are processed at the same time, %d now: a well needs %s at its peak, and "
                 "%s of memory are available",
                 len(running),
-                in_gigabytes(self._peak),
+                in_gigabytes(max(self._peak, *running)),
                 in_gigabytes(self._known),
             )
         return not self.is_short

@@ -21,11 +21,12 @@ from openhcs_runtime.atomic import remove_leftovers
 from openhcs_runtime.engine.devices.choice import RunDevices
 from openhcs_runtime.engine.devices.pipe_slots import GivenBack, ParentSlots, Pipe, Wanted, WorkerDevice
 from openhcs_runtime.engine.executors.budget import LOOK_AGAIN_SECONDS, MemoryBudget, memory_of
+from openhcs_runtime.engine.executors.crowding import Crowding, WellAttempt
 from openhcs_runtime.engine.executors.worker import PRELOAD, Begun, EndOfRun, Leaving, Ready, Stale, WellTask, serve
 from openhcs_runtime.engine.model_report import report_models
 from openhcs_runtime.engine.progress import WellProgress
 from openhcs_runtime.exceptions import WorkerError
-from openhcs_runtime.limits import available_bytes, available_cores
+from openhcs_runtime.limits import available_bytes, available_cores, oom_kills
 from openhcs_runtime.pipeline.models import ModelCounts
 from openhcs_runtime.pipeline.pickling import pack_job
 from openhcs_runtime.pipeline.plan import Plan, PlateJob
@@ -58,15 +59,21 @@ class ProcessExecutor:
         workers: how many wells are processed at the same time, as far as there is memory for them.
         devices: the GPUs that the workers share.
         available: returns how much memory is available.
+        kills: returns how many processes the system has killed because memory ran out.
 
     """
 
     def __init__(
-        self, workers: int, devices: RunDevices | None = None, available: Callable[[], int] = available_bytes
+        self,
+        workers: int,
+        devices: RunDevices | None = None,
+        available: Callable[[], int] = available_bytes,
+        kills: Callable[[], int] = oom_kills,
     ) -> None:
         self._size = workers
         self._slots = ParentSlots(devices or RunDevices(), available_cores())
         self._available = available
+        self._kills = kills
         self._workers: list[_Worker] = []
         self._failed_starts = 0
         weakref.finalize(self, _end_all, self._workers)
@@ -76,17 +83,19 @@ class ProcessExecutor:
         link, packed = task.link(), pack_job(job)
         waiting = deque(plans)
         budget = MemoryBudget(task, self._available)
+        crowding = Crowding(task, self._size, self._kills)
         try:
             while waiting or any(worker.plan for worker in self._workers):
                 while waiting and task.is_cancelled(waiting[0].well):
                     yield _cancelled(task, job, waiting.popleft())
-                while waiting and (worker := self._idle_worker(budget)):
+                while waiting and (worker := self._idle_worker(budget, crowding.limit)):
+                    worker.attempt = crowding.begin([other.attempt for other in self._workers if other.plan])
                     if worker.give(waiting[0], WellTask(link, packed, waiting[0])):
                         waiting.popleft()
                     else:
                         self._drop(worker)
                 for worker in self._wait(LOOK_AGAIN_SECONDS if waiting and budget.is_short else None):
-                    for result in self._hear(task, job, worker, waiting, on_viewed):
+                    for result in self._hear(task, job, worker, waiting, on_viewed, crowding):
                         budget.note(result.peak_memory_bytes)
                         yield result
         finally:
@@ -115,9 +124,9 @@ class ProcessExecutor:
         for worker in [worker for worker in self._workers if worker.pid in pids]:
             self._drop(worker)
 
-    def _idle_worker(self, budget: MemoryBudget) -> "_Worker | None":
+    def _idle_worker(self, budget: MemoryBudget, limit: int) -> "_Worker | None":
         busy = [worker.pid for worker in self._workers if worker.plan is not None]
-        if len(busy) >= self._size:
+        if len(busy) >= limit:
             return None
         idle = next((worker for worker in self._workers if worker.plan is None), None)
         if not budget.allows([memory_of(pid) for pid in busy], memory_of(idle.pid) if idle else 0):
@@ -136,7 +145,13 @@ class ProcessExecutor:
         return [busy[connection] for connection in wait(list(busy), seconds)] if busy else []
 
     def _hear(
-        self, task: Task, job: PlateJob, worker: "_Worker", waiting: deque[Plan], on_viewed: OnViewed
+        self,
+        task: Task,
+        job: PlateJob,
+        worker: "_Worker",
+        waiting: deque[Plan],
+        on_viewed: OnViewed,
+        crowding: Crowding,
     ) -> Iterator[WellResult]:
         try:
             message = worker.connection.recv()
@@ -170,10 +185,23 @@ class ProcessExecutor:
             assert plan is not None
             code = self._drop(worker)
             remove_leftovers(Path(job.output_dir))
-            if worker.ready:
-                yield _lost(task, job, plan, code, worker.step)
-            else:
+            is_memory = crowding.is_to_blame(code)
+            if not worker.ready:
                 waiting.appendleft(plan)
+            elif is_memory and not worker.attempt.was_alone:
+                crowding.lower(plan.title, worker.attempt, 1 + sum(other.plan is not None for other in self._workers))
+                waiting.append(plan)
+                self._free_memory(on_viewed)
+            else:
+                error = _too_large(plan) if is_memory else _ended_unexpectedly(plan, code)
+                yield _lost(task, job, plan, error, worker.step)
+
+    def _free_memory(self, on_viewed: OnViewed) -> None:
+        """End the idle workers, which may hold memory that their last well needed."""
+        for worker in [worker for worker in self._workers if worker.plan is None]:
+            if worker.ask_to_leave():
+                worker.leave(on_viewed)
+            self._drop(worker)
 
     def _drop(self, worker: "_Worker") -> int | None:
         """Remove a worker.
@@ -212,6 +240,7 @@ class _Worker:
             raise WorkerError(f"can't start a worker process: {error}{few_files()}") from error
         self.process = context.Process(target=serve, args=(theirs, own), name="openhcs-worker", daemon=True)
         self.plan: Plan | None = None
+        self.attempt = WellAttempt()
         self.step = ""
         self.ready = False
         self.leaving = False
@@ -346,8 +375,18 @@ def _cancelled(task: Task, job: PlateJob, plan: Plan) -> WellResult:
     return WellResult(well=plan.well, status=ResultStatus.CANCELLED)
 
 
-def _lost(task: Task, job: PlateJob, plan: Plan, code: int | None, step: str) -> WellResult:
+def _ended_unexpectedly(plan: Plan, code: int | None) -> str:
+    return f"the worker process of {plan.title} ended unexpectedly ({exit_text(code)})"
+
+
+def _too_large(plan: Plan) -> str:
+    return (
+        f"the system killed the worker process of {plan.title}, which ran alone, because the machine had no memory "
+        "left for it: give the functions fewer images per stack, or use a machine with more memory"
+    )
+
+
+def _lost(task: Task, job: PlateJob, plan: Plan, error: str, step: str) -> WellResult:
     """Return the result of a well whose worker process died."""
-    error = f"the worker process of {plan.title} ended unexpectedly ({exit_text(code)})"
     WellProgress(task, plan.well, [step.name for step in job.steps]).ended(ProgressStatus.ERROR, error=error)
     return WellResult(well=plan.well, status=ResultStatus.FAILED, error=error, step=step)
