@@ -1,5 +1,6 @@
 """Wells on a Dask cluster: one of real processes, and one that the executor owns; workers and schedulers that die."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ from distributed.utils import offload
 
 from openhcs_runtime.builtin import builtin_pipeline
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
+from openhcs_runtime.engine.executors.dask_connection import connect
 from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
 from openhcs_runtime.engine.plate_run import RunChoice
 from openhcs_runtime.exceptions import PipelineError, WorkerError
@@ -375,3 +377,14 @@ def test_an_address_selects_the_mode() -> None:
     assert GlobalConfig(mode=ExecutionMode.DASK).dask == "local"
     assert GlobalConfig(dask="tcp://host:8786").workers_for(1000) == 1000
     assert GlobalConfig(3, dask="tcp://host:8786").workers_for(1000) == 3
+
+
+def test_a_library_that_a_local_cluster_lacks_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "cryptography"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    with (
+        contextlib.ExitStack() as stack,
+        pytest.raises(WorkerError, match=r"cryptography.*: pip install 'openhcs-runtime\[dask\]'"),
+    ):
+        connect("local", 1, stack)

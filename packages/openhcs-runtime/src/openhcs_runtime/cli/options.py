@@ -46,6 +46,7 @@ __all__ = [
     "Workers",
     "checked_well",
     "duration_seconds",
+    "plate_named",
     "read_components",
     "read_diameter",
     "read_wells",
@@ -103,11 +104,31 @@ def _check_workers(text: str | None) -> str | None:
 
 
 def _check_gpus(text: str | None) -> str | None:
+    if text is not None and not text.strip():
+        raise typer.BadParameter("it is empty: name GPUs as in 0,1, or give auto or none")
     try:
         named_gpus(text or NO_GPUS)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     return text
+
+
+def plate_named(text: str) -> str:
+    """Return the name of a plate; an empty one, as of a shell variable that is not set, is refused."""
+    if not str(text).strip():
+        raise typer.BadParameter("it is empty: name the folder of a plate")
+    return str(text)
+
+
+def _path_to(what: str) -> Callable[[str], Path]:
+    """Parse a path; an empty one would be the current folder."""
+
+    def read(text: str) -> Path:
+        if not str(text).strip():
+            raise typer.BadParameter(f"it is empty: name {what}, or leave the option out")
+        return Path(text)
+
+    return read
 
 
 def _check_dask(text: str | None) -> str | None:
@@ -170,6 +191,7 @@ ExecutionId = Annotated[str, typer.Argument(metavar="ID", help="Execution id or 
 PlatePath = Annotated[
     str,
     typer.Argument(
+        parser=plate_named,
         metavar="PLATE",
         help="Folder with the plate's images, its URL, or a CZI, ND2 or LIF file; or a folder of several plates",
     ),
@@ -196,16 +218,26 @@ Host = Annotated[
     ),
 ]
 PipelineFile = Annotated[
-    Path | None, typer.Option(metavar="FILE.py", help="Pipeline file [default: the built-in nuclei count]")
+    Path | None,
+    typer.Option(
+        parser=_path_to("a pipeline file"),
+        metavar="FILE.py",
+        help="Pipeline file [default: the built-in nuclei count]",
+    ),
 ]
 OutputFolder = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Output folder [default: a new folder in PLATE_results next to the plate]"),
+    typer.Option(
+        parser=_path_to("a folder"),
+        metavar="DIR",
+        help="Output folder [default: a new folder in PLATE_results next to the plate]",
+    ),
 ]
 ResultsFolder = Annotated[
     Path | None,
     typer.Option(
         "--results-dir",
+        parser=_path_to("a folder"),
         metavar="DIR",
         help="Folder to create the run's own folder in [default: PLATE_results next to the plate]",
     ),

@@ -24,6 +24,7 @@ from openhcs_runtime.engine.printing import PRINTED
 from openhcs_runtime.engine.progress import report_plate
 from openhcs_runtime.exceptions import CompileError, LifecycleError, OpenHCSError, OutputError
 from openhcs_runtime.outputs.runs import results_root
+from openhcs_runtime.pipeline.models import model_memory
 from openhcs_runtime.pipeline.neighbour_modules import importable
 from openhcs_runtime.pipeline.plan import CompiledPlate
 from openhcs_runtime.pipeline.plate_step import Step
@@ -272,6 +273,7 @@ class PipelineOrchestrator:
         return run.run(lambda: self._executor_for(compiled))
 
     def _executor_for(self, compiled: CompiledPlate) -> WellExecutor:
+        model_memory()  # before any well, which would fail with the same error
         config = self.global_config
         devices = devices_for(compiled.job.steps, config.gpus, is_remote=config.is_remote)
         if self._kept is not None and compiled.mode is ExecutionMode.PROCESSES:

@@ -33,6 +33,7 @@ __all__ = [
     "Models",
     "drop_models",
     "model",
+    "model_memory",
     "model_traits",
     "models_here",
     "take_counts",
@@ -143,11 +144,28 @@ def models_here() -> "Models":
     Raises:
         PipelineError: the environment variable for their memory can't be used.
     """
+    given = model_memory()
+    return Models() if given is None else Models(most_bytes=given)
+
+
+def model_memory() -> int | None:
+    """Return how much memory the models of a process may take by the environment; None if it does not say.
+
+    Raises:
+        PipelineError: the environment variable can't be used.
+    """
     given = os.environ.get(MODEL_MEMORY)
+    if not given:
+        return None
     try:
-        return Models(most_bytes=bytes_of(given)) if given else Models()
+        memory = bytes_of(given)
     except ValueError as error:
         raise PipelineError(f"environment variable {MODEL_MEMORY}: {error}") from None
+    if not memory:
+        raise PipelineError(
+            f"environment variable {MODEL_MEMORY}: {given!r} leaves no room: set it to 8 GB, or unset it"
+        )
+    return memory
 
 
 def take_counts() -> ModelCounts:

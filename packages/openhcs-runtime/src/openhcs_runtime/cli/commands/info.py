@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from openhcs_runtime.cli.interrupts import uninterrupted
-from openhcs_runtime.cli.options import ImagePattern, Json, Pages, PlateFormatName
+from openhcs_runtime.cli.options import ImagePattern, Json, Pages, PlateFormatName, plate_named
 
 if TYPE_CHECKING:
     from openhcs_runtime.plates import FoundPlate
@@ -19,6 +19,7 @@ def info(
     plate: Annotated[
         str | None,
         typer.Argument(
+            parser=plate_named,
             metavar="PLATE",
             help="Folder with the plate's images, its URL, or a CZI, ND2 or LIF file; or a folder of several plates",
         ),

@@ -44,6 +44,7 @@ from openhcs_runtime.cli.options import (
     View,
     ViewComponents,
     Workers,
+    plate_named,
     read_components,
 )
 
@@ -61,6 +62,7 @@ def run(
     plate: Annotated[
         str | None,
         typer.Argument(
+            parser=plate_named,
             metavar="PLATE",
             help="Folder with the plate's images, or its URL; or a folder of several plates; not with --compiled",
         ),

@@ -48,7 +48,7 @@ def connect(address: str, workers: int, stack: contextlib.ExitStack) -> Client:
             runner.run_sync(_see_scheduler, address)  # a client that can't connect leaves a thread behind
         client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False, loop=runner.loop)
         return stack.enter_context(client)
-    except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:
+    except (OSError, TimeoutError, ValueError, TypeError, RuntimeError, ImportError) as error:
         stack.close()
         raise WorkerError(_no_cluster(address, error)) from error
 
@@ -97,6 +97,8 @@ def _local_cluster(workers: int, loop: IOLoop) -> Iterator[LocalCluster]:
 
 
 def _no_cluster(address: str, error: Exception) -> str:
+    if isinstance(error, ImportError):
+        return f"a library that Dask needs is not installed ({error}): pip install 'openhcs-runtime[dask]'"
     if address == LOCAL_CLUSTER:
         return (
             f"the local Dask cluster can't be started: {error}. In a script, the code that runs the pipeline must be "

@@ -1,6 +1,7 @@
 """Segmentation with any ONNX model, through ``onnxruntime`` (the extra ``onnx``)."""
 
 import functools
+import re
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -11,11 +12,14 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.choices import choose
 from openhcs_runtime.functions.models.from_maps import MapRule, labels_from_maps
+from openhcs_runtime.functions.models.onnx_arguments import number_problems
+from openhcs_runtime.functions.models.onnx_file import external_files, file_problems
 from openhcs_runtime.functions.models.requirements import missing_library
 from openhcs_runtime.functions.models.tiles import Tiling, in_tiles
 from openhcs_runtime.pipeline.decorators import OutputKind, Stack, checked_by, special_outputs
 from openhcs_runtime.pipeline.models import model as keeps_model
 from openhcs_runtime.pipeline.place import current_place
+from openhcs_runtime.pipeline.used_files import read_recorder
 from openhcs_runtime.rois.label_numbers import consecutive
 
 if TYPE_CHECKING:
@@ -28,6 +32,9 @@ _GPU_PROVIDERS = ("CUDAExecutionProvider", "ROCMExecutionProvider", "MIGraphXExe
 _CPU_PROVIDER = "CPUExecutionProvider"
 _LOW, _HIGH = 1.0, 99.8
 _DIMENSIONS = 4
+_MOST_LAST, _MOST_CHANNELS = 4, 16
+"""A last dimension up to the first, after a second one above the other, is taken for the channels."""
+_MOST_SAID = 200
 
 
 class ModelInput(StrEnum):
@@ -64,11 +71,14 @@ def _problems(model: object = None, **arguments: Any) -> Iterator[str]:
             choose(kind, arguments.get(name, next(iter(kind))), name)
         except ValueError as error:
             yield str(error)
-    tile, overlap = arguments.get("tile_px"), arguments.get("overlap_px", 64)
-    if tile is not None and not 0 <= overlap < tile:
-        yield f"overlap_px {overlap} does not fit in tile_px {tile}: give a smaller overlap, or larger tiles"
-    if isinstance(model, str | Path) and Path(model).suffix.lower() not in (".onnx", ".ort"):
+    yield from number_problems(arguments)
+    if not isinstance(model, str | Path):
+        return
+    file = Path(model).expanduser()
+    if file.suffix.lower() not in (".onnx", ".ort"):
         yield f"model {str(model)!r} is not an ONNX file: give a file that ends in .onnx"
+    elif file.exists():
+        yield from file_problems(file)
 
 
 @special_outputs(OutputKind.LABELS)
@@ -91,7 +101,8 @@ def segment_onnx(
     """Label the objects that an ONNX model finds; the stack is passed on.
 
     The model has one input (N, C, Y, X) of floats, and its first output is (N, K, Y, X) or (N, Y, X), of the same
-    height and width. If C is 1, it gets each plane by itself; otherwise the planes of the stack are its channels
+    height and width; a model whose channels come last has to be exported with channels first. If C is 1, it gets each
+    plane by itself; otherwise the planes of the stack are its channels
     (``variable_components=(Component.CHANNEL,)``), and all of them get the same labels.
 
     With ``gpu=`` in the step, the model runs on the GPU of the well, if the installed onnxruntime can
@@ -116,8 +127,11 @@ def segment_onnx(
         The stack, and labels int32 (n, Y, X).
 
     Raises:
-        ValueError: If the model does not take such a stack, or its output has another size or lacks a channel.
+        ValueError: If the model can't be loaded or does not take such a stack, its output has another size or lacks a
+            channel, or the stack or the output has values that are not numbers.
     """
+    if not np.isfinite(stack).all():
+        raise ValueError("the stack has pixels that are NaN or infinite: replace them in an earlier step")
     session = _session(model)
     rule = MapRule(threshold, foreground, boundary, distance, min_area_px)
     scaled = np.stack([_scaled(plane, choose(ModelInput, normalize, "normalize")) for plane in stack])
@@ -143,6 +157,7 @@ def _labels(maps: Image, kind: ModelOutput, rule: MapRule) -> NDArray[np.int32]:
         raise ValueError(f"the output of the model has {len(maps)} channels, so there is no channel {lacking[0]}")
     match kind:
         case ModelOutput.LABELS:
+            _check_numbers(maps)
             return consecutive(maps[rule.foreground].astype(np.int32))[1]
         case ModelOutput.LOGITS:
             maps = (1 / (1 + np.exp(-maps))).astype(np.float32)
@@ -151,7 +166,16 @@ def _labels(maps: Image, kind: ModelOutput, rule: MapRule) -> NDArray[np.int32]:
             maps /= maps.sum(axis=0)
         case ModelOutput.PROBABILITY:
             pass
+    _check_numbers(maps)
     return labels_from_maps(maps, rule)
+
+
+def _check_numbers(maps: Image) -> None:
+    if not np.isfinite(maps).all():
+        raise ValueError(
+            "the output of the model has values that are NaN or infinite: check normalize and output of the step, and "
+            "how the model was exported"
+        )
 
 
 def _images(stack: Image, channels: int) -> Iterator[Image]:
@@ -186,7 +210,12 @@ def _predict(session: "InferenceSession", tile: Image) -> Image:
     """Return the maps (K, y, x) for a tile (C, y, x)."""
     given = session.get_inputs()[0]
     batch = np.ascontiguousarray(tile[np.newaxis], dtype=np.float16 if "16" in given.type else np.float32)
-    (result, *_) = session.run(None, {given.name: batch})
+    try:
+        (result, *_) = session.run(None, {given.name: batch})
+    except MemoryError:
+        raise
+    except Exception as error:  # those of onnxruntime have nothing in common
+        raise ValueError(f"the model can't process an input of shape {batch.shape}: {_short(error)}") from error
     maps = np.asarray(result, dtype=np.float32)
     maps = maps[0] if maps.ndim == _DIMENSIONS else maps[:1] if maps.ndim == _DIMENSIONS - 1 else maps
     if maps.ndim != _DIMENSIONS - 1 or maps.shape[1:] != tile.shape[1:]:
@@ -202,6 +231,12 @@ def _input_shape(session: "InferenceSession") -> tuple[int, int, int]:
     given = session.get_inputs()[0]
     if len(given.shape) != _DIMENSIONS or "float" not in given.type:
         raise ValueError(f"the input of the model is {given.type} {given.shape}: it has to be float (N, C, Y, X)")
+    *_, rows, _, last = given.shape
+    if isinstance(last, int) and 1 <= last <= _MOST_LAST and not (isinstance(rows, int) and rows <= _MOST_CHANNELS):
+        raise ValueError(
+            f"the input of the model is {given.shape}, which looks like (N, Y, X, C): export it with channels first, "
+            "(N, C, Y, X), for example with the option --inputs-as-nchw of tf2onnx"
+        )
     _, channels, height, width = (size if isinstance(size, int) else 0 for size in given.shape)
     return channels or 1, height, width
 
@@ -212,26 +247,30 @@ def _session(model: Path) -> "InferenceSession":
 
     place = current_place()
     threads = place.resources.threads or 1
-    file = str(Path(model).expanduser())
+    path = Path(model).expanduser()
+    weights = external_files(path)
+    for used in (path, *weights):  # those of a model that is loaded already are not opened again
+        read_recorder().note(used)
+    file, data = str(path), tuple(map(str, weights))
     if place.device is None:
-        return _on_cpu(file, threads)
+        return _on_cpu(file, data, threads)
     provider = next((known for known in _GPU_PROVIDERS if known in onnxruntime.get_available_providers()), None)
     if provider is None:
         place.use_cpu("onnxruntime has no provider for GPUs: pip install onnxruntime-gpu")
-        return _on_cpu(file, threads)
-    session = _on_gpu(file, threads, provider, place.ordinal)
+        return _on_cpu(file, data, threads)
+    session = _on_gpu(file, data, threads, provider, place.ordinal)
     if provider not in session.get_providers():
         place.use_cpu(f"{provider} of onnxruntime does not work here, as its own log says")
     return session
 
 
 @keeps_model()
-def _on_cpu(file: str, threads: int) -> "InferenceSession":
+def _on_cpu(file: str, _data: tuple[str, ...], threads: int) -> "InferenceSession":
     return _loaded(file, threads, [_CPU_PROVIDER])
 
 
 @keeps_model(device="gpu")
-def _on_gpu(file: str, threads: int, provider: str, ordinal: int) -> "InferenceSession":
+def _on_gpu(file: str, _data: tuple[str, ...], threads: int, provider: str, ordinal: int) -> "InferenceSession":
     return _loaded(file, threads, [(provider, {"device_id": str(ordinal)}), _CPU_PROVIDER])
 
 
@@ -241,5 +280,17 @@ def _loaded(file: str, threads: int, providers: Sequence[Any]) -> "InferenceSess
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    with open(file, "rb"):  # onnxruntime's own reading is not seen, and the results depend on the file
-        return onnxruntime.InferenceSession(file, options, providers=list(providers))
+    try:
+        with open(file, "rb"):  # onnxruntime's own reading is not seen, and the results depend on the file
+            return onnxruntime.InferenceSession(file, options, providers=list(providers))
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:  # those of onnxruntime have nothing in common
+        raise ValueError(f"model {file!r} can't be loaded: {_short(error)}") from error
+
+
+def _short(error: Exception) -> str:
+    """Return what onnxruntime says as one line, without its codes and places in C++."""
+    text = " ".join(str(error).split()).rpartition("[ONNXRuntimeError] : ")[2]
+    said = re.sub(r"^\d+ : \w+ : |\S+\.(cc|h):\d+ .*?\) ", "", text)
+    return said if len(said) <= _MOST_SAID else f"{said[:_MOST_SAID]}..."
