@@ -38,6 +38,9 @@ TEST_ENVIRONMENT = {
     "QT_API": "pyqt6",
     "PYTEST_QT_API": "pyqt6",
 }
+COMPILED = {"UV_COMPILE_BYTECODE": "1"}
+"""Makes uv compile what it installs: tests start thousands of processes, and the environment may keep each of them from
+storing what it has compiled."""
 LIGHT_IMPORTS = """
 import sys
 import zmqruntime, zmqruntime.execution
@@ -105,6 +108,7 @@ def boundaries(session: nox.Session) -> None:
 @nox.parametrize("package", PACKAGES, ids=PACKAGES)
 def tests(session: nox.Session, package: str) -> None:
     """One package's tests against its wheel and what it declares, nothing else."""
+    session.env.update(COMPILED)
     session.install(*map(wheel, with_siblings(package)), *group(ROOT / "packages" / package, "tests"))
     run_pytest(session, f"packages/{package}/tests", "tools/tests/test_from_wheels.py")
 
@@ -232,6 +236,7 @@ def demo(session: nox.Session) -> None:
 
 def install_all(session: nox.Session) -> None:
     """All five wheels, and what any of the tests need."""
+    session.env.update(COMPILED)
     groups = [name for package in PACKAGES for name in group(ROOT / "packages" / package, "tests")]
     session.install(*map(wheel, PACKAGES), *groups, *group(ROOT, "tools"))
 

@@ -182,7 +182,7 @@ def test_a_server_that_was_stopped_is_not_started_again(plate: str, gate: Gate) 
             await asyncio.to_thread(server.wait, 20)
             await shown.until(lambda: shown.workspace.server_state is ServerState.LOST)
             assert shown.state(plate) is PlateStatus.INTERRUPTED
-            assert not shown.workspace._server.wants_server()
+            await shown.until(lambda: not shown.workspace._server.wants_server())
             assert shown.workspace._server.service._recovery is None
 
             # It is there again as soon as somebody asks for it, and goes on with what it has left.

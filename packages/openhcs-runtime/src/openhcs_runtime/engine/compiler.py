@@ -89,24 +89,7 @@ def compile_plate(
         logging.getLogger(NOTES).info(note)
     memory = most_memory(plate, wells, enabled)
     workers = _workers_that_fit(global_config, len(wells), memory)
-    named = _named(plate)
-    job = PlateJob(
-        plate_path=str(plate.path),
-        plate_format=plate.format,
-        steps=enabled,
-        output_dir=str(output_dir),
-        pixel_size_um=plate.pixel_size_um,
-        named=named,
-        folders=_folders(enabled),
-        modules_dir=file.folder if file else "",
-        parquet=pipeline_config.parquet,
-        image_format=pipeline_config.image_format,
-        sharded=pipeline_config.sharded,
-        channel_names=tuple(sorted(plate.channel_names.items())),
-        z_step_um=plate.z_step_um,
-        view=None if global_config.view is None else ViewTarget.parse(global_config.view),
-        plate_map=str(Path(pipeline_config.plate_map).expanduser()) if pipeline_config.plate_map else "",
-    )
+    job = _job(plate, enabled, output_dir, file.folder if file else "", global_config.view, pipeline_config)
     basis = run_basis(job, file, global_config.seed)
     base = basis.digest()
     with_positions = any(InputKind.POSITIONS in traits_of(call.function).inputs for call in calls_of(enabled))
@@ -129,6 +112,33 @@ def compile_plate(
         of_wells=chosen.of_wells,
         warnings=chosen.warnings,
         plate_map=chosen.plate_map,
+    )
+
+
+def _job(
+    plate: Plate,
+    steps: tuple[Step, ...],
+    output_dir: Path,
+    modules_dir: str,
+    view: str | None,
+    config: PipelineConfig,
+) -> PlateJob:
+    return PlateJob(
+        plate_path=str(plate.path),
+        plate_format=plate.format,
+        steps=steps,
+        output_dir=str(output_dir),
+        pixel_size_um=plate.pixel_size_um,
+        named=_named(plate),
+        folders=_folders(steps),
+        modules_dir=modules_dir,
+        parquet=config.parquet,
+        image_format=config.image_format,
+        sharded=config.sharded,
+        channel_names=tuple(sorted(plate.channel_names.items())),
+        z_step_um=plate.z_step_um,
+        view=None if view is None else ViewTarget.parse(view),
+        plate_map=str(Path(config.plate_map).expanduser()) if config.plate_map else "",
     )
 
 

@@ -69,7 +69,7 @@ def load_nvml() -> Nvml:
 
 
 def installed_devices(nvml: Nvml) -> tuple[Gpu, ...]:
-    """Return the GPUs of this machine in the order of the PCI bus; none if there is no driver."""
+    """Return the GPUs of this machine in the order of the PCI bus; empty without a driver."""
     try:
         with _started(nvml):
             return tuple(_device(nvml, number) for number in range(nvml.nvmlDeviceGetCount()))

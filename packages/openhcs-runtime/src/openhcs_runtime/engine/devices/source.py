@@ -40,8 +40,8 @@ class SlotSource(Protocol):
 
         Args:
             resources: what the step needs.
-            watch: is told that the well waits, and asked whether it was cancelled; it is asked again as soon as
-                something is cancelled.
+            watch: reports that the well waits, and says whether it was cancelled, which is checked as soon as something
+                is cancelled.
             alone: whether the GPU must not be shared meanwhile.
 
         Raises:

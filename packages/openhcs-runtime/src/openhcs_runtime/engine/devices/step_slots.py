@@ -35,7 +35,7 @@ class StepSlots:
         Args:
             needs: what the step asks for.
             attempt: calls its functions for a pattern group.
-            costs: is told where they run, and how long the well has waited.
+            costs: records where they run, and how long the well has waited.
 
         Raises:
             StepError: a function has failed; also if the GPU ran out of memory in both attempts.
