@@ -47,7 +47,7 @@ def _check(*, controls: object = (), method: object = ControlMethod.ROBUST_Z_SCO
     if method not in set(ControlMethod):
         yield f"unknown method {method!r}; choose {alternatives(ControlMethod)}"
     if not controls:
-        yield "there are no controls: name at least one control well, or give an expression for the plate map"
+        yield "controls is empty: name at least one control well, or give an expression for the plate map"
     try:
         _named_wells(controls)
     except ValueError as error:

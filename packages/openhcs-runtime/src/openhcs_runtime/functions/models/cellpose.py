@@ -81,7 +81,7 @@ def segment_cellpose(
     device = torch_device()
     file = _file_of(weights)
     if file is None:
-        raise FileNotFoundError(f"there are no weights {weights!r} of Cellpose")
+        raise FileNotFoundError(f"Cellpose has no weights {weights!r}")
     loaded = _on_cpu(str(file)) if device.type == "cpu" else _on_gpu(str(file), str(device))
     options = {
         "diameter": _diameter(diameter_px, diameter_um, pixel_size_um),

@@ -86,7 +86,7 @@ def segment_instanseg(
     device = torch_device()
     file = _file_of(weights)
     if file is None:
-        raise FileNotFoundError(f"there are no weights {weights!r} of InstanSeg")
+        raise FileNotFoundError(f"InstanSeg has no weights {weights!r}")
     loaded = _on_cpu(str(file)) if device.type == "cpu" else _on_gpu(str(file), str(device))
     target = choose(InstanSegObjects, objects, "objects")
     images = [stack] if planes_are_channels else [plane[np.newaxis] for plane in stack]

@@ -30,4 +30,4 @@ def missing_weights(weights: str, found: Path | None, looked_in: Sequence[Path],
     """
     if found is None:
         places = " and ".join(map(str, looked_in))
-        yield f"there are no weights {weights!r} (looked for {places}), and a run downloads none: {fetch}"
+        yield f"weights {weights!r} were not found (looked for {places}), and a run does not download any: {fetch}"

@@ -62,7 +62,7 @@ def segment_stardist(
     """
     folder = _folder_of(weights)
     if folder is None:
-        raise FileNotFoundError(f"there are no weights {weights!r} of StarDist")
+        raise FileNotFoundError(f"StarDist has no weights {weights!r}")
     device = _device()
     options = {"prob_thresh": prob_threshold, "nms_thresh": overlap_threshold, "scale": scale}
     tiles = tuple(-(-size // tile_px) for size in stack.shape[1:])
