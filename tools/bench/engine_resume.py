@@ -142,6 +142,7 @@ def run(plate: Path, output: Path, source: str, kill: Kill | None = None) -> Pla
             client.connect()
         execution = client.wait(execution_id, 600)
         while execution.status is ExecutionStatus.FAILED:
+            assert execution.refusal is None, execution.message
             execution = client.wait(client.resume(execution.execution_id).execution_id, 600)
         client.shutdown_server()
     return execution
