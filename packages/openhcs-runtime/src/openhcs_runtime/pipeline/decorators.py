@@ -12,7 +12,7 @@ A function takes a stack (n, Y, X) and returns a stack of the same n. Decorators
 """
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -38,7 +38,7 @@ class OutputKind(StrEnum):
     LABELS = "labels"
     """Label images, integers (n, Y, X): 0 is background, each object has a unique number within its plane."""
     MEASUREMENTS = "measurements"
-    """A sequence of n ``Measurements``, one per plane."""
+    """A sequence of n ``Measurements``, one per plane; or of n tuples of them, one for each set of objects."""
     ROIS = "rois"
     """A sequence of n sequences of regions of interest (``openhcs_runtime.rois``), one per plane."""
 
@@ -57,6 +57,13 @@ class InputKind(StrEnum):
     plate has them for all planes. They refer to the same point of each plane."""
     MEASUREMENTS = "measurements"
     """What earlier functions measured of each plane: a list of n dicts of values by column."""
+    CHANNELS = "channels"
+    """Short names of the channels of the planes, a tuple of n strings, as they appear in names of columns."""
+    SET_NAMES = "set_names"
+    """Names of the sets of objects that the labels have, a list of n strings."""
+    OBJECT_SETS = "object_sets"
+    """The labels of every set of objects found so far, a dict of arrays (n, Y, X) by the name of the set; a set that is
+    missing at the position of a plane has no objects there."""
     RNG = "rng"
     """A separate ``numpy.random.Generator`` for each call, made from the seed of the run (``GlobalConfig.seed``) and
     the well: the same seed produces the same numbers, in every mode and on any worker."""
@@ -89,10 +96,15 @@ class Measurements:
         objects: For each column a list or an array with one value per object, all of the same length; or a pandas or
             polars data frame. The column ``label`` has the number of each object; if it is missing, there must be one
             row for each object of the labels that the function takes or returns, in the order of their numbers.
+        name: Name of the set of objects, which is the name of its table; empty for the name that its labels have.
+        without_channel: Columns that do not depend on the channel, such as areas; the names of all others get the
+            channel when they are written to a table with all channels in a row.
     """
 
     summary: Mapping[str, Any]
     objects: Mapping[str, Any] | DataFrame = field(default_factory=dict)
+    name: str = ""
+    without_channel: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
