@@ -87,6 +87,9 @@ from .service.client import (
 from .service.remote_orchestrator import (
     RemoteOrchestrator as RemoteOrchestrator,
 )
+from .tables.frames import FrameLibrary as FrameLibrary
+from .tables.read import Results as Results, open_results as open_results
+from .tables.schema import Measure as Measure, TableKind as TableKind, TableSchema as TableSchema
 from .tasks import (
     OPENHCS_CONFIG as OPENHCS_CONFIG,
     CompileReport as CompileReport,

@@ -120,7 +120,7 @@ class Where:
     def _kind(self, node: ast.expr, types: Mapping[str, ColumnType]) -> ColumnKind:
         if isinstance(node, ast.Name):
             return types[self._column(node)].kind
-        value = _constant(node)
+        value = constant_of(node)
         if value is None:
             return ColumnKind.EMPTY
         if isinstance(value, bool):
@@ -152,7 +152,7 @@ class Where:
         return (value == other) is isinstance(sign, ast.Eq)
 
     def _value(self, node: ast.expr, row: Row) -> MapValue | None:
-        return row[self._column(node)] if isinstance(node, ast.Name) else _constant(node)
+        return row[self._column(node)] if isinstance(node, ast.Name) else constant_of(node)
 
     def _column(self, node: ast.Name) -> str:
         return self.names.get(node.id, node.id)
@@ -251,7 +251,7 @@ def _is_operand(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, int | float | str))
 
 
-def _constant(node: ast.expr) -> MapValue | None:
+def constant_of(node: ast.expr) -> MapValue | None:
     """Return the value of a constant, which may have a sign."""
     value = ast.literal_eval(node)
     assert value is None or isinstance(value, str | int | float)

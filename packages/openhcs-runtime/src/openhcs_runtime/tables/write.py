@@ -27,4 +27,4 @@ def write_table(path: Path, schema: TableSchema, table: "pyarrow.Table", *, sync
     assert tuple(table.column_names) == schema.columns
     described = table.replace_schema_metadata(encode_schema(schema))
     with writing_to(path), atomic_file(path, sync=sync) as file:
-        parquet.write_table(described, file, compression="zstd")
+        parquet.write_table(described, file, compression="zstd", write_page_checksum=True)
