@@ -162,12 +162,11 @@ class PipelineConfig:
         sites: only these sites; None for all.
         where: only wells for which this expression over the plate map is true, such as ``"control == 'DMSO'"``.
         plate_map: the plate map, a CSV, Excel or JSON file. None: the file ``platemap.csv``, ``.xlsx`` or ``.json`` in
-            the plate folder or next to it. It is read only if ``where`` is given.
+            the plate folder or next to it, if there is one. Its columns are added to the tables.
         sample: a sample of this number of wells, spread over the plate, from those that are chosen otherwise. It is the
             same for the same ``GlobalConfig.seed``.
         allow_gaps: if images of a well are missing, process those that exist instead of failing the well.
-        parquet: write the tables as Parquet as well; needs the extra ``parquet``. If it is not installed, only CSV
-            tables are written, and the log says so.
+        csv: write the tables as CSV as well as Parquet.
         image_format: format of the images made by steps with ``materialize=True``.
         sharded: with image_format "ome_zarr", write each resolution level of an image as one file (a shard), which is
             quicker to copy and to list than a file for each plane.
@@ -193,7 +192,7 @@ class PipelineConfig:
     plate_map: str | None = None
     sample: int | None = None
     allow_gaps: bool = False
-    parquet: bool = False
+    csv: bool = False
     image_format: ImageFormat = ImageFormat.TIFF
     sharded: bool = False
     pattern: str | None = None

@@ -95,7 +95,7 @@ class PlateResult:
         signature: signature of the compiled run.
         wells: how each well ended, in plate order.
         measurements: path of the table of measurements; empty if there is none.
-        objects: path of the table of objects; empty if there is none.
+        tables: names of the tables in ``tables/``: sets of objects, images and wells.
         error: what went wrong apart from the wells (the tables could not be written); otherwise empty.
         elapsed_s: duration in seconds.
         viewed: counts of the images sent to a viewer; None if there was no viewer.
@@ -111,7 +111,7 @@ class PlateResult:
     signature: str
     wells: tuple[WellResult, ...]
     measurements: str = ""
-    objects: str = ""
+    tables: tuple[str, ...] = ()
     error: str = ""
     elapsed_s: float = 0.0
     viewed: ViewCounts | None = None

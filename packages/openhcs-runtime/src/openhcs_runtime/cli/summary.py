@@ -1,7 +1,6 @@
 """The outcome of a run, for people and as a JSON document."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -98,9 +97,8 @@ def print_summary(execution: PlateExecution) -> None:
         table.add_row("Left out", f"{plural(plate.left_out_files, 'image file')}; openhcs-runtime info lists them")
     table.add_row("Time", duration(plate.elapsed_s))
     table.add_row("Results", Text(plate.output_dir))
-    tables = [Path(path).name for path in (plate.measurements, plate.objects) if path]
-    if tables:
-        table.add_row("Tables", ", ".join(tables))
+    if plate.tables:
+        table.add_row("Tables", ", ".join(plate.tables))
     if plate.viewed is not None:
         silent = plate.viewed.sent and plate.viewed == ViewCounts(plate.viewed.sent)
         table.add_row("Viewer", f"{plate.viewed}; it did not answer" if silent else str(plate.viewed))

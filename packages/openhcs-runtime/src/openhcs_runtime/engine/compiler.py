@@ -132,7 +132,7 @@ def _job(
         named=_named(plate),
         folders=_folders(steps),
         modules_dir=modules_dir,
-        parquet=config.parquet,
+        csv=config.csv,
         image_format=config.image_format,
         sharded=config.sharded,
         channel_names=tuple(sorted(plate.channel_names.items())),

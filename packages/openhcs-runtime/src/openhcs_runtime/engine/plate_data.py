@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import StepError
+from openhcs_runtime.outputs.measurements import KEY_COLUMNS
 from openhcs_runtime.outputs.states import StateTree, StoredObjects, pixels_of, read_state
-from openhcs_runtime.outputs.tables import KEY_COLUMNS
 from openhcs_runtime.pipeline.cells import LABEL, OBJECTS, Cell
 from openhcs_runtime.pipeline.plan import PlateJob, WellPlan
 from openhcs_runtime.pipeline.used_files import read_recorder

@@ -17,7 +17,7 @@ from openhcs_runtime.engine.randomness import fresh_seed
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.plate import PlateParts, collect_parts, finish_images, write_tables
 from openhcs_runtime.outputs.plate_values import ValueRecord
-from openhcs_runtime.outputs.provenance import Provenance
+from openhcs_runtime.outputs.provenance import Provenance, read_provenance
 from openhcs_runtime.outputs.resume import earlier_seed
 from openhcs_runtime.outputs.run_folder import open_run_folder
 from openhcs_runtime.outputs.run_log import RunLog
@@ -25,8 +25,10 @@ from openhcs_runtime.outputs.runs import RunStatus, RunSummary, list_runs, read_
 from openhcs_runtime.outputs.states import kept_folders, remove_states
 from openhcs_runtime.pipeline.plan import CompiledPlate
 from openhcs_runtime.pipeline.source import Pipeline
+from openhcs_runtime.plate_map import PlateMapFile
 from openhcs_runtime.results import PlateResult, ResultStatus, WellResult, overall_status
 from openhcs_runtime.stores.path import as_path
+from openhcs_runtime.tables.places import copy_plate_map, table_names
 from openhcs_runtime.viewers.view_counts import ViewTally
 from zmqruntime.execution import Task
 from zmqruntime.messages import LogLevel
@@ -152,19 +154,21 @@ class PlateRun:
         if set(kept) != {plan.well for plan in self._compiled.wells} or set(kept) != set(earlier.planned or ()):
             return None
         parts = collect_parts(folder, _in_order(kept.values()))
-        tables = {name: str(folder / f"{name}.csv") for name in ("measurements", "objects")}
-        tables = {name: path for name, path in tables.items() if Path(path).is_file()}
-        has_objects = any(part.objects for part in parts.parts.values())
-        if len(parts.parts) < len(kept) or "measurements" not in tables or has_objects != ("objects" in tables):
+        tables = table_names(folder)
+        before = read_provenance(folder)
+        has_same = before.tables == list(tables) and _digest(before.plate_map) == _digest(self._compiled.plate_map)
+        measurements = folder / "measurements.csv"
+        if len(parts.parts) < len(kept) or not has_same or not (measurements.is_file() and tables):
             return None
         for well in kept:
             self._progress(well).axis_completed(_KEPT)
-        return self._result(parts.wells, tables, "")
+        return self._result(parts.wells, str(measurements), tables, "")
 
     def _begin(self) -> Provenance:
         executions = [*(self._folder.earlier.executions if self._folder.earlier else ()), self._task.execution_id]
         provenance = Provenance.begin(self._pipeline, self._compiled, *self._settings, executions)
         provenance.write(self._folder.path)
+        copy_plate_map(self._compiled.plate_map, self._folder.path)
         begun = "continues" if self._folder.earlier else "begins"
         self._log.note(f"{self._compiled.run_name} {begun} on {self._compiled.plate_path}")
         return provenance
@@ -172,14 +176,17 @@ class PlateRun:
     def _do(self, run: PlatePhases, tally: ViewTally) -> tuple[PlateResult, PlateParts]:
         state = run.run(first_only=self._choice.is_partial)
         parts = collect_parts(self._folder.path, _in_order(state.ended.values()))
-        tables, failure = {}, state.error
+        measurements, failure = "", state.error
+        tables: tuple[str, ...] = ()
         try:
-            tables = write_tables(self._folder.path, self._compiled.job, parts.parts.values())
+            measurements, tables = write_tables(
+                self._folder.path, self._compiled.job, parts.parts.values(), parts.wells
+            )
             finish_images(self._compiled.job, parts.parts)
         except OutputError as error:
             failure = str(error)
         costs = tuple(record.cost for record in state.records)
-        plate = replace(self._result(parts.wells, tables, failure), viewed=tally.end(), plate_steps=costs)
+        plate = replace(self._result(parts.wells, measurements, tables, failure), viewed=tally.end(), plate_steps=costs)
         for text in plate.without_gpu:
             self._task.log.warning(text)
         return plate, parts
@@ -201,15 +208,17 @@ class PlateRun:
         if root.is_dir():
             yield from list_runs(root)
 
-    def _result(self, wells: tuple[WellResult, ...], tables: dict[str, str], error: str) -> PlateResult:
+    def _result(
+        self, wells: tuple[WellResult, ...], measurements: str, tables: tuple[str, ...], error: str
+    ) -> PlateResult:
         return PlateResult(
             status=overall_status(wells, cancelled=self._task.cancelled, error=error),
             plate_path=self._compiled.plate_path,
             output_dir=str(self._folder.path),
             signature=self._compiled.signature,
             wells=wells,
-            measurements=tables.get("measurements", ""),
-            objects=tables.get("objects", ""),
+            measurements=measurements,
+            tables=tables,
             error=error,
             elapsed_s=time.monotonic() - self._started,
             seed=self._compiled.job.seed,
@@ -257,8 +266,11 @@ def _moved(result: PlateResult, target: Path | None) -> PlateResult:
     if target is None:
         return result
     measurements = str(target / Path(result.measurements).name) if result.measurements else ""
-    objects = str(target / Path(result.objects).name) if result.objects else ""
-    return replace(result, output_dir=str(target), measurements=measurements, objects=objects)
+    return replace(result, output_dir=str(target), measurements=measurements)
+
+
+def _digest(plate_map: PlateMapFile | None) -> str:
+    return plate_map.digest if plate_map else ""
 
 
 def _worse(status: ResultStatus) -> ResultStatus:

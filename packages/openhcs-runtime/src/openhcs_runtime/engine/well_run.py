@@ -24,21 +24,27 @@ from openhcs_runtime.outputs.images import image_name, write_labels, write_plane
 from openhcs_runtime.outputs.plate_values import read_value
 from openhcs_runtime.outputs.rois import write_rois
 from openhcs_runtime.outputs.states import StateHead, link_state, state_path, write_state
-from openhcs_runtime.outputs.tables import write_objects
 from openhcs_runtime.outputs.wells import (
     ReadImage,
     WellRecord,
+    WellTable,
     discard_part,
     measured_image,
     new_digest,
-    objects_path,
     write_part,
 )
 from openhcs_runtime.pipeline.calls import GroupResult, WellContext, call_chain
 from openhcs_runtime.pipeline.decorators import traits_of
 from openhcs_runtime.pipeline.own_arguments import stacked
 from openhcs_runtime.pipeline.patterns import PatternGroup, group_images
-from openhcs_runtime.pipeline.phases import last_of_wells, needs_labels, plate_steps, saved_states, state_index
+from openhcs_runtime.pipeline.phases import (
+    last_of_wells,
+    needs_labels,
+    needs_object_sets,
+    plate_steps,
+    saved_states,
+    state_index,
+)
 from openhcs_runtime.pipeline.plan import PlateJob, WellPlan, WellWork
 from openhcs_runtime.pipeline.plate_step import PlateStep, calls_of
 from openhcs_runtime.pipeline.process_state import process_keeper
@@ -47,6 +53,7 @@ from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep, InputSourc
 from openhcs_runtime.pipeline.used_files import UsedFiles, read_recorder
 from openhcs_runtime.plates import ImageRef, read_image
 from openhcs_runtime.results import ResultStatus, WellResult
+from openhcs_runtime.tables.columns import channel_tokens
 from openhcs_runtime.text import error_text, writable
 from openhcs_runtime.viewers.live import ViewerFeed
 from zmqruntime.execution import TaskCancelled, current_task
@@ -137,6 +144,7 @@ class _WellRun:
         self._on_step = on_step
         self._is_alone = is_alone
         self._set_names = set_names(job.steps)
+        self._channels = channel_tokens((image.key.channel for image in plan.images), dict(job.channel_names))
         self._last = last_of_wells(job.steps)
         self._output = Path(job.output_dir)
         self._state = WellState({image.key: image for image in plan.images})
@@ -168,6 +176,8 @@ class _WellRun:
             if not self._needs_labels_after(index):
                 self._state.labels.clear()
                 self._state.sets.clear()
+            if not self._needs_sets_after(index):
+                self._state.found.clear()
         if self._work.finishes:
             return self._finish(started)
         self.progress.wait_for(self._work.stop)
@@ -195,11 +205,17 @@ class _WellRun:
             if labels.dtype.kind not in "iu":
                 raise ImageError(f"labels {image.path} are {labels.dtype}, not integers", image.path)
             self._state.labels[image.key], self._state.sets[image.key] = labels, self._plan.labels_name
+            self._state.found[image.key, self._plan.labels_name] = labels
 
     def _needs_labels_after(self, index: int) -> bool:
         """Return whether labels are used by a later step, or kept after one."""
         steps = self._job.steps
         return needs_labels(steps[index + 1 :]) or any(length > index + 1 for length in self._work.states)
+
+    def _needs_sets_after(self, index: int) -> bool:
+        """Return whether the labels of all sets are used by a later step, or kept after one."""
+        later = self._job.steps[index + 1 :]
+        return needs_object_sets(later) or any(length > index + 1 for length in self._work.states)
 
     def _save(self, length: int, started: float) -> None:
         steps, step = self._job.steps, self._job.steps[length - 1]
@@ -295,7 +311,16 @@ class _WellRun:
         values = {name: read_value(Path(job.values[name].path), job.values[name].identity) for name in sorted(names)}
         seeds = step_seeds(job.seed, self._plan.well, index)
         return WellContext(
-            state.labels, self._plan.positions, job.pixel_size_um, state.sets, seeds, state.measured, values
+            labels=state.labels,
+            positions=self._plan.positions,
+            pixel_size_um=job.pixel_size_um,
+            sets=state.sets,
+            found=state.found,
+            names=state.names,
+            channels=self._channels,
+            seeds=seeds,
+            measured=state.measured,
+            values=values,
         )
 
     def _calls(self, step: FunctionStep, group: PatternGroup) -> tuple[FunctionCall, ...]:
@@ -346,9 +371,11 @@ class _WellRun:
             del self._state.images[key]
         if keep_images:
             self._state.images.update(zip(result.keys, result.stack, strict=True))
+        self._state.names.update(result.names)
         if keep_labels:
             self._state.labels.update(result.labels)
             self._state.sets.update(result.sets)
+            self._state.found.update(result.found)
 
     def _write_zarr(self, index: int, made: "_Made") -> None:
         # Importing zarr takes most of a second.
@@ -376,29 +403,17 @@ class _WellRun:
 
     def _finish(self, started: float) -> WellRecord:
         state = self._state
-        objects, kinds = "", {}
-        if state.objects:
-            path = objects_path(self._output, self._plan.well)
-            objects = path.relative_to(self._output).as_posix()
-            state.files[objects] = None
-            kinds = write_objects(
-                path,
-                [
-                    (key, name, table)
-                    for key, of_image in sorted(state.objects.items())
-                    for name, table in of_image.tables.items()
-                ],
-            )
+        tables = self._write_tables()
         sync_files(self._output / name for name in state.files)
         part = WellRecord(
             well=self._plan.well,
             signature=self._plan.signature,
             files=state.described_files(self._output),
-            objects=objects or None,
+            tables=tables,
+            without_channel=[name for of_set, name in sorted(state.without_channel) if not of_set],
             measured=[measured_image(key, values) for key, values in sorted(state.measured.items())],
             elapsed_s=self._start.elapsed_s + time.monotonic() - started,
             peak_memory_bytes=self._meter.end().peak_memory_bytes if self._meter else None,
-            object_kinds=kinds,
             seed=self._job.seed,
             read=list(state.read.values()),
             used=self._used(),
@@ -409,6 +424,18 @@ class _WellRun:
         )
         write_part(self._output, part)
         return part
+
+    def _write_tables(self) -> list[WellTable]:
+        """Write the objects of the well, a table for each set."""
+        state, tables = self._state, []
+        if state.objects:
+            # Importing pyarrow takes a third of a second.
+            from openhcs_runtime.tables.well_tables import set_tables, write_well_table  # noqa: PLC0415
+
+            for table in set_tables(state.objects, state.without_channel, self._channels):
+                tables.append(write_well_table(self._output, self._plan.well, table))
+                state.files[tables[-1].file] = None
+        return tables
 
 
 class _Made:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import DamagedResultError, StepError
 from openhcs_runtime.outputs.states import StateTree, StoredObjects, pixels_of
-from openhcs_runtime.outputs.tables import ImageObjects
 from openhcs_runtime.outputs.wells import OutputFile, ReadImage, describe_files
-from openhcs_runtime.pipeline.calls import Measured
+from openhcs_runtime.pipeline.calls import Measured, ObjectSet, SetKey
 from openhcs_runtime.pipeline.cells import Cell, Column, ColumnKind, common_kind, is_missing, kind_of
 from openhcs_runtime.pipeline.used_files import UsedFiles
 from openhcs_runtime.plates import ImageRef
+from openhcs_runtime.tables.image_objects import ImageObjects
 
 Pixels: TypeAlias = ImageRef | NDArray[Any]
 """Pixels of an image: in the plate, or in memory."""
@@ -28,10 +28,14 @@ class WellState:
     Attributes:
         images: The images; those that no step has processed yet are references to the plate.
         labels: Labels of the images that have some.
-        sets: Name of the set of objects of each label image.
+        sets: Set of objects of each label image, by the function that found it.
+        found: All labels so far by image and set, also those that others took the place of.
+        names: Names that functions have given to sets.
         measured: Measurements of each image.
         kinds: Kind of each measured column, by table and column.
         objects: Measurements of the objects of each image.
+        without_channel: Columns that do not depend on the channel, each with the name of its set, which is empty for
+            measurements of images.
         files: Files that the steps have written, with their digests as far as they are known.
         read: Images that were read, by path and index.
         used: Other files that functions in another process have read for this well.
@@ -40,9 +44,12 @@ class WellState:
     images: dict[ImageKey, Pixels]
     labels: dict[ImageKey, NDArray[Any]] = field(default_factory=dict)
     sets: dict[ImageKey, str] = field(default_factory=dict)
+    found: dict[SetKey, NDArray[Any]] = field(default_factory=dict)
+    names: dict[SetKey, str] = field(default_factory=dict)
     measured: dict[ImageKey, dict[str, Cell]] = field(default_factory=dict)
     kinds: dict[tuple[str, str], ColumnKind] = field(default_factory=dict)
     objects: dict[ImageKey, ImageObjects] = field(default_factory=dict)
+    without_channel: set[tuple[str, str]] = field(default_factory=set)
     files: dict[str, OutputFile | None] = field(default_factory=dict)
     read: dict[tuple[str, tuple[int, ...]], ReadImage] = field(default_factory=dict)
     used: UsedFiles = field(default_factory=UsedFiles)
@@ -69,14 +76,18 @@ class WellState:
         objects: dict[ImageKey, ImageObjects] = {}
         for stored in tree.objects:
             columns = {name: Column(kind, tuple(cells)) for name, (kind, cells) in stored.columns.items()}
-            objects.setdefault(stored.key, ImageObjects()).add(columns, stored.name, stored.found_in)
+            of_set = ObjectSet(stored.name, stored.found_in, stored.finder)
+            objects.setdefault(stored.key, ImageObjects()).add(columns, of_set)
         return cls(
             images=images,
             labels={key: pixels_of(labels) for key, _, labels in tree.labels},
             sets={key: name for key, name, _ in tree.labels},
+            found={(key, name): pixels_of(labels) for key, name, labels in tree.found},
+            names={(key, name): given for key, name, given in tree.names},
             measured=dict(tree.measured),
             kinds={(table, column): kind for table, column, kind in tree.kinds},
             objects=objects,
+            without_channel=set(tree.without_channel),
             files={file.name: file for file in files},
             read={(image.path, image.index): image for image in tree.read},
             used=used,
@@ -88,18 +99,22 @@ class WellState:
         return StateTree(
             images=images if with_images else [],
             labels=[(key, self.sets.get(key, ""), labels) for key, labels in self.labels.items()],
+            found=[(key, name, labels) for (key, name), labels in self.found.items()],
+            names=[(key, name, given) for (key, name), given in self.names.items()],
             measured=list(self.measured.items()),
             kinds=[(table, column, kind) for (table, column), kind in self.kinds.items()],
             objects=[
                 StoredObjects(
                     key,
                     name,
-                    of_image.found_in(name),
+                    of_image.set_of(name).found_in,
+                    of_image.set_of(name).finder,
                     {column: (cells.kind, list(cells.cells)) for column, cells in table.items()},
                 )
                 for key, of_image in self.objects.items()
                 for name, table in of_image.tables.items()
             ],
+            without_channel=sorted(self.without_channel),
             read=list(self.read.values()),
         )
 
@@ -112,16 +127,20 @@ class WellState:
         key, objects = measured.key, measured.objects
         values = self.measured.setdefault(key, {})
         known = self.objects.get(key)
-        again = known is not None and known.has(objects.name, objects.found_in)
+        again = known is not None and known.has(objects)
         for name, value in measured.summary.items():
             if name in values and not (again and _same(values[name], value)):
                 raise StepError(f"column {name} was measured twice for {key.describe()}: rename one of them")
             values[name] = value
         self._check_kinds("measurements", {name: kind_of([value]) for name, value in measured.summary.items()})
         self._check_kinds("objects", {name: column.kind for name, column in measured.table.items()})
+        self.without_channel.update(("", name) for name in measured.without_channel & measured.summary.keys())
         if measured.table:
+            self.without_channel.update(
+                (objects.name, name) for name in measured.without_channel & measured.table.keys()
+            )
             try:
-                self.objects.setdefault(key, ImageObjects()).add(measured.table, objects.name, objects.found_in)
+                self.objects.setdefault(key, ImageObjects()).add(measured.table, objects)
             except ValueError as error:
                 raise StepError(f"{error} for {key.describe()}") from error
 

@@ -41,6 +41,7 @@ from openhcs_runtime.functions.projection import (
     std_projection,
     sum_projection,
 )
+from openhcs_runtime.functions.relations import relate_objects
 from openhcs_runtime.functions.segment import label_objects, segment_cells, split_touching
 from openhcs_runtime.functions.stitch import GridOrder, stitch_sites
 from openhcs_runtime.functions.texture import measure_texture
@@ -88,6 +89,7 @@ __all__ = [
     "normalise",
     "outline_objects",
     "quality_gate",
+    "relate_objects",
     "segment_cellpose",
     "segment_cells",
     "segment_instanseg",

@@ -1,15 +1,17 @@
 """Measurements of labelled objects: number, size, brightness and shape.
 
-Measurements by different functions of objects with the same labels in the same image share a row in ``objects.csv``.
+Measurements by different functions of objects with the same labels, in any channel, share a row in the table of their
+set. Its name is that of the labels, such as ``nuclei`` after ``segment_nuclei``, or the argument ``name``.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from openhcs_runtime.functions.naming import named, prefixes
 from openhcs_runtime.pipeline.decorators import (
     InputKind,
     Measurements,
@@ -28,10 +30,10 @@ _SHAPE_PX = {
 _SHAPE_PLAIN = {"eccentricity": "eccentricity", "solidity": "solidity"}
 
 
-@special_inputs(InputKind.LABELS, InputKind.PIXEL_SIZE_UM)
+@special_inputs(InputKind.LABELS, InputKind.PIXEL_SIZE_UM, InputKind.SET_NAMES)
 @special_outputs(OutputKind.MEASUREMENTS)
 def measure_objects(
-    stack: Stack, *, labels: Stack, pixel_size_um: float | None, name: str = "object"
+    stack: Stack, *, labels: Stack, pixel_size_um: float | None, set_names: Sequence[str] = (), name: str = ""
 ) -> tuple[Stack, list[Measurements]]:
     """Measure number, size and brightness of the labelled objects in each plane; the stack is passed on.
 
@@ -44,13 +46,16 @@ def measure_objects(
         stack: The images (n, Y, X).
         labels: Integer labels (n, Y, X), from the engine.
         pixel_size_um: Edge length of a pixel in micrometres, from the engine; None if unknown.
-        name: Prefix of the columns of a plane.
+        set_names: Name of the objects in each plane, from the engine.
+        name: Name of the objects, and prefix of the columns of a plane [default: the name of the labels].
 
     Returns:
         The stack, and one ``Measurements`` for each plane.
     """
-    planes = zip(stack, labels, strict=True)
-    return stack, [_measure(plane, marked, pixel_size_um, name) for plane, marked in planes]
+    planes = zip(stack, labels, prefixes(name, set_names, len(stack)), strict=True)
+    return stack, [
+        named(_measure(plane, marked, pixel_size_um, prefix), name, prefix) for plane, marked, prefix in planes
+    ]
 
 
 def _measure(plane: Stack, labels: Stack, pixel_size_um: float | None, name: str) -> Measurements:
@@ -81,9 +86,11 @@ def _measure(plane: Stack, labels: Stack, pixel_size_um: float | None, name: str
     return Measurements(summary, objects)
 
 
-@special_inputs(InputKind.SHARED_LABELS)
+@special_inputs(InputKind.SHARED_LABELS, InputKind.SET_NAMES)
 @special_outputs(OutputKind.MEASUREMENTS)
-def measure_intensity(stack: Stack, *, shared_labels: Stack, name: str = "object") -> tuple[Stack, list[Measurements]]:
+def measure_intensity(
+    stack: Stack, *, shared_labels: Stack, set_names: Sequence[str] = (), name: str = ""
+) -> tuple[Stack, list[Measurements]]:
     """Measure the brightness in labelled objects, possibly from another channel; the stack is passed on.
 
     For example, a step on channel 2 measures nuclei found in channel 1. Columns of a plane: ``<name>_intensity_mean``
@@ -93,19 +100,20 @@ def measure_intensity(stack: Stack, *, shared_labels: Stack, name: str = "object
     Args:
         stack: The images (n, Y, X).
         shared_labels: Integer labels (n, Y, X), from the engine.
-        name: Prefix of the columns of a plane.
+        set_names: Name of the objects in each plane, from the engine.
+        name: Name of the objects, and prefix of the columns of a plane [default: the name of the labels].
 
     Returns:
         The stack, and one ``Measurements`` for each plane.
     """
-    planes = zip(stack, shared_labels, strict=True)
-    return stack, [_measure_intensity(plane, marked, name) for plane, marked in planes]
+    planes = zip(stack, shared_labels, prefixes(name, set_names, len(stack)), strict=True)
+    return stack, [named(_measure_intensity(plane, marked, prefix), name, prefix) for plane, marked, prefix in planes]
 
 
-@special_inputs(InputKind.LABELS, InputKind.PIXEL_SIZE_UM)
+@special_inputs(InputKind.LABELS, InputKind.PIXEL_SIZE_UM, InputKind.SET_NAMES)
 @special_outputs(OutputKind.MEASUREMENTS)
 def measure_shape(
-    stack: Stack, *, labels: Stack, pixel_size_um: float | None, name: str = "object"
+    stack: Stack, *, labels: Stack, pixel_size_um: float | None, set_names: Sequence[str] = (), name: str = ""
 ) -> tuple[Stack, list[Measurements]]:
     """Measure the shape of labelled objects; the stack is passed on. ``measure_objects`` measures their area.
 
@@ -120,12 +128,14 @@ def measure_shape(
         stack: The images (n, Y, X).
         labels: Integer labels (n, Y, X), from the engine.
         pixel_size_um: Edge length of a pixel in micrometres, from the engine; None if unknown.
-        name: Prefix of the columns of a plane.
+        set_names: Name of the objects in each plane, from the engine.
+        name: Name of the objects, and prefix of the columns of a plane [default: the name of the labels].
 
     Returns:
         The stack, and one ``Measurements`` for each plane.
     """
-    return stack, [_measure_shape(plane, pixel_size_um, name) for plane in labels]
+    planes = zip(labels, prefixes(name, set_names, len(stack)), strict=True)
+    return stack, [named(_measure_shape(plane, pixel_size_um, prefix), name, prefix) for plane, prefix in planes]
 
 
 def _measure_intensity(plane: Stack, labels: Stack, name: str) -> Measurements:

@@ -43,7 +43,7 @@ _SQUARE = np.ones((3, 3), dtype=bool)
 
 
 @special_inputs(InputKind.PIXEL_SIZE_UM)
-@special_outputs(OutputKind.LABELS)
+@special_outputs(OutputKind.LABELS, finds="nuclei")
 def segment_nuclei(
     stack: Stack,
     *,

@@ -10,7 +10,7 @@ from openhcs_runtime.rois.shapes import Roi
 
 
 @special_inputs(InputKind.LABELS)
-@special_outputs(OutputKind.LABELS)
+@special_outputs(OutputKind.LABELS, finds="expanded")
 def expand_objects(stack: Stack, *, labels: Stack, distance_px: float = 5.0) -> tuple[Stack, Stack]:
     """Expand each object by ``distance_px``, unless another one is nearer; the stack is passed on.
 
@@ -21,7 +21,7 @@ def expand_objects(stack: Stack, *, labels: Stack, distance_px: float = 5.0) -> 
 
 
 @special_inputs(InputKind.LABELS)
-@special_outputs(OutputKind.LABELS)
+@special_outputs(OutputKind.LABELS, finds="filtered")
 def filter_objects(
     stack: Stack, *, labels: Stack, min_area_px: int = 0, max_area_px: int | None = None
 ) -> tuple[Stack, Stack]:
@@ -38,7 +38,7 @@ def filter_objects(
 
 
 @special_inputs(InputKind.LABELS)
-@special_outputs(OutputKind.LABELS)
+@special_outputs(OutputKind.LABELS, finds="inner")
 def clear_border(stack: Stack, *, labels: Stack, margin_px: int = 0) -> tuple[Stack, Stack]:
     """Drop objects within ``margin_px`` of the edge of the image, which are cut off; the stack is passed on.
 

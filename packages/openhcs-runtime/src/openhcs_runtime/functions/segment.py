@@ -10,13 +10,13 @@ from openhcs_runtime.pipeline.decorators import InputKind, OutputKind, Stack, sp
 from openhcs_runtime.rois.label_numbers import consecutive
 
 
-@special_outputs(OutputKind.LABELS)
+@special_outputs(OutputKind.LABELS, finds="objects")
 def label_objects(stack: Stack) -> tuple[Stack, Stack]:
     """Number the connected objects (8 neighbours) of each plane of a mask; the stack is passed on."""
     return stack, np.stack([label(plane > 0, connectivity=2) for plane in stack]).astype(np.int32)
 
 
-@special_outputs(OutputKind.LABELS)
+@special_outputs(OutputKind.LABELS, finds="objects")
 def split_touching(stack: Stack, *, min_distance_px: float = 5.0, min_area_px: int = 30) -> tuple[Stack, Stack]:
     """Label the objects of a mask, splitting those that touch at their necks; the stack is passed on.
 
@@ -36,7 +36,7 @@ def split_touching(stack: Stack, *, min_distance_px: float = 5.0, min_area_px: i
 
 
 @special_inputs(InputKind.SHARED_LABELS)
-@special_outputs(OutputKind.LABELS)
+@special_outputs(OutputKind.LABELS, finds="cells")
 def segment_cells(
     stack: Stack,
     *,

@@ -1,12 +1,14 @@
 """Texture of labelled objects."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.feature import graycomatrix, graycoprops
 
+from openhcs_runtime.functions.naming import named, prefixes
 from openhcs_runtime.pipeline.decorators import (
     InputKind,
     Measurements,
@@ -27,10 +29,16 @@ _PROPERTIES = {
 _COLUMNS = (*_PROPERTIES, "texture_entropy_bit")
 
 
-@special_inputs(InputKind.SHARED_LABELS)
+@special_inputs(InputKind.SHARED_LABELS, InputKind.SET_NAMES)
 @special_outputs(OutputKind.MEASUREMENTS)
 def measure_texture(
-    stack: Stack, *, shared_labels: Stack, distance_px: int = 3, levels: int = 16, name: str = "object"
+    stack: Stack,
+    *,
+    shared_labels: Stack,
+    set_names: Sequence[str] = (),
+    distance_px: int = 3,
+    levels: int = 16,
+    name: str = "",
 ) -> tuple[Stack, list[Measurements]]:
     """Measure the texture in labelled objects, possibly from another channel; the stack is passed on.
 
@@ -44,10 +52,11 @@ def measure_texture(
     Args:
         stack: The images (n, Y, X).
         shared_labels: Integer labels (n, Y, X), from the engine.
+        set_names: Name of the objects in each plane, from the engine.
         distance_px: Distance between the pixels of a pair.
         levels: Number of grey levels between the darkest and the brightest pixel in the objects of a plane, 2 to 255;
             pixels outside of objects are ignored.
-        name: Prefix of the columns of a plane.
+        name: Name of the objects, and prefix of the columns of a plane [default: the name of the labels].
 
     Returns:
         The stack, and one ``Measurements`` for each plane.
@@ -55,8 +64,10 @@ def measure_texture(
     Raises:
         ValueError: If ``levels`` is out of range.
     """
-    planes = zip(stack, shared_labels, strict=True)
-    return stack, [_measure(plane, marked, distance_px, levels, name) for plane, marked in planes]
+    planes = zip(stack, shared_labels, prefixes(name, set_names, len(stack)), strict=True)
+    return stack, [
+        named(_measure(plane, marked, distance_px, levels, prefix), name, prefix) for plane, marked, prefix in planes
+    ]
 
 
 def _measure(plane: Stack, labels: Stack, distance_px: int, levels: int, name: str) -> Measurements:

@@ -1,21 +1,20 @@
 """One value for each well of a plate, from the tables of a run."""
 
-import csv
 import math
 import statistics
-from array import array
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.statistic import Statistic
-from openhcs_runtime.outputs.tables import OBJECT_KEY, columns_of
-from openhcs_runtime.pipeline.cells import OBJECTS
+from openhcs_runtime.tables.columns import column_of
+from openhcs_runtime.tables.places import IMAGES, WELLS
+from openhcs_runtime.tables.read import Results, closest
+from openhcs_runtime.tables.schema import Measure, TableSchema
 
-_FLAGS = {"true": 1.0, "false": 0.0}
-_TABLES = ("measurements.csv", "objects.csv")
+if TYPE_CHECKING:
+    import pyarrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,59 +24,98 @@ class WellValues:
     Attributes:
         measurement: name of the column.
         statistic: how the values of a well were combined.
-        channel: the channel it was measured in; None if the caller did not choose one.
-        table: name of the file it was read from.
+        table: name of the table that it was read from.
         values: value of each well; wells without a value are not included.
     """
 
     measurement: str
     statistic: Statistic
-    channel: int | None
     table: str
     values: Mapping[str, float]
 
 
 def well_values(
-    results: Path,
+    results: Results,
     measurement: str,
     statistic: Statistic = Statistic.MEAN,
-    channel: int | None = None,
+    channel: str | None = None,
     objects: str | None = None,
 ) -> WellValues:
-    """Read a column of a run's ``measurements.csv``, or of ``objects.csv`` if only that has it.
+    """Read a column of the table of images of a run, or of a table of objects if only that has it.
 
-    True counts as 1 and False as 0.
+    True counts as 1 and False as 0. The column may also be one of numbers of the plate map.
 
     Args:
-        results: output folder of the run.
-        measurement: name of the column.
+        results: the results of a run.
+        measurement: name of the column, such as ``intensity_mean_DAPI``, or without its channel, ``intensity_mean``.
         statistic: how the values of a well are combined.
-        channel: only values measured in this channel; optional if the column has values for one channel only.
-        objects: only values of this set of objects; optional if the column has values for one set only.
+        channel: number or short name of the channel; optional if the name has it, or there is only one.
+        objects: name of the table of objects; optional if only one has the column.
 
     Returns:
         One value for each well that has any.
 
     Raises:
-        OutputError: there is no such column (the message lists the known ones), it is empty or contains text, or it
-            has values for several channels or sets of objects.
+        OutputError: there is no such column (the message lists the known ones), it is empty or has texts, or there are
+            several: in several channels, or tables of objects.
     """
-    columns = {name: _columns(results / name) for name in _TABLES if (results / name).is_file()}
-    if not columns:
-        raise OutputError(f"{results} has no measurements.csv: give the output folder of a run with measurements")
-    table = next((name for name, there in columns.items() if measurement in there), None)
-    if table is None:
-        known = "; ".join(f"{name} has {', '.join(there)}" for name, there in columns.items() if there)
-        raise OutputError(f"no measurement {measurement!r} in {results}: {known}")
-    by_channel = _read(results / table, measurement, objects)
-    if channel is None and len(by_channel) > 1:
-        raise OutputError(f"{measurement} was measured in channels {_listed(by_channel)}: choose one (--channel)")
-    chosen = by_channel.get(channel, {}) if channel is not None else next(iter(by_channel.values()), {})
-    if not chosen:
-        where = f" in channel {channel}, only in {_listed(by_channel)}," if channel is not None and by_channel else ""
-        raise OutputError(f"{measurement} has no values{where} in {results / table}")
-    values = {well: _combined(of_well, statistic) for well, of_well in chosen.items()}
-    return WellValues(measurement, statistic, channel, table, values)
+    table, column = _find(results, measurement, channel, objects)
+    read = results.arrow(table, ["well", column])
+    values = {well: _combined(of_well, statistic) for well, of_well in _by_well(read, column, table).items()}
+    if not values:
+        raise OutputError(f"{column} has no values in the table {table} of {results.folder}")
+    return WellValues(column, statistic, table, values)
+
+
+def _find(results: Results, measurement: str, channel: str | None, objects: str | None) -> tuple[str, str]:
+    """Return the table and the column that are meant."""
+    names = [IMAGES, *results.tables] if objects is None else [objects]
+    schemas = [results.schema(name) for name in dict.fromkeys(names) if name in results.tables and name != WELLS]
+    if not schemas:
+        results.schema(objects or IMAGES)
+    found = {schema.table: columns for schema in schemas if (columns := _columns(schema, measurement, channel))}
+    if not found:
+        known = list(dict.fromkeys(name for schema in schemas for name in (*schema.measures, *schema.plate_map)))
+        where = "" if channel is None else f" of channel {channel}"
+        raise OutputError(f"no measurement {measurement!r}{where} in {results.folder}: {closest(measurement, known)}")
+    table = IMAGES if IMAGES in found else next(iter(found))
+    if len(found) > 1 and table != IMAGES:
+        raise OutputError(f"{measurement} was measured for the objects {', '.join(found)}: choose one (--objects)")
+    if len(found[table]) > 1:
+        schema = next(schema for schema in schemas if schema.table == table)
+        channels = ", ".join(schema.measures[column].channel for column in found[table])
+        raise OutputError(f"{measurement} was measured in channels {channels}: choose one (--channel)")
+    return table, found[table][0]
+
+
+def _columns(schema: TableSchema, measurement: str, channel: str | None) -> list[str]:
+    """Return the columns of a table that a measurement and a channel may mean; only one if it is named exactly."""
+    numbers = {str(number): name for name, number in schema.channels.items()}
+    wanted = None if channel is None else numbers.get(channel, channel)
+    if measurement in (*schema.measures, *schema.plate_map):
+        measure = schema.measures.get(measurement, Measure(measure=measurement))
+        return [measurement] if wanted in (None, measure.channel) else []
+    return [
+        name
+        for name, measure in schema.measures.items()
+        if column_of(Measure(measure=measure.measure, unit=measure.unit)) == measurement
+        and wanted in (None, measure.channel)
+    ]
+
+
+def _by_well(read: "pyarrow.Table", column: str, table: str) -> dict[str, list[float]]:
+    """Return the values of a column by well."""
+    from pyarrow import types  # noqa: PLC0415  heavy
+
+    kind = read.schema.field(column).type
+    if types.is_string(kind):
+        first = next(filter(None, read.column(column).to_pylist()), "")
+        raise OutputError(f"{column} in the table {table} is not a number: {first!r}")
+    found: dict[str, list[float]] = {}
+    for well, value in zip(read.column("well").to_pylist(), read.column(column).to_pylist(), strict=True):
+        if value is not None and not math.isnan(value):
+            found.setdefault(well, []).append(float(value))
+    return found
 
 
 def _combined(values: Sequence[float], statistic: Statistic) -> float:
@@ -89,33 +127,3 @@ def _combined(values: Sequence[float], statistic: Statistic) -> float:
             return statistics.median(values)
         case Statistic.SUM:
             return math.fsum(values)
-
-
-def _listed(channels: Iterable[int]) -> str:
-    return ", ".join(map(str, sorted(channels)))
-
-
-def _columns(path: Path) -> tuple[str, ...]:
-    return tuple(name for name in columns_of(path) if name not in OBJECT_KEY)
-
-
-def _read(path: Path, column: str, objects: str | None) -> dict[int, dict[str, "array[float]"]]:
-    """Return the values by channel and well, all of one set of objects."""
-    sets: set[str] = set()
-    values: defaultdict[int, defaultdict[str, array[float]]] = defaultdict(lambda: defaultdict(lambda: array("d")))
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.reader(file)
-        places = {name: place for place, name in enumerate(next(rows))}
-        well, channel, wanted = places["well"], places["channel"], places[column]
-        for row in rows:
-            of_set = row[places[OBJECTS]] if OBJECTS in places else ""
-            if row[wanted] and objects in (None, of_set):
-                sets.add(of_set)
-                try:
-                    number = _FLAGS[row[wanted]] if row[wanted] in _FLAGS else float(row[wanted])
-                except ValueError:
-                    raise OutputError(f"{column} in {path} is not a number: {row[wanted]!r}") from None
-                values[int(row[channel])][row[well]].append(number)
-    if len(sets) > 1:
-        raise OutputError(f"{column} was measured for the objects {', '.join(sorted(sets))}: choose one (--objects)")
-    return {number: dict(of_channel) for number, of_channel in values.items()}

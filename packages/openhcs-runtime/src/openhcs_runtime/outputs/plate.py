@@ -1,21 +1,18 @@
-"""Results of a whole plate: checks that the files of each well exist, and joins the wells into tables."""
+"""Results of a whole plate: checks that the files of each well exist, and writes its tables."""
 
-import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from openhcs_runtime.atomic import writing_to
 from openhcs_runtime.config import ImageFormat
 from openhcs_runtime.exceptions import OutputError
-from openhcs_runtime.outputs import parquet
-from openhcs_runtime.outputs.tables import Kinds, join_objects, write_measurements
+from openhcs_runtime.outputs.measurements import write_measurements
 from openhcs_runtime.outputs.wells import WellRecord, digest_of, lost_file, part_path, read_part
 from openhcs_runtime.pipeline.decorators import OutputKind, traits_of
 from openhcs_runtime.pipeline.plan import PlateJob
 from openhcs_runtime.results import ResultStatus, WellResult
-
-_log = logging.getLogger(__name__)
+from openhcs_runtime.tables.places import remove_tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +43,15 @@ def _whole_part(output_dir: Path, well: str) -> WellRecord:
         raise OutputError(f"{part_path(output_dir, well)} disappeared during the run: resume the run to redo the well")
     if lost := lost_file(output_dir, part):
         raise OutputError(f"{output_dir / lost} was removed or changed during the run: resume the run to redo the well")
-    if part.objects is not None:
-        known = next((file.digest for file in part.files if file.name == part.objects), "")
+    digests = {file.name: file.digest for file in part.files}
+    for table in part.tables:
+        path = output_dir / table.file
         try:
-            is_same = digest_of(output_dir / part.objects) == known
+            is_same = digest_of(path) == digests.get(table.file)
         except OSError as error:
-            raise OutputError(f"{output_dir / part.objects} cannot be read: {error.strerror or error}") from error
+            raise OutputError(f"{path} cannot be read: {error.strerror or error}") from error
         if not is_same:
-            raise OutputError(
-                f"{output_dir / part.objects} was changed during the run: resume the run to redo the well"
-            )
+            raise OutputError(f"{path} was changed during the run: resume the run to redo the well")
     return part
 
 
@@ -72,41 +68,41 @@ def finish_images(job: PlateJob, wells: Iterable[str]) -> None:
         finish_zarr_plates(job, tuple(wells))
 
 
-def write_tables(output_dir: Path, job: PlateJob, parts: Iterable[WellRecord]) -> dict[str, str]:
-    """Write ``measurements.csv`` and ``objects.csv`` of these wells, in their order.
+def write_tables(
+    output_dir: Path, job: PlateJob, parts: Iterable[WellRecord], wells: Sequence[WellResult]
+) -> tuple[str, tuple[str, ...]]:
+    """Write ``measurements.csv`` and the tables of objects, images and wells, in place of those of an earlier attempt.
 
-    Tables of an earlier attempt are removed. If the job asks for Parquet, the tables are written as ``.parquet`` as
-    well; if that is not possible, the log says why.
+    Args:
+        output_dir: folder of the run.
+        job: what the wells have in common.
+        parts: the records of the complete wells, in plate order.
+        wells: how each well ended.
 
     Returns:
-        The paths of the tables written, with the keys "measurements" and "objects".
+        The path of ``measurements.csv``, empty if the pipeline measures nothing, and the names of the other tables.
 
     Raises:
         OutputError: a table cannot be written.
     """
     parts = list(parts)
-    paths = {"measurements": output_dir / "measurements.csv", "objects": output_dir / "objects.csv"}
-    measures = any(
+    measurements = output_dir / "measurements.csv"
+    if not _measures(job):
+        with writing_to(measurements):
+            measurements.unlink(missing_ok=True)
+        remove_tables(output_dir)
+        return "", ()
+    write_measurements(measurements, parts)
+    # Importing pyarrow takes a third of a second.
+    from openhcs_runtime.tables.plate_tables import write_plate_tables  # noqa: PLC0415
+
+    return str(measurements), write_plate_tables(output_dir, job, parts, wells)
+
+
+def _measures(job: PlateJob) -> bool:
+    return any(
         OutputKind.MEASUREMENTS in traits_of(call.function).outputs
         for step in job.steps
         for chain in step.branches().values()
         for call in chain
     )
-    written: dict[str, Kinds] = {}
-    if measures:
-        written["measurements"] = write_measurements(paths["measurements"], parts)
-    if any(part.objects for part in parts):
-        with writing_to(paths["objects"]):
-            written["objects"] = join_objects(paths["objects"], output_dir, parts)
-    as_parquet = job.parquet and parquet.can_write()
-    if job.parquet and not as_parquet:
-        _log.warning(parquet.MISSING)
-    for name, path in paths.items():
-        with writing_to(path):
-            if name not in written:
-                path.unlink(missing_ok=True)
-            if not (name in written and as_parquet):
-                path.with_suffix(".parquet").unlink(missing_ok=True)
-        if name in written and as_parquet:
-            parquet.write_parquet(path, path.with_suffix(".parquet"), written[name])
-    return {name: str(path) for name, path in paths.items() if name in written}

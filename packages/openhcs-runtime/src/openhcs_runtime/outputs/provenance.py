@@ -122,11 +122,11 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """The content of ``provenance.json``.
 
     ``pipeline_source`` is empty if a function has no source; ``no_source`` gives the reason. ``seed`` is the seed of
-    the random numbers, ``plate_map`` the plate map that wells were chosen by, if they were, and ``settings`` are values
-    of parameters in place of those in the source. ``basis`` lists what the results depend on besides the images,
-    ``planned`` the signature of each planned well, and ``executions`` the server executions that worked on the run.
-    ``environment`` contains only variables that the pipeline's code reads by name or that configure numeric libraries,
-    as others may be secrets.
+    the random numbers, ``plate_map`` the plate map of the plate, ``tables`` the names of the tables in ``tables/``,
+    and ``settings`` are values of parameters in place of those in the source. ``basis`` lists what the results depend
+    on besides the images, ``planned`` the signature of each planned well, and ``executions`` the server executions
+    that worked on the run. ``environment`` contains only variables that the pipeline's code reads by name or that
+    configure numeric libraries, as others may be secrets.
     """
 
     format_version: int = FORMAT_VERSION
@@ -160,6 +160,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     working_folder: str = ""
     plate_steps: list[PlateStepRecord] = []
     plate_map: PlateMapFile | None = None
+    tables: list[str] = []
     settings: tuple[Setting, ...] = ()
     error: str = ""
 
@@ -246,6 +247,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
             wells=wells,
             inputs=inputs,
             output_dir=result.output_dir,
+            tables=list(result.tables),
             plate_steps=[
                 PlateStepRecord(
                     step=value.step,

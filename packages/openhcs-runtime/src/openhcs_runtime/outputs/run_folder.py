@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ from openhcs_runtime.results import ResultStatus
 from zmqruntime.execution.text import plural
 from zmqruntime.lock import FileLock
 
-_OUTPUTS = ("wells", "labels", "images", "rois", "measurements.csv", "objects.csv")
+_OUTPUTS = ("wells", "labels", "images", "rois", "tables", "measurements.csv")
 _NAMED_DIFFERENCES = 5
 
 
@@ -219,18 +219,12 @@ def _swap(new: Path, old: Path) -> None:
         before = aside / old.name
         for name in (*_OUTPUTS, PROVENANCE_NAME, "run.log", "run.log.1", LOCK_NAME):
             _remove(before / name)
-        for path in _tables(before):
-            path.unlink()
         for path in list(before.iterdir()):
             if not (old / path.name).exists():
                 os.replace(path, old / path.name)
         with contextlib.suppress(OSError):  # files that clash with a new result stay aside
             before.rmdir()
             aside.rmdir()
-
-
-def _tables(folder: Path) -> Sequence[Path]:
-    return [path for name in ("measurements", "objects") for path in folder.glob(f"{name}.*")]
 
 
 def _remove(path: Path) -> None:

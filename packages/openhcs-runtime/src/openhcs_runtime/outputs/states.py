@@ -58,6 +58,7 @@ class StoredObjects(msgspec.Struct, frozen=True):
     key: ImageKey
     name: str
     found_in: ImageKey
+    finder: str
     columns: dict[str, tuple[ColumnKind, list[Cell]]]
 
 
@@ -66,10 +67,13 @@ class StateTree(msgspec.Struct, kw_only=True):
 
     Attributes:
         images: pixels (Y, X) of each image; None for one that is as it was in the plate.
-        labels: labels (Y, X) of each image that has some, and the name of the set of objects.
+        labels: labels (Y, X) of each image that has some, and the set of objects.
+        found: labels (Y, X) of all sets of objects so far.
+        names: names that functions have given to sets of objects.
         measured: measurements of each image.
         kinds: kind of each measured column, by table and column.
         objects: measurements of the objects.
+        without_channel: columns that do not depend on the channel, each with the name of its set.
         read: images that were read.
         steps: what the steps have cost.
         elapsed_s: processing time in seconds.
@@ -83,6 +87,9 @@ class StateTree(msgspec.Struct, kw_only=True):
     kinds: list[tuple[str, str, ColumnKind]]
     objects: list[StoredObjects]
     read: list[ReadImage]
+    found: list[tuple[ImageKey, str, Any]] = []
+    names: list[tuple[ImageKey, str, str]] = []
+    without_channel: list[tuple[str, str]] = []
     steps: tuple[StepCost, ...] = ()
     elapsed_s: float = 0.0
     reused_steps: int = 0

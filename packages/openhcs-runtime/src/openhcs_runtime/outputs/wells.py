@@ -1,4 +1,4 @@
-"""The results of one well: ``<output>/wells/<well>.json`` and ``<well>.objects.csv``.
+"""The results of one well: ``<output>/wells/<well>.json``, and a table for each set of objects next to it.
 
 The JSON record is written last, once everything else is on disk, so a well that has one is done. It contains the
 signature of the plan and lists every file of the well. The tables of the plate are joined from these records.
@@ -16,7 +16,7 @@ import msgspec
 from openhcs_runtime.atomic import atomic_file, writing_to
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import DamagedResultError, OutputError
-from openhcs_runtime.pipeline.cells import COUNT_SUFFIX, Cell, ColumnKind
+from openhcs_runtime.pipeline.cells import COUNT_SUFFIX, Cell
 from openhcs_runtime.pipeline.used_files import UsedFiles
 from openhcs_runtime.results import StepCost
 
@@ -82,6 +82,22 @@ class ReadImage(msgspec.Struct, frozen=True):
     index: tuple[int, ...] = ()
 
 
+class WellTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A table of a well: the objects of a set that were found in a channel.
+
+    Attributes:
+        name: name of the set.
+        channel: short name of the channel.
+        file: path relative to the output folder, with forward slashes.
+        rows: number of objects.
+    """
+
+    name: str
+    channel: str
+    file: str
+    rows: int
+
+
 class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The record of a finished well: its results, and what they were made from.
 
@@ -89,11 +105,11 @@ class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
         well: name of the well.
         signature: signature of the plan.
         files: all files of the well.
-        objects: name of its object table, if it has one.
         measured: measurements of each plane.
+        tables: its tables of objects.
+        without_channel: columns of ``measured`` that do not depend on the channel.
         elapsed_s: processing time in seconds.
         peak_memory_bytes: peak memory of its process; None if it was not measured.
-        object_kinds: kind of each column of its object table.
         seed: seed of the run that made it.
         read: images that were read.
         used: other files that its functions read.
@@ -106,11 +122,11 @@ class WellRecord(msgspec.Struct, frozen=True, kw_only=True):
     well: str
     signature: str
     files: list[OutputFile]
-    objects: str | None
     measured: list[MeasuredImage]
+    tables: list[WellTable] = []
+    without_channel: list[str] = []
     elapsed_s: float
     peak_memory_bytes: int | None = None
-    object_kinds: dict[str, ColumnKind] = {}
     seed: int | None = None
     read: list[ReadImage] = []
     used: UsedFiles = UsedFiles()
@@ -149,11 +165,6 @@ def measured_image(key: ImageKey, values: Mapping[str, Cell]) -> MeasuredImage:
 def part_path(output_dir: Path, well: str) -> Path:
     """Return the path of a well's record."""
     return output_dir / "wells" / f"{well}.json"
-
-
-def objects_path(output_dir: Path, well: str) -> Path:
-    """Return the path of a well's object table."""
-    return output_dir / "wells" / f"{well}.objects.csv"
 
 
 def write_part(output_dir: Path, part: WellRecord) -> None:

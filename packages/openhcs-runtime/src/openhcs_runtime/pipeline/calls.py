@@ -2,12 +2,13 @@
 
 import contextvars
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from openhcs_runtime.choices import alternatives
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import StepError
 from openhcs_runtime.pipeline.cells import Cell, Column
@@ -16,11 +17,21 @@ from openhcs_runtime.pipeline.own_arguments import own_arguments, own_stack, sta
 from openhcs_runtime.pipeline.patterns import PatternGroup, reduced_key, shared_key
 from openhcs_runtime.pipeline.plate_values import PlateValue
 from openhcs_runtime.pipeline.process_state import process_keeper
-from openhcs_runtime.pipeline.returned import checked_labels, checked_stack, checked_summary, checked_table, what
+from openhcs_runtime.pipeline.returned import (
+    check_set_name,
+    checked_labels,
+    checked_stack,
+    checked_summary,
+    checked_table,
+    what,
+)
 from openhcs_runtime.pipeline.step import FunctionCall
 from openhcs_runtime.rois.shapes import Ellipse, Mask, Points, Polygon, Polyline, Roi
 from openhcs_runtime.text import error_text
 from zmqruntime.execution import TaskCancelled
+
+SetKey: TypeAlias = tuple[ImageKey, str]
+"""Objects of an image: the image they were found in, and the set by the function that found them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +43,9 @@ class WellContext:
         positions: Stage position of each site, y and x in micrometres.
         pixel_size_um: Edge length of a pixel in micrometres.
         sets: Name of the object set of each label plane.
+        found: All labels made or read so far, by image and set of objects.
+        names: Names that functions have given to sets of objects, by image and set.
+        channels: Short names of the channels.
         seeds: Source of a separate random generator for each call that needs one.
         measured: Measurements of each image so far.
         values: Values of steps over the plate, by name.
@@ -41,6 +55,9 @@ class WellContext:
     positions: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     pixel_size_um: float | None = None
     sets: Mapping[ImageKey, str] = field(default_factory=dict)
+    found: Mapping[SetKey, NDArray[Any]] = field(default_factory=dict)
+    names: Mapping[SetKey, str] = field(default_factory=dict)
+    channels: Mapping[int, str] = field(default_factory=dict)
     seeds: np.random.SeedSequence = field(default_factory=np.random.SeedSequence)
     measured: Mapping[ImageKey, Mapping[str, Cell]] = field(default_factory=dict)
     values: Mapping[str, PlateValue] = field(default_factory=dict)
@@ -48,20 +65,31 @@ class WellContext:
 
 @dataclass(frozen=True, slots=True)
 class ObjectSet:
-    """Objects that were found together: the name of the set, and the image in which they were found."""
+    """Objects that were found together.
+
+    Attributes:
+        name: Name of their table.
+        found_in: The image in which they were found.
+        finder: Name of the set by the function that found them, which is unique in a pipeline.
+    """
 
     name: str
     found_in: ImageKey
+    finder: str
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Measurements of one image: values of the plane, and columns of the objects of a set, ``label`` first."""
+    """Measurements of one image: values of the plane, and columns of the objects of a set, ``label`` first.
+
+    ``without_channel`` has the names of the columns that do not depend on the channel of the image.
+    """
 
     key: ImageKey
     summary: Mapping[str, Cell]
     table: Mapping[str, Column]
     objects: ObjectSet
+    without_channel: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -73,6 +101,8 @@ class GroupResult:
         stack: Their pixels (n, Y, X).
         labels: Labels (Y, X) made by this chain.
         sets: Name of the object set of each label plane.
+        found: All labels made by this chain, by image and set.
+        names: Names that this chain has given to sets.
         measurements: Measurements made by this chain.
         rois: Regions made by this chain.
     """
@@ -81,6 +111,8 @@ class GroupResult:
     stack: Stack
     labels: dict[ImageKey, NDArray[Any]] = field(default_factory=dict)
     sets: dict[ImageKey, str] = field(default_factory=dict)
+    found: dict[SetKey, NDArray[Any]] = field(default_factory=dict)
+    names: dict[SetKey, str] = field(default_factory=dict)
     measurements: list[Measured] = field(default_factory=list)
     rois: dict[ImageKey, tuple[Roi, ...]] = field(default_factory=dict)
 
@@ -119,7 +151,7 @@ def call_chain(
         _part_from_stack(result)
         labelled = dict(zip(result.keys, planes, strict=False)) if not traits.reduces else {}
         for kind, value in sorted(zip(traits.outputs, values[1:], strict=True), key=_labels_first):
-            _take_output(call, kind, value, result, labelled, set_name)
+            _take_output(call, kind, value, result, _Objects(labelled, set_name, known))
     return result
 
 
@@ -149,6 +181,12 @@ def _special_inputs(
                 special[kind.value] = np.array(places) if len(places) == len(result.keys) else None
             case InputKind.MEASUREMENTS:
                 special[kind.value] = [_measured_so_far(key, result, known) for key in result.keys]
+            case InputKind.CHANNELS:
+                special[kind.value] = tuple(known.channels.get(key.channel, f"ch{key.channel}") for key in result.keys)
+            case InputKind.SET_NAMES:
+                special[kind.value] = [plane.objects.name for plane in planes]
+            case InputKind.OBJECT_SETS:
+                special[kind.value] = _object_sets(result, known)
             case InputKind.RNG:
                 special[kind.value] = np.random.default_rng(known.seeds.spawn(1)[0])
     for name in traits.plate_inputs:
@@ -175,7 +213,7 @@ def _label_planes(
     labels = {**known.labels, **result.labels}
     sets = {**known.sets, **result.sets}
     keys = result.keys if own else [shared_key(key, labels) for key in result.keys]
-    planes = [_LabelPlane(labels[key], ObjectSet(sets.get(key, ""), key)) for key in keys if key in labels]
+    planes = [_LabelPlane(labels[key], _set_of(key, sets.get(key, ""), result, known)) for key in keys if key in labels]
     if len(planes) < len(keys):
         where = "for these images" if own else "at their positions"
         raise StepError(f"{call.name} needs labels, but no earlier function made any {where}")
@@ -185,11 +223,40 @@ def _label_planes(
     return planes
 
 
+def _set_of(key: ImageKey, finder: str, result: GroupResult, known: WellContext) -> ObjectSet:
+    """Return a set of objects with the name that it has by now."""
+    name = result.names.get((key, finder)) or known.names.get((key, finder)) or finder
+    return ObjectSet(name, key, finder)
+
+
+def _sets_at(key: ImageKey, result: GroupResult, known: WellContext) -> dict[str, _LabelPlane]:
+    """Return the labels of each set of objects at the position of an image, those of the lowest channel."""
+    found = {**known.found, **result.found}
+    place = (key.well, key.site, key.z_index, key.timepoint)
+    planes: dict[str, _LabelPlane] = {}
+    for (image, finder), pixels in sorted(found.items(), key=lambda entry: entry[0]):
+        if (image.well, image.site, image.z_index, image.timepoint) == place:
+            objects = _set_of(image, finder, result, known)
+            planes.setdefault(objects.name, _LabelPlane(pixels, objects))
+    return planes
+
+
+def _object_sets(result: GroupResult, known: WellContext) -> dict[str, NDArray[Any]]:
+    """Return the labels (n, Y, X) of each set of objects for the planes of the stack."""
+    planes = [_sets_at(key, result, known) for key in result.keys]
+    empty = np.zeros(result.stack.shape[1:], np.int32)
+    names = dict.fromkeys(name for of_plane in planes for name in of_plane)
+    return {
+        name: stacked_copy([of_plane[name].pixels if name in of_plane else empty for of_plane in planes])
+        for name in names
+    }
+
+
 def _part_from_stack(result: GroupResult) -> None:
     """Copy earlier labels that share memory with the stack, which the next function may change."""
     for key, plane in result.labels.items():
         if np.may_share_memory(plane, result.stack):
-            result.labels[key] = plane.copy()
+            result.labels[key] = result.found[key, result.sets[key]] = plane.copy()
 
 
 def _unpack(call: FunctionCall, traits: FunctionTraits, returned: Any) -> tuple[Any, ...]:
@@ -206,40 +273,88 @@ def _labels_first(output: tuple[OutputKind, Any]) -> bool:
     return output[0] is not OutputKind.LABELS
 
 
-def _take_output(
-    call: FunctionCall,
-    kind: OutputKind,
-    value: Any,
-    result: GroupResult,
-    labelled: dict[ImageKey, _LabelPlane],
-    set_name: str,
-) -> None:
-    planes = len(result.keys)
+@dataclass(frozen=True, slots=True)
+class _Objects:
+    """Which objects the measurements of a call may belong to.
+
+    Attributes:
+        labelled: The labels that the function took or made, by image.
+        set_name: Name of the objects that the call finds.
+        known: What the engine knows about the well.
+    """
+
+    labelled: dict[ImageKey, _LabelPlane]
+    set_name: str
+    known: WellContext
+
+
+def _take_output(call: FunctionCall, kind: OutputKind, value: Any, result: GroupResult, objects: _Objects) -> None:
     match kind:
         case OutputKind.LABELS:
             for key, plane in zip(result.keys, checked_labels(call, value, result.stack), strict=True):
-                result.labels[key], result.sets[key] = plane, set_name
-                labelled[key] = _LabelPlane(plane, ObjectSet(set_name, key))
+                result.labels[key], result.sets[key] = plane, objects.set_name
+                result.found[key, objects.set_name] = plane
+                of_key = _set_of(key, objects.set_name, result, objects.known)
+                objects.labelled[key] = _LabelPlane(plane, of_key)
         case OutputKind.MEASUREMENTS:
-            if (
-                not isinstance(value, Sequence)
-                or len(value) != planes
-                or not all(isinstance(entry, Measurements) for entry in value)
-            ):
-                raise StepError(f"{call.name} must return a list of {planes} Measurements, not {what(value)}")
-            for key, measurements in zip(result.keys, value, strict=True):
-                result.measurements.append(_measured(call, key, measurements, labelled.get(key), set_name))
+            for key, entry in zip(result.keys, _checked_entries(call, value, len(result.keys)), strict=True):
+                for measurements in entry:
+                    result.measurements.append(_measured(call, key, measurements, result, objects))
         case OutputKind.ROIS:
-            for key, rois in zip(result.keys, _checked_rois(call, value, planes), strict=True):
+            for key, rois in zip(result.keys, _checked_rois(call, value, len(result.keys)), strict=True):
                 result.rois[key] = (*result.rois.get(key, ()), *rois)
 
 
+def _checked_entries(call: FunctionCall, value: Any, planes: int) -> list[tuple[Measurements, ...]]:
+    """Return the measurements of each plane, one for each set of objects."""
+    wanted = f"{call.name} must return a list of {planes} Measurements"
+    if not isinstance(value, Sequence) or len(value) != planes:
+        raise StepError(f"{wanted}, not {what(value)}")
+    entries = [tuple(entry) if isinstance(entry, list | tuple) else (entry,) for entry in value]
+    for entry in entries:
+        for measurements in entry:
+            if not isinstance(measurements, Measurements):
+                raise StepError(f"{wanted}, not a list that contains {what(measurements)}")
+    return entries
+
+
 def _measured(
-    call: FunctionCall, key: ImageKey, measurements: Measurements, labelled: _LabelPlane | None, set_name: str
+    call: FunctionCall, key: ImageKey, measurements: Measurements, result: GroupResult, objects: _Objects
 ) -> Measured:
-    table = checked_table(call, measurements, None if labelled is None else labelled.pixels)
-    objects = ObjectSet(set_name, key) if labelled is None else labelled.objects
-    return Measured(key, checked_summary(call, measurements), table, objects)
+    plane = _plane_of(call, key, measurements, result, objects)
+    table = checked_table(call, measurements, None if plane is None else plane.pixels)
+    of_set = ObjectSet(measurements.name or objects.set_name, key, objects.set_name)
+    if plane is not None:
+        of_set = replace(plane.objects, name=measurements.name or plane.objects.name)
+        result.names[of_set.found_in, of_set.finder] = of_set.name
+    if table:
+        check_set_name(call, of_set.name)
+    summary = checked_summary(call, measurements)
+    without = frozenset(measurements.without_channel)
+    if unknown := sorted(without - {*summary, *table}):
+        raise StepError(f"{call.name} names {unknown[0]!r} in without_channel, but returns no such column")
+    return Measured(key, summary, table, of_set, without)
+
+
+def _plane_of(
+    call: FunctionCall, key: ImageKey, measurements: Measurements, result: GroupResult, objects: _Objects
+) -> _LabelPlane | None:
+    """Return the labels that measurements belong to; None for those of objects that have no labels."""
+    plane, name = objects.labelled.get(key), measurements.name
+    if not name or InputKind.OBJECT_SETS not in traits_of(call.function).inputs:
+        return plane
+    if plane is not None and plane.objects.name == name:
+        return plane
+    sets = _sets_at(key, result, objects.known)
+    if name in sets:
+        return sets[name]
+    if plane is not None:
+        return plane
+    raise StepError(f"{call.name} measured objects {name!r}, which no earlier function has found: {_found(sets)}")
+
+
+def _found(sets: Mapping[str, _LabelPlane]) -> str:
+    return f"choose {alternatives(sets)}" if sets else "there are none in this image"
 
 
 def _checked_rois(call: FunctionCall, value: Any, planes: int) -> Sequence[Sequence[Roi]]:

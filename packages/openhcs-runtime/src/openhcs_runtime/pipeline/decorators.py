@@ -129,6 +129,8 @@ class FunctionTraits:
     reduces: bool = False
     unless: str | None = None
     """The argument that replaces the values from the engine; if it is not given, they have to be known."""
+    finds: str = ""
+    """Name of the set of objects that it finds; empty for the name of the function."""
     plate_inputs: tuple[str, ...] = ()
     plate_output: PlateOutput | None = None
     check: Callable[..., Iterable[str]] | None = None
@@ -141,12 +143,18 @@ def traits_of(function: StepFunction) -> FunctionTraits:
     return traits if isinstance(traits, FunctionTraits) else FunctionTraits()
 
 
-def special_outputs(*kinds: OutputKind) -> Callable[[_F], _F]:
-    """Declare that the function returns ``(stack, *values)`` with one value for each kind, in this order."""
+def special_outputs(*kinds: OutputKind, finds: str = "") -> Callable[[_F], _F]:
+    """Declare that the function returns ``(stack, *values)`` with one value for each kind, in this order.
+
+    Args:
+        kinds: What it returns.
+        finds: What the objects are called whose labels it returns, such as ``nuclei``: the name of their table, unless
+            a function that measures them names them [default: the name of the function].
+    """
     checked = tuple(choose(OutputKind, kind, "special output") for kind in kinds)
 
     def declare(function: _F) -> _F:
-        return _with_traits(function, replace(traits_of(function), outputs=checked))
+        return _with_traits(function, replace(traits_of(function), outputs=checked, finds=finds))
 
     return declare
 

@@ -58,5 +58,10 @@ def saved_states(steps: Sequence[Step]) -> frozenset[int]:
 
 def needs_labels(steps: Iterable[Step]) -> bool:
     """Return whether a function in these steps takes labels."""
-    wanted = {InputKind.LABELS, InputKind.SHARED_LABELS}
+    wanted = {InputKind.LABELS, InputKind.SHARED_LABELS, InputKind.OBJECT_SETS}
     return any(not wanted.isdisjoint(traits_of(call.function).inputs) for call in calls_of(steps))
+
+
+def needs_object_sets(steps: Iterable[Step]) -> bool:
+    """Return whether a function in these steps takes the labels of all sets of objects."""
+    return any(InputKind.OBJECT_SETS in traits_of(call.function).inputs for call in calls_of(steps))

@@ -119,7 +119,7 @@ class PlateJob:
         folders: For each step, the folder below ``labels/``, ``images/`` and ``rois/`` for its output; "" for these
             folders themselves.
         modules_dir: The folder of the pipeline file, for its imports; "" if there is none.
-        parquet: Also write tables as Parquet.
+        csv: Also write the tables as CSV.
         image_format: Format of the images that steps write.
         sharded: Whether each resolution level of an OME-Zarr image is one file.
         channel_names: Names of the channels in the plate.
@@ -138,7 +138,7 @@ class PlateJob:
     named: frozenset[Component]
     folders: tuple[str, ...]
     modules_dir: str = ""
-    parquet: bool = False
+    csv: bool = False
     image_format: ImageFormat = ImageFormat.TIFF
     sharded: bool = False
     channel_names: tuple[tuple[int, str], ...] = ()
@@ -171,8 +171,8 @@ class CompiledPlate:
         seed: The seed chosen by the user; None for a new one in each run.
         choice: The wells that were chosen, in one line; empty if all are.
         of_wells: Number of wells of the plate.
-        warnings: What may be wrong with the plate map by which they were chosen.
-        plate_map: That plate map; None if they were not chosen by one.
+        warnings: What may be wrong with the plate map.
+        plate_map: The plate map; None if the plate has none.
     """
 
     plate_path: str

@@ -1,11 +1,13 @@
 """Checks of what pipeline functions return: arrays that files can store exactly, and tables with keyed rows."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from openhcs_runtime.choices import alternatives
 from openhcs_runtime.components import Component
 from openhcs_runtime.exceptions import StepError
 from openhcs_runtime.pipeline.cells import (
@@ -28,6 +30,9 @@ from openhcs_runtime.rois.label_numbers import numbers_of
 _RESERVED = frozenset(component.value for component in Component)
 _LARGEST_LABEL = int(np.iinfo(np.uint32).max)
 _WORD_BYTES = 8
+_SET_NAME = re.compile(r"\w[\w-]{0,63}")
+_OTHER_TABLES = ("images", "wells")
+"""Names of the tables that are not of objects."""
 
 
 def checked_stack(call: FunctionCall, stack: Any, planes: int) -> Stack:
@@ -111,6 +116,19 @@ def checked_table(
         return {LABEL: Column(ColumnKind.INT if own else ColumnKind.EMPTY, own), **table}
     except CellError as error:
         raise StepError(f"{call.name} can't be measured with: {error}") from error
+
+
+def check_set_name(call: FunctionCall, name: str) -> None:
+    """Check that a set of objects can have this name, which is that of its table and of a file.
+
+    Raises:
+        StepError: If it can't.
+    """
+    if not _SET_NAME.fullmatch(name) or name.casefold() in _OTHER_TABLES:
+        raise StepError(
+            f"{call.name} measures objects named {name!r}: give them another name, of letters, digits, hyphens and "
+            f"underscores, and not {alternatives(_OTHER_TABLES)}"
+        )
 
 
 def what(value: object) -> str:

@@ -21,7 +21,7 @@ from openhcs_runtime.pipeline.source import PipelineFile, file_of_function
 from openhcs_runtime.pipeline.stable_text import stable_text
 from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep
 
-SIGNATURE_VERSION = "3"
+SIGNATURE_VERSION = "4"
 """Part of every signature; changed when the results of the engine itself change."""
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from openhcs_runtime.pipeline.decorators import traits_of
 from openhcs_runtime.pipeline.plate_step import Step
 
 SetNames = Mapping[str | None, tuple[str, ...]]
@@ -12,8 +13,8 @@ SetNames = Mapping[str | None, tuple[str, ...]]
 def set_names(steps: Sequence[Step]) -> tuple[SetNames, ...]:
     """Return the names of the objects that the calls of each step find.
 
-    This is the name of the function, with a number if the function is called again later (``expand_objects``,
-    ``expand_objects_2``). Branches of a step work on different images, so they share names.
+    This is what the function declares to find, or its name; with a number if it occurs again later (``nuclei``,
+    ``nuclei_2``). Branches of a step work on different images, so they share names.
     """
     taken: Counter[str] = Counter()
     names: list[SetNames] = []
@@ -24,8 +25,9 @@ def set_names(steps: Sequence[Step]) -> tuple[SetNames, ...]:
             counted = Counter(taken)
             of_branch = []
             for call in chain:
-                counted[call.name] += 1
-                of_branch.append(call.name if counted[call.name] == 1 else f"{call.name}_{counted[call.name]}")
+                name = traits_of(call.function).finds or call.name
+                counted[name] += 1
+                of_branch.append(name if counted[name] == 1 else f"{name}_{counted[name]}")
             of_step[value] = tuple(of_branch)
             after |= counted
         taken = after

@@ -1,5 +1,6 @@
 from .discovery import (
     find_plate_map as find_plate_map,
+    plate_map_if_any as plate_map_if_any,
     plate_map_places as plate_map_places,
 )
 from .expression import (

@@ -49,7 +49,7 @@ def read_plate_map(path: Path) -> PlateMap:
         raise PlateMapError(f"{path} is not a plate map: give a file ending in {', '.join(SUFFIXES)}")
     wells = tuple(sorted(columns.wells, key=well_position))
     return PlateMap(
-        file=PlateMapFile(str(path), hashlib.blake2b(data, digest_size=16).hexdigest()),
+        file=PlateMapFile(str(path), digest_of_plate_map(data)),
         columns=tuple(columns.cells),
         wells=wells,
         values={
@@ -58,6 +58,11 @@ def read_plate_map(path: Path) -> PlateMap:
         },
         decimal_comma=decimal_comma,
     )
+
+
+def digest_of_plate_map(data: bytes) -> str:
+    """Return the BLAKE2b digest (16 bytes, hexadecimal) of the content of a plate map."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def _content(path: Path) -> bytes:

@@ -8,7 +8,7 @@ from typing import cast
 from openhcs_runtime.components import Component
 from openhcs_runtime.config import PipelineConfig
 from openhcs_runtime.exceptions import PipelineError, PlateMapError
-from openhcs_runtime.plate_map import PlateMap, PlateMapFile, find_plate_map, read_plate_map
+from openhcs_runtime.plate_map import PlateMap, PlateMapFile, find_plate_map, plate_map_if_any, read_plate_map
 from openhcs_runtime.plates.base import Plate
 from openhcs_runtime.plates.well_ranges import number_ranges, well_ranges
 from openhcs_runtime.selection.names import parse_wells
@@ -30,7 +30,7 @@ class ChosenWells:
         note: which wells were chosen and by what, in one line; empty if all are.
         problems: why they can't be chosen, one line each.
         warnings: what may be wrong with the plate map.
-        plate_map: the plate map that they were chosen by.
+        plate_map: the plate map; None if the plate has none.
     """
 
     plate: Plate
@@ -62,11 +62,12 @@ def choose_wells(plate: Plate, config: PipelineConfig, seed: int | None = None) 
     try:
         if config.wells is not None:
             wells = _named(plate, config.wells)
-        if config.where is not None:
-            known = _plate_map(plate.path, config)
+        known = _plate_map(plate.path, config)
+        if known is not None:
             file, warnings = known.file, known.problems(plate.wells)
+        if config.where is not None and known is not None:
             wells = _matching(known, config.where, wells, plate.wells)
-            reasons.append(f"where {config.where} in {Path(file.path).name}")
+            reasons.append(f"where {config.where} in {Path(known.file.path).name}")
         if config.sample is not None:
             wells = _sampled(wells, config.sample, seed or 0)
             reasons.append(f"a sample with seed {seed or 0}")
@@ -87,7 +88,10 @@ def is_wanted(well: str, path: AnyPath, config: PipelineConfig) -> bool:
     """
     if config.wells is not None and not any(block.has(well) for block in parse_wells(config.wells)):
         return False
-    return config.where is None or well in _plate_map(path, config).matching(config.where)
+    if config.where is None:
+        return True
+    known = _plate_map(path, config)
+    return known is not None and well in known.matching(config.where)
 
 
 def _named(plate: Plate, entries: Sequence[str]) -> tuple[str, ...]:
@@ -104,8 +108,12 @@ def _named(plate: Plate, entries: Sequence[str]) -> tuple[str, ...]:
     return tuple(well for well in plate.wells if any(block.has(well) for block in blocks))
 
 
-def _plate_map(path: AnyPath, config: PipelineConfig) -> PlateMap:
-    return read_plate_map(Path(config.plate_map).expanduser() if config.plate_map else find_plate_map(path))
+def _plate_map(path: AnyPath, config: PipelineConfig) -> PlateMap | None:
+    """Return the plate map; None if there is none and none is needed."""
+    if config.plate_map:
+        return read_plate_map(Path(config.plate_map).expanduser())
+    found = plate_map_if_any(path) if config.where is None else find_plate_map(path)
+    return None if found is None else read_plate_map(found)
 
 
 def _matching(known: PlateMap, where: str, wells: Sequence[str], of_plate: Sequence[str]) -> tuple[str, ...]:

@@ -50,6 +50,7 @@ class TableSchema(msgspec.Struct, frozen=True, kw_only=True):
         keys: columns that together identify a row.
         plate_map: columns taken from the plate map.
         measures: what every other column is.
+        channels: number of each channel, by its short name.
         format: version of this description.
     """
 
@@ -58,6 +59,7 @@ class TableSchema(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...]
     plate_map: tuple[str, ...] = ()
     measures: Mapping[str, Measure] = {}
+    channels: Mapping[str, int] = {}
     format: int = FORMAT_VERSION
 
     @property

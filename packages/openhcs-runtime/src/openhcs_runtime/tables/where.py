@@ -1,6 +1,7 @@
 """Expressions over the columns of a table, such as ``compound == 'DMSO' and area_um2 > 80``, as filters of Arrow.
 
-The language is that of plate maps, with the same rules for missing values; see ``openhcs_runtime.plate_map.expression``.
+The language is that of plate maps, with the same rules for missing values; see
+``openhcs_runtime.plate_map.expression``.
 """
 
 import ast

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openhcs_runtime.atomic import atomic_file, writing_to
+from openhcs_runtime.tables.parquet import parquet_options
 from openhcs_runtime.tables.schema import TableSchema, encode_schema
 
 if TYPE_CHECKING:
@@ -27,4 +28,4 @@ def write_table(path: Path, schema: TableSchema, table: "pyarrow.Table", *, sync
     assert tuple(table.column_names) == schema.columns
     described = table.replace_schema_metadata(encode_schema(schema))
     with writing_to(path), atomic_file(path, sync=sync) as file:
-        parquet.write_table(described, file, compression="zstd", write_page_checksum=True)
+        parquet.write_table(described, file, **parquet_options(described.schema))

@@ -7,7 +7,7 @@ import typer
 
 from openhcs_runtime.cli.commands.results import find_results
 from openhcs_runtime.cli.interrupts import uninterrupted
-from openhcs_runtime.cli.options import Json, ResultsPath, whole_number
+from openhcs_runtime.cli.options import Json, ResultsPath
 from openhcs_runtime.outputs.statistic import Statistic
 
 __all__ = ["heatmap"]
@@ -16,7 +16,7 @@ __all__ = ["heatmap"]
 def heatmap(
     results: ResultsPath,
     measurement: Annotated[
-        str, typer.Argument(metavar="MEASUREMENT", help="A column of its measurements.csv or objects.csv")
+        str, typer.Argument(metavar="MEASUREMENT", help="A column of its tables of images or objects")
     ],
     to: Annotated[
         Path | None,
@@ -26,18 +26,17 @@ def heatmap(
     ] = None,
     stat: Annotated[Statistic, typer.Option("--stat", help="How the values of a well are combined")] = Statistic.MEAN,
     channel: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            parser=whole_number(0),
-            metavar="N",
-            help="Only what was measured in this channel [default: the only channel with values]",
+            metavar="CHANNEL",
+            help="Channel, by number or name, of a column without one [default: the only channel that has it]",
         ),
     ] = None,
     objects: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Only this set of objects, as named in objects.csv [default: the only set]",
+            help="Only the table of these objects, such as nuclei [default: the only one with this column]",
         ),
     ] = None,
     as_json: Json = False,
@@ -49,35 +48,38 @@ def heatmap(
     \b
       openhcs-runtime heatmap demo nuclei_count --stat sum
       openhcs-runtime heatmap demo area_um2 --stat median --output area.png
+      openhcs-runtime heatmap demo intensity_mean_DAPI --objects nuclei
 
-    Columns of measurements.csv have one value per image, those of objects.csv one per object.
+    A column of the table of images has one value per image, one of a table of objects has one per object, and one of
+    numbers of the plate map, such as dose, one per well. openhcs-runtime table RUN lists tables and columns.
     """
     with uninterrupted():
         from openhcs_runtime.cli.failures import unwritten
         from openhcs_runtime.exceptions import OutputError
         from openhcs_runtime.outputs.heatmap import well_values
         from openhcs_runtime.outputs.heatmap_image import write_heatmap
+        from openhcs_runtime.tables.read import open_results
         from zmqruntime.execution.cli.failures import CommandError, ErrorKind
         from zmqruntime.execution.cli.output import Output
         from zmqruntime.execution.text import plural
     output = Output(as_json)
     run = find_results(results, output).folder
     try:
-        found = well_values(run, measurement, stat, channel, objects)
+        found = well_values(open_results(run), measurement, stat, channel, objects)
     except OutputError as error:
         raise CommandError(ErrorKind.NOT_FOUND, str(error)) from error
-    path = to or Path(_file_name(run.name, measurement, objects, channel, stat))
-    title = f"{measurement}, {stat} by well" + ("" if channel is None else f", channel {channel}")
+    path = to or Path(_file_name(run.name, found.measurement, objects, stat))
+    title = f"{found.measurement}, {stat} by well"
     try:
         write_heatmap(path, found.values, title)
     except OutputError as error:
         raise unwritten(error) from error
-    output.line(f"{measurement} of {plural(len(found.values), 'well')} in {path}")
+    output.line(f"{found.measurement} of {plural(len(found.values), 'well')} in {path}")
     return output.document(
         {
             "results": str(run),
             "file": str(path.resolve()),
-            "measurement": measurement,
+            "measurement": found.measurement,
             "statistic": stat.value,
             "channel": channel,
             "objects": objects,
@@ -87,7 +89,7 @@ def heatmap(
     )
 
 
-def _file_name(run: str, measurement: str, objects: str | None, channel: int | None, stat: Statistic) -> str:
+def _file_name(run: str, measurement: str, objects: str | None, stat: Statistic) -> str:
     what = measurement if objects is None else f"{measurement}_{objects}"
     name = "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in what)
-    return f"{run}_{name}{'' if channel is None else f'_w{channel}'}_{stat}.png"
+    return f"{run}_{name}_{stat}.png"

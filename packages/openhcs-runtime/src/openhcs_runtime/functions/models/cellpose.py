@@ -38,7 +38,7 @@ def _problems(weights: str | os.PathLike[str] = "cpsam_v2", **arguments: Any) ->
 
 
 @special_inputs(InputKind.PIXEL_SIZE_UM)
-@special_outputs(OutputKind.LABELS)
+@special_outputs(OutputKind.LABELS, finds="cells")
 @checked_by(_problems)
 def segment_cellpose(
     stack: Stack,

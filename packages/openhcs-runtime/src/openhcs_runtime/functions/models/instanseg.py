@@ -52,7 +52,7 @@ def _problems(
 
 
 @special_inputs(InputKind.PIXEL_SIZE_UM)
-@special_outputs(OutputKind.LABELS)
+@special_outputs(OutputKind.LABELS, finds="objects")
 @checked_by(_problems)
 def segment_instanseg(
     stack: Stack,

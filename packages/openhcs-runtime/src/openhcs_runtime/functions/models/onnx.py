@@ -81,7 +81,7 @@ def _problems(model: object = None, **arguments: Any) -> Iterator[str]:
         yield from file_problems(file)
 
 
-@special_outputs(OutputKind.LABELS)
+@special_outputs(OutputKind.LABELS, finds="objects")
 @checked_by(_problems)
 def segment_onnx(
     stack: Stack,

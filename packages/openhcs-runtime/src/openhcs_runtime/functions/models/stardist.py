@@ -29,7 +29,7 @@ def _problems(weights: str | os.PathLike[str] = "2D_versatile_fluo", **_argument
     yield from missing_weights(str(weights), _folder_of(weights), _places(weights), fetch)
 
 
-@special_outputs(OutputKind.LABELS)
+@special_outputs(OutputKind.LABELS, finds="nuclei")
 @checked_by(_problems)
 def segment_stardist(
     stack: Stack,

@@ -1,0 +1,88 @@
+"""The columns that tables take from a plate map."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from openhcs_runtime.plate_map import PlateMap
+from openhcs_runtime.plate_map.values import ColumnKind, MapValue
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_PREFIX = "map_"
+
+
+@dataclass(frozen=True, slots=True)
+class MapColumn:
+    """A column of a table that is taken from a plate map.
+
+    Attributes:
+        name: its name in the table; that of the plate map, after ``map_`` if the table has such a column itself.
+        source: its name in the plate map.
+        plate_map: the plate map.
+    """
+
+    name: str
+    source: str
+    plate_map: PlateMap
+
+    @property
+    def type(self) -> "pyarrow.DataType":
+        """Its type in Arrow."""
+        import pyarrow  # noqa: PLC0415  heavy
+
+        match self.plate_map.kind(self.source):
+            case ColumnKind.TRUTH:
+                return pyarrow.bool_()
+            case ColumnKind.NUMBER:
+                values = self.plate_map.values[self.source].values()
+                whole = all(isinstance(value, int) and abs(value) < 2**63 for value in values if value is not None)
+                return pyarrow.int64() if whole else pyarrow.float64()
+            case ColumnKind.TEXT | ColumnKind.EMPTY:
+                return pyarrow.string()
+
+    def of_well(self, well: str) -> MapValue | None:
+        """Return its value for a well; None if the plate map has none."""
+        return self.plate_map.value(well, self.source)
+
+    def repeated(self, well: str, rows: int) -> "pyarrow.Array":
+        """Return its value for a well in a number of rows."""
+        import pyarrow  # noqa: PLC0415  heavy
+
+        return pyarrow.repeat(pyarrow.scalar(self.of_well(well), self.type), rows)
+
+
+@dataclass(frozen=True, slots=True)
+class PlateFacts:
+    """What all rows of the tables of a plate have in common.
+
+    Attributes:
+        name: name of the plate.
+        channels: number of each channel, by its short name.
+        plate_map: its plate map; None if it has none.
+    """
+
+    name: str
+    channels: Mapping[str, int] = field(default_factory=dict)
+    plate_map: PlateMap | None = None
+
+
+def map_columns(plate_map: PlateMap | None, taken: Iterable[str]) -> tuple[MapColumn, ...]:
+    """Return the columns that a table takes from a plate map.
+
+    Args:
+        plate_map: the plate map; None for none.
+        taken: names of the other columns of the table. Some readers don't tell upper and lower case apart, so a name
+            is taken in either.
+    """
+    used = {name.casefold() for name in taken}
+    found: list[MapColumn] = []
+    for source in () if plate_map is None else plate_map.columns:
+        name = source
+        while name.casefold() in used:
+            name = _PREFIX + name
+        used.add(name.casefold())
+        assert plate_map is not None
+        found.append(MapColumn(name, source, plate_map))
+    return tuple(found)

@@ -1,0 +1,69 @@
+"""Writes the tables of a plate when its wells have ended: objects by set, images, wells."""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePath
+
+from openhcs_runtime.exceptions import OutputError, PlateMapError
+from openhcs_runtime.outputs.wells import WellRecord
+from openhcs_runtime.pipeline.plan import PlateJob
+from openhcs_runtime.plate_map import PlateMap, read_plate_map
+from openhcs_runtime.results import WellResult
+from openhcs_runtime.tables.columns import channel_tokens
+from openhcs_runtime.tables.csv_copy import write_csv
+from openhcs_runtime.tables.image_rows import image_rows
+from openhcs_runtime.tables.join import object_tables, write_object_table
+from openhcs_runtime.tables.map_columns import PlateFacts
+from openhcs_runtime.tables.places import IMAGES, WELLS, plate_map_copy, remove_tables, table_names
+from openhcs_runtime.tables.rows import write_rows
+from openhcs_runtime.tables.schema import IMAGE_KEYS, WELL_KEYS, TableKind
+from openhcs_runtime.tables.well_rows import ObjectMeans, well_rows
+
+
+def write_plate_tables(
+    run: Path, job: PlateJob, parts: Sequence[WellRecord], wells: Sequence[WellResult]
+) -> tuple[str, ...]:
+    """Write the tables of a plate, in place of those of an earlier attempt.
+
+    Args:
+        run: folder of the run.
+        job: what the wells have in common.
+        parts: the records of the complete wells, in plate order.
+        wells: how each well ended.
+
+    Returns:
+        The names of the tables.
+
+    Raises:
+        OutputError: a table can't be written, its columns don't fit together, or the copy of the plate map can't be
+            read.
+    """
+    remove_tables(run)
+    measured = [image for part in parts for image in part.measured]
+    tokens = channel_tokens((image.channel for image in measured), dict(job.channel_names))
+    channels = {tokens[number]: number for number in sorted({image.channel for image in measured})}
+    plate = PlateFacts(plate_name(job.plate_path), channels, _plate_map(run))
+    means = ObjectMeans()
+    for table in object_tables(run, parts, plate):
+        write_object_table(run, table, means.add)
+    images, measures = image_rows(measured, {name for part in parts for name in part.without_channel}, tokens)
+    if images:
+        write_rows(run, IMAGES, TableKind.IMAGES, IMAGE_KEYS, images, measures, plate)
+    of_wells, measures = well_rows(wells, images, measures, means)
+    write_rows(run, WELLS, TableKind.WELLS, WELL_KEYS, of_wells, measures, plate)
+    names = table_names(run)
+    for name in names if job.csv else ():
+        write_csv(run, name)
+    return names
+
+
+def _plate_map(run: Path) -> PlateMap | None:
+    copy = plate_map_copy(run)
+    try:
+        return None if copy is None else read_plate_map(copy)
+    except PlateMapError as error:
+        raise OutputError(str(error)) from error
+
+
+def plate_name(path: str) -> str:
+    """Return the name of a plate, which is that of its folder or the last part of its URL."""
+    return PurePath(path.rstrip("/\\").replace("\\", "/")).name or path
