@@ -41,13 +41,14 @@ from openhcs_runtime.engine.executors import warm_up
 from openhcs_runtime.engine.executors.processes import NANNY
 from openhcs_runtime.functions import check_nuclei, max_projection, measure_objects, segment_nuclei, subtract_background
 from openhcs_runtime.pipeline.cells import as_table
+from openhcs_runtime.tables.read import open_results
 
 PIXEL_SIZE_UM = 0.65
 Rows = list[tuple[object, ...]]
 KEY = ("well", "site", "channel", "z_index", "timepoint")
 NOTES = """
 loop    starts workers by {method}, one linear algebra thread each; writes label images, measurements.csv and
-        objects.csv; without progress, cancelling, checks, fsync or protection against half-written files
+        a table of objects as CSV; without progress, cancelling, checks, fsync or protection against half-written files
 engine  starts workers by forkserver where available, else spawn, one thread each; writes the same and one table part
         per well, with fsync; checks plate and pipeline, reports each pattern group and can be cancelled there
 dask    the same on a local Dask cluster with its own key, including its start and end
@@ -181,12 +182,19 @@ def write_csv(path: Path, header: list[str], rows: Rows) -> None:
 
 def check_equal(loop: Path, engine: Path) -> None:
     """Check that both have written the same."""
-    for table in ("measurements.csv", "objects.csv"):
-        ours, theirs = (
-            list(csv.reader((folder / table).read_text(encoding="utf-8").splitlines())) for folder in (engine, loop)
-        )
-        if ours[0] != theirs[0] or [row[:5] for row in ours] != [row[:5] for row in theirs]:
-            raise SystemExit(f"{table} differs")
+    ours, theirs = (
+        list(csv.reader((folder / "measurements.csv").read_text(encoding="utf-8").splitlines()))
+        for folder in (engine, loop)
+    )
+    if ours[0] != theirs[0] or [row[:5] for row in ours] != [row[:5] for row in theirs]:
+        raise SystemExit("measurements.csv differs")
+    found = open_results(engine).arrow("nuclei", ["well", "site", "label", "area_px2"])
+    with (loop / "objects.csv").open(encoding="utf-8", newline="") as file:
+        rows = [
+            (row["well"], int(row["site"]), int(row["label"]), int(row["area_px2"])) for row in csv.DictReader(file)
+        ]
+    if list(zip(*(column.to_pylist() for column in found.columns), strict=True)) != rows:
+        raise SystemExit("the objects differ")
     for path in sorted((loop / "labels").iterdir()):
         if not np.array_equal(tifffile.imread(path), tifffile.imread(engine / "labels" / path.name)):
             raise SystemExit(f"{path.name} differs")

@@ -29,16 +29,16 @@ def results(small_plate: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def test_a_heat_map_is_drawn(shared_command: CommandLine, results: Path, tmp_path: Path) -> None:
     people, document = shared_command.together(
-        ("heatmap", results, "object_count", "--stat", "sum"),
+        ("heatmap", results, "nuclei_count", "--stat", "sum"),
         ("heatmap", results, "area_px2", "--stat", "median", "--output", tmp_path / "a.png", "--json"),
         cwd=tmp_path,
     )
     assert people.code == document.code == 0
-    assert "object_count of 4 wells" in people.stdout
-    assert (tmp_path / "out_object_count_sum.png").read_bytes().startswith(b"\x89PNG")
+    assert "nuclei_count of 4 wells" in people.stdout
+    assert (tmp_path / "out_nuclei_count_sum.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "a.png").exists()
     assert list(document.document["wells"]) == ["A01", "A02", "A03", "A04"]
-    assert document.document["table"] == "objects.csv"
+    assert document.document["table"] == "nuclei"
 
 
 def test_regions_of_labels(shared_command: CommandLine, results: Path, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_regions_of_the_run_itself_come_first(shared_command: CommandLine, small
         (("heatmap", "RESULTS/none", "size"), "has no results: give a plate"),
         (("export-roi", "RESULTS", "--wells", "A01,H12"), "no results of well(s) H12"),
         (("export-roi", "RESULTS/wells"), "has no results: give a plate"),
-        (("heatmap", "RESULTS", "object_count", "--channel", "9"), "no values in channel 9, only in 1, in"),
+        (("heatmap", "RESULTS", "nuclei_count", "--channel", "9"), "no measurement 'nuclei_count' of channel 9 in"),
     ],
 )
 def test_what_can_not_be_done_is_said(
@@ -91,7 +91,7 @@ def test_what_can_not_be_done_is_said(
 def test_a_place_that_takes_no_file_is_wrong_use(shared_command: CommandLine, results: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     picture, sets = shared_command.together(
-        ("heatmap", results, "object_count", "--output", tmp_path / "file" / "a.png"),
+        ("heatmap", results, "nuclei_count", "--output", tmp_path / "file" / "a.png"),
         ("export-roi", results, "--output", tmp_path / "file" / "all.zip"),
     )
     for ended in (picture, sets):

@@ -14,7 +14,7 @@ from openhcs_runtime import functions
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import StepError
 from openhcs_runtime.functions import GridOrder, ThresholdMethod
-from openhcs_runtime.pipeline.calls import WellContext, call_chain
+from openhcs_runtime.pipeline.calls import SetKey, WellContext, call_chain
 from openhcs_runtime.pipeline.decorators import OutputKind, Stack, traits_of
 from openhcs_runtime.pipeline.patterns import group_images
 from openhcs_runtime.pipeline.step import FunctionStep
@@ -36,6 +36,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "correct_flat_field": {"flat_field": np.ones((64, 80))},
     "threshold_fixed": {"level": 100},
     "stitch_sites": {"grid": (1, 2)},
+    "relate_objects": {"children": "nuclei", "parents": "cells"},
 }
 
 
@@ -48,12 +49,19 @@ IMAGE = (1000 * BLOBS + 100).astype(np.uint16)
 LABELS = (disk(20, 20, 8) + 2 * disk(40, 60, 8)).astype(np.int32)
 
 
+def found(keys: tuple[ImageKey, ...], labels: Stack) -> dict[SetKey, Stack]:
+    """The same labels as nuclei and as cells."""
+    return {(key, name): labels for key in keys for name in ("nuclei", "cells")}
+
+
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
 def test_every_function_gives_what_it_declares(function: Any, kind: type) -> None:
     noisy: Stack = np.clip(np.stack([IMAGE, IMAGE[::-1]]) * 0.2 + RNG.normal(0, 5, (2, 64, 80)), 0, 255).astype(kind)
     (group,) = group_images([ImageKey("A01", site) for site in (1, 2)], (Component.SITE,))
-    known = WellContext(dict.fromkeys(group.keys, LABELS), {1: (0, 0), 2: (0, 40)}, 0.5)
+    known = WellContext(
+        dict.fromkeys(group.keys, LABELS), {1: (0, 0), 2: (0, 40)}, 0.5, found=found(group.keys, LABELS)
+    )
     step = FunctionStep((function, ARGUMENTS.get(function.__name__, {})))
     before = noisy.copy()
     result = call_chain(step.calls_for(None), noisy, group, known)
@@ -69,7 +77,8 @@ def test_every_function_gives_what_it_declares(function: Any, kind: type) -> Non
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
 def test_every_function_copes_with_an_empty_image(function: Any) -> None:
     (group,) = group_images([ImageKey("A01", site) for site in (1, 2)], (Component.SITE,))
-    known = WellContext({key: np.zeros((64, 80), np.int32) for key in group.keys}, {}, None)
+    empty = np.zeros((64, 80), np.int32)
+    known = WellContext({key: empty.copy() for key in group.keys}, {}, None, found=found(group.keys, empty))
     step = FunctionStep((function, ARGUMENTS.get(function.__name__, {})))
     result = call_chain(step.calls_for(None), np.zeros((2, 64, 80), np.uint16), group, known)
     assert not result.stack.any()

@@ -1,8 +1,11 @@
 """A value for each well, and the picture of it."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 from PIL import Image
 
@@ -10,18 +13,61 @@ from openhcs_runtime.components import well_name
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.heatmap import well_values
 from openhcs_runtime.outputs.heatmap_image import draw_heatmap, short_number, write_heatmap
+from openhcs_runtime.outputs.runs import FoundRun, RunStatus, RunSummary
 from openhcs_runtime.outputs.statistic import Statistic
+from openhcs_runtime.tables.places import table_path
+from openhcs_runtime.tables.read import Results
+from openhcs_runtime.tables.schema import IMAGE_KEYS, OBJECT_KEYS, Measure, TableKind, TableSchema
+from openhcs_runtime.tables.write import write_table
 
-HEAD = "well,site,channel,z_index,timepoint"
-MEASURED = f"{HEAD},count,bright\nA01,1,1,1,1,3,\nA01,2,1,1,1,5,\nA01,1,2,1,1,,7.5\nB02,1,1,1,1,,\nB02,1,2,1,1,,9\n"
-OBJECTS = f"{HEAD},label,area_um2,phase\nA01,1,1,1,1,1,10,G1\nA01,1,1,1,1,2,40,M\nA01,1,1,1,1,3,11,M\n"
+
+def write(
+    run: Path, name: str, kind: TableKind, columns: Mapping[str, list[Any]], measures: dict[str, Measure]
+) -> None:
+    """Write a table of wells A01 and B02, with the keys that its kind has."""
+    keys = {TableKind.IMAGES: IMAGE_KEYS, TableKind.OBJECTS: OBJECT_KEYS}[kind]
+    rows = len(columns["well"])
+    filled = {key: columns.get(key) or ["p" if key == "plate" else 1] * rows for key in keys}
+    schema = TableSchema(
+        table=name,
+        kind=kind,
+        keys=keys,
+        plate_map=tuple(column for column in columns if column == "dose"),
+        measures=measures,
+        channels={"DAPI": 1, "GFP": 2},
+    )
+    table = pyarrow.table(filled | {column: columns[column] for column in (*schema.plate_map, *measures)})
+    write_table(table_path(run, name), schema, table)
 
 
 @pytest.fixture
-def results(tmp_path: Path) -> Path:
-    (tmp_path / "measurements.csv").write_text(MEASURED)
-    (tmp_path / "objects.csv").write_text(OBJECTS)
-    return tmp_path
+def results(tmp_path: Path) -> Results:
+    images: dict[str, list[Any]] = {
+        "well": ["A01", "A01", "B02"],
+        "dose": [0.5, 0.5, None],
+        "count": [3, 5, None],
+        "n_DAPI": [3.0, None, None],
+        "n_GFP": [50.0, None, None],
+        "bright_GFP": [None, 7.5, 9.0],
+        "phase": ["G1", "G1", "M"],
+    }
+    write(
+        tmp_path,
+        "images",
+        TableKind.IMAGES,
+        images,
+        {
+            "count": Measure(measure="count"),
+            "n_DAPI": Measure(measure="n", channel="DAPI"),
+            "n_GFP": Measure(measure="n", channel="GFP"),
+            "bright_GFP": Measure(measure="bright", channel="GFP"),
+            "phase": Measure(measure="phase"),
+        },
+    )
+    area = {"area_um2": Measure(measure="area", unit="um2")}
+    objects: dict[str, list[Any]] = {"well": ["A01"] * 3, "label": [1, 2, 3], "area_um2": [10.0, 40.0, 11.0]}
+    write(tmp_path, "nuclei", TableKind.OBJECTS, objects, area)
+    return Results(FoundRun(RunSummary(tmp_path, RunStatus.COMPLETE)))
 
 
 @pytest.mark.parametrize(
@@ -30,30 +76,41 @@ def results(tmp_path: Path) -> Path:
         ("count", Statistic.SUM, {"A01": 8}),
         ("count", Statistic.MEAN, {"A01": 4}),
         ("bright", Statistic.MEAN, {"A01": 7.5, "B02": 9}),
+        ("bright_GFP", Statistic.MEAN, {"A01": 7.5, "B02": 9}),
+        ("dose", Statistic.MEAN, {"A01": 0.5}),
         ("area_um2", Statistic.MEDIAN, {"A01": 11}),
     ],
 )
-def test_values_of_wells(results: Path, measurement: str, statistic: Statistic, expected: dict[str, float]) -> None:
+def test_values_of_wells(results: Results, measurement: str, statistic: Statistic, expected: dict[str, float]) -> None:
     assert well_values(results, measurement, statistic).values == expected
 
 
-def test_channels_are_not_mixed(results: Path) -> None:
-    (results / "measurements.csv").write_text(f"{HEAD},n\nA01,1,1,1,1,3\nA01,1,2,1,1,50\n")
-    with pytest.raises(OutputError, match="n was measured in channels 1, 2: choose one"):
+def test_channels_are_not_mixed(results: Results) -> None:
+    with pytest.raises(OutputError, match="n was measured in channels DAPI, GFP: choose one"):
         well_values(results, "n")
-    assert well_values(results, "n", channel=2).values == {"A01": 50}
-    with pytest.raises(OutputError, match="n has no values in channel 3"):
-        well_values(results, "n", channel=3)
+    for channel in ("2", "GFP"):
+        assert well_values(results, "n", channel=channel).values == {"A01": 50}
+    with pytest.raises(OutputError, match="no measurement 'n' of channel 3"):
+        well_values(results, "n", channel="3")
 
 
-def test_what_is_not_there_is_said_with_what_there_is(results: Path, tmp_path: Path) -> None:
-    known = r"measurements\.csv has count, bright; objects\.csv has area_um2, phase"
-    with pytest.raises(OutputError, match=rf"no measurement 'size' .*{known}"):
-        well_values(results, "size")
-    with pytest.raises(OutputError, match=r"phase in .* is not a number: 'G1'"):
+def test_objects_are_not_mixed(results: Results) -> None:
+    objects: dict[str, list[Any]] = {"well": ["A01"], "label": [1], "area_um2": [90.0]}
+    write(results.folder, "cells", TableKind.OBJECTS, objects, {"area_um2": Measure(measure="area", unit="um2")})
+    with pytest.raises(OutputError, match="was measured for the objects cells, nuclei: choose one"):
+        well_values(results, "area_um2")
+    assert well_values(results, "area_um2", objects="cells").values == {"A01": 90}
+
+
+def test_what_is_not_there_is_said_with_what_there_is(results: Results, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"no measurement 'area' .* did you mean 'area_um2'"):
+        well_values(results, "area")
+    with pytest.raises(OutputError, match=r"no measurement 'zzz' .* choose from count, n_DAPI"):
+        well_values(results, "zzz")
+    with pytest.raises(OutputError, match=r"phase in the table images is not a number: 'G1'"):
         well_values(results, "phase")
-    with pytest.raises(OutputError, match=r"has no measurements\.csv: give the output folder"):
-        well_values(tmp_path / "nowhere", "count")
+    with pytest.raises(OutputError, match=r"nowhere has no tables: the run has not ended"):
+        well_values(Results(FoundRun(RunSummary(tmp_path / "nowhere", RunStatus.COMPLETE))), "count")
 
 
 def test_the_picture_shows_values_and_missing_wells(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,6 +32,7 @@ from openhcs_runtime.pipeline.step import Call, FunctionStep, InputSource
 from openhcs_runtime.plates import make_plate, open_plate
 from openhcs_runtime.results import PlateResult, ResultStatus
 from openhcs_runtime.rois import read_imagej, rois_to_labels
+from openhcs_runtime.tables.read import open_results
 
 CHANNEL = Component.CHANNEL
 SEGMENT = FunctionStep({1: [subtract_background, denoise, segment_nuclei]}, name="Segment", group_by=CHANNEL)
@@ -45,6 +47,11 @@ def run(plate: Path, steps: list[FunctionStep], output: Path, wells: tuple[str, 
 def rows(path: str) -> list[dict[str, str]]:
     with Path(path).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def objects(run: Path, name: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = open_results(run).arrow(name).to_pylist()
+    return rows
 
 
 def zeros(stack: Stack) -> Stack:
@@ -78,15 +85,15 @@ def test_the_images_of_the_plate_again(small_plate: Path, tmp_path: Path) -> Non
     result = run(small_plate, steps, tmp_path)
     assert result.status is ResultStatus.COMPLETE
     plate = open_plate(small_plate)
-    measured = [row for row in rows(result.objects) if row["channel"] == "2"]
+    measured = objects(tmp_path, "second")
     assert measured
     for image in plate.images["A01"]:
         labels_path = tmp_path / "labels" / f"A01_s{image.key.site}_w1.tif"
         if image.key.channel == 2:
             pixels, labels = plate.read(image), tifffile.imread(labels_path)
-            own = [row for row in measured if row["site"] == str(image.key.site)]
-            assert [float(row["intensity_mean"]) for row in own] == pytest.approx(
-                [pixels[labels == int(row["label"])].mean() for row in own]
+            own = [row for row in measured if row["site"] == image.key.site]
+            assert [row["intensity_mean_FITC"] for row in own] == pytest.approx(
+                [pixels[labels == row["label"]].mean() for row in own]
             )
 
 
@@ -110,12 +117,13 @@ def test_labels_of_a_projection_fit_the_projected_plate(tmp_path: Path) -> None:
 def test_functions_on_the_same_objects_share_their_rows(small_plate: Path, tmp_path: Path) -> None:
     measure: list[Call] = [measure_objects, measure_shape, measure_intensity]
     result = run(small_plate, [SEGMENT, FunctionStep({1: measure}, group_by=CHANNEL)], tmp_path)
-    table = rows(result.objects)
-    assert len({(row["site"], row["channel"], row["label"]) for row in table}) == len(table)
-    assert all(row["area_px2"] and row["solidity"] and row["intensity_median"] for row in table)
+    assert result.tables == ("nuclei", "images", "wells")
+    table = objects(tmp_path, "nuclei")
+    assert len({(row["site"], row["label"]) for row in table}) == len(table)
+    assert all(row["area_px2"] and row["solidity"] and row["intensity_median_DAPI"] for row in table)
 
 
-def test_other_objects_of_the_same_image_are_rows_of_their_own(small_plate: Path, tmp_path: Path) -> None:
+def test_other_objects_of_the_same_image_have_a_table_of_their_own(small_plate: Path, tmp_path: Path) -> None:
     everything: list[Call] = [(threshold_fixed, {"level": -1}), label_objects, (measure_objects, {"name": "field"})]
     steps = [
         FunctionStep({1: [subtract_background, segment_nuclei, measure_objects]}, group_by=CHANNEL),
@@ -123,10 +131,8 @@ def test_other_objects_of_the_same_image_are_rows_of_their_own(small_plate: Path
     ]
     result = run(small_plate, steps, tmp_path)
     assert result.status is ResultStatus.COMPLETE, result.wells[0].error
-    table = rows(result.objects)
-    areas = sorted(float(row["area_px2"]) for row in table)
-    assert areas[-2:] == [64 * 64] * 2
-    assert len(table) > 2
+    assert [row["area_px2"] for row in objects(tmp_path, "field")] == [64 * 64] * 2
+    assert max(row["area_px2"] for row in objects(tmp_path, "nuclei")) < 64 * 64
 
 
 def test_one_column_with_two_values_fails_the_well(small_plate: Path, tmp_path: Path) -> None:

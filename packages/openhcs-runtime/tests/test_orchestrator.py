@@ -22,6 +22,7 @@ from openhcs_runtime.engine.plate_run import RunChoice
 from openhcs_runtime.exceptions import LifecycleError, WorkerError
 from openhcs_runtime.pipeline.source import load_pipeline
 from openhcs_runtime.results import PlateResult, ResultStatus
+from openhcs_runtime.tables.read import open_results
 from zmqruntime.execution import current_task, local_task
 from zmqruntime.messages import ProgressUpdate
 
@@ -118,7 +119,8 @@ def test_a_run_gives_labels_tables_and_counts(small_plate: Path, tmp_path: Path,
     for row in rows:
         labels = tifffile.imread(output / "labels" / f"{row['well']}_s{row['site']}_w1.tif")
         assert int(row["nuclei_count"]) == labels.max()
-    assert result.counts["nuclei_count"] == sum(int(row["nuclei_count"]) for row in rows) == len(table(result.objects))
+    objects = open_results(output).arrow("nuclei")
+    assert result.counts["nuclei_count"] == sum(int(row["nuclei_count"]) for row in rows) == len(objects)
     assert no_half_files(output)
 
 

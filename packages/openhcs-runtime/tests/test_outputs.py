@@ -1,6 +1,5 @@
 """Files that are whole or not there."""
 
-import csv
 import errno
 import math
 import os
@@ -10,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-import msgspec
 import numpy as np
 import pytest
 import tifffile
@@ -19,17 +17,16 @@ from openhcs_runtime.atomic import atomic_file, check_folder, remove_leftovers, 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import DamagedResultError, DiskFullError, OutputError
 from openhcs_runtime.outputs.images import image_name, write_labels, write_plane
-from openhcs_runtime.outputs.tables import join_objects, write_measurements, write_objects
+from openhcs_runtime.outputs.measurements import write_measurements
 from openhcs_runtime.outputs.wells import (
     OutputFile,
     WellRecord,
-    describe_files,
     discard_part,
     measured_image,
     read_part,
     write_part,
 )
-from openhcs_runtime.pipeline.cells import Cell, as_table
+from openhcs_runtime.pipeline.cells import Cell
 
 KEY = ImageKey("B02", 1, 2)
 
@@ -112,7 +109,6 @@ def part(well: str, values: dict[str, Cell], files: list[str] | None = None) -> 
         well=well,
         signature="s",
         files=[OutputFile(name, 3, "") for name in files or ()],
-        objects=None,
         measured=[measured_image(key, values)],
         elapsed_s=1.0,
     )
@@ -130,40 +126,6 @@ def test_measurements_become_one_table(tmp_path: Path) -> None:
     )
 
 
-def objects_of(folder: Path, key: ImageKey, table: dict[str, object], name: str = "nuclei") -> WellRecord:
-    """A well with the objects of one image, written as a well does it."""
-    path = folder / "wells" / f"{key.well}.objects.csv"
-    kinds = write_objects(path, [(key, name, as_table(table))])
-    name = f"wells/{path.name}"
-    written = describe_files(folder, [name])
-    return msgspec.structs.replace(part(key.well, {}), files=written, objects=name, object_kinds=kinds)
-
-
-def test_objects_become_one_table(tmp_path: Path) -> None:
-    first = objects_of(tmp_path, KEY, {"label": np.array([1, 2]), "area_px2": np.array([3.0, 4.5])})
-    second = objects_of(
-        tmp_path, ImageKey("B03"), {"label": [7], "note": ['a "b",\nc'], "empty": [""], "extra": np.array([1])}
-    )
-    join_objects(tmp_path / "all.csv", tmp_path, [first, part("B04", {}), second])
-    with (tmp_path / "all.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    columns = ("well", "objects", "label", "area_px2", "note", "extra")
-    assert [tuple(row[name] for name in columns) for row in rows] == [
-        ("B02", "nuclei", "1", "3.0", "", ""),
-        ("B02", "nuclei", "2", "4.5", "", ""),
-        ("B03", "nuclei", "7", "", 'a "b",\nc', "1"),
-    ]
-    assert (tmp_path / "all.csv").read_text().endswith(',"",1\n')
-
-
-def test_objects_of_equal_columns_are_joined_line_by_line(tmp_path: Path) -> None:
-    parts = [objects_of(tmp_path, ImageKey(f"B0{number}"), {"label": [number]}) for number in (1, 2)]
-    join_objects(tmp_path / "all.csv", tmp_path, parts)
-    assert (tmp_path / "all.csv").read_text() == (
-        "well,site,channel,z_index,timepoint,objects,label\nB01,1,1,1,1,nuclei,1\nB02,1,1,1,1,nuclei,2\n"
-    )
-
-
 def test_a_column_of_several_kinds_is_refused_by_name_and_well(tmp_path: Path) -> None:
     flags: tuple[Cell, ...] = (True, 1, 0.5, "yes")
     for one in flags:
@@ -174,36 +136,11 @@ def test_a_column_of_several_kinds_is_refused_by_name_and_well(tmp_path: Path) -
                 continue
             with pytest.raises(OutputError, match=r"column ok has .* in well A02 and .* in well A03"):
                 write_measurements(tmp_path / "m.csv", parts)
-    parts = [
-        objects_of(tmp_path, ImageKey(well), {"label": [1], "ok": [value]})
-        for well, value in (("A01", "yes"), ("A02", 1))
-    ]
-    with pytest.raises(OutputError, match="column ok has text in well A01 and whole numbers in well A02"):
-        join_objects(tmp_path / "all.csv", tmp_path, parts)
 
 
 def test_no_two_rows_have_the_same_key(tmp_path: Path) -> None:
-    table = as_table({"label": [1]})
-    write_objects(
-        tmp_path / "o.csv", [(KEY, "nuclei", table), (KEY, "cells", table), (ImageKey("B02"), "cells", table)]
-    )
-    with pytest.raises(OutputError, match=r"objects of cells in well B02.* several rows with the same label"):
-        write_objects(tmp_path / "o.csv", [(KEY, "cells", table), (KEY, "cells", table)])
-    with pytest.raises(OutputError, match=r"objects of cells in well B02.* several rows with the same label"):
-        write_objects(tmp_path / "o.csv", [(KEY, "cells", as_table({"label": [1, 2, 1]}))])
     with pytest.raises(OutputError, match="well A01 has two rows"):
         write_measurements(tmp_path / "m.csv", [part("A01", {"n": 1}), part("A01", {"n": 1})])
-
-
-@pytest.mark.parametrize("damage", [b"", b"well,site"])
-def test_objects_that_were_cut_are_not_taken_for_fewer(tmp_path: Path, damage: bytes) -> None:
-    parts = [objects_of(tmp_path, ImageKey(well), {"label": [1, 2]}) for well in ("A01", "A02")]
-    (tmp_path / "wells" / "A02.objects.csv").write_bytes(damage)
-    with pytest.raises(DamagedResultError, match=r"A02\.objects\.csv is damaged"):
-        join_objects(tmp_path / "all.csv", tmp_path, parts)
-    (tmp_path / "wells" / "A02.objects.csv").unlink()
-    with pytest.raises(DamagedResultError, match=r"A02\.objects\.csv can't be read"):
-        join_objects(tmp_path / "all.csv", tmp_path, parts)
 
 
 @pytest.mark.parametrize(

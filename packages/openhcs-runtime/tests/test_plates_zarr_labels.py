@@ -1,6 +1,5 @@
 """Labels of an OME-Zarr plate as inputs of a pipeline; they are written by ome-zarr-py."""
 
-import csv
 import shutil
 import warnings
 from importlib import import_module
@@ -18,6 +17,7 @@ from openhcs_runtime.exceptions import CompileError
 from openhcs_runtime.pipeline.source import load_pipeline
 from openhcs_runtime.plates import make_plate
 from openhcs_runtime.results import PlateResult, ResultStatus
+from openhcs_runtime.tables.read import open_results
 
 pytestmark = pytest.mark.usefixtures("zarr_ends")
 MEASURE = """
@@ -58,11 +58,10 @@ def test_a_step_measures_the_objects_of_another_program(plate: Path, axes: str, 
         write_labels(plate, well, "cells", three_objects(shape), axes)
     result = run(plate, labels="cells")
     assert result.status is ResultStatus.COMPLETE
-    with open(result.objects, encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert sorted({(row["well"], row["label"]) for row in rows}) == [(w, n) for w in ("A01", "A02") for n in "127"]
-    first = [row for row in rows if row["well"] == "A01"][:3]
-    assert [float(row["area_px2"]) for row in first] == [100, 200, 400]
+    found = open_results(result.output_dir).arrow("cells")
+    rows = zip(found["well"].to_pylist(), found["label"].to_pylist(), strict=True)
+    assert list(rows) == [(well, number) for well in ("A01", "A02") for number in (1, 2, 7)]
+    assert found["area_px2"].to_pylist() == [100, 200, 400] * 2
     provenance = (Path(result.output_dir) / "provenance.json").read_text(encoding="utf-8")
     assert '"labels":"cells"' in provenance.replace(" ", "")
 

@@ -80,7 +80,7 @@ def test_each_run_has_a_folder_of_its_own_and_earlier_ones_stay_as_they_are(new_
     root = results_root(plate)
     assert Path(first.output_dir).parent == Path(second.output_dir).parent == root
     assert content(Path(first.output_dir)) == before
-    assert {"provenance.json", "run.log", "measurements.csv", "objects.csv"} <= before.keys()
+    assert {"provenance.json", "run.log", "measurements.csv", "tables/nuclei.parquet"} <= before.keys()
     newest, oldest = list_runs(root)
     assert (newest.folder, oldest.folder) == (Path(second.output_dir), Path(first.output_dir))
     assert (newest.status, newest.done, newest.wells_failed) == (RunStatus.COMPLETE, ("A01", "A02", "A03", "A04"), 0)

@@ -133,7 +133,7 @@ class WellState:
                 raise StepError(f"column {name} was measured twice for {key.describe()}: rename one of them")
             values[name] = value
         self._check_kinds("measurements", {name: kind_of([value]) for name, value in measured.summary.items()})
-        self._check_kinds("objects", {name: column.kind for name, column in measured.table.items()})
+        self._check_kinds(objects.name, {name: column.kind for name, column in measured.table.items()})
         self.without_channel.update(("", name) for name in measured.without_channel & measured.summary.keys())
         if measured.table:
             self.without_channel.update(

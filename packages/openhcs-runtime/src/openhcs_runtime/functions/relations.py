@@ -46,7 +46,7 @@ def relate_objects(
         raise ValueError(f"children and parents are both {children!r}: name two sets of objects")
     for name in (children, parents):
         if name not in object_sets:
-            known = alternatives(object_sets) if object_sets else "put a step before it that finds objects"
+            known = f"choose {alternatives(object_sets)}" if object_sets else "put a step before it that finds objects"
             raise ValueError(f"no objects {name!r} were found before this step: {known}")
     planes = zip(object_sets[children], object_sets[parents], strict=True)
     return stack, [_relate(inner, outer, children, parents) for inner, outer in planes]

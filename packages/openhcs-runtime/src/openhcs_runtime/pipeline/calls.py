@@ -30,6 +30,8 @@ from openhcs_runtime.rois.shapes import Ellipse, Mask, Points, Polygon, Polyline
 from openhcs_runtime.text import error_text
 from zmqruntime.execution import TaskCancelled
 
+_UNNAMED = "objects"
+"""Name of objects whose labels have no known origin."""
 SetKey: TypeAlias = tuple[ImageKey, str]
 """Objects of an image: the image they were found in, and the set by the function that found them."""
 
@@ -213,7 +215,9 @@ def _label_planes(
     labels = {**known.labels, **result.labels}
     sets = {**known.sets, **result.sets}
     keys = result.keys if own else [shared_key(key, labels) for key in result.keys]
-    planes = [_LabelPlane(labels[key], _set_of(key, sets.get(key, ""), result, known)) for key in keys if key in labels]
+    planes = [
+        _LabelPlane(labels[key], _set_of(key, sets.get(key, _UNNAMED), result, known)) for key in keys if key in labels
+    ]
     if len(planes) < len(keys):
         where = "for these images" if own else "at their positions"
         raise StepError(f"{call.name} needs labels, but no earlier function made any {where}")

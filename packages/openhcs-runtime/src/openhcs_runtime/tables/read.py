@@ -90,7 +90,7 @@ class Results:
         chosen, condition = _choice(data, path, columns, where)
         try:
             return data.to_table(columns=chosen, filter=condition)
-        except (OSError, pyarrow.ArrowInvalid) as error:
+        except (OSError, ValueError, pyarrow.ArrowException) as error:
             raise _damaged(path, error) from error
 
     def batches(
@@ -115,7 +115,7 @@ class Results:
             yield from data.to_batches(
                 columns=chosen, filter=condition, batch_size=_BATCH_ROWS, batch_readahead=1, fragment_readahead=1
             )
-        except (OSError, pyarrow.ArrowInvalid) as error:
+        except (OSError, ValueError, pyarrow.ArrowException) as error:
             raise _damaged(path, error) from error
 
     def table(
@@ -145,7 +145,7 @@ class Results:
         return to_frame(self.arrow(name, columns, where), wanted)
 
     def _open(self, name: str) -> tuple[TableSchema, "Dataset", Path]:
-        from pyarrow import ArrowInvalid, dataset  # noqa: PLC0415  heavy
+        from pyarrow import ArrowException, dataset  # noqa: PLC0415  heavy
 
         if name not in self.tables:
             raise OutputError(self._unknown(name))
@@ -153,7 +153,7 @@ class Results:
         try:
             checked = dataset.ParquetFragmentScanOptions(page_checksum_verification=True)
             data = dataset.dataset(path, format=dataset.ParquetFileFormat(default_fragment_scan_options=checked))
-        except (OSError, ArrowInvalid) as error:
+        except (OSError, ValueError, ArrowException) as error:
             raise _damaged(path, error) from error
         return decode_schema(data.schema.metadata, path), data, path
 

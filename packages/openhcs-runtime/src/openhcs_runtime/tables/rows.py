@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from openhcs_runtime.pipeline.cells import Cell, kind_of
+from openhcs_runtime.pipeline.cells import Cell, ColumnKind, kind_of
 from openhcs_runtime.tables.kinds import Kinds, add_kinds, arrow_array
 from openhcs_runtime.tables.map_columns import PlateFacts, map_columns
 from openhcs_runtime.tables.places import table_path
@@ -83,4 +83,4 @@ def _kinds(rows: Iterable[Row], measures: Iterable[str]) -> Kinds:
     first: dict[str, str] = {}
     for row in rows:
         add_kinds(kinds, {name: kind_of([value]) for name, value in row.values.items()}, row.well, first)
-    return {name: kinds[name] for name in measures}
+    return {name: kinds.get(name, ColumnKind.EMPTY) for name in measures}

@@ -208,7 +208,7 @@ def read_well_schema(path: Path) -> WellTableSchema:
     try:
         metadata = parquet.read_schema(path, memory_map=True).metadata or {}
         return msgspec.json.decode(metadata[_METADATA_KEY], type=WellTableSchema)
-    except (OSError, pyarrow.ArrowException, msgspec.DecodeError, KeyError) as error:
+    except (OSError, ValueError, pyarrow.ArrowException, KeyError) as error:
         raise damaged_well_table(path, error) from error
 
 
@@ -223,7 +223,7 @@ def read_well_table(path: Path) -> "pyarrow.Table":
 
     try:
         return parquet.read_table(path, memory_map=True, partitioning=None, page_checksum_verification=True)
-    except (OSError, pyarrow.ArrowException) as error:
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise damaged_well_table(path, error) from error
 
 
