@@ -27,7 +27,7 @@ from openhcs_runtime.functions.models.stardist import segment_stardist
 from openhcs_runtime.functions.nuclei import segment_nuclei
 from openhcs_runtime.functions.nuclei_check import NucleiDoubt, check_nuclei
 from openhcs_runtime.functions.objects import clear_border, expand_objects, filter_objects, outline_objects
-from openhcs_runtime.functions.plate_controls import ControlMethod, fit_normaliser, normalise
+from openhcs_runtime.functions.plate_controls import fit_normaliser, normalise
 from openhcs_runtime.functions.plate_illumination import (
     divide_by_illumination,
     estimate_illumination,

@@ -1,14 +1,13 @@
 """Measurements relative to those of control wells: the controls are summarized once, and applied in each well."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from openhcs_runtime.choices import alternatives, choose
 from openhcs_runtime.components import Component
+from openhcs_runtime.controls import FEWEST_VALUES, ControlMethod, summarise
 from openhcs_runtime.pipeline.decorators import (
     InputKind,
     Measurements,
@@ -26,20 +25,6 @@ if TYPE_CHECKING:
     from openhcs_runtime.engine.plate_data import PlateData
 
 _KEYS = frozenset(component.value for component in Component)
-_MAD_TO_SD = 1.4826
-"""Standard deviations in a median absolute deviation, for a normal distribution."""
-_FEWEST = 2
-
-
-class ControlMethod(StrEnum):
-    """How measurements are related to those of the controls."""
-
-    Z_SCORE = "z"
-    """(value - mean) / standard deviation (of a sample)."""
-    ROBUST_Z_SCORE = "robust_z"
-    """(value - median) / (1.4826 x median absolute deviation); see Birmingham et al., Nature Methods 6, 2009."""
-    PERCENT = "percent"
-    """100 x value / mean."""
 
 
 def _check(*, controls: object = (), method: object = ControlMethod.ROBUST_Z_SCORE) -> Iterator[str]:
@@ -88,12 +73,12 @@ def fit_normaliser(
     found: dict[int, dict[str, Any]] = {}
     for channel in np.unique(table["channel"]).tolist():
         chosen = is_control & (table["channel"] == channel)
-        if chosen.sum() < _FEWEST:
+        if chosen.sum() < FEWEST_VALUES:
             raise ValueError(
                 f"channel {channel} has {chosen.sum()} measured images in control wells: name more controls, at least "
-                f"{_FEWEST} images are needed"
+                f"{FEWEST_VALUES} images are needed"
             )
-        columns = {name: _centre_and_scale(table[name][chosen], method) for name in names}
+        columns = {name: summarise(table[name][chosen], method)._asdict() for name in names}
         found[channel] = {"method": method.value, "columns": columns}
     return found
 
@@ -147,18 +132,3 @@ def _normalised(values: Mapping[str, Any], controls: Mapping[str, Any]) -> dict[
         if isinstance(value, int | float) and not isinstance(value, bool):
             found[f"{name}_{method}"] = (value - centre) / scale if scale and np.isfinite(scale) else None
     return found
-
-
-def _centre_and_scale(column: NDArray[np.float64], method: ControlMethod) -> dict[str, float]:
-    """Return what is subtracted from a value, and what it is divided by; a scale of 0 if nothing can be said."""
-    values = column[np.isfinite(column)]
-    if len(values) < _FEWEST:
-        return {"centre": 0.0, "scale": 0.0}
-    match method:
-        case ControlMethod.Z_SCORE:
-            return {"centre": float(values.mean()), "scale": float(values.std(ddof=1))}
-        case ControlMethod.ROBUST_Z_SCORE:
-            middle = np.median(values)
-            return {"centre": float(middle), "scale": float(_MAD_TO_SD * np.median(np.abs(values - middle)))}
-        case ControlMethod.PERCENT:
-            return {"centre": 0.0, "scale": float(values.mean() / 100)}

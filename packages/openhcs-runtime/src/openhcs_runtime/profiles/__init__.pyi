@@ -1,0 +1,59 @@
+from .aggregate import (
+    Centre as Centre,
+    well_profiles as well_profiles,
+)
+from .b_score import (
+    b_scores as b_scores,
+    median_polish as median_polish,
+)
+from .columns import (
+    MapColumns as MapColumns,
+    MapRole as MapRole,
+)
+from .dose_curve import (
+    DoseCurve as DoseCurve,
+    DoseOutcome as DoseOutcome,
+    fit_dose_curve as fit_dose_curve,
+)
+from .dose_response import (
+    DoseResponse as DoseResponse,
+    dose_responses as dose_responses,
+)
+from .hits import (
+    Hit as Hit,
+    HitDirection as HitDirection,
+    HitSide as HitSide,
+    find_hits as find_hits,
+)
+from .normalise import (
+    Normalisation as Normalisation,
+    Reference as Reference,
+    normalise_profiles as normalise_profiles,
+)
+from .quality import (
+    AssayQuality as AssayQuality,
+    assay_quality as assay_quality,
+    control_quality as control_quality,
+)
+from .replicates import (
+    Correlation as Correlation,
+    ReplicateCorrelation as ReplicateCorrelation,
+    replicate_correlation as replicate_correlation,
+)
+from .roles import (
+    ControlKind as ControlKind,
+    ControlWells as ControlWells,
+    control_wells as control_wells,
+    find_controls as find_controls,
+)
+from .tables import (
+    profile_table as profile_table,
+    write_profiles as write_profiles,
+)
+from .treatments import (
+    Treatment as Treatment,
+    treatments as treatments,
+)
+from .values import (
+    WellProfiles as WellProfiles,
+)

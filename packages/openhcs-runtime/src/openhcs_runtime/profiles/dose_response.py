@@ -1,0 +1,122 @@
+"""The response to each compound of a plate map: doses in one unit, and a curve."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openhcs_runtime.exceptions import PlateMapError
+from openhcs_runtime.plate_map import ColumnKind, MapValue
+from openhcs_runtime.plate_map.values import kind_of
+from openhcs_runtime.profiles.columns import MapColumns, MapRole
+from openhcs_runtime.profiles.dose_curve import DoseCurve, fit_dose_curve
+from openhcs_runtime.profiles.roles import map_columns
+from openhcs_runtime.profiles.treatments import Treatment, treatments
+from openhcs_runtime.profiles.units import conversion
+from openhcs_runtime.profiles.values import WellProfiles
+
+_PURPOSE = "a dose response"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DoseResponse:
+    """The response to a compound.
+
+    Attributes:
+        compound: the compound.
+        cell_line: the cells; None if the plate map does not say.
+        measure: what responds.
+        unit: unit of the doses; empty if the plate map has none.
+        doses: dose of each well that was used (n,), in that unit.
+        values: the measure in these wells (n,).
+        curve: the fitted curve.
+    """
+
+    compound: MapValue
+    cell_line: MapValue | None
+    measure: str
+    unit: str
+    doses: NDArray[np.float64]
+    values: NDArray[np.float64]
+    curve: DoseCurve
+
+
+def dose_responses(profiles: WellProfiles, measure: str, columns: MapColumns | None = None) -> list[DoseResponse]:
+    """Fit a curve for each compound (and cell line) that has doses.
+
+    The unit is in a column such as ``dose_unit`` or at the end of the name of the column with doses, as in ``dose_uM``.
+    Doses of a compound in several units are converted to the first one. Wells without a compound or a dose are left
+    out, and so are compounds without a dose above 0, which are controls.
+
+    Args:
+        profiles: the wells.
+        measure: a measure of them.
+        columns: the columns of the plate map by what they say; None for the usual names.
+
+    Raises:
+        OutputError: there is no such measure.
+        PlateMapError: there is no column with compounds or doses, doses are not numbers of 0 or more, or units of a
+            compound can't be converted.
+    """
+    columns = columns or map_columns(profiles)
+    values = profiles.column(measure)
+    compound = columns.need(MapRole.COMPOUND, _PURPOSE)
+    doses = _doses(profiles, columns)
+    named = np.array([value is not None for value in profiles.plate_map[compound]], dtype=np.bool_)
+    groups = treatments(
+        profiles, columns, named & np.isfinite(doses) & np.isfinite(values), (MapRole.COMPOUND, MapRole.CELL_LINE)
+    )
+    units = _units(profiles, columns)
+    return [
+        _response(group, doses, values, measure, [units[row] for row in group.rows.tolist()])
+        for group in groups
+        if (doses[group.rows] > 0).any()
+    ]
+
+
+def _response(
+    group: Treatment, doses: NDArray[np.float64], values: NDArray[np.float64], measure: str, units: Sequence[str]
+) -> DoseResponse:
+    compound = group.of[MapRole.COMPOUND]
+    assert compound is not None
+    of_group = doses[group.rows]
+    unit = next(text for text, dose in zip(units, of_group.tolist(), strict=True) if dose > 0)
+    factors = [1.0 if not dose else conversion(text, unit) for text, dose in zip(units, of_group.tolist(), strict=True)]
+    if None in factors:
+        other = units[factors.index(None)]
+        raise PlateMapError(
+            f"doses of {compound} are in {unit or 'no unit'} and in {other or 'no unit'}, which can't be compared: "
+            "correct the plate map"
+        )
+    in_unit = of_group * np.array(factors, dtype=np.float64)
+    curve = fit_dose_curve(in_unit, values[group.rows])
+    return DoseResponse(compound, group.of.get(MapRole.CELL_LINE), measure, unit, in_unit, values[group.rows], curve)
+
+
+def _doses(profiles: WellProfiles, columns: MapColumns) -> NDArray[np.float64]:
+    """Return the dose in each well (rows,), NaN for wells without one."""
+    name = columns.need(MapRole.DOSE, _PURPOSE)
+    column = profiles.plate_map[name]
+    if kind_of(column) not in (ColumnKind.NUMBER, ColumnKind.EMPTY):
+        wrong = next(place for place, value in enumerate(column) if isinstance(value, str | bool))
+        raise PlateMapError(
+            f"column {name!r} has {column[wrong]!r} in well {profiles.wells[wrong]}, which is not a dose: write "
+            "numbers, and units in a column dose_unit"
+        )
+    doses = np.array([np.nan if value is None else float(value) for value in column], dtype=np.float64)
+    if (doses < 0).any():
+        wrong = int(np.flatnonzero(doses < 0)[0])
+        raise PlateMapError(
+            f"column {name!r} has {column[wrong]} in well {profiles.wells[wrong]}, and a dose can't be below 0: if it "
+            "is a logarithm, write the dose itself"
+        )
+    return doses
+
+
+def _units(profiles: WellProfiles, columns: MapColumns) -> list[str]:
+    """Return the unit of the dose in each well; empty where none is given."""
+    in_name, name = columns.unit_in_name(), columns.find(MapRole.DOSE_UNIT)
+    if name is None:
+        return [in_name] * len(profiles)
+    return [in_name if value is None else str(value).strip() for value in profiles.plate_map[name]]
