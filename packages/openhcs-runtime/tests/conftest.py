@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,42 @@ def zarr_ends() -> Iterator[None]:
     zarr.core.sync.cleanup_resources()
     for thread in set(threading.enumerate()) - before:
         thread.join(timeout=10)
+
+
+@pytest.fixture
+def save_table(tmp_path: Path) -> Callable[..., Any]:
+    """Write a table of a run in a folder of this test; returns the results in it, as ``open_results`` does."""
+
+    def save(
+        name: str,
+        columns: Mapping[str, Sequence[Any]],
+        kind: str = "objects",
+        plate_map: Sequence[str] = (),
+        measures: Mapping[str, Any] | None = None,
+    ) -> Any:
+        import pyarrow
+
+        from openhcs_runtime.outputs.runs import FoundRun, RunStatus, RunSummary
+        from openhcs_runtime.tables import places, read, schema, write
+
+        keys = {"objects": schema.OBJECT_KEYS, "images": schema.IMAGE_KEYS, "wells": schema.WELL_KEYS}[kind]
+        described = schema.TableSchema(
+            table=name,
+            kind=schema.TableKind(kind),
+            keys=keys,
+            plate_map=tuple(plate_map),
+            measures={
+                each: (measures or {}).get(each, schema.Measure(measure=each))
+                for each in columns
+                if each not in (*keys, *plate_map)
+            },
+        )
+        path = places.table_path(tmp_path / "run", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write.write_table(path, described, pyarrow.table({each: columns[each] for each in described.columns}))
+        return read.Results(FoundRun(RunSummary(tmp_path / "run", RunStatus.COMPLETE)))
+
+    return save
 
 
 @pytest.fixture(scope="session")

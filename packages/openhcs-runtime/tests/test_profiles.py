@@ -1,15 +1,13 @@
 """Profiles of wells: aggregated, normalised, judged, and searched for hits; checked against pycytominer and papers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from openhcs_runtime.exceptions import OutputError, PlateMapError
-from openhcs_runtime.outputs.runs import FoundRun, RunStatus, RunSummary
 from openhcs_runtime.profiles import (
     ControlKind,
     Correlation,
@@ -32,13 +30,12 @@ from openhcs_runtime.profiles import (
     well_profiles,
     write_profiles,
 )
-from openhcs_runtime.tables.places import table_path
 from openhcs_runtime.tables.read import Results
-from openhcs_runtime.tables.schema import IMAGE_KEYS, OBJECT_KEYS, WELL_KEYS, Measure, TableKind, TableSchema
-from openhcs_runtime.tables.write import write_table
+from openhcs_runtime.tables.schema import OBJECT_KEYS, Measure
 
 FOREIGN = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 """For tests that call other libraries, which warn of each other."""
+SaveTable = Callable[..., Results]
 WELLS = [f"{row}{column:02d}" for row in "ABCD" for column in range(1, 7)]
 
 
@@ -50,21 +47,8 @@ def plate_map(well: str) -> dict[str, Any]:
     return {"compound": f"{well[0]}{(column - 2) // 2}", "control": None}
 
 
-def save(folder: Path, name: str, kind: TableKind, columns: Mapping[str, Any], map_columns: tuple[str, ...]) -> None:
-    keys = {TableKind.OBJECTS: OBJECT_KEYS, TableKind.IMAGES: IMAGE_KEYS, TableKind.WELLS: WELL_KEYS}[kind]
-    measures = {each: Measure(measure=each) for each in columns if each not in (*keys, *map_columns)}
-    schema = TableSchema(table=name, kind=kind, keys=keys, plate_map=map_columns, measures=measures)
-    path = table_path(folder, name)
-    path.parent.mkdir(exist_ok=True)
-    write_table(path, schema, pa.table({each: columns[each] for each in schema.columns}))
-
-
-def results_in(folder: Path) -> Results:
-    return Results(FoundRun(RunSummary(folder, RunStatus.COMPLETE)))
-
-
 @pytest.fixture
-def results(tmp_path: Path) -> Results:
+def results(save_table: SaveTable) -> Results:
     """A plate of 24 wells with 5 to 9 nuclei each; those of ``killer`` are small, and D05 has none."""
     random = np.random.default_rng(3)
     rows: list[dict[str, Any]] = []
@@ -78,11 +62,10 @@ def results(tmp_path: Path) -> Results:
             rows.append({**keys, **of_map, **row})
     random.shuffle(rows)
     columns = {name: [row[name] for row in rows] for name in rows[0]}
-    save(tmp_path, "nuclei", TableKind.OBJECTS, columns, ("compound", "control"))
+    save_table("nuclei", columns, plate_map=("compound", "control"))
     maps = [plate_map(well) for well in WELLS]
     of_wells = {"plate": ["P1"] * 24, "well": WELLS, **{name: [row[name] for row in maps] for name in maps[0]}}
-    save(tmp_path, "wells", TableKind.WELLS, {**of_wells, "image_count": [1] * 24}, ("compound", "control"))
-    return results_in(tmp_path)
+    return save_table("wells", {**of_wells, "image_count": [1] * 24}, "wells", ("compound", "control"))
 
 
 def profiles_of(columns: Mapping[str, list[float]], maps: list[dict[str, Any]] | None = None) -> WellProfiles:
@@ -139,14 +122,14 @@ def test_a_well_without_objects_has_a_count_of_0_and_no_values(results: Results)
         well_profiles(results, "nuclei", where="compound == 'D1' and area_um2 > 3")
 
 
-def test_what_can_not_be_aggregated_is_refused(results: Results) -> None:
+def test_what_can_not_be_aggregated_is_refused(results: Results, save_table: SaveTable) -> None:
     with pytest.raises(OutputError, match=r"phase .* is a text"):
         well_profiles(results, measures=["phase"])
     with pytest.raises(OutputError, match="no measure 'area': did you mean 'area_um2'"):
         well_profiles(results, measures=["area"])
-    save(results.folder, "cells", TableKind.OBJECTS, {key: ["1"] for key in OBJECT_KEYS}, ())
+    with_cells = save_table("cells", {key: ["1"] for key in OBJECT_KEYS})
     with pytest.raises(OutputError, match="several sets of objects: choose cells, nuclei"):
-        well_profiles(results_in(results.folder))
+        well_profiles(with_cells)
     assert "image_count" in well_profiles(results, "wells").measures
 
 

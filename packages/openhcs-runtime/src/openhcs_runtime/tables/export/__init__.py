@@ -1,0 +1,1 @@
+"""Tables of a run in the formats of other programs: AnnData, CellProfiler, SpatialData, tables of OME-Zarr plates."""
