@@ -98,3 +98,42 @@ def test_a_place_that_takes_no_file_is_wrong_use(shared_command: CommandLine, re
         assert (ended.code, ended.stdout) == (2, "")
         assert "choose another output folder" in ended.stderr
         assert ended.stderr.count("\n") == 1
+
+
+def test_tables_are_listed_shown_and_written(shared_command: CommandLine, results: Path, tmp_path: Path) -> None:
+    listed, shown, written, columns, plain = shared_command.together(
+        ("table", results),
+        ("table", results, "nuclei", "--where", "well == 'A02' and area_px2 > 0", "--rows", "2"),
+        ("table", results, "nuclei", "--columns", "label,area*", "--output", tmp_path / "n.csv", "--json"),
+        ("table", results, "nuclei", "--describe", "--json"),
+        ("table", results, "wells", "--columns", "well,nuclei_count", "--output", "-"),
+    )
+    assert [ended.code for ended in (listed, shown, written, columns, plain)] == [0] * 5
+    assert [line.split()[0] for line in listed.stdout.splitlines()[1:4]] == ["nuclei", "images", "wells"]
+    assert "in all rows shown: plate small, well A02" in shown.stdout.replace("\n", " ")
+    assert (tmp_path / "n.csv").read_text().startswith('"label","area_px2","area_um2"\n1,')
+    assert written.document["format"] == "csv"
+    described = {column["name"]: column for column in columns.document["columns"]}
+    assert described["intensity_mean_DAPI"]["channel"] == "DAPI"
+    assert described["label"]["role"] == "key"
+    assert plain.stdout.splitlines()[:2] == ['"well","nuclei_count"', f'"A01",{plain.stdout.split(",")[2].split()[0]}']
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("cell",), "has no table 'cell': choose nuclei, images, wells"),
+        (("nuclei", "--columns", "area"), "has no column 'area': did you mean 'area_"),
+        (("nuclei", "--where", "size > 3"), "has no column 'size'"),
+        (("nuclei", "--output", "n.txt"), "does not say its format"),
+        (("--where", "label > 3"), "name a table as well"),
+        (("nuclei", "--format", "csv"), "--format is for --output"),
+    ],
+)
+def test_a_table_that_can_not_be_shown_is_said(
+    shared_command: CommandLine, results: Path, tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    (ended,) = shared_command.together(("table", results, *arguments), cwd=tmp_path)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert words in ended.stderr
+    assert not list(tmp_path.iterdir())

@@ -22,6 +22,7 @@ from openhcs_runtime.cli.commands.run import run as run_pipeline
 from openhcs_runtime.cli.commands.serve import serve
 from openhcs_runtime.cli.commands.status import status
 from openhcs_runtime.cli.commands.stop import stop
+from openhcs_runtime.cli.commands.table import table
 from openhcs_runtime.cli.commands.tui import tui
 from openhcs_runtime.cli.commands.view import view
 from openhcs_runtime.cli.commands.watch import watch
@@ -48,6 +49,7 @@ _COMMANDS: dict[str, Callable[..., int]] = {
     "logs": logs,
     "history": history,
     "results": results,
+    "table": table,
     "view": view,
     "heatmap": heatmap,
     "export-roi": export_roi,

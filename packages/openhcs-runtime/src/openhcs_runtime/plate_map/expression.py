@@ -13,7 +13,7 @@ import difflib
 import keyword
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from openhcs_runtime.plate_map.values import ColumnKind, ColumnType, MapValue
 
 _LONGEST = 4000
 _DEEPEST = 60
+_NAMED = 20
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`([^`]+)`")
 _PLACEHOLDER = "_column_{}_"
 _ORDER: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
@@ -72,7 +73,7 @@ class Where:
             if column not in types:
                 close = difflib.get_close_matches(column, types, 1, 0.6)
                 meant = f"did you mean {close[0]!r}? " if close else ""
-                raise PlateMapError(f"{source} has no column {column!r}: {meant}its columns are {', '.join(types)}")
+                raise PlateMapError(f"{source} has no column {column!r}: {meant}its columns are {_listed(types)}")
         self._check_condition(self.tree, types)
 
     def is_true(self, row: Row) -> bool:
@@ -159,6 +160,13 @@ class Where:
 
     def _error(self, problem: str) -> PlateMapError:
         return PlateMapError(f"the expression {self.text!r} is not valid: {problem}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Return names in one line, of many only the first ones."""
+    first = list(names)
+    more = f" and {len(first) - _NAMED} more" if len(first) > _NAMED else ""
+    return f"{', '.join(first[:_NAMED])}{more}"
 
 
 def parse_where(text: str) -> Where:

@@ -2,6 +2,7 @@
 
 import importlib.util
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from openhcs_runtime.choices import choose
 from openhcs_runtime.exceptions import DamagedResultError, OutputError, PlateMapError
-from openhcs_runtime.outputs.provenance import Provenance, read_provenance
 from openhcs_runtime.outputs.runs import FoundRun, find_run
 from openhcs_runtime.plate_map import PlateMap, read_plate_map
 from openhcs_runtime.tables.frames import FrameLibrary, to_frame
 from openhcs_runtime.tables.places import plate_map_copy, table_names, table_path
 from openhcs_runtime.tables.schema import TableSchema, decode_schema
-from openhcs_runtime.tables.where import filter_of
+from openhcs_runtime.tables.where import RowFilter, row_filter
 
 if TYPE_CHECKING:
     import pyarrow
-    from pyarrow.dataset import Dataset, Expression
+    from pyarrow import parquet
+
+    from openhcs_runtime.outputs.provenance import Provenance
 
 _BATCH_ROWS = 64 * 1024
 
@@ -45,12 +47,14 @@ class Results:
         return table_names(self.folder)
 
     @cached_property
-    def provenance(self) -> Provenance:
+    def provenance(self) -> "Provenance":
         """How the run was made, and how each well ended.
 
         Raises:
             OutputError: it can't be read.
         """
+        from openhcs_runtime.outputs.provenance import read_provenance  # noqa: PLC0415  loads image libraries
+
         return read_provenance(self.folder)
 
     @cached_property
@@ -70,7 +74,39 @@ class Results:
             OutputError: there is no such table; the message lists those that exist.
             DamagedResultError: it can't be read.
         """
-        return self._open(name)[0]
+        with self._open(name) as file:
+            return decode_schema(file.schema_arrow.metadata, table_path(self.folder, name))
+
+    def rows(self, name: str) -> int:
+        """Return the number of rows of a table.
+
+        Raises:
+            OutputError: there is no such table.
+            DamagedResultError: it can't be read.
+        """
+        with self._open(name) as file:
+            count: int = file.metadata.num_rows
+            return count
+
+    def arrow_schema(self, name: str, columns: Sequence[str] | None = None) -> "pyarrow.Schema":
+        """Return the types of a table, or of some of its columns.
+
+        Args:
+            name: name of the table.
+            columns: only these columns, in this order; None for all, with what they are in the metadata.
+
+        Raises:
+            OutputError: there is no such table or column.
+            DamagedResultError: it can't be read.
+        """
+        import pyarrow  # noqa: PLC0415  heavy
+
+        with self._open(name) as file:
+            types = file.schema_arrow
+        if columns is None:
+            return types
+        self._check_columns(name, types, columns)
+        return pyarrow.schema([types.field(column) for column in columns])
 
     def arrow(self, name: str, columns: Sequence[str] | None = None, where: str = "") -> "pyarrow.Table":
         """Read a table, or part of it, as an Arrow table.
@@ -86,12 +122,8 @@ class Results:
         """
         import pyarrow  # noqa: PLC0415  heavy
 
-        _, data, path = self._open(name)
-        chosen, condition = _choice(data, path, columns, where)
-        try:
-            return data.to_table(columns=chosen, filter=condition)
-        except (OSError, ValueError, pyarrow.ArrowException) as error:
-            raise _damaged(path, error) from error
+        types = self.arrow_schema(name, columns)
+        return pyarrow.Table.from_batches(self.batches(name, columns, where), types.remove_metadata())
 
     def batches(
         self, name: str, columns: Sequence[str] | None = None, where: str = ""
@@ -107,16 +139,15 @@ class Results:
             OutputError: there is no such table or column, or the expression is not valid.
             DamagedResultError: the table can't be read.
         """
-        import pyarrow  # noqa: PLC0415  heavy
-
-        _, data, path = self._open(name)
-        chosen, condition = _choice(data, path, columns, where)
-        try:
-            yield from data.to_batches(
-                columns=chosen, filter=condition, batch_size=_BATCH_ROWS, batch_readahead=1, fragment_readahead=1
-            )
-        except (OSError, ValueError, pyarrow.ArrowException) as error:
-            raise _damaged(path, error) from error
+        with self._open(name) as file:
+            types = file.schema_arrow
+            chosen = list(types.names if columns is None else columns)
+            self._check_columns(name, types, chosen)
+            rows = self._filter(name, types, where) if where else None
+            read = list(dict.fromkeys([*chosen, *(rows.columns if rows else ())]))
+            with self._reading(name):
+                for batch in file.iter_batches(_BATCH_ROWS, columns=read):
+                    yield (rows.chosen(batch) if rows else batch).select(chosen)
 
     def table(
         self,
@@ -144,25 +175,50 @@ class Results:
         wanted = _installed() if library is None else choose(FrameLibrary, library, "library")
         return to_frame(self.arrow(name, columns, where), wanted)
 
-    def _open(self, name: str) -> tuple[TableSchema, "Dataset", Path]:
-        from pyarrow import ArrowException, dataset  # noqa: PLC0415  heavy
+    @contextmanager
+    def _open(self, name: str) -> Iterator["parquet.ParquetFile"]:
+        """Open a table, which is checked while it is read."""
+        from pyarrow import parquet  # noqa: PLC0415  heavy
 
         if name not in self.tables:
             raise OutputError(self._unknown(name))
-        path = table_path(self.folder, name)
+        with self._reading(name):
+            file = parquet.ParquetFile(table_path(self.folder, name), page_checksum_verification=True)
+        with file:
+            yield file
+
+    @contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
+        """Turn what readers of Parquet raise for a damaged file into one error."""
+        import pyarrow  # noqa: PLC0415  heavy
+
         try:
-            checked = dataset.ParquetFragmentScanOptions(page_checksum_verification=True)
-            data = dataset.dataset(path, format=dataset.ParquetFileFormat(default_fragment_scan_options=checked))
-        except (OSError, ValueError, ArrowException) as error:
-            raise _damaged(path, error) from error
-        return decode_schema(data.schema.metadata, path), data, path
+            yield
+        except (OSError, ValueError, pyarrow.ArrowException) as error:
+            path = table_path(self.folder, name)
+            raise DamagedResultError(f"{path} can't be read ({error}): resume the run to write it again") from error
+
+    def _check_columns(self, name: str, types: "pyarrow.Schema", columns: Sequence[str]) -> None:
+        if unknown := [column for column in columns if column not in types.names]:
+            remedy = closest(unknown[0], types.names)
+            raise OutputError(f"{table_path(self.folder, name)} has no column {unknown[0]!r}: {remedy}")
+
+    def _filter(self, name: str, types: "pyarrow.Schema", where: str) -> RowFilter:
+        try:
+            return row_filter(where, types, str(table_path(self.folder, name)))
+        except PlateMapError as error:
+            raise OutputError(str(error)) from error
+
+    def problem_without_tables(self) -> str:
+        """Return why there may be no tables, and what to do."""
+        return (
+            f"{self.folder} has no tables: the run has not ended, measured nothing, or was made by an earlier release "
+            "(run the pipeline again)"
+        )
 
     def _unknown(self, name: str) -> str:
         if not self.tables:
-            return (
-                f"{self.folder} has no tables: the run has not ended, measured nothing, or was made by an earlier "
-                "release (run the pipeline again)"
-            )
+            return self.problem_without_tables()
         return f"{self.folder} has no table {name!r}: choose {', '.join(self.tables)}"
 
 
@@ -187,23 +243,6 @@ def _installed() -> FrameLibrary:
     )
 
 
-def _choice(
-    data: "Dataset", path: Path, columns: Sequence[str] | None, where: str
-) -> tuple[list[str], "Expression | None"]:
-    """Return the columns to read and the filter."""
-    known = data.schema.names
-    chosen = known if columns is None else list(columns)
-    if unknown := [name for name in chosen if name not in known]:
-        close = closest(unknown[0], known)
-        raise OutputError(f"{path} has no column {unknown[0]!r}: {close}")
-    if not where:
-        return chosen, None
-    try:
-        return chosen, filter_of(where, data.schema, str(path))[0]
-    except PlateMapError as error:
-        raise OutputError(str(error)) from error
-
-
 def closest(name: str, known: Sequence[str], most: int = 20) -> str:
     """Return what to choose instead of a name that doesn't exist: similar ones first, in one line."""
     import difflib  # noqa: PLC0415  only for errors
@@ -213,7 +252,3 @@ def closest(name: str, known: Sequence[str], most: int = 20) -> str:
         return f"did you mean {' or '.join(map(repr, similar[:3]))}?"
     more = f" and {len(known) - most} more" if len(known) > most else ""
     return f"choose from {', '.join(known[:most])}{more}"
-
-
-def _damaged(path: Path, error: Exception) -> DamagedResultError:
-    return DamagedResultError(f"{path} can't be read ({error}): resume the run to write it again")

@@ -1,4 +1,4 @@
-"""Expressions over the columns of a table, such as ``compound == 'DMSO' and area_um2 > 80``, as filters of Arrow.
+"""Expressions over the columns of a table, such as ``compound == 'DMSO' and area_um2 > 80``.
 
 The language is that of plate maps, with the same rules for missing values; see
 ``openhcs_runtime.plate_map.expression``.
@@ -6,27 +6,39 @@ The language is that of plate maps, with the same rules for missing values; see
 
 import ast
 import functools
-import operator
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from openhcs_runtime.plate_map.expression import Where, constant_of, parse_where
-from openhcs_runtime.plate_map.values import ColumnKind, ColumnType, MapValue
+from openhcs_runtime.plate_map.values import ColumnKind, ColumnType
 
 if TYPE_CHECKING:
     import pyarrow
-    from pyarrow.dataset import Expression
-
-_ORDER: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-}
 
 
-def filter_of(text: str, schema: "pyarrow.Schema", source: str) -> tuple["Expression", tuple[str, ...]]:
-    """Return an expression as a filter, and the columns that it uses.
+@dataclass(frozen=True, slots=True)
+class RowFilter:
+    """An expression that chooses rows of a table.
+
+    Attributes:
+        where: the expression.
+    """
+
+    where: Where
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it uses."""
+        return self.where.columns
+
+    def chosen(self, batch: "pyarrow.RecordBatch") -> "pyarrow.RecordBatch":
+        """Return the rows for which it is true."""
+        return batch.filter(_condition(self.where, self.where.tree, batch))
+
+
+def row_filter(text: str, schema: "pyarrow.Schema", source: str) -> RowFilter:
+    """Return an expression as a filter of rows.
 
     Args:
         text: the expression.
@@ -38,74 +50,84 @@ def filter_of(text: str, schema: "pyarrow.Schema", source: str) -> tuple["Expres
     """
     where = parse_where(text)
     where.check({field.name: ColumnType(_kind(field.type)) for field in schema}, source)
-    return _condition(where, where.tree), where.columns
+    return RowFilter(where)
 
 
 def _kind(type_: "pyarrow.DataType") -> ColumnKind:
     from pyarrow import types  # noqa: PLC0415  heavy
 
-    if types.is_dictionary(type_):
-        type_ = type_.value_type
     if types.is_boolean(type_):
         return ColumnKind.TRUTH
-    if types.is_string(type_) or types.is_large_string(type_):
+    if types.is_string(type_):
         return ColumnKind.TEXT
-    return ColumnKind.EMPTY if types.is_null(type_) else ColumnKind.NUMBER
+    return ColumnKind.NUMBER
 
 
-def _condition(where: Where, node: ast.expr) -> "Expression":
-    """Return a condition, which is true or false for every row and never null."""
+def _condition(where: Where, node: ast.expr, batch: "pyarrow.RecordBatch") -> Any:
+    """Return a truth value for each row, none of them null."""
+    from pyarrow import compute  # noqa: PLC0415  heavy
+
     if isinstance(node, ast.BoolOp):
-        combine = operator.and_ if isinstance(node.op, ast.And) else operator.or_
-        return functools.reduce(combine, [_condition(where, part) for part in node.values])
+        combine = compute.and_ if isinstance(node.op, ast.And) else compute.or_
+        return functools.reduce(combine, [_condition(where, part, batch) for part in node.values])
     if isinstance(node, ast.UnaryOp):
-        return ~_condition(where, node.operand)
+        return compute.invert(_condition(where, node.operand, batch))
     if isinstance(node, ast.Compare):
         operands = [node.left, *node.comparators]
         pairs = zip(operands, node.ops, operands[1:], strict=False)
-        return functools.reduce(operator.and_, [_holds(where, left, sign, right) for left, sign, right in pairs])
-    return _or_false(_operand(where, node))
+        return functools.reduce(compute.and_, [_holds(where, *pair, batch) for pair in pairs])
+    return _or_false(_operand(where, node, batch))
 
 
-def _holds(where: Where, left: ast.expr, sign: ast.cmpop, right: ast.expr) -> "Expression":
+def _holds(where: Where, left: ast.expr, sign: ast.cmpop, right: ast.expr, batch: "pyarrow.RecordBatch") -> Any:
+    from pyarrow import compute  # noqa: PLC0415  heavy
+
+    one = _operand(where, left, batch)
     if isinstance(right, ast.Tuple | ast.List | ast.Set):
-        among = functools.reduce(operator.or_, [_equal(where, left, other) for other in right.elts], _never())
-        return among if isinstance(sign, ast.In) else ~among
-    if type(sign) in _ORDER:
-        one, other = _operand(where, left), _operand(where, right)
-        return _or_false(_ORDER[type(sign)](one, other)) if one is not None and other is not None else _never()
-    return _equal(where, left, right) if isinstance(sign, ast.Eq) else ~_equal(where, left, right)
+        equal = [_equal(one, _operand(where, other, batch)) for other in right.elts]
+        among = functools.reduce(compute.or_, equal, _never(batch))
+        return among if isinstance(sign, ast.In) else compute.invert(among)
+    other = _operand(where, right, batch)
+    order: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+        ast.Lt: compute.less,
+        ast.LtE: compute.less_equal,
+        ast.Gt: compute.greater,
+        ast.GtE: compute.greater_equal,
+    }
+    if type(sign) in order:
+        return _never(batch) if one is None or other is None else _or_false(order[type(sign)](one, other))
+    equal_rows = _equal(one, other)
+    return equal_rows if isinstance(sign, ast.Eq) else compute.invert(equal_rows)
 
 
-def _equal(where: Where, left: ast.expr, right: ast.expr) -> "Expression":
-    """Return whether two operands are equal; a missing value equals only None and another missing value."""
-    one, other = _operand(where, left), _operand(where, right)
+def _equal(one: Any, other: Any) -> Any:
+    """Return whether two operands are equal; a missing value equals only another one, and None."""
+    from pyarrow import compute  # noqa: PLC0415  heavy
+
     if one is None or other is None:
         present = other if one is None else one
-        return _never() == _never() if present is None else present.is_null()
-    same = _or_false(one == other)
-    if isinstance(left, ast.Name) and isinstance(right, ast.Name):
-        return same | (one.is_null() & other.is_null())
-    return same
+        return compute.is_null(present)
+    both_missing = compute.and_(compute.is_null(one), compute.is_null(other))
+    return compute.or_(_or_false(compute.equal(one, other)), both_missing)
 
 
-def _operand(where: Where, node: ast.expr) -> Any:
-    """Return a column or a constant; None for the constant None."""
-    from pyarrow import compute  # noqa: PLC0415  heavy
+def _operand(where: Where, node: ast.expr, batch: "pyarrow.RecordBatch") -> Any:
+    """Return a column, or a constant for each row; None for the constant None."""
+    import pyarrow  # noqa: PLC0415  heavy
 
     if isinstance(node, ast.Name):
-        return compute.field(where.names.get(node.id, node.id))
-    value: MapValue | None = constant_of(node)
-    return None if value is None else compute.scalar(value)
+        return batch.column(where.names.get(node.id, node.id))
+    value = constant_of(node)
+    return None if value is None else pyarrow.repeat(pyarrow.scalar(value), batch.num_rows)
 
 
-def _or_false(condition: Any) -> "Expression":
+def _or_false(rows: Any) -> Any:
     from pyarrow import compute  # noqa: PLC0415  heavy
 
-    return compute.coalesce(condition, compute.scalar(False))
+    return compute.fill_null(rows, False)
 
 
-def _never() -> "Expression":
-    from pyarrow import compute  # noqa: PLC0415  heavy
+def _never(batch: "pyarrow.RecordBatch") -> Any:
+    import pyarrow  # noqa: PLC0415  heavy
 
-    return compute.scalar(False)
+    return pyarrow.repeat(pyarrow.scalar(False), batch.num_rows)
