@@ -128,6 +128,16 @@ def test_the_picture_shows_values_and_missing_wells(tmp_path: Path) -> None:
     assert len({tuple(color(row, 2)) for row in range(8)}) == 8
 
 
+def test_labels_are_written_into_the_wells_of_small_plates_only(tmp_path: Path) -> None:
+    plain = np.asarray(draw_heatmap({"A01": 1.0, "A02": 2.0}, "n"))
+    labelled = np.asarray(draw_heatmap({"A01": 1.0, "A02": 2.0}, "n", {"A02": "a long name of a compound"}))
+    y, x = np.nonzero((plain != labelled).any(axis=2))
+    assert 2 * (94 + 26) < y.min() <= y.max() < 2 * (94 + 52)
+    assert 2 * (50 + 52) < x.min() <= x.max() < 2 * (50 + 104)
+    with pytest.raises(ValueError, match="up to 96 wells only"):
+        write_heatmap(tmp_path / "h.png", {"P24": 1.0}, "n", {"P24": "x"})
+
+
 @pytest.mark.parametrize("last", [(0, 0), (7, 11), (15, 23), (31, 47)])
 def test_the_smallest_plate_that_fits_is_drawn(last: tuple[int, int]) -> None:
     image = draw_heatmap({well_name(*last): 1.0}, "one value")

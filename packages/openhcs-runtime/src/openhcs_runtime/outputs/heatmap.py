@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from openhcs_runtime.exceptions import OutputError
+from openhcs_runtime.exceptions import OutputError, PlateMapError
 from openhcs_runtime.outputs.statistic import Statistic
 from openhcs_runtime.tables.columns import column_of
 from openhcs_runtime.tables.places import IMAGES, WELLS
@@ -65,6 +65,22 @@ def well_values(
     if not values:
         raise OutputError(f"{column} has no values in the table {table} of {results.folder}")
     return WellValues(column, statistic, table, values)
+
+
+def map_labels(results: Results, column: str) -> dict[str, str]:
+    """Return the values of a column of the plate map of a run as texts, by well.
+
+    Raises:
+        OutputError: the run has no plate map, or that has no such column.
+    """
+    try:
+        if (plate_map := results.plate_map) is None:
+            raise OutputError(f"{results.folder} has no plate map: put platemap.csv next to the plate and run again")
+        values = {well: plate_map.value(well, column) for well in plate_map.wells}
+    except PlateMapError as error:
+        raise OutputError(str(error)) from error
+    texts = {well: f"{value:g}" if isinstance(value, float) else str(value) for well, value in values.items()}
+    return {well: text for well, text in texts.items() if values[well] is not None}
 
 
 def _find(results: Results, measurement: str, channel: str | None, objects: str | None) -> tuple[str, str]:

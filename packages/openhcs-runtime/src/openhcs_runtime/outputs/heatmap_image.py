@@ -50,12 +50,22 @@ class _Plate:
         return self.rows * self.edge
 
 
-def draw_heatmap(values: Mapping[str, float], title: str) -> Image.Image:
+def draw_heatmap(values: Mapping[str, float], title: str, labels: Mapping[str, str] | None = None) -> Image.Image:
     """Draw a plate with a square for each well, coloured by its value, next to a colour scale.
 
     Wells without a value are pale and crossed out. On plates of up to 96 wells each value is written in its square.
+
+    Args:
+        values: the values.
+        title: written above the plate.
+        labels: texts that are written below the values, such as compounds.
+
+    Raises:
+        ValueError: there are labels, and the plate has more than 96 wells.
     """
     plate = _plate_of(values)
+    if labels and plate.rows > _GRIDS[0][0]:
+        raise ValueError("labels fit into the wells of plates of up to 96 wells only")
     left, top = _MARGIN + _LABEL, _MARGIN + _TITLE + _LABEL
     size = (left + plate.width + 2 * _MARGIN + _BAR + 70, top + plate.height + _MARGIN)
     image = Image.new("RGB", (size[0] * _SCALE, size[1] * _SCALE), _PAPER)
@@ -66,18 +76,22 @@ def draw_heatmap(values: Mapping[str, float], title: str) -> Image.Image:
     for row in range(plate.rows):
         for column in range(plate.columns):
             corner = (left + column * plate.edge, top + row * plate.edge)
-            _draw_well(draw, plate, corner, values.get(well_name(row, column)), low, high)
+            well = well_name(row, column)
+            _draw_well(draw, plate, corner, values.get(well), low, high)
+            if label := (labels or {}).get(well):
+                _draw_label(draw, plate, corner, label, is_colored=well in values)
     _draw_scale(draw, (left + plate.width + _MARGIN, top), plate.height, low, high)
     return image
 
 
-def write_heatmap(path: Path, values: Mapping[str, float], title: str) -> None:
-    """Write the heatmap as a PNG file.
+def write_heatmap(path: Path, values: Mapping[str, float], title: str, labels: Mapping[str, str] | None = None) -> None:
+    """Write the heatmap as a PNG file, as ``draw_heatmap`` draws it.
 
     Raises:
         OutputError: the file cannot be written.
+        ValueError: there are labels, and the plate has more than 96 wells.
     """
-    image = draw_heatmap(values, title)
+    image = draw_heatmap(values, title, labels)
     with atomic_file(path) as file:
         image.save(file, format="PNG", optimize=True)
 
@@ -125,6 +139,20 @@ def _draw_well(
         _text(draw, middle, short_number(value), 13, color=_INK if bright else _PAPER)
 
 
+def _draw_label(
+    draw: ImageDraw.ImageDraw, plate: _Plate, corner: tuple[int, int], label: str, *, is_colored: bool
+) -> None:
+    """Write a label into the lower part of a well, shortened to its width."""
+    font = ImageFont.load_default(9 * _SCALE)
+    width = (plate.edge - _GAP - 4) * _SCALE
+    text, kept = label, len(label)
+    while kept > 1 and draw.textlength(text, font=font) > width:
+        kept -= 1
+        text = f"{label[:kept]}…"
+    place = (corner[0] + plate.edge / 2, corner[1] + plate.edge - 9)
+    _text(draw, place, text, 9, color=_INK, halo=is_colored)
+
+
 def _draw_scale(draw: ImageDraw.ImageDraw, corner: tuple[int, int], height: int, low: float, high: float) -> None:
     left, top = corner
     height = max(height, 1)
@@ -155,6 +183,9 @@ def _text(
     *,
     anchor: str = "mm",
     color: Color = _INK,
+    halo: bool = False,
 ) -> None:
     font = ImageFont.load_default(size * _SCALE)
-    draw.text((place[0] * _SCALE, place[1] * _SCALE), text, fill=color, font=font, anchor=anchor)
+    where = (place[0] * _SCALE, place[1] * _SCALE)
+    width = _SCALE if halo else 0
+    draw.text(where, text, fill=color, font=font, anchor=anchor, stroke_width=width, stroke_fill=_PAPER)

@@ -39,6 +39,10 @@ def heatmap(
             help="Only the table of these objects, such as nuclei [default: the only one with this column]",
         ),
     ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Write this column of the plate map into the wells, up to 96 of them"),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Draw a plate with its wells coloured by a measurement, as a PNG.
@@ -48,7 +52,7 @@ def heatmap(
     \b
       openhcs-runtime heatmap demo nuclei_count --stat sum
       openhcs-runtime heatmap demo area_um2 --stat median --output area.png
-      openhcs-runtime heatmap demo intensity_mean_DAPI --objects nuclei
+      openhcs-runtime heatmap demo intensity_mean_DAPI --objects nuclei --label compound
 
     A column of the table of images has one value per image, one of a table of objects has one per object, and one of
     numbers of the plate map, such as dose, one per well. openhcs-runtime table RUN lists tables and columns.
@@ -56,7 +60,7 @@ def heatmap(
     with uninterrupted():
         from openhcs_runtime.cli.failures import unwritten
         from openhcs_runtime.exceptions import OutputError
-        from openhcs_runtime.outputs.heatmap import well_values
+        from openhcs_runtime.outputs.heatmap import map_labels, well_values
         from openhcs_runtime.outputs.heatmap_image import write_heatmap
         from openhcs_runtime.tables.read import open_results
         from zmqruntime.execution.cli.failures import CommandError, ErrorKind
@@ -65,13 +69,17 @@ def heatmap(
     output = Output(as_json)
     run = find_results(results, output).folder
     try:
-        found = well_values(open_results(run), measurement, stat, channel, objects)
+        opened = open_results(run)
+        found = well_values(opened, measurement, stat, channel, objects)
+        labels = None if label is None else map_labels(opened, label)
     except OutputError as error:
         raise CommandError(ErrorKind.NOT_FOUND, str(error)) from error
     path = to or Path(_file_name(run.name, found.measurement, objects, stat))
     title = f"{found.measurement}, {stat} by well"
     try:
-        write_heatmap(path, found.values, title)
+        write_heatmap(path, found.values, title, labels)
+    except ValueError as error:
+        raise typer.BadParameter(f"--label {label}: {error}") from error
     except OutputError as error:
         raise unwritten(error) from error
     output.line(f"{found.measurement} of {plural(len(found.values), 'well')} in {path}")

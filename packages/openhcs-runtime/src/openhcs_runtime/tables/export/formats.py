@@ -10,8 +10,6 @@ from openhcs_runtime.choices import choose
 from openhcs_runtime.exceptions import OutputError
 
 if TYPE_CHECKING:
-    import pyarrow
-
     from openhcs_runtime.tables.read import Results
 
 
@@ -104,7 +102,7 @@ def write_as(
 def _write_csv(results: "Results", name: str, target: Path, columns: Sequence[str] | None, where: str) -> Path:
     from pyarrow import csv  # noqa: PLC0415  heavy
 
-    schema = _schema(results, name, columns)
+    schema = results.arrow_schema(name, columns)
     with writing_to(target), atomic_file(target) as file, csv.CSVWriter(file, schema) as writer:
         for batch in results.batches(name, columns, where):
             writer.write_batch(batch)
@@ -116,7 +114,7 @@ def _write_parquet(results: "Results", name: str, target: Path, columns: Sequenc
 
     from openhcs_runtime.tables.parquet import parquet_options  # noqa: PLC0415
 
-    schema = _schema(results, name, columns)
+    schema = results.arrow_schema(name, columns)
     with (
         writing_to(target),
         atomic_file(target) as file,
@@ -125,18 +123,3 @@ def _write_parquet(results: "Results", name: str, target: Path, columns: Sequenc
         for batch in results.batches(name, columns, where):
             writer.write_batch(batch)
     return target
-
-
-def _schema(results: "Results", name: str, columns: Sequence[str] | None) -> "pyarrow.Schema":
-    """Return the types of the columns; with all of them, what they are, too."""
-    from pyarrow import parquet, schema  # noqa: PLC0415  heavy
-
-    from openhcs_runtime.tables.places import table_path  # noqa: PLC0415
-
-    results.schema(name)  # says which tables there are
-    found = parquet.read_schema(table_path(results.folder, name))
-    if columns is None:
-        return found
-    if unknown := [column for column in columns if column not in found.names]:
-        results.arrow(name, unknown)  # says which columns there are
-    return schema([found.field(column) for column in columns])
