@@ -298,7 +298,7 @@ def test_values_that_should_not_depend_on_the_channel_must_not() -> None:
     with pytest.raises(OutputError, match="column area_um2 of nuclei was measured twice with different values"):
         set_tables({KEY: image, second: other}, {("nuclei", "area_um2")}, {1: "DAPI", 2: "GFP"})
     (table,) = set_tables({KEY: image, second: other}, set(), {1: "DAPI", 2: "GFP"})
-    assert list(table.columns) == ["area_DAPI_um2", "area_GFP_um2"]
+    assert list(table.arrays()) == ["area_DAPI_um2", "area_GFP_um2"]
 
 
 def test_channels_have_short_names_that_differ() -> None:

@@ -63,15 +63,31 @@ class ColumnKind(StrEnum):
     TEXT = "text"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """Cells of one kind; None or NaN for missing values."""
+    """Cells of one kind; None or NaN for missing values.
+
+    Attributes:
+        kind: The kind of the cells.
+        values: The cells; numbers may be an array (n,) of float64 or int64, which is much smaller than a tuple.
+    """
 
     kind: ColumnKind
-    cells: tuple[Cell, ...]
+    values: "tuple[Cell, ...] | NDArray[np.float64] | NDArray[np.int64]"
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells as Python values."""
+        return self.values if isinstance(self.values, tuple) else tuple(self.values.tolist())
 
     def __len__(self) -> int:
-        return len(self.cells)
+        return len(self.values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Column) and (self.kind, self.cells) == (other.kind, other.cells)
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.cells))
 
 
 def as_cell(value: object) -> Cell:
@@ -231,15 +247,14 @@ def _column_of_array(values: NDArray[Any]) -> Column:
             return Column(ColumnKind.BOOL, tuple(values.tolist()))
         case "f" if values.dtype.itemsize <= 8:
             kind = ColumnKind.EMPTY if np.isnan(values).all() else ColumnKind.FLOAT
-            return Column(kind, tuple(values.tolist()))
+            return Column(kind, np.array(values, np.float64))
         case "f":
             return Column(ColumnKind.FLOAT, tuple(map(_number, values)))
-    cells = tuple(values.tolist())
-    if not cells:
-        return Column(ColumnKind.EMPTY, cells)
-    lowest, highest = min(cells), _whole(max(cells))
+    if not len(values):
+        return Column(ColumnKind.EMPTY, ())
+    lowest, highest = int(values.min()), _whole(int(values.max()))
     is_wide = max(highest, -lowest) > _LARGEST_EXACT
-    return Column(ColumnKind.WIDE if is_wide else ColumnKind.INT, cells)
+    return Column(ColumnKind.WIDE if is_wide else ColumnKind.INT, np.array(values, np.int64))
 
 
 def _listed(values: object) -> Iterable[object]:

@@ -47,10 +47,14 @@ def _joined(known: Mapping[str, Column], new: Mapping[str, Column]) -> dict[str,
     """Return one table with the objects and columns of both."""
     rows = {label: place for place, label in enumerate(known[LABEL].cells)}
     new_rows = {label: place for place, label in enumerate(new[LABEL].cells)}
+    same_rows = known[LABEL].cells == new[LABEL].cells
     labels = sorted(rows.keys() | new_rows.keys(), key=lambda label: label if isinstance(label, int) else 0)
     joined = {LABEL: Column(ColumnKind.INT if labels else ColumnKind.EMPTY, tuple(labels))}
     for name in dict.fromkeys([*known, *new]):
         if name == LABEL:
+            continue
+        if same_rows and (name in known) != (name in new):
+            joined[name] = known[name] if name in known else new[name]
             continue
         one = _spread(known.get(name), rows, labels)
         other = _spread(new.get(name), new_rows, labels)

@@ -18,7 +18,7 @@ from openhcs_runtime.outputs.wells import WellTable
 from openhcs_runtime.pipeline.cells import LABEL, Cell, Column, ColumnKind, common_kind, is_missing
 from openhcs_runtime.tables.columns import column_of, measure_of
 from openhcs_runtime.tables.image_objects import ImageObjects
-from openhcs_runtime.tables.kinds import arrow_array
+from openhcs_runtime.tables.kinds import arrow_type
 from openhcs_runtime.tables.parquet import parquet_options
 from openhcs_runtime.tables.schema import Measure
 
@@ -52,7 +52,6 @@ class SetTable:
         name: name of the set.
         channel: short name of the channel that the objects were found in.
         labels: labels of the objects at each position, in ascending order.
-        columns: cells of each column, in the order of positions and labels.
         kinds: kind of each column.
         measures: what each column is.
     """
@@ -60,14 +59,9 @@ class SetTable:
     name: str
     channel: str
     labels: dict[_Position, tuple[int, ...]]
-    columns: dict[str, list[Cell]] = field(default_factory=dict)
     kinds: dict[str, ColumnKind] = field(default_factory=dict)
     measures: dict[str, Measure] = field(default_factory=dict)
-
-    @property
-    def rows(self) -> int:
-        """Number of objects."""
-        return sum(map(len, self.labels.values()))
+    _pieces: dict[str, dict[_Position, Column]] = field(default_factory=dict)
 
     def add(self, position: _Position, labels: Sequence[Cell], name: str, measure: Measure, column: Column) -> None:
         """Add a column of some of the objects at a position.
@@ -89,30 +83,46 @@ class SetTable:
         if kind is None:
             raise OutputError(f"column {name} of {self.name} has {self.kinds[name]} and {column.kind}: use one kind")
         self.kinds[name] = kind
-        cells = self.columns.setdefault(name, [None] * self.rows)
-        begin = self._begin(position)
-        if labels == self.labels[position]:
-            places: Sequence[int] = range(begin, begin + len(labels))
+        pieces = self._pieces.setdefault(name, {})
+        if position not in pieces and labels == self.labels[position]:
+            pieces[position] = column
         else:
-            rows = {label: begin + row for row, label in enumerate(self.labels[position])}
-            places = [rows[label] for label in labels if isinstance(label, int)]
-        for place, cell in zip(places, column.cells, strict=True):
-            if cells[place] is not None and not is_missing(cell) and cells[place] != cell:
+            pieces[position] = self._merged(name, position, labels, column, kind)
+
+    def arrays(self) -> "dict[str, pyarrow.Array]":
+        """Return the columns, in the order of positions and labels."""
+        import pyarrow  # noqa: PLC0415  heavy
+
+        found = {}
+        for name, pieces in self._pieces.items():
+            of_column = arrow_type(self.kinds[name])
+            parts = [
+                pyarrow.array(pieces[position].values, of_column, from_pandas=True)
+                if position in pieces
+                else pyarrow.nulls(len(labels), of_column)
+                for position, labels in self.labels.items()
+            ]
+            found[name] = pyarrow.concat_arrays(parts)
+        return found
+
+    def _merged(
+        self, name: str, position: _Position, labels: Sequence[Cell], column: Column, kind: ColumnKind
+    ) -> Column:
+        """Return a column for all objects at a position, with the cells that it has already."""
+        known = self._pieces[name].get(position)
+        cells: list[Cell] = [None] * len(self.labels[position]) if known is None else list(known.cells)
+        rows = {label: row for row, label in enumerate(self.labels[position])}
+        for label, cell in zip(labels, column.cells, strict=True):
+            assert isinstance(label, int)
+            before = cells[rows[label]]
+            if is_missing(before):
+                cells[rows[label]] = cell
+            elif not is_missing(cell) and before != cell:
                 raise OutputError(
                     f"column {name} of {self.name} was measured twice with different values: rename one of them, or "
                     "don't list it in without_channel"
                 )
-            if not is_missing(cell):
-                cells[place] = cell
-
-    def _begin(self, position: _Position) -> int:
-        """Return the row of the first object at a position."""
-        begin = 0
-        for other, labels in self.labels.items():
-            if other == position:
-                break
-            begin += len(labels)
-        return begin
+        return Column(kind, tuple(cells))
 
 
 def set_tables(
@@ -159,12 +169,16 @@ def _set_table(
     found = SetTable(
         name, tokens[channel], {place: tuple(sorted(numbers)) for place, numbers in sorted(labels.items())}
     )
+    names: dict[tuple[str, int], tuple[str, Measure]] = {}
     for key, table in images:
+        own = table[LABEL].cells
         for column, cells in table.items():
             if column == LABEL:
                 continue
-            measure = measure_of(column, "" if (name, column) in without_channel else tokens[key.channel])
-            found.add(_position(key), table[LABEL].cells, column_of(measure), measure, cells)
+            if (column, key.channel) not in names:
+                measure = measure_of(column, "" if (name, column) in without_channel else tokens[key.channel])
+                names[column, key.channel] = column_of(measure), measure
+            found.add(_position(key), own, *names[column, key.channel], cells)
     return found
 
 
@@ -182,9 +196,9 @@ def write_well_table(run: Path, well: str, table: SetTable) -> WellTable:
     keys = [pyarrow.array(column, pyarrow.int64()) for column in zip(*places, strict=True)] or [
         pyarrow.array([], pyarrow.int64()) for _ in _KEYS
     ]
-    columns = [arrow_array(cells, table.kinds[name]) for name, cells in table.columns.items()]
+    columns = table.arrays()
     schema = WellTableSchema(kinds=table.kinds, measures=table.measures)
-    whole = pyarrow.Table.from_arrays([*keys, *columns], [*_KEYS, *table.columns])
+    whole = pyarrow.Table.from_arrays([*keys, *columns.values()], [*_KEYS, *columns])
     whole = whole.replace_schema_metadata({_METADATA_KEY: msgspec.json.encode(schema)})
     with writing_to(path), atomic_file(path, sync=False) as file:
         parquet.write_table(whole, file, **parquet_options(whole.schema))
