@@ -1,5 +1,4 @@
 from .aggregate import (
-    Centre as Centre,
     well_profiles as well_profiles,
 )
 from .b_score import (
@@ -26,8 +25,6 @@ from .hits import (
     find_hits as find_hits,
 )
 from .normalise import (
-    Normalisation as Normalisation,
-    Reference as Reference,
     normalise_profiles as normalise_profiles,
 )
 from .quality import (
@@ -46,9 +43,15 @@ from .roles import (
     control_wells as control_wells,
     find_controls as find_controls,
 )
+from .screen import (
+    Screen as Screen,
+    ScreenRequest as ScreenRequest,
+    profile_screen as profile_screen,
+)
 from .tables import (
     profile_table as profile_table,
     write_profiles as write_profiles,
+    write_screen as write_screen,
 )
 from .treatments import (
     Treatment as Treatment,
@@ -56,4 +59,9 @@ from .treatments import (
 )
 from .values import (
     WellProfiles as WellProfiles,
+)
+from .words import (
+    Centre as Centre,
+    Normalisation as Normalisation,
+    Reference as Reference,
 )

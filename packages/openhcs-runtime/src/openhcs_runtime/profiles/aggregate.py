@@ -6,7 +6,6 @@ Data-analysis strategies for image-based cell profiling, Nature Methods 14, 2017
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,8 @@ from openhcs_runtime.choices import choose
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.plate_map import MapValue, parse_where
 from openhcs_runtime.profiles.values import WellProfiles
+from openhcs_runtime.profiles.words import Centre
+from openhcs_runtime.results import ResultStatus
 from openhcs_runtime.tables.places import WELLS, table_path
 from openhcs_runtime.tables.schema import WELL_KEYS, Measure, TableKind, TableSchema
 from openhcs_runtime.wells import well_position
@@ -30,13 +31,8 @@ _BLOCK_BYTES = 128 << 20
 
 Well = tuple[str, str]
 """Plate and well."""
-
-
-class Centre(StrEnum):
-    """How the objects of a well become one row."""
-
-    MEAN = "mean"
-    MEDIAN = "median"
+_NO_MEASURES = ("parent_", "centroid_", "Location_")
+"""Beginnings of the names of columns that say where an object is, and not what it is like."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +67,7 @@ def well_profiles(
     Args:
         results: the results of a run.
         table: name of a table; empty for the only set of objects, or ``wells`` if there is none.
-        measures: only these measures; None for all that are numbers.
+        measures: only these measures; None for all that are numbers, without positions and labels of parents.
         centre: whether a well has the mean or the median of its objects; without effect on the table ``wells``.
         where: only rows for which this expression is true, such as ``"area_um2 > 40"``.
 
@@ -119,7 +115,7 @@ def _measures(results: "Results", schema: TableSchema, wanted: Sequence[str] | N
     types = parquet.read_schema(table_path(results.folder, schema.table))
     numeric = [name for name in schema.measures if not pyarrow.types.is_string(types.field(name).type)]
     if wanted is None:
-        return [name for name in numeric if not schema.measures[name].measure.startswith("parent_")]
+        return [name for name in numeric if not schema.measures[name].measure.startswith(_NO_MEASURES)]
     counts = {f"{schema.table}_count"} - schema.measures.keys() if schema.kind is TableKind.OBJECTS else set()
     for name in wanted:
         if name in schema.measures and name not in numeric:
@@ -161,7 +157,7 @@ def _wells_of(batch: "pyarrow.RecordBatch") -> tuple[list[Well], list[int], NDAr
 def _wells_without_rows(
     results: "Results", schema: TableSchema, where: str
 ) -> dict[Well, Mapping[str, MapValue | None]]:
-    """Return the wells of the run, which may have no objects; those that ``where`` chooses, if it chooses wells."""
+    """Return the complete wells, which may have no objects; those that ``where`` chooses, if it chooses wells."""
     if schema.kind is not TableKind.OBJECTS or WELLS not in results.tables:
         return {}
     of_wells = results.schema(WELLS)
@@ -173,8 +169,10 @@ def _wells_without_rows(
             f"{', '.join(sorted(used - known))}: a well without such objects could not be told from one that was not "
             "chosen; choose objects here, and wells of the result"
         )
+    chosen = [f"({where})"] if used and used <= known else []
+    complete = [f"status == {ResultStatus.COMPLETE.value!r}"] if "status" in of_wells.measures else []
     columns = [*WELL_KEYS, *of_wells.plate_map]
-    found = results.arrow(WELLS, columns, where if used and used <= known else "").to_pylist()
+    found = results.arrow(WELLS, columns, " and ".join([*chosen, *complete])).to_pylist()
     return {(row["plate"], row["well"]): {name: row.get(name) for name in schema.plate_map} for row in found}
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,33 +12,9 @@ from openhcs_runtime.exceptions import PlateMapError
 from openhcs_runtime.profiles.b_score import b_scores
 from openhcs_runtime.profiles.roles import ControlKind, ControlWells
 from openhcs_runtime.profiles.values import WellProfiles
+from openhcs_runtime.profiles.words import Normalisation, Reference
 from openhcs_runtime.tables.schema import Measure
 from openhcs_runtime.wells import well_position
-
-
-class Normalisation(StrEnum):
-    """How the value of a well is related to others."""
-
-    Z_SCORE = "z"
-    """(value - mean) / standard deviation (of a sample)."""
-    ROBUST_Z_SCORE = "robust_z"
-    """(value - median) / (1.4826 x median absolute deviation); see Birmingham et al., Nature Methods 6, 2009."""
-    PERCENT = "percent"
-    """100 x value / mean, which is percent of control."""
-    INHIBITION = "inhibition"
-    """100 x (mean of negative controls - value) / (mean of negative - mean of positive controls): normalised percent
-    inhibition; see Malo et al., Nature Biotechnology 24, 2006."""
-    B_SCORE = "b_score"
-    """What is left without row and column effects, by its spread; see ``b_scores``."""
-
-
-class Reference(StrEnum):
-    """What wells are compared with."""
-
-    CONTROLS = "controls"
-    """The negative controls of the same plate."""
-    PLATE = "plate"
-    """All wells of the same plate."""
 
 
 def normalise_profiles(
@@ -61,7 +36,7 @@ def normalise_profiles(
         controls: the control wells by kind, as ``find_controls`` returns them.
 
     Returns:
-        The wells, with measures named ``<measure>_<method>``.
+        The wells, with measures named ``<measure>_<method>``; with ``none`` as they are.
 
     Raises:
         PlateMapError: control wells are needed and not given, or a plate has fewer than two.
@@ -69,6 +44,8 @@ def normalise_profiles(
     """
     method = choose(Normalisation, method, "normalisation")
     to = choose(Reference, to, "reference")
+    if method is Normalisation.NONE:
+        return profiles
     if method is Normalisation.B_SCORE:
         values = _by_plate_position(profiles)
     elif method is Normalisation.INHIBITION:

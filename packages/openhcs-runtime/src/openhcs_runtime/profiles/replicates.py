@@ -13,6 +13,7 @@ from openhcs_runtime.profiles.columns import MapColumns, MapRole
 from openhcs_runtime.profiles.roles import map_columns
 from openhcs_runtime.profiles.treatments import Treatment, treatments
 from openhcs_runtime.profiles.values import WellProfiles
+from zmqruntime.execution.text import plural
 
 _QUANTILE = 0.95
 _FEWEST_MEASURES = 3
@@ -105,8 +106,8 @@ def _comparable(profiles: WellProfiles, rows: NDArray[np.intp]) -> tuple[str, ..
     found = tuple(name for name, use in zip(profiles.measures, usable.tolist(), strict=True) if use)
     if len(found) < _FEWEST_MEASURES:
         raise OutputError(
-            f"{profiles.source} has {len(found)} measures with different values in all wells, and a correlation needs "
-            f"{_FEWEST_MEASURES}: choose more measures, or wells without missing values"
+            f"{profiles.source} has {plural(len(found), 'measure')} with different values in all wells, and a "
+            f"correlation needs {_FEWEST_MEASURES}: choose more measures, or wells without missing values"
         )
     return found
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.profiles.columns import MapRole
 from openhcs_runtime.profiles.dose_response import DoseResponse
 from openhcs_runtime.profiles.hits import Hit
+from openhcs_runtime.profiles.quality import AssayQuality
+from openhcs_runtime.profiles.treatments import TREATED_BY
 from openhcs_runtime.profiles.values import WellProfiles
 from openhcs_runtime.tables.schema import WELL_KEYS, TableKind, TableSchema
 from openhcs_runtime.tables.write import write_table
@@ -17,11 +20,12 @@ from openhcs_runtime.tables.write import write_table
 if TYPE_CHECKING:
     import pyarrow
 
+    from openhcs_runtime.profiles.screen import Screen
+
 Cell = str | int | float | bool | None
 Row = Mapping[str, Cell]
 
 _CSV, _PARQUET = ".csv", ".parquet"
-SUFFIXES = (_CSV, _PARQUET)
 
 
 def profile_table(*profiles: WellProfiles) -> tuple[TableSchema, "pyarrow.Table"]:
@@ -64,6 +68,39 @@ def write_profiles(path: Path, *profiles: WellProfiles) -> None:
         write_table(path, schema, table)
     else:
         _write_csv(path, table)
+
+
+def write_screen(path: Path, screen: "Screen", *, hits: bool = False, dose_response: bool = False) -> list[Path]:
+    """Write what is said of a screen as CSV or Parquet, by the ending of the file.
+
+    Args:
+        path: file of the wells, with their measures and the same normalised.
+        screen: what is said of the screen.
+        hits: whether to write ``<name>_hits``, too.
+        dose_response: whether to write ``<name>_dose_response``, too.
+
+    Returns:
+        The files, with ``<name>_quality`` if both kinds of controls are known.
+
+    Raises:
+        OutputError: the file ends in something else, or one can't be written.
+    """
+    is_same = screen.normalised is screen.profiles
+    write_profiles(path, *([screen.profiles] if is_same else [screen.profiles, screen.normalised]))
+    tables: list[tuple[str, Sequence[Row], Sequence[str]]] = []
+    if screen.quality:
+        quality = [{name: _present(value) for name, value in asdict(each).items()} for each in screen.quality]
+        tables.append(("quality", quality, [each.name for each in fields(AssayQuality)]))
+    if hits:
+        roles = [role for role in TREATED_BY if role in screen.found]
+        tables.append(("hits", hit_rows(screen.hits), hit_columns(roles)))
+    if dose_response:
+        tables.append(("dose_response", response_rows(screen.responses), RESPONSE_COLUMNS))
+    written = [path]
+    for name, rows, columns in tables:
+        written.append(path.with_name(f"{path.stem}_{name}{path.suffix}"))
+        write_rows(written[-1], rows, columns)
+    return written
 
 
 def write_rows(path: Path, rows: Sequence[Row], columns: Sequence[str]) -> None:
@@ -160,8 +197,8 @@ def _present(value: Cell) -> Cell:
 
 def _suffix(path: Path) -> str:
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise OutputError(f"{path} can't be written as a table: end its name in {' or '.join(SUFFIXES)}")
+    if suffix not in (_CSV, _PARQUET):
+        raise OutputError(f"{path} can't be written as a table: end its name in {_CSV} or {_PARQUET}")
     return suffix
 
 
