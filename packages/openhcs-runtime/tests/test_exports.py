@@ -17,7 +17,17 @@ def test_every_public_name_is_there_and_listed_in_order() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["builtin", "engine.executors", "functions", "omero", "plates", "rois", "viewers.fiji", "viewers.napari"],
+    [
+        "builtin",
+        "engine.executors",
+        "functions",
+        "omero",
+        "plates",
+        "profiles",
+        "rois",
+        "viewers.fiji",
+        "viewers.napari",
+    ],
 )
 def test_a_package_shows_only_what_it_exports(name: str) -> None:
     package = importlib.import_module(f"openhcs_runtime.{name}")

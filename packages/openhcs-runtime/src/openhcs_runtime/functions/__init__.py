@@ -5,6 +5,7 @@ decorators declare its other inputs from the engine and its outputs. Names of le
 pixels, ``_um`` for micrometres.
 """
 
+from openhcs_runtime.controls import ControlMethod
 from openhcs_runtime.functions.background import (
     subtract_background,
     subtract_constant,

@@ -5,7 +5,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openhcs_runtime.atomic import atomic_file, writing_to
 from openhcs_runtime.choices import choose
 from openhcs_runtime.exceptions import OutputError
 
@@ -102,6 +101,8 @@ def write_as(
 def _write_csv(results: "Results", name: str, target: Path, columns: Sequence[str] | None, where: str) -> Path:
     from pyarrow import csv  # noqa: PLC0415  heavy
 
+    from openhcs_runtime.atomic import atomic_file, writing_to  # noqa: PLC0415
+
     schema = results.arrow_schema(name, columns)
     with writing_to(target), atomic_file(target) as file, csv.CSVWriter(file, schema) as writer:
         for batch in results.batches(name, columns, where):
@@ -112,6 +113,7 @@ def _write_csv(results: "Results", name: str, target: Path, columns: Sequence[st
 def _write_parquet(results: "Results", name: str, target: Path, columns: Sequence[str] | None, where: str) -> Path:
     from pyarrow import parquet  # noqa: PLC0415  heavy
 
+    from openhcs_runtime.atomic import atomic_file, writing_to  # noqa: PLC0415
     from openhcs_runtime.tables.parquet import parquet_options  # noqa: PLC0415
 
     schema = results.arrow_schema(name, columns)
