@@ -31,6 +31,7 @@ _BLOCK_BYTES = 128 << 20
 
 Well = tuple[str, str]
 """Plate and well."""
+_STATUS = "status"
 _NO_MEASURES = ("parent_", "centroid_", "Location_")
 """Beginnings of the names of columns that say where an object is, and not what it is like."""
 
@@ -169,11 +170,14 @@ def _wells_without_rows(
             f"{', '.join(sorted(used - known))}: a well without such objects could not be told from one that was not "
             "chosen; choose objects here, and wells of the result"
         )
-    chosen = [f"({where})"] if used and used <= known else []
-    complete = [f"status == {ResultStatus.COMPLETE.value!r}"] if "status" in of_wells.measures else []
-    columns = [*WELL_KEYS, *of_wells.plate_map]
-    found = results.arrow(WELLS, columns, " and ".join([*chosen, *complete])).to_pylist()
-    return {(row["plate"], row["well"]): {name: row.get(name) for name in schema.plate_map} for row in found}
+    status = [_STATUS] if _STATUS in of_wells.measures else []
+    columns = [*WELL_KEYS, *of_wells.plate_map, *status]
+    found = results.arrow(WELLS, columns, where if used and used <= known else "").to_pylist()
+    return {
+        (row["plate"], row["well"]): {name: row.get(name) for name in schema.plate_map}
+        for row in found
+        if row.get(_STATUS, ResultStatus.COMPLETE) == ResultStatus.COMPLETE
+    }
 
 
 def _blocks(measures: Sequence[str], rows: int) -> Iterator[Sequence[str]]:

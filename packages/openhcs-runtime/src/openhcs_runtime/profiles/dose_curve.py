@@ -121,20 +121,20 @@ def fit_dose_curve(doses: NDArray[np.float64], values: NDArray[np.float64]) -> D
 
 def _described(fit: _Fit, values: NDArray[np.float64], size: tuple[int, int, float, float]) -> DoseCurve:
     """Return what a fit says."""
-    from scipy import stats  # noqa: PLC0415  heavy
+    from scipy.special import fdtrc, stdtrit  # noqa: PLC0415  heavy
 
     free = len(values) - len(fit.parameters)
     total = float(((values - values.mean()) ** 2).sum())
     variance = fit.squares / free
     gain = max(0.0, total - fit.squares) / (len(fit.parameters) - 1)
-    p_value = float(stats.f.sf(gain / variance, len(fit.parameters) - 1, free)) if variance else 0.0
+    p_value = float(fdtrc(len(fit.parameters) - 1, free, gain / variance)) if variance else 0.0
     if p_value >= _SIGNIFICANT:
         return DoseCurve(DoseOutcome.NO_RESPONSE, *size, p_value=p_value)
     errors = _standard_errors(fit, variance)
     if errors is None:
         return DoseCurve(DoseOutcome.NOT_DETERMINED, *size, p_value=p_value)
     hill, bottom, top, middle = fit.parameters.tolist()
-    ec50, reach = float(np.exp(middle)), float(stats.t.ppf((1 + _CONFIDENCE) / 2, free) * errors[3])
+    ec50, reach = float(np.exp(middle)), float(stdtrit(free, (1 + _CONFIDENCE) / 2) * errors[3])
     inside = size[2] <= ec50 <= size[3]
     nowhere = float("nan")
     return DoseCurve(

@@ -6,6 +6,8 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from openhcs_runtime.atomic import atomic_file, writing_to
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.profiles.columns import MapRole
@@ -52,7 +54,8 @@ def profile_table(*profiles: WellProfiles) -> tuple[TableSchema, "pyarrow.Table"
     columns |= {name: list(values) for name, values in first.plate_map.items()}
     for part in profiles:
         columns |= {
-            name: pyarrow.array(part.values[:, place], from_pandas=True) for place, name in enumerate(part.measures)
+            name: pyarrow.array(part.values[:, place], mask=np.isnan(part.values[:, place]))
+            for place, name in enumerate(part.measures)
         }
     return schema, pyarrow.table({name: columns[name] for name in schema.columns})
 
