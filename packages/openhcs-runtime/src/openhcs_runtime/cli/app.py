@@ -15,6 +15,7 @@ from openhcs_runtime.cli.commands.info import info
 from openhcs_runtime.cli.commands.logs import logs
 from openhcs_runtime.cli.commands.make_plate import make_plate
 from openhcs_runtime.cli.commands.omero import omero
+from openhcs_runtime.cli.commands.report import report
 from openhcs_runtime.cli.commands.rerun import rerun
 from openhcs_runtime.cli.commands.results import results
 from openhcs_runtime.cli.commands.resume import resume
@@ -52,6 +53,7 @@ _COMMANDS: dict[str, Callable[..., int]] = {
     "table": table,
     "view": view,
     "heatmap": heatmap,
+    "report": report,
     "export-roi": export_roi,
 }
 
