@@ -25,6 +25,15 @@ LIBRARIES = {
     "libxcb-randr.so.0": "libxcb-randr0",
     "libxcb-shape.so.0": "libxcb-shape0",
     "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
+    # What the browser of Qt loads, in which the test of reports looks at them.
+    "libnss3.so": "libnss3",
+    "libgbm.so.1": "libgbm1",
+    "libxkbfile.so.1": "libxkbfile1",
+    "libXcomposite.so.1": "libxcomposite1",
+    "libXdamage.so.1": "libxdamage1",
+    "libXrandr.so.2": "libxrandr2",
+    "libXtst.so.6": "libxtst6",
+    "libasound.so.2": "libasound2-dev",  # the library itself has other names in other releases
 }
 # Programs and files that tests of viewers need: a screen, and ImageJ with its Java.
 PROGRAMS = {"Xvfb": "xvfb", "java": "default-jre"}

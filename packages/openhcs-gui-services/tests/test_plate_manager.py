@@ -121,9 +121,9 @@ def offered(manager: PlateManagerWidget) -> set[str]:
 def test_what_is_offered_follows_selection_and_states(
     manager: PlateManagerWidget, host: SilentHost, qtbot: QtBot
 ) -> None:
-    assert offered(manager) == {"Add", "Init", "Compile", "Run", "Resume", "View", "Open results"}
+    assert offered(manager) == {"Add", "Init", "Compile", "Run", "Resume", "View", "Open results", "Report"}
     manager.table.select_paths(["/0"])
-    assert offered(manager) == {"Add", "Init", "Compile", "Run", "Remove", "View", "Open results"}
+    assert offered(manager) == {"Add", "Init", "Compile", "Run", "Remove", "View", "Open results", "Report"}
     host.turn("/0", PlateStatus.RUNNING)
     qtbot.waitUntil(lambda: "Stop" in offered(manager), timeout=5000)
     assert offered(manager) == {"Add", "Stop", "View", "Open results"}

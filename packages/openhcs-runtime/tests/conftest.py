@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,13 @@ def save_table(tmp_path: Path) -> Callable[..., Any]:
         return read.Results(FoundRun(RunSummary(tmp_path / "run", RunStatus.COMPLETE)))
 
     return save
+
+
+@pytest.fixture
+def no_dask_threads() -> Iterator[None]:
+    """What other people's libraries compute with dask they compute in the test's thread."""
+    with import_module("dask").config.set(scheduler="synchronous"):
+        yield
 
 
 @pytest.fixture(scope="session")

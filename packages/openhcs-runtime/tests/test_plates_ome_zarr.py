@@ -3,7 +3,6 @@
 import json
 import multiprocessing
 import warnings
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -21,13 +20,6 @@ pytestmark = pytest.mark.usefixtures("zarr_ends")
 versions = pytest.mark.parametrize("version", list(OmeZarrVersion))
 
 Pixels = NDArray[np.uint16]
-
-
-@pytest.fixture
-def no_dask_threads() -> Iterator[None]:
-    """What other people's libraries compute with dask they compute in the test's thread."""
-    with import_module("dask").config.set(scheduler="synchronous"):
-        yield
 
 
 def random_pixels(*shape: int) -> Pixels:

@@ -426,6 +426,11 @@ def test_labels_of_another_size_are_not_put_over_the_image(viewer: Probe) -> Non
     assert viewer.macro('selectImage("A01 (30 x 20)"); return "" + Overlay.size;') == "1"
 
 
+def test_the_title_says_what_the_well_contains(viewer: Probe) -> None:
+    viewer.send(1, well="B03", metadata={"well_text": "compound X, dose_um 0.3"})
+    assert viewer.macro("return getTitle();") == "B03 - compound X, dose_um 0.3"
+
+
 def test_shapes_that_come_before_their_image_wait_over_black(viewer: Probe) -> None:
     square = Shape(kind=ShapeKind.POLYGON, coordinates=[[10, 10], [10, 40], [40, 40], [40, 10]])
     viewer.stream.send_shapes([], layer_name="none", position={"well": "A01", "site": 1})

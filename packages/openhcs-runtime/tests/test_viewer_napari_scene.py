@@ -297,6 +297,20 @@ def test_the_user_stays_where_he_is_while_sliders_get_longer(bench: Bench) -> No
     assert bench.seen() == 3
 
 
+def test_the_text_says_what_the_well_contains(bench: Bench) -> None:
+    bench.send(1, well="B03", site=1, metadata={"well_text": "compound X,\n dose_um 0.3"})
+    bench.send(2, well="B04", site=1, metadata={"well_text": 7})
+    bench.scene.navigate({"well": "B03"})
+    assert bench.scene.text == "B03, site 1 - compound X, dose_um 0.3"
+    bench.scene.navigate({"well": "B04"})
+    assert bench.scene.text == "B04, site 1"
+    bench.send(3, well="B04", site=1, metadata={"well_text": "x" * 1000})
+    assert len(bench.scene.text) < 250
+    bench.scene.clear(None)
+    bench.send(1, well="B03", site=1)
+    assert bench.scene.text == "B03, site 1"
+
+
 def test_longer_sliders_are_told_by_one_layer_and_valid_for_all(bench: Bench) -> None:
     for channel in ("a", "b", "c"):
         bench.send(1, channel=channel, site=1)

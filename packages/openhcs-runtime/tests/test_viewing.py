@@ -36,6 +36,7 @@ from openhcs_runtime.viewers.fiji import FijiProcessManager
 from openhcs_runtime.viewers.fiji.java import find_installation
 from openhcs_runtime.viewers.live import image_position
 from openhcs_runtime.viewers.napari import NapariProcessManager
+from openhcs_runtime.viewers.results import find_pictures
 from openhcs_runtime.viewers.rois import mask_labels, shapes_of
 from openhcs_runtime.viewers.start import open_viewer
 from openhcs_runtime.viewers.view_counts import ViewTally
@@ -90,7 +91,9 @@ def run(plate: Path, output: Path, steps: Any = None, **settings: Any) -> Any:
 
 
 def test_wells_appear_in_the_viewer(viewer: Viewer, new_plate: Callable[..., Path], tmp_path: Path) -> None:
-    result = run(new_plate(wells=4, sites=1), tmp_path / "out", mode="threads")
+    plate = new_plate(wells=4, sites=1)
+    (plate / "platemap.csv").write_text("well,compound,dose_um\nA1,X,0.3\nA2,,\n")
+    result = run(plate, tmp_path / "out", mode="threads")
     assert result.status is ResultStatus.COMPLETE
     wells = ["A01", "A02", "A03", "A04"]
     assert sorted(viewer.images) == sorted((layer, well) for layer in ("Measure", "Segment labels") for well in wells)
@@ -100,6 +103,16 @@ def test_wells_appear_in_the_viewer(viewer: Viewer, new_plate: Callable[..., Pat
     assert viewer.images["Measure", "A01"]["pixel_size"] == pytest.approx(0.65)
     assert result.viewed == ViewCounts(sent=12, displayed=12)
     assert result.to_dict()["viewed"]["displayed"] == 12
+    for layer in ("Measure", "Segment labels"):
+        assert viewer.images[layer, "A01"]["well_text"] == "compound X, dose_um 0.3"
+        assert "well_text" not in viewer.images[layer, "A02"]
+    later = find_pictures(tmp_path / "out").pictures
+    assert {(one.key.well, one.metadata.get("well_text")) for one in later} == {
+        ("A01", "compound X, dose_um 0.3"),
+        ("A02", None),
+        ("A03", None),
+        ("A04", None),
+    }
 
 
 def test_only_steps_that_say_so_are_shown_when_one_does(

@@ -1,16 +1,20 @@
 """The images of a pipeline as OME-Zarr plates, and plates whose format a pattern tells."""
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from openhcs_runtime import Component, FunctionStep, GlobalConfig, PipelineConfig, PipelineOrchestrator, PlateResult
 from openhcs_runtime.config import ExecutionMode, ImageFormat
 from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.functions import denoise, segment_nuclei
+from openhcs_runtime.outputs.wells import digest_of, read_part
 from openhcs_runtime.plates import open_plate
 from openhcs_runtime.results import ResultStatus
 
@@ -49,6 +53,37 @@ def test_images_and_their_labels_are_a_plate_that_is_read_again(new_plate: NewPl
 
     again = _run(plate, steps, resume=True, output_dir=str(zarr), image_format=ImageFormat.OME_ZARR)
     assert all(well.reused for well in again.wells)
+
+
+@pytest.mark.filterwarnings("ignore")  # other people's libraries warn of each other
+@pytest.mark.usefixtures("no_dask_threads")
+def test_wells_say_what_the_plate_map_says_and_any_reader_opens_the_plate(new_plate: NewPlate, tmp_path: Path) -> None:
+    plate, steps = new_plate(wells=2), [FunctionStep(denoise, materialize=True)]
+    options: dict[str, Any] = {"output_dir": str(tmp_path / "out"), "image_format": ImageFormat.OME_ZARR}
+    images = tmp_path / "out" / "images" / "images.ome.zarr"
+
+    def own(*place: str) -> object:
+        return zarr.open_group(images.joinpath(*place), mode="r").attrs.get("openhcs")
+
+    _run(plate, steps, **options)
+    assert (own(), own("A", "01")) == (None, None)
+    for dose in (0.3, 10):  # the second map is another one than that of the run in which the wells were made
+        (plate / "platemap.csv").write_text(f"well,compound,dose\nA1,X <b>,{dose}\n", encoding="utf-8")
+        again = _run(plate, steps, resume=True, **options)
+        assert [well.reused for well in again.wells] == [True, True]
+        assert own() == {"plate_map": {"file": "platemap.csv", "columns": ["compound", "dose"]}}
+        assert own("A", "01") == {"plate_map": {"compound": "X <b>", "dose": dose}}
+        assert own("A", "02") == {"plate_map": {"compound": None, "dose": None}}
+    for well in ("A01", "A02"):
+        record = read_part(tmp_path / "out", well)
+        assert record is not None
+        assert {file.name: file.digest for file in record.files} == {
+            file.name: digest_of(tmp_path / "out" / file.name) for file in record.files
+        }
+    assert import_module("ngio").open_ome_zarr_plate(images).wells_paths() == ["A/01", "A/02"]
+    (read, *_) = import_module("ome_zarr.reader").Reader(import_module("ome_zarr.io").parse_url(images))()
+    assert [type(spec).__name__ for spec in read.specs] == ["Plate"]
+    assert open_plate(images).wells == ("A01", "A02")
 
 
 def test_a_pattern_tells_what_the_names_say(new_plate: NewPlate, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from .exceptions import (
     GuiServicesError as GuiServicesError,
     NotOurServerError as NotOurServerError,
     PipelineTextError as PipelineTextError,
+    ReportFailedError as ReportFailedError,
     ServerProcessError as ServerProcessError,
     ServerStaysError as ServerStaysError,
     SourceFileError as SourceFileError,

@@ -4,6 +4,7 @@ The hierarchy:
 
     GuiServicesError
     ├── PipelineTextError    the requested change to the text of a pipeline is not possible (also a ``ValueError``)
+    ├── ReportFailedError    the report of a run could not be written
     ├── ServerProcessError   the process of a server could not be killed
     │   ├── NotOurServerError    no proof that it is a server of this user on this machine (also a ``PermissionError``)
     │   └── ServerStaysError     it was killed but did not exit in time (also a ``TimeoutError``)
@@ -17,6 +18,7 @@ __all__ = [
     "GuiServicesError",
     "NotOurServerError",
     "PipelineTextError",
+    "ReportFailedError",
     "ServerProcessError",
     "ServerStaysError",
     "SourceFileError",
@@ -29,6 +31,10 @@ class GuiServicesError(Exception):
 
 class PipelineTextError(GuiServicesError, ValueError):
     """The text of a pipeline can't be changed: it has a syntax error, or its steps are not written as a list."""
+
+
+class ReportFailedError(GuiServicesError):
+    """The report of a run could not be written; the message says why."""
 
 
 class ServerProcessError(GuiServicesError):

@@ -74,6 +74,7 @@ from .plates import (
     make_plate as make_plate,
     open_plate as open_plate,
 )
+from .report.write import Report as Report, write_report as write_report
 from .results import (
     PlateResult as PlateResult,
     ResultStatus as ResultStatus,

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from openhcs_gui_services.exceptions import GuiServicesError
 from zmqruntime.exceptions import ZMQRuntimeError
 from zmqruntime.execution.text import first_line
 
@@ -63,6 +64,6 @@ class BackgroundTasks:
         error = None if task.cancelled() else task.exception()
         if error is None:
             return
-        if not isinstance(error, ZMQRuntimeError | OSError):  # failures of servers and disks are not bugs
+        if not isinstance(error, ZMQRuntimeError | OSError | GuiServicesError):  # failures of servers and disks
             _LOG.error("%s failed", task.get_name(), exc_info=error)
         self._on_error(f"{task.get_name()} failed: {first_line(str(error)) or type(error).__name__}")

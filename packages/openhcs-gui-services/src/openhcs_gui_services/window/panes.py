@@ -1,6 +1,7 @@
 """The panes of the window and their connections to the plates; each pane is created when first shown."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 from PyQt6.QtCore import QSettings, Qt, QUrl
 from PyQt6.QtGui import QDesktopServices
@@ -10,7 +11,14 @@ from openhcs_gui_services import widgets
 from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.log import LogFilter, LogLines
 from openhcs_gui_services.services.plates.settings import RunSettings
-from openhcs_gui_services.services.plates.values import LogLinesAdded, PlatesAdded, PlatesChanged, WorkspaceEvent
+from openhcs_gui_services.services.plates.values import (
+    LogLinesAdded,
+    PlateRow,
+    PlatesAdded,
+    PlatesChanged,
+    WorkspaceEvent,
+)
+from openhcs_gui_services.services.report import report_path, write_report
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.services.servers.nodes import ServerAddress
 from openhcs_gui_services.services.settings import WindowSettings, apply_keys
@@ -40,10 +48,21 @@ def run_settings(settings: WindowSettings) -> RunSettings:
 class WindowPanes:
     """The panes Pipeline, Log, History and Servers, and the settings dialog."""
 
-    def __init__(self, workspace: PlateWorkspace, store: QSettings, host: str | None, port: int) -> None:
+    def __init__(
+        self,
+        workspace: PlateWorkspace,
+        store: QSettings,
+        host: str | None,
+        port: int,
+        *,
+        open_url: Callable[[QUrl], bool] = QDesktopServices.openUrl,
+    ) -> None:
         self._workspace = workspace
         self._store = store
         self._host, self._port = host, port
+        self._open_url = open_url
+        self._reported: set[str] = set()
+        """Plates whose report is being written."""
         self._settings = load_settings(store)
         self._tasks = BackgroundTasks(self._show_error)
         self._lines = LogLines()
@@ -71,6 +90,7 @@ class WindowPanes:
         manager = window.manager
         manager.images_wanted.connect(self._show_images)
         manager.log_wanted.connect(self._show_log)
+        manager.report_wanted.connect(self._want_report)
         window.settings_action.setVisible(True)
         window.settings_action.triggered.connect(self._ask_settings)
 
@@ -181,6 +201,27 @@ class WindowPanes:
         if row is not None and row.output is not None:
             viewer = self._settings.viewer or _DEFAULT_VIEWER
             self._tasks.start(show_results(row.output, axis_id, viewer, self._say), "Showing results")
+
+    def _want_report(self, path: str) -> None:
+        row = self._window.manager.table.plates.row_of(path)
+        if row is None or row.results is None:
+            return
+        if path in self._reported:
+            self._say(f"The report of {row.name} is being written")
+            return
+        self._reported.add(path)
+        self._tasks.start(self._write_report(row, Path(row.results)), f"The report of {row.name}")
+
+    async def _write_report(self, row: PlateRow, results: Path) -> None:
+        try:
+            made = await write_report(
+                results, report_path(results), lambda what: self._say(f"Report of {row.name}: {what}")
+            )
+        finally:
+            self._reported.discard(row.path)
+        self._say(f"The report of {row.name} is in {made.file}")
+        if not self._open_url(QUrl.fromLocalFile(made.file)):
+            self._say(f"No browser was found; the report of {row.name} is in {made.file}", True)
 
     def _ask_settings(self) -> None:
         dialog = SettingsDialog(self._settings, parent=self._window)

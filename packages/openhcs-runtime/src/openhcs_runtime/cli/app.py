@@ -16,6 +16,7 @@ from openhcs_runtime.cli.commands.logs import logs
 from openhcs_runtime.cli.commands.make_plate import make_plate
 from openhcs_runtime.cli.commands.omero import omero
 from openhcs_runtime.cli.commands.profile import profile
+from openhcs_runtime.cli.commands.report import report
 from openhcs_runtime.cli.commands.rerun import rerun
 from openhcs_runtime.cli.commands.results import results
 from openhcs_runtime.cli.commands.resume import resume
@@ -54,6 +55,7 @@ _COMMANDS: dict[str, Callable[..., int]] = {
     "view": view,
     "heatmap": heatmap,
     "profile": profile,
+    "report": report,
     "export-roi": export_roi,
 }
 

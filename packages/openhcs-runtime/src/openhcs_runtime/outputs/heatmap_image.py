@@ -131,7 +131,7 @@ def _draw_well(
         inset = plate.edge * _SCALE * 0.3
         draw.line((begin[0] + inset, end[1] - inset, end[0] - inset, begin[1] + inset), fill=(190, 190, 190), width=3)
         return
-    color = _color((value - low) / (high - low) if high > low else 0.5)
+    color = viridis_color((value - low) / (high - low) if high > low else 0.5)
     draw.rectangle((*begin, *end), fill=color)
     if plate.rows <= _GRIDS[0][0]:
         middle = (corner[0] + plate.edge / 2, corner[1] + plate.edge / 2)
@@ -158,7 +158,7 @@ def _draw_scale(draw: ImageDraw.ImageDraw, corner: tuple[int, int], height: int,
     height = max(height, 1)
     for line in range(height * _SCALE):
         y = top * _SCALE + line
-        color = _color(1 - line / (height * _SCALE - 1) if high > low else 0.5)
+        color = viridis_color(1 - line / (height * _SCALE - 1) if high > low else 0.5)
         draw.line((left * _SCALE, y, (left + _BAR) * _SCALE - 1, y), fill=color)
     for part in (0.0, 0.25, 0.5, 0.75, 1.0) if high > low else (0.5,):
         y_middle = top + (1 - part) * height
@@ -168,8 +168,8 @@ def _draw_scale(draw: ImageDraw.ImageDraw, corner: tuple[int, int], height: int,
         _text(draw, (left + _BAR + 8, y_middle), short_number(low + part * (high - low)), 13, anchor="lm")
 
 
-def _color(part: float) -> Color:
-    """Return the colour of a value from 0 to 1."""
+def viridis_color(part: float) -> Color:
+    """Return the colour of a value from 0 to 1: red, green and blue, from 0 to 255."""
     tenths = np.linspace(0, 1, len(_VIRIDIS))
     red, green, blue = (round(float(np.interp(part, tenths, channel))) for channel in _VIRIDIS.T)
     return red, green, blue

@@ -12,7 +12,7 @@ from openhcs_runtime.outputs.wells import WellRecord, digest_of, lost_file, part
 from openhcs_runtime.pipeline.decorators import OutputKind, traits_of
 from openhcs_runtime.pipeline.plan import PlateJob
 from openhcs_runtime.results import ResultStatus, WellResult
-from openhcs_runtime.tables.places import remove_tables
+from openhcs_runtime.tables.places import remove_tables, run_plate_map
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +59,13 @@ def finish_images(job: PlateJob, wells: Iterable[str]) -> None:
     """Write what the image format needs once all wells are done.
 
     Raises:
-        OutputError: a file cannot be written.
+        OutputError: a file cannot be written, or the copy of the plate map cannot be read.
     """
     if job.image_format is ImageFormat.OME_ZARR:
         # Importing zarr takes most of a second.
         from openhcs_runtime.outputs.zarr_plates import finish_zarr_plates  # noqa: PLC0415
 
-        finish_zarr_plates(job, tuple(wells))
+        finish_zarr_plates(job, tuple(wells), run_plate_map(Path(job.output_dir)))
 
 
 def write_tables(

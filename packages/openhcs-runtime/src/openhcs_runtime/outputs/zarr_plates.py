@@ -11,7 +11,9 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from openhcs_runtime.components import ImageKey
+from openhcs_runtime.outputs.zarr_plate_maps import write_plate_maps
 from openhcs_runtime.pipeline.plan import PlateJob, WellPlan
+from openhcs_runtime.plate_map import PlateMap
 from openhcs_runtime.plates.base import StagePosition
 from openhcs_runtime.plates.ome_zarr.write import OmeZarrPlateWriter
 
@@ -69,15 +71,20 @@ def _alike(images: Planes) -> list[list[int]]:
     return list(groups.values())
 
 
-def finish_zarr_plates(job: PlateJob, wells: Collection[str]) -> None:
-    """Write the plate metadata of each step's folder for these wells, which are complete.
+def finish_zarr_plates(job: PlateJob, wells: Collection[str], plate_map: PlateMap | None) -> None:
+    """Write the plate metadata of each step's folder for these wells, which are complete, with their plate map.
 
     Raises:
         OutputError: a file cannot be written.
     """
-    for index, step in enumerate(job.steps):
-        if step.materialize and wells and zarr_plate(job, index).exists():
-            OmeZarrPlateWriter(zarr_plate(job, index), ()).finish(wells)
+    folders = {
+        zarr_plate(job, index): None
+        for index, step in enumerate(job.steps)
+        if step.materialize and wells and zarr_plate(job, index).exists()
+    }
+    for folder in folders:
+        OmeZarrPlateWriter(folder, ()).finish(wells)
+    write_plate_maps(Path(job.output_dir), list(folders), wells, plate_map)
 
 
 def zarr_plate(job: PlateJob, index: int) -> Path:

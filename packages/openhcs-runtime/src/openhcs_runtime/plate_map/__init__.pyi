@@ -1,3 +1,8 @@
+from .describe import (
+    describe_well as describe_well,
+    value_text as value_text,
+    well_entries as well_entries,
+)
 from .discovery import (
     find_plate_map as find_plate_map,
     plate_map_if_any as plate_map_if_any,

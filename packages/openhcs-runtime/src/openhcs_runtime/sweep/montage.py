@@ -14,6 +14,7 @@ from openhcs_runtime.atomic import atomic_file
 from openhcs_runtime.components import Component, ImageKey, well_position
 from openhcs_runtime.exceptions import OpenHCSError, OutputError
 from openhcs_runtime.sweep.record import SweepRun
+from openhcs_runtime.viewers.object_edges import middle, object_edges, plane_below
 from openhcs_runtime.viewers.picture_kind import PictureKind
 from openhcs_runtime.viewers.results import Picture, find_labels, find_pictures
 
@@ -109,57 +110,31 @@ def _spread(keys: Sequence[ImageKey], number: int) -> list[ImageKey]:
 def _planes_of(folder: Path, labels: Mapping[ImageKey, Picture]) -> dict[ImageKey, NDArray[Any]]:
     """Return the image of the plate that belongs to each label image, projected where the labels are of a stack."""
     pictures = find_pictures(folder, (PictureKind.PLATE,), {key.well for key in labels}).pictures
-    planes: dict[ImageKey, NDArray[Any]] = {}
-    for key, label in labels.items():
-        near = [one for one in pictures if (one.key.well, one.key.site) == (key.well, key.site)]
-        channels = {one.key.channel for one in near}
-        channel = key.channel if key.channel in channels else min(channels)
-        near = [one for one in near if one.key.channel == channel]
-        if "_z" in label.path.stem:
-            near = [one for one in near if one.key.z_index == key.z_index]
-        if "_t" in label.path.stem:
-            near = [one for one in near if one.key.timepoint == key.timepoint]
-        planes[key] = np.max([one.pixels() for one in near], axis=0)
-    return planes
+    planes = {key: plane_below(label, pictures) for key, label in labels.items()}
+    if missing := [key.describe() for key, plane in planes.items() if plane is None]:
+        raise OutputError(f"the plate has no image of {missing[0]}")
+    return {key: plane for key, plane in planes.items() if plane is not None}
 
 
 def _cell(plane: NDArray[Any], pictures: Sequence[Picture], edge: int) -> _Cell:
     if not pictures:
         return _Cell(Image.new("RGB", (edge, edge), _EMPTY), "no labels")
-    part = _middle(plane)
+    part = middle(plane, _CROP)
     picture = _stretched(part).resize((edge, edge), Image.Resampling.BILINEAR).convert("RGB")
     pixels = np.asarray(picture).copy()
     counts = []
     for number, one in enumerate(pictures):
         labels = one.pixels()
         counts.append(str(np.count_nonzero(np.unique(labels))))
-        small = Image.fromarray(_middle(labels).astype(np.int32)).resize((edge, edge), Image.Resampling.NEAREST)
-        pixels[_outlines(np.asarray(small))] = _OUTLINES[number % len(_OUTLINES)]
+        small = Image.fromarray(middle(labels, _CROP).astype(np.int32)).resize((edge, edge), Image.Resampling.NEAREST)
+        pixels[object_edges(np.asarray(small))] = _OUTLINES[number % len(_OUTLINES)]
     return _Cell(Image.fromarray(pixels), f"{' / '.join(counts)} {'objects' if counts != ['1'] else 'object'}")
-
-
-def _middle(plane: NDArray[Any]) -> NDArray[Any]:
-    """Return the middle square of a plane, no larger than the part to show."""
-    size = min(_CROP, *plane.shape)
-    top, left = ((length - size) // 2 for length in plane.shape)
-    return plane[top : top + size, left : left + size]
 
 
 def _stretched(plane: NDArray[Any]) -> Image.Image:
     low, high = (float(value) for value in np.percentile(plane, (_DARKEST, _BRIGHTEST)))
     scaled = (plane.astype(np.float64) - low) / (high - low) if high > low else np.zeros(plane.shape)
     return Image.fromarray((np.clip(scaled, 0, 1) * 255).astype(np.uint8))
-
-
-def _outlines(labels: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return the pixels of objects that touch another object or the background."""
-    edges = np.zeros(labels.shape, bool)
-    for axis in (0, 1):
-        before, after = np.swapaxes(labels, 0, axis)[:-1], np.swapaxes(labels, 0, axis)[1:]
-        view = np.swapaxes(edges, 0, axis)
-        view[:-1] |= before != after
-        view[1:] |= before != after
-    return edges & (labels > 0)
 
 
 def _row_title(key: ImageKey, keys: Sequence[ImageKey]) -> tuple[str, ...]:

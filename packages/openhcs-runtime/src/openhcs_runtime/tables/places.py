@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from openhcs_runtime.atomic import atomic_file, writing_to
-from openhcs_runtime.exceptions import OutputError
-from openhcs_runtime.plate_map import PlateMapFile
+from openhcs_runtime.exceptions import OutputError, PlateMapError
+from openhcs_runtime.plate_map import PlateMap, PlateMapFile, read_plate_map
 from openhcs_runtime.plate_map.read import SUFFIXES, digest_of_plate_map
 
 FOLDER = "tables"
@@ -27,6 +27,19 @@ def table_names(run: Path) -> tuple[str, ...]:
 def plate_map_copy(run: Path) -> Path | None:
     """Return the copy of the plate map in a run; None if the plate had none."""
     return next((path for suffix in SUFFIXES if (path := plate_map_target(run, suffix)).is_file()), None)
+
+
+def run_plate_map(run: Path) -> PlateMap | None:
+    """Read the copy of the plate map in a run; None if the plate had none.
+
+    Raises:
+        OutputError: it can't be read.
+    """
+    copy = plate_map_copy(run)
+    try:
+        return None if copy is None else read_plate_map(copy)
+    except PlateMapError as error:
+        raise OutputError(str(error)) from error
 
 
 def plate_map_target(run: Path, suffix: str) -> Path:

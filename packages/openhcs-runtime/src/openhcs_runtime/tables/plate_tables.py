@@ -3,17 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path, PurePath
 
-from openhcs_runtime.exceptions import OutputError, PlateMapError
 from openhcs_runtime.outputs.wells import WellRecord
 from openhcs_runtime.pipeline.plan import PlateJob
-from openhcs_runtime.plate_map import PlateMap, read_plate_map
 from openhcs_runtime.results import WellResult
 from openhcs_runtime.tables.columns import channel_tokens
 from openhcs_runtime.tables.csv_copy import write_csv
 from openhcs_runtime.tables.image_rows import image_rows
 from openhcs_runtime.tables.join import object_tables, write_object_table
 from openhcs_runtime.tables.map_columns import PlateFacts
-from openhcs_runtime.tables.places import IMAGES, WELLS, plate_map_copy, remove_tables, table_names
+from openhcs_runtime.tables.places import IMAGES, WELLS, remove_tables, run_plate_map, table_names
 from openhcs_runtime.tables.rows import write_rows
 from openhcs_runtime.tables.schema import IMAGE_KEYS, WELL_KEYS, TableKind
 from openhcs_runtime.tables.well_rows import ObjectMeans, well_rows
@@ -41,7 +39,7 @@ def write_plate_tables(
     measured = [image for part in parts for image in part.measured]
     tokens = channel_tokens((image.channel for image in measured), dict(job.channel_names))
     channels = {tokens[number]: number for number in sorted({image.channel for image in measured})}
-    plate = PlateFacts(plate_name(job.plate_path), channels, _plate_map(run))
+    plate = PlateFacts(plate_name(job.plate_path), channels, run_plate_map(run))
     means = ObjectMeans()
     for table in object_tables(run, parts, plate):
         write_object_table(run, table, means.add)
@@ -54,14 +52,6 @@ def write_plate_tables(
     for name in names if job.csv else ():
         write_csv(run, name)
     return names
-
-
-def _plate_map(run: Path) -> PlateMap | None:
-    copy = plate_map_copy(run)
-    try:
-        return None if copy is None else read_plate_map(copy)
-    except PlateMapError as error:
-        raise OutputError(str(error)) from error
 
 
 def plate_name(path: str) -> str:

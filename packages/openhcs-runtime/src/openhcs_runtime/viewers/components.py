@@ -20,7 +20,18 @@ from openhcs_runtime.text import natural_key
 from openhcs_runtime.viewers.metadata import Kind
 from zmqruntime.streaming import Position, UnsupportedArrayError
 
-__all__ = ["Axes", "ComponentMode", "LayerKey", "Modes", "Place", "describe", "is_at", "split_planes"]
+__all__ = [
+    "Axes",
+    "ComponentMode",
+    "LayerKey",
+    "Modes",
+    "Place",
+    "WellTexts",
+    "describe",
+    "is_at",
+    "split_planes",
+    "with_text",
+]
 
 Value = str | int | float
 Place = tuple[tuple[str, Value], ...]
@@ -192,6 +203,31 @@ def describe(place: Place) -> str:
         str(value) if name == Component.WELL or isinstance(value, str) else f"{name.removesuffix('_index')} {value}"
         for name, value in place
     )
+
+
+class WellTexts:
+    """What the wells that a viewer shows contain, as their producers say it; at most one text for each well."""
+
+    def __init__(self) -> None:
+        self._texts: dict[Value, str] = {}
+
+    def note(self, position: Position, text: str) -> None:
+        """Note what the well of a position contains; an empty text says nothing."""
+        if text and Component.WELL.value in position:
+            self._texts[position[Component.WELL.value]] = text
+
+    def of(self, place: Place) -> str:
+        """Return what the well of a place contains; empty if that is not known."""
+        return self._texts.get(dict(place).get(Component.WELL.value, ""), "")
+
+    def clear(self) -> None:
+        """Forget all texts."""
+        self._texts.clear()
+
+
+def with_text(title: str, text: str) -> str:
+    """Return a title with what the well contains, such as ``B03, site 2 - compound X, dose_um 0.3``."""
+    return " - ".join(filter(None, (title, text)))
 
 
 def _component_order(name: str) -> tuple[int, str]:

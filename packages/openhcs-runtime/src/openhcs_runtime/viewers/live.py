@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from openhcs_runtime.rois import Roi
 from openhcs_runtime.tasks import OPENHCS_CONFIG
 from openhcs_runtime.viewer_target import ViewCounts, ViewTarget
 from openhcs_runtime.viewers.colours import channel_colormap
+from openhcs_runtime.viewers.metadata import WELL_TEXT
 from openhcs_runtime.viewers.rois import mask_labels, shapes_of
+from openhcs_runtime.viewers.well_texts import WellDescriptions, describe_wells
 from zmqruntime import ZMQRuntimeError
 from zmqruntime.execution import current_task
 from zmqruntime.streaming import ImageStream, Position, StreamTimeoutError
@@ -49,6 +52,7 @@ class ViewerFeed:
         self._streams: dict[ViewTarget, ImageStream | None] = {}
         self._closed = ViewCounts()
         self._told: set[str] = set()
+        self._wells: WellDescriptions | None = None
         self._lock = threading.Lock()
 
     def show(self, job: PlateJob, index: int, result: GroupResult) -> None:
@@ -60,10 +64,11 @@ class ViewerFeed:
         step = job.steps[index]
         if chosen and not step.stream:
             return
+        metadata = _metadata(job, self._well_text(job, result))
         try:
             if step.stream or step.materialize or index + 1 == len(job.steps):
-                _send_images(stream, job, step.name, result)
-            _send_objects(stream, job, step.name, result)
+                _send_images(stream, job, step.name, result, metadata)
+            _send_objects(stream, job, step.name, result, metadata)
         except ZMQRuntimeError as error:
             self._warn(f"the result of step {step.name!r} can't be shown: {error}")
 
@@ -98,6 +103,15 @@ class ViewerFeed:
             if target not in self._streams:
                 self._streams[target] = self._open(target)
             return self._streams[target]
+
+    def _well_text(self, job: PlateJob, result: GroupResult) -> str:
+        """Return what the well of a result contains; empty if that is not known."""
+        with self._lock:
+            if self._wells is None:
+                self._wells = describe_wells(Path(job.output_dir))
+                if self._wells.problem:
+                    self._warn(self._wells.problem)
+        return self._wells.of(result.keys[0].well) if result.keys else ""
 
     def _open(self, target: ViewTarget) -> ImageStream | None:
         try:
@@ -141,18 +155,21 @@ def _show_rest(stream: ImageStream) -> None:
             return
 
 
-def _send_images(stream: ImageStream, job: PlateJob, layer: str, result: GroupResult) -> None:
+def _send_images(
+    stream: ImageStream, job: PlateJob, layer: str, result: GroupResult, common: Mapping[str, Any]
+) -> None:
     names = dict(job.channel_names)
     for key, plane in zip(result.keys, result.stack, strict=True):
-        metadata: dict[str, Any] = _metadata(job)
+        metadata = dict(common)
         if Component.CHANNEL in job.named and key.channel != PROJECTED:
             metadata["colormap"] = channel_colormap(key.channel, names.get(key.channel, ""))
         stream.send(plane, layer_name=layer, position=image_position(key, job.named, names), metadata=metadata)
 
 
-def _send_objects(stream: ImageStream, job: PlateJob, layer: str, result: GroupResult) -> None:
+def _send_objects(
+    stream: ImageStream, job: PlateJob, layer: str, result: GroupResult, metadata: dict[str, Any]
+) -> None:
     names = dict(job.channel_names)
-    metadata = _metadata(job)
     for key, labels in result.labels.items():
         _send_labels(stream, f"{layer} labels", image_position(key, job.named, names), labels, metadata)
     for key, rois in result.rois.items():
@@ -190,5 +207,6 @@ def _send_points(
     stream.send_points(coordinates, layer_name=layer, position=position, features=features, metadata=metadata)
 
 
-def _metadata(job: PlateJob) -> dict[str, Any]:
-    return {} if job.pixel_size_um is None else {"pixel_size": job.pixel_size_um}
+def _metadata(job: PlateJob, well_text: str) -> dict[str, Any]:
+    metadata: dict[str, Any] = {} if job.pixel_size_um is None else {"pixel_size": job.pixel_size_um}
+    return {**metadata, WELL_TEXT: well_text} if well_text else metadata

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Appearance", "Kind", "colour_of", "display_range", "read_appearance"]
+__all__ = ["WELL_TEXT", "Appearance", "Kind", "colour_of", "display_range", "read_appearance"]
 
 _NAMES = MappingProxyType(
     {
@@ -27,6 +27,9 @@ _NAMES = MappingProxyType(
         "orange": 0xFF8000,
     }
 )
+WELL_TEXT = "well_text"
+"""Key of what a well contains."""
+_LONGEST_TEXT = 200
 _SAMPLES = 16_384
 _LOW_PERCENT, _HIGH_PERCENT = 0.1, 99.9
 
@@ -52,6 +55,7 @@ class Appearance:
         pixel_size: in micrometres, rows and columns.
         z_step: in micrometres.
         rgb: whether the last axis is red, green and blue.
+        well_text: what the well contains, in one line of at most 200 characters; empty if it is not known.
     """
 
     kind: Kind = Kind.IMAGE
@@ -61,6 +65,7 @@ class Appearance:
     pixel_size: tuple[float, float] | None = None
     z_step: float | None = None
     rgb: bool = False
+    well_text: str = ""
 
 
 def read_appearance(metadata: Mapping[str, Any]) -> Appearance:
@@ -77,6 +82,7 @@ def read_appearance(metadata: Mapping[str, Any]) -> Appearance:
         pixel_size=size if size is not None and min(size) > 0 else None,
         z_step=step[0] if step is not None and step[0] > 0 else None,
         rgb=bool(metadata.get("rgb")),
+        well_text=_line(metadata.get(WELL_TEXT)),
     )
 
 
@@ -113,6 +119,14 @@ def display_range(plane: npt.NDArray[Any]) -> tuple[float, float]:
     if plane.dtype.kind in "iu":
         low, high = float(np.floor(low)), float(np.ceil(high))
     return low, high if high > low else low + 1.0
+
+
+def _line(value: object) -> str:
+    """Return a text as one line that is not too long; empty for anything else."""
+    if not isinstance(value, str):
+        return ""
+    line = " ".join(value.split())
+    return line if len(line) <= _LONGEST_TEXT else f"{line[: _LONGEST_TEXT - 3]}..."
 
 
 def _pair(value: object, *, may_be_one: bool = True) -> tuple[float, float] | None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -18,8 +18,10 @@ from openhcs_runtime.plates import ImageRef, Plate, open_plate, read_image
 from openhcs_runtime.rois import Mask, read_imagej
 from openhcs_runtime.viewers.colours import channel_colormap
 from openhcs_runtime.viewers.live import image_position
+from openhcs_runtime.viewers.metadata import WELL_TEXT
 from openhcs_runtime.viewers.picture_kind import PictureKind
 from openhcs_runtime.viewers.rois import mask_labels, shapes_of
+from openhcs_runtime.viewers.well_texts import describe_wells
 from zmqruntime.streaming import ImageStream, Position
 
 __all__ = ["Picture", "find_labels", "find_pictures"]
@@ -124,6 +126,7 @@ def find_pictures(
     """
     parts = finished_parts(results, wells or None)
     pixel_size, plate, problem = _plate_of(results)
+    wells_described = describe_wells(results)
     metadata = {} if pixel_size is None else {"pixel_size": pixel_size}
     found = [
         picture
@@ -140,9 +143,10 @@ def find_pictures(
     found = [picture for picture in found if picture.kind in kinds]
     if not found:
         raise OutputError(f"{results} has no {' or '.join(kinds)} to show" + (f": {problem}" if problem else ""))
+    found = [_with_text(picture, wells_described.of(picture.key.well)) for picture in found]
     order = {kind: place for place, kind in enumerate(PictureKind)}
     found.sort(key=lambda picture: (well_position(picture.key.well), order[picture.kind], picture.key))
-    problems = (problem,) if problem and PictureKind.PLATE in kinds else ()
+    problems = tuple(filter(None, (problem if PictureKind.PLATE in kinds else "", wells_described.problem)))
     names = dict(plate.channel_names) if plate is not None else {}
     return Pictures(tuple(found), _named(found), names, problems)
 
@@ -170,6 +174,10 @@ def _plate_of(results: Path) -> tuple[float | None, Plate | None, str]:
     except PlateError as error:
         return known.pixel_size_um, None, f"the images of the plate are left out: {error}"
     return known.pixel_size_um, plate, ""
+
+
+def _with_text(picture: Picture, text: str) -> Picture:
+    return replace(picture, metadata={**picture.metadata, WELL_TEXT: text}) if text else picture
 
 
 def _picture(results: Path, name: PurePosixPath, metadata: dict[str, Any]) -> Picture | None:

@@ -54,6 +54,13 @@ class PlateRow:
     """None until the plate has been read."""
     pipeline: str = ""
 
+    @property
+    def results(self) -> str | None:
+        """The folder of the latest run of this window, or else of the newest run on disk with finished wells."""
+        if self.output is not None:
+            return self.output
+        return str(self.on_disk.folder) if self.on_disk is not None and self.on_disk.done else None
+
 
 @dataclass(frozen=True, slots=True)
 class PlatesAdded:

@@ -31,6 +31,7 @@ class Icon(enum.Enum):
     RESUME = "resume"
     VIEW = "view"
     RESULTS = "results"
+    REPORT = "report"
 
 
 def make_icon(icon: Icon, palette: QPalette) -> QIcon:
@@ -142,6 +143,12 @@ def _results(painter: QPainter, pen: QPen) -> None:
     _lines(painter, (2, 12.5), (2, 3.5), (6, 3.5), (7.5, 5.5), (14, 5.5), (14, 12.5), (2, 12.5))
 
 
+def _report(painter: QPainter, pen: QPen) -> None:
+    _lines(painter, (3, 1.8), (13, 1.8), (13, 14.2), (3, 14.2), (3, 1.8))
+    for x, top in ((5.5, 8.5), (8, 5), (10.5, 7)):
+        _lines(painter, (x, 11.5), (x, top))
+
+
 def _plate(painter: QPainter, pen: QPen, palette: QPalette) -> None:
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(pen.color())
@@ -167,5 +174,6 @@ _DRAWINGS: MappingProxyType[Icon, Callable[[QPainter, QPen], None]] = MappingPro
         Icon.RESUME: _resume,
         Icon.VIEW: _view,
         Icon.RESULTS: _results,
+        Icon.REPORT: _report,
     }
 )

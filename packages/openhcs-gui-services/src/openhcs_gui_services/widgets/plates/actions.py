@@ -38,6 +38,9 @@ _LOOKS = MappingProxyType(
         Icon.RESUME: _Look(Icon.RESUME, "R&esume", "Ctrl+Shift+R", "Run the wells that earlier runs have not finished"),
         Icon.VIEW: _Look(Icon.VIEW, "&View", "Ctrl+E", "Show the results of the current plate in the viewer"),
         Icon.RESULTS: _Look(Icon.RESULTS, "&Open results", "Ctrl+Shift+O", "Open the result folder"),
+        Icon.REPORT: _Look(
+            Icon.REPORT, "Re&port", "Ctrl+Shift+P", "Write a report of the current plate and open it in the browser"
+        ),
     }
 )
 
@@ -52,7 +55,7 @@ class PlateActions(QObject):
         self.initialise, self.compile = self._made[Icon.INIT], self._made[Icon.COMPILE]
         self.run, self.stop, self.kill = self._made[Icon.RUN], self._made[Icon.STOP], self._made[Icon.KILL]
         self.resume, self.view = self._made[Icon.RESUME], self._made[Icon.VIEW]
-        self.results = self._made[Icon.RESULTS]
+        self.results, self.report = self._made[Icon.RESULTS], self._made[Icon.REPORT]
         self.set_palette(palette)
 
     @property
@@ -86,6 +89,7 @@ class PlateActions(QObject):
         has_output = current is not None and bool(plates_for(PlateAction.RESULTS, [current]))
         self.view.setEnabled(has_output)
         self.results.setEnabled(has_output)
+        self.report.setEnabled(current is not None and bool(plates_for(PlateAction.REPORT, [current])))
 
     def _make(self, look: _Look) -> QAction:
         action = QAction(look.text, self)

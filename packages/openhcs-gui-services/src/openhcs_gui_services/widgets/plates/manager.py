@@ -60,6 +60,8 @@ class PlateManagerWidget(QWidget):
     """Path and ``axis_id`` (empty for the whole plate) of the log to show."""
     images_wanted = Signal(str, str)
     """Path and ``axis_id`` (empty for the whole plate) of the images to show."""
+    report_wanted = Signal(str)
+    """Path of the plate whose report to write and open."""
 
     def __init__(
         self, host: PlateHost, parent: QWidget | None = None, *, ask_from_seconds: float = ASK_FROM_SECONDS
@@ -218,6 +220,7 @@ class PlateManagerWidget(QWidget):
         actions.kill.triggered.connect(self._ask_to_kill)
         actions.view.triggered.connect(lambda: self.images_wanted.emit(self._current, ""))
         actions.results.triggered.connect(self._open_results)
+        actions.report.triggered.connect(lambda: self.report_wanted.emit(self._current))
         parts.filter.textChanged.connect(self.table.plates.set_filter)
 
     def _on_plate_selected(self) -> None:

@@ -119,7 +119,7 @@ class PlateManagerParts:
         bar.addWidget(self._run_button)
         bar.addAction(actions.resume)
         bar.addSeparator()
-        bar.addActions([actions.view, actions.results])
+        bar.addActions([actions.view, actions.results, actions.report])
         self._wide_bar = bar.sizeHint().width()
         owner.addActions(actions.all)
         self.filter.setPlaceholderText("Filter plates (Ctrl+F)")

@@ -1,14 +1,12 @@
 """Showing the results of a plate in a viewer, by running the command line in a separate process."""
 
 import asyncio
-import os
-import signal
 import sys
 from collections.abc import Callable
 
-__all__ = ["show_results"]
+from openhcs_gui_services.services.child import end_child
 
-_END_SECONDS = 5.0
+__all__ = ["show_results"]
 
 
 async def show_results(output: str, axis_id: str, viewer: str, say: Callable[[str, bool], None]) -> None:
@@ -32,21 +30,7 @@ async def show_results(output: str, axis_id: str, viewer: str, say: Callable[[st
     try:
         told, wrong = await process.communicate()
     except asyncio.CancelledError:
-        await _end(process)
+        await end_child(process)
         raise
     lines = (wrong if process.returncode else told).decode(errors="replace").strip().splitlines()
     say(lines[-1] if lines else f"{viewer} ended with code {process.returncode}", bool(process.returncode))
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Interrupt the process as Ctrl-C does, so that it removes its shared memory."""
-    if os.name == "posix":
-        process.send_signal(signal.SIGINT)
-    else:
-        process.terminate()
-    try:
-        async with asyncio.timeout(_END_SECONDS):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()

@@ -33,6 +33,7 @@ class PlateAction(enum.Enum):
     RUN = "run"
     RESUME = "resume"
     RESULTS = "results"
+    REPORT = "report"
 
 
 def run_phase(states: Iterable[PlateStatus], stop_asked: bool, kill_asked: bool) -> RunPhase:
@@ -61,6 +62,8 @@ def _allows(action: PlateAction, row: PlateRow) -> bool:
             return state.is_unfinished and row.execution_id is not None
         case PlateAction.RESULTS:
             return row.output is not None
+        case PlateAction.REPORT:
+            return not state.is_busy and row.results is not None
 
 
 class BusyTime:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openhcs_runtime.viewers.components import describe
+from openhcs_runtime.viewers.components import WellTexts, describe, with_text
 from openhcs_runtime.viewers.fiji.hyperstack import Hyperstack
 from openhcs_runtime.viewers.fiji.imagej import ImageJ
 from openhcs_runtime.viewers.fiji.layout import Cell, Layout, Value
@@ -22,10 +22,10 @@ __all__ = ["Screen", "Window"]
 class Window:
     """One image window with its regions."""
 
-    def __init__(self, ij: ImageJ, key: Value, title: str, shape: tuple[int, int], element: Element) -> None:
+    def __init__(self, ij: ImageJ, key: Value, name: str, title: str, shape: tuple[int, int], element: Element) -> None:
         self.key = key
         self.stack = Hyperstack(ij, title, shape, element)
-        self.regions = Regions(ij, title)
+        self.regions = Regions(ij, name)
         self.was_shown = False
         self.is_size_guessed = False
         """Whether the size was derived from regions, which do not contain the size of their image."""
@@ -93,6 +93,7 @@ class Screen:
         self._layout = layout
         self._budget = memory_budget
         self._max_windows = max_windows
+        self._wells = WellTexts()
         self._windows: dict[tuple[Value, tuple[int, int]], Window] = {}
         self._ages: dict[_Kept, None] = {}  # the oldest first
         self._nbytes = 0
@@ -115,6 +116,7 @@ class Screen:
             UnsupportedArrayError: ImageJ can't show the array.
         """
         element = Element.of(array.dtype)
+        self._wells.note(position, read_appearance(metadata).well_text)
         windows = set()
         for more, plane in grey_planes(array, metadata):
             place = {**position, **more}
@@ -149,6 +151,8 @@ class Screen:
         Returns:
             The windows that have to be drawn for them.
         """
+        look = read_appearance(metadata)
+        self._wells.note(position, look.well_text)
         key = self._layout.window(position)
         cell = self._layout.cell(layer, position)
         window = self._find(key, shape)
@@ -158,7 +162,7 @@ class Screen:
             window = self._window(key, shape or extent(self._ij, outlines), Element.UINT8)
             window.is_size_guessed = shape is None
         before = window.nbytes
-        had = window.regions.put(cell, outlines, read_appearance(metadata).colour, is_managed=shape is None)
+        had = window.regions.put(cell, outlines, look.colour, is_managed=shape is None)
         self._is_manager_behind |= shape is None
         self._is_manager_stale |= had and shape is None
         self._keep(_Kept(window, cell, is_plane=False), before)
@@ -199,6 +203,8 @@ class Screen:
     def clear(self, layer: str | None) -> None:
         """Remove everything, or one layer; windows that contain nothing else are closed."""
         self._is_manager_behind = self._is_manager_stale = True
+        if layer is None:
+            self._wells.clear()
         for kept in [kept for kept in self._ages if layer in (None, kept.cell.layer)]:
             del self._ages[kept]
             kept.drop()
@@ -264,10 +270,10 @@ class Screen:
             return window
         others = [other for other in self._windows.values() if other.key == key]
         guesses = [other for other in others if other.is_size_guessed and not other.stack.has_planes]
-        title = describe(key) or "Images"
+        name = describe(key) or "Images"
         if len(others) > len(guesses):
-            title = f"{title} ({shape[1]} x {shape[0]})"
-        window = Window(self._ij, key, title, shape, element)
+            name = f"{name} ({shape[1]} x {shape[0]})"
+        window = Window(self._ij, key, name, with_text(name, self._wells.of(key)), shape, element)
         for guess in guesses:
             window.regions.adopt(guess.regions)
             self._ages = {replace(kept, window=window) if kept.window is guess else kept: None for kept in self._ages}

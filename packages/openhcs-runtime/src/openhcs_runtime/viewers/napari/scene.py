@@ -13,7 +13,18 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy.typing as npt
 
-from openhcs_runtime.viewers.components import Axes, LayerKey, Modes, Place, Value, describe, is_at, split_planes
+from openhcs_runtime.viewers.components import (
+    Axes,
+    LayerKey,
+    Modes,
+    Place,
+    Value,
+    WellTexts,
+    describe,
+    is_at,
+    split_planes,
+    with_text,
+)
 from openhcs_runtime.viewers.metadata import Appearance, Kind, read_appearance
 from openhcs_runtime.viewers.napari.image_layers import StackLayer
 from openhcs_runtime.viewers.napari.overlays import PointsOverlay, ShapesOverlay
@@ -62,6 +73,7 @@ class Scene:
         self._modes = modes
         self._budget = memory_budget
         self._axes = Axes(modes.sliders)
+        self._wells = WellTexts()
         self._layers: dict[LayerKey, AnyLayer] = {}
         self._removed: set[LayerKey] = set()
         self._ages: dict[tuple[LayerKey, Place], None] = {}  # the oldest first
@@ -94,8 +106,7 @@ class Scene:
         Raises:
             UnsupportedArrayError: napari can't show the array.
         """
-        look = read_appearance(metadata)
-        self._calibrate(look)
+        look = self._look(metadata, position)
         for where, plane in split_planes(array, position, rgb=look.rgb):
             key = self._modes.layer(look.kind, layer_name, where, plane.shape)
             layer = self._find(key, look, partial(self._new_stack, key, plane, look))
@@ -110,8 +121,7 @@ class Scene:
 
     def put_points(self, dots: Dots, layer_name: str, position: Position, metadata: Mapping[str, Any]) -> None:
         """Show points over the images of their position."""
-        look = read_appearance(metadata)
-        self._calibrate(look)
+        look = self._look(metadata, position)
         ndim = dots.data.shape[1]
         key = self._modes.layer(Kind.POINTS, layer_name, position, (ndim,))
         scale = self._scale(look, ndim - 2)
@@ -123,8 +133,7 @@ class Scene:
 
     def put_shapes(self, drawn: Drawn, layer_name: str, position: Position, metadata: Mapping[str, Any]) -> None:
         """Show shapes over the images of their position."""
-        look = read_appearance(metadata)
-        self._calibrate(look)
+        look = self._look(metadata, position)
         key = self._modes.layer(Kind.SHAPES, layer_name, position)
         scale = self._scale(look, 0)
         layer = self._find(key, look, lambda: ShapesOverlay(key, self._title(key), look.colour, scale))
@@ -177,8 +186,8 @@ class Scene:
 
     @property
     def text(self) -> str:
-        """The current place of the sliders, as text."""
-        return describe(self.place)
+        """The current place of the sliders, and what is in its well, as text."""
+        return with_text(describe(self.place), self._wells.of(self.place))
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
@@ -195,6 +204,7 @@ class Scene:
         self._renew_all()
         if layer_name is None:
             self._axes.clear()
+            self._wells.clear()
             self._new_places.clear()
             self._pixel_size = self._z_step = None
 
@@ -216,6 +226,13 @@ class Scene:
         self._go_to(tuple(where.items()))
 
     # --- inside ------------------------------------------------------------------------------------------------------
+
+    def _look(self, metadata: Mapping[str, Any], position: Position) -> Appearance:
+        """Read the metadata of an item, and note what holds for more than the item."""
+        look = read_appearance(metadata)
+        self._wells.note(position, look.well_text)
+        self._calibrate(look)
+        return look
 
     def _find(self, key: LayerKey, look: Appearance, make: Callable[[], OneLayer]) -> OneLayer | None:
         """Return the layer for a key, created if necessary; None if the user has removed it."""
