@@ -17,7 +17,6 @@ from openhcs_runtime.atomic import atomic_file, check_folder, remove_leftovers, 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import DamagedResultError, DiskFullError, OutputError
 from openhcs_runtime.outputs.images import image_name, write_labels, write_plane
-from openhcs_runtime.outputs.measurements import write_measurements
 from openhcs_runtime.outputs.wells import (
     OutputFile,
     WellRecord,
@@ -27,6 +26,7 @@ from openhcs_runtime.outputs.wells import (
     write_part,
 )
 from openhcs_runtime.pipeline.cells import Cell
+from openhcs_runtime.tables.measurements import write_measurements
 
 KEY = ImageKey("B02", 1, 2)
 

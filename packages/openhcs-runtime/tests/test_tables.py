@@ -175,7 +175,6 @@ def test_another_plate_map_is_joined_without_processing_wells_again(small_plate:
         result = run(small_plate, steps, tmp_path / "out", resume=again, plate_map=str(map_file))
         assert result.status is ResultStatus.COMPLETE
         assert [well.reused for well in result.wells] == [again] * 3
-        assert result.table("wells", ["well"], "compound != None")["well"].tolist() == ["A01"]
         results = open_results(tmp_path / "out")
         assert results.arrow("wells")["compound"].to_pylist() == [text, None, None]
         assert results.plate_map is not None

@@ -1,7 +1,7 @@
 """The result of a run, for the plate and for each well."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -126,22 +126,6 @@ class PlateResult:
         for well in self.wells:
             total.update(well.counts)
         return dict(total)
-
-    def table(self, name: str, columns: Sequence[str] | None = None, where: str = "") -> Any:
-        """Read a table of the run, such as ``"nuclei"``, as a data frame of pandas or polars.
-
-        Args:
-            name: name of the table, one of ``tables``.
-            columns: only these columns; None for all.
-            where: only rows for which this expression is true, such as ``"area_um2 > 80"``.
-
-        Raises:
-            OutputError: there is no such table or column, the expression is not valid, or neither pandas nor polars is
-                installed.
-        """
-        from openhcs_runtime.tables.read import open_results  # noqa: PLC0415  few programs need it
-
-        return open_results(self.output_dir).table(name, columns, where)
 
     def wells_with(self, status: ResultStatus) -> tuple[WellResult, ...]:
         """Return the wells that ended with this status."""

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.components import Component, ImageKey
 from openhcs_runtime.exceptions import StepError
-from openhcs_runtime.outputs.measurements import KEY_COLUMNS
 from openhcs_runtime.outputs.states import StateTree, StoredObjects, pixels_of, read_state
 from openhcs_runtime.pipeline.cells import LABEL, OBJECTS, Cell
 from openhcs_runtime.pipeline.plan import PlateJob, WellPlan
@@ -18,6 +17,7 @@ from openhcs_runtime.pipeline.used_files import read_recorder
 from openhcs_runtime.plate_map import PlateMap, find_plate_map, plate_map_places, read_plate_map
 from openhcs_runtime.plates import ImageRef, read_image
 from openhcs_runtime.stores.path import as_path
+from openhcs_runtime.tables.measurements import KEY_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)

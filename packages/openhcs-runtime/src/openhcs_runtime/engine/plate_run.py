@@ -15,7 +15,7 @@ from openhcs_runtime.engine.plate_phases import PlatePhases, Reports, kept_seed
 from openhcs_runtime.engine.progress import WellProgress
 from openhcs_runtime.engine.randomness import fresh_seed
 from openhcs_runtime.exceptions import OutputError
-from openhcs_runtime.outputs.plate import PlateParts, collect_parts, finish_images, write_tables
+from openhcs_runtime.outputs.plate import PlateParts, collect_parts, finish_images
 from openhcs_runtime.outputs.plate_values import ValueRecord
 from openhcs_runtime.outputs.provenance import Provenance, read_provenance
 from openhcs_runtime.outputs.resume import earlier_seed
@@ -28,7 +28,8 @@ from openhcs_runtime.pipeline.source import Pipeline
 from openhcs_runtime.plate_map import PlateMapFile
 from openhcs_runtime.results import PlateResult, ResultStatus, WellResult, overall_status
 from openhcs_runtime.stores.path import as_path
-from openhcs_runtime.tables.places import copy_plate_map, table_names
+from openhcs_runtime.tables.places import copy_plate_map, run_plate_map, table_names
+from openhcs_runtime.tables.plate_tables import write_tables
 from openhcs_runtime.viewers.view_counts import ViewTally
 from zmqruntime.execution import Task
 from zmqruntime.messages import LogLevel
@@ -182,7 +183,7 @@ class PlateRun:
             measurements, tables = write_tables(
                 self._folder.path, self._compiled.job, parts.parts.values(), parts.wells
             )
-            finish_images(self._compiled.job, parts.parts)
+            finish_images(self._compiled.job, parts.parts, run_plate_map(self._folder.path))
         except OutputError as error:
             failure = str(error)
         costs = tuple(record.cost for record in state.records)

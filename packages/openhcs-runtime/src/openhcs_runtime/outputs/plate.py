@@ -1,18 +1,15 @@
-"""Results of a whole plate: checks that the files of each well exist, and writes its tables."""
+"""Results of a whole plate: checks that the files of each well exist, and finishes its images."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from openhcs_runtime.atomic import writing_to
 from openhcs_runtime.config import ImageFormat
 from openhcs_runtime.exceptions import OutputError
-from openhcs_runtime.outputs.measurements import write_measurements
 from openhcs_runtime.outputs.wells import WellRecord, digest_of, lost_file, part_path, read_part
-from openhcs_runtime.pipeline.decorators import OutputKind, traits_of
 from openhcs_runtime.pipeline.plan import PlateJob
+from openhcs_runtime.plate_map import PlateMap
 from openhcs_runtime.results import ResultStatus, WellResult
-from openhcs_runtime.tables.places import remove_tables, run_plate_map
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,54 +52,19 @@ def _whole_part(output_dir: Path, well: str) -> WellRecord:
     return part
 
 
-def finish_images(job: PlateJob, wells: Iterable[str]) -> None:
+def finish_images(job: PlateJob, wells: Iterable[str], plate_map: PlateMap | None) -> None:
     """Write what the image format needs once all wells are done.
 
+    Args:
+        job: what the wells have in common.
+        wells: the complete wells.
+        plate_map: the plate map of the run; None if it has none.
+
     Raises:
-        OutputError: a file cannot be written, or the copy of the plate map cannot be read.
+        OutputError: a file cannot be written.
     """
     if job.image_format is ImageFormat.OME_ZARR:
         # Importing zarr takes most of a second.
         from openhcs_runtime.outputs.zarr_plates import finish_zarr_plates  # noqa: PLC0415
 
-        finish_zarr_plates(job, tuple(wells), run_plate_map(Path(job.output_dir)))
-
-
-def write_tables(
-    output_dir: Path, job: PlateJob, parts: Iterable[WellRecord], wells: Sequence[WellResult]
-) -> tuple[str, tuple[str, ...]]:
-    """Write ``measurements.csv`` and the tables of objects, images and wells, in place of those of an earlier attempt.
-
-    Args:
-        output_dir: folder of the run.
-        job: what the wells have in common.
-        parts: the records of the complete wells, in plate order.
-        wells: how each well ended.
-
-    Returns:
-        The path of ``measurements.csv``, empty if the pipeline measures nothing, and the names of the other tables.
-
-    Raises:
-        OutputError: a table cannot be written.
-    """
-    parts = list(parts)
-    measurements = output_dir / "measurements.csv"
-    if not _measures(job):
-        with writing_to(measurements):
-            measurements.unlink(missing_ok=True)
-        remove_tables(output_dir)
-        return "", ()
-    write_measurements(measurements, parts)
-    # Importing pyarrow takes a third of a second.
-    from openhcs_runtime.tables.plate_tables import write_plate_tables  # noqa: PLC0415
-
-    return str(measurements), write_plate_tables(output_dir, job, parts, wells)
-
-
-def _measures(job: PlateJob) -> bool:
-    return any(
-        OutputKind.MEASUREMENTS in traits_of(call.function).outputs
-        for step in job.steps
-        for chain in step.branches().values()
-        for call in chain
-    )
+        finish_zarr_plates(job, tuple(wells), plate_map)

@@ -8,7 +8,7 @@ import typer
 from openhcs_runtime.cli.commands.results import find_results
 from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import Json, ResultsPath
-from openhcs_runtime.outputs.statistic import Statistic
+from openhcs_runtime.tables.statistic import Statistic
 
 __all__ = ["heatmap"]
 
@@ -41,7 +41,10 @@ def heatmap(
     ] = None,
     label: Annotated[
         str | None,
-        typer.Option(metavar="COLUMN", help="Write this column of the plate map into the wells, up to 96 of them"),
+        typer.Option(
+            metavar="COLUMN",
+            help="Write this column of the plate map into the wells, up to 96 of them [default: only values]",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> int:
@@ -60,9 +63,9 @@ def heatmap(
     with uninterrupted():
         from openhcs_runtime.cli.failures import unwritten
         from openhcs_runtime.exceptions import OutputError
-        from openhcs_runtime.outputs.heatmap import map_labels, well_values
-        from openhcs_runtime.outputs.heatmap_image import write_heatmap
+        from openhcs_runtime.tables.heatmap_image import write_heatmap
         from openhcs_runtime.tables.read import open_results
+        from openhcs_runtime.tables.well_values import map_labels, well_values
         from zmqruntime.execution.cli.failures import CommandError, ErrorKind
         from zmqruntime.execution.cli.output import Output
         from zmqruntime.execution.text import plural

@@ -53,7 +53,9 @@ def table(
         TableFormat | None,
         typer.Option("--format", help="Format of --output [default: by the ending: .csv, .parquet, .h5ad]"),
     ] = None,
-    rows: Annotated[int, typer.Option(parser=whole_number(0), metavar="N", help="Show this number of rows")] = 10,
+    rows: Annotated[
+        int, typer.Option(parser=whole_number(0), metavar="N", help="Show this number of rows [default: 10]")
+    ] = 10,
     describe: Annotated[
         bool, typer.Option("--describe", help="Show what each column is instead: measure, channel, unit, type")
     ] = False,

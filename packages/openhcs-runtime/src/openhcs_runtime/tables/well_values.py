@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from openhcs_runtime.exceptions import OutputError, PlateMapError
-from openhcs_runtime.outputs.statistic import Statistic
 from openhcs_runtime.tables.columns import column_of
 from openhcs_runtime.tables.places import IMAGES, WELLS
 from openhcs_runtime.tables.read import Results, closest
 from openhcs_runtime.tables.schema import Measure, TableSchema
+from openhcs_runtime.tables.statistic import Statistic
 
 if TYPE_CHECKING:
     import pyarrow
