@@ -204,6 +204,10 @@ def _block(
     order = np.argsort(groups.codes, kind="stable")
     ends = np.searchsorted(groups.codes[order], np.arange(len(groups.wells) + 1))
     centres = np.full((len(groups.wells), len(columns)), np.nan)
+    has_row = np.diff(ends) > 0
+    if rows == has_row.sum():  # one row for each well, which is its own centre
+        centres[has_row] = values[:, order].T
+        return centres
     for place in range(len(columns)):
         sorted_values = values[place, order]
         for well in range(len(groups.wells)):
