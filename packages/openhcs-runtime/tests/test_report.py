@@ -36,7 +36,7 @@ from openhcs_runtime.functions import measure_objects, measure_quality, segment_
 from openhcs_runtime.outputs.provenance import WellRecord, read_provenance
 from openhcs_runtime.outputs.runs import find_run
 from openhcs_runtime.report.write import Report
-from openhcs_runtime.tables.schema import WELL_KEYS
+from openhcs_runtime.tables.schema import IMAGE_KEYS, WELL_KEYS
 from openhcs_runtime.tables.write import write_table
 
 BROWSER = Path(__file__).with_name("report_in_browser.py")
@@ -267,10 +267,27 @@ def test_a_whole_plate_of_1536_wells_with_odd_names_is_small(screen: Path, tmp_p
     schema = TableSchema(table="wells", kind=TableKind.WELLS, keys=WELL_KEYS, measures=names)
     columns = {"plate": ["p"] * 1536, "well": wells, **dict.fromkeys(names, np.arange(1536.0))}
     write_table(made / "tables" / "wells.parquet", schema, pyarrow.table(columns))
+    focus = np.where(np.arange(1536) == 40, 0.001, np.linspace(1, 1.1, 1536))
+    saturated = np.where(np.arange(1536) == 41, 2.5, 0.0)
+    of_images = {"focus_score_w1": focus, "saturated_w1_percent": saturated}
+    schema = TableSchema(
+        table="images",
+        kind=TableKind.IMAGES,
+        keys=IMAGE_KEYS,
+        measures={
+            "focus_score_w1": Measure(measure="focus_score", channel="w1"),
+            "saturated_w1_percent": Measure(measure="saturated", channel="w1", unit="percent"),
+        },
+    )
+    keys = {"plate": ["p"] * 1536, "well": wells, **dict.fromkeys(("site", "z", "t"), np.ones(1536, np.int64))}
+    write_table(made / "tables" / "images.parquet", schema, pyarrow.table({**keys, **of_images}))
     report = write_report(made, tmp_path / "report.html")
     assert report.size < 5_000_000
+    assert report.flagged == 2
     page = Page(report)
-    assert page.count("rect", "w") == 8 * 1536 + 1
+    assert page.count("rect", "w") == (8 + 2) * 1536 + 1
+    assert "A41site 1focus score in w1 low: 0.001, median 1.05" in page.sections["quality"]
+    assert "A42site 1saturated in w1 2.5 % of the pixels" in page.sections["quality"]
     assert f"intensity mean, {ODD}0" in page.sections["heat-maps"]
     assert "<script>alert" not in page.source
     assert "1 other measure" in report.left_out[0]

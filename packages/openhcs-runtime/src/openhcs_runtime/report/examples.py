@@ -89,8 +89,9 @@ def _words(found: WellPictures) -> Html:
 def _switch(found: WellPictures) -> Html:
     """Return the box that hides the outlines."""
     names = ", ".join(dict.fromkeys(one.objects for one in found.pictures if one.objects))
+    of = f" ({names})" if names else ""
     box = element("input", type="checkbox", id="outlines", checked=True)
-    return element("p", box, element("label", f" Show outlines of objects ({names})", for_="outlines"))
+    return element("p", box, element("label", f" Show outlines of objects{of}", for_="outlines"))
 
 
 def _well(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import OpenHCSError, OutputError
@@ -26,6 +27,8 @@ _QUALITY = 85
 _DARKEST, _BRIGHTEST = 1.0, 99.7
 """Percentiles of the shown parts of a channel that are drawn black and white."""
 _OUTLINE = (255, 214, 0)
+_SHOWN_EDGE = 280
+"""Edge at which an image is usually shown; outlines of larger ones are wider, so that they can be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class WellPicture:
         plane: the part (Y, X).
         whole: shape (Y, X) of the image that it is a part of.
         labels: labels of the objects (Y, X) in the part; None if the run made none.
-        objects: what the objects are, such as ``Nuclei labels``; empty without labels.
+        objects: name of the step that made the objects; empty if it is not known.
     """
 
     well: str
@@ -117,7 +120,10 @@ def image_data(plane: NDArray[Any], low: float, high: float) -> str:
 
 def outline_data(labels: NDArray[Any]) -> str:
     """Return the outlines of the objects (Y, X) as a transparent PNG in a ``data:`` address."""
-    image = Image.fromarray(object_edges(labels).astype(np.uint8), mode="P")
+    width = max(1, round(max(labels.shape) / _SHOWN_EDGE))
+    edges = object_edges(labels)
+    drawn = ndimage.binary_dilation(edges, iterations=width - 1) if width > 1 else edges
+    image = Image.fromarray(drawn.astype(np.uint8), mode="P")
     image.putpalette([0, 0, 0, *_OUTLINE])
     return _address(image, "PNG", transparency=0, optimize=True, bits=1)
 
@@ -129,7 +135,7 @@ def _of_well(
     plate = [one for one in pictures if one.kind is PictureKind.PLATE]
     label = next((one for one in labels if site in (None, one.key.site)), None)
     below = label or next((one for one in plate if site in (None, one.key.site)), plate[0])
-    drawn, objects = (label.pixels(), label.layer) if label else (None, "regions")
+    drawn, objects = (label.pixels(), label.layer.removesuffix("labels").strip()) if label else (None, "")
     made = []
     for channel, name in names.items():
         plane = plane_below(below, plate, channel) if label else _first_plane(below.key, plate, channel)

@@ -23,7 +23,7 @@ class PlateDrawing:
     """What all heat maps of a report have in common.
 
     Attributes:
-        rows: rows of the plate.
+        rows: rows of the plate, up to the last one with wells of the run.
         columns: columns of the plate.
         states: how far each well has come, in plate order.
         entries: what is in each well, in lines.
@@ -41,10 +41,10 @@ class PlateDrawing:
         """Return the drawing of the plate of a run, with its controls."""
         places = [well_position(well) for well in run.wells] or [(0, 0)]
         last = max(row for row, _ in places), max(column for _, column in places)
-        rows, columns = next(grid for grid in _GRIDS if last[0] < grid[0] and last[1] < grid[1])
+        columns = next(grid[1] for grid in _GRIDS if last[0] < grid[0] and last[1] < grid[1])
         lines = {well: "\n".join(f"{name}: {value}" for name, value in run.entries(well)) for well in run.wells}
         classes = dict.fromkeys(negative, "negative") | dict.fromkeys(positive, "positive")
-        return cls(rows, columns, run.wells, lines, classes)
+        return cls(last[0] + 1, columns, run.wells, lines, classes)
 
     def style(self, maps: int) -> str:
         """Return the CSS classes of a number of heat maps next to each other."""
