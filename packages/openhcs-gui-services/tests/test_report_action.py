@@ -11,7 +11,7 @@ from PyQt6.QtCore import QSettings, QUrl, pyqtBoundSignal
 from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services import MainWindow
-from openhcs_gui_services.services.report import report_path
+from openhcs_gui_services.services.report import report_path, write_report
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.window.panes import WindowPanes
 from openhcs_runtime import ExecutionMode, FunctionStep, GlobalConfig, PipelineOrchestrator, make_plate
@@ -90,3 +90,16 @@ def test_report_is_written_in_the_background_and_opened(
     assert said[-1] == (texts[-1], True)
     assert texts[-1].startswith("The report of plate failed: ")
     assert PROVENANCE_NAME in texts[-1]
+
+
+def test_a_report_that_is_cancelled_ends_its_process_and_leaves_no_file(tmp_path: Path) -> None:
+    async def cancel() -> None:
+        begun = asyncio.Event()
+        task = asyncio.create_task(write_report(tmp_path, tmp_path / "report.html", lambda what: begun.set()))
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(cancel())
+    assert list(tmp_path.iterdir()) == []
