@@ -53,6 +53,7 @@ from openhcs_runtime.functions.projection import (
     std_projection,
     sum_projection,
 )
+from openhcs_runtime.functions.quality_limits import find_quality_limits, flag_quality
 from openhcs_runtime.functions.relations import relate_objects
 from openhcs_runtime.functions.segment import label_objects, segment_cells, split_touching
 from openhcs_runtime.functions.skeleton import measure_skeleton
@@ -91,7 +92,9 @@ __all__ = [
     "expand_objects",
     "fill_holes",
     "filter_objects",
+    "find_quality_limits",
     "fit_normaliser",
+    "flag_quality",
     "focus_projection",
     "judge_quality",
     "label_objects",
