@@ -11,6 +11,7 @@ from pathlib import Path
 import docs_commands
 import docs_diagrams
 import docs_errors
+import docs_features
 import docs_layout
 import docs_settings
 import protocol_page
@@ -21,6 +22,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "protocol.md": protocol_page.page,
     "command-openhcs-runtime.md": docs_commands.page,
     "errors.md": docs_errors.page,
+    "features.md": docs_features.page,
     "settings.md": docs_settings.page,
     **{f"diagrams/{name}.svg": draw for name, draw in {**docs_diagrams.DRAWINGS, **docs_layout.DRAWINGS}.items()},
 }

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from openhcs_runtime.components import Component
+from openhcs_runtime.functions.quality import measure_image
+from openhcs_runtime.functions.quality_limits import COUNT_SUFFIX, limits_of
 from openhcs_runtime.pipeline.decorators import (
     Measurements,
     OutputKind,
@@ -20,9 +21,6 @@ from openhcs_runtime.pipeline.decorators import (
 if TYPE_CHECKING:
     from openhcs_runtime.engine.plate_data import PlateData
 
-_MAD_TO_SD = 1.4826
-_FEWEST = 5
-"""With fewer images of a channel, none can be called an outlier."""
 _SIDES = {"focus_score": (-1,), "background_mean": (-1, 1)}
 """Columns in which an image can be an outlier, and in which directions; and all counts, which can be too low."""
 
@@ -32,9 +30,11 @@ def measure_quality(stack: Stack) -> tuple[Stack, list[Measurements]]:
     """Measure sharpness, saturation and background of each image; the stack is passed on.
 
     Columns: ``focus_score`` (variance of the Laplacian divided by the squared mean, Pech-Pacheco et al., ICPR 2000;
-    lower is less sharp), ``saturated_percent`` (pixels with the highest value of the image, if that is the largest of
-    a camera of 8, 10, 12, 14 or 16 bits; 0 for types other than unsigned integers) and ``background_mean`` (5th
-    percentile, in counts).
+    lower is less sharp), ``focus_slope`` (of the logarithm of the power spectrum, Bray et al., J. Biomolecular
+    Screening 17(2), 2012; lower is less sharp, and it depends less on the number of cells), ``saturated_percent``
+    (pixels with the highest value of the image, if that is the largest of a camera of 8, 10, 12, 14 or 16 bits; 0 for
+    types other than unsigned integers), ``background_mean`` (5th percentile, in counts) and
+    ``illumination_range_percent`` (range of a smooth surface through the background, relative to its mean).
 
     Args:
         stack: The images (n, Y, X), as the camera has made them.
@@ -42,7 +42,7 @@ def measure_quality(stack: Stack) -> tuple[Stack, list[Measurements]]:
     Returns:
         The stack, and one ``Measurements`` for each plane.
     """
-    return stack, [Measurements(_quality(plane)) for plane in stack]
+    return stack, [Measurements(measure_image(plane)) for plane in stack]
 
 
 @plate_output("verdict", per=Component.WELL)
@@ -71,7 +71,7 @@ def judge_quality(
     if "focus_score" not in table:
         raise ValueError("quality was not measured before this step: put FunctionStep(measure_quality) before it")
     wells = table["well"].astype(str)
-    flags = {name: np.zeros(len(wells), bool) for name in table if name in _SIDES or name.endswith("_count")}
+    flags = {name: np.zeros(len(wells), bool) for name in table if name in _SIDES or name.endswith(COUNT_SUFFIX)}
     for channel in np.unique(table["channel"]):
         here = table["channel"] == channel
         for name, flagged in flags.items():
@@ -115,31 +115,6 @@ def quality_gate(
     return stack, [Measurements(row) for _ in stack]
 
 
-def _quality(plane: Stack) -> dict[str, float]:
-    image = plane.astype(np.float64)
-    mean = image.mean()
-    return {
-        "focus_score": float(ndimage.laplace(image).var() / mean**2) if mean else 0.0,
-        "saturated_percent": _saturated_percent(plane),
-        "background_mean": float(np.percentile(image, 5)),
-    }
-
-
-def _saturated_percent(plane: Stack) -> float:
-    """Return how many pixels have the highest value that a camera of 8, 10, 12, 14 or 16 bits can give."""
-    if plane.dtype.kind != "u":
-        return 0.0
-    highest = int(plane.max())
-    if highest not in {2**bits - 1 for bits in (8, 10, 12, 14, 16)}:
-        return 0.0
-    return 100 * float((plane == highest).mean())
-
-
 def _outliers(values: NDArray[np.float64], sides: Sequence[int], cutoff: float) -> NDArray[np.bool_]:
-    known = values[np.isfinite(values)]
-    spread = _MAD_TO_SD * np.median(np.abs(known - np.median(known))) if len(known) >= _FEWEST else 0.0
-    if not spread:
-        return np.zeros(len(values), bool)
-    z = (values - np.median(known)) / spread
-    found: NDArray[np.bool_] = np.any([side * z > cutoff for side in sides], axis=0)
-    return found
+    lowest, highest = limits_of(values, sides, cutoff)
+    return np.asarray((values < lowest) | (values > highest))
