@@ -48,6 +48,7 @@ QUICK = MappingProxyType(
         "engine_resume": ("--rounds=2", "--wells=24"),
         "engine_scale": ("cancel",),
         "gpu_slots": ("--wells=24", "--modes=processes"),
+        "tables": ("--objects=20000", "--wells=10"),
         "gui": ("start", "plates"),
         "gui_logs": ("--lines=50000",),
         "viewers_napari": ("--planes=100",),

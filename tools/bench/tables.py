@@ -24,7 +24,7 @@ import pyarrow.parquet  # noqa: F401  so that importing it is not measured
 from figures import Figure, Report
 
 from openhcs_runtime.outputs.wells import WellTable
-from openhcs_runtime.pipeline.cells import Cell, ColumnKind
+from openhcs_runtime.pipeline.cells import Column, ColumnKind
 from openhcs_runtime.tables.join import ObjectTable, write_object_table
 from openhcs_runtime.tables.map_columns import PlateFacts
 from openhcs_runtime.tables.places import table_path
@@ -91,30 +91,30 @@ def measure(run: Path, size: Size, report: Report) -> None:
 
 def write_well(run: Path, number: int, size: Size) -> tuple[float, float]:
     """Write the table of a well; returns the seconds that it took, and those of computing."""
-    labels = tuple(range(1, size.objects_of_well + 1))
-    table = SetTable("nuclei", "DAPI", {(1, 1, 1): labels})
-    for name, kind, cells in columns_of(number, size):
-        table.columns[name], table.kinds[name] = cells, kind
-        table.measures[name] = Measure(measure=name)
+    labels, columns = tuple(range(1, size.objects_of_well + 1)), list(columns_of(number, size))
     begun, idle = time.perf_counter(), time.process_time()
+    table = SetTable("nuclei", "DAPI", {(1, 1, 1): labels})
+    for name, column in columns:
+        table.add((1, 1, 1), labels, name, Measure(measure=name), column)
     found: WellTable = write_well_table(run, name_of(number), table)
     assert found.rows == len(labels)
     return time.perf_counter() - begun, time.process_time() - idle
 
 
-def columns_of(number: int, size: Size) -> Iterator[tuple[str, ColumnKind, list[Cell]]]:
-    """Yield name, kind and cells of each column."""
+def columns_of(number: int, size: Size) -> Iterator[tuple[str, Column]]:
+    """Yield name and values of each column."""
     random, rows = np.random.default_rng(number), size.objects_of_well
-    for column in range(size.columns):
-        match column % 20:
-            case place if place < 14:
-                yield f"m{column}", ColumnKind.FLOAT, random.lognormal(3, 1, rows).tolist()
-            case place if place < 18:
-                yield f"m{column}", ColumnKind.FLOAT, random.lognormal(3, 1, rows).astype(np.float32).tolist()
+    for place in range(size.columns):
+        match place % 20:
+            case kind if kind < 14:
+                yield f"m{place}", Column(ColumnKind.FLOAT, random.lognormal(3, 1, rows))
+            case kind if kind < 18:
+                single = random.lognormal(3, 1, rows).astype(np.float32)
+                yield f"m{place}", Column(ColumnKind.FLOAT, single.astype(np.float64))
             case 18:
-                yield f"m{column}", ColumnKind.FLOAT, random.normal(2000, 300, rows).round().tolist()
+                yield f"m{place}", Column(ColumnKind.FLOAT, random.normal(2000, 300, rows).round())
             case _:
-                yield f"m{column}_count", ColumnKind.INT, random.integers(0, 30, rows).tolist()
+                yield f"m{place}_count", Column(ColumnKind.INT, random.integers(0, 30, rows))
 
 
 def join(run: Path, size: Size) -> tuple[float, float, int]:

@@ -268,6 +268,14 @@ def test_controls_are_never_guessed(values: dict[str, list[str | None]], problem
         normalise_profiles(profiles, controls={})
 
 
+def test_controls_can_be_named_without_a_plate_map() -> None:
+    profiles = profiles_of({"signal": [1, 2]}, [{}, {}])
+    with pytest.raises(PlateMapError, match=r"made without a plate map: .* \(--to plate\)"):
+        control_wells(profiles, ControlKind.NEGATIVE)
+    named = control_wells(profiles, ControlKind.NEGATIVE, "well in ('A01', 'A02')")
+    assert named.chosen.tolist() == [True, True]
+
+
 def test_columns_are_found_in_any_case_and_can_be_named() -> None:
     columns = MapColumns(("Drug", "Conc (uM)", "Control Type", "Cell-Line", "Rep"))
     assert columns.found() == {

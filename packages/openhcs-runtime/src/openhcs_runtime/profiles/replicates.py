@@ -114,14 +114,20 @@ def _comparable(profiles: WellProfiles, rows: NDArray[np.intp]) -> tuple[str, ..
 
 def _correlations(values: NDArray[np.float64], method: Correlation) -> NDArray[np.float64]:
     """Return the correlations of all pairs of rows (rows, rows); NaN for a row of equal values."""
-    from scipy.stats import rankdata  # noqa: PLC0415  heavy
-
-    compared = rankdata(values, axis=1) if method is Correlation.SPEARMAN else values
+    compared = _ranks(values) if method is Correlation.SPEARMAN else values
     centred = compared - compared.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(centred, axis=1, keepdims=True)
     unit = np.divide(centred, lengths, out=np.full_like(centred, np.nan), where=lengths > 0)
     correlations: NDArray[np.float64] = np.clip(unit @ unit.T, -1.0, 1.0)
     return correlations
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rank of each value in its row (rows, measures); equal values share the mean of theirs."""
+    from scipy.stats import rankdata  # noqa: PLC0415  heavy
+
+    ranks: NDArray[np.float64] = rankdata(values, axis=1)
+    return ranks
 
 
 def _median_pair(correlations: NDArray[np.float64], rows: NDArray[np.intp]) -> float:

@@ -124,8 +124,14 @@ def _usual_rule(profiles: WellProfiles, kind: ControlKind, columns: MapColumns) 
     example = f"give them (--{kind} \"{name or 'compound'} == 'DMSO'\")"
     if found:
         raise PlateMapError(f"the {kind} controls may be {' or '.join(map(repr, found))} in column {name!r}: {example}")
+    if not columns.names:
+        raise PlateMapError(
+            f"the {kind} controls are not known, as {profiles.source} was made without a plate map: put platemap.csv "
+            "into the plate and run again, name wells (--"
+            f"{kind} \"well in ('A01', 'A02')\"), or compare with the whole plate (--to plate)"
+        )
     if name is None:
-        there = f"has columns {', '.join(columns.names)}" if columns.names else "has no columns"
+        there = f"has columns {', '.join(columns.names)}"
         raise PlateMapError(f"the {kind} controls are not known, as {columns.source} {there}: {example}")
     raise PlateMapError(f"no value in column {name!r} of {columns.source} usually means {kind} control: {example}")
 

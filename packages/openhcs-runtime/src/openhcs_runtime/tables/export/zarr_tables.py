@@ -46,7 +46,9 @@ def write_zarr_tables(
         DamagedResultError: the table can't be read.
     """
     if results.schema(name).kind is not TableKind.OBJECTS:
-        raise OutputError(f"{name} is not a set of objects, and images of an OME-Zarr plate have tables of objects")
+        raise OutputError(
+            f"{name} is not a set of objects, as tables of an OME-Zarr plate are: choose one, such as nuclei"
+        )
     if target.resolve().is_relative_to(results.folder.resolve()):
         raise OutputError(f"{target} is in the folder of the run, which stays as it is: give a copy of it")
     images = _images(target)
