@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from openhcs_runtime import Component, FunctionStep, GlobalConfig, PipelineConfig, PipelineOrchestrator, PlateStep
 from openhcs_runtime.config import ExecutionMode
+from openhcs_runtime.controls import ControlMethod
 from openhcs_runtime.functions import (
     divide_by_illumination,
     estimate_illumination,
@@ -22,7 +23,6 @@ from openhcs_runtime.functions import (
     quality_gate,
     segment_nuclei,
 )
-from openhcs_runtime.functions.plate_controls import ControlMethod
 from openhcs_runtime.pipeline.plate_step import Step
 from openhcs_runtime.results import PlateResult, ResultStatus
 
