@@ -321,7 +321,9 @@ def test_children_belong_to_the_parent_that_covers_most_of_them() -> None:
     _, [(of_children, of_parents)] = relate_objects(
         np.zeros((1, 8, 8)), object_sets={"spots": children, "cells": parents}, children="spots", parents="cells"
     )
-    assert of_children.objects == {"label": [2, 4, 5, 7], "parent_cells": [9, 3, 3, None]}
+    children_columns = as_table(of_children.objects)
+    assert children_columns["label"].cells == (2, 4, 5, 7)
+    assert children_columns["parent_cells"].cells == (9, 3, 3, None)
     assert of_parents.objects == {"label": [3, 9], "spots_count": [2, 1]}
     assert of_children.summary == {"spots_without_cells_count": 1}
     with pytest.raises(ValueError, match="no objects 'nuclei' were found before this step: choose spots or cells"):

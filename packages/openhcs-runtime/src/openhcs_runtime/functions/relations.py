@@ -82,7 +82,7 @@ def _relate(
         if label:
             counts[label] += 1
     column, count, without = f"parent_{parent}", f"{child}_count", f"{child}_without_{parent}_count"
-    of_children = {"label": labels.tolist(), column: [label or None for label in found]}
+    of_children = {"label": labels, column: np.ma.masked_equal(np.array(found, np.int64), 0)}
     of_parents = {"label": list(counts), count: list(counts.values())}
     return (
         Measurements({without: found.count(0)}, of_children, name=child, without_channel=(without, column)),

@@ -194,7 +194,7 @@ def _measured(tracks: _Tracks, frames: list[_Frame], time: int, scale: _Scale, p
     columns: dict[str, Any] = {
         "label": frame.numbers,
         "track": np.array(numbers, np.int64),
-        "parent_track": np.array([tracks.parent.get(number) for number in numbers], dtype=object),
+        "parent_track": np.ma.masked_equal([tracks.parent.get(number, 0) for number in numbers], 0),
         "track_age_frames": np.array([time - node[0] for node in origins], np.int64),
         "displacement_px": moved,
         "displacement_total_px": np.array(

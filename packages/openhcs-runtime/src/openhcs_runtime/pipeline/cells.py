@@ -118,6 +118,8 @@ def as_cell(value: object) -> Cell:
 def as_column(values: object) -> Column:
     """Convert a list, tuple, range, 1-d array or data frame column to a column.
 
+    A masked array of integers has whole numbers even if all of them are missing.
+
     Raises:
         CellError: If it is anything else, or its values can't be stored in cells of one kind.
     """
@@ -128,6 +130,8 @@ def as_column(values: object) -> Column:
             return _column_of_array(values)
     cells = tuple(as_cell(value) for value in _listed(values))
     kind = kind_of(cells)
+    if kind is ColumnKind.EMPTY and isinstance(values, np.ma.MaskedArray) and values.dtype.kind in "iu" and cells:
+        kind = ColumnKind.INT
     if kind is ColumnKind.FLOAT:
         cells = tuple(None if cell is None else float(cell) for cell in cells)
     elif kind is not ColumnKind.EMPTY:
