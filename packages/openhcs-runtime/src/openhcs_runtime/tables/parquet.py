@@ -1,13 +1,22 @@
 """How tables are stored as Parquet: quick to write, to read and to skip in, and with checksums."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import pyarrow
 
 GROUP_BYTES = 96 << 20
 """Size of the groups of rows of a table in memory; fewer groups make a file quick to open."""
+
+
+WELL_OPTIONS: Final[Mapping[str, Any]] = {
+    "compression": "none",
+    "use_dictionary": False,
+    "write_statistics": False,
+    "write_page_checksum": True,
+}
+"""Of the tables of wells, which are read once, to be joined: compressing them would take longer than it saves."""
 
 
 def parquet_options(schema: "pyarrow.Schema") -> Mapping[str, Any]:

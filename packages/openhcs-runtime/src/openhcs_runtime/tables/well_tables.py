@@ -19,7 +19,7 @@ from openhcs_runtime.pipeline.cells import LABEL, Cell, Column, ColumnKind, comm
 from openhcs_runtime.tables.columns import column_of, measure_of
 from openhcs_runtime.tables.image_objects import ImageObjects
 from openhcs_runtime.tables.kinds import arrow_type
-from openhcs_runtime.tables.parquet import parquet_options
+from openhcs_runtime.tables.parquet import WELL_OPTIONS
 from openhcs_runtime.tables.schema import Measure
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def write_well_table(run: Path, well: str, table: SetTable) -> WellTable:
     whole = pyarrow.Table.from_arrays([*keys, *columns.values()], [*_KEYS, *columns])
     whole = whole.replace_schema_metadata({_METADATA_KEY: msgspec.json.encode(schema)})
     with writing_to(path), atomic_file(path, sync=False) as file:
-        parquet.write_table(whole, file, **parquet_options(whole.schema))
+        parquet.write_table(whole, file, **WELL_OPTIONS)
     return WellTable(name=table.name, channel=table.channel, file=path.relative_to(run).as_posix(), rows=whole.num_rows)
 
 
@@ -236,7 +236,8 @@ def read_well_table(path: Path) -> "pyarrow.Table":
     from pyarrow import parquet  # noqa: PLC0415
 
     try:
-        return parquet.read_table(path, memory_map=True, partitioning=None, page_checksum_verification=True)
+        with parquet.ParquetFile(path, memory_map=True, page_checksum_verification=True) as file:
+            return file.read(use_threads=False)
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         raise damaged_well_table(path, error) from error
 
