@@ -10,6 +10,7 @@ import pytest
 import tifffile
 
 from openhcs_runtime.builtin import builtin_pipeline
+from openhcs_runtime.cli.map_view import map_view
 from openhcs_runtime.cli.plate_view import first_image, plate_lines, plate_map
 from openhcs_runtime.components import Component
 from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
@@ -157,3 +158,16 @@ def test_a_damaged_chunk_fails_its_well_alone(tmp_path: Path) -> None:
         result = orchestrator.run()
     failed = [well for well in result.wells if well.status == "failed"]
     assert [(well.well, "A/02/0/0 is damaged" in well.error) for well in failed] == [("A02", True)]
+
+
+def test_the_plate_map_is_checked_before_a_run(tmp_path: Path) -> None:
+    plate = open_plate(make_plate(tmp_path / "p", wells=2, sites=1, channels=1, size=32))
+    assert map_view(plate).text == "none"
+    (tmp_path / "p_platemap.csv").write_text("well,compound,dose\nA01,DMSO,0\nH12,x,1\n")
+    found = map_view(plate)
+    assert found.text == "p_platemap.csv: compound, dose"
+    assert [line.split(" ")[-1] for line in found.problems] == ["describes", "A02"]
+    assert "Plate map    p_platemap.csv: compound, dose" in plate_lines(plate, first_image(plate))
+    (tmp_path / "p_platemap.csv").write_text("well,compound\nH12,x\n")
+    assert map_view(plate).text == "can't be used, see below"
+    assert "give the map of this plate" in plate_lines(plate, first_image(plate))[-1]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from openhcs_runtime.cli.map_view import map_view
 from openhcs_runtime.components import Component, well_name, well_position
 from openhcs_runtime.exceptions import ImageError, printable
 from openhcs_runtime.plates import Plate, PlateProblem, ProblemKind, format_named
@@ -83,6 +84,7 @@ def plate_document(plate: Plate, image: Mapping[str, Any]) -> dict[str, Any]:
         "plate_shape": list(plate.shape) if plate.shape else None,
         "has_positions": plate.has_positions,
         "left_out": plate.left_out,
+        "plate_map": map_view(plate).document(),
         **image,
         "missing": {well: len(keys) for well, keys in plate.missing.items()},
         "problems": [
@@ -101,6 +103,7 @@ def _gaps(plate: Plate) -> str:
 
 def plate_lines(plate: Plate, image: Mapping[str, Any]) -> list[str]:
     """The plate for people: its facts, its map, and what is odd about it."""
+    wells = map_view(plate)
     number = sum(map(len, plate.images.values()))
     size = f"{plate.pixel_size_um:g} um" if plate.pixel_size_um else "unknown"
     stacks = len(plate.components[Component.Z_INDEX]) > 1
@@ -129,8 +132,11 @@ def plate_lines(plate: Plate, image: Mapping[str, Any]) -> list[str]:
         **time,
         **left_out,
         "Gaps": _gaps(plate),
+        "Plate map": wells.text,
     }
     lines = [f"{name:<12} {text}" for name, text in facts.items()] + ["", *plate_map(plate)]
+    if wells.problems:
+        lines += ["", "Plate map:", *(f"  {printable(problem)}" for problem in wells.problems)]
     for kind, title in _TITLES.items():
         lines += _problem_lines(title, [problem for problem in plate.problems if problem.kind is kind])
     return lines
