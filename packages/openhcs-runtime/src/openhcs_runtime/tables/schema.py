@@ -1,5 +1,6 @@
 """What the columns of a table are: its keys, those of the plate map, and measures with their channel and unit."""
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -14,6 +15,13 @@ METADATA_KEY = b"openhcs"
 WELL_KEYS = ("plate", "well")
 IMAGE_KEYS = (*WELL_KEYS, "site", "z", "t")
 OBJECT_KEYS = (*IMAGE_KEYS, "label")
+
+
+_NO_QUANTITY = re.compile(
+    r"label|parent_.+|track|.+_label|(.+_)?centroid_[xyz]|bounding_box_(min|max)_.+|intensity_max_[xyz]|orientation"
+    r"|.+_phase_.+|Location_.+|Center_.+|BoundingBoxM.+|Orientation.*|.*Phase_.+|.+ObjectNumber.*"
+)
+"""Measures that are names of objects, places and directions, ours and those of CellProfiler."""
 
 
 class TableKind(StrEnum):
@@ -39,6 +47,11 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
     measure: str
     channel: str = ""
     unit: str = ""
+
+    @property
+    def is_quantity(self) -> bool:
+        """Whether a mean over objects says anything: not for places, circular angles, and labels of objects."""
+        return _NO_QUANTITY.fullmatch(self.measure) is None
 
 
 class TableSchema(msgspec.Struct, frozen=True, kw_only=True):

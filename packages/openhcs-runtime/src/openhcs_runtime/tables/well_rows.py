@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import pyarrow
 
 _STATUS, _ERROR, _IMAGES = "status", "error", "image_count"
-_WITHOUT_MEAN = ("centroid", "parent_", "track")
 _NUMBERS = (ColumnKind.INT, ColumnKind.WIDE, ColumnKind.FLOAT, ColumnKind.EMPTY)
 
 
@@ -41,7 +40,7 @@ class ObjectMeans:
         self.tables.add(table.schema.table)
         of_well = self.values.setdefault(well, {})
         for name, measure in table.schema.measures.items():
-            if table.kinds[name] in _NUMBERS and _has_mean(measure):
+            if table.kinds[name] in _NUMBERS and measure.is_quantity:
                 mean = Measure(
                     measure=f"{table.schema.table}_{measure.measure}", channel=measure.channel, unit=measure.unit
                 )
@@ -84,11 +83,6 @@ def well_rows(
     for row in rows:
         row.values = {name: row.values.get(name) for name in found}
     return rows, found
-
-
-def _has_mean(measure: Measure) -> bool:
-    """Return whether a mean over objects says anything: not for places, angles and labels of other objects."""
-    return measure.unit != "deg" and not measure.measure.startswith(_WITHOUT_MEAN)
 
 
 def _has_numbers(name: str, images: Iterable[Row]) -> bool:
