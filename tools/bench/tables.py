@@ -28,7 +28,7 @@ from openhcs_runtime.pipeline.cells import Column, ColumnKind
 from openhcs_runtime.tables.join import ObjectTable, write_object_table
 from openhcs_runtime.tables.map_columns import PlateFacts
 from openhcs_runtime.tables.places import table_path
-from openhcs_runtime.tables.schema import OBJECT_KEYS, Measure, TableKind, TableSchema
+from openhcs_runtime.tables.schema import Measure
 from openhcs_runtime.tables.well_rows import ObjectMeans
 from openhcs_runtime.tables.well_tables import SetTable, read_well_schema, write_well_table
 from openhcs_runtime.wells import well_name
@@ -125,8 +125,7 @@ def join(run: Path, size: Size) -> tuple[float, float, int]:
     )
     begun, idle = time.perf_counter(), time.process_time()
     described = read_well_schema(parts[0][1])
-    schema = TableSchema(table="nuclei", kind=TableKind.OBJECTS, keys=OBJECT_KEYS, measures=described.measures)
-    table = ObjectTable(schema, described.kinds, (), parts, PlateFacts("plate", {"DAPI": 1}, None))
+    table = ObjectTable("nuclei", described.measures, described.kinds, parts, PlateFacts("plate", {"DAPI": 1}))
     write_object_table(run, table, ObjectMeans().add)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return time.perf_counter() - begun, time.process_time() - idle, peak if sys.platform == "darwin" else peak * 1024

@@ -161,7 +161,7 @@ def statuses(result: PlateResult) -> dict[str, ResultStatus]:
 
 
 def files_of(folder: Path) -> dict[Path, bytes]:
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.[ct]*") if path.is_file()}
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.[cpt]*") if path.is_file()}
 
 
 def test_outputs_are_those_of_processes(cluster: Cluster, small_plate: Path, tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_outputs_are_those_of_processes(cluster: Cluster, small_plate: Path, tmp
             assert orchestrator.run().status is COMPLETE
             assert orchestrator.run(RunChoice(fresh=True, replace=True)).status is COMPLETE
     assert files_of(tmp_path / "dask") == files_of(tmp_path / "processes")
-    assert len(files_of(tmp_path / "dask")) == 14
+    assert len(files_of(tmp_path / "dask")) == 16
 
 
 def test_progress_of_each_well_is_complete_and_in_order(cluster: Cluster, small_plate: Path, start: Any) -> None:

@@ -2,6 +2,8 @@
 
 import csv
 import math
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from openhcs_runtime.functions import (
     segment_nuclei,
     threshold,
 )
+from openhcs_runtime.outputs.runs import check_target
 from openhcs_runtime.outputs.wells import WellRecord, describe_files
 from openhcs_runtime.pipeline.calls import ObjectSet
 from openhcs_runtime.pipeline.cells import as_table
@@ -50,7 +53,7 @@ CELLS = [
     FunctionStep({2: [segment_cells, measure_objects]}, group_by=CHANNEL),
     FunctionStep({1: (relate_objects, {"children": "nuclei", "parents": "cells"})}, group_by=CHANNEL),
 ]
-MAP = "well,compound,dose,Plate,label\nA01,DMSO,0,x,a\nA02,tricyclic,1.5,x,b\n"
+MAP = "well,compound,dose,Plate,label,µg\nA01,DMSO,0,x,a,\nA02,tricyclic,1.5,x,b,3\n"
 
 
 def run(plate: Path, steps: list[FunctionStep], output: Path, *, resume: bool = False, **config: Any) -> PlateResult:
@@ -73,7 +76,7 @@ def done(small_plate: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_row_is_an_object_with_all_its_channels_and_its_parent(done: Path) -> None:
     results = open_results(done)
     assert results.schema("nuclei").columns == (
-        *("plate", "well", "site", "z", "t", "label", "compound", "dose", "map_Plate", "map_label"),
+        *("plate", "well", "site", "z", "t", "label", "compound", "dose", "map_Plate", "map_label", "µg"),
         *("centroid_y_px", "centroid_x_px", "area_px2", "intensity_mean_DAPI", "intensity_sum_DAPI", "area_um2"),
         *("parent_cells", "intensity_mean_FITC", "intensity_sum_FITC", "intensity_std_FITC", "intensity_min_FITC"),
         *("intensity_median_FITC", "intensity_max_FITC"),
@@ -130,6 +133,10 @@ def test_other_programs_read_the_same(done: Path) -> None:
         ("dose in (0, None)", ["A01", "A03"]),
         ("well in ('A02', 'A03') and nuclei_count > 0", ["A02", "A03"]),
         ("0 < dose <= 1.5 or well == 'A03'", ["A02", "A03"]),
+        ("well in ('a1', 'A3')", ["A01", "A03"]),
+        ("nuclei_count < 99999999999999999999", ["A01", "A02", "A03"]),
+        ("nuclei_count > 0.5 and nuclei_count != 2.5", ["A01", "A02", "A03"]),
+        ("µg == 3", ["A02"]),
     ],
 )
 def test_rows_are_chosen_as_wells_are_by_the_plate_map(done: Path, where: str, wells: list[str]) -> None:
@@ -153,17 +160,51 @@ def test_what_a_table_lacks_is_said(done: Path, arguments: tuple[Any, ...], word
         open_results(done).arrow(*arguments)
 
 
+def test_columns_of_the_plate_map_have_one_name_in_all_tables(done: Path) -> None:
+    results = open_results(done)
+    for name in results.tables:
+        assert results.schema(name).plate_map == ("compound", "dose", "map_Plate", "map_label", "µg")
+
+
 def test_a_damaged_table_is_not_read(done: Path, tmp_path: Path) -> None:
-    source = table_path(done, "nuclei")
+    source, copy = table_path(done, "nuclei"), tmp_path / "out"
+    shutil.copytree(done, copy)
     data = bytearray(source.read_bytes())
     chunk = parquet.read_metadata(source).row_group(0).column(12)
     data[chunk.data_page_offset + chunk.total_compressed_size - 9] ^= 1
-    path = table_path(done, "broken")
-    for content in (bytes(data), bytes(data[:-9])):
-        path.write_bytes(content)
-        with pytest.raises(DamagedResultError, match=r"broken\.parquet can't be read .*: resume the run"):
-            open_results(done).arrow("broken")
-    path.unlink()
+    table_path(copy, "nuclei").write_bytes(data)
+    with pytest.raises(DamagedResultError, match=r"nuclei\.parquet can't be read .*: resume the run"):
+        open_results(copy).arrow("nuclei")
+    table_path(copy, "nuclei").write_bytes(data[:-9])
+    with pytest.raises(DamagedResultError, match=r"is not the table that the run wrote, it has .* resume the run"):
+        open_results(copy).arrow("nuclei")
+    table_path(copy, "images").unlink()
+    with pytest.raises(DamagedResultError, match=r"images\.parquet can't be read \(No such file"):
+        open_results(copy).arrow("images")
+
+
+def test_resuming_a_complete_run_writes_a_damaged_table_again(small_plate: Path, tmp_path: Path) -> None:
+    for damage in (False, True):
+        if damage:
+            table_path(tmp_path / "out", "nuclei").write_bytes(b"PAR1")
+            table_path(tmp_path / "out", "images").unlink()
+        result = run(small_plate, CELLS, tmp_path / "out", resume=damage, wells=("A01",))
+        assert result.status is ResultStatus.COMPLETE
+        assert [well.reused for well in result.wells] == [damage]
+        results = open_results(tmp_path / "out")
+        assert results.arrow("nuclei").num_rows == sum(results.arrow("images")["nuclei_count"].to_pylist())
+
+
+@pytest.mark.parametrize("target", ["out/tables/nuclei.parquet", "out/provenance.json", "out/new/x.csv"])
+def test_no_file_of_a_run_is_overwritten(done: Path, target: str) -> None:
+    with pytest.raises(OutputError, match="is in the folder of a run"):
+        check_target(done.parent / target, open_results(done).found.run)
+
+
+def test_no_image_of_a_plate_is_overwritten(done: Path, small_plate: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="is in the plate"):
+        check_target(small_plate / "TimePoint_1" / "x.tif", open_results(done).found.run)
+    check_target(tmp_path / "x.csv", open_results(done).found.run)
 
 
 def test_another_plate_map_is_joined_without_processing_wells_again(small_plate: Path, tmp_path: Path) -> None:
@@ -219,6 +260,16 @@ def measure_badly(stack: Stack, *, name: str) -> tuple[Stack, list[Measurements]
     return stack, [Measurements({}, {"label": [1]}, name=name) for _ in stack]
 
 
+def test_a_table_that_can_not_be_written_does_not_prevent_the_others(tmp_path: Path) -> None:
+    parts = [part(tmp_path, "A01", {"n": [1, 2, 3]}), part(tmp_path, "A02", {"n": ["x", "y", "z"]})]
+    good = part(tmp_path, "A03", {"n": [1, 2, 3]}, name="cells")
+    tables, problems = object_tables(tmp_path, [*parts, good])
+    assert [table.name for table in tables] == ["cells"]
+    assert problems == (
+        "table nuclei: column n_GFP has whole numbers in well A01 and text in well A02: return values of one kind",
+    )
+
+
 @pytest.mark.parametrize("name", ["images", "../x", "a b", "", "x" * 100])
 def test_a_name_that_no_table_can_have_is_refused(small_plate: Path, tmp_path: Path, name: str) -> None:
     steps = [FunctionStep({1: (measure_badly, {"name": name})}, group_by=CHANNEL)]
@@ -244,9 +295,12 @@ def part(run_folder: Path, well: str, columns: dict[str, Any], name: str = "nucl
 
 
 def joined(run_folder: Path, *parts: WellRecord) -> pyarrow.Table:
-    (table,) = object_tables(run_folder, parts, PlateFacts("p"))
+    tables, problems = object_tables(run_folder, parts)
+    if problems:
+        raise OutputError(problems[0])
+    (table,) = (replace(table, plate=PlateFacts("p")) for table in tables)
     write_object_table(run_folder, table, lambda *_: None)
-    return parquet.read_table(table_path(run_folder, table.schema.table))
+    return parquet.read_table(table_path(run_folder, table.name))
 
 
 def test_every_value_is_stored_as_it_is(tmp_path: Path) -> None:
@@ -284,7 +338,7 @@ def test_a_part_that_was_cut_is_not_taken_for_fewer_objects(tmp_path: Path, cut:
     parts = [part(tmp_path, well, {"n": [1, 2, 3]}) for well in ("A01", "A02")]
     path = tmp_path / parts[1].tables[0].file
     path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(DamagedResultError, match=r"A02\.nuclei\.GFP\.parquet can't be read .* redo well A02"):
+    with pytest.raises(OutputError, match=r"A02\.nuclei\.GFP\.parquet can't be read .* redo well A02"):
         joined(tmp_path, *parts)
 
 

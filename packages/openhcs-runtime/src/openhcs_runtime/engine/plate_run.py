@@ -22,14 +22,16 @@ from openhcs_runtime.outputs.resume import earlier_seed
 from openhcs_runtime.outputs.run_folder import open_run_folder
 from openhcs_runtime.outputs.run_log import RunLog
 from openhcs_runtime.outputs.runs import RunStatus, RunSummary, list_runs, read_run, results_root
-from openhcs_runtime.outputs.states import kept_folders, remove_states
+from openhcs_runtime.outputs.states import intact, kept_folders, remove_states
+from openhcs_runtime.outputs.wells import OutputFile, describe_files
 from openhcs_runtime.pipeline.plan import CompiledPlate
 from openhcs_runtime.pipeline.source import Pipeline
 from openhcs_runtime.plate_map import PlateMapFile
+from openhcs_runtime.plate_map.read import digest_of_plate_map
 from openhcs_runtime.results import PlateResult, ResultStatus, WellResult, overall_status
 from openhcs_runtime.stores.path import as_path
-from openhcs_runtime.tables.places import copy_plate_map, run_plate_map, table_names
-from openhcs_runtime.tables.plate_tables import write_tables
+from openhcs_runtime.tables.places import copy_plate_map, plate_map_copy, run_plate_map, table_names, table_path
+from openhcs_runtime.tables.plate_tables import WrittenTables, write_tables
 from openhcs_runtime.viewers.view_counts import ViewTally
 from zmqruntime.execution import Task
 from zmqruntime.messages import LogLevel
@@ -155,20 +157,21 @@ class PlateRun:
         if set(kept) != {plan.well for plan in self._compiled.wells} or set(kept) != set(earlier.planned or ()):
             return None
         parts = collect_parts(folder, _in_order(kept.values()))
-        tables = table_names(folder)
-        before = read_provenance(folder)
-        has_same = before.tables == list(tables) and _digest(before.plate_map) == _digest(self._compiled.plate_map)
+        before, tables = read_provenance(folder), table_names(folder)
+        has_same = _digest(before.plate_map) == _digest(self._compiled.plate_map) and intact(folder, before.tables)
         measurements = folder / "measurements.csv"
-        if len(parts.parts) < len(kept) or not has_same or not (measurements.is_file() and tables):
+        if len(parts.parts) < len(kept) or not has_same or not (measurements.is_file() and before.tables):
             return None
         for well in kept:
             self._progress(well).axis_completed(_KEPT)
-        return self._result(parts.wells, str(measurements), tables, "")
+        return self._result(parts.wells, WrittenTables(str(measurements), tables), "")
 
     def _begin(self) -> Provenance:
         executions = [*(self._folder.earlier.executions if self._folder.earlier else ()), self._task.execution_id]
         provenance = Provenance.begin(self._pipeline, self._compiled, *self._settings, executions)
         provenance.write(self._folder.path)
+        if self._folder.earlier is not None and self._has_other_map():
+            self._log.note("the plate map has changed: all tables are joined with the new one", level=LogLevel.WARNING)
         copy_plate_map(self._compiled.plate_map, self._folder.path)
         begun = "continues" if self._folder.earlier else "begins"
         self._log.note(f"{self._compiled.run_name} {begun} on {self._compiled.plate_path}")
@@ -177,17 +180,15 @@ class PlateRun:
     def _do(self, run: PlatePhases, tally: ViewTally) -> tuple[PlateResult, PlateParts]:
         state = run.run(first_only=self._choice.is_partial)
         parts = collect_parts(self._folder.path, _in_order(state.ended.values()))
-        measurements, failure = "", state.error
-        tables: tuple[str, ...] = ()
+        tables, failure = WrittenTables(), state.error
         try:
-            measurements, tables = write_tables(
-                self._folder.path, self._compiled.job, parts.parts.values(), parts.wells
-            )
+            tables = write_tables(self._folder.path, self._compiled.job, parts.parts.values(), parts.wells)
+            failure = failure or tables.problem
             finish_images(self._compiled.job, parts.parts, run_plate_map(self._folder.path))
         except OutputError as error:
             failure = str(error)
         costs = tuple(record.cost for record in state.records)
-        plate = replace(self._result(parts.wells, measurements, tables, failure), viewed=tally.end(), plate_steps=costs)
+        plate = replace(self._result(parts.wells, tables, failure), viewed=tally.end(), plate_steps=costs)
         for text in plate.without_gpu:
             self._task.log.warning(text)
         return plate, parts
@@ -209,17 +210,15 @@ class PlateRun:
         if root.is_dir():
             yield from list_runs(root)
 
-    def _result(
-        self, wells: tuple[WellResult, ...], measurements: str, tables: tuple[str, ...], error: str
-    ) -> PlateResult:
+    def _result(self, wells: tuple[WellResult, ...], tables: WrittenTables, error: str) -> PlateResult:
         return PlateResult(
             status=overall_status(wells, cancelled=self._task.cancelled, error=error),
             plate_path=self._compiled.plate_path,
             output_dir=str(self._folder.path),
             signature=self._compiled.signature,
             wells=wells,
-            measurements=measurements,
-            tables=tables,
+            measurements=tables.measurements,
+            tables=tables.names,
             error=error,
             elapsed_s=time.monotonic() - self._started,
             seed=self._compiled.job.seed,
@@ -239,11 +238,24 @@ class PlateRun:
         if result.status is ResultStatus.COMPLETE:
             remove_states(self._folder.path, kept_folders(self._folder.path, self._compiled.job.steps))
         try:
-            provenance.ended(final, read, values).write(self._folder.path)
+            provenance.ended(final, read, values, self._table_files(result)).write(self._folder.path)
             self._folder.finish(result.status)
         except OutputError as error:
             return replace(result, status=_worse(result.status), error=str(error))
         return final
+
+    def _has_other_map(self) -> bool:
+        """Return whether the run began with another plate map."""
+        copy = plate_map_copy(self._folder.path)
+        before = "" if copy is None else digest_of_plate_map(copy.read_bytes())
+        return before != _digest(self._compiled.plate_map)
+
+    def _table_files(self, result: PlateResult) -> list[OutputFile]:
+        """Return the tables with their digests, by which a damaged one is recognized."""
+        folder = self._folder.path
+        return describe_files(
+            folder, [table_path(folder, name).relative_to(folder).as_posix() for name in result.tables]
+        )
 
     def _progress(self, well: str) -> WellProgress:
         return WellProgress(self._task, well, [step.name for step in self._compiled.job.steps])

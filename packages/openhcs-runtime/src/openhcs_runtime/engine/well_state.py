@@ -139,10 +139,18 @@ class WellState:
             self.without_channel.update(
                 (objects.name, name) for name in measured.without_channel & measured.table.keys()
             )
+            self._check_set_name(objects.name)
             try:
                 self.objects.setdefault(key, ImageObjects()).add(measured.table, objects)
             except ValueError as error:
                 raise StepError(f"{error} for {key.describe()}") from error
+
+    def _check_set_name(self, name: str) -> None:
+        """Check that no other set of objects has a name that only differs in case, as their tables are files."""
+        for of_image in self.objects.values():
+            for other in of_image.tables:
+                if other != name and other.casefold() == name.casefold():
+                    raise StepError(f"objects are named {other} and {name}: give one of them another name")
 
     def described_files(self, output_dir: Path) -> list[OutputFile]:
         """Return all files with size and digest; each file is read once.

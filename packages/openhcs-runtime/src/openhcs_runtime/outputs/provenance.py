@@ -21,7 +21,7 @@ from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.exceptions import OutputError, PipelineError, storable
 from openhcs_runtime.outputs.plate_values import ValueRecord
 from openhcs_runtime.outputs.runs import PROVENANCE_NAME, RUNNING
-from openhcs_runtime.outputs.wells import ReadImage
+from openhcs_runtime.outputs.wells import OutputFile, ReadImage
 from openhcs_runtime.pipeline.basis import VARIABLE_PREFIX
 from openhcs_runtime.pipeline.local_imports import LocalModule
 from openhcs_runtime.pipeline.plan import CompiledPlate
@@ -122,7 +122,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     """The content of ``provenance.json``.
 
     ``pipeline_source`` is empty if a function has no source; ``no_source`` gives the reason. ``seed`` is the seed of
-    the random numbers, ``plate_map`` the plate map of the plate, ``tables`` the names of the tables in ``tables/``,
+    the random numbers, ``plate_map`` the plate map of the plate, ``tables`` the files of the tables,
     and ``settings`` are values of parameters in place of those in the source. ``basis`` lists what the results depend
     on besides the images, ``planned`` the signature of each planned well, and ``executions`` the server executions
     that worked on the run. ``environment`` contains only variables that the pipeline's code reads by name or that
@@ -160,7 +160,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
     working_folder: str = ""
     plate_steps: list[PlateStepRecord] = []
     plate_map: PlateMapFile | None = None
-    tables: list[str] = []
+    tables: list[OutputFile] = []
     settings: tuple[Setting, ...] = ()
     error: str = ""
 
@@ -206,7 +206,11 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def ended(
-        self, result: PlateResult, read: Mapping[str, Sequence[ReadImage]], values: Sequence[ValueRecord] = ()
+        self,
+        result: PlateResult,
+        read: Mapping[str, Sequence[ReadImage]],
+        values: Sequence[ValueRecord] = (),
+        tables: Sequence[OutputFile] = (),
     ) -> "Provenance":
         """Return a copy with the outcome of the run.
 
@@ -214,6 +218,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
             result: how it ended.
             read: the images read for each well.
             values: the values made by steps over the plate.
+            tables: the tables that it wrote.
         """
         wells = [
             WellRecord(
@@ -247,7 +252,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
             wells=wells,
             inputs=inputs,
             output_dir=result.output_dir,
-            tables=list(result.tables),
+            tables=list(tables),
             plate_steps=[
                 PlateStepRecord(
                     step=value.step,

@@ -15,7 +15,7 @@ import contextlib
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -67,6 +67,7 @@ class RunSummary:
         executions: server executions that worked on it.
         basis: what its results depend on besides the images; see ``openhcs_runtime.pipeline.basis``.
         planned: signature of each planned well.
+        tables: size in bytes of each table that it wrote, by the path below its folder; empty until it has ended.
         problem: why it cannot be read, if it is damaged.
     """
 
@@ -82,6 +83,7 @@ class RunSummary:
     executions: tuple[str, ...] = ()
     basis: Mapping[str, str] | None = None
     planned: Mapping[str, str] | None = None
+    tables: Mapping[str, int] = field(default_factory=dict)
     problem: str = ""
 
 
@@ -108,6 +110,25 @@ class FoundRun:
         if self.newer:
             text += f" (newer: {', '.join(f'{run.folder.name}, {run.status}' for run in self.newer[:3])})"
         return text
+
+
+def check_target(target: Path, run: RunSummary) -> None:
+    """Check that a file made from a run does not take the place of results or of images.
+
+    Args:
+        target: the file or folder to write.
+        run: the run.
+
+    Raises:
+        OutputError: it is in the folder of a run, or in the plate.
+    """
+    path = target.expanduser().resolve()
+    for folder in (path, *path.parents):
+        if (folder / PROVENANCE_NAME).is_file() or folder == run.folder.resolve():
+            raise OutputError(f"{target} is in the folder of a run, {folder}: choose another place")
+    plate = Path(run.plate_path)
+    if run.plate_path and plate.is_dir() and path.is_relative_to(plate.resolve()):
+        raise OutputError(f"{target} is in the plate, {plate}: choose another place")
 
 
 def results_root(plate_path: AnyPath) -> Path:
@@ -151,6 +172,7 @@ def read_run(folder: Path) -> RunSummary:
         executions=tuple(head.executions),
         basis=head.basis,
         planned=head.planned,
+        tables={file.name: file.size for file in head.tables},
     )
 
 
@@ -230,6 +252,11 @@ class _HeadWell(msgspec.Struct):
     status: str
 
 
+class _HeadFile(msgspec.Struct):
+    name: str
+    size: int
+
+
 class _Head(msgspec.Struct):
     """The part of a provenance needed here; the rest is skipped."""
 
@@ -242,6 +269,7 @@ class _Head(msgspec.Struct):
     planned: dict[str, str] = {}
     executions: list[str] = []
     basis: dict[str, str] = {}
+    tables: list[_HeadFile] = []
 
 
 def _run_folders(root: Path) -> Iterator[Path]:

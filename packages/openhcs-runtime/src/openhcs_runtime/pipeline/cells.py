@@ -164,6 +164,8 @@ def check_name(name: object) -> None:
     """Raise CellError if a value can't be the name of a column."""
     if not isinstance(name, str) or not name.strip():
         raise CellError(f"column name {name!r} is not a string")
+    if not name.isprintable():
+        raise CellError(f"column name {name!r} has characters that can't be seen: leave them out")
     try:
         name.encode()
     except UnicodeEncodeError:

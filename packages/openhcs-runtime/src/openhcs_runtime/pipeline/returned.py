@@ -30,6 +30,8 @@ from openhcs_runtime.rois.label_numbers import numbers_of
 _RESERVED = frozenset(component.value for component in Component)
 _LARGEST_LABEL = int(np.iinfo(np.uint32).max)
 _WORD_BYTES = 8
+_LARGEST_COUNT = 2**40
+"""Counts are summed up over a plate, and sums have to be exact."""
 _SET_NAME = re.compile(r"\w[\w-]{0,63}")
 _OTHER_TABLES = ("images", "wells")
 """Names of the tables that are not of objects."""
@@ -168,7 +170,9 @@ def _summary_cell(name: object, value: object) -> Cell:
         if is_missing(cell):
             return None
         if isinstance(cell, float) and cell.is_integer():
-            return int(cell)
+            cell = int(cell)
+        if isinstance(cell, int) and abs(cell) > _LARGEST_COUNT:
+            raise CellError(f"column {name!r} has {cell}, which is too large for a count: give it another name")
         if isinstance(cell, bool) or not isinstance(cell, int):
             raise CellError(
                 f"column {name!r} has {cell!r}: columns ending in {COUNT_SUFFIX} are summed up and need whole numbers"

@@ -23,7 +23,8 @@ from openhcs_runtime.plate_map.values import ColumnKind, ColumnType, MapValue
 _LONGEST = 4000
 _DEEPEST = 60
 _NAMED = 20
-_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`([^`]+)`")
+_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`([^`]+)`|(\w*[^\W\x00-\x7f]\w*)")
+"""Texts, names in backticks, and names with letters that Python replaces by similar ones, such as the micro sign."""
 _PLACEHOLDER = "_column_{}_"
 _ORDER: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Lt: operator.lt,
@@ -178,10 +179,11 @@ def parse_where(text: str) -> Where:
     names: dict[str, str] = {}
 
     def named(match: re.Match[str]) -> str:
-        if match[1] is None:
+        column = match[1] or match[2]
+        if column is None:
             return match[0]
         name = _PLACEHOLDER.format(len(names))
-        names[name] = match[1].strip()
+        names[name] = column.strip()
         return name
 
     if len(text) > _LONGEST:

@@ -470,6 +470,7 @@ def rerun_task(output_dir: Path, into: Path | None = None) -> PlateTask:
     # Imports image libraries, which nothing else here needs.
     from openhcs_runtime.outputs.provenance import FILE_NAME, is_unchanged, read_provenance  # noqa: PLC0415
     from openhcs_runtime.outputs.runs import find_run  # noqa: PLC0415
+    from openhcs_runtime.tables.places import plate_map_copy  # noqa: PLC0415
 
     folder = find_run(output_dir).run.folder
     known = read_provenance(folder)
@@ -494,6 +495,7 @@ def rerun_task(output_dir: Path, into: Path | None = None) -> PlateTask:
         global_config=known.global_config,
         pipeline_config=_same_wells(known.pipeline_config, known.planned),
         settings=known.settings,
+        plate_map=None if (plate_map := plate_map_copy(folder)) is None else str(plate_map),
         output_dir=None if has_own_folder else str(target),
         results_dir=str(folder.parent) if has_own_folder else None,
         fresh=True,

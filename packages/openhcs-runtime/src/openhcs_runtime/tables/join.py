@@ -1,9 +1,9 @@
 """Joins the tables of wells into one table for each set of objects, in groups of rows that fit into memory."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -12,7 +12,7 @@ from openhcs_runtime.atomic import atomic_file, writing_to
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.wells import WellRecord, WellTable
 from openhcs_runtime.tables.kinds import Kinds, add_kinds, arrow_type
-from openhcs_runtime.tables.map_columns import MapColumn, PlateFacts, map_columns
+from openhcs_runtime.tables.map_columns import PlateFacts
 from openhcs_runtime.tables.parquet import GROUP_BYTES, parquet_options
 from openhcs_runtime.tables.places import table_path
 from openhcs_runtime.tables.schema import OBJECT_KEYS, Measure, TableKind, TableSchema, encode_schema
@@ -30,18 +30,30 @@ class ObjectTable:
     """A table of the plate before it is written.
 
     Attributes:
-        schema: what its columns are.
+        name: its name.
+        measures: what its measures are.
         kinds: kind of each measure.
-        map_columns: columns from the plate map.
         parts: its wells, each with the file of its rows.
         plate: what the rows have in common.
     """
 
-    schema: TableSchema
+    name: str
+    measures: Mapping[str, Measure]
     kinds: Kinds
-    map_columns: tuple[MapColumn, ...]
     parts: tuple[tuple[str, Path], ...]
-    plate: PlateFacts
+    plate: PlateFacts = field(default_factory=lambda: PlateFacts(""))
+
+    @property
+    def schema(self) -> TableSchema:
+        """What its columns are."""
+        return TableSchema(
+            table=self.name,
+            kind=TableKind.OBJECTS,
+            keys=OBJECT_KEYS,
+            plate_map=tuple(column.name for column in self.plate.map_columns),
+            measures=self.measures,
+            channels=self.plate.channels,
+        )
 
     @cached_property
     def arrow_schema(self) -> "pyarrow.Schema":
@@ -49,7 +61,7 @@ class ObjectTable:
         import pyarrow  # noqa: PLC0415  heavy
 
         keys = [(name, pyarrow.string() if name in ("plate", "well") else pyarrow.int64()) for name in OBJECT_KEYS]
-        of_map = [(column.name, column.type) for column in self.map_columns]
+        of_map = [(column.name, column.type) for column in self.plate.map_columns]
         measures = [(name, arrow_type(kind)) for name, kind in self.kinds.items()]
         return pyarrow.schema([*keys, *of_map, *measures], encode_schema(self.schema))
 
@@ -64,7 +76,7 @@ class ObjectTable:
         found, schema = read_well_table(path), self.arrow_schema
         rows, names = found.num_rows, set(found.column_names)
         fixed = {"plate": self.plate.name, "well": well}
-        of_map = {column.name: column for column in self.map_columns}
+        of_map = {column.name: column for column in self.plate.map_columns}
 
         def column(field: "pyarrow.Field") -> "pyarrow.Array | pyarrow.ChunkedArray":
             if field.name in fixed:
@@ -83,7 +95,7 @@ OnWell = Callable[[ObjectTable, str, "pyarrow.Table"], None]
 """Called with a table, a well and the rows of the well."""
 
 
-def object_tables(run: Path, parts: Sequence[WellRecord], plate: PlateFacts) -> tuple[ObjectTable, ...]:
+def object_tables(run: Path, parts: Sequence[WellRecord]) -> tuple[tuple[ObjectTable, ...], tuple[str, ...]]:
     """Return the tables of objects of a plate, before they are written.
 
     A set of objects that was found in several channels has a table for each of them, named ``<set>_<channel>``.
@@ -91,25 +103,28 @@ def object_tables(run: Path, parts: Sequence[WellRecord], plate: PlateFacts) -> 
     Args:
         run: folder of the run.
         parts: the records of its wells, in plate order.
-        plate: what the rows have in common.
 
-    Raises:
-        OutputError: a column has values of different kinds in two wells, or two tables would have the same name.
-        DamagedResultError: a table of a well can't be read.
+    Returns:
+        The tables, and a line for each that can't be written, as a column has values of different kinds in two wells,
+        two tables would have the same name, or a table of a well can't be read.
     """
     channels: dict[str, dict[str, list[tuple[str, WellTable]]]] = {}
     for part in parts:
         for table in part.tables:
             channels.setdefault(table.name, {}).setdefault(table.channel, []).append((part.well, table))
     named: dict[str, ObjectTable] = {}
+    problems: list[str] = []
     for name, by_channel in channels.items():
         for channel, tables in by_channel.items():
             full = name if len(by_channel) == 1 else f"{name}_{channel}"
-            if full.casefold() in {other.casefold() for other in named}:
-                raise OutputError(f"two sets of objects would have the table {full}: give one of them another name")
             wells = tuple((well, run / table.file) for well, table in tables)
-            named[full] = _object_table(full, wells, plate)
-    return tuple(named.values())
+            try:
+                if full.casefold() in named:
+                    raise OutputError(f"two sets of objects would have the table {full}: give one of them another name")
+                named[full.casefold()] = _object_table(full, wells)
+            except OutputError as error:
+                problems.append(f"table {full}: {error}")
+    return tuple(named.values()), tuple(problems)
 
 
 def write_object_table(run: Path, table: ObjectTable, on_well: OnWell) -> None:
@@ -126,7 +141,7 @@ def write_object_table(run: Path, table: ObjectTable, on_well: OnWell) -> None:
     """
     from pyarrow import parquet  # noqa: PLC0415  heavy
 
-    path = table_path(run, table.schema.table)
+    path = table_path(run, table.name)
     schema = table.arrow_schema
 
     def read(part: tuple[str, Path]) -> tuple[str, "pyarrow.Table"]:
@@ -141,7 +156,7 @@ def write_object_table(run: Path, table: ObjectTable, on_well: OnWell) -> None:
             writer.write_table(group, row_group_size=max(1, group.num_rows))
 
 
-def _object_table(name: str, wells: tuple[tuple[str, Path], ...], plate: PlateFacts) -> ObjectTable:
+def _object_table(name: str, wells: tuple[tuple[str, Path], ...]) -> ObjectTable:
     kinds: Kinds = {}
     measures: dict[str, Measure] = {}
     first: dict[str, str] = {}
@@ -151,16 +166,7 @@ def _object_table(name: str, wells: tuple[tuple[str, Path], ...], plate: PlateFa
         for column, measure in described.measures.items():
             if measures.setdefault(column, measure) != measure:
                 raise OutputError(f"column {column} of {name} is not the same measure in all wells: rename one of them")
-    columns = map_columns(plate.plate_map, (*OBJECT_KEYS, *measures))
-    schema = TableSchema(
-        table=name,
-        kind=TableKind.OBJECTS,
-        keys=OBJECT_KEYS,
-        plate_map=tuple(column.name for column in columns),
-        measures=measures,
-        channels=plate.channels,
-    )
-    return ObjectTable(schema, kinds, columns, wells, plate)
+    return ObjectTable(name, measures, kinds, wells)
 
 
 def _groups(

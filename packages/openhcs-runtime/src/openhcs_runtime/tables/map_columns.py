@@ -18,7 +18,7 @@ class MapColumn:
     """A column of a table that is taken from a plate map.
 
     Attributes:
-        name: its name in the table; that of the plate map, after ``map_`` if the table has such a column itself.
+        name: its name in the tables; that of the plate map, after ``map_`` if a table has such a column itself.
         source: its name in the plate map.
         plate_map: the plate map.
     """
@@ -36,8 +36,8 @@ class MapColumn:
             case ColumnKind.TRUTH:
                 return pyarrow.bool_()
             case ColumnKind.NUMBER:
-                values = self.plate_map.values[self.source].values()
-                whole = all(isinstance(value, int) and abs(value) < 2**63 for value in values if value is not None)
+                values = [value for value in self.plate_map.values[self.source].values() if value is not None]
+                whole = all(isinstance(value, int) for value in values)
                 return pyarrow.int64() if whole else pyarrow.float64()
             case ColumnKind.TEXT | ColumnKind.EMPTY:
                 return pyarrow.string()
@@ -60,21 +60,21 @@ class PlateFacts:
     Attributes:
         name: name of the plate.
         channels: number of each channel, by its short name.
-        plate_map: its plate map; None if it has none.
+        map_columns: columns taken from its plate map.
     """
 
     name: str
     channels: Mapping[str, int] = field(default_factory=dict)
-    plate_map: PlateMap | None = None
+    map_columns: tuple[MapColumn, ...] = ()
 
 
 def map_columns(plate_map: PlateMap | None, taken: Iterable[str]) -> tuple[MapColumn, ...]:
-    """Return the columns that a table takes from a plate map.
+    """Return the columns that all tables of a plate take from its plate map.
 
     Args:
         plate_map: the plate map; None for none.
-        taken: names of the other columns of the table. Some readers don't tell upper and lower case apart, so a name
-            is taken in either.
+        taken: names of the other columns of any of the tables. Some readers don't tell upper and lower case apart, so
+            a name is taken in either.
     """
     used = {name.casefold() for name in taken}
     found: list[MapColumn] = []

@@ -1,5 +1,6 @@
 """Where the tables of a run are: ``<run>/tables/<name>.parquet``, and a copy of the plate map with them."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from openhcs_runtime.atomic import atomic_file, writing_to
@@ -19,7 +20,12 @@ def table_path(run: Path, name: str) -> Path:
 
 def table_names(run: Path) -> tuple[str, ...]:
     """Return the names of the tables of a run: sets of objects first, then those of images and wells."""
-    names = {path.stem for path in (run / FOLDER).glob("*.parquet")}
+    return ordered_names(path.stem for path in (run / FOLDER).glob("*.parquet"))
+
+
+def ordered_names(tables: Iterable[str]) -> tuple[str, ...]:
+    """Return names of tables in order: sets of objects first, then those of images and wells."""
+    names = set(tables)
     last = [name for name in (IMAGES, WELLS) if name in names]
     return (*sorted(names - set(last)), *last)
 

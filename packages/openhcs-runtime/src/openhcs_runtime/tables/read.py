@@ -13,7 +13,7 @@ from openhcs_runtime.exceptions import DamagedResultError, OutputError, PlateMap
 from openhcs_runtime.outputs.runs import FoundRun, find_run
 from openhcs_runtime.plate_map import PlateMap, read_plate_map
 from openhcs_runtime.tables.frames import FrameLibrary, to_frame
-from openhcs_runtime.tables.places import plate_map_copy, table_names, table_path
+from openhcs_runtime.tables.places import ordered_names, plate_map_copy, table_names, table_path
 from openhcs_runtime.tables.schema import TableSchema, decode_schema
 from openhcs_runtime.tables.where import RowFilter, row_filter
 
@@ -44,7 +44,8 @@ class Results:
     @cached_property
     def tables(self) -> tuple[str, ...]:
         """Names of the tables: one for each set of objects, then ``images`` and ``wells``."""
-        return table_names(self.folder)
+        recorded = [Path(name).stem for name in self.found.run.tables]
+        return ordered_names(recorded) if recorded else table_names(self.folder)
 
     @cached_property
     def provenance(self) -> "Provenance":
@@ -182,8 +183,10 @@ class Results:
 
         if name not in self.tables:
             raise OutputError(self._unknown(name))
+        path = table_path(self.folder, name)
+        self._check_size(path)
         with self._reading(name):
-            file = parquet.ParquetFile(table_path(self.folder, name), page_checksum_verification=True)
+            file = parquet.ParquetFile(path, page_checksum_verification=True)
         with file:
             yield file
 
@@ -198,7 +201,24 @@ class Results:
             path = table_path(self.folder, name)
             raise DamagedResultError(f"{path} can't be read ({error}): resume the run to write it again") from error
 
+    def _check_size(self, path: Path) -> None:
+        """Check that a table has the size that it was written with, if the run has ended."""
+        known = self.found.run.tables.get(path.relative_to(self.folder).as_posix())
+        try:
+            size = path.stat().st_size
+        except OSError as error:
+            raise DamagedResultError(
+                f"{path} can't be read ({error.strerror or error}): resume the run to write it again"
+            ) from error
+        if known not in (None, size):
+            raise DamagedResultError(
+                f"{path} is not the table that the run wrote, it has {size:,} bytes instead of {known:,}: resume the "
+                "run to write it again"
+            )
+
     def _check_columns(self, name: str, types: "pyarrow.Schema", columns: Sequence[str]) -> None:
+        if isinstance(columns, str):
+            raise OutputError(f"columns takes a list of names, not {columns!r}: write [{columns!r}]")
         if unknown := [column for column in columns if column not in types.names]:
             remedy = closest(unknown[0], types.names)
             raise OutputError(f"{table_path(self.folder, name)} has no column {unknown[0]!r}: {remedy}")
@@ -226,7 +246,8 @@ def open_results(path: Path | str) -> Results:
     """Open the results of a run.
 
     Args:
-        path: the folder of a run, or a plate or a folder with runs: then it is the newest complete run.
+        path: the folder of a run, or a plate or a folder with runs: then it is the newest complete run, or the newest
+            with finished wells if none is complete; ``results.found.note()`` says which.
 
     Raises:
         OutputError: there are no runs, none has finished wells, or the run is damaged.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from openhcs_runtime.pipeline.cells import Cell, ColumnKind, kind_of
 from openhcs_runtime.tables.kinds import Kinds, add_kinds, arrow_array
-from openhcs_runtime.tables.map_columns import PlateFacts, map_columns
+from openhcs_runtime.tables.map_columns import PlateFacts
 from openhcs_runtime.tables.places import table_path
 from openhcs_runtime.tables.schema import Measure, TableKind, TableSchema
 from openhcs_runtime.tables.write import write_table
@@ -54,7 +54,7 @@ def write_rows(
     """
     import pyarrow  # noqa: PLC0415  heavy
 
-    of_map = map_columns(plate.plate_map, (*keys, *measures))
+    of_map = plate.map_columns
     schema = TableSchema(
         table=name,
         kind=kind,

@@ -15,7 +15,7 @@ from openhcs_runtime.tables.schema import Measure
 if TYPE_CHECKING:
     import pyarrow
 
-_STATUS, _ERROR, _IMAGES = "status", "error", "image_count"
+_STATUS, _ERROR, _IMAGES = OWN_COLUMNS = ("status", "error", "image_count")
 _NUMBERS = (ColumnKind.INT, ColumnKind.WIDE, ColumnKind.FLOAT, ColumnKind.EMPTY)
 
 
@@ -26,26 +26,32 @@ class ObjectMeans:
     Attributes:
         values: means by well and column.
         measures: what the columns are.
-        tables: names of the tables of objects.
+        tables: the column of wells for each column of the tables of objects.
     """
 
     values: dict[str, dict[str, Cell]] = field(default_factory=dict)
     measures: dict[str, Measure] = field(default_factory=dict)
-    tables: set[str] = field(default_factory=set)
+    tables: dict[str, dict[str, Measure]] = field(default_factory=dict)
 
     def add(self, table: ObjectTable, well: str, rows: "pyarrow.Table") -> None:
         """Add the objects of a well, of which missing values are left out."""
         from pyarrow import compute  # noqa: PLC0415  heavy
 
-        self.tables.add(table.schema.table)
+        if table.name not in self.tables:
+            self.tables[table.name] = mean_columns(table)
+            self.measures |= {column_of(mean): mean for mean in self.tables[table.name].values()}
         of_well = self.values.setdefault(well, {})
-        for name, measure in table.schema.measures.items():
-            if table.kinds[name] in _NUMBERS and measure.is_quantity:
-                mean = Measure(
-                    measure=f"{table.schema.table}_{measure.measure}", channel=measure.channel, unit=measure.unit
-                )
-                of_well[column_of(mean)] = compute.mean(rows.column(name)).as_py()
-                self.measures[column_of(mean)] = mean
+        for name, mean in self.tables[table.name].items():
+            of_well[column_of(mean)] = compute.mean(rows.column(name)).as_py()
+
+
+def mean_columns(table: ObjectTable) -> dict[str, Measure]:
+    """Return the measures of the table of wells for those columns of a table of objects that have a mean."""
+    return {
+        name: Measure(measure=f"{table.name}_{measure.measure}", channel=measure.channel, unit=measure.unit)
+        for name, measure in table.measures.items()
+        if table.kinds[name] in _NUMBERS and measure.is_quantity
+    }
 
 
 def well_rows(

@@ -76,7 +76,9 @@ def map_labels(results: Results, column: str) -> dict[str, str]:
     try:
         if (plate_map := results.plate_map) is None:
             raise OutputError(f"{results.folder} has no plate map: put platemap.csv next to the plate and run again")
-        values = {well: plate_map.value(well, column) for well in plate_map.wells}
+        in_tables = column.removeprefix("map_")
+        source = in_tables if column not in plate_map.columns and in_tables in plate_map.columns else column
+        values = {well: plate_map.value(well, source) for well in plate_map.wells}
     except PlateMapError as error:
         raise OutputError(str(error)) from error
     texts = {well: f"{value:g}" if isinstance(value, float) else str(value) for well, value in values.items()}

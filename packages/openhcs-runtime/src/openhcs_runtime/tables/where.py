@@ -5,16 +5,22 @@ The language is that of plate maps, with the same rules for missing values; see
 """
 
 import ast
+import contextlib
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from openhcs_runtime.plate_map.expression import Where, constant_of, parse_where
 from openhcs_runtime.plate_map.values import ColumnKind, ColumnType
+from openhcs_runtime.wells import normal_well
 
 if TYPE_CHECKING:
     import pyarrow
+
+
+_TOO_LARGE = 2**63
+_WELL = "well"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +54,32 @@ def row_filter(text: str, schema: "pyarrow.Schema", source: str) -> RowFilter:
     Raises:
         PlateMapError: the expression is not valid, or uses a column that does not exist or has values of another kind.
     """
-    where = parse_where(text)
+    where = _with_wells(parse_where(text))
     where.check({field.name: ColumnType(_kind(field.type)) for field in schema}, source)
     return RowFilter(where)
+
+
+def _with_wells(where: Where) -> Where:
+    """Return an expression in which wells are named as in tables: A01, also where A1 or a01 was written."""
+
+    class Wells(ast.NodeTransformer):
+        def visit_Compare(self, node: ast.Compare) -> ast.Compare:
+            operands = [node.left, *node.comparators]
+            if any(isinstance(each, ast.Name) and where.names.get(each.id, each.id) == _WELL for each in operands):
+                node.left = _as_well(node.left)
+                node.comparators = [_as_well(each) for each in node.comparators]
+            return node
+
+    return replace(where, tree=Wells().visit(where.tree))
+
+
+def _as_well(node: ast.expr) -> ast.expr:
+    if isinstance(node, ast.Tuple | ast.List | ast.Set):
+        node.elts = [_as_well(each) for each in node.elts]
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        with contextlib.suppress(ValueError):  # it is compared as it is
+            return ast.Constant(normal_well(node.value))
+    return node
 
 
 def _kind(type_: "pyarrow.DataType") -> ColumnKind:
@@ -84,10 +113,11 @@ def _holds(where: Where, left: ast.expr, sign: ast.cmpop, right: ast.expr, batch
 
     one = _operand(where, left, batch)
     if isinstance(right, ast.Tuple | ast.List | ast.Set):
-        equal = [_equal(one, _operand(where, other, batch)) for other in right.elts]
+        equal = [_equal(*_comparable(one, _operand(where, other, batch))) for other in right.elts]
         among = functools.reduce(compute.or_, equal, _never(batch))
         return among if isinstance(sign, ast.In) else compute.invert(among)
     other = _operand(where, right, batch)
+    one, other = _comparable(one, other)
     order: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
         ast.Lt: compute.less,
         ast.LtE: compute.less_equal,
@@ -118,7 +148,21 @@ def _operand(where: Where, node: ast.expr, batch: "pyarrow.RecordBatch") -> Any:
     if isinstance(node, ast.Name):
         return batch.column(where.names.get(node.id, node.id))
     value = constant_of(node)
+    if isinstance(value, int) and not -_TOO_LARGE <= value < _TOO_LARGE:
+        value = float(value)
     return None if value is None else pyarrow.repeat(pyarrow.scalar(value), batch.num_rows)
+
+
+def _comparable(one: Any, other: Any) -> tuple[Any, Any]:
+    """Return two operands as numbers of one type; whole numbers beyond 2**53 are rounded for comparing."""
+    from pyarrow import compute, float64, types  # noqa: PLC0415  heavy
+
+    if one is None or other is None or one.type == other.type:
+        return one, other
+    numbers = [each for each in (one, other) if types.is_floating(each.type) or types.is_integer(each.type)]
+    if len(numbers) < 2:
+        return one, other
+    return compute.cast(one, float64(), safe=False), compute.cast(other, float64(), safe=False)
 
 
 def _or_false(rows: Any) -> Any:

@@ -63,6 +63,7 @@ def heatmap(
     with uninterrupted():
         from openhcs_runtime.cli.failures import unwritten
         from openhcs_runtime.exceptions import OutputError
+        from openhcs_runtime.outputs.runs import check_target
         from openhcs_runtime.tables.heatmap_image import write_heatmap
         from openhcs_runtime.tables.read import open_results
         from openhcs_runtime.tables.well_values import map_labels, well_values
@@ -80,6 +81,7 @@ def heatmap(
     path = to or Path(_file_name(run.name, found.measurement, objects, stat))
     title = f"{found.measurement}, {stat} by well"
     try:
+        check_target(path, opened.found.run)
         write_heatmap(path, found.values, title, labels)
     except ValueError as error:
         raise typer.BadParameter(f"--label {label}: {error}") from error

@@ -85,11 +85,17 @@ def table(
         from zmqruntime.execution.cli.output import Output
     if name is None and (columns or where or to or describe or to_format):
         raise typer.BadParameter("name a table as well, such as nuclei, images or wells")
+    if describe and to is not None:
+        raise typer.BadParameter("--describe shows what the columns are; leave out --output")
     if to_format is not None and to is None:
         raise typer.BadParameter("--format is for --output: give --output, too")
     output = Output(as_json and to != _STANDARD_OUTPUT)
-    run = open_results(find_results(results, Output(as_json=True) if to == _STANDARD_OUTPUT else output).folder)
     try:
+        if to == _STANDARD_OUTPUT:
+            run = open_results(results)
+            print(run.found.note(), end="\n" if run.found.chosen else "", file=sys.stderr)
+        else:
+            run = open_results(find_results(results, output).folder)
         if name is None:
             return _list(run, output)
         part = Part.chosen(run, name, columns, where or "")
@@ -122,7 +128,7 @@ def _show(part: "Part", rows: int, output: "Output") -> int:
 
     found, total = part.first_rows(rows)
     if not output.as_json:
-        print_rows(found, part.results.schema(part.name).keys, total)
+        print_rows(found, () if part.columns else part.results.schema(part.name).keys, total)
     return output.document(
         {
             "results": str(part.results.folder),
@@ -138,6 +144,7 @@ def _write(part: "Part", to: Path, to_format: TableFormat | None, output: "Outpu
     """A table in a file, or on standard output."""
     from openhcs_runtime.cli.failures import unwritten
     from openhcs_runtime.exceptions import OutputError
+    from openhcs_runtime.outputs.runs import check_target
     from openhcs_runtime.tables.export.formats import format_of, write_as
 
     if to == _STANDARD_OUTPUT:
@@ -148,6 +155,8 @@ def _write(part: "Part", to: Path, to_format: TableFormat | None, output: "Outpu
     part.check()
     try:
         chosen = to_format or format_of(to)
+        if chosen is not TableFormat.ZARR:  # it writes into a plate
+            check_target(to, part.results.found.run)
         paths = write_as(part.results, part.name, to, chosen, columns=part.columns, where=part.where)
     except OutputError as error:
         raise unwritten(error) from error
