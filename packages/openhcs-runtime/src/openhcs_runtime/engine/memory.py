@@ -24,7 +24,7 @@ from openhcs_runtime.plates.base import ImageRef, Plate
 from openhcs_runtime.plates.image_files import ImageHeader
 from openhcs_runtime.plates.read import read_header
 
-_PROCESS_BYTES = 100_000_000
+_PROCESS_BYTES = 150_000_000
 _KEPT_BYTES = 4
 _LABEL_BYTES = 4
 _DOUBLE_BYTES = 8
