@@ -89,7 +89,7 @@ def test_what_an_image_does_not_show_is_missing(image: NDArray[np.generic]) -> N
     ],
 )
 def test_saturation_is_that_of_the_camera(dtype: type, highest: int, step: int, percent: float) -> None:
-    image = (np.arange(64 * 64) % 15 * step).reshape(64, 64).astype(dtype)
+    image: NDArray[np.generic] = (np.arange(64 * 64) % 15 * step).reshape(64, 64).astype(dtype)
     image[:32] = highest
     assert measure_image(image)["saturated_percent"] == percent
 

@@ -94,8 +94,9 @@ def _saturated_percent(plane: NDArray[Any]) -> float:
     """Return how many pixels have the highest value that a camera can give, in percent.
 
     That is the value with all of 8, 10, 12, 14, 16 or 32 bits, such as 4095, also if the camera shifts these bits up to
-    fill 10 to 16, such as 65520 for 12 bits in 16, so that the lowest bits of all pixels are 0. An image counts as saturated only
-    if its brightest pixels have such a value: one of 16 bits whose brightest pixels have 255 counts as one of 8 bits.
+    fill 10 to 16, such as 65520 for 12 bits in 16, so that the lowest bits of all pixels are 0. An image counts
+    as saturated only if its brightest pixels have such a value; one of 16 bits whose brightest pixels have 255 is taken
+    for one of 8 bits.
     """
     if plane.dtype.kind != "u" or not plane.size:
         return 0.0
