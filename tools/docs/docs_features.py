@@ -2,7 +2,7 @@
 
 from docs_texts import attribute_docs
 
-from openhcs_runtime.functions.features.catalogue import FEATURES, Feature, FeatureGroup
+from openhcs_runtime.functions.features.catalogue import CP_MEASURE_DIRECTIONS, FEATURES, Feature, FeatureGroup
 
 INTRODUCTION = """# Features: names, units, sources
 
@@ -16,10 +16,15 @@ its name: size and shape, neighbours, tracks, skeletons; names of pairs of chann
 varies. A length or area marked with * has a second column in micrometres (`um`, `um2`) if the plate has a pixel size.
 
 What can't be measured is missing: the texture of an object without a pair of pixels, the correlation of a constant
-channel, everything of an object whose pixels are not finite. The values of the first seven groups are those of
-cp_measure, and with it of CellProfiler, within the tolerance that the module of the group states, together with what is
-deliberately different; a test compares them. The column *cp_measure* has the name there, which `measure_cellprofiler`
-(`pip install 'openhcs-runtime[cellprofiler]'`) writes.
+channel, the edge and the rings of an object that fills the image. If a pixel of an object is not finite, everything of
+the object that depends on the brightness of this channel is missing; granularity, which also depends on what is around
+the objects, is missing for all objects of the image, wherever the pixel is.
+
+The values of the first seven groups are those of cp_measure, and with it of CellProfiler, within the tolerance that the
+module of the group states, together with what is deliberately different; a test compares them. The column *cp_measure*
+has the name there, which `measure_cellprofiler` (`pip install 'openhcs-runtime[cellprofiler]'`) writes.
+
+{directions}
 
 Brightness is in counts, where cp_measure has it from 0 to 1; angles are in degrees.
 """
@@ -43,7 +48,7 @@ _STAR = r"\*"
 def page() -> str:
     """The whole page."""
     said = attribute_docs(FeatureGroup)
-    parts = [INTRODUCTION]
+    parts = [INTRODUCTION.replace("{directions}", directions())]
     for group in FeatureGroup:
         parts += [
             f"## {group.value.capitalize()}\n",
@@ -51,6 +56,15 @@ def page() -> str:
         ]
         parts.append(table([feature for feature in FEATURES if feature.group is group]))
     return "\n".join(parts)
+
+
+def directions() -> str:
+    """What cp_measure calls the angles."""
+    named = ", ".join(f"`{other}` for {angle}" for angle, other in CP_MEASURE_DIRECTIONS.items())
+    return (
+        f"In names of textures, cp_measure numbers the directions; `<direction>` is {named} degrees:\n"
+        f"`texture_contrast_d3_a45` is `Contrast_3_{CP_MEASURE_DIRECTIONS['45']}_256`."
+    )
 
 
 def table(features: list[Feature]) -> str:

@@ -1,7 +1,9 @@
 """Native features of objects: equal to cp_measure, right or missing at the limits, the same for any labels."""
 
 import contextlib
+import inspect
 import math
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
@@ -13,7 +15,17 @@ from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from openhcs_runtime.functions import measure_colocalisation, measure_features, measure_neighbours
+from openhcs_runtime.functions import (
+    detect_spots,
+    measure_colocalisation,
+    measure_features,
+    measure_granularity,
+    measure_intensity,
+    measure_neighbours,
+    measure_objects,
+    measure_texture,
+    track_objects,
+)
 from openhcs_runtime.functions.cellprofiler import measure_cellprofiler
 from openhcs_runtime.functions.features.catalogue import FEATURES, FeatureGroup, feature_of
 from openhcs_runtime.functions.features.costes import costes
@@ -242,6 +254,14 @@ def test_every_name_is_in_the_catalogue() -> None:
     assert feature_of("manders_costes_DAPI_Stain_5") is feature_of("manders_costes_DAPI_ER")
 
 
+@pytest.mark.parametrize(("angle", "number"), [(0, "00"), (45, "03"), (90, "02"), (135, "01")])
+def test_directions_have_the_numbers_of_cp_measure(angle: int, number: str) -> None:
+    name = f"texture_contrast_d3_a{angle}"
+    feature = feature_of(name)
+    assert feature is not None
+    assert feature.in_cp_measure(name) == f"Contrast_3_{number}_256"
+
+
 def test_five_channels_have_a_thousand_features() -> None:
     images, labels = nuclei(96, channels=5)
     found = measured(images, labels)
@@ -292,6 +312,10 @@ def test_what_can_not_be_measured_is_missing(labels: str, image: str) -> None:
         assert np.isnan(columns["intensity_mean@0"]).all()
         assert np.isnan(columns["texture_contrast_d3_a0@1"]).all()
         assert np.isnan(columns["pearson_c0_c1@0"]).all()
+    if labels == "the whole image":
+        of_edge = [name for name in columns if name.startswith(("radial_fraction", "intensity_edge"))]
+        assert len(of_edge) == 18
+        assert all(np.isnan(columns[name]).all() for name in of_edge)
     if marked.any() and image == "constant":
         assert (columns["intensity_mean@0"] == 1000).all()
         assert (columns["intensity_std@0"] == 0).all()
@@ -312,7 +336,8 @@ def test_a_pixel_that_is_not_finite_spoils_its_object_only() -> None:
             np.testing.assert_allclose(values[others], fine[name][others], rtol=1e-5, atol=1e-5, err_msg=name)
     assert np.isnan(found["radial_cv_1of4@0"][2])
     assert np.isnan(found["manders_costes_c1_c0@0"][2])
-    assert found["intensity_mean@0"][2] == pytest.approx(np.nanmean(spoilt[0][LABELS == 3]))
+    of_brightness = ("intensity", "mass", "radial", "texture", "granularity")
+    assert all(np.isnan(found[name][2]) for name in found if name.startswith(of_brightness) and name.endswith("@0"))
     assert found["texture_contrast_d3_a0@1"][2] == fine["texture_contrast_d3_a0@1"][2]
 
 
@@ -443,6 +468,61 @@ def test_images_of_one_channel_are_measured_each_by_itself() -> None:
     assert (len(table(one)["area_px2"]), len(table(other)["area_px2"])) == (LABELS.max(), LABELS.max() - 1)
     with pytest.raises(ValueError, match="two channels"):
         measure_colocalisation(stack, **arguments)
+
+
+@pytest.mark.parametrize("spoilt", [np.nan, np.inf])
+def test_simple_measures_of_an_object_with_an_unknown_pixel_are_missing(spoilt: float) -> None:
+    labels = EDGE_LABELS["touching"][np.newaxis]
+    stack = EDGE_IMAGES["noise"][:1].astype(np.float32)
+    fine = {**table(measure_intensity(stack, shared_labels=labels)[1][0])}
+    fine |= table(measure_texture(stack, shared_labels=labels)[1][0])
+    stack[0, 12, 12] = spoilt
+    found = {**table(measure_intensity(stack, shared_labels=labels)[1][0])}
+    found |= table(measure_texture(stack, shared_labels=labels)[1][0])
+    assert np.isnan(table(measure_objects(stack, labels=labels, pixel_size_um=None)[1][0])["intensity_sum"][0])
+    for name in fine.keys() - {"label"}:
+        assert np.isnan(found[name][0]), name
+        assert np.isfinite(found[name][1]), name
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "problem"),
+    [
+        (measure_features, {"distances_px": 5}, "distances_px must be a list of whole numbers of 1 or more"),
+        (measure_features, {"distances_px": [1.5]}, "distances_px must be a list of whole numbers"),
+        (measure_features, {"rings": 0}, "rings must be a whole number from 1 to 100, not 0"),
+        (measure_features, {"intensity_max": math.inf}, "intensity_max must be a number above 0, not inf"),
+        (measure_granularity, {"steps": 0}, "steps must be a whole number from 1 to 256, not 0"),
+        (measure_granularity, {"subsampling": 0}, "subsampling must be a number above 0 and at most 1, not 0"),
+        (measure_granularity, {"subsampling": 2}, "subsampling must be a number above 0 and at most 1, not 2"),
+        (measure_granularity, {"background_radius_px": -1}, "background_radius_px must be a whole number from 1"),
+        (measure_texture, {"distance_px": 0}, "distance_px must be a whole number of 1 or more, not 0"),
+        (measure_texture, {"levels": 256}, "levels must be a whole number from 2 to 255, not 256"),
+        (measure_neighbours, {"distance_px": math.inf}, "distance_px must be a number above 0, not inf"),
+        (measure_neighbours, {"distance_px": 5, "distance_um": 5}, "give distance_px or distance_um, not both"),
+        (detect_spots, {"diameter_px": 0.5}, "diameter_px must be a number from 2 to 500, not 0.5"),
+        (detect_spots, {"min_snr": "6"}, "min_snr must be a number above 0, not '6'"),
+        (track_objects, {"max_gap_frames": 1.5}, "max_gap_frames must be a whole number from 0 to 1000, not 1.5"),
+        (track_objects, {"frame_interval_s": 0}, "frame_interval_s must be a number above 0, not 0"),
+    ],
+)
+def test_arguments_out_of_range_are_named_in_both_ways(function: Any, arguments: dict[str, Any], problem: str) -> None:
+    check = traits_of(function).check
+    assert check is not None
+    assert next(iter(check(**arguments))).startswith(problem)
+    inputs = {"pixel_size_um": 0.5, "channels": ("a", "b")} | dict.fromkeys(("labels", "shared_labels"), LABELS[None])
+    known = inspect.signature(function).parameters
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        function(IMAGES[:1], **{name: value for name, value in inputs.items() if name in known}, **arguments)
+
+
+def test_negative_labels_and_spots_below_a_pixel_are_refused() -> None:
+    with pytest.raises(ValueError, match="labels must be whole numbers of 0 or more, and one is -1"):
+        measure_neighbours(IMAGES[:1], labels=-LABELS[np.newaxis].clip(0, 1), pixel_size_um=None)
+    with pytest.raises(ValueError, match=r"diameter_um must be from 2 to 500 pixels, and 0.3 micrometres are 0.6"):
+        detect_spots(IMAGES[:1], diameter_um=0.3, pixel_size_um=0.5)
+    near = measure_neighbours(IMAGES[:1], labels=LABELS[np.newaxis], pixel_size_um=None, distance_px=1e300)[1][0]
+    assert (table(near)["neighbour_count"] == LABELS.max() - 1).all()
 
 
 def test_a_step_with_wrong_arguments_is_refused_when_it_is_compiled() -> None:

@@ -9,10 +9,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from openhcs_runtime.components import ImageKey
 from openhcs_runtime.functions import detect_spots, measure_skeleton, track_objects
 from openhcs_runtime.functions.cellprofiler import measure_cellprofiler
 from openhcs_runtime.functions.features.catalogue import feature_of
+from openhcs_runtime.pipeline.calls import WellContext, call_chain
 from openhcs_runtime.pipeline.decorators import Measurements, traits_of
+from openhcs_runtime.pipeline.patterns import PatternGroup
+from openhcs_runtime.pipeline.step import FunctionStep
 
 Y, X = np.mgrid[:64, :64]
 Place = tuple[float, float]
@@ -36,7 +40,7 @@ def tracked(*frames: NDArray[np.int32], **arguments: Any) -> list[dict[str, list
 
 def columns_of(measured: Measurements) -> dict[str, list[Any]]:
     assert isinstance(measured.objects, Mapping)
-    return {name: np.asarray(values).tolist() for name, values in measured.objects.items()}
+    return {name: np.ma.asarray(values).tolist() for name, values in measured.objects.items()}
 
 
 MOVING = [((10 + 4 * t, 10.0), (50.0, 20 + 3 * t), (20.0, 50.0)) for t in range(4)]
@@ -76,6 +80,35 @@ def test_a_gap_ends_a_track_unless_gaps_are_closed() -> None:
     assert closed[2]["speed_px_per_frame"] == [2.5]
 
 
+@pytest.mark.parametrize(
+    ("timepoints", "gap", "tracks", "ages", "speed"),
+    [
+        ((1, 2, 3, 10), 0, [1, 1, 1, 2], [0, 1, 2, 0], math.nan),
+        ((1, 2, 3, 10), 5, [1, 1, 1, 2], [0, 1, 2, 0], math.nan),
+        ((1, 2, 3, 10), 6, [1, 1, 1, 1], [0, 1, 2, 9], 4 / 7),
+        ((2, 4, 6, 8), 0, [1, 1, 1, 1], [0, 2, 4, 6], 2),
+        ((1, 2, 3, 10**9), 0, [1, 1, 1, 2], [0, 1, 2, 0], math.nan),
+    ],
+)
+def test_time_points_that_a_stack_lacks_count(
+    timepoints: tuple[int, ...], gap: int, tracks: list[int], ages: list[int], speed: float
+) -> None:
+    frames = [frame((10 + 4 * t, 10.0)) for t in range(4)]
+    found = tracked(*frames, timepoints=timepoints, max_gap_frames=gap)
+    assert [each["track"][0] for each in found] == tracks
+    assert [each["track_age_frames"][0] for each in found] == ages
+    assert found[3]["speed_px_per_frame"] == pytest.approx([speed], nan_ok=True)
+
+
+def test_the_engine_passes_the_time_points() -> None:
+    keys = tuple(ImageKey("A01", timepoint=time) for time in (1, 2, 4))
+    frames = np.stack([frame((10 + 4 * t, 10.0)) for t in range(3)])
+    call = FunctionStep((track_objects, {"max_gap_frames": 1})).calls_for(None)
+    known = WellContext(dict(zip(keys, frames, strict=True)), pixel_size_um=0.5)
+    *_, last = call_chain(call, frames, PatternGroup(keys, ()), known).measurements
+    assert [list(last.table[name].values) for name in ("track_age_frames", "speed_px_per_frame")] == [[3], [2]]
+
+
 def test_splitting_and_merging() -> None:
     frames = [frame((30, 30)), frame((30, 31)), frame((30, 27), (30, 35)), frame((30, 26), (30, 36))]
     split = tracked(*frames, splitting=True)
@@ -93,8 +126,8 @@ def test_what_tracking_refuses() -> None:
         tracked(frame(), max_distance_um=3)
     with pytest.raises(ValueError, match="pixel size of the plate is not known: give max_distance_px"):
         tracked(frame(), max_distance_px=None, max_distance_um=3, pixel_size_um=None)
-    with pytest.raises(ValueError, match="max_gap_frames must be 0 or more"):
-        tracked(frame(), max_gap_frames=-1)
+    with pytest.raises(ValueError, match="an image of time point 1 after one of 1: give the step variable_components"):
+        tracked(frame(), frame(), timepoints=(1, 1))
     assert tracked(frame(), frame())[1]["track"] == []
 
 

@@ -1,5 +1,6 @@
 """Plate maps in every form people write them, what is wrong with them, and expressions over their columns."""
 
+import datetime
 import importlib
 import json
 from collections.abc import Callable
@@ -58,6 +59,13 @@ def test_a_list_with_typed_columns(tmp_path: Path) -> None:
         (["TRUE", "false"], [True, False]),
         (["n/a", "-3"], [None, -3]),
         (["inf", "1"], ["inf", "1"]),
+        (["89014103211118510720", "2"], ["89014103211118510720", "2"]),
+        (["9223372036854775807", "-9223372036854775807"], [2**63 - 1, 1 - 2**63]),
+        (["9223372036854775808", "1"], ["9223372036854775808", "1"]),
+        (["-9223372036854775808", "1"], ["-9223372036854775808", "1"]),
+        (["1" * 5000, "1"], ["1" * 5000, "1"]),
+        (["9007199254740993", "0.5"], ["9007199254740993", "0.5"]),
+        (["9007199254740992", "0.5"], [2.0**53, 0.5]),
         (["1_000", "2"], ["1_000", "2"]),
         (["00", "1"], ["00", "1"]),
     ],
@@ -140,19 +148,46 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, text: str, problem
     assert problem in str(caught.value)
 
 
+def test_cells_of_excel_and_json_are_read_as_they_are_or_refused(tmp_path: Path) -> None:
+    openpyxl = importlib.import_module("openpyxl")  # without types
+    book = openpyxl.Workbook()
+    for line in (("well", "on", "x"), ("A1", datetime.datetime(2024, 5, 6), 1)):
+        book.active.append(line)
+    book.save(tmp_path / "m.xlsx")
+    known = read_plate_map(tmp_path / "m.xlsx")
+    assert known.value("A01", "on") == "2024-05-06"
+    in_json = f'[{{"well": "A1", "x": 89014103211118510720}}, {{"well": "A2", "x": {10**390}}}]'
+    known = _read(tmp_path, in_json, "m.json")
+    assert known.values["x"] == {"A01": "89014103211118510720", "A02": str(10**390)}
+    with pytest.raises(PlateMapError, match="well A01 has 89014103211118510720, which a number can't hold"):
+        known.matching("x > 1")
+    book.active["C2"] = "=1+1"
+    book.save(tmp_path / "m.xlsx")
+    with pytest.raises(PlateMapError, match="cell C2 has a formula without a value: open the file in Excel"):
+        read_plate_map(tmp_path / "m.xlsx")
+    (tmp_path / "m.xlsx").rename(tmp_path / "m.csv")
+    with pytest.raises(PlateMapError, match=r"is an Excel file, not text: rename it to \.xlsx"):
+        read_plate_map(tmp_path / "m.csv")
+
+
 def test_other_files_are_refused(tmp_path: Path) -> None:
     for name, text, problem in (
         ("m.doc", "x", "is not a plate map"),
         ("m.json", '[{"x": 1}]', 'have no "well"'),
         ("m.json", '{"a": 1}', "is not a plate map in JSON"),
         ("m.json", "[]", "describes no wells"),
+        ("m.json", '{"A01": {"x": 1}, "A01": {"x": 2}}', "an object has 'A01' twice: remove one"),
+        ("m.json", '[{"well": "A1", "x": NaN}]', "NaN is not JSON"),
+        ("m.json", "[" * 100000, "is not a plate map in JSON"),
+        ("m.xlsx", "well,x", r"is not a valid Excel file, but text: rename it to \.csv"),
+        ("m.xlsx", b"\xd0\xcf\x11\xe0\0", "is an old or encrypted Excel file"),
     ):
         with pytest.raises(PlateMapError, match=problem):
             _read(tmp_path, text, name)
     with pytest.raises(PlateMapError, match="no such plate map"):
         read_plate_map(tmp_path / "gone.csv")
     with pytest.raises(PlateMapError, match="not a valid Excel file"):
-        _read(tmp_path, "well,x", "m.xlsx")
+        _read(tmp_path, "PK\x03\x04", "m.xlsx")
 
 
 def test_the_map_of_a_plate_is_found_or_named(tmp_path: Path) -> None:

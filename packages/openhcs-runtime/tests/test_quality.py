@@ -73,6 +73,27 @@ def test_what_an_image_does_not_show_is_missing(image: NDArray[np.generic]) -> N
     assert np.isnan(found["illumination_range_percent"]) or found["illumination_range_percent"] == 0
 
 
+@pytest.mark.parametrize(
+    ("dtype", "highest", "step", "percent"),
+    [
+        (np.uint16, 65520, 16, 50),
+        (np.uint16, 65520, 1, 0),
+        (np.uint16, 65472, 64, 50),
+        (np.uint16, 16380, 4, 50),
+        (np.uint16, 4095, 1, 50),
+        (np.uint16, 255, 1, 50),
+        (np.uint16, 4000, 1, 0),
+        (np.uint32, 2**32 - 1, 1, 50),
+        (np.uint8, 255, 1, 50),
+        (np.float32, 65535, 1, 0),
+    ],
+)
+def test_saturation_is_that_of_the_camera(dtype: type, highest: int, step: int, percent: float) -> None:
+    image: NDArray[np.generic] = (np.arange(64 * 64) % 15 * step).reshape(64, 64).astype(dtype)
+    image[:32] = highest
+    assert measure_image(image)["saturated_percent"] == percent
+
+
 def test_limits() -> None:
     values = np.array([1.0, 2, 3, 4, 5, np.nan])
     low, high = limits_of(values, (-1, 1), 2)

@@ -1,8 +1,10 @@
 """Tables in the formats of other programs, read back by these programs."""
 
 import json
+import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 from openhcs_runtime.components import ImageKey
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.plates.ome_zarr.write import OmeZarrPlateWriter, OmeZarrVersion
-from openhcs_runtime.tables.export.formats import TableFormat, format_of, write_as
+from openhcs_runtime.tables.export.formats import TableFormat, format_of, write_as, written_text
 from openhcs_runtime.tables.read import Results
 from openhcs_runtime.tables.schema import Measure
 
@@ -118,7 +120,7 @@ def test_ngio_reads_the_tables_of_a_plate(results: Results, tmp_path: Path, vers
     import ngio
     import zarr
 
-    plate, labels = tmp_path / "p.zarr", np.ones((8, 8), np.uint16)
+    plate, labels = tmp_path / "p.zarr", np.arange(64, dtype=np.uint16).reshape(8, 8) % 7
     writer = OmeZarrPlateWriter(plate, ("DAPI",), 0.5, version=version)
     with writer.well("A02") as images:
         for site in SITES:
@@ -141,8 +143,19 @@ def test_ngio_reads_the_tables_of_a_plate(results: Results, tmp_path: Path, vers
         assert frame["compound"].astype(str).tolist() == ["X"] * 5
     if version is OmeZarrVersion.V04:
         return
-    write_as(results, "nuclei", plate, "zarr", where=f"{here} and site == 1 and label == 1")
-    assert len(ngio.open_ome_zarr_plate(plate).get_image("A", "02", "0").get_feature_table("nuclei").dataframe) == 1
+    with pytest.raises(OutputError, match="nothing is written, as there are no nuclei for which label == 9 is true"):
+        write_as(results, "nuclei", plate, "zarr", where="label == 9")
+    assert written[1].is_dir()
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        fewer = write_as(results, "nuclei", plate, "zarr", where=f"{here} and site == 1 and label == 1")
+    assert not [each for each in warned if "sharding" in str(each.message)]
+    said = written_text("nuclei", plate, TableFormat.ZARR, written)
+    assert said == f"nuclei in tables of 2 images in 1 well of {plate}"
+    assert fewer == written[:1]
+    opened = ngio.open_ome_zarr_plate(plate)
+    assert len(opened.get_image("A", "02", "0").get_feature_table("nuclei").dataframe) == 1
+    assert opened.get_image("A", "02", "1").list_tables() == []
     with pytest.raises(OutputError, match="has no image of site 1 in well A01, which has nuclei"):
         write_as(results, "nuclei", plate, "zarr")
     with pytest.raises(OutputError, match="in several planes or time points"):
@@ -150,6 +163,16 @@ def test_ngio_reads_the_tables_of_a_plate(results: Results, tmp_path: Path, vers
     zarr.open_group(written[0], mode="r+").attrs["written_by"] = "another"
     with pytest.raises(OutputError, match="has a table nuclei of another program"):
         write_as(results, "nuclei", plate, "zarr", where=here)
+    zarr.open_array(plate / "A/02/0/labels/nuclei/0")[:] = 1
+    with pytest.raises(OutputError, match=r"the labels nuclei of .* have no object 2 of the run: give the plate that"):
+        write_as(results, "nuclei", plate, "zarr", where=here)
+    for path in written:
+        shutil.rmtree(path.parents[1] / "labels")
+    with pytest.raises(OutputError, match="is not known to be plate 007 of the run, as it has another name"):
+        write_as(results, "nuclei", plate, "zarr", where=here)
+    shutil.rmtree(written[0])
+    plate = plate.rename(tmp_path / "007.zarr")
+    assert len(write_as(results, "nuclei", plate, "zarr", where=f"{here} and t == 1")) == 2
 
 
 def twice(results: Results) -> Results:

@@ -62,7 +62,7 @@ def _measure(plane: Stack, labels: Stack, pixel_size_um: float | None, name: str
     numbers, marked = consecutive(labels)
     places = np.arange(1, len(numbers) + 1)
     area = np.bincount(marked.ravel(), minlength=1)[1:]
-    sums = np.bincount(marked.ravel(), weights=plane.ravel(), minlength=1)[1:]
+    sums = _sums(plane, marked)
     centroids = np.array(ndimage.center_of_mass(marked > 0, marked, places)).reshape(-1, 2)
     objects = {
         "label": numbers,
@@ -95,7 +95,8 @@ def measure_intensity(
 
     For example, a step on channel 2 measures nuclei found in channel 1. Columns of a plane: ``<name>_intensity_mean``
     and ``<name>_intensity_sum_mean`` (means over objects, in counts). Columns of an object: ``label``,
-    ``intensity_mean``, ``_sum``, ``_std``, ``_min``, ``_median``, ``_max``, in counts.
+    ``intensity_mean``, ``_sum``, ``_std``, ``_min``, ``_median``, ``_max``, in counts; NaN for an object with
+    a pixel that is not finite.
 
     Args:
         stack: The images (n, Y, X).
@@ -140,20 +141,31 @@ def measure_shape(
 
 def _measure_intensity(plane: Stack, labels: Stack, name: str) -> Measurements:
     numbers, marked = consecutive(labels)
-    values = [np.sort(part) for part in _values_of(plane, marked, len(numbers))]
+    values = [np.sort(part) for part in _values_of(_finite_or_nan(plane), marked, len(numbers))]
     area = np.array([len(part) for part in values])
-    sums = np.bincount(marked.ravel(), weights=plane.ravel(), minlength=1)[1:]
+    sums = _sums(plane, marked)
+    known = np.where(np.isfinite(sums), 1.0, np.nan)
     objects: dict[str, NDArray[np.generic]] = {
         "label": numbers,
         "intensity_mean": sums / area,
         "intensity_sum": sums,
-        "intensity_std": np.array([part.std(dtype=np.float64) for part in values]),
-        "intensity_min": np.array([float(part[0]) for part in values]),
-        "intensity_median": np.array([float(np.median(part)) for part in values]),
-        "intensity_max": np.array([float(part[-1]) for part in values]),
+        "intensity_std": np.array([part.std(dtype=np.float64) for part in values]) * known,
+        "intensity_min": np.array([float(part[0]) for part in values]) * known,
+        "intensity_median": np.array([float(np.median(part)) for part in values]) * known,
+        "intensity_max": np.array([float(part[-1]) for part in values]) * known,
     }
     summary = {f"{name}_intensity_mean": _mean(sums / area), f"{name}_intensity_sum_mean": _mean(sums)}
     return Measurements(summary, objects)
+
+
+def _sums(plane: Stack, marked: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Return the sum of each object; NaN for one with a pixel that is not finite."""
+    sums = np.bincount(marked.ravel(), weights=_finite_or_nan(plane).ravel(), minlength=1)[1:]
+    return sums.astype(np.float64, copy=False)
+
+
+def _finite_or_nan(plane: Stack) -> Stack:
+    return plane if plane.dtype.kind in "iub" else np.where(np.isfinite(plane), plane, np.nan)
 
 
 def _values_of(plane: Stack, labels: Stack, objects: int) -> list[Stack]:

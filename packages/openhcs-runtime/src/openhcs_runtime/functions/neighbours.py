@@ -1,11 +1,13 @@
 """Measures the neighbours of labelled objects, which do not depend on the channel."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from openhcs_runtime.functions.features.arguments import length_problems
 from openhcs_runtime.functions.features.lengths import in_pixels
 from openhcs_runtime.functions.features.neighbours import neighbours
 from openhcs_runtime.functions.features.regions import Regions
@@ -16,6 +18,7 @@ from openhcs_runtime.pipeline.decorators import (
     Measurements,
     OutputKind,
     Stack,
+    checked_by,
     special_inputs,
     special_outputs,
 )
@@ -23,8 +26,14 @@ from openhcs_runtime.pipeline.decorators import (
 _DISTANCE_PX = 5.0
 
 
+def _problems(distance_px: float | None = None, distance_um: float | None = None, **_arguments: Any) -> Iterator[str]:
+    """Yield what is wrong with the arguments of a step."""
+    yield from length_problems("distance", distance_px, distance_um)
+
+
 @special_inputs(InputKind.LABELS, InputKind.SET_NAMES, InputKind.PIXEL_SIZE_UM)
 @special_outputs(OutputKind.MEASUREMENTS)
+@checked_by(_problems)
 def measure_neighbours(
     stack: Stack,
     *,
@@ -56,7 +65,7 @@ def measure_neighbours(
         The stack, and one ``Measurements`` for each plane.
 
     Raises:
-        ValueError: If both distances are given, one is negative, or the pixel size is not known.
+        ValueError: If both distances are given, one is not a positive number, or the pixel size is not known.
     """
     distance = in_pixels("distance", distance_px, distance_um, pixel_size_um, _DISTANCE_PX)
     planes = zip(labels, prefixes(name, set_names, len(labels)), strict=True)

@@ -32,8 +32,9 @@ def measure_quality(stack: Stack) -> tuple[Stack, list[Measurements]]:
     Columns: ``focus_score`` (variance of the Laplacian divided by the squared mean, Pech-Pacheco et al., ICPR 2000;
     lower is less sharp), ``focus_slope`` (of the logarithm of the power spectrum, Bray et al., J. Biomolecular
     Screening 17(2), 2012; lower is less sharp, and it depends less on the number of cells), ``saturated_percent``
-    (pixels with the highest value of the image, if that is the largest of a camera of 8, 10, 12, 14 or 16 bits; 0 for
-    types other than unsigned integers), ``background_mean`` (5th percentile, in counts) and
+    (pixels with the highest value of the image, if that is the largest of a camera of 8, 10, 12, 14, 16 or 32 bits,
+    such as 4095, or of one that shifts its bits up, such as 65520 for 12 bits in 16; 0 for types other than unsigned
+    integers), ``background_mean`` (5th percentile, in counts) and
     ``illumination_range_percent`` (range of a smooth surface through the background, relative to its mean).
 
     Args:

@@ -11,6 +11,11 @@ _FEWEST_RINGS = 4
 _MOST_BLOCKS, _FEWEST_BLOCKS = 8, 3
 _BLOCK_PX, _SMALLEST_BLOCK_PX = 64, 8
 _BACKGROUND_PERCENT = 5
+_CAMERA_BITS = (8, 10, 12, 14, 16, 32)
+_CAMERA_SHIFTS = tuple(
+    (bits, upper) for upper in _CAMERA_BITS for bits in _CAMERA_BITS if bits == upper or bits < upper <= 16
+)
+"""Bits of a camera, and the bits of its pixels, of which they are the upper ones."""
 _FITS = 8
 _FAR = 2.0
 _MAD_TO_SD = 1.4826
@@ -86,10 +91,17 @@ def _lower_surface(terms: NDArray[np.float64], background: NDArray[np.float64]) 
 
 
 def _saturated_percent(plane: NDArray[Any]) -> float:
-    """Return how many pixels have the highest value that a camera of 8, 10, 12, 14 or 16 bits can give."""
-    if plane.dtype.kind != "u":
+    """Return how many pixels have the highest value that a camera can give, in percent.
+
+    That is the value with all of 8, 10, 12, 14, 16 or 32 bits, such as 4095, also if the camera shifts these bits up to
+    fill 10 to 16, such as 65520 for 12 bits in 16, so that the lowest bits of all pixels are 0. An image counts
+    as saturated only if its brightest pixels have such a value; one of 16 bits whose brightest pixels have 255 is taken
+    for one of 8 bits.
+    """
+    if plane.dtype.kind != "u" or not plane.size:
         return 0.0
     highest = int(plane.max())
-    if highest not in {2**bits - 1 for bits in (8, 10, 12, 14, 16)}:
-        return 0.0
-    return 100 * float((plane == highest).mean())
+    shifts = [upper - bits for bits, upper in _CAMERA_SHIFTS if highest == 2**upper - 2 ** (upper - bits)]
+    if any(shift == 0 or not (plane & (2**shift - 1)).any() for shift in shifts):
+        return 100 * float((plane == highest).mean())
+    return 0.0

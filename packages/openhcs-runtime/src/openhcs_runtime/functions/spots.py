@@ -1,8 +1,12 @@
 """Finds bright spots of a known size."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from openhcs_runtime.functions.features.arguments import length_problems, number_problems, refuse
 from openhcs_runtime.functions.features.lengths import in_pixels
 from openhcs_runtime.functions.features.spots import Spots, find_spots
 from openhcs_runtime.pipeline.decorators import (
@@ -10,16 +14,28 @@ from openhcs_runtime.pipeline.decorators import (
     Measurements,
     OutputKind,
     Stack,
+    checked_by,
     special_inputs,
     special_outputs,
 )
 
 _DIAMETER_PX = 5.0
+_SMALLEST_PX, _LARGEST_PX = 2.0, 500.0
+"""Diameters that the filter can tell from the noise of single pixels, and in a reasonable time."""
 _PLACES = ("spot_y", "spot_x")
+
+
+def _problems(
+    diameter_px: float | None = None, diameter_um: float | None = None, min_snr: float = 6.0, **_arguments: Any
+) -> Iterator[str]:
+    """Yield what is wrong with the arguments of a step."""
+    yield from length_problems("diameter", diameter_px, diameter_um, lowest_px=_SMALLEST_PX, highest_px=_LARGEST_PX)
+    yield from number_problems("min_snr", min_snr, above=True)
 
 
 @special_inputs(InputKind.PIXEL_SIZE_UM)
 @special_outputs(OutputKind.LABELS, OutputKind.MEASUREMENTS)
+@checked_by(_problems)
 def detect_spots(
     stack: Stack,
     *,
@@ -41,7 +57,7 @@ def detect_spots(
         stack: The images (n, Y, X).
         pixel_size_um: Edge length of a pixel in micrometres, from the engine; None if unknown.
         name: Name of the set of spots.
-        diameter_px: Diameter of a spot [default: 5].
+        diameter_px: Diameter of a spot, 2 to 500 pixels [default: 5].
         diameter_um: The same in micrometres; needs the pixel size of the plate.
         min_snr: How far a spot has to stand out from the noise, in its standard deviations.
 
@@ -50,11 +66,15 @@ def detect_spots(
         each plane.
 
     Raises:
-        ValueError: If both diameters are given, one or ``min_snr`` is not positive, or the pixel size is not known.
+        ValueError: If both diameters are given, one or ``min_snr`` is out of range, or the pixel size is not known.
     """
+    refuse(_problems(diameter_px, diameter_um, min_snr))
     diameter = in_pixels("diameter", diameter_px, diameter_um, pixel_size_um, _DIAMETER_PX)
-    if not min_snr > 0:
-        raise ValueError(f"min_snr must be above 0, not {min_snr}")
+    if not _SMALLEST_PX <= diameter <= _LARGEST_PX:
+        raise ValueError(
+            f"diameter_um must be from {_SMALLEST_PX:g} to {_LARGEST_PX:g} pixels, and {diameter_um} micrometres are "
+            f"{diameter:g} pixels here"
+        )
     found = [find_spots(plane, diameter, min_snr) for plane in stack]
     labels = np.stack([spots.labels for spots in found])
     return stack, labels, [_measured(spots, pixel_size_um, name) for spots in found]

@@ -1,19 +1,22 @@
 """Texture of labelled objects."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.feature import graycomatrix, graycoprops
 
+from openhcs_runtime.functions.features.arguments import refuse, whole_problems
 from openhcs_runtime.functions.naming import named, prefixes
 from openhcs_runtime.pipeline.decorators import (
     InputKind,
     Measurements,
     OutputKind,
     Stack,
+    checked_by,
     special_inputs,
     special_outputs,
 )
@@ -29,8 +32,15 @@ _PROPERTIES = {
 _COLUMNS = (*_PROPERTIES, "texture_entropy_bit")
 
 
+def _problems(distance_px: int = 3, levels: int = 16, **_arguments: Any) -> Iterator[str]:
+    """Yield what is wrong with the arguments of a step."""
+    yield from whole_problems("distance_px", distance_px, 1)
+    yield from whole_problems("levels", levels, 2, 255)
+
+
 @special_inputs(InputKind.SHARED_LABELS, InputKind.SET_NAMES)
 @special_outputs(OutputKind.MEASUREMENTS)
+@checked_by(_problems)
 def measure_texture(
     stack: Stack,
     *,
@@ -47,7 +57,8 @@ def measure_texture(
 
     Columns of an object: ``label``, ``texture_contrast``, ``texture_correlation``, ``texture_homogeneity``,
     ``texture_energy`` (angular second moment), ``texture_entropy_bit``. Columns of a plane: their means, as
-    ``<name>_<column>`` with ``_mean`` before the unit. The texture of objects too small for such pairs is NaN.
+    ``<name>_<column>`` with ``_mean`` before the unit. The texture of objects too small for such pairs, or
+    with a pixel that is not finite, is NaN.
 
     Args:
         stack: The images (n, Y, X).
@@ -62,8 +73,9 @@ def measure_texture(
         The stack, and one ``Measurements`` for each plane.
 
     Raises:
-        ValueError: If ``levels`` is out of range.
+        ValueError: If ``distance_px`` or ``levels`` is out of range.
     """
+    refuse(_problems(distance_px, levels))
     planes = zip(stack, shared_labels, prefixes(name, set_names, len(stack)), strict=True)
     return stack, [
         named(_measure(plane, marked, distance_px, levels, prefix), name, prefix) for plane, marked, prefix in planes
@@ -71,13 +83,16 @@ def measure_texture(
 
 
 def _measure(plane: Stack, labels: Stack, distance_px: int, levels: int, name: str) -> Measurements:
-    grey = _grey_levels(plane, labels > 0, levels)
     numbers, marked = consecutive(labels)
+    known = np.isfinite(plane)
+    spoilt = np.isin(np.arange(1, len(numbers) + 1), marked[~known])
+    grey = _grey_levels(plane, (marked > 0) & known, levels)
     rows = [
         _texture(np.where(marked[box] == place, grey[box], 0), distance_px, levels)
         for place, box in enumerate(ndimage.find_objects(marked), start=1)
     ]
     values = np.array(rows, dtype=float).reshape(-1, len(_COLUMNS))
+    values[spoilt] = np.nan
     some = ~np.isnan(values).all(axis=1)
     means = values[some].mean(axis=0) if some.any() else np.full(len(_COLUMNS), np.nan)
     summary = {_summary_name(name, column): float(mean) for column, mean in zip(_COLUMNS, means, strict=True)}
@@ -90,12 +105,10 @@ def _summary_name(name: str, column: str) -> str:
 
 def _grey_levels(plane: Stack, inside: NDArray[np.bool_], levels: int) -> NDArray[np.uint8]:
     """Return grey levels from 1; pixels outside of objects can have any."""
-    if not 2 <= levels <= 255:
-        raise ValueError(f"levels must be from 2 to 255, not {levels}")
     if not inside.any():
         return np.ones(plane.shape, np.uint8)
     low, high = float(plane[inside].min()), float(plane[inside].max())
-    scaled = (plane.astype(np.float64) - low) / ((high - low) or 1.0) * levels
+    scaled = (np.where(inside, plane, low).astype(np.float64) - low) / ((high - low) or 1.0) * levels
     return np.asarray(np.clip(scaled, 0, levels - 1).astype(np.uint8) + 1)
 
 

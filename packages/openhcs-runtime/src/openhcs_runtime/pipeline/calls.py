@@ -185,6 +185,8 @@ def _special_inputs(
                 special[kind.value] = [_measured_so_far(key, result, known) for key in result.keys]
             case InputKind.CHANNELS:
                 special[kind.value] = tuple(known.channels.get(key.channel, f"ch{key.channel}") for key in result.keys)
+            case InputKind.TIMEPOINTS:
+                special[kind.value] = tuple(key.timepoint for key in result.keys)
             case InputKind.SET_NAMES:
                 special[kind.value] = [plane.objects.name for plane in planes]
             case InputKind.OBJECT_SETS:

@@ -59,6 +59,8 @@ class InputKind(StrEnum):
     """What earlier functions measured of each plane: a list of n dicts of values by column."""
     CHANNELS = "channels"
     """Short names of the channels of the planes, a tuple of n strings, as they appear in names of columns."""
+    TIMEPOINTS = "timepoints"
+    """Numbers of the time points of the planes, a tuple of n whole numbers."""
     SET_NAMES = "set_names"
     """Names of the sets of objects that the labels have, a list of n strings."""
     OBJECT_SETS = "object_sets"

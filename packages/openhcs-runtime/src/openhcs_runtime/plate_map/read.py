@@ -3,16 +3,16 @@
 import csv
 import hashlib
 import io
-import zipfile
-from collections.abc import Sequence
+import json
 from pathlib import Path
 
 import msgspec
 
 from openhcs_runtime.exceptions import PlateMapError
+from openhcs_runtime.plate_map.excel import OLD_EXCEL, ZIPPED, excel_lines
 from openhcs_runtime.plate_map.layouts import Columns, Line, columns_of
 from openhcs_runtime.plate_map.plate_map import PlateMap, PlateMapFile
-from openhcs_runtime.plate_map.values import RawCell, typed_column
+from openhcs_runtime.plate_map.values import typed_column
 from openhcs_runtime.wells import well_position
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
@@ -37,10 +37,12 @@ def read_plate_map(path: Path) -> PlateMap:
     suffix = path.suffix.lower()
     decimal_comma = False
     if suffix in EXCEL_SUFFIXES:
-        columns = columns_of(_excel_lines(data, path), str(path))
+        columns = columns_of(excel_lines(data, path), str(path))
     elif suffix == ".json":
         columns = _json_columns(data, path)
     elif suffix in TEXT_SUFFIXES:
+        if data.startswith((ZIPPED, OLD_EXCEL)):
+            raise PlateMapError(f"{path} is an Excel file, not text: rename it to .xlsx, or save it as CSV")
         text = _decoded(data)
         delimiter = _delimiter(text)
         decimal_comma = delimiter != ","
@@ -108,38 +110,18 @@ def _text_lines(text: str, delimiter: str, path: Path) -> list[Line]:
     return lines
 
 
-def _excel_lines(data: bytes, path: Path) -> list[Line]:
-    try:
-        from openpyxl import load_workbook  # noqa: PLC0415  an extra
-        from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
-    except ImportError:
-        raise PlateMapError(
-            f"{path} is an Excel file, and openpyxl is not installed: pip install 'openhcs-runtime[xlsx]', or save it "
-            "as CSV"
-        ) from None
-    try:
-        book = load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        try:
-            rows = list(book.worksheets[0].iter_rows(values_only=True))
-        finally:
-            book.close()
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError, IndexError) as error:
-        raise PlateMapError(f"{path} is not a valid Excel file ({error}): save it as .xlsx again") from error
-    return [Line(number, _cells(row)) for number, row in enumerate(rows, start=1)]
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return an object of JSON; ValueError if it has a key twice, of which readers would silently take the last."""
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"an object has {key!r} twice: remove one of them")
+        found[key] = value
+    return found
 
 
-def _cells(row: Sequence[object]) -> list[RawCell]:
-    known: list[RawCell] = []
-    for cell in row:
-        known.append(cell if isinstance(cell, (str, int, float, bool)) or cell is None else _iso(cell))
-    while known and known[-1] is None:
-        known.pop()
-    return known
-
-
-def _iso(cell: object) -> str:
-    iso = getattr(cell, "isoformat", None)
-    return str(iso()) if callable(iso) else str(cell)
+def _refused(constant: str) -> object:
+    raise ValueError(f"{constant} is not JSON: write null for an empty cell")
 
 
 _Record = dict[str, str | int | float | bool | None]
@@ -152,12 +134,12 @@ class _Document(msgspec.Struct):
 def _json_columns(data: bytes, path: Path) -> Columns:
     """Return the columns of a list of objects with a "well", of an object by well, or of either as "wells"."""
     try:
-        document: object = msgspec.json.decode(data)
+        document: object = json.loads(data, object_pairs_hook=_without_repeats, parse_constant=_refused)
         if isinstance(document, dict) and "wells" in document:
             records = msgspec.convert(document, _Document).wells
         else:
             records = msgspec.convert(document, list[_Record] | dict[str, _Record])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
         raise PlateMapError(
             f'{path} is not a plate map in JSON ({error}): write a list of objects with a "well", such as '
             '[{"well": "A01", "compound": "DMSO"}]'

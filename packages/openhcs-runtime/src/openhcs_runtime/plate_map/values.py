@@ -19,6 +19,11 @@ _NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)?(\.\d*)?([eE][+-]?\d+)?")
 _PLAIN_EXPONENT = re.compile(r"[+-]?\d+[eE]\d+")
 """Such as 1E5, which may be a well of another plate; spreadsheets write numbers as 1E+05."""
 _TRUTH = {"true": True, "false": False}
+_INT64 = range(-(2**63) + 1, 2**63)
+"""Whole numbers that a column of a table can have; some programs take the lowest one for a missing value."""
+_MOST_DIGITS = 400
+_EXACT_FLOATS = range(-(2**53), 2**53 + 1)
+"""Whole numbers that stay as they are as floats."""
 
 
 class ColumnKind(StrEnum):
@@ -48,7 +53,8 @@ def typed_column(cells: Mapping[str, RawCell], *, decimal_comma: bool = False) -
 
     A column is numeric only if each of its values is a number. ``007`` and ``1E5`` are texts, so that identifiers stay
     as they are; in scientific notation a number has a point or a signed exponent, as ``1.0E5``, ``1E+05`` and
-    ``1e-06`` do.
+    ``1e-06`` do. A column is text, too, if it has a whole number that would be rounded: one of more than 64 bits, as
+    long barcodes are, or one above 2**53 in a column that also has fractions.
 
     Args:
         cells: the cells by well.
@@ -86,9 +92,13 @@ def type_of(values: Mapping[str, MapValue | None], *, decimal_comma: bool = Fals
     kind = kind_of(list(values.values()))
     if kind is not ColumnKind.TEXT:
         return ColumnType(kind)
-    for well, value in values.items():
-        if value is not None and _number(value, decimal_comma) is None:
-            return ColumnType(kind, f"well {well} has {value!r}, {_rewritten(str(value))}")
+    numbers = {well: _number(value, decimal_comma) for well, value in values.items() if value is not None}
+    for well, number in numbers.items():
+        if number is None:
+            return ColumnType(kind, f"well {well} has {values[well]!r}, {_rewritten(str(values[well]))}")
+    for well, number in numbers.items():
+        if isinstance(number, int) and number not in _EXACT_FLOATS:
+            return ColumnType(kind, f"well {well} has {number}, which a number can't hold exactly")
     return ColumnType(kind)
 
 
@@ -109,26 +119,33 @@ def _is_missing(cell: RawCell) -> bool:
 
 
 def _numbers(cells: Mapping[str, RawCell], decimal_comma: bool) -> dict[str, MapValue]:
-    """Return the cells as numbers; empty if one of them is not a number."""
+    """Return the cells as numbers; empty if one of them is not a number, or would be rounded."""
     numbers: dict[str, int | float] = {}
     for well, cell in cells.items():
         number = _number(cell, decimal_comma)
         if number is None:
             return {}
         numbers[well] = number
-    if all(isinstance(number, int) for number in numbers.values()):
-        return dict(numbers)
+    whole = [number for number in numbers.values() if isinstance(number, int)]
+    if len(whole) == len(numbers):
+        return dict(numbers) if all(number in _INT64 for number in whole) else {}
+    if not all(number in _EXACT_FLOATS for number in whole):
+        return {}
     return {well: float(number) for well, number in numbers.items()}
 
 
 def _number(cell: RawCell, decimal_comma: bool) -> int | float | None:
-    if isinstance(cell, (int, float)) and not isinstance(cell, bool):
+    if isinstance(cell, int) and not isinstance(cell, bool):
+        return cell
+    if isinstance(cell, float):
         return cell if math.isfinite(cell) else None
     if not isinstance(cell, str):
         return None
     text = cell.strip()
     if decimal_comma and text.count(",") == 1 and "." not in text:
         text = text.replace(",", ".")
+    if len(text) > _MOST_DIGITS:
+        return None
     if _INTEGER.fullmatch(text):
         return int(text)
     if not any(map(str.isdigit, text)) or _PLAIN_EXPONENT.fullmatch(text) or not _NUMBER.fullmatch(text):
@@ -142,7 +159,7 @@ def _number(cell: RawCell, decimal_comma: bool) -> int | float | None:
 
 def _text(cell: RawCell) -> str:
     """Return a cell as text; a whole number of a spreadsheet without the ``.0`` it is stored with."""
-    if isinstance(cell, float) and cell.is_integer():
+    if isinstance(cell, float) and cell.is_integer() and int(cell) in _EXACT_FLOATS:
         return str(int(cell))
     if isinstance(cell, (datetime.date, datetime.time)):
         return cell.isoformat()

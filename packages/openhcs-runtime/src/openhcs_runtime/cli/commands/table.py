@@ -145,7 +145,7 @@ def _write(part: "Part", to: Path, to_format: TableFormat | None, output: "Outpu
     from openhcs_runtime.cli.failures import unwritten
     from openhcs_runtime.exceptions import OutputError
     from openhcs_runtime.outputs.runs import check_target
-    from openhcs_runtime.tables.export.formats import format_of, write_as
+    from openhcs_runtime.tables.export.formats import format_of, write_as, written_text
 
     if to == _STANDARD_OUTPUT:
         if to_format not in (None, TableFormat.CSV):
@@ -160,7 +160,7 @@ def _write(part: "Part", to: Path, to_format: TableFormat | None, output: "Outpu
         paths = write_as(part.results, part.name, to, chosen, columns=part.columns, where=part.where)
     except OutputError as error:
         raise unwritten(error) from error
-    output.line(f"{part.name} in {', '.join(map(str, paths))}")
+    output.line(written_text(part.name, to, chosen, paths))
     return output.document(
         {
             "results": str(part.results.folder),

@@ -16,8 +16,8 @@ _BENKRID = "Benkrid & Crookes, 2000, by scikit-image"
 _CROFTON = "Legland, Kiêu & Devaux, Image Analysis & Stereology 26, 2007, by scikit-image"
 _FERET = "Feret, La grosseur des grains des matières pulvérulentes, 1930"
 
-_DIRECTIONS = {"0": "00", "135": "01", "90": "02", "45": "03"}
-"""What cp_measure calls the angles of textures."""
+CP_MEASURE_DIRECTIONS = {"0": "00", "135": "01", "90": "02", "45": "03"}
+"""What cp_measure calls the angles of textures, which are in degrees from the x axis, counted against the clock."""
 
 
 class FeatureGroup(StrEnum):
@@ -88,7 +88,9 @@ class Feature:
         found = re.fullmatch(_pattern(self.name), column)
         name = self.other if found else ""
         for part, value in (found.groupdict() if found else {}).items():
-            name = name.replace(f"<{part}>", _DIRECTIONS[value] if part == "angle" else value.upper())
+            name = name.replace(f"<{part}>", value.upper())
+            if part == "angle":
+                name = name.replace("<direction>", CP_MEASURE_DIRECTIONS[value])
         return name
 
 
@@ -226,7 +228,7 @@ _TEXTURE = tuple(
         FeatureGroup.TEXTURE,
         f"texture_{name}_d<distance>_a<angle>{'_bit' if is_bits else ''}",
         f"{what}, of pairs at a distance in pixels and an angle in degrees",
-        f"{other}_<distance>_<angle>_256",
+        f"{other}_<distance>_<direction>_256",
         HARALICK,
     )
     for name, what, other, is_bits in (

@@ -8,6 +8,7 @@ pixels), where a pixel of the image is not finite, because it affects its surrou
 with a brightness of 0.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from openhcs_runtime.functions.features.arguments import number_problems, refuse, whole_problems
 from openhcs_runtime.functions.features.regions import Columns, Floats, Regions, divided
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 _FEWEST = 2
 """Samples that interpolation needs on each axis."""
+_MOST_STEPS = 256
+_LARGEST_RADIUS_PX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,14 @@ class GranularitySettings:
     background_subsampling: float = 0.25
     background_radius_px: int = 10
     steps: int = 16
+
+    def __post_init__(self) -> None:
+        refuse(self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        yield from whole_problems("steps", self.steps, 1, _MOST_STEPS)
+        yield from number_problems("subsampling", self.subsampling, highest=1, above=True)
+        yield from whole_problems("background_radius_px", self.background_radius_px, 1, _LARGEST_RADIUS_PX)
 
 
 class Granularity:

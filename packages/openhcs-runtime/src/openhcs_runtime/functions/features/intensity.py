@@ -1,8 +1,9 @@
 """Intensity of objects: sums, means, quantiles, edges, centre of mass.
 
 Definitions of CellProfiler's MeasureObjectIntensity (Carpenter et al., Genome Biology 7:R100, 2006) as cp_measure has
-them: quartiles are linear between values, pixels that are not finite are left out. Equal to cp_measure within a
-relative 1e-9. Deliberately different: where an object has no finite pixel, values are NaN, not 0.
+them: quartiles are linear between values, pixels that are not finite are left out; ``measured`` makes all values of an
+object with such a pixel missing. Equal to cp_measure within a relative 1e-9. Deliberately different: values of an
+object without a finite pixel are NaN, not 0, as are those of the edge of an object that fills the image and has none.
 """
 
 from typing import Any

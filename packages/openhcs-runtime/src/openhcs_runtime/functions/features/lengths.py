@@ -1,5 +1,7 @@
 """Lengths that are given in pixels or in micrometres."""
 
+from openhcs_runtime.functions.features.arguments import length_problems, refuse
+
 
 def in_pixels(
     name: str, pixels: float | None, micrometres: float | None, pixel_size_um: float | None, default_px: float
@@ -14,13 +16,9 @@ def in_pixels(
         default_px: The length if neither is given.
 
     Raises:
-        ValueError: Both are given, the length is not positive, or the pixel size is not known.
+        ValueError: Both are given, the length is not a positive number, or the pixel size is not known.
     """
-    if pixels is not None and micrometres is not None:
-        raise ValueError(f"give {name}_px or {name}_um, not both")
-    for unit, value in (("px", pixels), ("um", micrometres)):
-        if value is not None and not value > 0:
-            raise ValueError(f"{name}_{unit} must be above 0, not {value}")
+    refuse(length_problems(name, pixels, micrometres))
     if micrometres is None:
         return default_px if pixels is None else pixels
     if pixel_size_um is None:

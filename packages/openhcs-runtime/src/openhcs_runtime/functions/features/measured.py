@@ -1,6 +1,6 @@
 """Measures groups of features of the objects of one site in all of its channels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from openhcs_runtime.functions.features.arguments import distances_problems, number_problems, refuse, whole_problems
 from openhcs_runtime.functions.features.catalogue import FeatureGroup
 from openhcs_runtime.functions.features.colocalisation import ChannelPixels, colocalisation
 from openhcs_runtime.functions.features.costes import costes
@@ -32,6 +33,7 @@ IN_SITES = (
 """The groups that are measured here."""
 _FINE_GRID = 65535
 _COARSEST_GRID = 255
+_MOST_RINGS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,13 @@ class FeatureSettings:
     pixel_size_um: float | None = None
 
     def __post_init__(self) -> None:
-        if self.intensity_max is not None and not self.intensity_max > 0:
-            raise ValueError(f"intensity_max must be above 0, not {self.intensity_max}")
-        if not self.distances_px or min(self.distances_px) < 1:
-            raise ValueError(f"distances of texture must be 1 pixel or more, not {self.distances_px}")
-        if self.rings < 1:
-            raise ValueError(f"there must be 1 ring or more, not {self.rings}")
+        refuse(self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        if self.intensity_max is not None:
+            yield from number_problems("intensity_max", self.intensity_max, above=True)
+        yield from distances_problems("distances_px", self.distances_px)
+        yield from whole_problems("rings", self.rings, 1, _MOST_RINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +187,11 @@ def _pairs(
 
 
 def _without_unknown(found: SiteFeatures, regions: Regions, planes: Sequence[NDArray[Any]]) -> SiteFeatures:
-    """Return the features with NaN for textures and moments of objects that have a pixel that is not finite."""
+    """Return the features with NaN for the brightness of objects that have a pixel that is not finite."""
     channels = []
     for columns, plane in zip(found.channels, planes, strict=True):
         known = regions.where_all(np.isfinite(regions.values(plane)))
-        spoilt = ("texture_", "radial_")
+        spoilt = ("intensity_", "mass_displacement", "texture_", "radial_")
         channels.append(
             {
                 name: np.where(known, values, np.nan) if name.startswith(spoilt) and not known.all() else values

@@ -36,7 +36,7 @@ def neighbours(regions: Regions, distance_px: float) -> Columns:
 def _counts(regions: Regions, distance_px: float) -> tuple[Integers, Integers, Floats]:
     """Return for each object how many others are near and touch, and which percentage of its edge touches."""
     labels = regions.labels
-    margin = int(np.ceil(max(distance_px, 1)))
+    margin = int(np.ceil(min(max(distance_px, 1), max(labels.shape))))
     edge = _edges(labels)
     near, touching = np.zeros(len(regions), np.int64), np.zeros(len(regions), np.int64)
     percent = np.zeros(len(regions))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openhcs_runtime.choices import choose
+from openhcs_runtime.functions.features.arguments import distances_problems, refuse
 from openhcs_runtime.functions.features.catalogue import FeatureGroup
 from openhcs_runtime.functions.features.granularity import GranularitySettings
 from openhcs_runtime.functions.features.measured import IN_SITES, FeatureSettings, measure_site
@@ -42,9 +43,29 @@ def _problems(
 ) -> Iterator[str]:
     """Yield what is wrong with the arguments of a step."""
     try:
-        FeatureSettings(_chosen(groups), intensity_max, tuple(distances_px), rings)
+        FeatureSettings(_chosen(groups), intensity_max, _fixed(distances_px), rings)
     except ValueError as error:
         yield str(error)
+
+
+def _granularity_problems(
+    steps: int = 16, subsampling: float = 0.25, background_radius_px: int = 10, **_arguments: Any
+) -> Iterator[str]:
+    """Yield what is wrong with the arguments of a step that measures granularity."""
+    try:
+        GranularitySettings(subsampling, steps=steps, background_radius_px=background_radius_px)
+    except ValueError as error:
+        yield str(error)
+
+
+def _fixed(distances_px: Sequence[int]) -> tuple[int, ...]:
+    """Return a copy of the distances.
+
+    Raises:
+        ValueError: They are not a list of whole numbers of 1 or more.
+    """
+    refuse(distances_problems("distances_px", distances_px))
+    return tuple(distances_px)
 
 
 def _chosen(groups: Iterable[str]) -> tuple[FeatureGroup, ...]:
@@ -101,12 +122,13 @@ def measure_features(
         ValueError: If the channels have different labels and no set is named, or ``intensity_max`` is missing or too
             small.
     """
-    settings = FeatureSettings(_chosen(groups), intensity_max, tuple(distances_px), rings, pixel_size_um=pixel_size_um)
+    settings = FeatureSettings(_chosen(groups), intensity_max, _fixed(distances_px), rings, pixel_size_um=pixel_size_um)
     return stack, _measured(sites_of(stack, shared_labels, channels, set_names, name, object_sets), settings, name)
 
 
 @special_inputs(*_INPUTS)
 @special_outputs(OutputKind.MEASUREMENTS)
+@checked_by(_granularity_problems)
 def measure_granularity(
     stack: Stack,
     *,
@@ -128,12 +150,15 @@ def measure_granularity(
         channels: Names of the channels, from the engine.
         set_names: Names of the sets of objects, from the engine.
         name: Name of the set of objects [default: the name of the labels].
-        steps: Number of steps.
-        subsampling: Factor by which images are reduced first.
-        background_radius_px: Radius of the disk that the background is opened with, in reduced pixels.
+        steps: Number of steps, 1 to 256.
+        subsampling: Factor by which images are reduced first, above 0 and at most 1.
+        background_radius_px: Radius of the disk that the background is opened with, in reduced pixels, 1 to 500.
 
     Returns:
         The stack, and one ``Measurements`` for each plane.
+
+    Raises:
+        ValueError: If an argument is out of range.
     """
     granularity = GranularitySettings(subsampling, steps=steps, background_radius_px=background_radius_px)
     settings = FeatureSettings((FeatureGroup.GRANULARITY,), granularity=granularity)
@@ -206,7 +231,7 @@ def measure_haralick(
     Raises:
         ValueError: If ``intensity_max`` is missing or too small.
     """
-    settings = FeatureSettings((FeatureGroup.TEXTURE,), intensity_max, tuple(distances_px))
+    settings = FeatureSettings((FeatureGroup.TEXTURE,), intensity_max, _fixed(distances_px))
     return stack, _measured(planes_of(stack, shared_labels, channels, set_names, name), settings, name)
 
 

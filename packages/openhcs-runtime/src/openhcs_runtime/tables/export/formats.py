@@ -98,6 +98,16 @@ def write_as(
             return write_zarr_tables(results, name, target, columns=columns, where=where)
 
 
+def written_text(name: str, target: Path, fmt: TableFormat, paths: Sequence[Path]) -> str:
+    """Return where a table is, in one line; ``paths`` are those that ``write_as`` has returned."""
+    if fmt is not TableFormat.ZARR:
+        return f"{name} in {', '.join(map(str, paths))}"
+    wells = len({path.parents[2] for path in paths})
+    return (
+        f"{name} in tables of {len(paths)} image{'s'[: len(paths) > 1]} in {wells} well{'s'[: wells > 1]} of {target}"
+    )
+
+
 def _write_csv(results: "Results", name: str, target: Path, columns: Sequence[str] | None, where: str) -> Path:
     from pyarrow import csv  # noqa: PLC0415  heavy
 
