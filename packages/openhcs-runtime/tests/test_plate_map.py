@@ -130,6 +130,7 @@ def test_excel_and_json_say_the_same(tmp_path: Path) -> None:
         ("well,x\n", "describes no wells"),
         ("a,b\n1,2\n", "describes no wells"),
         ("well,x\nA01,1\nA1,2\n", "line 3: well A01 is also in line 2"),
+        ("well,plate\nA01,P1\nA1,P2\n", "line 3: well A01 is also in line 2; keep only the rows of one plate"),
         ("well,x\nZZ9,1\n", "line 2: 'ZZ9' is not a well"),
         ("well,x\n,1\n", "line 2: the name of the well is missing"),
         ("well,x,x\nA01,1,2\n", "line 1: column 'x' is there twice"),
@@ -277,6 +278,8 @@ def test_columns_of_an_expression_and_the_wells_of_a_plate(tmp_path: Path) -> No
         f"the plate has no images of A02, A03, A04, which plate map {tmp_path / 'platemap.csv'} describes",
         f"plate map {tmp_path / 'platemap.csv'} does not describe B01",
     )
+    (line,) = _read(tmp_path, "well,Plate\nA01,P1\nA02,P2\n").problems(["A01", "A02"])
+    assert "has several plates (P1, P2): keep only the rows of this plate" in line
     with pytest.raises(PlateMapError, match=r"describes A01, A02, A03, A04, and the plate has B01: give the map"):
         known.problems(["B01"])
     with pytest.raises(PlateMapError, match="has no column 'x': choose compound"):

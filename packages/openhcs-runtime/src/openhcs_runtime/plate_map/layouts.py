@@ -141,7 +141,8 @@ def _read_list(lines: Sequence[Line], places: Sequence[int], found: Columns) -> 
         well = _well("".join(line.text(place) for place in places), line, found.source)
         if (known := found.wells.get(well)) is not None:
             raise PlateMapError(
-                f"{found.source}, line {line.number}: well {well} is also in line {known}; remove one of them"
+                f"{found.source}, line {line.number}: well {well} is also in line {known}; "
+                + ("keep only the rows of one plate" if _has_plates(titles) else "remove one of them")
             )
         found.wells[well] = line.number
         for index in range(len(line.cells)):
@@ -154,6 +155,10 @@ def _read_list(lines: Sequence[Line], places: Sequence[int], found: Columns) -> 
                     f"{found.source}, line {line.number}: {line.text(index)!r} is in a column without a title; "
                     f"give it one in line {header.number}"
                 )
+
+
+def _has_plates(titles: Mapping[int, str]) -> bool:
+    return any(title.casefold() == "plate" for title in titles.values())
 
 
 def _well(text: str, line: Line, source: str) -> str:

@@ -82,7 +82,8 @@ class PlateMap:
             wells: wells of the plate that have images.
 
         Returns:
-            A line for wells that only the map has, and one for those that only the plate has.
+            A line for wells that only the map has, one for those that only the plate has, and one if the map is of
+            several plates.
 
         Raises:
             PlateMapError: the map has none of the wells.
@@ -99,7 +100,18 @@ class PlateMap:
             lines.append(f"the plate has no images of {_listed(unknown)}, which plate map {self.file.path} describes")
         if missing:
             lines.append(f"plate map {self.file.path} does not describe {_listed(missing)}")
-        return tuple(lines)
+        return (*lines, *self._several_plates())
+
+    def _several_plates(self) -> tuple[str, ...]:
+        """Return a line if a column ``plate`` names several plates, of which only one can be this plate."""
+        for name in self.columns:
+            plates = sorted({str(value) for value in self.values[name].values() if value is not None})
+            if name.casefold() == "plate" and len(plates) > 1:
+                return (
+                    f"column {name!r} of plate map {self.file.path} has several plates ({_listed(plates, 'plates')}): "
+                    "keep only the rows of this plate",
+                )
+        return ()
 
     def _column(self, name: str) -> Mapping[str, MapValue | None]:
         try:
@@ -110,6 +122,6 @@ class PlateMap:
             ) from None
 
 
-def _listed(wells: Sequence[str]) -> str:
-    more = f" and {len(wells) - _NAMED} more wells" if len(wells) > _NAMED else ""
+def _listed(wells: Sequence[str], what: str = "wells") -> str:
+    more = f" and {len(wells) - _NAMED} more {what}" if len(wells) > _NAMED else ""
     return ", ".join(wells[:_NAMED]) + more
