@@ -146,7 +146,7 @@ def _response_cells(response: DoseResponse) -> tuple[Text, ...]:
     cells = " in " + _text(response.cell_line) if response.cell_line is not None else ""
     name = Text(_text(response.compound) + cells)
     if curve.outcome is not DoseOutcome.FITTED:
-        return name, Text(curve.outcome.value)
+        return name, Text(response.said)
     interval = f"{_short(curve.ec50_low)} to {_short(curve.ec50_high)}"
     ec50 = f"{_short(curve.ec50)} {response.unit}".strip()
     return name, *map(Text, (ec50, interval, _short(curve.hill), _short(curve.r_squared)))

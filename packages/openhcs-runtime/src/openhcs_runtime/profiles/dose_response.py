@@ -1,5 +1,6 @@
 """The response to each compound of a plate map: doses in one unit, and a curve."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,20 @@ class DoseResponse:
     doses: NDArray[np.float64]
     values: NDArray[np.float64]
     curve: DoseCurve
+
+    @property
+    def said(self) -> str:
+        """The outcome in words, with the doses that the EC50 is between as far as they are known."""
+        above, below = (f"{dose:.3g} {self.unit}".rstrip() for dose in (self.curve.above, self.curve.below))
+        outcome = self.curve.outcome.value
+        match math.isnan(self.curve.above), math.isnan(self.curve.below):
+            case False, False:
+                return f"{outcome}: EC50 between {above} and {below}"
+            case False, True:
+                return f"{outcome}: EC50 above {above}"
+            case True, False:
+                return f"{outcome}: EC50 below {below}"
+        return outcome
 
 
 def dose_responses(profiles: WellProfiles, measure: str, columns: MapColumns | None = None) -> list[DoseResponse]:

@@ -14,6 +14,7 @@ from zmqruntime.execution.text import plural
 _MOST_PLOTS = 24
 _MOST_ROWS = 400
 _MOST_NAMED = 8
+_TOO_FEW = (DoseOutcome.TOO_FEW_DOSES, DoseOutcome.TOO_FEW_VALUES)
 _DOSE_WORDS = (
     "Curves are four-parameter log-logistic fits by least squares. The dashed line is the EC50, the band its 95 % "
     "confidence interval. No number is given where the doses do not determine one."
@@ -58,14 +59,17 @@ def doses_section(found: PlateStatistics, chosen: ChosenMeasures) -> Section:
     parts: list[Html] = []
     left_out = [found.no_responses] if found.no_responses else []
     few: dict[str, None] = {}
+    hardly: dict[str, None] = {}
     for measure, responses in found.responses.items():
         few |= dict.fromkeys(_compound(one) for one in responses if one.curve.outcome is DoseOutcome.TOO_FEW_DOSES)
-        tested = [one for one in responses if one.curve.outcome is not DoseOutcome.TOO_FEW_DOSES]
+        hardly |= dict.fromkeys(_compound(one) for one in responses if one.curve.outcome is DoseOutcome.TOO_FEW_VALUES)
+        tested = [one for one in responses if one.curve.outcome not in _TOO_FEW]
         if tested:
             parts += _of_measure(titles[measure], tested, left_out)
-    if few:
-        names = ", ".join([*few][:_MOST_NAMED]) + (" and others" if len(few) > _MOST_NAMED else "")
-        left_out.append(f"{plural(len(few), 'compound')} without a curve, for want of four different doses: {names}.")
+    for found_few, want in ((few, "four different doses"), (hardly, "values")):
+        if found_few:
+            names = ", ".join([*found_few][:_MOST_NAMED]) + (" and others" if len(found_few) > _MOST_NAMED else "")
+            left_out.append(f"{plural(len(found_few), 'compound')} without a curve, for want of {want}: {names}.")
     if parts:
         parts.append(paragraph(_DOSE_WORDS, "quiet small"))
     return Section("doses", "Dose responses", joined(*parts), tuple(left_out))
@@ -155,16 +159,14 @@ def _dose_row(response: DoseResponse) -> Sequence[str | float | int | None]:
         _interval(response) or "-",
         *(float(f"{value:.3g}") if math.isfinite(value) else None for value in (curve.hill, curve.bottom, curve.top)),
         float(f"{curve.r_squared:.3g}") if math.isfinite(curve.r_squared) else None,
-        curve.outcome.value,
+        response.said,
     )
 
 
 def _said(response: DoseResponse) -> str:
     curve = response.curve
     if curve.outcome is not DoseOutcome.FITTED:
-        return (
-            curve.outcome.value.capitalize() if curve.outcome is not DoseOutcome.EXTRAPOLATED else curve.outcome.value
-        )
+        return response.said[:1].upper() + response.said[1:]
     return (
         f"EC50 {_dose(curve.ec50, response.unit)} ({_interval(response)}), Hill {number(round(curve.hill, 2))}, "
         f"R2 {curve.r_squared:.2f}"
