@@ -172,6 +172,17 @@ def test_percent_of_control_and_inhibition() -> None:
     assert np.isnan(normalise_profiles(profiles, "z", to="plate").column("flat_z")).all()
 
 
+@pytest.mark.parametrize("method", ["z", "robust_z", "percent", "inhibition"])
+def test_rounding_is_no_spread(method: str) -> None:
+    maps = [{"control": control} for control in ("negative",) * 3 + ("positive",) * 3]
+    values = [1.0, -1, 1e-17, 2, 2, 2] if method == "percent" else [0.1 + 0.2, 0.3, 0.3 - 1e-16, 0.3, 0.3, 0.3]
+    profiles = profiles_of({"signal": values}, maps)
+    controls = find_controls(profiles)
+    assert np.isnan(normalise_profiles(profiles, method, controls=controls).values).all()
+    if method == "inhibition":
+        assert np.isnan(assay_quality(profiles, controls)[0].z_prime)
+
+
 def test_each_plate_is_compared_with_itself() -> None:
     one = profiles_of({"signal": [1, 2, 3, 4, 5, 60]})
     both = WellProfiles(
@@ -328,8 +339,20 @@ def test_replicates_are_compared_with_other_compounds(method: Correlation) -> No
     assert found.medians[0] == pytest.approx(np.median(pairs))
     assert found.percent_replicating == pytest.approx(100 * 7 / 8)
     assert np.median(found.null) < 0.1 < found.threshold < 0.5
-    with pytest.raises(OutputError, match="no replicates"):
+    with pytest.raises(OutputError, match="no replicates: only wells that are left out here, such as controls"):
         replicate_correlation(profiles, chosen=np.arange(24) % 3 == 0)
+    values[4], values[::5, 7], values[1:, 3] = np.nan, np.nan, np.nan
+    holed = profiles_of({f"m{place}": values[:, place].tolist() for place in range(20)}, maps)
+    left = replicate_correlation(holed, method=method)
+    assert (left.measures_left_out, left.wells_left_out) == (("m3",), ("A05",))
+    assert len(left.groups) == 8
+    assert left.percent_replicating == pytest.approx(100 * 7 / 8)
+    assert left.notes[1:] == (
+        "Left out are measures that most wells lack, or that are equal in all wells: m3.",
+        "Left out are wells that lack most measures: A05.",
+    )
+    with pytest.raises(ValueError, match="draws=0 compares with nothing"):
+        replicate_correlation(profiles, draws=0)
     with pytest.raises(OutputError, match="2 measures with different values"):
         replicate_correlation(profiles.only(["m0", "m1"]))
 

@@ -70,9 +70,12 @@ def screen_document(screen: Screen) -> dict[str, Any]:
         if replication is None
         else {
             "groups": len(replication.groups),
-            "median_correlation": float(sorted(replication.medians)[len(replication.medians) // 2]),
+            "median_correlation": float(np.nanmedian(replication.medians)),
             "null_threshold": replication.threshold,
             "percent_replicating": replication.percent_replicating,
+            "measures": list(replication.measures),
+            "measures_left_out": list(replication.measures_left_out),
+            "wells_left_out": list(replication.wells_left_out),
         },
     }
 
@@ -153,10 +156,11 @@ def _response_cells(response: DoseResponse) -> tuple[Text, ...]:
 
 
 def _replication(replication: ReplicateCorrelation) -> str:
-    return (
+    said = (
         f"Replicates: {replication.percent_replicating:.0f} % of {plural(len(replication.groups), 'treatment')} are "
-        f"more alike than 95 % of random wells (correlation {replication.threshold:.2f})"
+        f"more alike than 95 % of random wells (correlation {replication.threshold:.2f}; controls do not count)"
     )
+    return "\n".join([said, *replication.notes])
 
 
 def _table(*headings: str) -> Table:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.profiles.aggregate import well_profiles
@@ -128,7 +129,9 @@ def profile_screen(results: "Results", request: ScreenRequest) -> Screen:
         assay_quality(profiles, controls) if len(controls) == len(ControlKind) else (),
         tuple(_hits(normalised, request, controls, columns)),
         tuple(_responses(normalised, request, columns)),
-        replicate_correlation(normalised, columns=columns) if request.replicates else None,
+        replicate_correlation(normalised, chosen=~_are_controls(profiles, controls), columns=columns)
+        if request.replicates
+        else None,
     )
 
 
@@ -170,14 +173,20 @@ def _hits(
 ) -> list[Hit]:
     if not request.hits:
         return []
-    is_control = np.zeros(len(profiles), dtype=np.bool_)
-    for wells in controls.values():
-        is_control |= wells.chosen
+    is_control = _are_controls(profiles, controls)
     return [
         hit
         for measure in profiles.measures
         for hit in find_hits(profiles, measure, threshold=request.threshold, controls=is_control, columns=columns)
     ]
+
+
+def _are_controls(profiles: WellProfiles, controls: Mapping[ControlKind, ControlWells]) -> NDArray[np.bool_]:
+    """Return whether each row is a control of any kind (rows,)."""
+    found = np.zeros(len(profiles), dtype=np.bool_)
+    for wells in controls.values():
+        found |= wells.chosen
+    return found
 
 
 def _responses(profiles: WellProfiles, request: ScreenRequest, columns: MapColumns) -> list[DoseResponse]:

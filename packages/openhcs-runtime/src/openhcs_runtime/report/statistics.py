@@ -139,7 +139,6 @@ def _replicates(
     to = Reference.CONTROLS if has_negative else Reference.PLATE
     try:
         normalised = normalise_profiles(profiles, Normalisation.ROBUST_Z_SCORE, to=to, controls=controls)
-        usable = np.logical_and(compared, np.isfinite(normalised.values).any(axis=1))
-        return replicate_correlation(normalised, chosen=usable), ""
+        return replicate_correlation(normalised, chosen=compared), ""
     except (OutputError, PlateMapError) as error:
         return None, f"Nothing is said of replicates: {error}."

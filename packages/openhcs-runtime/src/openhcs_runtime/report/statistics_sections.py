@@ -103,7 +103,7 @@ def replicates_section(found: PlateStatistics) -> Section:
         f"{replicates.percent_replicating:.0f} % of {plural(len(replicates.groups), 'treatment')} with several wells "
         f"are replicating: the median correlation of their wells is above {replicates.threshold:.2f}, the 95th "
         "percentile for wells that got different things. "
-        f"Profiles have {plural(len(replicates.measures), 'measure')}."
+        "Controls do not count."
     )
     source = "Percent replicating as in Way et al., Cell Systems 13, 2022."
     key = element(
@@ -112,8 +112,11 @@ def replicates_section(found: PlateStatistics) -> Section:
         element("li", _swatch("chance"), "wells that got different things"),
         class_="legend",
     )
+    notes = paragraph(" ".join(replicates.notes), "quiet small")
     plot = element("figure", replicate_plot(replicates), class_="one")
-    return Section("replicates", "Replicates", joined(paragraph(said), key, plot, paragraph(source, "quiet small")))
+    return Section(
+        "replicates", "Replicates", joined(paragraph(said), notes, key, plot, paragraph(source, "quiet small"))
+    )
 
 
 def _swatch(style: str) -> Html:
