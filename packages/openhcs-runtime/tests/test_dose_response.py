@@ -170,6 +170,10 @@ def test_a_curve_for_each_compound_with_doses_in_one_unit() -> None:
             [{"compound": "X", "dose": 1, "unit": "uM"}, {"compound": "X", "dose": 1, "unit": "mg/mL"}],
             "doses of X are in uM and in mg/mL, which can't be compared",
         ),
+        (
+            [{"compound": "X", "dose_uM": 0, "unit": "nM"}, {"compound": "X", "dose_uM": 1, "unit": "nM"}],
+            "column 'dose_uM' are in uM by its name, and in nM by column 'unit' in well A02",
+        ),
     ],
 )
 def test_doses_that_can_not_be_used_are_refused(rows: list[dict[str, Any]], problem: str) -> None:

@@ -18,6 +18,8 @@ from openhcs_runtime.profiles.quality import AssayQuality
 from openhcs_runtime.profiles.replicates import ReplicateCorrelation
 from openhcs_runtime.profiles.screen import Screen
 from openhcs_runtime.profiles.tables import hit_rows, response_rows
+from openhcs_runtime.profiles.words import Centre
+from openhcs_runtime.tables.places import WELLS
 from zmqruntime.execution.text import plural
 
 __all__ = ["print_screen", "screen_document"]
@@ -54,6 +56,7 @@ def screen_document(screen: Screen) -> dict[str, Any]:
         "table": screen.profiles.table,
         "wells": len(screen.profiles),
         "measures": list(screen.profiles.measures),
+        "notes": list(screen.notes),
         "columns": {role.value: name for role, name in screen.found.items()},
         "controls": {
             kind.value: {
@@ -83,6 +86,10 @@ def screen_document(screen: Screen) -> dict[str, Any]:
 def _facts(screen: Screen) -> str:
     """Which wells and columns are used, and which of them were found by their usual names."""
     lines = [f"{plural(len(screen.profiles), 'well')}, {plural(len(screen.profiles.measures), 'measure')}"]
+    if screen.centre is Centre.MEDIAN and screen.profiles.table != WELLS:
+        lines.append(
+            "Wells have medians of their objects; the table of wells and the report have means (--centre mean)"
+        )
     for kind, wells in screen.controls.items():
         how = ", found by its usual name" if wells.found else ""
         lines.append(
@@ -91,6 +98,7 @@ def _facts(screen: Screen) -> str:
     columns = [f"{role} = {name}" for role, name in screen.found.items() if role is not MapRole.CONTROL]
     if columns:
         lines.append(f"Columns of the plate map: {', '.join(columns)}")
+    lines += screen.notes
     empty = [name for name in screen.normalised.measures if np.isnan(screen.normalised.column(name)).all()]
     if empty:
         more = f" and {len(empty) - _NAMED} more" if len(empty) > _NAMED else ""

@@ -12,6 +12,7 @@ from openhcs_runtime.plate_map import ColumnKind, MapValue
 from openhcs_runtime.plate_map.values import kind_of
 from openhcs_runtime.profiles.columns import MapColumns, MapRole
 from openhcs_runtime.profiles.dose_curve import DoseCurve, fit_dose_curve
+from openhcs_runtime.profiles.doses import dose_units
 from openhcs_runtime.profiles.roles import map_columns
 from openhcs_runtime.profiles.treatments import Treatment, treatments
 from openhcs_runtime.profiles.units import conversion
@@ -72,7 +73,7 @@ def dose_responses(profiles: WellProfiles, measure: str, columns: MapColumns | N
     Raises:
         OutputError: there is no such measure.
         PlateMapError: there is no column with compounds or doses, doses are not numbers of 0 or more, or units of a
-            compound can't be converted.
+            compound can't be converted or contradict each other.
     """
     columns = columns or map_columns(profiles)
     values = profiles.column(measure)
@@ -82,7 +83,7 @@ def dose_responses(profiles: WellProfiles, measure: str, columns: MapColumns | N
     groups = treatments(
         profiles, columns, named & np.isfinite(doses) & np.isfinite(values), (MapRole.COMPOUND, MapRole.CELL_LINE)
     )
-    units = _units(profiles, columns)
+    units = dose_units(profiles, columns)
     return [
         _response(group, doses, values, measure, [units[row] for row in group.rows.tolist()])
         for group in groups
@@ -127,11 +128,3 @@ def _doses(profiles: WellProfiles, columns: MapColumns) -> NDArray[np.float64]:
             "is a logarithm, write the dose itself"
         )
     return doses
-
-
-def _units(profiles: WellProfiles, columns: MapColumns) -> list[str]:
-    """Return the unit of the dose in each well; empty where none is given."""
-    in_name, name = columns.unit_in_name(), columns.find(MapRole.DOSE_UNIT)
-    if name is None:
-        return [in_name] * len(profiles)
-    return [in_name if value is None else str(value).strip() for value in profiles.plate_map[name]]

@@ -41,7 +41,8 @@ def normalise_profiles(
 
     Raises:
         PlateMapError: control wells are needed and not given, or a plate has fewer than two.
-        ValueError: ``method`` or ``to`` is not one of the words.
+        ValueError: ``method`` or ``to`` is not one of the words, or a plate has only one row or column with wells,
+            which has no B scores.
     """
     method = choose(Normalisation, method, "normalisation")
     to = choose(Reference, to, "reference")
@@ -89,8 +90,14 @@ def _inhibition(profiles: WellProfiles, controls: Mapping[ControlKind, ControlWe
 
 def _by_plate_position(profiles: WellProfiles) -> NDArray[np.float64]:
     values = np.full_like(profiles.values, np.nan)
-    for rows in profiles.plate_rows().values():
+    for name, rows in profiles.plate_rows().items():
         positions = np.array([well_position(profiles.wells[row]) for row in rows.tolist()])
+        for axis, places in zip(("row", "column"), positions.T, strict=True):
+            if len(np.unique(places)) < FEWEST_VALUES:
+                raise ValueError(
+                    f"b_score takes row and column effects away, and the wells of plate {name} are in a single {axis}, "
+                    "of which nothing would be left: choose --normalise robust_z --to plate"
+                )
         shape = tuple((positions.max(axis=0) + 1).tolist())
         for place in range(values.shape[1]):
             plate = np.full(shape, np.nan)

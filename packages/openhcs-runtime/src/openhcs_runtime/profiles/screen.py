@@ -12,6 +12,7 @@ from openhcs_runtime.profiles.aggregate import well_profiles
 from openhcs_runtime.profiles.columns import MapColumns, MapRole
 from openhcs_runtime.profiles.dose_response import DoseResponse, dose_responses
 from openhcs_runtime.profiles.hits import HIT_THRESHOLD, Hit, find_hits
+from openhcs_runtime.profiles.map_notes import map_notes
 from openhcs_runtime.profiles.normalise import normalise_profiles
 from openhcs_runtime.profiles.quality import AssayQuality, assay_quality
 from openhcs_runtime.profiles.replicates import ReplicateCorrelation, replicate_correlation
@@ -84,6 +85,8 @@ class Screen:
         hits: the hits of all measures, the strongest of each first.
         responses: the dose responses.
         replication: how alike replicates are; None if it was not wanted.
+        notes: what of the plate map may be a mistake, in sentences.
+        centre: whether a well has the mean or the median of its objects.
     """
 
     profiles: WellProfiles
@@ -95,6 +98,8 @@ class Screen:
     hits: tuple[Hit, ...]
     responses: tuple[DoseResponse, ...]
     replication: ReplicateCorrelation | None
+    notes: tuple[str, ...] = ()
+    centre: Centre = Centre.MEDIAN
 
 
 def profile_screen(results: "Results", request: ScreenRequest) -> Screen:
@@ -132,6 +137,8 @@ def profile_screen(results: "Results", request: ScreenRequest) -> Screen:
         replicate_correlation(normalised, chosen=~_are_controls(profiles, controls), columns=columns)
         if request.replicates
         else None,
+        map_notes(profiles, columns),
+        request.centre,
     )
 
 

@@ -19,6 +19,10 @@ _DOSE_WORDS = (
     "Curves are four-parameter log-logistic fits by least squares. The dashed line is the EC50, the band its 95 % "
     "confidence interval. No number is given where the doses do not determine one."
 )
+_MEANS = (
+    "The values of wells are those of the table of wells, where a measure of objects is their mean. openhcs-runtime "
+    "profile takes medians, and means with --centre mean, so that its figures differ."
+)
 _QUALITY_TITLES = (
     "Measure",
     "Negative",
@@ -42,15 +46,21 @@ def controls_section(found: PlateStatistics, chosen: ChosenMeasures) -> Section:
         for kind, wells in found.controls.items()
     ]
     if not found.quality:
-        return Section("controls", "Controls", joined(*rules), (found.no_controls,) if found.no_controls else ())
+        missing = (found.no_controls, *found.notes) if found.no_controls else found.notes
+        return Section("controls", "Controls", joined(*rules), missing)
     rows = [_quality_row(quality, titles) for quality in found.quality]
     words = (
         "Z' is 1 at best, above 0.5 for an excellent assay, and below 0 where controls overlap (Zhang et al., 1999). "
         "SSMD is the difference of positive and negative controls in units of their spread (Zhang, 2007). S/B is the "
         "ratio of their means, CV the coefficient of variation in percent. The robust values use medians."
     )
-    content = joined(*rules, table("Statistics of controls", _QUALITY_TITLES, rows), paragraph(words, "quiet small"))
-    return Section("controls", "Controls", content)
+    content = joined(
+        *rules,
+        table("Statistics of controls", _QUALITY_TITLES, rows),
+        paragraph(_MEANS, "quiet small"),
+        paragraph(words, "quiet small"),
+    )
+    return Section("controls", "Controls", content, found.notes)
 
 
 def doses_section(found: PlateStatistics, chosen: ChosenMeasures) -> Section:
@@ -71,7 +81,7 @@ def doses_section(found: PlateStatistics, chosen: ChosenMeasures) -> Section:
             names = ", ".join([*found_few][:_MOST_NAMED]) + (" and others" if len(found_few) > _MOST_NAMED else "")
             left_out.append(f"{plural(len(found_few), 'compound')} without a curve, for want of {want}: {names}.")
     if parts:
-        parts.append(paragraph(_DOSE_WORDS, "quiet small"))
+        parts += [paragraph(_DOSE_WORDS, "quiet small"), paragraph(_MEANS, "quiet small")]
     return Section("doses", "Dose responses", joined(*parts), tuple(left_out))
 
 
@@ -125,7 +135,9 @@ def _swatch(style: str) -> Html:
 
 
 def _wells(found: PlateStatistics, kind: ControlKind) -> str:
-    return plural(len(found.wells_of(kind)), "well")
+    wells = len(found.wells_of(kind))
+    present = found.present.get(kind, wells)
+    return plural(wells, "well") if present == wells else f"{plural(wells, 'well')}, of which {present} with values"
 
 
 def _quality_row(quality: AssayQuality, titles: dict[str, str]) -> tuple[str | float | int | None, ...]:
