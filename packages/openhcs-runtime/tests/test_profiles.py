@@ -181,6 +181,10 @@ def test_percent_of_control_and_inhibition() -> None:
     maps = [{"control": control} for control in ("negative", "negative", "positive", "positive", None, None)]
     profiles = profiles_of({"signal": [90, 110, 18, 22, 60, 100], "flat": [5.0] * 6}, maps)
     controls = find_controls(profiles)
+    with pytest.raises(
+        PlateMapError, match=r"has 1 negative control well with results .*: run wells that failed again"
+    ):
+        normalise_profiles(profiles, controls=find_controls(profiles, negative="well == 'A01'"))
     percent = normalise_profiles(profiles, Normalisation.PERCENT, controls=controls)
     assert percent.column("signal_percent").tolist() == [90, 110, 18, 22, 60, 100]
     inhibition = normalise_profiles(profiles, "inhibition", controls=controls)
@@ -241,7 +245,7 @@ def test_b_scores_take_rows_and_columns_away() -> None:
     profiles = profiles_of({"signal": plate[:4, :6].ravel().tolist()})
     by_profiles = normalise_profiles(profiles, Normalisation.B_SCORE).column("signal_b_score")
     np.testing.assert_allclose(by_profiles, b_scores(plate[:4, :6]).ravel())
-    with pytest.raises(ValueError, match="plate P1 are in a single row, .*choose --normalise robust_z"):
+    with pytest.raises(ValueError, match=r"plate P1 are in a single row, .*choose --normalise robust_z"):
         normalise_profiles(profiles_of({"signal": [1, 2, 3, 4, 5, 60]}), "b_score")
 
 

@@ -1,5 +1,6 @@
 """The measures of wells that a report shows: those that were asked for, or the most telling ones."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -108,24 +109,20 @@ def _telling(schema: TableSchema, numeric: Sequence[str], sets: Sequence[str]) -
 
     Counts of objects come first, then an intensity and an area of each set.
     """
+    split = {name: _split(schema.measures[name].measure, sets) for name in numeric}
     in_um = {(one.measure, one.channel) for one in schema.measures.values() if one.unit in ("um", "um2")}
     names = [
         name
         for name in numeric
         if not any(part in name.lower() for part in _PASSED_OVER)
-        and schema.measures[name].is_quantity
+        and Measure(measure=split[name][1]).is_quantity
         and not is_quality(schema.measures[name])
         and not (schema.measures[name].unit in ("px", "px2") and _place(schema.measures[name]) in in_um)
     ]
-    split = {name: _split(schema.measures[name].measure, sets) for name in names}
     rank = {name: _rank(*split[name]) for name in names}
-    for wanted in _OF_SET:
-        for owner in sets:
-            first = next(
-                (name for name in names if split[name][0] == owner and split[name][1].startswith(wanted)), None
-            )
-            if first is not None:
-                rank[first] = 1
+    for wanted, owner in itertools.product(_OF_SET, sets):
+        of_set = (name for name in names if split[name][0] == owner and split[name][1].startswith(wanted))
+        rank |= dict.fromkeys(itertools.islice(of_set, 1), 1)
     return sorted(names, key=lambda name: rank[name])
 
 
