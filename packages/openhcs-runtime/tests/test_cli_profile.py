@@ -82,5 +82,9 @@ def test_what_does_not_go_together_is_refused(screen: Path) -> None:
     with pytest.raises(OutputError, match="has no table 'cells': choose nuclei, images, wells"):
         profile_screen(results, ScreenRequest(table="cells"))
     found = profile_screen(results, ScreenRequest(measures=("intensity_mean_DAPI",), dose_response=True))
+    with pytest.raises(OutputError, match="only wells that are left out here, such as controls, have the same"):
+        profile_screen(results, ScreenRequest(replicates=True))
+    with pytest.raises(ValueError, match="in a single row"):
+        profile_screen(results, ScreenRequest(method=Normalisation.B_SCORE))
     (acid, killer) = found.responses
     assert (acid.compound, acid.unit, acid.curve.doses, killer.curve.doses) == ("acid", "uM", 6, 1)

@@ -1,5 +1,6 @@
 """Dose responses: curves with the published numbers of R's drc, and what is not reported as a number."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from openhcs_runtime.exceptions import PlateMapError
 from openhcs_runtime.profiles import DoseOutcome, WellProfiles, dose_responses, fit_dose_curve
+from openhcs_runtime.profiles.dose_fit import curve
 from openhcs_runtime.profiles.units import conversion
 from openhcs_runtime.tables.schema import Measure
 from openhcs_runtime.wells import well_name
@@ -61,7 +63,10 @@ FOUR = np.repeat([1.0, 3, 10, 30, 100], 3)
     ("doses", "values", "outcome"),
     [
         (FOUR[:9], FOUR[:9], DoseOutcome.TOO_FEW_DOSES),
-        (np.array([1.0, 2, 3, 4]), np.array([1.0, 2, 3, 4]), DoseOutcome.TOO_FEW_DOSES),
+        (np.array([1.0, 2, 3, 4]), np.array([1.0, 2, 3, 4]), DoseOutcome.TOO_FEW_VALUES),
+        (10.0 ** np.arange(5), np.array([1.0, 0, 2, 1, 0]), DoseOutcome.TOO_FEW_VALUES),
+        (10.0 ** np.arange(5), np.array([0, 10.0, 50, 80, 99]), DoseOutcome.NOT_DETERMINED),
+        (FOUR, 0.3 + np.tile([0, 5e-17, -5e-17], 5), DoseOutcome.NO_RESPONSE),
         (FOUR, np.random.default_rng(0).normal(size=15), DoseOutcome.NO_RESPONSE),
         (FOUR, np.ones(15), DoseOutcome.NO_RESPONSE),
         (FOUR, FOUR / (FOUR + 2000) + np.tile([0, 1e-3, -1e-3], 5), DoseOutcome.EXTRAPOLATED),
@@ -74,6 +79,49 @@ def test_an_ec50_that_is_not_determined_is_not_a_number(
     curve = fit_dose_curve(doses, values)
     assert curve.outcome is outcome
     assert np.isnan([curve.ec50, curve.ec50_low, curve.ec50_high]).all()
+
+
+EIGHT = np.repeat([0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30], 2)
+
+
+@pytest.mark.parametrize(
+    ("acting", "above", "below"), [(30, 10, np.nan), (1, 0.3, 1), (0.03, np.nan, 0.03)], ids=["top", "middle", "low"]
+)
+def test_a_step_is_a_response_between_two_doses(acting: float, above: float, below: float) -> None:
+    for seed in range(20):
+        noise = np.random.default_rng(seed).normal(0, 2, 16)
+        curve = fit_dose_curve(EIGHT, np.where(acting <= EIGHT, 60, 0) + noise)
+        if curve.outcome is not DoseOutcome.FITTED or acting != 1:
+            assert curve.outcome is DoseOutcome.NOT_DETERMINED
+            assert (curve.above, curve.below) == pytest.approx((above, below), nan_ok=True)
+        else:
+            assert 0.3 <= curve.ec50 <= 1
+
+
+def test_intervals_are_narrow_or_not_given_and_have_the_truth_in_95_percent() -> None:
+    doses, held = np.repeat(10.0 ** np.linspace(-2, 2, 8), 2), []
+    for seed in range(200):
+        random = np.random.default_rng(seed)
+        ec50, hill = 10 ** random.uniform(-2.5, 2.5), random.uniform(0.4, 4) * random.choice([-1, 1])
+        curve = fit_dose_curve(doses, 10 + 80 / (1 + (ec50 / doses) ** hill) + random.normal(0, 6, 16))
+        if curve.outcome is DoseOutcome.FITTED:
+            assert curve.ec50_high < 100 * curve.ec50_low
+            held.append(curve.ec50_low <= ec50 <= curve.ec50_high)
+    assert len(held) > 70
+    assert np.mean(held) > 0.9
+
+
+@pytest.mark.parametrize("values", [np.random.default_rng(5).normal(size=16), 100 / (1 + 1 / EIGHT)])
+def test_a_fit_takes_few_evaluations(values: np.ndarray[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def counted(parameters: np.ndarray[Any, Any], logs: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        calls.append(1)
+        return curve(parameters, logs)
+
+    monkeypatch.setattr("openhcs_runtime.profiles.dose_fit.curve", counted)
+    fit_dose_curve(EIGHT, values)
+    assert len(calls) < 200
 
 
 def test_doses_below_0_are_refused() -> None:
@@ -102,6 +150,8 @@ def test_a_curve_for_each_compound_with_doses_in_one_unit() -> None:
     rest = [{"Drug": name, "dose": dose, "dose_unit": "uM"} for name, dose in (("DMSO", 0), ("X", 1.0), (None, 2.0))]
     profiles = profiles_of([*acid, *rest], [*RYEGRASS, 8.0, 8.0, 8.0])
     found = dose_responses(profiles, "length")
+    step = fit_dose_curve(EIGHT, np.where(EIGHT == 30, 60.0, 0) + np.tile([1, -1], 8))
+    assert dataclasses.replace(found[0], curve=step).said == "not determined: EC50 above 10 µM"
     assert [(response.compound, response.unit, response.curve.outcome) for response in found] == [
         ("ferulic acid", "µM", DoseOutcome.FITTED),
         ("X", "uM", DoseOutcome.TOO_FEW_DOSES),
@@ -119,6 +169,10 @@ def test_a_curve_for_each_compound_with_doses_in_one_unit() -> None:
         (
             [{"compound": "X", "dose": 1, "unit": "uM"}, {"compound": "X", "dose": 1, "unit": "mg/mL"}],
             "doses of X are in uM and in mg/mL, which can't be compared",
+        ),
+        (
+            [{"compound": "X", "dose_uM": 0, "unit": "nM"}, {"compound": "X", "dose_uM": 1, "unit": "nM"}],
+            "column 'dose_uM' are in uM by its name, and in nM by column 'unit' in well A02",
         ),
     ],
 )

@@ -27,9 +27,13 @@ from openhcs_runtime.profiles import (
     median_polish,
     normalise_profiles,
     replicate_correlation,
+    treatments,
     well_profiles,
     write_profiles,
 )
+from openhcs_runtime.profiles.map_notes import map_notes
+from openhcs_runtime.profiles.roles import map_columns
+from openhcs_runtime.report.measures import choose_measures
 from openhcs_runtime.tables.read import Results
 from openhcs_runtime.tables.schema import OBJECT_KEYS, Measure
 
@@ -122,6 +126,20 @@ def test_a_well_without_objects_has_a_count_of_0_and_no_values(results: Results)
         well_profiles(results, "nuclei", where="compound == 'D1' and area_um2 > 3")
 
 
+def test_places_and_labels_are_not_measures_and_counts_of_sets_come_first(save_table: SaveTable) -> None:
+    keys = {"plate": ["P1"], "well": ["A01"], "site": [1], "z": [1], "t": [1], "label": [1]}
+    names = ["neighbour_count", "track", "bounding_box_min_y", "eccentricity", "area_um2", "intensity_mean_w1"]
+    save_table("cells", {**keys, **{name: [1.5] for name in names}})
+    of_wells = {f"cells_{name}": [1.5] for name in [*names, "count", "intensity_mean_w2"]}
+    results = save_table("wells", {"plate": ["P1"], "well": ["A01"], "image_count": [1], **of_wells}, "wells")
+    measures = ["neighbour_count", "eccentricity", "area_um2", "intensity_mean_w1", "cells_count"]
+    assert list(well_profiles(results).measures) == measures
+    shown = [measure.column.removeprefix("cells_") for measure in choose_measures(results).shown]
+    assert shown[:3] == ["count", "area_um2", "intensity_mean_w1"]
+    assert shown[-1] == "neighbour_count"
+    assert not {"track", "bounding_box_min_y"} & set(shown)
+
+
 def test_what_can_not_be_aggregated_is_refused(results: Results, save_table: SaveTable) -> None:
     with pytest.raises(OutputError, match=r"phase .* is a text"):
         well_profiles(results, measures=["phase"])
@@ -163,6 +181,10 @@ def test_percent_of_control_and_inhibition() -> None:
     maps = [{"control": control} for control in ("negative", "negative", "positive", "positive", None, None)]
     profiles = profiles_of({"signal": [90, 110, 18, 22, 60, 100], "flat": [5.0] * 6}, maps)
     controls = find_controls(profiles)
+    with pytest.raises(
+        PlateMapError, match=r"has 1 negative control well with results .*: run wells that failed again"
+    ):
+        normalise_profiles(profiles, controls=find_controls(profiles, negative="well == 'A01'"))
     percent = normalise_profiles(profiles, Normalisation.PERCENT, controls=controls)
     assert percent.column("signal_percent").tolist() == [90, 110, 18, 22, 60, 100]
     inhibition = normalise_profiles(profiles, "inhibition", controls=controls)
@@ -170,6 +192,17 @@ def test_percent_of_control_and_inhibition() -> None:
     assert inhibition.measures["signal_inhibition"].unit == "percent"
     assert np.isnan(inhibition.column("flat_inhibition")).all()
     assert np.isnan(normalise_profiles(profiles, "z", to="plate").column("flat_z")).all()
+
+
+@pytest.mark.parametrize("method", ["z", "robust_z", "percent", "inhibition"])
+def test_rounding_is_no_spread(method: str) -> None:
+    maps = [{"control": control} for control in ("negative",) * 3 + ("positive",) * 3]
+    values = [1.0, -1, 1e-17, 2, 2, 2] if method == "percent" else [0.1 + 0.2, 0.3, 0.3 - 1e-16, 0.3, 0.3, 0.3]
+    profiles = profiles_of({"signal": values}, maps)
+    controls = find_controls(profiles)
+    assert np.isnan(normalise_profiles(profiles, method, controls=controls).values).all()
+    if method == "inhibition":
+        assert np.isnan(assay_quality(profiles, controls)[0].z_prime)
 
 
 def test_each_plate_is_compared_with_itself() -> None:
@@ -212,6 +245,8 @@ def test_b_scores_take_rows_and_columns_away() -> None:
     profiles = profiles_of({"signal": plate[:4, :6].ravel().tolist()})
     by_profiles = normalise_profiles(profiles, Normalisation.B_SCORE).column("signal_b_score")
     np.testing.assert_allclose(by_profiles, b_scores(plate[:4, :6]).ravel())
+    with pytest.raises(ValueError, match=r"plate P1 are in a single row, .*choose --normalise robust_z"):
+        normalise_profiles(profiles_of({"signal": [1, 2, 3, 4, 5, 60]}), "b_score")
 
 
 def test_quality_of_an_assay() -> None:
@@ -295,6 +330,30 @@ def test_columns_are_found_in_any_case_and_can_be_named() -> None:
         MapColumns(("a",), {MapRole.DOSE: "b"}).find(MapRole.DOSE)
 
 
+def test_equal_doses_in_other_units_are_replicates() -> None:
+    doses = [(1, "uM"), (1000, "nM"), (0.3, "uM"), (300, "nM"), (1, "nM"), (1, "mg/mL"), (0, "uM"), (0, "%")]
+    maps = [{"compound": "X", "dose": float(dose), "unit": unit} for dose, unit in doses]
+    profiles = profiles_of({"signal_z": [5.0] * 8}, maps)
+    found = treatments(profiles, map_columns(profiles))
+    assert [group.rows.tolist() for group in found] == [[0, 1], [2, 3], [4], [5], [6, 7]]
+    assert found[0].of == {MapRole.COMPOUND: "X", MapRole.DOSE: 1.0, MapRole.DOSE_UNIT: "uM"}
+    assert find_hits(profiles, "signal_z")[0].wells == ("A01", "A02")
+
+
+def test_what_may_be_a_mistake_in_a_plate_map_is_said() -> None:
+    maps: list[dict[str, Any]] = [
+        {"compound": "Taxol", "control": "NEG", "control_type": "x"},
+        {"compound": "taxol ", "control": "neg", "control_type": "x"},
+        {"compound": "DMSO", "control": None, "control_type": None},
+    ]
+    profiles = profiles_of({"signal": [1, 2, 3]}, maps)
+    columns, spellings = map_notes(profiles, map_columns(profiles))
+    assert columns.startswith("Column control is the control, and control_type could be it, too")
+    assert spellings.startswith("Different spellings in column compound are different: 'Taxol' and 'taxol '.")
+    assert find_controls(profiles)[ControlKind.NEGATIVE].chosen.tolist() == [True, True, False]
+    assert map_notes(profiles, MapColumns(tuple(maps[0]), {MapRole.CONTROL: "control"})) == (spellings,)
+
+
 def test_hits_combine_replicates() -> None:
     compounds = ["A", "A", "A", "B", "B", None, None, "DMSO", "C"]
     maps = [{"compound": compound, "dose": 1.0} for compound in compounds]
@@ -328,8 +387,20 @@ def test_replicates_are_compared_with_other_compounds(method: Correlation) -> No
     assert found.medians[0] == pytest.approx(np.median(pairs))
     assert found.percent_replicating == pytest.approx(100 * 7 / 8)
     assert np.median(found.null) < 0.1 < found.threshold < 0.5
-    with pytest.raises(OutputError, match="no replicates"):
+    with pytest.raises(OutputError, match="no replicates: only wells that are left out here, such as controls"):
         replicate_correlation(profiles, chosen=np.arange(24) % 3 == 0)
+    values[4], values[::5, 7], values[1:, 3] = np.nan, np.nan, np.nan
+    holed = profiles_of({f"m{place}": values[:, place].tolist() for place in range(20)}, maps)
+    left = replicate_correlation(holed, method=method)
+    assert (left.measures_left_out, left.wells_left_out) == (("m3",), ("A05",))
+    assert len(left.groups) == 8
+    assert left.percent_replicating == pytest.approx(100 * 7 / 8)
+    assert left.notes[1:] == (
+        "Left out are measures that most wells lack, or that are equal in all wells: m3.",
+        "Left out are wells that lack most measures: A05.",
+    )
+    with pytest.raises(ValueError, match="draws=0 compares with nothing"):
+        replicate_correlation(profiles, draws=0)
     with pytest.raises(OutputError, match="2 measures with different values"):
         replicate_correlation(profiles.only(["m0", "m1"]))
 

@@ -80,11 +80,12 @@ def run(plate: Path, steps: list[FunctionStep], **config: object) -> Path:
         return Path(orchestrator.run().output_dir)
 
 
-def fade(plate: Path, well: str, share: float) -> None:
-    """Make the nuclei of a well darker."""
+def fade(plate: Path, well: str, share: float, like: str = "") -> None:
+    """Make the nuclei of a well darker, or darker than those of another one."""
     for path in plate.rglob(f"*_{well}_*w1*.tif"):
         with tifffile.TiffFile(path) as file:
-            text, pixels = file.pages[0].description, file.asarray()  # type: ignore[union-attr]
+            text = file.pages[0].description  # type: ignore[union-attr]
+        pixels = tifffile.imread(path.with_name(path.name.replace(well, like or well)))
         dark = float(np.median(pixels))
         faded: NDArray[np.uint16] = (dark + (pixels - dark) * (1 - share)).clip(0).astype(np.uint16)
         tifffile.imwrite(path, faded, description=text)
@@ -99,7 +100,7 @@ def screen(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines += [f"A{column},killer,5,positive" for column in (3, 4)]
     for number, dose in enumerate((*DOSES, *DOSES)):
         lines.append(f"A{number + 5},{quoted},{dose},")
-        fade(plate, f"A{number + 5:02d}", 0.8 / (1 + 0.5 / dose))
+        fade(plate, f"A{number + 5:02d}", 0.8 / (1 + 0.5 / dose), like="A12" if number < 7 else "")
     (plate / "platemap.csv").write_text("\n".join([*lines, "B1,inert,1,"]), encoding="utf-8")
     for well in ("A03", "A04"):
         fade(plate, well, 0.85)
@@ -259,7 +260,10 @@ def test_a_whole_plate_of_1536_wells_with_odd_names_is_small(screen: Path, tmp_p
     ended = [
         WellRecord(well=well, status="complete", elapsed_s=1, peak_memory_bytes=None, reused=False) for well in wells
     ]
-    msgspec.structs.replace(read_provenance(screen), wells=ended, planned=dict.fromkeys(wells, "x")).write(made)
+    altered = msgspec.structs.replace(
+        read_provenance(screen), wells=ended, planned=dict.fromkeys(wells, "x"), tables=[]
+    )
+    altered.write(made)
     names = {
         f"intensity_mean_{ODD}{number}": Measure(measure="intensity_mean", channel=f"{ODD}{number}")
         for number in range(9)
@@ -267,9 +271,10 @@ def test_a_whole_plate_of_1536_wells_with_odd_names_is_small(screen: Path, tmp_p
     schema = TableSchema(table="wells", kind=TableKind.WELLS, keys=WELL_KEYS, measures=names)
     columns = {"plate": ["p"] * 1536, "well": wells, **dict.fromkeys(names, np.arange(1536.0))}
     write_table(made / "tables" / "wells.parquet", schema, pyarrow.table(columns))
-    focus = np.where(np.arange(1536) == 40, 0.001, np.linspace(1, 1.1, 1536))
+    focus = np.where(np.isin(np.arange(1536), (40, 42)), 0.001, np.linspace(1, 1.1, 1536))
     saturated = np.where(np.arange(1536) == 41, 2.5, 0.0)
-    of_images = {"focus_score_w1": focus, "saturated_w1_percent": saturated}
+    told = [*[""] * 42, "blurred", *[None] * 1493]
+    of_images = {"focus_score_w1": focus, "saturated_w1_percent": saturated, "quality_reason_w1": told}
     schema = TableSchema(
         table="images",
         kind=TableKind.IMAGES,
@@ -277,24 +282,30 @@ def test_a_whole_plate_of_1536_wells_with_odd_names_is_small(screen: Path, tmp_p
         measures={
             "focus_score_w1": Measure(measure="focus_score", channel="w1"),
             "saturated_w1_percent": Measure(measure="saturated", channel="w1", unit="percent"),
+            "quality_reason_w1": Measure(measure="quality_reason", channel="w1"),
         },
     )
     keys = {"plate": ["p"] * 1536, "well": wells, **dict.fromkeys(("site", "z", "t"), np.ones(1536, np.int64))}
     write_table(made / "tables" / "images.parquet", schema, pyarrow.table({**keys, **of_images}))
     report = write_report(made, tmp_path / "report.html")
     assert report.size < 5_000_000
-    assert report.flagged == 2
+    assert report.flagged == 3
     page = Page(report)
     assert page.count("rect", "w") == (8 + 2) * 1536 + 1
     assert "A41site 1focus score in w1 low: 0.001, median 1.05" in page.sections["quality"]
     assert "A42site 1saturated in w1 2.5 % of the pixels" in page.sections["quality"]
+    assert page.sections["quality"].count("A43site 1pipeline, w1: blurred") == 1
+    assert page.sections["quality"].count("focus score in w1 low") == 1
     assert f"intensity mean, {ODD}0" in page.sections["heat-maps"]
     assert "<script>alert" not in page.source
-    assert "1 other measure" in report.left_out[0]
+    assert "1 other measure of wells is not shown" in report.left_out[0]
+    assert "3 of 1,536 images are flagged, in 3 wells." in page.sections["quality"]
 
 
 def test_damaged_tables_and_wrong_names_are_errors_and_leave_no_file(screen: Path, tmp_path: Path) -> None:
     target = tmp_path / "out" / "report.html"
+    with pytest.raises(OutputError, match=r"report.pdf can't be a report, .* end its name in \.html"):
+        write_report(screen, target.with_suffix(".pdf"))
     with pytest.raises(OutputError, match="no measure 'nuclei_cont': did you mean 'nuclei_count'"):
         write_report(screen, target, measures=["nuclei_cont"])
     with pytest.raises(PlateMapError, match=r"no well of .* matches"):

@@ -11,6 +11,9 @@ MAD_TO_SD = 1.4826
 FEWEST_VALUES = 2
 """Values that a centre and a scale can be taken from."""
 
+_ROUNDING = 1e-9
+"""Differences of values that are smaller, relative to them, may come from rounding."""
+
 
 class ControlMethod(StrEnum):
     """How measurements are related to those of the controls."""
@@ -37,14 +40,24 @@ class Summary(NamedTuple):
 
 def mean_and_sd(values: NDArray[np.float64]) -> Summary:
     """Return mean and standard deviation (of a sample) of finite values (n,)."""
-    spread = float(values.std(ddof=1)) if np.ptp(values) else 0.0  # that of equal values may be a rounding error
-    return Summary(float(values.mean()), spread)
+    middle = float(values.mean())
+    return Summary(middle, beyond_rounding(float(values.std(ddof=1)), middle))
 
 
 def median_and_mad(values: NDArray[np.float64]) -> Summary:
     """Return median and 1.4826 x median absolute deviation of finite values (n,)."""
-    middle = np.median(values)
-    return Summary(float(middle), float(MAD_TO_SD * np.median(np.abs(values - middle))))
+    middle = float(np.median(values))
+    return Summary(middle, beyond_rounding(float(MAD_TO_SD * np.median(np.abs(values - middle))), middle))
+
+
+def beyond_rounding(difference: float, size: float) -> float:
+    """Return a difference of values; 0 if it may be a rounding error.
+
+    Args:
+        difference: what is left after the subtraction.
+        size: how large the values are.
+    """
+    return difference if abs(difference) > _ROUNDING * abs(size) else 0.0
 
 
 def summarise(column: NDArray[np.float64], method: ControlMethod) -> Summary:
@@ -63,4 +76,4 @@ def summarise(column: NDArray[np.float64], method: ControlMethod) -> Summary:
         case ControlMethod.ROBUST_Z_SCORE:
             return median_and_mad(values)
         case ControlMethod.PERCENT:
-            return Summary(0.0, float(values.mean() / 100))
+            return Summary(0.0, beyond_rounding(float(values.mean()), float(np.abs(values).mean())) / 100)

@@ -18,6 +18,8 @@ from openhcs_runtime.profiles.quality import AssayQuality
 from openhcs_runtime.profiles.replicates import ReplicateCorrelation
 from openhcs_runtime.profiles.screen import Screen
 from openhcs_runtime.profiles.tables import hit_rows, response_rows
+from openhcs_runtime.profiles.words import Centre
+from openhcs_runtime.tables.places import WELLS
 from zmqruntime.execution.text import plural
 
 __all__ = ["print_screen", "screen_document"]
@@ -54,6 +56,7 @@ def screen_document(screen: Screen) -> dict[str, Any]:
         "table": screen.profiles.table,
         "wells": len(screen.profiles),
         "measures": list(screen.profiles.measures),
+        "notes": list(screen.notes),
         "columns": {role.value: name for role, name in screen.found.items()},
         "controls": {
             kind.value: {
@@ -70,9 +73,12 @@ def screen_document(screen: Screen) -> dict[str, Any]:
         if replication is None
         else {
             "groups": len(replication.groups),
-            "median_correlation": float(sorted(replication.medians)[len(replication.medians) // 2]),
+            "median_correlation": float(np.nanmedian(replication.medians)),
             "null_threshold": replication.threshold,
             "percent_replicating": replication.percent_replicating,
+            "measures": list(replication.measures),
+            "measures_left_out": list(replication.measures_left_out),
+            "wells_left_out": list(replication.wells_left_out),
         },
     }
 
@@ -80,6 +86,10 @@ def screen_document(screen: Screen) -> dict[str, Any]:
 def _facts(screen: Screen) -> str:
     """Which wells and columns are used, and which of them were found by their usual names."""
     lines = [f"{plural(len(screen.profiles), 'well')}, {plural(len(screen.profiles.measures), 'measure')}"]
+    if screen.centre is Centre.MEDIAN and screen.profiles.table != WELLS:
+        lines.append(
+            "Wells have medians of their objects; the table of wells and the report have means (--centre mean)"
+        )
     for kind, wells in screen.controls.items():
         how = ", found by its usual name" if wells.found else ""
         lines.append(
@@ -88,6 +98,7 @@ def _facts(screen: Screen) -> str:
     columns = [f"{role} = {name}" for role, name in screen.found.items() if role is not MapRole.CONTROL]
     if columns:
         lines.append(f"Columns of the plate map: {', '.join(columns)}")
+    lines += screen.notes
     empty = [name for name in screen.normalised.measures if np.isnan(screen.normalised.column(name)).all()]
     if empty:
         more = f" and {len(empty) - _NAMED} more" if len(empty) > _NAMED else ""
@@ -146,17 +157,18 @@ def _response_cells(response: DoseResponse) -> tuple[Text, ...]:
     cells = " in " + _text(response.cell_line) if response.cell_line is not None else ""
     name = Text(_text(response.compound) + cells)
     if curve.outcome is not DoseOutcome.FITTED:
-        return name, Text(curve.outcome.value)
+        return name, Text(response.said)
     interval = f"{_short(curve.ec50_low)} to {_short(curve.ec50_high)}"
     ec50 = f"{_short(curve.ec50)} {response.unit}".strip()
     return name, *map(Text, (ec50, interval, _short(curve.hill), _short(curve.r_squared)))
 
 
 def _replication(replication: ReplicateCorrelation) -> str:
-    return (
+    said = (
         f"Replicates: {replication.percent_replicating:.0f} % of {plural(len(replication.groups), 'treatment')} are "
-        f"more alike than 95 % of random wells (correlation {replication.threshold:.2f})"
+        f"more alike than 95 % of random wells (correlation {replication.threshold:.2f}; controls do not count)"
     )
+    return "\n".join([said, *replication.notes])
 
 
 def _table(*headings: str) -> Table:

@@ -32,8 +32,6 @@ _BLOCK_BYTES = 128 << 20
 Well = tuple[str, str]
 """Plate and well."""
 _STATUS = "status"
-_NO_MEASURES = ("parent_", "centroid_", "Location_")
-"""Beginnings of the names of columns that say where an object is, and not what it is like."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +66,7 @@ def well_profiles(
     Args:
         results: the results of a run.
         table: name of a table; empty for the only set of objects, or ``wells`` if there is none.
-        measures: only these measures; None for all that are numbers, without positions and labels of parents.
+        measures: only these measures; None for all that are quantities, without positions, directions and labels.
         centre: whether a well has the mean or the median of its objects; without effect on the table ``wells``.
         where: only rows for which this expression is true, such as ``"area_um2 > 40"``.
 
@@ -116,7 +114,7 @@ def _measures(results: "Results", schema: TableSchema, wanted: Sequence[str] | N
     types = parquet.read_schema(table_path(results.folder, schema.table))
     numeric = [name for name in schema.measures if not pyarrow.types.is_string(types.field(name).type)]
     if wanted is None:
-        return [name for name in numeric if not schema.measures[name].measure.startswith(_NO_MEASURES)]
+        return [name for name in numeric if schema.measures[name].is_quantity]
     counts = {f"{schema.table}_count"} - schema.measures.keys() if schema.kind is TableKind.OBJECTS else set()
     for name in wanted:
         if name in schema.measures and name not in numeric:

@@ -74,6 +74,13 @@ class MapColumns:
                 return found[0]
         return None
 
+    def passed_over(self, role: MapRole) -> tuple[str, ...]:
+        """Return other columns with a usual name for a role, if the one that is used was not named."""
+        if role in self.given:
+            return ()
+        used = self.find(role)
+        return tuple(name for name in self.names if name != used and _usual(name, role) in _NAMES[role])
+
     def need(self, role: MapRole, purpose: str) -> str:
         """Return the column for a role.
 

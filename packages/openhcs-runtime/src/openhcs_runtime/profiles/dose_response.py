@@ -1,5 +1,6 @@
 """The response to each compound of a plate map: doses in one unit, and a curve."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from openhcs_runtime.plate_map import ColumnKind, MapValue
 from openhcs_runtime.plate_map.values import kind_of
 from openhcs_runtime.profiles.columns import MapColumns, MapRole
 from openhcs_runtime.profiles.dose_curve import DoseCurve, fit_dose_curve
+from openhcs_runtime.profiles.doses import dose_units
 from openhcs_runtime.profiles.roles import map_columns
 from openhcs_runtime.profiles.treatments import Treatment, treatments
 from openhcs_runtime.profiles.units import conversion
@@ -41,6 +43,20 @@ class DoseResponse:
     values: NDArray[np.float64]
     curve: DoseCurve
 
+    @property
+    def said(self) -> str:
+        """The outcome in words, with the doses that the EC50 is between as far as they are known."""
+        above, below = (f"{dose:.3g} {self.unit}".rstrip() for dose in (self.curve.above, self.curve.below))
+        outcome = self.curve.outcome.value
+        match math.isnan(self.curve.above), math.isnan(self.curve.below):
+            case False, False:
+                return f"{outcome}: EC50 between {above} and {below}"
+            case False, True:
+                return f"{outcome}: EC50 above {above}"
+            case True, False:
+                return f"{outcome}: EC50 below {below}"
+        return outcome
+
 
 def dose_responses(profiles: WellProfiles, measure: str, columns: MapColumns | None = None) -> list[DoseResponse]:
     """Fit a curve for each compound (and cell line) that has doses.
@@ -57,7 +73,7 @@ def dose_responses(profiles: WellProfiles, measure: str, columns: MapColumns | N
     Raises:
         OutputError: there is no such measure.
         PlateMapError: there is no column with compounds or doses, doses are not numbers of 0 or more, or units of a
-            compound can't be converted.
+            compound can't be converted or contradict each other.
     """
     columns = columns or map_columns(profiles)
     values = profiles.column(measure)
@@ -67,7 +83,7 @@ def dose_responses(profiles: WellProfiles, measure: str, columns: MapColumns | N
     groups = treatments(
         profiles, columns, named & np.isfinite(doses) & np.isfinite(values), (MapRole.COMPOUND, MapRole.CELL_LINE)
     )
-    units = _units(profiles, columns)
+    units = dose_units(profiles, columns)
     return [
         _response(group, doses, values, measure, [units[row] for row in group.rows.tolist()])
         for group in groups
@@ -112,11 +128,3 @@ def _doses(profiles: WellProfiles, columns: MapColumns) -> NDArray[np.float64]:
             "is a logarithm, write the dose itself"
         )
     return doses
-
-
-def _units(profiles: WellProfiles, columns: MapColumns) -> list[str]:
-    """Return the unit of the dose in each well; empty where none is given."""
-    in_name, name = columns.unit_in_name(), columns.find(MapRole.DOSE_UNIT)
-    if name is None:
-        return [in_name] * len(profiles)
-    return [in_name if value is None else str(value).strip() for value in profiles.plate_map[name]]

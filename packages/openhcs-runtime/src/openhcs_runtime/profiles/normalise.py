@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openhcs_runtime.choices import choose
-from openhcs_runtime.controls import FEWEST_VALUES, ControlMethod, Summary, summarise
+from openhcs_runtime.controls import FEWEST_VALUES, ControlMethod, Summary, beyond_rounding, summarise
 from openhcs_runtime.exceptions import PlateMapError
 from openhcs_runtime.profiles.b_score import b_scores
 from openhcs_runtime.profiles.roles import ControlKind, ControlWells
@@ -15,6 +15,7 @@ from openhcs_runtime.profiles.values import WellProfiles
 from openhcs_runtime.profiles.words import Normalisation, Reference
 from openhcs_runtime.tables.schema import Measure
 from openhcs_runtime.wells import well_position
+from zmqruntime.execution.text import plural
 
 
 def normalise_profiles(
@@ -40,7 +41,8 @@ def normalise_profiles(
 
     Raises:
         PlateMapError: control wells are needed and not given, or a plate has fewer than two.
-        ValueError: ``method`` or ``to`` is not one of the words.
+        ValueError: ``method`` or ``to`` is not one of the words, or a plate has only one row or column with wells,
+            which has no B scores.
     """
     method = choose(Normalisation, method, "normalisation")
     to = choose(Reference, to, "reference")
@@ -81,15 +83,21 @@ def _inhibition(profiles: WellProfiles, controls: Mapping[ControlKind, ControlWe
         )
         for place in range(values.shape[1]):
             none, full = (_mean(profiles.values[wells, place]) for wells in (negative, positive))
-            summary = Summary(none, (full - none) / 100)
+            summary = Summary(none, beyond_rounding(full - none, none) / 100)
             values[rows, place] = scaled(profiles.values[rows, place], summary)
     return values
 
 
 def _by_plate_position(profiles: WellProfiles) -> NDArray[np.float64]:
     values = np.full_like(profiles.values, np.nan)
-    for rows in profiles.plate_rows().values():
+    for name, rows in profiles.plate_rows().items():
         positions = np.array([well_position(profiles.wells[row]) for row in rows.tolist()])
+        for axis, places in zip(("row", "column"), positions.T, strict=True):
+            if len(np.unique(places)) < FEWEST_VALUES:
+                raise ValueError(
+                    f"b_score takes row and column effects away, and the wells of plate {name} are in a single {axis}, "
+                    "of which nothing would be left: choose --normalise robust_z --to plate"
+                )
         shape = tuple((positions.max(axis=0) + 1).tolist())
         for place in range(values.shape[1]):
             plate = np.full(shape, np.nan)
@@ -121,7 +129,7 @@ def _controls_of(
     found = rows[controls[kind].chosen[rows]]
     if len(found) < FEWEST_VALUES:
         raise PlateMapError(
-            f"plate {plate} has {len(found)} {kind} control wells ({controls[kind].rule}), and {method} needs at "
-            f"least {FEWEST_VALUES}: correct --{kind}{other}"
+            f"plate {plate} has {plural(len(found), f'{kind} control well')} with results ({controls[kind].rule}), and "
+            f"{method} needs at least {FEWEST_VALUES}: run wells that failed again, correct --{kind}{other}"
         )
     return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from openhcs_runtime.controls import FEWEST_VALUES, Summary, mean_and_sd, median_and_mad
+from openhcs_runtime.controls import FEWEST_VALUES, Summary, beyond_rounding, mean_and_sd, median_and_mad
 from openhcs_runtime.profiles.roles import ControlKind, ControlWells
 from openhcs_runtime.profiles.values import WellProfiles
 
@@ -105,7 +105,7 @@ def z_prime(negative: Summary, positive: Summary) -> float:
     Zhang, Chung & Oldenburg, A simple statistical parameter for use in evaluation and validation of high throughput
     screening assays, Journal of Biomolecular Screening 4, 1999. With medians and MADs it is the robust one.
     """
-    return 1 - 3 * _ratio(negative.scale + positive.scale, abs(positive.centre - negative.centre))
+    return 1 - 3 * _ratio(negative.scale + positive.scale, abs(_difference(negative, positive)))
 
 
 def ssmd(negative: Summary, positive: Summary) -> float:
@@ -115,7 +115,11 @@ def ssmd(negative: Summary, positive: Summary) -> float:
     quality control in RNA interference high-throughput screening assays, Genomics 89, 2007. With medians and MADs it
     is the robust one.
     """
-    return _ratio(positive.centre - negative.centre, float(np.hypot(negative.scale, positive.scale)))
+    return _ratio(_difference(negative, positive), float(np.hypot(negative.scale, positive.scale)))
+
+
+def _difference(negative: Summary, positive: Summary) -> float:
+    return beyond_rounding(positive.centre - negative.centre, negative.centre)
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -1,5 +1,6 @@
 """Which wells are negative and positive controls: by an expression over the plate map, or by its usual column."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -88,7 +89,7 @@ def find_controls(
     found: dict[ControlKind, ControlWells] = {}
     for kind, expression in ((ControlKind.NEGATIVE, negative), (ControlKind.POSITIVE, positive)):
         known = columns or map_columns(profiles)
-        if expression or len(_usual_values(profiles, kind, known)) == 1:
+        if expression or _is_one_word(_usual_values(profiles, kind, known)):
             found[kind] = control_wells(profiles, kind, expression, known)
     if len(found) == len(ControlKind):
         _check_apart(profiles, *found.values())
@@ -113,7 +114,16 @@ def _usual_values(profiles: WellProfiles, kind: ControlKind, columns: MapColumns
     name = columns.find(MapRole.CONTROL)
     values = profiles.plate_map[name] if name is not None else ()
     texts = dict.fromkeys(value for value in values if isinstance(value, str))
-    return [text for text in texts if text.strip().lower().replace("_", " ").replace("-", " ") in _USUAL[kind]]
+    return [text for text in texts if _plain(text) in _USUAL[kind]]
+
+
+def _plain(text: str) -> str:
+    return text.strip().lower().replace("_", " ").replace("-", " ")
+
+
+def _is_one_word(texts: Sequence[str]) -> bool:
+    """Return whether texts are spellings of one word, such as NEG and neg."""
+    return len({_plain(text) for text in texts}) == 1
 
 
 def _usual_rule(profiles: WellProfiles, kind: ControlKind, columns: MapColumns) -> str:
@@ -121,6 +131,8 @@ def _usual_rule(profiles: WellProfiles, kind: ControlKind, columns: MapColumns) 
     found = _usual_values(profiles, kind, columns)
     if len(found) == 1:
         return f"{_quoted(str(name))} == {found[0]!r}"
+    if _is_one_word(found):
+        return f"{_quoted(str(name))} in ({', '.join(map(repr, found))})"
     example = f"give them (--{kind} \"{name or 'compound'} == 'DMSO'\")"
     if found:
         raise PlateMapError(f"the {kind} controls may be {' or '.join(map(repr, found))} in column {name!r}: {example}")

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.profiles.aggregate import well_profiles
 from openhcs_runtime.profiles.columns import MapColumns, MapRole
 from openhcs_runtime.profiles.dose_response import DoseResponse, dose_responses
 from openhcs_runtime.profiles.hits import HIT_THRESHOLD, Hit, find_hits
+from openhcs_runtime.profiles.map_notes import map_notes
 from openhcs_runtime.profiles.normalise import normalise_profiles
 from openhcs_runtime.profiles.quality import AssayQuality, assay_quality
 from openhcs_runtime.profiles.replicates import ReplicateCorrelation, replicate_correlation
@@ -83,6 +85,8 @@ class Screen:
         hits: the hits of all measures, the strongest of each first.
         responses: the dose responses.
         replication: how alike replicates are; None if it was not wanted.
+        notes: what of the plate map may be a mistake, in sentences.
+        centre: whether a well has the mean or the median of its objects.
     """
 
     profiles: WellProfiles
@@ -94,6 +98,8 @@ class Screen:
     hits: tuple[Hit, ...]
     responses: tuple[DoseResponse, ...]
     replication: ReplicateCorrelation | None
+    notes: tuple[str, ...] = ()
+    centre: Centre = Centre.MEDIAN
 
 
 def profile_screen(results: "Results", request: ScreenRequest) -> Screen:
@@ -128,7 +134,11 @@ def profile_screen(results: "Results", request: ScreenRequest) -> Screen:
         assay_quality(profiles, controls) if len(controls) == len(ControlKind) else (),
         tuple(_hits(normalised, request, controls, columns)),
         tuple(_responses(normalised, request, columns)),
-        replicate_correlation(normalised, columns=columns) if request.replicates else None,
+        replicate_correlation(normalised, chosen=~_are_controls(profiles, controls), columns=columns)
+        if request.replicates
+        else None,
+        map_notes(profiles, columns),
+        request.centre,
     )
 
 
@@ -170,14 +180,20 @@ def _hits(
 ) -> list[Hit]:
     if not request.hits:
         return []
-    is_control = np.zeros(len(profiles), dtype=np.bool_)
-    for wells in controls.values():
-        is_control |= wells.chosen
+    is_control = _are_controls(profiles, controls)
     return [
         hit
         for measure in profiles.measures
         for hit in find_hits(profiles, measure, threshold=request.threshold, controls=is_control, columns=columns)
     ]
+
+
+def _are_controls(profiles: WellProfiles, controls: Mapping[ControlKind, ControlWells]) -> NDArray[np.bool_]:
+    """Return whether each row is a control of any kind (rows,)."""
+    found = np.zeros(len(profiles), dtype=np.bool_)
+    for wells in controls.values():
+        found |= wells.chosen
+    return found
 
 
 def _responses(profiles: WellProfiles, request: ScreenRequest, columns: MapColumns) -> list[DoseResponse]:

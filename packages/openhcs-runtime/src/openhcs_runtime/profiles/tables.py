@@ -153,7 +153,7 @@ def hit_columns(roles: Sequence[MapRole]) -> list[str]:
 RESPONSE_COLUMNS = (
     "measure", "compound", "cell_line", "unit", "outcome", "ec50", "ec50_low", "ec50_high", "ec50_error", "hill",
     "hill_error", "bottom", "bottom_error", "top", "top_error", "r_squared", "residual_sd", "p_value", "values",
-    "doses", "lowest_dose", "highest_dose",
+    "doses", "lowest_dose", "highest_dose", "ec50_above", "ec50_below",
 )  # fmt: skip
 """The columns of rows of dose responses."""
 
@@ -189,6 +189,8 @@ def _response_row(response: DoseResponse) -> Row:
         "doses": curve.doses,
         "lowest_dose": curve.lowest,
         "highest_dose": curve.highest,
+        "ec50_above": curve.above,
+        "ec50_below": curve.below,
     }
     return {name: _present(value) for name, value in row.items()}
 

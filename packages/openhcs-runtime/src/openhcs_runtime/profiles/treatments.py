@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.plate_map import MapValue
 from openhcs_runtime.profiles.columns import MapColumns, MapRole
+from openhcs_runtime.profiles.doses import dose_units, same_dose
 from openhcs_runtime.profiles.values import WellProfiles
 
 TREATED_BY = (MapRole.COMPOUND, MapRole.DOSE, MapRole.DOSE_UNIT, MapRole.CELL_LINE)
@@ -35,21 +36,30 @@ def treatments(
 ) -> list[Treatment]:
     """Return the wells grouped by what they got, in the order of their first well.
 
-    A well without a compound is a group of its own, as nothing says what it is equal to.
+    A well without a compound is a group of its own, as nothing says what it is equal to. Doses in different units are
+    equal if they are the same amount, as 1 uM and 1000 nM.
 
     Args:
         profiles: the wells.
         columns: the columns of the plate map by what they say.
         chosen: whether a row counts (rows,); None for all.
         by: what equal wells have in common; columns that the map lacks are left out.
+
+    Raises:
+        PlateMapError: a column can't be told from another, or two columns give doses different units.
     """
     names = {role: name for role in by if (name := columns.find(role)) is not None}
     compound = names.get(MapRole.COMPOUND)
+    units = dose_units(profiles, columns) if MapRole.DOSE in names else []
     found: dict[tuple[object, ...], list[int]] = {}
     for row in range(len(profiles)):
         if chosen is None or chosen[row]:
             known = compound is not None and profiles.plate_map[compound][row] is not None
-            key = tuple(profiles.plate_map[name][row] for name in names.values())
+            of_well = {role: profiles.plate_map[name][row] for role, name in names.items()}
+            dose = same_dose(of_well.pop(MapRole.DOSE), units[row]) if units else ()
+            if units:
+                of_well.pop(MapRole.DOSE_UNIT, None)
+            key = (*dose, *of_well.values())
             found.setdefault(key if known else (*key, row), []).append(row)
     return [
         Treatment({role: profiles.plate_map[name][rows[0]] for role, name in names.items()}, np.array(rows))

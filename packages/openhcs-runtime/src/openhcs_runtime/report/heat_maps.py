@@ -21,9 +21,8 @@ def heat_maps_section(run: ReportedRun, chosen: ChosenMeasures, drawing: PlateDr
     maps = [drawing.draw(measure) for measure in chosen.shown]
     left_out = []
     if chosen.left_out:
-        left_out.append(
-            f"{plural(chosen.left_out, 'other measure')} of wells are not shown: name those you want with --measure."
-        )
+        verb, others = "is" if chosen.left_out == 1 else "are", plural(chosen.left_out, "other measure")
+        left_out.append(f"{others} of wells {verb} not shown: name those you want with --measure.")
     if run.plate_map is None:
         left_out.append("The plate has no plate map, so the wells show only their names and values.")
     return Section(

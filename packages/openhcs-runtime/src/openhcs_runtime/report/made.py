@@ -50,7 +50,7 @@ def _run_facts(run: ReportedRun) -> Iterator[tuple[str, Html | str]]:
     yield "Plate", element("code", known.plate_path)
     yield "Format of the plate", known.plate_format
     yield "Pixel size", size or "not known"
-    yield "Input images", str(len(known.inputs))
+    yield "Input files", str(len(known.inputs))
     yield "Plate map", _plate_map(known)
     yield "Results", element("code", str(run.results.folder))
     yield "Begun", local_time(known.begun_at)

@@ -1,5 +1,6 @@
 """The measures of wells that a report shows: those that were asked for, or the most telling ones."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.tables.read import Results, closest
-from openhcs_runtime.tables.schema import Measure, TableSchema
+from openhcs_runtime.tables.schema import Measure, TableKind, TableSchema
 
 if TYPE_CHECKING:
     import pyarrow
@@ -16,7 +17,10 @@ WELLS = "wells"
 MOST_SHOWN = 8
 """Heat maps of a report, if none are asked for."""
 
-_FIRST = ("count", "area", "intensity_mean", "intensity_sum", "texture", "eccentricity", "form_factor")
+_COUNT = "count"
+_OF_SET = ("intensity_mean", "area")
+"""Measures of objects of which one is shown for each set."""
+_FIRST = ("area", "intensity_mean", "intensity_sum", "texture", "eccentricity", "form_factor")
 """Parts of the names of measures that are shown before others."""
 _PASSED_OVER = ("image_count", "centroid", "bounding", "bbox", "label", "parent", "location", "euler", "_std")
 """Parts of the names of measures that say little of a well."""
@@ -87,24 +91,38 @@ def choose_measures(results: Results, named: Sequence[str] = ()) -> ChosenMeasur
     for name in named:
         _check(name, schema, numeric, results)
     wells = table["well"].to_pylist()
-    wanted = list(dict.fromkeys(named)) or _telling(schema, numeric)[: 4 * MOST_SHOWN]
+    wanted = list(dict.fromkeys(named)) or _telling(schema, numeric, _sets(results))[: 4 * MOST_SHOWN]
     read = [WellMeasure(name, schema.measures[name], _known(wells, table[name])) for name in wanted]
     shown = [measure for measure in read if measure.values or named][: len(named) or MOST_SHOWN]
     why = "" if shown else "The table of wells has no measure with numbers."
     return ChosenMeasures(tuple(shown), len(numeric) - len(shown), why)
 
 
-def _telling(schema: TableSchema, numeric: Sequence[str]) -> list[str]:
-    """Return the columns that are worth a heat map, those that say most first; the order is otherwise kept."""
+def _sets(results: Results) -> list[str]:
+    """Return the sets of objects, those with long names first."""
+    found = [name for name in results.tables if results.schema(name).kind is TableKind.OBJECTS]
+    return sorted(found, key=len, reverse=True)
+
+
+def _telling(schema: TableSchema, numeric: Sequence[str], sets: Sequence[str]) -> list[str]:
+    """Return the columns that are worth a heat map, those that say most first; the order is otherwise kept.
+
+    Counts of objects come first, then an intensity and an area of each set.
+    """
+    split = {name: _split(schema.measures[name].measure, sets) for name in numeric}
     in_um = {(one.measure, one.channel) for one in schema.measures.values() if one.unit in ("um", "um2")}
     names = [
         name
         for name in numeric
         if not any(part in name.lower() for part in _PASSED_OVER)
+        and Measure(measure=split[name][1]).is_quantity
         and not is_quality(schema.measures[name])
         and not (schema.measures[name].unit in ("px", "px2") and _place(schema.measures[name]) in in_um)
     ]
-    rank = {name: _rank(schema.measures[name].measure) for name in names}
+    rank = {name: _rank(*split[name]) for name in names}
+    for wanted, owner in itertools.product(_OF_SET, sets):
+        of_set = (name for name in names if split[name][0] == owner and split[name][1].startswith(wanted))
+        rank |= dict.fromkeys(itertools.islice(of_set, 1), 1)
     return sorted(names, key=lambda name: rank[name])
 
 
@@ -117,8 +135,19 @@ def _place(measure: Measure) -> tuple[str, str]:
     return measure.measure, measure.channel
 
 
-def _rank(measure: str) -> int:
-    return next((place for place, part in enumerate(_FIRST) if part in measure.lower()), len(_FIRST))
+def _split(measure: str, sets: Sequence[str]) -> tuple[str, str]:
+    """Return the set that a measure is of, if it is of one, and what was measured."""
+    owner = next((name for name in sets if measure.startswith(f"{name}_")), "")
+    return owner, measure.removeprefix(f"{owner}_") if owner else measure
+
+
+def _rank(owner: str, measure: str) -> int:
+    """Return the place of a measure; a count of each object, such as its neighbours, is not a number of objects."""
+    if measure == _COUNT or (not owner and measure.endswith(f"_{_COUNT}")):
+        return 0
+    if measure.endswith(f"_{_COUNT}"):
+        return len(_FIRST) + 3
+    return 2 + next((place for place, part in enumerate(_FIRST) if part in measure.lower()), len(_FIRST))
 
 
 def _check(name: str, schema: TableSchema, numeric: Sequence[str], results: Results) -> None:

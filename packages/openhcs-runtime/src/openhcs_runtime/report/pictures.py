@@ -123,7 +123,7 @@ def outline_data(labels: NDArray[Any]) -> str:
     width = max(1, round(max(labels.shape) / _SHOWN_EDGE))
     edges = object_edges(labels)
     drawn = ndimage.binary_dilation(edges, iterations=width - 1) if width > 1 else edges
-    image = Image.fromarray(drawn.astype(np.uint8), mode="P")
+    image = Image.fromarray(drawn.astype(np.uint8))  # a palette makes it one of mode P
     image.putpalette([0, 0, 0, *_OUTLINE])
     return _address(image, "PNG", transparency=0, optimize=True, bits=1)
 

@@ -14,6 +14,7 @@ from openhcs_runtime.report.run import ReportedRun
 from openhcs_runtime.report.section import Section, paragraph, table
 from openhcs_runtime.tables.columns import column_of
 from openhcs_runtime.tables.schema import Measure
+from zmqruntime.execution.text import plural
 
 if TYPE_CHECKING:
     import pyarrow
@@ -33,6 +34,8 @@ _SIDES: Mapping[str, tuple[int, ...]] = {_FOCUS: (-1,), "background_mean": (-1, 
 _MOST_FOCUS_MAPS = 2
 _WORDS = {-1: "low", 1: "high"}
 _REASON = "quality_reason"
+_SITE = "image"
+"""A row of the table of images: a site, plane and time point, with all its channels."""
 
 Floats = NDArray[np.float64]
 
@@ -109,13 +112,15 @@ def read_quality(run: ReportedRun) -> Quality | None:
         return None
     schema = results.schema(_IMAGES)
     measured = {name: measure for name, measure in schema.measures.items() if _is_quality(measure.measure)}
-    told = [name for name, measure in schema.measures.items() if measure.measure == _REASON]
+    told = {name: measure.channel for name, measure in schema.measures.items() if measure.measure == _REASON}
     read = results.arrow(_IMAGES, [*schema.keys, *measured, *told])
     columns = tuple((measure, _floats(read, name)) for name, measure in measured.items())
-    reasons = _all_reasons(read.num_rows, columns)
-    for name in told:
-        for index, reason in enumerate(read[name].to_pylist()):
-            reasons[index] += [f"pipeline: {reason}"] if reason else []
+    by_pipeline = {channel: read[name].to_pylist() for name, channel in told.items()}
+    reasons = _all_reasons(read.num_rows, columns, by_pipeline)
+    for channel, found in by_pipeline.items():
+        of_pipeline = f"pipeline, {channel}" if channel else "pipeline"
+        for index, reason in enumerate(found):
+            reasons[index] += [f"{of_pipeline}: {reason}"] if reason else []
     wells = tuple(read["well"].to_pylist())
     places, sites = _places(read), read["site"].to_pylist()
     flagged = tuple(
@@ -148,8 +153,11 @@ def _content(quality: Quality, drawing: PlateDrawing) -> Iterator[Html]:
     count = len(quality.flagged)
     if quality.columns:
         wells = len({image.well for image in quality.flagged})
-        said = f"{count} of {quality.images} images are flagged, in {wells} wells." if count else ""
-        yield paragraph(said or f"None of {quality.images} images is flagged.")
+        verb = "is" if count == 1 else "are"
+        said = (
+            f"{count} of {plural(quality.images, _SITE)} {verb} flagged, in {plural(wells, 'well')}." if count else ""
+        )
+        yield paragraph(said or f"None of {plural(quality.images, _SITE)} is flagged.")
         yield table("Quality measures", ("Measure", "Lowest", "Median", "Highest"), map(_spread, quality.columns))
     if quality.images < _FEWEST and quality.columns:
         yield paragraph(f"Outliers are looked for from {_FEWEST} images on.", "quiet")
@@ -191,17 +199,26 @@ def _is_quality(measure: str) -> bool:
     return measure in _SIDES or measure == _SATURATED or measure.endswith("_count")
 
 
-def _all_reasons(images: int, columns: Sequence[tuple[Measure, Floats]]) -> list[list[str]]:
-    """Return for each image what is unusual about it."""
+def _all_reasons(
+    images: int, columns: Sequence[tuple[Measure, Floats]], by_pipeline: Mapping[str, Sequence[str | None]]
+) -> list[list[str]]:
+    """Return for each image what is unusual about it, apart from channels that the pipeline has flagged.
+
+    Args:
+        images: number of images.
+        columns: numbers of each measure by image.
+        by_pipeline: why the pipeline has flagged each image, by channel.
+    """
     reasons: list[list[str]] = [[] for _ in range(images)]
     for measure, values in columns:
+        is_said = np.array([bool(reason) for reason in by_pipeline.get(measure.channel, [""] * images)])
         if measure.measure == _SATURATED:
-            for index in np.flatnonzero(values > _MOST_SATURATED_PERCENT):
+            for index in np.flatnonzero((values > _MOST_SATURATED_PERCENT) & ~is_said):
                 reasons[index].append(f"{_named(measure)} {values[index]:.3g} % of the pixels")
             continue
         z, median = robust_z(values)
         for side in _SIDES.get(measure.measure, (-1,)):
-            for index in np.flatnonzero(side * z > _CUTOFF):
+            for index in np.flatnonzero((side * z > _CUTOFF) & ~is_said):
                 reasons[index].append(f"{_named(measure)} {_WORDS[side]}: {values[index]:.4g}, median {median:.4g}")
     return reasons
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from openhcs_runtime.exceptions import OutputError, PlateMapError
 from openhcs_runtime.profiles import (
@@ -22,6 +23,8 @@ from openhcs_runtime.profiles import (
     replicate_correlation,
     well_profiles,
 )
+from openhcs_runtime.profiles.map_notes import map_notes
+from openhcs_runtime.profiles.roles import map_columns
 from openhcs_runtime.report.measures import WELLS, ChosenMeasures
 from openhcs_runtime.report.run import ReportedRun
 
@@ -38,6 +41,9 @@ class PlateStatistics:
         quality: how well each measure tells the controls apart.
         responses: the response to each compound, by measure.
         replicates: how alike replicates are; None if that can't be said.
+        wells: the wells of the table.
+        present: how many control wells of each kind have a value of any measure.
+        notes: what of the plate map may be a mistake, in sentences.
         no_controls: why there are no statistics of controls, in a sentence; empty if there are some.
         no_responses: why there are no dose responses.
         no_replicates: why nothing is said of replicates.
@@ -48,6 +54,8 @@ class PlateStatistics:
     responses: Mapping[str, Sequence[DoseResponse]] = field(default_factory=dict)
     replicates: ReplicateCorrelation | None = None
     wells: tuple[str, ...] = ()
+    present: Mapping[ControlKind, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     no_controls: str = ""
     no_responses: str = ""
     no_replicates: str = ""
@@ -76,10 +84,14 @@ def read_statistics(
         PlateMapError: an expression is not valid, or no well matches it.
     """
     if not chosen.shown:
-        none = "There are no measures of wells."
-        return PlateStatistics(no_controls=none, no_responses=none, no_replicates=none)
+        return PlateStatistics(
+            no_controls="There are no statistics of controls, as there are no measures of wells.",
+            no_responses="There are no dose responses, as there are no measures of wells.",
+            no_replicates="Nothing is said of replicates, as there are no measures of wells.",
+        )
     shown = [measure.column for measure in chosen.shown]
     profiles = well_profiles(run.results, WELLS, measures=shown)
+    has_values: NDArray[np.bool_] = np.isfinite(profiles.values).sum(axis=1) > 0
     controls, why = _controls(profiles, negative, positive)
     responses, no_responses = _responses(profiles, list(named)[:MOST_FITTED] or shown[:1])
     replicates, no_replicates = _replicates(run, profiles, controls)
@@ -89,10 +101,19 @@ def read_statistics(
         responses=responses,
         replicates=replicates,
         wells=profiles.wells,
+        present={kind: int(has_values[wells.chosen].sum()) for kind, wells in controls.items()},
+        notes=_notes(profiles),
         no_controls=why,
         no_responses=no_responses,
         no_replicates=no_replicates,
     )
+
+
+def _notes(profiles: WellProfiles) -> tuple[str, ...]:
+    try:
+        return map_notes(profiles, map_columns(profiles))
+    except PlateMapError as error:
+        return (f"{error}.",)
 
 
 def _controls(profiles: WellProfiles, negative: str, positive: str) -> tuple[dict[ControlKind, ControlWells], str]:
@@ -139,7 +160,6 @@ def _replicates(
     to = Reference.CONTROLS if has_negative else Reference.PLATE
     try:
         normalised = normalise_profiles(profiles, Normalisation.ROBUST_Z_SCORE, to=to, controls=controls)
-        usable = np.logical_and(compared, np.isfinite(normalised.values).any(axis=1))
-        return replicate_correlation(normalised, chosen=usable), ""
+        return replicate_correlation(normalised, chosen=compared), ""
     except (OutputError, PlateMapError) as error:
         return None, f"Nothing is said of replicates: {error}."

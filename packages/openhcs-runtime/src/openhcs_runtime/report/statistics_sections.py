@@ -14,9 +14,14 @@ from zmqruntime.execution.text import plural
 _MOST_PLOTS = 24
 _MOST_ROWS = 400
 _MOST_NAMED = 8
+_TOO_FEW = (DoseOutcome.TOO_FEW_DOSES, DoseOutcome.TOO_FEW_VALUES)
 _DOSE_WORDS = (
     "Curves are four-parameter log-logistic fits by least squares. The dashed line is the EC50, the band its 95 % "
     "confidence interval. No number is given where the doses do not determine one."
+)
+_MEANS = (
+    "The values of wells are those of the table of wells, where a measure of objects is their mean. openhcs-runtime "
+    "profile takes medians, and means with --centre mean, so that its figures differ."
 )
 _QUALITY_TITLES = (
     "Measure",
@@ -41,15 +46,21 @@ def controls_section(found: PlateStatistics, chosen: ChosenMeasures) -> Section:
         for kind, wells in found.controls.items()
     ]
     if not found.quality:
-        return Section("controls", "Controls", joined(*rules), (found.no_controls,) if found.no_controls else ())
+        missing = (found.no_controls, *found.notes) if found.no_controls else found.notes
+        return Section("controls", "Controls", joined(*rules), missing)
     rows = [_quality_row(quality, titles) for quality in found.quality]
     words = (
         "Z' is 1 at best, above 0.5 for an excellent assay, and below 0 where controls overlap (Zhang et al., 1999). "
         "SSMD is the difference of positive and negative controls in units of their spread (Zhang, 2007). S/B is the "
         "ratio of their means, CV the coefficient of variation in percent. The robust values use medians."
     )
-    content = joined(*rules, table("Statistics of controls", _QUALITY_TITLES, rows), paragraph(words, "quiet small"))
-    return Section("controls", "Controls", content)
+    content = joined(
+        *rules,
+        table("Statistics of controls", _QUALITY_TITLES, rows),
+        paragraph(_MEANS, "quiet small"),
+        paragraph(words, "quiet small"),
+    )
+    return Section("controls", "Controls", content, found.notes)
 
 
 def doses_section(found: PlateStatistics, chosen: ChosenMeasures) -> Section:
@@ -58,16 +69,19 @@ def doses_section(found: PlateStatistics, chosen: ChosenMeasures) -> Section:
     parts: list[Html] = []
     left_out = [found.no_responses] if found.no_responses else []
     few: dict[str, None] = {}
+    hardly: dict[str, None] = {}
     for measure, responses in found.responses.items():
         few |= dict.fromkeys(_compound(one) for one in responses if one.curve.outcome is DoseOutcome.TOO_FEW_DOSES)
-        tested = [one for one in responses if one.curve.outcome is not DoseOutcome.TOO_FEW_DOSES]
+        hardly |= dict.fromkeys(_compound(one) for one in responses if one.curve.outcome is DoseOutcome.TOO_FEW_VALUES)
+        tested = [one for one in responses if one.curve.outcome not in _TOO_FEW]
         if tested:
             parts += _of_measure(titles[measure], tested, left_out)
-    if few:
-        names = ", ".join([*few][:_MOST_NAMED]) + (" and others" if len(few) > _MOST_NAMED else "")
-        left_out.append(f"{plural(len(few), 'compound')} without a curve, for want of four different doses: {names}.")
+    for found_few, want in ((few, "four different doses"), (hardly, "values")):
+        if found_few:
+            names = ", ".join([*found_few][:_MOST_NAMED]) + (" and others" if len(found_few) > _MOST_NAMED else "")
+            left_out.append(f"{plural(len(found_few), 'compound')} without a curve, for want of {want}: {names}.")
     if parts:
-        parts.append(paragraph(_DOSE_WORDS, "quiet small"))
+        parts += [paragraph(_DOSE_WORDS, "quiet small"), paragraph(_MEANS, "quiet small")]
     return Section("doses", "Dose responses", joined(*parts), tuple(left_out))
 
 
@@ -99,7 +113,7 @@ def replicates_section(found: PlateStatistics) -> Section:
         f"{replicates.percent_replicating:.0f} % of {plural(len(replicates.groups), 'treatment')} with several wells "
         f"are replicating: the median correlation of their wells is above {replicates.threshold:.2f}, the 95th "
         "percentile for wells that got different things. "
-        f"Profiles have {plural(len(replicates.measures), 'measure')}."
+        "Controls do not count."
     )
     source = "Percent replicating as in Way et al., Cell Systems 13, 2022."
     key = element(
@@ -108,8 +122,11 @@ def replicates_section(found: PlateStatistics) -> Section:
         element("li", _swatch("chance"), "wells that got different things"),
         class_="legend",
     )
+    notes = paragraph(" ".join(replicates.notes), "quiet small")
     plot = element("figure", replicate_plot(replicates), class_="one")
-    return Section("replicates", "Replicates", joined(paragraph(said), key, plot, paragraph(source, "quiet small")))
+    return Section(
+        "replicates", "Replicates", joined(paragraph(said), notes, key, plot, paragraph(source, "quiet small"))
+    )
 
 
 def _swatch(style: str) -> Html:
@@ -118,7 +135,9 @@ def _swatch(style: str) -> Html:
 
 
 def _wells(found: PlateStatistics, kind: ControlKind) -> str:
-    return plural(len(found.wells_of(kind)), "well")
+    wells = len(found.wells_of(kind))
+    present = found.present.get(kind, wells)
+    return plural(wells, "well") if present == wells else f"{plural(wells, 'well')}, of which {present} with values"
 
 
 def _quality_row(quality: AssayQuality, titles: dict[str, str]) -> tuple[str | float | int | None, ...]:
@@ -155,16 +174,14 @@ def _dose_row(response: DoseResponse) -> Sequence[str | float | int | None]:
         _interval(response) or "-",
         *(float(f"{value:.3g}") if math.isfinite(value) else None for value in (curve.hill, curve.bottom, curve.top)),
         float(f"{curve.r_squared:.3g}") if math.isfinite(curve.r_squared) else None,
-        curve.outcome.value,
+        response.said,
     )
 
 
 def _said(response: DoseResponse) -> str:
     curve = response.curve
     if curve.outcome is not DoseOutcome.FITTED:
-        return (
-            curve.outcome.value.capitalize() if curve.outcome is not DoseOutcome.EXTRAPOLATED else curve.outcome.value
-        )
+        return response.said[:1].upper() + response.said[1:]
     return (
         f"EC50 {_dose(curve.ec50, response.unit)} ({_interval(response)}), Hill {number(round(curve.hill, 2))}, "
         f"R2 {curve.r_squared:.2f}"

@@ -70,9 +70,9 @@ def _facts(run: ReportedRun, chosen: ChosenMeasures, flagged: int | None) -> lis
     facts: list[tuple[str, str, str]] = [("Wells complete", f"{complete} of {wells}", "")]
     if known.ended_at and known.wells:
         facts.append(("Computing time", duration(sum(well.elapsed_s for well in known.wells)), "sum of all wells"))
-    facts.append(("Input images", f"{len(known.inputs)}", ""))
+    facts.append(("Input files", f"{len(known.inputs)}", ""))
     if flagged is not None:
-        facts.append(("Images flagged", str(flagged), "by quality control"))
+        facts.append(("Images flagged", str(flagged), "by quality control; an image has all its channels"))
     for measure in chosen.shown[:1]:
         if measure.values:
             values = sorted(measure.values.values())

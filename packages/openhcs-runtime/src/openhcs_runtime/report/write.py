@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from openhcs_runtime.atomic import atomic_file
+from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.profiles import ControlKind
 from openhcs_runtime.report.examples import choose_wells, examples_section
 from openhcs_runtime.report.failures import failures_section
@@ -27,6 +28,14 @@ from openhcs_runtime.tables.read import Results, open_results
 
 OnProgress = Callable[[str], None]
 """Called with what is done next, in words. An exception that it raises ends the work."""
+
+SUFFIXES = (".html", ".htm")
+"""What the name of a report may end in."""
+
+
+def not_html(path: Path) -> str:
+    """Return why a report can't have this name."""
+    return f"{path} can't be a report, which is HTML: end its name in .html, and print it to PDF from a browser"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +81,10 @@ class MadeReport:
         """Write the report.
 
         Raises:
-            OutputError: the file can't be written.
+            OutputError: the file does not end in ``.html`` or ``.htm``, or can't be written.
         """
+        if path.suffix.lower() not in SUFFIXES:
+            raise OutputError(not_html(path))
         above = head(self.run, self.chosen, self.sections, self.flagged)
         data = page(f"Report of {plate_name(self.run)}", above, self.sections, _foot(self.run)).encode()
         with atomic_file(path) as file:
@@ -116,6 +127,8 @@ def write_report(
         OutputError: there is no run, a measure does not exist, a table is damaged, or the file can't be written.
         PlateMapError: the plate map can't be read, or an expression is not valid.
     """
+    if path is not None and Path(path).suffix.lower() not in SUFFIXES:
+        raise OutputError(not_html(Path(path)))
     opened = results if isinstance(results, Results) else open_results(os.fspath(results))
     made = make_report(opened, measures, negative, positive, on_progress)
     return made.write(Path(report_name(opened)) if path is None else Path(path))

@@ -62,11 +62,13 @@ def report(
     with uninterrupted():
         from openhcs_runtime.cli.failures import unwritten
         from openhcs_runtime.exceptions import OutputError, PlateMapError
-        from openhcs_runtime.report.write import make_report
+        from openhcs_runtime.report.write import SUFFIXES, make_report, not_html
         from openhcs_runtime.tables.read import open_results
         from zmqruntime.execution.cli.failures import CommandError, ErrorKind
         from zmqruntime.execution.cli.output import Output
     output = Output(as_json)
+    if to is not None and to.suffix.lower() not in SUFFIXES:
+        raise CommandError(ErrorKind.USAGE, not_html(to))
     run = find_results(results, output).folder
     try:
         with _progress(output) as tell:
