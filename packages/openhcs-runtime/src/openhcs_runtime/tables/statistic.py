@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Statistic(StrEnum):
-    """What becomes of several values of a well: images in `measurements.csv`, objects in `objects.csv`."""
+    """What becomes of several values of a well: of its images, or of its objects."""
 
     MEAN = "mean"
     MEDIAN = "median"
