@@ -83,7 +83,7 @@ def start_dask(folder: Path, kind: str, *arguments: str, said: str) -> tuple["su
         stdout=subprocess.DEVNULL,
         text=True,
         cwd=folder,
-        env={**os.environ, "TMPDIR": str(folder)},
+        env={**os.environ, "TMPDIR": str(folder), "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"},
     )
     assert process.stderr is not None
     line = next(line for line in process.stderr if said in line)
