@@ -21,6 +21,7 @@ from openhcs_runtime.tables.well_tables import read_well_schema, read_well_table
 if TYPE_CHECKING:
     import pyarrow
 
+_MOST_AHEAD, _CELL_BYTES = 8, 8
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
@@ -133,7 +134,7 @@ def write_object_table(run: Path, table: ObjectTable, on_well: OnWell) -> None:
     Args:
         run: folder of the run.
         table: the table.
-        on_well: called with the rows of each well.
+        on_well: called with the rows of each well, in a thread that reads ahead.
 
     Raises:
         OutputError: the file can't be written.
@@ -144,15 +145,17 @@ def write_object_table(run: Path, table: ObjectTable, on_well: OnWell) -> None:
     path = table_path(run, table.name)
     schema = table.arrow_schema
 
-    def read(part: tuple[str, Path]) -> tuple[str, "pyarrow.Table"]:
-        return part[0], table.rows_of(*part)
+    def read(part: tuple[str, Path]) -> "pyarrow.Table":
+        rows = table.rows_of(*part)
+        on_well(table, part[0], rows)
+        return rows
 
     with (
         writing_to(path),
         atomic_file(path) as file,
         parquet.ParquetWriter(file, schema, **parquet_options(schema)) as writer,
     ):
-        for group in _groups(table, _ahead(read, table.parts), on_well):
+        for group in _groups(_ahead(read, table.parts, _wells_ahead(table))):
             writer.write_table(group, row_group_size=max(1, group.num_rows))
 
 
@@ -169,28 +172,33 @@ def _object_table(name: str, wells: tuple[tuple[str, Path], ...]) -> ObjectTable
     return ObjectTable(name, measures, kinds, wells)
 
 
-def _groups(
-    table: ObjectTable, parts: Iterable[tuple[str, "pyarrow.Table"]], on_well: OnWell
-) -> Iterator["pyarrow.Table"]:
+def _wells_ahead(table: ObjectTable) -> int:
+    """Return how many wells may be read ahead: those of a group of rows, as their files are as large as in memory."""
+    largest = max(path.stat().st_size for _, path in table.parts)
+    return max(1, min(_MOST_AHEAD, GROUP_BYTES // max(1, largest)))
+
+
+def _groups(parts: Iterable["pyarrow.Table"]) -> Iterator["pyarrow.Table"]:
     """Yield the rows of the wells in groups of bounded size."""
     import pyarrow  # noqa: PLC0415  heavy
 
     waiting: list[pyarrow.Table] = []
-    for well, rows in parts:
-        on_well(table, well, rows)
+    size = 0
+    for rows in parts:
         waiting.append(rows)
-        if sum(each.nbytes for each in waiting) >= GROUP_BYTES:
+        size += rows.num_rows * rows.num_columns * _CELL_BYTES
+        if size >= GROUP_BYTES:
             yield pyarrow.concat_tables(waiting)
-            waiting = []
+            waiting, size = [], 0
     if waiting:
         yield pyarrow.concat_tables(waiting)
 
 
-def _ahead(function: Callable[[_T], _R], items: Sequence[_T]) -> Iterator[_R]:
-    """Yield the results of a function for the items, of which the next few are computed in a thread."""
+def _ahead(function: Callable[[_T], _R], items: Sequence[_T], most: int) -> Iterator[_R]:
+    """Yield the results of a function for the items, of which the next ones are computed in a thread."""
     with ThreadPoolExecutor(1, thread_name_prefix="table-reader") as pool:
-        waiting = [pool.submit(function, item) for item in items[:2]]
-        rest = itertools.islice(items, 2, None)
+        waiting = [pool.submit(function, item) for item in items[:most]]
+        rest = itertools.islice(items, most, None)
         while waiting:
             yield waiting.pop(0).result()
             waiting += [pool.submit(function, item) for item in itertools.islice(rest, 1)]
