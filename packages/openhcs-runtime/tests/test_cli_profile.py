@@ -36,11 +36,23 @@ def screen(new_plate: Callable[..., Path]) -> Path:
 
 def test_a_screen_is_profiled(screen: Path, command: CommandLine) -> None:
     everything = ("--measure", "intensity_mean_DAPI", "--hits", "--dose-response", "--threshold", "1e-9")
-    shown, parsed, wrong = command.together(
+    shown, parsed, wrong, several = command.together(
         ("profile", screen, "nuclei", *everything, "--to", "plate"),
         ("profile", screen, *everything[:2], "--normalise", "inhibition", "--output", "w.parquet", "--json"),
         ("profile", screen, "--column", "dose=strength"),
+        (
+            "profile",
+            screen,
+            *everything[:2],
+            "--measure",
+            "area_px2, intensity_sum_DAPI",
+            "--output",
+            "s.csv",
+            "--json",
+        ),
     )
+    measured = [quality["measure"] for quality in several.document["quality"]]
+    assert sorted(measured) == ["area_px2", "intensity_mean_DAPI", "intensity_sum_DAPI"]
     assert shown.code == 0, shown.stderr
     for line in (
         "9 wells, 1 measure",

@@ -35,8 +35,11 @@ def profile(
         typer.Argument(metavar="SET", help="Set of objects, such as nuclei, or wells [default: the only set]"),
     ] = None,
     measure: Annotated[
-        str | None,
-        typer.Option(metavar="NAME,NAME", help="Only these columns of the set [default: all that are numbers]"),
+        list[str] | None,
+        typer.Option(
+            metavar="NAME,NAME",
+            help="Only these columns of the set; can be given several times [default: all that are numbers]",
+        ),
     ] = None,
     centre: Annotated[Centre, typer.Option("--centre", help="How objects of a well become a value")] = Centre.MEDIAN,
     where: Annotated[
@@ -115,7 +118,7 @@ def profile(
     output = Output(as_json)
     request = ScreenRequest(
         table=table or "",
-        measures=tuple(read_wells(measure)),
+        measures=tuple(name for text in measure or () for name in read_wells(text)),
         centre=centre,
         where=where or "",
         method=normalise,
