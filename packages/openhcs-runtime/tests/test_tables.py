@@ -37,11 +37,12 @@ from openhcs_runtime.pipeline.cells import as_table
 from openhcs_runtime.pipeline.decorators import Measurements, OutputKind, Stack, special_outputs
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.results import PlateResult, ResultStatus
+from openhcs_runtime.service.client import rerun_task
 from openhcs_runtime.tables.columns import channel_tokens, column_of, measure_of
 from openhcs_runtime.tables.image_objects import ImageObjects
 from openhcs_runtime.tables.join import object_tables, write_object_table
 from openhcs_runtime.tables.map_columns import PlateFacts
-from openhcs_runtime.tables.places import table_path
+from openhcs_runtime.tables.places import plate_map_copy, table_path
 from openhcs_runtime.tables.read import open_results
 from openhcs_runtime.tables.schema import Measure
 from openhcs_runtime.tables.well_tables import set_tables, write_well_table
@@ -253,6 +254,16 @@ def test_two_sets_with_one_name_are_refused(small_plate: Path, tmp_path: Path) -
     ]
     result = run(small_plate, steps, tmp_path)
     assert "two sets of objects, nuclei and expanded, are both named nuclei" in result.wells[0].error
+
+
+def test_names_that_differ_only_in_case_are_refused(small_plate: Path, tmp_path: Path) -> None:
+    chain: list[Any] = [segment_nuclei, measure_objects, expand_objects, (measure_texture, {"name": "Nuclei"})]
+    result = run(small_plate, [FunctionStep({1: chain}, group_by=CHANNEL)], tmp_path, wells=("A01",))
+    assert "objects are named nuclei and Nuclei: give one of them another name" in result.wells[0].error
+
+
+def test_a_run_is_repeated_with_its_own_copy_of_the_plate_map(done: Path) -> None:
+    assert rerun_task(done).plate_map == str(plate_map_copy(done))
 
 
 @special_outputs(OutputKind.MEASUREMENTS)
