@@ -2,46 +2,31 @@
 
 import html
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from PyQt6.QtCore import QEvent, QSettings, QSize, Qt, QTimer, pyqtSignal as Signal
-from PyQt6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent
-from PyQt6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMenu, QMessageBox, QWidget
+from PyQt6.QtGui import QAction, QActionGroup, QCloseEvent, QKeySequence, QPaintEvent
+from PyQt6.QtWidgets import QApplication, QLabel, QMainWindow, QMenu, QMessageBox, QStackedWidget, QWidget
 
 from openhcs_gui_services.services.connection.status import present_server_status
 from openhcs_gui_services.services.plates.values import ServerState
 from openhcs_gui_services.widgets.common.colours import tone_colour
 from openhcs_gui_services.widgets.common.icons import application_icon
+from openhcs_gui_services.widgets.common.theme import Theme, apply_theme
 from openhcs_gui_services.widgets.plates.host import PlateHost
 from openhcs_gui_services.widgets.plates.manager import PlateManagerWidget
 from openhcs_gui_services.widgets.plates.run_phase import RunPhase
+from openhcs_gui_services.widgets.welcome.view import Welcome
+from openhcs_gui_services.window.command_palette import CommandPalette, commands_of
+from openhcs_gui_services.window.docks import Docks, PaneSpec
+from openhcs_gui_services.window.keys_dialog import KeysDialog
 
 __all__ = ["MainWindow", "PaneSpec", "Panes"]
 
 _SIZE = QSize(1280, 860)
-_STATE_VERSION = 1
-
-
-@dataclass(frozen=True)
-class PaneSpec:
-    """A pane next to the plates.
-
-    Attributes:
-        name: key under which its position is saved.
-        title: text in its title bar and in the menu.
-        keys: shortcut that shows or hides it.
-        area: where it is docked at first.
-        make: creates the content; called when the pane is first shown.
-        is_open: whether it is shown when the window is opened for the first time.
-    """
-
-    name: str
-    title: str
-    keys: str
-    area: Qt.DockWidgetArea
-    make: Callable[[], QWidget]
-    is_open: bool = False
+_STATE_VERSION = 2
+_THEME = "window/colours"
+_THEMES = {Theme.SYSTEM: "As the &desktop", Theme.LIGHT: "&Light", Theme.DARK: "D&ark"}
 
 
 class Panes(Protocol):
@@ -85,22 +70,22 @@ class MainWindow(QMainWindow):
         self._settings = settings
         self._panes = panes
         self._is_painted = self._may_close = False
-        self._docks: dict[str, QDockWidget] = {}
-        self._makers: dict[str, Callable[[], QWidget]] = {}
         self.manager = PlateManagerWidget(host)
+        self.welcome = Welcome()
         self._server = QLabel()
         self.setWindowTitle("OpenHCS")
         self.setWindowIcon(application_icon(self.palette()))
-        self.setCentralWidget(self.manager)
+        self._add_centre()
         self.setDockNestingEnabled(True)
-        self._add_docks([] if panes is None else panes.specs())
+        for corner in (Qt.Corner.TopRightCorner, Qt.Corner.BottomRightCorner):
+            self.setCorner(corner, Qt.DockWidgetArea.RightDockWidgetArea)
+        self._docks = Docks(self, [] if panes is None else panes.specs())
         self._add_menus()
         self._add_status_bar()
         self._restore()
         self.manager.server_changed.connect(self.show_server)
         self.manager.phase_changed.connect(self._on_phase)
-        self.manager.setFocus()
-        self.usable.connect(lambda: QTimer.singleShot(0, self._fill_docks))
+        self.usable.connect(lambda: QTimer.singleShot(0, self._docks.fill_shown))
         if panes is not None:
             panes.connect(self)
 
@@ -114,19 +99,31 @@ class MainWindow(QMainWindow):
 
     def show_pane(self, name: str) -> QWidget:
         """Bring a pane to the front and return its content."""
-        dock = self._docks[name]
-        dock.show()
-        dock.raise_()
-        return self.pane(name)
+        return self._docks.show(name)
 
     def pane(self, name: str) -> QWidget:
         """Return the content of a pane, creating it if necessary."""
-        dock = self._docks[name]
-        held = dock.widget()
-        if held is None:
-            held = self._makers[name]()
-            dock.setWidget(held)
-        return held
+        return self._docks.content(name)
+
+    @property
+    def pane_actions(self) -> list[QAction]:
+        """An action for each pane, in the order of the menu."""
+        return self._docks.actions
+
+    def set_theme(self, theme: Theme) -> None:
+        """Use the colours of the desktop, or light or dark ones, from now on."""
+        self._settings.setValue(_THEME, theme.value)
+        self._themes[theme].setChecked(True)
+        if isinstance(application := QApplication.instance(), QApplication):
+            apply_theme(application, theme)
+
+    def show_commands(self) -> CommandPalette:
+        """List everything that can be done."""
+        bar = self.menuBar()
+        assert bar is not None
+        palette = CommandPalette(commands_of(bar), self)
+        palette.open()
+        return palette
 
     async def end(self) -> None:
         """Finish the pending calls of the widgets; the caller closes the host."""
@@ -176,31 +173,25 @@ class MainWindow(QMainWindow):
         self._may_close = True
         QTimer.singleShot(0, self.close)  # Qt can't close the window from within closeEvent
 
-    def _add_docks(self, specs: Sequence[PaneSpec]) -> None:
-        last: dict[Qt.DockWidgetArea, QDockWidget] = {}
-        for spec in specs:
-            dock = QDockWidget(spec.title, self)
-            dock.setObjectName(spec.name)
-            dock.visibilityChanged.connect(lambda shown, name=spec.name: self._fill_soon(name) if shown else None)
-            self.addDockWidget(spec.area, dock)
-            if spec.area in last:
-                self.tabifyDockWidget(last[spec.area], dock)
-            last[spec.area] = dock
-            dock.setVisible(spec.is_open)
-            toggle = dock.toggleViewAction()
-            assert toggle is not None
-            toggle.setShortcut(QKeySequence(spec.keys))
-            self._docks[spec.name], self._makers[spec.name] = dock, spec.make
+    def _add_centre(self) -> None:
+        """Show the plates, or the welcome while there are none."""
+        centre = QStackedWidget()
+        centre.addWidget(self.welcome)
+        centre.addWidget(self.manager)
+        self.welcome.addAction(self.manager.actions_.add)
+        self.setCentralWidget(centre)
+        plates = self.manager.table.plates
+        for changed in (plates.rowsInserted, plates.rowsRemoved, plates.modelReset):
+            changed.connect(self._show_centre)
+        self._show_centre()
 
-    def _fill_soon(self, name: str) -> None:
-        """Create the content of a pane, but not before the window can be used."""
-        if self._is_painted:
-            QTimer.singleShot(0, lambda: self.pane(name))
-
-    def _fill_docks(self) -> None:
-        for name, dock in self._docks.items():
-            if dock.isVisible() and not dock.visibleRegion().isEmpty():
-                self.pane(name)
+    def _show_centre(self) -> None:
+        centre = self.centralWidget()
+        assert isinstance(centre, QStackedWidget)
+        shown = self.manager if self.manager.table.plates.rows else self.welcome
+        if centre.currentWidget() is not shown or not self._is_painted:
+            centre.setCurrentWidget(shown)
+            shown.setFocus()
 
     def _add_menus(self) -> None:
         actions = self.manager.actions_
@@ -222,10 +213,34 @@ class MainWindow(QMainWindow):
         plate = self._menu("&Plate")
         plate.addActions([action for action in actions.all if action is not actions.add])
         view = self._menu("&View")
-        view.addActions([action for dock in self._docks.values() if (action := dock.toggleViewAction())])
-        about = QAction("&About", self)
-        about.triggered.connect(self._show_about)
-        self._menu("&Help").addAction(about)
+        view.addActions(self._docks.actions)
+        view.addSeparator()
+        self._add_themes(view)
+        help_ = self._menu("&Help")
+        for text, keys, tip, call in (
+            ("&Find a command", "Ctrl+K", "List everything that can be done", self.show_commands),
+            ("&Keys and commands", "F1", "Show all commands and their keys", self._show_keys),
+            ("&About", "", "Show what this program is", self._show_about),
+        ):
+            action = QAction(text, self)
+            action.setShortcut(QKeySequence(keys))
+            action.setStatusTip(tip)
+            action.triggered.connect(lambda _=False, call=call: call() and None)
+            help_.addAction(action)
+
+    def _add_themes(self, view: QMenu) -> None:
+        menu = view.addMenu("&Colours")
+        assert menu is not None
+        group = QActionGroup(self)
+        self._themes: dict[Theme, QAction] = {}
+        for theme, text in _THEMES.items():
+            action = group.addAction(text)
+            assert action is not None
+            action.setCheckable(True)
+            action.setStatusTip("Choose the colours of the window")
+            action.triggered.connect(lambda _=False, theme=theme: self.set_theme(theme))
+            menu.addAction(action)
+            self._themes[theme] = action
 
     def _menu(self, title: str) -> QMenu:
         bar = self.menuBar()
@@ -243,13 +258,27 @@ class MainWindow(QMainWindow):
         self.show_server(ServerState.DISCONNECTED, "")
 
     def _restore(self) -> None:
-        self.resize(_SIZE)
+        saved = str(self._settings.value(_THEME, ""))
+        theme = Theme(saved) if saved in list(Theme) else Theme.SYSTEM
+        self._themes[theme].setChecked(True)
+        if theme is not Theme.SYSTEM:
+            self.set_theme(theme)
+        screen = self.screen()
+        there = _SIZE if screen is None else screen.availableSize()
+        self.resize(_SIZE.boundedTo(there))
         geometry, state = self._settings.value("window/geometry"), self._settings.value("window/state")
         if geometry is not None:
             self.restoreGeometry(geometry)
         if state is not None:
             self.restoreState(state, _STATE_VERSION)
         self.manager.restore_state(self._settings.value("window/manager"))
+
+    def _show_keys(self) -> KeysDialog:
+        bar = self.menuBar()
+        assert bar is not None
+        dialog = KeysDialog(commands_of(bar), self)
+        dialog.open()
+        return dialog
 
     def _show_about(self) -> None:
         box = QMessageBox(self)

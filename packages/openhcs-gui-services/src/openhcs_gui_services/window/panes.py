@@ -24,8 +24,10 @@ from openhcs_gui_services.services.servers.nodes import ServerAddress
 from openhcs_gui_services.services.settings import WindowSettings, apply_keys
 from openhcs_gui_services.widgets.plates.results_viewer import show_results
 from openhcs_gui_services.widgets.settings.dialog import SettingsDialog, load_settings, save_settings
+from openhcs_gui_services.window.docks import PaneSpec
 from openhcs_gui_services.window.history_client import WindowHistory
-from openhcs_gui_services.window.main_window import MainWindow, PaneSpec
+from openhcs_gui_services.window.main_window import MainWindow
+from openhcs_gui_services.window.welcome_link import WelcomeLink
 from openhcs_runtime.tasks import OPENHCS_CONFIG
 from zmqruntime.execution.client.aio import AsyncExecutionClient
 from zmqruntime.security import KeyStore
@@ -91,6 +93,7 @@ class WindowPanes:
         manager.images_wanted.connect(self._show_images)
         manager.log_wanted.connect(self._show_log)
         manager.report_wanted.connect(self._want_report)
+        WelcomeLink(window.welcome, manager, self._workspace, self._store, self._tasks)
         window.settings_action.setVisible(True)
         window.settings_action.triggered.connect(self._ask_settings)
 

@@ -1,0 +1,1 @@
+"""What the window shows while it has no plates."""
