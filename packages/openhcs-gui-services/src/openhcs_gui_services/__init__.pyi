@@ -72,6 +72,9 @@ from .services.plates.values import (
     WellsChanged as WellsChanged,
     WorkspaceEvent as WorkspaceEvent,
 )
+from .services.plates.well_colours import (
+    WellColours as WellColours,
+)
 from .services.runs.batches import (
     BatchWorkflowHost as BatchWorkflowHost,
     BatchWorkflowService as BatchWorkflowService,
@@ -117,6 +120,12 @@ from .widgets.plates.manager import (
 )
 from .widgets.plates.map import (
     PlateMap as PlateMap,
+)
+from .widgets.plates.map_bar import (
+    MapBar as MapBar,
+)
+from .widgets.plates.map_look import (
+    MapLook as MapLook,
 )
 from .widgets.plates.model import (
     PlateColumn as PlateColumn,

@@ -63,6 +63,9 @@ from .plates.values import (
     WellsChanged as WellsChanged,
     WorkspaceEvent as WorkspaceEvent,
 )
+from .plates.well_colours import (
+    WellColours as WellColours,
+)
 from .runs.batches import (
     BatchWorkflowHost as BatchWorkflowHost,
     BatchWorkflowService as BatchWorkflowService,

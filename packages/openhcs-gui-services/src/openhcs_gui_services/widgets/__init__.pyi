@@ -22,6 +22,12 @@ from .plates.manager import (
 from .plates.map import (
     PlateMap as PlateMap,
 )
+from .plates.map_bar import (
+    MapBar as MapBar,
+)
+from .plates.map_look import (
+    MapLook as MapLook,
+)
 from .plates.model import (
     PlateColumn as PlateColumn,
     PlateTableModel as PlateTableModel,

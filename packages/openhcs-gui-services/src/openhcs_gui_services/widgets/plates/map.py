@@ -8,6 +8,7 @@ from PyQt6.QtGui import (
     QFont,
     QFontMetrics,
     QHelpEvent,
+    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -19,14 +20,16 @@ from PyQt6.QtGui import (
 )
 from PyQt6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from openhcs_gui_services.services.plates.well_colours import WellColours
 from openhcs_gui_services.widgets.common.colours import faint_text
 from openhcs_gui_services.widgets.common.frame_pacer import FramePacer
 from openhcs_gui_services.widgets.common.text import plain_tooltip
+from openhcs_gui_services.widgets.plates.map_look import MapLook
 from openhcs_gui_services.widgets.plates.well_pixmaps import WellLook, WellStamps, look_of
 from openhcs_gui_services.widgets.plates.well_texts import counts_text, lay_out, state_word, well_text
 from zmqruntime.execution import AxisProgress, AxisState
 
-__all__ = ["PlateMap"]
+__all__ = ["MapLook", "PlateMap"]
 
 _SMALLEST, _LARGEST = 6, 36  # pixels of a well
 _LABEL_WIDTH, _LABEL_HEIGHT, _LEGEND_HEIGHT = 26, 18, 24
@@ -47,11 +50,15 @@ class PlateMap(QWidget):
     """
 
     selection_changed = Signal()
-    """Another well was selected, or the selected one has changed."""
+    """Other wells were selected, or the current one has changed."""
     well_activated = Signal(str)
     """``axis_id`` of a well that was double-clicked, or activated with Return."""
     cancel_wanted = Signal(str)
     """``axis_id`` of a well to cancel."""
+    menu_wanted = Signal(str, QPoint)
+    """``axis_id`` of the well under the pointer, or the current one, and the global position of its menu."""
+    look_changed = Signal(object)
+    """The :class:`MapLook` that is shown now."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -61,6 +68,9 @@ class PlateMap(QWidget):
         self._layout = lay_out(())
         self._place_of: dict[str, _Place] = {}
         self._selected: str | None = None
+        self._look = MapLook.STATES
+        self._values: WellColours | None = None
+        self._thumbnails: dict[str, QImage] = {}
         self._picture: QPixmap | None = None
         self._stamps = WellStamps(_LARGEST, self.palette())
         self._signs = WellStamps(_LEGEND_SIGN, self.palette())
@@ -109,8 +119,38 @@ class PlateMap(QWidget):
 
     @property
     def selected(self) -> str | None:
-        """``axis_id`` of the selected well."""
+        """``axis_id`` of the current well."""
         return self._selected
+
+    @property
+    def selected_wells(self) -> tuple[str, ...]:
+        """The selected wells, row by row; the current one is among them."""
+        return () if self._selected is None else (self._selected,)
+
+    def select_wells(self, axis_ids: Iterable[str]) -> None:
+        """Select these wells of the map and no others; the first one becomes the current well."""
+        self.select(next((axis_id for axis_id in axis_ids if axis_id in self._wells), None))
+
+    @property
+    def look(self) -> MapLook:
+        """What the wells show."""
+        return self._look
+
+    def set_look(self, look: MapLook) -> None:
+        """Show states, values or images."""
+        if look is not self._look:
+            self._look = look
+            self._redraw()
+            self.look_changed.emit(look)
+
+    def show_values(self, values: WellColours | None) -> None:
+        """Set the values that colour the wells in ``MapLook.VALUES``; None if no measurement is chosen."""
+        self._values = values
+        self._redraw()
+
+    def set_thumbnail(self, axis_id: str, image: QImage) -> None:
+        """Set the picture of a well in ``MapLook.IMAGES``; a null image removes it."""
+        self._thumbnails[axis_id] = image
 
     def select(self, axis_id: str | None) -> None:
         """Select a shown well, or none."""
