@@ -38,6 +38,12 @@ class PlateSnapshot:
     total_steps: int = 0
     failed_wells: int = 0
     error: str = ""
+    done_wells: int = 0
+    """Complete wells of the run."""
+    total_wells: int = 0
+    """Wells of the run; 0 while they are not known."""
+    taken_over: int = 0
+    """Those of the complete wells that an earlier run has computed."""
 
 
 @dataclass(frozen=True, slots=True)

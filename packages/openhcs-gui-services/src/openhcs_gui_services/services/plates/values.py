@@ -1,7 +1,8 @@
 """Frozen values: the plates, wells and server state that a window shows, and the events that report changes."""
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from openhcs_gui_services.services.plates.presenter import PlateSnapshot
 from openhcs_runtime.outputs.runs import RunSummary
@@ -9,8 +10,13 @@ from zmqruntime.execution import AxisProgress
 from zmqruntime.messages import ExecutionSnapshot, LogLine
 
 __all__ = [
+    "BatchChanged",
+    "BatchEnd",
+    "BatchEnded",
+    "BatchState",
     "FeedNews",
     "LogLinesAdded",
+    "PlateFacts",
     "PlateRow",
     "PlatesAdded",
     "PlatesChanged",
@@ -37,6 +43,31 @@ class ServerState(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class PlateFacts:
+    """What is known of a plate from its folder, without reading pixels.
+
+    Attributes:
+        wells: the wells that have images, in plate order.
+        sites: number of sites of a well, at most.
+        channels: names of the channels, or their numbers.
+        pixel_size_um: edge length of a pixel in micrometres; None if it is not known.
+        plate_format: name of the format, such as ``imagexpress``.
+        missing: number of missing images of each well that lacks some.
+        problems: problems that were found when the plate was opened, one line each.
+        left_out: number of image files that are not images of the plate.
+    """
+
+    wells: tuple[str, ...]
+    sites: int = 1
+    channels: tuple[str, ...] = ()
+    pixel_size_um: float | None = None
+    plate_format: str = ""
+    missing: Mapping[str, int] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PlateRow:
     """One plate of a window. ``path`` is its folder, which identifies it; ``pipeline`` is Python source."""
 
@@ -53,13 +84,81 @@ class PlateRow:
     well_count: int | None = None
     """None until the plate has been read."""
     pipeline: str = ""
+    pipeline_file: str = ""
+    """The file that the pipeline was read from; empty if there is none."""
+    pipeline_name: str = ""
+    """What the pipeline is called, such as ``count_nuclei``; empty if it has no name."""
+    is_pipeline_modified: bool = False
+    """Whether the pipeline has edits that are in no file."""
+    facts: PlateFacts | None = None
+    """What its folder has told; None until it has been read."""
+    steps: tuple[str, ...] = ()
+    """The names of the steps of the shown run, whatever the text of the pipeline is now; empty if not known."""
+    can_resume: bool = False
+    """Whether its latest run has ended without finishing, so that it can go on."""
+    rest: int = 0
+    """Number of wells of the plate that the results on disk lack, after a run over chosen wells; otherwise 0."""
 
     @property
     def results(self) -> str | None:
-        """The folder of the latest run of this window, or else of the newest run on disk with finished wells."""
-        if self.output is not None:
-            return self.output
-        return str(self.on_disk.folder) if self.on_disk is not None and self.on_disk.done else None
+        """The folder of the latest run of this window that has results, or else of the newest such run on disk."""
+        on_disk = None if self.on_disk is None or not self.on_disk.done else str(self.on_disk.folder)
+        is_empty = self.output is not None and self.snapshot.state.has_ended and not self.snapshot.done_wells
+        if self.output is None or (is_empty and on_disk is not None):
+            return on_disk
+        return self.output
+
+
+@dataclass(frozen=True, slots=True)
+class BatchState:
+    """The plates of a window that are running or waiting, together with those that have ended since the first began.
+
+    Attributes:
+        plates: number of plates.
+        plates_ended: how many of them have ended.
+        wells: number of wells of all plates, as far as it is known.
+        wells_ended: how many of them are complete, failed or cancelled.
+        remaining_seconds: estimate of the time left; None while it is too early to say.
+    """
+
+    plates: int
+    plates_ended: int
+    wells: int
+    wells_ended: int
+    remaining_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEnd:
+    """How the plates ended that were running or waiting at the same time.
+
+    Attributes:
+        plates: the names of the plates, in the order in which they were started.
+        wells_done: number of complete wells, of all plates.
+        failed: the names of the failed wells of each plate that has some, by the name of the plate.
+        unfinished: the names of the plates whose runs failed, were stopped or were interrupted.
+        seconds: how long all of it took.
+    """
+
+    plates: tuple[str, ...]
+    wells_done: int
+    failed: Mapping[str, tuple[str, ...]]
+    unfinished: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class BatchChanged:
+    """The new state of the running and waiting plates; None when there are none."""
+
+    state: BatchState | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchEnded:
+    """The last of the running and waiting plates has ended."""
+
+    end: BatchEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +196,8 @@ class StatusMessage:
 
     text: str
     is_error: bool = False
+    path: str = ""
+    """The plate that it is about; empty if it is about none, or several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +217,15 @@ class LogLinesAdded:
 
 
 WorkspaceEvent = (
-    PlatesAdded | PlatesChanged | PlatesRemoved | WellsChanged | StatusMessage | ServerStateChanged | LogLinesAdded
+    PlatesAdded
+    | PlatesChanged
+    | PlatesRemoved
+    | WellsChanged
+    | StatusMessage
+    | ServerStateChanged
+    | LogLinesAdded
+    | BatchChanged
+    | BatchEnded
 )
 """The events of a workspace."""
 

@@ -10,6 +10,9 @@ from PyQt6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.plates.values import (
+    BatchChanged,
+    BatchEnd,
+    BatchEnded,
     LogLinesAdded,
     PlateRow,
     PlatesAdded,
@@ -52,6 +55,10 @@ class PlateManagerWidget(QWidget):
     """The state of the server, and a description of it, which may be empty."""
     current_changed = Signal(str)
     """The path of the plate with the focus; empty if there is none."""
+    well_changed = Signal(str, str)
+    """Path and ``axis_id`` of the current well; the latter is empty if there is none."""
+    batch_ended = Signal(BatchEnd)
+    """The last of the running and waiting plates has ended."""
     asking = Signal()
     """A call to the host is about to start."""
     phase_changed = Signal(RunPhase)
@@ -75,6 +82,7 @@ class PlateManagerWidget(QWidget):
         self._shown_phase = RunPhase.IDLE
         self._question: StopQuestion | None = None
         self._current = ""
+        self._shown_well = "", ""
         self._steps = StepNames()
         self.actions_ = PlateActions(self.palette(), self)
         self._parts = PlateManagerParts(self, self.actions_)
@@ -103,6 +111,13 @@ class PlateManagerWidget(QWidget):
         """Return the selected plates."""
         plates = self.table.plates
         return [row for path in self.table.selected_paths() if (row := plates.row_of(path)) is not None]
+
+    def select_well(self, path: str, axis_id: str) -> None:
+        """Show a plate that is not hidden by the filter, and select one of its wells."""
+        if path != self._current:
+            self.table.select_paths([path], path)
+        if path == self._current:
+            self.map.select(axis_id or None)
 
     def add_plates(self, paths: Sequence[str]) -> None:
         """Add these folders and read them."""
@@ -177,7 +192,9 @@ class PlateManagerWidget(QWidget):
             case ServerStateChanged(state, text):
                 self._parts.show_server(state, text)
                 self.server_changed.emit(state, text)
-            case LogLinesAdded():
+            case BatchEnded(end):
+                self.batch_ended.emit(end)
+            case LogLinesAdded() | BatchChanged():
                 pass  # for a log window
             case _:
                 assert_never(event)
@@ -235,6 +252,10 @@ class PlateManagerWidget(QWidget):
         self._update_actions()
 
     def _show_well(self) -> None:
+        place = self._current, self.map.selected or ""
+        if place != self._shown_well:
+            self._shown_well = place
+            self.well_changed.emit(*place)
         well = None if self.map.selected is None else self.map.well(self.map.selected)
         row = self.current
         has_output = row is not None and row.output is not None
