@@ -1,14 +1,26 @@
 """Wells in words, and their places on the plate. Without Qt."""
 
+import html
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from openhcs_gui_services.services.plates.well_colours import WellColours
 from openhcs_runtime.components import well_name, well_position
 from zmqruntime.execution import AxisProgress, AxisState
 
-__all__ = ["MapLayout", "counts_text", "lay_out", "state_word", "step_lines", "well_text"]
+__all__ = [
+    "MapLayout",
+    "counts_text",
+    "lay_out",
+    "selection_text",
+    "state_word",
+    "step_lines",
+    "tooltip_text",
+    "value_line",
+    "well_text",
+]
 
 _SHAPES = ((2, 3), (3, 4), (4, 6), (6, 8), (8, 12), (16, 24), (32, 48))
 """Rows and columns of plates with 6, 12, 24, 48, 96, 384 and 1,536 wells (ANSI SLAS 4-2004)."""
@@ -74,6 +86,29 @@ def well_text(well: AxisProgress) -> str:
 def counts_text(counts: Mapping[AxisState, int]) -> str:
     """Return counts by state, such as ``52 complete, 4 running, 1 failed``, without zeros."""
     return ", ".join(f"{counts[state]} {word}" for state, word in _WORDS.items() if counts.get(state))
+
+
+def selection_text(count: int) -> str:
+    """Return how many wells are selected; empty for one or none."""
+    return f"{count} wells selected" if count > 1 else ""
+
+
+def value_line(axis_id: str, values: WellColours) -> str:
+    """Return the value of a well: ``Cell area: 212.5 µm² (positive control, unusual)``."""
+    value = values.values.get(axis_id)
+    has_value = value is not None and not math.isnan(value)
+    amount = f"{value:.6g} {values.unit}".rstrip() if has_value else "no value"
+    kind = values.controls.get(axis_id, "")
+    marks = [f"{kind} control" if kind in ("positive", "negative") else kind]
+    marks.append("unusual" if axis_id in values.outliers else "")
+    said = ", ".join(filter(None, marks))
+    return f"{values.title}: {amount}{f' ({said})' if said else ''}"
+
+
+def tooltip_text(well: AxisProgress, description: str, value: str) -> str:
+    """Return the tooltip of a well as rich text, a line for each of what is known."""
+    lines = filter(None, (well_text(well), description, value))
+    return f"<qt>{'<br>'.join(html.escape(line) for line in lines)}</qt>"
 
 
 def step_lines(well: AxisProgress, names: Mapping[int, str]) -> list[str]:
