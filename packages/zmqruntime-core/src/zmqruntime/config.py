@@ -71,6 +71,11 @@ class ZMQConfig:
         """The folder of this application's durable data."""
         return platformdirs.user_data_path(self.app_name, appauthor=False)
 
+    @property
+    def cache_dir(self) -> Path:
+        """The folder of what this application can make again."""
+        return platformdirs.user_cache_path(self.app_name, appauthor=False)
+
     def server_dir(self, port: int) -> Path:
         """Return the folder for the log and the data of the server on ``port``."""
         return self.data_dir / f"server-{port}"

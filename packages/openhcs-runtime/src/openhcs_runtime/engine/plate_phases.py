@@ -18,6 +18,7 @@ from openhcs_runtime.pipeline.plan import CompiledPlate, MadeValue, PlateJob, Pl
 from openhcs_runtime.pipeline.plate_step import PlateStep
 from openhcs_runtime.pipeline.run_basis import Prefixes
 from openhcs_runtime.results import ResultStatus, WellResult
+from openhcs_runtime.thumbnails import copy_run_thumbnail
 from openhcs_runtime.viewers.view_counts import OnViewed
 from zmqruntime.execution import Task
 from zmqruntime.execution.text import plural
@@ -152,6 +153,9 @@ class PlatePhases:
         if not plans or not self._earlier:
             return {}
         taken = take_over(self._folder, plans, self._earlier, self._job.seed, lambda: self._task.cancelled)
+        folders = {run.folder.name: run.folder for run in self._earlier}
+        for well, result in taken.items():
+            copy_run_thumbnail(folders[result.taken_from], self._folder, well)
         self._reports.taken(taken)
         return taken
 

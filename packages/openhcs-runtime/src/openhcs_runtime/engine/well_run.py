@@ -55,6 +55,7 @@ from openhcs_runtime.plates import ImageRef, read_image
 from openhcs_runtime.results import ResultStatus, WellResult
 from openhcs_runtime.tables.columns import channel_tokens
 from openhcs_runtime.text import error_text, writable
+from openhcs_runtime.thumbnails import ThumbnailRecorder
 from openhcs_runtime.viewers.live import ViewerFeed
 from zmqruntime.execution import TaskCancelled, current_task
 from zmqruntime.execution.text import one_line
@@ -115,6 +116,8 @@ def _run_well(run: "_WellRun", meter: UsageMeter | None) -> WellResult:
         result = run.failure(error, started)
         progress.ended(ProgressStatus.ERROR, error=result.error, traceback=result.traceback or None)
         return result
+    finally:
+        run.keep_thumbnail()
     if part is not None:
         progress.axis_completed()
     return run.result(ResultStatus.COMPLETE, started, part)
@@ -149,6 +152,7 @@ class _WellRun:
         self._output = Path(job.output_dir)
         self._state = WellState({image.key: image for image in plan.images})
         self._start = Start()
+        self._thumbnail = ThumbnailRecorder(plan.well, plan.images)
 
     def announce(self) -> None:
         """Report that the well begins, unless it has been begun in this run."""
@@ -243,6 +247,10 @@ class _WellRun:
     def _used(self) -> UsedFiles:
         ignored = [self._job.output_dir, *(image.path for image in self._plan.images)]
         return read_recorder().used(ignored).joined(self._state.used)
+
+    def keep_thumbnail(self) -> None:
+        """Write the thumbnail of the well, also of one that has failed, if its images were read."""
+        self._thumbnail.write(self._output)
 
     def result(self, status: ResultStatus, started: float, part: WellRecord | None = None) -> WellResult:
         """Return the result of the well if it did not fail."""
@@ -364,6 +372,7 @@ class _WellRun:
         known = self._state.read.setdefault((image.path, image.index), read)
         if known != read:
             raise ImageError(f"image {image.path} changed while the well was processed: resume the run", image.path)
+        self._thumbnail.add(image, plane)
         return plane
 
     def _take_over(self, group: PatternGroup, result: GroupResult, *, keep_images: bool, keep_labels: bool) -> None:

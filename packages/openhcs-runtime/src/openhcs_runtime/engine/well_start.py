@@ -13,6 +13,7 @@ from openhcs_runtime.pipeline.plan import PlateJob, WellPlan, WellWork
 from openhcs_runtime.pipeline.step import FunctionStep, InputSource
 from openhcs_runtime.pipeline.used_files import read_recorder
 from openhcs_runtime.results import StepCost
+from openhcs_runtime.thumbnails import copy_run_thumbnail
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ def _start(
         return Start(length, state, reused_steps=length, reused_from=head.run)
     if is_own:
         return Start(length, state, tree.steps, tree.elapsed_s, tree.reused_steps, tree.reused_from)
+    copy_run_thumbnail(source, output, plan.well)
     return Start(length, state, reused_steps=length, reused_from=source.name, source=path)
 
 

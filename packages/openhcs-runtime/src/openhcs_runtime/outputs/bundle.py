@@ -72,11 +72,12 @@ def write_bundle(path: Path, head: object, tree: object, *, sync: bool) -> None:
     """
     packed, arrays = _split(tree)
     with atomic_file(path, sync=sync) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr(_HEAD, msgspec.json.encode(head))
-        archive.writestr(_TREE, packed)
+        archive.writestr(zipfile.ZipInfo(_HEAD), msgspec.json.encode(head))  # of no date: equal content, equal bytes
+        archive.writestr(zipfile.ZipInfo(_TREE), packed)
         for member, array in arrays.items():
             data = np.ascontiguousarray(array).tobytes()
-            archive.writestr(member, imagecodecs.zstd_encode(data, level=_LEVEL) if member.endswith(_PACKED) else data)
+            data = imagecodecs.zstd_encode(data, level=_LEVEL) if member.endswith(_PACKED) else data
+            archive.writestr(zipfile.ZipInfo(member), data)
 
 
 def digest_of_tree(tree: object) -> str:

@@ -26,7 +26,7 @@ from openhcs_runtime.results import ResultStatus
 from zmqruntime.execution.text import plural
 from zmqruntime.lock import FileLock
 
-_OUTPUTS = ("wells", "labels", "images", "rois", "tables", "measurements.csv")
+_OUTPUTS = ("wells", "labels", "images", "rois", "tables", "thumbnails", "measurements.csv")
 _NAMED_DIFFERENCES = 5
 
 
