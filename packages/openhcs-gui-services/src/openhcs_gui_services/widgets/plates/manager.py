@@ -87,6 +87,7 @@ class PlateManagerWidget(QWidget):
         self.actions_ = PlateActions(self.palette(), self)
         self._parts = PlateManagerParts(self, self.actions_)
         self.table, self.map, self.details = self._parts.table, self._parts.map, self._parts.details
+        self.map_bar = self._parts.map_bar
         self.setAcceptDrops(True)
         self.setFocusProxy(self.table)
         self._connect()

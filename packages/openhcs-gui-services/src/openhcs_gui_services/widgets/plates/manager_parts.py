@@ -23,6 +23,7 @@ from openhcs_gui_services.widgets.common.frame_pacer import FramePacer
 from openhcs_gui_services.widgets.common.text import plain_tooltip
 from openhcs_gui_services.widgets.plates.actions import PlateActions
 from openhcs_gui_services.widgets.plates.map import PlateMap
+from openhcs_gui_services.widgets.plates.map_bar import MapBar
 from openhcs_gui_services.widgets.plates.table import PlateTable
 from openhcs_gui_services.widgets.plates.well_details import WellDetails
 
@@ -38,6 +39,7 @@ class PlateManagerParts:
     def __init__(self, owner: QWidget, actions: PlateActions) -> None:
         self.table = PlateTable()
         self.map = PlateMap()
+        self.map_bar = MapBar(self.map)
         self.details = WellDetails()
         self.filter = QLineEdit()
         self.pacer = FramePacer(owner)
@@ -143,6 +145,7 @@ class PlateManagerParts:
         self._title.setTextFormat(Qt.TextFormat.PlainText)
         self._title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         layout.addWidget(self._title)
+        layout.addWidget(self.map_bar)
         layout.addWidget(self.map, 1)
         below = self._below
         below.addWidget(map_side)

@@ -2,21 +2,24 @@
 
 import html
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from openhcs_gui_services.services.plates.well_colours import WellColours
 from openhcs_runtime.components import well_name, well_position
+from openhcs_runtime.results import StepCost
 from zmqruntime.execution import AxisProgress, AxisState
 
 __all__ = [
     "MapLayout",
+    "StepLine",
     "counts_text",
     "lay_out",
     "selection_text",
     "state_word",
     "step_lines",
+    "step_rows",
     "tooltip_text",
     "value_line",
     "well_text",
@@ -45,6 +48,25 @@ class MapLayout:
     places: Mapping[tuple[int, int], str]
     row_labels: tuple[str, ...] = ()
     column_labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepLine:
+    """A line of the details of a well.
+
+    Attributes:
+        title: what it is about, such as ``2. Segment``.
+        text: what is said of it, such as ``done, 2.3 s``; short.
+        detail: more of that, for a tooltip.
+        state: state of the step.
+        is_heading: whether it is the heading of other lines.
+    """
+
+    title: str
+    text: str = ""
+    detail: str = ""
+    state: AxisState | None = None
+    is_heading: bool = False
 
 
 def lay_out(axis_ids: Iterable[str]) -> MapLayout:
@@ -113,22 +135,34 @@ def tooltip_text(well: AxisProgress, description: str, value: str) -> str:
 
 def step_lines(well: AxisProgress, names: Mapping[int, str]) -> list[str]:
     """Return the steps of a well, one line each: ``1. Denoise: done``, ``2. Segment: running``, ``3. Measure``."""
+    return [": ".join(filter(None, (row.title, row.text))) for row in step_rows(well, names)]
+
+
+def step_rows(well: AxisProgress, names: Mapping[int, str], costs: Sequence[StepCost] = ()) -> list[StepLine]:
+    """Return the steps of a well, with their times where they are known.
+
+    Args:
+        well: the well.
+        names: known step names by index, from 0.
+        costs: what steps have cost; those of another pipeline, whose names differ, are left out.
+    """
     known = {**names, well.step_index: well.step_name} if well.step_name else names
-    return [
-        ": ".join(part for part in (_step_title(index, known), _step_word(well, index)) if part)
-        for index in range(well.total_steps)
-    ]
+    of_name = {cost.step: cost for cost in costs} if len({cost.step for cost in costs}) == len(costs) else {}
+    rows = []
+    for index in range(well.total_steps):
+        title = f"{index + 1}. {known[index]}" if index in known else f"Step {index + 1}"
+        cost = of_name.get(known.get(index, ""))
+        state = well.state_of_step(index)
+        parts = [_step_word(state), *([f"{cost.seconds:.1f} s", cost.device] if cost else [])]
+        rows.append(StepLine(title, ", ".join(filter(None, parts)), str(cost) if cost else "", state))
+    return rows
 
 
-def _step_title(index: int, names: Mapping[int, str]) -> str:
-    return f"{index + 1}. {names[index]}" if index in names else f"Step {index + 1}"
-
-
-def _step_word(well: AxisProgress, index: int) -> str:
-    match well.state_of_step(index):
+def _step_word(state: AxisState) -> str:
+    match state:
         case AxisState.WAITING:
             return ""
         case AxisState.COMPLETE:
             return "done"
-        case state:
+        case _:
             return _WORDS[state]

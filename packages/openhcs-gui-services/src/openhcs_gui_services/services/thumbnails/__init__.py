@@ -1,0 +1,1 @@
+"""The small pictures of the wells of a plate, made and kept in the background. Without Qt."""
