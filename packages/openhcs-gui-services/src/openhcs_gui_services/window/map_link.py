@@ -5,7 +5,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QObject
+from PyQt6.QtCore import QObject, pyqtSignal as Signal
 from PyQt6.QtGui import QImage
 
 from openhcs_gui_services.services.background import BackgroundTasks
@@ -41,6 +41,9 @@ class MapLink(QObject):
         tasks: runs what is read in the background.
         cache: where thumbnails are kept [default: in the folder of caches of the user].
     """
+
+    shown = Signal()
+    """Something that was read in the background is shown now."""
 
     def __init__(
         self,
@@ -119,6 +122,7 @@ class MapLink(QObject):
         except OpenHCSError as error:
             if turn == self._turn:
                 self._map.set_caption(str(error))
+                self.shown.emit()
 
     def _show_batch(self, batch: ThumbnailBatch, channel: int) -> None:
         self._bar.set_channels(batch.channels)
@@ -128,6 +132,7 @@ class MapLink(QObject):
         shown = name or ("All channels" if len(batch.channels) > 1 else next(iter(batch.channels.values()), ""))
         left = f", {batch.known} of {batch.wells} wells" if batch.known < batch.wells else ""
         self._map.set_caption(f"{shown}, first site{left}")
+        self.shown.emit()
 
     def _source(self, path: str) -> PlateSource:
         settings = self._workspace.settings_of(path)
@@ -157,14 +162,11 @@ class MapLink(QObject):
             self._show_contents(None if found is None else found[0])
 
     def _show_contents(self, contents: "WellContents | None", problem: str = "") -> None:
-        from openhcs_runtime.plate_map import describe_well  # noqa: PLC0415  loaded with the first plate
-
         self._bar.set_plate_map(contents, problem)
-        self._descriptions = (
-            {} if contents is None else {well: describe_well(contents, well) for well in contents.wells}
-        )
+        self._descriptions = {} if contents is None else _descriptions(contents)
         self._map.set_descriptions(self._descriptions)
         self._show_note()
+        self.shown.emit()
 
     # --- the current well ----------------------------------------------------------------------------------------
 
@@ -187,6 +189,7 @@ class MapLink(QObject):
         numbers = await read_well_numbers(run, axis_id)
         if shown == self._shown_well:
             self._manager.details.show_numbers(axis_id, numbers)
+            self.shown.emit()
 
     def _show_note(self) -> None:
         self._manager.details.show_note(self._descriptions.get(self._map.selected or "", ""))
@@ -203,6 +206,12 @@ def _plate_map_of(path: str) -> "tuple[WellContents, Path, int] | None":
 
     file = plate_map_if_any(as_path(path))
     return None if file is None else (read_plate_map(file), file, file.stat().st_mtime_ns)
+
+
+def _descriptions(contents: "WellContents") -> dict[str, str]:
+    from openhcs_runtime.plate_map import describe_well  # noqa: PLC0415  as above
+
+    return {well: describe_well(contents, well) for well in contents.wells}
 
 
 def _image(picture: "NDArray[np.uint8]") -> QImage:

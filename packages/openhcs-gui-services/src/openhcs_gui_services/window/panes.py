@@ -27,6 +27,7 @@ from openhcs_gui_services.widgets.settings.dialog import SettingsDialog, load_se
 from openhcs_gui_services.window.docks import PaneSpec
 from openhcs_gui_services.window.history_client import WindowHistory
 from openhcs_gui_services.window.main_window import MainWindow
+from openhcs_gui_services.window.map_link import MapLink
 from openhcs_gui_services.window.welcome_link import WelcomeLink
 from openhcs_runtime.tasks import OPENHCS_CONFIG
 from zmqruntime.execution.client.aio import AsyncExecutionClient
@@ -90,6 +91,7 @@ class WindowPanes:
         """Connect to the window; called once, after the plate manager has been created."""
         self._window = window
         manager = window.manager
+        self._closers.append(MapLink(manager, self._workspace, self._tasks).close)
         manager.images_wanted.connect(self._show_images)
         manager.log_wanted.connect(self._show_log)
         manager.report_wanted.connect(self._want_report)

@@ -106,6 +106,11 @@ class PlateWorkspace:
         known = None if record is None else record.execution
         return None if known is None else PlateExecution.of(known)
 
+    def settings_of(self, path: str) -> RunSettings:
+        """Return the settings that apply to a plate: its own, or else those of the window."""
+        record = self._book.get(path)
+        return resolve_run_settings(path, self._settings, None if record is None else record.settings)
+
     @property
     def connection(self) -> ZMQClientService:
         """The window's only connection to its server, for other parts that need the server."""

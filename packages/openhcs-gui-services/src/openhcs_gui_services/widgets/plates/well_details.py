@@ -10,6 +10,7 @@ from PyQt6.QtWidgets import (
     QGridLayout,
     QHeaderView,
     QPushButton,
+    QSizePolicy,
     QTextEdit,
     QTreeWidget,
     QTreeWidgetItem,
@@ -163,6 +164,8 @@ class WellDetails(QWidget):
         layout.addWidget(self._steps, 3)
         layout.addWidget(self._error, 2)
         self._buttons.setSpacing(_SPACING)
+        for button in (self._cancel, self._images, self._log):
+            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # see _arrange_buttons
         layout.addLayout(self._buttons)
         self._arrange_buttons()
 
