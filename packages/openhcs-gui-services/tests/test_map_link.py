@@ -11,7 +11,6 @@ import qasync  # type: ignore[import-untyped]
 import tifffile
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QAction
-from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
@@ -48,7 +47,7 @@ class Scene:
         box = self.bar._channels
         box.setFocus()
         while box.currentIndex() != number:
-            QTest.keyClick(box, Qt.Key.Key_Down if box.currentIndex() < number else Qt.Key.Key_Up)
+            QtBot.keyClick(box, Qt.Key.Key_Down if box.currentIndex() < number else Qt.Key.Key_Up)
 
     def pictures(self) -> dict[str, object]:
         return {well: image.copy() for well, image in self.map._thumbnails.items()}

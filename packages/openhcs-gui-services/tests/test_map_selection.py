@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from PyQt6.QtCore import QEvent, QPoint, QPointF, QSize, Qt
 from PyQt6.QtGui import QColor, QContextMenuEvent, QFont, QImage, QMouseEvent, QPalette
-from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QApplication, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -50,88 +49,92 @@ def plate_map(qtbot: QtBot) -> PlateMap:
     return made
 
 
+def chosen(plate_map: PlateMap) -> tuple[str, ...]:
+    return plate_map.selected_wells
+
+
 def middle(plate_map: PlateMap, axis_id: str) -> QPoint:
     return plate_map.rect_of(axis_id).center()
 
 
 def click(plate_map: PlateMap, axis_id: str, keys: Qt.KeyboardModifier = NONE) -> None:
-    QTest.mouseClick(plate_map, LEFT, keys, middle(plate_map, axis_id))
+    QtBot.mouseClick(plate_map, LEFT, keys, middle(plate_map, axis_id))
 
 
 def drag(plate_map: PlateMap, start: QPoint, end: QPoint, keys: Qt.KeyboardModifier = NONE) -> None:
-    """Press, move with the button held, and release; QTest's own move has no button."""
-    QTest.mousePress(plate_map, LEFT, keys, start)
+    """Press, move with the button held, and release; qtbot's own move has no button."""
+    QtBot.mousePress(plate_map, LEFT, keys, start)
     for part in (0.3, 0.7, 1.0):
         point = QPointF(start + (end - start) * part)
         where = plate_map.mapToGlobal(point)
         moved = QMouseEvent(QEvent.Type.MouseMove, point, where, Qt.MouseButton.NoButton, LEFT, keys)
         QApplication.sendEvent(plate_map, moved)
-    QTest.mouseRelease(plate_map, LEFT, keys, end)
+    QtBot.mouseRelease(plate_map, LEFT, keys, end)
 
 
 def test_a_drag_selects_a_rectangle_and_with_ctrl_adds_one(plate_map: PlateMap) -> None:
     drag(plate_map, middle(plate_map, "B02"), middle(plate_map, "C04"))
-    assert plate_map.selected_wells == block("BC", 2, 4)
+    assert chosen(plate_map) == block("BC", 2, 4)
     assert plate_map.selected == "B02"
     drag(plate_map, middle(plate_map, "G11"), middle(plate_map, "F10"), CTRL)
-    assert plate_map.selected_wells == (*block("BC", 2, 4), *block("FG", 10, 11))
+    assert chosen(plate_map) == (*block("BC", 2, 4), *block("FG", 10, 11))
     ground = plate_map.rect_of("A01").topLeft() - QPoint(3, 3)
     drag(plate_map, QPoint(plate_map.width() - 2, middle(plate_map, "H12").y() + 15), middle(plate_map, "H11"))
-    assert plate_map.selected_wells == ("H11", "H12")
+    assert chosen(plate_map) == ("H11", "H12")
     assert plate_map.accessibleDescription().startswith("2 wells selected. H1")
-    QTest.mouseClick(plate_map, LEFT, NONE, QPoint(plate_map.width() - 2, 200))
-    assert (plate_map.selected_wells, plate_map.selected) == ((), None)
+    QtBot.mouseClick(plate_map, LEFT, NONE, QPoint(plate_map.width() - 2, 200))
+    assert chosen(plate_map) == ()
     assert plate_map.axis_at(ground) is None
 
 
 def test_shift_selects_a_range_and_ctrl_one_more_or_less(plate_map: PlateMap) -> None:
     click(plate_map, "C03")
     click(plate_map, "A05", SHIFT)
-    assert plate_map.selected_wells == block("ABC", 3, 5)
+    assert chosen(plate_map) == block("ABC", 3, 5)
     click(plate_map, "D04", SHIFT)
-    assert plate_map.selected_wells == block("CD", 3, 4)
+    assert chosen(plate_map) == block("CD", 3, 4)
     click(plate_map, "C03", CTRL)
     click(plate_map, "H12", CTRL)
-    assert plate_map.selected_wells == ("C04", "D03", "D04", "H12")
+    assert chosen(plate_map) == ("C04", "D03", "D04", "H12")
     click(plate_map, "A01")
-    assert plate_map.selected_wells == ("A01",)
+    assert chosen(plate_map) == ("A01",)
 
 
 def test_letters_numbers_and_the_corner_select_rows_columns_and_all(plate_map: PlateMap) -> None:
     left, above = plate_map.rect_of("A01").left() - 8, plate_map.rect_of("A01").top() - 6
-    QTest.mouseClick(plate_map, LEFT, NONE, QPoint(left, middle(plate_map, "D01").y()))
-    assert plate_map.selected_wells == block("D", 1, 12)
-    QTest.mouseClick(plate_map, LEFT, CTRL, QPoint(middle(plate_map, "A02").x(), above))
-    assert set(plate_map.selected_wells) == {*block("D", 1, 12), *block("ABCDEFGH", 2, 2)}
-    QTest.mouseClick(plate_map, LEFT, NONE, QPoint(middle(plate_map, "A07").x(), above))
-    assert plate_map.selected_wells == block("ABCDEFGH", 7, 7)
-    QTest.mouseClick(plate_map, LEFT, NONE, QPoint(left, above))
-    assert len(plate_map.selected_wells) == 96
+    QtBot.mouseClick(plate_map, LEFT, NONE, QPoint(left, middle(plate_map, "D01").y()))
+    assert chosen(plate_map) == block("D", 1, 12)
+    QtBot.mouseClick(plate_map, LEFT, CTRL, QPoint(middle(plate_map, "A02").x(), above))
+    assert set(chosen(plate_map)) == {*block("D", 1, 12), *block("ABCDEFGH", 2, 2)}
+    QtBot.mouseClick(plate_map, LEFT, NONE, QPoint(middle(plate_map, "A07").x(), above))
+    assert chosen(plate_map) == block("ABCDEFGH", 7, 7)
+    QtBot.mouseClick(plate_map, LEFT, NONE, QPoint(left, above))
+    assert len(chosen(plate_map)) == 96
 
 
 def test_the_keyboard_selects_as_the_mouse_does(plate_map: PlateMap, qtbot: QtBot) -> None:
     click(plate_map, "B02")
     for key in (Qt.Key.Key_Right, Qt.Key.Key_Down):
         qtbot.keyClick(plate_map, key, SHIFT)
-    assert plate_map.selected_wells == block("BC", 2, 3)
+    assert chosen(plate_map) == block("BC", 2, 3)
     qtbot.keyClick(plate_map, Qt.Key.Key_Escape)
-    assert plate_map.selected_wells == ("C03",)
+    assert chosen(plate_map) == ("C03",)
     for _ in range(2):
         qtbot.keyClick(plate_map, Qt.Key.Key_Right, CTRL)
-    assert (plate_map.selected_wells, plate_map.selected) == (("C03",), "C05")
+    assert (chosen(plate_map), plate_map.selected) == (("C03",), "C05")
     qtbot.keyClick(plate_map, Qt.Key.Key_Space, CTRL)
-    assert plate_map.selected_wells == ("C03", "C05")
+    assert chosen(plate_map) == ("C03", "C05")
     qtbot.keyClick(plate_map, Qt.Key.Key_Space, CTRL)
-    assert plate_map.selected_wells == ("C03",)
+    assert chosen(plate_map) == ("C03",)
     qtbot.keyClick(plate_map, Qt.Key.Key_A, CTRL)
-    assert len(plate_map.selected_wells) == 96
+    assert len(chosen(plate_map)) == 96
     qtbot.keyClick(plate_map, Qt.Key.Key_End)
-    assert plate_map.selected_wells == ("H12",)
+    assert chosen(plate_map) == ("H12",)
 
 
 def ask_for_menu(plate_map: PlateMap, point: QPoint, reason: QContextMenuEvent.Reason) -> None:
     if reason is QContextMenuEvent.Reason.Mouse:
-        QTest.mousePress(plate_map, Qt.MouseButton.RightButton, NONE, point)
+        QtBot.mousePress(plate_map, Qt.MouseButton.RightButton, NONE, point)
     QApplication.sendEvent(plate_map, QContextMenuEvent(reason, point, plate_map.mapToGlobal(point)))
 
 
@@ -141,10 +144,10 @@ def test_the_menu_is_that_of_the_well_under_the_pointer(plate_map: PlateMap) -> 
     mouse, keyboard = QContextMenuEvent.Reason.Mouse, QContextMenuEvent.Reason.Keyboard
     click(plate_map, "A01")
     ask_for_menu(plate_map, middle(plate_map, "D06"), mouse)
-    assert (asked, plate_map.selected_wells) == (["D06"], ("D06",))
+    assert (asked, chosen(plate_map)) == (["D06"], ("D06",))
     drag(plate_map, middle(plate_map, "B02"), middle(plate_map, "C04"))
     ask_for_menu(plate_map, middle(plate_map, "C03"), mouse)
-    assert (asked, plate_map.selected_wells, plate_map.selected) == (["D06", "C03"], block("BC", 2, 4), "C03")
+    assert (asked, chosen(plate_map), plate_map.selected) == (["D06", "C03"], block("BC", 2, 4), "C03")
     ask_for_menu(plate_map, QPoint(plate_map.width() - 2, 200), mouse)
     assert len(asked) == 2
     ask_for_menu(plate_map, QPoint(0, 0), keyboard)
@@ -250,13 +253,13 @@ def bar(plate_map: PlateMap, qtbot: QtBot) -> Iterator[MapBar]:
 def test_the_bar_switches_looks_and_finds_measurements_by_a_part_of_their_name(
     bar: MapBar, plate_map: PlateMap, qtbot: QtBot
 ) -> None:
-    chosen: list[str] = []
-    bar.measure_chosen.connect(chosen.append)
+    measures: list[str] = []
+    bar.measure_chosen.connect(measures.append)
     assert not bar._measures.isEnabled()
     bar.set_measures(["Nuclei count", "Nuclei mean area", "Cells mean intensity"])
-    assert chosen == []
-    QTest.mouseClick(bar._buttons[MapLook.VALUES], LEFT)
-    assert (plate_map.look, chosen) == (MapLook.VALUES, ["Nuclei count"])
+    assert measures == []
+    QtBot.mouseClick(bar._buttons[MapLook.VALUES], LEFT)
+    assert (plate_map.look, measures) == (MapLook.VALUES, ["Nuclei count"])
     box = bar._measures
     line = box.lineEdit()
     assert line is not None
@@ -268,7 +271,7 @@ def test_the_bar_switches_looks_and_finds_measurements_by_a_part_of_their_name(
     qtbot.waitUntil(popup.isVisible, timeout=5000)
     qtbot.keyClick(popup, Qt.Key.Key_Down)
     qtbot.keyClick(popup, Qt.Key.Key_Return)
-    assert (bar.measure, chosen[-1]) == ("Cells mean intensity", "Cells mean intensity")
+    assert (bar.measure, measures[-1]) == ("Cells mean intensity", "Cells mean intensity")
     bar.set_measures(["Cells mean intensity", "Spots"])
     assert bar.measure == "Cells mean intensity"
     line.selectAll()
@@ -306,15 +309,15 @@ def test_a_sample_and_an_expression_select_wells(
     assert where._problem.text()
     where.expression.setText("control == 'DMSO'")
     where.choose()
-    assert set(plate_map.selected_wells) == {*block("ABCDEFGH", 1, 2)}
+    assert set(chosen(plate_map)) == {*block("ABCDEFGH", 1, 2)}
     bar.menu._ask_sample()
     sample = plate_map.findChild(SampleDialog)
     assert sample is not None
     sample.number.setValue(3)
     sample.column.setCurrentIndex(1)
     sample.choose()
-    chosen = plate_map.selected_wells
-    assert sorted(well[-2:] in ("01", "02") for well in chosen) == [False] * 3 + [True] * 3
+    sampled = chosen(plate_map)
+    assert sorted(well[-2:] in ("01", "02") for well in sampled) == [False] * 3 + [True] * 3
     by_map = next(each for each in bar.menu.findChildren(QMenu) if "map" in each.title())
     bar.set_plate_map(None, "platemap.csv can't be read")
     assert [action.text() for action in by_map.actions()] == ["platemap.csv can't be read"]

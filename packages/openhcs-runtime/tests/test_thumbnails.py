@@ -46,7 +46,7 @@ def test_planes_of_any_shape_have_a_thumbnail(shape: tuple[int, int]) -> None:
     assert set(small.ravel()) == {7}
 
 
-def well(name: str, level: int = 100, mark: str = "f", **planes: np.ndarray) -> WellThumbnail:  # type: ignore[type-arg]
+def well(name: str, level: int = 100, mark: str = "f", **planes: np.ndarray) -> WellThumbnail:
     made = planes or {"1": np.full((4, 6), level, np.uint16), "2": np.full((4, 6), 0.5, np.float32)}
     return WellThumbnail(name, mark, {int(channel): plane for channel, plane in made.items()})
 

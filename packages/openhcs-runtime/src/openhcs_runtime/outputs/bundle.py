@@ -76,8 +76,8 @@ def write_bundle(path: Path, head: object, tree: object, *, sync: bool) -> None:
         archive.writestr(zipfile.ZipInfo(_TREE), packed)
         for member, array in arrays.items():
             data = np.ascontiguousarray(array).tobytes()
-            data = imagecodecs.zstd_encode(data, level=_LEVEL) if member.endswith(_PACKED) else data
-            archive.writestr(zipfile.ZipInfo(member), data)
+            packed_data = imagecodecs.zstd_encode(data, level=_LEVEL) if member.endswith(_PACKED) else data
+            archive.writestr(zipfile.ZipInfo(member), packed_data)
 
 
 def digest_of_tree(tree: object) -> str:

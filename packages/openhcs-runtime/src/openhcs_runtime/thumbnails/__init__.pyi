@@ -6,13 +6,13 @@ from .contrast import (
     Limits as Limits,
     plate_limits as plate_limits,
 )
+from .pictures import (
+    render as render,
+)
 from .record import (
     ThumbnailRecorder as ThumbnailRecorder,
 )
-from .render import (
-    render as render,
-)
-from .shrink import (
+from .reduction import (
     EDGE as EDGE,
     edge_for as edge_for,
     shrink as shrink,

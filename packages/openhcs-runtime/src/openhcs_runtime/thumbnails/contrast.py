@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from openhcs_runtime.selection.sample import sample_wells
 from openhcs_runtime.thumbnails.well import WellThumbnail
@@ -42,7 +44,7 @@ def plate_limits(wells: Sequence[WellThumbnail]) -> Mapping[int, Limits]:
     }
 
 
-def _limits(planes: Sequence[np.ndarray]) -> Limits:  # type: ignore[type-arg]
+def _limits(planes: Sequence[NDArray[Any]]) -> Limits:
     pixels = np.concatenate([plane.ravel() for plane in planes])
     pixels = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels
     if not len(pixels):

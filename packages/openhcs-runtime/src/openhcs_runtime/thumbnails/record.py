@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.plates.base import ImageRef
 from openhcs_runtime.thumbnails.choice import fingerprint, thumbnail_images
-from openhcs_runtime.thumbnails.shrink import shrink
+from openhcs_runtime.thumbnails.reduction import shrink
 from openhcs_runtime.thumbnails.store import read_run_thumbnail, write_run_thumbnail
 from openhcs_runtime.thumbnails.well import WellThumbnail
 

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +63,7 @@ class ThumbnailLoader:
 
     async def load(
         self, source: PlateSource, run: Path | None, channel: int, *, reread: bool = True
-    ) -> AsyncIterator[ThumbnailBatch]:
+    ) -> AsyncGenerator[ThumbnailBatch, None]:
         """Yield the pictures of a plate: first those that are known, then the others as they are made.
 
         The work for an earlier call stops after the image that is being read, as it does for this one when the

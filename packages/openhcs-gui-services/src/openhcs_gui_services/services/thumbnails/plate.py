@@ -86,7 +86,8 @@ class PlateThumbnails:
 
     def make_some(self, seconds: float, stop: threading.Event) -> tuple[str, ...]:
         """Make thumbnails for about as long; return their wells, none if all are there or ``stop`` was set."""
-        end, made = time.monotonic() + seconds, []
+        end = time.monotonic() + seconds
+        made: list[str] = []
         while self._left and not stop.is_set() and (not made or time.monotonic() < end):
             well = self._left[0]
             thumbnail = self._of_run(well) or self._make(well, stop)

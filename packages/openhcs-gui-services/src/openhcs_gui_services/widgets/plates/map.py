@@ -499,7 +499,8 @@ class PlateMap(QWidget):
         ground.setAlpha(_GROUND)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(ground)
-        painter.drawRects([self.rect_of(axis_id) for axis_id in self._selection.wells])
+        for axis_id in self._selection.wells:
+            painter.drawRect(self.rect_of(axis_id))
         painter.setBrush(Qt.BrushStyle.NoBrush)
 
     def _draw_frames(self, painter: QPainter) -> None:
@@ -508,7 +509,8 @@ class PlateMap(QWidget):
         colour = self.palette().color(QPalette.ColorRole.Highlight if is_plain else QPalette.ColorRole.WindowText)
         if len(self._selection) > 1 or self.selected not in self._selection:
             painter.setPen(QPen(colour, 1))
-            painter.drawRects([self.rect_of(axis_id).adjusted(0, 0, -1, -1) for axis_id in self._selection.wells])
+            for axis_id in self._selection.wells:
+                painter.drawRect(self.rect_of(axis_id).adjusted(0, 0, -1, -1))
         if self.selected is not None:
             is_on = self.selected in self._selection
             painter.setPen(QPen(colour, _FRAME, Qt.PenStyle.SolidLine if is_on else Qt.PenStyle.DotLine))

@@ -4,17 +4,21 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QEvent, Qt, pyqtSignal as Signal
-from PyQt6.QtGui import QAction, QActionGroup, QResizeEvent
+from PyQt6.QtGui import QAction, QActionGroup, QPaintEvent, QPalette, QResizeEvent
 from PyQt6.QtWidgets import (
     QComboBox,
     QCompleter,
     QHBoxLayout,
     QSizePolicy,
     QStackedWidget,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QToolButton,
     QWidget,
 )
 
+from openhcs_gui_services.widgets.common.colours import blend
 from openhcs_gui_services.widgets.common.text import plain_tooltip
 from openhcs_gui_services.widgets.plates.map import PlateMap
 from openhcs_gui_services.widgets.plates.map_look import MapLook
@@ -34,6 +38,7 @@ _TIPS = {
 _CHOOSE, _NONE = "Choose a measurement", "No measurements yet"
 _ALL_CHANNELS = "All channels"
 _WIDEST_LIST = 520  # pixels
+_LINE = 0.25  # how dark the line around a button is
 _SPARE = 170  # pixels for the list of measurements before the buttons lose their words
 
 
@@ -61,7 +66,7 @@ class MapBar(QWidget):
         """The action of each look, for menus of the window."""
         self.menu = SelectMenu(plate_map, self)
         self._buttons = {look: self._make_button(look) for look in MapLook}
-        self._measures, self._channels = QComboBox(), QComboBox()
+        self._measures, self._channels = QComboBox(), _ElidedBox()
         self._choices = QStackedWidget()
         self._select = QToolButton()
         self._prepare_lists()
@@ -132,8 +137,7 @@ class MapBar(QWidget):
         """Draw the icons again when the palette changes."""
         super().changeEvent(event)
         if event is not None and event.type() == QEvent.Type.PaletteChange:
-            for look, action in self.look_actions.items():
-                action.setIcon(look_icon(look, self.palette()))
+            self._take_palette()
 
     # --- parts ---------------------------------------------------------------------------------------------------
 
@@ -176,11 +180,13 @@ class MapBar(QWidget):
         for page in (QWidget(), self._measures, self._channels):
             self._choices.addWidget(page)
         self._choices.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self._select.setText("Select")
+        self._select.setText("Select \N{BLACK DOWN-POINTING SMALL TRIANGLE}")
+        self._select.setAccessibleName("Select wells")
         self._select.setToolTip("Select wells: all, failed, by plate map, a sample")
         self._select.setMenu(self.menu)
         self._select.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._select.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._take_palette()
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
@@ -190,6 +196,13 @@ class MapBar(QWidget):
         layout.addWidget(self._choices, 1)
         layout.addWidget(self._select)
         self._wide = layout.sizeHint().width()
+
+    def _take_palette(self) -> None:
+        """Use the colours of the palette; which button is on is hard to see in the dark colours of some styles."""
+        for look, action in self.look_actions.items():
+            action.setIcon(look_icon(look, self.palette()))
+        for button in (*self._buttons.values(), self._select):
+            button.setStyleSheet(_button_style(self.palette()))
 
     def _want(self, look: MapLook) -> None:
         self._map.set_look(look)
@@ -208,6 +221,9 @@ class MapBar(QWidget):
 
     def _on_measure(self) -> None:
         self._measures.setToolTip(plain_tooltip(self.measure))
+        line = self._measures.lineEdit()
+        assert line is not None
+        line.setCursorPosition(0)  # the beginning of the name is seen
         self.measure_chosen.emit(self.measure)
 
     def _restore_measure(self) -> None:
@@ -216,6 +232,40 @@ class MapBar(QWidget):
         typed = box.findText(box.currentText(), Qt.MatchFlag.MatchFixedString)
         if typed < 0:
             box.setEditText(box.itemText(box.currentIndex()) if box.currentIndex() >= 0 else "")
+
+
+def _button_style(palette: QPalette) -> str:
+    role = QPalette.ColorRole
+    names = {each: palette.color(each).name() for each in (role.Button, role.ButtonText, role.Highlight)}
+    text, on = palette.color(role.HighlightedText).name(), names[role.Highlight]
+    line = blend(palette.color(role.ButtonText), palette.color(role.Button), _LINE).name()
+    return (
+        f"QToolButton {{ padding: 3px 6px; border: 1px solid {line}; border-radius: 3px;"
+        f" background: {names[role.Button]}; color: {names[role.ButtonText]} }}"
+        f" QToolButton:hover, QToolButton:focus {{ border-color: {on} }}"
+        f" QToolButton:checked {{ background: {on}; color: {text} }}"
+        " QToolButton::menu-indicator { image: none }"
+    )
+
+
+class _ElidedBox(QComboBox):
+    """A list whose chosen item is elided to the width; the tooltip has the whole of it."""
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Draw the box with the elided text."""
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        painter = QStylePainter(self)
+        style = self.style()
+        assert style is not None
+        field = QStyle.SubControl.SC_ComboBoxEditField
+        place = style.subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, self)
+        text, middle = self.currentText(), Qt.TextElideMode.ElideMiddle
+        option.currentText = self.fontMetrics().elidedText(text, middle, place.width() - 4)
+        self.setToolTip(plain_tooltip(text))
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+        painter.end()
 
 
 def _make_searchable(box: QComboBox) -> None:

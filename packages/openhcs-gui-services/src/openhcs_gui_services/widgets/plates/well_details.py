@@ -29,6 +29,7 @@ from zmqruntime.execution import AxisProgress, AxisState
 __all__ = ["WellDetails"]
 
 _HINT = "Click a well to see its steps."
+_NO_STEPS = "Its steps appear here when the plate runs"
 _SPACING = 6
 
 
@@ -199,7 +200,7 @@ class WellDetails(QWidget):
 def _rows(well: AxisProgress, names: Mapping[int, str], numbers: WellNumbers | None) -> list[StepLine]:
     """Return the lines of a well: its steps with what they have cost, then its counts."""
     costs = () if numbers is None else numbers.steps
-    rows = step_rows(well, names, costs)
+    rows = step_rows(well, names, costs) or [StepLine(_NO_STEPS, is_heading=True)]
     if numbers is not None and numbers.counts:
         rows.append(StepLine("Counts", is_heading=True))
         rows += [

@@ -17,18 +17,26 @@ _SCALE = (QColor(65, 68, 135), QColor(33, 145, 140), QColor(122, 209, 81), QColo
 def look_icon(look: MapLook, palette: QPalette) -> QIcon:
     """Return an icon in the colours of this palette; call again when the palette changes."""
     made = QIcon()
-    for size in _SIZES:
-        for ratio in _RATIOS:
-            pixmap = QPixmap(QSize(size, size) * ratio)
-            pixmap.setDevicePixelRatio(ratio)
-            pixmap.fill(Qt.GlobalColor.transparent)
-            painter = QPainter(pixmap)
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.scale(size / _GRID, size / _GRID)
-            _DRAWINGS[look](painter, palette.color(QPalette.ColorRole.ButtonText))
-            painter.end()
-            made.addPixmap(pixmap)
+    for state, role in (
+        (QIcon.State.Off, QPalette.ColorRole.ButtonText),
+        (QIcon.State.On, QPalette.ColorRole.HighlightedText),
+    ):
+        for size in _SIZES:
+            for ratio in _RATIOS:
+                made.addPixmap(_pixmap(look, size, ratio, palette.color(role)), QIcon.Mode.Normal, state)
     return made
+
+
+def _pixmap(look: MapLook, size: int, ratio: float, colour: QColor) -> QPixmap:
+    pixmap = QPixmap(QSize(size, size) * ratio)
+    pixmap.setDevicePixelRatio(ratio)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.scale(size / _GRID, size / _GRID)
+    _DRAWINGS[look](painter, colour)
+    painter.end()
+    return pixmap
 
 
 def _draw_states(painter: QPainter, colour: QColor) -> None:

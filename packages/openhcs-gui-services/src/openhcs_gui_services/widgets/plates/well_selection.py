@@ -37,7 +37,7 @@ class WellSelection:
         """The selected wells, row by row."""
         return tuple(sorted(self._selected, key=self._place_of.__getitem__))
 
-    def __contains__(self, name: str) -> bool:
+    def __contains__(self, name: object) -> bool:
         return name in self._selected
 
     def __len__(self) -> int:

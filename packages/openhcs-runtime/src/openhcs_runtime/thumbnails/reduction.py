@@ -40,4 +40,5 @@ def shrink(plane: NDArray[Any], edge: int = EDGE) -> NDArray[Any]:
     kind = np.uint32 if is_small else np.float32
     lines = whole.reshape(rows, tall, columns * wide).sum(axis=1, dtype=kind)
     sums = lines.reshape(rows, columns, wide).sum(axis=2, dtype=np.uint64 if is_small else np.float32)
-    return (sums // (tall * wide)).astype(np.uint16) if is_small else (sums / np.float32(tall * wide))
+    means: NDArray[Any] = (sums // (tall * wide)).astype(np.uint16) if is_small else sums / np.float32(tall * wide)
+    return means
