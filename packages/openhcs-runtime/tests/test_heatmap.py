@@ -12,9 +12,10 @@ from PIL import Image
 from openhcs_runtime.components import well_name
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.runs import FoundRun, RunStatus, RunSummary
-from openhcs_runtime.tables.heatmap_image import draw_heatmap, short_number, write_heatmap
+from openhcs_runtime.tables.heatmap_image import draw_heatmap, write_heatmap
 from openhcs_runtime.tables.places import table_path
 from openhcs_runtime.tables.read import Results
+from openhcs_runtime.tables.scale import short_number
 from openhcs_runtime.tables.schema import IMAGE_KEYS, OBJECT_KEYS, Measure, TableKind, TableSchema
 from openhcs_runtime.tables.statistic import Statistic
 from openhcs_runtime.tables.well_values import well_values

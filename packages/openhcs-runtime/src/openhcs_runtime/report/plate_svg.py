@@ -7,7 +7,7 @@ from openhcs_runtime.components import well_name, well_position
 from openhcs_runtime.report.html import NOTHING, Html, element, joined
 from openhcs_runtime.report.measures import WellMeasure
 from openhcs_runtime.report.run import ReportedRun, WellState
-from openhcs_runtime.tables.heatmap_image import short_number, viridis_color
+from openhcs_runtime.tables.scale import short_number, viridis_color
 from zmqruntime.execution.text import plural
 
 EDGE = 20

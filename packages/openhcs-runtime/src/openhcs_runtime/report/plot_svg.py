@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.profiles import DoseOutcome, DoseResponse, ReplicateCorrelation
 from openhcs_runtime.report.html import NOTHING, Html, element
-from openhcs_runtime.tables.heatmap_image import short_number
+from openhcs_runtime.tables.scale import short_number
 
 _WIDTH, _HEIGHT = 320, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 8, 34

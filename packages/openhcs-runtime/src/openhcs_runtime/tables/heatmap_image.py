@@ -4,31 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from openhcs_runtime.atomic import atomic_file
 from openhcs_runtime.components import well_name, well_position
+from openhcs_runtime.tables.scale import Color, short_number, viridis_color
 
-Color = tuple[int, int, int]
 _GRIDS = ((8, 12, 52), (16, 24, 34), (32, 48, 22))
 """Rows, columns, and edge of a well in pixels; the smallest grid that holds all wells is drawn."""
-_VIRIDIS = np.array(
-    [
-        (68, 1, 84),
-        (72, 36, 117),
-        (65, 68, 135),
-        (53, 95, 141),
-        (42, 120, 142),
-        (33, 145, 140),
-        (34, 168, 132),
-        (68, 191, 112),
-        (122, 209, 81),
-        (189, 223, 38),
-        (253, 231, 37),
-    ]
-)
-"""The viridis colour map (Smith & van der Walt, 2015) in steps of a tenth, dark for low values."""
 _INK, _QUIET, _PAPER, _EMPTY = (34, 34, 34), (120, 120, 120), (255, 255, 255), (240, 240, 240)
 _SCALE = 2
 """Image pixels per layout pixel, so that the picture is sharp on any screen."""
@@ -96,17 +79,6 @@ def write_heatmap(path: Path, values: Mapping[str, float], title: str, labels: M
         image.save(file, format="PNG", optimize=True)
 
 
-def short_number(value: float) -> str:
-    """Return a number in about three digits: ``0.012``, ``3.14``, ``250``, ``12.3k``, ``4.56M``."""
-    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= limit:
-            amount = value / (1e3 if unit == "k" else limit)
-            return f"{amount:.{0 if abs(amount) >= 100 else 1 if abs(amount) >= 10 else 2}f}{unit}"
-    if value == int(value):
-        return str(int(value))
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
-
-
 def _plate_of(values: Mapping[str, float]) -> _Plate:
     places = [well_position(well) for well in values]
     last = [max(place[axis] for place in places) for axis in (0, 1)]
@@ -166,13 +138,6 @@ def _draw_scale(draw: ImageDraw.ImageDraw, corner: tuple[int, int], height: int,
             ((left + _BAR) * _SCALE, y_middle * _SCALE, (left + _BAR + 4) * _SCALE, y_middle * _SCALE), _QUIET, _SCALE
         )
         _text(draw, (left + _BAR + 8, y_middle), short_number(low + part * (high - low)), 13, anchor="lm")
-
-
-def viridis_color(part: float) -> Color:
-    """Return the colour of a value from 0 to 1: red, green and blue, from 0 to 255."""
-    tenths = np.linspace(0, 1, len(_VIRIDIS))
-    red, green, blue = (round(float(np.interp(part, tenths, channel))) for channel in _VIRIDIS.T)
-    return red, green, blue
 
 
 def _text(

@@ -1,7 +1,7 @@
 """The plate map: the wells of a plate as a grid, with their states, values or pictures, in one widget."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 
 from PyQt6.QtCore import QEvent, QPoint, QRect, QSize, Qt, pyqtSignal as Signal
 from PyQt6.QtGui import (
@@ -29,6 +29,7 @@ from openhcs_gui_services.widgets.plates.well_band import BandSelect
 from openhcs_gui_services.widgets.plates.well_faces import FaceSize, ImageFace, StateFace, ValueFace, WellFace
 from openhcs_gui_services.widgets.plates.well_grid import SMALLEST, Margins, WellGrid
 from openhcs_gui_services.widgets.plates.well_legend import MapLegend
+from openhcs_gui_services.widgets.plates.well_marks import SelectionMarks
 from openhcs_gui_services.widgets.plates.well_selection import WellSelection
 from openhcs_gui_services.widgets.plates.well_texts import (
     counts_text,
@@ -46,6 +47,7 @@ _MANY = 128  # with more changed wells than this, repainting everything costs le
 _HINT = "The wells of a plate appear here once it has been read (Init)."
 _NO_VALUES = "Choose a measurement to colour the wells."
 _GROUND, _FRAME = 110, 2.5  # opacity of the ground of selected wells, of 255; width of the frame of the current one
+_THIN = 16  # pixels of a well below which the line around selected ones is thin
 
 _MOVES = {
     Qt.Key.Key_Left: (0, -1),
@@ -97,7 +99,9 @@ class PlateMap(QWidget):
         self._descriptions: Mapping[str, str] = {}
         self._caption = ""
         self._picture: QPixmap | None = None
-        self._drawn: dict[str, object] = {}
+        self._drawn: dict[str, Hashable] = {}
+        self._rects: dict[str, QRect] = {}
+        self._marks: SelectionMarks | None = None
         self._changed: set[str] = set()
         self._is_selection_changed = False
         self._pacer = FramePacer(self)
@@ -130,9 +134,7 @@ class PlateMap(QWidget):
             elif known.state is not well.state:
                 self._counts[known.state] -= 1
                 self._counts[well.state] += 1
-            look = self._face.look(well)
-            if self._drawn.get(well.axis_id) != look:
-                self._drawn[well.axis_id] = look
+            if known is not None and self._looks_different(well, known):
                 self._changed.add(well.axis_id)
             self._is_selection_changed |= well.axis_id == self._selection.current and well != known
         if is_larger:
@@ -199,7 +201,12 @@ class PlateMap(QWidget):
     def show_values(self, values: WellColours | None) -> None:
         """Set the values that colour the wells in ``MapLook.VALUES``; None if no measurement is chosen."""
         self._values = values
-        if self._look is MapLook.VALUES:
+        if self._look is not MapLook.VALUES:
+            return
+        if values is not None and isinstance(self._face, ValueFace):
+            self._face.values = values
+            self._draw_again()
+        else:
             self._redraw()
 
     def set_thumbnail(self, axis_id: str, image: QImage) -> None:
@@ -232,7 +239,7 @@ class PlateMap(QWidget):
 
     def rect_of(self, axis_id: str) -> QRect:
         """Return the rectangle of a well, in the coordinates of this widget."""
-        return self._grid.rect_of(self._place_of[axis_id])
+        return QRect(self._rects[axis_id])
 
     def axis_at(self, point: QPoint) -> str | None:
         """Return the well at a point."""
@@ -403,7 +410,15 @@ class PlateMap(QWidget):
                 return places[row, column]
         return None
 
+    def _looks_different(self, well: AxisProgress, known: AxisProgress) -> bool:
+        """Return whether a well has to be drawn again; how it looked is remembered from then on."""
+        look = self._face.look(well)
+        before = self._drawn.get(well.axis_id)
+        self._drawn[well.axis_id] = look
+        return (self._face.look(known) if before is None else before) != look
+
     def _select_changed(self) -> None:
+        self._marks = None
         self._describe()
         self.update()
         self.selection_changed.emit()
@@ -425,7 +440,13 @@ class PlateMap(QWidget):
         self._grid = WellGrid.fit(self._layout, self.size(), Margins.of(QFontMetrics(font)))
         self._face = self._make_face(FaceSize(self._grid.size, ratio, self.palette(), font))
         self._legend = MapLegend(self.palette(), font, ratio)
-        self._drawn = {axis_id: self._face.look(well) for axis_id, well in self._wells.items()}
+        self._rects = {axis_id: self._grid.rect_of(place) for axis_id, place in self._place_of.items()}
+        self._marks = None
+        self._draw_again()
+
+    def _draw_again(self) -> None:
+        """Draw all wells again in their places with the next paint event."""
+        self._drawn.clear()
         self._picture = None
         self._changed.clear()
         self.update()
@@ -443,7 +464,11 @@ class PlateMap(QWidget):
         if changed and self._picture is not None:
             painter = QPainter(self._picture)
             for axis_id in changed:
-                self._face.draw(painter, self.rect_of(axis_id), self._wells[axis_id])
+                rect = self._rects[axis_id]
+                painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Clear)
+                painter.fillRect(rect, Qt.GlobalColor.transparent)
+                painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_SourceOver)
+                self._face.draw(painter, rect, self._wells[axis_id])
             painter.end()
         if len(changed) > _MANY:
             self.update()
@@ -464,7 +489,7 @@ class PlateMap(QWidget):
         painter = QPainter(picture)
         self._draw_labels(painter)
         for axis_id, well in self._wells.items():
-            self._face.draw(painter, self.rect_of(axis_id), well)
+            self._face.draw(painter, self._rects[axis_id], well)
         painter.end()
         return picture
 
@@ -493,24 +518,23 @@ class PlateMap(QWidget):
         hint = {MapLook.STATES: "", MapLook.VALUES: _NO_VALUES, MapLook.IMAGES: self._caption}[self._look]
         self._legend.draw_states(painter, place, self._counts, " · ".join(filter(None, (hint, note))))
 
+    def _selection_marks(self) -> SelectionMarks:
+        """The outlines of the selected wells, made again when they or their places have changed."""
+        if self._marks is None:
+            self._marks = SelectionMarks(self._grid, (self._place_of[axis_id] for axis_id in self._selection.wells))
+        return self._marks
+
     def _draw_ground(self, painter: QPainter) -> None:
         """Fill the ground of selected wells, behind them so that their colours stay true."""
         ground = self.palette().color(QPalette.ColorRole.Highlight)
         ground.setAlpha(_GROUND)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(ground)
-        for axis_id in self._selection.wells:
-            painter.drawRect(self.rect_of(axis_id))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.fillPath(self._selection_marks().ground, ground)
 
     def _draw_frames(self, painter: QPainter) -> None:
-        """Frame the selected wells, and the current one more strongly."""
+        """Draw a line around the selected wells, and a frame around the current one."""
         is_plain = self._look is MapLook.STATES and self.hasFocus()
         colour = self.palette().color(QPalette.ColorRole.Highlight if is_plain else QPalette.ColorRole.WindowText)
-        if len(self._selection) > 1 or self.selected not in self._selection:
-            painter.setPen(QPen(colour, 1))
-            for axis_id in self._selection.wells:
-                painter.drawRect(self.rect_of(axis_id).adjusted(0, 0, -1, -1))
+        painter.strokePath(self._selection_marks().edges, QPen(colour, 1 if self._grid.size < _THIN else 2))
         if self.selected is not None:
             is_on = self.selected in self._selection
             painter.setPen(QPen(colour, _FRAME, Qt.PenStyle.SolidLine if is_on else Qt.PenStyle.DotLine))

@@ -17,8 +17,8 @@ from openhcs_gui_services.widgets.plates.well_values import (
     colour_of_level,
     draw_value,
     level_of,
-    number_text,
 )
+from openhcs_runtime.tables.scale import short_number
 from zmqruntime.execution import AxisState
 
 __all__ = ["MapLegend"]
@@ -70,7 +70,7 @@ class MapLegend:
         """
         first, second = self._lines(place)
         entries = _marks(values, counts)
-        low, high = number_text(values.lowest), number_text(values.highest)
+        low, high = short_number(values.lowest), short_number(values.highest)
         ends = self._metrics.horizontalAdvance(low + high) + 12
         needed = self._width(entries, is_short=False)
         bar = min(_LONGEST_BAR, first.width() - ends - needed - _GAP)

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from PyQt6.QtCore import QRectF, Qt
 from PyQt6.QtGui import QColor, QPainter, QPainterPath, QPalette, QPen
@@ -11,17 +11,17 @@ from openhcs_gui_services.services.plates.well_colours import WellColours
 from openhcs_gui_services.widgets.common.colours import blend, faint_text, well_colour
 from openhcs_gui_services.widgets.plates.well_pixmaps import draw_cross, draw_hatching, draw_plus, draw_stroke
 from openhcs_gui_services.widgets.plates.well_states import sign_rect
+from openhcs_runtime.tables.scale import viridis_color
 from zmqruntime.execution import AxisState
 
-__all__ = ["LEVELS", "ValueLook", "colour_of_level", "draw_value", "ink_on", "level_of", "number_text", "value_look"]
+__all__ = ["LEVELS", "ValueLook", "colour_of_level", "draw_value", "ink_on", "level_of", "value_look"]
 
 LEVELS = 64
 _BLACK_FROM = 0.179  # relative luminance from which black contrasts more than white (WCAG 2.2)
 _SIGNS = {"positive": draw_plus, "negative": draw_stroke}
 
 
-@dataclass(frozen=True, slots=True)
-class ValueLook:
+class ValueLook(NamedTuple):
     """Everything visible of a well's value.
 
     Attributes:
@@ -39,28 +39,20 @@ class ValueLook:
 
 def value_look(axis_id: str, values: WellColours, state: AxisState) -> ValueLook:
     """Return how the value of a well looks."""
-    return ValueLook(
-        level_of(values.values.get(axis_id), values),
-        values.controls.get(axis_id, ""),
-        axis_id in values.outliers,
-        state is AxisState.FAILED,
-    )
+    level = level_of(values.values.get(axis_id), values)
+    control = values.controls.get(axis_id, "")
+    return ValueLook(level, control, axis_id in values.outliers, state is AxisState.FAILED)
 
 
 def level_of(value: float | None, values: WellColours) -> int | None:
     """Return the place of a value in the scale, from 0 to ``LEVELS - 1``; None for no value."""
     if value is None or math.isnan(value):
         return None
-    span = values.highest - values.lowest
-    share = (value - values.lowest) / span if span > 0 else 0.5
-    return round(min(1.0, max(0.0, share)) * (LEVELS - 1))
-
-
-def number_text(value: float) -> str:
-    """Return a value in about three digits."""
-    from openhcs_runtime.tables.heatmap_image import short_number  # noqa: PLC0415  loads numpy and Pillow
-
-    return short_number(value)
+    if value <= values.lowest or values.highest <= values.lowest:
+        return 0 if value < values.highest else LEVELS // 2
+    if value >= values.highest:
+        return LEVELS - 1
+    return round((value - values.lowest) / (values.highest - values.lowest) * (LEVELS - 1))
 
 
 @functools.cache
@@ -69,8 +61,6 @@ def _table() -> tuple[QColor, ...]:
 
     See Nuñez et al., PLoS ONE 13, e0199239, 2018, on scales for readers who confuse colours.
     """
-    from openhcs_runtime.tables.heatmap_image import viridis_color  # noqa: PLC0415  loads numpy and Pillow
-
     return tuple(QColor(*viridis_color(level / (LEVELS - 1))) for level in range(LEVELS))
 
 
