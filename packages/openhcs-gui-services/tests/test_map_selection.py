@@ -274,6 +274,9 @@ def test_the_bar_switches_looks_and_finds_measurements_by_a_part_of_their_name(
     assert (bar.measure, measures[-1]) == ("Cells mean intensity", "Cells mean intensity")
     bar.set_measures(["Cells mean intensity", "Spots"])
     assert bar.measure == "Cells mean intensity"
+    plate_map.show_values(WellColours("Spots", "", {}, 0.0, 1.0))
+    assert (bar.measure, measures[-1]) == ("Spots", "Cells mean intensity")
+    bar.choose_measure("Cells mean intensity")
     line.selectAll()
     qtbot.keyClicks(box, "no such thing")
     plate_map.setFocus()

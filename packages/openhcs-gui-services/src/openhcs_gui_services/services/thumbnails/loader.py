@@ -25,7 +25,7 @@ __all__ = ["ThumbnailBatch", "ThumbnailLoader"]
 
 Value = TypeVar("Value")
 _log = logging.getLogger(__name__)
-_CHUNK = 96
+_CHUNK = 48
 """Pictures that are handed over at once, so that the window draws a frame between two chunks."""
 _SECONDS = 0.25
 _LOW_PRIORITY = 15

@@ -82,6 +82,8 @@ class PlateMap(QWidget):
     """``axis_id`` of the well under the pointer, or the current one, and the global position of its menu."""
     look_changed = Signal(object)
     """The :class:`MapLook` that is shown now."""
+    values_changed = Signal(object)
+    """The :class:`WellColours` of the wells, or None."""
     wells_changed = Signal()
     """Other wells are shown, as of another plate."""
 
@@ -201,6 +203,7 @@ class PlateMap(QWidget):
     def show_values(self, values: WellColours | None) -> None:
         """Set the values that colour the wells in ``MapLook.VALUES``; None if no measurement is chosen."""
         self._values = values
+        self.values_changed.emit(values)
         if self._look is not MapLook.VALUES:
             return
         if values is not None and isinstance(self._face, ValueFace):
@@ -288,7 +291,7 @@ class PlateMap(QWidget):
         painter.end()
 
     def event(self, event: QEvent | None) -> bool:
-        """Show what is known of the well under the pointer as a tooltip, and ask for menus of wells only."""
+        """Show what is known of the well under the pointer as a tooltip, and ask for its menu."""
         if isinstance(event, QHelpEvent):
             axis_id = self.axis_at(event.pos())
             if axis_id is None:
@@ -375,12 +378,10 @@ class PlateMap(QWidget):
             self._band.press_for_menu(axis_id)
             self._select_changed()
         event.accept()
-        if axis_id is None:
-            return True
-        point = self.rect_of(axis_id).center() if is_key else event.pos()
+        point = self.rect_of(axis_id).center() if is_key and axis_id is not None else event.pos()
         if self.contextMenuPolicy() == Qt.ContextMenuPolicy.CustomContextMenu:
             self.customContextMenuRequested.emit(point)
-        else:
+        if axis_id is not None:
             self.menu_wanted.emit(axis_id, self.mapToGlobal(point))
         return True
 

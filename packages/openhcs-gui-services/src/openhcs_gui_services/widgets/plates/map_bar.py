@@ -18,6 +18,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
+from openhcs_gui_services.services.plates.well_colours import WellColours
 from openhcs_gui_services.widgets.common.colours import blend
 from openhcs_gui_services.widgets.common.text import plain_tooltip
 from openhcs_gui_services.widgets.plates.map import PlateMap
@@ -74,6 +75,7 @@ class MapBar(QWidget):
         self.set_measures(())
         self.set_channels({})
         plate_map.look_changed.connect(self._show_look)
+        plate_map.values_changed.connect(self._show_measure)
         self._show_look(plate_map.look)
 
     @property
@@ -106,8 +108,9 @@ class MapBar(QWidget):
 
     def choose_measure(self, name: str) -> None:
         """Choose an offered measurement, as the user does; one that is not offered is ignored."""
-        if self._measures.findText(name) >= 0:
-            self._measures.setCurrentText(name)
+        number = self._measures.findText(name)
+        if number >= 0:
+            self._measures.setCurrentIndex(number)
             self._on_measure()
 
     def set_channels(self, names: Mapping[int, str]) -> None:
@@ -212,6 +215,13 @@ class MapBar(QWidget):
     def _show_look(self, look: MapLook) -> None:
         self.look_actions[look].setChecked(True)
         self._choices.setCurrentIndex(list(MapLook).index(look))
+
+    def _show_measure(self, values: WellColours | None) -> None:
+        """Show which measurement colours the wells, also if it was chosen elsewhere."""
+        number = -1 if values is None else self._measures.findText(values.title)
+        if number >= 0:
+            self._measures.setCurrentIndex(number)
+            self._measures.setToolTip(plain_tooltip(self.measure))
 
     def _choose_first(self) -> None:
         """Choose the first measurement if values are to be shown and none is chosen."""

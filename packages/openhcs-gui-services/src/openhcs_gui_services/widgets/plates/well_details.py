@@ -70,7 +70,13 @@ class WellDetails(QWidget):
         self.show_well(None, {}, has_output=False, has_log=False)
 
     def show_well(
-        self, well: AxisProgress | None, names: Mapping[int, str], *, has_output: bool, has_log: bool
+        self,
+        well: AxisProgress | None,
+        names: Mapping[int, str],
+        *,
+        has_output: bool,
+        has_log: bool,
+        can_cancel: bool = True,
     ) -> None:
         """Show a well.
 
@@ -78,7 +84,8 @@ class WellDetails(QWidget):
             well: the well; None shows a hint.
             names: known step names by index, from 0.
             has_output: whether its plate has results.
-            has_log: whether its plate has an execution.
+            has_log: whether its plate has an execution or a log on disk.
+            can_cancel: whether its plate is being worked on.
         """
         axis_id = "" if well is None else well.axis_id
         if axis_id != self._axis_id:
@@ -89,7 +96,7 @@ class WellDetails(QWidget):
         self._show_rows()
         self._show_error("" if well is None else well.error)
         can_stop = well is not None and not well.state.has_ended
-        self._cancel.setEnabled(can_stop and has_log)
+        self._cancel.setEnabled(can_stop and has_log and can_cancel)
         self._images.setEnabled(well is not None and has_output)
         self._log.setEnabled(well is not None and has_log)
 
