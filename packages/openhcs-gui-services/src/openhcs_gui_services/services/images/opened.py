@@ -55,6 +55,11 @@ class OpenPlate:
         return self.plate.wells
 
     @cached_property
+    def missing_wells(self) -> frozenset[str]:
+        """Wells that should have images."""
+        return frozenset(self.plate.missing)
+
+    @cached_property
     def sites(self) -> tuple[int, ...]:
         """All sites."""
         return self._numbers(Component.SITE)

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from openhcs_gui_services.services.images.cache import ByteCache
 from openhcs_gui_services.services.images.queue import NewestFirst
@@ -22,6 +22,7 @@ CACHE_BYTES = 512 * 1024**2
 _PLATES = 4
 """Opened plates that are kept; the list of images of one of 1,536 wells takes some ten megabytes."""
 _THREADS = 2
+Value = TypeVar("Value")
 
 
 class PlateImages:
@@ -67,11 +68,27 @@ class PlateImages:
         """
         return (await self.pyramid(source, place, channel)).plane
 
-    async def pyramid(self, source: PlateSource, place: ImagePlace, channel: int) -> "Pyramid":
-        """Return the plane of a channel at several resolutions; see :meth:`plane`."""
+    async def pyramid(self, source: PlateSource, place: ImagePlace, channel: int, level: int = 0) -> "Pyramid":
+        """Return the plane of a channel at several resolutions; see :meth:`plane`.
+
+        Args:
+            source: the plate.
+            place: the field of view.
+            channel: number of the channel.
+            level: reduce the plane by ``2**level``; only the smaller plane is kept.
+        """
         plate = await self.plate(source)
         image = plate.image(place, channel)
-        return await self._pyramid((source, image), functools.partial(_read_plane, plate.plate.format, image))
+        read = functools.partial(_read_plane, plate.plate.format, image, level)
+        return await self._pyramid((source, image, level), read)
+
+    async def shape(self, plate: "OpenPlate", image: "ImageRef") -> tuple[int, int]:
+        """Return rows and columns of an image, from its header.
+
+        Raises:
+            ImageError: it can't be read.
+        """
+        return await self._queue.run(("shape", image), functools.partial(_read_shape, plate.plate.format, image))
 
     async def labels(self, file: Path) -> "NDArray[Any]":
         """Return the label image (Y, X) in a TIFF file that a run has written.
@@ -81,7 +98,7 @@ class PlateImages:
         """
         return (await self._pyramid(file, functools.partial(_read_labels, file))).plane
 
-    async def call(self, key: Hashable, call: Callable[[], Any]) -> Any:
+    async def call(self, key: Hashable, call: Callable[[], Value]) -> Value:
         """Return the result of any call, made in one of the threads; equal keys share one call."""
         return await self._queue.run(key, call)
 
@@ -106,7 +123,7 @@ class PlateImages:
     def _read_ahead(self, plate: "OpenPlate", place: ImagePlace, channel: int) -> None:
         images = plate.plate.images.get(place.well, ())
         found = next((one for one in images if _is_at(one, place, channel)), None)
-        key = (plate.source, found)
+        key = (plate.source, found, 0)
         if found is not None and key not in self._planes:
             read = functools.partial(_read_plane, plate.plate.format, found)
             self._queue.ahead(key, read, functools.partial(self._keep, key))
@@ -135,11 +152,18 @@ def _open(source: PlateSource) -> "OpenPlate":
     return open_source(source)
 
 
-def _read_plane(plate_format: str, image: "ImageRef") -> "Pyramid":
+def _read_plane(plate_format: str, image: "ImageRef", level: int = 0) -> "Pyramid":
     from openhcs_gui_services.services.images.pyramid import Pyramid  # noqa: PLC0415  loads image libraries
     from openhcs_runtime.plates import read_image  # noqa: PLC0415  as above
 
-    return Pyramid(read_image(plate_format, image))
+    whole = Pyramid(read_image(plate_format, image))
+    return Pyramid(whole.level(level).copy()) if level else whole
+
+
+def _read_shape(plate_format: str, image: "ImageRef") -> tuple[int, int]:
+    from openhcs_runtime.plates.read import read_header  # noqa: PLC0415  loads image libraries
+
+    return read_header(plate_format, image).shape
 
 
 def _read_labels(file: Path) -> "Pyramid":

@@ -1,0 +1,92 @@
+"""The measurements of one object: its row in the table of its set."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from openhcs_gui_services.services.images.labels import LabelFile
+from openhcs_runtime.components import PROJECTED
+
+__all__ = ["ObjectValues", "object_box", "read_object"]
+
+_NEAR = 1.0
+"""Most distance in pixels between the centroid in a table and that of the labels of the same object."""
+_CENTROID = ("centroid_y_px", "centroid_x_px")
+_OTHERS = ("images", "wells")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectValues:
+    """The measurements of an object.
+
+    Attributes:
+        table: the table they are in; empty if there is none.
+        values: name and value of each column, as text; a missing value is empty.
+        problem: why there are none, and what to do; empty if there are.
+    """
+
+    table: str = ""
+    values: tuple[tuple[str, str], ...] = ()
+    problem: str = ""
+
+
+def object_box(labels: NDArray[Any], label: int) -> tuple[int, int, int, int] | None:
+    """Return first row, first column, last row, last column of an object (Y, X); None if it is not there."""
+    mask = labels == label
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return None
+    return int(rows[0]), int(columns[0]), int(rows[-1]), int(columns[-1])
+
+
+def read_object(run: Path, of: LabelFile, label: int, labels: NDArray[Any]) -> ObjectValues:
+    """Read the row of an object; for a thread.
+
+    Sets of different names can have the same labels, such as cells and their nuclei, so a row counts only if its
+    centroid is that of the object in the label image.
+
+    Args:
+        run: folder of the run.
+        of: the label image.
+        label: label of the object.
+        labels: pixels of the label image (Y, X).
+
+    Raises:
+        OutputError: the run can't be read.
+        DamagedResultError: a table can't be read.
+    """
+    from openhcs_runtime.tables.read import open_results  # noqa: PLC0415  pyarrow takes a third of a second
+
+    results = open_results(run)
+    names = [name for name in results.tables if name not in _OTHERS]
+    if not names:
+        return ObjectValues(problem="Measurements of objects appear when the run has ended.")
+    where = f"well == '{of.key.well}' and site == {of.key.site} and label == {label}"
+    centre = _centre(labels, label)
+    for name in sorted(names, key=lambda name: name != of.name):
+        for row in results.arrow(name, where=where).to_pylist():
+            if _is_of(row, of, centre):
+                return ObjectValues(name, tuple((column, _text(value)) for column, value in row.items()))
+    return ObjectValues(problem=f"No table of the run has object {label}: its pipeline measures other objects.")
+
+
+def _centre(labels: NDArray[Any], label: int) -> tuple[float, float]:
+    rows, columns = np.nonzero(labels == label)
+    return float(rows.mean()), float(columns.mean())
+
+
+def _is_of(row: dict[str, Any], of: LabelFile, centre: tuple[float, float]) -> bool:
+    planes = ((of.key.z_index, row.get("z")), (of.key.timepoint, row.get("t")))
+    if any(known not in (PROJECTED, value) for known, value in planes):
+        return False
+    at = [row.get(name) for name in _CENTROID]
+    return all(value is None or abs(value - here) <= _NEAR for value, here in zip(at, centre, strict=True))
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
