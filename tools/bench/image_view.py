@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import contextlib
 import functools
+import importlib
 import os
 import statistics
 import sys
@@ -236,7 +237,7 @@ def timed(call: Callable[[], object]) -> float:
 
 def pyqtgraph_view(planes: Sequence[NDArray[Any]]) -> tuple[Draw, Change, Draw]:
     """Two items, added up."""
-    import pyqtgraph  # noqa: PLC0415
+    pyqtgraph = importlib.import_module("pyqtgraph")
 
     view = pyqtgraph.GraphicsLayoutWidget()
     view.resize(CANVAS)
@@ -300,14 +301,15 @@ def vispy_view(planes: Sequence[NDArray[Any]]) -> tuple[Draw, Change, Draw]:
     """Two textures, added up; without a graphics card they are drawn by the processor."""
     if os.environ["QT_QPA_PLATFORM"] == "offscreen":
         raise ImportError("it needs a screen: QT_QPA_PLATFORM=xcb xvfb-run python ...")
-    from vispy import scene  # noqa: PLC0415
-    from vispy.color import Colormap  # noqa: PLC0415
+    scene, colours = importlib.import_module("vispy.scene"), importlib.import_module("vispy.color")
 
     canvas = scene.SceneCanvas(size=(CANVAS.width(), CANVAS.height()), show=True)
     view = canvas.central_widget.add_view()
     nodes = []
     for plane, colour in zip(planes, ((0, 0, 1), (0, 1, 0)), strict=True):
-        node = scene.visuals.Image(plane, parent=view.scene, clim=(100, 3000), cmap=Colormap([(0, 0, 0), colour]))
+        node = scene.visuals.Image(
+            plane, parent=view.scene, clim=(100, 3000), cmap=colours.Colormap([(0, 0, 0), colour])
+        )
         node.set_gl_state("additive")
         nodes.append(node)
     view.camera = scene.PanZoomCamera(aspect=1)
