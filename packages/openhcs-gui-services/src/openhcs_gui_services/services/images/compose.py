@@ -1,73 +1,19 @@
 """Composes the visible part of channels and outlines at the resolution of the screen, so that a frame costs little."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from openhcs_gui_services.services.images.pyramid import Pyramid
+from openhcs_gui_services.services.images.layers import ImageLayer, OutlineLayer, Region
 from openhcs_runtime.viewers.object_edges import object_edges
 
-__all__ = ["ImageLayer", "OutlineLayer", "Region", "compose"]
+__all__ = ["compose"]
 
 _OPAQUE = 255
 _BLUE, _GREEN, _RED, _ALPHA = range(4)
 """Order of the bytes of a pixel in ``QImage.Format_RGB32`` and ``Format_ARGB32`` on little-endian machines."""
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """A part of a picture on the screen.
-
-    Attributes:
-        top: row of the picture at the upper edge, in its pixels.
-        left: column of the picture at the left edge.
-        scale: pixels of the screen for one pixel of the picture.
-        rows: height on the screen, in pixels.
-        columns: width on the screen, in pixels.
-    """
-
-    top: float
-    left: float
-    scale: float
-    rows: int
-    columns: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ImageLayer:
-    """A channel to show.
-
-    Attributes:
-        pixels: its plane.
-        colour: 0xRRGGBB of the brightest pixels.
-        low: value shown as black.
-        high: value shown in full colour.
-        size: pixels of the picture for one pixel of the plane, which is larger than 1 for a reduced mosaic.
-    """
-
-    pixels: Pyramid
-    colour: int
-    low: float
-    high: float
-    size: int = 1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OutlineLayer:
-    """Labels to show as outlines.
-
-    Attributes:
-        labels: label image (Y, X); 0 is the background.
-        colour: 0xRRGGBB.
-        picked: label whose outline is drawn wide and white; 0 for none.
-    """
-
-    labels: NDArray[Any]
-    colour: int
-    picked: int = 0
 
 
 def compose(

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BRIGHTEST", "DARKEST", "auto_limits", "sampled_wells", "value_range"]
+__all__ = ["BRIGHTEST", "DARKEST", "auto_limits", "value_range"]
 
 DARKEST, BRIGHTEST = 0.1, 99.8
 """Percentiles of the sampled pixels."""
-_WELLS = 6
 
 
 def auto_limits(samples: Sequence[NDArray[Any]]) -> tuple[float, float]:
@@ -40,10 +39,3 @@ def value_range(samples: Sequence[NDArray[Any]], limits: tuple[float, float]) ->
     width = limits[1] - limits[0]
     lowest = max(min([*seen, limits[0]]), limits[0] - width)
     return lowest, min(max([*seen, limits[1] + width]), limits[1] + 3 * width)
-
-
-def sampled_wells(wells: Sequence[str], most: int = _WELLS) -> tuple[str, ...]:
-    """Return a few wells, evenly over the plate, whose images set the contrast of all."""
-    if len(wells) <= most:
-        return tuple(wells)
-    return tuple(wells[round(number * (len(wells) - 1) / (most - 1))] for number in range(most))

@@ -1,11 +1,14 @@
-"""Steps through a plate: the next well in a direction, the next value of a list."""
+"""Steps through a plate: the next well in a direction, the next value of a list, a few wells of all."""
 
 from collections.abc import Sequence
 from typing import TypeVar
 
 from openhcs_runtime.wells import well_position
 
-__all__ = ["next_value", "next_well"]
+__all__ = ["next_value", "next_well", "sampled_wells"]
+
+_WELLS = 6
+"""Wells whose images set the contrast of all."""
 
 Value = TypeVar("Value")
 
@@ -38,3 +41,10 @@ def next_value(values: Sequence[Value], here: Value, by: int) -> Value | None:
         return values[0] if values else None
     place = values.index(here) + by
     return values[place] if 0 <= place < len(values) else None
+
+
+def sampled_wells(wells: Sequence[str], most: int = _WELLS) -> tuple[str, ...]:
+    """Return a few wells, evenly over the plate, whose images set the contrast of all."""
+    if len(wells) <= most:
+        return tuple(wells)
+    return tuple(wells[round(number * (len(wells) - 1) / (most - 1))] for number in range(most))

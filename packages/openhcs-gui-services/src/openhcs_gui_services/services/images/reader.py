@@ -1,6 +1,7 @@
 """Reads planes of any plate in threads, the newest request first, and keeps a bounded number of bytes of them."""
 
 import functools
+import importlib
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -147,7 +148,11 @@ def _is_at(image: "ImageRef", place: ImagePlace, channel: int) -> bool:
 
 
 def _open(source: PlateSource) -> "OpenPlate":
-    from openhcs_gui_services.services.images.opened import open_source  # noqa: PLC0415  loads image libraries
+    # Loads image libraries; those that the views need later as well, so that they don't load them on Qt's thread.
+    importlib.import_module("openhcs_gui_services.services.images.compose")
+    importlib.import_module("openhcs_gui_services.services.images.objects")
+    importlib.import_module("openhcs_gui_services.services.images.picture")
+    from openhcs_gui_services.services.images.opened import open_source  # noqa: PLC0415
 
     return open_source(source)
 

@@ -9,7 +9,7 @@ from PyQt6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
 from PyQt6.QtWidgets import QApplication, QWidget
 
 from openhcs_gui_services.services.background import BackgroundTasks
-from openhcs_gui_services.services.images.compose import ImageLayer, OutlineLayer, Region, compose
+from openhcs_gui_services.services.images.layers import ImageLayer, OutlineLayer, Region
 from openhcs_gui_services.widgets.images.scale_bar import draw_scale_bar
 from openhcs_gui_services.widgets.images.viewport import Viewport
 
@@ -289,6 +289,8 @@ class ImageCanvas(QWidget):
 
 
 def _composed(images: tuple[ImageLayer, ...], outlines: tuple[OutlineLayer, ...], region: Region, width: int) -> QImage:
+    from openhcs_gui_services.services.images.compose import compose  # noqa: PLC0415  loads numpy, in a thread
+
     pixels = compose(images, outlines, region, width)
     rows, columns = pixels.shape[:2]
     form = QImage.Format.Format_ARGB32_Premultiplied

@@ -2,14 +2,16 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
 from PyQt6.QtCore import QObject, pyqtSignal as Signal
 
-from openhcs_gui_services.services.images.contrast import auto_limits, value_range
-from openhcs_gui_services.services.images.opened import ImageChannel, OpenPlate
 from openhcs_gui_services.services.images.source import PlateSource
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from openhcs_gui_services.services.images.opened import ImageChannel, OpenPlate
 
 __all__ = ["ChannelLook", "ChannelLooks"]
 
@@ -32,7 +34,7 @@ class ChannelLook:
         is_set: whether the user has chosen the limits.
     """
 
-    channel: ImageChannel
+    channel: "ImageChannel"
     colour: int
     is_on: bool
     limits: tuple[float, float] | None = None
@@ -64,7 +66,7 @@ class ChannelLooks(QObject):
         """The looks of the channels that are on."""
         return tuple(look for look in self._looks.values() if look.is_on)
 
-    def set_plate(self, plate: OpenPlate | None) -> None:
+    def set_plate(self, plate: "OpenPlate | None") -> None:
         """Show the channels of this plate, as they were shown before."""
         self._samples.clear()
         self._source = None if plate is None else plate.source
@@ -78,7 +80,7 @@ class ChannelLooks(QObject):
                 self._of.popitem(last=False)
         self.plate_changed.emit()
 
-    def add_sample(self, number: int, place: str, pixels: NDArray[Any]) -> None:
+    def add_sample(self, number: int, place: str, pixels: "NDArray[Any]") -> None:
         """Take pixels (1D) of a channel into account; the first ones set its contrast."""
         self._samples[number, place] = pixels
         look = self._looks.get(number)
@@ -134,6 +136,9 @@ class ChannelLooks(QObject):
         self._looks[look.channel.number] = look
 
     def _settle(self, look: ChannelLook) -> None:
+        # Loads numpy, which reading the samples has done before.
+        from openhcs_gui_services.services.images.contrast import auto_limits, value_range  # noqa: PLC0415
+
         samples = [pixels for (number, _), pixels in self._samples.items() if number == look.channel.number]
         if samples:
             limits = auto_limits(samples)

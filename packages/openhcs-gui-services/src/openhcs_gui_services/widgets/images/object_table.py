@@ -1,5 +1,7 @@
 """The measurements of the picked object: a list of names and values that can be copied."""
 
+from typing import TYPE_CHECKING
+
 from PyQt6.QtCore import Qt, pyqtSignal as Signal
 from PyQt6.QtGui import QContextMenuEvent, QKeyEvent, QKeySequence
 from PyQt6.QtWidgets import (
@@ -17,7 +19,8 @@ from PyQt6.QtWidgets import (
 )
 from superqt import QElidingLabel
 
-from openhcs_gui_services.services.images.objects import ObjectValues
+if TYPE_CHECKING:
+    from openhcs_gui_services.services.images.objects import ObjectValues
 
 __all__ = ["ObjectTable"]
 
@@ -54,7 +57,7 @@ class ObjectTable(QWidget):
         box.addWidget(self._note)
         box.addWidget(self._table)
 
-    def show_object(self, title: str, found: ObjectValues | None) -> None:
+    def show_object(self, title: str, found: "ObjectValues | None") -> None:
         """Show an object; None while it is being read."""
         self._title.setText(title)
         values = () if found is None else found.values

@@ -2,18 +2,16 @@
 
 import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QPointF, Qt, pyqtSignal as Signal
 from PyQt6.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QMenu, QSplitter, QToolButton, QVBoxLayout, QWidget
 from superqt import QElidingLabel
 
 from openhcs_gui_services.services.background import BackgroundTasks
-from openhcs_gui_services.services.images.contrast import sampled_wells
 from openhcs_gui_services.services.images.latest import LatestTask
-from openhcs_gui_services.services.images.objects import ObjectValues, read_object
-from openhcs_gui_services.services.images.opened import OpenPlate
 from openhcs_gui_services.services.images.overlay import Overlay
-from openhcs_gui_services.services.images.plate_steps import next_value, next_well
+from openhcs_gui_services.services.images.plate_steps import next_value, next_well, sampled_wells
 from openhcs_gui_services.services.images.queue import NewestFirst
 from openhcs_gui_services.services.images.reader import PlateImages
 from openhcs_gui_services.services.images.runs import runs_of
@@ -27,6 +25,9 @@ from openhcs_gui_services.widgets.images.place_bar import NumberSlider, SiteBox
 from openhcs_gui_services.widgets.images.viewport import Viewport
 from openhcs_gui_services.widgets.images.well_view import PickedObject, RunChoice, WellView
 from openhcs_runtime.exceptions import ImageError, OpenHCSError, OutputError, PlateError
+
+if TYPE_CHECKING:
+    from openhcs_gui_services.services.images.opened import OpenPlate
 
 __all__ = ["ImagesPane"]
 
@@ -96,7 +97,7 @@ class ImagesPane(QWidget):
         return self._source
 
     @property
-    def plate(self) -> OpenPlate | None:
+    def plate(self) -> "OpenPlate | None":
         """The plate that is shown, once its folder has been read."""
         return self._plate
 
@@ -127,6 +128,11 @@ class ImagesPane(QWidget):
         self._well = axis_id
         if self._plate is not None:
             self._show_wanted()
+
+    def reload_labels(self) -> None:
+        """Read the labels of the shown field of view again, such as after a run has written them."""
+        for view in self._views():
+            view.reload_labels()
 
     def show_overlay(self, overlay: Overlay | None) -> None:
         """Draw these labels over the shown field of view, or none; another field of view ends it."""
@@ -181,7 +187,7 @@ class ImagesPane(QWidget):
         for view in self._views():
             view.set_runs(self._runs, self._run if view is self.view else view.run)
 
-    async def _sample(self, plate: OpenPlate) -> None:
+    async def _sample(self, plate: "OpenPlate") -> None:
         """Set the contrast by wells from all over the plate, so that it suits all of them."""
         for well in sampled_wells(plate.wells):
             place = plate.first_place(well)
@@ -232,7 +238,7 @@ class ImagesPane(QWidget):
         self._show_bars(plate, place)
         self._set_place(None if self._all_sites else place)
 
-    def _show_bars(self, plate: OpenPlate, place: ImagePlace) -> None:
+    def _show_bars(self, plate: "OpenPlate", place: ImagePlace) -> None:
         self._sites.show_sites(plate, place, all_sites=self._all_sites)
         self._planes.show_number(plate.z_indexes, place.z_index)
         self._times.show_number(plate.timepoints, place.timepoint)
@@ -368,8 +374,7 @@ class ImagesPane(QWidget):
             if self._plate is not None and self._source is not None:
                 self._tasks.start(self._list_runs(self._source), "Listing the runs")
         else:
-            for view in self._views():
-                view.reload_labels()
+            self.reload_labels()
 
     def _on_loaded(self) -> None:
         self._bar.show_sets(name for view in self._views() for name in view.set_names)
@@ -391,6 +396,9 @@ class ImagesPane(QWidget):
         self._measuring.start(self._measure(title, picked))
 
     async def _measure(self, title: str, picked: PickedObject) -> None:
+        # Image libraries, which opening the plate has loaded in a thread.
+        from openhcs_gui_services.services.images.objects import ObjectValues, read_object  # noqa: PLC0415
+
         if picked.labels is None or picked.run is None:
             self._table.show_object(title, ObjectValues(problem="It is of a trial, which measures no single objects."))
             return

@@ -1,12 +1,15 @@
 """Which site, plane and time point of a well is shown; only what the plate has several of can be chosen."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import Qt, pyqtSignal as Signal
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QWidget
 
-from openhcs_gui_services.services.images.opened import OpenPlate
 from openhcs_gui_services.services.images.source import ImagePlace
+
+if TYPE_CHECKING:
+    from openhcs_gui_services.services.images.opened import OpenPlate
 
 __all__ = ["NumberSlider", "SiteBox"]
 
@@ -31,7 +34,7 @@ class SiteBox(QComboBox):
         self.clear()
         self.setEnabled(False)
 
-    def show_sites(self, plate: OpenPlate, place: ImagePlace, *, all_sites: bool) -> None:
+    def show_sites(self, plate: "OpenPlate", place: ImagePlace, *, all_sites: bool) -> None:
         """Offer the sites of a well, and mark the shown one."""
         sites = plate.sites_of(place.well)
         wanted = [*sites, ALL_SITES] if len(sites) > 1 else list(sites)

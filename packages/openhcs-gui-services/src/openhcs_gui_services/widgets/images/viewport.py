@@ -4,7 +4,7 @@ from collections.abc import Hashable
 
 from PyQt6.QtCore import QObject, QPointF, QRectF, QSizeF, pyqtSignal as Signal
 
-from openhcs_gui_services.services.images.compose import Region
+from openhcs_gui_services.services.images.layers import Region
 
 __all__ = ["Viewport"]
 

@@ -3,19 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from PyQt6.QtCore import QPointF, QRectF, Qt, QTimer, pyqtSignal as Signal
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QElidingLabel
 
-from openhcs_gui_services.services.images.compose import ImageLayer, OutlineLayer
-from openhcs_gui_services.services.images.contrast import auto_limits
 from openhcs_gui_services.services.images.latest import LatestTask
-from openhcs_gui_services.services.images.objects import object_box
-from openhcs_gui_services.services.images.opened import OpenPlate
+from openhcs_gui_services.services.images.layers import ImageLayer, OutlineLayer
 from openhcs_gui_services.services.images.overlay import Overlay
-from openhcs_gui_services.services.images.picture import LabelSet, Picture, load_all_sites, load_labels, load_site
-from openhcs_gui_services.services.images.pyramid import Pyramid
 from openhcs_gui_services.services.images.reader import PlateImages
 from openhcs_gui_services.services.images.source import ImagePlace
 from openhcs_gui_services.widgets.images.canvas import Drawing, ImageCanvas, Render, Ring
@@ -23,6 +19,12 @@ from openhcs_gui_services.widgets.images.looks import ChannelLooks
 from openhcs_gui_services.widgets.images.outlines import OutlineLooks
 from openhcs_gui_services.widgets.images.viewport import Viewport
 from openhcs_runtime.exceptions import OpenHCSError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from openhcs_gui_services.services.images.opened import OpenPlate
+    from openhcs_gui_services.services.images.picture import LabelSet, Picture
 
 __all__ = ["PickedObject", "RunChoice", "WellView"]
 
@@ -44,7 +46,7 @@ class PickedObject:
 
     name: str
     label: int
-    labels: LabelSet | None
+    labels: "LabelSet | None"
     run: Path | None
 
 
@@ -109,7 +111,7 @@ class WellView(QWidget):
     # --- what is shown -------------------------------------------------------------------------------------------
 
     @property
-    def plate(self) -> OpenPlate | None:
+    def plate(self) -> "OpenPlate | None":
         """The plate."""
         return self._plate
 
@@ -119,12 +121,12 @@ class WellView(QWidget):
         return None if self._wanted is None else self._wanted[0]
 
     @property
-    def picture(self) -> Picture | None:
+    def picture(self) -> "Picture | None":
         """The picture; None while there is none."""
         return self._picture
 
     @property
-    def sets(self) -> Mapping[str, LabelSet]:
+    def sets(self) -> "Mapping[str, LabelSet]":
         """The labels of the run, by set."""
         return self._sets
 
@@ -143,7 +145,7 @@ class WellView(QWidget):
         """What could not be read, in sentences; empty if everything was."""
         return self._problem
 
-    def show_place(self, plate: OpenPlate, place: ImagePlace, *, all_sites: bool = False) -> None:
+    def show_place(self, plate: "OpenPlate", place: ImagePlace, *, all_sites: bool = False) -> None:
         """Show a field of view, or all sites of its well."""
         is_other = self._wanted is None or self._plate is not plate or self._wanted != (place, all_sites)
         self._plate, self._wanted = plate, (place, all_sites)
@@ -229,7 +231,10 @@ class WellView(QWidget):
 
     # --- reading -------------------------------------------------------------------------------------------------
 
-    async def _load(self, plate: OpenPlate, place: ImagePlace, all_sites: bool) -> None:
+    async def _load(self, plate: "OpenPlate", place: ImagePlace, all_sites: bool) -> None:
+        # Image libraries, which opening the plate has loaded in a thread.
+        from openhcs_gui_services.services.images.picture import load_all_sites, load_site  # noqa: PLC0415
+
         numbers = [look.channel.number for look in self._looks.shown]
         load = load_all_sites if all_sites else load_site
         try:
@@ -267,7 +272,9 @@ class WellView(QWidget):
         else:
             self._labelling.start(self._load_labels(run, picture))
 
-    async def _load_labels(self, run: Path, picture: Picture) -> None:
+    async def _load_labels(self, run: Path, picture: "Picture") -> None:
+        from openhcs_gui_services.services.images.picture import load_labels  # noqa: PLC0415  as above
+
         sets, problem = await load_labels(self._images, run, picture.place)
         if picture is not self._picture:
             return
@@ -301,10 +308,10 @@ class WellView(QWidget):
             )
         )
 
-    def _image_layers(self, picture: Picture) -> tuple[ImageLayer, ...]:
+    def _image_layers(self, picture: "Picture") -> tuple[ImageLayer, ...]:
         overlay = self._overlay
         if overlay is not None and overlay.image is not None and self._is_overlay_image:
-            return (_grey_layer(Pyramid(overlay.image)),)
+            return (_grey_layer(overlay.image),)
         return tuple(
             ImageLayer(plane, look.colour, *look.limits, picture.size)
             for look in self._looks.shown
@@ -360,6 +367,8 @@ class WellView(QWidget):
         return None
 
     def _find_object(self) -> None:
+        from openhcs_gui_services.services.images.objects import object_box  # noqa: PLC0415  as above
+
         wanted, picture = self._wanted_object, self._picture
         if wanted is None or picture is None or picture.place != wanted[0] or wanted[1] not in self._sets:
             return
@@ -432,11 +441,16 @@ class WellView(QWidget):
         self._note.setVisible(bool(text) and has_image)
 
 
-def _grey_layer(image: Pyramid) -> ImageLayer:
-    return ImageLayer(image, 0xFFFFFF, *auto_limits([image.sample]))
+def _grey_layer(image: "NDArray[Any]") -> ImageLayer:
+    # Image libraries, which making the image has loaded.
+    from openhcs_gui_services.services.images.contrast import auto_limits  # noqa: PLC0415
+    from openhcs_gui_services.services.images.pyramid import Pyramid  # noqa: PLC0415
+
+    pixels = Pyramid(image)
+    return ImageLayer(pixels, 0xFFFFFF, *auto_limits([pixels.sample]))
 
 
-def _notes(picture: Picture) -> tuple[tuple[QRectF, str], ...]:
+def _notes(picture: "Picture") -> tuple[tuple[QRectF, str], ...]:
     """Return a text for each site of a mosaic that is missing."""
     if picture.plan is None:
         return ()
