@@ -8,13 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openhcs_gui_services.services.images.labels import LabelFile
-from openhcs_runtime.components import PROJECTED
+from openhcs_gui_services.services.images.set_names import is_same_object, is_same_plane
 
 __all__ = ["ObjectValues", "object_box", "read_object"]
 
-_NEAR = 1.0
-"""Most distance in pixels between the centroid in a table and that of the labels of the same object."""
-_CENTROID = ("centroid_y_px", "centroid_x_px")
 _OTHERS = ("images", "wells")
 
 
@@ -42,14 +39,15 @@ def object_box(labels: NDArray[Any], label: int) -> tuple[int, int, int, int] | 
     return int(rows[0]), int(columns[0]), int(rows[-1]), int(columns[-1])
 
 
-def read_object(run: Path, of: LabelFile, label: int, labels: NDArray[Any]) -> ObjectValues:
+def read_object(run: Path, name: str, of: LabelFile, label: int, labels: NDArray[Any]) -> ObjectValues:
     """Read the row of an object; for a thread.
 
     Sets of different names can have the same labels, such as cells and their nuclei, so a row counts only if its
-    centroid is that of the object in the label image.
+    area and centroid are those of the object in the label image.
 
     Args:
         run: folder of the run.
+        name: name of its set; its table is looked at first.
         of: the label image.
         label: label of the object.
         labels: pixels of the label image (Y, X).
@@ -65,25 +63,11 @@ def read_object(run: Path, of: LabelFile, label: int, labels: NDArray[Any]) -> O
     if not names:
         return ObjectValues(problem="Measurements of objects appear when the run has ended.")
     where = f"well == '{of.key.well}' and site == {of.key.site} and label == {label}"
-    centre = _centre(labels, label)
-    for name in sorted(names, key=lambda name: name != of.name):
-        for row in results.arrow(name, where=where).to_pylist():
-            if _is_of(row, of, centre):
-                return ObjectValues(name, tuple((column, _text(value)) for column, value in row.items()))
+    for table in sorted(names, key=lambda table: table != name):
+        for row in results.arrow(table, where=where).to_pylist():
+            if is_same_plane(row, of) and is_same_object(row, labels, label):
+                return ObjectValues(table, tuple((column, _text(value)) for column, value in row.items()))
     return ObjectValues(problem=f"No table of the run has object {label}: its pipeline measures other objects.")
-
-
-def _centre(labels: NDArray[Any], label: int) -> tuple[float, float]:
-    rows, columns = np.nonzero(labels == label)
-    return float(rows.mean()), float(columns.mean())
-
-
-def _is_of(row: dict[str, Any], of: LabelFile, centre: tuple[float, float]) -> bool:
-    planes = ((of.key.z_index, row.get("z")), (of.key.timepoint, row.get("t")))
-    if any(known not in (PROJECTED, value) for known, value in planes):
-        return False
-    at = [row.get(name) for name in _CENTROID]
-    return all(value is None or abs(value - here) <= _NEAR for value, here in zip(at, centre, strict=True))
 
 
 def _text(value: object) -> str:

@@ -14,6 +14,7 @@ from openhcs_gui_services.services.images.mosaic import SitePlan, assemble, plan
 from openhcs_gui_services.services.images.opened import OpenPlate
 from openhcs_gui_services.services.images.pyramid import Pyramid
 from openhcs_gui_services.services.images.reader import PlateImages
+from openhcs_gui_services.services.images.set_names import name_sets
 from openhcs_gui_services.services.images.source import ImagePlace
 from openhcs_runtime.exceptions import ImageError, OpenHCSError
 
@@ -112,13 +113,19 @@ async def load_labels(images: PlateImages, run: Path, place: ImagePlace) -> tupl
         files = await images.call(("labels", run, place), functools.partial(find_label_files, run, place))
     except OpenHCSError as error:
         return {}, _sentence(error)
-    found = await asyncio.gather(*(_caught(images.labels(one.file)) for one in files))
+    found = await asyncio.gather(*(_caught(images.labels(one.file, one.digest)) for one in files))
     problems = [_sentence(one) for one in found if isinstance(one, ImageError)]
-    several = len({one.key.channel for one in files}) > 1 and len({one.name for one in files}) < len(files)
+    read = [(file, one) for file, one in zip(files, found, strict=True) if not isinstance(one, ImageError)]
+    names: Sequence[str] = [file.name for file, _ in read]
+    if len(read) > 1:
+        call = functools.partial(name_sets, run, [file for file, _ in read], [labels for _, labels in read])
+        try:
+            names = await images.call(("names", run, place), call)
+        except OpenHCSError as error:
+            problems.append(_sentence(error))
     sets = {
-        f"{file.name}, channel {file.key.channel}" if several else file.name: LabelSet(file, one)
-        for file, one in zip(files, found, strict=True)
-        if not isinstance(one, ImageError)
+        name if names.count(name) == 1 else f"{name}, channel {file.key.channel}": LabelSet(file, labels)
+        for name, (file, labels) in zip(names, read, strict=True)
     }
     return sets, " ".join(problems)
 

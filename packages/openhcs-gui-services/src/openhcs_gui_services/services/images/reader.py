@@ -44,6 +44,11 @@ class PlateImages:
         return self._planes.nbytes
 
     @property
+    def opened(self) -> int:
+        """The number of opened plates that are kept."""
+        return len(self._plates)
+
+    @property
     def waiting(self) -> int:
         """The number of requests that have not been started."""
         return self._queue.waiting
@@ -91,13 +96,17 @@ class PlateImages:
         """
         return await self._queue.run(("shape", image), functools.partial(_read_shape, plate.plate.format, image))
 
-    async def labels(self, file: Path) -> "NDArray[Any]":
+    async def labels(self, file: Path, digest: str = "") -> "NDArray[Any]":
         """Return the label image (Y, X) in a TIFF file that a run has written.
+
+        Args:
+            file: the file.
+            digest: of its content; a file with another digest is read again.
 
         Raises:
             ImageError: it can't be read.
         """
-        return (await self._pyramid(file, functools.partial(_read_labels, file))).plane
+        return (await self._pyramid((file, digest), functools.partial(_read_labels, file))).plane
 
     async def call(self, key: Hashable, call: Callable[[], Value]) -> Value:
         """Return the result of any call, made in one of the threads; equal keys share one call."""

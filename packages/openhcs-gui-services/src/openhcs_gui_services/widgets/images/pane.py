@@ -205,8 +205,9 @@ class ImagesPane(QWidget):
         if plate is None:
             return
         if self._object is not None:
-            place, name, label = self._object
+            asked, name, label = self._object
             self._object = None
+            place = plate.known_place(asked)
             self._go(place)
             self.view.show_object(place, name, label)
             return
@@ -402,7 +403,8 @@ class ImagesPane(QWidget):
         if picked.labels is None or picked.run is None:
             self._table.show_object(title, ObjectValues(problem="It is of a trial, which measures no single objects."))
             return
-        call = functools.partial(read_object, picked.run, picked.labels.of, picked.label, picked.labels.labels)
+        of, pixels = picked.labels.of, picked.labels.labels
+        call = functools.partial(read_object, picked.run, picked.name, of, picked.label, pixels)
         try:
             values = await self.images.call(("object", picked.run, picked.labels.of, picked.label), call)
         except OpenHCSError as error:

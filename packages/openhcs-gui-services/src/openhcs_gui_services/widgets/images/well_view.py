@@ -88,6 +88,7 @@ class WellView(QWidget):
         self._picture: Picture | None = None
         self._sets: Mapping[str, LabelSet] = {}
         self._problem = ""
+        self._are_labels_read = False
         self._overlay: Overlay | None = None
         self._is_overlay_image = False
         self._picked: tuple[str, int] | None = None
@@ -246,6 +247,7 @@ class WellView(QWidget):
         is_other = self._picture is None or self._picture.place != place
         self._picture = picture
         self._sets = {} if is_other or all_sites else self._sets
+        self._are_labels_read = False
         self._set_problem(" ".join(picture.problems))
         for number, plane in picture.planes.items():
             self._looks.add_sample(number, f"{place.well} {place.site}", plane.sample)
@@ -279,6 +281,7 @@ class WellView(QWidget):
         if picture is not self._picture:
             return
         self._sets = {name: one for name, one in sets.items() if one.labels.shape == picture.shape}
+        self._are_labels_read = True
         if len(self._sets) < len(sets):
             problem = f"{problem} Labels of another size than the image are left out: they are of another plate."
         self._set_problem(" ".join(filter(None, (*picture.problems, problem.strip()))))
@@ -370,10 +373,15 @@ class WellView(QWidget):
         from openhcs_gui_services.services.images.objects import object_box  # noqa: PLC0415  as above
 
         wanted, picture = self._wanted_object, self._picture
-        if wanted is None or picture is None or picture.place != wanted[0] or wanted[1] not in self._sets:
+        if wanted is None or picture is None or picture.place != wanted[0]:
+            return
+        _, name, label = wanted
+        if name not in self._sets:
+            if self._are_labels_read:
+                self._wanted_object = None
+                self._set_problem(f"The shown run has no outlines of {name} in this image.")
             return
         self._wanted_object = None
-        _, name, label = wanted
         one = self._sets[name]
         box = object_box(one.labels, label)
         if box is None:
