@@ -103,6 +103,11 @@ class ImageCanvas(QWidget):
         """What is drawn."""
         return self._drawing
 
+    @property
+    def is_composing(self) -> bool:
+        """Whether what is on the screen is about to be drawn again."""
+        return self._is_rendering or self._is_stale
+
     def show_drawing(self, drawing: Drawing) -> None:
         """Show this once it has been composed; until then what was shown before stays."""
         is_other = self._drawing is None or self._drawing.images != drawing.images
@@ -165,7 +170,7 @@ class ImageCanvas(QWidget):
             painter.setPen(QPen(self.palette().highlight().color(), 2))
             painter.drawRect(self.rect().adjusted(1, 1, -1, -1))
         painter.end()
-        if self._frame is not None and not self._is_rendering and not self._is_faded:
+        if self._frame is not None and not self.is_composing and not self._is_faded:
             self.painted.emit()
 
     def wheelEvent(self, event: QWheelEvent | None) -> None:

@@ -116,6 +116,8 @@ class _Copied(QTableWidget):
         """Copy, or do as any table does."""
         if event is not None and event.matches(QKeySequence.StandardKey.Copy):
             self._copy()
+        elif event is not None and event.key() == Qt.Key.Key_Escape:
+            self._owner.closed.emit()
         else:
             super().keyPressEvent(event)
 

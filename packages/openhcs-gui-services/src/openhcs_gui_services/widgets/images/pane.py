@@ -141,6 +141,10 @@ class ImagesPane(QWidget):
         if overlay is not None:
             self._instead.setText(overlay.image_title or "Result")
 
+    def show_instead(self, is_on: bool) -> None:
+        """Show the image of the overlay instead of the channels, or the channels."""
+        self._instead.setChecked(is_on)
+
     def add_strip(self, widget: QWidget) -> None:
         """Put a widget under the image."""
         self._strips.addWidget(widget)
@@ -529,6 +533,7 @@ class ImagesPane(QWidget):
         self._bar, self._table, self._status = OutlineBar(self.outlines), ObjectTable(), QElidingLabel()
         self._status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._table.closed.connect(self._close_table)
+        self._table.closed.connect(self.view.canvas.setFocus)
         self._table.hide()
         self._strips = QVBoxLayout()
         box = QVBoxLayout(self)
