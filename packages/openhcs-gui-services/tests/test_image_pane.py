@@ -15,8 +15,9 @@ from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services import ImagePlace, ImagesPane, Overlay, PlateSource
 from openhcs_gui_services.widgets.images.canvas import ImageCanvas
+from openhcs_gui_services.widgets.images.picked import PickedObject
 from openhcs_gui_services.widgets.images.scale_bar import bar_length, length_text
-from openhcs_gui_services.widgets.images.well_view import PickedObject, WellView
+from openhcs_gui_services.widgets.images.well_view import WellView
 from openhcs_runtime import Component, ExecutionMode, FunctionStep, GlobalConfig, PipelineOrchestrator
 from openhcs_runtime.functions import measure_objects, segment_nuclei
 from openhcs_runtime.plates import make_plate

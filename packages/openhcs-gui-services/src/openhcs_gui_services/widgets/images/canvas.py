@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass, field
 
 from PyQt6.QtCore import QEvent, QPointF, QRectF, QSizeF, Qt, pyqtSignal as Signal
 from PyQt6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QWheelEvent
@@ -10,10 +9,11 @@ from PyQt6.QtWidgets import QApplication, QWidget
 
 from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.images.layers import ImageLayer, OutlineLayer, Region
+from openhcs_gui_services.widgets.images.drawing import Drawing
 from openhcs_gui_services.widgets.images.scale_bar import draw_scale_bar
 from openhcs_gui_services.widgets.images.viewport import Viewport
 
-__all__ = ["Drawing", "ImageCanvas", "Ring"]
+__all__ = ["ImageCanvas", "Render"]
 
 _OVERVIEW = 512
 _WHEEL = 1.0018
@@ -23,36 +23,6 @@ _FADED = 0.35
 
 Render = Callable[[Hashable, Callable[[], QImage]], Awaitable[QImage]]
 """Makes a call in a thread; equal keys share one call."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ring:
-    """A circle around an object: its centre and radius in pixels of the picture."""
-
-    row: float
-    column: float
-    radius: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Drawing:
-    """What a canvas draws.
-
-    Attributes:
-        shape: rows and columns of the picture.
-        images: channels, added up.
-        outlines: labels, the last ones on top.
-        um_per_pixel: edge of a pixel in micrometres; None if it is not known.
-        notes: texts in rectangles of the picture, such as sites that are missing.
-        ring: a ring around an object.
-    """
-
-    shape: tuple[int, int]
-    images: tuple[ImageLayer, ...] = ()
-    outlines: tuple[OutlineLayer, ...] = ()
-    um_per_pixel: float | None = None
-    notes: tuple[tuple[QRectF, str], ...] = field(default=())
-    ring: Ring | None = None
 
 
 class ImageCanvas(QWidget):
@@ -286,8 +256,7 @@ class ImageCanvas(QWidget):
         draw_scale_bar(painter, QRectF(self.rect()), size, self.font())
 
     def _paint_text(self, painter: QPainter) -> None:
-        painter.fillRect(self.rect(), self.palette().base())
-        painter.setPen(self.palette().text().color())
+        painter.setPen(self.palette().windowText().color())
         inner = self.rect().adjusted(16, 16, -16, -16)
         painter.drawText(inner, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._text)
         painter.end()

@@ -4,27 +4,34 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QPointF, Qt, pyqtSignal as Signal
-from PyQt6.QtWidgets import QApplication, QFileDialog, QHBoxLayout, QMenu, QSplitter, QToolButton, QVBoxLayout, QWidget
-from superqt import QElidingLabel
+from PyQt6.QtCore import QPointF, pyqtSignal as Signal
+from PyQt6.QtWidgets import QWidget
 
 from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.images.latest import LatestTask
 from openhcs_gui_services.services.images.overlay import Overlay
-from openhcs_gui_services.services.images.plate_steps import next_value, next_well, sampled_wells
+from openhcs_gui_services.services.images.plate_steps import next_value, next_well
 from openhcs_gui_services.services.images.queue import NewestFirst
 from openhcs_gui_services.services.images.reader import PlateImages
 from openhcs_gui_services.services.images.runs import runs_of
 from openhcs_gui_services.services.images.source import ImagePlace, PlateSource
-from openhcs_gui_services.widgets.images.channel_bar import ChannelBar
 from openhcs_gui_services.widgets.images.commands import Commands
+from openhcs_gui_services.widgets.images.contrast_sampler import ContrastSampler
 from openhcs_gui_services.widgets.images.looks import ChannelLooks
-from openhcs_gui_services.widgets.images.object_table import ObjectTable
-from openhcs_gui_services.widgets.images.outlines import OutlineBar, OutlineLooks
-from openhcs_gui_services.widgets.images.place_bar import NumberSlider, SiteBox
+from openhcs_gui_services.widgets.images.object_reader import ObjectReader
+from openhcs_gui_services.widgets.images.outlines import OutlineLooks
+from openhcs_gui_services.widgets.images.pane_commands import add_commands
+from openhcs_gui_services.widgets.images.pane_parts import PaneParts
+from openhcs_gui_services.widgets.images.picked import PickedObject
+from openhcs_gui_services.widgets.images.pictures import (
+    ask_where_to_save,
+    copy_picture,
+    picture_name,
+    save_picture,
+)
 from openhcs_gui_services.widgets.images.viewport import Viewport
-from openhcs_gui_services.widgets.images.well_view import PickedObject, RunChoice, WellView
-from openhcs_runtime.exceptions import ImageError, OpenHCSError, OutputError, PlateError
+from openhcs_gui_services.widgets.images.well_view import RunChoice, WellView
+from openhcs_runtime.exceptions import OutputError, PlateError
 
 if TYPE_CHECKING:
     from openhcs_gui_services.services.images.opened import OpenPlate
@@ -32,9 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["ImagesPane"]
 
 _HINT = "Select a plate, then a well in its map, to see its images here."
-_ZOOM = 1.25
-_BRIGHTER = 1.25
-_KEYS = 9
 
 
 class ImagesPane(QWidget):
@@ -63,8 +67,6 @@ class ImagesPane(QWidget):
         self._drawing = NewestFirst(1)
         self._tasks = BackgroundTasks(self._show_problem)
         self._opening = LatestTask(self._show_problem, "Reading the plate")
-        self._sampling = LatestTask(self._show_problem, "Reading the contrast")
-        self._measuring = LatestTask(self._show_problem, "Reading the object")
         self._source: PlateSource | None = None
         self._plate: OpenPlate | None = None
         self._run: Path | None = None
@@ -78,10 +80,13 @@ class ImagesPane(QWidget):
         self.view = self._make_view()
         self.pinned: WellView | None = None
         self._commands = Commands(self)
-        self._add_commands()
+        add_commands(self._commands, self)
         self._commands.add_to(self.view.canvas)
-        self._lay_out()
-        self._show_no_bars()
+        self._parts = PaneParts(self, self.view, self.looks, self.outlines, self._commands)
+        self._measuring = ObjectReader(self.images, self._parts.table, self._show_problem)
+        self._sampling = ContrastSampler(self.images, self.looks, self.contrast_settled.emit, self._show_problem)
+        self._connect()
+        self.setFocusProxy(self.view.canvas)
         self.view.show_text(_HINT)
 
     # --- for the program -----------------------------------------------------------------------------------------
@@ -90,6 +95,11 @@ class ImagesPane(QWidget):
     def place(self) -> ImagePlace | None:
         """The field of view that is shown; None if there is none, or if all sites are shown at once."""
         return self._place
+
+    @property
+    def well(self) -> str:
+        """The well that is shown or wanted; empty if there is none."""
+        return self._well
 
     @property
     def source(self) -> PlateSource | None:
@@ -109,11 +119,11 @@ class ImagesPane(QWidget):
         self._source, self._run, self._plate, self._well = source, run, None, ""
         self._object, self._all_sites = None, False
         self._end_comparison()
-        for each in (self._opening, self._sampling, self._measuring):
-            each.cancel()
-        self._table.hide()
+        self._opening.cancel()
+        self._sampling.cancel()
+        self._measuring.hide()
         self._set_place(None)
-        self._show_no_bars()
+        self._parts.show_none()
         self.looks.set_plate(None)
         if source is None:
             self.view.show_text(_HINT)
@@ -137,17 +147,15 @@ class ImagesPane(QWidget):
     def show_overlay(self, overlay: Overlay | None) -> None:
         """Draw these labels over the shown field of view, or none; another field of view ends it."""
         self.view.show_overlay(overlay)
-        self._instead.setVisible(overlay is not None and overlay.image is not None)
-        if overlay is not None:
-            self._instead.setText(overlay.image_title or "Result")
+        self._parts.show_overlay(overlay)
 
     def show_instead(self, is_on: bool) -> None:
         """Show the image of the overlay instead of the channels, or the channels."""
-        self._instead.setChecked(is_on)
+        self._parts.instead.setChecked(is_on)
 
     def add_strip(self, widget: QWidget) -> None:
         """Put a widget under the image."""
-        self._strips.addWidget(widget)
+        self._parts.strips.addWidget(widget)
 
     def show_object(self, place: ImagePlace, label_set: str, label: int) -> None:
         """Show an object in the middle of the view, with a ring and its measurements."""
@@ -179,7 +187,7 @@ class ImagesPane(QWidget):
         self.looks.set_plate(plate)
         self._show_wanted()
         await self._list_runs(source)
-        self._sampling.start(self._sample(plate))
+        self._sampling.start(plate)
 
     async def _list_runs(self, source: PlateSource) -> None:
         try:
@@ -190,19 +198,6 @@ class ImagesPane(QWidget):
         self._runs = tuple(RunChoice(each.folder, each.title) for each in found)
         for view in self._views():
             view.set_runs(self._runs, self._run if view is self.view else view.run)
-
-    async def _sample(self, plate: "OpenPlate") -> None:
-        """Set the contrast by wells from all over the plate, so that it suits all of them."""
-        for well in sampled_wells(plate.wells):
-            place = plate.first_place(well)
-            for channel in plate.channels:
-                try:
-                    plane = await self.images.pyramid(plate.source, place, channel.number)
-                except (ImageError, PlateError):
-                    continue  # it is reported where it is shown
-                self.looks.add_sample(channel.number, f"{well} {place.site}", plane.sample)
-        self.looks.settle()
-        self.contrast_settled.emit()
 
     def _show_wanted(self) -> None:
         plate = self._plate
@@ -238,22 +233,10 @@ class ImagesPane(QWidget):
                 plate, ImagePlace(pinned.well, pinned.site, place.z_index, place.timepoint), all_sites=self._all_sites
             )
         if is_other:
-            self._close_table()
-            self._instead.hide()
-        self._show_bars(plate, place)
+            self.close_object()
+            self._parts.show_overlay(None)
+        self._parts.show_place(plate, place, all_sites=self._all_sites)
         self._set_place(None if self._all_sites else place)
-
-    def _show_bars(self, plate: "OpenPlate", place: ImagePlace) -> None:
-        self._sites.show_sites(plate, place, all_sites=self._all_sites)
-        self._planes.show_number(plate.z_indexes, place.z_index)
-        self._times.show_number(plate.timepoints, place.timepoint)
-
-    def _show_no_bars(self) -> None:
-        self._sites.show_none()
-        self._planes.hide()
-        self._times.hide()
-        self._instead.hide()
-        self._bar.show_sets(())
 
     def _set_place(self, place: ImagePlace | None) -> None:
         if place != self._place:
@@ -274,7 +257,8 @@ class ImagesPane(QWidget):
 
     # --- moving --------------------------------------------------------------------------------------------------
 
-    def _step_well(self, down: int, right: int) -> None:
+    def step_well(self, down: int, right: int) -> None:
+        """Show the next well in a direction: 1 is down or right, -1 is up or left."""
         if self._plate is None or not self._well:
             return
         well = next_well(self._plate.wells, self._well, down, right)
@@ -282,7 +266,13 @@ class ImagesPane(QWidget):
             self.show_well(well)
             self.well_wanted.emit(well)
 
-    def _step(self, what: str, by: int) -> None:
+    def step(self, what: str, by: int) -> None:
+        """Show the next site, plane or time point.
+
+        Args:
+            what: "site", "z_index" or "timepoint".
+            by: 1 for the next, -1 for the one before.
+        """
         plate, place = self._plate, self.view.place
         if plate is None or place is None:
             return
@@ -300,7 +290,8 @@ class ImagesPane(QWidget):
         known = {"site": place.site, "z_index": place.z_index, "timepoint": place.timepoint} | {what: number}
         self._go(ImagePlace(place.well, **known))
 
-    def _choose_site(self, site: int) -> None:
+    def choose_site(self, site: int) -> None:
+        """Show a site, or all of them for 0."""
         if site:
             self._choose("site", site)
         elif self.view.place is not None:
@@ -308,12 +299,13 @@ class ImagesPane(QWidget):
             self._go(self.view.place)
         self.view.canvas.setFocus()
 
-    def _toggle_channel(self, place: int) -> None:
+    def toggle_channel(self, place: int) -> None:
+        """Show or hide the channel at this place in the list, from 0."""
         looks = self.looks.all
         if place < len(looks):
             self.looks.set_on(looks[place].channel.number, not looks[place].is_on)
 
-    def _reload(self) -> None:
+    def reload(self) -> None:
         """Read the folder again."""
         source, run, well = self._source, self._run, self._well
         if source is not None:
@@ -334,13 +326,12 @@ class ImagesPane(QWidget):
         elif self.pinned is None and self._plate is not None and self.view.place is not None:
             self.pinned = self._make_view()
             self._commands.add_to(self.pinned.canvas)
-            self._splitter.insertWidget(0, self.pinned)
-            self._splitter.setSizes([1000, 1000])
+            self._parts.add_view(self.pinned)
             self.pinned.set_runs(self._runs, self.view.run)
-            self._pin()
+            self.pin()
         self._show_comparison()
 
-    def _pin(self) -> None:
+    def pin(self) -> None:
         """Pin the well that is shown; the other view follows the map."""
         if self.pinned is None:
             self.compare(True)
@@ -363,7 +354,7 @@ class ImagesPane(QWidget):
 
     def _show_comparison(self) -> None:
         is_on = self.pinned is not None
-        self._compare.setChecked(is_on)
+        self._parts.compare.setChecked(is_on)
         self.view.set_heading("")
         if self.pinned is not None:
             self.pinned.set_heading("Pinned")
@@ -382,7 +373,7 @@ class ImagesPane(QWidget):
             self.reload_labels()
 
     def _on_loaded(self) -> None:
-        self._bar.show_sets(name for view in self._views() for name in view.set_names)
+        self._parts.sets.show_sets(name for view in self._views() for name in view.set_names)
         self._read_ahead()
 
     def _on_picked(self, picked: PickedObject | None) -> None:
@@ -391,72 +382,51 @@ class ImagesPane(QWidget):
                 view.unpick()
         self.object_picked.emit(picked)
         if picked is None:
-            self._close_table()
+            self.close_object()
             return
-        place = None if picked.labels is None else picked.labels.of.key
-        where = "" if place is None else f", {place.well}, site {place.site}"
-        title = f"{picked.name} {picked.label}{where}"
-        self._table.show()
-        self._table.show_object(title, None)
-        self._measuring.start(self._measure(title, picked))
+        self._measuring.show(picked)
 
-    async def _measure(self, title: str, picked: PickedObject) -> None:
-        # Image libraries, which opening the plate has loaded in a thread.
-        from openhcs_gui_services.services.images.objects import ObjectValues, read_object  # noqa: PLC0415
-
-        if picked.labels is None or picked.run is None:
-            self._table.show_object(title, ObjectValues(problem="It is of a trial, which measures no single objects."))
-            return
-        of, pixels = picked.labels.of, picked.labels.labels
-        call = functools.partial(read_object, picked.run, picked.name, of, picked.label, pixels)
-        try:
-            values = await self.images.call(("object", picked.run, picked.labels.of, picked.label), call)
-        except OpenHCSError as error:
-            values = ObjectValues(problem=f"{str(error)[:1].upper()}{str(error)[1:]}.")
-        self._table.show_object(title, values)
-
-    def _close_table(self) -> None:
-        self._measuring.cancel()
-        self._table.hide()
+    def close_object(self) -> None:
+        """Show no object as picked."""
+        self._measuring.hide()
         for view in self._views():
             view.unpick()
 
     # --- pictures ------------------------------------------------------------------------------------------------
 
     def picture_name(self) -> str:
-        """Return a file name for a picture of the view: plate, well, site, and plane and time point if it matters."""
-        plate, place = self._plate, self.view.place
-        if plate is None or place is None:
+        """Return a file name for a picture of the view: plate, well, site, and what else tells it from others."""
+        places = [view.place for view in (self.view, self.pinned) if view is not None and view.place is not None]
+        if self._plate is None or not places:
             return "image.png"
-        parts = [plate.source.name, place.well, "all_sites" if self._all_sites else f"s{place.site}"]
-        parts += [f"z{place.z_index}"] if len(plate.z_indexes) > 1 else []
-        parts += [f"t{place.timepoint}"] if len(plate.timepoints) > 1 else []
-        if self.pinned is not None and self.pinned.place is not None:
-            parts += ["and", self.pinned.place.well]
-        return "_".join(parts) + ".png"
+        return picture_name(self._plate, places, all_sites=self._all_sites)
 
-    def _copy(self) -> None:
-        clipboard = QApplication.clipboard()
-        assert clipboard is not None
-        clipboard.setPixmap(self._splitter.grab())
-        self._status.setText("The picture is on the clipboard")
+    def copy_picture(self) -> None:
+        """Put what the views show on the clipboard."""
+        copy_picture(self._parts.splitter.grab())
+        self._parts.status.setText("The picture is on the clipboard")
 
-    def _save(self) -> None:
-        dialog = QFileDialog(self, "Save the picture", str(Path.home() / self.picture_name()), "PNG (*.png)")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("png")
-        picture = self._splitter.grab()
-        dialog.fileSelected.connect(lambda file: self.save_picture(file, picture))
-        dialog.open()
+    def ask_where_to_save(self) -> None:
+        """Ask for a file, and write what the views show now."""
+        ask_where_to_save(self._parts.splitter.grab(), self.picture_name(), self, self._parts.status.setText)
 
-    def save_picture(self, file: str, picture: object = None) -> None:
+    def save_picture(self, file: str) -> None:
         """Write what the views show as a PNG file."""
-        pixmap = self._splitter.grab() if picture is None else picture
-        is_saved = pixmap.save(file, "PNG")  # type: ignore[attr-defined]
-        self._status.setText(f"Saved {file}" if is_saved else f"{file} can't be written: choose another folder")
+        self._parts.status.setText(save_picture(self._parts.splitter.grab(), file))
 
     # --- parts ---------------------------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        parts = self._parts
+        parts.sites.site_chosen.connect(self.choose_site)
+        parts.planes.chosen.connect(lambda number: self._choose("z_index", number))
+        parts.times.chosen.connect(lambda number: self._choose("timepoint", number))
+        parts.instead.toggled.connect(self.view.show_overlay_image)
+        parts.compare.clicked.connect(self.compare)
+        parts.fit.clicked.connect(self.viewport.fit)
+        parts.full.clicked.connect(lambda: self.viewport.set_scale(1.0))
+        parts.table.closed.connect(self.close_object)
+        parts.table.closed.connect(self.view.canvas.setFocus)
 
     def _make_view(self) -> WellView:
         view = WellView(self.images, self.looks, self.outlines, self.viewport, self._drawing.run, self._show_problem)
@@ -464,118 +434,19 @@ class ImagesPane(QWidget):
         view.picked.connect(self._on_picked)
         view.site_wanted.connect(lambda site: self._choose("site", site))
         view.canvas.hovered.connect(functools.partial(self._show_values, view))
-        view.canvas.plane_wanted.connect(lambda by: self._step("z_index", by))
+        view.canvas.plane_wanted.connect(lambda by: self.step("z_index", by))
         return view
 
     def _show_values(self, view: WellView, point: QPointF | None) -> None:
         if point is None or self._plate is None:
-            self._status.setText("")
+            self._parts.status.setText("")
             return
         size = self._plate.pixel_size_um
         at = f"x {int(point.x())}, y {int(point.y())} px"
         if size is not None:
             at += f" ({point.x() * size:.1f}, {point.y() * size:.1f} \u00b5m)"
         values = view.values_at(point)
-        self._status.setText("   ".join([at, *(f"{name} {value}" for name, value in values)]) if values else "")
+        self._parts.status.setText("   ".join([at, *(f"{name} {value}" for name, value in values)]) if values else "")
 
     def _show_problem(self, text: str) -> None:
-        self._status.setText(text)
-
-    def _add_commands(self) -> None:
-        add = self._commands.add
-        for keys, name, down, right in (
-            ("Left", "left", 0, -1),
-            ("Right", "right", 0, 1),
-            ("Up", "above", -1, 0),
-            ("Down", "below", 1, 0),
-        ):
-            move = functools.partial(self._step_well, down, right)
-            add(f"well_{name}", f"Well {name}" if right == 0 else f"Well to the {name}", (keys,), move)
-        add("site_before", "Site before", ("PgUp", "["), lambda: self._step("site", -1))
-        add("site_after", "Site after", ("PgDown", "]"), lambda: self._step("site", 1))
-        add("all_sites", "All sites", ("S",), lambda: self._choose_site(0))
-        add("plane_up", "Plane above", ("Shift+Up",), lambda: self._step("z_index", -1), hidden=True)
-        add("plane_down", "Plane below", ("Shift+Down",), lambda: self._step("z_index", 1), hidden=True)
-        add("time_before", "Time point before", ("Shift+Left",), lambda: self._step("timepoint", -1), hidden=True)
-        add("time_after", "Time point after", ("Shift+Right",), lambda: self._step("timepoint", 1), hidden=True)
-        self._commands.separate()
-        add("fit", "Fit into the view", ("Ctrl+0", "0"), self.viewport.fit)
-        add("full", "One image pixel for one of the screen", ("Ctrl+Alt+0",), lambda: self.viewport.set_scale(1.0))
-        add("zoom_in", "Zoom in", ("Ctrl++", "Ctrl+=", "+"), lambda: self.viewport.zoom(_ZOOM))
-        add("zoom_out", "Zoom out", ("Ctrl+-", "-"), lambda: self.viewport.zoom(1 / _ZOOM))
-        self._commands.separate()
-        add("auto", "Automatic contrast", ("A",), lambda: self.looks.set_auto())
-        add("brighter", "Brighter", ("B",), lambda: self.looks.brighten(_BRIGHTER))
-        add("darker", "Darker", ("D",), lambda: self.looks.brighten(1 / _BRIGHTER))
-        add("outlines", "Outlines on or off", ("O",), lambda: self.outlines.set_on(not self.outlines.are_on))
-        self._commands.separate()
-        add("compare", "Compare with another well or run", ("C",), lambda: self.compare(self.pinned is None))
-        add("pin", "Pin this well", ("P",), self._pin)
-        self._commands.separate()
-        add("copy", "Copy the picture", ("Ctrl+C",), self._copy)
-        add("save", "Save the picture...", ("Ctrl+Shift+S",), self._save)
-        add("reload", "Read the folder again", ("F5",), self._reload)
-        add("viewer", "Open in the viewer", (), lambda: self.viewer_wanted.emit(self._well))
-        add("close", "Close the measurements", ("Esc",), self._close_table, hidden=True)
-        for number in range(_KEYS):
-            toggle = functools.partial(self._toggle_channel, number)
-            add(f"channel_{number + 1}", f"Channel {number + 1}", (str(number + 1),), toggle, hidden=True)
-
-    def _lay_out(self) -> None:
-        self._sites = SiteBox()
-        self._sites.site_chosen.connect(self._choose_site)
-        self._planes, self._times = NumberSlider("Plane"), NumberSlider("Time point")
-        self._planes.chosen.connect(lambda number: self._choose("z_index", number))
-        self._times.chosen.connect(lambda number: self._choose("timepoint", number))
-        self._splitter = QSplitter(Qt.Orientation.Horizontal)
-        self._splitter.setChildrenCollapsible(False)
-        self._splitter.addWidget(self.view)
-        self._bar, self._table, self._status = OutlineBar(self.outlines), ObjectTable(), QElidingLabel()
-        self._status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._table.closed.connect(self._close_table)
-        self._table.closed.connect(self.view.canvas.setFocus)
-        self._table.hide()
-        self._strips = QVBoxLayout()
-        box = QVBoxLayout(self)
-        box.setContentsMargins(6, 6, 6, 6)
-        box.setSpacing(4)
-        box.addLayout(self._make_head())
-        box.addWidget(self._splitter, 1)
-        for widget in (self._status, self._planes, self._times, ChannelBar(self.looks), self._bar):
-            box.addWidget(widget)
-        box.addLayout(self._strips)
-        box.addWidget(self._table)
-        self.setFocusProxy(self.view.canvas)
-
-    def _make_head(self) -> QHBoxLayout:
-        self._instead = _button("Result", "Show the result of the step instead of the image")
-        self._instead.setCheckable(True)
-        self._instead.toggled.connect(lambda on: self.view.show_overlay_image(on))
-        self._instead.hide()
-        self._compare = _button("Compare", "Show another well, or another run, next to this one (C)")
-        self._compare.setCheckable(True)
-        self._compare.clicked.connect(self.compare)
-        fit = _button("Fit", "Fit the image into the view (Ctrl+0)")
-        fit.clicked.connect(self.viewport.fit)
-        full = _button("1:1", "One pixel of the image for one of the screen (Ctrl+Alt+0)")
-        full.clicked.connect(lambda: self.viewport.set_scale(1.0))
-        more = _button("More", "All commands of the image, with their keys")
-        more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(more)
-        self._commands.fill(menu)
-        more.setMenu(menu)
-        head = QHBoxLayout()
-        head.addWidget(self._sites)
-        head.addStretch(1)
-        for button in (self._instead, fit, full, self._compare, more):
-            head.addWidget(button)
-        return head
-
-
-def _button(text: str, tip: str) -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
-    button.setToolTip(tip)
-    button.setAccessibleName(tip)
-    button.setAutoRaise(True)
-    return button
+        self._parts.status.setText(text)

@@ -3,30 +3,37 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QPointF, QRectF, Qt, QTimer, pyqtSignal as Signal
+from PyQt6.QtCore import QPointF, Qt, QTimer, pyqtSignal as Signal
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QElidingLabel
 
 from openhcs_gui_services.services.images.latest import LatestTask
-from openhcs_gui_services.services.images.layers import ImageLayer, OutlineLayer
+from openhcs_gui_services.services.images.layers import ImageLayer
 from openhcs_gui_services.services.images.overlay import Overlay
 from openhcs_gui_services.services.images.reader import PlateImages
 from openhcs_gui_services.services.images.source import ImagePlace
-from openhcs_gui_services.widgets.images.canvas import Drawing, ImageCanvas, Render, Ring
+from openhcs_gui_services.widgets.images.canvas import ImageCanvas, Render
+from openhcs_gui_services.widgets.images.drawing import (
+    Drawing,
+    Ring,
+    grey_layer,
+    image_layers,
+    missing_sites,
+    outline_layers,
+)
 from openhcs_gui_services.widgets.images.looks import ChannelLooks
 from openhcs_gui_services.widgets.images.outlines import OutlineLooks
+from openhcs_gui_services.widgets.images.picked import PickedObject, object_at
 from openhcs_gui_services.widgets.images.viewport import Viewport
 from openhcs_runtime.exceptions import OpenHCSError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from openhcs_gui_services.services.images.opened import OpenPlate
     from openhcs_gui_services.services.images.picture import LabelSet, Picture
 
-__all__ = ["PickedObject", "RunChoice", "WellView"]
+__all__ = ["RunChoice", "WellView"]
 
 _PATIENCE_MS = 120
 """From then on a picture that is no longer the wanted one is drawn faintly."""
@@ -38,16 +45,6 @@ class RunChoice:
 
     folder: Path
     title: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PickedObject:
-    """An object that was clicked."""
-
-    name: str
-    label: int
-    labels: "LabelSet | None"
-    run: Path | None
 
 
 class WellView(QWidget):
@@ -87,7 +84,7 @@ class WellView(QWidget):
         self._run: Path | None = None
         self._picture: Picture | None = None
         self._sets: Mapping[str, LabelSet] = {}
-        self._problem = ""
+        self._problem = self._heading = ""
         self._are_labels_read = False
         self._overlay: Overlay | None = None
         self._is_overlay_image = False
@@ -300,38 +297,14 @@ class WellView(QWidget):
             shown = self._looks.shown
             self.canvas.show_text(self._problem if shown else "All channels are off: press 1 to show the first one.")
             return
-        self.canvas.show_drawing(
-            Drawing(
-                picture.shape,
-                self._image_layers(picture),
-                self._outline_layers(),
-                plate.pixel_size_um,
-                _notes(picture),
-                self._ring,
-            )
-        )
-
-    def _image_layers(self, picture: "Picture") -> tuple[ImageLayer, ...]:
         overlay = self._overlay
         if overlay is not None and overlay.image is not None and self._is_overlay_image:
-            return (_grey_layer(overlay.image),)
-        return tuple(
-            ImageLayer(plane, look.colour, *look.limits, picture.size)
-            for look in self._looks.shown
-            if look.limits is not None and (plane := picture.planes.get(look.channel.number)) is not None
-        )
-
-    def _outline_layers(self) -> tuple[OutlineLayer, ...]:
-        name, label = self._picked or ("", 0)
-        of_run = {name: one.labels for name, one in self._sets.items()}
-        overlay = {} if self._overlay is None or self._picture is None else self._overlay.labels
-        shape = None if self._picture is None else self._picture.shape
-        fitting = {each: labels for each, labels in overlay.items() if labels.shape == shape}
-        return tuple(
-            OutlineLayer(labels, self._outlines.colour(each), label if each == name else 0)
-            for each, labels in {**of_run, **fitting}.items()
-            if self._outlines.is_shown(each)
-        )
+            layers: tuple[ImageLayer, ...] = (grey_layer(overlay.image),)
+        else:
+            layers = image_layers(picture, self._looks)
+        outlines = outline_layers(picture.shape, self._sets, overlay, self._outlines, self._picked)
+        size, notes = plate.pixel_size_um, missing_sites(picture)
+        self.canvas.show_drawing(Drawing(picture.shape, layers, outlines, size, notes, self._ring))
 
     def _on_looks(self) -> None:
         """Draw with other colours; channels that were off have to be read first."""
@@ -358,16 +331,7 @@ class WellView(QWidget):
         self.refresh()
 
     def _object_at(self, point: QPointF) -> PickedObject | None:
-        row, column = int(point.y()), int(point.x())
-        overlay = {} if self._overlay is None else self._overlay.labels
-        found = [(name, one.labels, one) for name, one in self._sets.items()]
-        every = [*found, *((name, labels, None) for name, labels in overlay.items())]
-        for name, labels, known in reversed(every):
-            if point.x() < 0 or point.y() < 0 or row >= labels.shape[0] or column >= labels.shape[1]:
-                continue
-            if self._outlines.is_shown(name) and labels[row, column]:
-                return PickedObject(name, int(labels[row, column]), known, self._run if known else None)
-        return None
+        return object_at(point, self._sets, self._run, self._overlay, self._outlines)
 
     def _find_object(self) -> None:
         from openhcs_gui_services.services.images.objects import object_box  # noqa: PLC0415  as above
@@ -403,8 +367,6 @@ class WellView(QWidget):
             self.site_wanted.emit(site)
 
     # --- parts ---------------------------------------------------------------------------------------------------
-
-    _heading = ""
 
     def _lay_out(self) -> None:
         self._title.setElideMode(Qt.TextElideMode.ElideMiddle)
@@ -447,24 +409,3 @@ class WellView(QWidget):
         self._note.setText(text)
         has_image = self._picture is not None and bool(self._picture.planes)
         self._note.setVisible(bool(text) and has_image)
-
-
-def _grey_layer(image: "NDArray[Any]") -> ImageLayer:
-    # Image libraries, which making the image has loaded.
-    from openhcs_gui_services.services.images.contrast import auto_limits  # noqa: PLC0415
-    from openhcs_gui_services.services.images.pyramid import Pyramid  # noqa: PLC0415
-
-    pixels = Pyramid(image)
-    return ImageLayer(pixels, 0xFFFFFF, *auto_limits([pixels.sample]))
-
-
-def _notes(picture: "Picture") -> tuple[tuple[QRectF, str], ...]:
-    """Return a text for each site of a mosaic that is missing."""
-    if picture.plan is None:
-        return ()
-    rows, columns = picture.plan.image
-    corners = picture.plan.corners
-    return tuple(
-        (QRectF(corners[site][1], corners[site][0], columns, rows), f"Site {site} can't be shown")
-        for site in picture.lost
-    )
