@@ -1,6 +1,7 @@
 """Images of plates, read in threads: any format, newest first, bounded, and every problem named."""
 
 import asyncio
+import functools
 import shutil
 import threading
 from collections.abc import Callable, Coroutine
@@ -98,22 +99,23 @@ def test_the_newest_request_is_served_first_and_dropped_ones_never() -> None:
         queue = NewestFirst(1)
         try:
             requests = {}
-            for name in ("first", "second", "dropped", "third", "third again"):
-                key = name.removesuffix(" again")
-                requests[name] = asyncio.ensure_future(queue.run(key, lambda key=key: call(key)))  # type: ignore[misc]
+            for name in ("first", "later", "second", "dropped", "third", "third again"):
+                key, later = name.removesuffix(" again"), name == "later"
+                request = queue.run(key, functools.partial(call, key), later=later)
+                requests[name] = asyncio.ensure_future(request)
                 await asyncio.sleep(0)
             queue.ahead("ahead", lambda: call("ahead"), begun.append)
             await asyncio.to_thread(is_busy.wait, SECONDS)
             requests.pop("dropped").cancel()
             await asyncio.sleep(0)
             gate.set()
-            assert await asyncio.gather(*requests.values()) == ["first", "second", "third", "third"]
+            assert await asyncio.gather(*requests.values()) == ["first", "later", "second", "third", "third"]
         finally:
             gate.set()
             await queue.close()
 
     asyncio.run(work())
-    assert begun[:3] == ["first", "third", "second"]
+    assert begun[:4] == ["first", "third", "second", "later"]
     assert "dropped" not in begun
 
 

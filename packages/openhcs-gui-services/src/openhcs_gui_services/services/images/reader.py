@@ -74,7 +74,9 @@ class PlateImages:
         """
         return (await self.pyramid(source, place, channel)).plane
 
-    async def pyramid(self, source: PlateSource, place: ImagePlace, channel: int, level: int = 0) -> "Pyramid":
+    async def pyramid(
+        self, source: PlateSource, place: ImagePlace, channel: int, level: int = 0, *, later: bool = False
+    ) -> "Pyramid":
         """Return the plane of a channel at several resolutions; see :meth:`plane`.
 
         Args:
@@ -82,11 +84,12 @@ class PlateImages:
             place: the field of view.
             channel: number of the channel.
             level: reduce the plane by ``2**level``; only the smaller plane is kept.
+            later: serve all other requests first.
         """
         plate = await self.plate(source)
         image = plate.image(place, channel)
         read = functools.partial(_read_plane, plate.plate.format, image, level)
-        return await self._pyramid((source, image, level), read)
+        return await self._pyramid((source, image, level), read, later=later)
 
     async def shape(self, plate: "OpenPlate", image: "ImageRef") -> tuple[int, int]:
         """Return rows and columns of an image, from its header.
@@ -108,9 +111,15 @@ class PlateImages:
         """
         return (await self._pyramid((file, digest), functools.partial(_read_labels, file))).plane
 
-    async def call(self, key: Hashable, call: Callable[[], Value]) -> Value:
-        """Return the result of any call, made in one of the threads; equal keys share one call."""
-        return await self._queue.run(key, call)
+    async def call(self, key: Hashable, call: Callable[[], Value], *, later: bool = False) -> Value:
+        """Return the result of any call, made in one of the threads; equal keys share one call.
+
+        Args:
+            key: identifies the call.
+            call: the call.
+            later: serve all other requests first.
+        """
+        return await self._queue.run(key, call, later=later)
 
     def read_ahead(self, plate: "OpenPlate", places: Iterable[ImagePlace], channels: Iterable[int]) -> None:
         """Read these images when nothing else is wanted; those asked for before are forgotten."""
@@ -138,10 +147,10 @@ class PlateImages:
             read = functools.partial(_read_plane, plate.plate.format, found)
             self._queue.ahead(key, read, functools.partial(self._keep, key))
 
-    async def _pyramid(self, key: Hashable, read: "Callable[[], Pyramid]") -> "Pyramid":
+    async def _pyramid(self, key: Hashable, read: "Callable[[], Pyramid]", *, later: bool = False) -> "Pyramid":
         known = self._planes.get(key)
         if known is None:
-            known = await self._queue.run(key, read)
+            known = await self._queue.run(key, read, later=later)
             self._keep(key, known)
         return known
 

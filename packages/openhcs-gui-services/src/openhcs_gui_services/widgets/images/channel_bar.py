@@ -7,7 +7,7 @@ from superqt import QDoubleRangeSlider
 
 from openhcs_gui_services.widgets.images.looks import ChannelLook, ChannelLooks
 
-__all__ = ["ChannelBar", "colour_icon"]
+__all__ = ["ChannelBar", "colour_icon", "shortened"]
 
 _COLOURS = (
     ("Blue", 0x0000FF),
@@ -68,7 +68,7 @@ class _Row:
         number, name = look.channel.number, look.channel.name
         key = f" ({place + 1})" if place < _KEYS else ""
         self._looks, self._number = looks, number
-        self._check = QCheckBox(_shortened(name), parent)
+        self._check = QCheckBox(shortened(name), parent)
         self._check.setToolTip(f"Show {name}{key}")
         self._check.setAccessibleName(f"Show channel {name}")
         self._check.toggled.connect(lambda on: looks.set_on(number, on))
@@ -150,7 +150,7 @@ def _short(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 100 or value == int(value) else f"{value:.3g}"
 
 
-def _shortened(name: str) -> str:
+def shortened(name: str) -> str:
     """Return a name without its middle if it is long; an ampersand is shown as such."""
     half = _LONGEST_NAME // 2
     text = name if len(name) <= _LONGEST_NAME else f"{name[:half]}\u2026{name[-half + 1 :]}"

@@ -52,7 +52,7 @@ class ContrastSampler:
             place = plate.first_place(well)
             for channel in plate.channels:
                 try:
-                    plane = await self._images.pyramid(plate.source, place, channel.number)
+                    plane = await self._images.pyramid(plate.source, place, channel.number, later=True)
                 except (ImageError, PlateError):
                     continue  # it is reported where it is shown
                 self._looks.add_sample(channel.number, f"{well} {place.site}", plane.sample)

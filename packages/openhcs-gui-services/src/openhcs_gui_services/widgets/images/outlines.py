@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 
 from PyQt6.QtCore import QObject, pyqtSignal as Signal
-from PyQt6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QWidget
+from PyQt6.QtWidgets import QCheckBox, QLabel, QWidget
+from superqt import QFlowLayout
 
-from openhcs_gui_services.widgets.images.channel_bar import colour_icon
+from openhcs_gui_services.widgets.images.channel_bar import colour_icon, shortened
 
 __all__ = ["OutlineBar", "OutlineLooks"]
 
@@ -67,10 +68,9 @@ class OutlineBar(QWidget):
         self._looks = looks
         self._names: tuple[str, ...] = ()
         self._checks: dict[str, QCheckBox] = {}
-        self._box = QHBoxLayout(self)
+        self._box = QFlowLayout(self)  # several sets need several lines in a narrow pane
         self._box.setContentsMargins(0, 0, 0, 0)
         self._box.addWidget(QLabel("Outlines"))
-        self._box.addStretch(1)
         looks.changed.connect(self._show)
         self.hide()
 
@@ -84,12 +84,12 @@ class OutlineBar(QWidget):
             self._box.removeWidget(check)
             check.deleteLater()
         self._names, self._checks = names, {}
-        for place, name in enumerate(names):
-            check = QCheckBox(name.replace("&", "&&"))
+        for name in names:
+            check = QCheckBox(shortened(name))
             check.setIcon(colour_icon(self._looks.colour(name)))
             check.setToolTip(f"Draw the outlines of {name} (O: all outlines)")
             check.toggled.connect(lambda on, chosen=name: self._looks.choose(chosen, on))
-            self._box.insertWidget(place + 1, check)
+            self._box.addWidget(check)
             self._checks[name] = check
         self._show()
 

@@ -66,7 +66,7 @@ class ImagesPane(QWidget):
         self._owns_images = images is None
         self._drawing = NewestFirst(1)
         self._tasks = BackgroundTasks(self._show_problem)
-        self._opening = LatestTask(self._show_problem, "Reading the plate")
+        self._opening = LatestTask(self._fail, "Reading the plate")
         self._source: PlateSource | None = None
         self._plate: OpenPlate | None = None
         self._run: Path | None = None
@@ -76,6 +76,7 @@ class ImagesPane(QWidget):
         self._all_sites = False
         self._place: ImagePlace | None = None
         self._object: tuple[ImagePlace, str, int] | None = None
+        self._pointed: tuple[WellView | None, QPointF | None] = None, None
         self.looks, self.outlines, self.viewport = ChannelLooks(self), OutlineLooks(self), Viewport(self)
         self.view = self._make_view()
         self.pinned: WellView | None = None
@@ -123,6 +124,8 @@ class ImagesPane(QWidget):
         self._sampling.cancel()
         self._measuring.hide()
         self._set_place(None)
+        self._pointed = None, None
+        self.viewport.fit()
         self._parts.show_none()
         self.looks.set_plate(None)
         if source is None:
@@ -181,7 +184,7 @@ class ImagesPane(QWidget):
         try:
             plate = await self.images.plate(source)
         except PlateError as error:
-            self.view.show_text(f"{str(error)[:1].upper()}{str(error)[1:]}.")
+            self._fail(f"{str(error)[:1].upper()}{str(error)[1:]}.")
             return
         self._plate = plate
         self.looks.set_plate(plate)
@@ -191,7 +194,8 @@ class ImagesPane(QWidget):
 
     async def _list_runs(self, source: PlateSource) -> None:
         try:
-            found = await self.images.call(("runs", source, self._run), functools.partial(runs_of, source, self._run))
+            call = functools.partial(runs_of, source, self._run)
+            found = await self.images.call(("runs", source, self._run), call, later=True)
         except OutputError as error:
             self._show_problem(f"The runs of {source.name} can't be listed: {error}")
             found = ()
@@ -373,6 +377,8 @@ class ImagesPane(QWidget):
             self.reload_labels()
 
     def _on_loaded(self) -> None:
+        self._show_values(*self._pointed)
+        self._parts.again.setVisible(any(view.problem for view in self._views()))
         self._parts.sets.show_sets(name for view in self._views() for name in view.set_names)
         self._read_ahead()
 
@@ -425,6 +431,7 @@ class ImagesPane(QWidget):
         parts.compare.clicked.connect(self.compare)
         parts.fit.clicked.connect(self.viewport.fit)
         parts.full.clicked.connect(lambda: self.viewport.set_scale(1.0))
+        parts.again.clicked.connect(self.reload)
         parts.table.closed.connect(self.close_object)
         parts.table.closed.connect(self.view.canvas.setFocus)
 
@@ -437,8 +444,10 @@ class ImagesPane(QWidget):
         view.canvas.plane_wanted.connect(lambda by: self.step("z_index", by))
         return view
 
-    def _show_values(self, view: WellView, point: QPointF | None) -> None:
-        if point is None or self._plate is None:
+    def _show_values(self, view: WellView | None, point: QPointF | None) -> None:
+        """Show position and values below the pointer, also after the picture below it has changed."""
+        self._pointed = view, point
+        if view is None or point is None or self._plate is None:
             self._parts.status.setText("")
             return
         size = self._plate.pixel_size_um
@@ -447,6 +456,11 @@ class ImagesPane(QWidget):
             at += f" ({point.x() * size:.1f}, {point.y() * size:.1f} \u00b5m)"
         values = view.values_at(point)
         self._parts.status.setText("   ".join([at, *(f"{name} {value}" for name, value in values)]) if values else "")
+
+    def _fail(self, text: str) -> None:
+        """Show why the plate can't be opened."""
+        self.view.show_text(text)
+        self._parts.again.show()
 
     def _show_problem(self, text: str) -> None:
         self._parts.status.setText(text)

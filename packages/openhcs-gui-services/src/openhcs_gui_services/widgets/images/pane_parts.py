@@ -8,6 +8,7 @@ from superqt import QElidingLabel
 
 from openhcs_gui_services.services.images.overlay import Overlay
 from openhcs_gui_services.services.images.source import ImagePlace
+from openhcs_gui_services.widgets.common.buttons import push_button
 from openhcs_gui_services.widgets.images.channel_bar import ChannelBar
 from openhcs_gui_services.widgets.images.commands import Commands
 from openhcs_gui_services.widgets.images.looks import ChannelLooks
@@ -47,6 +48,7 @@ class PaneParts:
         self.splitter.setChildrenCollapsible(False)
         self.splitter.addWidget(view)
         self.sets, self.table = OutlineBar(outlines), ObjectTable()
+        self.again = push_button("Read the folder again", "Read plate and images again (F5)", lambda: None)
         self.status = QElidingLabel()
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.strips = QVBoxLayout()
@@ -56,7 +58,7 @@ class PaneParts:
         box.setSpacing(4)
         box.addWidget(self._head)
         box.addWidget(self.splitter, 1)
-        for widget in (self.status, self.planes, self.times, ChannelBar(looks), self.sets):
+        for widget in (self.again, self.status, self.planes, self.times, ChannelBar(looks), self.sets):
             box.addWidget(widget)
         box.addLayout(self.strips)
         box.addWidget(self.table)
@@ -79,7 +81,7 @@ class PaneParts:
     def show_none(self) -> None:
         """Offer nothing, as there is no plate."""
         self.sites.show_none()
-        for widget in (self._head, self.status, self.planes, self.times, self.instead):
+        for widget in (self._head, self.again, self.status, self.planes, self.times, self.instead):
             widget.hide()
         self.sets.show_sets(())
 
