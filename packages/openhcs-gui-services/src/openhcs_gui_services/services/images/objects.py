@@ -21,7 +21,7 @@ class ObjectValues:
 
     Attributes:
         table: the table they are in; empty if there is none.
-        values: name and value of each column, as text; a missing value is empty.
+        values: name and value of each column, as text, measurements first; a missing value is empty.
         problem: why there are none, and what to do; empty if there are.
     """
 
@@ -66,7 +66,9 @@ def read_object(run: Path, name: str, of: LabelFile, label: int, labels: NDArray
     for table in sorted(names, key=lambda table: table != name):
         for row in results.arrow(table, where=where).to_pylist():
             if is_same_plane(row, of) and is_same_object(row, labels, label):
-                return ObjectValues(table, tuple((column, _text(value)) for column, value in row.items()))
+                keys = results.schema(table).keys
+                order = [*(name for name in row if name not in keys), *(name for name in row if name in keys)]
+                return ObjectValues(table, tuple((column, _text(row[column])) for column in order))
     return ObjectValues(problem=f"No table of the run has object {label}: its pipeline measures other objects.")
 
 
