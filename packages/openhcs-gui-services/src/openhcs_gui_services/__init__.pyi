@@ -42,6 +42,16 @@ from .services.history import (
     HistorySource as HistorySource,
     ServerHistory as ServerHistory,
 )
+from .services.images.overlay import (
+    Overlay as Overlay,
+)
+from .services.images.reader import (
+    PlateImages as PlateImages,
+)
+from .services.images.source import (
+    ImagePlace as ImagePlace,
+    PlateSource as PlateSource,
+)
 from .services.log import (
     LogLines as LogLines,
 )
@@ -99,6 +109,9 @@ from .services.settings import (
 )
 from .widgets.history.view import (
     HistoryView as HistoryView,
+)
+from .widgets.images.pane import (
+    ImagesPane as ImagesPane,
 )
 from .widgets.log.view import (
     LogView as LogView,

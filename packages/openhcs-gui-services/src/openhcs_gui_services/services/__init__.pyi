@@ -33,6 +33,16 @@ from .history import (
     HistorySource as HistorySource,
     ServerHistory as ServerHistory,
 )
+from .images.overlay import (
+    Overlay as Overlay,
+)
+from .images.reader import (
+    PlateImages as PlateImages,
+)
+from .images.source import (
+    ImagePlace as ImagePlace,
+    PlateSource as PlateSource,
+)
 from .log import (
     LogLines as LogLines,
 )

@@ -1,6 +1,9 @@
 from .history.view import (
     HistoryView as HistoryView,
 )
+from .images.pane import (
+    ImagesPane as ImagesPane,
+)
 from .log.view import (
     LogView as LogView,
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QSettings, Qt, QUrl
 from PyQt6.QtGui import QDesktopServices
@@ -33,9 +34,12 @@ from openhcs_runtime.tasks import OPENHCS_CONFIG
 from zmqruntime.execution.client.aio import AsyncExecutionClient
 from zmqruntime.security import KeyStore
 
+if TYPE_CHECKING:
+    from openhcs_gui_services.window.images_link import ImagesLink
+
 __all__ = ["WindowPanes", "run_settings"]
 
-PIPELINE, LOG, HISTORY, SERVERS = "pipeline", "log", "history", "servers"
+PIPELINE, LOG, HISTORY, SERVERS, IMAGES = "pipeline", "log", "history", "servers", "images"
 _DEFAULT_VIEWER = "napari"
 
 
@@ -74,6 +78,7 @@ class WindowPanes:
         """Executions whose log lines are present, received live or read from the server."""
         self._log: widgets.LogView | None = None
         self._pipeline: widgets.PipelinePane | None = None
+        self._images: ImagesLink | None = None
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._leave = workspace.subscribe(self._on_event)
 
@@ -81,6 +86,7 @@ class WindowPanes:
         """Return the panes, in the order of the menu."""
         right, bottom = Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea
         return [
+            PaneSpec(IMAGES, "Images", "Ctrl+5", right, self._make_images, is_open=True),
             PaneSpec(PIPELINE, "Pipeline", "Ctrl+1", right, self._make_pipeline),
             PaneSpec(LOG, "Log", "Ctrl+2", bottom, self._make_log),
             PaneSpec(HISTORY, "History", "Ctrl+3", bottom, self._make_history),
@@ -129,6 +135,14 @@ class WindowPanes:
         self._pipeline = widgets.PipelinePane()
         PipelineLink(self._pipeline, self._window.manager, self._workspace, self._tasks)
         return self._pipeline
+
+    def _make_images(self) -> QWidget:
+        from openhcs_gui_services.window.images_link import ImagesLink  # noqa: PLC0415  loads superqt
+
+        pane = widgets.ImagesPane()
+        self._closers.append(pane.close_reads)
+        self._images = ImagesLink(pane, self._window.manager, self._workspace, self._open_viewer)
+        return pane
 
     def _make_log(self) -> QWidget:
         self._log = widgets.LogView(self._lines)
@@ -202,10 +216,22 @@ class WindowPanes:
             self._log.add_lines(lines)
 
     def _show_images(self, path: str, axis_id: str) -> None:
+        """Show a well in the viewer, or in the image view if no run has finished it."""
+        from openhcs_gui_services.window.images_link import has_pictures  # noqa: PLC0415  as above
+
         row = self._window.manager.table.plates.row_of(path)
-        if row is not None and row.output is not None:
+        if row is not None and has_pictures(row, axis_id, self._workspace):
+            self._open_viewer(path, axis_id)
+        elif row is not None:
+            self._window.show_pane(IMAGES)
+            assert self._images is not None
+            self._images.show_well(path, axis_id)
+
+    def _open_viewer(self, path: str, axis_id: str) -> None:
+        row = self._window.manager.table.plates.row_of(path)
+        if row is not None:
             viewer = self._settings.viewer or _DEFAULT_VIEWER
-            self._tasks.start(show_results(row.output, axis_id, viewer, self._say), "Showing results")
+            self._tasks.start(show_results(row.results or path, axis_id, viewer, self._say), "Showing results")
 
     def _want_report(self, path: str) -> None:
         row = self._window.manager.table.plates.row_of(path)

@@ -1,17 +1,18 @@
 """Objects over the images they were found in: which plane belongs to a label image, and the edges of the objects."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from openhcs_runtime.viewers.results import Picture
+if TYPE_CHECKING:
+    from openhcs_runtime.viewers.results import Picture
 
 __all__ = ["middle", "object_edges", "plane_below"]
 
 
-def plane_below(label: Picture, pictures: Iterable[Picture], channel: int | None = None) -> NDArray[Any] | None:
+def plane_below(label: "Picture", pictures: "Iterable[Picture]", channel: int | None = None) -> NDArray[Any] | None:
     """Return the plane (Y, X) of the plate that belongs to a label image, projected where the labels are of a stack.
 
     Args:

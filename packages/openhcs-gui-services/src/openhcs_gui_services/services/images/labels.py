@@ -29,11 +29,13 @@ class LabelFile:
         name: name of the set of objects: the table of objects if there is one, or else the step that made it.
         file: the TIFF file.
         key: what it shows; ``z_index`` and ``timepoint`` are 0 if it is a projection over them.
+        digest: of its content, by which a file that was written again is known.
     """
 
     name: str
     file: Path
     key: ImageKey
+    digest: str = ""
 
 
 def find_label_files(run: Path, place: ImagePlace) -> tuple[LabelFile, ...]:
@@ -57,10 +59,13 @@ def find_label_files(run: Path, place: ImagePlace) -> tuple[LabelFile, ...]:
     planned = (read_run(run).planned or {}).get(place.well)
     if planned not in (None, part.signature):
         raise DamagedResultError(f"the results of well {place.well} in {run} are of another pipeline: resume the run")
-    names = [PurePosixPath(file.name) for file in part.files]
-    files = [(name, key) for name in names if name.parts[0] == "labels" and (key := _key_of(name)) is not None]
-    here = [(name, key) for name, key in files if _is_at(key, place)]
-    return tuple(sorted((LabelFile(_set_name(part, name), run / name, key) for name, key in here), key=_order))
+    found = []
+    for file in part.files:
+        name = PurePosixPath(file.name)
+        key = _key_of(name)
+        if name.parts[0] == "labels" and key is not None and _is_at(key, place):
+            found.append(LabelFile(_set_name(part, name), run / name, key, file.digest))
+    return tuple(sorted(found, key=_order))
 
 
 def read_label_file(file: Path) -> NDArray[Any]:

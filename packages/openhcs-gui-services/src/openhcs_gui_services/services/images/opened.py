@@ -55,6 +55,11 @@ class OpenPlate:
         return self.plate.wells
 
     @cached_property
+    def missing_wells(self) -> frozenset[str]:
+        """Wells that should have images."""
+        return frozenset(self.plate.missing)
+
+    @cached_property
     def sites(self) -> tuple[int, ...]:
         """All sites."""
         return self._numbers(Component.SITE)
@@ -79,6 +84,13 @@ class OpenPlate:
         planes = self.z_indexes
         sites = self.sites_of(well) or self.sites
         return ImagePlace(well, sites[0] if sites else 1, planes[len(planes) // 2] if planes else 1, self._first_time)
+
+    def known_place(self, place: ImagePlace) -> ImagePlace:
+        """Return a place whose plane and time point the plate has: those of the first place for a projection."""
+        first = self.first_place(place.well)
+        z_index = place.z_index if place.z_index in self.z_indexes else first.z_index
+        timepoint = place.timepoint if place.timepoint in self.timepoints else first.timepoint
+        return ImagePlace(place.well, place.site, z_index, timepoint)
 
     def near(self, place: ImagePlace, well: str) -> ImagePlace:
         """Return the field of view of another well at the same site, plane and time point, or its first site."""

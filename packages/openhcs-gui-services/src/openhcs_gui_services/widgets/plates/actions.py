@@ -87,7 +87,7 @@ class PlateActions(QObject):
         self.stop.setEnabled(phase is RunPhase.AT_WORK)
         self.kill.setEnabled(phase is RunPhase.STOPPING)
         has_output = current is not None and bool(plates_for(PlateAction.RESULTS, [current]))
-        self.view.setEnabled(has_output)
+        self.view.setEnabled(current is not None)  # images can be shown before a run
         self.results.setEnabled(has_output)
         self.report.setEnabled(current is not None and bool(plates_for(PlateAction.REPORT, [current])))
 

@@ -259,7 +259,7 @@ class PlateManagerWidget(QWidget):
             self.well_changed.emit(*place)
         well = None if self.map.selected is None else self.map.well(self.map.selected)
         row = self.current
-        has_output = row is not None and row.output is not None
+        has_output = row is not None  # images can be shown before a run
         has_log = row is not None and row.execution_id is not None
         names = {} if row is None or well is None else self._steps.known(row.pipeline, well.total_steps)
         self.details.show_well(well, names, has_output=has_output, has_log=has_log)
@@ -381,7 +381,7 @@ class PlateManagerWidget(QWidget):
         row = self.current
         for text, call, enabled in (
             (f"&Cancel well {axis_id}", lambda: self._cancel_well(axis_id), self.phase is not RunPhase.IDLE),
-            ("Show &images", lambda: self.images_wanted.emit(self._current, axis_id), bool(row and row.output)),
+            ("Show &images", lambda: self.images_wanted.emit(self._current, axis_id), row is not None),
             ("Show &log", lambda: self.log_wanted.emit(self._current, axis_id), bool(row and row.execution_id)),
         ):
             action = QAction(text, menu)
