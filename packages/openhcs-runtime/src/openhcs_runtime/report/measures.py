@@ -2,8 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from openhcs_runtime.exceptions import OutputError
@@ -61,6 +61,16 @@ class ChosenMeasures:
     shown: tuple[WellMeasure, ...]
     left_out: int = 0
     why_none: str = ""
+
+    def without(self, wells: Collection[str]) -> "ChosenMeasures":
+        """Return the same measures without the values of these wells."""
+        return replace(
+            self,
+            shown=tuple(
+                replace(one, values={well: value for well, value in one.values.items() if well not in wells})
+                for one in self.shown
+            ),
+        )
 
 
 def measure_title(measure: Measure) -> str:
