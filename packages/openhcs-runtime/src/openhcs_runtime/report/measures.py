@@ -77,8 +77,13 @@ def measure_title(measure: Measure) -> str:
     """Return the name of a measure for people."""
     name = measure.measure.replace("_", " ") if measure.measure.islower() else measure.measure
     channel = f", {measure.channel}" if measure.channel else ""
-    unit = f" ({_UNITS.get(measure.unit, measure.unit)})" if measure.unit else ""
+    unit = f" ({unit_title(measure.unit)})" if measure.unit else ""
     return f"{name}{channel}{unit}"
+
+
+def unit_title(unit: str) -> str:
+    """Return a unit for people, such as ``µm²`` for ``um2``."""
+    return _UNITS.get(unit, unit)
 
 
 def choose_measures(results: Results, named: Sequence[str] = ()) -> ChosenMeasures:

@@ -1,10 +1,8 @@
 """Where an object of a table is: its image, its set and its number. Without Qt."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from openhcs_gui_services.services.images.source import ImagePlace
+from openhcs_gui_services.services.images.source import ImagePlace
 
 __all__ = ["ObjectPlace"]
 
@@ -19,6 +17,6 @@ class ObjectPlace:
         label: its number in the label image of the set.
     """
 
-    place: "ImagePlace"
+    place: ImagePlace
     label_set: str
     label: int
