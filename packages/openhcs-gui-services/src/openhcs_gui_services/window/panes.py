@@ -35,6 +35,7 @@ from zmqruntime.security import KeyStore
 __all__ = ["WindowPanes", "run_settings"]
 
 PIPELINE, LOG, HISTORY, SERVERS = "pipeline", "log", "history", "servers"
+NUMBERS = "numbers"
 _DEFAULT_VIEWER = "napari"
 
 
@@ -84,6 +85,7 @@ class WindowPanes:
             PaneSpec(LOG, "Log", "Ctrl+2", bottom, self._make_log),
             PaneSpec(HISTORY, "History", "Ctrl+3", bottom, self._make_history),
             PaneSpec(SERVERS, "Servers", "Ctrl+4", bottom, self._make_servers),
+            PaneSpec(NUMBERS, "Numbers", "Ctrl+6", right, self._make_numbers),
         ]
 
     def connect(self, window: MainWindow) -> None:
@@ -154,6 +156,16 @@ class WindowPanes:
         self._closers.append(browser.close)
         self._tasks.start(browser.run(), "Looking for servers")
         return view
+
+    def _make_numbers(self) -> QWidget:
+        # Loads readers of tables and plots, which the other panes don't need.
+        from openhcs_gui_services.widgets.numbers.pane import NumbersPane  # noqa: PLC0415
+        from openhcs_gui_services.window.numbers_link import NumbersLink  # noqa: PLC0415
+
+        pane = NumbersPane()
+        NumbersLink(pane, self._window.manager, self._workspace)
+        self._closers.append(pane.close_work)
+        return pane
 
     def _shared_connection(self, address: ServerAddress) -> AsyncExecutionClient | None:
         """Return the window's own connection if this is the address of its server."""

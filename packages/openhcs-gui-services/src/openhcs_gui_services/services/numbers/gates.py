@@ -29,6 +29,8 @@ __all__ = [
     "chosen_by",
     "count_gate",
     "gate_columns",
+    "limited",
+    "limits_of",
     "renamed",
     "where_of",
 ]
@@ -39,7 +41,10 @@ MOST_GATES = 500
 MOST_CORNERS = 2000
 """Corners of a polygon."""
 
-_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=80)]
+MOST_LETTERS = 80
+"""Letters of the name of a gate."""
+
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_LETTERS)]
 
 
 class RangeGate(msgspec.Struct, frozen=True, kw_only=True, tag="range"):
@@ -137,8 +142,39 @@ def gate_columns(gate: Gate) -> tuple[str, ...]:
 
 
 def renamed(gate: Gate, name: str) -> Gate:
-    """Return the gate with another name."""
+    """Return the gate with another name.
+
+    Raises:
+        ValueError: the name is empty or too long.
+    """
+    if not 0 < len(name) <= MOST_LETTERS:
+        raise ValueError(f"a gate needs a name of up to {MOST_LETTERS} letters")
     return msgspec.structs.replace(gate, name=name)
+
+
+def limits_of(gate: Gate) -> tuple[float, ...]:
+    """Return the limits of a gate, first those of x; none for a polygon."""
+    if isinstance(gate, RangeGate):
+        return gate.low, gate.high
+    return (gate.x_low, gate.x_high, gate.y_low, gate.y_high) if isinstance(gate, RectangleGate) else ()
+
+
+def limited(gate: Gate, limits: Sequence[float]) -> Gate:
+    """Return the gate with other limits, in the order of :func:`limits_of`.
+
+    Raises:
+        ValueError: a limit is not a finite number, or a lower one is above its upper one.
+    """
+    if not all(map(math.isfinite, limits)):
+        raise ValueError("limits are finite numbers")
+    if any(low > high for low, high in zip(limits[::2], limits[1::2], strict=True)):
+        raise ValueError("a lower limit is above the upper one: exchange them")
+    if isinstance(gate, RangeGate):
+        return msgspec.structs.replace(gate, low=limits[0], high=limits[1])
+    if isinstance(gate, RectangleGate):
+        names = ("x_low", "x_high", "y_low", "y_high")
+        return msgspec.structs.replace(gate, **dict(zip(names, limits, strict=True)))
+    return gate
 
 
 def chosen_by(gate: Gate, x: NDArray[np.float64], y: NDArray[np.float64] | None = None) -> NDArray[np.bool_]:

@@ -76,9 +76,9 @@ class MeasuredWells:
 def measure_wells(results: "Results", request: WellsRequest) -> MeasuredWells:
     """Read one value of each well; missing values, and those that are not finite, are left out.
 
-    Outliers are wells that are not controls and whose value is at least ``OUTLIER_Z`` robust standard deviations (1.4826
-    x median absolute deviation) from the median of the wells that are not controls: Iglewicz & Hoaglin, How to detect
-    and handle outliers, 1993.
+    Outliers are wells that are not controls and whose value is at least ``OUTLIER_Z`` robust standard deviations
+    (1.4826 x median absolute deviation) from the median of the wells that are not controls: Iglewicz & Hoaglin, How
+    to detect and handle outliers, 1993.
 
     Raises:
         OutputError: there is no such table or measurement.
