@@ -118,11 +118,13 @@ class MappedTable:
         if self.is_numeric(column):
             values = self.numbers(column)[rows]
             order = np.argsort(-values if descending else values, kind="stable")
-            return rows[order]
+            in_order: NDArray[np.int64] = rows[order]
+            return in_order
         taken = self._table[column].combine_chunks().take(rows)
         direction = "descending" if descending else "ascending"
         indices = compute.array_sort_indices(taken, order=direction, null_placement="at_end")
-        return rows[indices.to_numpy()]
+        by_text: NDArray[np.int64] = rows[indices.to_numpy()]
+        return by_text
 
     def close(self) -> None:
         """Remove the file; the rows stay readable until the last reader is gone. May be called twice."""

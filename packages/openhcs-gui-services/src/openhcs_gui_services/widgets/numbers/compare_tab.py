@@ -1,6 +1,7 @@
 """Compares two runs of a plate: how the chosen measurement of each well moved, and what changed between them."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -197,15 +198,17 @@ class CompareTab(QWidget):
         if self._compared is not None and 0 <= number < len(self._compared.changes):
             self.well_wanted.emit(self._compared.changes[number].well)
 
+    def _on_point(self, _: object, points: Sequence[pg.SpotItem], *__: object) -> None:
+        if len(points):
+            self.well_wanted.emit(str(points[0].data()))
+
     def _set_up(self) -> None:
         self.runs.setAccessibleName("Run to compare with")
         self.words.setWordWrap(True)
         self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._points.setSize(9)
         self._points.setPen(pg.mkPen(None))
-        self._points.sigClicked.connect(
-            lambda _, points, *__: len(points) and self.well_wanted.emit(str(points[0].data()))
-        )
+        self._points.sigClicked.connect(self._on_point)
         self._diagonal = self.plot.plot()
         self.plot.addItem(self._points)
         self.plot.setMinimumHeight(140)

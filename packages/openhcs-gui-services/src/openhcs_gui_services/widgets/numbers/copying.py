@@ -60,7 +60,8 @@ def _selected(selection: QItemSelectionModel) -> tuple[list[int], list[int]]:
     """Return the selected rows and columns; ranges are used, as there may be a million rows."""
     rows: set[int] = set()
     columns: set[int] = set()
-    for part in selection.selection():
+    ranges = selection.selection()
+    for part in (ranges[place] for place in range(len(ranges))):
         rows |= set(range(part.top(), part.bottom() + 1))
         columns |= set(range(part.left(), part.right() + 1))
     return sorted(rows), sorted(columns)

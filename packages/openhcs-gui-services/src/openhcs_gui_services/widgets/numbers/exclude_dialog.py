@@ -110,6 +110,10 @@ class ExcludeDialog(QDialog):
         form.addRow(self.exclude)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
+        close = buttons.button(QDialogButtonBox.StandardButton.Close)
+        assert close is not None
+        close.setAutoDefault(False)  # Enter in a field would press it
+        close.setDefault(False)
         layout = QVBoxLayout(self)
         layout.addWidget(text)
         layout.addLayout(form)

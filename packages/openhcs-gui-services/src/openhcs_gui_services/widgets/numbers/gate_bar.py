@@ -127,7 +127,7 @@ class GateBar(QWidget):
             ("Show its objects in the &table", self._show_rows),
             ("Copy as a &filter", self.copy_where),
             ("&Edit name and limits…", self.edit),
-            ("&Delete", lambda: self.gate is not None and self.gate_changed.emit(self.gate, None)),
+            ("&Delete", self._delete),
         )
         self._actions = [menu.addAction(text) for text, _ in lines]
         for action, (_, call) in zip(self._actions, lines, strict=True):
@@ -137,6 +137,10 @@ class GateBar(QWidget):
         self.menu_button.setToolTip("What to do with the chosen gate")
         self.menu_button.setMenu(menu)
         self.menu_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+
+    def _delete(self) -> None:
+        if self.gate is not None:
+            self.gate_changed.emit(self.gate, None)
 
     def _show_rows(self) -> None:
         if self.gate is not None and (where := where_of(self.gate)):

@@ -115,8 +115,11 @@ class MeasureBar(QWidget):
         self.site.setEnabled(choice is not None and choice.kind is not TableKind.WELLS)
 
     def _on_typed(self) -> None:
-        self.auto.setChecked(False)
-        self.limits_changed.emit()
+        if self.low.isModified() or self.high.isModified():
+            self.low.setModified(False)
+            self.high.setModified(False)
+            self.auto.setChecked(False)
+            self.limits_changed.emit()
 
     def _on_auto(self, is_auto: bool) -> None:
         if is_auto:
@@ -161,8 +164,8 @@ class MeasureBar(QWidget):
         self.measure.currentTextChanged.connect(lambda _: self._on_measure())
         self.statistic.currentIndexChanged.connect(lambda _: self._settled.start())
         self.site.currentIndexChanged.connect(lambda _: self._settled.start())
-        self.low.editingFinished.connect(lambda: self.low.isModified() and self._on_typed())
-        self.high.editingFinished.connect(lambda: self.high.isModified() and self._on_typed())
+        self.low.editingFinished.connect(self._on_typed)
+        self.high.editingFinished.connect(self._on_typed)
         self.auto.toggled.connect(self._on_auto)
 
 

@@ -77,9 +77,9 @@ class NumbersPane(QWidget):
             self._tasks, "Excluding wells", self._show_exclusions, self._on_not_excluded
         )
         self.empty, self.header, self.bar = QLabel(_NO_PLATE), RunHeader(), MeasureBar()
-        self.table, self.screen = TableTab(self._tasks), ScreenTab(self._tasks)
-        self.plot = PlotTab(self._tasks, gates or GateStore(OPENHCS_CONFIG.data_dir / "gates"))
-        self.compare = CompareTab(self._tasks)
+        self.table_tab, self.screen_tab = TableTab(self._tasks), ScreenTab(self._tasks)
+        self.plot_tab = PlotTab(self._tasks, gates or GateStore(OPENHCS_CONFIG.data_dir / "gates"))
+        self.compare_tab = CompareTab(self._tasks)
         self.tabs, self._pages = QTabWidget(), QStackedWidget()
         self._lay_out()
         self._connect()
@@ -147,6 +147,10 @@ class NumbersPane(QWidget):
         """Whether anything is being read or written."""
         return self._tasks.is_busy
 
+    async def settle(self) -> None:
+        """Wait until nothing is being read or written any more."""
+        await self._tasks.wait()
+
     async def close_work(self) -> None:
         """End what is under way and remove temporary files. May be called twice."""
         self._forget()
@@ -163,10 +167,10 @@ class NumbersPane(QWidget):
         self.bar.show_choices(numbers.choices, numbers.sites)
         names = [name for name in reversed(numbers.results.tables) if name != "images"]
         names += [name for name in numbers.results.tables if name == "images"]
-        self.table.show_tables(self._tables, names)
-        self.table.show_excluded(excluded)
-        self.plot.show_excluded(excluded)
-        self.plot.show_tables(self._tables, numbers.choices, numbers.run.folder, numbers.run.plate_path)
+        self.table_tab.show_tables(self._tables, names)
+        self.table_tab.show_excluded(excluded)
+        self.plot_tab.show_excluded(excluded)
+        self.plot_tab.show_tables(self._tables, numbers.choices, numbers.run.folder, numbers.run.plate_path)
         self.measures_changed.emit(tuple(choice.name for choice in numbers.choices))
         if numbers.choices:
             self._pages.setCurrentIndex(1)
@@ -186,8 +190,8 @@ class NumbersPane(QWidget):
         known = self._numbers
         request = None if known is None else self.bar.request(known.exclusions.names)
         results = None if known is None else known.results
-        self.screen.show_measure(results, request)
-        self.compare.show_measure(results, request)
+        self.screen_tab.show_measure(results, request)
+        self.compare_tab.show_measure(results, request)
         if known is not None and request is not None:
             self._measuring.start(lambda: measure_wells(known.results, request))
 
@@ -218,7 +222,7 @@ class NumbersPane(QWidget):
         choice = self.bar.choice()
         if choice is not None:
             self.measure_changed.emit(choice.name)
-            self.plot.show_measure(choice)
+            self.plot_tab.show_measure(choice)
         self._measure()
 
     def _show_share(self, title: str, percent: dict[str, float]) -> None:
@@ -233,8 +237,8 @@ class NumbersPane(QWidget):
             return
         self._numbers = replace(self._numbers, exclusions=exclusions)
         self.header.show_numbers(self._numbers, self._name)
-        self.table.show_excluded(exclusions.names)
-        self.plot.show_excluded(exclusions.names)
+        self.table_tab.show_excluded(exclusions.names)
+        self.plot_tab.show_excluded(exclusions.names)
         if self._dialog is not None:
             self._dialog.show_exclusions(exclusions)
         self.message.emit(exclusions.sentence() or "No well is excluded", False)
@@ -257,8 +261,8 @@ class NumbersPane(QWidget):
             work.drop()
         self._numbers, self._wells, self._share = None, None, None
         self._drop_tables()
-        self.screen.show_measure(None, None)
-        self.compare.show_measure(None, None)
+        self.screen_tab.show_measure(None, None)
+        self.compare_tab.show_measure(None, None)
         self.measures_changed.emit(())
         self.colours_changed.emit(None)
         if self._dialog is not None:
@@ -266,14 +270,14 @@ class NumbersPane(QWidget):
 
     def _drop_tables(self) -> None:
         tables, self._tables = self._tables, None
-        self.table.show_tables(None, ())
-        self.plot.show_tables(None, (), None, "")
+        self.table_tab.show_tables(None, ())
+        self.plot_tab.show_tables(None, (), None, "")
         if tables is not None:
             tables.close()
 
     def _show_rows(self, table: str, where: str) -> None:
-        self.tabs.setCurrentWidget(self.table)
-        self.table.show_table(table, where)
+        self.tabs.setCurrentWidget(self.table_tab)
+        self.table_tab.show_table(table, where)
 
     def _lay_out(self) -> None:
         self.empty.setWordWrap(True)
@@ -281,12 +285,13 @@ class NumbersPane(QWidget):
         self.empty.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.empty.setMargin(10)
         self.tabs.setDocumentMode(True)
-        for widget, title in (
-            (self.table, "&Table"),
-            (self.plot, "&Plot and cells"),
-            (self.screen, "&Screen"),
-            (self.compare, "&Compare runs"),
-        ):
+        tabs: tuple[tuple[QWidget, str], ...] = (
+            (self.table_tab, "&Table"),
+            (self.plot_tab, "&Plot and cells"),
+            (self.screen_tab, "&Screen"),
+            (self.compare_tab, "&Compare runs"),
+        )
+        for widget, title in tabs:
             self.tabs.addTab(widget, title)
         content = QWidget()
         layout = QVBoxLayout(content)
@@ -306,11 +311,11 @@ class NumbersPane(QWidget):
         self.header.report_wanted.connect(self.report_wanted)
         self.bar.request_changed.connect(self._on_request)
         self.bar.limits_changed.connect(self._colour)
-        for tab in (self.table, self.screen, self.compare):
-            tab.well_wanted.connect(self.well_wanted)
-        for tab in (self.table, self.plot):
-            tab.object_wanted.connect(self.object_wanted)
-        for tab in (self.table, self.plot, self.screen, self.compare):
+        for with_wells in (self.table_tab, self.screen_tab, self.compare_tab):
+            with_wells.well_wanted.connect(self.well_wanted)
+        for with_objects in (self.table_tab, self.plot_tab):
+            with_objects.object_wanted.connect(self.object_wanted)
+        for tab in (self.table_tab, self.plot_tab, self.screen_tab, self.compare_tab):
             tab.message.connect(self.message)
-        self.plot.rows_wanted.connect(self._show_rows)
-        self.plot.share_wanted.connect(self._show_share)
+        self.plot_tab.rows_wanted.connect(self._show_rows)
+        self.plot_tab.share_wanted.connect(self._show_share)

@@ -120,7 +120,7 @@ class PlotTab(QWidget):
         self._drawing: LatestWork[_Drawn] = LatestWork(tasks, "Drawing the plot", self._show_drawn, self._say)
         self._counting: LatestWork[_Counted] = LatestWork(tasks, "Counting", self._show_counted, self._say)
         self.kind, self.table, self.colour = QComboBox(), QComboBox(), QComboBox()
-        self.x, self.y = short_combo(QSearchableComboBox(), 14), short_combo(QSearchableComboBox(), 14)
+        self.x_measure, self.y_measure = short_combo(QSearchableComboBox(), 14), short_combo(QSearchableComboBox(), 14)
         self.x_log, self.y_log = QCheckBox("log"), QCheckBox("log")
         self.words, self.plot = QLabel(), ObjectPlot()
         self.gates, self.gallery = GateBar(), GalleryView(tasks)
@@ -157,9 +157,9 @@ class PlotTab(QWidget):
         """Show a measurement of objects on the first axis."""
         if choice in self._choices:
             self.table.setCurrentText(choice.table)
-            if self.y.currentData() == choice.column:
-                self._select(self.y, self.x.currentData())
-            self._select(self.x, choice.column)
+            if self.y_measure.currentData() == choice.column:
+                self._select(self.y_measure, self.x_measure.currentData())
+            self._select(self.x_measure, choice.column)
 
     def show_excluded(self, excluded: frozenset[str]) -> None:
         """Leave these wells out."""
@@ -196,7 +196,7 @@ class PlotTab(QWidget):
         return self.kind.currentText() == _SCATTER
 
     def _wanted(self, view: View | None = None) -> _Wanted | None:
-        x, y = self.x.currentData(), self.y.currentData() if self._is_scatter else ""
+        x, y = self.x_measure.currentData(), self.y_measure.currentData() if self._is_scatter else ""
         if self._tables is None or not self.table.currentText() or not x or (self._is_scatter and not y):
             return None
         return _Wanted(
@@ -294,15 +294,15 @@ class PlotTab(QWidget):
         self._count()
 
     def _show_axes_of(self, gate: Gate) -> None:
-        widgets = (self.kind, self.table, self.x, self.y, self.x_log, self.y_log)
+        widgets = (self.kind, self.table, self.x_measure, self.y_measure, self.x_log, self.y_log)
         for widget in widgets:
             widget.blockSignals(True)
         self.table.setCurrentText(gate.table)
         self.kind.setCurrentText(_HISTOGRAM if isinstance(gate, RangeGate) else _SCATTER)
         self._fill_measures()
-        self._select(self.x, gate.x)
+        self._select(self.x_measure, gate.x)
         if not isinstance(gate, RangeGate):
-            self._select(self.y, gate.y)
+            self._select(self.y_measure, gate.y)
         if isinstance(gate, PolygonGate):
             self.x_log.setChecked(gate.x_log)
             self.y_log.setChecked(gate.y_log)
@@ -338,7 +338,7 @@ class PlotTab(QWidget):
 
     def _fill_measures(self) -> None:
         of_table = [one for one in self._choices if one.table == self.table.currentText()]
-        for place, box in enumerate((self.x, self.y)):
+        for place, box in enumerate((self.x_measure, self.y_measure)):
             before = box.currentData()
             is_blocked = box.blockSignals(True)
             box.clear()
@@ -353,13 +353,17 @@ class PlotTab(QWidget):
         if place >= 0:
             box.setCurrentIndex(place)
 
+    def _on_view(self, view: View) -> None:
+        if self._is_scatter:
+            self._want(view)
+
     def _on_kind(self) -> None:
         self._show_kind()
         self._outline()
         self._want()
 
     def _show_kind(self) -> None:
-        for widget in (self._y_title, self.y, self.y_log):
+        for widget in (self._y_title, self.y_measure, self.y_log):
             widget.setVisible(self._is_scatter)
         self.gates.show_kind(is_scatter=self._is_scatter)
 
@@ -390,12 +394,12 @@ class PlotTab(QWidget):
         self.colour.setToolTip("Draw groups of wells in colours of their own, by the plate map")
         for name, role in _GROUPS:
             self.colour.addItem(name, role)
-        for box, name in ((self.x, "Measurement of the x axis"), (self.y, "Measurement of the y axis")):
+        for box, name in ((self.x_measure, "Measurement of the x axis"), (self.y_measure, "Measurement of the y axis")):
             box.setAccessibleName(name)
             box.setToolTip(f"{name}; type to search")
-        for box, name in ((self.x_log, "x"), (self.y_log, "y")):
-            box.setAccessibleName(f"Logarithmic {name} axis")
-            box.setToolTip(f"Logarithmic {name} axis; values up to 0 are left out")
+        for check, name in ((self.x_log, "x"), (self.y_log, "y")):
+            check.setAccessibleName(f"Logarithmic {name} axis")
+            check.setToolTip(f"Logarithmic {name} axis; values up to 0 are left out")
         self.words.setWordWrap(True)
         self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._show_kind()
@@ -406,7 +410,9 @@ class PlotTab(QWidget):
         top.addWidget(self.table)
         top.addWidget(self.colour)
         top.addStretch(1)
-        for row, widgets in enumerate(((self._x_title, self.x, self.x_log), (self._y_title, self.y, self.y_log))):
+        for row, widgets in enumerate(
+            ((self._x_title, self.x_measure, self.x_log), (self._y_title, self.y_measure, self.y_log))
+        ):
             for column, widget in enumerate(widgets):
                 axes.addWidget(widget, row, column)
         axes.setColumnStretch(1, 1)
@@ -432,13 +438,13 @@ class PlotTab(QWidget):
         self.kind.currentIndexChanged.connect(lambda _: self._on_kind())
         self.table.currentIndexChanged.connect(lambda _: self._on_table())
         self.colour.currentIndexChanged.connect(lambda _: self._want())
-        for box in (self.x, self.y):
+        for box in (self.x_measure, self.y_measure):
             box.currentIndexChanged.connect(lambda _: self._on_axes())
         for check in (self.x_log, self.y_log):
             check.toggled.connect(lambda _: self._on_axes())
         self.plot.gate_drawn.connect(self._on_drawn)
         self.plot.row_clicked.connect(self._on_row)
-        self.plot.view_changed.connect(lambda view: self._is_scatter and self._want(view))
+        self.plot.view_changed.connect(self._on_view)
         self.gates.tool_changed.connect(self.plot.set_tool)
         self.gates.gate_chosen.connect(self._on_gate)
         self.gates.gate_changed.connect(self._on_edited)

@@ -232,6 +232,10 @@ class TableTab(QWidget):
         self._sort = name
         self.read()
 
+    def _on_typed(self, text: str) -> None:
+        if not text:
+            self.read()
+
     def _on_table(self) -> None:
         self._sort, self._descending = "", False
         self.where.clear()
@@ -345,7 +349,7 @@ class TableTab(QWidget):
         self.chosen.currentTextChanged.connect(lambda _: self._on_table())
         for field in (self.where, self.wells):
             field.returnPressed.connect(self.read)
-            field.textChanged.connect(lambda text: text or self.read())
+            field.textChanged.connect(self._on_typed)
         header = self.view.horizontalHeader()
         assert header is not None
         header.sectionClicked.connect(self._on_header)
