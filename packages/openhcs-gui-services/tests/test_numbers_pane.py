@@ -13,20 +13,24 @@ import pyqtgraph  # type: ignore[import-untyped]
 import pytest
 import qasync  # type: ignore[import-untyped]
 import tifffile
-from PyQt6.QtCore import QEvent, QPoint, QPointF, Qt, pyqtBoundSignal
+from PyQt6.QtCore import QEvent, QPoint, QPointF, QSettings, Qt, pyqtBoundSignal
 from PyQt6.QtGui import QGuiApplication, QMouseEvent
 from PyQt6.QtWidgets import QApplication, QComboBox, QWidget
 from pytestqt.qtbot import QtBot
 
+from openhcs_gui_services import MainWindow
 from openhcs_gui_services.services.numbers.gates import GateStore, PolygonGate, chosen_by, where_of
 from openhcs_gui_services.services.numbers.latest import LatestWork
 from openhcs_gui_services.services.numbers.mapped_table import map_table
 from openhcs_gui_services.services.numbers.places import ObjectPlace
 from openhcs_gui_services.services.numbers.plots import MOST_POINTS, Density, Grouping, Points, scatter
 from openhcs_gui_services.services.plates.well_colours import WellColours
+from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.widgets.numbers.gate_view_box import GateTool
 from openhcs_gui_services.widgets.numbers.pane import NumbersPane
 from openhcs_gui_services.widgets.numbers.table_tab import wells_named
+from openhcs_gui_services.widgets.plates.map_look import MapLook
+from openhcs_gui_services.window.panes import NUMBERS, WindowPanes
 from openhcs_runtime import ExecutionMode, FunctionStep, GlobalConfig, PipelineOrchestrator, make_plate, open_results
 from openhcs_runtime.exceptions import DamagedResultError, OutputError
 from openhcs_runtime.functions import measure_objects, segment_nuclei
@@ -413,3 +417,33 @@ def test_exclusions_of_plates_are_apart(counted: tuple[Path, Path]) -> None:
         assert "another" in path.read_text()
     finally:
         (counted[1].parent / FILE_NAME).unlink()
+
+
+def test_pane_follows_the_plates_of_the_window(
+    qt_loop: qasync.QEventLoop, qtbot: QtBot, counted: tuple[Path, Path], isolated_home: Path, tmp_path: Path
+) -> None:
+    plate = Path(read_run(counted[1]).plate_path)
+
+    async def scene() -> None:
+        settings = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
+        workspace = PlateWorkspace(7891, memory=isolated_home / "memory")
+        window = MainWindow(workspace, settings, WindowPanes(workspace, settings, None, 7891))
+        qtbot.addWidget(window)
+        window.show()
+        try:
+            pane = window.show_pane(NUMBERS)
+            assert isinstance(pane, NumbersPane)
+            assert "Add a plate" in pane.empty.text()
+            while pane.numbers is None:
+                await emitted(pane.run_shown, lambda: window.manager.add_plates([str(plate)]))
+            assert pane.numbers.run.folder == counted[1]
+            assert await emitted(pane.map_wanted, lambda: choose(pane.bar.measure, "nuclei: area (px²)")) == ()
+            assert window.manager.map.look is MapLook.VALUES
+            pane.header.words.linkActivated.emit("A02")
+            assert window.manager.map.selected == "A02"
+            await pane.settle()
+        finally:
+            await window.end()
+            await workspace.close()
+
+    qt_loop.run_until_complete(scene())

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PyQt6.QtCore import QSettings, Qt, QUrl
 from PyQt6.QtGui import QDesktopServices
@@ -22,6 +23,7 @@ from openhcs_gui_services.services.report import report_path, write_report
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.services.servers.nodes import ServerAddress
 from openhcs_gui_services.services.settings import WindowSettings, apply_keys
+from openhcs_gui_services.widgets.plates.map_look import MapLook
 from openhcs_gui_services.widgets.plates.results_viewer import show_results
 from openhcs_gui_services.widgets.settings.dialog import SettingsDialog, load_settings, save_settings
 from openhcs_gui_services.window.docks import PaneSpec
@@ -31,6 +33,9 @@ from openhcs_gui_services.window.welcome_link import WelcomeLink
 from openhcs_runtime.tasks import OPENHCS_CONFIG
 from zmqruntime.execution.client.aio import AsyncExecutionClient
 from zmqruntime.security import KeyStore
+
+if TYPE_CHECKING:
+    from openhcs_gui_services.services.numbers.places import ObjectPlace
 
 __all__ = ["WindowPanes", "run_settings"]
 
@@ -95,6 +100,7 @@ class WindowPanes:
         manager.images_wanted.connect(self._show_images)
         manager.log_wanted.connect(self._show_log)
         manager.report_wanted.connect(self._want_report)
+        manager.map.look_changed.connect(self._on_look)
         WelcomeLink(window.welcome, manager, self._workspace, self._store, self._tasks)
         window.settings_action.setVisible(True)
         window.settings_action.triggered.connect(self._ask_settings)
@@ -163,7 +169,7 @@ class WindowPanes:
         from openhcs_gui_services.window.numbers_link import NumbersLink  # noqa: PLC0415
 
         pane = NumbersPane()
-        NumbersLink(pane, self._window.manager, self._workspace)
+        NumbersLink(pane, self._window.manager, self._workspace, self._show_object)
         self._closers.append(pane.close_work)
         return pane
 
@@ -237,6 +243,14 @@ class WindowPanes:
         self._say(f"The report of {row.name} is in {made.file}")
         if not self._open_url(QUrl.fromLocalFile(made.file)):
             self._say(f"No browser was found; the report of {row.name} is in {made.file}", True)
+
+    def _on_look(self, look: MapLook) -> None:
+        """Read the numbers that the map is to show, also while their pane is closed."""
+        if look is MapLook.VALUES:
+            self._window.pane(NUMBERS)
+
+    def _show_object(self, wanted: "ObjectPlace") -> None:
+        """Show an object of the current plate in its image."""
 
     def _ask_settings(self) -> None:
         dialog = SettingsDialog(self._settings, parent=self._window)

@@ -4,6 +4,7 @@ Parquet can't be read row by row. The table is copied once, in batches, to an un
 folder, which the operating system reads in pages as they are needed and drops when memory is short.
 """
 
+import bisect
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Collection
@@ -51,6 +52,9 @@ class MappedTable:
         self._batches = table.to_batches()
         sizes = [batch.num_rows for batch in self._batches]
         self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        self._begins: list[int] = self._starts[:-1].tolist()
+        self._arrays: dict[tuple[int, str], pyarrow.Array] = {}
+        """Columns of batches that cells were read from; the values stay in the file."""
         self._numbers: OrderedDict[str, NDArray[np.float64]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -58,8 +62,12 @@ class MappedTable:
 
     def cell(self, row: int, column: str) -> Cell:
         """Return one value; None if it is missing."""
-        place = int(np.searchsorted(self._starts, row, side="right")) - 1
-        value: Cell = self._batches[place].column(column)[row - int(self._starts[place])].as_py()
+        place = bisect.bisect_right(self._begins, row) - 1
+        key = (place, column)
+        array = self._arrays.get(key)
+        if array is None:
+            array = self._arrays[key] = self._batches[place].column(column)
+        value: Cell = array[row - self._begins[place]].as_py()
         return value
 
     def is_numeric(self, column: str) -> bool:

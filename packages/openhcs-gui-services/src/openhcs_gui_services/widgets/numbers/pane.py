@@ -47,6 +47,8 @@ class NumbersPane(QWidget):
     """The names of the measurements that can be chosen, as a tuple."""
     measure_changed = Signal(str)
     """The name of the measurement that was chosen here."""
+    map_wanted = Signal()
+    """The map is to show the values, as a person has chosen what they are."""
     report_wanted = Signal()
     """The report of the run is to be written and opened."""
     message = Signal(str, bool)
@@ -222,12 +224,14 @@ class NumbersPane(QWidget):
         choice = self.bar.choice()
         if choice is not None:
             self.measure_changed.emit(choice.name)
+            self.map_wanted.emit()
             self.plot_tab.show_measure(choice)
         self._measure()
 
     def _show_share(self, title: str, percent: dict[str, float]) -> None:
         self._share = title, percent
         self._colour()
+        self.map_wanted.emit()
         self.message.emit(f"The map shows the percentage of {title}", False)
 
     # --- excluded wells ----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ _LARGE = 5
 _CONTROLS = {"negative": 0, "positive": 1}
 
 
-_LETTERS = 34
+_LETTERS = 22
 """Letters of the name of an upright axis; a longer one would be cut off."""
 
 

@@ -14,7 +14,7 @@ from openhcs_gui_services.services.numbers.latest import LatestWork
 from openhcs_gui_services.services.numbers.screen import ScreenNumbers, read_screen
 from openhcs_gui_services.services.numbers.well_values import WellsRequest
 from openhcs_gui_services.widgets.numbers.plot_style import name_axis, series_colour, style_plot, value_axes
-from openhcs_gui_services.widgets.numbers.small_table import SmallTable, number_text
+from openhcs_gui_services.widgets.numbers.small_table import SmallTable
 from zmqruntime.execution.text import plural
 
 if TYPE_CHECKING:
@@ -226,5 +226,5 @@ def _curve_row(response: "DoseResponse") -> tuple[str | float | None, ...]:
     name = str(response.compound) + ("" if response.cell_line is None else f" in {response.cell_line}")
     if not math.isfinite(curve.ec50):
         return name, "-", "-", "-", response.said
-    interval = f"{number_text(curve.ec50_low)} to {number_text(curve.ec50_high)}"
-    return name, f"{number_text(curve.ec50)} {response.unit}".rstrip(), interval, curve.hill, response.said
+    interval = f"{curve.ec50_low:.3g} to {curve.ec50_high:.3g}"
+    return name, f"{curve.ec50:.3g} {response.unit}".rstrip(), interval, float(f"{curve.hill:.3g}"), response.said

@@ -95,10 +95,15 @@ class MappedTableModel(QAbstractTableModel):
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return the text or the alignment of a cell."""
         if role == Qt.ItemDataRole.DisplayRole:
-            return self._text(index.row(), index.column())
+            return self.text(index.row(), index.column())
         return self._alignments[index.column()] if role == Qt.ItemDataRole.TextAlignmentRole else None
 
-    def _text(self, row: int, column: int) -> str:
+    def is_numeric(self, column: int) -> bool:
+        """Return whether a shown column has numbers."""
+        return self._alignments[column] is _NUMBER
+
+    def text(self, row: int, column: int) -> str:
+        """Return the text of a cell."""
         key = (row, column)
         known = self._texts.get(key)
         if known is None:

@@ -31,6 +31,7 @@ from openhcs_gui_services.services.numbers.open_tables import OpenTables
 from openhcs_gui_services.services.plates.presenter import Tone
 from openhcs_gui_services.widgets.common.buttons import push_button
 from openhcs_gui_services.widgets.common.colours import tone_colour
+from openhcs_gui_services.widgets.numbers.cell_delegate import CellDelegate
 from openhcs_gui_services.widgets.numbers.column_chooser import ColumnChooser
 from openhcs_gui_services.widgets.numbers.copying import add_copy_key
 from openhcs_gui_services.widgets.numbers.table_model import MappedTableModel
@@ -286,6 +287,7 @@ class TableTab(QWidget):
 
     def _set_up(self) -> None:
         self.view.setModel(self.model)
+        self.view.setItemDelegate(CellDelegate(self.model, self.view))
         self.view.setAccessibleName("Table")
         self.view.setAlternatingRowColors(True)
         self.view.setShowGrid(False)
