@@ -4,6 +4,9 @@ from .history.view import (
 from .log.view import (
     LogView as LogView,
 )
+from .numbers.pane import (
+    NumbersPane as NumbersPane,
+)
 from .pipeline.editor import (
     CodeEditor as CodeEditor,
 )

@@ -61,7 +61,6 @@ class NumbersLink(QObject):
     def _connect_bar(self, bar: MapBar | None) -> None:
         if bar is not None:
             self._pane.measures_changed.connect(bar.set_measures)
-            self._pane.measure_changed.connect(bar.choose_measure)
             bar.measure_chosen.connect(self._pane.choose_measure)
 
     def _on_event(self, event: WorkspaceEvent) -> None:

@@ -164,13 +164,19 @@ class ScreenTab(QWidget):
         self.empty.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self.plot.getAxis("bottom").setLogMode(True)
         self.plot.setMinimumHeight(150)
+        self.curves.setMinimumHeight(70)
+        self.hits.setMinimumHeight(70)
         style_plot(self.plot, self.palette())
         top, below = QWidget(), QWidget()
-        for part, widgets in ((top, (self.hits,)), (below, (self.curve_words, self.curves, self.plot))):
+        parts: tuple[tuple[QWidget, tuple[tuple[QWidget, int], ...]], ...] = (
+            (top, ((self.hits, 1),)),
+            (below, ((self.curve_words, 0), (self.curves, 1), (self.plot, 2))),
+        )
+        for part, widgets in parts:
             layout = QVBoxLayout(part)
             layout.setContentsMargins(0, 0, 0, 0)
-            for widget in widgets:
-                layout.addWidget(widget, 0 if isinstance(widget, QLabel) else 1)
+            for widget, stretch in widgets:
+                layout.addWidget(widget, stretch)
         split = QSplitter(Qt.Orientation.Vertical)
         split.addWidget(top)
         split.addWidget(below)
