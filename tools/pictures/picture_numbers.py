@@ -21,7 +21,15 @@ from PyQt6.QtWidgets import QApplication
 
 from openhcs_gui_services.services.numbers.gates import GateStore, RectangleGate
 from openhcs_gui_services.widgets.numbers.pane import NumbersPane
-from openhcs_runtime import ExecutionMode, FunctionStep, GlobalConfig, PipelineOrchestrator, make_plate, open_plate
+from openhcs_runtime import (
+    Component,
+    ExecutionMode,
+    FunctionStep,
+    GlobalConfig,
+    PipelineOrchestrator,
+    make_plate,
+    open_plate,
+)
 from openhcs_runtime.functions import measure_intensity, measure_objects, segment_nuclei
 from openhcs_runtime.outputs.runs import find_run
 
@@ -61,8 +69,10 @@ def run_screen(home: Path) -> Path:
             tifffile.imwrite(image.path, (tifffile.imread(image.path) * left).astype("uint16"))
     (plate / "platemap.csv").write_text("\n".join(lines))
     Path(opened.images["B07"][0].path).write_bytes(b"II*\0")
-    by_channel = {1: measure_objects, 2: measure_intensity}
-    steps = [FunctionStep({1: segment_nuclei}, group_by="channel"), FunctionStep(by_channel, group_by="channel")]
+    steps = [
+        FunctionStep({1: segment_nuclei}, group_by=Component.CHANNEL),
+        FunctionStep({1: measure_objects, 2: measure_intensity}, group_by=Component.CHANNEL),
+    ]
     with PipelineOrchestrator(plate, steps, GlobalConfig(2, ExecutionMode.THREADS)) as orchestrator:
         orchestrator.run()
     return find_run(plate).run.folder

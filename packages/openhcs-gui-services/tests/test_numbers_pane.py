@@ -26,6 +26,7 @@ from openhcs_gui_services.services.numbers.places import ObjectPlace
 from openhcs_gui_services.services.numbers.plots import MOST_POINTS, Density, Grouping, Points, scatter
 from openhcs_gui_services.services.plates.well_colours import WellColours
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
+from openhcs_gui_services.widgets.numbers.gate_dialog import GateDialog
 from openhcs_gui_services.widgets.numbers.gate_view_box import GateTool
 from openhcs_gui_services.widgets.numbers.pane import NumbersPane
 from openhcs_gui_services.widgets.numbers.table_tab import wells_named
@@ -294,6 +295,23 @@ def test_gates_lead_back_to_the_cells(
         assert f"{expected} of {total} nuclei ({100 * expected / total:.1f} %)" in tab.words.text()
         assert tab.gallery.list.count() == expected
         await follow(pane)
+        await make_with_keys(pane)
+
+    async def make_with_keys(pane: NumbersPane) -> None:
+        tab = pane.plot_tab
+        tab.kind.setCurrentText("Histogram")
+        await pane.settle()
+        tab.gates.new_wanted.emit()
+        dialog = tab.gates.findChild(GateDialog)
+        assert dialog is not None
+        for field, text in zip((dialog.name, *dialog.fields), ("Large", "90", "1e6"), strict=True):
+            field.selectAll()
+            QtBot.keyClicks(field, text)
+        QtBot.keyClick(dialog.name, Qt.Key.Key_Return)
+        await pane.settle()
+        large = results.arrow("nuclei", where="area_px2 >= 90").num_rows
+        assert tab.words.text().startswith(f"<b>{large} of ")
+        assert tab.gates.gates.currentText() == "Large"
 
     async def follow(pane: NumbersPane) -> None:
         tab = pane.plot_tab
@@ -308,6 +326,7 @@ def test_gates_lead_back_to_the_cells(
         saved = json.loads(next((tmp_path / "gates").glob("*.json")).read_text())
         assert saved["gates"][0]["x"] == "area_px2"
         tab.gates.gate_changed.emit(tab.gates.gate, None)
+        await pane.settle()
         assert json.loads(next((tmp_path / "gates").glob("*.json")).read_text())["gates"] == []
 
     play(scene)
@@ -362,8 +381,9 @@ def test_gates_choose_and_are_kept(tmp_path: Path) -> None:
     assert store.load("/plates/one") == (gate,)
     assert store.load("/plates/two") == ()
     store.path("/plates/one").write_text("[]")
-    with pytest.raises(DamagedResultError, match="restore or delete it"):
-        store.load("/plates/one")
+    for use in (lambda: store.load("/plates/one"), lambda: store.save("/plates/one", [gate])):
+        with pytest.raises(DamagedResultError, match="restore or delete it"):
+            use()
 
 
 def test_many_points_are_drawn_as_a_density_and_few_in_view_one_by_one() -> None:

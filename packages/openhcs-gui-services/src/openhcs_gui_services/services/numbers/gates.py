@@ -272,7 +272,9 @@ class GateStore:
 
         Raises:
             OutputError: there are too many, or the file can't be written.
+            DamagedResultError: the file that is there can't be read; it is left as it is.
         """
+        self.load(plate_path)
         if len(gates) > MOST_GATES:
             raise OutputError(f"a plate can have {MOST_GATES} gates: delete some that are not needed")
         data = msgspec.json.encode(_File(plate=plate_path, gates=tuple(gates)))

@@ -5,6 +5,7 @@ folder, which the operating system reads in pages as they are needed and drops w
 """
 
 import bisect
+import os
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable, Collection
@@ -39,7 +40,7 @@ class MappedTable:
     Args:
         schema: what its columns are.
         table: the mapped table.
-        folder: the temporary folder with its file, removed by :meth:`close`.
+        folder: the temporary folder with its file, removed by :meth:`close`; None if it is gone already.
     """
 
     def __init__(
@@ -187,6 +188,9 @@ def map_table(results: "Results", name: str, is_wanted: Callable[[], bool] = lam
     except BaseException:
         folder.cleanup()
         raise
+    if os.name == "posix":  # the mapped file lives on without a name, so that not even a crash leaves it behind
+        folder.cleanup()
+        return MappedTable(schema, table, None)
     return MappedTable(schema, table, folder)
 
 

@@ -1,7 +1,7 @@
 """A gallery of single objects: their pictures, a page at a time; a click shows one in its image."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,9 @@ _RANDOM, _NEAREST = "random", "typical first"
 class _Page:
     crops: tuple[Crop, ...]
     names: dict[int, str]
+    pictures: tuple[NDArray[np.uint8] | None, ...] = ()
+    channels: tuple[int, ...] = ()
+    """Numbers of the channels that were read."""
 
 
 class GalleryView(QWidget):
@@ -91,7 +94,7 @@ class GalleryView(QWidget):
     def clear(self) -> None:
         """Show nothing."""
         self._reading.drop()
-        self._table = None
+        self._table, self._page = None, _Page((), {})
         self.list.clear()
         self.words.setText("Draw a gate to see its objects.")
         self.more.setEnabled(False)
@@ -112,14 +115,20 @@ class GalleryView(QWidget):
         if reader is None or table is None:
             return
         rows, columns, is_random = self._rows, self._columns, self.order.currentText() == _RANDOM
-        start = number * PAGE
+        start, drawn, outlines = number * PAGE, tuple(self.channel.currentData() or ()), self.outlines.isChecked()
 
         def work() -> _Page:
             ordered = random_rows(rows, len(rows), 0) if is_random else nearest_rows(rows, columns, len(rows))
             crops = tuple(reader.read(table, ordered[start : start + PAGE].tolist()))
-            return _Page(crops, reader.channel_names)
+            return _drawn(_Page(crops, reader.channel_names), drawn, outlines=outlines)
 
         self._reading.start(work)
+
+    def _draw_again(self) -> None:
+        """Draw the shown objects with other channels, or with or without outlines."""
+        page, drawn, outlines = self._page, tuple(self.channel.currentData() or ()), self.outlines.isChecked()
+        if page.crops:
+            self._reading.start(lambda: _drawn(page, drawn, outlines=outlines))
 
     def _next(self) -> None:
         self._number = self._number + 1 if (self._number + 1) * PAGE < len(self._rows) else 0
@@ -127,24 +136,21 @@ class GalleryView(QWidget):
 
     def _show_page(self, page: _Page) -> None:
         self._page = page
-        numbers = sorted({channel for crop in page.crops for channel in crop.planes})
+        numbers = page.channels
         names = [_ALL, *(page.names.get(number, f"channel {number}") for number in numbers)]
         if names != [self.channel.itemText(place) for place in range(self.channel.count())]:
             self.channel.blockSignals(True)
             self.channel.clear()
-            self.channel.addItem(_ALL, numbers)
+            self.channel.addItem(_ALL, ())
             for number, name in zip(numbers, names[1:], strict=True):
-                self.channel.addItem(name, [number])
+                self.channel.addItem(name, (number,))
             self.channel.blockSignals(False)
-        self._draw()
-
-    def _draw(self) -> None:
-        channels = self.channel.currentData() or []
-        page = self._page
-        pictures = draw_crops(page.crops, channels, page.names, outlines=self.outlines.isChecked())
         self.list.clear()
-        for crop, picture in zip(page.crops, pictures, strict=True):
+        for crop, picture in zip(page.crops, page.pictures, strict=True):
             self.list.addItem(_item(crop, picture))
+        self._describe(page)
+
+    def _describe(self, page: _Page) -> None:
         first = self._number * PAGE
         last = min(first + PAGE, len(self._rows))
         text = f"{first + 1:,} to {last:,} of {plural(len(self._rows), 'object')}" if len(self._rows) else "No objects"
@@ -181,14 +187,14 @@ class GalleryView(QWidget):
         self.order.addItems([_RANDOM, _NEAREST])
         self.order.setAccessibleName("Order of the objects")
         self.order.setToolTip("A random sample, or those nearest to the median of the gate first")
-        self.channel.addItem(_ALL, [])
+        self.channel.addItem(_ALL, ())
         self.channel.setAccessibleName("Channel")
         self.outlines.setChecked(True)
         self.words.setWordWrap(True)
         short_combo(self.channel, 9)
         self.order.currentIndexChanged.connect(lambda _: self._restart())
-        self.channel.currentIndexChanged.connect(lambda _: self._draw())
-        self.outlines.toggled.connect(lambda _: self._draw())
+        self.channel.currentIndexChanged.connect(lambda _: self._draw_again())
+        self.outlines.toggled.connect(lambda _: self._draw_again())
 
     def _restart(self) -> None:
         self._number = 0
@@ -205,6 +211,14 @@ class GalleryView(QWidget):
         layout.addLayout(top)
         layout.addWidget(self.list, 1)
         layout.addWidget(self.words)
+
+
+def _drawn(page: _Page, channels: Sequence[int], *, outlines: bool) -> _Page:
+    """Return a page with its pictures drawn; no channels mean all of them."""
+    known = tuple(sorted({channel for crop in page.crops for channel in crop.planes}))
+    chosen = [channel for channel in channels if channel in known] or known
+    pictures = tuple(draw_crops(page.crops, chosen, page.names, outlines=outlines))
+    return replace(page, pictures=pictures, channels=known)
 
 
 def _item(crop: Crop, picture: NDArray[np.uint8] | None) -> QListWidgetItem:

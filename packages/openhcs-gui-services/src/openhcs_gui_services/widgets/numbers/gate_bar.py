@@ -35,6 +35,8 @@ class GateBar(QWidget):
     """An expression for the objects of the gate, which the table is to show."""
     colours_wanted = Signal()
     """The map is to show the share of objects in the gate."""
+    new_wanted = Signal()
+    """A gate is to be made with limits that are typed."""
     message = Signal(str, bool)
     """A line for the status bar, and whether it is an error."""
 
@@ -123,6 +125,7 @@ class GateBar(QWidget):
     def _make_menu(self) -> None:
         menu = QMenu(self.menu_button)
         lines: tuple[tuple[str, Callable[[], object]], ...] = (
+            ("&New with limits…", self.new_wanted.emit),
             ("&Colour the map by its share of objects", self.colours_wanted.emit),
             ("Show its objects in the &table", self._show_rows),
             ("Copy as a &filter", self.copy_where),
@@ -152,11 +155,10 @@ class GateBar(QWidget):
 
     def _update(self) -> None:
         gate = self.gate
-        self.menu_button.setEnabled(gate is not None)
-        for place in (1, 2):  # these need an expression, which a lasso does not have
-            action = self._actions[place]
+        for place, action in enumerate(self._actions):
             assert action is not None
-            action.setEnabled(gate is not None and bool(where_of(gate)))
+            needs_where = place in (2, 3)  # a lasso has no expression
+            action.setEnabled(not place or (gate is not None and (bool(where_of(gate)) or not needs_where)))
 
     @staticmethod
     def tool_of(gate: Gate) -> GateTool:

@@ -1,5 +1,6 @@
 """The numbers of a run: what happened, a measurement that colours the map, tables, plots and comparisons."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -155,8 +156,11 @@ class NumbersPane(QWidget):
 
     async def close_work(self) -> None:
         """End what is under way and remove temporary files. May be called twice."""
+        tables = self._tables
         self._forget()
         await self._tasks.close()
+        if tables is not None:
+            await asyncio.to_thread(tables.close)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -277,7 +281,7 @@ class NumbersPane(QWidget):
         self.table_tab.show_tables(None, ())
         self.plot_tab.show_tables(None, (), None, "")
         if tables is not None:
-            tables.close()
+            self._tasks.start(asyncio.to_thread(tables.close), "Removing temporary files")
 
     def _show_rows(self, table: str, where: str) -> None:
         self.tabs.setCurrentWidget(self.table_tab)

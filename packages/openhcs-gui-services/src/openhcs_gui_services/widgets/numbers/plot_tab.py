@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PyQt6.QtCore import Qt, pyqtSignal as Signal
 from PyQt6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QLabel, QSplitter, QVBoxLayout, QWidget
 from superqt import QSearchableComboBox
@@ -85,7 +86,8 @@ class _Counted:
     gate: Gate
     table: MappedTable
     counts: GateCounts
-    rows: "np.typing.NDArray[np.int64]"
+    rows: NDArray[np.int64]
+    columns: tuple[NDArray[np.float64], ...]
 
 
 class PlotTab(QWidget):
@@ -116,9 +118,11 @@ class PlotTab(QWidget):
         self._gates: tuple[Gate, ...] = ()
         self._counted: _Counted | None = None
         self._axes: tuple[object, ...] = ()
+        self._drawn: _Drawn | None = None
         self._is_stale = False
         self._drawing: LatestWork[_Drawn] = LatestWork(tasks, "Drawing the plot", self._show_drawn, self._say)
         self._counting: LatestWork[_Counted] = LatestWork(tasks, "Counting", self._show_counted, self._say)
+        self._saving: LatestWork[None] = LatestWork(tasks, "Saving the gates", lambda _: None, self._on_unsaved)
         self.kind, self.table, self.colour = QComboBox(), QComboBox(), QComboBox()
         self.x_measure, self.y_measure = short_combo(QSearchableComboBox(), 14), short_combo(QSearchableComboBox(), 14)
         self.x_log, self.y_log = QCheckBox("log"), QCheckBox("log")
@@ -136,7 +140,7 @@ class PlotTab(QWidget):
         """Offer the objects of a run; chosen measurements are kept if it has them."""
         self._drawing.drop()
         self._counting.drop()
-        self._tables, self._counted, self._axes = tables, None, ()
+        self._tables, self._counted, self._drawn, self._axes = tables, None, None, ()
         self._choices = tuple(one for one in choices if one.kind is TableKind.OBJECTS and not one.is_count)
         names = list(dict.fromkeys(one.table for one in self._choices))
         before = self.table.currentText()
@@ -217,7 +221,7 @@ class PlotTab(QWidget):
             self._drawing.start(lambda: _draw(tables, wanted))
 
     def _show_drawn(self, drawn: _Drawn) -> None:
-        wanted = drawn.wanted
+        self._drawn, wanted = drawn, drawn.wanted
         y = self._title(wanted.y) if wanted.y else wanted.table
         self.plot.show_axes(self._title(wanted.x), y, x_log=wanted.x_log, y_log=wanted.y_log)
         axes = (wanted.table, wanted.x, wanted.y, wanted.x_log, wanted.y_log)
@@ -268,16 +272,25 @@ class PlotTab(QWidget):
             self.add_gate(_gate(tool, corners, wanted, name))
 
     def _keep(self, gates: tuple[Gate, ...], chosen: Gate | None) -> None:
-        """Save the gates of the plate and choose one; on failure they stay as they were."""
-        try:
-            self._store.save(self._plate, gates)
-        except OpenHCSError as error:
-            self.message.emit(str(error), True)
-            self._outline()
-            return
+        """Show these gates of the plate and choose one; they are saved in the background."""
+        store, plate = self._store, self._plate
         self._gates = gates
         self._offer_gates(chosen)
         self._on_gate(chosen)
+        self._saving.start(lambda: store.save(plate, gates))
+
+    def _on_unsaved(self, text: str) -> None:
+        """Say that the gates are not kept, and show those that are."""
+        self._load_gates(self._plate)
+        self._on_gate(None)
+        self.message.emit(text, True)
+
+    def _make_gate(self) -> None:
+        """Add a gate over the shown part of the plot, and ask for its limits."""
+        left, right, bottom, top = self.plot.view()
+        corners = [(left, bottom), (right, top)]
+        self._on_drawn(GateTool.RECTANGLE if self._is_scatter else GateTool.RANGE, corners)
+        self.gates.edit()
 
     def _on_edited(self, before: Gate, after: Gate | None) -> None:
         kept = tuple(after if gate == before and after is not None else gate for gate in self._gates)
@@ -326,8 +339,7 @@ class PlotTab(QWidget):
     def _show_counted(self, counted: _Counted) -> None:
         self._counted = counted
         self._describe(self._left_out)
-        columns = [counted.table.numbers(name) for name in gate_columns(counted.gate)]
-        self.gallery.show_rows(counted.table, counted.rows, columns)
+        self.gallery.show_rows(counted.table, counted.rows, counted.columns)
 
     def _want_share(self) -> None:
         if self._counted is not None:
@@ -376,10 +388,9 @@ class PlotTab(QWidget):
         self._on_axes()
 
     def _on_row(self, row: int) -> None:
-        if self._tables is not None:
-            place = object_place(self._tables.get(self.table.currentText()), row)
-            if place is not None:
-                self.object_wanted.emit(place)
+        place = None if self._drawn is None else object_place(self._drawn.table, row)
+        if place is not None:
+            self.object_wanted.emit(place)
 
     def _say(self, text: str) -> None:
         self.words.setText(text)
@@ -450,6 +461,7 @@ class PlotTab(QWidget):
         self.gates.gate_changed.connect(self._on_edited)
         self.gates.colours_wanted.connect(self._want_share)
         self.gates.rows_wanted.connect(lambda where: self.rows_wanted.emit(self.table.currentText(), where))
+        self.gates.new_wanted.connect(self._make_gate)
         self.gates.message.connect(self.message)
         self.gallery.object_wanted.connect(self.object_wanted)
         self.plot.set_tool(GateTool.RANGE)
@@ -477,12 +489,12 @@ def _role(name: str) -> "MapRole | None":
 
 def _count_gate(tables: OpenTables, gate: Gate, excluded: frozenset[str]) -> _Counted:
     table = tables.get(gate.table)
-    columns = [table.numbers(name) for name in gate_columns(gate)]
+    columns = tuple(table.numbers(name) for name in gate_columns(gate))
     chosen = chosen_by(gate, *columns)
     codes, wells = table.texts("well")
     counts = count_gate(chosen, codes, wells, excluded)
     rows = np.flatnonzero(chosen & kept_rows(table, excluded)).astype(np.int64)
-    return _Counted(gate, table, counts, rows)
+    return _Counted(gate, table, counts, rows, columns)
 
 
 def _gate(tool: GateTool, corners: Sequence[tuple[float, float]], wanted: _Wanted, name: str) -> Gate:

@@ -39,7 +39,7 @@ from zmqruntime.execution.text import plural
 
 __all__ = ["TableTab", "wells_named"]
 
-_SAMPLE = 200
+_SAMPLE = 30
 """Rows whose texts decide how wide a column is."""
 _WIDEST = 260
 _NO_ROWS = np.empty(0, dtype=np.int64)
