@@ -51,11 +51,14 @@ QUICK = MappingProxyType(
         "tables": ("--objects=20000", "--wells=10"),
         "gui": ("start", "plates"),
         "gui_logs": ("--lines=50000",),
+        "numbers_pane": ("--rows=50000",),
         "viewers_napari": ("--planes=100",),
     }
 )
 """The arguments that make a script short; other scripts are not part of a quick run."""
-NEEDS = MappingProxyType({"gui": "PyQt6", "gui_logs": "PyQt6", "viewers_napari": "napari", "viewers_fiji": "jpype"})
+NEEDS = MappingProxyType(
+    {"gui": "PyQt6", "gui_logs": "PyQt6", "numbers_pane": "PyQt6", "viewers_napari": "napari", "viewers_fiji": "jpype"}
+)
 """Packages that a script needs; it is skipped where they are not installed."""
 SCREEN = "viewers_"
 """Scripts with this prefix need a screen."""

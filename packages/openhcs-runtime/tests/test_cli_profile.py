@@ -8,8 +8,9 @@ import pytest
 import tifffile
 
 from openhcs_runtime import ExecutionMode, FunctionStep, GlobalConfig, PipelineOrchestrator
-from openhcs_runtime.exceptions import OutputError, PlateMapError
+from openhcs_runtime.exceptions import DamagedResultError, OutputError, PlateMapError
 from openhcs_runtime.functions import measure_objects, segment_nuclei
+from openhcs_runtime.outputs.exclusions import exclude_wells, exclusions_path, include_wells
 from openhcs_runtime.profiles import MapRole, Normalisation, Reference, ScreenRequest, profile_screen
 from openhcs_runtime.tables.read import open_results
 from openhcs_runtime.testing import CommandLine
@@ -100,3 +101,27 @@ def test_what_does_not_go_together_is_refused(screen: Path) -> None:
         profile_screen(results, ScreenRequest(method=Normalisation.B_SCORE))
     (acid, killer) = found.responses
     assert (acid.compound, acid.unit, acid.curve.doses, killer.curve.doses) == ("acid", "uM", 6, 1)
+
+
+def test_excluded_wells_are_left_out_and_named(screen: Path, command: CommandLine) -> None:
+    run = open_results(screen).found.run
+    exclude_wells(run, ["a3", "A05"], "air\nbubble")
+    assert include_wells(run, ["A05"]).sentence() == "1 well is excluded: A03 (air bubble)."
+    profile = ("profile", screen, "--measure", "intensity_mean_DAPI", "--output", "w.csv")
+    left_out, kept, report, full = command.together(
+        profile,
+        (*profile[:-1], "k.csv", "--with-excluded", "--json"),
+        ("report", screen, "--output", "r.html"),
+        ("report", screen, "--output", "k.html", "--with-excluded"),
+    )
+    assert (left_out.code, report.code, full.code) == (0, 0, 0), left_out.stderr + report.stderr
+    assert "8 wells, 1 measure" in left_out.stdout
+    assert "1 well is excluded: A03 (air bubble)." in left_out.stdout
+    assert kept.document["wells"] == 9
+    assert "Excluded wells are included here: A03 (air bubble)." in kept.document["notes"]
+    assert "1 well is excluded: A03 (air bubble)." in report.stdout
+    assert "Excluded wells are included here: A03 (air bubble)." in full.stdout
+    assert "A03" not in set(pd.read_csv(command.home / "w.csv")["well"])
+    exclusions_path(run).write_text('{"wells": [{"plate": "screen", "well": "third"}]}')
+    with pytest.raises(DamagedResultError, match="delete it to include all wells"):
+        profile_screen(open_results(screen), ScreenRequest())

@@ -55,6 +55,14 @@ from .services.images.source import (
 from .services.log import (
     LogLines as LogLines,
 )
+from .services.numbers.places import (
+    ObjectPlace as ObjectPlace,
+)
+from .services.numbers.run_diff import (
+    Change as Change,
+    RunDifference as RunDifference,
+    run_difference as run_difference,
+)
 from .services.plates.outcome import PlateOutcome as PlateOutcome, SubmittedPlate as SubmittedPlate
 from .services.plates.presenter import (
     PlatePresentation as PlatePresentation,
@@ -115,6 +123,9 @@ from .widgets.images.pane import (
 )
 from .widgets.log.view import (
     LogView as LogView,
+)
+from .widgets.numbers.pane import (
+    NumbersPane as NumbersPane,
 )
 from .widgets.pipeline.editor import (
     CodeEditor as CodeEditor,

@@ -35,6 +35,13 @@ from .exceptions import (
     ViewerError as ViewerError,
     WorkerError as WorkerError,
 )
+from .outputs.exclusions import (
+    Exclusion as Exclusion,
+    Exclusions as Exclusions,
+    exclude_wells as exclude_wells,
+    include_wells as include_wells,
+    read_exclusions as read_exclusions,
+)
 from .pipeline.decorators import (
     InputKind as InputKind,
     Measurements as Measurements,

@@ -46,6 +46,14 @@ from .images.source import (
 from .log import (
     LogLines as LogLines,
 )
+from .numbers.places import (
+    ObjectPlace as ObjectPlace,
+)
+from .numbers.run_diff import (
+    Change as Change,
+    RunDifference as RunDifference,
+    run_difference as run_difference,
+)
 from .plates.outcome import PlateOutcome as PlateOutcome, SubmittedPlate as SubmittedPlate
 from .plates.presenter import (
     PlatePresentation as PlatePresentation,

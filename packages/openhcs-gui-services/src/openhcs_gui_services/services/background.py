@@ -43,6 +43,11 @@ class BackgroundTasks:
         """Wait for ``work``, which runs to completion even if the caller is cancelled; its error is raised here."""
         await asyncio.shield(self._add(work, ""))
 
+    async def wait(self) -> None:
+        """Wait until everything has ended, also what is started in the meantime."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     def cancel(self) -> None:
         """Cancel everything that is still running, without waiting for it."""
         for task in list(self._tasks):

@@ -7,6 +7,9 @@ from .images.pane import (
 from .log.view import (
     LogView as LogView,
 )
+from .numbers.pane import (
+    NumbersPane as NumbersPane,
+)
 from .pipeline.editor import (
     CodeEditor as CodeEditor,
 )

@@ -23,6 +23,7 @@ from openhcs_gui_services.services.report import report_path, write_report
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.services.servers.nodes import ServerAddress
 from openhcs_gui_services.services.settings import WindowSettings, apply_keys
+from openhcs_gui_services.widgets.plates.map_look import MapLook
 from openhcs_gui_services.widgets.plates.results_viewer import show_results
 from openhcs_gui_services.widgets.settings.dialog import SettingsDialog, load_settings, save_settings
 from openhcs_gui_services.window.docks import PaneSpec
@@ -40,6 +41,12 @@ if TYPE_CHECKING:
 __all__ = ["WindowPanes", "run_settings"]
 
 PIPELINE, LOG, HISTORY, SERVERS, IMAGES = "pipeline", "log", "history", "servers", "images"
+    from openhcs_gui_services.services.numbers.places import ObjectPlace
+
+__all__ = ["WindowPanes", "run_settings"]
+
+PIPELINE, LOG, HISTORY, SERVERS = "pipeline", "log", "history", "servers"
+NUMBERS = "numbers"
 _DEFAULT_VIEWER = "napari"
 
 
@@ -91,6 +98,7 @@ class WindowPanes:
             PaneSpec(LOG, "Log", "Ctrl+2", bottom, self._make_log),
             PaneSpec(HISTORY, "History", "Ctrl+3", bottom, self._make_history),
             PaneSpec(SERVERS, "Servers", "Ctrl+4", bottom, self._make_servers),
+            PaneSpec(NUMBERS, "Numbers", "Ctrl+6", right, self._make_numbers),
         ]
 
     def connect(self, window: MainWindow) -> None:
@@ -101,6 +109,7 @@ class WindowPanes:
         manager.images_wanted.connect(self._show_images)
         manager.log_wanted.connect(self._show_log)
         manager.report_wanted.connect(self._want_report)
+        manager.map.look_changed.connect(self._on_look)
         WelcomeLink(window.welcome, manager, self._workspace, self._store, self._tasks)
         window.settings_action.setVisible(True)
         window.settings_action.triggered.connect(self._ask_settings)
@@ -170,6 +179,16 @@ class WindowPanes:
         self._closers.append(browser.close)
         self._tasks.start(browser.run(), "Looking for servers")
         return view
+
+    def _make_numbers(self) -> QWidget:
+        # Loads readers of tables and plots, which the other panes don't need.
+        from openhcs_gui_services.widgets.numbers.pane import NumbersPane  # noqa: PLC0415
+        from openhcs_gui_services.window.numbers_link import NumbersLink  # noqa: PLC0415
+
+        pane = NumbersPane()
+        NumbersLink(pane, self._window.manager, self._workspace, self._show_object)
+        self._closers.append(pane.close_work)
+        return pane
 
     def _shared_connection(self, address: ServerAddress) -> AsyncExecutionClient | None:
         """Return the window's own connection if this is the address of its server."""
@@ -253,6 +272,14 @@ class WindowPanes:
         self._say(f"The report of {row.name} is in {made.file}")
         if not self._open_url(QUrl.fromLocalFile(made.file)):
             self._say(f"No browser was found; the report of {row.name} is in {made.file}", True)
+
+    def _on_look(self, look: MapLook) -> None:
+        """Read the numbers that the map is to show, also while their pane is closed."""
+        if look is MapLook.VALUES:
+            self._window.pane(NUMBERS)
+
+    def _show_object(self, wanted: "ObjectPlace") -> None:
+        """Show an object of the current plate in its image."""
 
     def _ask_settings(self) -> None:
         dialog = SettingsDialog(self._settings, parent=self._window)

@@ -43,6 +43,7 @@ __all__ = [
     "View",
     "ViewComponents",
     "Wells",
+    "WithExcluded",
     "Workers",
     "checked_well",
     "duration_seconds",
@@ -305,6 +306,14 @@ Diameter = Annotated[
         callback=_check_diameter,
         help="Typical diameter of a nucleus, for the built-in count, in micrometres, or in pixels as in 30px "
         "[default: measured in the images]",
+    ),
+]
+WithExcluded = Annotated[
+    bool,
+    typer.Option(
+        "--with-excluded",
+        help="Also use the wells that were excluded in the window, which exclusions.json next to the runs lists "
+        "[default: leave them out, and say so]",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else")]

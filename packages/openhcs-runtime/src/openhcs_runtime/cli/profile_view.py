@@ -57,6 +57,7 @@ def screen_document(screen: Screen) -> dict[str, Any]:
         "wells": len(screen.profiles),
         "measures": list(screen.profiles.measures),
         "notes": list(screen.notes),
+        "excluded": {one.well: one.note for one in screen.excluded.wells},
         "columns": {role.value: name for role, name in screen.found.items()},
         "controls": {
             kind.value: {

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import msgspec
 
@@ -138,6 +138,11 @@ def results_root(plate_path: AnyPath) -> Path:
     if isinstance(plate_path, StorePath):
         return Path.cwd() / f"{plate_path.name}_results"
     return plate_path.parent / f"{plate_path.name}_results"
+
+
+def plate_name(path: str) -> str:
+    """Return the name of a plate, which is that of its folder or the last part of its URL."""
+    return PurePath(path.rstrip("/\\").replace("\\", "/")).name or path
 
 
 def list_runs(root: Path) -> tuple[RunSummary, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from openhcs_runtime.exceptions import OutputError
+from openhcs_runtime.outputs.exclusions import Exclusions, read_exclusions
 from openhcs_runtime.profiles.aggregate import well_profiles
 from openhcs_runtime.profiles.columns import MapColumns, MapRole
 from openhcs_runtime.profiles.dose_response import DoseResponse, dose_responses
@@ -47,6 +48,8 @@ class ScreenRequest:
         threshold: how far from 0 a hit is at least.
         dose_response: whether dose responses are fitted.
         replicates: whether replicates are compared.
+        with_excluded: whether wells that a person has excluded count all the same; see
+            ``openhcs_runtime.outputs.exclusions``.
     """
 
     table: str = ""
@@ -62,6 +65,7 @@ class ScreenRequest:
     threshold: float = HIT_THRESHOLD
     dose_response: bool = False
     replicates: bool = False
+    with_excluded: bool = False
 
     @property
     def reference(self) -> Reference:
@@ -85,8 +89,9 @@ class Screen:
         hits: the hits of all measures, the strongest of each first.
         responses: the dose responses.
         replication: how alike replicates are; None if it was not wanted.
-        notes: what of the plate map may be a mistake, in sentences.
+        notes: which wells are excluded, and what of the plate map may be a mistake, in sentences.
         centre: whether a well has the mean or the median of its objects.
+        excluded: the wells that are left out.
     """
 
     profiles: WellProfiles
@@ -100,10 +105,11 @@ class Screen:
     replication: ReplicateCorrelation | None
     notes: tuple[str, ...] = ()
     centre: Centre = Centre.MEDIAN
+    excluded: Exclusions = field(default_factory=Exclusions)
 
 
 def profile_screen(results: "Results", request: ScreenRequest) -> Screen:
-    """Return what is wanted of a screen.
+    """Return what is wanted of a screen, without the wells that a person has excluded.
 
     Args:
         results: the results of a run.
@@ -111,14 +117,17 @@ def profile_screen(results: "Results", request: ScreenRequest) -> Screen:
 
     Raises:
         OutputError: there is no such table or measure, too many measures for hits and dose responses, or no replicates.
-        DamagedResultError: the table can't be read.
+        DamagedResultError: the table or the list of excluded wells can't be read.
         PlateMapError: control wells are needed and not known, or columns of the plate map are.
         ValueError: method and reference don't go together.
     """
     _check(request)
+    excluded = read_exclusions(results.found.run)
+    left_out = Exclusions() if request.with_excluded else excluded
     profiles = well_profiles(
         results, request.table, measures=request.measures or None, centre=request.centre, where=request.where
     )
+    profiles = profiles.without(left_out.names)
     usual = map_columns(profiles)
     columns = MapColumns(usual.names, request.columns, usual.source)
     controls = _controls(profiles, request, columns)
@@ -137,8 +146,9 @@ def profile_screen(results: "Results", request: ScreenRequest) -> Screen:
         replicate_correlation(normalised, chosen=~_are_controls(profiles, controls), columns=columns)
         if request.replicates
         else None,
-        map_notes(profiles, columns),
+        (*filter(None, [excluded.sentence(kept=request.with_excluded)]), *map_notes(profiles, columns)),
         request.centre,
+        left_out,
     )
 
 

@@ -1,6 +1,6 @@
 """Profiles of wells: a row for each well, with its measures and what the plate map says of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,6 +75,10 @@ class WellProfiles:
             plate_map={name: tuple(column[place] for place in places) for name, column in self.plate_map.items()},
             values=self.values[chosen],
         )
+
+    def without(self, wells: Collection[str]) -> "WellProfiles":
+        """Return the rows of all wells but these."""
+        return self.rows(np.array([well not in wells for well in self.wells], dtype=np.bool_)) if wells else self
 
     def matching(self, expression: str) -> NDArray[np.bool_]:
         """Return for which wells an expression over the plate map is true (rows,), such as ``control == 'DMSO'``.

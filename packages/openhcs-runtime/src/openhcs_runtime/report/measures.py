@@ -2,8 +2,8 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from openhcs_runtime.exceptions import OutputError
@@ -62,13 +62,28 @@ class ChosenMeasures:
     left_out: int = 0
     why_none: str = ""
 
+    def without(self, wells: Collection[str]) -> "ChosenMeasures":
+        """Return the same measures without the values of these wells."""
+        return replace(
+            self,
+            shown=tuple(
+                replace(one, values={well: value for well, value in one.values.items() if well not in wells})
+                for one in self.shown
+            ),
+        )
+
 
 def measure_title(measure: Measure) -> str:
     """Return the name of a measure for people."""
     name = measure.measure.replace("_", " ") if measure.measure.islower() else measure.measure
     channel = f", {measure.channel}" if measure.channel else ""
-    unit = f" ({_UNITS.get(measure.unit, measure.unit)})" if measure.unit else ""
+    unit = f" ({unit_title(measure.unit)})" if measure.unit else ""
     return f"{name}{channel}{unit}"
+
+
+def unit_title(unit: str) -> str:
+    """Return a unit for people, such as ``µm²`` for ``um2``."""
+    return _UNITS.get(unit, unit)
 
 
 def choose_measures(results: Results, named: Sequence[str] = ()) -> ChosenMeasures:

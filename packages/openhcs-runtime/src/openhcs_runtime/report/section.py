@@ -1,7 +1,7 @@
 """A section of a report: its heading, its content, and what it could not show."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from openhcs_runtime.report.html import NOTHING, Html, element, joined
 
@@ -24,6 +24,10 @@ class Section:
     title: str
     content: Html
     left_out: tuple[str, ...] = ()
+
+    def noting(self, sentence: str) -> "Section":
+        """Return the section with another sentence about what it does not show, the first; unchanged if it is empty."""
+        return replace(self, left_out=(sentence, *self.left_out)) if sentence else self
 
     def draw(self) -> Html:
         """Return the section."""

@@ -1,6 +1,6 @@
 """What the plate map makes of the measures: controls, dose responses and replicates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -68,7 +68,12 @@ class PlateStatistics:
 
 
 def read_statistics(
-    run: ReportedRun, chosen: ChosenMeasures, named: Sequence[str], negative: str, positive: str
+    run: ReportedRun,
+    chosen: ChosenMeasures,
+    named: Sequence[str],
+    negative: str,
+    positive: str,
+    excluded: Collection[str] = (),
 ) -> PlateStatistics:
     """Read the measures of wells, and relate them to the plate map.
 
@@ -78,6 +83,7 @@ def read_statistics(
         named: the measures that were asked for; curves are fitted for these, or for the main one.
         negative: expression for the negative controls; empty to find them by the usual names.
         positive: expression for the positive controls.
+        excluded: wells that are left out.
 
     Raises:
         DamagedResultError: the table of wells can't be read.
@@ -90,11 +96,11 @@ def read_statistics(
             no_replicates="Nothing is said of replicates, as there are no measures of wells.",
         )
     shown = [measure.column for measure in chosen.shown]
-    profiles = well_profiles(run.results, WELLS, measures=shown)
+    profiles = well_profiles(run.results, WELLS, measures=shown).without(excluded)
     has_values: NDArray[np.bool_] = np.isfinite(profiles.values).sum(axis=1) > 0
     controls, why = _controls(profiles, negative, positive)
     responses, no_responses = _responses(profiles, list(named)[:MOST_FITTED] or shown[:1])
-    replicates, no_replicates = _replicates(run, profiles, controls)
+    replicates, no_replicates = _replicates(run, profiles, controls, excluded)
     return PlateStatistics(
         controls=controls,
         quality=assay_quality(profiles, controls) if len(controls) == len(ControlKind) else (),
@@ -149,12 +155,12 @@ def _responses(profiles: WellProfiles, measures: Sequence[str]) -> tuple[dict[st
 
 
 def _replicates(
-    run: ReportedRun, shown: WellProfiles, controls: Mapping[ControlKind, ControlWells]
+    run: ReportedRun, shown: WellProfiles, controls: Mapping[ControlKind, ControlWells], excluded: Collection[str]
 ) -> tuple[ReplicateCorrelation | None, str]:
     """Compare replicates by all measures, in units of the spread of the negative controls, or else of the plate."""
     if not shown.plate_map:
         return None, "Nothing is said of replicates, as the plate has no plate map."
-    profiles = well_profiles(run.results, WELLS)
+    profiles = well_profiles(run.results, WELLS).without(excluded)
     compared = np.logical_and.reduce([~wells.chosen for wells in controls.values()] or [np.ones(len(profiles), bool)])
     has_negative = ControlKind.NEGATIVE in controls and controls[ControlKind.NEGATIVE].chosen.sum() > 1
     to = Reference.CONTROLS if has_negative else Reference.PLATE

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from openhcs_runtime.atomic import atomic_file
 from openhcs_runtime.exceptions import OutputError
+from openhcs_runtime.outputs.exclusions import read_exclusions
 from openhcs_runtime.profiles import ControlKind
 from openhcs_runtime.report.examples import choose_wells, examples_section
 from openhcs_runtime.report.failures import failures_section
@@ -107,9 +108,12 @@ def write_report(
     measures: Sequence[str] = (),
     negative: str = "",
     positive: str = "",
+    with_excluded: bool = False,
     on_progress: OnProgress = lambda what: None,
 ) -> Report:
     """Write the report of a run as one HTML file, which loads nothing from the net.
+
+    Wells that a person has excluded are left out of its numbers, and named.
 
     Args:
         results: the results, or the path of a plate, of a folder with runs or of a run.
@@ -118,6 +122,7 @@ def write_report(
         negative: expression over the plate map for the wells with the negative control, such as
             ``"control == 'DMSO'"``; empty to find them by the usual names.
         positive: expression for the wells with the positive control.
+        with_excluded: whether wells that were excluded count all the same.
         on_progress: called with what is done next, in words. If it raises an exception, no file is written.
 
     Returns:
@@ -130,7 +135,7 @@ def write_report(
     if path is not None and Path(path).suffix.lower() not in SUFFIXES:
         raise OutputError(not_html(Path(path)))
     opened = results if isinstance(results, Results) else open_results(os.fspath(results))
-    made = make_report(opened, measures, negative, positive, on_progress)
+    made = make_report(opened, measures, negative, positive, on_progress, with_excluded=with_excluded)
     return made.write(Path(report_name(opened)) if path is None else Path(path))
 
 
@@ -145,19 +150,23 @@ def make_report(
     negative: str = "",
     positive: str = "",
     on_progress: OnProgress = lambda what: None,
+    *,
+    with_excluded: bool = False,
 ) -> MadeReport:
     """Read everything that a report shows; see ``write_report``.
 
     Raises:
-        OutputError: a measure does not exist, or a table is damaged.
+        OutputError: a measure does not exist, or a table or the list of excluded wells is damaged.
         PlateMapError: the plate map can't be read, or an expression is not valid.
     """
     on_progress("reading the tables")
     run = read_run(results)
-    chosen = choose_measures(results, measures)
+    known = read_exclusions(results.found.run)
+    excluded = frozenset() if with_excluded else known.names
+    chosen = choose_measures(results, measures).without(excluded)
     quality = read_quality(run)
     on_progress("comparing the wells")
-    found = read_statistics(run, chosen, measures, negative, positive)
+    found = read_statistics(run, chosen, measures, negative, positive, excluded)
     drawing = PlateDrawing.of(run, found.wells_of(ControlKind.NEGATIVE), found.wells_of(ControlKind.POSITIVE))
     wells = choose_wells(run, chosen, quality)
     on_progress("opening the plate")
@@ -166,7 +175,7 @@ def make_report(
     )
     on_progress("drawing")
     sections = (
-        heat_maps_section(run, chosen, drawing),
+        heat_maps_section(run, chosen, drawing).noting(known.sentence(kept=with_excluded)),
         controls_section(found, chosen),
         doses_section(found, chosen),
         replicates_section(found),

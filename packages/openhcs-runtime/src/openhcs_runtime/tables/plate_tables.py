@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from openhcs_runtime.atomic import writing_to
+from openhcs_runtime.outputs.runs import plate_name
 from openhcs_runtime.outputs.wells import WellRecord
 from openhcs_runtime.pipeline.decorators import OutputKind, traits_of
 from openhcs_runtime.pipeline.plan import PlateJob
@@ -104,11 +105,6 @@ def _map_columns(run: Path, tables: Iterable[ObjectTable], images: Mapping[str, 
                 column.name,
             )
     return columns
-
-
-def plate_name(path: str) -> str:
-    """Return the name of a plate, which is that of its folder or the last part of its URL."""
-    return PurePath(path.rstrip("/\\").replace("\\", "/")).name or path
 
 
 def _measures(job: PlateJob) -> bool:

@@ -40,6 +40,7 @@ def well_values(
     statistic: Statistic = Statistic.MEAN,
     channel: str | None = None,
     objects: str | None = None,
+    where: str = "",
 ) -> WellValues:
     """Read a column of the table of images of a run, or of a table of objects if only that has it.
 
@@ -51,16 +52,17 @@ def well_values(
         statistic: how the values of a well are combined.
         channel: number or short name of the channel; optional if the name has it, or there is only one.
         objects: name of the table of objects; optional if only one has the column.
+        where: only rows for which this expression is true, such as ``"site == 2"``.
 
     Returns:
         One value for each well that has any.
 
     Raises:
         OutputError: there is no such column (the message lists the known ones), it is empty or has texts, or there are
-            several: in several channels, or tables of objects.
+            several: in several channels, or tables of objects; or the expression is not valid.
     """
     table, column = _find(results, measurement, channel, objects)
-    read = results.arrow(table, ["well", column])
+    read = results.arrow(table, ["well", column], where)
     values = {well: _combined(of_well, statistic) for well, of_well in _by_well(read, column, table).items()}
     if not values:
         raise OutputError(f"{column} has no values in the table {table} of {results.folder}")

@@ -18,6 +18,7 @@ class WellColours:
         highest: value with the last colour; higher values have it as well.
         controls: what kind of control a well is, by its name: ``"positive"``, ``"negative"`` or another word.
         outliers: names of the wells whose value is unusual; they are ringed.
+        excluded: names of the wells that a person has excluded, which have no value; they are crossed out.
     """
 
     title: str
@@ -27,3 +28,4 @@ class WellColours:
     highest: float
     controls: Mapping[str, str] = field(default_factory=dict)
     outliers: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()

@@ -9,7 +9,7 @@ import typer
 
 from openhcs_runtime.cli.commands.results import find_results
 from openhcs_runtime.cli.interrupts import uninterrupted
-from openhcs_runtime.cli.options import Json, ResultsPath, read_wells
+from openhcs_runtime.cli.options import Json, ResultsPath, WithExcluded, read_wells
 from openhcs_runtime.profiles.columns import MapRole
 from openhcs_runtime.profiles.words import Centre, Normalisation, Reference
 
@@ -96,6 +96,7 @@ def profile(
             "RUN_SET_profile.csv in the current folder]",
         ),
     ] = None,
+    with_excluded: WithExcluded = False,
     as_json: Json = False,
 ) -> int:
     """Compare wells with controls or with their plate, and write a table of them.
@@ -130,6 +131,7 @@ def profile(
         threshold=threshold,
         dose_response=dose_response,
         replicates=replicates,
+        with_excluded=with_excluded,
     )
     run = find_results(results, output)
     return _profile(run.folder, request, output_file, output)

@@ -8,7 +8,7 @@ import typer
 
 from openhcs_runtime.cli.commands.results import find_results
 from openhcs_runtime.cli.interrupts import uninterrupted
-from openhcs_runtime.cli.options import Json, ResultsPath
+from openhcs_runtime.cli.options import Json, ResultsPath, WithExcluded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +47,7 @@ def report(
     positive: Annotated[
         str | None, typer.Option(metavar="EXPR", help="Wells with the positive control [default: by the usual names]")
     ] = None,
+    with_excluded: WithExcluded = False,
     as_json: Json = False,
 ) -> int:
     """Write a report of a run: one HTML file that needs nothing else.
@@ -72,7 +73,14 @@ def report(
     run = find_results(results, output).folder
     try:
         with _progress(output) as tell:
-            made = make_report(open_results(run), tuple(measure or ()), negative or "", positive or "", tell)
+            made = make_report(
+                open_results(run),
+                tuple(measure or ()),
+                negative or "",
+                positive or "",
+                tell,
+                with_excluded=with_excluded,
+            )
     except (OutputError, PlateMapError) as error:
         raise CommandError(ErrorKind.NOT_FOUND, str(error)) from error
     try:
