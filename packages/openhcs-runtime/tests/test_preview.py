@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 import tifffile
+from PIL import Image
 
 import openhcs_runtime
 from openhcs_runtime import GlobalConfig, PipelineConfig, PipelineOrchestrator
@@ -22,6 +23,7 @@ from openhcs_runtime.outputs.wells import read_part
 from openhcs_runtime.pipeline.source import load_pipeline
 from openhcs_runtime.pipeline.used_files import UsedFiles
 from openhcs_runtime.preview import PreviewClient, PreviewRequest, PreviewResult
+from openhcs_runtime.preview.picture import write_picture
 from openhcs_runtime.preview.runner import PreviewRunner
 from openhcs_runtime.preview.store import KeptState, StateStore
 from openhcs_runtime.results import PlateResult, ResultStatus
@@ -140,7 +142,7 @@ def test_a_preview_is_what_a_run_of_the_site_makes(plate: Path, tmp_path: Path, 
     assert all(step.is_kept for step in _preview(runner, request).steps)
 
 
-def test_only_the_steps_after_an_edit_are_computed(plate: Path) -> None:
+def test_only_the_steps_after_an_edit_are_computed(plate: Path, tmp_path: Path) -> None:
     begun: list[str] = []
     runner = PreviewRunner(begun.append)
     _preview(runner, _asked(plate, CHANNELS))
@@ -152,6 +154,9 @@ def test_only_the_steps_after_an_edit_are_computed(plate: Path) -> None:
     image = _preview(runner, _asked(plate, CHANNELS, image_after=1, channel=2))
     assert (begun, image.image_after) == ([], 1)
     assert image.image is not None
+    write_picture(tmp_path / "one.png", image)
+    drawn = np.asarray(Image.open(tmp_path / "one.png"))
+    assert (drawn[..., 0] != drawn[..., 2]).any(), "outlines"
     of_plate = _preview(runner, _asked(plate, CHANNELS, image_after=0, channel=2))
     assert of_plate.image is not None
     assert (image.image >= of_plate.image).all()
