@@ -172,7 +172,7 @@ def test_doubts_are_columns_and_warnings(caplog: pytest.LogCaptureFixture) -> No
 def test_the_operations_of_small_masks_are_those_of_scipy(shape: tuple[int, int], share: float) -> None:
     random = np.random.default_rng(5)
     mask = random.random(shape) < share
-    np.testing.assert_array_equal(opened_square(mask), ndimage.binary_opening(mask, np.ones((3, 3))))
+    np.testing.assert_array_equal(opened_square(mask), ndimage.binary_opening(mask, np.ones((3, 3), bool)))
     for beyond in (False, True):
         eroded = ndimage.binary_erosion(mask, border_value=int(beyond))
         np.testing.assert_array_equal(eroded_cross(mask, beyond=beyond), eroded)

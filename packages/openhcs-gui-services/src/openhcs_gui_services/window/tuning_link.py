@@ -111,6 +111,14 @@ class TuningLink(QObject):
         self._before = self._pipeline()
         self.update_preview()
 
+    def on_run(self, *, is_running: bool) -> None:
+        """Compare later edits with what is run; after a run, try again, as it may have made a value of the plate."""
+        if is_running:
+            self.set_before()
+        else:
+            self._asked = None
+            self.update_preview()
+
     def update_preview(self) -> None:
         """Try the pipeline as it is now on what is shown now, if anything has changed."""
         if not self.strip.is_on or not self.strip.isVisible():

@@ -5,4 +5,4 @@ import sys
 from openhcs_runtime.preview.child import main
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(sys.argv[1])

@@ -9,6 +9,7 @@ import os
 import queue
 import signal
 import socket
+import sys
 import threading
 
 import psutil
@@ -18,19 +19,33 @@ from openhcs_runtime.engine.printing import logs_to_tasks, prints_to_tasks
 from openhcs_runtime.pipeline.patches import patches_here
 from openhcs_runtime.pipeline.process_state import process_keeper
 from openhcs_runtime.pipeline.used_files import UsedFiles, read_recorder
-from openhcs_runtime.preview.messages import Cancel, Done, Ready, Run, Stale, StepBegun, ToChild, Wire, done_with
+from openhcs_runtime.preview.messages import (
+    FROM_STDIN,
+    Cancel,
+    Done,
+    Ready,
+    Run,
+    Stale,
+    StepBegun,
+    ToChild,
+    Wire,
+    done_with,
+)
 from openhcs_runtime.preview.runner import PreviewRunner
 from zmqruntime.execution import die_with_parent
 
 __all__ = ["main"]
 
 
-def main(descriptor: int) -> None:
-    """Serve the window at the other end of a socket."""
+def main(argument: str) -> None:
+    """Serve the window at the other end of the socket given by ``argument``: a descriptor, or ``FROM_STDIN``."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the window's to handle
-    wire = Wire(socket.socket(fileno=descriptor), ToChild)
-    _Child(wire).serve()
+    if argument == FROM_STDIN and sys.platform == "win32":
+        sock = socket.fromshare(sys.stdin.buffer.read())
+    else:
+        sock = socket.socket(fileno=int(argument))
+    _Child(Wire(sock, ToChild)).serve()
 
 
 class _Child:

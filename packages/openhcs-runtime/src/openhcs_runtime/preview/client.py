@@ -77,7 +77,8 @@ class PreviewClient:
         self._is_closed = False
         self._current: PreviewProcess | None = None
         self._spare: PreviewProcess | None = None
-        self._alive: set[PreviewProcess] = set()
+        self._alive: frozenset[PreviewProcess] = frozenset()
+        self._spare_failed = False
         self._running: _Asked | None = None
         self._next: _Asked | None = None
 
@@ -103,8 +104,7 @@ class PreviewClient:
 
     def pids(self) -> tuple[int, ...]:
         """Return the ids of its processes, that of the current one first."""
-        alive = list(self._alive)
-        return tuple(process.pid for process in sorted(alive, key=lambda one: one is not self._current))
+        return tuple(process.pid for process in sorted(self._alive, key=lambda one: one is not self._current))
 
     def close(self) -> None:
         """End the processes and wait until they have ended; can be called more than once."""
@@ -149,6 +149,7 @@ class PreviewClient:
         if self._next is not None:
             self._next.future.cancel()
         self._next = asked
+        self._spare_failed = False
         self._overtake()
         self._begin_next()
 
@@ -184,7 +185,7 @@ class PreviewClient:
 
     def _started(self) -> PreviewProcess:
         process = PreviewProcess(lambda who, message, arrays: self._events.put(_Heard(who, message, arrays)))
-        self._alive.add(process)
+        self._alive |= {process}
         return process
 
     def _on_heard(self, heard: _Heard) -> None:
@@ -215,9 +216,9 @@ class PreviewClient:
         self._begin_next()
 
     def _on_ended(self, process: PreviewProcess) -> None:
-        self._alive.discard(process)
+        self._alive -= {process}
         if process is self._spare:
-            self._spare = None
+            self._spare, self._spare_failed = None, True
         if process is not self._current:
             return
         running, self._running, self._current = self._running, None, None
@@ -249,7 +250,9 @@ class PreviewClient:
             self._start_spare()
 
     def _start_spare(self) -> None:
-        if self._spare is None and self._current is not None and self._current.is_ready:
+        if self._spare_failed or self._spare is not None:
+            return
+        if self._current is not None and self._current.is_ready:
             try:
                 self._spare = self._started()
             except OSError:
@@ -269,7 +272,7 @@ class PreviewClient:
             process.kill()
         for process in self._alive:
             process.join()
-        self._alive.clear()
+        self._alive = frozenset()
         self._current = self._spare = self._running = self._next = None
 
 

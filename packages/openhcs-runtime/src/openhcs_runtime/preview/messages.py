@@ -18,6 +18,7 @@ from openhcs_runtime.pipeline.cells import Cell
 from openhcs_runtime.preview.values import PreviewProblem, PreviewRequest, PreviewResult, PreviewStep
 
 __all__ = [
+    "FROM_STDIN",
     "ArrayHead",
     "Cancel",
     "Done",
@@ -32,6 +33,8 @@ __all__ = [
     "result_of",
 ]
 
+FROM_STDIN = "stdin"
+"""In place of a descriptor: the socket arrives through the standard input, on Windows."""
 _LENGTH = struct.Struct("<I")
 _MOST_HEADER_BYTES = 64 << 20
 _MOST_ARRAY_BYTES = 8 << 30

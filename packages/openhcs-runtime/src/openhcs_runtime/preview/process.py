@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import psutil
 from numpy.typing import NDArray
 
-from openhcs_runtime.preview.messages import Cancel, FromChild, Run, Wire
+from openhcs_runtime.preview.messages import FROM_STDIN, Cancel, FromChild, Run, Wire
 from zmqruntime.identity import exit_text, kill_tree
 
 __all__ = ["OnMessage", "PreviewProcess"]
@@ -37,12 +37,7 @@ class PreviewProcess:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "openhcs_runtime.preview", str(theirs.fileno())],
-                    stdin=subprocess.DEVNULL,
-                    pass_fds=(theirs.fileno(),),
-                    start_new_session=True,
-                )
+                self._process = _popen(theirs)
         except BaseException:
             ours.close()
             raise
@@ -110,3 +105,17 @@ class PreviewProcess:
             self._process.wait()
         self._wire.close()
         self._on_message(self, None, [])
+
+
+def _popen(theirs: socket.socket) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-P", "-m", "openhcs_runtime.preview"]
+    if sys.platform == "win32":
+        process = subprocess.Popen([*command, FROM_STDIN], stdin=subprocess.PIPE)
+        assert process.stdin is not None
+        process.stdin.write(theirs.share(process.pid))
+        process.stdin.close()
+        return process
+    descriptor = theirs.fileno()
+    return subprocess.Popen(
+        [*command, str(descriptor)], stdin=subprocess.DEVNULL, pass_fds=(descriptor,), start_new_session=True
+    )

@@ -166,7 +166,9 @@ class TuningStrip(QWidget):
         self._pinned.setVisible(result is not None)
         if result is None:
             return
-        self._pinned.setText(f"{place_text(result)}: {problem_text(result) or counts_text(result) or 'no objects'}")
+        self._pinned.setText(
+            f"Pinned {place_text(result)}: {problem_text(result) or counts_text(result) or 'no objects'}"
+        )
         self._pinned.setToolTip(plain_tooltip(self._pinned.text()))
 
     # --- parts ---------------------------------------------------------------------------------------------------
@@ -187,7 +189,7 @@ class TuningStrip(QWidget):
         rows.addWidget(self._pinned)
         rows.addWidget(self._message)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 4, 6, 4)
+        layout.setContentsMargins(0, 4, 0, 4)
         layout.setSpacing(4)
         layout.addLayout(first)
         layout.addWidget(self._rows)
