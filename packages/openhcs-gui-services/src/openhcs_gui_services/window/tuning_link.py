@@ -11,9 +11,11 @@ from openhcs_gui_services.services.images.source import ImagePlace, PlateSource
 from openhcs_gui_services.services.tuning.tuner import Tuner
 from openhcs_gui_services.services.tuning.values import Computing, TuningEvent, TuningRequest, TuningResult
 from openhcs_gui_services.widgets.pipeline.pane import EMPTY_PIPELINE, PipelinePane
+from openhcs_gui_services.widgets.plates.manager import PlateManagerWidget
+from openhcs_gui_services.widgets.plates.run_phase import RunPhase
 from openhcs_gui_services.widgets.tuning.strip import Compare, TuningStrip
 
-__all__ = ["ImagesView", "PinnedView", "TuningLink"]
+__all__ = ["ImagesView", "PinnedView", "TuningLink", "link_tuning"]
 
 _SWITCH = "tuning/preview"
 _NO_PIPELINE = "No pipeline yet: add a step in the pane Pipeline"
@@ -198,6 +200,20 @@ class TuningLink(QObject):
         if pinned is not None:
             result = None if pinned.place is None else self._results.get(pinned.place)
             pinned.show_overlay(None if result is None else _overlay(result, self.strip.wanted))
+
+
+def link_tuning(images: ImagesView, manager: PlateManagerWidget, store: QSettings) -> TuningLink:
+    """Let edits be tried on what the images pane of a window shows, and follow the runs of the window.
+
+    Args:
+        images: the images pane, which owns the link.
+        manager: the plates.
+        store: where the state of the switch is kept.
+    """
+    parent = images if isinstance(images, QObject) else None
+    link = TuningLink(images, lambda: manager.current.pipeline if manager.current else "", store, parent=parent)
+    manager.phase_changed.connect(lambda phase: link.on_run(is_running=phase is RunPhase.AT_WORK))
+    return link
 
 
 def _overlay(result: TuningResult, compare: Compare) -> Overlay:

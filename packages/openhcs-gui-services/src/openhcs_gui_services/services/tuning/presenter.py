@@ -8,7 +8,7 @@ from openhcs_gui_services.services.tuning.values import TuningResult
 if TYPE_CHECKING:
     from openhcs_runtime.preview import PreviewStep
 
-__all__ = ["counts_text", "duration_text", "image_choices", "notes_text", "place_text", "problem_text", "steps_text"]
+__all__ = ["counts_text", "image_choices", "notes_text", "place_text", "problem_text", "seconds_text", "steps_text"]
 
 _SHORT_SECONDS = 0.01
 
@@ -30,7 +30,7 @@ def place_text(result: TuningResult) -> str:
     return f"{result.place.well}, site {result.place.site}"
 
 
-def duration_text(seconds: float) -> str:
+def seconds_text(seconds: float) -> str:
     """Return a short duration, as in "0.42 s"."""
     return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s"
 
@@ -62,5 +62,5 @@ def _step_text(step: "PreviewStep") -> str:
         return "left out"
     if step.seconds is None:
         return "not reached"
-    taken = duration_text(step.seconds) if step.seconds >= _SHORT_SECONDS else "under 0.01 s"
+    taken = seconds_text(step.seconds) if step.seconds >= _SHORT_SECONDS else "under 0.01 s"
     return f"unchanged (took {taken})" if step.is_kept else taken

@@ -20,11 +20,11 @@ from superqt import QElidingLabel
 from openhcs_gui_services.services.plates.presenter import Tone
 from openhcs_gui_services.services.tuning.presenter import (
     counts_text,
-    duration_text,
     image_choices,
     notes_text,
     place_text,
     problem_text,
+    seconds_text,
     steps_text,
 )
 from openhcs_gui_services.services.tuning.values import TuningResult
@@ -154,7 +154,7 @@ class TuningStrip(QWidget):
         self._result = result
         self._counts.setText(counts_text(result) or ("" if result.problem else "No objects"))
         self._counts.setToolTip(plain_tooltip(counts_text(result)))
-        self._time.setText(duration_text(result.seconds))
+        self._time.setText(seconds_text(result.seconds))
         self._time.setToolTip(plain_tooltip(steps_text(result)).replace("\n", "<br>"))
         self._enable_compare(result.before is not None)
         self._show_choices(result)
