@@ -212,7 +212,12 @@ def link_tuning(images: ImagesView, manager: PlateManagerWidget, store: QSetting
     """
     parent = images if isinstance(images, QObject) else None
     link = TuningLink(images, lambda: manager.current.pipeline if manager.current else "", store, parent=parent)
-    manager.phase_changed.connect(lambda phase: link.on_run(is_running=phase is RunPhase.AT_WORK))
+
+    def follow(phase: RunPhase) -> None:
+        if phase in (RunPhase.AT_WORK, RunPhase.IDLE):
+            link.on_run(is_running=phase is RunPhase.AT_WORK)
+
+    manager.phase_changed.connect(follow)
     return link
 
 
