@@ -25,7 +25,9 @@ _NO_PLACE = "Show a single site of a well to see what the pipeline does there"
 class PinnedView(Protocol):
     """A second view of the images pane."""
 
-    place: ImagePlace | None
+    @property
+    def place(self) -> ImagePlace | None:
+        """The field of view that it shows."""
 
     def show_overlay(self, overlay: Overlay | None) -> None:
         """Draw labels over its image."""
