@@ -150,6 +150,9 @@ def test_only_the_steps_after_an_edit_are_computed(plate: Path, tmp_path: Path) 
     edited = _preview(runner, _asked(plate, CHANNELS.replace('"scale": 1.0', '"scale": 2.0')))
     assert begun == ["step 4 'draw'", "step 5 'measure_intensity'"]
     assert [step.is_kept for step in edited.steps] == [True, True, True, False, False]
+    assert [note.partition(":")[0] for note in edited.notes] == [
+        f"{step} draws random numbers" for step in ("2. brighter", "4. draw")
+    ]
     begun.clear()
     image = _preview(runner, _asked(plate, CHANNELS, image_after=1, channel=2))
     assert (begun, image.image_after) == ([], 1)

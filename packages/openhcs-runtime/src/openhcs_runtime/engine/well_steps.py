@@ -49,6 +49,7 @@ class WellSteps:
     Attributes:
         state: the well so far.
         costs: what the steps have cost.
+        seeded: state of NumPy's global random number generator when the last step began; empty if it was not seeded.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class WellSteps:
         self.channels = channel_tokens((image.key.channel for image in plan.images), dict(job.channel_names))
         self.state = WellState({image.key: image for image in plan.images})
         self.costs = StepMeter(meter)
+        self.seeded = b""
 
     def read_labels(self) -> None:
         """Read the labels that the plate has.
@@ -95,7 +97,7 @@ class WellSteps:
             TaskCancelled: the task or the well was cancelled.
         """
         if self._is_alone:
-            seed_process(step_seeds(self._job.seed, self._plan.well, index))
+            self.seeded = seed_process(step_seeds(self._job.seed, self._plan.well, index))
         if step.input_source is InputSource.PLATE:
             self.state.images = {image.key: image for image in self._plan.images}
         groups = group_images(self.state.images, step.variable_components, self._job.named)

@@ -10,7 +10,7 @@ from openhcs_runtime.components import Component
 from openhcs_runtime.config import GlobalConfig, PipelineConfig
 from openhcs_runtime.engine.compiler import compile_plate
 from openhcs_runtime.outputs.runs import results_root
-from openhcs_runtime.pipeline.decorators import InputKind, traits_of
+from openhcs_runtime.pipeline.decorators import traits_of
 from openhcs_runtime.pipeline.phases import plate_steps
 from openhcs_runtime.pipeline.plan import PlateJob, WellPlan
 from openhcs_runtime.pipeline.plate_step import Step, calls_of
@@ -44,6 +44,7 @@ class CompiledPlace:
         chosen: which images are shown.
         notes: in what way the result may differ from that of a run.
         gpus: the setting of ``GlobalConfig``.
+        is_part: whether a run processes more images of the well.
     """
 
     job: PlateJob
@@ -54,6 +55,7 @@ class CompiledPlace:
     chosen: PlaceFilter
     notes: tuple[str, ...]
     gpus: str
+    is_part: bool
 
 
 class PlaceCompiler:
@@ -98,6 +100,7 @@ class PlaceCompiler:
             chosen=chosen,
             notes=(*_value_notes(job.steps, numbers, found, lacking), *_site_notes(job.steps, numbers, whole, request)),
             gpus=machine.gpus,
+            is_part=len(compiled.wells[0].images) < len(whole.images.get(request.well, ())),
         )
 
 
@@ -135,7 +138,7 @@ def _value_notes(
 
 
 def _site_notes(steps: Sequence[Step], numbers: Sequence[int], plate: Plate, request: PreviewRequest) -> list[str]:
-    """Say which steps see one site here and several in a run, and draw other random numbers there."""
+    """Say which steps see one site here and several in a run."""
     sites = {image.key.site for image in plate.images.get(request.well, ())}
     notes = []
     for number, step in zip(numbers, steps, strict=True):
@@ -143,6 +146,4 @@ def _site_notes(steps: Sequence[Step], numbers: Sequence[int], plate: Plate, req
         joins = isinstance(step, FunctionStep) and Component.SITE in step.variable_components
         if len(sites) > 1 and joins and any(each.reduces for each in traits):
             notes.append(f"{number}. {step.name} puts sites together: the preview has site {request.site} only")
-        if len(sites) > 1 and any(InputKind.RNG in each.inputs for each in traits):
-            notes.append(f"{number}. {step.name} draws random numbers: those of a run of all sites differ")
     return notes

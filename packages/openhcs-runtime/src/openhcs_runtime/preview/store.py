@@ -24,11 +24,13 @@ class KeptState:
         tree: the well; its arrays are read-only, so that functions get copies.
         used: files that the functions of the steps so far have read.
         seconds: duration of the step.
+        draws: whether the step has drawn numbers from NumPy's global random number generator.
     """
 
     tree: StateTree
     used: UsedFiles
     seconds: float
+    draws: bool = False
 
     def restored(self, plan: WellPlan) -> WellState:
         """Return the well, to go on with."""

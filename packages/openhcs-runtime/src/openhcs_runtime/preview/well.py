@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.components import PROJECTED, ImageKey
 from openhcs_runtime.engine.progress import WellProgress
+from openhcs_runtime.engine.randomness import global_state
 from openhcs_runtime.engine.well_state import WellState
 from openhcs_runtime.engine.well_steps import WellSteps
 from openhcs_runtime.exceptions import ImageError, OpenHCSError
 from openhcs_runtime.pipeline.calls import GroupResult
 from openhcs_runtime.pipeline.cells import LABEL, Cell
+from openhcs_runtime.pipeline.decorators import InputKind, traits_of
 from openhcs_runtime.pipeline.phases import needs_labels
+from openhcs_runtime.pipeline.plate_step import calls_of
 from openhcs_runtime.pipeline.step import FunctionStep
 from openhcs_runtime.pipeline.used_files import read_recorder
 from openhcs_runtime.plates import read_image
@@ -65,6 +68,8 @@ class PreviewWell:
             PreviewStep(number, name, is_left_out=index in place.left_out)
             for index, (number, name) in enumerate(zip(place.numbers, names, strict=True))
         ]
+        self._drawing: list[str] = []
+        """Steps that have drawn random numbers."""
         self._image = _Shown()
         self._image_length = _length_of(request.image_after, place.numbers)
 
@@ -99,6 +104,7 @@ class PreviewWell:
             if kept is not None:
                 report = self._reports[length - 1]
                 self._reports[length - 1] = _reported(report, kept.seconds, is_kept=True)
+                self._note_draws(length - 1, draws=kept.draws)
                 if length == self._image_length:
                     self._take_image(dict(kept.tree.images))
         if self._begun:
@@ -120,19 +126,27 @@ class PreviewWell:
 
     def _run_step(self, index: int) -> None:
         started = time.monotonic()
-        step = self._job.steps[index]
+        step, draws = self._job.steps[index], False
         self._progress.enter_step(index)
         if index not in self._place.left_out and isinstance(step, FunctionStep):
             self._on_step(f"step {self._place.numbers[index]} {step.name!r}")
             self._steps.run(index, step, _nothing)
+            draws = self._steps.seeded != global_state() or _asks_for_numbers(step)
+            self._note_draws(index, draws=draws)
         seconds = time.monotonic() - started
         self._reports[index] = _reported(self._reports[index], seconds)
         ignored = [image.path for image in self._place.plan.images]
         used = read_recorder().used(ignored).joined(self._steps.state.used)
         tree = self._steps.state.stored(with_images=True)
-        self._store.keep(self._place.keys[index + 1], KeptState(tree, used, seconds))
+        self._store.keep(self._place.keys[index + 1], KeptState(tree, used, seconds, draws))
         if index + 1 == self._image_length:
             self._take_image(dict(tree.images))
+
+    def _note_draws(self, index: int, *, draws: bool) -> None:
+        """Say that a step draws random numbers, which depend on the images that are processed before."""
+        if draws and self._place.is_part:
+            number, name = self._place.numbers[index], self._job.steps[index].name
+            self._drawing.append(f"{number}. {name} draws random numbers: those of a run over more images differ")
 
     def _take_image(self, images: Mapping[ImageKey, NDArray[Any] | None]) -> None:
         """Take the image of the channel that was asked for, or else of another one; None stands for that of the plate.
@@ -161,7 +175,7 @@ class PreviewWell:
             counts=self._counts(state),
             measurements=self._measurements(state),
             steps=tuple(self._reports),
-            notes=self._place.notes,
+            notes=(*self._place.notes, *self._drawing),
             problem=problem,
         )
 
@@ -215,6 +229,10 @@ class PreviewWell:
 def _reported(step: PreviewStep, seconds: float, *, is_kept: bool = False) -> PreviewStep:
     """Return a step with what is known after it."""
     return PreviewStep(step.number, step.name, seconds, is_kept, step.is_left_out)
+
+
+def _asks_for_numbers(step: FunctionStep) -> bool:
+    return any(InputKind.RNG in traits_of(call.function).inputs for call in calls_of([step]))
 
 
 def _length_of(number: int | None, numbers: tuple[int, ...]) -> int:

@@ -167,7 +167,7 @@ class TuningStrip(QWidget):
         if result is None:
             return
         self._pinned.setText(
-            f"Pinned {place_text(result)}: {problem_text(result) or counts_text(result) or 'no objects'}"
+            f"Pinned {place_text(result)}: {counts_text(result) or problem_text(result) or 'no objects'}"
         )
         self._pinned.setToolTip(plain_tooltip(self._pinned.text()))
 
