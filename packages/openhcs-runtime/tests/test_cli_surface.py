@@ -12,7 +12,19 @@ from openhcs_runtime.cli.app import app
 from openhcs_runtime.testing import CommandLine
 
 SERVED = ("run", "compile", "resume", "rerun", "serve", "status", "cancel", "stop", "watch", "tui", "logs", "history")
-COMMANDS = ("make-plate", "info", *SERVED, "results", "table", "view", "export-roi", "heatmap", "profile", "report")
+COMMANDS = (
+    "make-plate",
+    "info",
+    "preview",
+    *SERVED,
+    "results",
+    "table",
+    "view",
+    "export-roi",
+    "heatmap",
+    "profile",
+    "report",
+)
 
 
 def test_help_teaches_every_command(shared_command: CommandLine) -> None:

@@ -23,6 +23,7 @@ def test_every_public_name_is_there_and_listed_in_order() -> None:
         "functions",
         "omero",
         "plates",
+        "preview",
         "profiles",
         "rois",
         "viewers.fiji",

@@ -11,6 +11,7 @@ from scipy import ndimage
 from openhcs_runtime.functions import NucleiDoubt, ThresholdMethod, check_nuclei, segment_nuclei
 from openhcs_runtime.functions.nuclei_check import doubts_about
 from openhcs_runtime.functions.nuclei_size import diameter_of_nuclei
+from openhcs_runtime.functions.small_masks import depths, eroded_cross, median_of, opened_square
 from openhcs_runtime.plates.synthetic.camera import compose, planes
 from openhcs_runtime.plates.synthetic.scene import Look
 
@@ -164,3 +165,18 @@ def test_doubts_are_columns_and_warnings(caplog: pytest.LogCaptureFixture) -> No
     assert dict(good.summary) == {f"nuclei_doubt_{name}": 0 for name in ("size", "cover", "saturation")}
     assert bad.summary["nuclei_doubt_saturation"] == 1
     assert "unlikely to be nuclei: many pixels have the highest value" in caplog.text
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 9), (40, 37)])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.8, 1.0])
+def test_the_operations_of_small_masks_are_those_of_scipy(shape: tuple[int, int], share: float) -> None:
+    random = np.random.default_rng(5)
+    mask = random.random(shape) < share
+    np.testing.assert_array_equal(opened_square(mask), ndimage.binary_opening(mask, np.ones((3, 3), bool)))
+    for beyond in (False, True):
+        eroded = ndimage.binary_erosion(mask, border_value=int(beyond))
+        np.testing.assert_array_equal(eroded_cross(mask, beyond=beyond), eroded)
+    np.testing.assert_array_equal(depths(mask), ndimage.distance_transform_edt(mask))
+    for count in (1, 2, 7, 10):
+        values = random.normal(size=count).astype(np.float32)
+        assert median_of(values) == float(np.median(values))

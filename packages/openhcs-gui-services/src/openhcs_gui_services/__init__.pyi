@@ -115,6 +115,13 @@ from .services.servers.nodes import (
 from .services.settings import (
     WindowSettings as WindowSettings,
 )
+from .services.tuning.tuner import (
+    Tuner as Tuner,
+)
+from .services.tuning.values import (
+    TuningRequest as TuningRequest,
+    TuningResult as TuningResult,
+)
 from .widgets.history.view import (
     HistoryView as HistoryView,
 )
@@ -169,6 +176,9 @@ from .widgets.servers.browser import (
 )
 from .widgets.settings.dialog import (
     SettingsDialog as SettingsDialog,
+)
+from .widgets.tuning.strip import (
+    TuningStrip as TuningStrip,
 )
 from .window.main_window import (
     MainWindow as MainWindow,

@@ -106,3 +106,10 @@ from .servers.nodes import (
 from .settings import (
     WindowSettings as WindowSettings,
 )
+from .tuning.tuner import (
+    Tuner as Tuner,
+)
+from .tuning.values import (
+    TuningRequest as TuningRequest,
+    TuningResult as TuningResult,
+)

@@ -53,3 +53,6 @@ from .servers.browser import (
 from .settings.dialog import (
     SettingsDialog as SettingsDialog,
 )
+from .tuning.strip import (
+    TuningStrip as TuningStrip,
+)

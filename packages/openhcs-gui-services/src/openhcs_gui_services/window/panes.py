@@ -36,17 +36,14 @@ from zmqruntime.execution.client.aio import AsyncExecutionClient
 from zmqruntime.security import KeyStore
 
 if TYPE_CHECKING:
-    from openhcs_gui_services.window.images_link import ImagesLink
-
-__all__ = ["WindowPanes", "run_settings"]
-
-PIPELINE, LOG, HISTORY, SERVERS, IMAGES = "pipeline", "log", "history", "servers", "images"
     from openhcs_gui_services.services.numbers.places import ObjectPlace
+    from openhcs_gui_services.window.images_link import ImagesLink
+    from openhcs_gui_services.window.tuning_link import TuningLink
 
 __all__ = ["WindowPanes", "run_settings"]
 
-PIPELINE, LOG, HISTORY, SERVERS = "pipeline", "log", "history", "servers"
-NUMBERS = "numbers"
+IMAGES, PIPELINE, NUMBERS = "images", "pipeline", "numbers"
+LOG, HISTORY, SERVERS = "log", "history", "servers"
 _DEFAULT_VIEWER = "napari"
 
 
@@ -86,6 +83,7 @@ class WindowPanes:
         self._log: widgets.LogView | None = None
         self._pipeline: widgets.PipelinePane | None = None
         self._images: ImagesLink | None = None
+        self._tuning: TuningLink | None = None
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._leave = workspace.subscribe(self._on_event)
 
@@ -95,10 +93,10 @@ class WindowPanes:
         return [
             PaneSpec(IMAGES, "Images", "Ctrl+5", right, self._make_images, is_open=True),
             PaneSpec(PIPELINE, "Pipeline", "Ctrl+1", right, self._make_pipeline),
+            PaneSpec(NUMBERS, "Numbers", "Ctrl+6", right, self._make_numbers),
             PaneSpec(LOG, "Log", "Ctrl+2", bottom, self._make_log),
             PaneSpec(HISTORY, "History", "Ctrl+3", bottom, self._make_history),
             PaneSpec(SERVERS, "Servers", "Ctrl+4", bottom, self._make_servers),
-            PaneSpec(NUMBERS, "Numbers", "Ctrl+6", right, self._make_numbers),
         ]
 
     def connect(self, window: MainWindow) -> None:
@@ -143,14 +141,21 @@ class WindowPanes:
 
         self._pipeline = widgets.PipelinePane()
         PipelineLink(self._pipeline, self._window.manager, self._workspace, self._tasks)
+        if self._tuning is not None:
+            self._tuning.set_pipeline_pane(self._pipeline)
         return self._pipeline
 
     def _make_images(self) -> QWidget:
         from openhcs_gui_services.window.images_link import ImagesLink  # noqa: PLC0415  loads superqt
+        from openhcs_gui_services.window.tuning_link import link_tuning  # noqa: PLC0415  as above
 
         pane = widgets.ImagesPane()
         self._closers.append(pane.close_reads)
         self._images = ImagesLink(pane, self._window.manager, self._workspace, self._open_viewer)
+        self._tuning = link_tuning(pane, self._window.manager, self._store)
+        self._closers.append(self._tuning.close)
+        if self._pipeline is not None:
+            self._tuning.set_pipeline_pane(self._pipeline)
         return pane
 
     def _make_log(self) -> QWidget:
@@ -280,6 +285,9 @@ class WindowPanes:
 
     def _show_object(self, wanted: "ObjectPlace") -> None:
         """Show an object of the current plate in its image."""
+        pane = self._window.show_pane(IMAGES)
+        assert isinstance(pane, widgets.ImagesPane)
+        pane.show_object(wanted.place, wanted.label_set, wanted.label)
 
     def _ask_settings(self) -> None:
         dialog = SettingsDialog(self._settings, parent=self._window)

@@ -15,6 +15,7 @@ from openhcs_runtime.cli.commands.info import info
 from openhcs_runtime.cli.commands.logs import logs
 from openhcs_runtime.cli.commands.make_plate import make_plate
 from openhcs_runtime.cli.commands.omero import omero
+from openhcs_runtime.cli.commands.preview import preview
 from openhcs_runtime.cli.commands.profile import profile
 from openhcs_runtime.cli.commands.report import report
 from openhcs_runtime.cli.commands.rerun import rerun
@@ -40,6 +41,7 @@ _COMMANDS: dict[str, Callable[..., int]] = {
     "info": info,
     "run": run_pipeline,
     "compile": compile_,
+    "preview": preview,
     "resume": resume,
     "rerun": rerun,
     "serve": serve,

@@ -2,8 +2,7 @@
 
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +11,24 @@ from numpy.typing import NDArray
 from openhcs_runtime.atomic import sync_files
 from openhcs_runtime.components import PROJECTED, ImageKey
 from openhcs_runtime.config import ImageFormat
-from openhcs_runtime.engine.devices.step_slots import StepSlots
 from openhcs_runtime.engine.printing import end_printed_lines
 from openhcs_runtime.engine.progress import WellProgress
-from openhcs_runtime.engine.randomness import same_seeds, seed_process, step_seeds
 from openhcs_runtime.engine.step_costs import StepMeter
 from openhcs_runtime.engine.well_start import Start, find_start
 from openhcs_runtime.engine.well_state import WellState
-from openhcs_runtime.exceptions import ImageError, OpenHCSError, StepError, storable
+from openhcs_runtime.engine.well_steps import WellSteps
+from openhcs_runtime.exceptions import ImageError, OpenHCSError, StepError
 from openhcs_runtime.outputs.images import image_name, write_labels, write_plane
-from openhcs_runtime.outputs.plate_values import read_value
 from openhcs_runtime.outputs.rois import write_rois
 from openhcs_runtime.outputs.states import StateHead, link_state, state_path, write_state
 from openhcs_runtime.outputs.wells import (
-    ReadImage,
     WellRecord,
     WellTable,
     discard_part,
     measured_image,
-    new_digest,
     write_part,
 )
-from openhcs_runtime.pipeline.calls import GroupResult, WellContext, call_chain
-from openhcs_runtime.pipeline.decorators import traits_of
-from openhcs_runtime.pipeline.own_arguments import stacked
-from openhcs_runtime.pipeline.patterns import PatternGroup, group_images
+from openhcs_runtime.pipeline.calls import GroupResult
 from openhcs_runtime.pipeline.phases import (
     last_of_wells,
     needs_labels,
@@ -46,14 +38,11 @@ from openhcs_runtime.pipeline.phases import (
     state_index,
 )
 from openhcs_runtime.pipeline.plan import PlateJob, WellPlan, WellWork
-from openhcs_runtime.pipeline.plate_step import PlateStep, calls_of
+from openhcs_runtime.pipeline.plate_step import PlateStep
 from openhcs_runtime.pipeline.process_state import process_keeper
-from openhcs_runtime.pipeline.sets import set_names
-from openhcs_runtime.pipeline.step import FunctionCall, FunctionStep, InputSource, Keep
+from openhcs_runtime.pipeline.step import FunctionStep, Keep
 from openhcs_runtime.pipeline.used_files import UsedFiles, read_recorder
-from openhcs_runtime.plates import ImageRef, read_image
 from openhcs_runtime.results import ResultStatus, WellResult
-from openhcs_runtime.tables.columns import channel_tokens
 from openhcs_runtime.text import error_text, writable
 from openhcs_runtime.thumbnails import ThumbnailRecorder
 from openhcs_runtime.viewers.live import ViewerFeed
@@ -141,18 +130,23 @@ class _WellRun:
         self._work = plan.work or WellWork(len(job.steps))
         self.progress = WellProgress(current_task(), plan.well, [step.name for step in job.steps])
         self._meter = meter
-        self._costs = StepMeter(meter)
-        self._slots = StepSlots(self.progress)
+        self._thumbnail = ThumbnailRecorder(plan.well, plan.images)
+        self._steps = WellSteps(job, plan, self.progress, meter, is_alone=is_alone, on_read=self._thumbnail.add)
         self._feed = feed
         self._on_step = on_step
-        self._is_alone = is_alone
-        self._set_names = set_names(job.steps)
-        self._channels = channel_tokens((image.key.channel for image in plan.images), dict(job.channel_names))
         self._last = last_of_wells(job.steps)
         self._output = Path(job.output_dir)
-        self._state = WellState({image.key: image for image in plan.images})
         self._start = Start()
-        self._thumbnail = ThumbnailRecorder(plan.well, plan.images)
+
+    @property
+    def _state(self) -> WellState:
+        """The well so far."""
+        return self._steps.state
+
+    @property
+    def _costs(self) -> StepMeter:
+        """What its steps have cost."""
+        return self._steps.costs
 
     def announce(self) -> None:
         """Report that the well begins, unless it has been begun in this run."""
@@ -196,20 +190,11 @@ class _WellRun:
             raise ImageError(f"missing image: {plan.missing[0].describe()}{more}")
         self._start = find_start(self._job, plan, self._work)
         if self._start.state is not None:
-            self._state = self._start.state
-            self._costs = StepMeter(self._meter, self._start.costs)
+            self._steps.state = self._start.state
+            self._steps.costs = StepMeter(self._meter, self._start.costs)
         discard_part(self._output, plan.well, self._state.files)
         if self._start.state is None and needs_labels(self._job.steps):
-            self._read_labels()
-
-    def _read_labels(self) -> None:
-        """Read the labels that the plate has."""
-        for image in self._plan.labels:
-            labels = self._read_plane(image)
-            if labels.dtype.kind not in "iu":
-                raise ImageError(f"labels {image.path} are {labels.dtype}, not integers", image.path)
-            self._state.labels[image.key], self._state.sets[image.key] = labels, self._plan.labels_name
-            self._state.found[image.key, self._plan.labels_name] = labels
+            self._steps.read_labels()
 
     def _needs_labels_after(self, index: int) -> bool:
         """Return whether labels are used by a later step, or kept after one."""
@@ -285,106 +270,28 @@ class _WellRun:
         )
 
     def _run_step(self, index: int, step: FunctionStep) -> None:
-        if self._is_alone:
-            seed_process(step_seeds(self._job.seed, self._plan.well, index))
-        if step.input_source is InputSource.PLATE:
-            self._state.images = {image.key: image for image in self._plan.images}
-        groups = group_images(self._state.images, step.variable_components, self._job.named)
-        work = [(group, calls) for group in groups if (calls := self._calls(step, group))]
-        self.progress.step_started(len(work))
         as_zarr = step.materialize and self._job.image_format is ImageFormat.OME_ZARR
-        keep_images = index != self._last or index + 1 in self._work.states
-        keep_labels = self._needs_labels_after(index) or index + 1 in self._work.states
+        is_kept = index + 1 in self._work.states
         made = _Made()
-        known = self._known(index)
-        for group, calls in work:
-            self.progress.check_cancelled()
-            result = self._run_group(index, group, calls, known)
+
+        def take(result: GroupResult) -> None:
             self._write(result, self._job.folders[index], images=step.materialize and not as_zarr)
             if self._feed is not None:
                 self._feed.show(self._job, index, result)
             if as_zarr:
                 made.add(result)
-            self._take_over(group, result, keep_images=keep_images, keep_labels=keep_labels)
-            self.progress.group_done(group, step.group_by)
+
+        self._steps.run(
+            index,
+            step,
+            take,
+            keep_images=index != self._last or is_kept,
+            keep_labels=self._needs_labels_after(index) or is_kept,
+        )
         if made.images:
             self._write_zarr(index, made)
         if self._feed is not None:
             self._feed.notify()
-
-    def _known(self, index: int) -> WellContext:
-        """Return what functions of a step can ask for."""
-        state, job = self._state, self._job
-        names = {name for call in calls_of([job.steps[index]]) for name in traits_of(call.function).plate_inputs}
-        values = {name: read_value(Path(job.values[name].path), job.values[name].identity) for name in sorted(names)}
-        seeds = step_seeds(job.seed, self._plan.well, index)
-        return WellContext(
-            labels=state.labels,
-            positions=self._plan.positions,
-            pixel_size_um=job.pixel_size_um,
-            sets=state.sets,
-            found=state.found,
-            names=state.names,
-            channels=self._channels,
-            seeds=seeds,
-            measured=state.measured,
-            values=values,
-        )
-
-    def _calls(self, step: FunctionStep, group: PatternGroup) -> tuple[FunctionCall, ...]:
-        return step.calls_for(group.value(step.group_by) if step.group_by else None)
-
-    def _run_group(
-        self, index: int, group: PatternGroup, calls: Sequence[FunctionCall], known: WellContext
-    ) -> GroupResult:
-        planes = [self._plane(key) for key in group.keys]
-        if len({plane.shape for plane in planes}) > 1:
-            sizes = ", ".join(sorted({"x".join(map(str, plane.shape)) for plane in planes}))
-            raise ImageError(f"images of different sizes ({sizes} pixels) in one stack: {group.pattern}")
-        stack = stacked(planes)
-        del planes
-        step, names, seeds = self._job.steps[index], self._names(index, group), same_seeds(known.seeds)
-
-        def attempt() -> GroupResult:  # a second attempt gets the same pixels and random numbers
-            own = replace(known, seeds=same_seeds(seeds))
-            result = call_chain(calls, stack.copy() if step.resources.gpu else stack, group, own, names)
-            known.seeds.spawn(own.seeds.n_children_spawned - seeds.n_children_spawned)
-            return result
-
-        return self._slots.call(step.resources, attempt, self._costs)
-
-    def _names(self, index: int, group: PatternGroup) -> Sequence[str]:
-        """Return the names of the object sets found by the calls for a group."""
-        step = self._job.steps[index]
-        branch = str(group.value(step.group_by)) if step.is_dispatched and step.group_by else None
-        return self._set_names[index][branch]
-
-    def _plane(self, key: ImageKey) -> NDArray[Any]:
-        image = self._state.images[key]
-        return self._read_plane(image) if isinstance(image, ImageRef) else image
-
-    def _read_plane(self, image: ImageRef) -> NDArray[Any]:
-        """Read an image and record the digest of its bytes; if it was read before, it must not have changed."""
-        digest = new_digest()
-        with read_recorder().paused():
-            plane = read_image(self._job.plate_format, image, digest.update)
-        read = ReadImage(storable(image.path), digest.hexdigest(), image.index)
-        known = self._state.read.setdefault((image.path, image.index), read)
-        if known != read:
-            raise ImageError(f"image {image.path} changed while the well was processed: resume the run", image.path)
-        self._thumbnail.add(image, plane)
-        return plane
-
-    def _take_over(self, group: PatternGroup, result: GroupResult, *, keep_images: bool, keep_labels: bool) -> None:
-        for key in group.keys:
-            del self._state.images[key]
-        if keep_images:
-            self._state.images.update(zip(result.keys, result.stack, strict=True))
-        self._state.names.update(result.names)
-        if keep_labels:
-            self._state.labels.update(result.labels)
-            self._state.sets.update(result.sets)
-            self._state.found.update(result.found)
 
     def _write_zarr(self, index: int, made: "_Made") -> None:
         # Importing zarr takes most of a second.
@@ -402,8 +309,6 @@ class _WellRun:
         if images:
             for key, plane in zip(result.keys, result.stack, strict=True):
                 write_plane(self._new_file("images", folder, key), plane, size, _z_step(self._job, key))
-        for measured in result.measurements:
-            self._state.measure(measured)
 
     def _new_file(self, kind: str, folder: str, key: ImageKey, suffix: str = ".tif") -> Path:
         path = (self._output / kind / folder / image_name(key, self._job.named)).with_suffix(suffix)
@@ -441,7 +346,7 @@ class _WellRun:
             # Importing pyarrow takes a third of a second.
             from openhcs_runtime.tables.well_tables import set_tables, write_well_table  # noqa: PLC0415
 
-            for table in set_tables(state.objects, state.without_channel, self._channels):
+            for table in set_tables(state.objects, state.without_channel, self._steps.channels):
                 tables.append(write_well_table(self._output, self._plan.well, table))
                 state.files[tables[-1].file] = None
         return tables

@@ -84,7 +84,7 @@ class WellState:
             sets={key: name for key, name, _ in tree.labels},
             found={(key, name): pixels_of(labels) for key, name, labels in tree.found},
             names={(key, name): given for key, name, given in tree.names},
-            measured=dict(tree.measured),
+            measured={key: dict(values) for key, values in tree.measured},
             kinds={(table, column): kind for table, column, kind in tree.kinds},
             objects=objects,
             without_channel=set(tree.without_channel),
@@ -101,7 +101,7 @@ class WellState:
             labels=[(key, self.sets.get(key, ""), labels) for key, labels in self.labels.items()],
             found=[(key, name, labels) for (key, name), labels in self.found.items()],
             names=[(key, name, given) for (key, name), given in self.names.items()],
-            measured=list(self.measured.items()),
+            measured=[(key, dict(values)) for key, values in self.measured.items()],
             kinds=[(table, column, kind) for (table, column), kind in self.kinds.items()],
             objects=[
                 StoredObjects(

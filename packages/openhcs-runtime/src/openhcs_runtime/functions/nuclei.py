@@ -19,6 +19,7 @@ from openhcs_runtime.functions.nuclei_size import (
     shrink,
 )
 from openhcs_runtime.functions.nuclei_split import Labels, Mask, hull_area, join_pieces, rim_of, split_clumps
+from openhcs_runtime.functions.small_masks import median_of, opened_square
 from openhcs_runtime.functions.thresholds import ThresholdMethod, threshold
 from openhcs_runtime.pipeline.decorators import InputKind, OutputKind, Stack, special_inputs, special_outputs
 
@@ -39,7 +40,6 @@ _EDGE_AT = 0.42
 _SHARP, _SHARP_AND_DIM = 1.5, 1.6
 """The smallest relative slope of an edge, in contrasts per diameter; haze is below it."""
 _LEVELS = 8
-_SQUARE = np.ones((3, 3), dtype=bool)
 
 
 @special_inputs(InputKind.PIXEL_SIZE_UM)
@@ -131,9 +131,10 @@ def _labels(
     else:
         mask = threshold(contrast.above[np.newaxis], method=method, factor=0.6 if factor is None else factor)[0]
     mask &= contrast.above > _FAINT * contrast.noise
-    mask = ndimage.binary_opening(_without_holes(mask, 0.4 * usual), structure=_SQUARE)
-    labels = _with_own_edges(split_clumps(mask, contrast.above, diameter), contrast, diameter)
-    labels = join_pieces(labels, ndimage.gaussian_filter(contrast.above, 0.12 * diameter), diameter)
+    mask = opened_square(_without_holes(mask, 0.4 * usual))
+    smooth = ndimage.gaussian_filter(contrast.above, 0.12 * diameter)
+    labels = _with_own_edges(split_clumps(mask, smooth, diameter), contrast, diameter)
+    labels = join_pieces(labels, smooth, diameter)
     levels = _levels(labels, contrast.above)
     if not levels.any():
         return labels
@@ -179,7 +180,7 @@ def _with_own_edges(labels: Labels, contrast: Contrast, diameter: float) -> Labe
         rim = rim_of(nucleus)
         if not SPECK * usual <= nucleus.sum() <= LARGEST * usual or strength < _SURE * contrast.noise:
             continue
-        if rim.any() and float(np.median(contrast.slopes[window][rim])) * diameter < _SHARP * strength:
+        if rim.any() and median_of(contrast.slopes[window][rim]) * diameter < _SHARP * strength:
             continue
         result[window][nucleus] = number
     return result
@@ -187,7 +188,7 @@ def _with_own_edges(labels: Labels, contrast: Contrast, diameter: float) -> Labe
 
 def _own_mask(basin: Mask, core: Mask, above: Plane, usual: float) -> tuple[Mask, float] | None:
     """Return the nucleus in its basin, and its contrast."""
-    level = float(np.median(above[core]))
+    level = median_of(above[core])
     around = above[basin & ~core]
     background = min(float(np.quantile(around, 0.2)), 0.8 * level) if len(around) > 0.1 * usual else 0.0
     parts, count = ndimage.label(basin & (above > background + _EDGE_AT * (level - background)))
@@ -195,7 +196,7 @@ def _own_mask(basin: Mask, core: Mask, above: Plane, usual: float) -> tuple[Mask
         return None
     main = 1 + int(np.argmax(np.bincount(parts[core], minlength=count + 1)[1:]))
     mask = np.pad(ndimage.binary_fill_holes(parts == main), 1, mode="edge")
-    return ndimage.binary_opening(mask, structure=_SQUARE)[1:-1, 1:-1], level - background
+    return opened_square(mask)[1:-1, 1:-1], level - background
 
 
 def _with_dim_ones(labels: Labels, contrast: Contrast, diameter: float, bright: float) -> Labels:
@@ -210,7 +211,7 @@ def _with_dim_ones(labels: Labels, contrast: Contrast, diameter: float, bright: 
     usual = math.pi * diameter**2 / 4
     found: list[tuple[float, tuple[slice, ...], Mask]] = []
     for level in np.geomspace(lowest, highest, _LEVELS) if lowest < highest else ():
-        mask = ndimage.binary_opening((contrast.above > level) & ~taken, structure=_SQUARE)
+        mask = opened_square((contrast.above > level) & ~taken)
         parts, _ = ndimage.label(mask)
         areas = np.bincount(parts.ravel())
         areas[0] = 0
@@ -249,7 +250,7 @@ def _levels(labels: Labels, above: Plane) -> NDArray[np.float64]:
     levels = np.zeros(int(labels.max()) + 1)
     for number, window in enumerate(ndimage.find_objects(labels), start=1):
         if window is not None:
-            levels[number] = np.median(above[window][labels[window] == number])
+            levels[number] = median_of(above[window][labels[window] == number])
     return levels
 
 

@@ -11,6 +11,7 @@ from scipy.spatial import ConvexHull, QhullError
 from skimage.segmentation import watershed
 
 from openhcs_runtime.functions.nuclei_size import Plane
+from openhcs_runtime.functions.small_masks import depths, eroded_cross
 
 Labels = NDArray[np.int32]
 Mask = NDArray[np.bool_]
@@ -21,6 +22,8 @@ diameter; brightness at the border over that of the darker one; logarithm of the
 _SHARED_SIDES = 3
 """How often a pixel of a straight border is counted among the pairs with its eight neighbours."""
 _SPECK = 0.12
+_HALF_OF_NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
+"""Offsets (y, x) from a pixel to half of its eight neighbours; the pairs with the others are the same pairs."""
 
 
 @dataclass(slots=True)
@@ -42,15 +45,14 @@ class _Border:
     pairs: int
 
 
-def split_clumps(mask: Mask, above: Plane, diameter_px: float) -> Labels:
-    """Label the nuclei of a mask, splitting those that touch.
+def split_clumps(mask: Mask, bright: Plane, diameter_px: float) -> Labels:
+    """Label the nuclei of a mask, splitting those that touch; ``bright`` is the smoothed image.
 
     Watershed (Meyer & Beucher, J. Vis. Commun. Image Represent. 1(1), 1990) on the sum of the distance from the edge
     and the brightness, each relative to that of a nucleus, followed by ``join_pieces``.
     """
-    distance = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1].astype(np.float32)
+    distance = depths(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1].astype(np.float32)
     depth = np.minimum(ndimage.gaussian_filter(distance, 0.06 * diameter_px) / (diameter_px / 2), 1.3)
-    bright = ndimage.gaussian_filter(above, 0.12 * diameter_px)
     brightest = ndimage.maximum_filter(bright, int(diameter_px) | 1)
     height = np.where(mask, depth + 0.5 * bright / np.maximum(brightest, 1e-6), -1)
     highest = ndimage.maximum_filter(height, size=2 * round(0.18 * diameter_px) + 1)
@@ -103,7 +105,7 @@ def hull_area(points: NDArray[np.intp]) -> float:
 
 def rim_of(mask: Mask) -> Mask:
     """Return the pixels at the edge of a mask; the border of the image is not an edge."""
-    rim: Mask = mask & ~ndimage.binary_erosion(mask, border_value=1)
+    rim: Mask = mask & ~eroded_cross(mask, beyond=True)
     return rim
 
 
@@ -129,7 +131,7 @@ def _pieces(labels: Labels, bright: Plane) -> dict[int, _Piece]:
     for number in sorted({number for pair in borders for number in pair}):
         window = slices[number - 1]
         mask = labels[window] == number
-        points = np.argwhere(mask & ~ndimage.binary_erosion(mask)) + np.array([window[0].start, window[1].start])
+        points = np.argwhere(mask & ~eroded_cross(mask, beyond=False)) + np.array([window[0].start, window[1].start])
         pieces[number] = _Piece(float(areas[number]), float(np.quantile(bright[window][mask], 0.6)), points)
     for (one, other), border in borders.items():
         pieces[one].borders[other] = pieces[other].borders[one] = border
@@ -138,19 +140,20 @@ def _pieces(labels: Labels, bright: Plane) -> dict[int, _Piece]:
 
 def _borders(labels: Labels, bright: Plane) -> dict[tuple[int, int], _Border]:
     """Return the border of each pair of neighbours, the smaller number first."""
-    here, there = (slice(None), slice(None, -1)), (slice(None), slice(1, None))
-    down, up = (slice(None, -1), slice(None)), (slice(1, None), slice(None))
-    falling = (slice(None, -1), slice(None, -1)), (slice(1, None), slice(1, None))
-    rising = (slice(None, -1), slice(1, None)), (slice(1, None), slice(None, -1))
     count = int(labels.max()) + 1
+    rows, columns = np.nonzero(labels)
+    values = labels[rows, columns]
     sums: dict[int, float] = {}
     pairs: dict[int, int] = {}
-    for first, second in ((here, there), (down, up), falling, rising):
-        one, other = labels[first], labels[second]
-        where = (one != other) & (one > 0) & (other > 0)
-        low, high = np.minimum(one[where], other[where]).astype(np.int64), np.maximum(one[where], other[where])
+    for down, right in _HALF_OF_NEIGHBOURS:
+        inside = (rows + down < labels.shape[0]) & (columns + right >= 0) & (columns + right < labels.shape[1])
+        y, x, one = rows[inside], columns[inside], values[inside]
+        other = labels[y + down, x + right]
+        where = (one != other) & (other > 0)
+        y, x, one, other = y[where], x[where], one[where], other[where]
+        low, high = np.minimum(one, other).astype(np.int64), np.maximum(one, other)
         keys, inverse = np.unique(low * count + high, return_inverse=True)
-        light = np.bincount(inverse, np.minimum(bright[first][where], bright[second][where]), len(keys))
+        light = np.bincount(inverse, np.minimum(bright[y, x], bright[y + down, x + right]), len(keys))
         times = np.bincount(inverse, minlength=len(keys))
         for key, total, number in zip(keys.tolist(), light.tolist(), times.tolist(), strict=True):
             sums[key] = sums.get(key, 0.0) + total

@@ -95,11 +95,6 @@ class PlateWorkspace:
         record = self._book.get(path)
         return () if record is None else record.problems
 
-    def settings_of(self, path: str) -> RunSettings:
-        """Return the settings that apply to a plate: its own, or else those of the window."""
-        record = self._book.get(path)
-        return resolve_run_settings(path, self._settings, None if record is None else record.settings)
-
     def is_busy(self, path: str) -> bool:
         """Return whether a plate is waiting or being worked on, here or at the server, even if the server is lost."""
         record = self._book.get(path)

@@ -1,0 +1,211 @@
+"""Live tuning: an edit in the pipeline pane appears as outlines and counts; the newest edit wins."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import qasync  # type: ignore[import-untyped]
+from PyQt6.QtCore import QSettings, Qt, pyqtSignal
+from PyQt6.QtWidgets import QApplication, QVBoxLayout, QWidget
+
+from openhcs_gui_services.services.images.overlay import Overlay
+from openhcs_gui_services.services.images.source import ImagePlace, PlateSource
+from openhcs_gui_services.services.tuning.presenter import counts_text, image_choices, steps_text
+from openhcs_gui_services.services.tuning.tuner import Tuner
+from openhcs_gui_services.services.tuning.values import Computing, TuningEvent, TuningRequest, TuningResult
+from openhcs_gui_services.widgets.pipeline.pane import PipelinePane
+from openhcs_gui_services.widgets.tuning.details import DetailsDialog
+from openhcs_gui_services.widgets.tuning.strip import Compare, TuningStrip
+from openhcs_gui_services.window.tuning_link import TuningLink
+from openhcs_runtime.plates import make_plate
+from openhcs_runtime.preview import PreviewProblem, PreviewRequest, PreviewResult, PreviewStep
+
+PIPELINE = """from openhcs_runtime import FunctionStep
+from openhcs_runtime.functions import segment_nuclei
+
+pipeline_steps = [FunctionStep((segment_nuclei, {"diameter_px": 20.0, "factor": 1.0}), name="Segment")]
+"""
+PLACE = ImagePlace("A01")
+
+
+def _request(pipeline: str = PIPELINE, **more: Any) -> TuningRequest:
+    return TuningRequest(PlateSource("/plates/p"), pipeline, "", PLACE, **more)
+
+
+def _preview(nuclei: int, **more: Any) -> PreviewResult:
+    steps = (PreviewStep(1, "Segment", 0.5), PreviewStep(2, "Measure", None))
+    labels = {"nuclei": np.full((2, 2), nuclei)}
+    return PreviewResult(labels=labels, counts={"nuclei": nuclei}, steps=steps, seconds=0.5, **more)
+
+
+class _Client:
+    """Previews that end when a test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[PreviewRequest, Future[PreviewResult]]] = []
+        self.changed = asyncio.Event()
+
+    def ask(self, request: PreviewRequest) -> "Future[PreviewResult]":
+        self.asked.append((request, Future()))
+        self.changed.set()
+        return self.asked[-1][1]
+
+    async def next(self) -> tuple[PreviewRequest, "Future[PreviewResult]"]:
+        await asyncio.wait_for(self.changed.wait(), 10)
+        self.changed.clear()
+        return self.asked[-1]
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+def test_only_the_newest_request_is_told_about() -> None:
+    async def edit() -> None:
+        events: asyncio.Queue[TuningEvent] = asyncio.Queue()
+        client = _Client()
+        tuner = Tuner(events.put_nowait, client, debounce_seconds=0)  # type: ignore[arg-type]
+        first, second = _request("one"), _request("two", before="zero", pinned=ImagePlace("B03", 2))
+        tuner.ask(first)
+        _, old = await client.next()
+        computing = await asyncio.wait_for(events.get(), 10)
+        assert computing == Computing(first)
+        tuner.ask(second)
+        for pipeline, well, count in (("two", "A01", 5), ("two", "B03", 7), ("zero", "A01", 4), ("zero", "B03", 6)):
+            asked, future = await client.next()
+            assert (asked.pipeline, asked.well) == (pipeline, well)
+            future.set_result(_preview(count))
+        assert old.cancelled()
+        told = [await asyncio.wait_for(events.get(), 10) for _ in range(4)]
+        found = [
+            (one.place.well, dict(one.counts), one.before and dict(one.before.counts))
+            for one in told
+            if isinstance(one, TuningResult)
+        ]
+        assert found == [
+            ("A01", {"nuclei": 5}, None),
+            ("B03", {"nuclei": 7}, None),
+            ("A01", {"nuclei": 5}, {"nuclei": 4}),
+            ("B03", {"nuclei": 7}, {"nuclei": 6}),
+        ]
+        await tuner.close()
+        assert events.empty()
+
+    asyncio.run(edit())
+
+
+def test_texts_of_a_result() -> None:
+    result = TuningResult(_request(), PLACE, _preview(1430, printed=("hello",)), _preview(128))
+    assert counts_text(result) == "nuclei 1,430 (before 128)"
+    assert image_choices(result) == [(0, "Plate"), (1, "After 1. Segment"), (2, "After 2. Measure")]
+    assert steps_text(result) == "1. Segment: 0.50 s\n2. Measure: not reached\n\nhello"
+
+
+@pytest.fixture
+def strip(qtbot: Any) -> TuningStrip:
+    strip = TuningStrip()
+    strip.resize(420, 120)
+    qtbot.addWidget(strip)
+    strip.show()
+    return strip
+
+
+def test_the_strip_by_mouse_and_keys(strip: TuningStrip, qtbot: Any) -> None:
+    qtbot.keyClick(strip, Qt.Key.Key_T, Qt.KeyboardModifier.ControlModifier)
+    assert strip.is_on
+    strip.show_result(TuningResult(_request(), PLACE, _preview(143), _preview(128)))
+    assert strip.counts == "nuclei 143 (before 128)"
+    with qtbot.waitSignal(strip.compare_changed):
+        qtbot.keyClick(strip, Qt.Key.Key_T, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+    assert strip.wanted is Compare.BEFORE
+    strip.show_result(TuningResult(_request(), PLACE, _preview(143)))
+    problem = PreviewProblem("step 1 'Segment': too dark: change this step", 1, "Traceback ...")
+    strip.show_result(TuningResult(_request(), PLACE, PreviewResult(problem=problem)))
+    assert strip.message == problem.text
+    qtbot.mouseClick(strip.message_button, Qt.MouseButton.LeftButton)
+    (dialog,) = strip.findChildren(DetailsDialog)
+    assert dialog.isVisible()
+    dialog.reject()
+
+
+class _Images(QWidget):
+    """What live tuning sees of the images pane."""
+
+    place_changed = pyqtSignal(object)
+
+    def __init__(self, source: PlateSource) -> None:
+        super().__init__()
+        self.source: PlateSource | None = source
+        self.place: ImagePlace | None = PLACE
+        self.pinned = None
+        self.overlay: Overlay | None = None
+        QVBoxLayout(self)
+
+    def show_overlay(self, overlay: Overlay | None) -> None:
+        self.overlay = overlay
+
+    def add_strip(self, widget: QWidget) -> None:
+        layout = self.layout()
+        assert layout is not None
+        layout.addWidget(widget)
+
+
+async def _until(is_so: Callable[[], bool]) -> None:
+    """Wait until something is so, for which there is no signal."""
+    async with asyncio.timeout(60):
+        while not is_so():
+            await asyncio.sleep(0.01)
+
+
+def _run(loop: qasync.QEventLoop, work: Awaitable[None]) -> None:
+    loop.run_until_complete(work)
+
+
+def test_an_edit_in_the_pane_appears_over_the_image(
+    qapp: QApplication, qtbot: Any, qt_loop: qasync.QEventLoop, tmp_path: Path
+) -> None:
+    plate = make_plate(tmp_path / "plate", wells=2, sites=1, channels=1, size=128)
+    images, pane = _Images(PlateSource(str(plate))), PipelinePane(templates={}, library=())
+    for widget in (images, pane):
+        qtbot.addWidget(widget)
+        widget.show()
+    store = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
+    link = TuningLink(images, str, store, parent=images)
+    pane.set_source(PIPELINE)
+    link.set_pipeline_pane(pane)
+
+    def shown(name: str = "nuclei") -> int:
+        return 0 if images.overlay is None or name not in images.overlay.labels else images.overlay.labels[name].max()
+
+    async def edit() -> None:
+        assert images.overlay is None
+        link.strip.set_on(True)
+        await _until(lambda: shown() > 0)
+        count = shown()
+        assert link.strip.counts == f"nuclei {count}"
+        edited = PIPELINE.replace('"factor": 1.0', '"factor": 30.0')
+        pane.editor.replace_text(edited)
+        await _until(lambda: "before" in link.strip.counts)
+        assert link.strip.counts == f"nuclei {shown()} (before {count})"
+        assert shown() < count
+        link.strip.before_button.click()
+        assert shown() == count
+        link.strip.both_button.click()
+        assert shown("nuclei before") == count
+        pane.editor.replace_text(PIPELINE.replace("1.0", "'x'"))
+        await _until(lambda: link.strip.message.startswith("step 1 'Segment': segment_nuclei failed"))
+        images.place = None
+        images.place_changed.emit(None)
+        assert images.overlay is None
+        assert link.strip.message.startswith("Show a single site")
+        pids = link.tuner.pids
+        await link.close()
+        assert pids
+        assert not any(psutil.pid_exists(pid) for pid in pids)
+
+    _run(qt_loop, edit())
+    assert store.value("tuning/preview", type=bool) is True
