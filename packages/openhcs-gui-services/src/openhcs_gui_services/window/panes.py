@@ -27,6 +27,7 @@ from openhcs_gui_services.widgets.settings.dialog import SettingsDialog, load_se
 from openhcs_gui_services.window.docks import PaneSpec
 from openhcs_gui_services.window.history_client import WindowHistory
 from openhcs_gui_services.window.main_window import MainWindow
+from openhcs_gui_services.window.notices_link import NoticesLink
 from openhcs_gui_services.window.welcome_link import WelcomeLink
 from openhcs_runtime.tasks import OPENHCS_CONFIG
 from zmqruntime.execution.client.aio import AsyncExecutionClient
@@ -44,6 +45,10 @@ def run_settings(settings: WindowSettings) -> RunSettings:
     return RunSettings(
         num_workers="auto" if isinstance(workers, str) else workers,
         view=settings.viewer or None,
+        output_dir=settings.output_dir or None,
+        pattern=settings.pattern or None,
+        plate_format=settings.plate_format or None,
+        pages=settings.pages or None,
     )
 
 
@@ -94,6 +99,7 @@ class WindowPanes:
         manager.log_wanted.connect(self._show_log)
         manager.report_wanted.connect(self._want_report)
         WelcomeLink(window.welcome, manager, self._workspace, self._store, self._tasks)
+        self.notices = NoticesLink(lambda: self._settings, self._say, self._tasks, window.windowIcon(), window)
         window.settings_action.setVisible(True)
         window.settings_action.triggered.connect(self._ask_settings)
 
@@ -227,7 +233,9 @@ class WindowPanes:
             self._say(f"No browser was found; the report of {row.name} is in {made.file}", True)
 
     def _ask_settings(self) -> None:
-        dialog = SettingsDialog(self._settings, parent=self._window)
+        in_use = ServerAddress(self._port, host=self._host)
+        dialog = SettingsDialog(self._settings, parent=self._window, in_use=in_use)
+        self.notices.connect_dialog(dialog)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.settings_accepted.connect(self._take_settings)
         dialog.open()
