@@ -1,8 +1,8 @@
 from .exceptions import (
     GuiServicesError as GuiServicesError,
     LayoutError as LayoutError,
-    NotOurServerError as NotOurServerError,
     NoticeError as NoticeError,
+    NotOurServerError as NotOurServerError,
     PipelineTextError as PipelineTextError,
     ReportFailedError as ReportFailedError,
     ServerProcessError as ServerProcessError,
@@ -46,10 +46,6 @@ from .services.history import (
 )
 from .services.log import (
     LogLines as LogLines,
-)
-from .services.notices import (
-    BatchEnd as BatchEnd,
-    PlateEnd as PlateEnd,
 )
 from .services.plates.outcome import PlateOutcome as PlateOutcome, SubmittedPlate as SubmittedPlate
 from .services.plates.presenter import (

@@ -36,10 +36,6 @@ from .history import (
 from .log import (
     LogLines as LogLines,
 )
-from .notices import (
-    BatchEnd as BatchEnd,
-    PlateEnd as PlateEnd,
-)
 from .plates.outcome import PlateOutcome as PlateOutcome, SubmittedPlate as SubmittedPlate
 from .plates.presenter import (
     PlatePresentation as PlatePresentation,
