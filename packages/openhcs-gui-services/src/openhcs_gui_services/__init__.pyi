@@ -102,6 +102,9 @@ from .services.settings import (
 from .widgets.history.view import (
     HistoryView as HistoryView,
 )
+from .widgets.layout.pane import (
+    LayoutPane as LayoutPane,
+)
 from .widgets.log.view import (
     LogView as LogView,
 )

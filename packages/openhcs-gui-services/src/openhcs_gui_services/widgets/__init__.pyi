@@ -1,6 +1,9 @@
 from .history.view import (
     HistoryView as HistoryView,
 )
+from .layout.pane import (
+    LayoutPane as LayoutPane,
+)
 from .log.view import (
     LogView as LogView,
 )

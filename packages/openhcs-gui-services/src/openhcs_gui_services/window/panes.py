@@ -35,7 +35,7 @@ from zmqruntime.security import KeyStore
 
 __all__ = ["WindowPanes", "run_settings"]
 
-PIPELINE, LOG, HISTORY, SERVERS = "pipeline", "log", "history", "servers"
+PIPELINE, LOG, HISTORY, SERVERS, LAYOUT = "pipeline", "log", "history", "servers", "layout"
 _DEFAULT_VIEWER = "napari"
 
 
@@ -78,6 +78,7 @@ class WindowPanes:
         """Executions whose log lines are present, received live or read from the server."""
         self._log: widgets.LogView | None = None
         self._pipeline: widgets.PipelinePane | None = None
+        self.layout: widgets.LayoutPane | None = None
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._leave = workspace.subscribe(self._on_event)
 
@@ -89,6 +90,7 @@ class WindowPanes:
             PaneSpec(LOG, "Log", "Ctrl+2", bottom, self._make_log),
             PaneSpec(HISTORY, "History", "Ctrl+3", bottom, self._make_history),
             PaneSpec(SERVERS, "Servers", "Ctrl+4", bottom, self._make_servers),
+            PaneSpec(LAYOUT, "Layout", "Ctrl+7", right, self._make_layout),
         ]
 
     def connect(self, window: MainWindow) -> None:
@@ -108,11 +110,12 @@ class WindowPanes:
 
         The workspace keeps the pipelines of its plates even if they have no file; any other text has to be saved.
         """
-        pane = self._pipeline
+        pane, layout = self._pipeline, self.layout
+        go_on = go if layout is None else lambda: layout.discard_then(go)
         if pane is None or any(row.pipeline == pane.source() for row in self._workspace.rows()):
-            go()
+            go_on()
         else:
-            pane.discard_then(go)
+            pane.discard_then(go_on)
 
     async def close(self) -> None:
         """Stop everything that the panes have started."""
@@ -133,6 +136,14 @@ class WindowPanes:
         self._pipeline = widgets.PipelinePane()
         PipelineLink(self._pipeline, self._window.manager, self._workspace, self._tasks)
         return self._pipeline
+
+    def _make_layout(self) -> QWidget:
+        from openhcs_gui_services.window.layout_link import LayoutLink  # noqa: PLC0415  as above
+
+        self.layout = widgets.LayoutPane()
+        LayoutLink(self.layout, self._window.manager, self._workspace)
+        self._closers.append(self.layout.end)
+        return self.layout
 
     def _make_log(self) -> QWidget:
         self._log = widgets.LogView(self._lines)
