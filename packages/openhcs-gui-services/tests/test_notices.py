@@ -7,6 +7,7 @@ import os
 import shutil
 import socketserver
 import subprocess
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,14 +22,20 @@ from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.notice_password import PASSWORD_VARIABLE
+from openhcs_gui_services.services.notice_plates import batch_end_of
 from openhcs_gui_services.services.notice_sending import send_notices
 from openhcs_gui_services.services.notice_targets import MailSecurity
 from openhcs_gui_services.services.notices import BatchEnd, Notice, PlateEnd, notice_of
+from openhcs_gui_services.services.plates import values
+from openhcs_gui_services.services.plates.presenter import PlateSnapshot
+from openhcs_gui_services.services.plates.status import PlateStatus
+from openhcs_gui_services.services.plates.values import PlateRow
 from openhcs_gui_services.services.settings import WindowSettings
 from openhcs_gui_services.widgets.common import desktop_notice
 from openhcs_gui_services.widgets.common.desktop_notice import DesktopNotices
 from openhcs_gui_services.widgets.settings.dialog import SettingsDialog
 from openhcs_gui_services.window.notices_link import NoticesLink
+from zmqruntime.execution import AxisProgress, AxisState
 
 END = BatchEnd(
     (
@@ -149,6 +156,26 @@ def test_a_notice_names_plates_wells_time_and_machine() -> None:
     assert (one.title, one.is_good) == ("p7 complete", True)
 
 
+def test_the_end_of_a_batch_has_the_errors_of_its_wells() -> None:
+    rows = [
+        PlateRow(path, "p6", PlateSnapshot(state))
+        for path, state in (("/a/p6", PlateStatus.FAILED), ("/b/p6", PlateStatus.COMPLETE))
+    ]
+    wells = {
+        "/a/p6": [AxisProgress("A01", AxisState.COMPLETE), AxisProgress("A02", AxisState.FAILED, error="no image")],
+        "/b/p6": [AxisProgress("A01", AxisState.COMPLETE)],
+    }
+    found = batch_end_of(
+        values.BatchEnd(("p6", "p6", "gone"), 2, {"gone": ("C03",)}, ("gone",), 3.0), rows, lambda path: wells[path]
+    )
+    assert [plate.line for plate in found.plates] == [
+        "p6: failed, 1 of 2 wells done, failed: A02",
+        "p6: complete, 1 of 1 wells done",
+        "gone: failed, failed: C03",
+    ]
+    assert found.plates[0].failed == (("A02", "no image"),)
+
+
 def test_a_webhook_gets_json(web: int) -> None:
     assert sent(WindowSettings(webhook_url=f"http://127.0.0.1:{web}/hook")) == ()
     kind, body = Web.posted[0]
@@ -248,6 +275,7 @@ def bus() -> Iterator[str]:
         os.environ["DBUS_SESSION_BUS_ADDRESS"] = before
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems have no session bus")
 def test_the_desktop_shows_a_notice(
     bus: str, qapp: QApplication, qt_loop: qasync.QEventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,7 +27,7 @@ class PlateEnd:
         path: its folder or URL.
         state: how it ended: ``complete``, ``failed``, ``cancelled`` or ``interrupted``.
         wells_done: number of wells with results.
-        wells_total: number of wells that were to be done.
+        wells_total: number of wells that were to be done; 0 if it is not known.
         failed: the wells that failed, each with its error.
         error: why the plate as a whole failed; "" if it did not.
     """
@@ -48,7 +48,9 @@ class PlateEnd:
     @property
     def line(self) -> str:
         """The plate in one line, with the names of the wells that failed."""
-        text = f"{self.name}: {self.state}, {self.wells_done} of {self.wells_total} wells done"
+        text = f"{self.name}: {self.state}"
+        if self.wells_total:
+            text += f", {self.wells_done} of {self.wells_total} wells done"
         if self.failed:
             names = ", ".join(well for well, _ in self.failed[:_NAMED])
             more = f" and {len(self.failed) - _NAMED} more" if len(self.failed) > _NAMED else ""

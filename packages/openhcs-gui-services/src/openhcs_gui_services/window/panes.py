@@ -10,8 +10,10 @@ from PyQt6.QtWidgets import QWidget
 from openhcs_gui_services import widgets
 from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.log import LogFilter, LogLines
+from openhcs_gui_services.services.notice_plates import batch_end_of
 from openhcs_gui_services.services.plates.settings import RunSettings
 from openhcs_gui_services.services.plates.values import (
+    BatchEnded,
     LogLinesAdded,
     PlateRow,
     PlatesAdded,
@@ -189,6 +191,8 @@ class WindowPanes:
                     self._names[row.execution_id] = row.name
                     if self._log is not None:
                         self._log.set_execution_name(row.execution_id, row.name)
+        elif isinstance(event, BatchEnded):
+            self.notices.batch_ended(batch_end_of(event.end, self._workspace.rows(), self._workspace.wells))
         elif isinstance(event, LogLinesAdded):
             self._heard |= {line.execution_id for line in event.lines}
             if self._log is None:
