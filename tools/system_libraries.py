@@ -35,8 +35,8 @@ LIBRARIES = {
     "libXtst.so.6": "libxtst6",
     "libasound.so.2": "libasound2-dev",  # the library itself has other names in other releases
 }
-# Programs and files that tests of viewers need: a screen, and ImageJ with its Java.
-PROGRAMS = {"Xvfb": "xvfb", "java": "default-jre"}
+# Programs and files that tests need: a screen, a desktop's session bus, and ImageJ with its Java.
+PROGRAMS = {"Xvfb": "xvfb", "dbus-daemon": "dbus-daemon", "java": "default-jre"}
 FILES = {Path("/usr/share/java/ij.jar"): "libij-java"}
 FONT_FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
 FONT_PACKAGE = "fonts-dejavu-core"

@@ -6,13 +6,18 @@ from pathlib import Path
 import pytest
 import qasync  # type: ignore[import-untyped]
 from PyQt6.QtCore import Qt
-from PyQt6.QtWidgets import QPlainTextEdit, QPushButton
+from PyQt6.QtWidgets import QPlainTextEdit, QPushButton, QTableView
 from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services.services.history import HistoryRow, ServerHistory, history_row, provenance_text
+from openhcs_gui_services.services.history_changes import moved_by, runs_to_compare
+from openhcs_gui_services.services.numbers.run_diff import Change
+from openhcs_gui_services.widgets.history.model import HistoryColumn
 from openhcs_gui_services.widgets.history.view import HistoryView
 from openhcs_runtime.builtin import builtin_source
-from openhcs_runtime.config import PipelineConfig
+from openhcs_runtime.config import ExecutionMode, GlobalConfig, PipelineConfig
+from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
+from openhcs_runtime.pipeline.source import load_pipeline
 from openhcs_runtime.service.client import ZMQExecutionClient
 from openhcs_runtime.tasks import OPENHCS_CONFIG
 from zmqruntime.exceptions import ServerLostError
@@ -164,6 +169,110 @@ def test_a_task_of_another_kind_has_a_row_too() -> None:
     )
     made = history_row(snapshot)
     assert (made.error, made.output, made.duration) == ("bad", "", "")
+
+
+STEPS = """
+from openhcs_runtime import FunctionStep
+from openhcs_runtime.functions import measure_objects, segment_nuclei
+
+pipeline_steps = [FunctionStep((segment_nuclei, {"diameter_um": %s})), FunctionStep(measure_objects)]
+"""
+
+
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory: pytest.TempPathFactory, small_plate: Path) -> tuple[Path, Path]:
+    """The results of two runs of a plate, with another diameter."""
+    folder = tmp_path_factory.mktemp("runs")
+    made = []
+    for name, diameter in (("first", 10.0), ("second", 30.0)):
+        pipeline = load_pipeline(STEPS % diameter)
+        config = PipelineConfig(output_dir=str(folder / name))
+        threads = GlobalConfig(1, ExecutionMode.THREADS)
+        with PipelineOrchestrator(small_plate, pipeline, threads, config) as orchestrator:
+            assert orchestrator.run().error == ""
+        made.append(folder / name)
+    return made[0], made[1]
+
+
+def ended(number: int, output: Path | None, plate: str = "/data/p") -> HistoryRow:
+    folder = "" if output is None else str(output)
+    return HistoryRow(f"{number:032x}", plate, ExecutionStatus.COMPLETE, 1e9 + number, 1.0, "Run", "3 done", "", folder)
+
+
+def test_what_changed_since_the_run_before(
+    qt_loop: qasync.QEventLoop, view: HistoryView, two_runs: tuple[Path, Path]
+) -> None:
+    first, second = two_runs
+
+    async def compared(words: str) -> str:
+        await until(lambda: words in view.changes.toPlainText(), view.changes.textChanged.connect)
+        return view.changes.toPlainText()
+
+    async def scene() -> None:
+        assert "Select a run" in view.changes.toPlainText()
+        view.resize(1200, 400)
+        view.show_rows([ended(3, None, "/data/q"), ended(2, second), ended(1, first)])
+        table = view.table
+        click(table, 1)
+        text = await compared("first → second")
+        assert "nuclei" in text
+        lines = text.splitlines()
+        place = next(number for number, line in enumerate(lines) if "30.0" in line)
+        assert "-" in lines[: place + 1]
+        assert lines[place - 1] == "+"
+        assert "The pipeline is the same" not in text
+        click(table, 2)
+        assert "is the first run of p" in await compared("first run")
+        click(table, 1, Qt.KeyboardModifier.ControlModifier)
+        await compared("first → second")
+        click(table, 0)
+        assert "has no results" in view.changes.toPlainText()
+        click(table, 1, Qt.KeyboardModifier.ShiftModifier)
+        assert "has no results" in view.changes.toPlainText()
+
+    qt_loop.run_until_complete(scene())
+
+
+def click(table: QTableView, row: int, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+    model, area = table.model(), table.viewport()
+    assert model is not None
+    assert area is not None
+    place = table.visualRect(model.index(row, 0)).center()
+    QtBot.mouseClick(area, Qt.MouseButton.LeftButton, modifier, place)
+
+
+def test_which_runs_are_compared(tmp_path: Path) -> None:
+    one, two, three = (ended(number, tmp_path / str(number)) for number in (1, 2, 3))
+    other = ended(4, tmp_path / "4", "/data/q")
+    known = [three, two, one, other]
+    assert runs_to_compare([three], known).old == tmp_path / "2"
+    assert runs_to_compare([one], known).old is None
+    both = runs_to_compare([three, one], known)
+    assert (both.old, both.new) == (tmp_path / "1", tmp_path / "3")
+    assert "different plates" in runs_to_compare([one, other], known).problem
+    assert "3 rows" in runs_to_compare([one, two, three], known).problem
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "moved"), [("1,586", "1,492", "-94 (-5.9 %)"), ("", "12", "+12"), ("no", "yes", "")]
+)
+def test_how_a_number_moved(old: str, new: str, moved: str) -> None:
+    assert moved_by(Change("nuclei", old, new)) == moved
+
+
+def test_the_results_are_a_link_and_the_history_is_modest(qtbot: QtBot, view: HistoryView, tmp_path: Path) -> None:
+    assert view.sizeHint().height() <= 260
+    assert view.minimumSizeHint().height() <= 260
+    view.resize(1500, 400)
+    view.show_rows([ended(1, tmp_path)])
+    model = view.table.model()
+    assert model is not None
+    index = model.index(0, HistoryColumn.RESULTS)
+    assert index.data() == tmp_path.name
+    view.table.scrollTo(index)
+    with qtbot.waitSignal(view.open_results_requested) as opened:
+        view.table.clicked.emit(index)  # which a click on the link emits
+    assert opened.args == [str(tmp_path)]
 
 
 def test_a_folder_without_provenance_says_so(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 from .exceptions import (
     GuiServicesError as GuiServicesError,
+    LayoutError as LayoutError,
+    NoticeError as NoticeError,
     NotOurServerError as NotOurServerError,
     PipelineTextError as PipelineTextError,
     ReportFailedError as ReportFailedError,
@@ -127,6 +129,9 @@ from .widgets.history.view import (
 )
 from .widgets.images.pane import (
     ImagesPane as ImagesPane,
+)
+from .widgets.layout.pane import (
+    LayoutPane as LayoutPane,
 )
 from .widgets.log.view import (
     LogView as LogView,

@@ -3,6 +3,8 @@
 The hierarchy:
 
     GuiServicesError
+    ├── LayoutError          an edit of a plate map is not possible, or the map can't be saved (also a ``ValueError``)
+    ├── NoticeError          a notice about the end of a batch could not be sent
     ├── PipelineTextError    the requested change to the text of a pipeline is not possible (also a ``ValueError``)
     ├── ReportFailedError    the report of a run could not be written
     ├── ServerProcessError   the process of a server could not be killed
@@ -16,7 +18,9 @@ Problems of servers and plates are reported as states and status messages, or ra
 
 __all__ = [
     "GuiServicesError",
+    "LayoutError",
     "NotOurServerError",
+    "NoticeError",
     "PipelineTextError",
     "ReportFailedError",
     "ServerProcessError",
@@ -27,6 +31,14 @@ __all__ = [
 
 class GuiServicesError(Exception):
     """Base class; the message is a single line for users."""
+
+
+class LayoutError(GuiServicesError, ValueError):
+    """An edit of a plate map is not possible, or the map can't be saved; the message says what to do."""
+
+
+class NoticeError(GuiServicesError):
+    """A notice about the end of a batch could not be sent; the message says what to do."""
 
 
 class PipelineTextError(GuiServicesError, ValueError):

@@ -65,7 +65,12 @@ class HistoryRow:
     @property
     def ended_text(self) -> str:
         """End of the execution in local time, as text."""
-        return datetime.fromtimestamp(self.ended_at).strftime("%Y-%m-%d %H:%M:%S")
+        return datetime.fromtimestamp(self.ended_at).strftime("%Y-%m-%d %H:%M")
+
+    @property
+    def results_name(self) -> str:
+        """Name of the folder with the results; empty if there is none."""
+        return os.path.basename(self.output.rstrip("/\\"))
 
     @property
     def duration(self) -> str:

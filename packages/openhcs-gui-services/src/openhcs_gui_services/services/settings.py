@@ -1,33 +1,18 @@
-"""The settings of a window (server and its key, workers, viewer), validated while the user types."""
+"""The settings of a window (server, runs, notices), validated while the user types."""
 
-import enum
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
 
+import msgspec
+
+from openhcs_gui_services.services.notice_targets import MailSecurity
+from openhcs_gui_services.services.settings_checks import LIGHT_FIELDS, form_problems
+from openhcs_gui_services.services.settings_fields import LOCAL_HOSTS, NO, YES, SettingsField
 from openhcs_runtime.config import AUTO, GlobalConfig
-from openhcs_runtime.exceptions import PipelineError, ViewerError
 from openhcs_runtime.tasks import OPENHCS_CONFIG
-from openhcs_runtime.viewer_target import ViewTarget
 from zmqruntime.security import KeyStore
 
 __all__ = ["SettingsField", "SettingsForm", "WindowSettings", "apply_keys", "read_form"]
-
-_LARGEST_PORT: Final = 65535 - OPENHCS_CONFIG.control_port_offset
-_HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?")
-_KEY: Final = re.compile(r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
-_LOCAL: Final = ("localhost", "127.0.0.1", "::1")
-
-
-class SettingsField(enum.StrEnum):
-    """The fields of the settings form."""
-
-    HOST = "host"
-    PORT = "port"
-    SERVER_KEY = "server_key"
-    WORKERS = "workers"
-    VIEWER = "viewer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +26,18 @@ class WindowSettings:
         workers: number of wells processed at the same time; None uses the pipeline's setting, "auto" lets the server
             decide.
         viewer: same format as ``GlobalConfig.view``; "" for no viewer.
+        pattern: regular expression for the file names of plates; "" for the usual names.
+        plate_format: name of the format of plates; "" to detect it.
+        pages: what the pages of TIFF files are that don't describe them; "" if all describe them.
+        output_dir: folder for the results of all plates, each in a subfolder; "" for next to each plate.
+        notify_desktop: whether the end of a batch is shown on the desktop.
+        webhook_url: where the end of a batch is posted as JSON; "" for nowhere.
+        mail_to: who gets mail about the end of a batch, separated by commas; "" for nobody.
+        mail_from: the sender of this mail; "" for its first recipient.
+        smtp_host: the mail server.
+        smtp_port: its port; None for the usual one.
+        smtp_security: how the connection to it is encrypted.
+        smtp_user: name to log in with at the mail server; "" to send without a login. The password is never here.
     """
 
     host: str = ""
@@ -48,11 +45,23 @@ class WindowSettings:
     server_key: str = ""
     workers: int | str | None = None
     viewer: str = ""
+    pattern: str = ""
+    plate_format: str = ""
+    pages: str = ""
+    output_dir: str = ""
+    notify_desktop: bool = True
+    webhook_url: str = ""
+    mail_to: str = ""
+    mail_from: str = ""
+    smtp_host: str = ""
+    smtp_port: int | None = None
+    smtp_security: MailSecurity = MailSecurity.STARTTLS
+    smtp_user: str = ""
 
     @property
     def is_local(self) -> bool:
         """Whether the server runs on this machine."""
-        return not self.host or self.host in _LOCAL
+        return not self.host or self.host in LOCAL_HOSTS
 
     def config(self, base: GlobalConfig | None = None) -> GlobalConfig:
         """Return the machine's settings for a run: those of ``base``, overridden by the window's."""
@@ -70,35 +79,56 @@ class SettingsForm:
     server_key: str = ""
     workers: str = ""
     viewer: str = ""
+    pattern: str = ""
+    plate_format: str = ""
+    pages: str = ""
+    output_dir: str = ""
+    notify_desktop: str = YES
+    webhook_url: str = ""
+    mail_to: str = ""
+    mail_from: str = ""
+    smtp_host: str = ""
+    smtp_port: str = ""
+    smtp_security: str = MailSecurity.STARTTLS.value
+    smtp_user: str = ""
 
     @classmethod
     def of(cls, settings: WindowSettings) -> "SettingsForm":
         """Return the texts of the fields for these settings."""
-        workers = "" if settings.workers is None else str(settings.workers)
-        return cls(settings.host, str(settings.port), settings.server_key, workers, settings.viewer)
+        return cls(**{field.value: _text(getattr(settings, field)) for field in SettingsField})
 
 
-def read_form(form: SettingsForm) -> WindowSettings | Mapping[SettingsField, str]:
-    """Return the settings in the fields, or the problem of each invalid field."""
+def read_form(form: SettingsForm, *, is_saved: bool = False) -> WindowSettings | Mapping[SettingsField, str]:
+    """Return the settings in the fields, or the problem of each invalid field.
+
+    Args:
+        form: the texts of the fields.
+        is_saved: whether they were checked before they were saved, so that checks that load image libraries are left
+            out.
+    """
     texts = {field: str(getattr(form, field)).strip() for field in SettingsField}
-    checks = {
-        SettingsField.HOST: _host_problem(texts[SettingsField.HOST]),
-        SettingsField.PORT: _port_problem(texts[SettingsField.PORT]),
-        SettingsField.SERVER_KEY: _key_problem(texts[SettingsField.SERVER_KEY], texts[SettingsField.HOST]),
-        SettingsField.WORKERS: _workers_problem(texts[SettingsField.WORKERS]),
-        SettingsField.VIEWER: _viewer_problem(texts[SettingsField.VIEWER]),
-    }
-    problems = {field: problem for field, problem in checks.items() if problem}
+    found = form_problems(texts, LIGHT_FIELDS if is_saved else tuple(SettingsField))
+    problems = {field: problem for field, problem in found.items() if problem}
     if problems:
         return problems
-    workers = texts[SettingsField.WORKERS].lower()
-    return WindowSettings(
-        host=texts[SettingsField.HOST],
-        port=int(texts[SettingsField.PORT]),
-        server_key=texts[SettingsField.SERVER_KEY],
-        workers=None if not workers else AUTO if workers == AUTO else int(workers),
-        viewer=texts[SettingsField.VIEWER],
-    )
+    special = {
+        SettingsField.PORT: int(texts[SettingsField.PORT]),
+        SettingsField.WORKERS: _workers(texts[SettingsField.WORKERS].lower()),
+        SettingsField.NOTIFY_DESKTOP: texts[SettingsField.NOTIFY_DESKTOP] == YES,
+        SettingsField.SMTP_PORT: int(texts[SettingsField.SMTP_PORT]) if texts[SettingsField.SMTP_PORT] else None,
+        SettingsField.SMTP_SECURITY: MailSecurity(texts[SettingsField.SMTP_SECURITY]),
+    }
+    return msgspec.convert({field.value: special.get(field, text) for field, text in texts.items()}, WindowSettings)
+
+
+def _text(value: str | int | bool | None) -> str:
+    if isinstance(value, bool):
+        return YES if value else NO
+    return "" if value is None else str(value)
+
+
+def _workers(text: str) -> int | str | None:
+    return None if not text else AUTO if text == AUTO else int(text)
 
 
 def apply_keys(settings: WindowSettings, keys: KeyStore) -> None:
@@ -113,36 +143,3 @@ def apply_keys(settings: WindowSettings, keys: KeyStore) -> None:
     """
     if settings.server_key and not settings.is_local:
         keys.trust(f"{settings.host}-{settings.port}", settings.server_key.encode())
-
-
-def _host_problem(text: str) -> str:
-    if not text or _HOST.fullmatch(text):
-        return ""
-    return "Enter a name or address such as lab-server or 192.168.1.20; leave empty for this machine"
-
-
-def _port_problem(text: str) -> str:
-    is_good = text.isascii() and text.isdecimal() and 1024 <= int(text) <= _LARGEST_PORT
-    return "" if is_good else f"Enter a number from 1024 to {_LARGEST_PORT}"
-
-
-def _key_problem(text: str, host: str) -> str:
-    if text and not _KEY.fullmatch(text):
-        return "Enter the public key, 40 characters, that the server prints when it starts"
-    return "Only a server on another machine needs a key; enter its host" if text and host in ("", *_LOCAL) else ""
-
-
-def _workers_problem(text: str) -> str:
-    if not text or text.lower() == AUTO or (text.isascii() and text.isdecimal() and 1 <= int(text) <= 4096):
-        return ""
-    return "Enter a number from 1 to 4096, or auto; leave empty to use the pipeline's setting"
-
-
-def _viewer_problem(text: str) -> str:
-    if not text:
-        return ""
-    try:
-        ViewTarget.parse(text)
-    except (ViewerError, PipelineError) as error:
-        return str(error)
-    return ""

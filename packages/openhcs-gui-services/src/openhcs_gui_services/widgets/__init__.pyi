@@ -4,6 +4,9 @@ from .history.view import (
 from .images.pane import (
     ImagesPane as ImagesPane,
 )
+from .layout.pane import (
+    LayoutPane as LayoutPane,
+)
 from .log.view import (
     LogView as LogView,
 )

@@ -11,8 +11,10 @@ from PyQt6.QtWidgets import QWidget
 from openhcs_gui_services import widgets
 from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.log import LogFilter, LogLines
+from openhcs_gui_services.services.notice_plates import batch_end_of
 from openhcs_gui_services.services.plates.settings import RunSettings
 from openhcs_gui_services.services.plates.values import (
+    BatchEnded,
     LogLinesAdded,
     PlateRow,
     PlatesAdded,
@@ -30,6 +32,7 @@ from openhcs_gui_services.window.docks import PaneSpec
 from openhcs_gui_services.window.history_client import WindowHistory
 from openhcs_gui_services.window.main_window import MainWindow
 from openhcs_gui_services.window.map_link import MapLink
+from openhcs_gui_services.window.notices_link import NoticesLink
 from openhcs_gui_services.window.welcome_link import WelcomeLink
 from openhcs_runtime.tasks import OPENHCS_CONFIG
 from zmqruntime.execution.client.aio import AsyncExecutionClient
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WindowPanes", "run_settings"]
 
-IMAGES, PIPELINE, NUMBERS = "images", "pipeline", "numbers"
+IMAGES, PIPELINE, NUMBERS, LAYOUT = "images", "pipeline", "numbers", "layout"
 LOG, HISTORY, SERVERS = "log", "history", "servers"
 _DEFAULT_VIEWER = "napari"
 
@@ -53,6 +56,10 @@ def run_settings(settings: WindowSettings) -> RunSettings:
     return RunSettings(
         num_workers="auto" if isinstance(workers, str) else workers,
         view=settings.viewer or None,
+        output_dir=settings.output_dir or None,
+        pattern=settings.pattern or None,
+        plate_format=settings.plate_format or None,
+        pages=settings.pages or None,
     )
 
 
@@ -84,6 +91,7 @@ class WindowPanes:
         self._pipeline: widgets.PipelinePane | None = None
         self._images: ImagesLink | None = None
         self._tuning: TuningLink | None = None
+        self.layout: widgets.LayoutPane | None = None
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self._leave = workspace.subscribe(self._on_event)
 
@@ -94,6 +102,7 @@ class WindowPanes:
             PaneSpec(IMAGES, "Images", "Ctrl+5", right, self._make_images, is_open=True),
             PaneSpec(PIPELINE, "Pipeline", "Ctrl+1", right, self._make_pipeline),
             PaneSpec(NUMBERS, "Numbers", "Ctrl+6", right, self._make_numbers),
+            PaneSpec(LAYOUT, "Layout", "Ctrl+7", right, self._make_layout),
             PaneSpec(LOG, "Log", "Ctrl+2", bottom, self._make_log),
             PaneSpec(HISTORY, "History", "Ctrl+3", bottom, self._make_history),
             PaneSpec(SERVERS, "Servers", "Ctrl+4", bottom, self._make_servers),
@@ -109,6 +118,7 @@ class WindowPanes:
         manager.report_wanted.connect(self._want_report)
         manager.map.look_changed.connect(self._on_look)
         WelcomeLink(window.welcome, manager, self._workspace, self._store, self._tasks)
+        self.notices = NoticesLink(lambda: self._settings, self._say, self._tasks, window.windowIcon(), window)
         window.settings_action.setVisible(True)
         window.settings_action.triggered.connect(self._ask_settings)
 
@@ -117,11 +127,12 @@ class WindowPanes:
 
         The workspace keeps the pipelines of its plates even if they have no file; any other text has to be saved.
         """
-        pane = self._pipeline
+        pane, layout = self._pipeline, self.layout
+        go_on = go if layout is None else lambda: layout.discard_then(go)
         if pane is None or any(row.pipeline == pane.source() for row in self._workspace.rows()):
-            go()
+            go_on()
         else:
-            pane.discard_then(go)
+            pane.discard_then(go_on)
 
     async def close(self) -> None:
         """Stop everything that the panes have started."""
@@ -157,6 +168,14 @@ class WindowPanes:
         if self._pipeline is not None:
             self._tuning.set_pipeline_pane(self._pipeline)
         return pane
+
+    def _make_layout(self) -> QWidget:
+        from openhcs_gui_services.window.layout_link import LayoutLink  # noqa: PLC0415  as above
+
+        self.layout = widgets.LayoutPane()
+        LayoutLink(self.layout, self._window.manager, self._workspace)
+        self._closers.append(self.layout.end)
+        return self.layout
 
     def _make_log(self) -> QWidget:
         self._log = widgets.LogView(self._lines)
@@ -212,6 +231,8 @@ class WindowPanes:
                     self._names[row.execution_id] = row.name
                     if self._log is not None:
                         self._log.set_execution_name(row.execution_id, row.name)
+        elif isinstance(event, BatchEnded):
+            self.notices.batch_ended(batch_end_of(event.end, self._workspace.rows(), self._workspace.wells))
         elif isinstance(event, LogLinesAdded):
             self._heard |= {line.execution_id for line in event.lines}
             if self._log is None:
@@ -290,7 +311,9 @@ class WindowPanes:
         pane.show_object(wanted.place, wanted.label_set, wanted.label)
 
     def _ask_settings(self) -> None:
-        dialog = SettingsDialog(self._settings, parent=self._window)
+        in_use = ServerAddress(self._port, host=self._host)
+        dialog = SettingsDialog(self._settings, parent=self._window, in_use=in_use)
+        self.notices.connect_dialog(dialog)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.settings_accepted.connect(self._take_settings)
         dialog.open()

@@ -17,7 +17,10 @@ from .plate_map import (
     PlateMapFile as PlateMapFile,
 )
 from .read import (
+    TextForm as TextForm,
+    parse_plate_map as parse_plate_map,
     read_plate_map as read_plate_map,
+    text_form as text_form,
 )
 from .values import (
     ColumnKind as ColumnKind,

@@ -82,6 +82,11 @@ def columns_of(lines: Sequence[Line], source: str) -> Columns:
     return found
 
 
+def names_wells(header: Line) -> bool:
+    """Return whether a title line has a column that names the wells, or columns of their rows and columns."""
+    return bool(_well_columns(header))
+
+
 def _well_columns(header: Line) -> tuple[int, ...]:
     """Return the place of the column of wells, or of rows and columns; empty if there are none."""
     titles = _plain_titles(header)

@@ -4,13 +4,14 @@ import csv
 import hashlib
 import io
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from openhcs_runtime.exceptions import PlateMapError
 from openhcs_runtime.plate_map.excel import OLD_EXCEL, ZIPPED, excel_lines
-from openhcs_runtime.plate_map.layouts import Columns, Line, columns_of
+from openhcs_runtime.plate_map.layouts import Columns, Line, columns_of, names_wells
 from openhcs_runtime.plate_map.plate_map import PlateMap, PlateMapFile
 from openhcs_runtime.plate_map.values import typed_column
 from openhcs_runtime.wells import well_position
@@ -18,6 +19,22 @@ from openhcs_runtime.wells import well_position
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 EXCEL_SUFFIXES = (".xlsx", ".xlsm")
 SUFFIXES = (*TEXT_SUFFIXES, *EXCEL_SUFFIXES, ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class TextForm:
+    """How a plate map in a text file is written.
+
+    Attributes:
+        delimiter: what separates the cells.
+        is_list: whether it has a row for each well, and not matrices of letters by numbers.
+        has_comments: whether it has lines that begin with ``#``.
+    """
+
+    delimiter: str
+    is_list: bool
+    has_comments: bool
+
 
 _MOST_BYTES = 50_000_000
 _DELIMITERS = (";", "\t", ",")
@@ -33,22 +50,21 @@ def read_plate_map(path: Path) -> PlateMap:
     Raises:
         PlateMapError: the file can't be read, a line is not valid, or openpyxl is not installed.
     """
-    data = _content(path)
+    return parse_plate_map(read_content(path), path)
+
+
+def parse_plate_map(data: bytes, path: Path) -> PlateMap:
+    """Read a plate map from the content of a file, which need not be on disk.
+
+    Args:
+        data: the content.
+        path: the file, whose ending says what the content is; messages name it.
+
+    Raises:
+        PlateMapError: the content is not valid, or openpyxl is not installed.
+    """
     suffix = path.suffix.lower()
-    decimal_comma = False
-    if suffix in EXCEL_SUFFIXES:
-        columns = columns_of(excel_lines(data, path), str(path))
-    elif suffix == ".json":
-        columns = _json_columns(data, path)
-    elif suffix in TEXT_SUFFIXES:
-        if data.startswith((ZIPPED, OLD_EXCEL)):
-            raise PlateMapError(f"{path} is an Excel file, not text: rename it to .xlsx, or save it as CSV")
-        text = _decoded(data)
-        delimiter = _delimiter(text)
-        decimal_comma = delimiter != ","
-        columns = columns_of(_text_lines(text, delimiter, path), str(path))
-    else:
-        raise PlateMapError(f"{path} is not a plate map: give a file ending in {', '.join(SUFFIXES)}")
+    columns, decimal_comma = _columns(data, path, suffix)
     wells = tuple(sorted(columns.wells, key=well_position))
     return PlateMap(
         file=PlateMapFile(str(path), digest_of_plate_map(data)),
@@ -62,12 +78,45 @@ def read_plate_map(path: Path) -> PlateMap:
     )
 
 
+def _columns(data: bytes, path: Path, suffix: str) -> tuple[Columns, bool]:
+    """Return the columns, and whether a number may have a comma."""
+    if suffix in EXCEL_SUFFIXES:
+        return columns_of(excel_lines(data, path), str(path)), False
+    if suffix == ".json":
+        return _json_columns(data, path), False
+    if suffix in TEXT_SUFFIXES:
+        if data.startswith((ZIPPED, OLD_EXCEL)):
+            raise PlateMapError(f"{path} is an Excel file, not text: rename it to .xlsx, or save it as CSV")
+        text = _decoded(data)
+        delimiter = _delimiter(text)
+        return columns_of(_text_lines(text, delimiter, path), str(path)), delimiter != ","
+    raise PlateMapError(f"{path} is not a plate map: give a file ending in {', '.join(SUFFIXES)}")
+
+
+def text_form(data: bytes) -> TextForm:
+    """Return how the content of a plate map in a text file is written.
+
+    Args:
+        data: the content of a file that can be read.
+    """
+    text = _decoded(data)
+    delimiter = _delimiter(text)
+    lines = [line for line in _text_lines(text, delimiter, Path()) if not line.is_empty]
+    filled = [line for line in lines if not line.text(0).startswith("#")]
+    return TextForm(delimiter, bool(filled) and names_wells(filled[0]), len(filled) < len(lines))
+
+
 def digest_of_plate_map(data: bytes) -> str:
     """Return the BLAKE2b digest (16 bytes, hexadecimal) of the content of a plate map."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def _content(path: Path) -> bytes:
+def read_content(path: Path) -> bytes:
+    """Return the content of a plate map.
+
+    Raises:
+        PlateMapError: the file is not there, is too large or can't be read.
+    """
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise PlateMapError(f"{path} is larger than {_MOST_BYTES // 1_000_000} MB: give a plate map")

@@ -24,6 +24,9 @@ from .hits import (
     HitSide as HitSide,
     find_hits as find_hits,
 )
+from .map_check import (
+    check_plate_map as check_plate_map,
+)
 from .normalise import (
     normalise_profiles as normalise_profiles,
 )

@@ -7,15 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from openhcs_runtime.exceptions import PlateMapError
-from openhcs_runtime.plate_map import ColumnKind, MapValue
-from openhcs_runtime.plate_map.values import kind_of
+from openhcs_runtime.plate_map import MapValue
 from openhcs_runtime.profiles.columns import MapColumns, MapRole
 from openhcs_runtime.profiles.dose_curve import DoseCurve, fit_dose_curve
-from openhcs_runtime.profiles.doses import dose_units
+from openhcs_runtime.profiles.doses import dose_units, in_one_unit, well_doses
 from openhcs_runtime.profiles.roles import map_columns
 from openhcs_runtime.profiles.treatments import Treatment, treatments
-from openhcs_runtime.profiles.units import conversion
 from openhcs_runtime.profiles.values import WellProfiles
 
 _PURPOSE = "a dose response"
@@ -78,7 +75,7 @@ def dose_responses(profiles: WellProfiles, measure: str, columns: MapColumns | N
     columns = columns or map_columns(profiles)
     values = profiles.column(measure)
     compound = columns.need(MapRole.COMPOUND, _PURPOSE)
-    doses = _doses(profiles, columns)
+    doses = well_doses(profiles, columns, _PURPOSE)
     named = np.array([value is not None for value in profiles.plate_map[compound]], dtype=np.bool_)
     groups = treatments(
         profiles, columns, named & np.isfinite(doses) & np.isfinite(values), (MapRole.COMPOUND, MapRole.CELL_LINE)
@@ -97,34 +94,6 @@ def _response(
     compound = group.of[MapRole.COMPOUND]
     assert compound is not None
     of_group = doses[group.rows]
-    unit = next(text for text, dose in zip(units, of_group.tolist(), strict=True) if dose > 0)
-    factors = [1.0 if not dose else conversion(text, unit) for text, dose in zip(units, of_group.tolist(), strict=True)]
-    if None in factors:
-        other = units[factors.index(None)]
-        raise PlateMapError(
-            f"doses of {compound} are in {unit or 'no unit'} and in {other or 'no unit'}, which can't be compared: "
-            "correct the plate map"
-        )
-    in_unit = of_group * np.array(factors, dtype=np.float64)
+    unit, in_unit = in_one_unit(compound, of_group, units)
     curve = fit_dose_curve(in_unit, values[group.rows])
     return DoseResponse(compound, group.of.get(MapRole.CELL_LINE), measure, unit, in_unit, values[group.rows], curve)
-
-
-def _doses(profiles: WellProfiles, columns: MapColumns) -> NDArray[np.float64]:
-    """Return the dose in each well (rows,), NaN for wells without one."""
-    name = columns.need(MapRole.DOSE, _PURPOSE)
-    column = profiles.plate_map[name]
-    if kind_of(column) not in (ColumnKind.NUMBER, ColumnKind.EMPTY):
-        wrong = next(place for place, value in enumerate(column) if isinstance(value, str | bool))
-        raise PlateMapError(
-            f"column {name!r} has {column[wrong]!r} in well {profiles.wells[wrong]}, which is not a dose: write "
-            "numbers, and units in a column dose_unit"
-        )
-    doses = np.array([np.nan if value is None else float(value) for value in column], dtype=np.float64)
-    if (doses < 0).any():
-        wrong = int(np.flatnonzero(doses < 0)[0])
-        raise PlateMapError(
-            f"column {name!r} has {column[wrong]} in well {profiles.wells[wrong]}, and a dose can't be below 0: if it "
-            "is a logarithm, write the dose itself"
-        )
-    return doses

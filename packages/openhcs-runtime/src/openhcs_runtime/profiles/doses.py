@@ -1,9 +1,14 @@
 """The doses of wells with their units, and when two of them are the same."""
 
 import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from openhcs_runtime.exceptions import PlateMapError
-from openhcs_runtime.plate_map import MapValue
+from openhcs_runtime.plate_map import ColumnKind, MapValue
+from openhcs_runtime.plate_map.values import kind_of
 from openhcs_runtime.profiles.columns import MapColumns, MapRole
 from openhcs_runtime.profiles.units import conversion, dose_unit
 from openhcs_runtime.profiles.values import WellProfiles
@@ -52,3 +57,56 @@ def same_dose(dose: MapValue | None, unit: str) -> tuple[MapValue | None, str]:
     if known is None:
         return float(f"{dose:.9g}"), unit
     return float(f"{dose * known.factor:.9g}"), known.kind.value
+
+
+def well_doses(profiles: WellProfiles, columns: MapColumns, purpose: str) -> NDArray[np.float64]:
+    """Return the dose in each well (rows,), NaN for wells without one.
+
+    Args:
+        profiles: the wells.
+        columns: the columns of the plate map by what they say.
+        purpose: what needs doses, for the message.
+
+    Raises:
+        PlateMapError: there is no column with doses, or they are not numbers of 0 or more.
+    """
+    name = columns.need(MapRole.DOSE, purpose)
+    column = profiles.plate_map[name]
+    if kind_of(column) not in (ColumnKind.NUMBER, ColumnKind.EMPTY):
+        wrong = next(place for place, value in enumerate(column) if isinstance(value, str | bool))
+        raise PlateMapError(
+            f"column {name!r} has {column[wrong]!r} in well {profiles.wells[wrong]}, which is not a dose: write "
+            "numbers, and units in a column dose_unit"
+        )
+    doses = np.array([np.nan if value is None else float(value) for value in column], dtype=np.float64)
+    if (doses < 0).any():
+        wrong = int(np.flatnonzero(doses < 0)[0])
+        raise PlateMapError(
+            f"column {name!r} has {column[wrong]} in well {profiles.wells[wrong]}, and a dose can't be below 0: if it "
+            "is a logarithm, write the dose itself"
+        )
+    return doses
+
+
+def in_one_unit(
+    compound: MapValue, doses: NDArray[np.float64], units: Sequence[str]
+) -> tuple[str, NDArray[np.float64]]:
+    """Return the unit of the first dose above 0 of a compound, and all its doses in that unit.
+
+    Args:
+        compound: the compound.
+        doses: its doses (n,), of which at least one is above 0.
+        units: the unit of each dose; empty for none.
+
+    Raises:
+        PlateMapError: two units can't be converted into each other.
+    """
+    unit = next(text for text, dose in zip(units, doses.tolist(), strict=True) if dose > 0)
+    factors = [1.0 if not dose else conversion(text, unit) for text, dose in zip(units, doses.tolist(), strict=True)]
+    if None in factors:
+        other = units[factors.index(None)]
+        raise PlateMapError(
+            f"doses of {compound} are in {unit or 'no unit'} and in {other or 'no unit'}, which can't be compared: "
+            "correct the plate map"
+        )
+    return unit, doses * np.array(factors, dtype=np.float64)

@@ -1,1 +1,1 @@
-"""The history view: a table of past executions."""
+"""The history view: past runs, and what changed between two of them."""

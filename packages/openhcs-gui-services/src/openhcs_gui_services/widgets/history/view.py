@@ -1,12 +1,11 @@
-"""Past executions in a table with a filter, with the provenance of their results; runs them again, opens results."""
+"""Past runs in a table with a filter, and what changed between two of them; runs them again, opens results."""
 
 import asyncio
 from collections.abc import Sequence
-from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
-from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, QSortFilterProxyModel, Qt, pyqtSignal
-from PyQt6.QtGui import QFontDatabase, QGuiApplication
+from PyQt6.QtCore import QModelIndex, QSize, Qt, pyqtSignal
+from PyQt6.QtGui import QFontDatabase, QResizeEvent
 from PyQt6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -16,96 +15,29 @@ from PyQt6.QtWidgets import (
     QPlainTextEdit,
     QSplitter,
     QTableView,
+    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
 from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.history import HistoryRow, HistorySource, provenance_text
-from openhcs_gui_services.services.plates.presenter import Tone
+from openhcs_gui_services.services.history_changes import ComparedRuns, compare_runs, runs_to_compare
 from openhcs_gui_services.widgets.common.buttons import push_button
-from openhcs_gui_services.widgets.common.colours import tone_colour
+from openhcs_gui_services.widgets.history.changes import RunChanges
+from openhcs_gui_services.widgets.history.model import HistoryColumn, HistoryFilter, HistoryModel
 
 __all__ = ["HistoryModel", "HistoryView"]
 
 _PAGE: Final = 200
-_EMPTY: Final = "No past executions. Finished runs appear here."
-
-
-class _Column(IntEnum):
-    PLATE = 0
-    WHAT = 1
-    STATUS = 2
-    WELLS = 3
-    ENDED = 4
-    DURATION = 5
-    ERROR = 6
-
-
-_HEADERS: Final = ("Plate", "What", "Status", "Wells", "Ended", "Duration", "Error")
-
-
-class HistoryModel(QAbstractTableModel):
-    """Table model of executions, newest first."""
-
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._rows: list[HistoryRow] = []
-
-    def set_rows(self, rows: Sequence[HistoryRow]) -> None:
-        """Show exactly these rows."""
-        self.beginResetModel()
-        self._rows = list(rows)
-        self.endResetModel()
-
-    def add_rows(self, rows: Sequence[HistoryRow]) -> None:
-        """Append rows; those that are already shown are skipped."""
-        known = {row.execution_id for row in self._rows}
-        new = [row for row in rows if row.execution_id not in known]
-        if new:
-            self.beginInsertRows(QModelIndex(), len(self._rows), len(self._rows) + len(new) - 1)
-            self._rows += new
-            self.endInsertRows()
-
-    def row(self, number: int) -> HistoryRow:
-        """Return a row by its number, from 0."""
-        return self._rows[number]
-
-    @property
-    def oldest(self) -> float | None:
-        """End of the last row's execution, in seconds since the epoch; None without rows."""
-        return self._rows[-1].ended_at if self._rows else None
-
-    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
-        """Return the number of executions."""
-        return 0 if parent.isValid() else len(self._rows)
-
-    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: B008 - Qt's signature
-        """Return the number of columns: plate, what was done, status, wells, end, duration, error."""
-        return 0 if parent.isValid() else len(_Column)
-
-    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return the names of the columns."""
-        if role == Qt.ItemDataRole.DisplayRole and orientation is Qt.Orientation.Horizontal:
-            return _HEADERS[section]
-        return None
-
-    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return the text, tooltip or colour of a cell, or its sort key for ``UserRole``."""
-        row, column = self._rows[index.row()], _Column(index.column())
-        if role == Qt.ItemDataRole.DisplayRole:
-            return _text(row, column)
-        if role == Qt.ItemDataRole.UserRole:
-            return _sort_key(row, column)
-        if role == Qt.ItemDataRole.ToolTipRole:
-            return row.error if column is _Column.ERROR else f"{row.plate_path}\nexecution {row.execution_id}"
-        if role == Qt.ItemDataRole.ForegroundRole and column is _Column.STATUS and row.tone is not Tone.NEUTRAL:
-            return tone_colour(row.tone, QGuiApplication.palette())
-        return None
+_WIDE: Final = 1.6
+_EMPTY: Final = "No past runs. Runs and checks appear here when they have ended."
 
 
 class HistoryView(QWidget):
-    """Shows the executions of a :class:`HistorySource`.
+    """Shows the executions of a :class:`HistorySource`, and what changed between two runs of a plate.
+
+    One selected run is compared with the run before it, two selected ones with each other.
 
     Except for ``show_rows``, the methods need an asyncio loop that runs on Qt's event loop.
 
@@ -125,22 +57,25 @@ class HistoryView(QWidget):
         super().__init__(parent)
         self._source = source
         self._model = HistoryModel(self)
-        self._shown = _Filter(self)
+        self._shown = HistoryFilter(self)
         self._shown.setSourceModel(self._model)
         self._table = QTableView()
         self._search = QLineEdit()
         self._status = QLabel(_EMPTY)
-        self._origin = QPlainTextEdit()
+        self._changes, self._origin = RunChanges(), QPlainTextEdit()
+        self._details, self._split = QTabWidget(), QSplitter(Qt.Orientation.Vertical)
         self._again = push_button("Run again", "Run the same pipeline on the same plate again", self.run_again)
         self._open = push_button("Open results", "Open the result folder", self.open_results)
-        self._more = push_button("Show older", "Load executions that ended earlier", self.load_older)
+        self._more = push_button("Show older", "Load runs that ended earlier", self.load_older)
         self._refresh = push_button("Refresh", "Reload from the server (F5)", self.load)
         self._tasks = BackgroundTasks(self._on_error)
         self.destroyed.connect(self._tasks.cancel)
         self._asked_for = ""
+        self._compared = ComparedRuns()
         self._lay_out()
         self._connect()
         self._show_buttons()
+        self._show_changes()
 
     @property
     def table(self) -> QTableView:
@@ -159,6 +94,17 @@ class HistoryView(QWidget):
         if selected is not None:
             self.select(selected.execution_id)
         self._show_buttons()
+
+    @property
+    def changes(self) -> RunChanges:
+        """The view of what changed."""
+        return self._changes
+
+    def selected_rows(self) -> tuple[HistoryRow, ...]:
+        """Return all selected rows."""
+        selection = self._table.selectionModel()
+        indexes = [] if selection is None else selection.selectedRows()
+        return tuple(self._model.row(self._shown.mapToSource(index).row()) for index in indexes)
 
     def selected(self) -> HistoryRow | None:
         """Return the selected row; None if there is none."""
@@ -202,6 +148,16 @@ class HistoryView(QWidget):
         if row is not None and row.output:
             self.open_results_requested.emit(row.output)
 
+    def sizeHint(self) -> QSize:
+        """Return a modest size, so that opening the history moves nothing else."""
+        return QSize(600, 220)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Put the details to the right of the table where there is more width than height."""
+        super().resizeEvent(event)
+        is_wide = self.width() > _WIDE * self.height()
+        self._split.setOrientation(Qt.Orientation.Horizontal if is_wide else Qt.Orientation.Vertical)
+
     # --- parts ---------------------------------------------------------------------------------------------------
 
     async def _load(self, source: HistorySource, before: float | None) -> None:
@@ -221,13 +177,37 @@ class HistoryView(QWidget):
         if self._asked_for == row.execution_id:
             self._origin.setPlainText(text)
 
-    def _on_selected(self) -> None:
+    def _on_current(self) -> None:
         row = self.selected()
         self._asked_for = "" if row is None else row.execution_id
         self._origin.clear()
         self._show_buttons()
         if row is not None:
             self._tasks.start(self._show_origin(row), "Reading the provenance")
+
+    def _show_changes(self) -> None:
+        """Compare what is selected, while the comparison is in front."""
+        if self._details.currentWidget() is not self._changes:
+            return
+        compared = runs_to_compare(self.selected_rows(), self._model.rows)
+        if compared == self._compared:
+            return
+        self._compared = compared
+        if compared.problem:
+            self._changes.show_difference("", compared.problem)
+        else:
+            self._changes.show_difference("", f"Comparing runs of {compared.plate} ...")
+            self._tasks.start(self._compare(compared), "Comparing runs")
+
+    async def _compare(self, compared: ComparedRuns) -> None:
+        found = await compare_runs(compared)
+        if compared == self._compared:
+            self._changes.show_difference(compared.plate, found)
+
+    def _on_click(self, index: QModelIndex) -> None:
+        output = self._model.row(self._shown.mapToSource(index).row()).output
+        if index.column() == HistoryColumn.RESULTS and output:
+            self.open_results_requested.emit(output)
 
     def _on_error(self, text: str) -> None:
         self._status.setText(text)
@@ -237,14 +217,15 @@ class HistoryView(QWidget):
         table = self._table
         table.setModel(self._shown)
         table.setSortingEnabled(True)
-        table.sortByColumn(_Column.ENDED, Qt.SortOrder.DescendingOrder)
+        table.sortByColumn(HistoryColumn.ENDED, Qt.SortOrder.DescendingOrder)
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         table.setAlternatingRowColors(True)
         table.setShowGrid(False)
         table.setWordWrap(False)
         table.setTabKeyNavigation(False)
-        table.setAccessibleName("Past executions")
+        table.setAccessibleName("Past runs")
         rows, columns = table.verticalHeader(), table.horizontalHeader()
         assert rows is not None
         assert columns is not None
@@ -254,21 +235,27 @@ class HistoryView(QWidget):
         columns.setStretchLastSection(True)
         columns.setHighlightSections(False)
         columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        for column, width in zip(_Column, (170, 60, 90, 150, 150, 90, 200), strict=True):
-            table.setColumnWidth(column, width)
-        self._search.setPlaceholderText("Filter by plate, status or error")
+        digit = table.fontMetrics().horizontalAdvance("0")
+        for column, width in zip(HistoryColumn, (24, 7, 11, 23, 18, 13, 26, 30), strict=True):
+            table.setColumnWidth(column, width * digit)
+        self._search.setPlaceholderText("Filter by plate, status or problem")
         self._search.setAccessibleName("Filter")
         self._search.setClearButtonEnabled(True)
         self._origin.setReadOnly(True)
-        self._origin.setPlaceholderText("Select an execution to see where its results came from.")
+        self._origin.setPlaceholderText("Select a run to see where its results came from.")
         self._origin.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self._origin.setAccessibleName("Origin of the results")
         self._status.setTextFormat(Qt.TextFormat.PlainText)
-        split = QSplitter(Qt.Orientation.Vertical)
-        split.addWidget(table)
-        split.addWidget(self._origin)
-        split.setSizes([300, 180])
-        split.setChildrenCollapsible(False)
+        self._details.addTab(self._changes, "What changed")
+        self._details.addTab(self._origin, "Origin")
+        self._details.setDocumentMode(True)
+        self._split.addWidget(table)
+        self._split.addWidget(self._details)
+        self._split.setStretchFactor(0, 3)
+        self._split.setStretchFactor(1, 2)
+        self._split.setChildrenCollapsible(False)
+        for each in (table, self._origin):
+            each.setMinimumSize(120, 60)
         top, bottom = QHBoxLayout(), QHBoxLayout()
         top.addWidget(self._search, 1)
         top.addWidget(self._refresh)
@@ -278,7 +265,7 @@ class HistoryView(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addLayout(top)
-        layout.addWidget(split, 1)
+        layout.addWidget(self._split, 1)
         layout.addLayout(bottom)
 
     def _connect(self) -> None:
@@ -287,7 +274,10 @@ class HistoryView(QWidget):
         self._table.doubleClicked.connect(lambda _: self.open_results())
         selection = self._table.selectionModel()
         assert selection is not None
-        selection.currentRowChanged.connect(lambda *_: self._on_selected())
+        selection.currentRowChanged.connect(lambda *_: self._on_current())
+        selection.selectionChanged.connect(lambda *_: self._show_changes())
+        self._details.currentChanged.connect(lambda _: self._show_changes())
+        self._table.clicked.connect(self._on_click)
 
     def _on_search(self, text: str) -> None:
         self._shown.set_text(text)
@@ -300,48 +290,9 @@ class HistoryView(QWidget):
         self._refresh.setEnabled(self._source is not None)
         self._more.setEnabled(self._more.isEnabled() and self._source is not None)
         shown, known = self._shown.rowCount(), self._model.rowCount()
-        counted = f"{shown} executions" if shown == known else f"{shown} of {known} executions"
+        counted = f"{_counted(shown)}" if shown == known else f"{shown} of {_counted(known)}"
         self._status.setText(counted if known else _EMPTY)
 
 
-class _Filter(QSortFilterProxyModel):
-    def __init__(self, parent: QObject) -> None:
-        super().__init__(parent)
-        self._text = ""
-        self.setSortRole(Qt.ItemDataRole.UserRole)
-
-    def set_text(self, text: str) -> None:
-        self._text = text
-        self.invalidateFilter()
-
-    def filterAcceptsRow(self, source_row: int, source_parent: QModelIndex) -> bool:
-        model = self.sourceModel()
-        return not self._text or (isinstance(model, HistoryModel) and model.row(source_row).matches(self._text))
-
-
-def _text(row: HistoryRow, column: _Column) -> str:
-    match column:
-        case _Column.PLATE:
-            return row.name
-        case _Column.WHAT:
-            return row.what
-        case _Column.STATUS:
-            return row.status.value.capitalize()
-        case _Column.WELLS:
-            return row.wells
-        case _Column.ENDED:
-            return row.ended_text
-        case _Column.DURATION:
-            return row.duration
-        case _Column.ERROR:
-            return row.error
-
-
-def _sort_key(row: HistoryRow, column: _Column) -> str | float:
-    match column:
-        case _Column.ENDED:
-            return row.ended_at
-        case _Column.DURATION:
-            return row.duration_seconds or 0.0
-        case _:
-            return _text(row, column).casefold()
+def _counted(number: int) -> str:
+    return f"{number} entr{'y' if number == 1 else 'ies'}"

@@ -1,0 +1,1 @@
+"""The plate map as it is edited: its table, its file, and what is wrong with it."""
