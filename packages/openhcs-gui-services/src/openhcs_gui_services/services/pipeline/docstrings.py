@@ -44,7 +44,7 @@ def to_html(text: str, shown: Collection[str]) -> str:
     parts: list[str] = []
     section = ""
     for block in re.split(r"\n\s*\n", text.strip()):
-        lines = block.splitlines()
+        lines = block.splitlines() or [""]
         found = _SECTION.match(lines[0].strip())
         if found:
             section = found[1]
@@ -57,7 +57,7 @@ def to_html(text: str, shown: Collection[str]) -> str:
             continue
         if section in _LISTED:
             parts.append(_listed(lines, shown))
-        elif lines:
+        elif any(lines):
             parts.append(f"<p>{inline_html(' '.join(line.strip() for line in lines))}</p>")
     return "".join(parts)
 

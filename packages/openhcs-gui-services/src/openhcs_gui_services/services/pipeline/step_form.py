@@ -70,6 +70,10 @@ class StepParameter:
     help: str = ""
     is_optional: bool = False
     """Whether a number may be None, which leaves it to the function."""
+    title: str = ""
+    """What it is called, if that is not its name in words."""
+    none_title: str = ""
+    """What None is called among the choices."""
 
     @property
     def start_value(self) -> object:
@@ -82,12 +86,12 @@ class StepParameter:
     def unit(self) -> str:
         """Unit of its value, as the end of its name says it: ``px``; "" if it has none."""
         first, _, last = self.name.rpartition("_")
-        return _UNITS.get(last, "") if first else ""
+        return _UNITS.get(last.lower(), "") if first else ""
 
     @property
     def words(self) -> str:
         """Its name in words, without the unit: ``Min distance`` for ``min_distance_px``."""
-        return in_words(self.name.rpartition("_")[0] if self.unit else self.name)
+        return self.title or in_words(self.name.rpartition("_")[0] if self.unit else self.name)
 
     @property
     def label(self) -> str:

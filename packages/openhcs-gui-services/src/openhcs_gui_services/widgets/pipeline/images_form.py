@@ -1,0 +1,94 @@
+"""The images that a step works on: its channel, and which images form one stack."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from PyQt6.QtCore import pyqtSignal
+from PyQt6.QtWidgets import QCheckBox, QFormLayout, QGridLayout, QLabel, QVBoxLayout, QWidget
+
+from openhcs_gui_services.services.pipeline.channels import channel_choices
+from openhcs_gui_services.services.pipeline.components import COMPONENTS, components_of, components_source
+from openhcs_gui_services.services.pipeline.text import PipelineOutline, StepEntry
+from openhcs_gui_services.widgets.pipeline.fields import ChoiceField
+from openhcs_gui_services.widgets.pipeline.notes import Note
+
+__all__ = ["ChannelForm", "TogetherForm"]
+
+_COMPONENTS: Final = "variable_components"
+_SITES: Final = ("site",)
+_HELP: Final = "Images that differ only in these form one stack, which a function gets as a whole."
+
+
+class ChannelForm(QWidget):
+    """The channel of a step that has one, or all channels."""
+
+    changed = pyqtSignal(object)
+    """Source of the channel; None for all."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.field = ChoiceField([])
+        self.field.name_as("Channel", "The channel that the functions of this step are applied to")
+        self._label = QLabel("Channel")
+        self._label.setBuddy(self.field)
+        self._several = Note("Each channel has functions of its own, below.")
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.addRow(self._label, self.field)
+        form.addRow(self._several)
+        self.field.changed.connect(lambda: self.changed.emit(self.field.value))
+
+    def show_step(self, step: StepEntry, outline: PipelineOutline, names: Mapping[int, str]) -> None:
+        """Show the channel of a step.
+
+        Args:
+            step: the step.
+            outline: the pipeline.
+            names: the channels of the plate by number.
+        """
+        keys = tuple(branch.key for branch in step.branches)
+        for widget in (self._label, self.field):
+            widget.setVisible(len(keys) == 1)
+        self._several.setVisible(len(keys) > 1)
+        choices = channel_choices(outline, names, keys)
+        self.field.set_choices([(choice.source, choice.title) for choice in choices])
+        if len(keys) == 1:
+            self.field.show_value(keys[0])
+
+
+class TogetherForm(QWidget):
+    """The variable components of a step."""
+
+    changed = pyqtSignal(object)
+    """Source of ``variable_components``; None for the default."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.boxes = {name: QCheckBox(title) for name, title in COMPONENTS.items()}
+        self._python = Note()
+        grid = QGridLayout()
+        for place, box in enumerate(self.boxes.values()):
+            grid.addWidget(box, place // 2, place % 2)
+            box.clicked.connect(lambda _: self._on_box())
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(QLabel("Images taken together"))
+        layout.addLayout(grid)
+        layout.addWidget(self._python)
+        layout.addWidget(Note(_HELP))
+
+    def show_step(self, step: StepEntry, outline: PipelineOutline) -> None:
+        """Show the components of a step of a pipeline."""
+        source = step.keywords.get(_COMPONENTS)
+        found = _SITES if source is None else components_of(source, outline)
+        for name, box in self.boxes.items():
+            box.setEnabled(found is not None)
+            box.setChecked(found is not None and name in found)
+        self._python.setVisible(found is None)
+        self._python.show_text(f"``{source}``, written in Python")
+
+    def _on_box(self) -> None:
+        chosen = tuple(name for name, box in self.boxes.items() if box.isChecked())
+        self.changed.emit(None if chosen == _SITES else components_source(chosen))
