@@ -110,8 +110,8 @@ def with_call(text: str, number: int, branch: int, info: FunctionInfo) -> str:
     value, places = _branch(text, number, branch), Places(text)
     entry = call_source(info)
     if isinstance(value, ast.List):
-        last = places.end(value.elts[-1])
-        return appended(text, last, places.end(value) - 1, value.elts[-1].col_offset, entry)
+        last = value.elts[-1]
+        return appended(text, places.start(last), places.end(last), places.end(value) - 1, entry)
     return f"{text[: places.start(value)]}[{places.source(value)}, {entry}]{text[places.end(value) :]}"
 
 
@@ -165,7 +165,7 @@ def with_entry(text: str, info: FunctionInfo, make: Callable[[str], str], after:
     if not found.elts:
         return f"{text[: places.start(found)]}[\n    {entry},\n]{text[places.end(found) :]}"
     last = found.elts[-1]
-    text = appended(text, places.end(last), places.end(found) - 1, last.col_offset, entry)
+    text = appended(text, places.start(last), places.end(last), places.end(found) - 1, entry)
     count = len(found.elts)
     if after is None or after >= count:
         return text
@@ -209,7 +209,7 @@ def _steps(text: str) -> ast.List:
 
 def _step(text: str, number: int) -> ast.Call:
     node = _steps(text).elts[number - 1]
-    if not isinstance(node, ast.Call):
+    if not isinstance(node, ast.Call) or ast.unparse(node.func).rpartition(".")[2] not in (STEP, PLATE_STEP):
         raise PipelineTextError(f"step {number} is written in Python; edit it there")
     return node
 
@@ -235,7 +235,7 @@ def _with_new_keyword(text: str, node: ast.Call, entry: str) -> str:
     if not parts:
         return text[:close] + entry + text[close:]
     is_one_line = node.lineno == node.end_lineno
-    made = appended(text, places.end(parts[-1]), close, parts[-1].col_offset, entry)
+    made = appended(text, places.start(parts[-1]), places.end(parts[-1]), close, entry)
     line = made[places.line_start(node.lineno) :].partition("\n")[0]
     if not is_one_line or len(line) <= WIDTH or text[places.line_start(node.lineno) : places.start(node)].strip():
         return made

@@ -4,6 +4,8 @@ import ast
 from collections.abc import Sequence
 from typing import Final
 
+from openhcs_runtime.pipeline.source_layout import WIDTH
+
 __all__ = ["Places", "appended", "rearranged"]
 
 _INDENT: Final = 4
@@ -84,14 +86,14 @@ def _line_blocks(places: Places, found: ast.List | ast.Tuple) -> tuple[int, list
     return first, blocks, start
 
 
-def appended(text: str, last: int, close: int, indent: int, entry: str) -> str:
+def appended(text: str, start: int, last: int, close: int, entry: str) -> str:
     """Return the text with an entry after the last one in brackets, in their layout.
 
     Args:
         text: the text.
-        last: position after the last entry.
+        start: position of the last entry.
+        last: position after it.
         close: position of the closing bracket.
-        indent: columns before the last entry, for brackets that have one entry per line.
         entry: the source of the new entry.
     """
     after = text[last:close]
@@ -100,5 +102,11 @@ def appended(text: str, last: int, close: int, indent: int, entry: str) -> str:
     if text[line_start:close].strip() or line_start <= last:
         joined = f"{after.rstrip()} {entry}" if "," in plain else f", {entry}{after}"
         return text[:last] + joined + text[close:]
+    own_line = text.rfind("\n", 0, start) + 1
+    before = text[own_line:start]
+    length = len(text[text.rfind("\n", 0, last) + 1 : last]) + len(entry) + 3
+    if before.strip() and length <= WIDTH:  # several entries share this line
+        return f"{text[:last]}, {entry}{text[last:]}"
+    indent = before[: len(before) - len(before.lstrip())]
     comma = "" if "," in plain else ","
-    return f"{text[:last]}{comma}{text[last:line_start]}{' ' * (indent or _INDENT)}{entry},\n{text[line_start:]}"
+    return f"{text[:last]}{comma}{text[last:line_start]}{indent or ' ' * _INDENT}{entry},\n{text[line_start:]}"

@@ -12,8 +12,20 @@ from PyQt6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QHBoxLayout, Q
 
 from openhcs_gui_services.services.pipeline.step_form import ParameterKind, StepParameter, source_text
 
-__all__ = ["ChoiceField", "Field", "LiteralField", "NumberField", "SwitchField", "TextField", "make_field"]
+__all__ = [
+    "REDO_KEYS",
+    "UNDO_KEYS",
+    "ChoiceField",
+    "Field",
+    "LiteralField",
+    "NumberField",
+    "SwitchField",
+    "TextField",
+    "make_field",
+]
 
+UNDO_KEYS: Final = ("Ctrl+Z",)
+REDO_KEYS: Final = ("Ctrl+Shift+Z", "Ctrl+Y")
 _TYPING_MS: Final = 350
 _LARGEST: Final = 2**31 - 1
 _LARGEST_NUMBER: Final = 1e12
@@ -135,14 +147,14 @@ class _NumberBox(QDoubleSpinBox):
 
     def valueFromText(self, text: str | None) -> float:
         """Return the number; the smallest one stands for None."""
-        plain = (text or "").strip().replace(",", ".")
+        plain = self._plain(text)
         if not plain or plain == _NONE:
             return self.minimum() if self._is_optional else self.value()
         return float(plain)
 
     def validate(self, text: str | None, at: int) -> tuple[QValidator.State, str, int]:
         """Accept numbers with a point or a comma."""
-        plain = (text or "").strip().replace(",", ".")
+        plain = self._plain(text)
         state = QValidator.State
         if plain == _NONE or (not plain and self._is_optional):
             return state.Acceptable, text or "", at
@@ -151,6 +163,10 @@ class _NumberBox(QDoubleSpinBox):
             return (state.Acceptable if is_in else state.Invalid), text or "", at
         is_begun = _STARTED.fullmatch(plain) or (self._is_optional and _NONE.startswith(plain))
         return (state.Intermediate if is_begun else state.Invalid), text or "", at
+
+    def _plain(self, text: str | None) -> str:
+        """Return what was typed, without the unit and with a decimal point."""
+        return (text or "").removesuffix(self.suffix()).strip().replace(",", ".")
 
     def stepBy(self, steps: int) -> None:
         """Step from 0 if there is no number yet."""
@@ -295,4 +311,5 @@ def _choice_title(value: object, parameter: StepParameter) -> str:
 
 
 def _is_undo(event: QKeyEvent) -> bool:
-    return event.matches(QKeySequence.StandardKey.Undo) or event.matches(QKeySequence.StandardKey.Redo)
+    pressed = QKeySequence(event.keyCombination())
+    return any(pressed == QKeySequence(keys) for keys in (*UNDO_KEYS, *REDO_KEYS))

@@ -41,6 +41,7 @@ from openhcs_gui_services.services.pipeline.step_form import FunctionInfo, read_
 from openhcs_gui_services.services.pipeline.text import PipelineOutline, outline_of
 from openhcs_gui_services.widgets.common.buttons import push_button
 from openhcs_gui_services.widgets.pipeline.editor import CodeEditor
+from openhcs_gui_services.widgets.pipeline.fields import REDO_KEYS, UNDO_KEYS
 from openhcs_gui_services.widgets.pipeline.find_bar import FindBar
 from openhcs_gui_services.widgets.pipeline.name_line import NameLine
 from openhcs_gui_services.widgets.pipeline.sign_button import Sign, SignButton
@@ -309,6 +310,7 @@ class PipelinePane(QWidget):
 
     def _lay_out(self, templates: dict[str, str]) -> None:
         self._problems.setAccessibleName("Problems")
+        self._problems.setObjectName("problems")
         self._problems.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._problems.hide()
         self._problems.setWordWrap(True)
@@ -390,8 +392,8 @@ class PipelinePane(QWidget):
             ("F7", self._request_check),
             ("Ctrl+F", self._open_find),
             ("F3", lambda: self._find.next()),
-            (QKeySequence.StandardKey.Undo, self.undo),
-            (QKeySequence.StandardKey.Redo, self.redo),
+            *((key, self.undo) for key in UNDO_KEYS),
+            *((key, self.redo) for key in REDO_KEYS),
         )
         for key, call in keys:
             shortcut = QShortcut(QKeySequence(key), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
