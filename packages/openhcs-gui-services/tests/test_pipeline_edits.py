@@ -194,6 +194,8 @@ Edit = Callable[[str], str]
     ("edit", "step", "words"),
     [
         (lambda text: text, None, ""),
+        (lambda text: text.replace("max_projection}", "abs}"), None, ""),
+        (lambda text: "from mine import *\n" + text.replace("max_projection}", "their_own}"), None, ""),
         (lambda text: text.replace("check_nuclei]", "chek_nuclei]"), 2, "did you mean check_nuclei?"),
         (lambda text: text.replace('"radius_px"', '"radius"'), 3, "no parameter radius: did you mean radius_px?"),
         (lambda text: text.replace('"nuclei"  #', '"Cy5"  #'), 1, "no channel 'Cy5': choose one of 1: DAPI"),

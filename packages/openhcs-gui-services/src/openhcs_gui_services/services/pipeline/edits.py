@@ -253,7 +253,8 @@ def _without(text: str, node: ast.Call, keyword: ast.keyword) -> str:
     alone = not text[line_start:start].strip() and text[end:line_end].partition("#")[0].strip() in ("", ",")
     if alone and line_end < places.end(node):
         return text[:line_start] + text[line_end + 1 :]
-    before = [places.end(part) for part in [*node.args, *node.keywords] if places.end(part) <= start]
+    ends = [*map(places.end, node.args), *map(places.end, node.keywords)]
+    before = [each for each in ends if each <= start]
     if before and "#" not in text[max(before) : start]:
         return text[: max(before)] + text[end:]
     after = len(text[end:]) - len(text[end:].lstrip(", "))

@@ -1,5 +1,6 @@
 """The functions that the names in a pipeline's text stand for."""
 
+import builtins
 from collections.abc import Iterable
 
 from openhcs_gui_services.services.pipeline.step_form import FunctionInfo
@@ -25,7 +26,7 @@ class Library:
         """Return whether a name can't be a function: it is not defined, or not in the module it is taken from."""
         first = function.partition(".")[0]
         if first not in outline.names:
-            return True
+            return "*" not in outline.names and not hasattr(builtins, first)
         module, name = self._place(function, outline)
         return module in self._modules and (module, name) not in self._by_place and "." in function
 

@@ -319,8 +319,9 @@ def _spread(argument: ast.expr, tree: ast.Module) -> Iterator[ast.expr]:
         return
     name = ast.unparse(argument.value)
     for node in tree.body:
-        is_it = isinstance(node, ast.Assign) and any(ast.unparse(target) == name for target in node.targets)
-        if is_it and isinstance(node.value, ast.Tuple):
+        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Tuple):
+            continue
+        if any(ast.unparse(target) == name for target in node.targets):
             yield from node.value.elts
 
 

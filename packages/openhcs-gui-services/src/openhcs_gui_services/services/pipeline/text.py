@@ -153,7 +153,7 @@ class PipelineOutline:
         python_line: line of code that makes or changes the list of steps, which is edited as Python; None if there is
             no such code.
         constants: the settings.
-        names: all names that are defined or imported at the top level.
+        names: all names that are defined or imported; ``*`` if a module is imported with all its names.
         aliases: source of the value of each name that is set once at the top level.
     """
 
@@ -345,11 +345,11 @@ def _constants(tree: ast.Module, places: Places) -> Iterator[Constant]:
 
 
 def _names(tree: ast.Module) -> Iterator[str]:
-    for node in tree.body:
+    """Yield all names that are defined or imported anywhere: an inner one is not an error that a text shows."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
-        else:
-            yield from (
-                each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
-            )
-    yield from imports_of(tree)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((each.asname or each.name).partition(".")[0] for each in node.names)

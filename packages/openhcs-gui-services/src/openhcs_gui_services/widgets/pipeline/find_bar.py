@@ -17,17 +17,17 @@ class FindBar(QWidget):
     def __init__(self, editor: QPlainTextEdit, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._editor = editor
-        self.find, self.replacement = QLineEdit(), QLineEdit()
-        self.find.setAccessibleName("Find")
-        self.find.setPlaceholderText("Find")
-        self.find.setClearButtonEnabled(True)
+        self.wanted, self.replacement = QLineEdit(), QLineEdit()
+        self.wanted.setAccessibleName("Find")
+        self.wanted.setPlaceholderText("Find")
+        self.wanted.setClearButtonEnabled(True)
         self.replacement.setAccessibleName("Replace with")
         self.replacement.setPlaceholderText("Replace with")
         self.count = Note()
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        layout.addWidget(self.find, 0, 0)
+        layout.addWidget(self.wanted, 0, 0)
         layout.addWidget(_button("▲", "Previous (Shift+Return)", lambda: self.next(backwards=True)), 0, 1)
         layout.addWidget(_button("▼", "Next (Return, F3)", self.next), 0, 2)
         layout.addWidget(_button("✕", "Close (Escape)", self.close_bar), 0, 3)
@@ -35,17 +35,17 @@ class FindBar(QWidget):
         layout.addWidget(_button("Replace", "Replace this one and go to the next", self.replace), 1, 1, 1, 2)
         layout.addWidget(_button("All", "Replace all", self.replace_all), 1, 3)
         layout.addWidget(self.count, 2, 0, 1, 4)
-        self.find.textChanged.connect(lambda _: self._search_again())
+        self.wanted.textChanged.connect(lambda _: self._search_again())
         self.hide()
 
     def open(self) -> None:
         """Show the bar, with the selected text if there is some."""
         selected = self._editor.textCursor().selectedText()
         if selected and "\u2029" not in selected:
-            self.find.setText(selected)
+            self.wanted.setText(selected)
         self.show()
-        self.find.selectAll()
-        self.find.setFocus()
+        self.wanted.selectAll()
+        self.wanted.setFocus()
         self._show_count()
 
     def close_bar(self) -> None:
@@ -55,7 +55,7 @@ class FindBar(QWidget):
 
     def next(self, *, backwards: bool = False) -> bool:
         """Select the next match, from the start again after the last one; return whether there is one."""
-        text = self.find.text()
+        text = self.wanted.text()
         if not text:
             return False
         flags = QTextDocument.FindFlag.FindBackward if backwards else QTextDocument.FindFlag(0)
@@ -74,7 +74,7 @@ class FindBar(QWidget):
     def replace(self) -> None:
         """Replace the selected match and go to the next one."""
         cursor = self._editor.textCursor()
-        if self.find.text() and cursor.selectedText().casefold() == self.find.text().casefold():
+        if self.wanted.text() and cursor.selectedText().casefold() == self.wanted.text().casefold():
             cursor.insertText(self.replacement.text())
         self.next()
         self._show_count()
@@ -82,7 +82,7 @@ class FindBar(QWidget):
     def replace_all(self) -> None:
         """Replace all matches, as one edit."""
         document = self._editor.document()
-        text = self.find.text()
+        text = self.wanted.text()
         if document is None or not text:
             return
         edit = QTextCursor(document)
@@ -117,7 +117,7 @@ class FindBar(QWidget):
         self._show_count()
 
     def _show_count(self) -> None:
-        text = self.find.text().casefold()
+        text = self.wanted.text().casefold()
         count = self._editor.toPlainText().casefold().count(text) if text else 0
         self.count.setText(("1 match" if count == 1 else f"{count} matches") if text else "")
 

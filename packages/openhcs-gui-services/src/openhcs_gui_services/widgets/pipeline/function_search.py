@@ -20,6 +20,7 @@ from PyQt6.QtWidgets import (
 from openhcs_gui_services.services.pipeline.docstrings import plain, to_html
 from openhcs_gui_services.services.pipeline.function_search import find_functions
 from openhcs_gui_services.services.pipeline.step_form import FunctionInfo
+from openhcs_gui_services.widgets.pipeline.function_delegate import FunctionDelegate
 
 __all__ = ["FunctionSearch"]
 
@@ -51,7 +52,10 @@ class FunctionSearch(QDialog):
         self.typed.setClearButtonEnabled(True)
         self.list = QListWidget()
         self.list.setAccessibleName("Functions")
-        self.list.setUniformItemSizes(False)
+        self.list.setItemDelegate(FunctionDelegate(self.list))
+        self.list.setMouseTracking(True)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setMinimumWidth(160)
         self.docs = QTextBrowser()
         self.docs.setAccessibleName("Documentation of the function")
         self._split = QSplitter()
@@ -99,7 +103,7 @@ class FunctionSearch(QDialog):
     def _show(self) -> None:
         self.list.clear()
         for info in find_functions(self._functions, self.typed.text()):
-            item = QListWidgetItem(f"{info.title}\n{info.group}")
+            item = QListWidgetItem(info.title)
             item.setData(Qt.ItemDataRole.UserRole, info)
             item.setToolTip(plain(info.summary))
             self.list.addItem(item)

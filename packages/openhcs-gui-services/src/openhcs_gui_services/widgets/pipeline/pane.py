@@ -487,7 +487,7 @@ class PipelinePane(QWidget):
         """Give the problems the height that they need, up to five lines."""
         rows = [self._problems.sizeHintForRow(row) for row in range(self._problems.count())]
         most = 5 * self.fontMetrics().height()
-        self._problems.setFixedHeight(min(sum(rows), most) + 2 * self._problems.frameWidth() + 2)
+        self._problems.setFixedHeight(min(sum(rows), most) + 2 * self._problems.frameWidth() + 6)
 
     def _on_problem(self, item: QListWidgetItem) -> None:
         self.go_to_problem(item.data(Qt.ItemDataRole.UserRole))

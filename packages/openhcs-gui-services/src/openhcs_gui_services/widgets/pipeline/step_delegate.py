@@ -3,7 +3,7 @@
 from typing import Final
 
 from PyQt6.QtCore import QAbstractItemModel, QEvent, QModelIndex, QPointF, QRect, QSize, Qt
-from PyQt6.QtGui import QColor, QFont, QFontMetrics, QMouseEvent, QPainter, QPalette, QPolygonF
+from PyQt6.QtGui import QColor, QFont, QFontMetrics, QMouseEvent, QPainter, QPen, QPolygonF
 from PyQt6.QtWidgets import (
     QApplication,
     QLineEdit,
@@ -16,14 +16,13 @@ from PyQt6.QtWidgets import (
 
 from openhcs_gui_services.services.pipeline.text import StepKind
 from openhcs_gui_services.services.plates.presenter import Tone
-from openhcs_gui_services.widgets.common.colours import blend, tone_colour
+from openhcs_gui_services.widgets.common.colours import tone_colour
+from openhcs_gui_services.widgets.pipeline.row_drawing import draw_background, text_colours
 from openhcs_gui_services.widgets.pipeline.step_rows import StepRow
 
 __all__ = ["StepDelegate"]
 
 _PAD: Final = 6
-_FAINT: Final = 0.72
-"""Share of the text colour in summaries; their contrast stays above 4.5 on all backgrounds of rows."""
 _PLATE: Final = "plate"
 
 
@@ -40,8 +39,8 @@ class StepDelegate(QStyledItemDelegate):
         if painter is None or not isinstance(row, StepRow):
             return
         painter.save()
-        self._draw_background(painter, option)
-        text, faint = _text_colours(option)
+        draw_background(painter, option)
+        text, faint = text_colours(option)
         title, summary = self._lines(option.rect, option.fontMetrics)
         left = self._draw_number(painter, option, row, faint)
         title.setLeft(left)
@@ -99,23 +98,12 @@ class StepDelegate(QStyledItemDelegate):
             index, Qt.CheckState.Unchecked if is_on else Qt.CheckState.Checked, Qt.ItemDataRole.CheckStateRole
         )
 
-    def _draw_background(self, painter: QPainter, option: QStyleOptionViewItem) -> None:
-        palette, state = option.palette, option.state
-        if state & QStyle.StateFlag.State_Selected:
-            group = (
-                QPalette.ColorGroup.Active if state & QStyle.StateFlag.State_Active else QPalette.ColorGroup.Inactive
-            )
-            painter.fillRect(option.rect, palette.color(group, QPalette.ColorRole.Highlight))
-        elif state & QStyle.StateFlag.State_MouseOver:
-            painter.fillRect(option.rect, blend(palette.text().color(), palette.base().color(), 0.06))
-        line = blend(palette.text().color(), palette.base().color(), 0.12)
-        painter.fillRect(QRect(option.rect.left(), option.rect.bottom(), option.rect.width(), 1), line)
-
     def _draw_number(self, painter: QPainter, option: QStyleOptionViewItem, row: StepRow, faint: QColor) -> int:
         """Draw number and box; return where the title begins."""
         title, _ = self._lines(option.rect, option.fontMetrics)
         width = self._number_width(option)
         painter.setPen(faint)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
         number = QRect(title.left(), title.top(), width, title.height())
         if row.number:
             painter.drawText(number, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, str(row.number))
@@ -127,12 +115,14 @@ class StepDelegate(QStyledItemDelegate):
             if option.state & QStyle.StateFlag.State_Enabled:
                 box.state |= QStyle.StateFlag.State_Enabled
             _style(option).drawPrimitive(QStyle.PrimitiveElement.PE_IndicatorCheckBox, box, painter)
+            painter.drawRect(box.rect.adjusted(0, 0, -1, -1))  # some styles draw no frame on dark backgrounds
         return title.left() + width + self._box_size() + 3 * _PAD
 
     def _draw_sign(self, painter: QPainter, place: QRect, option: QStyleOptionViewItem) -> None:
         """Draw a triangle with an exclamation mark, which needs no colour to be seen."""
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
+        is_selected = bool(option.state & QStyle.StateFlag.State_Selected)
+        painter.setPen(QPen(QColor(Qt.GlobalColor.white), 1.2) if is_selected else QPen(Qt.PenStyle.NoPen))
         painter.setBrush(tone_colour(Tone.BAD, option.palette))
         top, left, size = place.top() + 1.0, float(place.left()), place.height() - 2.0
         corners = [QPointF(left + size / 2, top), QPointF(left + size, top + size), QPointF(left, top + size)]
@@ -178,19 +168,6 @@ class StepDelegate(QStyledItemDelegate):
 
 
 _LEFT: Final = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-
-
-def _text_colours(option: QStyleOptionViewItem) -> tuple[QColor, QColor]:
-    """Return the colours of titles and of summaries."""
-    palette, state = option.palette, option.state
-    group = QPalette.ColorGroup.Active if state & QStyle.StateFlag.State_Active else QPalette.ColorGroup.Inactive
-    if not state & QStyle.StateFlag.State_Enabled:
-        group = QPalette.ColorGroup.Disabled
-    is_selected = bool(state & QStyle.StateFlag.State_Selected)
-    roles = QPalette.ColorRole
-    text = palette.color(group, roles.HighlightedText if is_selected else roles.Text)
-    back = palette.color(group, roles.Highlight if is_selected else roles.Base)
-    return text, text if is_selected else blend(text, back, _FAINT)
 
 
 def _style(option: QStyleOptionViewItem) -> QStyle:

@@ -216,8 +216,12 @@ class StepPanel(QWidget):
         button = QPushButton("Add a function to this step…")
         button.setToolTip("Add a function that gets the result of the one above")
         button.setAutoDefault(False)
-        button.clicked.connect(lambda: self._step and self.function_wanted.emit(self._step.number, branch))
+        button.clicked.connect(lambda: self._want_function(branch))
         return button
+
+    def _want_function(self, branch: int) -> None:
+        if self._step is not None:
+            self.function_wanted.emit(self._step.number, branch)
 
     # --- edits ---------------------------------------------------------------------------------------------------
 
