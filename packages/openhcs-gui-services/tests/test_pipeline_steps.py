@@ -114,16 +114,16 @@ def test_a_number_that_is_typed_is_one_edit_whatever_the_pause(qtbot: QtBot, pan
     line = inner_line(field)
     line.setFocus()
     qtbot.mouseDClick(line, Qt.MouseButton.LeftButton)
-    assert line.selectedText() == line.text() == "200 px"
+    assert line.selectedText() == line.text() == "200"
     qtbot.keyClick(line, "3")
     qtbot.waitUntil(lambda: '"radius_px": 3.0' in pane.source())  # a pause: the edit is taken
     qtbot.keyClick(line, "0")
     qtbot.keyClick(line, KEY.Key_Return)
     assert '"radius_px": 30.0' in pane.source()
-    assert line.text() == "30 px"
+    assert line.text() == "30"
     qtbot.keyClick(line, KEY.Key_Z, CTRL)
     assert pane.source() == text
-    assert line.text() == "200 px"
+    assert line.text() == "200"
     qtbot.keyClick(line, KEY.Key_Z, CTRL | Qt.KeyboardModifier.ShiftModifier)
     assert '"radius_px": 30.0' in pane.source()
 
@@ -218,7 +218,7 @@ def test_a_function_is_found_and_added(qtbot: QtBot, pane: PipelinePane) -> None
 
 def test_find_and_replace(qtbot: QtBot, pane: PipelinePane) -> None:
     qtbot.keyClick(pane.steps.list, KEY.Key_F, CTRL)
-    bar = pane._find
+    bar = pane.find_bar
     qtbot.keyClicks(bar.wanted, "channel")
     assert pane.editor.textCursor().selectedText().lower() == "channel"
     first = pane.editor.current_line

@@ -43,12 +43,12 @@ class PipelineLink(QObject):
         self._channels: OrderedDict[str, Mapping[int, str]] = OrderedDict()
         self._reading: set[str] = set()
         """Plates whose channels are being read."""
-        pane.source_changed.connect(lambda _: self.take_edit())
+        pane.source_changed.connect(lambda _: self.take_edit() and None)
         pane.name_changed.connect(lambda _: self._on_name())
         pane.check_requested.connect(lambda _: self._check())
         pane.file_changed.connect(lambda _: self._on_name())
         manager.current_changed.connect(lambda _: self.show_current())
-        manager.asking.connect(self.take_edit)
+        manager.asking.connect(lambda: self.take_edit() and None)
         self.destroyed.connect(workspace.subscribe(self._on_event))
         if workspace.default_pipeline:
             self._load(workspace.default_pipeline, workspace.default_pipeline_file)
@@ -56,28 +56,30 @@ class PipelineLink(QObject):
 
     def show_current(self) -> None:
         """Show the pipeline of the current plate."""
-        self.take_edit()
+        before, is_edited = self._plate, self.take_edit()
         row = self._manager.current
         self._plate = "" if row is None else row.path
         self._show_channels(row)
         if row is None:
             return
-        if row.pipeline and row.pipeline != self._pane.source():
+        is_on_its_way = is_edited and row.path == before  # the row doesn't have the edit yet
+        if row.pipeline and not is_on_its_way and not self._is_shown(row):
             self._load(row.pipeline, row.pipeline_file, self._name_of(row))
         elif not row.pipeline and self._shown:
             self._give([row.path])
         self._pane.show_problems(self._workspace.problems(row.path))
 
-    def take_edit(self) -> None:
-        """Pass typed text to the plates now; the pane's own signal comes with a short delay."""
+    def take_edit(self) -> bool:
+        """Pass typed text to the plates now, as the pane's own signal comes with a short delay; return if any."""
         self._pane.steps.panel.take_now()
         text = self._pane.source()
         if self._is_loading or text in (self._shown, EMPTY_PIPELINE):
-            return
+            return False
         before, self._shown = self._shown, text
         self._workspace.default_pipeline = text
         self._workspace.default_pipeline_file = self._file()
         self._give(self._paths_with(before))
+        return True
 
     # --- parts ---------------------------------------------------------------------------------------------------
 
@@ -97,6 +99,11 @@ class PipelineLink(QObject):
         self._pane.set_source(text, path, name or ("" if path else template), is_modified=is_modified)
         self._is_loading = False
         self._shown = text
+
+    def _is_shown(self, row: PlateRow) -> bool:
+        """Return whether the pane shows the pipeline of a plate, under its name."""
+        name = self._name_of(row) or Path(row.pipeline_file).name
+        return (row.pipeline, row.pipeline_file, name) == (self._pane.source(), self._file(), self._pane.name)
 
     def _name_of(self, row: PlateRow) -> str:
         if row.pipeline_file:

@@ -11,6 +11,7 @@ __all__ = ["Problem", "locate_problems", "syntax_problem"]
 
 _AT_LINE: Final = re.compile(r"^(?P<name>[^:\n]*(?::\\[^:\n]*)?):(?P<line>\d+):\s*(?P<rest>.*)", re.DOTALL)
 _OF_STEP: Final = re.compile(r"^step (?P<number>\d+)\b")
+_WHICH_STEP: Final = re.compile(r"^step (?:\d+ )?'[^']*'[:,] ")
 _OF_NAMED_STEP: Final = re.compile(r"^step '(?P<name>[^']*)'")
 
 
@@ -22,6 +23,11 @@ class Problem:
     line: int | None = None
     column: int | None = None
     step: int | None = None
+
+    @property
+    def short(self) -> str:
+        """The message without the step that it begins with, for a place where that is known."""
+        return _WHICH_STEP.sub("", self.message)
 
 
 class NumberedStep(Protocol):

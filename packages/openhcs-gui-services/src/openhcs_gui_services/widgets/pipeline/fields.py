@@ -165,8 +165,8 @@ class _NumberBox(QDoubleSpinBox):
         return (state.Intermediate if is_begun else state.Invalid), text or "", at
 
     def _plain(self, text: str | None) -> str:
-        """Return what was typed, without the unit and with a decimal point."""
-        return (text or "").removesuffix(self.suffix()).strip().replace(",", ".")
+        """Return what was typed, with a decimal point."""
+        return (text or "").strip().replace(",", ".")
 
     def stepBy(self, steps: int) -> None:
         """Step from 0 if there is no number yet."""
@@ -178,10 +178,9 @@ class _NumberBox(QDoubleSpinBox):
 class NumberField(Field):
     """A number, whole if ``is_whole``; None, shown as "automatic", if ``is_optional``."""
 
-    def __init__(self, *, is_whole: bool, is_optional: bool, unit: str = "") -> None:
+    def __init__(self, *, is_whole: bool, is_optional: bool) -> None:
         self._box = _NumberBox(0 if is_whole else _DECIMALS, is_optional)
         self._is_whole, self._is_optional = is_whole, is_optional
-        self._box.setSuffix(f" {unit}" if unit and not is_optional else "")
         super().__init__(self._box)
         self._box.valueChanged.connect(lambda _: self._typed())
 
@@ -293,7 +292,7 @@ def make_field(parameter: StepParameter) -> Field:
     match parameter.kind:
         case ParameterKind.INTEGER | ParameterKind.NUMBER:
             is_whole = parameter.kind is ParameterKind.INTEGER
-            return NumberField(is_whole=is_whole, is_optional=parameter.is_optional, unit=parameter.unit)
+            return NumberField(is_whole=is_whole, is_optional=parameter.is_optional)
         case ParameterKind.SWITCH:
             return SwitchField()
         case ParameterKind.CHOICE:

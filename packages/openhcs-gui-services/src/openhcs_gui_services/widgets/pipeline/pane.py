@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QKeySequence, QShortcut
+from PyQt6.QtGui import QKeySequence, QResizeEvent, QShortcut
 from PyQt6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -106,7 +106,7 @@ class PipelinePane(QWidget):
         self._is_editing = False
         self._library = Library(read_libraries() if library is None else library)
         self._editor = CodeEditor()
-        self._find = FindBar(self._editor)
+        self.find_bar = FindBar(self._editor)
         self._name = NameLine()
         self._problems = QListWidget()
         self._shown_problems: tuple[Problem, ...] = ()
@@ -198,6 +198,12 @@ class PipelinePane(QWidget):
         self._set_modified(False)
         self.file_changed.emit(path)
         self.name_changed.emit(self.name)
+
+    def rename(self, name: str) -> None:
+        """Give the pipeline another name; its file stays."""
+        self._identity = _Identity(name, self._identity.path, self._identity.stamp)
+        self._show_name()
+        self.name_changed.emit(name)
 
     def discard_then(self, then: Callable[[], None]) -> None:
         """Call ``then`` once nothing would be lost: immediately, or after a question was answered."""
@@ -306,6 +312,11 @@ class PipelinePane(QWidget):
         """Append a step with a function and show its form."""
         self.steps.add_step(info)
 
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Fit the problems, which wrap."""
+        super().resizeEvent(event)
+        self._fit_problems()
+
     # --- parts ---------------------------------------------------------------------------------------------------
 
     def _lay_out(self, templates: dict[str, str]) -> None:
@@ -319,7 +330,7 @@ class PipelinePane(QWidget):
         column = QVBoxLayout(python)
         column.setContentsMargins(0, 6, 0, 0)
         column.addWidget(self._editor, 1)
-        column.addWidget(self._find)
+        column.addWidget(self.find_bar)
         self.tabs.addTab(self.steps, "Steps")
         self.tabs.addTab(python, "Python")
         self.tabs.setDocumentMode(True)
@@ -380,7 +391,7 @@ class PipelinePane(QWidget):
         document.redoAvailable.connect(self._redo_button.setEnabled)
         self._problems.itemActivated.connect(self._on_problem)
         self._problems.itemClicked.connect(self._on_problem)
-        self._name.name_edited.connect(self._rename)
+        self._name.name_edited.connect(self.rename)
         self.steps.edited.connect(self._apply)
         self.steps.text_wanted.connect(self.show_text)
         self.steps.refused.connect(lambda why: QMessageBox.warning(self, "Pipeline", f"Nothing was changed: {why}"))
@@ -391,7 +402,7 @@ class PipelinePane(QWidget):
             ("Ctrl+Shift+S", self.save_as),
             ("F7", self._request_check),
             ("Ctrl+F", self._open_find),
-            ("F3", lambda: self._find.next()),
+            ("F3", lambda: self.find_bar.next()),
             *((key, self.undo) for key in UNDO_KEYS),
             *((key, self.redo) for key in REDO_KEYS),
         )
@@ -401,18 +412,13 @@ class PipelinePane(QWidget):
 
     def _open_find(self) -> None:
         self.tabs.setCurrentIndex(_PYTHON_TAB)
-        self._find.open()
+        self.find_bar.open()
 
     def _request_check(self) -> None:
         self.steps.panel.take_now()
         self._read()
         if self._outline.problem is None:
             self.check_requested.emit(self.source())
-
-    def _rename(self, name: str) -> None:
-        self._identity = _Identity(name, self._identity.path, self._identity.stamp)
-        self._show_name()
-        self.name_changed.emit(name)
 
     # --- from the views to the text ------------------------------------------------------------------------------
 
@@ -477,7 +483,7 @@ class PipelinePane(QWidget):
         self._shown_problems = found
         self._problems.clear()
         for number, problem in enumerate(found):
-            item = QListWidgetItem(_where(problem) + problem.message)
+            item = QListWidgetItem(_where(problem) + problem.short)
             item.setData(Qt.ItemDataRole.UserRole, number)
             self._problems.addItem(item)
         self._problems.setVisible(bool(found))

@@ -78,7 +78,7 @@ def rows_of(
                 line=step.line,
                 step_kind=step.kind,
                 is_enabled=step.is_enabled,
-                problems=tuple(problem.message for problem in problems if problem.step == step.number),
+                problems=tuple(problem.short for problem in problems if problem.step == step.number),
             )
         )
     if outline.python_line is not None:
