@@ -18,7 +18,7 @@ from openhcs_gui_services.services.pipeline.edits import (
     with_step_copied,
     with_steps_in_order,
 )
-from openhcs_gui_services.services.pipeline.function_search import find_functions
+from openhcs_gui_services.services.pipeline.function_search import FunctionIndex
 from openhcs_gui_services.services.pipeline.library import Library
 from openhcs_gui_services.services.pipeline.new_step import with_step
 from openhcs_gui_services.services.pipeline.step_form import read_library
@@ -28,6 +28,7 @@ from openhcs_runtime.builtin import BuiltinPipeline, builtin_source
 from openhcs_runtime.pipeline.source import load_pipeline
 
 LIBRARY = Library(read_library())
+INDEX = FunctionIndex(LIBRARY.functions)
 INFOS = {info.name: info for info in LIBRARY.functions}
 ONE_LINE = """from openhcs_runtime import FunctionStep
 from openhcs_runtime.functions import clear_border, denoise, segment_nuclei
@@ -234,16 +235,16 @@ def test_every_template_passes_the_checks() -> None:
     ],
 )
 def test_functions_are_found_by_what_they_are_for(query: str, first: str) -> None:
-    assert find_functions(LIBRARY.functions, query)[0].name == first
+    assert INDEX.find(query)[0].name == first
 
 
 def test_functions_are_found_by_other_words() -> None:
-    blur = {info.name for info in find_functions(LIBRARY.functions, "blur")}
+    blur = {info.name for info in INDEX.find("blur")}
     assert {"denoise", "denoise_median"} <= blur
-    count = {info.name for info in find_functions(LIBRARY.functions, "count")[:6]}
+    count = {info.name for info in INDEX.find("count")[:6]}
     assert {"segment_nuclei", "detect_spots"} & count
-    assert find_functions(LIBRARY.functions, "") == list(LIBRARY.functions)
-    assert find_functions(LIBRARY.functions, "xyzzy") == []
+    assert INDEX.find("") == list(LIBRARY.functions)
+    assert INDEX.find("xyzzy") == []
 
 
 def test_docstrings_are_text_for_readers() -> None:

@@ -8,7 +8,7 @@ from typing import Final
 from openhcs_gui_services.services.pipeline.docstrings import plain
 from openhcs_gui_services.services.pipeline.step_form import FunctionInfo
 
-__all__ = ["find_functions"]
+__all__ = ["FunctionIndex"]
 
 _SYNONYMS: Final = MappingProxyType(
     {
@@ -59,31 +59,55 @@ _SYNONYMS: Final = MappingProxyType(
     }
 )
 _WORD: Final = re.compile(r"[^\W_]+")
-_NAME, _SUMMARY, _GROUP, _DOCS = 8, 4, 2, 1
-_SYNONYM: Final = 0.5
+_WEIGHTS: Final = (8, 4, 2, 1)
+"""Of the name, the summary, the group and the documentation."""
+_OTHER: Final = 0.5
 
 
-def find_functions(functions: Iterable[FunctionInfo], query: str) -> list[FunctionInfo]:
-    """Return the functions that fit all words of a query, best first; all in their order for an empty query."""
-    words = [word.casefold() for word in _WORD.findall(query)]
-    found = [(sum(scores), info) for info in functions if all(scores := [_score(info, word) for word in words])]
-    return [info for _, info in sorted(found, key=lambda pair: -pair[0])]
+class FunctionIndex:
+    """Functions prepared for searches.
+
+    Args:
+        functions: the functions, in the order in which an empty query lists them.
+    """
+
+    def __init__(self, functions: Iterable[FunctionInfo]) -> None:
+        self._entries = [(info, _spaced(info.name, info.summary, info.group, info.help)) for info in functions]
+
+    def find(self, query: str) -> list[FunctionInfo]:
+        """Return the functions that fit all words of a query, best first; all of them for an empty query."""
+        words = [_stems(word.casefold()) for word in _WORD.findall(query)]
+        found = []
+        for info, texts in self._entries:
+            scores = [_score(texts, stem, others) for stem, others in words]
+            if all(scores):
+                found.append((sum(scores), info))
+        return [info for _, info in sorted(found, key=lambda pair: -pair[0])]
 
 
-def _score(info: FunctionInfo, word: str) -> float:
-    """Return how well a function fits a word, 0 if it doesn't; a synonym counts half."""
+def _spaced(*texts: str) -> tuple[str, ...]:
+    """Return each text as lower-case words with a space before each."""
+    return tuple(" " + " ".join(_WORD.findall(plain(text).casefold())) for text in texts)
+
+
+def _stems(word: str) -> tuple[str, set[str]]:
+    """Return a word without its plural, and other words for the same thing."""
     stem = word[:-1] if len(word) > 3 and word.endswith("s") else word
     others = {*_SYNONYMS.get(word, ()), *_SYNONYMS.get(stem, ())}
     if len(word) >= 3:
         others |= {each for key, values in _SYNONYMS.items() if key.startswith(word) for each in values}
-    # The docs mention much that a function is not for, so synonyms are looked for in names and summaries only.
-    synonyms = (_direct(info, other, with_docs=False) for other in others)
-    return max([_direct(info, stem, with_docs=True), *(_SYNONYM * score for score in synonyms)])
+    return stem, others
 
 
-def _direct(info: FunctionInfo, stem: str, *, with_docs: bool) -> float:
-    """Return the score of the places in which a word begins with ``stem``."""
-    places = [(info.name.replace("_", " "), _NAME), (plain(info.summary), _SUMMARY), (info.group, _GROUP)]
-    if with_docs:
-        places.append((plain(info.help), _DOCS))
-    return float(sum(weight for text, weight in places if re.search(rf"\b{re.escape(stem)}", text, re.IGNORECASE)))
+def _score(texts: tuple[str, ...], stem: str, others: set[str]) -> float:
+    """Return how well a function fits a word, 0 if it doesn't; another word for the same thing counts half.
+
+    The documentation mentions much that a function is not for, so other words are looked for in names and summaries.
+    """
+    direct = _places(texts, stem, _WEIGHTS)
+    return max([direct, *(_OTHER * _places(texts, other, _WEIGHTS[:-1]) for other in others)])
+
+
+def _places(texts: tuple[str, ...], stem: str, weights: tuple[int, ...]) -> float:
+    """Return the sum of the weights of the texts in which a word begins with ``stem``."""
+    return float(sum(weight for text, weight in zip(texts, weights, strict=False) if f" {stem}" in text))

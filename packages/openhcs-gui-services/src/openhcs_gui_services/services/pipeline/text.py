@@ -6,7 +6,7 @@ Steps are recognized if ``pipeline_steps`` is written as a list of ``FunctionSte
 import ast
 import enum
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -192,6 +192,8 @@ def outline_of(text: str) -> PipelineOutline:
         return PipelineOutline(problem=problem)
     tree = parse_python(text)
     places = Places(text)
+    nodes = tuple(ast.walk(tree))
+    settings = dict(_settings(tree, nodes))
     found = steps_list(tree)
     steps = tuple(_step(number, node, places) for number, node in enumerate(found.elts if found else (), start=1))
     return PipelineOutline(
@@ -199,9 +201,9 @@ def outline_of(text: str) -> PipelineOutline:
         imports=imports_of(tree),
         functions=read_functions(tree),
         python_line=_python_line(tree),
-        constants=tuple(_constants(tree, places)),
-        names=frozenset(_names(tree)),
-        aliases={name: places.source(node.value) for name, node in _settings(tree)},
+        constants=tuple(_constants(settings, nodes, places)),
+        names=frozenset(_names(nodes)),
+        aliases={name: places.source(node.value) for name, node in settings.items()},
     )
 
 
@@ -319,9 +321,9 @@ def _call_with_arguments(node: ast.Tuple, places: Places) -> CallEntry:
     return CallEntry(places.source(function), places.start(node), places.end(node), arguments, is_plain)
 
 
-def _settings(tree: ast.Module) -> Iterator[tuple[str, ast.Assign]]:
+def _settings(tree: ast.Module, nodes: Sequence[ast.AST]) -> Iterator[tuple[str, ast.Assign]]:
     """Yield the names that are set once, at the top level."""
-    made = Counter(node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+    made = Counter(node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
     for node in tree.body:
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             name = node.targets[0].id
@@ -329,10 +331,10 @@ def _settings(tree: ast.Module) -> Iterator[tuple[str, ast.Assign]]:
                 yield name, node
 
 
-def _constants(tree: ast.Module, places: Places) -> Iterator[Constant]:
+def _constants(settings: Mapping[str, ast.Assign], nodes: Sequence[ast.AST], places: Places) -> Iterator[Constant]:
     """Yield the names in capitals that are set once, to a literal."""
-    uses = Counter(node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))
-    for name, node in _settings(tree):
+    uses = Counter(node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))
+    for name, node in settings.items():
         if not name.isupper():
             continue
         try:
@@ -344,9 +346,9 @@ def _constants(tree: ast.Module, places: Places) -> Iterator[Constant]:
         yield Constant(name, places.source(node.value), value, comment, node.lineno, uses[name])
 
 
-def _names(tree: ast.Module) -> Iterator[str]:
+def _names(nodes: Sequence[ast.AST]) -> Iterator[str]:
     """Yield all names that are defined or imported anywhere: an inner one is not an error that a text shows."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):

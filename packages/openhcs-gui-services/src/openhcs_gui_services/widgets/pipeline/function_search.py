@@ -18,7 +18,7 @@ from PyQt6.QtWidgets import (
 )
 
 from openhcs_gui_services.services.pipeline.docstrings import plain, to_html
-from openhcs_gui_services.services.pipeline.function_search import find_functions
+from openhcs_gui_services.services.pipeline.function_search import FunctionIndex
 from openhcs_gui_services.services.pipeline.step_form import FunctionInfo
 from openhcs_gui_services.widgets.pipeline.function_delegate import FunctionDelegate
 
@@ -43,7 +43,7 @@ class FunctionSearch(QDialog):
 
     def __init__(self, functions: Sequence[FunctionInfo], title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._functions = functions
+        self._index = FunctionIndex(functions)
         self.setWindowTitle(title)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.typed = QLineEdit()
@@ -102,7 +102,7 @@ class FunctionSearch(QDialog):
 
     def _show(self) -> None:
         self.list.clear()
-        for info in find_functions(self._functions, self.typed.text()):
+        for info in self._index.find(self.typed.text()):
             item = QListWidgetItem(info.title)
             item.setData(Qt.ItemDataRole.UserRole, info)
             item.setToolTip(plain(info.summary))
