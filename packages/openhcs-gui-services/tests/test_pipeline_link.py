@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import qasync  # type: ignore[import-untyped]
 from PyQt6.QtCore import QSettings
+from PyQt6.QtWidgets import QComboBox
 from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services import MainWindow, PipelinePane
@@ -73,10 +74,11 @@ def test_an_edited_pipeline_is_kept_with_its_name(
         await until(lambda: workspace.rows()[0].pipeline_name == "Mine, süß")
         assert workspace.rows()[0].is_pipeline_modified
         await until(lambda: window.manager.current is not None and window.manager.current.well_count is not None)
-        channels = pane.steps.panel.channel.field
+        box = pane.steps.panel.channel.field.inner
+        assert isinstance(box, QComboBox)
         async with asyncio.timeout(30):
-            while not any(channels.inner.itemText(at) == "1: DAPI" for at in range(channels.inner.count())):  # type: ignore[attr-defined]
-                await asyncio.sleep(0)
+            while not any(box.itemText(at) == "1: DAPI" for at in range(box.count())):
+                await asyncio.sleep(0)  # the folder is read in a thread
 
     async def second(window: MainWindow, workspace: PlateWorkspace, pane: PipelinePane, until: Until) -> None:
         await until(lambda: window.manager.current is not None)

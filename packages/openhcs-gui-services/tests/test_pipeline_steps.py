@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from PyQt6.QtCore import QMimeData, QPointF, Qt
 from PyQt6.QtGui import QColor, QDropEvent, QPalette
-from PyQt6.QtWidgets import QApplication, QLineEdit, QListWidget, QMessageBox
+from PyQt6.QtWidgets import QApplication, QComboBox, QLineEdit, QListWidget, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services.services.pipeline.text import outline_of
 from openhcs_gui_services.widgets.common.theme import Theme, theme_palette
 from openhcs_gui_services.widgets.pipeline.fields import Field
 from openhcs_gui_services.widgets.pipeline.function_search import FunctionSearch
+from openhcs_gui_services.widgets.pipeline.images_form import ChannelForm
 from openhcs_gui_services.widgets.pipeline.notes import Note
 from openhcs_gui_services.widgets.pipeline.pane import EMPTY_PIPELINE, PipelinePane
 from openhcs_gui_services.widgets.pipeline.step_rows import STEP_MIME
@@ -65,6 +66,8 @@ def test_keys_of_the_list_edit_the_text_and_undo_takes_each_back(qtbot: QtBot, p
     for before in reversed(texts[:-1]):
         qtbot.keyClick(steps, KEY.Key_Z, CTRL)
         assert pane.source() == before
+    assert steps.current is not None
+    assert steps.current.title == "Segment"
     qtbot.keyClick(steps, KEY.Key_Z, CTRL | Qt.KeyboardModifier.ShiftModifier)
     assert pane.source() == texts[1]
 
@@ -171,6 +174,20 @@ def test_channel_images_and_saving_are_fields(pane: PipelinePane) -> None:
     assert "2: GFP" in pane.steps.list.rows.rows[4].summary
     panel.channel.field.value = None
     assert not load_pipeline(pane.source()).steps[3].is_dispatched
+
+
+def test_a_step_with_several_channels_has_a_field_for_each(pane: PipelinePane) -> None:
+    pane.set_channels({1: "DAPI", 2: "GFP", 3: "Cy5"})
+    pane.set_source(builtin_source("nuclei_cells_cytoplasm"))
+    pane.steps.list.choose_step(3)
+    panel = pane.steps.panel
+    first, second = (form for form in panel.findChildren(ChannelForm) if form is not panel.channel)
+    box = second.field.inner
+    assert isinstance(box, QComboBox)
+    assert [box.itemData(at) for at in range(box.count())] == ["CELLS", "1", "2", "3"]  # not NUCLEI, not all
+    second.field.value = "3"
+    assert load_pipeline(pane.source()).steps[2].branches().keys() == {"nuclei", "3"}
+    assert first.field.value == "NUCLEI"
 
 
 def test_a_syntax_error_keeps_the_list_in_grey(qtbot: QtBot, pane: PipelinePane) -> None:

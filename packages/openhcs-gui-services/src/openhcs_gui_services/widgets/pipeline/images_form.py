@@ -20,7 +20,7 @@ _HELP: Final = "Images that differ only in these form one stack, which a functio
 
 
 class ChannelForm(QWidget):
-    """The channel of a step that has one, or all channels."""
+    """The channel that functions of a step are applied to."""
 
     changed = pyqtSignal(object)
     """Source of the channel; None for all."""
@@ -28,33 +28,32 @@ class ChannelForm(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.field = ChoiceField([])
-        self.field.name_as("Channel", "The channel that the functions of this step are applied to")
-        self._label = QLabel("Channel")
-        self._label.setBuddy(self.field)
-        self._several = Note("Each channel has functions of its own, below.")
+        self.field.name_as("Channel", "The channel that these functions are applied to")
+        label = QLabel("Channel")
+        label.setBuddy(self.field)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        form.addRow(self._label, self.field)
-        form.addRow(self._several)
+        form.addRow(label, self.field)
         self.field.changed.connect(lambda: self.changed.emit(self.field.value))
 
-    def show_step(self, step: StepEntry, outline: PipelineOutline, names: Mapping[int, str]) -> None:
-        """Show the channel of a step.
+    def show_branch(self, step: StepEntry, branch: int, outline: PipelineOutline, names: Mapping[int, str]) -> None:
+        """Show the channel of a branch of a step; those of its other branches are no choices.
 
         Args:
             step: the step.
+            branch: index of the branch.
             outline: the pipeline.
             names: the channels of the plate by number.
         """
-        keys = tuple(branch.key for branch in step.branches)
-        for widget in (self._label, self.field):
-            widget.setVisible(len(keys) == 1)
-        self._several.setVisible(len(keys) > 1)
-        choices = channel_choices(outline, names, keys)
-        self.field.set_choices([(choice.source, choice.title) for choice in choices])
-        if len(keys) == 1:
-            self.field.show_value(keys[0])
+        keys = [each.key for each in step.branches]
+        if branch >= len(keys):
+            return
+        current = keys.pop(branch)
+        taken = {None, *keys} if keys else set()
+        choices = channel_choices(outline, names, (current,))
+        self.field.set_choices([(each.source, each.title) for each in choices if each.source not in taken])
+        self.field.show_value(current)
 
 
 class TogetherForm(QWidget):

@@ -436,9 +436,12 @@ class PipelinePane(QWidget):
 
     def _go_back(self, move: Callable[[], None]) -> None:
         self.steps.panel.take_now()
+        row, titles = self.steps.list.current, self.steps.list.titles
         move()
         self._edit_key = ""
         self._read()
+        if row is not None and self.steps.list.titles != titles:
+            self.steps.list.choose_title(row.title)  # a step that has moved stays the current one
 
     def _on_typing(self) -> None:
         if self._before_new is not None and self.source() == self._before_new[0]:

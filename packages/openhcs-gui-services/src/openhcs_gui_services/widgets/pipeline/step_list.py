@@ -63,6 +63,16 @@ class StepList(QListView):
         if row >= 0:
             self.choose(row)
 
+    @property
+    def titles(self) -> list[str]:
+        """The titles of the rows."""
+        return [row.title for row in self.rows.rows]
+
+    def choose_title(self, title: str) -> None:
+        """Make the only row with a title the current one."""
+        if self.titles.count(title) == 1:
+            self.choose(self.titles.index(title))
+
     def currentChanged(self, current: QModelIndex, previous: QModelIndex) -> None:
         """Report the current row."""
         super().currentChanged(current, previous)

@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtWidgets import QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from openhcs_gui_services.exceptions import PipelineTextError
-from openhcs_gui_services.services.pipeline.channels import channel_title
 from openhcs_gui_services.services.pipeline.edits import with_calls_in_order, with_channel, with_constant, with_keyword
 from openhcs_gui_services.services.pipeline.library import Library
 from openhcs_gui_services.services.pipeline.new_step import group_by_source
@@ -126,13 +125,14 @@ class StepPanel(QWidget):
         self._step, self._text, self._outline, self._names = step, text, outline, names
         is_plate = step.kind is StepKind.PLATE
         parts = [self._settings, self._functions, *([self._problem] if problems else [])]
-        self._show_parts(*parts, *([] if is_plate else [self.channel, self.together, self._more_button]))
+        parts += [self.channel] if len(step.branches) == 1 and not is_plate else []
+        self._show_parts(*parts, *([] if is_plate else [self.together, self._more_button]))
         self._problem.show_problems(problems)
         self._more.setVisible(not is_plate and self._more_button.isChecked())
         self._settings.show_function(settings_info(step), settings_of(step, outline), self._constants_by_name())
         if not is_plate:
             self._more.show_function(settings_info(step, more=True), settings_of(step, outline))
-            self.channel.show_step(step, outline, names)
+            self.channel.show_branch(step, 0, outline, names)
             self.together.show_step(step, outline)
         self._show_calls(step)
 
@@ -195,14 +195,20 @@ class StepPanel(QWidget):
         self._calls = []
         for at, branch in enumerate(step.branches):
             if len(step.branches) > 1:
-                title = channel_title(branch.key, self._outline, self._names)
-                self._functions_layout.addWidget(_heading(f"Channel {title}" if title[:1].isdigit() else title))
+                self._functions_layout.addWidget(self._branch_channel(step, at))
             panels = [self._call_panel(at, place, call) for place, call in enumerate(branch.calls)]
             for panel in panels:
                 self._functions_layout.addWidget(panel)
             self._calls.append(panels)
             if step.kind is StepKind.WELLS:
                 self._functions_layout.addWidget(self._add_button(at))
+
+    def _branch_channel(self, step: StepEntry, at: int) -> ChannelForm:
+        """Return the field for the channel of one of several branches; the channels of the others are no choices."""
+        form = ChannelForm()
+        form.show_branch(step, at, self._outline, self._names)
+        form.changed.connect(lambda key: self._set_channel(at, key))
+        return form
 
     def _call_panel(self, branch: int, place: int, call: CallEntry) -> CallPanel:
         panel = CallPanel()
@@ -265,12 +271,3 @@ class StepPanel(QWidget):
         if by:
             order.insert(place + by, place)
         self._edit(lambda step: with_calls_in_order(self._text, step.number, branch, order), "")
-
-
-def _heading(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    font = label.font()
-    font.setBold(True)
-    label.setFont(font)
-    return label
