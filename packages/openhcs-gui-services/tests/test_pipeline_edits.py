@@ -129,14 +129,14 @@ def test_the_channel_of_a_step() -> None:
 @pytest.mark.parametrize(
     ("function", "told"),
     [
-        ("measure_texture", 'FunctionStep({NUCLEI: measure_texture}, group_by="channel")'),
+        ("measure_texture", "FunctionStep({NUCLEI: measure_texture}, group_by=BY)"),
         ("measure_features", 'FunctionStep(measure_features, variable_components=["channel"])'),
         ("find_quality_limits", "PlateStep(find_quality_limits)"),
         (
             "track_objects",
-            'FunctionStep({NUCLEI: track_objects}, variable_components=["timepoint"], group_by="channel")',
+            'FunctionStep({NUCLEI: track_objects}, variable_components=["timepoint"], group_by=BY)',
         ),
-        ("threshold_fixed", 'FunctionStep({NUCLEI: (threshold_fixed, {"level": 1.0})}, group_by="channel")'),
+        ("threshold_fixed", 'FunctionStep({NUCLEI: (threshold_fixed, {"level": 1.0})}, group_by=BY)'),
     ],
 )
 def test_a_new_step_has_the_channel_of_the_others(function: str, told: str) -> None:

@@ -53,7 +53,10 @@ def play(
             await window.end()
             await workspace.close()
 
-    return lambda scene, file=None: qt_loop.run_until_complete(in_window(scene, file))
+    def run(scene: Scene, file: Path | None) -> None:
+        qt_loop.run_until_complete(in_window(scene, file))
+
+    return run
 
 
 def test_an_edited_pipeline_is_kept_with_its_name(
