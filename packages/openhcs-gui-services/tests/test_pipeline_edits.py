@@ -186,6 +186,9 @@ def test_summaries() -> None:
     assert told[5] == "4: AGP: Segment cells (factor 0.6)"
     step = outline_of("pipeline_steps = [FunctionStep((denoise, {'sigma_px': 2.0}), materialize=True)]").steps[0]
     assert step.title == "Denoise"
+    by_site = outline_of("pipeline_steps = [FunctionStep({1: denoise}, group_by='site', name='A')]")
+    assert step_summary(by_site.steps[0], by_site, LIBRARY, {1: "DNA"}) == "Site 1: Denoise"
+    assert [choice.source for choice in channel_choices(by_site, {})] == [None]
 
 
 Edit = Callable[[str], str]

@@ -24,7 +24,8 @@ def test_a_template_makes_a_table_of_each_kind_of_object(
     tmp_path: Path, name: BuiltinPipeline, channels: int, tables: set[str]
 ) -> None:
     plate = make_plate(tmp_path / "plate", wells=2, sites=1, channels=channels, size=128)
-    with PipelineOrchestrator(plate, builtin_pipeline(name), GlobalConfig(num_workers=1, mode="threads")) as orchestrator:
+    config = GlobalConfig(num_workers=1, mode="threads")
+    with PipelineOrchestrator(plate, builtin_pipeline(name), config) as orchestrator:
         orchestrator.initialize()
         orchestrator.compile()
         result = orchestrator.execute()

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from openhcs_gui_services.services.pipeline.step_form import source_text
-from openhcs_gui_services.services.pipeline.text import PipelineOutline
+from openhcs_gui_services.services.pipeline.components import component_of, is_by_channel
+from openhcs_gui_services.services.pipeline.step_form import in_words, source_text
+from openhcs_gui_services.services.pipeline.text import Branch, PipelineOutline, StepEntry
 
-__all__ = ["ALL_CHANNELS", "ChannelChoice", "channel_choices", "channel_title"]
+__all__ = ["ALL_CHANNELS", "ChannelChoice", "branch_title", "channel_choices", "channel_title", "written_channels"]
 
 ALL_CHANNELS: Final = "All channels"
 _NUCLEI: Final = "nuclei"
@@ -41,6 +42,21 @@ def channel_title(source: str | None, outline: PipelineOutline, names: Mapping[i
     return "nuclei, found by name" if text.casefold() == _NUCLEI and _NUCLEI not in _folded(names) else text
 
 
+def branch_title(step: StepEntry, branch: Branch, outline: PipelineOutline, names: Mapping[int, str]) -> str:
+    """Return what a person calls the images of a branch: a channel, or a value of what the step is grouped by."""
+    if branch.key is None or is_by_channel(step, outline):
+        return channel_title(branch.key, outline, names)
+    by = component_of(step.keywords.get("group_by", ""), outline)
+    value = outline.value_of(branch.key)
+    return f"{in_words(by or 'group').lower()} {branch.key if value is None else value}"
+
+
+def written_channels(outline: PipelineOutline) -> list[str]:
+    """Return the source of each channel that the steps name, in order."""
+    steps = [step for step in outline.steps if is_by_channel(step, outline)]
+    return [branch.key for step in steps for branch in step.branches if branch.key is not None]
+
+
 def channel_choices(
     outline: PipelineOutline, names: Mapping[int, str], current: tuple[str | None, ...] = ()
 ) -> tuple[ChannelChoice, ...]:
@@ -51,7 +67,7 @@ def channel_choices(
         names: the channels of the plate by number.
         current: sources that are offered in any case.
     """
-    written = [branch.key for step in outline.steps for branch in step.branches if branch.key is not None]
+    written = written_channels(outline)
     found: dict[str | None, str] = {None: ALL_CHANNELS}
     for source in dict.fromkeys([*written, *current]):
         title = channel_title(source, outline, names)

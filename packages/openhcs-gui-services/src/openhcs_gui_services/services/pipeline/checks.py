@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from openhcs_gui_services.services.pipeline.components import component_of
+from openhcs_gui_services.services.pipeline.components import is_by_channel
 from openhcs_gui_services.services.pipeline.library import Library
 from openhcs_gui_services.services.pipeline.problems import Problem
 from openhcs_gui_services.services.pipeline.step_form import FunctionInfo
@@ -53,8 +53,7 @@ def _of_step(step: StepEntry, outline: PipelineOutline, channels: Mapping[int, s
         yield 'the functions are given by channel, but group_by is missing: add group_by="channel"'
     if not step.calls:
         yield "the step has no function: add one"
-    is_by_channel = component_of(step.keywords.get("group_by", "None"), outline) == "channel"
-    if not channels or not is_by_channel:
+    if not channels or not is_by_channel(step, outline):
         return
     known = {str(number) for number in channels} | {name.casefold() for name in channels.values()} | {_NUCLEI}
     for key in keys:

@@ -3,12 +3,19 @@
 import ast
 from typing import Final
 
-from openhcs_gui_services.services.pipeline.text import PipelineOutline
+from openhcs_gui_services.services.pipeline.text import PipelineOutline, StepEntry
 
-__all__ = ["COMPONENTS", "component_of", "components_of", "components_source"]
+__all__ = ["COMPONENTS", "component_of", "components_of", "components_source", "is_by_channel"]
 
 COMPONENTS: Final = {"site": "sites", "channel": "channels", "z_index": "z planes", "timepoint": "time points"}
 """Components whose images can be taken together, with what their values are called."""
+
+
+def is_by_channel(step: StepEntry, outline: PipelineOutline) -> bool:
+    """Return whether a step has functions by channel, rather than by another component or for all images."""
+    has_keys = any(branch.key is not None for branch in step.branches)
+    by = step.keywords.get("group_by")
+    return has_keys and (by is None or component_of(by, outline) == "channel")
 
 
 def component_of(source: str, outline: PipelineOutline) -> str | None:

@@ -1,8 +1,10 @@
 """How a new step is written: with the channel and the components that the other steps of the pipeline have."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from openhcs_gui_services.services.pipeline.components import is_by_channel
 from openhcs_gui_services.services.pipeline.edits import with_entry
 from openhcs_gui_services.services.pipeline.step_form import FunctionInfo
 from openhcs_gui_services.services.pipeline.text import (
@@ -67,7 +69,8 @@ def images_for(info: FunctionInfo, outline: PipelineOutline, after: int | None =
         return StepImages()
     if info.inputs >= _CHANNELS:
         return StepImages(variable_components='["channel"]')
-    model = _model(info, outline.steps[:after]) or _model(info, outline.steps)
+    named = [step for step in outline.steps if step.kind is StepKind.WELLS and is_by_channel(step, outline)]
+    model = _model(info, [step for step in named if after is None or step.number <= after]) or _model(info, named)
     if model is None:
         return StepImages()
     components = model.keywords.get("variable_components")
@@ -79,16 +82,15 @@ def images_for(info: FunctionInfo, outline: PipelineOutline, after: int | None =
 
 def group_by_source(outline: PipelineOutline) -> str:
     """Return how the pipeline writes that a step is by channel."""
-    written = (step.keywords.get("group_by") for step in outline.steps if any(each.key for each in step.branches))
+    written = (step.keywords.get("group_by") for step in outline.steps if is_by_channel(step, outline))
     return next((source for source in written if source), _BY_CHANNEL)
 
 
-def _model(info: FunctionInfo, steps: tuple[StepEntry, ...]) -> StepEntry | None:
-    """Return the step whose channel a new one takes: the last that names one.
+def _model(info: FunctionInfo, named: Sequence[StepEntry]) -> StepEntry | None:
+    """Return the step whose channel a new one takes: the last of those that name one.
 
     A function that needs labels prefers the last step with one channel, as those with several measure other things.
     """
-    named = [step for step in steps if step.kind is StepKind.WELLS and any(each.key for each in step.branches)]
     single = [step for step in named if len(step.branches) == 1]
     wanted = single if "labels" in info.inputs and single else named
     return wanted[-1] if wanted else None

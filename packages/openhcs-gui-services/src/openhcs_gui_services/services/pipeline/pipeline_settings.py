@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from openhcs_gui_services.services.pipeline.channels import written_channels
 from openhcs_gui_services.services.pipeline.step_form import FunctionInfo, ParameterKind, StepParameter
 from openhcs_gui_services.services.pipeline.text import Constant, PipelineOutline
 
@@ -18,7 +19,7 @@ def constants_info(outline: PipelineOutline, names: Mapping[int, str]) -> tuple[
         outline: the pipeline.
         names: the channels of the plate by number, which are the choices of settings that name a channel.
     """
-    keys = {branch.key for step in outline.steps for branch in step.branches}
+    keys = set(written_channels(outline))
     parameters = tuple(_parameter(each, names if each.name in keys else None) for each in outline.constants)
     return FunctionInfo("settings", "", "", "", "", parameters), {each.name: each.source for each in outline.constants}
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from openhcs_gui_services.services.pipeline.channels import channel_title
+from openhcs_gui_services.services.pipeline.channels import branch_title
 from openhcs_gui_services.services.pipeline.library import Library
 from openhcs_gui_services.services.pipeline.step_form import in_words
 from openhcs_gui_services.services.pipeline.text import CallEntry, PipelineOutline, StepEntry, StepKind
@@ -29,7 +29,7 @@ def step_summary(step: StepEntry, outline: PipelineOutline, library: Library, na
     for branch in step.branches:
         told = [_call(call, outline, library, is_title_enough=is_title_enough) for call in branch.calls]
         words = ", ".join(word for word in told if word)
-        where = "" if step.kind is StepKind.PLATE else channel_title(branch.key, outline, names)
+        where = "" if step.kind is StepKind.PLATE else branch_title(step, branch, outline, names)
         parts.append(": ".join(part for part in (where[:1].upper() + where[1:], words) if part))
     if step.keywords.get("materialize") == "True":
         parts.append("saves images")

@@ -6,8 +6,13 @@ from typing import Final
 from PyQt6.QtCore import pyqtSignal
 from PyQt6.QtWidgets import QCheckBox, QFormLayout, QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from openhcs_gui_services.services.pipeline.channels import channel_choices
-from openhcs_gui_services.services.pipeline.components import COMPONENTS, components_of, components_source
+from openhcs_gui_services.services.pipeline.channels import ChannelChoice, branch_title, channel_choices
+from openhcs_gui_services.services.pipeline.components import (
+    COMPONENTS,
+    components_of,
+    components_source,
+    is_by_channel,
+)
 from openhcs_gui_services.services.pipeline.text import PipelineOutline, StepEntry
 from openhcs_gui_services.widgets.pipeline.fields import ChoiceField
 from openhcs_gui_services.widgets.pipeline.notes import Note
@@ -49,9 +54,13 @@ class ChannelForm(QWidget):
         keys = [each.key for each in step.branches]
         if branch >= len(keys):
             return
+        self.field.setEnabled(keys == [None] or is_by_channel(step, outline))
         current = keys.pop(branch)
         taken = {None, *keys} if keys else set()
         choices = channel_choices(outline, names, (current,))
+        if not self.field.isEnabled():
+            title = branch_title(step, step.branches[branch], outline, names)
+            choices = (ChannelChoice(current, title),)
         self.field.set_choices([(each.source, each.title) for each in choices if each.source not in taken])
         self.field.show_value(current)
 
