@@ -19,7 +19,6 @@ from PyQt6.QtWidgets import QApplication, QWidget
 
 from openhcs_gui_services.services.history import HistoryRow
 from openhcs_gui_services.services.log import LogFilter
-from openhcs_gui_services.services.pipeline.source_file import read_templates
 from openhcs_gui_services.services.servers.nodes import (
     BrowserSnapshot,
     ExecutionNode,
@@ -36,6 +35,7 @@ from openhcs_gui_services.widgets.log.view import LogView
 from openhcs_gui_services.widgets.pipeline.pane import PipelinePane
 from openhcs_gui_services.widgets.servers.browser import ServerBrowserWidget
 from openhcs_gui_services.widgets.settings.dialog import SettingsDialog
+from openhcs_runtime.builtin import builtin_source
 from zmqruntime.execution import AxisProgress, AxisState
 from zmqruntime.messages import ExecutionStatus, LogLevel, LogLine, PongResponse
 
@@ -113,8 +113,15 @@ def _log_search() -> LogView:
 
 def _pipeline() -> PipelinePane:
     pane = PipelinePane()
-    pane.set_source(next(iter(read_templates().values())), Path("nuclei_count.py"))
-    pane.editor.go_to(13)
+    pane.set_channels({1: "DAPI", 2: "FITC"})
+    pane.set_source(builtin_source(), Path("nuclei_count.py"))
+    pane.steps.list.choose_step(2)
+    return pane
+
+
+def _pipeline_text() -> PipelinePane:
+    pane = _pipeline()
+    pane.show_text(13)
     return pane
 
 
@@ -128,13 +135,13 @@ def _pipeline_problems() -> PipelinePane:
             "output folder /data/plate_01 is inside the plate folder: choose another output folder",
         ]
     )
-    pane.editor.go_to(15)
+    pane.steps.list.choose_step(3)
     return pane
 
 
 def _pipeline_syntax() -> PipelinePane:
     pane = PipelinePane()
-    text = next(iter(read_templates().values())).replace("{CHANNEL: max_projection}", "{CHANNEL: max_projection")
+    text = builtin_source().replace("{CHANNEL: max_projection}", "{CHANNEL: max_projection")
     pane.set_source(text, Path("nuclei_count.py"))
     return pane
 
@@ -266,6 +273,7 @@ _MORE: tuple[tuple[str, Callable[[], QWidget]], ...] = (
     ("log_empty", lambda: _log(0)),
     ("log_search", _log_search),
     ("pipeline_syntax", _pipeline_syntax),
+    ("pipeline_text", _pipeline_text),
     ("servers_empty", ServerBrowserWidget),
     ("history_empty", HistoryView),
 )

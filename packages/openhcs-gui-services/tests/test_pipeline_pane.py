@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QColor, QPalette, QTextDocument
-from PyQt6.QtWidgets import QComboBox, QListWidget, QMessageBox, QPushButton
+from PyQt6.QtWidgets import QListWidget, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services.services.pipeline.source_file import SourceFileError, load_source, save_source
@@ -35,16 +35,14 @@ def pane(qtbot: QtBot) -> PipelinePane:
 
 
 def listed(pane: PipelinePane) -> list[str]:
-    shown = pane.findChild(QListWidget)
+    shown = pane.findChild(QListWidget, "problems")
     assert isinstance(shown, QListWidget)
     items = [shown.item(number) for number in range(shown.count())]
     return [item.text() for item in items if item is not None]
 
 
-def form_of(pane: PipelinePane) -> StepForm:
-    found = pane.findChild(StepForm)
-    assert isinstance(found, StepForm)
-    return found
+def form_of(pane: PipelinePane, function: int = 0) -> StepForm:
+    return pane.steps.panel.form_of(function)
 
 
 def answer(qtbot: QtBot, pane: PipelinePane, button: QMessageBox.StandardButton) -> None:
@@ -121,14 +119,12 @@ def test_the_form_of_a_step_changes_the_text_and_undo_takes_it_back(pane: Pipeli
     assert '"radius_px": 150.0' in pane.source()
 
 
-def test_a_step_of_two_functions_lets_choose(pane: PipelinePane) -> None:
+def test_each_function_of_a_step_has_its_form(pane: PipelinePane) -> None:
     pane.editor.go_to(16)
-    box = next(each for each in pane.findChildren(QComboBox) if each.accessibleName() == "Function of the step")
-    assert [box.itemText(number) for number in range(box.count())] == ["Step 2: segment_nuclei", "Step 2: check_nuclei"]
-    box.setCurrentIndex(1)
-    form_of(pane).widget_of("name").value = "cells"
+    form_of(pane, 1).widget_of("name").value = "cells"
     assert '(check_nuclei, {"name": "cells"})]' in pane.source()
-    assert box.currentIndex() == 1
+    pane.editor.undo()
+    assert form_of(pane, 0).info is not None
 
 
 def test_a_step_of_the_library_is_added(pane: PipelinePane) -> None:

@@ -2,11 +2,12 @@
 
 import pytest
 
+from openhcs_gui_services.services.pipeline.new_step import with_step
 from openhcs_gui_services.services.pipeline.problems import Problem, locate_problems, syntax_problem
 from openhcs_gui_services.services.pipeline.source_file import read_templates
 from openhcs_gui_services.services.pipeline.step_form import FunctionInfo, read_library
-from openhcs_gui_services.services.pipeline.text import outline_of, with_arguments, with_step
-from openhcs_runtime.builtin import builtin_source
+from openhcs_gui_services.services.pipeline.text import outline_of, with_arguments
+from openhcs_runtime.builtin import BuiltinPipeline, builtin_source
 from openhcs_runtime.pipeline.source import load_pipeline
 
 LIBRARY = {info.name: info for info in read_library()}
@@ -91,7 +92,8 @@ def test_a_step_is_added_at_the_end_with_its_imports(text: str) -> None:
     steps = load_pipeline(text).steps
     assert len(steps) == before + 2
     assert [step.name for step in steps[-2:]] == ["clear_border", "threshold_fixed"]
-    assert steps[-1].branches()[None][0].kwargs == {"level": 1.0}
+    (chain,) = steps[-1].branches().values()
+    assert chain[0].kwargs == {"level": 1.0}
     assert text.endswith("\n") or "\n]" not in text
 
 
@@ -141,4 +143,10 @@ def test_what_a_compilation_says_has_a_place() -> None:
 
 
 def test_templates_are_the_built_in_pipelines() -> None:
-    assert read_templates() == {"Nuclei count": builtin_source()}
+    assert read_templates() == {
+        "Count nuclei": builtin_source(),
+        "Nuclei, cells and cytoplasm": builtin_source(BuiltinPipeline.NUCLEI_CELLS_CYTOPLASM),
+        "Spots in cells": builtin_source(BuiltinPipeline.SPOTS_IN_CELLS),
+        "Cell Painting": builtin_source(BuiltinPipeline.CELL_PAINTING),
+    }
+    assert next(iter(read_templates())) == "Count nuclei"

@@ -30,7 +30,10 @@ def stitched() -> object:
         (lambda: special_inputs("nothing"), "unknown special input 'nothing'; choose "),  # type: ignore[arg-type]
         (lambda: threshold(STACK, method="best"), "unknown threshold method 'best'; choose otsu, li or triangle"),  # type: ignore[arg-type]
         (stitched, "unknown grid order 'zigzag'; choose rows or snake"),
-        (lambda: builtin_source("other"), "unknown built-in pipeline 'other'; choose nuclei_count"),
+        (
+            lambda: builtin_source("other"),
+            "unknown built-in pipeline 'other'; choose nuclei_count, nuclei_cells",
+        ),
         (lambda: Modes.of({"site": "row"}), "unknown napari mode for site 'row'; choose slider or layer"),
         (lambda: Layout.of("plate"), "unknown windows setting 'plate'; choose well, site or all"),
         (

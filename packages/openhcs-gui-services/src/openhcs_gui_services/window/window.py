@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -96,6 +97,7 @@ async def _open(window: MainWindow, workspace: PlateWorkspace, options: "Options
     if options.pipeline is not None:
         try:
             workspace.default_pipeline = read_pipeline_file(options.pipeline)
+            workspace.default_pipeline_file = os.path.abspath(options.pipeline.expanduser())
         except PipelineError as error:
             window.manager.show_message(str(error), True)
     window.manager.add_plates(options.plates)

@@ -13,6 +13,9 @@ class BuiltinPipeline(StrEnum):
     """The names of the built-in pipelines."""
 
     NUCLEI_COUNT = "nuclei_count"
+    NUCLEI_CELLS_CYTOPLASM = "nuclei_cells_cytoplasm"
+    SPOTS_IN_CELLS = "spots_in_cells"
+    CELL_PAINTING = "cell_painting"
 
 
 def builtin_source(name: BuiltinPipeline | str = BuiltinPipeline.NUCLEI_COUNT) -> str:

@@ -223,7 +223,8 @@ PipelineFile = Annotated[
     typer.Option(
         parser=_path_to("a pipeline file"),
         metavar="FILE.py",
-        help="Pipeline file [default: the built-in nuclei count]",
+        help="Pipeline file, or a built-in pipeline: nuclei_count, nuclei_cells_cytoplasm, spots_in_cells or "
+        "cell_painting [default: nuclei_count]",
     ),
 ]
 OutputFolder = Annotated[

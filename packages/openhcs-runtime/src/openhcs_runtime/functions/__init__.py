@@ -14,6 +14,7 @@ from openhcs_runtime.functions.background import (
     subtract_tophat,
 )
 from openhcs_runtime.functions.cellprofiler import measure_cellprofiler
+from openhcs_runtime.functions.cytoplasm import segment_cytoplasm
 from openhcs_runtime.functions.denoising import (
     denoise,
     denoise_median,
@@ -121,6 +122,7 @@ __all__ = [
     "relate_objects",
     "segment_cellpose",
     "segment_cells",
+    "segment_cytoplasm",
     "segment_instanseg",
     "segment_nuclei",
     "segment_onnx",

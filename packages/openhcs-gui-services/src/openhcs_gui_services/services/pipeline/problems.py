@@ -11,16 +11,23 @@ __all__ = ["Problem", "locate_problems", "syntax_problem"]
 
 _AT_LINE: Final = re.compile(r"^(?P<name>[^:\n]*(?::\\[^:\n]*)?):(?P<line>\d+):\s*(?P<rest>.*)", re.DOTALL)
 _OF_STEP: Final = re.compile(r"^step (?P<number>\d+)\b")
+_WHICH_STEP: Final = re.compile(r"^step (?:\d+ )?'[^']*'[:,] ")
 _OF_NAMED_STEP: Final = re.compile(r"^step '(?P<name>[^']*)'")
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem; ``line`` and ``column`` count from 1 and are None if the message doesn't name them."""
+    """A problem; ``line``, ``column`` and ``step`` count from 1 and are None if they are not known."""
 
     message: str
     line: int | None = None
     column: int | None = None
+    step: int | None = None
+
+    @property
+    def short(self) -> str:
+        """The message without the step that it begins with, for a place where that is known."""
+        return _WHICH_STEP.sub("", self.message)
 
 
 class NumberedStep(Protocol):
@@ -37,6 +44,10 @@ class NumberedStep(Protocol):
     @property
     def line(self) -> int:
         """First line of the step, from 1."""
+
+    @property
+    def end_line(self) -> int:
+        """Last line of the step, from 1."""
 
 
 def syntax_problem(text: str) -> Problem | None:
@@ -66,11 +77,17 @@ def locate_problems(messages: Iterable[str], steps: Sequence[NumberedStep]) -> t
 
 def _located(message: str, steps: Sequence[NumberedStep]) -> Problem:
     if (found := _AT_LINE.match(message)) is not None:
-        return Problem(found["rest"], int(found["line"]))
+        line = int(found["line"])
+        at = next((step.number for step in steps if step.line <= line <= step.end_line), None)
+        return Problem(found["rest"], line, step=at)
     if (found := _OF_STEP.match(message)) is not None:
         number = int(found["number"])
-        return Problem(message, next((step.line for step in steps if step.number == number), None))
+        return _at_step(message, next((step for step in steps if step.number == number), None))
     if (found := _OF_NAMED_STEP.match(message)) is not None:
         named = found["name"]
-        return Problem(message, next((step.line for step in steps if step.name == named), None))
+        return _at_step(message, next((step for step in steps if step.name == named), None))
     return Problem(message)
+
+
+def _at_step(message: str, step: NumberedStep | None) -> Problem:
+    return Problem(message) if step is None else Problem(message, step.line, step=step.number)

@@ -71,8 +71,20 @@ def stamp_of(path: Path) -> FileStamp | None:
 
 
 def read_templates(package: str = "openhcs_runtime.builtin") -> dict[str, str]:
-    """Return the sources of a package's ready-made pipelines by display name, without importing the package."""
+    """Return the sources of a package's ready-made pipelines by title, the shortest first, without importing it.
+
+    The title is what the docstring of a pipeline begins with, up to a colon, or else the name of its file.
+    """
     spec = importlib.util.find_spec(package)
     folders = [] if spec is None else list(spec.submodule_search_locations or [])
     files = [file for folder in folders for file in sorted(Path(folder).glob("*.py")) if not file.name.startswith("_")]
-    return {file.stem.replace("_", " ").capitalize(): load_source(file) for file in files}
+    return {_title(text, file): text for text, file in sorted(((load_source(file), file) for file in files), key=_size)}
+
+
+def _size(pair: tuple[str, Path]) -> int:
+    return len(pair[0])
+
+
+def _title(text: str, file: Path) -> str:
+    title, colon, _ = text.partition("\n")[0].removeprefix('"""').partition(":")
+    return title if colon and text.startswith('"""') else file.stem.replace("_", " ").capitalize()

@@ -21,6 +21,7 @@ __all__ = [
     "FunctionInfo",
     "ParameterKind",
     "StepParameter",
+    "in_words",
     "read_functions",
     "read_libraries",
     "read_library",
@@ -31,6 +32,7 @@ _LOG: Final = logging.getLogger(__name__)
 _UNITS: Final = {"px": "px", "um": "µm", "px2": "px²", "um2": "µm²", "s": "s"}
 _ENUM_BASES: Final = {"Enum", "StrEnum", "IntEnum"}
 _PRIVATE: Final = "_"
+_OR_NONE: Final = " | None"
 
 
 class ParameterKind(enum.Enum):
@@ -45,6 +47,7 @@ class ParameterKind(enum.Enum):
     """Any other Python literal, such as ``(2, 3)`` or ``None``."""
 
 
+_NUMBERS: Final = {ParameterKind.INTEGER, ParameterKind.NUMBER}
 _STARTS: Final = {
     ParameterKind.INTEGER: 1,
     ParameterKind.NUMBER: 1.0,
@@ -65,6 +68,12 @@ class StepParameter:
     is_required: bool = False
     choices: tuple[object, ...] = ()
     help: str = ""
+    is_optional: bool = False
+    """Whether a number may be None, which leaves it to the function."""
+    title: str = ""
+    """What it is called, if that is not its name in words."""
+    none_title: str = ""
+    """What None is called among the choices."""
 
     @property
     def start_value(self) -> object:
@@ -74,12 +83,20 @@ class StepParameter:
         return self.choices[0] if self.choices else _STARTS[self.kind]
 
     @property
+    def unit(self) -> str:
+        """Unit of its value, as the end of its name says it: ``px``; "" if it has none."""
+        first, _, last = self.name.rpartition("_")
+        return _UNITS.get(last.lower(), "") if first else ""
+
+    @property
+    def words(self) -> str:
+        """Its name in words, without the unit: ``Min distance`` for ``min_distance_px``."""
+        return self.title or in_words(self.name.rpartition("_")[0] if self.unit else self.name)
+
+    @property
     def label(self) -> str:
-        """Name of the parameter in words, with its unit: ``Min distance (px)`` for ``min_distance_px``."""
-        words = self.name.split("_")
-        unit = _UNITS.get(words[-1]) if len(words) > 1 else None
-        text = " ".join(words[:-1] if unit else words)
-        return text[:1].upper() + text[1:] + (f" ({unit})" if unit else "")
+        """Its name in words with the unit: ``Min distance (px)``."""
+        return f"{self.words} ({self.unit})" if self.unit else self.words
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +111,8 @@ class FunctionInfo:
         help: the whole docstring.
         parameters: parameters of its form.
         is_over_plate: whether it is for a step over the plate.
+        inputs: arguments that the engine passes, such as ``labels``.
+        finds: name of the objects that it labels; "" if it labels none.
     """
 
     name: str
@@ -103,13 +122,20 @@ class FunctionInfo:
     help: str
     parameters: tuple[StepParameter, ...]
     is_over_plate: bool = False
+    inputs: frozenset[str] = frozenset()
+    finds: str = ""
+
+    @property
+    def title(self) -> str:
+        """Its name in words: ``Segment nuclei``."""
+        return in_words(self.name)
 
 
 def read_libraries() -> tuple[FunctionInfo, ...]:
     """Return the functions of all installed libraries; one that can't be read is logged and left out."""
     found: list[FunctionInfo] = []
     for library in function_libraries():
-        category = "" if library.module == BUILT_IN else _in_words(library.name)
+        category = "" if library.module == BUILT_IN else in_words(library.name)
         try:
             found += read_library(library.module, category)
         except (ImportError, OSError, SyntaxError, ValueError) as error:
@@ -133,7 +159,7 @@ def read_library(package: str = BUILT_IN, category: str = "") -> tuple[FunctionI
     public = _public_names(trees, front)
     enums = {name: values for tree in trees for name, values in _enums_of(tree).items()}
     return tuple(
-        _info(node, package, _group(category, group, front is tree), enums)
+        _info(node, package, _group(category, group, front is tree), enums, tree)
         for group, tree in sources
         for node in tree.body
         if isinstance(node, ast.FunctionDef) and node.name in public
@@ -155,11 +181,12 @@ def _sources_of(package: str) -> list[tuple[str, Path]]:
 def _group(category: str, module: str, is_front: bool) -> str:
     """Return the name of a group in menus: of the module, of the category, or of both."""
     if not category:
-        return _in_words(module)
-    return category if is_front else f"{category}: {_in_words(module).lower()}"
+        return in_words(module)
+    return category if is_front else f"{category}: {in_words(module).lower()}"
 
 
-def _in_words(name: str) -> str:
+def in_words(name: str) -> str:
+    """Return the words of a name in Python: ``Segment nuclei`` for ``segment_nuclei``."""
     return name.replace("_", " ").replace("-", " ").capitalize()
 
 
@@ -167,26 +194,47 @@ def read_functions(tree: ast.Module) -> tuple[FunctionInfo, ...]:
     """Return the public functions that are defined in a pipeline file itself."""
     enums = _enums_of(tree)
     return tuple(
-        _info(node, "", "This file", enums)
+        _info(node, "", "This file", enums, tree)
         for node in tree.body
         if isinstance(node, ast.FunctionDef) and not node.name.startswith(_PRIVATE)
     )
 
 
-def _info(node: ast.FunctionDef, module: str, group: str, enums: Mapping[str, tuple[object, ...]]) -> FunctionInfo:
+def _info(
+    node: ast.FunctionDef, module: str, group: str, enums: Mapping[str, tuple[object, ...]], tree: ast.Module
+) -> FunctionInfo:
     text = ast.get_docstring(node) or ""
-    parameters = tuple(_parameters(node, text, enums))
-    is_over_plate = any(True for _ in _marks(node, "plate_output"))
-    return FunctionInfo(node.name, module, group, text.partition("\n")[0].strip(), text, parameters, is_over_plate)
+    inputs = _from_engine(node, tree)
+    return FunctionInfo(
+        name=node.name,
+        module=module,
+        group=group,
+        summary=text.partition("\n")[0].strip(),
+        help=text,
+        parameters=tuple(_parameters(node, text, enums, inputs)),
+        is_over_plate=any(True for _ in _marks(node, "plate_output")),
+        inputs=inputs,
+        finds=_found_by(node),
+    )
 
 
-def _parameters(node: ast.FunctionDef, text: str, enums: Mapping[str, tuple[object, ...]]) -> Iterable[StepParameter]:
+def _found_by(node: ast.FunctionDef) -> str:
+    """Return the name of the objects that a function labels; "" if it labels none."""
+    for mark in _marks(node, "special_outputs"):
+        if any(ast.unparse(part).rpartition(".")[2] == "LABELS" for part in mark.args):
+            named = (each.value for each in mark.keywords if each.arg == "finds")
+            return next((str(each.value) for each in named if isinstance(each, ast.Constant)), node.name)
+    return ""
+
+
+def _parameters(
+    node: ast.FunctionDef, text: str, enums: Mapping[str, tuple[object, ...]], from_engine: frozenset[str]
+) -> Iterable[StepParameter]:
     arguments = node.args
     positional = [*arguments.posonlyargs, *arguments.args]
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
     pairs = [*zip(positional, defaults, strict=True)][1:]  # the first argument is the stack
     pairs += zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    from_engine = _from_engine(node)
     names = [argument.arg for argument, _ in pairs]
     for argument, default in pairs:
         if argument.arg not in from_engine:
@@ -199,7 +247,8 @@ def _parameter(
     value = _value(default, enums)
     annotation = "" if argument.annotation is None else ast.unparse(argument.annotation)
     kind, choices = _kind(annotation, value, enums)
-    return StepParameter(argument.arg, kind, value, default is None, choices, help_text)
+    is_optional = kind in _NUMBERS and annotation.endswith(_OR_NONE)
+    return StepParameter(argument.arg, kind, value, default is None, choices, help_text, is_optional)
 
 
 def _kind(
@@ -211,9 +260,11 @@ def _kind(
         "bool": ParameterKind.SWITCH,
         "str": ParameterKind.TEXT,
     }
-    is_optional = annotation.endswith(" | None")
-    if is_optional and annotation.removesuffix(" | None") in enums:
-        return ParameterKind.CHOICE, (None, *enums[annotation.removesuffix(" | None")])
+    bare = annotation.removesuffix(_OR_NONE)
+    if bare != annotation and bare in enums:
+        return ParameterKind.CHOICE, (None, *enums[bare])
+    if bare != annotation and plain.get(bare) in _NUMBERS:
+        return plain[bare], ()
     if annotation in enums:
         return ParameterKind.CHOICE, enums[annotation]
     if annotation.startswith("Literal["):
@@ -250,14 +301,28 @@ def _enum_value(member: str, values: Iterable[object]) -> object:
     return next((value for value in values if str(value).upper() == member), None)
 
 
-def _from_engine(node: ast.FunctionDef) -> set[str]:
+def _from_engine(node: ast.FunctionDef, tree: ast.Module) -> frozenset[str]:
     """Return the arguments passed by the engine: ``labels`` for ``@special_inputs(InputKind.LABELS)``."""
-    return {
+    return frozenset(
         part.attr.lower() if isinstance(part, ast.Attribute) else str(getattr(part, "value", ""))
         for name in ("special_inputs", "plate_inputs")
         for mark in _marks(node, name)
-        for part in mark.args
-    }
+        for argument in mark.args
+        for part in _spread(argument, tree)
+    )
+
+
+def _spread(argument: ast.expr, tree: ast.Module) -> Iterator[ast.expr]:
+    """Yield the parts of ``*NAME``, a tuple of the module, or else the argument itself."""
+    if not isinstance(argument, ast.Starred):
+        yield argument
+        return
+    name = ast.unparse(argument.value)
+    for node in tree.body:
+        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Tuple):
+            continue
+        if any(ast.unparse(target) == name for target in node.targets):
+            yield from node.value.elts
 
 
 def _marks(node: ast.FunctionDef, name: str) -> Iterator[ast.Call]:

@@ -1,26 +1,52 @@
-"""Reads and edits the text of a pipeline file through its syntax tree, without running it; other text is left as it is.
+"""Reads the text of a pipeline file through its syntax tree, without running it: steps, functions, settings, imports.
 
 Steps are recognized if ``pipeline_steps`` is written as a list of ``FunctionStep(...)`` and ``PlateStep(...)`` calls.
 """
 
 import ast
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import enum
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
-from openhcs_gui_services.exceptions import PipelineTextError
+from openhcs_gui_services.services.pipeline.places import Places
 from openhcs_gui_services.services.pipeline.problems import Problem, syntax_problem
-from openhcs_gui_services.services.pipeline.step_form import FunctionInfo, read_functions, source_text
+from openhcs_gui_services.services.pipeline.step_form import FunctionInfo, in_words, read_functions
 from openhcs_runtime.pipeline.parsing import parse_python
-from openhcs_runtime.pipeline.source_layout import import_lines
 
-__all__ = ["CallEntry", "PipelineOutline", "StepEntry", "outline_of", "with_arguments", "with_step"]
+__all__ = [
+    "PLATE_STEP",
+    "STEP",
+    "STEPS",
+    "Branch",
+    "CallEntry",
+    "Constant",
+    "PipelineOutline",
+    "StepEntry",
+    "StepKind",
+    "assigns_steps",
+    "imports_of",
+    "outline_of",
+    "steps_list",
+    "with_arguments",
+]
 
-_STEPS: Final = "pipeline_steps"
-_STEP: Final = "FunctionStep"
-_PLATE_STEP: Final = "PlateStep"
-_STEP_MODULE: Final = "openhcs_runtime"
+STEPS: Final = "pipeline_steps"
+STEP: Final = "FunctionStep"
+PLATE_STEP: Final = "PlateStep"
+_LONGEST_TITLE: Final = 60
+
+
+class StepKind(enum.Enum):
+    """What an entry of the list of steps is."""
+
+    WELLS = "wells"
+    """A step over the wells."""
+    PLATE = "plate"
+    """A step over the plate, which runs once."""
+    PYTHON = "python"
+    """An expression that is not written as a step, such as a call that makes one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +67,78 @@ class CallEntry:
     arguments: Mapping[str, str]
     is_editable: bool = True
 
+    @property
+    def title(self) -> str:
+        """The function in words."""
+        return in_words(self.function.rpartition(".")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """The functions for one value of ``group_by``; ``key`` is its source, None if they are for all images."""
+
+    key: str | None
+    calls: tuple[CallEntry, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class StepEntry:
-    """A step; its number and its lines count from 1."""
+    """A step; its number and its lines count from 1.
+
+    Attributes:
+        number: its number.
+        name: its name or, as in messages, the names of its functions.
+        line: its first line.
+        end_line: its last line.
+        calls: all its functions.
+        kind: what it is.
+        is_named: whether its name is written.
+        branches: its functions by value of ``group_by``.
+        keywords: source of its other arguments by name.
+    """
 
     number: int
     name: str
     line: int
     end_line: int
     calls: tuple[CallEntry, ...]
+    kind: StepKind = StepKind.WELLS
+    is_named: bool = False
+    branches: tuple[Branch, ...] = ()
+    keywords: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """Its name, or its functions in words."""
+        if self.is_named or self.kind is StepKind.PYTHON:
+            return self.name
+        return ", ".join(dict.fromkeys(call.title for call in self.calls)) or self.name
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether it is on, as far as that is written as True or False."""
+        return self.keywords.get("enabled") != "False"
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A setting of the pipeline: a name in capitals with a plain value, at the top level of the text.
+
+    Attributes:
+        name: its name.
+        source: source of its value.
+        value: its value.
+        comment: the comment behind it.
+        line: its line, from 1.
+        uses: how often it is used.
+    """
+
+    name: str
+    source: str
+    value: object
+    comment: str
+    line: int
+    uses: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +150,39 @@ class PipelineOutline:
         imports: origin of each imported name: ``{"blur": "my.module.blur"}``.
         functions: public functions that the text itself defines.
         problem: the syntax error, if there is one.
+        python_line: line of code that makes or changes the list of steps, which is edited as Python; None if there is
+            no such code.
+        constants: the settings.
+        names: all names that are defined or imported; ``*`` if a module is imported with all its names.
+        aliases: source of the value of each name that is set once at the top level.
     """
 
     steps: tuple[StepEntry, ...] = ()
     imports: Mapping[str, str] | None = None
     functions: tuple[FunctionInfo, ...] = ()
     problem: Problem | None = None
+    python_line: int | None = None
+    constants: tuple[Constant, ...] = ()
+    names: frozenset[str] = frozenset()
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def step_at(self, line: int) -> StepEntry | None:
         """Return the step on a line, from 1; None if there is none."""
         return next((step for step in self.steps if step.line <= line <= step.end_line), None)
+
+    def constant(self, name: str) -> Constant | None:
+        """Return a setting; None if there is none with this name."""
+        return next((each for each in self.constants if each.name == name), None)
+
+    def value_of(self, source: str) -> object:
+        """Return the value of a literal or a setting; None for anything else."""
+        constant = self.constant(source)
+        if constant is not None:
+            return constant.value
+        try:
+            return ast.literal_eval(source)
+        except (ValueError, SyntaxError):
+            return None
 
 
 def outline_of(text: str) -> PipelineOutline:
@@ -80,11 +191,20 @@ def outline_of(text: str) -> PipelineOutline:
     if problem is not None:
         return PipelineOutline(problem=problem)
     tree = parse_python(text)
-    places = _Places(text)
-    found = _steps_list(tree)
-    calls = [] if found is None else [node for node in found.elts if isinstance(node, ast.Call)]
-    steps = tuple(_step(number, node, places) for number, node in enumerate(calls, start=1))
-    return PipelineOutline(steps, _imports(tree), read_functions(tree))
+    places = Places(text)
+    nodes = tuple(ast.walk(tree))
+    settings = dict(_settings(tree, nodes))
+    found = steps_list(tree)
+    steps = tuple(_step(number, node, places) for number, node in enumerate(found.elts if found else (), start=1))
+    return PipelineOutline(
+        steps=steps,
+        imports=imports_of(tree),
+        functions=read_functions(tree),
+        python_line=_python_line(tree),
+        constants=tuple(_constants(settings, nodes, places)),
+        names=frozenset(_names(nodes)),
+        aliases={name: places.source(node.value) for name, node in settings.items()},
+    )
 
 
 def with_arguments(text: str, call: CallEntry, changes: Mapping[str, str | None]) -> str:
@@ -101,93 +221,84 @@ def with_arguments(text: str, call: CallEntry, changes: Mapping[str, str | None]
     return text[: call.start] + written + text[call.end :]
 
 
-def with_step(text: str, info: FunctionInfo) -> str:
-    """Return the text with an additional step after its last step, and with the imports that it needs.
-
-    Required arguments are written with a placeholder value.
-
-    Args:
-        text: the text.
-        info: the function of the new step.
-
-    Raises:
-        PipelineTextError: the text has a syntax error, or ``pipeline_steps`` is not written as a list.
-    """
-    tree = _parsed(text)
-    step = _PLATE_STEP if info.is_over_plate else _STEP
-    text = _with_import(text, _STEP_MODULE, step)
-    if info.module:
-        text = _with_import(text, info.module, info.name)
-    told = ", ".join(f'"{each.name}": {source_text(each.start_value)}' for each in info.parameters if each.is_required)
-    entry = f"{step}(({info.name}, {{{told}}}))" if told else f"{step}({info.name})"
-    found = _steps_list(_parsed(text))
-    if found is None:
-        if any(_assigns_steps(node) for node in tree.body):
-            raise PipelineTextError(f"{_STEPS} is not written as a list here; add the step by hand")
-        return text.rstrip("\n") + f"\n\n{_STEPS} = [\n    {entry},\n]\n"
-    return _with_entry(text, found, entry)
-
-
-class _Places:
-    """Converts positions in a syntax tree, a line and a column in UTF-8 bytes, to character positions in the text."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self._lines = text.split("\n")
-        self._starts = [0]
-        for line in self._lines:
-            self._starts.append(self._starts[-1] + len(line) + 1)
-
-    def start(self, node: ast.expr | ast.stmt) -> int:
-        """Return the position of the first character."""
-        return self._at(node.lineno, node.col_offset)
-
-    def end(self, node: ast.expr | ast.stmt) -> int:
-        """Return the position after the last character."""
-        return self._at(node.end_lineno or node.lineno, node.end_col_offset or 0)
-
-    def source(self, node: ast.expr) -> str:
-        """Return the text of the node."""
-        return self.text[self.start(node) : self.end(node)]
-
-    def line_start(self, line: int) -> int:
-        """Return the position of the first character of a line, from 1."""
-        return self._starts[line - 1]
-
-    def _at(self, line: int, column: int) -> int:
-        return self._starts[line - 1] + len(self._lines[line - 1].encode()[:column].decode())
-
-
-def _parsed(text: str) -> ast.Module:
-    problem = syntax_problem(text)
-    if problem is not None:
-        raise PipelineTextError(f"line {problem.line}: {problem.message}; fix that first")
-    return parse_python(text)
-
-
-def _assigns_steps(node: ast.stmt) -> bool:
+def assigns_steps(node: ast.stmt) -> bool:
+    """Return whether a statement is ``pipeline_steps = ...``."""
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-    return any(isinstance(target, ast.Name) and target.id == _STEPS for target in targets)
+    return any(isinstance(target, ast.Name) and target.id == STEPS for target in targets)
 
 
-def _steps_list(tree: ast.Module) -> ast.List | None:
-    values = [node.value for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and _assigns_steps(node)]
+def steps_list(tree: ast.Module) -> ast.List | None:
+    """Return the list that the steps are written in; None if they are made in another way."""
+    values = [node.value for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and assigns_steps(node)]
     last = values[-1] if values else None
     return last if isinstance(last, ast.List) else None
 
 
-def _step(number: int, node: ast.Call, places: _Places) -> StepEntry:
-    keywords = {each.arg: each.value for each in node.keywords}
-    func = node.args[0] if node.args else keywords.get("func")
-    calls = tuple(_calls(func, places)) if func is not None else ()
+def imports_of(tree: ast.Module) -> dict[str, str]:
+    """Return the origin of each imported name."""
+    found: dict[str, str] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {each.asname or each.name: each.name for each in node.names}
+    return found
+
+
+def _python_line(tree: ast.Module) -> int | None:
+    """Return the line of the first code that makes the steps other than as one list."""
+    made = [node for node in tree.body if assigns_steps(node)]
+    for node in tree.body:
+        if node in made[-1:] and steps_list(tree) is not None:
+            continue
+        is_used = any(isinstance(part, ast.Name) and part.id == STEPS for part in ast.walk(node))
+        if is_used and not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            return node.lineno
+    return None
+
+
+def _step(number: int, node: ast.expr, places: Places) -> StepEntry:
+    kind = _kind(node)
+    if not isinstance(node, ast.Call) or kind is StepKind.PYTHON:
+        source = " ".join(places.source(node).split())
+        short = source if len(source) <= _LONGEST_TITLE else f"{source[: _LONGEST_TITLE - 1]}…"
+        return StepEntry(number, short, node.lineno, node.end_lineno or node.lineno, (), StepKind.PYTHON)
+    keywords = {each.arg: each.value for each in node.keywords if each.arg}
+    func = node.args[0] if node.args else keywords.pop("func", None)
+    branches = tuple(_branches(func, places)) if func is not None else ()
+    calls = tuple(call for branch in branches for call in branch.calls)
     name = keywords.get("name")
     given = name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else ""
     made = " + ".join(dict.fromkeys(call.function.rpartition(".")[2] for call in calls))
-    return StepEntry(number, given or made, node.lineno, node.end_lineno or node.lineno, calls)
+    return StepEntry(
+        number=number,
+        name=given or made,
+        line=node.lineno,
+        end_line=node.end_lineno or node.lineno,
+        calls=calls,
+        kind=kind,
+        is_named=bool(given),
+        branches=branches,
+        keywords={name: places.source(value) for name, value in keywords.items()},
+    )
 
 
-def _calls(node: ast.expr, places: _Places) -> Iterator[CallEntry]:
-    """Yield the functions of a step, written as a name, (name, {...}), a list of these, or a dict of these."""
+def _kind(node: ast.expr) -> StepKind:
+    called = ast.unparse(node.func).rpartition(".")[2] if isinstance(node, ast.Call) else ""
+    return {STEP: StepKind.WELLS, PLATE_STEP: StepKind.PLATE}.get(called, StepKind.PYTHON)
+
+
+def _branches(node: ast.expr, places: Places) -> Iterator[Branch]:
+    if not isinstance(node, ast.Dict):
+        yield Branch(None, tuple(_calls(node, places)))
+        return
+    for key, value in zip(node.keys, node.values, strict=True):
+        if key is not None:
+            yield Branch(places.source(key), tuple(_calls(value, places)))
+
+
+def _calls(node: ast.expr, places: Places) -> Iterator[CallEntry]:
+    """Yield the functions written as a name, (name, {...}) or a list of these."""
     if isinstance(node, ast.Name | ast.Attribute):
         yield CallEntry(places.source(node), places.start(node), places.end(node), {})
     elif isinstance(node, ast.Tuple) and len(node.elts) == 2 and isinstance(node.elts[0], ast.Name | ast.Attribute):
@@ -195,12 +306,9 @@ def _calls(node: ast.expr, places: _Places) -> Iterator[CallEntry]:
     elif isinstance(node, ast.List | ast.Tuple):
         for part in node.elts:
             yield from _calls(part, places)
-    elif isinstance(node, ast.Dict):
-        for value in node.values:
-            yield from _calls(value, places)
 
 
-def _call_with_arguments(node: ast.Tuple, places: _Places) -> CallEntry:
+def _call_with_arguments(node: ast.Tuple, places: Places) -> CallEntry:
     function, told = node.elts
     arguments: dict[str, str] = {}
     is_plain = isinstance(told, ast.Dict)
@@ -213,55 +321,37 @@ def _call_with_arguments(node: ast.Tuple, places: _Places) -> CallEntry:
     return CallEntry(places.source(function), places.start(node), places.end(node), arguments, is_plain)
 
 
-def _imports(tree: ast.Module) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _settings(tree: ast.Module, nodes: Sequence[ast.AST]) -> Iterator[tuple[str, ast.Assign]]:
+    """Yield the names that are set once, at the top level."""
+    made = Counter(node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
     for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module:
-            found |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
-        elif isinstance(node, ast.Import):
-            found |= {each.asname or each.name: each.name for each in node.names}
-    return found
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+            if made[name] == 1 and name != STEPS:
+                yield name, node
 
 
-def _with_import(text: str, module: str, name: str) -> str:
-    tree, places = _parsed(text), _Places(text)
-    if _imports(tree).get(name) == f"{module}.{name}":
-        return text
-    nodes = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+def _constants(settings: Mapping[str, ast.Assign], nodes: Sequence[ast.AST], places: Places) -> Iterator[Constant]:
+    """Yield the names in capitals that are set once, to a literal."""
+    uses = Counter(node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load))
+    for name, node in settings.items():
+        if not name.isupper():
+            continue
+        try:
+            value = ast.literal_eval(node.value)
+        except ValueError:
+            continue
+        rest = places.text[places.end(node) : places.line_start((node.end_lineno or node.lineno) + 1)]
+        comment = rest.partition("#")[2].strip()
+        yield Constant(name, places.source(node.value), value, comment, node.lineno, uses[name])
+
+
+def _names(nodes: Sequence[ast.AST]) -> Iterator[str]:
+    """Yield all names that are defined or imported anywhere: an inner one is not an error that a text shows."""
     for node in nodes:
-        written = text[places.start(node) : places.end(node)]
-        if (
-            isinstance(node, ast.ImportFrom)
-            and node.module == module
-            and "#" not in written
-            and node.names[0].name != "*"
-        ):
-            names = [f"{each.name} as {each.asname}" if each.asname else each.name for each in node.names]
-            merged = import_lines(module, [*names, name]).rstrip("\n")
-            return text[: places.start(node)] + merged + text[places.end(node) :]
-    line = import_lines(module, [name])
-    if nodes:
-        at = places.line_start((nodes[-1].end_lineno or nodes[-1].lineno) + 1)
-        return text[:at] + line + text[at:] if at <= len(text) else f"{text}\n{line}"
-    first = tree.body[0] if tree.body else None
-    is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-    at = places.end(first) if first is not None and is_docstring else 0
-    return f"{text[:at]}\n\n{line}\n{text[at:].lstrip(chr(10))}" if at else f"{line}\n{text}"
-
-
-def _with_entry(text: str, found: ast.List, entry: str) -> str:
-    """Return the text with an entry appended to a list, in the layout of the list."""
-    places = _Places(text)
-    close = places.end(found) - 1
-    if not found.elts:
-        return f"{text[: places.start(found)]}[\n    {entry},\n]{text[close + 1 :]}"
-    last = places.end(found.elts[-1])
-    after = text[last:close]
-    has_comma = "," in re.sub(r"#[^\n]*", "", after)
-    line_start = text.rfind("\n", 0, close) + 1
-    if text[line_start:close].strip() or line_start <= last:
-        joined = f"{after.rstrip()} {entry}" if has_comma else f", {entry}{after}"
-        return text[:last] + joined + text[close:]
-    indent = " " * (found.elts[-1].col_offset or 4)
-    comma = "" if has_comma else ","
-    return f"{text[:last]}{comma}{text[last:line_start]}{indent}{entry},\n{text[line_start:]}"
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((each.asname or each.name).partition(".")[0] for each in node.names)

@@ -47,6 +47,8 @@ class PlateRecord:
         self.path = path
         self.pipeline = pipeline
         self.pipeline_file = ""
+        self.pipeline_name = ""
+        self.is_pipeline_modified = False
         self.settings: RunSettings | None = None
         self.state = PlateStatus.CREATED
         self.error = ""
@@ -117,6 +119,9 @@ class PlateRecord:
             on_disk=self.on_disk,
             well_count=self.well_count,
             pipeline=self.pipeline,
+            pipeline_file=self.pipeline_file,
+            pipeline_name=self.pipeline_name or os.path.splitext(os.path.basename(self.pipeline_file))[0],
+            is_pipeline_modified=self.is_pipeline_modified,
         )
 
     def remembered(self) -> RememberedPlate:
@@ -125,6 +130,8 @@ class PlateRecord:
             path=self.path,
             pipeline=self.pipeline,
             pipeline_file=self.pipeline_file,
+            pipeline_name=self.pipeline_name,
+            is_pipeline_modified=self.is_pipeline_modified,
             execution_id=self.execution_id,
             artifact=self.artifact,
             output=self.output,
@@ -136,6 +143,7 @@ class PlateRecord:
         """Return the record of an earlier window's plate; the state of its run is unknown until the server is asked."""
         record = cls(plate.path, plate.pipeline)
         record.pipeline_file = plate.pipeline_file
+        record.pipeline_name, record.is_pipeline_modified = plate.pipeline_name, plate.is_pipeline_modified
         record.execution_id = plate.execution_id
         record.artifact = plate.artifact
         record.output = plate.output

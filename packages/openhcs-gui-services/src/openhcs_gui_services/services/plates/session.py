@@ -33,6 +33,8 @@ class RememberedPlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     path: str
     pipeline: str = ""
     pipeline_file: str = ""
+    pipeline_name: str = ""
+    is_pipeline_modified: bool = False
     execution_id: str | None = None
     artifact: CompiledArtifact | None = None
     output: str | None = None

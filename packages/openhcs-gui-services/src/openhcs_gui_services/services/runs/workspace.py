@@ -61,6 +61,8 @@ class PlateWorkspace:
         memory: Path | None = None,
     ) -> None:
         self.default_pipeline = default_pipeline
+        self.default_pipeline_file = ""
+        """The file that the default pipeline was read from; empty if there is none."""
         self._settings = settings or RunSettings()
         server_name = f"{host or 'local'}-{port}".replace(":", "_")
         self._book = PlateCollection(memory or config.data_dir / "windows" / server_name)
@@ -129,7 +131,7 @@ class PlateWorkspace:
         The plates are not read, but their results on disk are looked up in the background.
         """
         absolute = dict.fromkeys(map(plate_path, paths))
-        records = [PlateRecord(path, self.default_pipeline) for path in absolute if path not in self._book]
+        records = [self._new_record(path) for path in absolute if path not in self._book]
         self._book.add(records)
         self._tasks.start(self._read_all_results(records), "Reading results")
 
@@ -141,19 +143,34 @@ class PlateWorkspace:
                 self._book.events.say(f"{record.name} is running: stop it before removing it", is_error=True)
         self._book.remove([record for record in records if not record.is_busy])
 
-    async def set_pipeline(self, paths: Iterable[str], source: str, file: str = "") -> None:
-        """Use this pipeline for these plates from their next compilation on.
+    async def set_pipeline(
+        self, paths: Iterable[str], source: str, file: str = "", *, name: str = "", is_modified: bool | None = None
+    ) -> None:
+        """Use this pipeline for these plates from their next compilation on; the session keeps it, saved or not.
 
         Args:
             paths: the plates.
             source: Python source; it is not executed here.
             file: the file that it was read from; modules next to it can be imported.
+            name: what it is called [default: the name of the file].
+            is_modified: whether it has edits that are in no file [default: whether it has no file].
         """
         for record in self._book.pick(paths):
+            is_new = record.pipeline != source
             record.pipeline, record.pipeline_file = source, file
-            self._forget_compilation(record)
+            record.pipeline_name = name
+            record.is_pipeline_modified = not file if is_modified is None else is_modified
+            if is_new:
+                self._forget_compilation(record)
+            else:
+                self._book.change(record)
         self._book.flush()
         self._book.save_soon()
+
+    def settings_of(self, path: str) -> RunSettings:
+        """Return the settings that apply to a plate."""
+        record = self._book.get(path)
+        return resolve_run_settings(path, self._settings, None if record is None else record.settings)
 
     async def set_settings(self, settings: RunSettings, paths: Iterable[str] | None = None) -> None:
         """Use these settings from now on: for these plates, or for all plates without settings of their own."""
@@ -336,6 +353,11 @@ class PlateWorkspace:
         if record.state is PlateStatus.COMPILED:
             record.rest()
         self._book.change(record)
+
+    def _new_record(self, path: str) -> PlateRecord:
+        record = PlateRecord(path, self.default_pipeline)
+        record.pipeline_file = self.default_pipeline_file
+        return record
 
     def _task(self, record: PlateRecord) -> PlateTask:
         settings = resolve_run_settings(record.path, self._settings, record.settings)

@@ -76,8 +76,13 @@ class CodeEditor(QPlainTextEdit):
         self.centerCursor()
         self.setFocus()
 
-    def replace_text(self, text: str) -> None:
-        """Replace the text; only the part that differs is changed, and a single undo reverts it."""
+    def replace_text(self, text: str, *, joined: bool = False) -> None:
+        """Replace the text; only the part that differs is changed, and a single undo reverts it.
+
+        Args:
+            text: the new text.
+            joined: whether one undo shall revert this change together with the one before.
+        """
         old = self.toPlainText()
         if text == old:
             return
@@ -87,7 +92,12 @@ class CodeEditor(QPlainTextEdit):
         cursor = self.textCursor()
         cursor.setPosition(utf16_length(old[:start]))
         cursor.setPosition(utf16_length(old[: len(old) - tail]), QTextCursor.MoveMode.KeepAnchor)
+        if joined:
+            cursor.joinPreviousEditBlock()
+        else:
+            cursor.beginEditBlock()
         cursor.insertText(text[start : len(text) - tail])
+        cursor.endEditBlock()
 
     def gutter_width(self) -> int:
         """Return the width of the line numbers in pixels."""

@@ -1,29 +1,33 @@
-"""Editor for the Python source of a pipeline: open and save, marked problems, and forms for the steps.
+"""Edits a pipeline as a list of steps and as Python: two views of one text, with one history.
 
 The source is never run here, only parsed; the problems found by a compilation are passed to ``show_problems``.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QKeySequence, QShortcut
+from PyQt6.QtGui import QKeySequence, QResizeEvent, QShortcut
 from PyQt6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QListWidget,
     QListWidgetItem,
     QMenu,
     QMessageBox,
     QPushButton,
-    QScrollArea,
-    QSplitter,
+    QSizePolicy,
+    QTabWidget,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from openhcs_gui_services.services.pipeline.checks import check_text
+from openhcs_gui_services.services.pipeline.library import Library
 from openhcs_gui_services.services.pipeline.problems import Problem, locate_problems
 from openhcs_gui_services.services.pipeline.source_file import (
     FileStamp,
@@ -34,15 +38,14 @@ from openhcs_gui_services.services.pipeline.source_file import (
     stamp_of,
 )
 from openhcs_gui_services.services.pipeline.step_form import FunctionInfo, read_libraries
-from openhcs_gui_services.services.pipeline.text import (
-    PipelineOutline,
-    outline_of,
-    with_arguments,
-    with_step,
-)
+from openhcs_gui_services.services.pipeline.text import PipelineOutline, outline_of
 from openhcs_gui_services.widgets.common.buttons import push_button
 from openhcs_gui_services.widgets.pipeline.editor import CodeEditor
-from openhcs_gui_services.widgets.pipeline.step_panel import StepPanel
+from openhcs_gui_services.widgets.pipeline.fields import REDO_KEYS, UNDO_KEYS
+from openhcs_gui_services.widgets.pipeline.find_bar import FindBar
+from openhcs_gui_services.widgets.pipeline.name_line import NameLine
+from openhcs_gui_services.widgets.pipeline.sign_button import Sign, SignButton
+from openhcs_gui_services.widgets.pipeline.steps_tab import StepsTab
 
 __all__ = ["EMPTY_PIPELINE", "PipelinePane"]
 
@@ -55,6 +58,17 @@ pipeline_steps = []
 
 _READ_MS: Final = 250
 _FILES: Final = "Pipelines (*.py);;All files (*)"
+_NEW: Final = "New pipeline"
+_STEPS_TAB, _PYTHON_TAB = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Identity:
+    """What a text is called, and the file that it is of."""
+
+    name: str = _NEW
+    path: Path | None = None
+    stamp: FileStamp | None = None
 
 
 class PipelinePane(QWidget):
@@ -67,11 +81,13 @@ class PipelinePane(QWidget):
     """
 
     source_changed = pyqtSignal(str)
-    """The text, emitted shortly after typing stops."""
+    """The text, emitted shortly after an edit in the list, a form or the text."""
     check_requested = pyqtSignal(str)
     """The text to be compiled."""
     file_changed = pyqtSignal(object)
     """The path of the edited file, or None if the text has no file."""
+    name_changed = pyqtSignal(str)
+    """The name of the pipeline, given by the user, a file or a template."""
 
     def __init__(
         self,
@@ -80,15 +96,22 @@ class PipelinePane(QWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._path: Path | None = None
-        self._stamp: FileStamp | None = None
+        self._identity = _Identity()
+        self._before_new: tuple[str, _Identity] | None = None
+        """The text that a new pipeline has replaced, and what it was called."""
         self._outline = PipelineOutline()
         self._reported: tuple[str, ...] = ()
+        self._channels: Mapping[int, str] = MappingProxyType({})
+        self._edit_key = ""
+        self._is_editing = False
+        self._library = Library(read_libraries() if library is None else library)
         self._editor = CodeEditor()
-        self._title = QLabel()
+        self.find_bar = FindBar(self._editor)
+        self._name = NameLine()
         self._problems = QListWidget()
-        self._library = read_libraries() if library is None else tuple(library)
-        self._panel = StepPanel(self._library)
+        self._shown_problems: tuple[Problem, ...] = ()
+        self.steps = StepsTab(self._library)
+        self.tabs = QTabWidget()
         self._reading = QTimer(self)
         self._reading.setSingleShot(True)
         self._reading.timeout.connect(self._read)
@@ -106,7 +129,12 @@ class PipelinePane(QWidget):
     @property
     def path(self) -> Path | None:
         """The edited file; None if the text has no file."""
-        return self._path
+        return self._identity.path
+
+    @property
+    def name(self) -> str:
+        """What the pipeline is called: a name given by the user, or that of its file or template."""
+        return self._identity.name
 
     @property
     def is_modified(self) -> bool:
@@ -118,17 +146,23 @@ class PipelinePane(QWidget):
         """Return the text."""
         return self._editor.toPlainText()
 
-    def set_source(self, text: str, path: Path | None = None) -> None:
+    def set_source(self, text: str, path: Path | None = None, name: str = "", *, is_modified: bool = False) -> None:
         """Edit a text without asking about unsaved changes; see :meth:`discard_then`.
 
         Args:
             text: the source.
-            path: the file that contains it; None if there is none.
+            path: the file that it is from; None if there is none.
+            name: what it is called [default: the name of the file].
+            is_modified: whether it has edits that are not in the file.
         """
-        self._path, self._stamp = path, None if path is None else stamp_of(path)
-        self._reported = ()
+        shown = name or (path.name if path else _NEW)
+        self._identity = _Identity(shown, path, None if path is None else stamp_of(path))
+        self._reported, self._before_new, self._edit_key = (), None, ""
+        self._is_editing = True
         self._editor.setPlainText(text)
-        self._set_modified(False)
+        self._is_editing = False
+        self._set_modified(is_modified)
+        self.steps.list.setCurrentIndex(self.steps.list.rows.index(-1))
         self._read()
         self.file_changed.emit(path)
 
@@ -139,6 +173,17 @@ class PipelinePane(QWidget):
             SourceFileError: the file can't be read.
         """
         self.set_source(load_source(path), path)
+        self.name_changed.emit(self.name)
+
+    def start_new(self, text: str, name: str) -> None:
+        """Replace the text by a new one, which undo brings back, without asking about unsaved changes."""
+        before = self.source(), self._identity
+        self._identity, self._reported = _Identity(name), ()
+        self._apply(text, "")
+        self._before_new = before
+        self._show_name()
+        self.file_changed.emit(None)
+        self.name_changed.emit(name)
 
     def save_to(self, path: Path) -> None:
         """Write the text to a file, atomically, and edit that file from now on.
@@ -146,18 +191,28 @@ class PipelinePane(QWidget):
         Raises:
             SourceFileError: the file can't be written.
         """
-        self._stamp = save_source(path, self.source())
-        self._path = path
+        self.steps.panel.take_now()
+        stamp = save_source(path, self.source())
+        keeps_name = path == self._identity.path
+        self._identity = _Identity(self.name if keeps_name else path.name, path, stamp)
         self._set_modified(False)
         self.file_changed.emit(path)
+        self.name_changed.emit(self.name)
+
+    def rename(self, name: str) -> None:
+        """Give the pipeline another name; its file stays."""
+        self._identity = _Identity(name, self._identity.path, self._identity.stamp)
+        self._show_name()
+        self.name_changed.emit(name)
 
     def discard_then(self, then: Callable[[], None]) -> None:
         """Call ``then`` once nothing would be lost: immediately, or after a question was answered."""
+        self.steps.panel.take_now()
         if not self.is_modified:
             then()
             return
         buttons = QMessageBox.StandardButton
-        box = QMessageBox(QMessageBox.Icon.Question, "Unsaved changes", f"Save the changes to {self._name()}?")
+        box = QMessageBox(QMessageBox.Icon.Question, "Unsaved changes", f"Save the changes to {self.name}?")
         box.setParent(self, box.windowFlags())
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setStandardButtons(buttons.Save | buttons.Discard | buttons.Cancel)
@@ -170,42 +225,76 @@ class PipelinePane(QWidget):
         box.finished.connect(answered)
         box.open()
 
-    # --- problems ------------------------------------------------------------------------------------------------
+    def undo(self) -> None:
+        """Take back the last edit, wherever it was made."""
+        self._go_back(self._editor.undo)
+
+    def redo(self) -> None:
+        """Make the edit again that was taken back last."""
+        self._go_back(self._editor.redo)
+
+    # --- the plate, and problems ---------------------------------------------------------------------------------
+
+    def set_channels(self, channels: Mapping[int, str]) -> None:
+        """Offer the channels of the shown plate.
+
+        Args:
+            channels: name of each channel by its number, "" if it has none; empty if no plate is shown.
+        """
+        if dict(channels) != dict(self._channels):
+            self._channels = MappingProxyType(dict(channels))
+            self._show_outline()
 
     def show_problems(self, messages: Iterable[str]) -> None:
-        """Show the messages of a compilation; those that name a line or a step are marked in the text."""
-        self._reported = tuple(messages)
-        self._show_problems()
+        """Show the messages of a compilation; those that name a line or a step are marked there."""
+        reported = tuple(messages)
+        if reported != self._reported:
+            self._reported = reported
+            self._show_outline()
 
     def problems(self) -> tuple[Problem, ...]:
-        """Return the shown problems: a syntax error, otherwise the messages of the last compilation."""
+        """Return the shown problems: a syntax error, otherwise those of the last compilation and of the text."""
         if self._outline.problem is not None:
             return (self._outline.problem,)
-        return locate_problems(self._reported, self._outline.steps)
+        reported = locate_problems(self._reported, self._outline.steps)
+        steps = {problem.step for problem in reported if problem.step is not None}
+        found = check_text(self._outline, self._library, self._channels)
+        return (*reported, *(problem for problem in found if problem.step not in steps))
 
     def go_to_problem(self, number: int) -> None:
-        """Move the cursor to a problem, given by its index in the list, from 0."""
+        """Show a problem, given by its index in the list, from 0: its step, or else its line in the text."""
         problem = self.problems()[number]
         if problem.line is not None:
             self._editor.go_to(problem.line, problem.column)
+        if problem.step is not None and self.tabs.currentIndex() == _STEPS_TAB:
+            self.steps.list.choose_step(problem.step)
+            self.steps.list.setFocus()
+        elif problem.line is not None:
+            self.show_text(problem.line, problem.column)
+
+    def show_text(self, line: int, column: int | None = None) -> None:
+        """Show a line of the Python text."""
+        self.tabs.setCurrentIndex(_PYTHON_TAB)
+        self._editor.go_to(line, column)
 
     # --- actions of the buttons ----------------------------------------------------------------------------------
 
     def save(self) -> bool:
         """Save to the current file, or ask for one; return whether the text was saved."""
-        if self._path is None:
+        path, stamp = self._identity.path, self._identity.stamp
+        if path is None:
             return self.save_as()
-        if self._stamp is not None and stamp_of(self._path) != self._stamp:
+        if stamp is not None and stamp_of(path) != stamp:
             buttons = QMessageBox.StandardButton
-            text = f"{self._path.name} was changed by another program. Overwrite it?"
+            text = f"{path.name} was changed by another program. Overwrite it?"
             answer = QMessageBox.question(self, "Save", text, buttons.Yes | buttons.Cancel, buttons.Cancel)
             if answer != buttons.Yes:
                 return False
-        return self._try_file("not saved", lambda path: self.save_to(path), self._path)
+        return self._try_file("not saved", self.save_to, path)
 
     def save_as(self) -> bool:
         """Ask for a file and save to it; return whether the text was saved."""
-        start = str(self._path or "pipeline.py")
+        start = str(self.path or _file_name(self.name))
         name, _ = QFileDialog.getSaveFileName(self, "Save pipeline", start, _FILES)
         return bool(name) and self._try_file("not saved", self.save_to, Path(name))
 
@@ -213,56 +302,70 @@ class PipelinePane(QWidget):
         """Ask for a file and edit it."""
 
         def choose() -> None:
-            name, _ = QFileDialog.getOpenFileName(self, "Open pipeline", str(self._path or ""), _FILES)
+            name, _ = QFileDialog.getOpenFileName(self, "Open pipeline", str(self.path or ""), _FILES)
             if name:
                 self._try_file("not opened", self.open_file, Path(name))
 
         self.discard_then(choose)
 
     def add_step(self, info: FunctionInfo) -> None:
-        """Append a step with a function to the text and show its form."""
-        try:
-            self._editor.replace_text(with_step(self.source(), info))
-        except ValueError as error:
-            QMessageBox.warning(self, "Add step", f"The step was not added: {error}")
-            return
-        self._read()
-        if self._outline.steps:
-            self._editor.go_to(self._outline.steps[-1].line)
+        """Append a step with a function and show its form."""
+        self.steps.add_step(info)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Fit the problems, which wrap."""
+        super().resizeEvent(event)
+        self._fit_problems()
 
     # --- parts ---------------------------------------------------------------------------------------------------
 
     def _lay_out(self, templates: dict[str, str]) -> None:
         self._problems.setAccessibleName("Problems")
-        self._problems.setMaximumHeight(110)
+        self._problems.setObjectName("problems")
+        self._problems.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._problems.hide()
         self._problems.setWordWrap(True)
-        area = QScrollArea()
-        area.setWidget(self._panel)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        split = QSplitter()
-        split.addWidget(self._editor)
-        split.addWidget(area)
-        split.setStretchFactor(0, 3)
-        split.setStretchFactor(1, 1)
-        split.setSizes([680, 260])
-        split.setChildrenCollapsible(False)
+        self._problems.setTextElideMode(Qt.TextElideMode.ElideNone)
+        python = QWidget()
+        column = QVBoxLayout(python)
+        column.setContentsMargins(0, 6, 0, 0)
+        column.addWidget(self._editor, 1)
+        column.addWidget(self.find_bar)
+        self.tabs.addTab(self.steps, "Steps")
+        self.tabs.addTab(python, "Python")
+        self.tabs.setDocumentMode(True)
+        self.setFocusProxy(self.steps.list)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
+        layout.setSpacing(4)
+        layout.addWidget(self._name)
         layout.addLayout(self._tool_row(templates))
-        layout.addWidget(split, 1)
+        layout.addWidget(self.tabs, 1)
         layout.addWidget(self._problems)
 
     def _tool_row(self, templates: dict[str, str]) -> QHBoxLayout:
         row = QHBoxLayout()
+        row.setSpacing(4)
         row.addWidget(_menu_button("New", "Start a new pipeline", self._new_menu(templates)))
-        row.addWidget(push_button("Open...", "Open a pipeline file (Ctrl+O)", self.ask_and_open))
-        row.addWidget(push_button("Save", "Save the pipeline (Ctrl+S)", lambda: self.save()))
-        row.addWidget(push_button("Save as...", "Save to another file (Ctrl+Shift+S)", lambda: self.save_as()))
-        row.addWidget(_menu_button("Add step", "Append a step with a function from the library", self._step_menu()))
+        row.addWidget(push_button("Open…", "Open a pipeline file (Ctrl+O)", self.ask_and_open))
+        save = QToolButton()
+        save.setText("Save")
+        save.setToolTip("Save the pipeline (Ctrl+S); the arrow saves it to another file (Ctrl+Shift+S)")
+        save.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        save.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        menu = QMenu(save)
+        menu.addAction("Save as…", lambda: self.save_as() and None)
+        save.setMenu(menu)
+        save.clicked.connect(lambda: self.save())
+        row.addWidget(save)
         row.addWidget(push_button("Check", "Compile the pipeline without running it (F7)", self._request_check))
-        row.addWidget(self._title, 1)
-        self._title.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        row.addStretch(1)
+        self._undo_button = SignButton(Sign.UNDO, "Undo (Ctrl+Z)")
+        self._redo_button = SignButton(Sign.REDO, "Redo (Ctrl+Shift+Z)")
+        for button, call in ((self._undo_button, self.undo), (self._redo_button, self.redo)):
+            button.setEnabled(False)
+            button.clicked.connect(lambda _=False, call=call: call())
+            row.addWidget(button)
         return row
 
     def _new_menu(self, templates: dict[str, str]) -> QMenu:
@@ -270,78 +373,133 @@ class PipelinePane(QWidget):
         for name, text in {"Empty pipeline": EMPTY_PIPELINE, **templates}.items():
             action = menu.addAction(name)
             assert action is not None
-            action.triggered.connect(lambda _=False, text=text: self.discard_then(lambda: self.set_source(text)))
-        return menu
-
-    def _step_menu(self) -> QMenu:
-        menu = QMenu(self)
+            title = _NEW if text == EMPTY_PIPELINE else name
+            action.setToolTip(text.partition('"""')[2].partition("\n")[0].strip('"'))
+            action.triggered.connect(
+                lambda _=False, text=text, title=title: self.discard_then(lambda: self.start_new(text, title))
+            )
         menu.setToolTipsVisible(True)
-        groups: dict[str, QMenu] = {}
-        for info in self._library:
-            if info.group not in groups:
-                group = menu.addMenu(info.group)
-                assert group is not None
-                group.setToolTipsVisible(True)
-                groups[info.group] = group
-            action = groups[info.group].addAction(info.name)
-            assert action is not None
-            action.setToolTip(info.summary)
-            action.triggered.connect(lambda _=False, info=info: self.add_step(info))
         return menu
 
     def _connect(self) -> None:
-        self._editor.textChanged.connect(lambda: self._reading.start(_READ_MS))
-        self._editor.cursorPositionChanged.connect(self._show_step)
+        self._editor.textChanged.connect(self._on_typing)
+        self._editor.cursorPositionChanged.connect(self._on_cursor)
         document = self._editor.document()
         assert document is not None
-        document.modificationChanged.connect(lambda _: self._show_title())
+        document.modificationChanged.connect(lambda _: self._show_name())
+        document.undoAvailable.connect(self._undo_button.setEnabled)
+        document.redoAvailable.connect(self._redo_button.setEnabled)
         self._problems.itemActivated.connect(self._on_problem)
         self._problems.itemClicked.connect(self._on_problem)
-        self._panel.argument_changed.connect(self._on_argument)
-        for key, call in (("Ctrl+O", self.ask_and_open), ("Ctrl+S", self.save), ("Ctrl+Shift+S", self.save_as)):
+        self._name.name_edited.connect(self.rename)
+        self.steps.edited.connect(self._apply)
+        self.steps.text_wanted.connect(self.show_text)
+        self.steps.refused.connect(lambda why: QMessageBox.warning(self, "Pipeline", f"Nothing was changed: {why}"))
+        self.tabs.currentChanged.connect(self._on_tab)
+        keys = (
+            ("Ctrl+O", self.ask_and_open),
+            ("Ctrl+S", self.save),
+            ("Ctrl+Shift+S", self.save_as),
+            ("F7", self._request_check),
+            ("Ctrl+F", self._open_find),
+            ("F3", lambda: self.find_bar.next()),
+            *((key, self.undo) for key in UNDO_KEYS),
+            *((key, self.redo) for key in REDO_KEYS),
+        )
+        for key, call in keys:
             shortcut = QShortcut(QKeySequence(key), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
             shortcut.activated.connect(lambda call=call: call() and None)
-        check = QShortcut(QKeySequence("F7"), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        check.activated.connect(self._request_check)
+
+    def _open_find(self) -> None:
+        self.tabs.setCurrentIndex(_PYTHON_TAB)
+        self.find_bar.open()
 
     def _request_check(self) -> None:
+        self.steps.panel.take_now()
         self._read()
         if self._outline.problem is None:
             self.check_requested.emit(self.source())
 
+    # --- from the views to the text ------------------------------------------------------------------------------
+
+    def _apply(self, text: str, key: str) -> None:
+        """Take an edit of the list or a form; edits with the same key one after the other are one undo."""
+        if text == self.source():
+            self._show_outline()
+            return
+        is_joined = bool(key) and key == self._edit_key
+        self._is_editing = True
+        self._editor.replace_text(text, joined=is_joined)
+        self._is_editing = False
+        self._edit_key = key
+        self._read()
+
+    def _go_back(self, move: Callable[[], None]) -> None:
+        self.steps.panel.take_now()
+        row, titles = self.steps.list.current, self.steps.list.titles
+        move()
+        self._edit_key = ""
+        self._read()
+        if row is not None and self.steps.list.titles != titles:
+            self.steps.list.choose_title(row.title)  # a step that has moved stays the current one
+
+    def _on_typing(self) -> None:
+        if self._before_new is not None and self.source() == self._before_new[0]:
+            self._identity, self._before_new = self._before_new[1], None
+            self._show_name()
+            self.file_changed.emit(self.path)
+            self.name_changed.emit(self.name)
+        if not self._is_editing:
+            self._edit_key = ""
+            self._reading.start(_READ_MS)
+
+    def _on_cursor(self) -> None:
+        """Choose the step at the cursor, unless the outline belongs to an older text."""
+        if not self._reading.isActive() and not self._is_editing:
+            step = self._outline.step_at(self._editor.current_line)
+            if step is not None:
+                self.steps.list.choose_step(step.number)
+
+    def _on_tab(self, tab: int) -> None:
+        if self._reading.isActive():
+            self._read()
+        self.steps.panel.take_now()
+        row = self.steps.list.current
+        if tab == _PYTHON_TAB and row is not None:
+            self._editor.go_to(row.line)
+
+    # --- from the text to the views ------------------------------------------------------------------------------
+
     def _read(self) -> None:
         self._reading.stop()
         self._outline = outline_of(self.source())
-        self._show_problems()
-        self._show_step()
-        self._show_title()
+        self._show_outline()
+        self._show_name()
         self.source_changed.emit(self.source())
 
-    def _show_problems(self) -> None:
+    def _show_outline(self) -> None:
         found = self.problems()
         self._editor.show_problems(found)
+        self.steps.show_text(self.source(), self._outline, found, self._channels)
+        if found == self._shown_problems:
+            return
+        self._shown_problems = found
         self._problems.clear()
         for number, problem in enumerate(found):
-            where = f"Line {problem.line}: " if problem.line is not None else ""
-            item = QListWidgetItem(where + problem.message)
+            item = QListWidgetItem(_where(problem) + problem.short)
             item.setData(Qt.ItemDataRole.UserRole, number)
             self._problems.addItem(item)
         self._problems.setVisible(bool(found))
+        self._fit_problems()
+
+    def _fit_problems(self) -> None:
+        """Give the problems the height that they need, up to five lines."""
+        rows = [self._problems.sizeHintForRow(row) for row in range(self._problems.count())]
+        most = 5 * self.fontMetrics().height()
+        self._problems.setFixedHeight(min(sum(rows), most) + 2 * self._problems.frameWidth() + 6)
 
     def _on_problem(self, item: QListWidgetItem) -> None:
         self.go_to_problem(item.data(Qt.ItemDataRole.UserRole))
-
-    def _show_step(self) -> None:
-        if not self._reading.isActive():  # otherwise the outline belongs to an older text
-            self._panel.show_step(self._outline.step_at(self._editor.current_line), self._outline)
-
-    def _on_argument(self, name: str, source: str | None) -> None:
-        if self._reading.isActive():
-            self._read()
-        call = self._panel.current_call()
-        if call is not None:
-            self._editor.replace_text(with_arguments(self.source(), call, {name: source}))
-            self._read()
 
     def _try_file(self, what: str, do: Callable[[Path], None], path: Path) -> bool:
         try:
@@ -355,15 +513,22 @@ class PipelinePane(QWidget):
         document = self._editor.document()
         assert document is not None
         document.setModified(is_modified)
-        self._show_title()
+        self._show_name()
 
-    def _name(self) -> str:
-        return self._path.name if self._path else "the new pipeline"
+    def _show_name(self) -> None:
+        self._name.show_name(self.name, str(self.path or ""), is_modified=self.is_modified)
 
-    def _show_title(self) -> None:
-        name = self._path.name if self._path else "New pipeline"
-        self._title.setText(f"{name}, not saved" if self.is_modified else name)
-        self._title.setToolTip(str(self._path or ""))
+
+def _where(problem: Problem) -> str:
+    if problem.step is not None and problem.line is not None:
+        return f"Step {problem.step}, line {problem.line}: "
+    return f"Line {problem.line}: " if problem.line is not None else ""
+
+
+def _file_name(name: str) -> str:
+    """Return a name for a file: ``cell_painting.py`` for ``Cell painting``."""
+    plain = "".join(sign if sign.isalnum() else "_" for sign in name.removesuffix(".py").lower()).strip("_")
+    return f"{plain or 'pipeline'}.py"
 
 
 def _menu_button(text: str, tip: str, menu: QMenu) -> QPushButton:
