@@ -167,11 +167,6 @@ class PlateWorkspace:
         self._book.flush()
         self._book.save_soon()
 
-    def settings_of(self, path: str) -> RunSettings:
-        """Return the settings that apply to a plate."""
-        record = self._book.get(path)
-        return resolve_run_settings(path, self._settings, None if record is None else record.settings)
-
     async def set_settings(self, settings: RunSettings, paths: Iterable[str] | None = None) -> None:
         """Use these settings from now on: for these plates, or for all plates without settings of their own."""
         if paths is None:
