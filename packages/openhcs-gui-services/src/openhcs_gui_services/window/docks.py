@@ -50,13 +50,18 @@ class Docks:
         self._docks: dict[str, QDockWidget] = {}
         self._actions: dict[str, QAction] = {}
         self._can_fill = False
+        first: dict[Qt.DockWidgetArea, QDockWidget] = {}
         last: dict[Qt.DockWidgetArea, QDockWidget] = {}
         for spec in specs:
             dock = self._add(spec)
             if spec.area in last:
                 window.tabifyDockWidget(last[spec.area], dock)
             last[spec.area] = dock
+            first.setdefault(spec.area, dock)
             dock.setVisible(spec.is_open)
+        for dock in first.values():
+            if dock.isVisibleTo(window):
+                dock.raise_()
 
     @property
     def actions(self) -> list[QAction]:

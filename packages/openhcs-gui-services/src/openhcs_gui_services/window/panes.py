@@ -100,9 +100,9 @@ class WindowPanes:
         right, bottom = Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea
         return [
             PaneSpec(IMAGES, "Images", "Ctrl+5", right, self._make_images, is_open=True),
-            PaneSpec(PIPELINE, "Pipeline", "Ctrl+1", right, self._make_pipeline),
-            PaneSpec(NUMBERS, "Numbers", "Ctrl+6", right, self._make_numbers),
-            PaneSpec(LAYOUT, "Layout", "Ctrl+7", right, self._make_layout),
+            PaneSpec(PIPELINE, "Pipeline", "Ctrl+1", right, self._make_pipeline, is_open=True),
+            PaneSpec(NUMBERS, "Numbers", "Ctrl+6", right, self._make_numbers, is_open=True),
+            PaneSpec(LAYOUT, "Layout", "Ctrl+7", right, self._make_layout, is_open=True),
             PaneSpec(LOG, "Log", "Ctrl+2", bottom, self._make_log),
             PaneSpec(HISTORY, "History", "Ctrl+3", bottom, self._make_history),
             PaneSpec(SERVERS, "Servers", "Ctrl+4", bottom, self._make_servers),
