@@ -1,7 +1,7 @@
 """Live tuning: an edit in the pipeline pane appears as outlines and counts; the newest edit wins."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,18 @@ import numpy as np
 import psutil
 import pytest
 import qasync  # type: ignore[import-untyped]
-from PyQt6.QtCore import QSettings, Qt, pyqtSignal
-from PyQt6.QtWidgets import QApplication, QVBoxLayout, QWidget
+from PyQt6.QtCore import QSettings, Qt
 
+from openhcs_gui_services import ImagesPane, MainWindow, PipelinePane
 from openhcs_gui_services.services.images.overlay import Overlay
 from openhcs_gui_services.services.images.source import ImagePlace, PlateSource
+from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.services.tuning.presenter import counts_text, image_choices, steps_text
 from openhcs_gui_services.services.tuning.tuner import Tuner
 from openhcs_gui_services.services.tuning.values import Computing, TuningEvent, TuningRequest, TuningResult
-from openhcs_gui_services.widgets.pipeline.pane import PipelinePane
 from openhcs_gui_services.widgets.tuning.details import DetailsDialog
 from openhcs_gui_services.widgets.tuning.strip import Compare, TuningStrip
-from openhcs_gui_services.window.tuning_link import TuningLink
+from openhcs_gui_services.window.panes import IMAGES, PIPELINE as PIPELINE_PANE, WindowPanes
 from openhcs_runtime.plates import make_plate
 from openhcs_runtime.preview import PreviewProblem, PreviewRequest, PreviewResult, PreviewStep
 
@@ -31,6 +31,7 @@ from openhcs_runtime.functions import segment_nuclei
 pipeline_steps = [FunctionStep((segment_nuclei, {"diameter_px": 20.0, "factor": 1.0}), name="Segment")]
 """
 PLACE = ImagePlace("A01")
+PORT = 7894
 
 
 def _request(pipeline: str = PIPELINE, **more: Any) -> TuningRequest:
@@ -132,28 +133,6 @@ def test_the_strip_by_mouse_and_keys(strip: TuningStrip, qtbot: Any) -> None:
     dialog.reject()
 
 
-class _Images(QWidget):
-    """What live tuning sees of the images pane."""
-
-    place_changed = pyqtSignal(object)
-
-    def __init__(self, source: PlateSource) -> None:
-        super().__init__()
-        self.source: PlateSource | None = source
-        self.place: ImagePlace | None = PLACE
-        self.pinned = None
-        self.overlay: Overlay | None = None
-        QVBoxLayout(self)
-
-    def show_overlay(self, overlay: Overlay | None) -> None:
-        self.overlay = overlay
-
-    def add_strip(self, widget: QWidget) -> None:
-        layout = self.layout()
-        assert layout is not None
-        layout.addWidget(widget)
-
-
 async def _until(is_so: Callable[[], bool]) -> None:
     """Wait until something is so, for which there is no signal."""
     async with asyncio.timeout(60):
@@ -161,51 +140,77 @@ async def _until(is_so: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def _run(loop: qasync.QEventLoop, work: Awaitable[None]) -> None:
-    loop.run_until_complete(work)
-
-
-def test_an_edit_in_the_pane_appears_over_the_image(
-    qapp: QApplication, qtbot: Any, qt_loop: qasync.QEventLoop, tmp_path: Path
+def test_an_edit_in_the_window_appears_over_the_image(
+    qtbot: Any, qt_loop: qasync.QEventLoop, tmp_path: Path, isolated_home: Path
 ) -> None:
-    plate = make_plate(tmp_path / "plate", wells=2, sites=1, channels=1, size=128)
-    images, pane = _Images(PlateSource(str(plate))), PipelinePane(templates={}, library=())
-    for widget in (images, pane):
-        qtbot.addWidget(widget)
-        widget.show()
-    store = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
-    link = TuningLink(images, str, store, parent=images)
-    pane.set_source(PIPELINE)
-    link.set_pipeline_pane(pane)
-
-    def shown(name: str = "nuclei") -> int:
-        return 0 if images.overlay is None or name not in images.overlay.labels else images.overlay.labels[name].max()
+    plate = str(make_plate(tmp_path / "plate", wells=2, sites=1, channels=1, size=128))
+    store = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
 
     async def edit() -> None:
-        assert images.overlay is None
-        link.strip.set_on(True)
-        await _until(lambda: shown() > 0)
-        count = shown()
-        assert link.strip.counts == f"nuclei {count}"
-        edited = PIPELINE.replace('"factor": 1.0', '"factor": 30.0')
-        pane.editor.replace_text(edited)
-        await _until(lambda: "before" in link.strip.counts)
-        assert link.strip.counts == f"nuclei {shown()} (before {count})"
-        assert shown() < count
-        link.strip.before_button.click()
-        assert shown() == count
-        link.strip.both_button.click()
-        assert shown("nuclei before") == count
-        pane.editor.replace_text(PIPELINE.replace("1.0", "'x'"))
-        await _until(lambda: link.strip.message.startswith("step 1 'Segment': segment_nuclei failed"))
-        images.place = None
-        images.place_changed.emit(None)
-        assert images.overlay is None
-        assert link.strip.message.startswith("Show a single site")
-        pids = link.tuner.pids
-        await link.close()
-        assert pids
-        assert not any(psutil.pid_exists(pid) for pid in pids)
+        workspace = PlateWorkspace(PORT, memory=isolated_home / "memory", default_pipeline=PIPELINE)
+        window = MainWindow(workspace, store, WindowPanes(workspace, store, None, PORT))
+        qtbot.addWidget(window)
+        window.show()
+        try:
+            await _tune(window, plate, qtbot)
+        finally:
+            await window.end()
+            await workspace.close()
 
-    _run(qt_loop, edit())
+    qt_loop.run_until_complete(edit())
     assert store.value("tuning/preview", type=bool) is True
+    assert not [child for child in psutil.Process().children() if "preview" in " ".join(child.cmdline())]
+
+
+async def _tune(window: MainWindow, plate: str, qtbot: Any) -> None:
+    """Switch the preview on, edit, compare, make a mistake, and pin a well."""
+    control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+    window.manager.add_plates([plate])
+    images, pipeline = window.show_pane(IMAGES), window.show_pane(PIPELINE_PANE)
+    assert isinstance(images, ImagesPane)
+    assert isinstance(pipeline, PipelinePane)
+    window.show_pane(IMAGES)
+    (strip,) = images.findChildren(TuningStrip)
+    shown = _recorded(images)
+    await _until(lambda: images.place is not None and pipeline.source() == PIPELINE)
+    qtbot.keyClick(window, Qt.Key.Key_T, control)
+    await _until(lambda: strip.counts.startswith("nuclei"))
+    count = int(strip.counts.removeprefix("nuclei "))
+    pipeline.editor.replace_text(PIPELINE.replace('"factor": 1.0', '"factor": 30.0'))
+    await _until(lambda: f"(before {count})" in strip.counts)
+    after = _outlined(shown)
+    assert after < count
+    qtbot.mousePress(strip.before_button, Qt.MouseButton.LeftButton)
+    assert _outlined(shown) == count
+    qtbot.mouseRelease(strip.before_button, Qt.MouseButton.LeftButton)
+    qtbot.keyClick(window, Qt.Key.Key_T, control | shift)
+    assert _outlined(shown) == after
+    qtbot.mouseClick(strip.both_button, Qt.MouseButton.LeftButton)
+    assert _outlined(shown, "nuclei before") == count
+    images.compare(True)
+    window.manager.select_well(plate, "A02")
+    await _until(lambda: "A01, site 1: nuclei" in strip.pinned_counts and "before" in strip.counts)
+    pipeline.editor.replace_text(PIPELINE.replace("1.0", "'x'"))
+    await _until(lambda: strip.message.startswith("step 1 'Segment': segment_nuclei failed"))
+    qtbot.keyClick(window, Qt.Key.Key_T, control)
+    assert shown[-1] is None
+    qtbot.keyClick(window, Qt.Key.Key_T, control)
+
+
+def _recorded(images: ImagesPane) -> list[Overlay | None]:
+    """Return what is put over the image from now on, the latest last."""
+    shown: list[Overlay | None] = []
+    show = images.show_overlay
+
+    def record(overlay: Overlay | None) -> None:
+        shown.append(overlay)
+        show(overlay)
+
+    images.show_overlay = record  # type: ignore[method-assign]
+    return shown
+
+
+def _outlined(shown: list[Overlay | None], name: str = "nuclei") -> int:
+    """Return the number of objects that a preview has put over the image."""
+    overlay = shown[-1]
+    return 0 if overlay is None else int(overlay.labels[name].max())

@@ -33,8 +33,7 @@ _MOST = 1_000_000
 
 def _numbered(option: str, what: str) -> Any:
     """Return an option that takes a number from 1."""
-    text = f"{what} [default: 1]"
-    return typer.Option(option, parser=whole_number(1, _MOST), metavar="N", help=text, show_default=False)
+    return typer.Option(option, parser=whole_number(1, _MOST), metavar="N", help=what)
 
 
 def preview(
