@@ -14,6 +14,7 @@ from openhcs_gui_services.widgets.common.theme import Theme, theme_palette
 from openhcs_gui_services.widgets.pipeline.fields import Field
 from openhcs_gui_services.widgets.pipeline.function_search import FunctionSearch
 from openhcs_gui_services.widgets.pipeline.images_form import ChannelForm
+from openhcs_gui_services.widgets.pipeline.name_line import NameLine
 from openhcs_gui_services.widgets.pipeline.notes import Note
 from openhcs_gui_services.widgets.pipeline.pane import EMPTY_PIPELINE, PipelinePane
 from openhcs_gui_services.widgets.pipeline.step_rows import STEP_MIME
@@ -115,6 +116,8 @@ def test_a_number_that_is_typed_is_one_edit_whatever_the_pause(qtbot: QtBot, pan
     text = pane.source()
     field = pane.steps.panel.form_of().widget_of("radius_px")
     line = inner_line(field)
+    qtbot.keyClick(pane.steps.list, KEY.Key_Return)  # to the form
+    assert pane.steps.panel.channel.field.inner.hasFocus()
     line.setFocus()
     qtbot.mouseDClick(line, Qt.MouseButton.LeftButton)
     assert line.selectedText() == line.text() == "200"
@@ -262,6 +265,18 @@ def test_an_empty_pipeline_is_asked_for_and_undone(qtbot: QtBot, pane: PipelineP
     assert (pane.source(), pane.name, pane.path) == (EMPTY_PIPELINE, "New pipeline", None)
     pane.undo()
     assert (pane.source(), pane.name, pane.path) == (edited, "mine.py", tmp_path / "mine.py")
+
+
+def test_the_name_is_edited_in_its_line(qtbot: QtBot, pane: PipelinePane) -> None:
+    line = pane.findChild(NameLine)
+    assert isinstance(line, NameLine)
+    line.line.setFocus()
+    line.line.selectAll()
+    qtbot.keyClicks(line.line, "My count")
+    with qtbot.waitSignal(pane.name_changed) as heard:
+        qtbot.keyClick(line.line, KEY.Key_Return)
+    assert heard.args == [pane.name] == ["My count"]
+    assert not line.line.hasFocus()
 
 
 def test_nothing_moves_when_the_name_changes(qtbot: QtBot, pane: PipelinePane) -> None:

@@ -36,6 +36,7 @@ class NameLine(QWidget):
         layout.addWidget(self.line, 1)
         layout.addWidget(self.sign)
         self.line.editingFinished.connect(self._on_edited)
+        self.line.returnPressed.connect(self.line.clearFocus)
         self._name = ""
 
     def show_name(self, name: str, path: str, *, is_modified: bool) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from PyQt6.QtCore import Qt, pyqtSignal
+from PyQt6.QtCore import QPoint, Qt, pyqtSignal
 from PyQt6.QtWidgets import QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from openhcs_gui_services.exceptions import PipelineTextError
@@ -22,6 +22,7 @@ from openhcs_gui_services.services.pipeline.text import (
     with_arguments,
 )
 from openhcs_gui_services.widgets.pipeline.call_panel import CallPanel
+from openhcs_gui_services.widgets.pipeline.fields import Field
 from openhcs_gui_services.widgets.pipeline.images_form import ChannelForm, TogetherForm
 from openhcs_gui_services.widgets.pipeline.notes import Note, ProblemLabel
 from openhcs_gui_services.widgets.pipeline.step_form import StepForm
@@ -80,6 +81,12 @@ class StepPanel(QWidget):
     def settings_form(self) -> StepForm:
         """The form of the step itself, or of the settings that steps share."""
         return self._settings if self._step is not None else self._constants
+
+    def focus_first(self) -> None:
+        """Give the focus to the topmost field."""
+        shown = [field for field in self.findChildren(Field) if field.isVisible() and field.isEnabled()]
+        if shown:
+            min(shown, key=lambda field: field.mapTo(self, QPoint()).y()).setFocus(Qt.FocusReason.TabFocusReason)
 
     def take_now(self) -> None:
         """Report what has been typed without waiting."""

@@ -180,6 +180,7 @@ class StepsTab(QWidget):
         self.add.clicked.connect(lambda: self.search("Add step", self.add_step))
         self.list.add_wanted.connect(lambda at: self.search("Add step", lambda info: self.add_step(info, at)))
         self.list.row_chosen.connect(self._show_row)
+        self.list.activated.connect(lambda _: self.panel.focus_first())
         self.list.move_wanted.connect(self._move)
         self.list.copy_wanted.connect(lambda at: self._edit(lambda: with_step_copied(self._text, at), at + 1))
         self.list.delete_wanted.connect(self._delete)
