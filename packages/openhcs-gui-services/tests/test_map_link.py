@@ -114,8 +114,6 @@ def test_the_pictures_of_a_plate_come_before_any_run_and_are_kept(
         for image in now.plate.rglob("*_A03_s1_w1*.tif"):
             tifffile.imwrite(image, np.full((128, 128), 60000, np.uint16))
         await now.workspace.initialise([str(now.plate)])
-        now.bar.set_look(MapLook.STATES)
-        now.bar.set_look(MapLook.IMAGES)
         await now.until(lambda: now.pictures()["A03"] != in_colours["A03"])
         await now.until(lambda: kept.stat().st_mtime_ns != before)
 

@@ -60,6 +60,7 @@ class MapLink(QObject):
         """Counts what was asked for; what is of an earlier turn is not shown."""
         self._plate = ""
         self._shown_well: tuple[object, ...] = ()
+        self._known: tuple[object, ...] = ()
         self._descriptions: dict[str, str] = {}
         self._map_file: tuple[Path, int] | None = None
         manager.current_changed.connect(lambda _: self._on_plate())
@@ -97,8 +98,15 @@ class MapLink(QObject):
         self._load()
 
     def _on_event(self, event: WorkspaceEvent) -> None:
-        if isinstance(event, PlatesChanged) and any(row.path == self._plate for row in event.rows):
-            self._show_well()
+        row = self._manager.current
+        if not isinstance(event, PlatesChanged) or row is None or all(each.path != row.path for each in event.rows):
+            return
+        self._show_well()
+        known = row.snapshot.state, row.results
+        if known != self._known:
+            self._known = known
+            if not row.snapshot.state.is_working:
+                self._load()  # it was read again, or a run has ended: images may have changed
 
     # --- thumbnails ----------------------------------------------------------------------------------------------
 
