@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,7 @@ class MapLink(QObject):
         self._shown_well: tuple[object, ...] = ()
         self._known: tuple[object, ...] = ()
         self._descriptions: dict[str, str] = {}
-        self._map_file: tuple[Path, int] | None = None
+        self._map_file: _MapFile | None = None
         manager.current_changed.connect(lambda _: self._on_plate())
         self._map.wells_changed.connect(self._on_wells)
         self._map.look_changed.connect(lambda _: self._load())
@@ -88,6 +89,7 @@ class MapLink(QObject):
         self._plate = self._manager.table.current_path() or ""
         self._map.select(self._map.selected)  # several wells were selected on another plate
         self._map.clear_thumbnails()
+        self._map_file = None
         self._show_contents(None)
         if self._plate:
             self.read_plate_map()
@@ -149,25 +151,21 @@ class MapLink(QObject):
     # --- what is in the wells ------------------------------------------------------------------------------------
 
     def _look_at_plate_map(self) -> None:
-        """Read the plate map again if its file has changed since."""
-        known = self._map_file
-        try:
-            is_same = known is not None and known[0].stat().st_mtime_ns == known[1]
-        except OSError:
-            is_same = False
-        if self._plate and not is_same:
-            self.read_plate_map()
+        """Read the plate map again if its file has changed since, as when the layout was edited."""
+        if self._plate:
+            self._tasks.start(self._read_plate_map(self._plate, self._map_file), "Reading the plate map")
 
-    async def _read_plate_map(self, path: str) -> None:
+    async def _read_plate_map(self, path: str, known: "_MapFile | None" = None) -> None:
         try:
-            found = await asyncio.to_thread(_plate_map_of, path)
+            found = await asyncio.to_thread(_plate_map_of, path, known)
         except OpenHCSError as error:
             if path == self._plate:
+                self._map_file = None
                 self._show_contents(None, str(error))
             return
-        if path == self._plate:
-            self._map_file = None if found is None else found[1:]
-            self._show_contents(None if found is None else found[0])
+        if path == self._plate and (found is None or found != known):
+            self._map_file = found
+            self._show_contents(None if found is None else found.contents)
 
     def _show_contents(self, contents: "WellContents | None", problem: str = "") -> None:
         self._bar.set_plate_map(contents, problem)
@@ -188,6 +186,7 @@ class MapLink(QObject):
         if shown == self._shown_well:
             return
         self._shown_well = shown
+        self._look_at_plate_map()
         if row is not None and row.results is not None and well is not None and well.state is AxisState.COMPLETE:
             self._tasks.start(self._read_numbers(row.results, well.axis_id, shown), "Reading the numbers of a well")
         elif axis_id is not None:
@@ -203,8 +202,17 @@ class MapLink(QObject):
         self._manager.details.show_note(self._descriptions.get(self._map.selected or "", ""))
 
 
-def _plate_map_of(path: str) -> "tuple[WellContents, Path, int] | None":
-    """Return the plate map of a plate, its file and when that was changed; None if there is none.
+@dataclass(frozen=True, slots=True)
+class _MapFile:
+    """A plate map, its file, and when that was changed."""
+
+    path: Path
+    mtime_ns: int
+    contents: "WellContents" = field(compare=False)
+
+
+def _plate_map_of(path: str, known: _MapFile | None) -> _MapFile | None:
+    """Return the plate map of a plate; None if there is none, and ``known`` if that has not changed.
 
     Raises:
         PlateMapError: it can't be read.
@@ -213,7 +221,11 @@ def _plate_map_of(path: str) -> "tuple[WellContents, Path, int] | None":
     from openhcs_runtime.stores.path import as_path  # noqa: PLC0415  as above
 
     file = plate_map_if_any(as_path(path))
-    return None if file is None else (read_plate_map(file), file, file.stat().st_mtime_ns)
+    if file is None:
+        return None
+    mtime_ns = file.stat().st_mtime_ns
+    is_same = known is not None and (known.path, known.mtime_ns) == (file, mtime_ns)
+    return known if is_same else _MapFile(file, mtime_ns, read_plate_map(file))
 
 
 def _descriptions(contents: "WellContents") -> dict[str, str]:
