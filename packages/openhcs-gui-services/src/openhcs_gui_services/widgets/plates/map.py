@@ -538,7 +538,8 @@ class PlateMap(QWidget):
         painter.strokePath(self._selection_marks().edges, QPen(colour, 1 if self._grid.size < _THIN else 2))
         if self.selected is not None:
             is_on = self.selected in self._selection
-            painter.setPen(QPen(colour, _FRAME, Qt.PenStyle.SolidLine if is_on else Qt.PenStyle.DotLine))
+            width = 1.5 if self._grid.size < _THIN else _FRAME
+            painter.setPen(QPen(colour, width, Qt.PenStyle.SolidLine if is_on else Qt.PenStyle.DotLine))
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             painter.drawRoundedRect(self.rect_of(self.selected).adjusted(0, 0, -1, -1), 3, 3)
 

@@ -38,7 +38,7 @@ _TIPS = {
 }
 _CHOOSE, _NONE = "Choose a measurement", "No measurements yet"
 _ALL_CHANNELS = "All channels"
-_WIDEST_LIST = 520  # pixels
+_NARROWEST_LIST, _WIDEST_LIST = 64, 520  # pixels
 _LINE = 0.25  # how dark the line around a button is
 _SPARE = 170  # pixels for the list of measurements before the buttons lose their words
 
@@ -183,6 +183,7 @@ class MapBar(QWidget):
         for page in (QWidget(), self._measures, self._channels):
             self._choices.addWidget(page)
         self._choices.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._choices.setMinimumWidth(_NARROWEST_LIST)
         self._select.setText("Select \N{BLACK DOWN-POINTING SMALL TRIANGLE}")
         self._select.setAccessibleName("Select wells")
         self._select.setToolTip("Select wells: all, failed, by plate map, a sample")

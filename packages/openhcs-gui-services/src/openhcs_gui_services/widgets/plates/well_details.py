@@ -29,7 +29,7 @@ from zmqruntime.execution import AxisProgress, AxisState
 __all__ = ["WellDetails"]
 
 _HINT = "Click a well to see its steps."
-_NO_STEPS = "Its steps appear here when the plate runs"
+_NO_STEPS = "Not processed yet"
 _SPACING = 6
 
 
