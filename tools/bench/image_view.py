@@ -4,9 +4,9 @@
 
 On a plate of 12 wells, two channels and 2048 x 2048 pixels whose files are in the page cache: from asking for a well to
 its picture on the screen, once with nothing in the cache of the view and once for a neighbour that was read ahead; how
-late the event loop is while wells are looked through without a pause; and one frame while an image is moved and zoomed.
-`--peers` draws the same two planes with pyqtgraph, with QGraphicsView and, where installed, with vispy. Does not need a
-screen.
+late the event loop is while wells are looked through without a pause, alone and next to a plate map whose 1,536 wells
+report; and one frame while an image is moved and zoomed. `--peers` draws the same two planes with pyqtgraph, with
+QGraphicsView and, where installed, with vispy. Does not need a screen.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import os
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -30,6 +31,7 @@ import figures
 import numpy as np
 import qasync  # type: ignore[import-untyped]
 from figures import Figure, Report, Side
+from gui import FloodedHost
 from numpy.typing import NDArray
 from PyQt6.QtCore import QPointF, QSize, Qt, QTimer
 from PyQt6.QtGui import QImage, QPainter, QPixmap
@@ -37,6 +39,7 @@ from PyQt6.QtWidgets import QApplication, QGraphicsScene, QGraphicsView
 
 from openhcs_gui_services.services.images.reader import PlateImages
 from openhcs_gui_services.services.images.source import PlateSource
+from openhcs_gui_services.widgets import PlateManagerWidget
 from openhcs_gui_services.widgets.images.pane import ImagesPane
 from openhcs_runtime.plates import make_plate
 
@@ -81,6 +84,7 @@ async def measure(report: Report, source: PlateSource, seconds: float) -> list[N
             "looking through wells: stall of Qt's loop, p99", late[len(late) * 99 // 100], "ms", bar=STALL_MS, note=note
         )
     )
+    await flooded(report, pane, seconds)
     moved = [await frame(pane) for _ in range(FRAMES)]
     note = f"p95 {quantile(moved, 95):.1f} ms; two channels, in a thread; {load}"
     report.tell(Figure(MOVED, statistics.median(moved), "ms", note=note))
@@ -167,6 +171,29 @@ async def look_through(pane: ImagesPane, seconds: float) -> int:
             await show(pane, well)
             count += 1
     return count
+
+
+async def flooded(report: Report, pane: ImagesPane, seconds: float) -> None:
+    """Look through wells while the wells of a plate report faster than the screen can show."""
+    host = FloodedHost()
+    manager = PlateManagerWidget(host)
+    manager.resize(1300, 860)
+    manager.show()
+    manager.table.select_paths(["/plate"])
+    frames = QTimer()
+    frames.timeout.connect(host.flush)
+    frames.start(33)
+    feeder = threading.Thread(target=host.feed, args=(seconds,))
+    feeder.start()
+    with stalls() as late:
+        count = await look_through(pane, seconds)
+    feeder.join()
+    frames.stop()
+    manager.close()
+    late.sort()
+    note = f"longest {late[-1]:.1f} ms; {host.count / seconds:.0f} events/s; {count / seconds:.0f} wells/s"
+    name = "the same with 1,536 wells that report: stall of Qt's loop, p99"
+    report.tell(Figure(name, late[len(late) * 99 // 100], "ms", bar=STALL_MS, note=note))
 
 
 async def frame(pane: ImagesPane) -> float:

@@ -70,7 +70,9 @@ class OutlineBar(QWidget):
         self._checks: dict[str, QCheckBox] = {}
         self._box = QFlowLayout(self)  # several sets need several lines in a narrow pane
         self._box.setContentsMargins(0, 0, 0, 0)
-        self._box.addWidget(QLabel("Outlines"))
+        title = QLabel("Outlines")
+        title.setMinimumHeight(QCheckBox("O").sizeHint().height())
+        self._box.addWidget(title)
         looks.changed.connect(self._show)
         self.hide()
 

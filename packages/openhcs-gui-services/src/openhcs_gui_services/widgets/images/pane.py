@@ -332,6 +332,7 @@ class ImagesPane(QWidget):
             self._commands.add_to(self.pinned.canvas)
             self._parts.add_view(self.pinned)
             self.pinned.set_runs(self._runs, self.view.run)
+            self.pinned.show_overlay_image(self._parts.instead.isChecked())
             self.pin()
         self._show_comparison()
 
@@ -375,6 +376,10 @@ class ImagesPane(QWidget):
                 self._tasks.start(self._list_runs(self._source), "Listing the runs")
         else:
             self.reload_labels()
+
+    def _show_instead(self, is_on: bool) -> None:
+        for view in self._views():
+            view.show_overlay_image(is_on)
 
     def _on_loaded(self) -> None:
         self._show_values(*self._pointed)
@@ -427,7 +432,7 @@ class ImagesPane(QWidget):
         parts.sites.site_chosen.connect(self.choose_site)
         parts.planes.chosen.connect(lambda number: self._choose("z_index", number))
         parts.times.chosen.connect(lambda number: self._choose("timepoint", number))
-        parts.instead.toggled.connect(self.view.show_overlay_image)
+        parts.instead.toggled.connect(self._show_instead)
         parts.compare.clicked.connect(self.compare)
         parts.fit.clicked.connect(self.viewport.fit)
         parts.full.clicked.connect(lambda: self.viewport.set_scale(1.0))
