@@ -31,12 +31,14 @@ from openhcs_gui_services.widgets.numbers.gate_view_box import GateTool
 from openhcs_gui_services.widgets.numbers.pane import NumbersPane
 from openhcs_gui_services.widgets.numbers.table_tab import wells_named
 from openhcs_gui_services.widgets.plates.map_look import MapLook
+from openhcs_gui_services.widgets.plates.well_values import value_look
 from openhcs_gui_services.window.panes import NUMBERS, WindowPanes
 from openhcs_runtime import ExecutionMode, FunctionStep, GlobalConfig, PipelineOrchestrator, make_plate, open_results
 from openhcs_runtime.exceptions import DamagedResultError, OutputError
 from openhcs_runtime.functions import measure_objects, segment_nuclei
 from openhcs_runtime.outputs.exclusions import FILE_NAME, exclude_wells, include_wells, read_exclusions
 from openhcs_runtime.outputs.runs import list_runs, read_run
+from zmqruntime.execution import AxisState
 
 pytestmark = pytest.mark.usefixtures("no_leaks", "isolated_home")
 
@@ -153,6 +155,7 @@ def test_words_colours_and_excluded_wells(play: Callable[[Scene], None], counted
         (colours,) = await emitted(pane.colours_changed, lambda: QtBot.keyClick(dialog.note, Qt.Key.Key_Return))
         assert colours.excluded == {"A03"}
         assert "A03" not in colours.values
+        assert value_look("A03", colours, AxisState.COMPLETE).is_excluded
         assert "1 well excluded" in pane.header.words.text()
         assert read_exclusions(read_run(counted[1])).note("A03") == "air bubble"
         dialog.list.selectAll()
@@ -459,6 +462,9 @@ def test_pane_follows_the_plates_of_the_window(
             assert pane.numbers.run.folder == counted[1]
             assert await emitted(pane.map_wanted, lambda: choose(pane.bar.measure, "nuclei: area (px²)")) == ()
             assert window.manager.map.look is MapLook.VALUES
+            assert window.manager.map_bar.measure == "nuclei: area (px²)"
+            await emitted(pane.colours_changed, lambda: window.manager.map_bar.choose_measure("nuclei count"))
+            assert pane.bar.measure.currentText() == "nuclei count"
             pane.header.words.linkActivated.emit("A02")
             assert window.manager.map.selected == "A02"
             await pane.settle()

@@ -150,7 +150,10 @@ def _marks(values: WellColours, counts: Mapping[AxisState, int]) -> list[_Entry]
         count = len(values.outliers)
         entries.append(_Entry(ValueLook(middle, is_outlier=True), f"{count} unusual", str(count)))
     with_value = sum(level_of(value, values) is not None for value in values.values.values())
-    if (missing := sum(counts.values()) - with_value) > 0:
+    excluded = len(values.excluded)
+    if excluded:
+        entries.append(_Entry(ValueLook(None, is_excluded=True), f"{excluded} excluded", str(excluded)))
+    if (missing := sum(counts.values()) - with_value - excluded) > 0:
         entries.append(_Entry(ValueLook(None), f"{missing} without a value", str(missing)))
     if failed := counts.get(AxisState.FAILED, 0):
         entries.append(_Entry(ValueLook(None, is_failed=True), f"{failed} failed", str(failed)))

@@ -123,6 +123,7 @@ def value_line(axis_id: str, values: WellColours) -> str:
     kind = values.controls.get(axis_id, "")
     marks = [f"{kind} control" if kind in ("positive", "negative") else kind]
     marks.append("unusual" if axis_id in values.outliers else "")
+    marks.append("excluded" if axis_id in values.excluded else "")
     said = ", ".join(filter(None, marks))
     return f"{values.title}: {amount}{f' ({said})' if said else ''}"
 

@@ -29,19 +29,22 @@ class ValueLook(NamedTuple):
         control: what kind of control it is; empty if it is not one.
         is_outlier: whether its value is unusual.
         is_failed: whether the well has failed.
+        is_excluded: whether a person has excluded the well.
     """
 
     level: int | None
     control: str = ""
     is_outlier: bool = False
     is_failed: bool = False
+    is_excluded: bool = False
 
 
 def value_look(axis_id: str, values: WellColours, state: AxisState) -> ValueLook:
     """Return how the value of a well looks."""
     level = level_of(values.values.get(axis_id), values)
     control = values.controls.get(axis_id, "")
-    return ValueLook(level, control, axis_id in values.outliers, state is AxisState.FAILED)
+    is_failed, is_excluded = state is AxisState.FAILED, axis_id in values.excluded
+    return ValueLook(level, control, axis_id in values.outliers, is_failed, is_excluded)
 
 
 def level_of(value: float | None, values: WellColours) -> int | None:
@@ -104,6 +107,10 @@ def draw_value(painter: QPainter, square: QRectF, look: ValueLook, palette: QPal
         painter.fillPath(shape, fill)
         painter.strokePath(shape, QPen(blend(palette.color(QPalette.ColorRole.WindowText), window, 0.35), 0.8))
         ink = ink_on(fill)
+    if look.is_excluded:
+        painter.setPen(QPen(ink, min(3.0, max(1.0, rect.width() / 16))))
+        painter.drawLine(rect.topLeft(), rect.bottomRight())
+        painter.drawLine(rect.bottomLeft(), rect.topRight())
     if look.is_outlier:
         _draw_ring(painter, rect, ink)
     place = sign_rect(rect, has_text=has_text)
