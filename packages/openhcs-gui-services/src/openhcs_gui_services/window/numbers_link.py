@@ -45,7 +45,7 @@ class NumbersLink(QObject):
         pane.object_wanted.connect(self._on_object)
         pane.report_wanted.connect(manager.actions_.report.trigger)
         pane.message.connect(manager.show_message)
-        self._connect_bar(getattr(manager, "map_bar", None))
+        self._connect_bar(manager.map_bar)
         self.destroyed.connect(workspace.subscribe(self._on_event))
         self.show_current()
 
@@ -58,10 +58,10 @@ class NumbersLink(QObject):
             results = None if row is None or row.results is None else Path(row.results)
             self._pane.show_run(results, "" if row is None else row.name)
 
-    def _connect_bar(self, bar: MapBar | None) -> None:
-        if bar is not None:
-            self._pane.measures_changed.connect(bar.set_measures)
-            bar.measure_chosen.connect(self._pane.choose_measure)
+    def _connect_bar(self, bar: MapBar) -> None:
+        self._pane.measures_changed.connect(bar.set_measures)
+        self._pane.measure_changed.connect(bar.choose_measure)
+        bar.measure_chosen.connect(self._pane.choose_measure)
 
     def _on_event(self, event: WorkspaceEvent) -> None:
         if isinstance(event, PlatesAdded | PlatesChanged):

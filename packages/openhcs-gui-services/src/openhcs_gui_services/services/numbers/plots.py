@@ -26,7 +26,7 @@ __all__ = [
     "scatter",
 ]
 
-MOST_POINTS = 20_000
+MOST_POINTS = 5_000
 """Points that are drawn one by one; more in view are drawn as a density."""
 _BINS, _CELLS = 60, 200
 _MOST_GROUPS = 8

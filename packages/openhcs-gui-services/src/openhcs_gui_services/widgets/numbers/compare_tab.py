@@ -27,7 +27,7 @@ from openhcs_gui_services.services.numbers.latest import LatestWork
 from openhcs_gui_services.services.numbers.run_diff import RunDifference, other_runs, run_difference
 from openhcs_gui_services.services.numbers.well_values import WellsRequest, measure_wells
 from openhcs_gui_services.widgets.numbers.measure_bar import short_combo
-from openhcs_gui_services.widgets.numbers.plot_style import control_colour, name_axis, style_plot, value_axes
+from openhcs_gui_services.widgets.numbers.plot_style import SmallPlot, control_colour, name_axis, style_plot
 from openhcs_gui_services.widgets.numbers.small_table import SmallTable
 from openhcs_runtime.outputs.runs import RunSummary, local_time
 from zmqruntime.execution.text import plural
@@ -77,11 +77,11 @@ class CompareTab(QWidget):
             tasks, "Looking for runs", self._show_runs, self._say
         )
         self._reading: LatestWork[_Compared] = LatestWork(tasks, "Comparing the runs", self._show_compared, self._say)
-        self.runs, self.words = short_combo(QComboBox(), 20), QLabel()
+        self.runs, self.words = short_combo(QComboBox(), 12), QLabel()
         self.table = SmallTable(
             ("Well", "Before", "Now", "Change", "Change (%)"), "Wells", lambda text: self.message.emit(text, True)
         )
-        self.plot, self._points = pg.PlotWidget(axisItems=value_axes()), pg.ScatterPlotItem()
+        self.plot, self._points = SmallPlot(), pg.ScatterPlotItem()
         self.diff, self.show_diff = QPlainTextEdit(), QPushButton("Pipeline &diff")
         self._set_up()
         self._lay_out()
@@ -211,7 +211,6 @@ class CompareTab(QWidget):
         self._points.sigClicked.connect(self._on_point)
         self._diagonal = self.plot.plot()
         self.plot.addItem(self._points)
-        self.plot.setMinimumHeight(140)
         style_plot(self.plot, self.palette())
         self.diff.setReadOnly(True)
         self.diff.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)

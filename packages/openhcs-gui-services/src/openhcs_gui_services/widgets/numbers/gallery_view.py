@@ -12,7 +12,6 @@ from PyQt6.QtGui import QIcon, QImage, QPixmap
 from PyQt6.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QHBoxLayout,
     QLabel,
     QListView,
     QListWidget,
@@ -34,6 +33,7 @@ from openhcs_gui_services.services.numbers.gallery import (
 from openhcs_gui_services.services.numbers.latest import LatestWork
 from openhcs_gui_services.services.numbers.mapped_table import MappedTable
 from openhcs_gui_services.widgets.common.buttons import push_button
+from openhcs_gui_services.widgets.numbers.flow import flow
 from openhcs_gui_services.widgets.numbers.measure_bar import short_combo
 from zmqruntime.execution.text import plural
 
@@ -51,6 +51,11 @@ class _Page:
     pictures: tuple[NDArray[np.uint8] | None, ...] = ()
     channels: tuple[int, ...] = ()
     """Numbers of the channels that were read."""
+
+
+class _Pictures(QListWidget):
+    def sizeHint(self) -> QSize:
+        return QSize(240, CROP + 24)
 
 
 class GalleryView(QWidget):
@@ -75,8 +80,9 @@ class GalleryView(QWidget):
         self._reading: LatestWork[_Page] = LatestWork(
             tasks, "Reading cells", self._show_page, self._say, self._show_busy
         )
-        self.list, self.words = QListWidget(), QLabel()
-        self.order, self.channel, self.outlines = QComboBox(), QComboBox(), QCheckBox("Outlines")
+        self.list, self.words = _Pictures(), QLabel()
+        self.order, self.channel = (short_combo(QComboBox(), 7) for _ in range(2))
+        self.outlines = QCheckBox("Outlines")
         self.more = push_button("&Next", f"Show the next {PAGE} objects", self._next)
         self._set_up()
         self._lay_out()
@@ -181,7 +187,7 @@ class GalleryView(QWidget):
         self.list.setGridSize(QSize(CROP + 8, CROP + 8))
         self.list.setSpacing(2)
         self.list.setAccessibleName("Gallery of objects")
-        self.list.setMinimumHeight(CROP + 20)
+        self.list.setMinimumHeight(CROP + 12)
         self.list.itemClicked.connect(self._on_item)
         self.list.itemActivated.connect(self._on_item)
         self.order.addItems([_RANDOM, _NEAREST])
@@ -191,7 +197,6 @@ class GalleryView(QWidget):
         self.channel.setAccessibleName("Channel")
         self.outlines.setChecked(True)
         self.words.setWordWrap(True)
-        short_combo(self.channel, 9)
         self.order.currentIndexChanged.connect(lambda _: self._restart())
         self.channel.currentIndexChanged.connect(lambda _: self._draw_again())
         self.outlines.toggled.connect(lambda _: self._draw_again())
@@ -201,14 +206,9 @@ class GalleryView(QWidget):
         self._read()
 
     def _lay_out(self) -> None:
-        top = QHBoxLayout()
-        for widget in (self.order, self.channel, self.outlines):
-            top.addWidget(widget)
-        top.addStretch(1)
-        top.addWidget(self.more)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(top)
+        layout.addLayout(flow(self.order, self.channel, self.outlines, self.more))
         layout.addWidget(self.list, 1)
         layout.addWidget(self.words)
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 
 from PyQt6.QtCore import pyqtSignal as Signal
 from PyQt6.QtGui import QActionGroup, QGuiApplication
-from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QToolButton, QWidget
+from PyQt6.QtWidgets import QComboBox, QMenu, QToolButton, QWidget
 
 from openhcs_gui_services.services.numbers.gates import Gate, RangeGate, where_of
+from openhcs_gui_services.widgets.numbers.flow import flow, together
 from openhcs_gui_services.widgets.numbers.gate_dialog import GateDialog
 from openhcs_gui_services.widgets.numbers.gate_view_box import GateTool
 from openhcs_gui_services.widgets.numbers.measure_bar import short_combo
@@ -46,15 +47,8 @@ class GateBar(QWidget):
         self._tool = GateTool.MOVE
         self.gates, self.menu_button = short_combo(QComboBox(), 9), QToolButton()
         self._group = QActionGroup(self)
-        self.tools: dict[GateTool, QToolButton] = {}
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(3)
-        for tool, text, tip in _TOOLS:
-            self.tools[tool] = self._tool_button(tool, text, tip)
-            layout.addWidget(self.tools[tool])
-        layout.addWidget(self.gates, 1)
-        layout.addWidget(self.menu_button)
+        self.tools = {tool: self._tool_button(tool, text, tip) for tool, text, tip in _TOOLS}
+        self.setLayout(flow(together(tuple(self.tools.values())), together((self.gates, self.menu_button))))
         self._make_menu()
         self.gates.setAccessibleName("Gate")
         self.gates.addItem(_NO_GATE)

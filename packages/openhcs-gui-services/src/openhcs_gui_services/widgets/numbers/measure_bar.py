@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from PyQt6.QtCore import Qt, QTimer, pyqtSignal as Signal
+from PyQt6.QtCore import QEvent, QObject, Qt, QTimer, pyqtSignal as Signal
 from PyQt6.QtGui import QDoubleValidator
 from PyQt6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QToolButton, QVBoxLayout, QWidget
 from superqt import QSearchableComboBox
 
 from openhcs_gui_services.services.numbers.measures import MeasureChoice
 from openhcs_gui_services.services.numbers.well_values import WellsRequest
+from openhcs_gui_services.widgets.numbers.flow import flow, together
 from openhcs_runtime.tables.schema import TableKind
 from openhcs_runtime.tables.statistic import Statistic
 
@@ -18,10 +19,24 @@ _SETTLE_MS = 60
 
 
 def short_combo(box: QComboBox, letters: int = 12) -> QComboBox:
-    """Let a list become narrower than its longest entry."""
+    """Let a list become narrower than its longest entry, and let the wheel scroll the pane until the list has focus."""
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(letters)
+    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    box.installEventFilter(_WheelFilter(box))
     return box
+
+
+class _WheelFilter(QObject):
+    """Keeps the wheel from changing a list that only passes under the pointer."""
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        if event is None or event.type() != QEvent.Type.Wheel:
+            return False
+        if isinstance(watched, QWidget) and watched.hasFocus():
+            return False
+        event.ignore()
+        return True
 
 
 class MeasureBar(QWidget):
@@ -36,8 +51,8 @@ class MeasureBar(QWidget):
         super().__init__(parent)
         self._choices: tuple[MeasureChoice, ...] = ()
         self._measure = ""
-        self.measure = short_combo(QSearchableComboBox(), 16)
-        self.statistic, self.site = short_combo(QComboBox(), 6), short_combo(QComboBox(), 6)
+        self.measure = short_combo(QSearchableComboBox(), 12)
+        self.statistic, self.site = short_combo(QComboBox(), 4), short_combo(QComboBox(), 4)
         self.low, self.high, self.auto = QLineEdit(), QLineEdit(), QToolButton()
         self._settled = QTimer(self)
         self._settled.setSingleShot(True)
@@ -145,20 +160,15 @@ class MeasureBar(QWidget):
         self.auto.setToolTip("Scale from percentile 2 to 98 of the wells")
 
     def _lay_out(self) -> None:
-        top, below = QHBoxLayout(), QHBoxLayout()
+        top = QHBoxLayout()
         top.addWidget(self.measure, 3)
         top.addWidget(self.statistic, 1)
         top.addWidget(self.site, 1)
-        below.addWidget(QLabel("Scale"))
-        below.addWidget(self.low)
-        below.addWidget(QLabel("to"))
-        below.addWidget(self.high)
-        below.addWidget(self.auto)
-        below.addStretch(1)
+        scale = together((QLabel("Scale"), self.low, QLabel("to"), self.high, self.auto))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(top)
-        layout.addLayout(below)
+        layout.addLayout(flow(scale))
 
     def _connect(self) -> None:
         self.measure.currentTextChanged.connect(lambda _: self._on_measure())

@@ -11,11 +11,11 @@ from PyQt6.QtWidgets import QWidget
 from openhcs_gui_services.services.numbers.plots import Density, Histogram, Points, View
 from openhcs_gui_services.widgets.numbers.gate_view_box import GateTool, GateViewBox
 from openhcs_gui_services.widgets.numbers.plot_style import (
+    SmallPlot,
     density_colours,
     name_axis,
     series_colour,
     style_plot,
-    value_axes,
 )
 
 __all__ = ["ObjectPlot"]
@@ -24,7 +24,7 @@ _SETTLE_MS = 120
 _LEGEND_FROM = 2
 
 
-class ObjectPlot(pg.PlotWidget):  # type: ignore[misc]
+class ObjectPlot(SmallPlot):
     """Draws what :mod:`openhcs_gui_services.services.numbers.plots` has computed."""
 
     gate_drawn = Signal(object, object)
@@ -37,7 +37,7 @@ class ObjectPlot(pg.PlotWidget):  # type: ignore[misc]
     def __init__(self, parent: QWidget | None = None) -> None:
         self._box = GateViewBox()
         self._is_made = False  # the base class changes its palette while it is made
-        super().__init__(parent, viewBox=self._box, axisItems=value_axes())
+        super().__init__(parent, viewBox=self._box)
         self._shown: Histogram | Points | Density | None = None
         self._groups: tuple[str, ...] = ()
         self._legend = self.addLegend(offset=(-6, 6), labelTextSize="8pt")
@@ -47,7 +47,6 @@ class ObjectPlot(pg.PlotWidget):  # type: ignore[misc]
         self._settled.timeout.connect(lambda: self.view_changed.emit(self.view()))
         self._box.gate_drawn.connect(self.gate_drawn)
         self._box.sigRangeChangedManually.connect(lambda *_: self._settled.start())
-        self.setMinimumHeight(150)
         self._is_made = True
         self._style()
 

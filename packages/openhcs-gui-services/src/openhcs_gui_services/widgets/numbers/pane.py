@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from PyQt6.QtCore import Qt, pyqtSignal as Signal
-from PyQt6.QtWidgets import QLabel, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QFrame, QLabel, QScrollArea, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
 from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.numbers.gates import GateStore
@@ -47,7 +47,7 @@ class NumbersPane(QWidget):
     measures_changed = Signal(object)
     """The names of the measurements that can be chosen, as a tuple."""
     measure_changed = Signal(str)
-    """The name of the measurement that was chosen here."""
+    """The name of the measurement that is chosen now."""
     map_wanted = Signal()
     """The map is to show the values, as a person has chosen what they are."""
     report_wanted = Signal()
@@ -178,6 +178,8 @@ class NumbersPane(QWidget):
         self.plot_tab.show_excluded(excluded)
         self.plot_tab.show_tables(self._tables, numbers.choices, numbers.run.folder, numbers.run.plate_path)
         self.measures_changed.emit(tuple(choice.name for choice in numbers.choices))
+        if (choice := self.bar.choice()) is not None:
+            self.measure_changed.emit(choice.name)
         if numbers.choices:
             self._pages.setCurrentIndex(1)
             self._measure()
@@ -308,7 +310,11 @@ class NumbersPane(QWidget):
         layout.addWidget(self.bar)
         layout.addWidget(self.tabs, 1)
         self._pages.addWidget(self.empty)
-        self._pages.addWidget(content)
+        scrolled = QScrollArea()
+        scrolled.setWidget(content)
+        scrolled.setWidgetResizable(True)
+        scrolled.setFrameShape(QFrame.Shape.NoFrame)
+        self._pages.addWidget(scrolled)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(self._pages)

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 import pyqtgraph as pg  # type: ignore[import-untyped]
+from PyQt6.QtCore import QSize
 from PyQt6.QtGui import QColor, QPalette
+from PyQt6.QtWidgets import QWidget
 
 from openhcs_gui_services.widgets.common.colours import blend, is_dark
 
-__all__ = ["ValueAxis", "control_colour", "density_colours", "name_axis", "series_colour", "style_plot", "value_axes"]
+__all__ = ["SmallPlot", "ValueAxis", "control_colour", "density_colours", "name_axis", "series_colour", "style_plot"]
 
 # The eight colours of Okabe & Ito, Color universal design, 2008, without black, for light and dark windows.
 _LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#8A6D00", "#2F8FC0", "#B03A2E", "#5B4B8A")
@@ -28,9 +30,21 @@ class ValueAxis(pg.AxisItem):  # type: ignore[misc]
         return [f"{10.0**value:.3g}" if abs(value) < _LARGE else f"1e{value:.3g}" for value in values]
 
 
-def value_axes() -> dict[str, ValueAxis]:
-    """Return the axes of a new plot."""
-    return {side: ValueAxis(side) for side in ("left", "bottom")}
+class SmallPlot(pg.PlotWidget):  # type: ignore[misc]
+    """A plot that fits into a pane: it asks for little room and takes what there is.
+
+    Args:
+        parent: the parent widget.
+        viewBox: the area in which is drawn; None for an ordinary one.
+    """
+
+    def __init__(self, parent: QWidget | None = None, viewBox: pg.ViewBox | None = None) -> None:
+        super().__init__(parent, viewBox=viewBox, axisItems={side: ValueAxis(side) for side in ("left", "bottom")})
+        self.setMinimumHeight(100)
+
+    def sizeHint(self) -> QSize:
+        """Return a small size."""
+        return QSize(240, 110)
 
 
 def name_axis(plot: pg.PlotWidget, side: str, name: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from PyQt6.QtCore import Qt, pyqtSignal as Signal
-from PyQt6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QLabel, QSplitter, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QSplitter, QVBoxLayout, QWidget
 from superqt import QSearchableComboBox
 
 from openhcs_gui_services.services.background import BackgroundTasks
@@ -40,6 +40,7 @@ from openhcs_gui_services.services.numbers.plots import (
     on_axis,
     scatter,
 )
+from openhcs_gui_services.widgets.numbers.flow import flow
 from openhcs_gui_services.widgets.numbers.gallery_view import GalleryView
 from openhcs_gui_services.widgets.numbers.gate_bar import GateBar
 from openhcs_gui_services.widgets.numbers.gate_view_box import GateTool
@@ -123,7 +124,7 @@ class PlotTab(QWidget):
         self._drawing: LatestWork[_Drawn] = LatestWork(tasks, "Drawing the plot", self._show_drawn, self._say)
         self._counting: LatestWork[_Counted] = LatestWork(tasks, "Counting", self._show_counted, self._say)
         self._saving: LatestWork[None] = LatestWork(tasks, "Saving the gates", lambda _: None, self._on_unsaved)
-        self.kind, self.table, self.colour = QComboBox(), QComboBox(), QComboBox()
+        self.kind, self.table, self.colour = (short_combo(QComboBox(), 7) for _ in range(3))
         self.x_measure, self.y_measure = short_combo(QSearchableComboBox(), 14), short_combo(QSearchableComboBox(), 14)
         self.x_log, self.y_log = QCheckBox("log"), QCheckBox("log")
         self.words, self.plot = QLabel(), ObjectPlot()
@@ -416,11 +417,7 @@ class PlotTab(QWidget):
         self._show_kind()
 
     def _lay_out(self) -> None:
-        top, axes = QHBoxLayout(), QGridLayout()
-        top.addWidget(self.kind)
-        top.addWidget(self.table)
-        top.addWidget(self.colour)
-        top.addStretch(1)
+        axes = QGridLayout()
         for row, widgets in enumerate(
             ((self._x_title, self.x_measure, self.x_log), (self._y_title, self.y_measure, self.y_log))
         ):
@@ -430,7 +427,7 @@ class PlotTab(QWidget):
         above = QWidget()
         layout = QVBoxLayout(above)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(top)
+        layout.addLayout(flow(self.kind, self.table, self.colour))
         layout.addLayout(axes)
         layout.addWidget(self.gates)
         layout.addWidget(self.plot, 1)

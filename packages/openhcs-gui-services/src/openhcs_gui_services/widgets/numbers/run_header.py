@@ -4,12 +4,13 @@ import html
 from collections.abc import Iterable
 
 from PyQt6.QtCore import QEvent, Qt, pyqtSignal as Signal
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from openhcs_gui_services.services.numbers.run_numbers import FailedWell, RunNumbers
 from openhcs_gui_services.services.plates.presenter import Tone
 from openhcs_gui_services.widgets.common.buttons import push_button
 from openhcs_gui_services.widgets.common.colours import faint_text, tone_colour
+from openhcs_gui_services.widgets.numbers.flow import flow
 from openhcs_gui_services.widgets.numbers.small_table import SmallTable
 from openhcs_runtime.outputs.exclusions import Exclusions
 from zmqruntime.execution.text import plural
@@ -120,13 +121,11 @@ class RunHeader(QWidget):
         self.steps.setFixedHeight(height + header.sizeHint().height() + 2 * self.steps.frameWidth() + 14)
 
     def _lay_out(self) -> None:
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.where)
-        buttons.addWidget(
-            push_button("E&xclude wells…", "Leave wells out of all numbers, with a note", self.exclude_wanted.emit)
+        exclude = push_button(
+            "E&xclude wells…", "Leave wells out of all numbers, with a note", self.exclude_wanted.emit
         )
-        buttons.addWidget(push_button("&Report", "Write the report of this run and open it", self.report_wanted.emit))
-        buttons.addStretch(1)
+        report = push_button("&Report", "Write the report of this run and open it", self.report_wanted.emit)
+        buttons = flow(self.where, exclude, report)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.words)

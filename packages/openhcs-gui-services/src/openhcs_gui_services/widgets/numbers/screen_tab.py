@@ -13,7 +13,7 @@ from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.numbers.latest import LatestWork
 from openhcs_gui_services.services.numbers.screen import ScreenNumbers, read_screen
 from openhcs_gui_services.services.numbers.well_values import WellsRequest
-from openhcs_gui_services.widgets.numbers.plot_style import name_axis, series_colour, style_plot, value_axes
+from openhcs_gui_services.widgets.numbers.plot_style import SmallPlot, name_axis, series_colour, style_plot
 from openhcs_gui_services.widgets.numbers.small_table import SmallTable
 from zmqruntime.execution.text import plural
 
@@ -62,7 +62,7 @@ class ScreenTab(QWidget):
         self.words, self.empty, self.curve_words = QLabel(), QLabel(_NOTHING), QLabel()
         self.hits = SmallTable(("Compound", "Dose", "Robust z", "Agree", "Wells"), "Hits", refuse)
         self.curves = SmallTable(("Compound", "EC50", "95 % interval", "Hill", "Outcome"), "Dose responses", refuse)
-        self.plot = pg.PlotWidget(axisItems=value_axes())
+        self.plot = SmallPlot()
         self._pages = QStackedWidget()
         self._lay_out()
         self.hits.activated.connect(self._on_hit)
@@ -163,9 +163,6 @@ class ScreenTab(QWidget):
             label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         self.plot.getAxis("bottom").setLogMode(True)
-        self.plot.setMinimumHeight(150)
-        self.curves.setMinimumHeight(70)
-        self.hits.setMinimumHeight(70)
         style_plot(self.plot, self.palette())
         top, below = QWidget(), QWidget()
         parts: tuple[tuple[QWidget, tuple[tuple[QWidget, int], ...]], ...] = (

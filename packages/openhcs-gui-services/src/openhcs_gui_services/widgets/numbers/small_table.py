@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
-from PyQt6.QtCore import QModelIndex, Qt
+from PyQt6.QtCore import QModelIndex, QSize, Qt
 from PyQt6.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from openhcs_gui_services.widgets.numbers.copying import add_copy_key
@@ -55,6 +55,10 @@ class SmallTable(QTableWidget):
         columns.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         columns.setStretchLastSection(True)
         add_copy_key(self, on_refused)
+
+    def sizeHint(self) -> QSize:
+        """Return a small size: the table scrolls."""
+        return QSize(240, 80)
 
     def show_rows(self, rows: Sequence[Sequence[str | float | None]]) -> None:
         """Show these rows; they can be found again by :meth:`number_of`."""

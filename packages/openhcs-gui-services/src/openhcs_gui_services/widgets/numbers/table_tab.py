@@ -34,6 +34,7 @@ from openhcs_gui_services.widgets.common.colours import tone_colour
 from openhcs_gui_services.widgets.numbers.cell_delegate import CellDelegate
 from openhcs_gui_services.widgets.numbers.column_chooser import ColumnChooser
 from openhcs_gui_services.widgets.numbers.copying import add_copy_key
+from openhcs_gui_services.widgets.numbers.measure_bar import short_combo
 from openhcs_gui_services.widgets.numbers.table_model import MappedTableModel
 from zmqruntime.execution.text import plural
 
@@ -110,7 +111,7 @@ class TableTab(QWidget):
         self._writing: LatestWork[str] = LatestWork(
             tasks, "Exporting", lambda text: self.message.emit(text, False), lambda text: self.message.emit(text, True)
         )
-        self.chosen, self.where, self.wells = QComboBox(), QLineEdit(), QLineEdit()
+        self.chosen, self.where, self.wells = short_combo(QComboBox(), 6), QLineEdit(), QLineEdit()
         self.view, self.model = QTableView(), MappedTableModel(self)
         self.problem, self.counted, self._busy = QLabel(), QLabel(), QProgressBar()
         self._set_up()
