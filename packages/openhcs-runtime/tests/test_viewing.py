@@ -383,4 +383,5 @@ def test_the_builtin_pipeline_can_be_shown(viewer: Viewer, small_plate: Path, tm
     result = run(small_plate, tmp_path / "out", builtin_pipeline(), mode="threads")
     assert result.viewed.displayed == result.viewed.sent
     assert {layer for layer, _ in viewer.images} == {"Measure", "Segment labels"}
-    assert viewer.images["Measure", "A01"]["position"] == {"well": "A01", "site": 2, "channel": "DAPI"}
+    position = {"well": "A01", "site": 2, "channel": "DAPI", "plate": str(small_plate), "run": str(tmp_path / "out")}
+    assert viewer.images["Measure", "A01"]["position"] == position
