@@ -22,7 +22,7 @@ from openhcs_runtime import (
     builtin_pipeline,
 )
 from openhcs_runtime.components import Component, ImageKey
-from openhcs_runtime.exceptions import PipelineError, ViewerError
+from openhcs_runtime.exceptions import OutputError, PipelineError, ViewerError
 from openhcs_runtime.functions import measure_objects, segment_nuclei, subtract_background
 from openhcs_runtime.results import ResultStatus
 from openhcs_runtime.rois import Mask, Polygon
@@ -36,9 +36,10 @@ from openhcs_runtime.viewers.fiji import FijiProcessManager
 from openhcs_runtime.viewers.fiji.java import find_installation
 from openhcs_runtime.viewers.live import image_position
 from openhcs_runtime.viewers.napari import NapariProcessManager
-from openhcs_runtime.viewers.results import find_pictures
+from openhcs_runtime.viewers.picture_kind import PictureKind
+from openhcs_runtime.viewers.results import find_images, find_pictures
 from openhcs_runtime.viewers.rois import mask_labels, shapes_of
-from openhcs_runtime.viewers.start import open_viewer
+from openhcs_runtime.viewers.start import _reason, open_viewer
 from openhcs_runtime.viewers.view_counts import ViewTally
 from zmqruntime import ConfigurationError, Shape
 from zmqruntime.execution import local_task
@@ -220,6 +221,14 @@ def test_run_and_view_of_the_command_line(
         again = shared_command("view", tmp_path / "out", "--view", VIEW, "--wells", "A02", "--json")
         assert (again.code, again.document["displayed"]) == (0, 2)
         assert sorted(viewer.images) == [("labels", "A02"), ("plate", "A02")]
+        assert viewer.images["plate", "A02"]["position"]["run"] == str(tmp_path / "out")
+
+        fresh = new_plate(wells=1)
+        viewer.images.clear()
+        images = shared_command("view", fresh, "--view", VIEW)
+        assert images.code == 0, images.stderr
+        assert f"Only the images of {fresh.name} are shown: the plate has not been run" in images.stdout
+        assert {key: "run" in image["position"] for key, image in viewer.images.items()} == {("plate", "A01"): False}
         nothing = shared_command("view", tmp_path / "out", "--view", VIEW, "--only", "regions")
         assert nothing.code == 2
         assert "has no regions to show" in nothing.stderr
@@ -325,6 +334,32 @@ def test_bad_viewers_are_named(shared_command: CommandLine, small_plate: Path) -
         finished = shared_command("run", small_plate, *arguments)
         assert (finished.code, finished.stdout) == (2, "")
         assert reason in " ".join(finished.stderr.split())
+
+
+def test_the_images_of_wells_without_results_are_shown_and_the_reason_is_said(
+    new_plate: Callable[..., Path], tmp_path: Path
+) -> None:
+    plate = new_plate(wells=3)
+    bad = next((plate / "TimePoint_1").glob("*_A02_*.tif"))
+    bad.write_bytes(bad.read_bytes()[:200])
+    run(plate, tmp_path / "out", mode="threads", view=None)
+    some = find_pictures(tmp_path / "out", wells=("A02",), unfinished=True)
+    assert {picture.kind for picture in some.pictures} == {PictureKind.PLATE}
+    assert re.match(r"well A02 failed in step 'Correct', only its images are shown: .*_A02_", some.problems[0])
+    everything = find_pictures(tmp_path / "out", unfinished=True)
+    assert [picture.key.well for picture in everything.pictures] == ["A01", "A01", "A02", "A03", "A03"]
+    with pytest.raises(OutputError, match="A02"):
+        find_pictures(tmp_path / "out", wells=("A02",))
+    with pytest.raises(OutputError, match="Z09"):
+        find_pictures(tmp_path / "out", wells=("Z09",), unfinished=True)
+    with pytest.raises(OutputError, match=r"no images of well\(s\) Z09 .*it has A01, A02, A03"):
+        find_images(plate, ("Z09",))
+
+
+def test_the_useful_line_of_a_log_is_told() -> None:
+    log = "INFO ready\nzmqruntime.exceptions.ConfigurationError: napari needs a display: set DISPLAY\nshutting down\n"
+    assert _reason(log) == "zmqruntime.exceptions.ConfigurationError: napari needs a display: set DISPLAY"
+    assert _reason("one\ntwo\n\n") == "two"
 
 
 @pytest.mark.parametrize(

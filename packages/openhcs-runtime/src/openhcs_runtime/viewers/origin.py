@@ -91,16 +91,16 @@ def origin_titles(origins: Iterable[Origin]) -> Mapping[Origin, str]:
 
     Of plates that are compared the runs are left out, as the plates tell them apart.
     """
-    known = tuple(origins)
-    plates, runs = short_names(one.plate for one in known), short_names(one.run for one in known)
-    return {
-        one: ", ".join(
-            f"{word} {names[value]}"
-            for word, names, value in ((PLATE, plates, one.plate), (RUN, runs, one.run))
-            if value and not (word == RUN and _TOGETHER in one.plate)
-        )
-        for one in known
-    }
+    known = tuple(dict.fromkeys(origins))
+    plates = short_names(one.plate for one in known)
+    runs = {plate: short_names(one.run for one in known if one.plate == plate) for plate in plates}
+    return {one: _title(one, plates[one.plate], runs[one.plate][one.run]) for one in known}
+
+
+def _title(origin: Origin, plate: str, run: str) -> str:
+    is_of_many = _TOGETHER in origin.plate
+    words = f"plate {plate}" if plate else "", f"run {run}" if run and not is_of_many else ""
+    return ", ".join(filter(None, words))
 
 
 def _full(path: str) -> str:

@@ -62,7 +62,11 @@ def show_pictures(
     problems = list(found.problems)
     try:
         with ImageStream(target.port, host=target.host, config=OPENHCS_CONFIG, policy=Policy.BLOCK) as stream:
-            if not _is_connected(stream, is_cancelled):
+            is_connected = _is_connected(stream, is_cancelled)
+            if is_cancelled():
+                stream.close(0.0)
+                return Shown(ViewCounts(), tuple(problems))
+            if not is_connected:
                 raise ViewerError(f"no viewer answers at {target}; start one there, or check host and port")
             first = found.pictures[0].key.well if found.pictures else ""
             of_first = [picture for picture in found.pictures if picture.key.well == first]

@@ -28,7 +28,7 @@ class WindowPlaces:
         self._row_height = 0
 
     def next(self, width: int, height: int, area: Area) -> tuple[int, int]:
-        """Return the left upper corner for a window of this size.
+        """Return the left upper corner for a window of this size; a large one may hang over the edge of the screen.
 
         Args:
             width: width of the window in pixels.
@@ -42,7 +42,7 @@ class WindowPlaces:
             self._x, self._y, self._row_height = 0, self._y + self._row_height, 0
         if self._y and self._inset + self._y + height > area.height:
             self._begin_round(self._round + 1)
-        corner = self._clamped(width, height, area)
+        corner = area.left + self._inset + self._x, area.top + self._inset + self._y
         self._x += width
         self._row_height = max(self._row_height, height)
         return corner
@@ -58,9 +58,3 @@ class WindowPlaces:
     def _begin_round(self, number: int) -> None:
         self._round = number % _ROUNDS
         self._x = self._y = self._row_height = 0
-
-    def _clamped(self, width: int, height: int, area: Area) -> tuple[int, int]:
-        """Return the current place, moved onto the screen if the window fits on it."""
-        x = min(self._inset + self._x, max(0, area.width - width))
-        y = min(self._inset + self._y, max(0, area.height - height))
-        return area.left + x, area.top + y

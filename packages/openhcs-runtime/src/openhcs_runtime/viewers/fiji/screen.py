@@ -290,7 +290,7 @@ class Screen:
         origin = Origin.of(position)
         known = [Origin.of(dict(other)) for other, _ in self._windows]
         plate = short_names([one.plate for one in known] + [origin.plate])[origin.plate]
-        run = short_names([one.run for one in known] + [origin.run])[origin.run]
+        run = short_names([one.run for one in known if one.plate == origin.plate] + [origin.run])[origin.run]
         where = describe(tuple(without_origin(position).items()))
         return ", ".join(filter(None, (plate, where, f"run {run}" if run else "")))
 
