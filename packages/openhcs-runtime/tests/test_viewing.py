@@ -44,7 +44,7 @@ from openhcs_runtime.viewers.view_counts import ViewTally
 from zmqruntime import ConfigurationError, Shape
 from zmqruntime.execution import local_task
 from zmqruntime.messages import ShapeKind
-from zmqruntime.streaming import StreamingVisualizerServer
+from zmqruntime.streaming import Position, StreamingVisualizerServer
 
 PORT = 5601
 VIEW = f"fiji:{PORT}"
@@ -57,6 +57,7 @@ class Viewer(StreamingVisualizerServer):
         super().__init__(PORT, config=OPENHCS_CONFIG)
         self.images: dict[tuple[str, str], dict[str, Any]] = {}
         self.points: dict[tuple[str, str], dict[str, list[Any]]] = {}
+        self.went_to: list[Position] = []
         self.changed = threading.Condition()
 
     def display_image(self, image_data: NDArray[Any], metadata: dict[str, Any]) -> None:
@@ -64,6 +65,9 @@ class Viewer(StreamingVisualizerServer):
         with self.changed:
             self.images[key] = {**metadata, "max": int(image_data.max()), "shape": image_data.shape}
             self.changed.notify_all()
+
+    def navigate(self, position: Position) -> None:
+        self.went_to.append(position)
 
     def display_points(self, points: NDArray[Any], features: dict[str, list[Any]], metadata: dict[str, Any]) -> None:
         self.points[metadata["layer_name"], metadata["position"]["well"]] = features
@@ -223,12 +227,12 @@ def test_run_and_view_of_the_command_line(
         assert sorted(viewer.images) == [("labels", "A02"), ("plate", "A02")]
         assert viewer.images["plate", "A02"]["position"]["run"] == str(tmp_path / "out")
 
-        fresh = new_plate(wells=1)
         viewer.images.clear()
-        images = shared_command("view", fresh, "--view", VIEW)
+        images = shared_command("view", plate, "--view", VIEW, "--wells", "A02")
         assert images.code == 0, images.stderr
-        assert f"Only the images of {fresh.name} are shown: the plate has not been run" in images.stdout
-        assert {key: "run" in image["position"] for key, image in viewer.images.items()} == {("plate", "A01"): False}
+        assert f"Only the images of {plate.name} are shown: the plate has not been run" in images.stdout
+        assert {key: "run" in image["position"] for key, image in viewer.images.items()} == {("plate", "A02"): False}
+        assert viewer.went_to[-1] == {"plate": str(plate), "run": "", "well": "A02"}
         nothing = shared_command("view", tmp_path / "out", "--view", VIEW, "--only", "regions")
         assert nothing.code == 2
         assert "has no regions to show" in nothing.stderr
