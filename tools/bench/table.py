@@ -57,7 +57,14 @@ QUICK = MappingProxyType(
 )
 """The arguments that make a script short; other scripts are not part of a quick run."""
 NEEDS = MappingProxyType(
-    {"gui": "PyQt6", "gui_logs": "PyQt6", "numbers_pane": "PyQt6", "viewers_napari": "napari", "viewers_fiji": "jpype"}
+    {
+        "gui": "PyQt6",
+        "gui_logs": "PyQt6",
+        "numbers_pane": "PyQt6",
+        "viewers_napari": "napari",
+        "viewers_view": "napari",
+        "viewers_fiji": "jpype",
+    }
 )
 """Packages that a script needs; it is skipped where they are not installed."""
 SCREEN = "viewers_"

@@ -27,7 +27,7 @@ from openhcs_runtime.plates import make_plate
 from openhcs_runtime.service.client import ZMQExecutionClient
 from openhcs_runtime.tasks import OPENHCS_CONFIG
 from zmqruntime import PongResponse, get_ipc_socket_path
-from zmqruntime.streaming import StreamingVisualizerServer
+from zmqruntime.streaming import Position, StreamingVisualizerServer
 
 pytestmark = pytest.mark.usefixtures("no_leaks", "isolated_home")
 
@@ -51,6 +51,7 @@ class Viewer(StreamingVisualizerServer):
     def __init__(self) -> None:
         super().__init__(VIEWER_PORT, config=OPENHCS_CONFIG)
         self.wells: set[str] = set()
+        self.went_to: list[Position] = []
         self.changed = threading.Condition()
 
     def display_image(self, image_data: NDArray[Any], metadata: dict[str, Any]) -> None:
@@ -58,6 +59,9 @@ class Viewer(StreamingVisualizerServer):
         with self.changed:
             self.wells.add(metadata["position"]["well"])
             self.changed.notify_all()
+
+    def navigate(self, position: Position) -> None:
+        self.went_to.append(position)
 
     def wait_for(self, wells: set[str]) -> None:
         with self.changed:
@@ -142,7 +146,12 @@ def test_view_shows_the_results_and_the_log_what_was_said(
             manager.map.select("A02")
             manager.details.images_wanted.emit("A02")
             await asyncio.to_thread(viewer.wait_for, {"A02"})
-            await until(lambda: sum("stays open" in text for text in said) == 2, manager.message)
+            shown = f"of well A02 of plate in fiji:{VIEWER_PORT}"
+            await until(lambda: any(shown in text for text in said), manager.message)
+            assert [place["well"] for place in viewer.went_to] == ["A01", "A02"]
+            assert all(
+                place["plate"] == str(plate) and "plate_results" in str(place["run"]) for place in viewer.went_to
+            )
         manager.log_wanted.emit(str(plate), "A02")
         log = window.pane(LOG)
         assert isinstance(log, LogView)

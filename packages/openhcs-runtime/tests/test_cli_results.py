@@ -28,12 +28,16 @@ def results(small_plate: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def test_a_heat_map_is_drawn(shared_command: CommandLine, results: Path, tmp_path: Path) -> None:
-    people, document = shared_command.together(
+    people, document, listed = shared_command.together(
         ("heatmap", results, "nuclei_count", "--stat", "sum"),
         ("heatmap", results, "area_px2", "--stat", "median", "--output", tmp_path / "a.png", "--json"),
+        ("heatmap", results),
         cwd=tmp_path,
     )
-    assert people.code == document.code == 0
+    assert people.code == document.code == listed.code == 0
+    assert "Measurements of images:\n  nuclei_count\n" in listed.stdout
+    assert "Measurements of nuclei:\n" in listed.stdout
+    assert listed.stdout.endswith(f"'openhcs-runtime heatmap {results} nuclei_count' draws the first one.\n")
     assert "nuclei_count of 4 wells" in people.stdout
     assert (tmp_path / "out_nuclei_count_sum.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "a.png").exists()

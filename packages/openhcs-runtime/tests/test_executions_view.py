@@ -1,9 +1,11 @@
 """Executions in words and tables."""
 
 import pytest
+from msgspec.structs import replace
 
 from openhcs_runtime.cli.endpoint import PlateEndpoint
 from openhcs_runtime.cli.executions_view import print_history, print_overview
+from openhcs_runtime.terminal.rows import middle_elided
 from zmqruntime.execution import ExecutionClient
 from zmqruntime.execution.cli.sources import Source
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus, PongResponse, StatusResponse
@@ -37,3 +39,27 @@ def test_what_can_be_resumed_is_said(capsys: pytest.CaptureFixture[str]) -> None
         printed = capsys.readouterr().out
         assert hint in printed
         assert ("resume" in printed) is bool(hint)
+
+
+def test_a_long_path_has_a_line_of_its_own(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    path = "/data/" + "/".join(["Screen_2026-11-29_Wirkstoffbibliothek"] * 3) + "/plate_03"
+    print_history([replace(execution("4" * 32, ExecutionStatus.COMPLETE), plate_id=path)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["Execution", "Status", "Submitted", "Took"]
+    assert lines[1].startswith("4" * 32)
+    assert lines[2:] == [f"  {path}"]
+    print_history([execution("4" * 32, ExecutionStatus.COMPLETE)])
+    assert capsys.readouterr().out.splitlines()[1].split()[-1] == "p"
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "expected"),
+    [
+        ("short", 10, "short"),
+        ("/data/screen/plate_03", 12, "/dat…late_03"),
+        ("/wells/井井井井", 10, "/we…井井井"),
+    ],
+)
+def test_paths_are_shortened_in_the_middle(text: str, width: int, expected: str) -> None:
+    assert middle_elided(text, width) == expected

@@ -83,6 +83,34 @@ def _submit(plate: Path, pipeline: Path | str, output: Path) -> str:
         return client.submit_pipeline(plate, pipeline, GlobalConfig(num_workers=1), config).execution_id
 
 
+class _WithoutServer(PlateApp):
+    """Shows the events that the test gives it."""
+
+    def on_mount(self) -> None:
+        self.query_one(PlateGrid).focus()
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "size"), [(8, 12, (60, 24)), (16, 24, (60, 30)), (8, 12, (120, 32)), (2, 3, SMALL_SCREEN)]
+)
+def test_all_columns_of_a_plate_are_visible(
+    no_leaks: None, isolated_home: Path, rows: int, columns: int, size: tuple[int, int]
+) -> None:
+    async def test() -> None:
+        app = _WithoutServer(AsyncExecutionClient(config=OPENHCS_CONFIG), "4f2a91", "/data/screen/plate_03")
+        wells = [well_name(row, column) for row in range(rows) for column in range(columns)]
+        async with app.run_test(size=size) as pilot:
+            for event in EventScript().run().prepare(*wells).events:
+                app._on_run_event(event)
+            grid = app.query_one(PlateGrid)
+            await _until(pilot, lambda: grid.selected == "A01" and grid.max_scroll_x == 0)
+            assert _text(pilot, "#title").startswith("plate_03   execution 4f2a91")
+            await _until(pilot, lambda: _text(pilot, "#details").startswith("A01  waiting"))
+            assert "step 1" in _picture(pilot), "the details are visible, too"
+
+    _run(test)
+
+
 def test_a_well_is_cancelled_while_the_others_go_on(
     shared_home: CommandLine, plate: Path, gate: Gate, tmp_path: Path
 ) -> None:

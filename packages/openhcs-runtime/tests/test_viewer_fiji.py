@@ -431,6 +431,19 @@ def test_the_title_says_what_the_well_contains(viewer: Probe) -> None:
     assert viewer.macro("return getTitle();") == "B03 - compound X, dose_um 0.3"
 
 
+def test_plates_have_windows_of_their_own_next_to_each_other(viewer: Probe) -> None:
+    for plate in ("/data/p6", "/data/plateB"):
+        viewer.send(len(plate), plate=plate, run=f"{plate}_results/first", well="A01")
+    where = 'selectImage("{}, A01, run first"); getLocationAndSize(x, y, w, h); return "" + x + " " + y + " " + w;'
+    (x, y, width), (other_x, other_y, _) = (
+        map(int, viewer.macro(where.format(name)).split()) for name in ("p6", "plateB")
+    )
+    assert (other_y, other_x >= x + width) == (y, True)
+    assert viewer.pixel("p6, A01, run first") != viewer.pixel("plateB, A01, run first")
+    viewer.stream.navigate({"plate": "/data/p6", "well": "A01"})
+    assert viewer.macro("return getTitle();") == "p6, A01, run first"
+
+
 def test_shapes_that_come_before_their_image_wait_over_black(viewer: Probe) -> None:
     square = Shape(kind=ShapeKind.POLYGON, coordinates=[[10, 10], [10, 40], [40, 40], [40, 10]])
     viewer.stream.send_shapes([], layer_name="none", position={"well": "A01", "site": 1})

@@ -236,6 +236,28 @@ def test_a_picture_of_everything(viewer: Probe) -> None:
     assert not ((other[..., 0] > 200) & (other[..., 1] < 90) & (other[..., 2] < 90)).any()
 
 
+def test_two_plates_are_kept_apart_and_named(viewer: Probe) -> None:
+    for value, (plate, side) in enumerate((("/data/p6", 64), ("/data/plateB", 128)), start=1):
+        for well in ("A01", "A02"):
+            position: Position = {"plate": plate, "well": well, "site": 1, "channel": "DAPI"}
+            plane = np.full((side, side), value, np.uint16)
+            viewer.stream.send(plane, layer_name="plate", position=position, metadata={"pixel_size": 0.65})
+    viewer.stream.settle()
+    viewer.python("viewer.window._qt_window.showMinimized()")
+    viewer.stream.navigate({"plate": "/data/p6", "well": "A02"})
+    assert viewer.get("viewer.window._qt_window.isMinimized()") is False
+    assert viewer.get("viewer.title") == f"plate p6 - Images on port {PORT}"
+    assert viewer.get("viewer.canvas.overlays.text.text") == "plate p6\nwell A02, site 1, DAPI"
+    assert viewer.get("viewer.dims.axis_labels")[:2] == ["well A02", "site 1"]
+    assert viewer.get("viewer.canvas.overlays.scale_bar.visible") is True
+    assert viewer.get("[layer.data.shape[-1] for layer in viewer.layers]") == [64]
+    viewer.python(
+        "from qtpy.QtCore import Qt; from qtpy.QtTest import QTest; QTest.keyClick(server.plates, Qt.Key.Key_Down)"
+    )
+    assert viewer.get("server.plates.currentText()") == "plate plateB"
+    assert viewer.get("[layer.data.shape[-1] for layer in viewer.layers]") == [128]
+
+
 def test_rois_of_imagej(viewer: Probe) -> None:
     viewer.send(1, well="A1")
     roi = to_imagej(Polygon(((1, 1), (1, 9), (9, 9))))

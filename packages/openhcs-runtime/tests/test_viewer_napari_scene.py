@@ -15,6 +15,7 @@ from openhcs_runtime.viewers.metadata import Kind
 from openhcs_runtime.viewers.napari.planes import common_dtype, to_plane
 from openhcs_runtime.viewers.napari.regions import Dots, Drawn, dots_of, regions_of_rois, regions_of_shapes
 from openhcs_runtime.viewers.napari.stack import PlaneStack
+from openhcs_runtime.viewers.origin import Origin
 from zmqruntime import Shape, ShapeKind
 from zmqruntime.streaming import Position, UnsupportedArrayError, ViewerCommandError
 
@@ -587,3 +588,108 @@ def test_a_thousand_planes_cost_no_more_than_ten(bench: Bench, monkeypatch: pyte
         bench.send(1, site=site)
         counts.append(len(calls) - before)
     assert max(counts[10:]) == max(counts[990:]) <= 2
+
+
+# --- plates and runs -------------------------------------------------------------------------------------------------
+
+PLATES = {name: {"plate": f"/data/{name}", "run": f"/data/{name}_results/first"} for name in ("p6", "plateB")}
+
+
+class PlatesBench:
+    """Several plates on a model of napari."""
+
+    def __init__(self, budget: int = 2**30) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what napari itself imports
+            from napari.components import ViewerModel
+
+            from openhcs_runtime.viewers.napari.scenes import Scenes
+        self.viewer = ViewerModel()
+        self.scenes = Scenes(self.viewer, Modes.of({}), budget)
+
+    def send(self, value: int, layer: str = "plate", /, **position: Any) -> bool:
+        metadata = {"kind": position.pop("kind", "image"), **position.pop("metadata", {})}
+        side = position.pop("side", SIDE)
+        is_seen = self.scenes.put_image(np.full((side, side), value, np.uint16), layer, position, metadata)
+        self.scenes.flush(at_once=True)
+        return is_seen
+
+    def seen(self, layer: str = "plate") -> float:
+        """The value of a plane where the sliders are, also of labels, of which only the outlines are drawn."""
+        return float(self.viewer.layers[layer].data[self.viewer.dims.current_step[:-2]][9, 9])
+
+
+@pytest.fixture
+def plates() -> Iterator[PlatesBench]:
+    made = PlatesBench()
+    yield made
+    made.scenes.close()
+
+
+@needs_napari
+def test_another_plate_is_never_in_the_same_stack(plates: PlatesBench) -> None:
+    for value, (name, place) in enumerate(PLATES.items(), start=1):
+        for well in ("A01", "A02"):
+            plates.send(10 * value + int(well[-1]), side=SIDE * value, well=well, **place)
+        assert plates.scenes.title == f"plate {name}, run first"
+    assert [layer.data.shape for layer in plates.viewer.layers] == [(2, 1, 1, 1, 2 * SIDE, 2 * SIDE)]
+    plates.scenes.navigate({"well": "A02"})
+    assert (plates.seen(), plates.scenes.text) == (22, "plate plateB, run first\nwell A02")
+    assert plates.scenes.axis_labels[0] == "well A02"
+    assert plates.viewer.layers[0].metadata == PLATES["plateB"]
+    plates.scenes.navigate({**PLATES["p6"], "well": "A02"})
+    assert plates.seen() == 12
+    plates.scenes.show(Origin(**PLATES["plateB"]))
+    assert plates.seen() == 22, "the sliders of each plate stay where they were"
+    with pytest.raises(ViewerCommandError, match="nothing is shown of plate other, A02"):
+        plates.scenes.navigate({"plate": "/data/other", "well": "A02"})
+
+
+@needs_napari
+def test_labels_of_two_runs_do_not_mix(plates: PlatesBench) -> None:
+    first, second = ({"plate": "/data/p6", "run": f"/data/p6_results/{name}"} for name in ("first", "second"))
+    plates.send(1, "labels", kind="labels", well="A01", **first)
+    plates.send(2, "labels", kind="labels", well="A02", **second)
+    assert plates.viewer.layers["labels"].data.shape[0] == 1
+    assert plates.seen("labels") == 2
+    assert not plates.send(3, "labels", kind="labels", well="A02", **first), "it does not take over"
+    assert plates.seen("labels") == 2
+    plates.scenes.navigate({**first, "well": "A02"})
+    assert plates.seen("labels") == 3
+    assert (plates.viewer.layers["labels"].contour, plates.viewer.layers["labels"].opacity) == (1, 1.0)
+
+
+@needs_napari
+def test_what_the_user_changed_is_there_when_a_plate_is_shown_again(plates: PlatesBench) -> None:
+    plates.send(5, well="A01", **PLATES["p6"], metadata={"pixel_size": 0.5})
+    plates.viewer.layers["plate"].contrast_limits = (0, 77)
+    assert plates.scenes.has_scale
+    assert [str(unit) for unit in plates.viewer.layers["plate"].units[-2:]] == ["micrometer", "micrometer"]
+    plates.send(6, well="A01", **PLATES["plateB"])
+    assert not plates.scenes.has_scale
+    plates.scenes.show(Origin(**PLATES["p6"]))
+    assert list(plates.viewer.layers["plate"].contrast_limits) == [0, 77]
+    del plates.viewer.layers["plate"]
+    plates.send(7, well="A01", **PLATES["p6"])
+    assert not plates.viewer.layers
+    plates.send(8, well="A01", **PLATES["p6"], metadata={"wanted": True})
+    assert plates.seen() == 8, "the user has asked for it"
+
+
+@needs_napari
+def test_plates_looked_at_long_ago_are_forgotten() -> None:
+    plates = PlatesBench(budget=5 * SIDE * SIDE * 2)
+    for number in range(1, 31):
+        plates.send(number, well="A01", plate=f"/data/p{number}")
+    assert [origin.plate for origin in plates.scenes.titles] == [f"/data/p{number}" for number in range(26, 31)]
+    assert plates.scenes.dropped == 25
+    plates.scenes.clear(None)
+    assert (len(plates.viewer.layers), plates.scenes.text, plates.scenes.dropped) == (0, "", 25)
+    plates.scenes.close()
+
+
+@needs_napari
+def test_images_of_other_sizes_at_one_place_are_named(plates: PlatesBench) -> None:
+    plates.send(1, "plate", side=64, well="A01", **PLATES["p6"])
+    plates.send(1, "Project", side=32, well="A01", **PLATES["p6"])
+    assert plates.scenes.text.endswith("\nsizes differ: plate 64 x 64; Project 32 x 32")

@@ -22,7 +22,7 @@ from openhcs_runtime import (
     builtin_pipeline,
 )
 from openhcs_runtime.components import Component, ImageKey
-from openhcs_runtime.exceptions import PipelineError, ViewerError
+from openhcs_runtime.exceptions import OutputError, PipelineError, ViewerError
 from openhcs_runtime.functions import measure_objects, segment_nuclei, subtract_background
 from openhcs_runtime.results import ResultStatus
 from openhcs_runtime.rois import Mask, Polygon
@@ -36,14 +36,15 @@ from openhcs_runtime.viewers.fiji import FijiProcessManager
 from openhcs_runtime.viewers.fiji.java import find_installation
 from openhcs_runtime.viewers.live import image_position
 from openhcs_runtime.viewers.napari import NapariProcessManager
-from openhcs_runtime.viewers.results import find_pictures
+from openhcs_runtime.viewers.picture_kind import PictureKind
+from openhcs_runtime.viewers.results import find_images, find_pictures
 from openhcs_runtime.viewers.rois import mask_labels, shapes_of
-from openhcs_runtime.viewers.start import open_viewer
+from openhcs_runtime.viewers.start import _reason, open_viewer
 from openhcs_runtime.viewers.view_counts import ViewTally
 from zmqruntime import ConfigurationError, Shape
 from zmqruntime.execution import local_task
 from zmqruntime.messages import ShapeKind
-from zmqruntime.streaming import StreamingVisualizerServer
+from zmqruntime.streaming import Position, StreamingVisualizerServer
 
 PORT = 5601
 VIEW = f"fiji:{PORT}"
@@ -56,6 +57,7 @@ class Viewer(StreamingVisualizerServer):
         super().__init__(PORT, config=OPENHCS_CONFIG)
         self.images: dict[tuple[str, str], dict[str, Any]] = {}
         self.points: dict[tuple[str, str], dict[str, list[Any]]] = {}
+        self.went_to: list[Position] = []
         self.changed = threading.Condition()
 
     def display_image(self, image_data: NDArray[Any], metadata: dict[str, Any]) -> None:
@@ -63,6 +65,9 @@ class Viewer(StreamingVisualizerServer):
         with self.changed:
             self.images[key] = {**metadata, "max": int(image_data.max()), "shape": image_data.shape}
             self.changed.notify_all()
+
+    def navigate(self, position: Position) -> None:
+        self.went_to.append(position)
 
     def display_points(self, points: NDArray[Any], features: dict[str, list[Any]], metadata: dict[str, Any]) -> None:
         self.points[metadata["layer_name"], metadata["position"]["well"]] = features
@@ -220,6 +225,14 @@ def test_run_and_view_of_the_command_line(
         again = shared_command("view", tmp_path / "out", "--view", VIEW, "--wells", "A02", "--json")
         assert (again.code, again.document["displayed"]) == (0, 2)
         assert sorted(viewer.images) == [("labels", "A02"), ("plate", "A02")]
+        assert viewer.images["plate", "A02"]["position"]["run"] == str(tmp_path / "out")
+
+        viewer.images.clear()
+        images = shared_command("view", plate, "--view", VIEW, "--wells", "A02")
+        assert images.code == 0, images.stderr
+        assert f"Only the images of {plate.name} are shown: the plate has not been run" in images.stdout
+        assert {key: "run" in image["position"] for key, image in viewer.images.items()} == {("plate", "A02"): False}
+        assert viewer.went_to[-1] == {"plate": str(plate), "run": "", "well": "A02"}
         nothing = shared_command("view", tmp_path / "out", "--view", VIEW, "--only", "regions")
         assert nothing.code == 2
         assert "has no regions to show" in nothing.stderr
@@ -327,6 +340,32 @@ def test_bad_viewers_are_named(shared_command: CommandLine, small_plate: Path) -
         assert reason in " ".join(finished.stderr.split())
 
 
+def test_the_images_of_wells_without_results_are_shown_and_the_reason_is_said(
+    new_plate: Callable[..., Path], tmp_path: Path
+) -> None:
+    plate = new_plate(wells=3)
+    bad = next((plate / "TimePoint_1").glob("*_A02_*.tif"))
+    bad.write_bytes(bad.read_bytes()[:200])
+    run(plate, tmp_path / "out", mode="threads", view=None)
+    some = find_pictures(tmp_path / "out", wells=("A02",), unfinished=True)
+    assert {picture.kind for picture in some.pictures} == {PictureKind.PLATE}
+    assert re.match(r"well A02 failed in step 'Correct', only its images are shown: .*_A02_", some.problems[0])
+    everything = find_pictures(tmp_path / "out", unfinished=True)
+    assert [picture.key.well for picture in everything.pictures] == ["A01", "A01", "A02", "A03", "A03"]
+    with pytest.raises(OutputError, match="A02"):
+        find_pictures(tmp_path / "out", wells=("A02",))
+    with pytest.raises(OutputError, match="Z09"):
+        find_pictures(tmp_path / "out", wells=("Z09",), unfinished=True)
+    with pytest.raises(OutputError, match=r"no images of well\(s\) Z09 .*it has A01, A02, A03"):
+        find_images(plate, ("Z09",))
+
+
+def test_the_useful_line_of_a_log_is_told() -> None:
+    log = "INFO ready\nzmqruntime.exceptions.ConfigurationError: napari needs a display: set DISPLAY\nshutting down\n"
+    assert _reason(log) == "zmqruntime.exceptions.ConfigurationError: napari needs a display: set DISPLAY"
+    assert _reason("one\ntwo\n\n") == "two"
+
+
 @pytest.mark.parametrize(
     ("text", "target"),
     [
@@ -383,4 +422,5 @@ def test_the_builtin_pipeline_can_be_shown(viewer: Viewer, small_plate: Path, tm
     result = run(small_plate, tmp_path / "out", builtin_pipeline(), mode="threads")
     assert result.viewed.displayed == result.viewed.sent
     assert {layer for layer, _ in viewer.images} == {"Measure", "Segment labels"}
-    assert viewer.images["Measure", "A01"]["position"] == {"well": "A01", "site": 2, "channel": "DAPI"}
+    position = {"well": "A01", "site": 2, "channel": "DAPI", "plate": str(small_plate), "run": str(tmp_path / "out")}
+    assert viewer.images["Measure", "A01"]["position"] == position

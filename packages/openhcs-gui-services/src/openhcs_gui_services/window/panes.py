@@ -10,6 +10,7 @@ from PyQt6.QtWidgets import QWidget
 
 from openhcs_gui_services import widgets
 from openhcs_gui_services.services.background import BackgroundTasks
+from openhcs_gui_services.services.images.source import PlateSource
 from openhcs_gui_services.services.log import LogFilter, LogLines
 from openhcs_gui_services.services.notice_plates import batch_end_of
 from openhcs_gui_services.services.plates.settings import RunSettings
@@ -25,8 +26,8 @@ from openhcs_gui_services.services.report import report_path, write_report
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.services.servers.nodes import ServerAddress
 from openhcs_gui_services.services.settings import WindowSettings, apply_keys
+from openhcs_gui_services.services.viewing import ImagesViewer, ViewRequest
 from openhcs_gui_services.widgets.plates.map_look import MapLook
-from openhcs_gui_services.widgets.plates.results_viewer import show_results
 from openhcs_gui_services.widgets.settings.dialog import SettingsDialog, load_settings, save_settings
 from openhcs_gui_services.window.docks import PaneSpec
 from openhcs_gui_services.window.history_client import WindowHistory
@@ -83,6 +84,7 @@ class WindowPanes:
         """Plates whose report is being written."""
         self._settings = load_settings(store)
         self._tasks = BackgroundTasks(self._show_error)
+        self._images_viewer = ImagesViewer(self._say)
         self._lines = LogLines()
         self._names: dict[str, str] = {}
         self._heard: set[str] = set()
@@ -276,7 +278,10 @@ class WindowPanes:
         row = self._window.manager.table.plates.row_of(path)
         if row is not None:
             viewer = self._settings.viewer or _DEFAULT_VIEWER
-            self._tasks.start(show_results(row.results or path, axis_id, viewer, self._say), "Showing results")
+            settings = self._workspace.settings_of(path)
+            source = PlateSource(path, settings.pattern, settings.plate_format, settings.pages)
+            request = ViewRequest(source, row.results, axis_id, viewer)
+            self._tasks.start(self._images_viewer.show(request), "Showing images")
 
     def _want_report(self, path: str) -> None:
         row = self._window.manager.table.plates.row_of(path)

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from openhcs_runtime.results import ResultStatus
 from openhcs_runtime.service.client import PlateExecution
+from openhcs_runtime.terminal.rows import print_rows
 from openhcs_runtime.terminal.text import STATUS_STYLES
 from zmqruntime.execution.cli.executions import shown
 from zmqruntime.execution.cli.sources import Source, interrupted_in
@@ -72,21 +73,11 @@ def _print_table(console: Console, executions: Sequence[ExecutionSnapshot]) -> N
     if not executions:
         console.print("No executions yet.")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Execution", no_wrap=True)
-    table.add_column("Status", no_wrap=True)
-    table.add_column("Submitted", no_wrap=True)
-    table.add_column("Took", no_wrap=True, justify="right")
-    table.add_column("Plate", overflow="fold")
-    for execution in executions:
-        table.add_row(
-            execution.execution_id,
-            _status(execution),
-            moment(execution.submitted_at),
-            _took(execution),
-            execution.plate_id,
-        )
-    console.print(table)
+    rows = [
+        (entry.execution_id, _status(entry), moment(entry.submitted_at), _took(entry), entry.plate_id)
+        for entry in executions
+    ]
+    print_rows(console, ("Execution", "Status", "Submitted", "Took", "Plate"), rows, right=(3,))
 
 
 def _print_hint(console: Console, executions: Sequence[ExecutionSnapshot]) -> None:

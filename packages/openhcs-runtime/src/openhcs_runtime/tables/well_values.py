@@ -69,6 +69,21 @@ def well_values(
     return WellValues(column, statistic, table, values)
 
 
+def known_measurements(results: Results) -> dict[str, tuple[str, ...]]:
+    """Return the columns that :func:`well_values` reads, by the table that they are read from.
+
+    Raises:
+        OutputError: a table can't be read.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for name in dict.fromkeys([IMAGES, *results.tables]):
+        if name in results.tables and name != WELLS:
+            schema = results.schema(name)
+            seen = {column for columns in found.values() for column in columns}
+            found[name] = tuple(column for column in (*schema.measures, *schema.plate_map) if column not in seen)
+    return {table: columns for table, columns in found.items() if columns}
+
+
 def map_labels(results: Results, column: str) -> dict[str, str]:
     """Return the values of a column of the plate map of a run as texts, by well.
 

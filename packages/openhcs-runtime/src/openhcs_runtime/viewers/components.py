@@ -6,7 +6,7 @@ belong together.
 """
 
 import bisect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from openhcs_runtime.choices import choose
 from openhcs_runtime.components import Component
 from openhcs_runtime.text import natural_key
 from openhcs_runtime.viewers.metadata import Kind
+from openhcs_runtime.viewers.origin import COMPARED
 from zmqruntime.streaming import Position, UnsupportedArrayError
 
 __all__ = [
@@ -28,7 +29,9 @@ __all__ = [
     "Place",
     "WellTexts",
     "describe",
+    "describe_in_full",
     "is_at",
+    "plain_name",
     "split_planes",
     "with_text",
 ]
@@ -137,6 +140,10 @@ class Axes:
         """Return the values of a slider, in order; empty if there is no such slider."""
         return tuple(self._values.get(name, ()))
 
+    def has(self, place: Place) -> bool:
+        """Return whether the sliders have a place."""
+        return all(value in self._values.get(name, ()) for name, value in place)
+
     def add(self, place: Place) -> bool:
         """Make room for a place; return True if a slider was extended or added."""
         before = self.sizes
@@ -203,6 +210,16 @@ def describe(place: Place) -> str:
         str(value) if name == Component.WELL or isinstance(value, str) else f"{name.removesuffix('_index')} {value}"
         for name, value in place
     )
+
+
+def describe_in_full(place: Iterable[tuple[str, Value]]) -> str:
+    """Describe values with their components, such as ``well B06, site 2, z 3``; what is compared has its own name."""
+    return ", ".join(str(value) if name == COMPARED else f"{plain_name(name)} {value}" for name, value in place)
+
+
+def plain_name(component: str) -> str:
+    """Return the name of a component as people write it: ``z`` for ``z_index``."""
+    return component.removesuffix("_index")
 
 
 class WellTexts:

@@ -18,7 +18,8 @@ from openhcs_runtime.rois import Roi
 from openhcs_runtime.tasks import OPENHCS_CONFIG
 from openhcs_runtime.viewer_target import ViewCounts, ViewTarget
 from openhcs_runtime.viewers.colours import channel_colormap
-from openhcs_runtime.viewers.metadata import WELL_TEXT
+from openhcs_runtime.viewers.metadata import VISIBLE, WELL_TEXT
+from openhcs_runtime.viewers.origin import Origin
 from openhcs_runtime.viewers.rois import mask_labels, shapes_of
 from openhcs_runtime.viewers.well_texts import WellDescriptions, describe_wells
 from zmqruntime import ZMQRuntimeError
@@ -137,6 +138,12 @@ def image_position(key: ImageKey, named: frozenset[Component], channel_names: Ma
     return position
 
 
+def _position(job: PlateJob, key: ImageKey) -> Position:
+    """Return the position of an image in a viewer that may show other plates and runs as well."""
+    where = image_position(key, job.named, dict(job.channel_names))
+    return {**Origin.of_run(job.plate_path, job.output_dir).position, **where}
+
+
 def _show_rest(stream: ImageStream) -> None:
     """Wait until everything is shown.
 
@@ -163,24 +170,24 @@ def _send_images(
         metadata = dict(common)
         if Component.CHANNEL in job.named and key.channel != PROJECTED:
             metadata["colormap"] = channel_colormap(key.channel, names.get(key.channel, ""))
-        stream.send(plane, layer_name=layer, position=image_position(key, job.named, names), metadata=metadata)
+        stream.send(plane, layer_name=layer, position=_position(job, key), metadata=metadata)
 
 
 def _send_objects(
     stream: ImageStream, job: PlateJob, layer: str, result: GroupResult, metadata: dict[str, Any]
 ) -> None:
-    names = dict(job.channel_names)
     for key, labels in result.labels.items():
-        _send_labels(stream, f"{layer} labels", image_position(key, job.named, names), labels, metadata)
+        _send_labels(stream, f"{layer} labels", _position(job, key), labels, metadata)
     for key, rois in result.rois.items():
-        position = image_position(key, job.named, names)
+        position = _position(job, key)
         _send_shapes(stream, f"{layer} regions", position, rois, metadata)
         masks = mask_labels(rois, (result.stack.shape[1], result.stack.shape[2]))
         if masks is not None:
             _send_labels(stream, f"{layer} masks", position, masks, metadata)
     for measured in result.measurements:
-        position = image_position(measured.key, job.named, names)
-        _send_points(stream, f"{layer} objects", position, measured.table, metadata)
+        # The outlines show the same objects; a point covers the edge that one wants to see.
+        hidden = {**metadata, VISIBLE: False}
+        _send_points(stream, f"{layer} objects", _position(job, measured.key), measured.table, hidden)
 
 
 def _send_labels(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["WELL_TEXT", "Appearance", "Kind", "colour_of", "display_range", "read_appearance"]
+__all__ = ["VISIBLE", "WANTED", "WELL_TEXT", "Appearance", "Kind", "colour_of", "display_range", "read_appearance"]
 
 _NAMES = MappingProxyType(
     {
@@ -29,6 +29,10 @@ _NAMES = MappingProxyType(
 )
 WELL_TEXT = "well_text"
 """Key of what a well contains."""
+VISIBLE = "visible"
+"""Key of whether a new layer is visible."""
+WANTED = "wanted"
+"""Key of whether the user has asked for this very item: a layer that was removed then comes back."""
 _LONGEST_TEXT = 200
 _SAMPLES = 16_384
 _LOW_PERCENT, _HIGH_PERCENT = 0.1, 99.9
@@ -56,6 +60,8 @@ class Appearance:
         z_step: in micrometres.
         rgb: whether the last axis is red, green and blue.
         well_text: what the well contains, in one line of at most 200 characters; empty if it is not known.
+        visible: whether a new layer is visible; the user can change that.
+        wanted: whether a layer that the user has removed comes back.
     """
 
     kind: Kind = Kind.IMAGE
@@ -66,6 +72,8 @@ class Appearance:
     z_step: float | None = None
     rgb: bool = False
     well_text: str = ""
+    visible: bool = True
+    wanted: bool = False
 
 
 def read_appearance(metadata: Mapping[str, Any]) -> Appearance:
@@ -83,6 +91,8 @@ def read_appearance(metadata: Mapping[str, Any]) -> Appearance:
         z_step=step[0] if step is not None and step[0] > 0 else None,
         rgb=bool(metadata.get("rgb")),
         well_text=_line(metadata.get(WELL_TEXT)),
+        visible=metadata.get(VISIBLE) is not False,
+        wanted=metadata.get(WANTED) is True,
     )
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,19 +12,23 @@ from numpy.typing import NDArray
 
 from openhcs_runtime.components import Component, ImageKey, well_position
 from openhcs_runtime.exceptions import ImageError, OutputError, PlateError
-from openhcs_runtime.outputs.provenance import read_provenance
+from openhcs_runtime.outputs.provenance import Provenance, WellRecord as WellOutcome, read_provenance
 from openhcs_runtime.outputs.roi_export import finished_parts
+from openhcs_runtime.outputs.runs import find_run
+from openhcs_runtime.outputs.wells import WellRecord
 from openhcs_runtime.plates import ImageRef, Plate, open_plate, read_image
+from openhcs_runtime.results import ResultStatus
 from openhcs_runtime.rois import Mask, read_imagej
 from openhcs_runtime.viewers.colours import channel_colormap
 from openhcs_runtime.viewers.live import image_position
 from openhcs_runtime.viewers.metadata import WELL_TEXT
+from openhcs_runtime.viewers.origin import NOWHERE, Origin
 from openhcs_runtime.viewers.picture_kind import PictureKind
 from openhcs_runtime.viewers.rois import mask_labels, shapes_of
 from openhcs_runtime.viewers.well_texts import describe_wells
 from zmqruntime.streaming import ImageStream, Position
 
-__all__ = ["Picture", "find_labels", "find_pictures"]
+__all__ = ["Picture", "Pictures", "find_images", "find_labels", "find_pictures"]
 
 _NAME = re.compile(r"([A-Z]{1,2}\d{2})_s(\d+)_w(\d+)(?:_z(\d+))?(?:_t(\d+))?")
 
@@ -49,8 +53,12 @@ class Picture:
     metadata: dict[str, Any]
     plane: tuple[str, ImageRef] | None = None
 
-    def send(self, stream: ImageStream, named: frozenset[Component], channel_names: dict[int, str]) -> None:
+    def send(self, stream: ImageStream, position: Position) -> None:
         """Send the picture to a viewer.
+
+        Args:
+            stream: the connection to the viewer.
+            position: where it is shown; see :meth:`Pictures.position`.
 
         Raises:
             ImageError: the image can't be read.
@@ -58,7 +66,6 @@ class Picture:
             OSError: the file of regions can't be read.
             StreamTimeoutError: the viewer does not accept it in time.
         """
-        position = image_position(self.key, named, channel_names)
         if self.kind is not PictureKind.REGIONS:
             stream.send(self.pixels(), layer_name=self.layer, position=position, metadata=self.metadata, copy=False)
             return
@@ -100,16 +107,29 @@ class Pictures:
         named: components with several values.
         channel_names: channel names by number.
         problems: why some pictures are missing.
+        origin: the plate and the run that they are from.
+        more: further components of their positions.
     """
 
     pictures: tuple[Picture, ...]
     named: frozenset[Component]
     channel_names: dict[int, str]
     problems: tuple[str, ...] = ()
+    origin: Origin = NOWHERE
+    more: Position = field(default_factory=dict)
+
+    def position(self, picture: Picture) -> Position:
+        """Return where a viewer shows a picture; no other plate or run has the same place."""
+        where = image_position(picture.key, self.named, self.channel_names)
+        return {**self.origin.position, **self.more, **where}
 
 
 def find_pictures(
-    results: Path, kinds: Collection[PictureKind] = tuple(PictureKind), wells: Collection[str] = ()
+    results: Path,
+    kinds: Collection[PictureKind] = tuple(PictureKind),
+    wells: Collection[str] = (),
+    *,
+    unfinished: bool = False,
 ) -> Pictures:
     """Find the pictures of a run, in well order.
 
@@ -117,6 +137,8 @@ def find_pictures(
         results: output folder of the run.
         kinds: kinds to include.
         wells: wells to include; empty for all.
+        unfinished: also include the images of wells that have failed, or that are asked for and have no results;
+            ``problems`` then says so.
 
     Returns:
         The pictures.
@@ -124,10 +146,11 @@ def find_pictures(
     Raises:
         OutputError: the folder is not that of a run, a well is not in it, or there are no pictures of these kinds.
     """
-    parts = finished_parts(results, wells or None)
-    pixel_size, plate, problem = _plate_of(results)
+    known, plate, problem = _plate_of(results)
+    left = _unfinished(results, known, plate, wells) if unfinished else {}
+    parts = _parts(results, wells, left)
     wells_described = describe_wells(results)
-    metadata = {} if pixel_size is None else {"pixel_size": pixel_size}
+    metadata = _calibration(known, plate)
     found = [
         picture
         for part in parts
@@ -139,16 +162,47 @@ def find_pictures(
         layer = path.name.removesuffix(".ome.zarr")
         found += _planes(open_plate(path), PictureKind.IMAGES, layer, chosen, metadata)
     if plate is not None:
-        found += _planes(plate, PictureKind.PLATE, "plate", chosen, metadata)
+        found += _planes(plate, PictureKind.PLATE, "plate", chosen | left.keys(), metadata)
     found = [picture for picture in found if picture.kind in kinds]
     if not found:
-        raise OutputError(f"{results} has no {' or '.join(kinds)} to show" + (f": {problem}" if problem else ""))
+        why = "; ".join(filter(None, (problem, *left.values())))
+        raise OutputError(f"{results} has no {' or '.join(kinds)} to show" + (f": {why}" if why else ""))
     found = [_with_text(picture, wells_described.of(picture.key.well)) for picture in found]
-    order = {kind: place for place, kind in enumerate(PictureKind)}
-    found.sort(key=lambda picture: (well_position(picture.key.well), order[picture.kind], picture.key))
-    problems = tuple(filter(None, (problem if PictureKind.PLATE in kinds else "", wells_described.problem)))
-    names = dict(plate.channel_names) if plate is not None else {}
-    return Pictures(tuple(found), _named(found), names, problems)
+    problems = (problem if PictureKind.PLATE in kinds else "", wells_described.problem, *left.values())
+    origin = Origin.of_run(known.plate_path if known is not None else "", results)
+    return _pictures(found, plate, tuple(filter(None, problems)), origin)
+
+
+def find_images(
+    plate_path: Path | str,
+    wells: Collection[str] = (),
+    *,
+    pattern: str | None = None,
+    plate_format: str | None = None,
+    pages: str | None = None,
+) -> Pictures:
+    """Find the images of a plate, whether or not it has been run, in well order.
+
+    Args:
+        plate_path: the plate, as for :func:`~openhcs_runtime.plates.open_plate`, also for the last three.
+        wells: wells to include; empty for all.
+        pattern: regular expression for file names.
+        plate_format: name of the format.
+        pages: what the pages of files are.
+
+    Returns:
+        The pictures.
+
+    Raises:
+        PlateError: it is not a plate.
+        OutputError: a well is not in it.
+    """
+    plate = open_plate(plate_path, pattern=pattern, format=plate_format, pages=pages)
+    if unknown := sorted(set(wells) - set(plate.wells)):
+        raise OutputError(f"no images of well(s) {', '.join(unknown)} in {plate_path} (it has {_some(plate.wells)})")
+    chosen = set(wells or plate.wells)
+    found = list(_planes(plate, PictureKind.PLATE, "plate", chosen, _calibration(None, plate)))
+    return _pictures(found, plate, (), Origin.of_run(str(plate.path)))
 
 
 def find_labels(results: Path) -> tuple[Picture, ...]:
@@ -162,8 +216,8 @@ def find_labels(results: Path) -> tuple[Picture, ...]:
     return tuple(picture for picture in found if picture is not None and picture.kind is PictureKind.LABELS)
 
 
-def _plate_of(results: Path) -> tuple[float | None, Plate | None, str]:
-    """Return pixel size and plate of a run, or why the plate can't be shown."""
+def _plate_of(results: Path) -> tuple[Provenance | None, Plate | None, str]:
+    """Return what is known of a run, and its plate; or why the plate can't be shown."""
     try:
         known = read_provenance(results)
     except OutputError as error:
@@ -172,8 +226,58 @@ def _plate_of(results: Path) -> tuple[float | None, Plate | None, str]:
         config = known.pipeline_config
         plate = open_plate(known.plate_path, pattern=config.pattern, format=config.plate_format, pages=config.pages)
     except PlateError as error:
-        return known.pixel_size_um, None, f"the images of the plate are left out: {error}"
-    return known.pixel_size_um, plate, ""
+        return known, None, f"the images of the plate are left out: {error}"
+    return known, plate, ""
+
+
+def _parts(results: Path, wells: Collection[str], left: Collection[str]) -> list[WellRecord]:
+    """Return the records of these wells, or of all finished ones, without those that are ``left``."""
+    asked = [well for well in wells if well not in left]
+    if wells and not asked:
+        return []
+    return finished_parts(results, asked or None) if asked or not left or find_run(results).run.done else []
+
+
+def _unfinished(results: Path, known: Provenance | None, plate: Plate | None, wells: Collection[str]) -> dict[str, str]:
+    """Return the wells of which there are only images, and why; without ``wells``, those that have failed."""
+    if known is None or plate is None:
+        return {}
+    records = {record.well: record for record in known.wells}
+    done = set(find_run(results).run.done)
+    failed = [well for well, record in records.items() if record.status == ResultStatus.FAILED]
+    left = [well for well in wells or failed if well in plate.images and well not in done]
+    return {well: _why(well, records.get(well)) for well in left}
+
+
+def _why(well: str, record: WellOutcome | None) -> str:
+    if record is None or record.status != ResultStatus.FAILED:
+        return f"well {well} has no results in this run: only its images are shown"
+    where = f" in step {record.step!r}" if record.step else ""
+    reason = record.error.strip().splitlines()[-1] if record.error.strip() else "no reason is recorded"
+    return f"well {well} failed{where}, only its images are shown: {reason}"
+
+
+def _some(wells: Collection[str]) -> str:
+    return ", ".join(list(wells)[:12]) + (", ..." if len(wells) > 12 else "")
+
+
+def _pictures(found: list[Picture], plate: Plate | None, problems: tuple[str, ...], origin: Origin) -> Pictures:
+    """Return pictures in order; what has several values in the plate is part of each position, as in a live run."""
+    order = {kind: place for place, kind in enumerate(PictureKind)}
+    found.sort(key=lambda picture: (well_position(picture.key.well), order[picture.kind], picture.key))
+    named = _named(found)
+    if plate is not None:
+        named |= {component for component, values in plate.components.items() if len(values) > 1}
+    return Pictures(tuple(found), named, dict(plate.channel_names) if plate is not None else {}, problems, origin)
+
+
+def _calibration(known: Provenance | None, plate: Plate | None) -> dict[str, Any]:
+    """Return the display metadata with the pixel size and the distance of planes, where they are known."""
+    pixel_size = known.pixel_size_um if known is not None else None
+    if pixel_size is None and plate is not None:
+        pixel_size = plate.pixel_size_um
+    z_step = plate.z_step_um if plate is not None else None
+    return {name: value for name, value in (("pixel_size", pixel_size), ("z_step", z_step)) if value is not None}
 
 
 def _with_text(picture: Picture, text: str) -> Picture:

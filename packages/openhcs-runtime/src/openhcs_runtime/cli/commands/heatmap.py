@@ -1,7 +1,8 @@
 """``heatmap``: a plate as a picture, its wells coloured by a measurement."""
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,14 +11,21 @@ from openhcs_runtime.cli.interrupts import uninterrupted
 from openhcs_runtime.cli.options import Json, ResultsPath
 from openhcs_runtime.tables.statistic import Statistic
 
+if TYPE_CHECKING:
+    from zmqruntime.execution.cli.output import Output
+
 __all__ = ["heatmap"]
 
 
 def heatmap(
     results: ResultsPath,
     measurement: Annotated[
-        str, typer.Argument(metavar="MEASUREMENT", help="A column of its tables of images or objects")
-    ],
+        str | None,
+        typer.Argument(
+            metavar="MEASUREMENT",
+            help="A column of its tables of images or objects [default: list what can be drawn]",
+        ),
+    ] = None,
     to: Annotated[
         Path | None,
         typer.Option(
@@ -50,9 +58,10 @@ def heatmap(
 ) -> int:
     """Draw a plate with its wells coloured by a measurement, as a PNG.
 
-    Wells without a value are pale.
+    Wells without a value are pale. Without MEASUREMENT, list what can be drawn.
 
     \b
+      openhcs-runtime heatmap demo
       openhcs-runtime heatmap demo nuclei_count --stat sum
       openhcs-runtime heatmap demo area_um2 --stat median --output area.png
       openhcs-runtime heatmap demo intensity_mean_DAPI --objects nuclei --label compound
@@ -72,6 +81,8 @@ def heatmap(
         from zmqruntime.execution.text import plural
     output = Output(as_json)
     run = find_results(results, output).folder
+    if measurement is None:
+        return _list(run, output)
     try:
         opened = open_results(run)
         found = well_values(opened, measurement, stat, channel, objects)
@@ -100,6 +111,28 @@ def heatmap(
             "wells": dict(found.values),
         }
     )
+
+
+def _list(run: Path, output: "Output") -> int:
+    """List what can be drawn of a run, by its table."""
+    from openhcs_runtime.exceptions import OutputError
+    from openhcs_runtime.tables.read import open_results
+    from openhcs_runtime.tables.well_values import known_measurements
+    from zmqruntime.execution.cli.failures import CommandError, ErrorKind
+
+    try:
+        known = known_measurements(open_results(run))
+    except OutputError as error:
+        raise CommandError(ErrorKind.NOT_FOUND, str(error)) from error
+    if not known:
+        raise CommandError(ErrorKind.NOT_FOUND, f"{run} has no measurements: add a step that measures something")
+    for table, columns in known.items():
+        output.line(f"Measurements of {table}:")
+        for column in columns:
+            output.line(f"  {column}")
+    first = next(iter(known.values()))[0]
+    output.line(f"'openhcs-runtime heatmap {shlex.quote(str(run))} {first}' draws the first one.")
+    return output.document({"results": str(run), "measurements": {table: list(known[table]) for table in known}})
 
 
 def _file_name(run: str, measurement: str, objects: str | None, stat: Statistic) -> str:

@@ -106,7 +106,8 @@ def run(
     """Run a pipeline over a plate and watch it, with one progress bar per well.
 
     A background server does the work. It is started if none is running, and stays for the next run. Closing the
-    terminal does not end the run; Ctrl-C cancels it and keeps the wells that are done.
+    terminal does not end the run. Ctrl-C cancels it, keeps the wells that are done, and names the 'openhcs-runtime
+    resume' command that does the rest.
 
     Each run gets a folder of its own, PLATE_results/DATE_TIME_PIPELINE, so no run overwrites another. Wells that an
     earlier run made from the same images, pipeline, settings and versions are taken over instead of computed again.

@@ -1,15 +1,24 @@
-"""``view``: the results of a run in a viewer."""
+"""``view``: the results of a run, or the images of a plate, in a viewer."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from openhcs_runtime.cli.commands.results import find_results
 from openhcs_runtime.cli.interrupts import uninterrupted
-from openhcs_runtime.cli.options import Json, ResultsPath, ViewComponents, Wells, read_components, read_wells
-from openhcs_runtime.exceptions import OpenHCSError, OutputError, ViewerError
+from openhcs_runtime.cli.options import (
+    ImagePattern,
+    Json,
+    Pages,
+    PlateFormatName,
+    ViewComponents,
+    Wells,
+    read_components,
+    read_wells,
+)
+from openhcs_runtime.exceptions import ViewerError
 from openhcs_runtime.viewer_target import ViewCounts, ViewTarget
 from openhcs_runtime.viewers.picture_kind import PictureKind
 
@@ -21,13 +30,17 @@ if TYPE_CHECKING:
 
 __all__ = ["show_viewer", "view"]
 
-_CONNECT_SECONDS = 15.0
-_SHOW_SECONDS = 60.0
 _LOG_LINES = 12
 
 
 def view(
-    results: ResultsPath,
+    results: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RESULTS...",
+            help="Folder of a run, or a plate: its newest complete run, or only its images if it has not been run",
+        ),
+    ],
     viewer: Annotated[
         str,
         typer.Option("--view", metavar="VIEWER", help="napari, fiji, napari:PORT, or a viewer elsewhere at HOST:PORT"),
@@ -42,49 +55,90 @@ def view(
         ),
     ] = None,
     wells: Wells = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Show several plates or runs in one stack, with a slider between them")
+    ] = False,
+    pattern: ImagePattern = None,
+    plate_format: PlateFormatName = None,
+    pages: Pages = None,
     as_json: Json = False,
 ) -> int:
-    """Show the results of a run in a viewer.
+    """Show the results of a run, or the images of a plate, in a viewer.
 
-    These are the images of the plate, with labels and regions over them, and images of steps. The viewer is started
-    if it is not running, and stays open.
+    These are the images of the plate, with the outlines of labels and regions over them, and images of steps. A well
+    that has failed is shown without results. The viewer is started if it is not running, comes to the front, goes to
+    the first well, and stays open.
 
     \b
       openhcs-runtime view demo
       openhcs-runtime view demo --view fiji --wells B06 --only labels
+      openhcs-runtime view plate1 plate2 --compare
+
+    Plates and runs are kept apart: in napari the list Plate chooses between them, in Fiji each has windows of its own.
+    With --compare they are in one stack, and the slider 'compared' goes from one to the next at the same well.
+
+    --pattern, --format and --pages are for plates that have not been run.
     """
     try:
         target = ViewTarget.parse(viewer)
     except ViewerError as error:
         raise typer.BadParameter(str(error)) from error
+    if compare and len(results) < 2:
+        raise typer.BadParameter("--compare needs two or more: name them, as in 'view plate1 plate2 --compare'")
     with uninterrupted():
         from openhcs_runtime.cli.failures import PlateErrorKind
-        from openhcs_runtime.viewers.results import find_pictures
-        from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
+        from openhcs_runtime.cli.pictures import PlateReading, find_sources
+        from openhcs_runtime.viewers.comparing import compared
+        from zmqruntime.execution.cli.failures import CommandError, ExitCode
         from zmqruntime.execution.cli.output import Output
         from zmqruntime.execution.text import plural
     output = Output(as_json)
-    run = find_results(results, output).folder
-    try:
-        found = find_pictures(run, only or tuple(PictureKind), read_wells(wells))
-    except OutputError as error:
-        raise CommandError(ErrorKind.NOT_FOUND, str(error)) from error
-    if not show_viewer(str(target), read_components(view_components), output):
-        raise CommandError(PlateErrorKind.VIEWER, f"nothing can be shown without {target}", ExitCode.FAILED)
-    counts, problems = _show(found, target, output)
+    reading = PlateReading(pattern, plate_format, pages)
+    sources = find_sources(results, only or tuple(PictureKind), read_wells(wells), reading, output)
+    _open(target, read_components(view_components), output)
+    found = [source.pictures for source in sources]
+    counts, problems = _show(compared(found) if compare else found, target, output)
     for problem in problems:
         output.line(f"Note: {problem}")
-    output.line(f"{plural(counts.displayed, 'picture')} of {len(found.pictures)} in {target}, which stays open")
+    total = sum(len(one.pictures) for one in found)
+    output.line(f"{plural(counts.displayed, 'picture')} of {total:,} in {target}, which stays open")
     document = {
-        "results": str(run),
+        "results": str(sources[0].folder),
+        "sources": [str(source.folder) for source in sources],
         "viewer": str(target),
-        "pictures": len(found.pictures),
+        "pictures": total,
         "displayed": counts.displayed,
         "failed": counts.failed,
         "problems": problems,
     }
-    nothing = CommandError(PlateErrorKind.VIEWER, f"{target} has shown nothing of {run}", ExitCode.FAILED)
+    message = f"{target} has shown nothing of {', '.join(str(source.folder) for source in sources)}"
+    nothing = CommandError(PlateErrorKind.VIEWER, message, ExitCode.FAILED)
     return output.document(document, None if counts.displayed else nothing)
+
+
+def _open(target: ViewTarget, components: Mapping[str, str], output: "Output") -> None:
+    """Open the viewer.
+
+    Raises:
+        CommandError: it can't be opened; what to do is in its message, and the end of its log below.
+    """
+    from openhcs_runtime.cli.failures import PlateErrorKind
+    from openhcs_runtime.viewers.start import check_viewer, is_open, open_viewer
+    from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
+
+    try:
+        check_viewer(target, components)
+    except ViewerError as error:
+        raise CommandError(ErrorKind.USAGE, str(error)) from error
+    if is_open(target):
+        return
+    output.line(f"Starting {target}")
+    try:
+        open_viewer(target, components).close()
+    except ViewerError as error:
+        lines = error.log.splitlines()[-_LOG_LINES:]
+        log = lines if len(lines) > 1 else ()  # a single one is in the message
+        raise CommandError(PlateErrorKind.VIEWER, str(error), ExitCode.FAILED, log) from error
 
 
 def show_viewer(viewer: str, components: Mapping[str, str], output: "Output") -> bool:
@@ -120,34 +174,22 @@ def _warn(error: ViewerError) -> None:
         print(f"  {line}", file=sys.stderr, flush=True)
 
 
-def _show(found: "Pictures", target: ViewTarget, output: "Output") -> tuple[ViewCounts, list[str]]:
-    """Send all pictures, each when the viewer has room for it; a bad file is a problem, not the end."""
+def _show(sources: "Sequence[Pictures]", target: ViewTarget, output: "Output") -> tuple[ViewCounts, list[str]]:
+    """Send all pictures and return how many were shown, and why some were not."""
     from openhcs_runtime.cli.failures import PlateErrorKind
-    from openhcs_runtime.tasks import OPENHCS_CONFIG
-    from zmqruntime import ZMQRuntimeError
+    from openhcs_runtime.viewers.showing import show_pictures
     from zmqruntime.execution.cli.failures import CommandError, ExitCode
-    from zmqruntime.streaming import ImageStream, Policy, StreamTimeoutError
 
-    problems = list(found.problems)
-    try:
-        with (
-            ImageStream(target.port, host=target.host, config=OPENHCS_CONFIG, policy=Policy.BLOCK) as stream,
-            _bar(output) as bar,
-        ):
-            if not stream.wait_connected(_CONNECT_SECONDS):
-                message = f"no viewer answers at {target}; start one there, or check host and port"
-                raise CommandError(PlateErrorKind.VIEWER, message, ExitCode.FAILED)
-            for picture in bar.track(found.pictures, description="Showing"):
-                try:
-                    picture.send(stream, found.named, found.channel_names)
-                except OpenHCSError as error:
-                    problems.append(str(error))
-            stream.settle(_SHOW_SECONDS)
-            counts = ViewCounts.of(stream.counts)
-    except StreamTimeoutError as error:
-        raise CommandError(PlateErrorKind.VIEWER, f"{target} has stopped showing: {error}", ExitCode.FAILED) from error
-    except ZMQRuntimeError as error:
-        raise CommandError(PlateErrorKind.VIEWER, str(error), ExitCode.FAILED) from error
+    counts, problems = ViewCounts(), list[str]()
+    with _bar(output) as bar:
+        task = bar.add_task("Showing", total=sum(len(source.pictures) for source in sources))
+        for source in sources:
+            try:
+                shown = show_pictures(source, target, on_sent=lambda: bar.advance(task))
+            except ViewerError as error:
+                raise CommandError(PlateErrorKind.VIEWER, str(error), ExitCode.FAILED) from error
+            counts += shown.counts
+            problems += shown.problems
     return counts, problems
 
 

@@ -17,6 +17,7 @@ from openhcs_runtime.terminal.tui.details import well_details
 from openhcs_runtime.terminal.tui.grid import PlateGrid, well_sign
 from openhcs_runtime.terminal.tui.questions import Question
 from openhcs_runtime.terminal.tui.steps import StepRecord
+from openhcs_runtime.viewers.origin import short_names
 from zmqruntime.exceptions import ZMQRuntimeError
 from zmqruntime.execution import AsyncExecutionClient, AxisProgress, AxisState
 from zmqruntime.execution.helpers.patience import patience_text
@@ -26,6 +27,8 @@ __all__ = ["PlateApp"]
 
 _FRAME_SECONDS = 0.1
 _CLOCK_SECONDS = 1.0
+_WELL_COLUMNS = 34
+"""Columns of the terminal that the details of a well need next to the plate."""
 
 
 class PlateApp(App[None]):
@@ -34,7 +37,7 @@ class PlateApp(App[None]):
     Args:
         client: a connected client; it is left open.
         execution_id: the full id of the execution, which may have ended.
-        plate_id: the plate, for the title.
+        plate_id: the path of the plate, for its name in the title.
     """
 
     TITLE = "OpenHCS"
@@ -53,14 +56,17 @@ class PlateApp(App[None]):
     #plate { height: 1fr; }
     PlateGrid { width: 2fr; padding: 1 1 0 1; }
     #well { width: 1fr; min-width: 32; border-left: solid $primary; padding: 1; }
-    #status { height: auto; max-height: 3; padding: 0 1; }
+    #status { height: auto; max-height: 4; padding: 0 1; }
+    #plate.-narrow { layout: vertical; }
+    .-narrow PlateGrid { width: 1fr; height: auto; max-height: 70%; padding: 0 1; }
+    .-narrow #well { width: 1fr; height: 1fr; border-left: none; border-top: solid $primary; padding: 0 1; }
     """
 
     def __init__(self, client: AsyncExecutionClient, execution_id: str, plate_id: str) -> None:
         super().__init__()
         self._client = client
         self._execution_id = execution_id
-        self._title = f"{plate_id}   execution {execution_id[:12]}"
+        self._title = f"{short_names([plate_id])[plate_id]}   execution {execution_id[:12]}"
         self._board = RunProgress()
         self._steps = StepRecord()
         self._next_frame: Timer | None = None
@@ -83,6 +89,10 @@ class PlateApp(App[None]):
         self.set_interval(_CLOCK_SECONDS, self._tick)
         self._draw()
         self._follow()
+
+    def on_resize(self) -> None:
+        """Keep all columns of the plate visible."""
+        self._arrange()
 
     def on_plate_grid_selected(self) -> None:
         """Show the newly selected well, scrolled to the top."""
@@ -159,8 +169,14 @@ class PlateApp(App[None]):
             return  # a last frame while the app is exiting
         view = self._board.view()
         self._grid.show(view.wells)
+        self._arrange()
         self.query_one("#status", Static).update(self._status(view))
         self._draw_well(view)
+
+    def _arrange(self) -> None:
+        """Put the details of the well below the plate if there is no room for both next to each other."""
+        needed = self._grid.full_width + _WELL_COLUMNS
+        self.query_one("#plate").set_class(self.size.width < needed, "-narrow")
 
     def _draw_well(self, view: BoardView) -> None:
         well = self._selected(view)

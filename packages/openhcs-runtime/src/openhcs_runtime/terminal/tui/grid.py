@@ -143,9 +143,21 @@ class PlateGrid(ScrollView, can_focus=True):
         return line.apply_style(self.rich_style)
 
     @property
+    def full_width(self) -> int:
+        """The width of the whole plate in characters, if there is room."""
+        columns = self._shape[1]
+        return _LABEL + columns * (3 if columns <= _NARROW_COLUMNS else 2)
+
+    @property
     def _cell(self) -> int:
         """The width of a well in characters."""
-        return 3 if self._shape[1] <= _NARROW_COLUMNS else 2
+        has_room = not self.size.width or self.full_width <= self.size.width
+        return 3 if has_room and self._shape[1] <= _NARROW_COLUMNS else 2
+
+    def on_resize(self) -> None:
+        """Make wells narrower or wider, as there is room."""
+        self._resize()
+        self.refresh()
 
     def _bring_into_view(self, position: Position) -> None:
         row, column = position

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openhcs_runtime.viewers.fiji.placing import Area, WindowPlaces
 from openhcs_runtime.viewers.fiji.planes import Element, fill
 
 __all__ = ["ImageJ"]
@@ -112,6 +113,16 @@ class ImageJ:
     def on_window_thread(self, work: Callable[[], None]) -> None:
         """Run a function on the AWT event thread, and wait for it."""
         self._EventQueue.invokeAndWait(self.jpype.JProxy("java.lang.Runnable", dict={"run": work}))
+
+    def place(self, image: Any, places: WindowPlaces) -> None:
+        """Move the window of an image, which has just opened, to its place below ImageJ's main window."""
+        window, main = image.getWindow(), self.main_window
+        if window is None:
+            return
+        screen = self._toolkit.getScreenSize()
+        top = int(main.getY() + main.getHeight()) if main is not None else 0
+        area = Area(0, top, int(screen.getWidth()), int(screen.getHeight()) - top)
+        window.setLocation(*places.next(int(window.getWidth()), int(window.getHeight()), area))
 
     def paint(self, images: Sequence[Any]) -> None:
         """Draw the canvases of images; when this returns they are on the screen."""

@@ -1,9 +1,9 @@
 """Finds the ImageJ window, channel, slice and frame of an image; does not need Java.
 
 An ImageJ window has three axes. Each component of an image's position is mapped to one of them, or to separate
-windows. Several components on one axis are combined: sites and time points as frames are (1, 1), (1, 2), (2, 1), ...
-An axis contains the values received, in natural order, so a stack can grow in the middle. The layer name is part of
-the channel, so that all images of a well are in one window.
+windows; plates and runs always have windows of their own. Several components on one axis are combined: sites and time
+points as frames are (1, 1), (1, 2), (2, 1), ... An axis contains the values received, in natural order, so a stack can
+grow in the middle. The layer name is part of the channel, so that all images of a well are in one window.
 """
 
 import bisect
@@ -15,6 +15,7 @@ from typing import Final
 
 from openhcs_runtime.choices import choose
 from openhcs_runtime.text import natural_key
+from openhcs_runtime.viewers.origin import PLATE, RUN
 from zmqruntime.streaming import Position
 
 __all__ = ["LAYER", "Cell", "HyperstackAxis", "Layout", "Places", "StackAxes", "Value", "WindowScope"]
@@ -23,7 +24,7 @@ Value = tuple[tuple[str, str | int | float], ...]
 """A value on an axis: its components and their values."""
 
 LAYER: Final = "layer"
-_ORDER = ("well", "site", "channel", "z_index", "timepoint")
+_ORDER = (PLATE, RUN, "well", "site", "channel", "z_index", "timepoint")
 
 
 class HyperstackAxis(StrEnum):
@@ -41,10 +42,16 @@ class WindowScope(StrEnum):
     WELL = "well"
     SITE = "site"
     ALL = "all"
-    """Wells and sites are frames."""
+    """Wells and sites are frames; each plate and run still has its own window."""
 
 
-_COMMON = {"channel": HyperstackAxis.CHANNEL, "z_index": HyperstackAxis.SLICE, "timepoint": HyperstackAxis.FRAME}
+_COMMON = {
+    PLATE: HyperstackAxis.WINDOW,
+    RUN: HyperstackAxis.WINDOW,
+    "channel": HyperstackAxis.CHANNEL,
+    "z_index": HyperstackAxis.SLICE,
+    "timepoint": HyperstackAxis.FRAME,
+}
 _AXES = MappingProxyType(
     {
         WindowScope.WELL: {"well": HyperstackAxis.WINDOW, "site": HyperstackAxis.FRAME, **_COMMON},

@@ -11,9 +11,11 @@ from openhcs_runtime.viewers.components import WellTexts, describe, with_text
 from openhcs_runtime.viewers.fiji.hyperstack import Hyperstack
 from openhcs_runtime.viewers.fiji.imagej import ImageJ
 from openhcs_runtime.viewers.fiji.layout import Cell, Layout, Value
+from openhcs_runtime.viewers.fiji.placing import WindowPlaces
 from openhcs_runtime.viewers.fiji.planes import Element, grey_planes
 from openhcs_runtime.viewers.fiji.regions import ManagedRois, Outline, Regions, extent
 from openhcs_runtime.viewers.metadata import display_range, read_appearance
+from openhcs_runtime.viewers.origin import Origin, short_names, without_origin
 from zmqruntime.streaming import Position, ViewerCommandError
 
 __all__ = ["Screen", "Window"]
@@ -94,6 +96,7 @@ class Screen:
         self._budget = memory_budget
         self._max_windows = max_windows
         self._wells = WellTexts()
+        self._places = WindowPlaces()
         self._windows: dict[tuple[Value, tuple[int, int]], Window] = {}
         self._ages: dict[_Kept, None] = {}  # the oldest first
         self._nbytes = 0
@@ -184,7 +187,7 @@ class Screen:
             try:
                 is_changed = window.commit()
                 if not window.was_shown:
-                    window.show()
+                    self._show(window)
                 if is_changed and window.stack.is_open:
                     to_paint.append(window.stack.image)
             except (self._ij.jpype.JException, ValueError) as error:
@@ -227,7 +230,7 @@ class Screen:
             cells = [cell for cell in window.stack.axes.cells() if self._fits(cell, position)]
             if cells and self._layout.matches(window.key, position):
                 window.commit()
-                window.show()
+                self._show(window)
                 window.stack.go_to(cells)
                 window.stack.image.updateAndDraw()
                 self._ij.paint([window.stack.image])
@@ -239,7 +242,7 @@ class Screen:
         for window in self._windows.values():
             if not window.stack.is_open:
                 window.commit()
-                window.show()
+                self._show(window)
 
     def picture(self) -> npt.NDArray[np.uint8]:
         """Return the content of the front window: (rows, columns, RGB).
@@ -270,7 +273,7 @@ class Screen:
             return window
         others = [other for other in self._windows.values() if other.key == key]
         guesses = [other for other in others if other.is_size_guessed and not other.stack.has_planes]
-        name = describe(key) or "Images"
+        name = self._name(key) or "Images"
         if len(others) > len(guesses):
             name = f"{name} ({shape[1]} x {shape[0]})"
         window = Window(self._ij, key, name, with_text(name, self._wells.of(key)), shape, element)
@@ -281,10 +284,29 @@ class Screen:
         self._windows[key, shape] = window
         return window
 
+    def _name(self, key: Value) -> str:
+        """Return the name of a window, such as ``p6, A01, run 2026-11-29_213000_nuclei``."""
+        position = dict(key)
+        origin = Origin.of(position)
+        known = [Origin.of(dict(other)) for other, _ in self._windows]
+        plate = short_names([one.plate for one in known] + [origin.plate])[origin.plate]
+        run = short_names([one.run for one in known if one.plate == origin.plate] + [origin.run])[origin.run]
+        where = describe(tuple(without_origin(position).items()))
+        return ", ".join(filter(None, (plate, where, f"run {run}" if run else "")))
+
+    def _show(self, window: Window) -> None:
+        """Open a window where it hides no other one as long as there is room, or bring it to the front."""
+        is_new = not window.stack.is_open
+        window.show()
+        if is_new:
+            self._ij.place(window.stack.image, self._places)
+
     def _close(self, window: Window) -> None:
         window.stack.close()
         self._windows = {place: one for place, one in self._windows.items() if one is not window}
         self._dirty.pop(window, None)
+        if not self._windows:
+            self._places.reset()
 
     def _count_open(self) -> int:
         return sum(window.was_shown and window.stack.is_open for window in self._windows.values())

@@ -31,6 +31,8 @@ _log = logging.getLogger(__name__)
 MEMORY_BUDGET = 2 * 1024**3
 _HEAP_BESIDES = 2 * 1024**3  # used only as needed, for ImageJ itself and for the pictures it draws of large planes
 _MAX_WINDOWS = 24
+_WINDOW = 128
+"""Items of a producer that may be on their way: ImageJ draws once for all that have come."""
 
 
 class FijiViewerServer(StreamingVisualizerServer):
@@ -78,7 +80,7 @@ class FijiViewerServer(StreamingVisualizerServer):
         fiji: str | None = None,
         jar: str | None = None,
     ) -> None:
-        super().__init__(port, host=host, transport_mode=transport_mode, config=config)
+        super().__init__(port, host=host, transport_mode=transport_mode, config=config, window=_WINDOW)
         try:
             self._layout = Layout.of(windows, axes)
         except ValueError as error:

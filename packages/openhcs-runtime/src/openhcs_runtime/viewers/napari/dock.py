@@ -39,6 +39,7 @@ class StreamWidget(QWidget):
         layout.addRow("Port", self._port)
         layout.addRow(self._button)
         layout.addRow(self._state)
+        self._form = layout
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._show_counts)
         self._running = contextlib.ExitStack()
@@ -69,6 +70,7 @@ class StreamWidget(QWidget):
             self._state.setText(str(error))
             return
         self._server = server
+        self._form.addRow("Plate", server.plates)
         self._running.callback(server.close)
         self._port.setEnabled(False)
         self._button.setText("Stop")
@@ -81,6 +83,7 @@ class StreamWidget(QWidget):
         if server is None:
             return
         self._timer.stop()
+        self._form.removeRow(server.plates)
         self._running.close()
         self._port.setEnabled(True)
         self._button.setText("Start")

@@ -1,10 +1,11 @@
 """One napari layer of images or labels: its planes, and its style until the user changes it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy.typing as npt
 from napari.layers import Image, Labels  # type: ignore[import-untyped]
-from napari.utils.colormaps import AVAILABLE_COLORMAPS  # type: ignore[import-untyped]
+from napari.utils.colormaps import AVAILABLE_COLORMAPS, CyclicLabelColormap  # type: ignore[import-untyped]
 
 from openhcs_runtime.viewers.components import Axes, LayerKey, Place
 from openhcs_runtime.viewers.metadata import Appearance, Kind, display_range
@@ -14,6 +15,10 @@ from openhcs_runtime.viewers.napari.stack import PlaneStack
 __all__ = ["StackLayer", "axis_labels"]
 
 _GRAY = "gray"
+_OUTLINES = ("#ffe119", "#42d4f4", "#ff7eb6", "#bfef45", "#ffa64d", "#e8b5ff", "#aaffc3", "#fffac8")
+"""Bright colours, which are seen over dark images and over nuclei in any colour."""
+_SIDE_PER_CONTOUR = 340
+_WIDEST_CONTOUR = 4
 
 
 class StackLayer:
@@ -49,6 +54,9 @@ class StackLayer:
         if key.kind is Kind.LABELS:
             self.layer = Labels(self._stack, **common)
             self.layer.editable = False  # edits would be lost when the plane is received again
+            self.layer.contour = _contour(key.shape)
+            self.layer.opacity = 1.0
+            self.layer.colormap = CyclicLabelColormap(colors=_OUTLINES)
         elif self._rgb:
             self.layer = Image(self._stack, rgb=True, **common)
         else:
@@ -88,6 +96,10 @@ class StackLayer:
         """The places of the planes."""
         return list(self._stack.places)
 
+    def is_at(self, steps: Sequence[int]) -> bool:
+        """Return whether there is a plane at these steps of the sliders."""
+        return self._stack.has_at(steps)
+
     def renew(self) -> None:
         """Tell napari that the sliders were extended or the dtype has changed."""
         names = len(self.layer.axis_labels)
@@ -124,6 +136,11 @@ class StackLayer:
             low, high = display_range(plane)
             before = self._seen or (low, high)
             self._seen = (min(low, before[0]), max(high, before[1]))
+
+
+def _contour(shape: tuple[int, ...]) -> int:
+    """Return the width of outlines in pixels of an image, about as wide on the screen whatever its size."""
+    return max(1, min(_WIDEST_CONTOUR, round(min(shape[:2]) / _SIDE_PER_CONTOUR)))
 
 
 def axis_labels(axes: Axes) -> tuple[str, ...]:

@@ -110,15 +110,25 @@ class PlaneStack:
         """The places of the planes."""
         return iter(tuple(self._planes))
 
+    def has_at(self, steps: Sequence[int]) -> bool:
+        """Return whether there is a plane at these steps of the sliders."""
+        return self._find(steps) is not None
+
     def _plane_at(self, steps: Sequence[int]) -> npt.NDArray[Any]:
         """Return the plane that matches the most sliders; a black one if there is none."""
+        plane = self._find(steps)
+        if plane is None:
+            return np.broadcast_to(np.zeros((), self.dtype), self._plane_shape)
+        return plane.astype(self.dtype, copy=False)
+
+    def _find(self, steps: Sequence[int]) -> npt.NDArray[Any] | None:
         where = dict(self._axes.place(steps))
         for names in sorted(self._named, key=len, reverse=True):
             if all(name in where for name in names):
                 plane = self._planes.get(tuple((name, where[name]) for name in names))
                 if plane is not None:
-                    return plane.astype(self.dtype, copy=False)
-        return np.broadcast_to(np.zeros((), self.dtype), self._plane_shape)
+                    return plane
+        return None
 
 
 def _padded(key: Index | tuple[Index, ...], ndim: int) -> tuple[int | slice, ...]:

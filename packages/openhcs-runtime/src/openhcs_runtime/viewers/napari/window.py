@@ -3,13 +3,14 @@
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import napari  # type: ignore[import-untyped]
 import numpy as np
 import numpy.typing as npt
 from napari.layers import Image, Labels, Points, Shapes  # type: ignore[import-untyped]
+from qtpy.QtWidgets import QWidget
 from vispy.gloo import gl  # type: ignore[import-untyped]
 from vispy.gloo.glir import GlirProgram  # type: ignore[import-untyped]
 
@@ -65,6 +66,10 @@ class Canvas:
         window = getattr(viewer, "window", None)
         self._qt_window = window._qt_window if window is not None else None
         self._scene = window._qt_viewer.canvas._scene_canvas if window is not None else None
+        self._sliders = window._qt_viewer.dims if window is not None else None
+        self._are_labels_new = False
+        self._docked: set[int] = set()
+        self._has_scale = False
         if self._scene is not None:
             self._scene.events.draw.connect(self._on_draw, position="last")
             getattr(self._scene.context.shared.parser, "_classmap", {})["Program"] = _Program
@@ -89,6 +94,41 @@ class Canvas:
         if overlay.text != text:
             overlay.text = text
 
+    def show_axis_labels(self, labels: Mapping[int, str]) -> None:
+        """Label sliders, by their axis, with what they are at."""
+        dims = self._viewer.dims
+        wanted = tuple(labels.get(axis, label) for axis, label in enumerate(dims.axis_labels))
+        if wanted != tuple(dims.axis_labels):
+            dims.axis_labels = wanted
+            self._are_labels_new = True
+
+    def show_scale(self, has_scale: bool) -> None:
+        """Show the scale bar when the pixel size has become known, and hide it when it is not known any more."""
+        if has_scale != self._has_scale:
+            self._has_scale = has_scale
+            self._viewer.canvas.overlays.scale_bar.visible = has_scale
+
+    def show_title(self, title: str) -> None:
+        """Set the title of the window."""
+        self._viewer.title = title
+
+    def add_dock(self, widget: QWidget, title: str) -> None:
+        """Add a widget to the left of the picture; once it is there, does nothing."""
+        if self._scene is None or id(widget) in self._docked:
+            return
+        self._docked.add(id(widget))
+        self._viewer.window.add_dock_widget(widget, name=title, area="left", tabify=False)
+
+    def bring_to_front(self) -> None:
+        """Open the window if it is minimised or hidden, and bring it to the front."""
+        if self._qt_window is None:
+            return
+        if self._qt_window.isMinimized():
+            self._qt_window.showNormal()
+        self._qt_window.show()
+        self._qt_window.raise_()
+        self._qt_window.activateWindow()
+
     def close(self) -> None:
         """Stop listening to draws."""
         if self._scene is not None:
@@ -97,6 +137,9 @@ class Canvas:
 
     def _on_draw(self, event: Any = None) -> None:
         _disable_attributes()
+        if self._are_labels_new and self._sliders is not None:
+            self._are_labels_new = False
+            self._sliders._resize_axis_labels()  # napari measures only labels that the user types
         self._on_drawn()
 
 
@@ -134,4 +177,5 @@ def _warm_up(viewer: Any) -> None:
     viewer.layers.extend(layers)
     viewer.screenshot(flash=False)
     viewer.layers.clear()
+    viewer.canvas.overlays.text.position = "top_left"
     viewer.canvas.overlays.text.visible = True
