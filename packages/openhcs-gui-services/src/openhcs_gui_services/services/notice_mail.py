@@ -110,6 +110,11 @@ def _errors_of(account: MailAccount) -> Iterator[None]:
         raise NoticeError(
             f"{where} refuses {', '.join(error.recipients)}: correct the addresses in {_WHERE}"
         ) from error
+    except ssl.SSLCertVerificationError as error:
+        raise NoticeError(
+            f"{where} has a certificate that is not trusted ({error.verify_message}): enter the server by the name in its "
+            f"certificate in {_WHERE}, or install its authority on this machine"
+        ) from error
     except ssl.SSLError as error:
         raise NoticeError(
             f"{where} can't be reached safely ({error.reason or error}): choose another encryption or port in {_WHERE}"

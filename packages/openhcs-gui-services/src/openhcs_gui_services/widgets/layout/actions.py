@@ -31,8 +31,8 @@ class LayoutActions:
         self.add_column = self._make("&Add a column...", "Add a column", "Ctrl+Shift+A")
         self.rename_column = self._make("&Rename the column...", "Give the column another name")
         self.delete_column = self._make("&Delete the column", "Delete the column and its values")
-        self.import_file = self._make("&Import...", "Take the layout from a CSV, Excel or JSON file", "Ctrl+Shift+I")
-        self.export_file = self._make("&Export...", "Write the layout to a CSV file anywhere", "Ctrl+Shift+E")
+        self.import_file = self._make("&Import...", "Take the layout from a CSV, Excel or JSON file")
+        self.export_file = self._make("&Export...", "Write the layout to a CSV file anywhere")
         self.reload = self._make("Re&load", "Read the plate map again; edits that are not saved are lost")
         self.select_all = self._make("Select &all wells", "Select all wells of the plate", _Key.SelectAll)
 

@@ -111,7 +111,7 @@ class LayoutStamps:
 def _fitting(text: str, font: QFont, room: QSize) -> tuple[str, QFont] | None:
     """Return a text that fits into a well, and its font; None if nothing does.
 
-    A number is rounded, never cut off, which would make it another number.
+    A number is rounded to two digits at least, never cut off, which would make it another number.
     """
     for shown in _shorter(text):
         for scale in _SCALES:
@@ -128,4 +128,4 @@ def _shorter(text: str) -> list[str]:
         number = float(text)
     except ValueError:
         return [text, *(f"{text[:length]}…" for length in (12, 8, 6, 5, 4, 3) if length < len(text) - 1), text[:2]]
-    return list(dict.fromkeys([text, f"{number:.3g}", f"{number:.2g}", f"{number:.1g}"]))
+    return list(dict.fromkeys([text, f"{number:.3g}", f"{number:.2g}"]))
