@@ -231,6 +231,10 @@ def test_a_map_of_another_form_is_asked_for_and_kept(play: Callable[[Scene], Non
         await until(lambda: pane.table.text("compound", "A01") == "acid", pane.shown.connect)
         click(pane, "A01")
         type_value(pane, "base")
+        pane.parts.actions.reload.trigger()
+        await until(lambda: pane.table.text("compound", "A01") == "acid", pane.shown.connect)
+        pane.parts.actions.undo.trigger()
+        assert pane.table.text("compound", "A01") == "base", "an edit is not lost by reading the file again"
         answer(await question(pane), "Cancel")
         assert find_plate_map(plate) == path
         await save(pane, "Use CSV")

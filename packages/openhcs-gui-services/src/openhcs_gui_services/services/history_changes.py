@@ -7,7 +7,7 @@ from pathlib import Path
 
 from openhcs_gui_services.services.history import HistoryRow
 from openhcs_gui_services.services.numbers.run_diff import Change, RunDifference, other_runs, run_difference
-from openhcs_runtime.exceptions import OutputError
+from openhcs_runtime.exceptions import OpenHCSError
 
 __all__ = ["ComparedRuns", "compare_runs", "moved_by", "runs_to_compare"]
 
@@ -71,7 +71,7 @@ def _compare(compared: ComparedRuns) -> RunDifference | str:
         if old is None:
             return f"This is the first run of {compared.plate}: there is none before it to compare it with."
         return run_difference(old, compared.new)
-    except OutputError as error:
+    except OpenHCSError as error:
         return str(error)
 
 

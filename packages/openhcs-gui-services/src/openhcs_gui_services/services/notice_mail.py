@@ -112,8 +112,8 @@ def _errors_of(account: MailAccount) -> Iterator[None]:
         ) from error
     except ssl.SSLCertVerificationError as error:
         raise NoticeError(
-            f"{where} has a certificate that is not trusted ({error.verify_message}): enter the server by the name in its "
-            f"certificate in {_WHERE}, or install its authority on this machine"
+            f"{where} has a certificate that is not trusted ({error.verify_message}): enter the server by the name "
+            f"in its certificate in {_WHERE}, or install its authority on this machine"
         ) from error
     except ssl.SSLError as error:
         raise NoticeError(

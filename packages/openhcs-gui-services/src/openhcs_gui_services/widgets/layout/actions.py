@@ -33,7 +33,7 @@ class LayoutActions:
         self.delete_column = self._make("&Delete the column", "Delete the column and its values")
         self.import_file = self._make("&Import...", "Take the layout from a CSV, Excel or JSON file")
         self.export_file = self._make("&Export...", "Write the layout to a CSV file anywhere")
-        self.reload = self._make("Re&load", "Read the plate map again; edits that are not saved are lost")
+        self.reload = self._make("Re&load", "Read the plate map again, as another program may have changed it")
         self.select_all = self._make("Select &all wells", "Select all wells of the plate", _Key.SelectAll)
 
     def _make(self, text: str, tip: str, keys: QKeySequence.StandardKey | str | None = None) -> QAction:

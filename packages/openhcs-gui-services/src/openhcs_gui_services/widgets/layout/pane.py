@@ -297,6 +297,10 @@ class LayoutPane(QWidget):
         if before is not None:
             draft.column = before.column if before.column in draft.edits.table.columns else draft.column
             draft.shape = before.shape
+            if before.edits.is_modified:  # so that reading the file again can be undone
+                draft.edits = before.edits
+                draft.edits.saved = draft.layout.table
+                draft.edits.do("reading the file again", draft.layout.table)
             draft.fit()
         self._drafts = {
             each: kept for each, kept in self._drafts.items() if kept.edits.is_modified or each == self._plate
