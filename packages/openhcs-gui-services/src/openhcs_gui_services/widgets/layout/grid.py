@@ -93,8 +93,9 @@ class LayoutGrid(QTableView):
             if top > clip.bottom() or top + height < clip.top():
                 continue
             for column, (left, width) in enumerate(columns):
-                face = faces[row, column][(row, column) in chosen]
-                painter.drawPixmap(left, top, self._stamps.picture(face, width, height))
+                painter.drawPixmap(left, top, self._stamps.picture(faces[row, column], width, height))
+                if (row, column) in chosen:
+                    painter.drawPixmap(left, top, self._stamps.frame(width, height))
         if self.hasFocus():
             self._draw_current(painter)
         painter.end()

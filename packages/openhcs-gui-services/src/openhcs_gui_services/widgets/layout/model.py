@@ -25,7 +25,7 @@ class LayoutModel(QAbstractTableModel):
         self._column = ""
         self._wells: frozenset[str] = frozenset()
         self._colours: dict[str, QColor] = {}
-        self._faces: dict[tuple[int, int], tuple[WellFace, WellFace]] = {}
+        self._faces: dict[tuple[int, int], WellFace] = {}
         self._set_faces()
 
     @property
@@ -34,8 +34,8 @@ class LayoutModel(QAbstractTableModel):
         return self._colours
 
     @property
-    def faces(self) -> Mapping[tuple[int, int], tuple[WellFace, WellFace]]:
-        """How each well looks, not selected and selected, by row and column."""
+    def faces(self) -> Mapping[tuple[int, int], WellFace]:
+        """How each well looks, by row and column."""
         return self._faces
 
     def show(self, table: LayoutTable, column: str, shape: PlateShape, wells: Collection[str]) -> None:
@@ -98,7 +98,7 @@ class LayoutModel(QAbstractTableModel):
                 text = cells.get(well, "")
                 looks = text, self._colours[text].rgb() if text else -1, not self._wells or well in self._wells
                 if looks not in made:
-                    made[looks] = WellFace(*looks), WellFace(*looks, is_selected=True)
+                    made[looks] = WellFace(*looks)
                 self._faces[row, column] = made[looks]
 
     def _sentence(self, well: str) -> str:

@@ -20,12 +20,11 @@ _NO_COLOUR = -1
 
 @dataclass(frozen=True, slots=True)
 class WellFace:
-    """How a well looks: its value, its colour as RGB (-1 for none), whether it has images, whether it is selected."""
+    """How a well looks: its value, its colour as RGB (-1 for none), and whether it has images."""
 
     text: str = ""
     rgb: int = _NO_COLOUR
     has_images: bool = True
-    is_selected: bool = False
 
 
 class LayoutStamps:
@@ -33,6 +32,7 @@ class LayoutStamps:
 
     def __init__(self) -> None:
         self._pictures: dict[tuple[WellFace, int, int], QPixmap] = {}
+        self._frames: dict[tuple[int, int], QPixmap] = {}
         self._fitted: dict[tuple[str, int, int], tuple[str, QFont] | None] = {}
         self._for: tuple[object, ...] = ()
         self._palette, self._font, self._ratio = QPalette(), QFont(), 1.0
@@ -44,12 +44,13 @@ class LayoutStamps:
             self._for = style
             self._palette, self._font, self._ratio = QPalette(palette), QFont(font), ratio
             self._pictures.clear()
+            self._frames.clear()
             self._fitted.clear()
 
     def picture(self, face: WellFace, width: int, height: int) -> QPixmap:
         """Return the picture of a well of this size."""
         if min(width, height) < _SMALL and face.text:
-            face = WellFace("", face.rgb, face.has_images, face.is_selected)
+            face = WellFace("", face.rgb, face.has_images)
         key = face, width, height
         found = self._pictures.get(key)
         if found is None:
@@ -58,14 +59,28 @@ class LayoutStamps:
             found = self._pictures[key] = self._draw(face, width, height)
         return found
 
-    def _draw(self, face: WellFace, width: int, height: int) -> QPixmap:
+    def frame(self, width: int, height: int) -> QPixmap:
+        """Return the frame of a selected well of this size, which is drawn over its picture."""
+        found = self._frames.get((width, height))
+        if found is None:
+            if len(self._frames) >= _MOST:
+                self._frames.clear()
+            found, painter = self._begin(width, height)
+            self._draw_frame(painter, _cell(width, height)[0])
+            painter.end()
+            self._frames[width, height] = found
+        return found
+
+    def _begin(self, width: int, height: int) -> tuple[QPixmap, QPainter]:
         picture = QPixmap(round(width * self._ratio), round(height * self._ratio))
         picture.setDevicePixelRatio(self._ratio)
         picture.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(picture)
+        return picture, QPainter(picture)
+
+    def _draw(self, face: WellFace, width: int, height: int) -> QPixmap:
+        picture, painter = self._begin(width, height)
         base, ink = (self._palette.color(role) for role in (QPalette.ColorRole.Base, QPalette.ColorRole.Text))
-        gap = 1.0 if min(width, height) > _SMALL - 4 else 0.0
-        cell = QRectF(0, 0, width, height).adjusted(gap, gap, -gap, -gap)
+        cell, gap = _cell(width, height)
         colour = blend(ink, base, 0.06) if face.rgb == _NO_COLOUR else QColor.fromRgb(face.rgb)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, gap > 0)
         painter.setPen(QPen(blend(ink, base, 0.25), 1) if gap else Qt.PenStyle.NoPen)
@@ -76,8 +91,6 @@ class LayoutStamps:
             painter.drawRoundedRect(cell, 3 * gap, 3 * gap)
         painter.setPen(ink if face.rgb == _NO_COLOUR else text_colour(colour))
         self._draw_text(painter, face.text, QSize(width, height))
-        if face.is_selected:
-            self._draw_frame(painter, cell)
         painter.end()
         return picture
 
@@ -106,6 +119,12 @@ class LayoutStamps:
         for colour, width in ((base, 4.5), (highlight, 3.0)):
             painter.setPen(QPen(colour, width))
             painter.drawRect(cell.adjusted(1.5, 1.5, -1.5, -1.5))
+
+
+def _cell(width: int, height: int) -> tuple[QRectF, float]:
+    """Return the rectangle of a well in its picture, and the gap around it."""
+    gap = 1.0 if min(width, height) > _SMALL - 4 else 0.0
+    return QRectF(0, 0, width, height).adjusted(gap, gap, -gap, -gap), gap
 
 
 def _fitting(text: str, font: QFont, room: QSize) -> tuple[str, QFont] | None:
