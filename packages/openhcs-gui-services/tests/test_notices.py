@@ -14,8 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import qasync  # type: ignore[import-untyped]
-from PyQt6.QtCore import QObject, pyqtSlot
-from PyQt6.QtDBus import QDBusConnection, QDBusMessage
+from PyQt6.QtDBus import QDBusConnection
 from PyQt6.QtGui import QIcon
 from PyQt6.QtWidgets import QApplication, QPushButton
 from pytestqt.qtbot import QtBot
@@ -242,18 +241,24 @@ def test_nothing_is_sent_unencrypted_that_should_be_encrypted(mail: int, monkeyp
     assert not any(line.startswith(("AUTH", "mail")) for line in Mail.said)
 
 
+SERVICE = """
+import json
+from PyQt6.QtCore import QCoreApplication, QObject, pyqtSlot
+from PyQt6.QtDBus import QDBusConnection, QDBusMessage
+
 class Service(QObject):
-    """Stands in for the notification service of a desktop."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.got: list[list[object]] = []
-        self.signatures: list[str] = []
-
     @pyqtSlot(QDBusMessage)
-    def Notify(self, message: QDBusMessage) -> None:
-        self.signatures.append(message.signature())
-        self.got.append(message.arguments())
+    def Notify(self, message):
+        print(json.dumps([message.signature(), message.arguments()], default=list), flush=True)
+
+app, service, bus = QCoreApplication([]), Service(), QDBusConnection.sessionBus()
+name = "org.freedesktop.Notifications"
+assert bus.registerObject("/org/freedesktop/Notifications", name, service, bus.RegisterOption.ExportAllSlots)
+assert bus.registerService(name)
+print("ready", flush=True)
+app.exec()
+"""
+"""Stands in for the notification service of a desktop, in a process of its own."""
 
 
 @pytest.fixture(scope="module")
@@ -279,34 +284,29 @@ def bus() -> Iterator[str]:
 def test_the_desktop_shows_a_notice(
     bus: str, qapp: QApplication, qt_loop: qasync.QEventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Qt keeps the first session bus that a process has used, so that the test names its own connections.
+    # Qt keeps the first session bus that a process has used, so that the test has a connection of its own.
     own = QDBusConnection.connectToBus(bus, "window")
-    desktop = QDBusConnection.connectToBus(bus, "desktop")
     monkeypatch.setattr(desktop_notice, "session_bus", lambda: own)
-    notices, service = DesktopNotices(QIcon()), Service()
+    notices = DesktopNotices(QIcon())
 
-    async def work() -> None:
-        assert not await notices.show(notice_of(END))  # no service, and no tray offscreen
-        desktop.registerService("org.freedesktop.Notifications")
-        desktop.registerObject(
-            "/org/freedesktop/Notifications",
-            "org.freedesktop.Notifications",
-            service,
-            QDBusConnection.RegisterOption.ExportAllSlots,
-        )
+    async def show(is_shown: bool) -> None:
         async with asyncio.timeout(SECONDS):
-            assert await notices.show(notice_of(END, "<scope>"))
+            assert await notices.show(notice_of(END, "<scope>")) is is_shown
 
-    qt_loop.run_until_complete(work())
-    for name in ("window", "desktop"):
-        QDBusConnection.disconnectFromBus(name)
-    assert service.signatures == ["susssasa{sv}i"]
-    program, _, _, title, body, _, hints, _ = service.got[0]
+    qt_loop.run_until_complete(show(False))  # no service, and no tray offscreen
+    with subprocess.Popen([sys.executable, "-c", SERVICE], stdout=subprocess.PIPE, text=True) as service:
+        assert service.stdout is not None
+        assert service.stdout.readline() == "ready\n"
+        qt_loop.run_until_complete(show(True))
+        signature, arguments = json.loads(service.stdout.readline())
+        service.terminate()
+    QDBusConnection.disconnectFromBus("window")
+    assert signature == "susssasa{sv}i"
+    program, _, _, title, body, _, hints, _ = arguments
     assert (program, title) == ("OpenHCS", notice_of(END).title)
-    assert "failed: A03, A05" in str(body)
-    assert "&lt;scope&gt;" in str(body)
-    assert isinstance(hints, dict)
-    assert hints["urgency"] == b"\x02"
+    assert "failed: A03, A05" in body
+    assert "&lt;scope&gt;" in body
+    assert hints["urgency"] == [2]
 
 
 def test_the_dialog_sends_a_test_notice(qtbot: QtBot, qt_loop: qasync.QEventLoop, web: int) -> None:
@@ -317,7 +317,13 @@ def test_the_dialog_sends_a_test_notice(qtbot: QtBot, qt_loop: qasync.QEventLoop
 
     async def work() -> None:
         tasks = BackgroundTasks(said.append)
-        link = NoticesLink(lambda: settings, lambda text, _: said.append(text), tasks, QIcon(), dialog)
+        told = asyncio.Event()
+
+        def say(text: str, is_error: bool) -> None:
+            said.append(text)
+            told.set()
+
+        link = NoticesLink(lambda: settings, say, tasks, QIcon(), dialog)
         link.connect_dialog(dialog)
         dialog.show()
         dialog.show_page("Notices")
@@ -334,8 +340,7 @@ def test_the_dialog_sends_a_test_notice(qtbot: QtBot, qt_loop: qasync.QEventLoop
                     shown.clear()
         link.batch_ended(END)
         async with asyncio.timeout(SECONDS):
-            while not said:
-                await asyncio.sleep(0)
+            await told.wait()
         await tasks.close()
 
     qt_loop.run_until_complete(work())

@@ -85,6 +85,9 @@ class SettingsDialog(QDialog):
         self._pages = QTabWidget()
         standard = QDialogButtonBox.StandardButton
         self._buttons = QDialogButtonBox(standard.Ok | standard.Cancel)
+        self._reveal = QTimer(self)
+        self._reveal.setSingleShot(True)
+        self._reveal.timeout.connect(self._reveal_tests)
         self._lay_out(own_key, in_use_text(settings, in_use))
         for each in self._inputs.values():
             each.changed.connect(self._check)
@@ -122,7 +125,7 @@ class SettingsDialog(QDialog):
         """Show what became of a test notice, or of a password."""
         self._tests.show_outcome(text, is_error)
         self.test_shown.emit()
-        QTimer.singleShot(0, self._reveal_tests)  # it has grown by then
+        self._reveal.start()  # the page has grown by then
 
     @property
     def test_outcome(self) -> str:
@@ -156,7 +159,7 @@ class SettingsDialog(QDialog):
             forms[spec.page].addRow(spec.label, self._cell(field, spec, helps))
         if own_key is not None:
             forms[GENERAL].addRow("This machine's key", _key_row(own_key))
-        self._tests = NoticeTests(forms[NOTICES])
+        self._tests = NoticeTests(forms[NOTICES], self)
         self._tests.test_wanted.connect(self._want_test)
         self._tests.password_given.connect(self._give_password)
         self._buttons.accepted.connect(self.accept)

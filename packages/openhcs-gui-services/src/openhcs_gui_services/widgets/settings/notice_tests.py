@@ -24,13 +24,14 @@ class NoticeTests(QObject):
 
     Args:
         form: the form to which its rows are added.
+        parent: its owner.
     """
 
     test_wanted = pyqtSignal()
     password_given = pyqtSignal(str)
 
-    def __init__(self, form: QFormLayout) -> None:
-        super().__init__(form)
+    def __init__(self, form: QFormLayout, parent: QObject) -> None:
+        super().__init__(parent)
         self._password = QLineEdit()
         self._outcome = QLabel()
         self._outcome.setWordWrap(True)
