@@ -106,7 +106,7 @@ async def run_with_a_typo(desk: Desk) -> None:
 
 async def correct_the_typo(desk: Desk) -> None:
     await run_with_a_typo(desk)
-    await desk.workspace.set_pipeline([str(desk.path)], PIPELINE)
+    await desk.workspace.set_pipeline([str(desk.path)], f"{PIPELINE}\n")
 
 
 async def correct_a_typo_after_a_run(desk: Desk) -> None:
