@@ -287,10 +287,6 @@ class WindowPanes:
             source = PlateSource(path, settings.pattern, settings.plate_format, settings.pages)
             request = ViewRequest(source, row.results, axis_id, viewer)
             self._tasks.start(self._images_viewer.show(request), "Showing images")
-            self._tasks.start(show_results(row.results or path, axis_id, viewer, self._say), "Showing results")
-        if row is not None and row.results is not None:
-            viewer = self._settings.viewer or _DEFAULT_VIEWER
-            self._tasks.start(show_results(row.results, axis_id, viewer, self._say), "Showing results")
 
     def _want_report(self, path: str) -> None:
         row = self._window.manager.table.plates.row_of(path)
