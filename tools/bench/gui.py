@@ -337,7 +337,7 @@ async def _stop(report: Report, home: Path) -> None:
         await _until(lambda: window.actions_.stop.isEnabled())
         server = psutil.Process((await asyncio.to_thread(client.connect)).pid)
         workers = [process for child in server.children() for process in child.children()]
-        button = next(each for each in window.findChildren(QToolButton) if each.text() == "Stop")
+        button = next(each for each in window.findChildren(QToolButton) if each.defaultAction() is window.actions_.stop)
         begin = time.perf_counter()
         click(button)
         await _until(lambda: window.table.plates.presentation_at(0).text == "Stopping" and counter.last > begin)

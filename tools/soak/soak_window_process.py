@@ -13,7 +13,7 @@ from collections.abc import Callable
 import msgspec
 from PyQt6.QtCore import QModelIndex, QObject, QSettings, pyqtSignal as Signal
 from PyQt6.QtGui import QAction
-from PyQt6.QtWidgets import QApplication
+from PyQt6.QtWidgets import QApplication, QMessageBox
 from soak_window import Press, Shown
 
 from openhcs_gui_services import MainWindow, ServerBrowserWidget
@@ -21,6 +21,7 @@ from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import PlateRow
 from openhcs_gui_services.services.servers.rows import RowKind
 from openhcs_gui_services.services.settings import WindowSettings
+from openhcs_gui_services.widgets.plates.stop_question import StopQuestion
 from openhcs_gui_services.widgets.servers.browser import ServerTreeModel
 from openhcs_gui_services.widgets.settings.dialog import save_settings
 from openhcs_gui_services.window.cli import Options
@@ -95,11 +96,21 @@ class Hands(QObject):
                 self._awaited = actions.resume
             case Press.STOP | Press.KILL:
                 (actions.stop if press is Press.STOP else actions.kill).trigger()
+                self._confirm_kill()
                 self._answer_when = lambda now: True
             case Press.LOOK:
                 self._answer_when = lambda now: now.snapshot.state in AT_REST
         self._press_awaited()
         self._answer()
+
+    def _confirm_kill(self) -> None:
+        """Force stop asks first."""
+        question = self._window.manager.findChild(StopQuestion)
+        if not isinstance(question, StopQuestion):
+            return
+        for button in question.buttons():
+            if question.buttonRole(button) == QMessageBox.ButtonRole.DestructiveRole:
+                button.click()
 
     def _press_awaited(self) -> None:
         """A button can be pressed a frame after the end of a run is shown."""

@@ -76,12 +76,10 @@ class Desk:
         plates = self.manager.table.plates
         return str(plates.data(plates.index(row, column)))
 
-    def run_button(self) -> QToolButton:
-        actions = self.manager.actions_
-        offered = (actions.run, actions.stop, actions.kill)
-        buttons = [found for found in self.manager.findChildren(QToolButton) if found.defaultAction() in offered]
-        assert len(buttons) == 1
-        return buttons[0]
+    def click(self, qtbot: QtBot, action: QAction) -> None:
+        """Click the button of an action with the mouse."""
+        [button] = [found for found in self.manager.findChildren(QToolButton) if found.defaultAction() is action]
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
 
 @pytest.fixture
@@ -145,8 +143,11 @@ def test_add_init_compile_run_by_clicks(play: Callable[[Scene], None], plate: Pa
         assert manager.map.well("A01") is not None
         await press(manager.actions_.compile)
         await desk.reach(PlateStatus.COMPILED)
-        await manager_offers(desk, "Run")
-        qtbot.mouseClick(desk.run_button(), Qt.MouseButton.LeftButton)
+        await manager_offers(desk, manager.actions_.run)
+        assert manager.actions_.run.iconText() == "Run plate"
+        assert any("plate checked: 3 wells, 4 steps" in text for text in desk.messages)
+        assert not plate.with_name("plate_results").exists()  # a check writes nothing
+        desk.click(qtbot, manager.actions_.run)
         await desk.until(lambda: manager.phase is RunPhase.AT_WORK, "work")
         await desk.reach(PlateStatus.COMPLETE)
         assert desk.shown(PlateColumn.STATE) == "Complete"
@@ -168,12 +169,14 @@ def test_stop_is_seen_at_once_and_resume_does_the_rest(
 ) -> None:
     async def scene(desk: Desk) -> None:
         await run_to_gate(desk, plate, gate, gate.pipeline)
-        qtbot.mouseClick(desk.run_button(), Qt.MouseButton.LeftButton)
-        assert desk.run_button().text() == "Force Kill"
-        assert desk.messages[-1] == "Stopping"
+        actions = desk.manager.actions_
+        desk.click(qtbot, actions.stop)
+        assert desk.manager._parts.messages.text() == "Stopping plate"
+        await manager_offers(desk, actions.kill)
+        assert not actions.stop.isEnabled()  # a second click at the same place does nothing
         await desk.reach(PlateStatus.CANCELLED)
         gate.open()
-        await manager_offers(desk, "Run")
+        await manager_offers(desk, actions.run)
         await press(desk.manager.actions_.resume)
         await desk.reach(PlateStatus.COMPLETE)
 
@@ -185,10 +188,17 @@ def test_force_kill_ends_what_hears_no_stop(
 ) -> None:
     async def scene(desk: Desk) -> None:
         await run_to_gate(desk, plate, gate, gate.deaf_pipeline)
-        qtbot.mouseClick(desk.run_button(), Qt.MouseButton.LeftButton)
+        desk.click(qtbot, desk.manager.actions_.stop)
         await desk.reach(PlateStatus.CANCELLING)
-        await manager_offers(desk, "Force Kill")
-        qtbot.mouseClick(desk.run_button(), Qt.MouseButton.LeftButton)
+        desk.manager._commands._offer_kill()  # as after a stop that takes long
+        bar = desk.manager._parts.messages
+        assert "has not stopped yet" in bar.text()
+        qtbot.mouseClick(bar._offer, Qt.MouseButton.LeftButton)
+        question = desk.manager.findChild(StopQuestion)
+        assert isinstance(question, StopQuestion)
+        assert "being worked on" in question.informativeText()
+        button = next(button for button in question.buttons() if button.text().replace("&", "") == "Force stop")
+        button.click()
         await desk.reach(PlateStatus.CANCELLED)
 
     play(scene)
@@ -276,7 +286,7 @@ def test_a_run_outlives_its_window_and_is_found_by_the_next_one(
         try:
             await second.workspace.reattach()
             await second.reach(PlateStatus.RUNNING)
-            await manager_offers(second, "Stop")
+            await manager_offers(second, second.manager.actions_.stop)
             gate.open()
             await second.reach(PlateStatus.COMPLETE)
             assert second.shown(PlateColumn.PLATE) == "plate"
@@ -313,7 +323,7 @@ def test_one_well_is_cancelled_from_the_map(
         await run_to_gate(desk, plate, gate, gate.pipeline)
         desk.manager.map.select("A03")
         qtbot.keyClick(desk.manager.map, Qt.Key.Key_Delete)
-        await desk.until(lambda: any("A03" in text for text in desk.messages[1:]), "an answer")
+        await desk.until(lambda: any("A03" in text for text in desk.messages), "an answer")
         gate.open()
         await desk.until(lambda: desk.manager.phase is RunPhase.IDLE, "the end")
         ended = {well.axis_id: well.state for well in desk.workspace.wells(str(plate))}
@@ -330,18 +340,16 @@ async def run_to_gate(desk: Desk, plate: Path, gate: Gate, pipeline: Path) -> No
     await press(desk.manager.actions_.run)
     await asyncio.to_thread(gate.wait_for_well)
     await desk.until(lambda: AxisState.RUNNING in well_states(desk), "a running well")
-    await manager_offers(desk, "Stop")
+    await manager_offers(desk, desk.manager.actions_.stop)
 
 
 def well_states(desk: Desk) -> list[AxisState]:
     return [well.state for row in desk.workspace.rows() for well in desk.workspace.wells(row.path)]
 
 
-async def manager_offers(desk: Desk, text: str) -> None:
-    """Wait until the button of a run says so; it is told once a frame."""
-    actions = desk.manager.actions_
-    signals = [desk.manager.phase_changed, actions.run.changed, actions.stop.changed, actions.kill.changed]
-    await told(lambda: desk.run_button().text() == text and desk.run_button().isEnabled(), *signals)
+async def manager_offers(desk: Desk, action: QAction) -> None:
+    """Wait until an action can be taken; it is told once a frame."""
+    await told(action.isEnabled, desk.manager.phase_changed, action.changed)
 
 
 async def press(action: QAction) -> None:

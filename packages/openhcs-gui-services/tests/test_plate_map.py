@@ -152,14 +152,14 @@ def test_1536_wells_that_change_all_the_time_are_drawn_frame_by_frame(plate_map:
     )
 
 
-def test_the_names_of_steps_are_those_of_the_pipeline_if_wells_agree() -> None:
-    pipeline = "pipeline_steps = [FunctionStep(f, name='Denoise'), FunctionStep(g), FunctionStep(h, name='Measure')]"
+def test_the_names_of_steps_are_those_of_the_run_if_wells_agree() -> None:
+    steps = ("Denoise", "g", "Measure")
     names = StepNames([AxisProgress("A01", AxisState.RUNNING, "Denoise", 0, 3)])
-    assert names.known(pipeline, 3) == {0: "Denoise", 1: "g", 2: "Measure"}
-    assert names.known(pipeline, 4) == {0: "Denoise"}
+    assert names.known(steps, 3) == dict(enumerate(steps))
+    assert names.known(steps, 4) == {0: "Denoise"}
     names.apply([AxisProgress("A02", AxisState.RUNNING, "Segment", 1, 3)])
-    assert names.known(pipeline, 3) == {0: "Denoise", 1: "Segment"}
-    assert names.known("no pipeline (", 3) == {0: "Denoise", 1: "Segment"}
+    assert names.known(steps, 3) == {0: "Denoise", 1: "Segment"}
+    assert names.known((), 3) == {0: "Denoise", 1: "Segment"}
 
 
 def test_wells_in_words() -> None:

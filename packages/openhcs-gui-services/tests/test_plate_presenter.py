@@ -7,6 +7,7 @@ from openhcs_gui_services.services import (
     PlateSnapshot,
     PlateStatus,
     Tone,
+    Trouble,
     plate_status_of,
     present_plate,
 )
@@ -27,20 +28,25 @@ RUNNING = PlateSnapshot(
 @pytest.mark.parametrize(
     ("plate", "expected"),
     [
-        (PlateSnapshot(PlateStatus.CREATED), "Created"),
-        (PlateSnapshot(PlateStatus.INIT_PENDING), "Init pending"),
+        (PlateSnapshot(PlateStatus.CREATED), "Not read yet"),
+        (PlateSnapshot(PlateStatus.INIT_PENDING), "Reading"),
         (PlateSnapshot(PlateStatus.READY), "Ready"),
-        (PlateSnapshot(PlateStatus.COMPILE_PENDING), "Compile pending"),
-        (PlateSnapshot(PlateStatus.COMPILED), "Compiled"),
-        (PlateSnapshot(PlateStatus.QUEUED), "Queued"),
-        (PlateSnapshot(PlateStatus.QUEUED, queue_position=2), "Queued (q#2)"),
+        (PlateSnapshot(PlateStatus.COMPILE_PENDING), "Checking"),
+        (PlateSnapshot(PlateStatus.COMPILED), "Checked"),
+        (PlateSnapshot(PlateStatus.QUEUED), "Waiting"),
+        (PlateSnapshot(PlateStatus.QUEUED, queue_position=2), "Waiting (2nd)"),
+        (PlateSnapshot(PlateStatus.QUEUED, queue_position=1), "Waiting (next)"),
+        (PlateSnapshot(PlateStatus.QUEUED, queue_position=23), "Waiting (23rd)"),
         (RUNNING, "Running 42 %"),
+        (PlateSnapshot(PlateStatus.RUNNING, percent=100, total_wells=2, done_wells=2), "Finishing"),
         (PlateSnapshot(PlateStatus.CANCELLING, percent=42), "Stopping"),
         (PlateSnapshot(PlateStatus.COMPLETE), "Complete"),
         (PlateSnapshot(PlateStatus.FAILED), "Failed"),
         (PlateSnapshot(PlateStatus.FAILED, failed_wells=1), "Failed (1 well)"),
         (PlateSnapshot(PlateStatus.FAILED, failed_wells=2), "Failed (2 wells)"),
-        (PlateSnapshot(PlateStatus.CANCELLED), "Cancelled"),
+        (PlateSnapshot(PlateStatus.FAILED, trouble=Trouble.CHECK), "Check failed"),
+        (PlateSnapshot(PlateStatus.FAILED, trouble=Trouble.READ), "Not found"),
+        (PlateSnapshot(PlateStatus.CANCELLED), "Stopped"),
         (PlateSnapshot(PlateStatus.INTERRUPTED), "Interrupted"),
     ],
 )
@@ -88,6 +94,34 @@ def test_what_cannot_be_estimated_has_a_bar_without_an_end(state: PlateStatus) -
 
 def test_an_end_shows_how_long_it_took_and_no_estimate() -> None:
     assert present_plate(PlateSnapshot(PlateStatus.CANCELLED, percent=50, elapsed_seconds=60)).timing == "1 min"
+
+
+def test_done_and_failed_wells_share_the_bar_and_a_sign_tells_them_apart() -> None:
+    shown = present_plate(PlateSnapshot(PlateStatus.FAILED, percent=100, done_wells=4, failed_wells=2, total_wells=6))
+    assert (shown.percent, shown.failed_percent, shown.bar_text) == (100, 33, "4 of 6 done, \u2715 2 failed")
+
+
+def test_no_time_is_left_while_the_tables_are_written() -> None:
+    shown = present_plate(
+        PlateSnapshot(
+            PlateStatus.RUNNING, percent=100, done_wells=3, total_wells=3, elapsed_seconds=60, remaining_seconds=2
+        )
+    )
+    assert (shown.percent, shown.detail, shown.timing) == (99, "writing the tables", "1 min")
+
+
+@pytest.mark.parametrize(
+    ("plate", "detail"),
+    [
+        (PlateSnapshot(PlateStatus.READY, missing_images=3, left_out_files=1), "3 images missing, 1 file not read"),
+        (
+            PlateSnapshot(PlateStatus.RUNNING, axis_id="C01", taken_over=18, done_wells=18, total_wells=24, percent=75),
+            "well C01, 18 of 24 wells taken over from an earlier run",
+        ),
+    ],
+)
+def test_what_is_known_of_the_plate_and_of_earlier_runs_is_said(plate: PlateSnapshot, detail: str) -> None:
+    assert present_plate(plate).detail == detail
 
 
 def test_a_lost_server_is_not_called_a_cancel() -> None:

@@ -38,7 +38,7 @@ def test_a_row_says_all_of_a_plate(table: PlateTable) -> None:
     texts = [str(table.plates.data(table.plates.index(0, column))) for column in PlateColumn]
     assert texts == [
         "p1", "Running 42 %", "42 %", "Segment (step 1 of 3), well B06, 2 wells failed", "1 min 30 s, about 3 min left",
-        "96", "2",
+        "96", "2", "",
     ]  # fmt: skip
     assert "State: Running" in str(table.plates.data(table.plates.index(0, 1), Qt.ItemDataRole.AccessibleTextRole))
 
@@ -164,11 +164,18 @@ def test_the_details_take_the_room_that_is_left(table: PlateTable) -> None:
     header, viewport = table.horizontalHeader(), table.viewport()
     assert header is not None
     assert viewport is not None
-    for width in (1400, 700, 1000):
+    table.plates.add_rows([row("Screen_2026-11-29_Wirkstoffbibliothek_Nachkontrolle_Wiederholung_03")])
+    for width in (1400, 1000, 860, 550):
         table.resize(width, 300)
         QApplication.processEvents()
-        expected = max(160, viewport.width() - (header.length() - header.sectionSize(PlateColumn.DETAIL)))
-        assert header.sectionSize(PlateColumn.DETAIL) == expected
+        assert header.length() <= max(viewport.width(), 500)
+        shown = {column for column in PlateColumn if not header.isSectionHidden(column)}
+        assert {PlateColumn.PLATE, PlateColumn.STATE, PlateColumn.PROGRESS, PlateColumn.RESULTS} <= shown
+        assert ({PlateColumn.TIME, PlateColumn.WELLS, PlateColumn.FAILED} <= shown) == (width >= 860)
+        state = table.fontMetrics().horizontalAdvance("Waiting (23rd)") + 24
+        assert header.sectionSize(PlateColumn.STATE) >= state
+    table.resize(1400, 300)
+    QApplication.processEvents()
     before = header.sectionSize(PlateColumn.DETAIL)
     header.resizeSection(PlateColumn.PLATE, header.sectionSize(PlateColumn.PLATE) + 40)
     assert header.sectionSize(PlateColumn.DETAIL) == before - 40

@@ -89,7 +89,7 @@ def test_a_run_is_shown_down_to_its_wells_and_queue(small_plate: Path, gate: Gat
         worker = rows[0].children[0].children[0]
         assert (worker.kind, worker.cells[0].split()[:2]) == (RowKind.WORKER, ["Well", "worker"])
         assert worker.children[0].cells[0].startswith("Well A0")
-        assert rows[0].children[1].cells[1] == "Queued (q#1)"
+        assert rows[0].children[1].cells[1] == "Waiting (next)"
         gate.open()
         node = await until(browser, lambda node: not node.executions)
         assert server_rows(browser.snapshot)[0].cells[1] == "Idle"

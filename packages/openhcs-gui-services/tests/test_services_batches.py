@@ -168,7 +168,7 @@ def test_a_compilation_that_its_server_has_lost_is_told(tmp_path: Path) -> None:
         host = workspace._server.host
         host.on_compile_pending("/p")
         host.on_compile_ended(PlateOutcome("/p", PlateStatus.INTERRUPTED, "away"))
-        assert StatusMessage("p was not compiled: away", is_error=True) in events
+        assert StatusMessage("p was not checked: away", is_error=True, path="/p") in events
         assert [each.rows[0].snapshot.state for each in events if isinstance(each, PlatesChanged)] == [
             PlateStatus.COMPILE_PENDING,
             PlateStatus.CREATED,

@@ -20,7 +20,7 @@ from openhcs_gui_services.services.plates.record import PlateRecord, plate_path
 from openhcs_gui_services.services.plates.session import CompiledArtifact, RememberedPlate, SessionStore
 from openhcs_gui_services.services.plates.settings import RunSettings, plate_task, resolve_run_settings
 from openhcs_gui_services.services.plates.status import PlateStatus
-from openhcs_gui_services.services.plates.values import PlatesChanged, ServerState
+from openhcs_gui_services.services.plates.values import PlateFacts, PlatesChanged, ServerState
 from openhcs_gui_services.services.runs.progress_reset import reset_progress_for_batch
 from openhcs_runtime.config import GlobalConfig
 from openhcs_runtime.exceptions import PlateError
@@ -141,7 +141,7 @@ def test_a_batch_resets_the_progress_of_its_own_plates_only(tmp_path: Path) -> N
     for book in (own, other):
         record = PlateRecord("/data/p")
         book._records[record.path] = record
-        record.be_read(["A01", "A02"])
+        record.be_read(PlateFacts(("A01", "A02")))
         result = PlateResult(ResultStatus.CANCELLED, "/data/p", "/out", "", (ended,))
         record.wells.settle(ExecutionStatus.INTERRUPTED, result, "")
     own.events.subscribe(told.append)

@@ -74,8 +74,10 @@ def test_a_folder_without_permission_is_found(tmp_path: Path) -> None:
 
 
 def test_checking_leaves_no_trace(tmp_path: Path) -> None:
-    check_folder(tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
+    (tmp_path / "kept").mkdir()
+    check_folder(tmp_path / "new" / "out")
+    check_folder(tmp_path / "kept")
+    assert [path.name for path in tmp_path.rglob("*")] == ["kept"]
 
 
 @pytest.mark.parametrize(("highest", "kind"), [(0, np.uint16), (65535, np.uint16), (65536, np.uint32)])

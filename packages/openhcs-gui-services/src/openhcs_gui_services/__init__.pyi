@@ -65,11 +65,19 @@ from .services.numbers.run_diff import (
     RunDifference as RunDifference,
     run_difference as run_difference,
 )
+from .services.plates.choice import (
+    ChosenPreview as ChosenPreview,
+    WellChoice as WellChoice,
+)
+from .services.plates.on_disk import (
+    ResultsOnDisk as ResultsOnDisk,
+)
 from .services.plates.outcome import PlateOutcome as PlateOutcome, SubmittedPlate as SubmittedPlate
 from .services.plates.presenter import (
     PlatePresentation as PlatePresentation,
     PlateSnapshot as PlateSnapshot,
     Tone as Tone,
+    Trouble as Trouble,
     present_plate as present_plate,
 )
 from .services.plates.settings import (
@@ -81,7 +89,12 @@ from .services.plates.status import (
     plate_status_of as plate_status_of,
 )
 from .services.plates.values import (
+    BatchChanged as BatchChanged,
+    BatchEnd as BatchEnd,
+    BatchEnded as BatchEnded,
+    BatchState as BatchState,
     LogLinesAdded as LogLinesAdded,
+    PlateFacts as PlateFacts,
     PlateRow as PlateRow,
     PlatesAdded as PlatesAdded,
     PlatesChanged as PlatesChanged,
@@ -149,6 +162,7 @@ from .widgets.pipeline.step_form import (
     StepForm as StepForm,
 )
 from .widgets.plates.host import (
+    FullPlateHost as FullPlateHost,
     PlateHost as PlateHost,
 )
 from .widgets.plates.manager import (

@@ -77,7 +77,7 @@ def writing_to(path: Path) -> Iterator[None]:
 
 
 def check_folder(folder: Path) -> None:
-    """Create a folder and check that files can be written to it.
+    """Check that files can be written to a folder, which is created for that and removed again if it does not exist.
 
     Raises:
         OutputError: the folder is not writable.
@@ -86,6 +86,7 @@ def check_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"output folder {folder} is a file: choose another output folder")
     probe = folder / f".{os.getpid()}-{secrets.token_hex(4)}.openhcs-part"
+    new = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -98,6 +99,10 @@ def check_folder(folder: Path) -> None:
         raise OutputError(
             f"output folder {folder} can't be written: {error.strerror or error} (choose another output folder)"
         ) from error
+    finally:
+        with contextlib.suppress(OSError):  # another process has put something there
+            for each in new:
+                each.rmdir()
 
 
 def _full(folder: Path, purpose: str = "") -> DiskFullError:

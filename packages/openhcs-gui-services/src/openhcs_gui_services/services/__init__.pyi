@@ -54,11 +54,19 @@ from .numbers.run_diff import (
     RunDifference as RunDifference,
     run_difference as run_difference,
 )
+from .plates.choice import (
+    ChosenPreview as ChosenPreview,
+    WellChoice as WellChoice,
+)
+from .plates.on_disk import (
+    ResultsOnDisk as ResultsOnDisk,
+)
 from .plates.outcome import PlateOutcome as PlateOutcome, SubmittedPlate as SubmittedPlate
 from .plates.presenter import (
     PlatePresentation as PlatePresentation,
     PlateSnapshot as PlateSnapshot,
     Tone as Tone,
+    Trouble as Trouble,
     present_plate as present_plate,
 )
 from .plates.settings import (
@@ -70,7 +78,12 @@ from .plates.status import (
     plate_status_of as plate_status_of,
 )
 from .plates.values import (
+    BatchChanged as BatchChanged,
+    BatchEnd as BatchEnd,
+    BatchEnded as BatchEnded,
+    BatchState as BatchState,
     LogLinesAdded as LogLinesAdded,
+    PlateFacts as PlateFacts,
     PlateRow as PlateRow,
     PlatesAdded as PlatesAdded,
     PlatesChanged as PlatesChanged,

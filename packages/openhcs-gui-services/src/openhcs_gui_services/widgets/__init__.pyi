@@ -23,6 +23,7 @@ from .pipeline.step_form import (
     StepForm as StepForm,
 )
 from .plates.host import (
+    FullPlateHost as FullPlateHost,
     PlateHost as PlateHost,
 )
 from .plates.manager import (

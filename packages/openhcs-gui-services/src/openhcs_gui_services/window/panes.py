@@ -244,12 +244,17 @@ class WindowPanes:
 
     def _show_log(self, path: str, axis_id: str) -> None:
         row = self._window.manager.table.plates.row_of(path)
-        if row is None or row.execution_id is None:
+        of_disk = "" if row is None or row.found is None else row.found.run.folder.name
+        log = "" if row is None else row.execution_id or of_disk
+        if row is None or not log:
             self._say("There is no log yet: the plate has not been run")
             return
-        self._show_lines(row.execution_id, axis_id or None)
-        if row.execution_id not in self._heard:
-            self._heard.add(row.execution_id)
+        self._names.setdefault(log, row.name)
+        self._show_lines(log, axis_id or None)
+        if self._log is not None:
+            self._log.set_execution_name(log, row.name)
+        if log not in self._heard:
+            self._heard.add(log)
             self._tasks.start(self._read_log(path), "Reading the log")
 
     def _show_lines(self, execution_id: str, axis_id: str | None = None) -> None:

@@ -205,7 +205,7 @@ def make_new_folder(parent: Path, name: str) -> Path:
         while True:
             folder = parent / (name if number == 1 else f"{name}_{number}")
             with contextlib.suppress(FileExistsError):
-                folder.mkdir()
+                folder.mkdir(parents=True)  # a check that ends just now removes an empty parent
                 return folder
             number += 1
 

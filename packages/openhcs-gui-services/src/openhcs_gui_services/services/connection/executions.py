@@ -20,6 +20,7 @@ from zmqruntime.messages import (
     ExecuteRequest,
     ExecutionSnapshot,
     LogLine,
+    QueueAction,
     StatusResponse,
 )
 
@@ -141,6 +142,19 @@ class PlateExecutions:
         for begin in range(0, len(wells), _CANCELS_AT_ONCE):
             some = wells[begin : begin + _CANCELS_AT_ONCE]
             await asyncio.gather(*(self.cancel(execution_id, well) for well in some))
+
+    async def move(self, execution_id: str, place: int) -> None:
+        """Move a waiting execution in the queue of the server.
+
+        Args:
+            execution_id: id of the execution.
+            place: its new place among the waiting ones, from 0.
+
+        Raises:
+            ZMQRuntimeError: the server can't be asked, or the execution is not waiting.
+        """
+        client = self._service.client
+        await self._service.persist(lambda: client.change_queue(QueueAction.MOVE, execution_id, place))
 
     async def logs(self, execution_id: str) -> list[LogLine]:
         """Return the log of an execution so far.

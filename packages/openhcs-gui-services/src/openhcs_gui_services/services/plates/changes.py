@@ -10,6 +10,7 @@ from openhcs_gui_services.services.plates.values import (
     WellsChanged,
     WorkspaceEvent as Event,
 )
+from openhcs_gui_services.services.plates.wording import window_text
 from zmqruntime.execution import AxisProgress
 from zmqruntime.execution.callbacks import call_guarded
 
@@ -39,9 +40,9 @@ class WindowEvents:
         for callback in list(self._subscribers.values()):
             call_guarded(functools.partial(callback, event))
 
-    def say(self, text: str, *, is_error: bool = False) -> None:
-        """Show a line in the status bar."""
-        self.emit(StatusMessage(text, is_error))
+    def say(self, text: str, *, is_error: bool = False, path: str = "") -> None:
+        """Show a line in the status bar; ``path`` is the plate that it is about."""
+        self.emit(StatusMessage(window_text(text), is_error, path))
 
     def note(self, path: str, wells: Iterable[AxisProgress] = ()) -> None:
         """Report this plate and these wells of it with the next :meth:`flush`."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ __all__ = ["PlateCollection"]
 _log = logging.getLogger(__name__)
 
 _SAVE_SECONDS = 0.5
+_MOST_REMOVALS = 20
+"""How many removals can be undone."""
 
 
 class PlateCollection:
@@ -31,6 +34,7 @@ class PlateCollection:
         self._folder = folder
         self._records: dict[str, PlateRecord] = {}
         self._rows: dict[str, PlateRow] = {}
+        self._removed: deque[list[PlateRecord]] = deque(maxlen=_MOST_REMOVALS)
         self._is_lost = False
         self._memory: SessionStore | None = None
         self._left_over: dict[str, RememberedPlate] = {}
@@ -93,8 +97,18 @@ class PlateCollection:
             self._rows.pop(record.path, None)
             self.events.forget(record.path)
         if records:
+            self._removed.append(list(records))
             self.events.emit(PlatesRemoved(tuple(record.path for record in records)))
             self.save_soon()
+
+    def take_back(self) -> list[PlateRecord]:
+        """Add the plates again that were removed last; empty if there are none to add."""
+        while self._removed:
+            records = [record for record in self._removed.pop() if record.path not in self._records]
+            if records:
+                self.add(records)
+                return records
+        return []
 
     def change(self, record: PlateRecord, wells: Iterable[AxisProgress] = ()) -> None:
         """Note that the record has changed; :meth:`flush` reports it."""

@@ -1,15 +1,18 @@
-"""Read the wells of a plate's folder and its runs on disk, outside the event loop."""
+"""Read the plate in a folder and its results on disk, outside the event loop."""
 
 import asyncio
 from pathlib import Path
 
-from openhcs_runtime.outputs.runs import RunSummary, list_runs, newest_of, results_root
+from openhcs_gui_services.services.plates.on_disk import ResultsOnDisk, read_results_in
+from openhcs_gui_services.services.plates.plate_facts import folders_to_add, open_facts
+from openhcs_gui_services.services.plates.values import PlateFacts
+from openhcs_runtime.outputs.runs import results_root
 from openhcs_runtime.stores.path import as_path
 
-__all__ = ["read_results", "read_wells"]
+__all__ = ["find_plate_folders", "read_facts", "read_results", "read_wells", "results_folder"]
 
 
-async def read_results(path: str, results_dir: str | None = None) -> RunSummary | None:
+async def read_results(path: str, results_dir: str | None = None) -> ResultsOnDisk | None:
     """Return the results of a plate on disk: its newest complete run, else its newest run with finished wells.
 
     Args:
@@ -17,24 +20,28 @@ async def read_results(path: str, results_dir: str | None = None) -> RunSummary 
         results_dir: the folder of its runs [default: ``<plate>_results`` next to the plate].
 
     Returns:
-        The run, or None if there are no results.
+        The results, or None if there are none.
 
     Raises:
         OutputError: that folder cannot be listed.
         PlateError: the path is a URL that can't be read.
     """
-    root = Path(results_dir) if results_dir else results_root(as_path(path))
-    return await asyncio.to_thread(_newest, root)
+    return await asyncio.to_thread(read_results_in, results_folder(path, results_dir))
 
 
-def _newest(root: Path) -> RunSummary | None:
-    return newest_of(list_runs(root)) if root.is_dir() else None
+def results_folder(path: str, results_dir: str | None = None) -> Path:
+    """Return the folder of the runs of a plate; arguments as of :func:`read_results`.
+
+    Raises:
+        PlateError: the path is a URL that can't be read.
+    """
+    return Path(results_dir) if results_dir else results_root(as_path(path))
 
 
-async def read_wells(
+async def read_facts(
     path: str, pattern: str | None = None, plate_format: str | None = None, pages: str | None = None
-) -> tuple[str, ...]:
-    """Return the wells of the plate in a folder, in plate order, without reading pixels.
+) -> PlateFacts:
+    """Return what the folder of a plate tells, without reading pixels.
 
     Args:
         path: the folder, or its URL.
@@ -45,10 +52,16 @@ async def read_wells(
     Raises:
         PlateError: the folder is not a plate.
     """
-    return await asyncio.to_thread(_wells, path, pattern, plate_format, pages)
+    return await asyncio.to_thread(open_facts, path, pattern, plate_format, pages)
 
 
-def _wells(path: str, pattern: str | None, plate_format: str | None, pages: str | None) -> tuple[str, ...]:
-    from openhcs_runtime.plates import open_plate  # noqa: PLC0415 - loads image libraries that a window doesn't need
+async def read_wells(
+    path: str, pattern: str | None = None, plate_format: str | None = None, pages: str | None = None
+) -> tuple[str, ...]:
+    """Return the wells of the plate in a folder, in plate order; arguments and errors as of :func:`read_facts`."""
+    return (await read_facts(path, pattern, plate_format, pages)).wells
 
-    return open_plate(path, pattern=pattern, format=plate_format, pages=pages).wells
+
+async def find_plate_folders(path: str) -> tuple[str, ...]:
+    """Return the plates at or below a folder; the folder itself if there are none."""
+    return await asyncio.to_thread(folders_to_add, path)

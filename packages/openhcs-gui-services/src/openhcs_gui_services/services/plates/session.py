@@ -28,13 +28,19 @@ class CompiledArtifact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RememberedPlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One plate. ``execution_id`` is that of its latest run, which may still be running."""
+    """One plate. ``execution_id`` is that of its latest run, which may still be running.
+
+    ``is_pipeline_modified`` says that the pipeline has edits that are in no file. ``wells`` are the names of its wells,
+    and ``steps`` those of the steps of its latest run.
+    """
 
     path: str
     pipeline: str = ""
     pipeline_file: str = ""
     pipeline_name: str = ""
     is_pipeline_modified: bool = False
+    wells: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
     execution_id: str | None = None
     artifact: CompiledArtifact | None = None
     output: str | None = None

@@ -7,6 +7,7 @@ from typing import Literal
 
 from openhcs_runtime.config import GlobalConfig
 from openhcs_runtime.tasks import PlateTask
+from openhcs_runtime.text import file_slug
 
 __all__ = ["RunSettings", "plate_task", "resolve_run_settings"]
 
@@ -45,7 +46,9 @@ def resolve_run_settings(path: str, window: RunSettings, plate: RunSettings | No
     return RunSettings(**{name: defaults[name] if value is None else value for name, value in values.items()})
 
 
-def plate_task(path: str, pipeline: str, settings: RunSettings, pipeline_file: str = "") -> PlateTask:
+def plate_task(
+    path: str, pipeline: str, settings: RunSettings, pipeline_file: str = "", pipeline_name: str = ""
+) -> PlateTask:
     """Return the task to submit for the plate at ``path``.
 
     Args:
@@ -53,12 +56,13 @@ def plate_task(path: str, pipeline: str, settings: RunSettings, pipeline_file: s
         pipeline: Python source.
         settings: from :func:`resolve_run_settings`.
         pipeline_file: the file that the source was read from, if any; modules next to it can be imported.
+        pipeline_name: what the pipeline is called if it is in no file; folders of results are named after it.
     """
     file = Path(pipeline_file)
     return PlateTask(
         plate_path=path,
         source=pipeline,
-        source_name=file.name or "pipeline.py",
+        source_name=file.name or (f"{file_slug(pipeline_name)}.py" if pipeline_name else "pipeline.py"),
         source_dir=str(file.parent) if pipeline_file else "",
         global_config=settings.global_config,
         num_workers=settings.num_workers,

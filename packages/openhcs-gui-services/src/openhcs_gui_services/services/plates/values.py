@@ -4,7 +4,9 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from openhcs_gui_services.services.plates.on_disk import ResultsOnDisk
 from openhcs_gui_services.services.plates.presenter import PlateSnapshot
+from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_runtime.outputs.runs import RunSummary
 from zmqruntime.execution import AxisProgress
 from zmqruntime.messages import ExecutionSnapshot, LogLine
@@ -27,6 +29,8 @@ __all__ = [
     "WellsChanged",
     "WorkspaceEvent",
 ]
+
+_WITH_RESULTS = (PlateStatus.COMPLETE, PlateStatus.FAILED)
 
 
 class ServerState(enum.Enum):
@@ -80,7 +84,7 @@ class PlateRow:
     output: str | None = None
     """The result folder of the latest run of this window, once its execution has reported it."""
     on_disk: RunSummary | None = None
-    """The newest results on disk, of any run; unaffected by a run that is only compiled, is stopped or fails."""
+    """The newest results on disk, of any run; unaffected by a check, or by a run that waits or is stopped."""
     well_count: int | None = None
     """None until the plate has been read."""
     pipeline: str = ""
@@ -94,19 +98,21 @@ class PlateRow:
     """What its folder has told; None until it has been read."""
     steps: tuple[str, ...] = ()
     """The names of the steps of the shown run, whatever the text of the pipeline is now; empty if not known."""
-    can_resume: bool = False
-    """Whether its latest run has ended without finishing, so that it can go on."""
+    can_resume: bool | None = None
+    """Whether its latest run has ended without finishing, so that it can go on; None: as its state says."""
     rest: int = 0
-    """Number of wells of the plate that the results on disk lack, after a run over chosen wells; otherwise 0."""
+    """Number of wells that are not done, on a plate of which some are; otherwise 0."""
+    found: ResultsOnDisk | None = None
+    """The results on disk, well by well; ``on_disk`` is their run."""
 
     @property
     def results(self) -> str | None:
-        """The folder of the latest run of this window that has results, or else of the newest such run on disk."""
-        on_disk = None if self.on_disk is None or not self.on_disk.done else str(self.on_disk.folder)
-        is_empty = self.output is not None and self.snapshot.state.has_ended and not self.snapshot.done_wells
-        if self.output is None or (is_empty and on_disk is not None):
-            return on_disk
-        return self.output
+        """The folder of the latest run of this window if it has ended with results, or else of the newest on disk."""
+        plate = self.snapshot
+        if self.output is not None and plate.state in _WITH_RESULTS and plate.done_wells:
+            return self.output
+        is_on_disk = self.on_disk is not None and bool(self.on_disk.done)
+        return str(self.on_disk.folder) if self.on_disk is not None and is_on_disk else self.output
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,30 @@ class PlateWells:
         return self._table.count(AxisState.FAILED)
 
     @property
+    def done(self) -> int:
+        """The number of complete wells."""
+        return self._table.count(AxisState.COMPLETE)
+
+    @property
+    def ended(self) -> int:
+        """The number of wells that are complete, failed or cancelled."""
+        return sum(self._table.count(state) for state in AxisState if state.has_ended)
+
+    @property
+    def taken_over(self) -> int:
+        """The number of complete wells that an earlier run has computed."""
+        return sum(well.is_taken_over and well.state is AxisState.COMPLETE for well in self._table)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether any well has been started."""
+        return self._table.count(AxisState.WAITING) < len(self._table)
+
+    def names_with(self, state: AxisState) -> tuple[str, ...]:
+        """Return the wells in this state."""
+        return tuple(well.axis_id for well in self._table if well.state is state)
+
+    @property
     def current_well(self) -> AxisProgress | None:
         """A running well to show for the plate; it stays the same until it has ended."""
         well = self._table.get(self._current)
@@ -61,6 +85,12 @@ class PlateWells:
         self._table.clear()
         self._current = ""
         return self._table.put(map(AxisProgress, wells))
+
+    def restore(self, wells: Iterable[AxisProgress]) -> None:
+        """Show the wells of an earlier run again, as they have ended."""
+        self._table.clear()
+        self._current = ""
+        self._table.put(wells)
 
     def begin_again(self) -> tuple[AxisProgress, ...]:
         """Start over for a resumed execution: complete wells are kept, all others are waiting."""

@@ -1,29 +1,22 @@
 """The host of a workspace's batches: the one place where a plate's run begins and ends."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from openhcs_gui_services.services.connection.executions import PlateExecutions
-from openhcs_gui_services.services.durations import duration_text
 from openhcs_gui_services.services.plates.collection import PlateCollection
 from openhcs_gui_services.services.plates.outcome import PlateOutcome, SubmittedPlate
+from openhcs_gui_services.services.plates.presenter import Trouble
 from openhcs_gui_services.services.plates.record import PlateRecord, StopLevel
 from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.runs.batches import RunJob
 from openhcs_gui_services.services.runs.progress_reset import reset_progress_for_batch
+from openhcs_gui_services.services.runs.run_texts import checked_text, ended_text
 from openhcs_gui_services.services.runs.stopper import PlateStopper
 from openhcs_runtime.tasks import CompileReport, PlateTask, TaskAction
 from zmqruntime.messages import ExecuteRequest
 
 __all__ = ["WorkspaceBatches"]
-
-_ENDINGS: Final = {
-    PlateStatus.COMPLETE: "complete",
-    PlateStatus.FAILED: "failed",
-    PlateStatus.CANCELLED: "cancelled",
-    PlateStatus.INTERRUPTED: "interrupted",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +36,8 @@ class WorkspaceBatches:
         self._stopper = stopper
         self._paths: dict[str, str] = {}
         self._prepared: dict[str, _PreparedRun] = {}
+        self.on_run_ended: Callable[[PlateRecord], None] = lambda record: None
+        """Called after a run has ended, so that what it has left on disk is read."""
 
     def record_of(self, execution_id: str) -> PlateRecord | None:
         """Return the plate of an execution, if it is still in the window."""
@@ -50,10 +45,23 @@ class WorkspaceBatches:
 
     def adopt(self, record: PlateRecord, execution_id: str) -> SubmittedPlate:
         """Follow an execution that an earlier window started for this plate."""
-        record.begin_run(resume=False)
+        wells = record.begin_run(resume=False)
         record.is_accepted = True
-        self._book.change(record)
+        self._book.change(record, wells)
         return self._note(self._executions.adopt(execution_id), record.path)
+
+    async def hand_over(self, record: PlateRecord, task: PlateTask) -> None:
+        """Submit the run of a plate that waits in the window, which is being closed.
+
+        Raises:
+            ZMQRuntimeError: it can't be submitted.
+        """
+        prepared = self._prepared.pop(record.path, None)
+        request = prepared.request if prepared else self._executions.request_for(record.path, task)
+        record.execution_id = request.submission_id
+        await self._book.save()
+        await self._executions.submit(request)
+        record.is_accepted = True
 
     # --- BatchWorkflowHost -------------------------------------------------------------------------------------------
 
@@ -97,12 +105,15 @@ class WorkspaceBatches:
             return
         wells = record.be_compiled(report)
         if not record.is_scheduled:
-            record.rest()
+            record.be_checked()
+            wells = (*wells, *record.merge_wells())
         elif record.stop is StopLevel.NONE:
             record.pend(PlateStatus.QUEUED)
         self._book.change(record, wells)
         self._book.flush()
         self._book.save_soon()
+        if not record.is_scheduled:
+            self._book.events.say(checked_text(record, report), path=record.path)
 
     def on_compile_ended(self, ending: PlateOutcome) -> None:
         """See :class:`BatchWorkflowHost`."""
@@ -115,13 +126,15 @@ class WorkspaceBatches:
             self.on_ended(replace(ending, execution=None))
             return
         if ending.state is PlateStatus.FAILED:
-            record.fail(ending.error, problems)
-            self._book.events.say(f"{record.name} can't be compiled: {ending.error}", is_error=True)
+            wells = record.fail(ending.error, Trouble.CHECK, problems)
         else:
             record.rest()
-        if ending.state is PlateStatus.INTERRUPTED:
-            self._book.events.say(f"{record.name} was not compiled: {ending.error}", is_error=True)
-        self._change(record)
+            wells = record.merge_wells()
+        self._book.change(record, wells)
+        self._book.flush()
+        if ending.state in (PlateStatus.FAILED, PlateStatus.INTERRUPTED):
+            verb = "can't be run" if ending.state is PlateStatus.FAILED else "was not checked"
+            self._book.events.say(f"{record.name} {verb}: {ending.error}", is_error=True, path=record.path)
 
     async def prepare_runs(self, jobs: Sequence[RunJob]) -> None:
         """See :class:`BatchWorkflowHost`: ids are saved before the server knows them, so none is lost."""
@@ -148,9 +161,9 @@ class WorkspaceBatches:
         self._book.change(record, wells)
         self._book.flush()
         self._book.save_soon()
-        self._book.events.say(
-            _ending_text(record), is_error=ending.state in (PlateStatus.FAILED, PlateStatus.INTERRUPTED)
-        )
+        is_error = ending.state in (PlateStatus.FAILED, PlateStatus.INTERRUPTED)
+        self._book.events.say(ended_text(record, ending.execution), is_error=is_error, path=record.path)
+        self.on_run_ended(record)
 
     def _note(self, submitted: SubmittedPlate, path: str) -> SubmittedPlate:
         self._paths[submitted.execution_id] = path
@@ -160,10 +173,3 @@ class WorkspaceBatches:
     def _change(self, record: PlateRecord) -> None:
         self._book.change(record)
         self._book.flush()
-
-
-def _ending_text(record: PlateRecord) -> str:
-    snapshot = record.row(is_lost=False).snapshot
-    taken = f" after {duration_text(snapshot.elapsed_seconds)}" if snapshot.elapsed_seconds is not None else ""
-    reason = f": {record.error}" if record.error else ""
-    return f"{record.name} {_ENDINGS[record.state]}{taken}{reason}"

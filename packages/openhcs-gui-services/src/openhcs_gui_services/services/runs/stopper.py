@@ -30,7 +30,7 @@ class PlateStopper:
         """Stop these plates, which show it at once; return when the requests have been sent."""
         for record in records:
             record.wish_stop(wish)
-            self._book.change(record)
+            self._book.change(record, record.merge_wells())
         self._book.flush()
         await self.send(records)
 
@@ -66,7 +66,7 @@ class PlateStopper:
         try:
             await self._executions.cancel(execution_id, grace_seconds=grace)
         except ZMQRuntimeError as error:
-            self._book.events.say(f"{record.name} could not be stopped yet: {error}", is_error=True)
+            self._book.events.say(f"{record.name} could not be stopped yet: {error}", is_error=True, path=record.path)
 
     async def _send_wells(self, record: PlateRecord) -> None:
         waiting = [row.axis_id for row in record.wells.rows() if row.state is AxisState.WAITING]
@@ -75,4 +75,4 @@ class PlateStopper:
         try:
             await self._executions.cancel_wells(record.execution_id, waiting)
         except ZMQRuntimeError as error:
-            self._book.events.say(f"{record.name} could not be stopped yet: {error}", is_error=True)
+            self._book.events.say(f"{record.name} could not be stopped yet: {error}", is_error=True, path=record.path)

@@ -14,15 +14,21 @@ from openhcs_gui_services.services.connection.poller import (
 from openhcs_gui_services.services.connection.status import present_server_status
 from openhcs_gui_services.services.connection.tracker import ExecutionTracker
 from openhcs_gui_services.services.plates.collection import PlateCollection
+from openhcs_gui_services.services.plates.record import PlateRecord
 from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import FeedNews, LogLinesAdded, ServerState, ServerStateChanged
+from openhcs_gui_services.services.plates.well_log import failure_lines
+from openhcs_gui_services.services.plates.wording import window_text
+from openhcs_gui_services.services.runs.batch_watch import BatchWatch
 from openhcs_gui_services.services.runs.host import WorkspaceBatches
 from openhcs_gui_services.services.runs.stopper import PlateStopper
-from zmqruntime.messages import StatusResponse
+from zmqruntime.execution import AxisProgress, AxisState
+from zmqruntime.messages import LogLine, StatusResponse
 
 __all__ = ["WindowServer"]
 
 _TICK_SECONDS: Final = 1.0
+_IDLE: Final = "idle"
 
 
 class _MakeService(Protocol):
@@ -52,6 +58,7 @@ class WindowServer:
         self.executions = PlateExecutions(self.service, self.tracker)
         self.stopper = PlateStopper(book, self.executions, self.service)
         self.host = WorkspaceBatches(book, self.executions, self.stopper)
+        self.batch = BatchWatch(book)
         self._poller = IntervalSnapshotPoller(
             CallbackIntervalSnapshotPollerPolicy(
                 fetch=self.executions.status, clone=lambda status: status, on_snapshot=self._on_status
@@ -75,6 +82,14 @@ class WindowServer:
         if self._tick_call is None and not self._has_ended and self._book.busy():
             self._tick_call = asyncio.get_running_loop().call_later(_TICK_SECONDS, self._tick)
 
+    async def refresh(self) -> None:
+        """Ask for the queue now, after a change of its order.
+
+        Raises:
+            ZMQRuntimeError: the server can't be asked.
+        """
+        self._on_status(await self.executions.status())
+
     async def end(self) -> None:
         """Stop following the server; the connection stays open."""
         self._has_ended = True
@@ -93,11 +108,23 @@ class WindowServer:
                 continue
             if each.interrupted_at is not None:
                 record.interrupted_at = each.interrupted_at
+            lines = each.lines
             if each.execution_id == record.execution_id:
-                self._book.change(record, record.apply(each))
-            if each.lines:
-                self._book.events.emit(LogLinesAdded(record.path, each.lines))
+                changed = record.apply(each)
+                self._book.change(record, changed)
+                lines += self._failures(record, changed, each)
+            if lines:
+                self._book.events.emit(LogLinesAdded(record.path, lines))
         self._book.flush()
+
+    @staticmethod
+    def _failures(record: PlateRecord, changed: Sequence[AxisProgress], news: FeedNews) -> tuple[LogLine, ...]:
+        """Return lines for wells that have just failed; the run itself logs only what functions print."""
+        if not any(well.state is AxisState.FAILED for well in changed):
+            return ()
+        of_run = set(record.wells.names_with(AxisState.FAILED))
+        failed = [well for well in changed if well.axis_id in of_run]
+        return tuple(failure_lines(news.execution_id, failed, news.lines, time.time()))
 
     def _on_status(self, status: StatusResponse) -> None:
         """Update queue positions, which the server reports only in its status."""
@@ -108,6 +135,10 @@ class WindowServer:
                 self._book.change(record)
         self._book.flush()
         text = present_server_status(ServerState.CONNECTED, "", status).detail
+        self._show_status("" if text == _IDLE else text)
+
+    def _show_status(self, text: str) -> None:
+        """Report what the server does, if that has changed; "" is a server without work, however that came about."""
         if self.service.state is ServerState.CONNECTED and text != self._status_text:
             self._status_text = text
             self._book.events.emit(ServerStateChanged(ServerState.CONNECTED, text))
@@ -119,7 +150,8 @@ class WindowServer:
             self._poller.reset()
             self._book.set_lost(True)
         self._status_text = ""
-        self._book.events.emit(ServerStateChanged(state, text))
+        shown = "" if state is ServerState.CONNECTED else window_text(text)
+        self._book.events.emit(ServerStateChanged(state, shown))
         self._book.flush()
 
     def _on_back(self) -> None:
@@ -145,4 +177,8 @@ class WindowServer:
                 self._book.change(record)
         if self.service.state is ServerState.CONNECTED and working:
             self._poller.tick()
+        self.batch.tick()
+        if not working:
+            self._show_status("")
+            self._poller.reset()  # so that the next run's first status counts as new
         self.begin_work()

@@ -1,27 +1,36 @@
 """The model of a window: its plates, their wells, and its executions at the server."""
 
+import asyncio
 import functools
+import logging
 import os
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.connection.client import ZMQClientService
+from openhcs_gui_services.services.plates.choice import ChosenPreview, WellChoice, preview_choice
 from openhcs_gui_services.services.plates.collection import PlateCollection
 from openhcs_gui_services.services.plates.outcome import PlateOutcome
-from openhcs_gui_services.services.plates.reader import read_results, read_wells
+from openhcs_gui_services.services.plates.presenter import Trouble
 from openhcs_gui_services.services.plates.record import PlateRecord, StopLevel, plate_path
 from openhcs_gui_services.services.plates.settings import RunSettings, plate_task, resolve_run_settings
 from openhcs_gui_services.services.plates.status import PlateStatus
-from openhcs_gui_services.services.plates.values import PlateRow, ServerState, ServerStateChanged, WorkspaceEvent
+from openhcs_gui_services.services.plates.values import (
+    PlateRow,
+    ServerState,
+    ServerStateChanged,
+    WorkspaceEvent,
+)
+from openhcs_gui_services.services.plates.well_log import failure_lines, run_log_lines
 from openhcs_gui_services.services.runs.batches import BatchWorkflowService, CompileJob, RunJob, compiled_task
 from openhcs_gui_services.services.runs.progress_reset import reset_progress_for_batch
+from openhcs_gui_services.services.runs.reading import PlateReading
 from openhcs_gui_services.services.runs.reattach import find_earlier_runs
 from openhcs_gui_services.services.runs.window_server import WindowServer
-from openhcs_runtime.exceptions import OpenHCSError
 from openhcs_runtime.service.client import PlateExecution
 from openhcs_runtime.tasks import OPENHCS_CONFIG, PlateTask, TaskAction
 from zmqruntime.config import TransportMode, ZMQConfig
@@ -30,6 +39,11 @@ from zmqruntime.execution import AxisProgress
 from zmqruntime.messages import LogLine
 
 __all__ = ["PlateWorkspace"]
+
+_log = logging.getLogger(__name__)
+
+_HAND_OVER_SECONDS = 10.0
+"""How long closing waits for the server to accept the runs that wait in the window."""
 
 
 class PlateWorkspace:
@@ -73,6 +87,8 @@ class PlateWorkspace:
         self._host = self._server.host
         self._batches = BatchWorkflowService(self._host)
         self._tasks = BackgroundTasks(lambda text: self._book.events.say(text, is_error=True))
+        self._reading = PlateReading(self._book, self._tasks, self.settings_of)
+        self._host.on_run_ended = self._reading.results_soon
         self._is_finding = False
         self._is_closed = False
         self._book.events.subscribe(self._on_event)
@@ -88,9 +104,9 @@ class PlateWorkspace:
         return self._book.rows()
 
     def wells(self, path: str) -> tuple[AxisProgress, ...]:
-        """Return the wells of a plate, in plate order; empty until they are known."""
+        """Return the wells of a plate, in plate order, as in its current run or else as on disk; empty if not known."""
         record = self._book.get(path)
-        return () if record is None else record.wells.rows()
+        return () if record is None else record.shown_wells()
 
     def problems(self, path: str) -> tuple[str, ...]:
         """Return the problems that the last compilation of a plate found, one line each."""
@@ -114,6 +130,11 @@ class PlateWorkspace:
         return resolve_run_settings(path, self._settings, None if record is None else record.settings)
 
     @property
+    def settings(self) -> RunSettings:
+        """The settings of the window."""
+        return self._settings
+
+    @property
     def connection(self) -> ZMQClientService:
         """The window's only connection to its server, for other parts that need the server."""
         return self._server.service
@@ -133,33 +154,41 @@ class PlateWorkspace:
         absolute = dict.fromkeys(map(plate_path, paths))
         records = [self._new_record(path) for path in absolute if path not in self._book]
         self._book.add(records)
-        self._tasks.start(self._read_all_results(records), "Reading results")
+        self._tasks.start(self._reading.read_results(records), "Reading results")
 
     async def remove(self, paths: Iterable[str]) -> None:
-        """Remove these plates from the window, except running ones. Nothing on disk is touched."""
+        """Remove these plates from the window, except running ones; :meth:`take_back` undoes it. Files are kept."""
         records = self._book.pick(paths)
         for record in records:
             if record.is_busy:
-                self._book.events.say(f"{record.name} is running: stop it before removing it", is_error=True)
+                text = f"{record.name} is running: stop it before removing it"
+                self._book.events.say(text, is_error=True, path=record.path)
         self._book.remove([record for record in records if not record.is_busy])
+
+    async def take_back(self) -> None:
+        """Add the plates again that were removed last, with their pipelines and results; nothing if there are none."""
+        records = self._book.take_back()
+        self._tasks.start(self._reading.read_results(records), "Reading results")
 
     async def set_pipeline(
         self, paths: Iterable[str], source: str, file: str = "", *, name: str = "", is_modified: bool | None = None
     ) -> None:
-        """Use this pipeline for these plates from their next compilation on; the session keeps it, saved or not.
+        """Use this pipeline for these plates from their next check or run on; the session keeps it, saved or not.
 
         Args:
             paths: the plates.
             source: Python source; it is not executed here.
             file: the file that it was read from; modules next to it can be imported.
             name: what it is called [default: the name of the file].
-            is_modified: whether it has edits that are in no file [default: whether it has no file].
+            is_modified: whether it has edits that are in no file [default: whether the file has another text].
         """
-        for record in self._book.pick(paths):
+        records = self._book.pick(paths)
+        if is_modified is None:
+            is_modified = not file or not await asyncio.to_thread(_has_text, file, source)
+        for record in records:
             is_new = record.pipeline != source
             record.pipeline, record.pipeline_file = source, file
-            record.pipeline_name = name
-            record.is_pipeline_modified = not file if is_modified is None else is_modified
+            record.pipeline_name, record.is_pipeline_modified = name, is_modified
             if is_new:
                 self._forget_compilation(record)
             else:
@@ -185,7 +214,7 @@ class PlateWorkspace:
             record.pend(PlateStatus.INIT_PENDING)
             self._book.change(record)
         self._book.flush()
-        await self._tasks.finish(self._read(records))
+        await self._tasks.finish(self._reading.read(records))
 
     # --- executions --------------------------------------------------------------------------------------------------
 
@@ -199,17 +228,46 @@ class PlateWorkspace:
         jobs = [CompileJob(record.path, self._task(record)) for record in records]
         await self._tasks.finish(self._compile(jobs))
 
-    async def run(self, paths: Iterable[str]) -> None:
-        """Run these plates, compiling them first if necessary; return when all have ended.
+    async def run(self, paths: Iterable[str], choice: WellChoice | None = None) -> None:
+        """Run these plates, checking them first if necessary; return when all have ended.
 
-        Cancelling this call does not stop the runs; use :meth:`stop`.
+        Wells that earlier runs have finished with the same pipeline are taken over. Cancelling this call does not stop
+        the runs; use :meth:`stop`.
+
+        Args:
+            paths: the plates.
+            choice: the wells and sites to run [default: all].
         """
         records = self._with_pipeline(self._free(paths))
-        reset_progress_for_batch(self._book, records)
+        reset_progress_for_batch(self._book, records, choice=choice)
         self._server.begin_work()
-        jobs = [CompileJob(each.path, self._task(each)) for each in records if each.artifact is None]
-        ready = [RunJob(each.path, self._compiled(each)) for each in records if each.artifact is not None]
-        await self._tasks.finish(self._then_read_results(self._batches.run(jobs, ready), records))
+        await self._tasks.finish(self._reading.then_results(self._run(records, choice), records))
+
+    async def run_wells(self, path: str, choice: WellChoice) -> None:
+        """Run some wells of a plate; :meth:`run` runs the rest and takes these over."""
+        await self.run([path], choice)
+
+    async def preview_wells(self, path: str, choice: WellChoice) -> ChosenPreview:
+        """Return which wells a choice stands for, or what is wrong with it."""
+        known = self.settings_of(path)
+        how = known.pattern, known.plate_format, known.pages
+        return await asyncio.to_thread(preview_choice, path, choice, how)
+
+    async def move_in_queue(self, path: str, place: int) -> None:
+        """Move a waiting plate in the queue of the server, which keeps the order when the window is closed.
+
+        Args:
+            path: the plate.
+            place: its new place among the waiting ones, from 1, the next to run.
+        """
+        record = self._book.get(path)
+        if record is None or record.state is not PlateStatus.QUEUED or record.live_id is None:
+            return
+        try:
+            await self._executions.move(record.live_id, max(0, place - 1))
+            await self._server.refresh()
+        except ZMQRuntimeError as error:
+            self._book.events.say(f"{record.name} could not be moved: {error}", is_error=True, path=path)
 
     async def resume(self, paths: Iterable[str]) -> None:
         """Finish the latest runs of these plates, keeping complete wells.
@@ -219,7 +277,15 @@ class PlateWorkspace:
         records = self._with_pipeline(self._free(paths))
         reset_progress_for_batch(self._book, records, resume=True)
         self._server.begin_work()
-        await self._tasks.finish(self._then_read_results(self._resume(records), records))
+        await self._tasks.finish(self._reading.then_results(self._resume(records), records))
+
+    async def stop_plates(self, paths: Iterable[str], graceful: bool = True) -> None:
+        """Stop the runs of these plates, and take those out of the queue that are waiting; see :meth:`stop`."""
+        await self.stop(graceful, list(paths))
+
+    async def stop_plates_after_wells(self, paths: Iterable[str]) -> None:
+        """Start no more wells of these plates, but finish the running ones."""
+        await self.stop_after_wells(list(paths))
 
     async def stop(self, graceful: bool = True, paths: Iterable[str] | None = None) -> None:
         """Stop the runs of this window or of these plates; return when the requests have been sent.
@@ -248,15 +314,26 @@ class PlateWorkspace:
             self._book.events.say(reply.message, is_error=reply.status != "ok")
 
     async def logs(self, path: str) -> list[LogLine]:
-        """Return the log of a plate's latest run; if it can't be read, it is empty and a status message says why."""
+        """Return the log of a plate's latest run, with a line for each failed well.
+
+        If the server does not know the run, it is the log in the folder of its results, with the name of that folder as
+        the id of its execution. If a log can't be read, it is empty and a status message says why.
+        """
         record = self._book.get(path)
-        if record is None or record.execution_id is None:
+        if record is None:
             return []
+        found = record.found
+        if record.execution_id is None:
+            return (
+                [] if found is None else await asyncio.to_thread(run_log_lines, found.run.folder, found.run.folder.name)
+            )
         try:
-            return await self._executions.logs(record.execution_id)
+            lines = await self._executions.logs(record.execution_id)
         except ZMQRuntimeError as error:
-            self._book.events.say(f"the log of {record.name} can't be read: {error}", is_error=True)
+            self._book.events.say(f"the log of {record.name} can't be read: {error}", is_error=True, path=path)
             return []
+        ended = None if record.execution is None else record.execution.ended_at
+        return [*lines, *failure_lines(record.execution_id, record.wells.rows(), lines, ended or time.time())]
 
     async def history(self, limit: int = 100) -> list[PlateExecution]:
         """Return the latest ended executions of all windows, newest first; see :meth:`logs` for failures."""
@@ -283,18 +360,19 @@ class PlateWorkspace:
         try:
             records = [PlateRecord.of(plate) for plate in await self._book.take_left_over()]
             self._book.add(records)
-            self._tasks.start(self._read_all_results(records), "Reading results")
+            self._tasks.start(self._reading.learn(records), "Reading plates")
         except OSError as error:
             self._book.events.say(f"the plates of the last window can't be read: {error}", is_error=True)
         if any(record.is_run_unknown for record in self._book.records()):
             await self._find_earlier_runs()
 
     async def close(self) -> None:
-        """Release everything; executions continue, and the next window's :meth:`reattach` finds them. Idempotent."""
+        """Release everything; runs continue, also waiting ones, and :meth:`reattach` finds them. Idempotent."""
         if self._is_closed:
             return
         self._is_closed = True
         await self._tasks.close()
+        await self._hand_over()
         await self._server.end()
         await self._book.close()
         await self._server.service.close()
@@ -327,7 +405,7 @@ class PlateWorkspace:
         is_lost = self._server.service.state is ServerState.LOST
         for record in busy:
             text = "continues when the server is back; looking for it" if is_lost else "is already running"
-            self._book.events.say(f"{record.name} {text}", is_error=not is_lost)
+            self._book.events.say(f"{record.name} {text}", is_error=not is_lost, path=record.path)
         if busy and is_lost:
             self._tasks.start(self.connect(), "Connecting")
         return [record for record in records if not record.is_busy]
@@ -335,7 +413,8 @@ class PlateWorkspace:
     def _with_pipeline(self, records: Sequence[PlateRecord]) -> list[PlateRecord]:
         for record in records:
             if not record.pipeline.strip():
-                self._book.events.say(f"{record.name} has no pipeline: choose one first", is_error=True)
+                text = f"{record.name} has no pipeline: choose one first"
+                self._book.events.say(text, is_error=True, path=record.path)
         return [record for record in records if record.pipeline.strip()]
 
     def _working(self, paths: Iterable[str] | None) -> list[PlateRecord]:
@@ -344,63 +423,62 @@ class PlateWorkspace:
         return [record for record in self._book.pick(paths) if record.is_busy]
 
     def _forget_compilation(self, record: PlateRecord) -> None:
+        """Forget what was checked, and what a check has found: it was about another pipeline, or other settings."""
         record.artifact = None
-        if record.state is PlateStatus.COMPILED:
+        is_refused = record.state is PlateStatus.FAILED and record.trouble is Trouble.CHECK
+        if record.state is PlateStatus.COMPILED or is_refused:
+            record.problems = ()
             record.rest()
-        self._book.change(record)
+        self._book.change(record, record.merge_wells())
 
     def _new_record(self, path: str) -> PlateRecord:
+        """Return a plate with the default pipeline, and what is known of it from other plates."""
         record = PlateRecord(path, self.default_pipeline)
         record.pipeline_file = self.default_pipeline_file
+        for other in self._book.records():
+            if other.pipeline == record.pipeline:
+                record.pipeline_file, record.pipeline_name = other.pipeline_file, other.pipeline_name
+                record.is_pipeline_modified = other.is_pipeline_modified
         return record
 
-    def _task(self, record: PlateRecord) -> PlateTask:
-        settings = resolve_run_settings(record.path, self._settings, record.settings)
-        return plate_task(record.path, record.pipeline, settings, record.pipeline_file)
+    def _task(self, record: PlateRecord, choice: WellChoice | None = None) -> PlateTask:
+        settings = self.settings_of(record.path)
+        task = plate_task(record.path, record.pipeline, settings, record.pipeline_file, record.pipeline_name)
+        return task if choice is None else choice.applied_to(task)
 
     def _compiled(self, record: PlateRecord) -> PlateTask:
         assert record.artifact is not None
         return compiled_task(self._task(record), record.artifact.artifact_id, record.artifact.signature)
 
-    async def _read(self, records: Sequence[PlateRecord]) -> None:
-        for record in records:
-            await self._read_one(record)
+    async def _run(self, records: Sequence[PlateRecord], choice: WellChoice | None) -> None:
+        """Check and run plates; while the server is busy they are queued there unchecked, and checked when it is ready.
 
-    async def _read_one(self, record: PlateRecord) -> None:
-        settings = resolve_run_settings(record.path, self._settings, record.settings)
-        await self._read_results(record)
+        A check would wait for the server, too, and a plate that waits here would be lost with the window.
+        """
+        known = [each for each in records if each.artifact is not None and choice is None]
+        ready = [RunJob(each.path, self._compiled(each)) for each in known]
+        others = [each for each in records if each not in known]
+        if others and await self._is_server_busy():
+            ready += [RunJob(each.path, self._task(each, choice)) for each in others]
+            others = []
+        await self._batches.run([CompileJob(each.path, self._task(each, choice)) for each in others], ready)
+
+    async def _is_server_busy(self) -> bool:
         try:
-            how = settings.pattern, settings.plate_format, settings.pages
-            wells = () if record.stop else await read_wells(record.path, *how)
-        except OpenHCSError as error:
-            record.fail(str(error))
-            self._book.events.say(str(error), is_error=True)
-            self._book.change(record)
-        else:
-            changed = () if record.stop else record.be_read(wells)
-            record.rest()
-            self._book.change(record, changed)
-        self._book.flush()
-        self._book.save_soon()
+            await self._server.service.connect()
+            return (await self._executions.status()).running > 0
+        except ZMQRuntimeError:
+            return False  # whatever is wrong is found, and reported, by the submission
 
-    async def _read_results(self, record: PlateRecord) -> None:
-        """Look up the results of the plate on disk, whatever the outcome of its latest run here."""
-        settings = resolve_run_settings(record.path, self._settings, record.settings)
+    async def _hand_over(self) -> None:
+        """Submit the runs that wait in this window, so that none is lost when it is closed."""
+        waiting = [each for each in self._book.busy() if each.is_scheduled and not each.is_accepted and not each.stop]
         try:
-            record.on_disk = await read_results(record.path, settings.output_dir)
-        except OpenHCSError as error:
-            self._book.events.say(str(error), is_error=True)
-        self._book.change(record)
-
-    async def _read_all_results(self, records: Sequence[PlateRecord]) -> None:
-        for record in records:
-            await self._read_results(record)
-
-    async def _then_read_results(self, work: Coroutine[Any, Any, None], records: Sequence[PlateRecord]) -> None:
-        try:
-            await work
-        finally:
-            await self._read_all_results(records)
+            async with asyncio.timeout(_HAND_OVER_SECONDS):
+                for record in waiting:
+                    await self._host.hand_over(record, self._task(record, record.choice))
+        except (TimeoutError, ZMQRuntimeError) as error:
+            _log.warning("plates that were waiting in the window could not be queued: %s", error)
 
     async def _compile(self, jobs: Sequence[CompileJob]) -> None:
         await self._batches.compile(jobs)
@@ -418,6 +496,14 @@ class PlateWorkspace:
             else:
                 ready.append(RunJob(record.path, _rest_of(task, record.execution_id or "")))
         await self._batches.run(fresh, ready)
+
+
+def _has_text(file: str, text: str) -> bool:
+    """Return whether a file has this text; for a worker thread."""
+    try:
+        return Path(file).read_text(encoding="utf-8") == text
+    except (OSError, ValueError):
+        return False
 
 
 def _rest_of(task: PlateTask, execution_id: str) -> PlateTask:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from openhcs_gui_services.services.durations import duration_text
 from openhcs_gui_services.services.plates.presenter import Tone
+from openhcs_gui_services.services.plates.wording import waiting_text
 from openhcs_gui_services.services.servers.nodes import (
     BrowserSnapshot,
     ExecutionNode,
@@ -158,7 +159,7 @@ def _workers_and_wells(
 
 def _execution_state(entry: ExecutionNode) -> str:
     if entry.status is ExecutionStatus.QUEUED:
-        return "Queued" if entry.queue_position is None else f"Queued (q#{entry.queue_position + 1})"
+        return waiting_text(None if entry.queue_position is None else entry.queue_position + 1)
     word = "Stopping" if entry.status is ExecutionStatus.CANCELLING else f"Running {int(entry.percent)} %"
     failed = f", {entry.wells_failed} failed" if entry.wells_failed else ""
     return f"{word}, {entry.wells_done} wells done{failed}" if entry.wells_known else word

@@ -1,12 +1,13 @@
 """The interface of the plate manager to the owner of the plates, such as :class:`PlateWorkspace`."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from openhcs_gui_services.services.plates.choice import ChosenPreview, WellChoice
 from openhcs_gui_services.services.plates.values import PlateRow, WorkspaceEvent
 from zmqruntime.execution import AxisProgress
 
-__all__ = ["PlateHost"]
+__all__ = ["FullPlateHost", "PlateHost"]
 
 
 class PlateHost(Protocol):
@@ -61,4 +62,36 @@ class PlateHost(Protocol):
 
     async def cancel_well(self, path: str, axis_id: str, /) -> object:
         """Cancel one well of a running plate."""
+        ...
+
+
+@runtime_checkable
+class FullPlateHost(PlateHost, Protocol):
+    """A host that can also run chosen wells, stop single plates, order its queue and undo a removal.
+
+    What a host without these methods can't do is not offered; Stop then stops all of its plates.
+    """
+
+    async def stop_plates(self, paths: Sequence[str], graceful: bool = True) -> object:
+        """Stop these plates, or take them out of the queue."""
+        ...
+
+    async def stop_plates_after_wells(self, paths: Sequence[str]) -> object:
+        """Start no more wells of these plates, and finish the running ones."""
+        ...
+
+    async def run_wells(self, path: str, choice: WellChoice, /) -> object:
+        """Run some wells of a plate."""
+        ...
+
+    async def preview_wells(self, path: str, choice: WellChoice, /) -> ChosenPreview:
+        """Return which wells a choice stands for."""
+        ...
+
+    async def move_in_queue(self, path: str, place: int, /) -> object:
+        """Move a waiting plate to a place in the queue, from 1, the next to run."""
+        ...
+
+    async def take_back(self) -> object:
+        """Add the plates again that were removed last."""
         ...

@@ -1,31 +1,37 @@
 """The plates of a window as a Qt model with sorting and filtering; changed rows are announced once a frame."""
 
 import enum
+import html
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
+from PyQt6.QtCore import QAbstractTableModel, QMimeData, QModelIndex, QObject, Qt
 
 from openhcs_gui_services.services.plates.presenter import PlatePresentation, Tone, present_plate
 from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import PlateRow
 from openhcs_gui_services.widgets.common.frame_pacer import FramePacer
-from openhcs_gui_services.widgets.common.text import plain_tooltip
+from openhcs_gui_services.widgets.plates.facts import costs_text, disk_text, plate_lines, results_text
 from openhcs_runtime.text import natural_key
 from zmqruntime.execution.text import first_line
 
-__all__ = ["PRESENTATION_ROLE", "PlateColumn", "PlateTableModel"]
+__all__ = ["PRESENTATION_ROLE", "QUEUE_MIME", "PlateColumn", "PlateTableModel"]
+
+QUEUE_MIME = "application/x-openhcs-waiting-plate"
+"""The type of a waiting plate that is dragged: its path."""
 
 PRESENTATION_ROLE = Qt.ItemDataRole.UserRole
 """The :class:`PlatePresentation` of a row, the same in all of its columns."""
 
+_COSTS = 2
+"""How many steps are named with their times in a row."""
 _FEW = 64  # with more changed rows than this, one announcement for the range costs less
 
 
 class PlateColumn(enum.IntEnum):
-    """The columns, from left to right."""
+    """The columns; the results on disk are shown after the progress of this run."""
 
     PLATE = 0
     STATE = 1
@@ -34,16 +40,18 @@ class PlateColumn(enum.IntEnum):
     TIME = 4
     WELLS = 5
     FAILED = 6
+    RESULTS = 7
 
 
 _TITLES = {
     PlateColumn.PLATE: "Plate",
     PlateColumn.STATE: "State",
-    PlateColumn.PROGRESS: "Progress",
+    PlateColumn.PROGRESS: "This run",
     PlateColumn.DETAIL: "Step and well",
     PlateColumn.TIME: "Time",
     PlateColumn.WELLS: "Wells",
     PlateColumn.FAILED: "Failed",
+    PlateColumn.RESULTS: "On disk",
 }
 _NUMBERS = (PlateColumn.WELLS, PlateColumn.FAILED)
 _STATE_ORDER = {state: number for number, state in enumerate(PlateStatus)}
@@ -105,12 +113,14 @@ class PlateTableModel(QAbstractTableModel):
 
     def remove_rows(self, paths: Iterable[str]) -> None:
         """Remove plates; unknown ones are ignored."""
-        gone = {path for path in paths if self._entries.pop(path, None) is not None}
+        gone = {path for path in paths if path in self._entries}
         for first, last in reversed(_ranges(sorted(self._numbers[path] for path in gone if path in self._numbers))):
             self.beginRemoveRows(QModelIndex(), first, last)
             del self._visible[first : last + 1]
+            self._number()
             self.endRemoveRows()
-        self._number()
+        for path in gone:
+            del self._entries[path]
 
     def set_filter(self, text: str) -> None:
         """Show only plates whose path, state or error contains every word of ``text``, ignoring case."""
@@ -154,6 +164,11 @@ class PlateTableModel(QAbstractTableModel):
         """Return the number of the row that shows a plate; None if it is not shown."""
         return self._numbers.get(path)
 
+    @property
+    def shown_rows(self) -> list[PlateRow]:
+        """The plates that the filter shows, from top to bottom."""
+        return [self._entries[path].row for path in self._visible]
+
     def presentation_at(self, number: int) -> PlatePresentation:
         """Return the content of a shown row."""
         return self._shown(self._entries[self._visible[number]])
@@ -194,6 +209,29 @@ class PlateTableModel(QAbstractTableModel):
                 return self._shown(entry)
             case _:
                 return None
+
+    def flags(self, index: QModelIndex) -> Qt.ItemFlag:
+        """Return the flags of a cell; waiting plates can be dragged to another place in the queue."""
+        flags = super().flags(index)
+        if index.isValid() and self._place_of(index.row()) is not None:
+            flags |= Qt.ItemFlag.ItemIsDragEnabled | Qt.ItemFlag.ItemIsDropEnabled
+        return flags
+
+    def mimeTypes(self) -> list[str]:
+        """Return the type of dragged plates."""
+        return [QUEUE_MIME]
+
+    def mimeData(self, indexes: Iterable[QModelIndex]) -> QMimeData:
+        """Return the path of the dragged plate."""
+        data = QMimeData()
+        paths = [self._visible[index.row()] for index in indexes if index.isValid()]
+        data.setData(QUEUE_MIME, "\n".join(dict.fromkeys(paths)).encode("utf-8", "surrogateescape"))
+        return data
+
+    def _place_of(self, number: int) -> int | None:
+        """The place in the queue of a shown row, from 1; None if it is not waiting."""
+        snapshot = self._entries[self._visible[number]].row.snapshot
+        return snapshot.queue_position if snapshot.state is PlateStatus.QUEUED else None
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Sort the rows, including later additions. Column -1 is the order in which plates were added."""
@@ -258,23 +296,33 @@ class PlateTableModel(QAbstractTableModel):
             case PlateColumn.STATE:
                 return self._shown(entry).text
             case PlateColumn.PROGRESS:
-                percent = self._shown(entry).percent
-                return "" if percent is None else f"{percent} %"
+                shown = self._shown(entry)
+                return shown.bar_text or ("" if shown.percent is None else f"{shown.percent} %")
             case PlateColumn.DETAIL:
-                return first_line(self._shown(entry).detail)
+                return first_line(self._shown(entry).detail) or _costs(entry.row)
             case PlateColumn.TIME:
                 return self._shown(entry).timing
             case PlateColumn.WELLS:
                 return "" if entry.row.well_count is None else str(entry.row.well_count)
             case PlateColumn.FAILED:
-                return str(entry.row.snapshot.failed_wells or "")
+                return str(_failed(entry.row) or "")
+            case PlateColumn.RESULTS:
+                return results_text(entry.row)
             case _:
                 assert_never(column)
 
     def _tooltip(self, entry: _Entry, column: PlateColumn) -> str:
-        if column is PlateColumn.DETAIL:
-            return plain_tooltip(self._shown(entry).detail)
-        return plain_tooltip(entry.row.path) if column is PlateColumn.PLATE else ""
+        shown, row = self._shown(entry), entry.row
+        match column:
+            case PlateColumn.PLATE:
+                return _lines(plate_lines(row))
+            case PlateColumn.RESULTS:
+                folder = "" if row.found is None else str(row.found.run.folder)
+                return _lines([disk_text(row), folder, costs_text(row)])
+            case PlateColumn.DETAIL | PlateColumn.STATE | PlateColumn.PROGRESS:
+                return _lines([shown.text, shown.detail or _costs(row), shown.bar_text, shown.timing])
+            case _:
+                return ""
 
     def _key(self, entry: _Entry, column: PlateColumn) -> _SortKey:
         snapshot = entry.row.snapshot
@@ -293,9 +341,29 @@ class PlateTableModel(QAbstractTableModel):
             case PlateColumn.WELLS:
                 return (entry.row.well_count or 0,)
             case PlateColumn.FAILED:
-                return (snapshot.failed_wells,)
+                return (_failed(entry.row),)
+            case PlateColumn.RESULTS:
+                found = entry.row.found
+                return (-1, "") if found is None else (found.done, found.run.begun_at)
             case _:
                 assert_never(column)
+
+
+def _failed(row: PlateRow) -> int:
+    """The failed wells of the run, or of the results on disk while there is no run."""
+    snapshot = row.snapshot
+    of_run = snapshot.state.is_working or snapshot.total_wells or snapshot.failed_wells
+    return snapshot.failed_wells if of_run or row.found is None else row.found.run.wells_failed
+
+
+def _costs(row: PlateRow) -> str:
+    """What the steps have cost, for a plate that is not being worked on and has nothing else to say."""
+    return "" if row.snapshot.state.is_busy else costs_text(row, longest=_COSTS)
+
+
+def _lines(lines: Iterable[str]) -> str:
+    """A tooltip of several lines, shown literally."""
+    return "<qt>" + "<br>".join(html.escape(line) for line in lines if line) + "</qt>" if any(lines) else ""
 
 
 def _ranges(numbers: list[int]) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Which actions apply to plates in their present states, and the phase of Run, Stop and Force Kill. Without Qt."""
+"""Which actions apply to plates in their present states, and how far a stop has got. Without Qt."""
 
 import enum
 import time
@@ -8,20 +8,20 @@ from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import PlateRow
 from zmqruntime.execution import AxisProgress, AxisState
 
-__all__ = ["BusyTime", "PlateAction", "RunPhase", "plates_for", "run_phase"]
+__all__ = ["BusyTime", "PlateAction", "RunPhase", "plates_for", "run_phase", "scope_text"]
 
 
 class RunPhase(enum.Enum):
-    """The phase of a run, which decides what the run button offers."""
+    """The phase of all runs of a window together."""
 
     IDLE = "idle"
-    """Nothing is running: Run."""
+    """Nothing is running."""
     AT_WORK = "at_work"
-    """Something is running: Stop."""
+    """Something is running that nobody has stopped."""
     STOPPING = "stopping"
-    """Stop was pressed: Force Kill."""
+    """All that is running is to stop."""
     KILLING = "killing"
-    """Force Kill was pressed: nothing further is offered."""
+    """Force stop was chosen."""
 
 
 class PlateAction(enum.Enum):
@@ -32,6 +32,8 @@ class PlateAction(enum.Enum):
     COMPILE = "compile"
     RUN = "run"
     RESUME = "resume"
+    STOP = "stop"
+    KILL = "kill"
     RESULTS = "results"
     REPORT = "report"
 
@@ -59,11 +61,26 @@ def _allows(action: PlateAction, row: PlateRow) -> bool:
         case PlateAction.REMOVE | PlateAction.INIT | PlateAction.COMPILE | PlateAction.RUN:
             return not state.is_busy
         case PlateAction.RESUME:
+            if row.can_resume is not None:
+                return row.can_resume and not state.is_busy
             return state.is_unfinished and row.execution_id is not None
-        case PlateAction.RESULTS:
-            return row.output is not None
-        case PlateAction.REPORT:
-            return not state.is_busy and row.results is not None
+        case PlateAction.STOP:
+            return state.is_stoppable and state is not PlateStatus.CANCELLING
+        case PlateAction.KILL:
+            return state is PlateStatus.CANCELLING
+        case PlateAction.RESULTS | PlateAction.REPORT:
+            return row.results is not None
+
+
+def scope_text(rows: Collection[PlateRow], longest: int = 0) -> str:
+    """Return the name of the plate, or ``3 plates``; a name of more than ``longest`` letters (0: any) is elided."""
+    if len(rows) != 1:
+        return f"{len(rows)} plates" if rows else ""
+    [name] = [row.name for row in rows]
+    if not longest or len(name) <= longest:
+        return name
+    tail = longest // 2
+    return f"{name[: longest - tail - 1]}\u2026{name[-tail:]}"
 
 
 class BusyTime:
@@ -90,13 +107,24 @@ class BusyTime:
         """Drop a plate that is no longer running."""
         self._since = {key: since for key, since in self._since.items() if key[0] != path}
 
+    def wells_of(self, paths: Collection[str] | None = None) -> int:
+        """Return how many wells of these plates are being worked on [default: of all plates]."""
+        return len(self._of(paths))
+
+    def seconds_of(self, paths: Collection[str] | None = None) -> float:
+        """Return the total time so far of the running wells of these plates [default: of all plates]."""
+        now = self._clock()
+        return sum(now - since for since in self._of(paths))
+
     @property
     def wells(self) -> int:
         """The number of wells being worked on."""
-        return len(self._since)
+        return self.wells_of()
 
     @property
     def seconds(self) -> float:
         """The total time of all running wells."""
-        now = self._clock()
-        return sum(now - since for since in self._since.values())
+        return self.seconds_of()
+
+    def _of(self, paths: Collection[str] | None) -> list[float]:
+        return [since for (path, _), since in self._since.items() if paths is None or path in paths]

@@ -25,27 +25,30 @@ class StopQuestion(QMessageBox):
 
     answered = Signal(StopAnswer)
 
-    def __init__(self, wells: int, seconds: float, *, kills: bool, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, wells: int, seconds: float, *, kills: bool, scope: str = "the runs", parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setIcon(QMessageBox.Icon.Warning)
         self.setTextFormat(Qt.TextFormat.PlainText)
         count = "1 well is" if wells == 1 else f"{wells} wells are"
-        lost = f"{count} being worked on. Stopping now loses {duration_text(seconds)} of work."
+        lost = f"{count} being worked on; this loses {duration_text(seconds)} of work."
         self._answers: dict[QPushButton, StopAnswer] = {}
         if kills:
-            self.setWindowTitle("Force Kill")
-            self.setText("Kill the processes of this window's runs at once?")
-            self._offer("Force Kill", StopAnswer.KILL, QMessageBox.ButtonRole.DestructiveRole)
+            self.setWindowTitle("Force stop")
+            self.setText(f"End the processes of {scope} at once?")
+            self._offer("Force stop", StopAnswer.KILL, QMessageBox.ButtonRole.DestructiveRole)
             default = self._offer("Wait", StopAnswer.KEEP_RUNNING, QMessageBox.ButtonRole.RejectRole)
         else:
             self.setWindowTitle("Stop")
-            self.setText("Stop the runs of this window?")
+            self.setText(f"Stop {scope}?")
             after = "Stop after this well" if wells == 1 else "Stop after these wells"
             default = self._offer(after, StopAnswer.AFTER_WELLS, QMessageBox.ButtonRole.AcceptRole)
             self._offer("Stop now", StopAnswer.NOW, QMessageBox.ButtonRole.DestructiveRole)
             self._offer("Keep running", StopAnswer.KEEP_RUNNING, QMessageBox.ButtonRole.RejectRole)
-        self.setInformativeText(f"{lost} Finished wells are kept; Resume runs the rest.")
+        nothing = "No well is being worked on, so no work is lost."
+        self.setInformativeText(f"{lost if wells else nothing} Finished wells are kept; Resume runs the rest.")
         self.setDefaultButton(default)
         self.finished.connect(self._answer)
 

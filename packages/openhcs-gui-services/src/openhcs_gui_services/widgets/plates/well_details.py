@@ -69,6 +69,10 @@ class WellDetails(QWidget):
         self._lay_out()
         self.show_well(None, {}, has_output=False, has_log=False)
 
+    def allow_cancel(self, is_allowed: bool) -> None:
+        """Offer to cancel the shown well only if its plate is being worked on; call it after :meth:`show_well`."""
+        self._cancel.setEnabled(self._cancel.isEnabled() and is_allowed)
+
     def show_well(
         self,
         well: AxisProgress | None,
