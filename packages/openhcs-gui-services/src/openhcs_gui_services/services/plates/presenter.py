@@ -187,7 +187,7 @@ def _whole_percent(plate: PlateSnapshot) -> int:
     """Rounded down, so that 100 % means that all wells have ended; wells that have failed count as ended."""
     if plate.state is PlateStatus.COMPLETE:
         return 100
-    return min(99 if plate.state is PlateStatus.RUNNING else 100, max(0, int(plate.percent)))
+    return min(100, max(0, int(plate.percent)))
 
 
 def _bar_text(plate: PlateSnapshot) -> str:

@@ -114,13 +114,16 @@ class PlateTableModel(QAbstractTableModel):
     def remove_rows(self, paths: Iterable[str]) -> None:
         """Remove plates; unknown ones are ignored."""
         gone = {path for path in paths if path in self._entries}
-        for first, last in reversed(_ranges(sorted(self._numbers[path] for path in gone if path in self._numbers))):
+        for path in gone - self._numbers.keys():  # hidden by the filter
+            del self._entries[path]
+        shown = sorted(self._numbers[path] for path in gone & self._numbers.keys())
+        for first, last in reversed(_ranges(shown)):
             self.beginRemoveRows(QModelIndex(), first, last)
+            for path in self._visible[first : last + 1]:
+                del self._entries[path]
             del self._visible[first : last + 1]
             self._number()
             self.endRemoveRows()
-        for path in gone:
-            del self._entries[path]
 
     def set_filter(self, text: str) -> None:
         """Show only plates whose path, state or error contains every word of ``text``, ignoring case."""
