@@ -1,9 +1,11 @@
 """A label of one line that is elided to its width; its tooltip has the whole text."""
 
 from PyQt6.QtCore import QSize, Qt
-from PyQt6.QtGui import QResizeEvent
+from PyQt6.QtGui import QPalette, QResizeEvent
 from PyQt6.QtWidgets import QLabel, QSizePolicy
 
+from openhcs_gui_services.services.plates.presenter import Tone
+from openhcs_gui_services.widgets.common.colours import tone_colour
 from openhcs_gui_services.widgets.common.text import plain_tooltip
 
 __all__ = ["ElidedLabel"]
@@ -21,18 +23,24 @@ class ElidedLabel(QLabel):
         super().__init__()
         self._whole, self._mode = "", mode
         self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.show_text(text)
 
     @property
     def whole_text(self) -> str:
-        """The text as it was given."""
+        """The text as it was given, in one line."""
         return self._whole
 
-    def show_text(self, text: str) -> None:
-        """Show another text."""
-        self._whole = text
+    def show_text(self, text: str, is_error: bool = False) -> None:
+        """Show another text in one line, in the colour of errors if it is one."""
+        self._whole = " ".join(text.split())
+        palette = QPalette()
+        if is_error:
+            palette.setColor(QPalette.ColorRole.WindowText, tone_colour(Tone.BAD, palette))
+        self.setPalette(palette)
         self.setToolTip(plain_tooltip(text))
+        self.setAccessibleName(self._whole)
         self._elide()
 
     def minimumSizeHint(self) -> QSize:

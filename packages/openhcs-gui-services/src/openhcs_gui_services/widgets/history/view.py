@@ -10,7 +10,6 @@ from PyQt6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QLineEdit,
     QPlainTextEdit,
     QSplitter,
@@ -24,6 +23,7 @@ from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.history import HistoryRow, HistorySource, provenance_text
 from openhcs_gui_services.services.history_changes import ComparedRuns, compare_runs, runs_to_compare
 from openhcs_gui_services.widgets.common.buttons import push_button
+from openhcs_gui_services.widgets.common.elided_label import ElidedLabel
 from openhcs_gui_services.widgets.history.changes import RunChanges
 from openhcs_gui_services.widgets.history.model import HistoryColumn, HistoryFilter, HistoryModel
 
@@ -61,7 +61,7 @@ class HistoryView(QWidget):
         self._shown.setSourceModel(self._model)
         self._table = QTableView()
         self._search = QLineEdit()
-        self._status = QLabel(_EMPTY)
+        self._status = ElidedLabel(_EMPTY)
         self._changes, self._origin = RunChanges(), QPlainTextEdit()
         self._details, self._split = QTabWidget(), QSplitter(Qt.Orientation.Vertical)
         self._again = push_button("Run again", "Run the same pipeline on the same plate again", self.run_again)
@@ -210,7 +210,7 @@ class HistoryView(QWidget):
             self.open_results_requested.emit(output)
 
     def _on_error(self, text: str) -> None:
-        self._status.setText(text)
+        self._status.show_text(text)
         self.failed.emit(text)
 
     def _lay_out(self) -> None:
@@ -245,7 +245,6 @@ class HistoryView(QWidget):
         self._origin.setPlaceholderText("Select a run to see where its results came from.")
         self._origin.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
         self._origin.setAccessibleName("Origin of the results")
-        self._status.setTextFormat(Qt.TextFormat.PlainText)
         self._details.addTab(self._changes, "What changed")
         self._details.addTab(self._origin, "Origin")
         self._details.setDocumentMode(True)
@@ -261,7 +260,7 @@ class HistoryView(QWidget):
         top.addWidget(self._refresh)
         for button in (self._again, self._open, self._more):
             bottom.addWidget(button)
-        bottom.addWidget(self._status, 1, Qt.AlignmentFlag.AlignRight)
+        bottom.addWidget(self._status, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
         layout.addLayout(top)
@@ -291,7 +290,7 @@ class HistoryView(QWidget):
         self._more.setEnabled(self._more.isEnabled() and self._source is not None)
         shown, known = self._shown.rowCount(), self._model.rowCount()
         counted = f"{_counted(shown)}" if shown == known else f"{shown} of {_counted(known)}"
-        self._status.setText(counted if known else _EMPTY)
+        self._status.show_text(counted if known else _EMPTY)
 
 
 def _counted(number: int) -> str:

@@ -257,7 +257,7 @@ class LayoutPane(QWidget):
         wells = self.parts.grid.selected_wells()
         draft = self._draft
         texts = {} if draft is None else dict.fromkeys(self.table.text(draft.column, well) for well in wells)
-        self.parts.value_label.setText("Value for no well" if not wells else f"Value for {named_wells(wells)}")
+        self.parts.value_label.setText("Select wells to set values" if not wells else f"Value for {named_wells(wells)}")
         self.parts.value.setEnabled(bool(wells))
         self.parts.value.setPlaceholderText("" if len(texts) < 2 else "several values")
         self.parts.value.setText(next(iter(texts)) if len(texts) == 1 else "")

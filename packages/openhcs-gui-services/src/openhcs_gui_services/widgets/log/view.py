@@ -192,7 +192,8 @@ class LogView(QWidget):
     def _lay_out(self) -> None:
         self._execution.addItem("All executions", None)
         self._execution.setAccessibleName("Execution")
-        self._execution.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self._execution.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._execution.setMinimumContentsLength(14)
         for level, name in _LEVEL_NAMES.items():
             self._level.addItem(name, level)
         self._level.setAccessibleName("Level")

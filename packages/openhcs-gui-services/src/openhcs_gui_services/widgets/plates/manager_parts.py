@@ -7,12 +7,13 @@ from PyQt6.QtWidgets import QHeaderView, QLineEdit, QSizePolicy, QSplitter, QVBo
 from openhcs_gui_services.services.connection.status import present_server_status
 from openhcs_gui_services.services.plates.presenter import Tone
 from openhcs_gui_services.services.plates.values import PlateRow, ServerState
+from openhcs_gui_services.widgets.common.elided_label import ElidedLabel
 from openhcs_gui_services.widgets.common.frame_pacer import FramePacer
 from openhcs_gui_services.widgets.plates.actions import PlateActions
 from openhcs_gui_services.widgets.plates.facts import disk_text, run_text
 from openhcs_gui_services.widgets.plates.map import PlateMap
 from openhcs_gui_services.widgets.plates.map_bar import MapBar
-from openhcs_gui_services.widgets.plates.message_bar import ElidedLabel, MessageBar
+from openhcs_gui_services.widgets.plates.message_bar import MessageBar
 from openhcs_gui_services.widgets.plates.table import PlateTable
 from openhcs_gui_services.widgets.plates.toolbar import PlateToolBar
 from openhcs_gui_services.widgets.plates.well_details import WellDetails
@@ -38,8 +39,8 @@ class PlateManagerParts:
         self.messages = MessageBar()
         self._whole = QSplitter(Qt.Orientation.Vertical)
         self._below = QSplitter(Qt.Orientation.Horizontal)
-        self._title = ElidedLabel(Qt.TextElideMode.ElideMiddle)
-        self._facts = ElidedLabel()
+        self._title = ElidedLabel()
+        self._facts = ElidedLabel(mode=Qt.TextElideMode.ElideRight)
         self.table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.map.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         owner.addActions(actions.all)
@@ -60,7 +61,7 @@ class PlateManagerParts:
 
     def facts_text(self) -> str:
         """Return what is said above the map of results on disk and of the run."""
-        return self._facts.full_text()
+        return self._facts.whole_text
 
     def show_server(self, state: ServerState, text: str) -> None:
         """Show that the server is lost or not responding, until it is back; other states are in the status bar."""

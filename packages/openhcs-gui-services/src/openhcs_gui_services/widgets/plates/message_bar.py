@@ -4,14 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from PyQt6.QtCore import Qt
-from PyQt6.QtGui import QPalette, QResizeEvent
-from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
-from openhcs_gui_services.services.plates.presenter import Tone
-from openhcs_gui_services.widgets.common.colours import tone_colour
-from openhcs_gui_services.widgets.common.text import plain_tooltip
+from openhcs_gui_services.widgets.common.elided_label import ElidedLabel
 
-__all__ = ["ElidedLabel", "MessageBar", "Offer"]
+__all__ = ["MessageBar", "Offer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,7 @@ class MessageBar(QWidget):
         super().__init__()
         self._server: _Message | None = None
         self._said: _Message | None = None
-        self._label = ElidedLabel()
+        self._label = ElidedLabel(mode=Qt.TextElideMode.ElideRight)
         self._offer = QPushButton()
         self._offer.setAutoDefault(False)
         self._offer.clicked.connect(self._take_offer)
@@ -102,38 +99,3 @@ class MessageBar(QWidget):
         self.forget()
         if offer is not None:
             offer.call()
-
-
-class ElidedLabel(QLabel):
-    """One line that is elided to its width; the tooltip has the full text."""
-
-    def __init__(self, mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight) -> None:
-        super().__init__()
-        self._text = ""
-        self._mode = mode
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-
-    def show_text(self, text: str, is_error: bool = False) -> None:
-        """Show this text, in the colour of errors if it is one."""
-        self._text = " ".join(text.split())
-        palette = QPalette()
-        if is_error:
-            palette.setColor(QPalette.ColorRole.WindowText, tone_colour(Tone.BAD, palette))
-        self.setPalette(palette)
-        self.setToolTip(plain_tooltip(text))
-        self.setAccessibleName(self._text)
-        self._cut()
-
-    def full_text(self) -> str:
-        """Return the whole text."""
-        return self._text
-
-    def resizeEvent(self, event: QResizeEvent | None) -> None:
-        """Cut the text to the new width."""
-        super().resizeEvent(event)
-        self._cut()
-
-    def _cut(self) -> None:
-        self.setText(self.fontMetrics().elidedText(self._text, self._mode, self.width()))
