@@ -19,7 +19,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-__all__ = ["Command", "CommandPalette", "commands_of", "matching"]
+__all__ = ["Command", "CommandPalette", "commands_in", "commands_of", "matching"]
 
 _MOVES = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
 
@@ -51,6 +51,12 @@ def commands_of(bar: QMenuBar) -> tuple[Command, ...]:
             for command in _in_menu(menu, _plain(top.text())):
                 found.setdefault(command.action, command)
     return tuple(found.values())
+
+
+def commands_in(group: str, widget: QWidget) -> tuple[Command, ...]:
+    """Return what the actions of a widget and its parts do, such as those of a pane."""
+    actions = (action for action in widget.findChildren(QAction) if action.text() and not action.isSeparator())
+    return tuple(Command(group, action) for action in actions if action.isVisible() and action.menu() is None)
 
 
 def matching(commands: Iterable[Command], typed: str) -> list[Command]:

@@ -88,6 +88,16 @@ class Docks:
         assert isinstance(holder, _Holder)
         return holder.content(self._specs[name].make)
 
+    @property
+    def contents(self) -> dict[str, QWidget]:
+        """The contents of the panes that were created, by their titles."""
+        made = {name: self._docks[name].findChild(_Holder) for name in self._docks}
+        return {
+            self._specs[name].title: holder.made
+            for name, holder in made.items()
+            if holder is not None and holder.made is not None
+        }
+
     def fill_shown(self) -> None:
         """Create the content of the panes in front; from now on also of those that come to the front."""
         self._can_fill = True
@@ -140,7 +150,8 @@ class _Holder(QWidget):
     def __init__(self, size: QSize) -> None:
         super().__init__()
         self._size = size
-        self._content: QWidget | None = None
+        self.made: QWidget | None = None
+        """The content, once it has been created."""
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
 
@@ -148,13 +159,13 @@ class _Holder(QWidget):
         return self._size
 
     def content(self, make: Callable[[], QWidget]) -> QWidget:
-        if self._content is None:
-            self._content = make()
+        if self.made is None:
+            self.made = make()
             layout = self.layout()
             assert layout is not None
-            layout.addWidget(self._content)
-            self.setFocusProxy(self._content)
-        return self._content
+            layout.addWidget(self.made)
+            self.setFocusProxy(self.made)
+        return self.made
 
 
 def _is_in_front(dock: QDockWidget) -> bool:

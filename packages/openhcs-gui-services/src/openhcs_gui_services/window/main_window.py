@@ -17,7 +17,7 @@ from openhcs_gui_services.widgets.plates.host import PlateHost
 from openhcs_gui_services.widgets.plates.manager import PlateManagerWidget
 from openhcs_gui_services.widgets.plates.run_phase import RunPhase
 from openhcs_gui_services.widgets.welcome.view import Welcome
-from openhcs_gui_services.window.command_palette import CommandPalette, commands_of
+from openhcs_gui_services.window.command_palette import Command, CommandPalette, commands_in, commands_of
 from openhcs_gui_services.window.docks import Docks, PaneSpec
 from openhcs_gui_services.window.keys_dialog import KeysDialog
 
@@ -119,9 +119,7 @@ class MainWindow(QMainWindow):
 
     def show_commands(self) -> CommandPalette:
         """List everything that can be done."""
-        bar = self.menuBar()
-        assert bar is not None
-        palette = CommandPalette(commands_of(bar), self)
+        palette = CommandPalette(self._commands(), self)
         palette.open()
         return palette
 
@@ -215,6 +213,10 @@ class MainWindow(QMainWindow):
         view = self._menu("&View")
         view.addActions(self._docks.actions)
         view.addSeparator()
+        looks = view.addMenu("&Wells as")
+        assert looks is not None
+        looks.addActions(list(self.manager.map_bar.look_actions.values()))
+        view.addSeparator()
         self._add_themes(view)
         help_ = self._menu("&Help")
         for text, keys, tip, call in (
@@ -273,10 +275,18 @@ class MainWindow(QMainWindow):
             self.restoreState(state, _STATE_VERSION)
         self.manager.restore_state(self._settings.value("window/manager"))
 
-    def _show_keys(self) -> KeysDialog:
+    def _commands(self) -> tuple[Command, ...]:
+        """Everything in the menus, then what the panes that were shown can do."""
         bar = self.menuBar()
         assert bar is not None
-        dialog = KeysDialog(commands_of(bar), self)
+        found = {command.action: command for command in commands_of(bar)}
+        for title, content in self._docks.contents.items():
+            for command in commands_in(title, content):
+                found.setdefault(command.action, command)
+        return tuple(found.values())
+
+    def _show_keys(self) -> KeysDialog:
+        dialog = KeysDialog(self._commands(), self)
         dialog.open()
         return dialog
 

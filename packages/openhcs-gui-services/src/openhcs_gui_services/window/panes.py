@@ -30,6 +30,7 @@ from openhcs_gui_services.services.viewing import ImagesViewer, ViewRequest
 from openhcs_gui_services.widgets.plates.map_look import MapLook
 from openhcs_gui_services.widgets.settings.dialog import SettingsDialog, load_settings, save_settings
 from openhcs_gui_services.window.docks import PaneSpec
+from openhcs_gui_services.window.first_numbers import FirstNumbers
 from openhcs_gui_services.window.history_client import WindowHistory
 from openhcs_gui_services.window.main_window import MainWindow
 from openhcs_gui_services.window.map_link import MapLink
@@ -114,11 +115,13 @@ class WindowPanes:
         """Connect to the window; called once, after the plate manager has been created."""
         self._window = window
         manager = window.manager
-        self._closers.append(MapLink(manager, self._workspace, self._tasks).close)
+        self._map = MapLink(manager, self._workspace, self._tasks)
+        self._closers.append(self._map.close)
         manager.images_wanted.connect(self._show_images)
         manager.log_wanted.connect(self._show_log)
         manager.report_wanted.connect(self._want_report)
         manager.map.look_changed.connect(self._on_look)
+        self._first_numbers = FirstNumbers(manager, self._workspace)
         WelcomeLink(window.welcome, manager, self._workspace, self._store, self._tasks)
         self.notices = NoticesLink(lambda: self._settings, self._say, self._tasks, window.windowIcon(), window)
         window.settings_action.setVisible(True)
@@ -139,6 +142,7 @@ class WindowPanes:
     async def close(self) -> None:
         """Stop everything that the panes have started."""
         self._leave()
+        self._first_numbers.end()
         await self._tasks.close()
         for close in self._closers:
             await close()
@@ -176,6 +180,7 @@ class WindowPanes:
 
         self.layout = widgets.LayoutPane()
         LayoutLink(self.layout, self._window.manager, self._workspace)
+        self.layout.map_saved.connect(lambda _: self._map.read_plate_map())
         self._closers.append(self.layout.end)
         return self.layout
 
