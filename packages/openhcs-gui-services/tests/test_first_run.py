@@ -46,7 +46,7 @@ async def click(window: MainWindow, widget: QWidget, place: QPoint | None = None
     def press() -> None:
         handle = window.windowHandle()
         assert handle is not None
-        QTest.mouseClick(handle, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+        QTest.mouseClick(handle, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)  # type: ignore[call-overload]
         clicked.set()
 
     QTimer.singleShot(0, press)  # it handles other events meanwhile, which can't be done within a task
