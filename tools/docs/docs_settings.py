@@ -24,6 +24,7 @@ VARIABLES = {
     "by default a quarter of the machine's memory",
     "FIJI_HOME": "the folder of a Fiji for `--view fiji`; the option `fiji` goes before it",
     "IJ_JAR": "the file `ij.jar` of a plain ImageJ for `--view fiji`; the option `jar` goes before it",
+    "OPENHCS_SMTP_PASSWORD": "the password for notices by mail, if the system's keyring has none",
     "OMERO_ROOT_PASSWORD": "the password of the user `root` of `openhcs-runtime omero`; else it is asked for",
     "DISPLAY": "the screen of viewers and of the window on Linux; without it and `WAYLAND_DISPLAY` they do not start",
     "WAYLAND_DISPLAY": "the screen of napari and of the window under Wayland",
@@ -143,7 +144,10 @@ def read_in(path: Path) -> Iterator[str]:
 def constants_of(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """Names of a module that stand for text."""
     for node in tree.body:
-        if isinstance(node, ast.Assign):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant):
+            if isinstance(node.value.value, str):
+                yield ast.unparse(node.target), node.value.value
+        elif isinstance(node, ast.Assign):
             names, values = (
                 each.elts if isinstance(each, ast.Tuple) else [each] for each in (node.targets[0], node.value)
             )
