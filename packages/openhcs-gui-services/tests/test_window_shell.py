@@ -99,6 +99,22 @@ def test_without_plates_the_window_offers_an_example_which_is_recent_later(
     in_window(qt_loop, qtbot, settings, isolated_home, scene)
 
 
+def test_a_new_window_leaves_room_for_its_frame_and_a_long_name_keeps_its_end(
+    qt_loop: qasync.QEventLoop, qtbot: QtBot, settings: QSettings, isolated_home: Path
+) -> None:
+    workspace = PlateWorkspace(PORT, memory=isolated_home / "memory")
+    window = MainWindow(workspace, settings)
+    qtbot.addWidget(window)
+    screen = window.screen()
+    assert screen is not None
+    assert window.height() <= screen.availableGeometry().height() - 40
+    window.welcome.show_recent(["/data/Screen_2026-11-29_Wirkstoffbibliothek_Nachkontrolle_Wiederholung_03"])
+    assert window.welcome.recent[0].text().endswith("_03")
+    assert window.welcome.recent[0].minimumSizeHint().width() <= 480
+    qt_loop.run_until_complete(window.end())
+    qt_loop.run_until_complete(workspace.close())
+
+
 def test_colours_are_chosen_and_come_back(
     qt_loop: qasync.QEventLoop, qtbot: QtBot, settings: QSettings, isolated_home: Path
 ) -> None:

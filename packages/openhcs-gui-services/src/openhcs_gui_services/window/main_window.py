@@ -24,6 +24,8 @@ from openhcs_gui_services.window.keys_dialog import KeysDialog
 __all__ = ["MainWindow", "PaneSpec", "Panes"]
 
 _SIZE = QSize(1280, 860)
+_FRAME = QSize(12, 52)
+"""Room for title bar and borders, whose size is known only after the window is shown."""
 _STATE_VERSION = 2
 _THEME = "window/colours"
 _THEMES = {Theme.SYSTEM: "As the &desktop", Theme.LIGHT: "&Light", Theme.DARK: "D&ark"}
@@ -266,7 +268,7 @@ class MainWindow(QMainWindow):
         if theme is not Theme.SYSTEM:
             self.set_theme(theme)
         screen = self.screen()
-        there = _SIZE if screen is None else screen.availableSize()
+        there = _SIZE if screen is None else screen.availableSize() - _FRAME
         self.resize(_SIZE.boundedTo(there))
         geometry, state = self._settings.value("window/geometry"), self._settings.value("window/state")
         if geometry is not None:

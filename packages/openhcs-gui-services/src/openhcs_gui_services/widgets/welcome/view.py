@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from PyQt6.QtCore import Qt, pyqtSignal as Signal
-from PyQt6.QtGui import QDragEnterEvent, QDropEvent
+from PyQt6.QtGui import QDragEnterEvent, QDropEvent, QFontMetrics
 from PyQt6.QtWidgets import QCommandLinkButton, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from openhcs_gui_services.widgets.common.icons import Icon, make_icon
@@ -83,8 +83,10 @@ class Welcome(QWidget):
             self.plates_wanted.emit(paths)
 
     def _button(self, path: str) -> QCommandLinkButton:
-        where = self.fontMetrics().elidedText(str(PurePath(path).parent), Qt.TextElideMode.ElideMiddle, _WIDTH - 60)
-        name = self.fontMetrics().elidedText(PurePath(path).name or path, Qt.TextElideMode.ElideMiddle, _WIDTH - 60)
+        bold = self.font()
+        bold.setBold(True)  # as titles of such buttons are
+        where = self.fontMetrics().elidedText(str(PurePath(path).parent), Qt.TextElideMode.ElideMiddle, _WIDTH - 80)
+        name = QFontMetrics(bold).elidedText(PurePath(path).name or path, Qt.TextElideMode.ElideMiddle, _WIDTH - 80)
         button = QCommandLinkButton(name, where)
         button.setIcon(make_icon(Icon.VIEW, self.palette()))
         button.setToolTip(path)
