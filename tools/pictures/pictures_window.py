@@ -21,10 +21,12 @@ import qasync  # type: ignore[import-untyped]
 from PyQt6.QtCore import QSettings, QTimer
 from PyQt6.QtWidgets import QApplication
 
-from openhcs_gui_services import MainWindow
+from openhcs_gui_services import MainWindow, PipelinePane
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_gui_services.widgets.common.theme import Theme
-from openhcs_gui_services.window.panes import WindowPanes
+from openhcs_gui_services.widgets.plates.map_look import MapLook
+from openhcs_gui_services.widgets.tuning.strip import TuningStrip
+from openhcs_gui_services.window.panes import IMAGES, PIPELINE, WindowPanes
 from openhcs_runtime.builtin import builtin_source
 from openhcs_runtime.plates import make_plate
 
@@ -112,9 +114,31 @@ async def shoot(folder: Path, size: str, theme: Theme, plates: list[str]) -> Non
             await take(action.text().lower())
         window.manager.select_well(plates[1], "A02")
         await take("failed_well")
+        window.show_pane(IMAGES)
+        window.manager.select_well(plates[2], "A03")
+        await take("before_a_run")
+        window.manager.select_well(plates[0], "A05")
+        for look in (MapLook.IMAGES, MapLook.VALUES):
+            window.manager.map.set_look(look)
+            await take(f"map_{look.value.lower()}")
+        await tune(window)
+        await take("tuning")
         window.close()
         await window.end()
         await workspace.close()
+
+
+async def tune(window: MainWindow) -> None:
+    """Switch the preview on and change a parameter."""
+    strip, pane = window.findChild(TuningStrip), window.show_pane(PIPELINE)
+    assert strip is not None
+    assert isinstance(pane, PipelinePane)
+    strip.set_on(True)
+    pane.set_source(pane.source().replace("DIAMETER_PX = None", "DIAMETER_PX = 12"))
+    await settled()
+    window.show_pane(IMAGES)
+    for _ in range(4):
+        await settled()
 
 
 async def settled() -> None:
