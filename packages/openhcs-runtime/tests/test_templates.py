@@ -9,6 +9,7 @@ from openhcs_runtime import GlobalConfig, PipelineOrchestrator, builtin_pipeline
 from openhcs_runtime.builtin import BuiltinPipeline, builtin_source
 from openhcs_runtime.cli.endpoint import PlateEndpoint
 from openhcs_runtime.cli.plate_tasks import RunOptions, plate_task
+from openhcs_runtime.config import ExecutionMode
 from openhcs_runtime.functions import segment_cytoplasm
 
 
@@ -24,7 +25,7 @@ def test_a_template_makes_a_table_of_each_kind_of_object(
     tmp_path: Path, name: BuiltinPipeline, channels: int, tables: set[str]
 ) -> None:
     plate = make_plate(tmp_path / "plate", wells=2, sites=1, channels=channels, size=128)
-    config = GlobalConfig(num_workers=1, mode="threads")
+    config = GlobalConfig(num_workers=1, mode=ExecutionMode.THREADS)
     with PipelineOrchestrator(plate, builtin_pipeline(name), config) as orchestrator:
         orchestrator.initialize()
         orchestrator.compile()
