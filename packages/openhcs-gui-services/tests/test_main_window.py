@@ -18,6 +18,7 @@ from pytestqt.qtbot import QtBot
 from openhcs_gui_services import LogView, MainWindow, PipelinePane
 from openhcs_gui_services.services.plates.values import ServerState
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
+from openhcs_gui_services.window.cli import _wrong_pipeline
 from openhcs_gui_services.window.panes import LOG, PIPELINE, SERVERS, WindowPanes
 from openhcs_runtime.builtin import builtin_source
 
@@ -234,3 +235,10 @@ def show_and_interrupt(line: list[str], environment: dict[str, str]) -> None:
             window.kill()
     assert window.returncode == 130
     assert "Traceback" not in errors
+
+
+def test_a_pipeline_is_named_as_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _wrong_pipeline(Path("cell_painting")) == ""
+    assert "the built-in pipelines are cell_painting, " in _wrong_pipeline(Path("cell_paint"))
+    assert _wrong_pipeline(Path("cell_painting.py")) == "no such pipeline file: cell_painting.py"

@@ -7,6 +7,7 @@ import pytest
 
 from openhcs_runtime import GlobalConfig, PipelineOrchestrator, builtin_pipeline, make_plate, open_results
 from openhcs_runtime.builtin import BuiltinPipeline, builtin_source
+from openhcs_runtime.cli.commands.make_plate import make_plate as make_plate_command
 from openhcs_runtime.cli.endpoint import PlateEndpoint
 from openhcs_runtime.cli.plate_tasks import RunOptions, plate_task
 from openhcs_runtime.config import ExecutionMode
@@ -70,3 +71,8 @@ def test_a_template_is_run_by_its_name(tmp_path: Path, monkeypatch: pytest.Monke
     assert (task.source, task.source_name) == (builtin_source("cell_painting"), "cell_painting.py")
     (tmp_path / "cell_painting").write_text("pipeline_steps = []  # mine\n")
     assert plate_task(options()).source == "pipeline_steps = []  # mine\n"
+
+
+def test_a_suggested_command_can_be_pasted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_plate_command(tmp_path / "Screen 2026", wells=1, sites=1, channels=1, size=32)
+    assert f"Next: openhcs-runtime run '{tmp_path / 'Screen 2026'}'" in capsys.readouterr().out

@@ -14,6 +14,8 @@ from typing import NoReturn
 
 import psutil
 
+from openhcs_runtime.builtin_files import builtin_names, builtin_text
+
 __all__ = ["Options", "main"]
 
 DISTRIBUTION = "openhcs-gui-services"
@@ -34,6 +36,7 @@ class Options:
 
     plates: tuple[str, ...] = ()
     pipeline: Path | None = None
+    """A pipeline file, or the name of a built-in pipeline."""
     host: str | None = None
     port: int | None = None
     time_start: bool = False
@@ -51,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     asked = parser.parse_args(arguments)
-    if asked.pipeline is not None and not asked.pipeline.expanduser().is_file():
-        parser.error(f"no such pipeline file: {asked.pipeline}")
+    if asked.pipeline is not None and (wrong := _wrong_pipeline(asked.pipeline)):
+        parser.error(wrong)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     begin = time.perf_counter()
     from openhcs_gui_services.window.window import show_window  # noqa: PLC0415  --help and --version don't need Qt
@@ -69,6 +72,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return show_window(options, on_usable=lambda: _print_times(options) if options.time_start else None)
     except (KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
+
+
+def _wrong_pipeline(path: Path) -> str:
+    """Return what is wrong with a pipeline that was asked for; "" if it is there."""
+    if path.expanduser().is_file() or builtin_text(path) is not None:
+        return ""
+    known = f"; the built-in pipelines are {', '.join(builtin_names())}" if not path.suffix else ""
+    return f"no such pipeline file: {path}{known}"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -95,7 +106,9 @@ def _parser() -> argparse.ArgumentParser:
         "--pipeline",
         type=Path,
         metavar="FILE.py",
-        help="pipeline file for the added plates [default: count nuclei in channel 1]",
+        help="pipeline file for the added plates, or a built-in pipeline: "
+        + ", ".join(builtin_names())
+        + " [default: nuclei_count]",
     )
     parser.add_argument(
         "--host", metavar="H", help="host name of the server [default: from the settings, or this machine]"

@@ -21,6 +21,7 @@ from openhcs_gui_services.window.interrupts import InterruptListener
 from openhcs_gui_services.window.main_window import MainWindow
 from openhcs_gui_services.window.panes import WindowPanes, run_settings
 from openhcs_gui_services.window.screen import screen_needed
+from openhcs_runtime.builtin_files import builtin_text
 from openhcs_runtime.exceptions import PipelineError
 from openhcs_runtime.service.client import read_pipeline_file
 
@@ -95,9 +96,10 @@ async def _open(window: MainWindow, workspace: PlateWorkspace, options: "Options
     await workspace.reattach()
     resting = [row.path for row in workspace.rows() if row.snapshot.state in _READ_AGAIN]
     if options.pipeline is not None:
+        built_in = builtin_text(options.pipeline)
         try:
-            workspace.default_pipeline = read_pipeline_file(options.pipeline)
-            workspace.default_pipeline_file = os.path.abspath(options.pipeline.expanduser())
+            workspace.default_pipeline = built_in or read_pipeline_file(options.pipeline)
+            workspace.default_pipeline_file = "" if built_in else os.path.abspath(options.pipeline.expanduser())
         except PipelineError as error:
             window.manager.show_message(str(error), True)
     window.manager.add_plates(options.plates)

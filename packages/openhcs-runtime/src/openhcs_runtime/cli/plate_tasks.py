@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
+from openhcs_runtime.builtin_files import builtin_text
 from openhcs_runtime.cli.choice_options import Choice
 from openhcs_runtime.cli.endpoint import PlateEndpoint
 from openhcs_runtime.cli.failures import PlateErrorKind
@@ -165,7 +166,7 @@ def _source(options: RunOptions) -> tuple[str, str]:
     path = options.pipeline
     if path is None:
         return _builtin_source(options.channel, options.diameter), _BUILTIN
-    template = _template(path)
+    template = builtin_text(path)
     if template is not None:
         return template, f"{path}.py"
     try:
@@ -179,15 +180,6 @@ def _source(options: RunOptions) -> tuple[str, str]:
         message = f"{path}:{line}: syntax error: {getattr(error, 'msg', error)}"
         raise CommandError(PlateErrorKind.PIPELINE, message) from error
     return source, str(path)
-
-
-def _template(path: Path) -> str | None:
-    """The text of the built-in pipeline with this name; None if there is none, or if there is a file of this name."""
-    name = str(path)
-    if not name.isidentifier() or name.startswith("_") or path.exists():
-        return None
-    found = resources.files("openhcs_runtime").joinpath("builtin", f"{name}.py")
-    return found.read_text(encoding="utf-8") if found.is_file() else None
 
 
 def _builtin_source(channel: str | None, diameter: str | None) -> str:

@@ -1,6 +1,7 @@
 """``make-plate``: a plate of simulated nuclei."""
 
 import csv
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -114,6 +115,6 @@ def _tell(made: Path, folder: Path, plate_format: MadeFormat, counts: dict[str, 
     images, size = counts["wells"] * counts["sites"] * counts["channels"] * counts["z"], counts["size"]
     output.line(f"Made {made}: {plural(counts['wells'], 'well')}, {plural(images, 'image')} of {size} x {size} pixels")
     output.line(f"{nuclei} nuclei, counted by well and site in {truth}")
-    output.line(f"Next: openhcs-runtime run {folder}")
+    output.line(f"Next: openhcs-runtime run {shlex.quote(str(folder))}")
     document = {"plate_path": str(made), "format": plate_format.value, "truth": str(truth)}
     return output.document({**document, **counts, "images": images, "nuclei": nuclei})
