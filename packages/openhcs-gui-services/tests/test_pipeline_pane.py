@@ -1,20 +1,23 @@
 """The pipeline pane as Qt shows it; compile errors come from a real server."""
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QColor, QPalette, QTextDocument
-from PyQt6.QtWidgets import QListWidget, QMessageBox, QPushButton
+from PyQt6.QtWidgets import QLabel, QListWidget, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services.services.pipeline.source_file import SourceFileError, load_source, save_source
 from openhcs_gui_services.services.pipeline.step_form import read_library
+from openhcs_gui_services.services.plates.wording import window_text
+from openhcs_gui_services.widgets.pipeline import pane as pane_module
+from openhcs_gui_services.widgets.pipeline.file_question import FileAnswer
 from openhcs_gui_services.widgets.pipeline.highlighter import PythonHighlighter
 from openhcs_gui_services.widgets.pipeline.pane import EMPTY_PIPELINE, PipelinePane
 from openhcs_gui_services.widgets.pipeline.step_form import StepForm
+from openhcs_gui_services.widgets.pipeline.texts import ShownText
+from openhcs_gui_services.window.command_palette import commands_in
 from openhcs_runtime.builtin import builtin_source
 from openhcs_runtime.pipeline.source import load_pipeline
 from openhcs_runtime.service.client import ZMQExecutionClient
@@ -203,17 +206,21 @@ def test_what_another_program_wrote_is_not_lost_unasked(
 ) -> None:
     path = tmp_path / "p.py"
     pane.save_to(path)
+    pane.editor.appendPlainText("# mine")
+    mine = pane.source()
     path.write_text("theirs")
-    os.utime(path, ns=(1, 1))
-    answers: list[Callable[[], QMessageBox.StandardButton]] = [
-        lambda: QMessageBox.StandardButton.Cancel,
-        lambda: QMessageBox.StandardButton.Yes,
-    ]
-    monkeypatch.setattr(QMessageBox, "question", lambda *_: answers.pop(0)())
+    answers = [FileAnswer.CANCEL, FileAnswer.LOAD, FileAnswer.OVERWRITE]
+    monkeypatch.setattr(pane_module, "ask_about_file", lambda *_: answers.pop(0))
     assert not pane.save()
     assert path.read_text() == "theirs"
+    assert not pane.save()
+    assert (pane.source(), pane.is_modified) == ("theirs", False)
+    pane.undo()
+    assert (pane.source(), pane.is_modified) == (mine, True)
+    path.write_text("theirs again")
     assert pane.save()
-    assert path.read_text() == builtin_source()
+    assert path.read_text() == f"{mine}\n"
+    assert not answers
 
 
 def test_return_and_tab_indent(qtbot: QtBot, pane: PipelinePane) -> None:
@@ -251,3 +258,60 @@ def test_syntax_colours_go_on_over_lines(qtbot: QtBot) -> None:
     assert colours(3)[4] not in (string, keyword)
     highlighter.set_palette(QPalette(QColor("#202020")))
     assert colours(1)[0] == string or QPalette(QColor("#202020")).base().color().lightness() < 128
+
+
+def test_each_plate_has_its_own_history_steps_and_reference(qtbot: QtBot, pane: PipelinePane) -> None:
+    text, other = builtin_source(), builtin_source("cell_painting")
+    pane.show_plate("/a", ShownText(text, name="A"))
+    titles = pane.steps.list.titles
+    with qtbot.waitSignal(pane.source_changed):
+        qtbot.keyClicks(pane.editor, "xx((")
+    assert not pane.steps.list.isEnabled()
+    broken = pane.source()
+    pane.show_plate("/b", ShownText(other, name="B"))
+    of_other = pane.steps.list.titles
+    assert not any(action.isEnabled() for action in pane.actions() if action.text() == "Undo the last edit")
+    pane.show_plate("/a", ShownText(broken, name="A", is_modified=True))
+    assert pane.steps.list.titles == titles != of_other
+    assert (pane.reference, pane.name) == (text, "A")
+    pane.show_plate("/c", ShownText("xx((", name="C"))
+    assert pane.steps.list.titles == []
+    pane.show_plate("/a", ShownText(broken, name="A", is_modified=True))
+    while pane.source() != text:
+        before = pane.source()
+        pane.undo()
+        assert pane.source() != before
+    assert not pane.is_modified
+    for number in range(20):
+        pane.show_plate(f"/{number}", ShownText(other))
+    assert not pane.has_shown("/a")
+
+
+def test_a_problem_of_a_channel_is_marked_at_its_step_in_the_words_of_the_window(pane: PipelinePane) -> None:
+    messages = (
+        "no channel name indicates nuclei (the plate has 1: A, 2: B): choose one with --channel, or as the key in the "
+        "pipeline file",
+        "step 4 'Find cells': func has a key '4', but the plate has no such channel (it has 1, 2)",
+    )
+    pane.show_problems(map(window_text, messages))
+    nuclei, key = pane.problems()[:2]
+    assert nuclei.step is not None
+    assert nuclei.short.endswith("choose one in Settings > Channel, or at Channel of the step")
+    assert (key.step, key.short) == (4, "the plate has no channel 4: choose one of 1, 2")
+
+
+def test_a_setting_that_is_automatic_is_not_shown_as_changed(pane: PipelinePane) -> None:
+    number = next(each for each in range(1, 9) if "DIAMETER" in builtin_source().split("FunctionStep(")[each + 0])
+    pane.steps.list.choose_step(number)
+    labels = {each.text(): each.font().bold() for each in form_of(pane).findChildren(QLabel)}
+    diameters = [is_bold for text, is_bold in labels.items() if text.startswith("Diameter")]
+    assert diameters
+    assert not any(diameters)
+
+
+def test_what_the_pane_does_is_in_the_list_of_commands(pane: PipelinePane) -> None:
+    found = {command.text: command.keys for command in commands_in("Pipeline", pane)}
+    wanted = {"Add a step…", "Duplicate the step", "Delete the step", "Move the step up", "Rename the pipeline"}
+    assert wanted | {"Check the pipeline", "Save the pipeline as…", "Find in the Python text"} <= set(found)
+    assert found["Undo the last edit"] == "Ctrl+Z"
+    assert found["Save the pipeline"] == "Ctrl+S"

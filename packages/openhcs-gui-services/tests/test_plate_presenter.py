@@ -11,6 +11,7 @@ from openhcs_gui_services.services import (
     plate_status_of,
     present_plate,
 )
+from openhcs_gui_services.services.plates.names import folder_names
 from zmqruntime.messages import ExecutionStatus
 
 RUNNING = PlateSnapshot(
@@ -128,3 +129,16 @@ def test_a_lost_server_is_not_called_a_cancel() -> None:
     shown = present_plate(PlateSnapshot(PlateStatus.INTERRUPTED))
     assert shown.tone is Tone.BAD
     assert "server" in shown.detail
+
+
+def test_plates_of_the_same_name_are_named_with_the_folders_above_them() -> None:
+    expected = {
+        "/a/week1/p6": "week1/p6",
+        "/a/week2/p6": "a/week2/p6",
+        "/b/week2/p6": "b/week2/p6",
+        "/a/p7": "p7",
+        "s3://bucket/p8": "p8",
+        "C:\\x\\p9": "C:/x/p9",
+        "/x/p9": "/x/p9",
+    }
+    assert folder_names(expected) == expected

@@ -83,8 +83,6 @@ class TuningLink(QObject):
         self._store = store
         self._tuner = tuner(self._on_event)
         self._pane: PipelinePane | None = None
-        self._before = ""
-        """The pipeline as it was loaded, saved or last run."""
         self._image_after: int | None = None
         self._asked: TuningRequest | None = None
         self._results: dict[ImagePlace, TuningResult] = {}
@@ -103,16 +101,16 @@ class TuningLink(QObject):
         return self._tuner
 
     def set_pipeline_pane(self, pane: PipelinePane) -> None:
-        """Follow the edits in a pane; what it shows now is what edits are compared with."""
+        """Follow the edits in a pane, which keeps what the edits of each plate are compared with."""
         self._pane = pane
-        self._before = pane.source()
         pane.source_changed.connect(lambda _: self.update_preview())
-        pane.file_changed.connect(lambda _: self.set_before())
+        pane.file_changed.connect(lambda _: self.update_preview())
         self.update_preview()
 
     def set_before(self) -> None:
-        """Compare later edits with the pipeline as it is now, because it was loaded, saved or run."""
-        self._before = self._pipeline()
+        """Compare later edits with the pipeline as it is now, because it is run."""
+        if self._pane is not None:
+            self._pane.keep_reference()
         self.update_preview()
 
     def on_run(self, *, is_running: bool) -> None:
@@ -158,7 +156,7 @@ class TuningLink(QObject):
             pipeline_file="" if path is None else str(path),
             place=place,
             pinned=None if pinned is None else pinned.place,
-            before=self._before,
+            before=pipeline if self._pane is None else self._pane.reference,
             image_after=self._image_after,
         )
 

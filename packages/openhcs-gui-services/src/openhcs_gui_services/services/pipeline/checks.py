@@ -6,14 +6,13 @@ from typing import Final
 
 from openhcs_gui_services.services.pipeline.components import is_by_channel
 from openhcs_gui_services.services.pipeline.library import Library
-from openhcs_gui_services.services.pipeline.problems import Problem
+from openhcs_gui_services.services.pipeline.problems import NUCLEI, Problem
 from openhcs_gui_services.services.pipeline.step_form import FunctionInfo
 from openhcs_gui_services.services.pipeline.text import CallEntry, PipelineOutline, StepEntry, StepKind
 
-__all__ = ["check_text"]
+__all__ = ["check_text", "steps_by_channel"]
 
 _LABELS: Final = {"labels", "shared_labels", "object_sets", "set_names"}
-_NUCLEI: Final = "nuclei"
 _FINDS: Final = "add a step that finds objects before it, such as Segment nuclei"
 
 
@@ -28,6 +27,18 @@ def check_text(outline: PipelineOutline, library: Library, channels: Mapping[int
     if outline.problem is not None:
         return (outline.problem,)
     return tuple(_problems(outline, library, channels))
+
+
+def steps_by_channel(outline: PipelineOutline) -> Mapping[str, int]:
+    """Return the number of the first step that names a channel, by its name in lower case."""
+    found: dict[str, int] = {}
+    for step in outline.steps:
+        if step.is_enabled and is_by_channel(step, outline):
+            for branch in step.branches:
+                value = None if branch.key is None else outline.value_of(branch.key)
+                if value is not None:
+                    found.setdefault(str(value).casefold(), step.number)
+    return found
 
 
 def _problems(outline: PipelineOutline, library: Library, channels: Mapping[int, str]) -> Iterator[Problem]:
@@ -55,7 +66,7 @@ def _of_step(step: StepEntry, outline: PipelineOutline, channels: Mapping[int, s
         yield "the step has no function: add one"
     if not channels or not is_by_channel(step, outline):
         return
-    known = {str(number) for number in channels} | {name.casefold() for name in channels.values()} | {_NUCLEI}
+    known = {str(number) for number in channels} | {name.casefold() for name in channels.values()} | {NUCLEI}
     for key in keys:
         value = outline.value_of(key)
         if value is not None and str(value).casefold() not in known:

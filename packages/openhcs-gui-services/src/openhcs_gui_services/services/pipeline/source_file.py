@@ -1,22 +1,14 @@
 """Reads and writes pipeline files, atomically, and detects changes by other programs."""
 
+import hashlib
 import importlib.util
-from dataclasses import dataclass
 from pathlib import Path
 
 from openhcs_gui_services.exceptions import SourceFileError
 from openhcs_runtime.atomic import atomic_file
 from openhcs_runtime.exceptions import OutputError
 
-__all__ = ["FileStamp", "SourceFileError", "load_source", "read_templates", "save_source", "stamp_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class FileStamp:
-    """Modification time in ns and size in bytes, to detect that another program has written a file."""
-
-    modified_ns: int
-    size: int
+__all__ = ["SourceFileError", "file_digest", "load_source", "read_templates", "save_source", "text_digest", "title_of"]
 
 
 def load_source(path: Path) -> str:
@@ -33,15 +25,12 @@ def load_source(path: Path) -> str:
         raise SourceFileError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def save_source(path: Path, text: str) -> FileStamp:
+def save_source(path: Path, text: str) -> None:
     """Replace a file with ``text``, adding a final line end; a symbolic link is followed.
 
     Args:
         path: the file; its permissions are kept.
         text: the new text.
-
-    Returns:
-        The stamp of the new file.
 
     Raises:
         SourceFileError: the file can't be written; the old file is unchanged.
@@ -55,19 +44,19 @@ def save_source(path: Path, text: str) -> FileStamp:
             target.chmod(mode)
     except (OutputError, OSError) as error:
         raise SourceFileError(str(error)) from error
-    found = stamp_of(target)
-    if found is None:
-        raise SourceFileError(f"{path} was written but has been removed since")
-    return found
 
 
-def stamp_of(path: Path) -> FileStamp | None:
-    """Return the current stamp of a file; None if it doesn't exist."""
+def text_digest(text: str) -> str:
+    """Return the SHA-256 of a text, in hexadecimal digits; line ends at its end make no difference."""
+    return hashlib.sha256(text.rstrip("\n").encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the digest of the text that a file has now; "" if it has none that can be read."""
     try:
-        found = path.stat()
-    except OSError:
-        return None
-    return FileStamp(found.st_mtime_ns, found.st_size)
+        return text_digest(load_source(path))
+    except SourceFileError:
+        return ""
 
 
 def read_templates(package: str = "openhcs_runtime.builtin") -> dict[str, str]:
@@ -85,6 +74,11 @@ def _size(pair: tuple[str, Path]) -> int:
     return len(pair[0])
 
 
-def _title(text: str, file: Path) -> str:
+def title_of(text: str) -> str:
+    """Return what the docstring of a pipeline begins with, up to a colon in its first line; "" if it has no such."""
     title, colon, _ = text.partition("\n")[0].removeprefix('"""').partition(":")
-    return title if colon and text.startswith('"""') else file.stem.replace("_", " ").capitalize()
+    return title if colon and text.startswith('"""') else ""
+
+
+def _title(text: str, file: Path) -> str:
+    return title_of(text) or file.stem.replace("_", " ").capitalize()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from openhcs_gui_services.services.plates.changes import WindowEvents
+from openhcs_gui_services.services.plates.names import folder_names
 from openhcs_gui_services.services.plates.record import PlateRecord
 from openhcs_gui_services.services.plates.session import RememberedPlate, SessionStore
 from openhcs_gui_services.services.plates.values import PlateRow, PlatesAdded, PlatesRemoved
@@ -87,7 +88,9 @@ class PlateCollection:
         """Add new plates."""
         if records:
             self._records.update((record.path, record) for record in records)
+            self._name()
             self.events.emit(PlatesAdded(tuple(self.row(record.path) for record in records)))
+            self.flush()
             self.save_soon()
 
     def remove(self, records: Sequence[PlateRecord]) -> None:
@@ -99,6 +102,8 @@ class PlateCollection:
         if records:
             self._removed.append(list(records))
             self.events.emit(PlatesRemoved(tuple(record.path for record in records)))
+            self._name()
+            self.flush()
             self.save_soon()
 
     def take_back(self) -> list[PlateRecord]:
@@ -109,6 +114,14 @@ class PlateCollection:
                 self.add(records)
                 return records
         return []
+
+    def _name(self) -> None:
+        """Give each plate a name that no other plate has; :meth:`flush` reports those that are new."""
+        for path, name in folder_names(self._records).items():
+            record = self._records[path]
+            if record.name != name:
+                record.name = name
+                self.change(record)
 
     def change(self, record: PlateRecord, wells: Iterable[AxisProgress] = ()) -> None:
         """Note that the record has changed; :meth:`flush` reports it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from openhcs_gui_services.services.plates.choice import WellChoice
+from openhcs_gui_services.services.plates.names import folder_names
 from openhcs_gui_services.services.plates.on_disk import ResultsOnDisk
 from openhcs_gui_services.services.plates.outcome import PlateOutcome
 from openhcs_gui_services.services.plates.presenter import PlateSnapshot, Trouble
@@ -71,10 +72,14 @@ class PlateRecord:
 
     def __init__(self, path: str, pipeline: str = "") -> None:
         self.path = path
+        self.name = folder_names([path])[path]
+        """The name of its folder, with folders above it if other plates of the window have the same name."""
         self.pipeline = pipeline
         self.pipeline_file = ""
         self.pipeline_name = ""
         self.is_pipeline_modified = False
+        self.pipeline_basis = ""
+        """Digest of the text of the file that the pipeline was made from."""
         self.settings: RunSettings | None = None
         self.state = PlateStatus.CREATED
         self.error = ""
@@ -117,11 +122,6 @@ class PlateRecord:
         self._working_since: float | None = None
 
     # --- what it is ----------------------------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        """The name of its folder."""
-        return os.path.basename(self.path) or self.path
 
     @property
     def is_busy(self) -> bool:
@@ -181,6 +181,7 @@ class PlateRecord:
             pipeline_file=self.pipeline_file,
             pipeline_name=self.pipeline_name or os.path.splitext(os.path.basename(self.pipeline_file))[0],
             is_pipeline_modified=self.is_pipeline_modified,
+            pipeline_basis=self.pipeline_basis,
             facts=self.facts,
             steps=self._steps_shown(),
             can_resume=self.can_resume,
@@ -196,6 +197,7 @@ class PlateRecord:
             pipeline_file=self.pipeline_file,
             pipeline_name=self.pipeline_name,
             is_pipeline_modified=self.is_pipeline_modified,
+            pipeline_basis=self.pipeline_basis,
             wells=self.well_names,
             steps=self.steps,
             execution_id=self.execution_id,
@@ -212,6 +214,7 @@ class PlateRecord:
         record.execution_id = plate.execution_id
         record.artifact = plate.artifact
         record.pipeline_name, record.is_pipeline_modified = plate.pipeline_name, plate.is_pipeline_modified
+        record.pipeline_basis = plate.pipeline_basis
         record.output = plate.output
         record.well_names, record.steps = plate.wells, plate.steps
         record.merge_wells()

@@ -30,7 +30,8 @@ class CompiledArtifact(msgspec.Struct, frozen=True, kw_only=True):
 class RememberedPlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One plate. ``execution_id`` is that of its latest run, which may still be running.
 
-    ``is_pipeline_modified`` says that the pipeline has edits that are in no file. ``wells`` are the names of its wells,
+    ``is_pipeline_modified`` says that the pipeline has edits that are in no file, and ``pipeline_basis`` is the digest
+    of the text of the file that it was made from. ``wells`` are the names of its wells,
     and ``steps`` those of the steps of its latest run.
     """
 
@@ -39,6 +40,7 @@ class RememberedPlate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     pipeline_file: str = ""
     pipeline_name: str = ""
     is_pipeline_modified: bool = False
+    pipeline_basis: str = ""
     wells: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
     execution_id: str | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
+from openhcs_gui_services.services.pipeline.source_file import title_of
 from openhcs_runtime.config import GlobalConfig
 from openhcs_runtime.tasks import PlateTask
 from openhcs_runtime.text import file_slug
@@ -56,13 +57,15 @@ def plate_task(
         pipeline: Python source.
         settings: from :func:`resolve_run_settings`.
         pipeline_file: the file that the source was read from, if any; modules next to it can be imported.
-        pipeline_name: what the pipeline is called if it is in no file; folders of results are named after it.
+        pipeline_name: what the pipeline is called if it is in no file; folders of results are named after it
+            [default: what its docstring begins with, up to a colon].
     """
     file = Path(pipeline_file)
+    name = pipeline_name or title_of(pipeline)
     return PlateTask(
         plate_path=path,
         source=pipeline,
-        source_name=file.name or (f"{file_slug(pipeline_name)}.py" if pipeline_name else "pipeline.py"),
+        source_name=file.name or (f"{file_slug(name)}.py" if name else "pipeline.py"),
         source_dir=str(file.parent) if pipeline_file else "",
         global_config=settings.global_config,
         num_workers=settings.num_workers,

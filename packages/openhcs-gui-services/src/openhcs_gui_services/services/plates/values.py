@@ -73,7 +73,10 @@ class PlateFacts:
 
 @dataclass(frozen=True, slots=True)
 class PlateRow:
-    """One plate of a window. ``path`` is its folder, which identifies it; ``pipeline`` is Python source."""
+    """One plate of a window. ``path`` is its folder, which identifies it; ``pipeline`` is Python source.
+
+    ``name`` is that of the folder, with folders above it as far as plates of a window would have the same name.
+    """
 
     path: str
     name: str
@@ -94,6 +97,8 @@ class PlateRow:
     """What the pipeline is called, such as ``count_nuclei``; empty if it has no name."""
     is_pipeline_modified: bool = False
     """Whether the pipeline has edits that are in no file."""
+    pipeline_basis: str = ""
+    """Digest of the text of the file that the pipeline was made from; empty if that is not known."""
     facts: PlateFacts | None = None
     """What its folder has told; None until it has been read."""
     steps: tuple[str, ...] = ()

@@ -28,6 +28,14 @@ _TRANSLATIONS: Final = (
         r"\1 pattern= in the PipelineConfig of its pipeline",
     ),
     (re.compile(r" \(--replace\)"), ""),
+    (
+        re.compile(r"choose one with --channel, or as the key in the pipeline file"),
+        "choose one in Settings > Channel, or at Channel of the step",
+    ),
+    (
+        re.compile(r"func has a key '([^']*)', but the plate has no such (\w+) \(it has ([^)]*)\)"),
+        r"the plate has no \2 \1: choose one of \3",
+    ),
 )
 _TENS: Final = 100
 _TEENS: Final = range(11, 14)

@@ -26,6 +26,7 @@ from openhcs_gui_services.services.plates.values import (
     WorkspaceEvent,
 )
 from openhcs_gui_services.services.plates.well_log import failure_lines, run_log_lines
+from openhcs_gui_services.services.plates.wording import window_text
 from openhcs_gui_services.services.runs.batches import BatchWorkflowService, CompileJob, RunJob, compiled_task
 from openhcs_gui_services.services.runs.progress_reset import reset_progress_for_batch
 from openhcs_gui_services.services.runs.reading import PlateReading
@@ -77,6 +78,8 @@ class PlateWorkspace:
         self.default_pipeline = default_pipeline
         self.default_pipeline_file = ""
         """The file that the default pipeline was read from; empty if there is none."""
+        self.is_default_modified = False
+        """Whether the default pipeline has edits that are in no file."""
         self._settings = settings or RunSettings()
         server_name = f"{host or 'local'}-{port}".replace(":", "_")
         self._book = PlateCollection(memory or config.data_dir / "windows" / server_name)
@@ -109,9 +112,9 @@ class PlateWorkspace:
         return () if record is None else record.shown_wells()
 
     def problems(self, path: str) -> tuple[str, ...]:
-        """Return the problems that the last compilation of a plate found, one line each."""
+        """Return the problems that the last compilation of a plate found, one line each, in the words of a window."""
         record = self._book.get(path)
-        return () if record is None else record.problems
+        return () if record is None else tuple(map(window_text, record.problems))
 
     def is_busy(self, path: str) -> bool:
         """Return whether a plate is waiting or being worked on, here or at the server, even if the server is lost."""
@@ -153,7 +156,9 @@ class PlateWorkspace:
         """
         absolute = dict.fromkeys(map(plate_path, paths))
         records = [self._new_record(path) for path in absolute if path not in self._book]
+        other = self._of_same_pipeline(records[0]) if records else None
         self._book.add(records)
+        self._say_from_where(records, other.name if other is not None and other.is_pipeline_modified else "")
         self._tasks.start(self._reading.read_results(records), "Reading results")
 
     async def remove(self, paths: Iterable[str]) -> None:
@@ -171,7 +176,14 @@ class PlateWorkspace:
         self._tasks.start(self._reading.read_results(records), "Reading results")
 
     async def set_pipeline(
-        self, paths: Iterable[str], source: str, file: str = "", *, name: str = "", is_modified: bool | None = None
+        self,
+        paths: Iterable[str],
+        source: str,
+        file: str = "",
+        *,
+        name: str = "",
+        is_modified: bool | None = None,
+        basis: str = "",
     ) -> None:
         """Use this pipeline for these plates from their next check or run on; the session keeps it, saved or not.
 
@@ -181,6 +193,7 @@ class PlateWorkspace:
             file: the file that it was read from; modules next to it can be imported.
             name: what it is called [default: the name of the file].
             is_modified: whether it has edits that are in no file [default: whether the file has another text].
+            basis: digest of the text of the file that it was made from [default: not known].
         """
         records = self._book.pick(paths)
         if is_modified is None:
@@ -189,6 +202,7 @@ class PlateWorkspace:
             is_new = record.pipeline != source
             record.pipeline, record.pipeline_file = source, file
             record.pipeline_name, record.is_pipeline_modified = name, is_modified
+            record.pipeline_basis = basis
             if is_new:
                 self._forget_compilation(record)
             else:
@@ -434,12 +448,22 @@ class PlateWorkspace:
     def _new_record(self, path: str) -> PlateRecord:
         """Return a plate with the default pipeline, and what is known of it from other plates."""
         record = PlateRecord(path, self.default_pipeline)
-        record.pipeline_file = self.default_pipeline_file
-        for other in self._book.records():
-            if other.pipeline == record.pipeline:
-                record.pipeline_file, record.pipeline_name = other.pipeline_file, other.pipeline_name
-                record.is_pipeline_modified = other.is_pipeline_modified
+        record.pipeline_file, record.is_pipeline_modified = self.default_pipeline_file, self.is_default_modified
+        if (other := self._of_same_pipeline(record)) is not None:
+            record.pipeline_file, record.pipeline_name = other.pipeline_file, other.pipeline_name
+            record.is_pipeline_modified, record.pipeline_basis = other.is_pipeline_modified, other.pipeline_basis
         return record
+
+    def _of_same_pipeline(self, record: PlateRecord) -> PlateRecord | None:
+        """Return the plate that was added last of those with the same pipeline."""
+        found = [other for other in self._book.records() if other is not record and other.pipeline == record.pipeline]
+        return found[-1] if found else None
+
+    def _say_from_where(self, records: Sequence[PlateRecord], owner: str) -> None:
+        """Say that new plates have taken over a pipeline that was edited in another one."""
+        if owner and records:
+            names = records[0].name if len(records) == 1 else f"{len(records)} plates"
+            self._book.events.say(f"{names}: pipeline taken from {owner}", path=records[0].path)
 
     def _task(self, record: PlateRecord, choice: WellChoice | None = None) -> PlateTask:
         settings = self.settings_of(record.path)

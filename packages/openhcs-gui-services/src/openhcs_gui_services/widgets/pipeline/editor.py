@@ -13,9 +13,10 @@ from PyQt6.QtGui import (
     QResizeEvent,
     QTextCharFormat,
     QTextCursor,
+    QTextDocument,
     QTextFormat,
 )
-from PyQt6.QtWidgets import QPlainTextEdit, QTextEdit, QWidget
+from PyQt6.QtWidgets import QPlainTextDocumentLayout, QPlainTextEdit, QTextEdit, QWidget
 
 from openhcs_gui_services.services.pipeline.problems import Problem
 from openhcs_gui_services.services.plates.presenter import Tone
@@ -39,9 +40,10 @@ class CodeEditor(QPlainTextEdit):
         self.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.setTabStopDistance(self.fontMetrics().horizontalAdvance(_INDENT))
         self.setAccessibleName("Pipeline source")
-        document = self.document()
-        assert document is not None
+        document = self.new_document()
+        self.setDocument(document)
         self._highlighter = PythonHighlighter(document, self.palette())
+        self._highlighter.setParent(self)
         self._problems: dict[int, Problem] = {}
         self._gutter = _Gutter(self)
         self.blockCountChanged.connect(lambda _: self._fit_gutter())
@@ -54,6 +56,24 @@ class CodeEditor(QPlainTextEdit):
     def current_line(self) -> int:
         """Line of the cursor, from 1."""
         return self.textCursor().blockNumber() + 1
+
+    def new_document(self) -> QTextDocument:
+        """Return an empty document of this editor, for :meth:`show_document`."""
+        made = QTextDocument(self)
+        made.setDocumentLayout(QPlainTextDocumentLayout(made))
+        shown = self.document()
+        if shown is not None:
+            made.setDefaultFont(shown.defaultFont())
+            made.setDefaultTextOption(shown.defaultTextOption())
+        return made
+
+    def show_document(self, document: QTextDocument) -> None:
+        """Edit another document, with its own history."""
+        if document is not self.document():
+            self._problems = {}
+            self._highlighter.setDocument(document)
+            self.setDocument(document)
+            self._fit_gutter()
 
     def show_problems(self, problems: Iterable[Problem]) -> None:
         """Mark the lines of exactly these problems."""

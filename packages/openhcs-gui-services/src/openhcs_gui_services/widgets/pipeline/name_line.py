@@ -56,6 +56,11 @@ class NameLine(QWidget):
         self.sign.setToolTip("Edited since it was saved to a file; the window keeps the edits" if is_modified else "")
         self.sign.setAccessibleName("edited" if is_modified else "")
 
+    def begin(self) -> None:
+        """Let the name be edited."""
+        self.line.setFocus()
+        self.line.selectAll()
+
     def sizeHint(self) -> QSize:
         """Return a width that does not depend on the name, so that nothing moves when it changes."""
         return QSize(160, super().sizeHint().height())

@@ -4,13 +4,13 @@ The source is never run here, only parsed; the problems found by a compilation a
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from PyQt6.QtCore import Qt, QTimer, pyqtSignal
-from PyQt6.QtGui import QKeySequence, QResizeEvent, QShortcut
+from PyQt6.QtGui import QAction, QKeySequence, QResizeEvent, QTextDocument
 from PyQt6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -26,26 +26,29 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from openhcs_gui_services.services.pipeline.checks import check_text
+from openhcs_gui_services.services.pipeline.checks import check_text, steps_by_channel
 from openhcs_gui_services.services.pipeline.library import Library
 from openhcs_gui_services.services.pipeline.problems import Problem, locate_problems
 from openhcs_gui_services.services.pipeline.source_file import (
-    FileStamp,
     SourceFileError,
+    file_digest,
     load_source,
     read_templates,
     save_source,
-    stamp_of,
+    text_digest,
 )
 from openhcs_gui_services.services.pipeline.step_form import FunctionInfo, read_libraries
 from openhcs_gui_services.services.pipeline.text import PipelineOutline, outline_of
 from openhcs_gui_services.widgets.common.buttons import push_button
 from openhcs_gui_services.widgets.pipeline.editor import CodeEditor
 from openhcs_gui_services.widgets.pipeline.fields import REDO_KEYS, UNDO_KEYS
+from openhcs_gui_services.widgets.pipeline.file_question import FileAnswer, ask_about_file
 from openhcs_gui_services.widgets.pipeline.find_bar import FindBar
 from openhcs_gui_services.widgets.pipeline.name_line import NameLine
 from openhcs_gui_services.widgets.pipeline.sign_button import Sign, SignButton
 from openhcs_gui_services.widgets.pipeline.steps_tab import StepsTab
+from openhcs_gui_services.widgets.pipeline.targets_line import TargetsLine
+from openhcs_gui_services.widgets.pipeline.texts import Identity, KeptTexts, ShownText
 
 __all__ = ["EMPTY_PIPELINE", "PipelinePane"]
 
@@ -60,15 +63,6 @@ _READ_MS: Final = 250
 _FILES: Final = "Pipelines (*.py);;All files (*)"
 _NEW: Final = "New pipeline"
 _STEPS_TAB, _PYTHON_TAB = 0, 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Identity:
-    """What a text is called, and the file that it is of."""
-
-    name: str = _NEW
-    path: Path | None = None
-    stamp: FileStamp | None = None
 
 
 class PipelinePane(QWidget):
@@ -86,6 +80,8 @@ class PipelinePane(QWidget):
     """The text to be compiled."""
     file_changed = pyqtSignal(object)
     """The path of the edited file, or None if the text has no file."""
+    saved = pyqtSignal(object)
+    """The path of a file that the text was saved to."""
     name_changed = pyqtSignal(str)
     """The name of the pipeline, given by the user, a file or a template."""
 
@@ -96,9 +92,6 @@ class PipelinePane(QWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._identity = _Identity()
-        self._before_new: tuple[str, _Identity] | None = None
-        """The text that a new pipeline has replaced, and what it was called."""
         self._outline = PipelineOutline()
         self._reported: tuple[str, ...] = ()
         self._channels: Mapping[int, str] = MappingProxyType({})
@@ -106,8 +99,11 @@ class PipelinePane(QWidget):
         self._is_editing = False
         self._library = Library(read_libraries() if library is None else library)
         self._editor = CodeEditor()
+        self._texts = KeptTexts(self._make_document, _NEW)
+        self._editor.show_document(self._texts.current.document)
         self.find_bar = FindBar(self._editor)
         self._name = NameLine()
+        self.targets = TargetsLine()
         self._problems = QListWidget()
         self._shown_problems: tuple[Problem, ...] = ()
         self.steps = StepsTab(self._library)
@@ -115,6 +111,7 @@ class PipelinePane(QWidget):
         self._reading = QTimer(self)
         self._reading.setSingleShot(True)
         self._reading.timeout.connect(self._read)
+        self._make_actions()
         self._lay_out(read_templates() if templates is None else templates)
         self._connect()
         self.set_source(EMPTY_PIPELINE)
@@ -130,6 +127,21 @@ class PipelinePane(QWidget):
     def path(self) -> Path | None:
         """The edited file; None if the text has no file."""
         return self._identity.path
+
+    @property
+    def basis(self) -> str:
+        """Digest of the text that the file had when it was read or saved; "" if there is none."""
+        return self._identity.basis
+
+    @property
+    def plate(self) -> str:
+        """The plate whose pipeline is shown; "" if it is of none."""
+        return self._texts.plate
+
+    @property
+    def reference(self) -> str:
+        """The text as it was loaded, saved or last run."""
+        return self._texts.current.reference
 
     @property
     def name(self) -> str:
@@ -155,16 +167,67 @@ class PipelinePane(QWidget):
             name: what it is called [default: the name of the file].
             is_modified: whether it has edits that are not in the file.
         """
-        shown = name or (path.name if path else _NEW)
-        self._identity = _Identity(shown, path, None if path is None else stamp_of(path))
-        self._reported, self._before_new, self._edit_key = (), None, ""
+        basis = "" if path is None else file_digest(path) if is_modified else text_digest(text)
         self._is_editing = True
         self._editor.setPlainText(text)
         self._is_editing = False
-        self._set_modified(is_modified)
+        self._texts.current.good = ""
+        self._be_shown(ShownText(text, path, name, is_modified, basis))
+
+    def show_plate(self, plate: str, shown: ShownText) -> None:
+        """Edit the pipeline of a plate, with the history of its edits if the plate was shown before.
+
+        Args:
+            plate: the plate.
+            shown: its pipeline; if it differs from what was shown, undo brings that back.
+        """
+        is_kept = plate in self._texts
+        kept = self._texts.show(plate)
+        self._is_editing = True
+        self._editor.show_document(kept.document)
+        self._texts.trim()
+        if is_kept:
+            is_followed = shown.text != self.source() and not shown.is_modified
+            reference = shown.text if is_followed else kept.reference
+            self._editor.replace_text(shown.text)
+        else:
+            reference = shown.text if shown.reference is None else shown.reference
+            self._editor.setPlainText(shown.text)
+        self._is_editing = False
+        self._be_shown(replace(shown, reference=reference))
+
+    def has_shown(self, plate: str) -> bool:
+        """Return whether the history of a plate's edits is kept."""
+        return plate in self._texts
+
+    def give_to(self, plate: str) -> None:
+        """Let the text, with its history, be that of a plate from now on."""
+        self._texts.give_to(plate)
+
+    def keep_reference(self) -> None:
+        """Compare later edits with the text as it is now, because it is run."""
+        self._texts.current.reference = self.source()
+
+    def set_reference(self, plate: str, text: str) -> None:
+        """Compare the edits of a plate that was shown with another text, such as that of its last run."""
+        kept = self._texts.get(plate)
+        if kept is not None and kept.reference != text:
+            kept.reference = text
+            self.file_changed.emit(self.path)
+
+    def _be_shown(self, shown: ShownText) -> None:
+        """Take what the text in the editor is called, and show it."""
+        kept = self._texts.current
+        kept.identity = Identity(shown.name or (shown.path.name if shown.path else _NEW), shown.path, shown.basis)
+        kept.reference = shown.text if shown.reference is None else shown.reference
+        kept.before_new = None
+        self._reported, self._edit_key = (), ""
+        self._set_modified(shown.is_modified)
+        self._show_history()
         self.steps.list.setCurrentIndex(self.steps.list.rows.index(-1))
+        self.steps.show_text(kept.good, outline_of(kept.good), (), self._channels)
         self._read()
-        self.file_changed.emit(path)
+        self.file_changed.emit(shown.path)
 
     def open_file(self, path: Path) -> None:
         """Edit a file without asking about unsaved changes.
@@ -178,9 +241,9 @@ class PipelinePane(QWidget):
     def start_new(self, text: str, name: str) -> None:
         """Replace the text by a new one, which undo brings back, without asking about unsaved changes."""
         before = self.source(), self._identity
-        self._identity, self._reported = _Identity(name), ()
+        self._identity, self._reported = Identity(name), ()
         self._apply(text, "")
-        self._before_new = before
+        self._texts.current.before_new = before
         self._show_name()
         self.file_changed.emit(None)
         self.name_changed.emit(name)
@@ -192,16 +255,33 @@ class PipelinePane(QWidget):
             SourceFileError: the file can't be written.
         """
         self.steps.panel.take_now()
-        stamp = save_source(path, self.source())
+        save_source(path, self.source())
         keeps_name = path == self._identity.path
-        self._identity = _Identity(self.name if keeps_name else path.name, path, stamp)
+        self._identity = Identity(self.name if keeps_name else path.name, path, text_digest(self.source()))
         self._set_modified(False)
+        self.keep_reference()
         self.file_changed.emit(path)
         self.name_changed.emit(self.name)
+        self.saved.emit(path)
+
+    def load_again(self) -> None:
+        """Edit what the file has now; undo brings the text back.
+
+        Raises:
+            SourceFileError: the file can't be read.
+        """
+        path = self._identity.path
+        if path is not None:
+            text = load_source(path)
+            self._identity = replace(self._identity, basis=text_digest(text))
+            self._apply(text, "")
+            self._set_modified(False)
+            self.keep_reference()
+            self.file_changed.emit(path)
 
     def rename(self, name: str) -> None:
         """Give the pipeline another name; its file stays."""
-        self._identity = _Identity(name, self._identity.path, self._identity.stamp)
+        self._identity = replace(self._identity, name=name)
         self._show_name()
         self.name_changed.emit(name)
 
@@ -256,7 +336,7 @@ class PipelinePane(QWidget):
         """Return the shown problems: a syntax error, otherwise those of the last compilation and of the text."""
         if self._outline.problem is not None:
             return (self._outline.problem,)
-        reported = locate_problems(self._reported, self._outline.steps)
+        reported = locate_problems(self._reported, self._outline.steps, steps_by_channel(self._outline))
         steps = {problem.step for problem in reported if problem.step is not None}
         found = check_text(self._outline, self._library, self._channels)
         return (*reported, *(problem for problem in found if problem.step not in steps))
@@ -281,16 +361,23 @@ class PipelinePane(QWidget):
 
     def save(self) -> bool:
         """Save to the current file, or ask for one; return whether the text was saved."""
-        path, stamp = self._identity.path, self._identity.stamp
+        path = self._identity.path
         if path is None:
             return self.save_as()
-        if stamp is not None and stamp_of(path) != stamp:
-            buttons = QMessageBox.StandardButton
-            text = f"{path.name} was changed by another program. Overwrite it?"
-            answer = QMessageBox.question(self, "Save", text, buttons.Yes | buttons.Cancel, buttons.Cancel)
-            if answer != buttons.Yes:
+        self.steps.panel.take_now()
+        if self._has_changed(path):
+            answer = ask_about_file(self, path.name)
+            if answer is FileAnswer.LOAD:
+                self._try_file("not loaded", lambda _: self.load_again(), path)
+            if answer is not FileAnswer.OVERWRITE:
                 return False
         return self._try_file("not saved", self.save_to, path)
+
+    def _has_changed(self, path: Path) -> bool:
+        """Return whether a file has another text than this one was made from, which saving would lose."""
+        found = file_digest(path) if path.exists() else ""
+        is_readable_or_away = bool(found) or not path.exists()
+        return not is_readable_or_away or (bool(found) and found not in (self.basis, text_digest(self.source())))
 
     def save_as(self) -> bool:
         """Ask for a file and save to it; return whether the text was saved."""
@@ -340,32 +427,50 @@ class PipelinePane(QWidget):
         layout.setSpacing(4)
         layout.addWidget(self._name)
         layout.addLayout(self._tool_row(templates))
+        layout.addWidget(self.targets)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self._problems)
+
+    def _make_actions(self) -> None:
+        """Make what the pane can do, with keys that count while it has the focus."""
+        act = self._action
+        self._open_action = act("Open a pipeline file…", ("Ctrl+O",), self.ask_and_open)
+        self._save_action = act("Save the pipeline", ("Ctrl+S",), self.save)
+        self._save_as_action = act("Save the pipeline as…", ("Ctrl+Shift+S",), self.save_as)
+        self._check_action = act("Check the pipeline", ("F7",), self._request_check)
+        self._undo_action = act("Undo the last edit", UNDO_KEYS, self.undo)
+        self._redo_action = act("Redo the edit", REDO_KEYS, self.redo)
+        act("Rename the pipeline", (), self._name.begin)
+        act("Find in the Python text", ("Ctrl+F",), self._open_find)
+        act("Find the next", ("F3",), self.find_bar.next)
+
+    def _action(self, text: str, keys: Sequence[str], call: Callable[[], object]) -> QAction:
+        action = QAction(text, self)
+        action.setShortcuts([QKeySequence(key) for key in keys])
+        action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        action.triggered.connect(lambda _=False: call() and None)
+        self.addAction(action)
+        return action
 
     def _tool_row(self, templates: dict[str, str]) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(4)
         row.addWidget(_menu_button("New", "Start a new pipeline", self._new_menu(templates)))
-        row.addWidget(push_button("Open…", "Open a pipeline file (Ctrl+O)", self.ask_and_open))
+        row.addWidget(push_button("Open…", "Open a pipeline file (Ctrl+O)", self._open_action.trigger))
         save = QToolButton()
         save.setText("Save")
         save.setToolTip("Save the pipeline (Ctrl+S); the arrow saves it to another file (Ctrl+Shift+S)")
         save.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
         save.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         menu = QMenu(save)
-        menu.addAction("Save as…", lambda: self.save_as() and None)
+        menu.addAction(self._save_as_action)
         save.setMenu(menu)
-        save.clicked.connect(lambda: self.save())
+        save.clicked.connect(self._save_action.trigger)
         row.addWidget(save)
-        row.addWidget(push_button("Check", "Compile the pipeline without running it (F7)", self._request_check))
+        row.addWidget(push_button("Check", "Compile the pipeline without running it (F7)", self._check_action.trigger))
         row.addStretch(1)
-        self._undo_button = SignButton(Sign.UNDO, "Undo (Ctrl+Z)")
-        self._redo_button = SignButton(Sign.REDO, "Redo (Ctrl+Shift+Z)")
-        for button, call in ((self._undo_button, self.undo), (self._redo_button, self.redo)):
-            button.setEnabled(False)
-            button.clicked.connect(lambda _=False, call=call: call())
-            row.addWidget(button)
+        row.addWidget(SignButton(Sign.UNDO, "Undo (Ctrl+Z)", self._undo_action))
+        row.addWidget(SignButton(Sign.REDO, "Redo (Ctrl+Shift+Z)", self._redo_action))
         return row
 
     def _new_menu(self, templates: dict[str, str]) -> QMenu:
@@ -384,11 +489,6 @@ class PipelinePane(QWidget):
     def _connect(self) -> None:
         self._editor.textChanged.connect(self._on_typing)
         self._editor.cursorPositionChanged.connect(self._on_cursor)
-        document = self._editor.document()
-        assert document is not None
-        document.modificationChanged.connect(lambda _: self._show_name())
-        document.undoAvailable.connect(self._undo_button.setEnabled)
-        document.redoAvailable.connect(self._redo_button.setEnabled)
         self._problems.itemActivated.connect(self._on_problem)
         self._problems.itemClicked.connect(self._on_problem)
         self._name.name_edited.connect(self.rename)
@@ -396,19 +496,26 @@ class PipelinePane(QWidget):
         self.steps.text_wanted.connect(self.show_text)
         self.steps.refused.connect(lambda why: QMessageBox.warning(self, "Pipeline", f"Nothing was changed: {why}"))
         self.tabs.currentChanged.connect(self._on_tab)
-        keys = (
-            ("Ctrl+O", self.ask_and_open),
-            ("Ctrl+S", self.save),
-            ("Ctrl+Shift+S", self.save_as),
-            ("F7", self._request_check),
-            ("Ctrl+F", self._open_find),
-            ("F3", lambda: self.find_bar.next()),
-            *((key, self.undo) for key in UNDO_KEYS),
-            *((key, self.redo) for key in REDO_KEYS),
-        )
-        for key, call in keys:
-            shortcut = QShortcut(QKeySequence(key), self, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(lambda call=call: call() and None)
+
+    @property
+    def _identity(self) -> Identity:
+        return self._texts.current.identity
+
+    @_identity.setter
+    def _identity(self, identity: Identity) -> None:
+        self._texts.current.identity = identity
+
+    def _make_document(self) -> QTextDocument:
+        made = self._editor.new_document()
+        made.modificationChanged.connect(lambda _: self._show_name())
+        made.undoAvailable.connect(lambda _: self._show_history())
+        made.redoAvailable.connect(lambda _: self._show_history())
+        return made
+
+    def _show_history(self) -> None:
+        document = self._texts.current.document
+        self._undo_action.setEnabled(document.isUndoAvailable())
+        self._redo_action.setEnabled(document.isRedoAvailable())
 
     def _open_find(self) -> None:
         self.tabs.setCurrentIndex(_PYTHON_TAB)
@@ -444,8 +551,9 @@ class PipelinePane(QWidget):
             self.steps.list.choose_title(row.title)  # a step that has moved stays the current one
 
     def _on_typing(self) -> None:
-        if self._before_new is not None and self.source() == self._before_new[0]:
-            self._identity, self._before_new = self._before_new[1], None
+        kept = self._texts.current
+        if not self._is_editing and kept.before_new is not None and self.source() == kept.before_new[0]:
+            kept.identity, kept.before_new = kept.before_new[1], None
             self._show_name()
             self.file_changed.emit(self.path)
             self.name_changed.emit(self.name)
@@ -473,6 +581,8 @@ class PipelinePane(QWidget):
     def _read(self) -> None:
         self._reading.stop()
         self._outline = outline_of(self.source())
+        if self._outline.problem is None:
+            self._texts.current.good = self.source()
         self._show_outline()
         self._show_name()
         self.source_changed.emit(self.source())

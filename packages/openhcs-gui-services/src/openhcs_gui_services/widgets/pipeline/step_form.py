@@ -163,14 +163,21 @@ class StepForm(QWidget):
             source, shared = self._given.get(parameter.name), self._shared(parameter.name)
             value = parameter.start_value if source is None else _value_of(source)[1]
             field.show_value(_for_field(parameter, shared.value if shared is not None else value))
-            self._mark(parameter.name)
+            self._mark(parameter)
 
-    def _mark(self, name: str) -> None:
-        """Show in bold which parameters differ from their defaults."""
-        label = self._labels[name]
+    def _mark(self, parameter: StepParameter) -> None:
+        """Show in bold whether a parameter differs from its default, also by a setting of the pipeline."""
+        label = self._labels[parameter.name]
         font = label.font()
-        font.setBold(name in self._given)
+        font.setBold(self._differs(parameter))
         label.setFont(font)
+
+    def _differs(self, parameter: StepParameter) -> bool:
+        source, shared = self._given.get(parameter.name), self._shared(parameter.name)
+        if source is None or parameter.is_required:
+            return source is not None
+        value = shared.value if shared is not None else _value_of(source)[1]
+        return _for_field(parameter, value) != _for_field(parameter, parameter.default)
 
     def _report(self, parameter: StepParameter) -> None:
         field, shared = self._fields[parameter.name], self._shared(parameter.name)
@@ -187,7 +194,7 @@ class StepForm(QWidget):
             self._given.pop(parameter.name, None)
         else:
             self._given[parameter.name] = source
-        self._mark(parameter.name)
+        self._mark(parameter)
         self.changed.emit(parameter.name, source)
 
     def _source_of(self, parameter: StepParameter, value: object) -> str | None:

@@ -114,14 +114,16 @@ class StepList(QListView):
 
     def _make_actions(self) -> None:
         keys = QKeySequence
-        self.move_up = self._action("Move up", keys("Alt+Up"), lambda number: self.move_wanted.emit(number, number - 1))
-        self.move_down = self._action(
-            "Move down", keys("Alt+Down"), lambda number: self.move_wanted.emit(number, number + 1)
+        self.move_up = self._action(
+            "Move the step up", keys("Alt+Up"), lambda number: self.move_wanted.emit(number, number - 1)
         )
-        self.copy = self._action("Duplicate", keys("Ctrl+D"), self.copy_wanted.emit)
-        self.delete = self._action("Delete", keys(keys.StandardKey.Delete), self.delete_wanted.emit)
-        self.rename = self._action("Rename", keys("F2"), lambda _: self.edit(self.currentIndex()))
-        self.toggle = self._action("On / off", keys("Space"), lambda _: self._toggle())
+        self.move_down = self._action(
+            "Move the step down", keys("Alt+Down"), lambda number: self.move_wanted.emit(number, number + 1)
+        )
+        self.copy = self._action("Duplicate the step", keys("Ctrl+D"), self.copy_wanted.emit)
+        self.delete = self._action("Delete the step", keys(keys.StandardKey.Delete), self.delete_wanted.emit)
+        self.rename = self._action("Rename the step", keys("F2"), lambda _: self.edit(self.currentIndex()))
+        self.toggle = self._action("Switch the step on or off", keys("Space"), lambda _: self._toggle())
         self.add_after = self._action("Add a step after this one", keys("Ins"), self.add_wanted.emit)
         self.go_to_text = QAction("Show the Python text", self)
         self.go_to_text.triggered.connect(lambda: self.text_wanted.emit(self.current.line if self.current else 1))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from PyQt6.QtCore import Qt, pyqtSignal
-from PyQt6.QtGui import QResizeEvent
+from PyQt6.QtGui import QAction, QResizeEvent
 from PyQt6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -39,6 +39,7 @@ __all__ = ["StepsTab"]
 
 _WIDE_FROM: Final = 40
 """Width, in heights of a line of text, from which list and form are side by side."""
+_UNREADABLE: Final = "The steps appear here when the error in the Python text is corrected."
 _EMPTY: Final = "This pipeline has no steps yet. Add one, or start from a template with New."
 
 
@@ -86,15 +87,12 @@ class StepsTab(QWidget):
             names: the channels of the plate by number.
         """
         self._error.setVisible(outline.problem is not None)
-        for widget in (self.list, self.panel, self._buttons):
-            widget.setEnabled(outline.problem is None)
+        for part in (self.list, self.panel, self._buttons, self.add_action):
+            part.setEnabled(outline.problem is None)
         if outline.problem is not None:
-            line = outline.problem.line or 1
-            self._error.setText(
-                f"The Python text has an error in line {line}, so the list shows the steps before it: "
-                f'{outline.problem.message}. <a href="{line}">Go to line {line}</a>'
-            )
+            self._show_error(outline.problem)
             return
+        self._empty.show_text(_EMPTY)
         self._text, self._outline, self._names = text, outline, names
         at = self.list.currentIndex().row()
         rows = rows_of(outline, self._library, names, problems)
@@ -104,6 +102,15 @@ class StepsTab(QWidget):
         if rows and self.list.currentIndex().row() < 0:
             self.list.choose(at if at >= 0 else first)
         self.list.currentChanged(self.list.currentIndex(), self.list.currentIndex())
+
+    def _show_error(self, problem: Problem) -> None:
+        line = problem.line or 1
+        shown = "the list shows the steps before it" if self.list.rows.rows else "its steps can't be shown"
+        self._error.setText(
+            f"The Python text has an error in line {line}, so {shown}: "
+            f'{problem.message}. <a href="{line}">Go to line {line}</a>'
+        )
+        self._empty.show_text(_UNREADABLE)
 
     def search(self, title: str, take: Callable[[FunctionInfo], None]) -> FunctionSearch:
         """Open the search for a function, which is passed to ``take``."""
@@ -177,7 +184,10 @@ class StepsTab(QWidget):
 
     def _connect(self) -> None:
         rows = self.list.rows
-        self.add.clicked.connect(lambda: self.search("Add step", self.add_step))
+        self.add_action = QAction("Add a step…", self)
+        self.add_action.triggered.connect(lambda: self.search("Add step", self.add_step))
+        self.addAction(self.add_action)
+        self.add.clicked.connect(self.add_action.trigger)
         self.list.add_wanted.connect(lambda at: self.search("Add step", lambda info: self.add_step(info, at)))
         self.list.row_chosen.connect(self._show_row)
         self.list.activated.connect(lambda _: self.panel.focus_first())
