@@ -28,6 +28,19 @@ _TRANSLATIONS: Final = (
         r"\1 pattern= in the PipelineConfig of its pipeline",
     ),
     (re.compile(r" \(--replace\)"), ""),
+    (
+        re.compile(r"choose one with --channel, or as the key in the pipeline file"),
+        "choose the channel of this step in the pane Pipeline",
+    ),
+    (re.compile(r"choose one \(--channel\)"), "choose one"),
+    (
+        re.compile(r"func has a key '(.+?)', but the plate has no such (\w+) \(it has (.+?)\)"),
+        r"it is set to work on \2 \1, which the plate does not have (it has \3): choose another in the pane Pipeline",
+    ),
+    (
+        re.compile(r"not a TIFF file:? \(?header=b(?:'.*?'|\".*?\")\)?"),
+        "it is empty or not a TIFF image",
+    ),
 )
 _TENS: Final = 100
 _TEENS: Final = range(11, 14)

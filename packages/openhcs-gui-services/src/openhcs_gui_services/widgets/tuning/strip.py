@@ -19,6 +19,7 @@ from superqt import QElidingLabel
 
 from openhcs_gui_services.services.plates.presenter import Tone
 from openhcs_gui_services.services.tuning.presenter import (
+    EARLIER,
     counts_text,
     image_choices,
     notes_text,
@@ -77,6 +78,8 @@ class TuningStrip(QWidget):
         self._compare_buttons = {compare: _toggle(compare.value, tip) for compare, tip in _TIPS.items()}
         self._rows = QWidget()
         self._result: TuningResult | None = None
+        self._earlier: TuningResult | None = None
+        """The result before an edit, while that of the edit is not there yet."""
         self._held = QElapsedTimer()
         self._is_held = False
         self._compare = Compare.AFTER
@@ -126,6 +129,11 @@ class TuningStrip(QWidget):
         return self._counts.text()
 
     @property
+    def are_counts_current(self) -> bool:
+        """Whether the counts are those of the pipeline and the place that are shown."""
+        return self._result is not None
+
+    @property
     def pinned_counts(self) -> str:
         """The counts of the pinned place; empty without one."""
         return self._pinned.text() if self._pinned.isVisibleTo(self) else ""
@@ -143,17 +151,32 @@ class TuningStrip(QWidget):
         self._counts.setText("")
         self._time.setText("")
         self._enable_compare(False)
+        self.show_pinned(None)
         self._say(text, Tone.NEUTRAL)
 
+    def show_asked(self, earlier: TuningResult | None) -> None:
+        """Show that a result was asked for, and nothing of another place or pipeline.
+
+        Args:
+            earlier: the result of the same place before the edit, which stays and is greyed; None to show none.
+        """
+        self._result = None
+        self._show_counts("\u2026" if earlier is None else counts_text(earlier), is_current=False)
+        self._time.setText("")
+        self._enable_compare(False)
+        self._say("", Tone.NEUTRAL)
+        self._earlier = earlier
+
     def show_computing(self) -> None:
-        """Show that a result takes a while; the one before stays."""
-        self._time.setText("Computing...")
+        """Show that a result takes a while, and what the counts that stay are of."""
+        self._time.setText("Computing\u2026")
+        if self._earlier is not None and self._result is None:
+            self._show_counts(f"{counts_text(self._earlier)} {EARLIER}".strip(), is_current=False)
 
     def show_result(self, result: TuningResult) -> None:
         """Show the result of the shown place."""
-        self._result = result
-        self._counts.setText(counts_text(result) or ("" if result.problem else "No objects"))
-        self._counts.setToolTip(plain_tooltip(counts_text(result)))
+        self._result, self._earlier = result, None
+        self._show_counts(counts_text(result) or ("" if result.problem else "No objects"), is_current=True)
         self._time.setText(seconds_text(result.seconds))
         self._time.setToolTip(plain_tooltip(steps_text(result)).replace("\n", "<br>"))
         self._enable_compare(result.before is not None)
@@ -196,9 +219,6 @@ class TuningStrip(QWidget):
         self._style()
 
     def _style(self) -> None:
-        bold = self._counts.font()
-        bold.setBold(True)
-        self._counts.setFont(bold)
         self._counts.setAccessibleName("Counts")
         self._pinned.setAccessibleName("Counts of the pinned place")
         self._time.setAccessibleName("Duration of the preview")
@@ -292,6 +312,17 @@ class TuningStrip(QWidget):
             self._on_compare(wanted)
 
     # --- messages ------------------------------------------------------------------------------------------------
+
+    def _show_counts(self, text: str, *, is_current: bool) -> None:
+        """Show counts in bold, or faintly if they are not those of what is shown now."""
+        font, palette = self._counts.font(), QPalette(self.palette())
+        font.setBold(is_current)
+        if not is_current:
+            palette.setColor(QPalette.ColorRole.WindowText, faint_text(palette))
+        self._counts.setFont(font)
+        self._counts.setPalette(palette)
+        self._counts.setText(text)
+        self._counts.setToolTip(plain_tooltip(text))
 
     def _say(self, text: str, tone: Tone) -> None:
         self._message.show_text(text, tone)
