@@ -4,8 +4,8 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QPointF, pyqtSignal as Signal
-from PyQt6.QtWidgets import QWidget
+from PyQt6.QtCore import QPoint, QPointF, Qt, pyqtSignal as Signal
+from PyQt6.QtWidgets import QApplication, QWidget
 
 from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.images.latest import LatestTask
@@ -15,6 +15,7 @@ from openhcs_gui_services.services.images.queue import NewestFirst
 from openhcs_gui_services.services.images.reader import PlateImages
 from openhcs_gui_services.services.images.runs import runs_of
 from openhcs_gui_services.services.images.source import ImagePlace, PlateSource
+from openhcs_gui_services.widgets.common.buttons import OWN_RELOAD
 from openhcs_gui_services.widgets.images.commands import Commands
 from openhcs_gui_services.widgets.images.contrast_sampler import ContrastSampler
 from openhcs_gui_services.widgets.images.looks import ChannelLooks
@@ -88,6 +89,7 @@ class ImagesPane(QWidget):
         self.pinned: WellView | None = None
         self._commands = Commands(self)
         add_commands(self._commands, self)
+        self._keep_reload_key()
         self._commands.add_to(self.view.canvas)
         self._parts = PaneParts(self, self.view, self.looks, self.outlines, self._commands)
         self._measuring = ObjectReader(self.images, self._parts.table, self._show_problem)
@@ -346,6 +348,20 @@ class ImagesPane(QWidget):
             self._well, self._all_sites = well, all_sites
             self.reread.emit(source.path)
 
+    def _keep_reload_key(self) -> None:
+        """Let F5 work in the whole window while the pane is in front, except in panes with an F5 of their own."""
+        action = self._commands["reload"]
+        action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
+        self.addAction(action)
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.focusChanged.connect(self._on_focus)
+
+    def _on_focus(self, _: QWidget | None, now: QWidget | None) -> None:
+        while now is not None and not now.property(OWN_RELOAD):
+            now = now.parentWidget()
+        self._commands["reload"].setEnabled(now is None)
+
     # --- two views -----------------------------------------------------------------------------------------------
 
     def _views(self) -> list[WellView]:
@@ -439,9 +455,10 @@ class ImagesPane(QWidget):
         if picked is None:
             self.close_object()
             return
-        point = view.picked_at or QPointF()
+        point = (view.picked_at or QPointF()).toPoint()
+        stage = self._parts.stage
         self._measuring.show(picked)
-        self._parts.stage.keep_free(view.canvas.mapTo(self._parts.stage, point.toPoint()))
+        stage.keep_free(view.canvas.mapTo(stage, point), view.canvas.mapTo(stage, QPoint()).y())
 
     def close_object(self) -> None:
         """Show no object as picked."""

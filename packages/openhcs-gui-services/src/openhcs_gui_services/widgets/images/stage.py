@@ -22,21 +22,21 @@ class Stage(QWidget):
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.addWidget(ground)
-        self._card, self._object = card, QPoint()
+        self._card, self._object, self._top = card, QPoint(), 0
         card.setParent(self)
         card.setAutoFillBackground(True)
 
-    def keep_free(self, point: QPoint) -> None:
-        """Lay the card so that a point can be seen."""
-        self._object = point
+    def keep_free(self, point: QPoint, top: int) -> None:
+        """Lay the card so that a point, and all that is above a row of pixels, can be seen."""
+        self._object, self._top = point, top
         self.lay_card()
 
     def lay_card(self) -> None:
         """Lay the card where it belongs, in its present size."""
         width = min(_WIDEST, self.width() - 2 * _MARGIN)
-        height = min(self._card.sizeHint().height(), self.height() // 2 - _MARGIN)
-        is_low = self._object.y() > self.height() / 2
-        top = _MARGIN if is_low else self.height() - height - _MARGIN
+        height = min(self._card.sizeHint().height(), (self.height() - self._top) // 2 - _MARGIN)
+        is_low = self._object.y() > (self.height() + self._top) / 2
+        top = self._top + _MARGIN if is_low else self.height() - height - _MARGIN
         left = self.width() - width - _MARGIN
         self._card.setGeometry(QRect(left, top, width, height))
         self._card.raise_()

@@ -76,6 +76,10 @@ class TuningStrip(QWidget):
         self._time = QLabel()
         self._message = _MessageButton()
         self._compare_buttons = {compare: _toggle(compare.value, tip) for compare, tip in _TIPS.items()}
+        self._layout_button = QToolButton()
+        self._layout_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._layout_button.setToolTip("Show images and pipeline next to each other, or as tabs (Ctrl+Alt+T)")
+        self._layout_button.hide()
         self._rows = QWidget()
         self._result: TuningResult | None = None
         self._earlier: TuningResult | None = None
@@ -112,6 +116,17 @@ class TuningStrip(QWidget):
     def message_button(self) -> QPushButton:
         """The line below the counts, which opens the details."""
         return self._message
+
+    @property
+    def layout_button(self) -> QToolButton:
+        """Shows images and pipeline side by side, or as tabs."""
+        return self._layout_button
+
+    def offer_layout(self, text: str, *, is_on: bool) -> None:
+        """Offer to change how images and pipeline lie, while the preview is on."""
+        self._layout_button.setText(text)
+        self._layout_button.setAccessibleName(f"Images and pipeline {text[:1].lower()}{text[1:]}")
+        self._layout_button.setVisible(is_on and self.is_on)
 
     @property
     def before_button(self) -> QToolButton:
@@ -201,7 +216,7 @@ class TuningStrip(QWidget):
         first.addWidget(self._switch)
         first.addWidget(self._image, 1)
         first.addWidget(self._hint, 1)
-        for button in self._compare_buttons.values():
+        for button in (*self._compare_buttons.values(), self._layout_button):
             first.addWidget(button)
         second.addWidget(self._counts, 1)
         second.addWidget(self._time)
