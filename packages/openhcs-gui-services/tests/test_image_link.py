@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import qasync  # type: ignore[import-untyped]
 from PyQt6.QtCore import QSettings, Qt, pyqtBoundSignal
-from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services import ImagePlace, ImagesPane, MainWindow
@@ -100,7 +99,7 @@ def test_the_view_follows_the_map_and_shows_wells_before_a_run(
                     await read.wait()
                     read.clear()
             window.resize(1300, 800)
-            QApplication.processEvents()
+            show_side_by_side(window, pane, qtbot)
             manager.images_wanted.emit(str(other), "A02")
             assert manager.current is not None
             assert manager.current.path == str(other)
