@@ -12,7 +12,8 @@ from pytestqt.qtbot import QtBot
 from openhcs_gui_services import ImagePlace, ImagesPane, MainWindow
 from openhcs_gui_services.services.plates.settings import RunSettings
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
-from openhcs_gui_services.window.panes import IMAGES, WindowPanes
+from openhcs_gui_services.widgets.tuning.strip import TuningStrip
+from openhcs_gui_services.window.panes import IMAGES, PIPELINE, WindowPanes
 from openhcs_runtime.plates import make_plate
 
 pytestmark = pytest.mark.usefixtures("no_leaks", "isolated_home")
@@ -45,6 +46,19 @@ async def shown(pane: ImagesPane, plate: Path, place: ImagePlace) -> None:
     await until(is_shown, pane.view.loaded)
 
 
+def show_side_by_side(window: MainWindow, pane: ImagesPane, qtbot: QtBot) -> None:
+    """Put images and pipeline next to each other with the mouse, and back with a key, while the preview is on."""
+    (strip,) = pane.findChildren(TuningStrip)
+    strip.set_on(True)
+    assert window.docks.are_tabs(IMAGES, PIPELINE)
+    qtbot.mouseClick(strip.layout_button, Qt.MouseButton.LeftButton)
+    assert not window.docks.are_tabs(IMAGES, PIPELINE)
+    keys = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier
+    qtbot.keyClick(window, Qt.Key.Key_T, keys)
+    assert window.docks.are_tabs(IMAGES, PIPELINE)
+    strip.set_on(False)
+
+
 def test_the_view_follows_the_map_and_shows_wells_before_a_run(
     qt_loop: qasync.QEventLoop, qtbot: QtBot, isolated_home: Path, tmp_path: Path
 ) -> None:
@@ -74,6 +88,18 @@ def test_the_view_follows_the_map_and_shows_wells_before_a_run(
             qtbot.keyClick(pane.view.canvas, Qt.Key.Key_Left)
             assert manager.map.selected == "A02"
             await shown(pane, first, ImagePlace("A02"))
+            (first / next(iter(first.rglob("*_A03_*.tif")))).unlink()
+            read = asyncio.Event()
+            workspace.subscribe(lambda _: read.set())
+            manager.table.setFocus()
+            qtbot.keyClick(manager.table, Qt.Key.Key_F5)
+            await until(lambda: pane.plate is not None and "A03" not in pane.plate.wells, pane.view.loaded)
+            async with asyncio.timeout(SECONDS):
+                while workspace.rows()[0].well_count != 2:
+                    await read.wait()
+                    read.clear()
+            window.resize(1300, 800)
+            show_side_by_side(window, pane, qtbot)
             manager.images_wanted.emit(str(other), "A02")
             assert manager.current is not None
             assert manager.current.path == str(other)

@@ -1,6 +1,7 @@
 """The image view with real plates, mouse and keys: moving, channels, outlines, objects, two wells, problems."""
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from PyQt6.QtWidgets import QApplication, QCheckBox, QTableWidget
 from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services import ImagePlace, ImagesPane, Overlay, PlateSource
+from openhcs_gui_services.services.images.changed import are_images_changed
 from openhcs_gui_services.widgets.images.canvas import ImageCanvas
 from openhcs_gui_services.widgets.images.picked import PickedObject
+from openhcs_gui_services.widgets.images.run_box import RunBox, RunChoice
 from openhcs_gui_services.widgets.images.scale_bar import bar_length, length_text
 from openhcs_gui_services.widgets.images.well_view import WellView
 from openhcs_runtime import Component, ExecutionMode, FunctionStep, GlobalConfig, PipelineOrchestrator
@@ -271,6 +274,159 @@ def test_two_wells_and_two_runs_side_by_side(play: Callable[[Scene], None], plat
         assert pane.pinned is None
 
     play(scene)
+
+
+def outlined(view: WellView) -> list[Any]:
+    """The labels whose outlines are drawn."""
+    drawing = view.canvas.drawing
+    assert drawing is not None
+    return [outline.labels for outline in drawing.outlines]
+
+
+def choose(view: WellView, text: str) -> None:
+    """Choose an entry of the list of runs with keys."""
+    box = view.run_box
+    row = next(at for at in range(box.count()) if text in box.itemText(at))
+    box.setFocus()
+    for _ in range(box.count()):
+        key = Qt.Key.Key_Down if box.currentIndex() < row else Qt.Key.Key_Up
+        if box.currentIndex() != row:
+            QtBot.keyClick(box, key)
+
+
+def pick(pane: ImagesPane) -> None:
+    """Click an object in the middle of it."""
+    labels = next(iter(pane.view.sets.values())).labels
+    rows, columns = np.nonzero(labels == np.bincount(labels[labels > 0]).argmax())
+    middle = len(rows) // 2
+    canvas = pane.view.canvas
+    at = pane.viewport.to_view(QPointF(columns[middle] + 0.5, rows[middle] + 0.5), QSizeF(canvas.size()))
+    QtBot.mouseClick(canvas, Qt.MouseButton.LeftButton, pos=at.toPoint())
+
+
+def test_a_view_says_whether_it_shows_the_preview_or_a_run(play: Callable[[Scene], None], plate: Path) -> None:
+    async def scene(pane: ImagesPane) -> None:
+        pane.show_plate(PlateSource(str(plate)), runs(plate)[1])
+        await shown(pane, "A01", labels=True)
+        pane.offer_preview(True)
+        assert pane.view.outlines_of == "Preview"
+        assert not outlined(pane.view), "the outlines of the run are not those of the preview"
+        labels = np.zeros((128, 128), np.int32)
+        labels[20:60, 20:60] = 1
+        pane.show_overlay(Overlay("Preview", {"nuclei": labels}))
+        assert [each is labels for each in outlined(pane.view)] == [True]
+        pane.compare(True)
+        pinned = pane.pinned
+        assert pinned is not None
+        pinned.show_overlay(Overlay("Preview", {"nuclei": labels}))
+        await until(lambda: bool(pinned.sets), pinned.loaded)
+        choose(pinned, str(pinned.run_box.itemText(1)))
+        assert pinned.outlines_of != "Preview"
+        assert [each is pinned.sets["nuclei"].labels for each in outlined(pinned)] == [True]
+        assert pane.view.outlines_of == "Preview"
+        pane.offer_preview(False)
+        assert "Preview" not in pane.view.outlines_of
+        assert [each is pane.view.sets["nuclei"].labels for each in outlined(pane.view)] == [True]
+
+    play(scene)
+
+
+@pytest.mark.parametrize("change", ["other run", "no outlines", "all sites", "reload"])
+def test_the_row_of_an_object_goes_with_it(play: Callable[[Scene], None], plate: Path, change: str) -> None:
+    async def scene(pane: ImagesPane) -> None:
+        old, new = runs(plate)
+        pane.show_plate(PlateSource(str(plate)), new)
+        pane.show_well("A02")
+        await shown(pane, "A02", labels=True)
+        canvas, table = pane.view.canvas, pane.findChild(QTableWidget)
+        assert table is not None
+        height = canvas.height()
+        pick(pane)
+        model = table.model()
+        assert model is not None
+        await until(lambda: table.rowCount() > 0, model.rowsInserted)
+        assert table.isVisible()
+        assert canvas.height() == height, "nothing moves"
+        QtBot.keyClick(canvas, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
+        clipboard = QApplication.clipboard()
+        assert clipboard is not None
+        assert "area_px2\t" in clipboard.text()
+        if change == "other run":
+            choose(pane.view, pane.view.run_box.itemText(1))
+            assert pane.view.run == old
+            assert canvas.hasFocus()
+        elif change == "no outlines":
+            choose(pane.view, "No outlines")
+        else:
+            QtBot.keyClick(canvas, Qt.Key.Key_S if change == "all sites" else Qt.Key.Key_F5)
+        assert not table.isVisible()
+
+    play(scene)
+
+
+def test_outlines_of_images_that_were_replaced_since_are_not_taken_for_theirs(
+    play: Callable[[Scene], None], tmp_path: Path
+) -> None:
+    path = make_plate(tmp_path / "plate", wells=2, sites=1, channels=1, size=64)
+    steps = [FunctionStep((segment_nuclei, {"diameter_px": 10.0}))]
+    with PipelineOrchestrator(path, steps, GlobalConfig(1, ExecutionMode.THREADS)) as orchestrator:
+        orchestrator.run()
+    first, second = sorted(path.rglob("*.tif"))
+    state = first.stat()
+    first.write_bytes(second.read_bytes())
+    os.utime(first, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+    async def scene(pane: ImagesPane) -> None:
+        pane.show_plate(PlateSource(str(path)), runs(path)[0])
+        await shown(pane, "A01", labels=True)
+        await until(lambda: "have changed since this run" in pane.view.problem, pane.view.loaded)
+        pane.show_well("A02")
+        await shown(pane, "A02", labels=True)
+        assert not await asyncio.to_thread(are_images_changed, runs(path)[0], pane.plate, ImagePlace("A02"))  # type: ignore[arg-type]
+        assert not pane.view.problem
+
+    play(scene)
+
+
+def test_a_pinned_well_stays_when_another_plate_is_chosen(
+    play: Callable[[Scene], None], plate: Path, small_plate: Path
+) -> None:
+    async def scene(pane: ImagesPane) -> None:
+        pane.show_plate(PlateSource(str(plate)), runs(plate)[1])
+        await shown(pane, "A01", labels=True)
+        pane.compare(True)
+        pinned = pane.pinned
+        assert pinned is not None
+        await until(lambda: bool(pinned.sets), pinned.loaded)
+        title = pinned.outlines_of
+        pane.show_plate(PlateSource(str(small_plate)), None)
+        await until(lambda: pane.view.source == PlateSource(str(small_plate)), pane.view.loaded)
+        await shown(pane, "A01")
+        pane.show_well("A02")
+        await shown(pane, "A02")
+        assert pane.pinned is pinned
+        assert pinned.source == PlateSource(str(plate))
+        assert (pinned.run, pinned.outlines_of) == (runs(plate)[1], title)
+        assert pinned.title.startswith("A01 pinned \u00b7 site 1 \u00b7 plate")
+        assert pane.picture_name() == "small_A02_s1_and_plate_A01.png"
+        pane.show_plate(None, None)
+        assert pane.pinned is None
+
+    play(scene)
+
+
+def test_a_narrow_list_shows_time_and_name_of_the_run(qtbot: QtBot) -> None:
+    box = RunBox()
+    qtbot.addWidget(box)
+    title = "2026-11-30 10:36 nuclei_and_spots"
+    box.set_runs((RunChoice(Path("/run"), title),))
+    box.choose(Path("/run"))
+    width = box.fontMetrics().horizontalAdvance
+    assert box.text_for(1000) == title
+    assert box.text_for(width(title) - 1) == "11-30 10:36 nuclei_and_spots"
+    assert box.text_for(width("11-30 10:36 nuclei_and_spots") - 1) == "10:36 nuclei_and_spots"
+    assert box.text_for(width("10:36 nuc\u2026pots")).startswith("10:36")
+    assert title in box.toolTip()
 
 
 def test_problems_are_sentences_and_never_a_black_picture(play: Callable[[Scene], None], tmp_path: Path) -> None:

@@ -136,6 +136,8 @@ def test_an_image_that_cannot_be_read_leaves_the_other_channels(play: Play) -> N
         await now.until(lambda: len(now.pictures()) == 4)
         now.choose_channel(1)
         await now.until(lambda: now.map._caption.startswith("DAPI") or now.map._caption.startswith("Channel"))
+        assert "DAPI can&#x27;t be read" in now.map.tooltip_of("A02")
+        assert "read" not in now.map.tooltip_of("A01")
 
     play(scene)
 

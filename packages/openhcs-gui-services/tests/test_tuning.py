@@ -1,6 +1,7 @@
 """Live tuning: an edit in the pipeline pane appears as outlines and counts; the newest edit wins."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -10,18 +11,20 @@ import numpy as np
 import psutil
 import pytest
 import qasync  # type: ignore[import-untyped]
-from PyQt6.QtCore import QSettings, Qt
+from PyQt6.QtCore import QObject, QSettings, Qt, pyqtSignal
+from PyQt6.QtWidgets import QWidget
 
 from openhcs_gui_services import ImagesPane, MainWindow, PipelinePane
 from openhcs_gui_services.services.images.overlay import Overlay
 from openhcs_gui_services.services.images.source import ImagePlace, PlateSource
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
-from openhcs_gui_services.services.tuning.presenter import counts_text, image_choices, steps_text
+from openhcs_gui_services.services.tuning.presenter import EARLIER, counts_text, image_choices, problem_text, steps_text
 from openhcs_gui_services.services.tuning.tuner import Tuner
 from openhcs_gui_services.services.tuning.values import Computing, TuningEvent, TuningRequest, TuningResult
 from openhcs_gui_services.widgets.tuning.details import DetailsDialog
 from openhcs_gui_services.widgets.tuning.strip import Compare, TuningStrip
 from openhcs_gui_services.window.panes import IMAGES, PIPELINE as PIPELINE_PANE, WindowPanes
+from openhcs_gui_services.window.tuning_link import TuningLink
 from openhcs_runtime.plates import make_plate
 from openhcs_runtime.preview import PreviewProblem, PreviewRequest, PreviewResult, PreviewStep
 
@@ -133,6 +136,95 @@ def test_the_strip_by_mouse_and_keys(strip: TuningStrip, qtbot: Any) -> None:
     dialog.reject()
 
 
+class _Images(QObject):
+    """An images pane that shows what a test says."""
+
+    place_changed, place_pinned = pyqtSignal(object), pyqtSignal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place: ImagePlace | None = PLACE
+        self.source: PlateSource | None = PlateSource("/plates/p")
+        self.pinned = None
+        self.shows_all_sites = False
+        self.overlay: Overlay | None = None
+        self.strip: QWidget | None = None
+
+    def show_overlay(self, overlay: Overlay | None) -> None:
+        self.overlay = overlay
+
+    def offer_preview(self, is_on: bool) -> None:
+        """Nothing to choose from."""
+
+    def add_strip(self, widget: QWidget) -> None:
+        self.strip = widget
+
+    def go(self, source: str, place: ImagePlace | None) -> None:
+        self.source, self.place = PlateSource(source), place
+        self.place_changed.emit(place)
+
+
+class _Tuner:
+    """Answers when a test says so."""
+
+    def __init__(self, tell: Callable[[TuningEvent], None]) -> None:
+        self.tell = tell
+        self.asked: TuningRequest | None = None
+
+    def ask(self, request: TuningRequest) -> None:
+        self.asked = request
+
+    def drop(self) -> None:
+        """Nothing is computed."""
+
+    def answer(self, nuclei: int) -> None:
+        assert self.asked is not None
+        self.tell(TuningResult(self.asked, self.asked.place, _preview(nuclei)))
+
+
+@pytest.mark.parametrize("change", ["well", "plate", "pipeline", "edit"])
+def test_nothing_of_an_earlier_request_is_shown_as_that_of_the_next(qtbot: Any, tmp_path: Path, change: str) -> None:
+    images, text = _Images(), [PIPELINE]
+    store = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
+    link = TuningLink(images, lambda: text[0], store, _Tuner)  # type: ignore[arg-type]
+    tuner: Any = link.tuner
+    strip = link.strip
+    qtbot.addWidget(strip)
+    strip.show()
+    strip.set_on(True)
+    tuner.answer(143)
+    assert (strip.counts, strip.are_counts_current) == ("nuclei 143", True)
+    if change == "well":
+        images.go("/plates/p", ImagePlace("A02"))
+    elif change == "plate":
+        images.go("/plates/q", None)
+        assert not strip.message, "the plate is being read"
+        images.go("/plates/q", PLACE)
+    else:
+        text[0] = PIPELINE.replace("20.0", "10.0")
+        if change == "pipeline":
+            link.set_before()
+        else:
+            link.update_preview()
+    tuner.tell(Computing(tuner.asked))
+    assert not strip.are_counts_current
+    assert strip.counts == (f"nuclei 143 {EARLIER}" if change == "edit" else "\u2026")
+    assert (images.overlay is not None) == (change == "edit")
+    tuner.answer(7)
+    assert (strip.counts, strip.are_counts_current) == ("nuclei 7", True)
+
+
+def test_problems_of_a_preview_are_in_the_words_of_the_window() -> None:
+    text = "step 1 'Count': several channels (1, 2): choose one with --channel, or as the key in the pipeline file"
+    result = TuningResult(_request(), PLACE, PreviewResult(problem=PreviewProblem(text, 1)))
+    assert not re.search(r"--|\bkey\b", problem_text(result))
+    text = "step 1 'Count': func has a key '4', but the plate has no such channel (it has '1', '2')"
+    result = TuningResult(_request(), PLACE, PreviewResult(problem=PreviewProblem(text, 1)))
+    assert problem_text(result).startswith(
+        "step 1 'Count': it is set to work on channel 4, which the plate does not have"
+    )
+
+
 async def _until(is_so: Callable[[], bool]) -> None:
     """Wait until something is so, for which there is no signal."""
     async with asyncio.timeout(60):
@@ -190,7 +282,13 @@ async def _tune(window: MainWindow, plate: str, qtbot: Any) -> None:
     assert _outlined(shown, "nuclei before") == count
     images.compare(True)
     window.manager.select_well(plate, "A02")
-    await _until(lambda: "A01, site 1: nuclei" in strip.pinned_counts and "before" in strip.counts)
+    await _until(
+        lambda: (
+            "A01, site 1: nuclei" in strip.pinned_counts
+            and "(before" in strip.pinned_counts
+            and "before" in strip.counts
+        )
+    )
     pipeline.editor.replace_text(PIPELINE.replace("1.0", "'x'"))
     await _until(lambda: strip.message.startswith("step 1 'Segment': segment_nuclei failed"))
     qtbot.keyClick(window, Qt.Key.Key_T, control)

@@ -98,6 +98,25 @@ class Docks:
             if holder is not None and holder.made is not None
         }
 
+    def are_tabs(self, first: str, second: str) -> bool:
+        """Return whether two panes are tabs of one area, or one of them is closed."""
+        one, other = self._docks[first], self._docks[second]
+        return other in self._window.tabifiedDockWidgets(one) or not (one.isVisible() and other.isVisible())
+
+    def put_next_to(self, first: str, second: str, width: int) -> None:
+        """Show a pane to the right of another one, each with a width in pixels."""
+        one, other = self._docks[first], self._docks[second]
+        self.content(second)
+        other.show()
+        self._window.splitDockWidget(one, other, Qt.Orientation.Horizontal)
+        one.raise_()
+        self._window.resizeDocks([one, other], [width, width], Qt.Orientation.Horizontal)
+
+    def make_tabs(self, first: str, second: str) -> None:
+        """Show two panes as tabs of one area, the first one in front."""
+        self._window.tabifyDockWidget(self._docks[first], self._docks[second])
+        self._docks[first].raise_()
+
     def fill_shown(self) -> None:
         """Create the content of the panes in front; from now on also of those that come to the front."""
         self._can_fill = True

@@ -108,6 +108,11 @@ class MainWindow(QMainWindow):
         return self._docks.content(name)
 
     @property
+    def docks(self) -> Docks:
+        """The panes."""
+        return self._docks
+
+    @property
     def pane_actions(self) -> list[QAction]:
         """An action for each pane, in the order of the menu."""
         return self._docks.actions

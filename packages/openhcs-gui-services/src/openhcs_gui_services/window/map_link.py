@@ -83,6 +83,10 @@ class MapLink(QObject):
         """Read the plate map of the current plate again, as after it was edited."""
         self._tasks.start(self._read_plate_map(self._plate), "Reading the plate map")
 
+    def read_again(self) -> None:
+        """Look again for images that have changed."""
+        self._load()
+
     # --- the plate -----------------------------------------------------------------------------------------------
 
     def _on_plate(self) -> None:
@@ -137,7 +141,9 @@ class MapLink(QObject):
     def _show_batch(self, batch: ThumbnailBatch, channel: int) -> None:
         self._bar.set_channels(batch.channels)
         for well, picture in batch.pictures.items():
-            self._map.set_thumbnail(well, _image(picture))
+            self._map.set_thumbnail(well, _image(picture), batch.lacking.get(well, ""))
+        for well in batch.lacking.keys() - batch.pictures.keys():
+            self._map.set_thumbnail(well, QImage(), batch.lacking[well])
         name = batch.channels.get(channel, "")
         shown = name or ("All channels" if len(batch.channels) > 1 else next(iter(batch.channels.values()), ""))
         left = f", {batch.known} of {batch.wells} wells" if batch.known < batch.wells else ""

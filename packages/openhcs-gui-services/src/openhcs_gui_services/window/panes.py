@@ -164,16 +164,25 @@ class WindowPanes:
 
     def _make_images(self) -> QWidget:
         from openhcs_gui_services.window.images_link import ImagesLink  # noqa: PLC0415  loads superqt
+        from openhcs_gui_services.window.side_by_side import SideBySide  # noqa: PLC0415  as above
         from openhcs_gui_services.window.tuning_link import link_tuning  # noqa: PLC0415  as above
 
         pane = widgets.ImagesPane()
         self._closers.append(pane.close_reads)
+        pane.reread.connect(self._read_again)
         self._images = ImagesLink(pane, self._window.manager, self._workspace, self._open_viewer)
         self._tuning = link_tuning(pane, self._window.manager, self._store)
+        SideBySide(self._window, self._window.docks, (IMAGES, PIPELINE), self._tuning.strip)
         self._closers.append(self._tuning.close)
         if self._pipeline is not None:
             self._tuning.set_pipeline_pane(self._pipeline)
         return pane
+
+    def _read_again(self, path: str) -> None:
+        """Read the folder of a plate again for its row and its map too, unless a run is at work on it."""
+        self._map.read_again()
+        if not self._workspace.is_busy(path):
+            self._tasks.start(self._workspace.initialise([path]), "Reading the plate")
 
     def _make_layout(self) -> QWidget:
         from openhcs_gui_services.window.layout_link import LayoutLink  # noqa: PLC0415  as above

@@ -19,6 +19,7 @@ __all__ = ["ImagesView", "PinnedView", "TuningLink", "link_tuning"]
 
 _SWITCH = "tuning/preview"
 _NO_PIPELINE = "No pipeline yet: add a step in the pane Pipeline"
+_NO_PLATE = "Select a plate and a well in its map to see what the pipeline does there"
 _NO_PLACE = "Show a single site of a well to see what the pipeline does there"
 
 
@@ -29,6 +30,10 @@ class PinnedView(Protocol):
     def place(self) -> ImagePlace | None:
         """The field of view that it shows."""
 
+    @property
+    def source(self) -> PlateSource | None:
+        """The plate that it is of, which may be another one."""
+
     def show_overlay(self, overlay: Overlay | None) -> None:
         """Draw labels over its image."""
 
@@ -38,6 +43,8 @@ class ImagesView(Protocol):
 
     place_changed: Any
     """Signal with the :class:`ImagePlace` that is shown, or None."""
+    place_pinned: Any
+    """Signal with the :class:`ImagePlace` that was pinned, or None."""
 
     @property
     def place(self) -> ImagePlace | None:
@@ -51,8 +58,15 @@ class ImagesView(Protocol):
     def pinned(self) -> PinnedView | None:
         """The second view; None if there is only one."""
 
+    @property
+    def shows_all_sites(self) -> bool:
+        """Whether all sites of the well are shown at once."""
+
     def show_overlay(self, overlay: Overlay | None) -> None:
         """Draw labels over the image."""
+
+    def offer_preview(self, is_on: bool) -> None:
+        """Offer outlines of the preview among those of the runs, and choose them; or offer them no longer."""
 
     def add_strip(self, widget: QWidget) -> None:
         """Put a widget under the image."""
@@ -86,9 +100,12 @@ class TuningLink(QObject):
         self._image_after: int | None = None
         self._asked: TuningRequest | None = None
         self._results: dict[ImagePlace, TuningResult] = {}
+        self._earlier: TuningResult | None = None
+        """The result of the shown place before an edit, while that of the edit is not there yet."""
         self.strip = TuningStrip()
         images.add_strip(self.strip)
         images.place_changed.connect(lambda _: self.update_preview())
+        images.place_pinned.connect(lambda _: self.update_preview())
         self.strip.switched.connect(self._on_switched)
         self.strip.shown.connect(self.update_preview)
         self.strip.compare_changed.connect(lambda _: self._show_overlays())
@@ -118,7 +135,7 @@ class TuningLink(QObject):
         if is_running:
             self.set_before()
         else:
-            self._asked = None
+            self._forget()
             self.update_preview()
 
     def update_preview(self) -> None:
@@ -128,14 +145,43 @@ class TuningLink(QObject):
         request = self._request()
         if request == self._asked:
             return
-        self._asked = request
-        self._results = {}
+        self._take(request)
         if request is None:
             self._tuner.drop()
             self._show_overlays()
-            self.strip.show_waiting(_NO_PLACE if self._images.place is None else _NO_PIPELINE)
+            self.strip.show_waiting(self._what_is_missing())
         else:
             self._tuner.ask(request)
+            self._show_asked(request)
+
+    def _take(self, request: TuningRequest | None) -> None:
+        """Keep of the results so far what holds for a request, or what an edit of the same pipeline changes."""
+        last = None if self._asked is None else self._results.get(self._asked.place, self._earlier)
+        self._asked = request
+        if request is None:
+            self._results, self._earlier = {}, None
+            return
+        fitted = {place: result.fitted_to(request) for place, result in self._results.items()}
+        self._results = {place: result for place, result in fitted.items() if result is not None}
+        is_edit = last is not None and not last.request.is_of_other_images(request)
+        self._earlier = last if is_edit and request.place not in self._results else None
+
+    def _show_asked(self, request: TuningRequest) -> None:
+        """Show at once what is known of a request, and nothing of others."""
+        known = self._results.get(request.place)
+        if known is None:
+            self.strip.show_asked(self._earlier)
+        else:
+            self.strip.show_result(known)
+        self._show_pinned(request)
+        self._show_overlays()
+
+    def _what_is_missing(self) -> str:
+        if self._images.source is None:
+            return _NO_PLATE
+        if self._images.place is not None:
+            return _NO_PIPELINE
+        return _NO_PLACE if self._images.shows_all_sites else ""
 
     async def close(self) -> None:
         """End the preview process."""
@@ -149,29 +195,38 @@ class TuningLink(QObject):
         if place is None or source is None or pipeline.strip() in ("", EMPTY_PIPELINE.strip()):
             return None
         path = None if self._pane is None else self._pane.path
-        pinned = self._images.pinned
+        pinned = self._pinned_place()
         return TuningRequest(
             source=source,
             pipeline=pipeline,
             pipeline_file="" if path is None else str(path),
             place=place,
-            pinned=None if pinned is None else pinned.place,
+            pinned=pinned,
             before=pipeline if self._pane is None else self._pane.reference,
             image_after=self._image_after,
         )
+
+    def _pinned_place(self) -> ImagePlace | None:
+        """Return the pinned place of the shown plate."""
+        pinned = self._images.pinned
+        return None if pinned is None or pinned.source != self._images.source else pinned.place
 
     def _pipeline(self) -> str:
         return self._plate_pipeline() if self._pane is None else self._pane.source()
 
     def _on_switched(self, is_on: bool) -> None:
         self._store.setValue(_SWITCH, is_on)
-        self._asked = None
+        self._forget()
+        self._images.offer_preview(is_on)
         if is_on:
             self.update_preview()
         else:
             self._tuner.drop()
-            self._results = {}
             self._show_overlays()
+
+    def _forget(self) -> None:
+        """Forget what was asked for and found."""
+        self._asked, self._results, self._earlier = None, {}, None
 
     def _on_image(self, number: int | None) -> None:
         self._image_after = number
@@ -184,21 +239,30 @@ class TuningLink(QObject):
             return
         if isinstance(event, Computing):
             self.strip.show_computing()
+            self._show_overlays()
             return
         self._results[event.place] = event
         if event.place == event.request.place:
+            self._earlier = None
             self.strip.show_result(event)
-        pinned = event.request.pinned
-        self.strip.show_pinned(None if pinned is None else self._results.get(pinned))
+        self._show_pinned(event.request)
         self._show_overlays()
+
+    def _show_pinned(self, request: TuningRequest) -> None:
+        self.strip.show_pinned(None if request.pinned is None else self._results.get(request.pinned))
+
+    def _earlier_of(self, place: ImagePlace) -> TuningResult | None:
+        """Return the result before the edit if it is of this place."""
+        return self._earlier if self._earlier is not None and self._earlier.place == place else None
 
     def _show_overlays(self) -> None:
         request = self._asked
-        shown = None if request is None else self._results.get(request.place)
+        shown = None if request is None else self._results.get(request.place, self._earlier)
         self._images.show_overlay(None if shown is None else _overlay(shown, self.strip.wanted))
         pinned = self._images.pinned
         if pinned is not None:
-            result = None if pinned.place is None else self._results.get(pinned.place)
+            place = self._pinned_place()
+            result = None if place is None else self._results.get(place, self._earlier_of(place))
             pinned.show_overlay(None if result is None else _overlay(result, self.strip.wanted))
 
 

@@ -9,6 +9,9 @@ from openhcs_runtime.stores.path import as_path
 
 __all__ = ["RunTitle", "runs_of"]
 
+_MINUTES, _SECONDS = len("2026-01-31 12:00"), len("2026-01-31 12:00:00")
+"""Letters of a time; seconds only tell runs of the same minute apart."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunTitle:
@@ -31,10 +34,15 @@ def runs_of(source: PlateSource, run: Path | None) -> tuple[RunTitle, ...]:
     root = results_root(as_path(source.path)) if run is None else run.parent
     if not root.is_dir():
         return ()
-    return tuple(RunTitle(each.folder, _title(each)) for each in list_runs(root) if each.done)
+    found = [each for each in list_runs(root) if each.done]
+    titles = [_title(each) for each in found]
+    return tuple(
+        RunTitle(each.folder, title if titles.count(title) == 1 else _title(each, _SECONDS))
+        for each, title in zip(found, titles, strict=True)
+    )
 
 
-def _title(run: RunSummary) -> str:
+def _title(run: RunSummary, letters: int = _MINUTES) -> str:
     name = run.pipeline.removesuffix(".py") or run.folder.name
     status = "" if run.status is RunStatus.COMPLETE else f", {run.status}"
-    return f"{local_time(run.begun_at)[:16]} {name}{status}"
+    return f"{local_time(run.begun_at)[:letters]} {name}{status}"

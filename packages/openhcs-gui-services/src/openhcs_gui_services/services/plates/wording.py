@@ -32,9 +32,14 @@ _TRANSLATIONS: Final = (
         re.compile(r"choose one with --channel, or as the key in the pipeline file"),
         "choose one in Settings > Channel, or at Channel of the step",
     ),
+    (re.compile(r"choose one \(--channel\)"), "choose one"),
     (
-        re.compile(r"func has a key '([^']*)', but the plate has no such (\w+) \(it has ([^)]*)\)"),
-        r"the plate has no \2 \1: choose one of \3",
+        re.compile(r"func has a key '(.+?)', but the plate has no such (\w+) \(it has (.+?)\)"),
+        r"it is set to work on \2 \1, which the plate does not have (it has \3): choose another in the pane Pipeline",
+    ),
+    (
+        re.compile(r"not a TIFF file:? \(?header=b(?:'.*?'|\".*?\")\)?"),
+        "it is empty or not a TIFF image",
     ),
 )
 _TENS: Final = 100

@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -40,12 +40,14 @@ class ThumbnailBatch:
         channels: names of all channels of the plate, by number.
         known: number of wells whose thumbnails are there.
         wells: number of wells of the plate.
+        lacking: what wells lack, as in "no image of DAPI", for those that lack a channel.
     """
 
     pictures: "Mapping[str, NDArray[np.uint8]]"
     channels: Mapping[int, str]
     known: int
     wells: int
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
 
 class ThumbnailLoader:
@@ -125,7 +127,7 @@ def _open(source: PlateSource, run: Path | None, cache: ThumbnailCache) -> "Plat
 
 def _batch(plate: "PlateThumbnails", wells: tuple[str, ...], channel: int) -> ThumbnailBatch:
     names = {one.number: one.name for one in plate.channels}
-    return ThumbnailBatch(plate.pictures(wells, channel), names, len(plate.known), plate.wells)
+    return ThumbnailBatch(plate.pictures(wells, channel), names, len(plate.known), plate.wells, plate.lacking(wells))
 
 
 def _make_some(plate: "PlateThumbnails", stop: threading.Event) -> tuple[str, ...]:

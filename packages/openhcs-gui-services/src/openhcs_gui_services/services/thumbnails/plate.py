@@ -136,6 +136,19 @@ class PlateThumbnails:
         found = {well: render(self._known[well], self._limits, colours) for well in wells}
         return {well: picture for well, picture in found.items() if picture is not None}
 
+    def lacking(self, wells: Iterable[str]) -> Mapping[str, str]:
+        """Return a sentence that names the channels that known wells have no image of, or a damaged one."""
+        found = {well: self._lacking(well) for well in wells}
+        return {well: text for well, text in found.items() if text}
+
+    def _lacking(self, well: str) -> str:
+        there = {image.key.channel for image in self._images[well]}
+        lost = [one for one in self.channels if one.number not in self._known[well].planes]
+        missing = ", ".join(one.name for one in lost if one.number not in there)
+        damaged = ", ".join(one.name for one in lost if one.number in there)
+        parts = f"no image of {missing}" if missing else "", f"{damaged} can't be read" if damaged else ""
+        return "; ".join(filter(None, parts))
+
     def _take_kept(self) -> None:
         """Take what is in the cache and still has its images."""
         self._cache.use(self._file)

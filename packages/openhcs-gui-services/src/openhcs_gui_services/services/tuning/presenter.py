@@ -1,15 +1,26 @@
 """Texts about the result of an edit, as pure functions."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from openhcs_gui_services.services.plates.wording import window_text
 from openhcs_gui_services.services.tuning.values import TuningResult
 
 if TYPE_CHECKING:
     from openhcs_runtime.preview import PreviewStep
 
-__all__ = ["counts_text", "image_choices", "notes_text", "place_text", "problem_text", "seconds_text", "steps_text"]
+__all__ = [
+    "EARLIER",
+    "counts_text",
+    "image_choices",
+    "notes_text",
+    "place_text",
+    "problem_text",
+    "seconds_text",
+    "steps_text",
+]
 
+EARLIER: Final = "of the pipeline before the edit"
 _SHORT_SECONDS = 0.01
 
 
@@ -37,12 +48,12 @@ def seconds_text(seconds: float) -> str:
 
 def problem_text(result: TuningResult) -> str:
     """Return why the pipeline did not come to its end, in one line; empty if it did."""
-    return "" if result.problem is None else result.problem.text
+    return "" if result.problem is None else window_text(result.problem.text)
 
 
 def notes_text(result: TuningResult) -> str:
     """Return in what way a run may differ, a line for each note; empty if there is nothing to say."""
-    return "\n".join(result.after.notes)
+    return "\n".join(map(window_text, result.after.notes))
 
 
 def steps_text(result: TuningResult) -> str:

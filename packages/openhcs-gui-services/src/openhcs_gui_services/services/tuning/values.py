@@ -39,6 +39,12 @@ class TuningRequest:
     image_after: int | None = None
     channel: int | None = None
 
+    def is_of_other_images(self, other: "TuningRequest") -> bool:
+        """Return whether another request is of another place, or of a pipeline that is not an edit of this one."""
+        return (self.source, self.place, self.pipeline_file) != (other.source, other.place, other.pipeline_file) or (
+            self.before != other.before and self.pipeline != other.pipeline
+        )
+
     @property
     def places(self) -> tuple[ImagePlace, ...]:
         """The fields of view to compute, the one that is shown first."""
@@ -61,6 +67,17 @@ class TuningResult:
     place: ImagePlace
     after: "PreviewResult"
     before: "PreviewResult | None" = None
+
+    def fitted_to(self, request: TuningRequest) -> "TuningResult | None":
+        """Return what of it holds for a newer request; None if nothing does."""
+        mine = self.request
+        if self.place not in request.places or (mine.source, mine.pipeline, mine.pipeline_file) != (
+            request.source,
+            request.pipeline,
+            request.pipeline_file,
+        ):
+            return None
+        return TuningResult(request, self.place, self.after, self.before if mine.before == request.before else None)
 
     @property
     def labels(self) -> Mapping[str, "NDArray[Any]"]:

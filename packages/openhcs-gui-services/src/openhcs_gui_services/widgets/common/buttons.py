@@ -4,7 +4,10 @@ from collections.abc import Callable
 
 from PyQt6.QtWidgets import QPushButton
 
-__all__ = ["push_button"]
+__all__ = ["OWN_RELOAD", "push_button"]
+
+OWN_RELOAD = "own_reload"
+"""Property of a widget in which F5 reads something of its own again."""
 
 
 def push_button(text: str, tip: str, call: Callable[[], object]) -> QPushButton:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from PyQt6.QtCore import QModelIndex, QSize, Qt, pyqtSignal
-from PyQt6.QtGui import QFontDatabase, QResizeEvent
+from PyQt6.QtGui import QAction, QFontDatabase, QResizeEvent
 from PyQt6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -22,7 +22,7 @@ from PyQt6.QtWidgets import (
 from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.history import HistoryRow, HistorySource, provenance_text
 from openhcs_gui_services.services.history_changes import ComparedRuns, compare_runs, runs_to_compare
-from openhcs_gui_services.widgets.common.buttons import push_button
+from openhcs_gui_services.widgets.common.buttons import OWN_RELOAD, push_button
 from openhcs_gui_services.widgets.common.elided_label import ElidedLabel
 from openhcs_gui_services.widgets.history.changes import RunChanges
 from openhcs_gui_services.widgets.history.model import HistoryColumn, HistoryFilter, HistoryModel
@@ -268,7 +268,12 @@ class HistoryView(QWidget):
         layout.addLayout(bottom)
 
     def _connect(self) -> None:
-        self._refresh.setShortcut("F5")
+        self.setProperty(OWN_RELOAD, True)
+        reload = QAction("Refresh", self)
+        reload.setShortcut("F5")
+        reload.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        reload.triggered.connect(lambda _=False: self._refresh.click())
+        self.addAction(reload)
         self._search.textChanged.connect(self._on_search)
         self._table.doubleClicked.connect(lambda _: self.open_results())
         selection = self._table.selectionModel()

@@ -66,6 +66,10 @@ class ChannelLooks(QObject):
         """The looks of the channels that are on."""
         return tuple(look for look in self._looks.values() if look.is_on)
 
+    def are_of(self, source: PlateSource) -> bool:
+        """Return whether these are the looks of a plate."""
+        return source == self._source
+
     def set_plate(self, plate: "OpenPlate | None") -> None:
         """Show the channels of this plate, as they were shown before."""
         self._samples.clear()

@@ -11,6 +11,8 @@ from openhcs_runtime.exceptions import OpenHCSError
 
 __all__ = ["ObjectReader"]
 
+_PREVIEWED = "This object is of the preview. Its measurements appear here once the plate has been run."
+
 
 class ObjectReader:
     """Reads the row of an object and shows it in a table.
@@ -47,7 +49,7 @@ class ObjectReader:
         from openhcs_gui_services.services.images.objects import ObjectValues, read_object  # noqa: PLC0415
 
         if picked.labels is None or picked.run is None:
-            self._table.show_object(title, ObjectValues(problem="It is of a trial, which measures no single objects."))
+            self._table.show_object(title, ObjectValues(problem=_PREVIEWED))
             return
         of, pixels = picked.labels.of, picked.labels.labels
         call = functools.partial(read_object, picked.run, picked.name, of, picked.label, pixels)

@@ -7,6 +7,7 @@ from PyQt6.QtGui import QContextMenuEvent, QKeyEvent, QKeySequence
 from PyQt6.QtWidgets import (
     QAbstractItemView,
     QApplication,
+    QFrame,
     QHBoxLayout,
     QHeaderView,
     QLabel,
@@ -28,11 +29,13 @@ _ROWS = 6
 """Rows that are seen at once."""
 
 
-class ObjectTable(QWidget):
+class ObjectTable(QFrame):
     """Shows one object. Ctrl+C copies the selected rows, or all of them."""
 
     closed = Signal()
     """The close button was clicked."""
+    resized = Signal()
+    """It needs another height."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -51,8 +54,9 @@ class ObjectTable(QWidget):
         head.addWidget(self._title, 1)
         head.addWidget(close)
         box = QVBoxLayout(self)
-        box.setContentsMargins(0, 0, 0, 0)
+        box.setContentsMargins(6, 4, 6, 6)
         box.setSpacing(2)
+        self.setFrameShape(QFrame.Shape.StyledPanel)
         box.addLayout(head)
         box.addWidget(self._note)
         box.addWidget(self._table)
@@ -72,14 +76,23 @@ class ObjectTable(QWidget):
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 self._table.setItem(row, column, item)
         if values:
-            self._table.setFixedHeight(
+            self._table.setMaximumHeight(
                 min(_ROWS, len(values)) * self._table.rowHeight(0) + 2 * self._table.frameWidth()
             )
+        self.resized.emit()
 
     def text(self) -> str:
         """Return the selected rows, or all of them, as lines with tabs."""
         picked = sorted({index.row() for index in self._table.selectedIndexes()}) or range(self._table.rowCount())
         return "\n".join("\t".join(self._cell(row, column) for column in (0, 1)) for row in picked)
+
+    def copy(self) -> bool:
+        """Put :meth:`text` on the clipboard; return whether there is any."""
+        clipboard = QApplication.clipboard()
+        assert clipboard is not None
+        if text := self.text():
+            clipboard.setText(text)
+        return bool(text)
 
     def _cell(self, row: int, column: int) -> str:
         item = self._table.item(row, column)
@@ -115,7 +128,7 @@ class _Copied(QTableWidget):
     def keyPressEvent(self, event: QKeyEvent | None) -> None:
         """Copy, or do as any table does."""
         if event is not None and event.matches(QKeySequence.StandardKey.Copy):
-            self._copy()
+            self._owner.copy()
         elif event is not None and event.key() == Qt.Key.Key_Escape:
             self._owner.closed.emit()
         else:
@@ -129,10 +142,5 @@ class _Copied(QTableWidget):
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         copy = menu.addAction("&Copy")
         assert copy is not None
-        copy.triggered.connect(self._copy)
+        copy.triggered.connect(self._owner.copy)
         menu.popup(event.globalPos())
-
-    def _copy(self) -> None:
-        clipboard = QApplication.clipboard()
-        assert clipboard is not None
-        clipboard.setText(self._owner.text())

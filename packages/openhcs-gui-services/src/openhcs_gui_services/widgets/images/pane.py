@@ -4,8 +4,8 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PyQt6.QtCore import QPointF, pyqtSignal as Signal
-from PyQt6.QtWidgets import QWidget
+from PyQt6.QtCore import QPoint, QPointF, Qt, pyqtSignal as Signal
+from PyQt6.QtWidgets import QApplication, QWidget
 
 from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.images.latest import LatestTask
@@ -15,6 +15,7 @@ from openhcs_gui_services.services.images.queue import NewestFirst
 from openhcs_gui_services.services.images.reader import PlateImages
 from openhcs_gui_services.services.images.runs import runs_of
 from openhcs_gui_services.services.images.source import ImagePlace, PlateSource
+from openhcs_gui_services.widgets.common.buttons import OWN_RELOAD
 from openhcs_gui_services.widgets.images.commands import Commands
 from openhcs_gui_services.widgets.images.contrast_sampler import ContrastSampler
 from openhcs_gui_services.widgets.images.looks import ChannelLooks
@@ -29,8 +30,9 @@ from openhcs_gui_services.widgets.images.pictures import (
     picture_name,
     save_picture,
 )
+from openhcs_gui_services.widgets.images.run_box import RunChoice
 from openhcs_gui_services.widgets.images.viewport import Viewport
-from openhcs_gui_services.widgets.images.well_view import RunChoice, WellView
+from openhcs_gui_services.widgets.images.well_view import WellView
 from openhcs_runtime.exceptions import OutputError, PlateError
 
 if TYPE_CHECKING:
@@ -51,12 +53,16 @@ class ImagesPane(QWidget):
 
     place_changed = Signal(object)
     """The :class:`ImagePlace` that is shown; None if there is none."""
+    place_pinned = Signal(object)
+    """The :class:`ImagePlace` that was pinned; None if there is none any more."""
     well_wanted = Signal(str)
     """``axis_id`` of a well that was chosen with the arrow keys."""
     object_picked = Signal(object)
     """The :class:`PickedObject` that was clicked; None for the background."""
     contrast_settled = Signal()
     """The contrast has been set by wells from all over the plate."""
+    reread = Signal(str)
+    """Path of a plate whose folder is read again, because it may have changed."""
     viewer_wanted = Signal(str)
     """``axis_id`` of a well to show in the viewer."""
 
@@ -73,15 +79,17 @@ class ImagesPane(QWidget):
         self._runs: tuple[RunChoice, ...] = ()
         self._well = ""
         """The well that is wanted, also while the plate is being opened."""
-        self._all_sites = False
+        self._all_sites = self._were_all_sites = False
         self._place: ImagePlace | None = None
         self._object: tuple[ImagePlace, str, int] | None = None
+        self._has_preview = False
         self._pointed: tuple[WellView | None, QPointF | None] = None, None
         self.looks, self.outlines, self.viewport = ChannelLooks(self), OutlineLooks(self), Viewport(self)
         self.view = self._make_view()
         self.pinned: WellView | None = None
         self._commands = Commands(self)
         add_commands(self._commands, self)
+        self._keep_reload_key()
         self._commands.add_to(self.view.canvas)
         self._parts = PaneParts(self, self.view, self.looks, self.outlines, self._commands)
         self._measuring = ObjectReader(self.images, self._parts.table, self._show_problem)
@@ -112,14 +120,23 @@ class ImagesPane(QWidget):
         """The plate that is shown, once its folder has been read."""
         return self._plate
 
+    @property
+    def shows_all_sites(self) -> bool:
+        """Whether all sites of the well are shown at once."""
+        return self._all_sites
+
     def show_plate(self, source: PlateSource | None, run: Path | None) -> None:
-        """Show a plate with the outlines of a run; None for no plate. What was asked for before is dropped."""
+        """Show a plate with the outlines of a run; None for no plate. What was asked for before is dropped.
+
+        A pinned well stays, with its plate and its run.
+        """
         if source == self._source and source is not None:
             self._take_run(run)
             return
         self._source, self._run, self._plate, self._well = source, run, None, ""
         self._object, self._all_sites = None, False
-        self._end_comparison()
+        if source is None:
+            self._end_comparison()
         self._opening.cancel()
         self._sampling.cancel()
         self._measuring.hide()
@@ -132,6 +149,7 @@ class ImagesPane(QWidget):
             self.view.show_text(_HINT)
             return
         self.view.show_text(f"Reading {source.name}")
+        self.view.set_run(run)
         self._opening.start(self._open(source))
 
     def show_well(self, axis_id: str) -> None:
@@ -151,6 +169,12 @@ class ImagesPane(QWidget):
         """Draw these labels over the shown field of view, or none; another field of view ends it."""
         self.view.show_overlay(overlay)
         self._parts.show_overlay(overlay)
+
+    def offer_preview(self, is_on: bool) -> None:
+        """Offer outlines of the preview among those of the runs, and choose them; or offer them no longer."""
+        self._has_preview = is_on
+        for view in self._views():
+            view.offer_preview(is_on and self._is_of_plate(view))
 
     def show_instead(self, is_on: bool) -> None:
         """Show the image of the overlay instead of the channels, or the channels."""
@@ -189,6 +213,7 @@ class ImagesPane(QWidget):
         self._plate = plate
         self.looks.set_plate(plate)
         self._show_wanted()
+        self._show_pinned_again(plate)
         await self._list_runs(source)
         self._sampling.start(plate)
 
@@ -201,7 +226,8 @@ class ImagesPane(QWidget):
             found = ()
         self._runs = tuple(RunChoice(each.folder, each.title) for each in found)
         for view in self._views():
-            view.set_runs(self._runs, self._run if view is self.view else view.run)
+            if view.source in (None, source):
+                view.set_runs(self._runs, self._run if view is self.view else view.run)
 
     def _show_wanted(self) -> None:
         plate = self._plate
@@ -228,10 +254,11 @@ class ImagesPane(QWidget):
         plate = self._plate
         if plate is None:
             return
-        is_other = place != self.view.place
+        is_other = place != self.view.place or self._all_sites != self._were_all_sites
+        self._were_all_sites = self._all_sites
         self._well = place.well
         self.view.show_place(plate, place, all_sites=self._all_sites)
-        if self.pinned is not None and self.pinned.place is not None:
+        if self.pinned is not None and self.pinned.place is not None and self._is_of_plate(self.pinned):
             pinned = self.pinned.place
             self.pinned.show_place(
                 plate, ImagePlace(pinned.well, pinned.site, place.z_index, place.timepoint), all_sites=self._all_sites
@@ -239,6 +266,7 @@ class ImagesPane(QWidget):
         if is_other:
             self.close_object()
             self._parts.show_overlay(None)
+            self._show_values(None, None)
         self._parts.show_place(plate, place, all_sites=self._all_sites)
         self._set_place(None if self._all_sites else place)
 
@@ -313,10 +341,26 @@ class ImagesPane(QWidget):
         """Read the folder again."""
         source, run, well = self._source, self._run, self._well
         if source is not None:
+            all_sites = self._all_sites
             self.images.forget(source)
             self._source = None
             self.show_plate(source, run)
-            self._well = well
+            self._well, self._all_sites = well, all_sites
+            self.reread.emit(source.path)
+
+    def _keep_reload_key(self) -> None:
+        """Let F5 work in the whole window while the pane is in front, except in panes with an F5 of their own."""
+        action = self._commands["reload"]
+        action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
+        self.addAction(action)
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.focusChanged.connect(self._on_focus)
+
+    def _on_focus(self, _: QWidget | None, now: QWidget | None) -> None:
+        while now is not None and not now.property(OWN_RELOAD):
+            now = now.parentWidget()
+        self._commands["reload"].setEnabled(now is None)
 
     # --- two views -----------------------------------------------------------------------------------------------
 
@@ -331,7 +375,6 @@ class ImagesPane(QWidget):
             self.pinned = self._make_view()
             self._commands.add_to(self.pinned.canvas)
             self._parts.add_view(self.pinned)
-            self.pinned.set_runs(self._runs, self.view.run)
             self.pinned.show_overlay_image(self._parts.instead.isChecked())
             self.pin()
         self._show_comparison()
@@ -341,13 +384,29 @@ class ImagesPane(QWidget):
         if self.pinned is None:
             self.compare(True)
         elif self._plate is not None and self.view.place is not None:
-            self.pinned.set_run(self.view.run)
+            self.pinned.offer_preview(self._has_preview)
+            self.pinned.set_runs(self._runs, self.view.run)
             self.pinned.show_place(self._plate, self.view.place, all_sites=self._all_sites)
+            if not self.view.is_preview:
+                self.pinned.choose_run(self.view.run)
+            self.place_pinned.emit(self.pinned.place)
             self.view.canvas.setFocus()
+
+    def _is_of_plate(self, view: WellView) -> bool:
+        """Return whether a view shows the plate of the pane, and not a pinned well of another one."""
+        return view.source in (None, self._source)
+
+    def _show_pinned_again(self, plate: "OpenPlate") -> None:
+        """Show the pinned well as it is now, if its plate was read again."""
+        pinned = self.pinned
+        if pinned is None or pinned.place is None or pinned.source != plate.source:
+            return
+        pinned.show_place(plate, pinned.place, all_sites=pinned.shows_all_sites)
 
     def _end_comparison(self) -> None:
         pinned, self.pinned = self.pinned, None
         if pinned is not None:
+            self.place_pinned.emit(None)
             pinned.hide()
             pinned.setParent(None)
             self._tasks.start(self._delete(pinned), "Closing the view")
@@ -360,9 +419,10 @@ class ImagesPane(QWidget):
     def _show_comparison(self) -> None:
         is_on = self.pinned is not None
         self._parts.compare.setChecked(is_on)
-        self.view.set_heading("")
-        if self.pinned is not None:
-            self.pinned.set_heading("Pinned")
+        self._show_values(None, None)
+        for view in self._views():
+            view.set_narrow(is_on)
+            view.set_heading("pinned" if view is self.pinned else "")
         self._commands["pin"].setEnabled(self._plate is not None)
 
     # --- runs, objects, overlay ----------------------------------------------------------------------------------
@@ -387,15 +447,18 @@ class ImagesPane(QWidget):
         self._parts.sets.show_sets(name for view in self._views() for name in view.set_names)
         self._read_ahead()
 
-    def _on_picked(self, picked: PickedObject | None) -> None:
-        for view in self._views():
-            if view is not self.sender():
-                view.unpick()
+    def _on_picked(self, view: WellView, picked: PickedObject | None) -> None:
+        for other in self._views():
+            if other is not view:
+                other.unpick()
         self.object_picked.emit(picked)
         if picked is None:
             self.close_object()
             return
+        point = (view.picked_at or QPointF()).toPoint()
+        stage = self._parts.stage
         self._measuring.show(picked)
+        stage.keep_free(view.canvas.mapTo(stage, point), view.canvas.mapTo(stage, QPoint()).y())
 
     def close_object(self) -> None:
         """Show no object as picked."""
@@ -410,7 +473,16 @@ class ImagesPane(QWidget):
         places = [view.place for view in (self.view, self.pinned) if view is not None and view.place is not None]
         if self._plate is None or not places:
             return "image.png"
-        return picture_name(self._plate, places, all_sites=self._all_sites)
+        other = None if self.pinned is None or self._is_of_plate(self.pinned) else self.pinned.source
+        name = "" if other is None else other.name
+        return picture_name(self._plate, places, all_sites=self._all_sites, other=name)
+
+    def copy(self) -> None:
+        """Put the measurements of the picked object on the clipboard, or the picture if none is picked."""
+        if self._parts.table.isVisible() and self._parts.table.copy():
+            self._parts.status.setText("The measurements of the object are on the clipboard")
+        else:
+            self.copy_picture()
 
     def copy_picture(self) -> None:
         """Put what the views show on the clipboard."""
@@ -443,7 +515,7 @@ class ImagesPane(QWidget):
     def _make_view(self) -> WellView:
         view = WellView(self.images, self.looks, self.outlines, self.viewport, self._drawing.run, self._show_problem)
         view.loaded.connect(self._on_loaded)
-        view.picked.connect(self._on_picked)
+        view.picked.connect(functools.partial(self._on_picked, view))
         view.site_wanted.connect(lambda site: self._choose("site", site))
         view.canvas.hovered.connect(functools.partial(self._show_values, view))
         view.canvas.plane_wanted.connect(lambda by: self.step("z_index", by))

@@ -15,6 +15,7 @@ from openhcs_gui_services.widgets.images.looks import ChannelLooks
 from openhcs_gui_services.widgets.images.object_table import ObjectTable
 from openhcs_gui_services.widgets.images.outlines import OutlineBar, OutlineLooks
 from openhcs_gui_services.widgets.images.place_bar import NumberSlider, SiteBox
+from openhcs_gui_services.widgets.images.stage import Stage
 
 if TYPE_CHECKING:
     from openhcs_gui_services.services.images.opened import OpenPlate
@@ -48,6 +49,8 @@ class PaneParts:
         self.splitter.setChildrenCollapsible(False)
         self.splitter.addWidget(view)
         self.sets, self.table = OutlineBar(outlines), ObjectTable()
+        self.stage = Stage(self.splitter, self.table)
+        self.table.resized.connect(self.stage.lay_card)
         self.again = push_button("Read the folder again", "Read plate and images again (F5)", lambda: None)
         self.status = QElidingLabel()
         self.status.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -57,11 +60,10 @@ class PaneParts:
         box.setContentsMargins(6, 6, 6, 6)
         box.setSpacing(4)
         box.addWidget(self._head)
-        box.addWidget(self.splitter, 1)
+        box.addWidget(self.stage, 1)
         for widget in (self.again, self.status, self.planes, self.times, ChannelBar(looks), self.sets):
             box.addWidget(widget)
         box.addLayout(self.strips)
-        box.addWidget(self.table)
         self.table.hide()
         self.show_none()
 

@@ -16,20 +16,21 @@ if TYPE_CHECKING:
 __all__ = ["ask_where_to_save", "copy_picture", "picture_name", "save_picture"]
 
 
-def picture_name(plate: "OpenPlate", places: Sequence[ImagePlace], *, all_sites: bool) -> str:
+def picture_name(plate: "OpenPlate", places: Sequence[ImagePlace], *, all_sites: bool, other: str = "") -> str:
     """Return a file name for a picture: plate, well, site, plane and time point where it matters, and a second well.
 
     Args:
         plate: the plate.
         places: the field of view, and the one next to it if there are two.
         all_sites: whether all sites are shown.
+        other: name of the plate of the second well, if it is another one.
     """
     place = places[0]
     parts = [plate.source.name, place.well, "all_sites" if all_sites else f"s{place.site}"]
     parts += [f"z{place.z_index}"] if len(plate.z_indexes) > 1 else []
     parts += [f"t{place.timepoint}"] if len(plate.timepoints) > 1 else []
-    for other in places[1:]:
-        parts += ["and", other.well]
+    for second in places[1:]:
+        parts += ["and", *filter(None, (other, second.well))]
     return "_".join(parts) + ".png"
 
 

@@ -98,6 +98,7 @@ class PlateMap(QWidget):
         self._look = MapLook.STATES
         self._values: WellColours | None = None
         self._thumbnails: dict[str, QImage] = {}
+        self._lacks: dict[str, str] = {}
         self._descriptions: Mapping[str, str] = {}
         self._caption = ""
         self._picture: QPixmap | None = None
@@ -212,8 +213,17 @@ class PlateMap(QWidget):
         else:
             self._redraw()
 
-    def set_thumbnail(self, axis_id: str, image: QImage) -> None:
-        """Set the picture of a well in ``MapLook.IMAGES``; a null image removes it."""
+    def set_thumbnail(self, axis_id: str, image: QImage, lack: str = "") -> None:
+        """Set the picture of a well in ``MapLook.IMAGES``; a null image removes it.
+
+        Args:
+            axis_id: the well.
+            image: the picture.
+            lack: which channels it lacks, for the tooltip; a well that lacks one has a sign.
+        """
+        self._lacks.pop(axis_id, None)
+        if lack:
+            self._lacks[axis_id] = lack
         if image.isNull():
             self._thumbnails.pop(axis_id, None)
         else:
@@ -226,6 +236,7 @@ class PlateMap(QWidget):
     def clear_thumbnails(self) -> None:
         """Remove the pictures of all wells, as before those of another plate are shown."""
         self._thumbnails.clear()
+        self._lacks.clear()
         if self._look is MapLook.IMAGES:
             self._redraw()
 
@@ -306,6 +317,8 @@ class PlateMap(QWidget):
     def tooltip_of(self, axis_id: str) -> str:
         """Return the tooltip of a well: its state, what is in it, and its value."""
         value = value_line(axis_id, self._values) if self._values and self._look is MapLook.VALUES else ""
+        if self._look is MapLook.IMAGES and (lack := self._lacks.get(axis_id)):
+            value = f"{lack[:1].upper()}{lack[1:]}"
         return tooltip_text(self._wells[axis_id], self._descriptions.get(axis_id, ""), value)
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
@@ -454,7 +467,7 @@ class PlateMap(QWidget):
 
     def _make_face(self, size: FaceSize) -> WellFace:
         if self._look is MapLook.IMAGES:
-            return ImageFace(size, self._thumbnails)
+            return ImageFace(size, self._thumbnails, self._lacks)
         if self._look is MapLook.VALUES and self._values is not None:
             return ValueFace(size, self._values)
         return StateFace(size)

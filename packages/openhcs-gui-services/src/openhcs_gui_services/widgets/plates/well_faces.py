@@ -9,7 +9,7 @@ from PyQt6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPalette,
 
 from openhcs_gui_services.services.plates.well_colours import WellColours
 from openhcs_gui_services.widgets.common.colours import faint_text, well_colour
-from openhcs_gui_services.widgets.plates.well_pixmaps import WellStamps, draw_cross, draw_stroke
+from openhcs_gui_services.widgets.plates.well_pixmaps import WellStamps, draw_cross, draw_stroke, draw_warning
 from openhcs_gui_services.widgets.plates.well_states import WellLook, draw_state, look_of, state_fill
 from openhcs_gui_services.widgets.plates.well_texts import state_word
 from openhcs_gui_services.widgets.plates.well_values import (
@@ -27,6 +27,7 @@ __all__ = ["FaceSize", "ImageFace", "StateFace", "ValueFace", "WellFace"]
 _WIDEST = "AF48"
 _INNER = 0.78  # part of a well's width that text may take
 _GROWS_FROM, _LARGEST_TEXT = 80, 1.7  # pixels of a well from which its text grows; by how much at most
+_NAME_GROUND = QColor(0, 0, 0, 150)
 _ONE_LINE, _TWO_LINES = 2.4, 3.3  # heights of a line that a well needs for one and for two of them
 
 
@@ -66,6 +67,15 @@ class FaceSize:
         if second:
             painter.setFont(self._plain)
             painter.drawText(place.translated(0, height), Qt.AlignmentFlag.AlignCenter, second)
+
+    def draw_name(self, painter: QPainter, rect: QRect, name: str) -> None:
+        """Write the name of a well into its lower left corner, on a dark ground, as over a picture."""
+        place = QRect(0, 0, self._metrics.horizontalAdvance(name) + 6, self._metrics.height())
+        place.moveBottomLeft(rect.bottomLeft())
+        painter.fillRect(place, _NAME_GROUND)
+        painter.setPen(Qt.GlobalColor.white)
+        painter.setFont(self._plain)
+        painter.drawText(place, Qt.AlignmentFlag.AlignCenter, name)
 
     def _fits(self, text: str) -> bool:
         return self._metrics.horizontalAdvance(text) <= self.size * _INNER
@@ -147,10 +157,11 @@ class ImageFace:
     Args:
         size: the size to draw in.
         images: the pictures by well, which may be added to; :meth:`forget` is called when one has changed.
+        lacks: what is missing, for the wells that lack a channel; as ``images``.
     """
 
-    def __init__(self, size: FaceSize, images: Mapping[str, QImage]) -> None:
-        self._size, self._images = size, images
+    def __init__(self, size: FaceSize, images: Mapping[str, QImage], lacks: Mapping[str, str]) -> None:
+        self._size, self._images, self._lacks = size, images, lacks
         self._scaled: dict[str, QPixmap] = {}
         self._signs = WellStamps[WellLook](max(7, min(20, size.size // 3)), size.ratio, self._draw_sign)
 
@@ -178,6 +189,10 @@ class ImageFace:
         if image is None or well.state not in (AxisState.WAITING, AxisState.COMPLETE):
             sign = self._signs.of(look_of(well))
             painter.drawPixmap(QPointF(inner.right() - self._signs.size, inner.top() + 1), sign)
+        if well.axis_id in self._lacks:
+            draw_warning(painter, QPointF(inner.left() + 1, inner.top() + 1), self._signs.size)
+        if self._size.has_text:
+            self._size.draw_name(painter, inner, well.axis_id)
 
     def _scale(self, axis_id: str, image: QImage, inner: QRect) -> QPixmap:
         smooth = Qt.TransformationMode.SmoothTransformation

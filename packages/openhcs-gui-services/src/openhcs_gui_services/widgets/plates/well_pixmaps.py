@@ -4,9 +4,11 @@ from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 from PyQt6.QtCore import QLineF, QPointF, QRectF, Qt
-from PyQt6.QtGui import QBrush, QColor, QPainter, QPainterPath, QPen, QPixmap
+from PyQt6.QtGui import QBrush, QColor, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
 
-__all__ = ["ROUND_FROM", "WellStamps", "draw_cross", "draw_hatching", "draw_plus", "draw_stroke"]
+__all__ = ["ROUND_FROM", "WellStamps", "draw_cross", "draw_hatching", "draw_plus", "draw_stroke", "draw_warning"]
+
+_WARNING = QColor(0xFF, 0xC1, 0x07)
 
 ROUND_FROM = 11
 """Pixels from which a well is drawn as a circle; a smaller one is only a blot."""
@@ -53,6 +55,23 @@ def draw_cross(painter: QPainter, rect: QRectF, colour: QColor) -> None:
     painter.setPen(_sign_pen(rect, colour))
     painter.drawLine(QLineF(rect.topLeft(), rect.bottomRight()))
     painter.drawLine(QLineF(rect.topRight(), rect.bottomLeft()))
+
+
+def draw_warning(painter: QPainter, at: QPointF, size: float) -> None:
+    """Draw a triangle with an exclamation mark, such as on the picture of a well that lacks a channel."""
+    right, bottom = at.x() + size, at.y() + size
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(QPen(Qt.GlobalColor.black, 1))
+    painter.setBrush(_WARNING)
+    painter.drawPolygon(
+        QPolygonF([QPointF(at.x() + size / 2, at.y()), QPointF(right, bottom), QPointF(at.x(), bottom)])
+    )
+    middle, thick = at.x() + size / 2, max(1.0, size / 8)
+    painter.setPen(QPen(Qt.GlobalColor.black, thick))
+    painter.drawLine(QPointF(middle, at.y() + size * 0.4), QPointF(middle, at.y() + size * 0.66))
+    painter.drawPoint(QPointF(middle, at.y() + size * 0.85))
+    painter.restore()
 
 
 def draw_stroke(painter: QPainter, rect: QRectF, colour: QColor) -> None:

@@ -19,6 +19,7 @@ from superqt import QElidingLabel
 
 from openhcs_gui_services.services.plates.presenter import Tone
 from openhcs_gui_services.services.tuning.presenter import (
+    EARLIER,
     counts_text,
     image_choices,
     notes_text,
@@ -75,8 +76,14 @@ class TuningStrip(QWidget):
         self._time = QLabel()
         self._message = _MessageButton()
         self._compare_buttons = {compare: _toggle(compare.value, tip) for compare, tip in _TIPS.items()}
+        self._layout_button = QToolButton()
+        self._layout_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._layout_button.setToolTip("Show images and pipeline next to each other, or as tabs (Ctrl+Alt+T)")
+        self._layout_button.hide()
         self._rows = QWidget()
         self._result: TuningResult | None = None
+        self._earlier: TuningResult | None = None
+        """The result before an edit, while that of the edit is not there yet."""
         self._held = QElapsedTimer()
         self._is_held = False
         self._compare = Compare.AFTER
@@ -111,6 +118,17 @@ class TuningStrip(QWidget):
         return self._message
 
     @property
+    def layout_button(self) -> QToolButton:
+        """Shows images and pipeline side by side, or as tabs."""
+        return self._layout_button
+
+    def offer_layout(self, text: str, *, is_on: bool) -> None:
+        """Offer to change how images and pipeline lie, while the preview is on."""
+        self._layout_button.setText(text)
+        self._layout_button.setAccessibleName(f"Images and pipeline {text[:1].lower()}{text[1:]}")
+        self._layout_button.setVisible(is_on and self.is_on)
+
+    @property
     def before_button(self) -> QToolButton:
         """Shows the outlines of before while it is held, or with a click."""
         return self._compare_buttons[Compare.BEFORE]
@@ -124,6 +142,11 @@ class TuningStrip(QWidget):
     def counts(self) -> str:
         """The counts of the shown place."""
         return self._counts.text()
+
+    @property
+    def are_counts_current(self) -> bool:
+        """Whether the counts are those of the pipeline and the place that are shown."""
+        return self._result is not None
 
     @property
     def pinned_counts(self) -> str:
@@ -143,17 +166,32 @@ class TuningStrip(QWidget):
         self._counts.setText("")
         self._time.setText("")
         self._enable_compare(False)
+        self.show_pinned(None)
         self._say(text, Tone.NEUTRAL)
 
+    def show_asked(self, earlier: TuningResult | None) -> None:
+        """Show that a result was asked for, and nothing of another place or pipeline.
+
+        Args:
+            earlier: the result of the same place before the edit, which stays and is greyed; None to show none.
+        """
+        self._result = None
+        self._show_counts("\u2026" if earlier is None else counts_text(earlier), is_current=False)
+        self._time.setText("")
+        self._enable_compare(False)
+        self._say("", Tone.NEUTRAL)
+        self._earlier = earlier
+
     def show_computing(self) -> None:
-        """Show that a result takes a while; the one before stays."""
-        self._time.setText("Computing...")
+        """Show that a result takes a while, and what the counts that stay are of."""
+        self._time.setText("Computing\u2026")
+        if self._earlier is not None and self._result is None:
+            self._show_counts(f"{counts_text(self._earlier)} {EARLIER}".strip(), is_current=False)
 
     def show_result(self, result: TuningResult) -> None:
         """Show the result of the shown place."""
-        self._result = result
-        self._counts.setText(counts_text(result) or ("" if result.problem else "No objects"))
-        self._counts.setToolTip(plain_tooltip(counts_text(result)))
+        self._result, self._earlier = result, None
+        self._show_counts(counts_text(result) or ("" if result.problem else "No objects"), is_current=True)
         self._time.setText(seconds_text(result.seconds))
         self._time.setToolTip(plain_tooltip(steps_text(result)).replace("\n", "<br>"))
         self._enable_compare(result.before is not None)
@@ -178,7 +216,7 @@ class TuningStrip(QWidget):
         first.addWidget(self._switch)
         first.addWidget(self._image, 1)
         first.addWidget(self._hint, 1)
-        for button in self._compare_buttons.values():
+        for button in (*self._compare_buttons.values(), self._layout_button):
             first.addWidget(button)
         second.addWidget(self._counts, 1)
         second.addWidget(self._time)
@@ -196,9 +234,6 @@ class TuningStrip(QWidget):
         self._style()
 
     def _style(self) -> None:
-        bold = self._counts.font()
-        bold.setBold(True)
-        self._counts.setFont(bold)
         self._counts.setAccessibleName("Counts")
         self._pinned.setAccessibleName("Counts of the pinned place")
         self._time.setAccessibleName("Duration of the preview")
@@ -292,6 +327,17 @@ class TuningStrip(QWidget):
             self._on_compare(wanted)
 
     # --- messages ------------------------------------------------------------------------------------------------
+
+    def _show_counts(self, text: str, *, is_current: bool) -> None:
+        """Show counts in bold, or faintly if they are not those of what is shown now."""
+        font, palette = self._counts.font(), QPalette(self.palette())
+        font.setBold(is_current)
+        if not is_current:
+            palette.setColor(QPalette.ColorRole.WindowText, faint_text(palette))
+        self._counts.setFont(font)
+        self._counts.setPalette(palette)
+        self._counts.setText(text)
+        self._counts.setToolTip(plain_tooltip(text))
 
     def _say(self, text: str, tone: Tone) -> None:
         self._message.show_text(text, tone)
