@@ -38,6 +38,7 @@ from openhcs_runtime.exceptions import DamagedResultError, OutputError
 from openhcs_runtime.functions import measure_objects, segment_nuclei
 from openhcs_runtime.outputs.exclusions import FILE_NAME, exclude_wells, include_wells, read_exclusions
 from openhcs_runtime.outputs.runs import list_runs, read_run
+from openhcs_runtime.profiles import ScreenRequest, profile_screen
 from zmqruntime.execution import AxisState
 
 pytestmark = pytest.mark.usefixtures("no_leaks", "isolated_home")
@@ -344,9 +345,15 @@ def test_screen_and_two_runs(play: Callable[[Scene], None], counted: tuple[Path,
         words = pane.screen_tab.words.text()
         assert "Negative controls: 2 wells, control == 'negative'" in words
         assert "Z'" in words
+        assert "from all wells of the plate (only 2 negative controls are left)" in words
+        screen = profile_screen(
+            open_results(counted[1]), ScreenRequest(table="nuclei", measures=("intensity_mean_DAPI",), hits=True)
+        )
+        assert [hit.wells for hit in pane.screen_tab._hits] == [hit.wells for hit in screen.hits]
+        assert screen.comparison.sentence == "Compared with all wells of the plate: only 2 negative controls are left"
         pane.tabs.setCurrentWidget(pane.compare_tab)
         await pane.settle()
-        assert "1 line" in pane.compare_tab.words.text()
+        assert "1 line added, 1 removed" in pane.compare_tab.words.text()
         assert '+    FunctionStep((segment_nuclei, {"factor": 1.1}))' in pane.compare_tab.diff.toPlainText()
         assert pane.compare_tab.table.rowCount() == 5
         wells: list[str] = []
