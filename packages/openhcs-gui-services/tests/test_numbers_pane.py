@@ -368,7 +368,9 @@ def test_screen_and_two_runs(play: Callable[[Scene], None], counted: tuple[Path,
         bar = contents.horizontalScrollBar()
         assert bar is not None
         assert bar.maximum() == 0, "everything fits into a narrow pane"
-        assert pane.tabs.tabBar().sizeHint().width() <= 325
+        titles = pane.tabs.tabBar()
+        assert titles is not None
+        assert titles.sizeHint().width() <= 325
         assert "1 line added, 1 removed" in pane.compare_tab.words.text()
         assert '+    FunctionStep((segment_nuclei, {"factor": 1.1}))' in pane.compare_tab.diff.toPlainText()
         assert pane.compare_tab.table.rowCount() == 5
