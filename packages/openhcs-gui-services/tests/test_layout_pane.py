@@ -260,6 +260,17 @@ def test_edits_stay_when_another_plate_is_shown_and_are_asked_for_at_the_end(pla
         assert isinstance(box, QMessageBox)
         answer(box, "Cancel")
         assert closed == []
+        pane.discard_then(lambda: closed.append(True))
+        box = pane.findChildren(QMessageBox)[-1]
+        QtBot.keyClick(box, Qt.Key.Key_Return)
+        await until(lambda: closed == [True], pane.map_saved.connect)
+        saved = find_plate_map(plate)
+        assert saved is not None
+        assert read_plate_map(saved).value("A01", "control") == "negative", "Return loses no work"
+        closed.clear()
+        pane.commands.apply_template(TEMPLATES[0])
+        pane.discard_then(lambda: closed.append(True))
+        answer(pane.findChildren(QMessageBox)[-1], "Cancel")
         pane.commands.undo()
         pane.discard_then(lambda: closed.append(True))
         assert closed == [True]

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import qasync  # type: ignore[import-untyped]
+from PyQt6.QtCore import QPoint
 from PyQt6.QtDBus import QDBusConnection
 from PyQt6.QtGui import QIcon
 from PyQt6.QtWidgets import QApplication, QPushButton
@@ -30,6 +31,7 @@ from openhcs_gui_services.services.plates.presenter import PlateSnapshot
 from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import PlateRow
 from openhcs_gui_services.services.settings import WindowSettings
+from openhcs_gui_services.services.settings_fields import SettingsField
 from openhcs_gui_services.widgets.common import desktop_notice
 from openhcs_gui_services.widgets.common.desktop_notice import DesktopNotices
 from openhcs_gui_services.widgets.settings.dialog import SettingsDialog
@@ -328,6 +330,11 @@ def test_the_dialog_sends_a_test_notice(qtbot: QtBot, qt_loop: qasync.QEventLoop
         dialog.show()
         dialog.show_page("Notices")
         button = next(each for each in dialog.findChildren(QPushButton) if each.text() == "Send a test notice")
+        place, url = button.mapTo(dialog, QPoint()), dialog.field(SettingsField.WEBHOOK_URL).text()
+        dialog.field(SettingsField.WEBHOOK_URL).setText("nowhere")
+        assert dialog.problem(SettingsField.WEBHOOK_URL)
+        assert button.mapTo(dialog, QPoint()) == place, "a problem that appears does not move the button"
+        dialog.field(SettingsField.WEBHOOK_URL).setText(url)
         shown = asyncio.Event()
         dialog.test_shown.connect(shown.set)
         for code, words in ((200, "was sent"), (404, "404 Not Found")):

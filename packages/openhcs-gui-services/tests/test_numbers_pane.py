@@ -15,7 +15,7 @@ import qasync  # type: ignore[import-untyped]
 import tifffile
 from PyQt6.QtCore import QEvent, QPoint, QPointF, QSettings, Qt, pyqtBoundSignal
 from PyQt6.QtGui import QGuiApplication, QMouseEvent
-from PyQt6.QtWidgets import QApplication, QComboBox, QWidget
+from PyQt6.QtWidgets import QApplication, QComboBox, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services import MainWindow
@@ -32,13 +32,16 @@ from openhcs_gui_services.widgets.numbers.pane import NumbersPane
 from openhcs_gui_services.widgets.numbers.table_tab import wells_named
 from openhcs_gui_services.widgets.plates.map_look import MapLook
 from openhcs_gui_services.widgets.plates.well_values import value_look
+from openhcs_gui_services.window.numbers_link import NumbersLink
 from openhcs_gui_services.window.panes import NUMBERS, WindowPanes
 from openhcs_runtime import ExecutionMode, FunctionStep, GlobalConfig, PipelineOrchestrator, make_plate, open_results
 from openhcs_runtime.exceptions import DamagedResultError, OutputError
 from openhcs_runtime.functions import measure_objects, segment_nuclei
 from openhcs_runtime.outputs.exclusions import FILE_NAME, exclude_wells, include_wells, read_exclusions
 from openhcs_runtime.outputs.runs import list_runs, read_run
+from openhcs_runtime.profiles import ScreenRequest, profile_screen
 from zmqruntime.execution import AxisState
+from zmqruntime.testing import until
 
 pytestmark = pytest.mark.usefixtures("no_leaks", "isolated_home")
 
@@ -124,10 +127,11 @@ def choose(box: QComboBox, text: str) -> None:
 
 def test_words_colours_and_excluded_wells(play: Callable[[Scene], None], counted: tuple[Path, Path]) -> None:
     async def scene(pane: NumbersPane) -> None:
-        words = pane.header.words.text()
-        assert "6 wells, " in words
-        assert "nuclei" in words
-        assert "1 well failed" in words
+        assert pane.header.run.whole_text.startswith("screen: "), "the first line names the run"
+        assert pane.header.counted.whole_text.startswith("6 wells, ")
+        assert "nuclei" in pane.header.counted.whole_text
+        assert "1 well failed" in pane.header.words.text()
+        assert "No wells excluded" in pane.header.words.text()
         links: list[str] = []
         pane.well_wanted.connect(links.append)
         pane.header.words.linkActivated.emit("A04")
@@ -147,6 +151,7 @@ def test_words_colours_and_excluded_wells(play: Callable[[Scene], None], counted
         await exclude(pane)
 
     async def exclude(pane: NumbersPane) -> None:
+        places = [widget.mapTo(pane, QPoint()) for widget in (pane.header.where, pane.bar, pane.tabs)]
         pane.select_wells(["A03"])
         pane.show_exclusions()
         dialog = pane._dialog
@@ -157,6 +162,11 @@ def test_words_colours_and_excluded_wells(play: Callable[[Scene], None], counted
         assert "A03" not in colours.values
         assert value_look("A03", colours, AxisState.COMPLETE).is_excluded
         assert "1 well excluded" in pane.header.words.text()
+        assert pane.header.counted.whole_text.startswith("5 of 6 wells (1 excluded); ")
+        pane.show_run(counted[1], "a plate with a very long name " * 5)
+        await pane.settle()
+        assert "very long name" in pane.header.run.whole_text
+        assert [widget.mapTo(pane, QPoint()) for widget in (pane.header.where, pane.bar, pane.tabs)] == places
         assert read_exclusions(read_run(counted[1])).note("A03") == "air bubble"
         dialog.list.selectAll()
         (colours,) = await emitted(pane.colours_changed, dialog.include.click)
@@ -344,9 +354,24 @@ def test_screen_and_two_runs(play: Callable[[Scene], None], counted: tuple[Path,
         words = pane.screen_tab.words.text()
         assert "Negative controls: 2 wells, control == 'negative'" in words
         assert "Z'" in words
+        assert "from all wells of the plate (only 2 negative controls are left)" in words
+        screen = profile_screen(
+            open_results(counted[1]), ScreenRequest(table="nuclei", measures=("intensity_mean_DAPI",), hits=True)
+        )
+        assert [hit.wells for hit in pane.screen_tab._hits] == [hit.wells for hit in screen.hits]
+        assert screen.comparison.sentence == "Compared with all wells of the plate: only 2 negative controls are left"
         pane.tabs.setCurrentWidget(pane.compare_tab)
         await pane.settle()
-        assert "1 line" in pane.compare_tab.words.text()
+        pane.resize(325, 640)
+        contents = pane._pages.currentWidget()
+        assert isinstance(contents, QScrollArea)
+        bar = contents.horizontalScrollBar()
+        assert bar is not None
+        assert bar.maximum() == 0, "everything fits into a narrow pane"
+        titles = pane.tabs.tabBar()
+        assert titles is not None
+        assert titles.sizeHint().width() <= 325
+        assert "1 line added, 1 removed" in pane.compare_tab.words.text()
         assert '+    FunctionStep((segment_nuclei, {"factor": 1.1}))' in pane.compare_tab.diff.toPlainText()
         assert pane.compare_tab.table.rowCount() == 5
         wells: list[str] = []
@@ -446,9 +471,11 @@ def test_pane_follows_the_plates_of_the_window(
     qt_loop: qasync.QEventLoop, qtbot: QtBot, counted: tuple[Path, Path], isolated_home: Path, tmp_path: Path
 ) -> None:
     plate = Path(read_run(counted[1]).plate_path)
+    other = make_plate(tmp_path / "other", wells=2, sites=1, channels=1, size=64)
 
     async def scene() -> None:
         settings = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
+        settings.setValue("window/look", MapLook.IMAGES.name)
         workspace = PlateWorkspace(7891, memory=isolated_home / "memory")
         window = MainWindow(workspace, settings, WindowPanes(workspace, settings, None, 7891))
         qtbot.addWidget(window)
@@ -457,12 +484,18 @@ def test_pane_follows_the_plates_of_the_window(
             pane = window.show_pane(NUMBERS)
             assert isinstance(pane, NumbersPane)
             assert "Add a plate" in pane.empty.text()
+            plate_map = window.manager.map
+            await until(lambda: plate_map.look is MapLook.IMAGES, plate_map.look_changed.connect)
+            assert "Run the plate" in plate_map._no_values
             while pane.numbers is None:
                 await emitted(pane.run_shown, lambda: window.manager.add_plates([str(plate)]))
             assert pane.numbers.run.folder == counted[1]
             assert await emitted(pane.map_wanted, lambda: choose(pane.bar.measure, "nuclei: area (px²)")) == ()
             assert window.manager.map.look is MapLook.VALUES
             assert window.manager.map_bar.measure == "nuclei: area (px²)"
+            assert settings.value("window/look") == MapLook.VALUES.name
+            assert "Choose" in plate_map._no_values
+            await keeps_measure_and_run(window, pane)
             await emitted(pane.colours_changed, lambda: window.manager.map_bar.choose_measure("nuclei count"))
             assert pane.bar.measure.currentText() == "nuclei count"
             pane.header.words.linkActivated.emit("A02")
@@ -471,5 +504,19 @@ def test_pane_follows_the_plates_of_the_window(
         finally:
             await window.end()
             await workspace.close()
+
+    async def keeps_measure_and_run(window: MainWindow, pane: NumbersPane) -> None:
+        window.manager.add_plates([str(other)])
+        window.manager.table.select_paths([str(other)], str(other))
+        await until(lambda: "other has no results" in pane.empty.text(), pane.run_shown.connect)
+        await emitted(pane.colours_changed, lambda: window.manager.table.select_paths([str(plate)], str(plate)))
+        await pane.settle()
+        assert pane.bar.measure.currentText() == window.manager.map_bar.measure == "nuclei: area (px²)"
+        link = pane.findChild(NumbersLink)
+        assert link is not None
+        await emitted(pane.run_shown, lambda: pane.show_run(counted[0], "screen"))
+        await emitted(pane.run_shown, link.show_current)
+        assert pane.numbers is not None
+        assert pane.numbers.run.folder == counted[1], "another run than that of the heading does not stay"
 
     qt_loop.run_until_complete(scene())

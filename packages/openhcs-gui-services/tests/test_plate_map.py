@@ -3,8 +3,8 @@
 import time
 
 import pytest
-from PyQt6.QtCore import QEvent, QObject, QPoint, Qt
-from PyQt6.QtGui import QColor, QImage, QPalette
+from PyQt6.QtCore import QEvent, QObject, QPoint, QRectF, Qt
+from PyQt6.QtGui import QColor, QImage, QPainter, QPalette
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -12,6 +12,7 @@ from openhcs_gui_services.widgets import PlateMap, WellDetails
 from openhcs_gui_services.widgets.common.colours import well_colour
 from openhcs_gui_services.widgets.plates.step_names import StepNames
 from openhcs_gui_services.widgets.plates.well_texts import counts_text, lay_out, step_lines, well_text
+from openhcs_gui_services.widgets.plates.well_values import ValueLook, draw_value
 from openhcs_runtime.components import well_name
 from zmqruntime.execution import AxisProgress, AxisState
 
@@ -150,6 +151,18 @@ def test_1536_wells_that_change_all_the_time_are_drawn_frame_by_frame(plate_map:
     assert colour_of(plate_map.grab().toImage(), plate_map, "AF48") == well_colour(
         AxisState.COMPLETE, plate_map.palette()
     )
+
+
+@pytest.mark.parametrize("level", [None, 63])
+def test_the_cross_of_an_excluded_well_leaves_its_name_readable(qapp: QApplication, level: int | None) -> None:
+    image = QImage(60, 60, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.white)
+    painter = QPainter(image)
+    draw_value(painter, QRectF(0, 0, 60, 60), ValueLook(level, is_excluded=True), QPalette(), has_text=True)
+    painter.end()
+    middle = {image.pixel(x, y) for x in range(8, 52) for y in range(18, 42)}
+    assert len(middle) == 1, "nothing is drawn where the name and the value stand"
+    assert image.pixel(8, 8) not in middle, "its corners are crossed"
 
 
 def test_the_names_of_steps_are_those_of_the_run_if_wells_agree() -> None:

@@ -116,6 +116,9 @@ def test_excluded_wells_are_left_out_and_named(screen: Path, command: CommandLin
     )
     assert (left_out.code, report.code, full.code) == (0, 0, 0), left_out.stderr + report.stderr
     assert "8 wells, 1 measure" in left_out.stdout
+    assert "Compared with all wells of the plate: only 2 negative controls are left" in left_out.stdout
+    assert kept.document["compared_with"] == "plate"
+    assert kept.document["compared_because"] == "only 2 negative controls are left"
     assert "1 well is excluded: A03 (air bubble)." in left_out.stdout
     assert kept.document["wells"] == 9
     assert "Excluded wells are included here: A03 (air bubble)." in kept.document["notes"]

@@ -53,15 +53,19 @@ class NumbersLink(QObject):
         """Show the results of the current plate, unless they are shown already."""
         row = self._manager.current
         state = _state_of(row)
-        if state != self._shown:
+        results = None if row is None or row.results is None else Path(row.results)
+        if state != self._shown or results != self._pane.run:
             self._shown = state
-            results = None if row is None or row.results is None else Path(row.results)
             self._pane.show_run(results, "" if row is None else row.name)
 
     def _connect_bar(self, bar: MapBar) -> None:
-        self._pane.measures_changed.connect(bar.set_measures)
+        self._pane.measures_changed.connect(lambda names: bar.set_measures(names, self._chosen_name()))
         self._pane.measure_changed.connect(bar.choose_measure)
         bar.measure_chosen.connect(self._pane.choose_measure)
+
+    def _chosen_name(self) -> str:
+        choice = self._pane.bar.choice()
+        return "" if choice is None else choice.name
 
     def _on_event(self, event: WorkspaceEvent) -> None:
         if isinstance(event, PlatesAdded | PlatesChanged):

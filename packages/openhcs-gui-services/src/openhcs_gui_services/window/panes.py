@@ -32,6 +32,7 @@ from openhcs_gui_services.widgets.settings.dialog import SettingsDialog, load_se
 from openhcs_gui_services.window.docks import PaneSpec
 from openhcs_gui_services.window.first_numbers import FirstNumbers
 from openhcs_gui_services.window.history_client import WindowHistory
+from openhcs_gui_services.window.look_memory import keep_look, restore_look
 from openhcs_gui_services.window.main_window import MainWindow
 from openhcs_gui_services.window.map_link import MapLink
 from openhcs_gui_services.window.notices_link import NoticesLink
@@ -122,6 +123,8 @@ class WindowPanes:
         manager.report_wanted.connect(self._want_report)
         manager.map.look_changed.connect(self._on_look)
         self._first_numbers = FirstNumbers(manager, self._workspace)
+        keep_look(manager.map, self._store)
+        window.usable.connect(self._restore_look)
         WelcomeLink(window.welcome, manager, self._workspace, self._store, self._tasks)
         self.notices = NoticesLink(lambda: self._settings, self._say, self._tasks, window.windowIcon(), window)
         window.settings_action.setVisible(True)
@@ -327,6 +330,11 @@ class WindowPanes:
         """Read the numbers that the map is to show, also while their pane is closed."""
         if look is MapLook.VALUES:
             self._window.pane(NUMBERS)
+
+    def _restore_look(self) -> None:
+        """Show in the map what it showed last, once the window can be used: values load readers of tables."""
+        if restore_look(self._window.manager.map, self._store):
+            self._first_numbers.end()
 
     def _show_object(self, wanted: "ObjectPlace") -> None:
         """Show an object of the current plate in its image."""

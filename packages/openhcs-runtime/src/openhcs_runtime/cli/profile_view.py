@@ -99,6 +99,8 @@ def _facts(screen: Screen) -> str:
     columns = [f"{role} = {name}" for role, name in screen.found.items() if role is not MapRole.CONTROL]
     if columns:
         lines.append(f"Columns of the plate map: {', '.join(columns)}")
+    if screen.normalised is not screen.profiles:
+        lines.append(screen.comparison.sentence)
     lines += screen.notes
     empty = [name for name in screen.normalised.measures if np.isnan(screen.normalised.column(name)).all()]
     if empty:

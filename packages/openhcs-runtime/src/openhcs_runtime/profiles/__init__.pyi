@@ -9,6 +9,10 @@ from .columns import (
     MapColumns as MapColumns,
     MapRole as MapRole,
 )
+from .comparison import (
+    Comparison as Comparison,
+    usual_comparison as usual_comparison,
+)
 from .dose_curve import (
     DoseCurve as DoseCurve,
     DoseOutcome as DoseOutcome,

@@ -96,6 +96,17 @@ def find_controls(
     return found
 
 
+def has_usual_value(profiles: WellProfiles, kind: ControlKind, columns: MapColumns | None = None) -> bool:
+    """Return whether a column of the plate map has a usual value of this kind of control, or several.
+
+    Args:
+        profiles: the wells.
+        kind: the kind.
+        columns: the columns of the plate map by what they say; None for the usual names.
+    """
+    return bool(_usual_values(profiles, kind, columns or map_columns(profiles)))
+
+
 def map_columns(profiles: WellProfiles) -> MapColumns:
     """Return the columns of the plate map of these wells, to be found by their usual names."""
     return MapColumns(tuple(profiles.plate_map), source=f"the plate map in {profiles.source}")

@@ -11,6 +11,7 @@ from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.exclusions import Exclusions, read_exclusions
 from openhcs_runtime.profiles.aggregate import well_profiles
 from openhcs_runtime.profiles.columns import MapColumns, MapRole
+from openhcs_runtime.profiles.comparison import Comparison, usual_comparison
 from openhcs_runtime.profiles.dose_response import DoseResponse, dose_responses
 from openhcs_runtime.profiles.hits import HIT_THRESHOLD, Hit, find_hits
 from openhcs_runtime.profiles.map_notes import map_notes
@@ -40,7 +41,7 @@ class ScreenRequest:
         centre: whether a well has the mean or the median of its objects.
         where: only rows for which this expression is true.
         method: how values are related to others.
-        to: what they are compared with; None for the plate with ``b_score``, and for controls with others.
+        to: what they are compared with; None for what is usual, see :func:`usual_comparison`.
         negative: an expression for the negative controls; empty to find them by usual names.
         positive: an expression for the positive controls; empty to find them by usual names.
         columns: columns of the plate map that have unusual names.
@@ -69,7 +70,7 @@ class ScreenRequest:
 
     @property
     def reference(self) -> Reference:
-        """What values are compared with."""
+        """What values are to be compared with; without ``to``, it may be the plate where too few controls are left."""
         if self.to is not None:
             return self.to
         return Reference.PLATE if self.method is Normalisation.B_SCORE else Reference.CONTROLS
@@ -92,6 +93,7 @@ class Screen:
         notes: which wells are excluded, and what of the plate map may be a mistake, in sentences.
         centre: whether a well has the mean or the median of its objects.
         excluded: the wells that are left out.
+        comparison: what the values are compared with, and why.
     """
 
     profiles: WellProfiles
@@ -106,6 +108,7 @@ class Screen:
     notes: tuple[str, ...] = ()
     centre: Centre = Centre.MEDIAN
     excluded: Exclusions = field(default_factory=Exclusions)
+    comparison: Comparison = Comparison(Reference.CONTROLS)  # noqa: RUF009  it is frozen
 
 
 def profile_screen(results: "Results", request: ScreenRequest) -> Screen:
@@ -131,7 +134,8 @@ def profile_screen(results: "Results", request: ScreenRequest) -> Screen:
     usual = map_columns(profiles)
     columns = MapColumns(usual.names, request.columns, usual.source)
     controls = _controls(profiles, request, columns)
-    normalised = normalise_profiles(profiles, request.method, to=request.reference, controls=controls)
+    comparison = Comparison(request.to) if request.to else usual_comparison(profiles, controls, request.method, columns)
+    normalised = normalise_profiles(profiles, request.method, to=comparison.to, controls=controls)
     if request.hits or request.dose_response:
         _check_few(profiles)
     return Screen(
@@ -149,6 +153,7 @@ def profile_screen(results: "Results", request: ScreenRequest) -> Screen:
         (*filter(None, [excluded.sentence(kept=request.with_excluded)]), *map_notes(profiles, columns)),
         request.centre,
         left_out,
+        comparison,
     )
 
 
@@ -177,12 +182,21 @@ def _controls(
     needed: list[ControlKind] = []
     if request.method is Normalisation.INHIBITION:
         needed = list(ControlKind)
-    elif request.method is not Normalisation.NONE and request.reference is Reference.CONTROLS:
+    elif request.method is not Normalisation.NONE and _asks_for_controls(request):
         needed = [ControlKind.NEGATIVE]
     for kind in needed:
         if kind not in found:
             control_wells(profiles, kind, columns=columns)  # says why they are not known
     return found
+
+
+def _asks_for_controls(request: ScreenRequest) -> bool:
+    """Return whether negative controls have to be known, and all wells can't take their place."""
+    if request.to is None:
+        return request.method is Normalisation.PERCENT or (
+            request.reference is Reference.CONTROLS and MapRole.CONTROL in request.columns
+        )
+    return request.to is Reference.CONTROLS
 
 
 def _hits(

@@ -10,6 +10,7 @@ import msgspec
 
 from openhcs_runtime.exceptions import OutputError
 from openhcs_runtime.outputs.runs import RunStatus, RunSummary, list_runs
+from zmqruntime.execution.text import plural
 
 if TYPE_CHECKING:
     from openhcs_runtime.outputs.provenance import Provenance
@@ -67,7 +68,7 @@ class RunDifference:
                 sum(line.startswith(sign) and not line.startswith(sign * 3) for line in self.pipeline.splitlines())
                 for sign in "+-"
             )
-            found.append(f"Pipeline: {added} lines added, {removed} removed")
+            found.append(f"Pipeline: {plural(added, 'line')} added, {removed} removed")
         if self.versions:
             names = ", ".join(change.name for change in self.versions[:3])
             more = f" and {len(self.versions) - 3} more" if len(self.versions) > 3 else ""

@@ -88,9 +88,13 @@ class RunNumbers:
 
     @property
     def counted(self) -> str:
-        """The counts in words, such as "24 wells, 1,961 nuclei"."""
-        objects = (f"{count:,} {name}" for name, count in self.counts)
-        return ", ".join((plural(self.wells, "well"), *objects))
+        """The counts in words, such as "24 wells, 1,961 nuclei"; with excluded wells, those that are left first."""
+        objects = ", ".join(f"{count:,} {name}" for name, count in self.counts)
+        wells, excluded = plural(self.wells, "well"), len(self.exclusions.names)
+        if not excluded:
+            return f"{wells}, {objects}" if objects else wells
+        left = f"{self.wells - excluded} of {wells} ({excluded} excluded)"
+        return f"{left}; {objects} in all wells" if objects else left
 
     @property
     def ending(self) -> str:

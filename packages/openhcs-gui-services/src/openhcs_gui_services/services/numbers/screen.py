@@ -10,6 +10,7 @@ from openhcs_runtime.tables.schema import TableKind
 from openhcs_runtime.tables.statistic import Statistic
 
 if TYPE_CHECKING:
+    from openhcs_runtime.profiles.comparison import Comparison
     from openhcs_runtime.profiles.dose_response import DoseResponse
     from openhcs_runtime.profiles.hits import Hit
     from openhcs_runtime.profiles.quality import AssayQuality
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from openhcs_runtime.tables.read import Results
 
 __all__ = ["ScreenNumbers", "read_screen"]
-
-_FEWEST_CONTROLS = 3
-"""Negative controls that hits can be related to; with fewer, wells are compared with the whole plate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,7 @@ class ScreenNumbers:
         no_quality: why it is not known.
         hits: the hits, the strongest first.
         compared_with: what the values of hits are compared with, in words.
+        compared_because: why these are not the negative controls; empty if they are.
         no_hits: why hits are not known.
         responses: the dose responses.
         no_responses: why there are none.
@@ -51,6 +50,7 @@ class ScreenNumbers:
     no_quality: str = ""
     hits: "tuple[Hit, ...]" = ()
     compared_with: str = ""
+    compared_because: str = ""
     no_hits: str = ""
     responses: "tuple[DoseResponse, ...]" = ()
     no_responses: str = ""
@@ -77,7 +77,7 @@ def read_screen(results: "Results", request: WellsRequest) -> ScreenNumbers:
     profiles = profiles.without(request.excluded)
     controls, no_controls = _controls(profiles)
     quality, no_quality = _quality(profiles, controls, no_controls)
-    hits, compared_with, no_hits = _hits(profiles, controls)
+    hits, comparison, no_hits = _hits(profiles, controls, no_controls)
     responses, no_responses = _responses(profiles, choice.column)
     return ScreenNumbers(
         title=request.title,
@@ -86,7 +86,8 @@ def read_screen(results: "Results", request: WellsRequest) -> ScreenNumbers:
         quality=quality,
         no_quality=no_quality,
         hits=hits,
-        compared_with=compared_with,
+        compared_with="" if comparison is None else comparison.name,
+        compared_because="" if comparison is None else comparison.reason,
         no_hits=no_hits,
         responses=responses,
         no_responses=no_responses,
@@ -124,23 +125,23 @@ def _quality(
 
 
 def _hits(
-    profiles: "WellProfiles", controls: "Mapping[ControlKind, ControlWells]"
-) -> "tuple[tuple[Hit, ...], str, str]":
+    profiles: "WellProfiles", controls: "Mapping[ControlKind, ControlWells]", why: str
+) -> "tuple[tuple[Hit, ...], Comparison | None, str]":
     import numpy as np  # noqa: PLC0415  heavy
 
-    from openhcs_runtime.profiles import ControlKind, find_hits, normalise_profiles  # noqa: PLC0415  as above
-    from openhcs_runtime.profiles.words import Normalisation, Reference  # noqa: PLC0415  as above
+    from openhcs_runtime.profiles import find_hits, normalise_profiles, usual_comparison  # noqa: PLC0415  as above
+    from openhcs_runtime.profiles.words import Normalisation  # noqa: PLC0415  as above
 
-    negative = controls.get(ControlKind.NEGATIVE)
-    has_negative = negative is not None and int(negative.chosen.sum()) >= _FEWEST_CONTROLS
-    to = Reference.CONTROLS if has_negative else Reference.PLATE
+    if why:
+        return (), None, why
     is_control = np.logical_or.reduce([wells.chosen for wells in controls.values()] or [np.zeros(len(profiles), bool)])
     try:
-        normalised = normalise_profiles(profiles, Normalisation.ROBUST_Z_SCORE, to=to, controls=controls)
+        comparison = usual_comparison(profiles, controls)
+        normalised = normalise_profiles(profiles, Normalisation.ROBUST_Z_SCORE, to=comparison.to, controls=controls)
         found = find_hits(normalised, next(iter(normalised.measures)), controls=is_control)
     except (PlateMapError, ValueError) as error:
-        return (), "", str(error)
-    return tuple(found), "the negative controls" if has_negative else "all wells of the plate", ""
+        return (), None, str(error)
+    return tuple(found), comparison, ""
 
 
 def _responses(profiles: "WellProfiles", column: str) -> "tuple[tuple[DoseResponse, ...], str]":

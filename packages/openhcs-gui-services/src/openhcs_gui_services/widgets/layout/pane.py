@@ -109,18 +109,26 @@ class LayoutPane(QWidget):
         return tuple(draft.name for draft in self._drafts.values() if draft.edits.is_modified)
 
     def discard_then(self, go: Callable[[], None]) -> None:
-        """Call ``go`` once no edit would be lost: at once, or after the user has given them up."""
+        """Call ``go`` once no edit would be lost: at once, or after they were saved or given up."""
         if not self.modified:
             go()
             return
         box = question_box(
             self,
-            f"Close without saving the layout of {', '.join(self.modified[:3])}?",
-            "The edits that are not saved are lost.",
+            f"Save the layout of {', '.join(self.modified[:3])}?",
+            "Edits that are not saved are lost when you close.",
         )
-        discard = box.addButton("Close without saving", QMessageBox.ButtonRole.DestructiveRole)
-        box.addButton(QMessageBox.StandardButton.Cancel)
-        box.finished.connect(lambda _: go() if box.clickedButton() is discard else None)
+        buttons = QMessageBox.StandardButton
+        box.setStandardButtons(buttons.Save | buttons.Discard | buttons.Cancel)
+        box.setDefaultButton(buttons.Save)
+
+        def answered(result: int) -> None:
+            if result == buttons.Discard:
+                go()
+            elif result == buttons.Save:
+                self._tasks.start(self._save_all_then(go), "Saving the plate maps")
+
+        box.finished.connect(answered)
         box.open()
 
     async def end(self) -> None:
@@ -330,6 +338,13 @@ class LayoutPane(QWidget):
             return
         if self.commands.do(f"import of {path.name}", lambda _: table, next(iter(table.columns), "")):
             self.said.emit(f"{path.name} is imported; Save makes it the plate map of {draft.name}")
+
+    async def _save_all_then(self, go: Callable[[], None]) -> None:
+        """Save every plate with edits, and call ``go`` if nothing was refused or cancelled."""
+        for plate in [path for path, draft in self._drafts.items() if draft.edits.is_modified]:
+            await self._save(plate)
+        if not self.modified:
+            go()
 
     async def _save(self, plate: str) -> None:
         draft = self._drafts[plate]

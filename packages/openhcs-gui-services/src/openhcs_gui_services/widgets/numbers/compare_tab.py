@@ -77,7 +77,7 @@ class CompareTab(QWidget):
             tasks, "Looking for runs", self._show_runs, self._say
         )
         self._reading: LatestWork[_Compared] = LatestWork(tasks, "Comparing the runs", self._show_compared, self._say)
-        self.runs, self.words = short_combo(QComboBox(), 12), QLabel()
+        self.runs, self.words = short_combo(QComboBox(), 8), QLabel()
         self.table = SmallTable(
             ("Well", "Before", "Now", "Change", "Change (%)"), "Wells", lambda text: self.message.emit(text, True)
         )
@@ -204,6 +204,7 @@ class CompareTab(QWidget):
 
     def _set_up(self) -> None:
         self.runs.setAccessibleName("Run to compare with")
+        self.runs.setToolTip("The run to compare with")
         self.words.setWordWrap(True)
         self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._points.setSize(9)
@@ -226,7 +227,7 @@ class CompareTab(QWidget):
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
-        top.addWidget(QLabel("Compare with"))
+        top.addWidget(QLabel("With"))
         top.addWidget(self.runs, 1)
         top.addWidget(self.show_diff)
         split = QSplitter(Qt.Orientation.Vertical)

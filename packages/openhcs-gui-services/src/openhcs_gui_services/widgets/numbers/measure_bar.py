@@ -62,10 +62,16 @@ class MeasureBar(QWidget):
         self._lay_out()
         self._connect()
 
-    def show_choices(self, choices: Sequence[MeasureChoice], sites: Sequence[int]) -> None:
-        """Offer these measurements and sites; the chosen ones are kept if they are among them."""
+    def show_choices(self, choices: Sequence[MeasureChoice], sites: Sequence[int], wanted: str = "") -> None:
+        """Offer these measurements and sites; the chosen ones are kept if they are among them.
+
+        Args:
+            choices: the measurements.
+            sites: the sites.
+            wanted: the name of the measurement to choose [default: the chosen one].
+        """
         self._choices = tuple(choices)
-        before, site = self._measure, self.site.currentText()
+        before, site = wanted or self._measure, self.site.currentText()
         for box in (self.measure, self.site):
             box.blockSignals(True)
             box.clear()

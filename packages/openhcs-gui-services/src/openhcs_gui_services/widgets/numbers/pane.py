@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from PyQt6.QtCore import Qt, pyqtSignal as Signal
+from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import QFrame, QLabel, QScrollArea, QStackedWidget, QTabWidget, QVBoxLayout, QWidget
 
 from openhcs_gui_services.services.background import BackgroundTasks
+from openhcs_gui_services.services.numbers.chosen_measures import ChosenMeasures
 from openhcs_gui_services.services.numbers.gates import GateStore
 from openhcs_gui_services.services.numbers.latest import LatestWork
 from openhcs_gui_services.services.numbers.open_tables import OpenTables
@@ -28,6 +30,9 @@ __all__ = ["NumbersPane"]
 
 _NO_PLATE = "<b>No numbers yet</b><p>Add a plate and run a pipeline. Counts and measurements appear here.</p>"
 _NO_RUN = "<b>No numbers yet</b><p>{name} has no results. Press Run; its counts and measurements appear here.</p>"
+_TITLES = ("&Table", "&Plot and cells", "&Screen", "&Compare runs")
+_SHORT_TITLES = ("&Table", "&Plot", "&Screen", "&Compare")
+_MARGINS = 32  # pixels of the pane next to its tabs, with a scroll bar
 
 
 class NumbersPane(QWidget):
@@ -62,6 +67,7 @@ class NumbersPane(QWidget):
         self._tasks = BackgroundTasks(lambda text: self.message.emit(text, True))
         self.destroyed.connect(self._tasks.cancel)
         self._name = ""
+        self._chosen = ChosenMeasures()
         self._run: Path | None = None
         self._numbers: RunNumbers | None = None
         self._tables: OpenTables | None = None
@@ -141,6 +147,11 @@ class NumbersPane(QWidget):
         self._dialog.open()
 
     @property
+    def run(self) -> Path | None:
+        """The folder of the run that is shown or being read; None if there is none."""
+        return self._run
+
+    @property
     def numbers(self) -> RunNumbers | None:
         """What is known of the shown run; None until it has been read."""
         return self._numbers
@@ -170,14 +181,15 @@ class NumbersPane(QWidget):
         self._tables = OpenTables(numbers.results)
         excluded = numbers.exclusions.names
         self.header.show_numbers(numbers, self._name)
-        self.bar.show_choices(numbers.choices, numbers.sites)
+        offered = [choice.name for choice in numbers.choices]
+        self.bar.show_choices(numbers.choices, numbers.sites, self._chosen.best(numbers.run.plate_path, offered))
         names = [name for name in reversed(numbers.results.tables) if name != "images"]
         names += [name for name in numbers.results.tables if name == "images"]
         self.table_tab.show_tables(self._tables, names)
         self.table_tab.show_excluded(excluded)
         self.plot_tab.show_excluded(excluded)
         self.plot_tab.show_tables(self._tables, numbers.choices, numbers.run.folder, numbers.run.plate_path)
-        self.measures_changed.emit(tuple(choice.name for choice in numbers.choices))
+        self.measures_changed.emit(tuple(offered))
         if (choice := self.bar.choice()) is not None:
             self.measure_changed.emit(choice.name)
         if numbers.choices:
@@ -228,7 +240,8 @@ class NumbersPane(QWidget):
     def _on_request(self) -> None:
         self._share = None
         choice = self.bar.choice()
-        if choice is not None:
+        if choice is not None and self._numbers is not None:
+            self._chosen.keep(self._numbers.run.plate_path, choice.name)
             self.measure_changed.emit(choice.name)
             self.map_wanted.emit()
             self.plot_tab.show_measure(choice)
@@ -258,6 +271,13 @@ class NumbersPane(QWidget):
         if self._dialog is not None:
             self._dialog.show_problem(text)
         self.message.emit(text, True)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Use short titles of tabs where there is no room for the long ones."""
+        super().resizeEvent(event)
+        titles = _TITLES if self.width() >= self._tabs_width + _MARGINS else _SHORT_TITLES
+        for number, title in enumerate(titles):
+            self.tabs.setTabText(number, title)
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
@@ -295,14 +315,12 @@ class NumbersPane(QWidget):
         self.empty.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.empty.setMargin(10)
         self.tabs.setDocumentMode(True)
-        tabs: tuple[tuple[QWidget, str], ...] = (
-            (self.table_tab, "&Table"),
-            (self.plot_tab, "&Plot and cells"),
-            (self.screen_tab, "&Screen"),
-            (self.compare_tab, "&Compare runs"),
-        )
-        for widget, title in tabs:
-            self.tabs.addTab(widget, title)
+        for number, widget in enumerate((self.table_tab, self.plot_tab, self.screen_tab, self.compare_tab)):
+            self.tabs.addTab(widget, _TITLES[number])
+            self.tabs.setTabToolTip(number, _TITLES[number].replace("&", ""))
+        bar = self.tabs.tabBar()
+        assert bar is not None
+        self._tabs_width = bar.sizeHint().width()
         content = QWidget()
         layout = QVBoxLayout(content)
         layout.setContentsMargins(6, 6, 6, 6)

@@ -237,7 +237,7 @@ class PlotTab(QWidget):
         if self._counted is not None:
             parts.append(f"<b>{self._counted.counts.sentence(self._counted.gate.table)}</b>")
         elif self.gates.gate is None:
-            parts.append("Drag in the plot to choose objects.")
+            parts.append("Drag in the plot to choose objects")
         if left_out:
             parts.append(f"{left_out:,} without a value on these axes")
         if self._excluded:

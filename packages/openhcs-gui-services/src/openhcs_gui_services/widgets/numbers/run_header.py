@@ -1,29 +1,37 @@
-"""The head of the numbers pane: what a run has found in words, its failed and excluded wells, where its steps ran."""
+"""The head of the numbers pane: which run it is, what it has found, its failed and excluded wells, where steps ran."""
 
 import html
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from PyQt6.QtCore import QEvent, Qt, pyqtSignal as Signal
-from PyQt6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtGui import QFontMetrics, QResizeEvent
+from PyQt6.QtWidgets import QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from openhcs_gui_services.services.numbers.run_numbers import FailedWell, RunNumbers
 from openhcs_gui_services.services.plates.presenter import Tone
 from openhcs_gui_services.widgets.common.buttons import push_button
 from openhcs_gui_services.widgets.common.colours import faint_text, tone_colour
+from openhcs_gui_services.widgets.common.elided_label import ElidedLabel
+from openhcs_gui_services.widgets.common.text import plain_tooltip
 from openhcs_gui_services.widgets.numbers.flow import flow
 from openhcs_gui_services.widgets.numbers.small_table import SmallTable
-from openhcs_runtime.outputs.exclusions import Exclusions
 from zmqruntime.execution.text import plural
 
 __all__ = ["RunHeader"]
 
 _NAMED = 3
 """Wells that are named before "and 12 more"."""
+_SHORTEST = 8
+"""Letters of the text of a well below which its name is left out, too."""
 _MORE = "more:"
 
 
 class RunHeader(QWidget):
-    """Says what a run has found. Names of wells are links."""
+    """Says which run it is and what it has found. Names of wells are links.
+
+    Every run takes the same four lines, so that nothing below moves when another run is shown or wells are excluded;
+    only the list of all wells, when it is asked for, takes more.
+    """
 
     well_wanted = Signal(str)
     """The well of a link that was activated."""
@@ -37,11 +45,14 @@ class RunHeader(QWidget):
         self._numbers: RunNumbers | None = None
         self._name = ""
         self._shows_all = False
-        self.words = QLabel()
-        self.words.setWordWrap(True)
+        self.run, self.counted, self.words = ElidedLabel(), ElidedLabel(), _WellsLabel()
+        bold = self.counted.font()
+        bold.setBold(True)
+        self.counted.setFont(bold)
+        self.words.resized.connect(self._write)
         self.words.setTextFormat(Qt.TextFormat.RichText)
         self.words.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
-        self.words.setAccessibleName("What the run has found")
+        self.words.setAccessibleName("Failed and excluded wells")
         self.words.linkActivated.connect(self._on_link)
         self.steps = SmallTable(("Step", "Time", "Where", "Memory"), "Where the steps ran")
         self.steps.setSortingEnabled(False)
@@ -73,37 +84,44 @@ class RunHeader(QWidget):
         known = self._numbers
         if known is None:
             return
-        faint = faint_text(self.palette()).name()
-        link = self.palette().link().color().name()
-        lines = [
-            f"<b>{html.escape(known.counted)}</b>",
-            f'<span style="color:{faint}">{html.escape(self._name)}: {html.escape(known.ending)}</span>',
-            self._failed(known.failed, link),
-            self._excluded(known.exclusions, link),
-        ]
-        self.words.setText("<br>".join(filter(None, lines)))
+        self.run.show_text(f"{self._name}: {known.ending}")
+        self.run.setToolTip(plain_tooltip(f"{self._name}: {known.ending}\n{known.run.folder}"))
+        self.counted.show_text(known.counted)
+        bad = tone_colour(Tone.BAD, self.palette()).name()
+        failed = [(one.well, _reason(one)) for one in known.failed]
+        excluded = [(one.well, f"({one.note})" if one.note else "") for one in known.exclusions.wells]
+        self.words.setWordWrap(self._shows_all)
+        self.words.setText(
+            "<br>".join((self._line(failed, "failed", bad), self._line(excluded, "excluded", "")))  # always two lines
+        )
 
-    def _failed(self, failed: tuple[FailedWell, ...], link: str) -> str:
-        if not failed:
-            return ""
-        colour = tone_colour(Tone.BAD, self.palette()).name()
-        shown = failed if self._shows_all else failed[:_NAMED]
-        named = [f"{_link(one.well, link)} {html.escape(_reason(one))}" for one in shown]
-        head = f'<span style="color:{colour}"><b>{plural(len(failed), "well")} failed</b></span>'
-        return f"{head}: {self._joined(named, len(failed) - len(shown), link)}"
-
-    def _excluded(self, exclusions: Exclusions, link: str) -> str:
-        wells = exclusions.wells
+    def _line(self, wells: Sequence[tuple[str, str]], word: str, colour: str) -> str:
+        """Return a line that names as many wells as fit."""
         if not wells:
-            return ""
-        shown = wells if self._shows_all else wells[:_NAMED]
-        named = [_link(one.well, link) + (f" ({html.escape(one.note)})" if one.note else "") for one in shown]
-        head = f"<b>{plural(len(wells), 'well')} excluded</b>"
-        return f"{head}: {self._joined(named, len(wells) - len(shown), link)}"
+            return f'<span style="color:{faint_text(self.palette()).name()}">No wells {word}</span>'
+        head = f"{plural(len(wells), 'well')} {word}"
+        shown = wells if self._shows_all else self._fitting(head, wells)
+        link = self.palette().link().color().name()
+        named = ", ".join(f"{_link(well, link)} {html.escape(text)}".rstrip() for well, text in shown)
+        left = len(wells) - len(shown)
+        more = f'<a style="color:{link}" href="{_MORE}">{left} more</a>' if left else ""
+        style = f' style="color:{colour}"' if colour else ""
+        return f"<span{style}><b>{head}</b></span>: {' and '.join(filter(None, (named, more)))}"
 
-    def _joined(self, named: Iterable[str], left: int, link: str) -> str:
-        more = f' and <a style="color:{link}" href="{_MORE}">{left} more</a>' if left else ""
-        return ", ".join(named) + more
+    def _fitting(self, head: str, wells: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+        """Return the first wells that fit into the line, the text of a single one elided; none if there is no room."""
+        bold = QFontMetrics(self.counted.font())
+        room = self.words.width() - bold.horizontalAdvance(f"{head}: ") - 4
+        for number in range(min(_NAMED, len(wells)), 0, -1):
+            shown, more = wells[:number], f" and {len(wells) - number} more" if number < len(wells) else ""
+            plain = ", ".join(f"{well} {text}".rstrip() for well, text in shown) + more
+            if self.fontMetrics().horizontalAdvance(plain) <= room:
+                return shown
+        well, text = wells[0]
+        taken = self.fontMetrics().horizontalAdvance(f"{well} {more if len(wells) > 1 else ''}")
+        if room - taken < self.fontMetrics().horizontalAdvance(f"{text[:_SHORTEST]}…"):
+            return ()
+        return [(well, self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room - taken))]
 
     def _on_link(self, target: str) -> None:
         if target == _MORE:
@@ -128,9 +146,28 @@ class RunHeader(QWidget):
         buttons = flow(self.where, exclude, report)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.words)
+        layout.setSpacing(2)
+        for widget in (self.run, self.counted, self.words):
+            layout.addWidget(widget)
+        layout.addSpacing(2)
         layout.addLayout(buttons)
         layout.addWidget(self.steps)
+
+
+class _WellsLabel(QLabel):
+    """A label that says when its width has changed, and is as narrow as it has to be."""
+
+    resized = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Say that the width has changed."""
+        super().resizeEvent(event)
+        if event is not None and event.size().width() != event.oldSize().width():
+            self.resized.emit()
 
 
 def _link(well: str, colour: str) -> str:

@@ -1,5 +1,6 @@
 """What the plate map makes of the chosen measurement: assay quality, hits and dose-response curves."""
 
+import html
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -201,7 +202,8 @@ def _words(screen: ScreenNumbers) -> Sequence[str]:
     if screen.no_hits:
         return (*head, f"<b>Hits</b>: {screen.no_hits}")
     found = plural(len(screen.hits), "hit")
-    return (*head, f"<b>{found}</b>, 3 or more robust standard deviations from {screen.compared_with}")
+    because = f" ({html.escape(screen.compared_because)})" if screen.compared_because else ""
+    return (*head, f"<b>{found}</b>, 3 or more robust standard deviations from {screen.compared_with}{because}")
 
 
 def _quality(quality: "AssayQuality") -> str:

@@ -45,7 +45,7 @@ __all__ = ["MapLook", "PlateMap"]
 
 _MANY = 128  # with more changed wells than this, repainting everything costs less
 _HINT = "The wells of a plate appear here once it has been read (Init)."
-_NO_VALUES = "Choose a measurement to colour the wells."
+_NO_VALUES, _NO_MEASURES = "Choose a measurement to colour the wells.", "Run the plate to get measurements."
 _GROUND, _FRAME = 110, 2.5  # opacity of the ground of selected wells, of 255; width of the frame of the current one
 _THIN = 16  # pixels of a well below which the line around selected ones is thin
 
@@ -97,6 +97,7 @@ class PlateMap(QWidget):
         self._band = BandSelect(self, self._selection)
         self._look = MapLook.STATES
         self._values: WellColours | None = None
+        self._no_values = _NO_MEASURES
         self._thumbnails: dict[str, QImage] = {}
         self._lacks: dict[str, str] = {}
         self._descriptions: Mapping[str, str] = {}
@@ -200,6 +201,13 @@ class PlateMap(QWidget):
             self._redraw()
             self._describe()
             self.look_changed.emit(look)
+
+    def set_has_measures(self, has_measures: bool) -> None:
+        """Set whether there are measurements that could be shown, for the hint where none is."""
+        hint = _NO_VALUES if has_measures else _NO_MEASURES
+        if hint != self._no_values:
+            self._no_values = hint
+            self._draw_again()
 
     def show_values(self, values: WellColours | None) -> None:
         """Set the values that colour the wells in ``MapLook.VALUES``; None if no measurement is chosen."""
@@ -529,7 +537,7 @@ class PlateMap(QWidget):
         if self._look is MapLook.VALUES and self._values is not None:
             self._legend.draw_values(painter, place, self._values, self._counts, note)
             return
-        hint = {MapLook.STATES: "", MapLook.VALUES: _NO_VALUES, MapLook.IMAGES: self._caption}[self._look]
+        hint = {MapLook.STATES: "", MapLook.VALUES: self._no_values, MapLook.IMAGES: self._caption}[self._look]
         self._legend.draw_states(painter, place, self._counts, " · ".join(filter(None, (hint, note))))
 
     def _selection_marks(self) -> SelectionMarks:

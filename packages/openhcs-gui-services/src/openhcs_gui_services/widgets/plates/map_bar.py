@@ -92,9 +92,15 @@ class MapBar(QWidget):
         """Show a look, as if it was chosen."""
         self.look_actions[look].trigger()
 
-    def set_measures(self, names: Sequence[str]) -> None:
-        """Offer these measurements; the chosen one is kept if it is among them, and else none is chosen."""
-        box, before = self._measures, self.measure
+    def set_measures(self, names: Sequence[str], chosen: str = "") -> None:
+        """Offer these measurements; the chosen one is kept if it is among them, and else none is chosen.
+
+        Args:
+            names: the names of the measurements.
+            chosen: the one that is chosen elsewhere [default: the one that is chosen here].
+        """
+        box, before = self._measures, chosen or self.measure
+        self._map.set_has_measures(bool(names))
         if [box.itemText(number) for number in range(box.count())] != list(names) or not names:
             _fill(box, names)
             box.setCurrentIndex(box.findText(before) if before else -1)

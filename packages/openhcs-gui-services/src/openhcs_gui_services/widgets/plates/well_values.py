@@ -4,7 +4,7 @@ import functools
 import math
 from typing import NamedTuple
 
-from PyQt6.QtCore import QRectF, Qt
+from PyQt6.QtCore import QPointF, QRectF, Qt
 from PyQt6.QtGui import QColor, QPainter, QPainterPath, QPalette, QPen
 
 from openhcs_gui_services.services.plates.well_colours import WellColours
@@ -18,6 +18,7 @@ __all__ = ["LEVELS", "ValueLook", "colour_of_level", "draw_value", "ink_on", "le
 
 LEVELS = 64
 _BLACK_FROM = 0.179  # relative luminance from which black contrasts more than white (WCAG 2.2)
+_ARM = 0.2  # part of a well's width that the ends of a cross take next to text
 _SIGNS = {"positive": draw_plus, "negative": draw_stroke}
 
 
@@ -100,7 +101,10 @@ def draw_value(painter: QPainter, square: QRectF, look: ValueLook, palette: QPal
     shape.addRoundedRect(rect, corner, corner)
     window = palette.color(QPalette.ColorRole.Window)
     if look.level is None:
-        draw_hatching(painter, shape, faint_text(palette))
+        if look.is_excluded:  # the name has to be read
+            painter.strokePath(shape, QPen(faint_text(palette), 0.8))
+        else:
+            draw_hatching(painter, shape, faint_text(palette))
         ink = palette.color(QPalette.ColorRole.WindowText)
     else:
         fill = colour_of_level(look.level)
@@ -108,9 +112,7 @@ def draw_value(painter: QPainter, square: QRectF, look: ValueLook, palette: QPal
         painter.strokePath(shape, QPen(blend(palette.color(QPalette.ColorRole.WindowText), window, 0.35), 0.8))
         ink = ink_on(fill)
     if look.is_excluded:
-        painter.setPen(QPen(ink, min(3.0, max(1.0, rect.width() / 16))))
-        painter.drawLine(rect.topLeft(), rect.bottomRight())
-        painter.drawLine(rect.bottomLeft(), rect.topRight())
+        _draw_excluded(painter, rect, ink, has_text=has_text)
     if look.is_outlier:
         _draw_ring(painter, rect, ink)
     place = sign_rect(rect, has_text=has_text)
@@ -118,6 +120,19 @@ def draw_value(painter: QPainter, square: QRectF, look: ValueLook, palette: QPal
         draw_cross(painter, place, well_colour(AxisState.FAILED, palette) if look.level is None else ink)
     elif look.control:
         _SIGNS.get(look.control, _draw_dot)(painter, place, ink)
+
+
+def _draw_excluded(painter: QPainter, rect: QRectF, colour: QColor, *, has_text: bool) -> None:
+    """Draw a cross over the whole well; only its ends, in the corners, if there is text in the middle."""
+    painter.setPen(QPen(colour, min(2.0, max(1.0, rect.width() / 16))))
+    arm = rect.width() * (_ARM if has_text else 0.5)
+    for corner, across, down in (
+        (rect.topLeft(), arm, arm),
+        (rect.topRight(), -arm, arm),
+        (rect.bottomLeft(), arm, -arm),
+        (rect.bottomRight(), -arm, -arm),
+    ):
+        painter.drawLine(corner, corner + QPointF(across, down))
 
 
 def _draw_ring(painter: QPainter, rect: QRectF, colour: QColor) -> None:

@@ -162,6 +162,9 @@ class SettingsDialog(QDialog):
         self._tests = NoticeTests(forms[NOTICES], self)
         self._tests.test_wanted.connect(self._want_test)
         self._tests.password_given.connect(self._give_password)
+        self._buttons.addButton(self._tests.button, QDialogButtonBox.ButtonRole.ActionRole)
+        self._pages.currentChanged.connect(self._show_test_button)
+        self._show_test_button(self._pages.currentIndex())
         self._buttons.accepted.connect(self.accept)
         self._buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
@@ -191,6 +194,9 @@ class SettingsDialog(QDialog):
         for text in filter(None, helps):
             layout.addWidget(wrapped_label(text))
         return cell
+
+    def _show_test_button(self, page: int) -> None:
+        self._tests.button.setVisible(page == PAGES.index(NOTICES))
 
     def _reveal_tests(self) -> None:
         area = self._pages.widget(PAGES.index(NOTICES))

@@ -41,8 +41,10 @@ class NoticeTests(QObject):
             form.addRow("Mail password", self._password_row())
         else:
             form.addRow("Mail password", wrapped_label(_WITHOUT_KEYRING))
-        test = push_button("Send a test notice", "Send an example to all that is set here", self.test_wanted.emit)
-        form.addRow(test)
+        self.button = push_button(
+            "Send a test notice", "Send an example to all that is set here", self.test_wanted.emit
+        )
+        """Starts a test; it is not in the form, where problems that appear would move it."""
         form.addRow(self._outcome)
 
     @property

@@ -51,7 +51,11 @@ def profile(
     ] = Normalisation.ROBUST_Z_SCORE,
     to: Annotated[
         Reference | None,
-        typer.Option("--to", help="What they are compared with [default: controls; plate with b_score]"),
+        typer.Option(
+            "--to",
+            help="What they are compared with [default: controls; plate with b_score, and with z and robust_z if fewer "
+            "than 3 negative controls are left]",
+        ),
     ] = None,
     negative: Annotated[
         str | None,
@@ -163,7 +167,8 @@ def _profile(run: Path, request: "ScreenRequest", target: Path | None, output: "
             "results": str(run),
             "files": [str(file.resolve()) for file in files],
             "normalised": request.method.value,
-            "compared_with": None if request.method is Normalisation.NONE else request.reference.value,
+            "compared_with": None if request.method is Normalisation.NONE else screen.comparison.to.value,
+            "compared_because": screen.comparison.reason,
             **screen_document(screen),
         }
     )
