@@ -220,9 +220,7 @@ def test_problems_of_a_preview_are_in_the_words_of_the_window() -> None:
     assert not re.search(r"--|\bkey\b", problem_text(result))
     text = "step 1 'Count': func has a key '4', but the plate has no such channel (it has '1', '2')"
     result = TuningResult(_request(), PLACE, PreviewResult(problem=PreviewProblem(text, 1)))
-    assert problem_text(result).startswith(
-        "step 1 'Count': it is set to work on channel 4, which the plate does not have"
-    )
+    assert problem_text(result) == "step 1 'Count': the plate has no channel 4: choose one of '1', '2'"
 
 
 async def _until(is_so: Callable[[], bool]) -> None:

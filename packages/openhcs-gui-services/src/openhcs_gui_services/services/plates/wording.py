@@ -35,7 +35,7 @@ _TRANSLATIONS: Final = (
     (re.compile(r"choose one \(--channel\)"), "choose one"),
     (
         re.compile(r"func has a key '(.+?)', but the plate has no such (\w+) \(it has (.+?)\)"),
-        r"it is set to work on \2 \1, which the plate does not have (it has \3): choose another in the pane Pipeline",
+        r"the plate has no \2 \1: choose one of \3",
     ),
     (
         re.compile(r"not a TIFF file:? \(?header=b(?:'.*?'|\".*?\")\)?"),
