@@ -4,6 +4,7 @@ Each run has its own folder, so checking, a failed check, a stopped run or a run
 """
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,7 +17,7 @@ from openhcs_runtime.outputs.runs import PROVENANCE_NAME, RunStatus, RunSummary,
 from openhcs_runtime.results import ResultStatus, StepCost
 from zmqruntime.execution import AxisProgress, AxisState
 
-__all__ = ["ResultsOnDisk", "clock_of", "read_results_in"]
+__all__ = ["ResultsOnDisk", "clock_of", "counts_of", "read_results_in"]
 
 _STATES = {
     ResultStatus.COMPLETE: AxisState.COMPLETE,
@@ -91,6 +92,26 @@ def read_results_in(root: Path) -> ResultsOnDisk | None:
         steps,
         step_totals(well.steps for well in ended.values() if well.steps),
     )
+
+
+def counts_of(run: RunSummary) -> Mapping[str, int]:
+    """Return the sum of each ``..._count`` column over the complete wells of a run; for a worker thread.
+
+    Empty if the record of a well can't be read: a sum without it would be wrong.
+    """
+    from openhcs_runtime.exceptions import OutputError  # noqa: PLC0415
+    from openhcs_runtime.outputs.wells import read_part  # noqa: PLC0415  loads numpy, which a window doesn't need yet
+
+    total: Counter[str] = Counter()
+    try:
+        for well in run.done:
+            part = read_part(run.folder, well)
+            if part is None:
+                return {}
+            total.update(part.counts)
+    except OutputError:
+        return {}
+    return dict(total)
 
 
 def clock_of(when: str) -> str:

@@ -175,7 +175,6 @@ class PlateRecord:
             execution_id=self.execution_id,
             artifact_id=self.artifact.artifact_id if self.artifact else None,
             output=self.output,
-            on_disk=None if self.found is None else self.found.run,
             well_count=self.well_count,
             pipeline=self.pipeline,
             pipeline_file=self.pipeline_file,
@@ -247,6 +246,7 @@ class PlateRecord:
         """Queue it for a run and clear the previous one; a resumed run keeps complete wells."""
         self._settle_down()
         self._execution = None
+        self.output = None
         self.is_accepted = False
         self.is_scheduled = True
         self.choice = choice

@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.plates.collection import PlateCollection
+from openhcs_gui_services.services.plates.on_disk import counts_of
 from openhcs_gui_services.services.plates.presenter import Trouble
 from openhcs_gui_services.services.plates.reader import read_facts, read_results, results_folder
 from openhcs_gui_services.services.plates.record import PlateRecord
 from openhcs_gui_services.services.plates.settings import RunSettings
 from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import PlateFacts
+from openhcs_gui_services.services.runs.host import TellEnd
 from openhcs_runtime.exceptions import OpenHCSError
 from openhcs_runtime.stores.path import is_url
 from zmqruntime.execution import AxisProgress
@@ -69,9 +71,17 @@ class PlateReading:
         finally:
             await self.read_results(records)
 
-    def results_soon(self, record: PlateRecord) -> None:
-        """Look up the results of a plate in the background."""
-        self._tasks.start(self._read_results(record), "Reading results")
+    def results_soon(self, record: PlateRecord, tell: TellEnd | None = None) -> None:
+        """Look up the results of a plate in the background, then tell how its run has ended, with its counts."""
+
+        async def work() -> None:
+            await self._read_results(record)
+            if tell is not None:
+                found = record.found
+                is_same = found is not None and record.execution_id in found.run.executions
+                tell(await asyncio.to_thread(counts_of, found.run) if found is not None and is_same else {})
+
+        self._tasks.start(work(), "Reading results")
 
     # --- parts -------------------------------------------------------------------------------------------------------
 

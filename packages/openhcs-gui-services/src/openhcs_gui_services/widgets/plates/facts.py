@@ -29,6 +29,8 @@ def disk_text(row: PlateRow) -> str:
     """Return the results on disk in a sentence."""
     found = row.found
     if found is None:
+        if row.results is not None:
+            return f"Results in {row.results}"
         return "" if row.snapshot.state.is_working else "No results yet"
     failed = f", {found.run.wells_failed} failed" if found.run.wells_failed else ""
     name = found.run.pipeline.removesuffix(".py")
