@@ -17,7 +17,7 @@ from openhcs_runtime.outputs.runs import PROVENANCE_NAME, RunStatus, RunSummary,
 from openhcs_runtime.results import ResultStatus, StepCost
 from zmqruntime.execution import AxisProgress, AxisState
 
-__all__ = ["ResultsOnDisk", "clock_of", "counts_of", "read_results_in"]
+__all__ = ["PlateDisk", "ResultsOnDisk", "clock_of", "counts_of", "read_disk", "read_results_in"]
 
 _STATES = {
     ResultStatus.COMPLETE: AxisState.COMPLETE,
@@ -54,6 +54,14 @@ class ResultsOnDisk:
         return replace(self, is_away=True)
 
 
+@dataclass(frozen=True, slots=True)
+class PlateDisk:
+    """The folder of the runs of a plate: its results, if there are any, and the newest run if that is going on."""
+
+    found: ResultsOnDisk | None = None
+    running: RunSummary | None = None
+
+
 class _Well(msgspec.Struct):
     well: str
     status: str
@@ -74,9 +82,21 @@ def read_results_in(root: Path) -> ResultsOnDisk | None:
     Raises:
         OutputError: the folder cannot be listed.
     """
-    if not root.is_dir():
-        return None
-    runs = list_runs(root)
+    return read_disk(root).found
+
+
+def read_disk(root: Path) -> PlateDisk:
+    """Read a folder of runs; empty if there is no such folder.
+
+    Raises:
+        OutputError: the folder cannot be listed.
+    """
+    runs = list_runs(root) if root.is_dir() else ()
+    running = runs[0] if runs and runs[0].status is RunStatus.RUNNING else None
+    return PlateDisk(_found(runs), running)
+
+
+def _found(runs: Sequence[RunSummary]) -> ResultsOnDisk | None:
     with_wells = [run for run in runs if run.done]
     whole = (run for run in with_wells if run.status in (RunStatus.COMPLETE, RunStatus.FAILED))
     newest = next(whole, None) or next(iter(with_wells), None)

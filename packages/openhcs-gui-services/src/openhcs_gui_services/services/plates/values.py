@@ -99,6 +99,8 @@ class PlateRow:
     """Number of wells that are not done, on a plate of which some are; otherwise 0."""
     found: ResultsOnDisk | None = None
     """The newest results on disk, of any run; unaffected by a check, or by a run that waits or is stopped."""
+    elsewhere: RunSummary | None = None
+    """The run of this plate that another program is working on; its results are not on disk before it ends."""
 
     @property
     def on_disk(self) -> RunSummary | None:

@@ -9,7 +9,7 @@ from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import PlateRow
 from zmqruntime.execution.text import plural
 
-__all__ = ["costs_text", "disk_text", "pipeline_text", "plate_lines", "results_text", "run_text"]
+__all__ = ["costs_text", "disk_text", "elsewhere_text", "pipeline_text", "plate_lines", "results_text", "run_text"]
 
 _MOST_PROBLEMS = 5
 _NAMELESS = "pipeline"
@@ -48,6 +48,12 @@ def run_text(row: PlateRow) -> str:
             return ""
         case _:
             return f"This run: {', '.join(filter(None, [shown.text, shown.bar_text, shown.timing]))}"
+
+
+def elsewhere_text(row: PlateRow) -> str:
+    """Return ``Run by another program, 12 of 24 wells``; empty if no other program runs the plate."""
+    run = row.elsewhere
+    return "" if run is None else f"Run by another program, {len(run.done)} of {plural(run.wells_planned, 'well')}"
 
 
 def pipeline_text(row: PlateRow) -> str:

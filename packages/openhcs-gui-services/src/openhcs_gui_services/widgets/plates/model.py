@@ -13,7 +13,7 @@ from openhcs_gui_services.services.plates.presenter import PlatePresentation, To
 from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import PlateRow
 from openhcs_gui_services.widgets.common.frame_pacer import FramePacer
-from openhcs_gui_services.widgets.plates.facts import costs_text, disk_text, plate_lines, results_text
+from openhcs_gui_services.widgets.plates.facts import costs_text, disk_text, elsewhere_text, plate_lines, results_text
 from openhcs_runtime.text import natural_key
 from zmqruntime.execution.text import first_line
 
@@ -302,7 +302,7 @@ class PlateTableModel(QAbstractTableModel):
                 shown = self._shown(entry)
                 return shown.bar_text or ("" if shown.percent is None else f"{shown.percent} %")
             case PlateColumn.DETAIL:
-                return first_line(self._shown(entry).detail) or _costs(entry.row)
+                return elsewhere_text(entry.row) or first_line(self._shown(entry).detail) or _costs(entry.row)
             case PlateColumn.TIME:
                 return self._shown(entry).timing
             case PlateColumn.WELLS:
