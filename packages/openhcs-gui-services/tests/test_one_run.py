@@ -15,7 +15,7 @@ from openhcs_gui_services.services.connection.tracker import ExecutionTracker
 from openhcs_gui_services.services.plates.outcome import PlateOutcome
 from openhcs_gui_services.services.plates.record import PlateRecord
 from openhcs_gui_services.services.plates.status import PlateStatus
-from openhcs_gui_services.services.plates.values import StatusMessage, WorkspaceEvent
+from openhcs_gui_services.services.plates.values import ServerState, ServerStateChanged, StatusMessage, WorkspaceEvent
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
 from openhcs_runtime.builtin import builtin_source
 from openhcs_runtime.config import ExecutionMode, GlobalConfig
@@ -25,7 +25,7 @@ from openhcs_runtime.pipeline.source import load_pipeline
 from openhcs_runtime.plates import make_plate
 from openhcs_runtime.service.client import PlateExecution
 from zmqruntime.exceptions import ServerLostError
-from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
+from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus, StatusResponse
 
 LARGE = 100_000
 """More bytes than the event of an execution's end has of its result."""
@@ -114,3 +114,34 @@ def compute(plate: Path, run: str) -> str:
     file = folder / PROVENANCE_NAME
     file.write_text(json.dumps({**json.loads(file.read_text()), "executions": [run]}))
     return str(folder)
+
+
+@pytest.mark.usefixtures("isolated_home")
+@pytest.mark.parametrize("is_running", [False, True])
+def test_a_window_finds_a_running_server_and_starts_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_running: bool
+) -> None:
+    async def work() -> None:
+        workspace = PlateWorkspace(7865, memory=tmp_path)
+        service = workspace.connection
+        asked: list[str] = []
+
+        async def connect() -> None:
+            asked.append("connect")
+            service._enter(ServerState.CONNECTED, "")
+
+        async def status() -> StatusResponse:
+            return StatusResponse(running=1, queued=2, workers=1, executions=[])
+
+        said: list[str] = []
+        workspace.subscribe(lambda event: said.append(event.text) if isinstance(event, ServerStateChanged) else None)
+        address = service.client.client.address
+        monkeypatch.setattr(type(address), "is_listening", lambda self: is_running)
+        monkeypatch.setattr(service, "connect", connect)
+        monkeypatch.setattr(workspace._executions, "status", status)
+        await workspace.look_at_server()
+        assert asked == (["connect"] if is_running else [])
+        assert said == (["", "1 running, 2 queued"] if is_running else [])
+        await workspace.close()
+
+    asyncio.run(work())

@@ -10,6 +10,8 @@ from openhcs_gui_services.widgets.plates.manager import PlateManagerWidget
 __all__ = ["LookLink"]
 
 _EVERY_MS = 30_000
+_SERVER_MS = 5_000
+"""How old may be what is said of a server that works for other windows."""
 
 
 class LookLink(QObject):
@@ -28,12 +30,17 @@ class LookLink(QObject):
         super().__init__(manager)
         self._window, self._manager, self._workspace, self._tasks = window, manager, workspace, tasks
         self._busy = ""
+        self._is_asking = False
         manager.current_changed.connect(self._on_current)
         window.installEventFilter(self)
         self._clock = QTimer(self)
         self._clock.setInterval(_EVERY_MS)
         self._clock.timeout.connect(self.look)
         self._clock.start()
+        self._server_clock = QTimer(self)
+        self._server_clock.setInterval(_SERVER_MS)
+        self._server_clock.timeout.connect(self.look_at_server)
+        self._server_clock.start()
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Look when the window gets the focus."""
@@ -50,11 +57,24 @@ class LookLink(QObject):
     def end(self) -> None:
         """Stop looking."""
         self._clock.stop()
+        self._server_clock.stop()
         self._manager.current_changed.disconnect(self._on_current)
         self._window.removeEventFilter(self)
 
     def _on_current(self, _: str) -> None:
         self.look()
+
+    def look_at_server(self) -> None:
+        """Look what the server does, unless the window is hidden or that is going on."""
+        if self._window.isVisible() and not self._is_asking:
+            self._tasks.start(self._look_at_server(), "Looking at the server")
+
+    async def _look_at_server(self) -> None:
+        self._is_asking = True
+        try:
+            await self._workspace.look_at_server()
+        finally:
+            self._is_asking = False
 
     async def _look(self, path: str) -> None:
         self._busy = path

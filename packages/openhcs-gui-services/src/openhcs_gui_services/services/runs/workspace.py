@@ -222,6 +222,10 @@ class PlateWorkspace:
         if record is not None:
             await self._reading.look(record)
 
+    async def look_at_server(self) -> None:
+        """Show the state of a server that is running on this machine; none is started."""
+        await self._server.look()
+
     # --- executions --------------------------------------------------------------------------------------------------
 
     async def compile(self, paths: Iterable[str]) -> None:
