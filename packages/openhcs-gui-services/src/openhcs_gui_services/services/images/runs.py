@@ -36,5 +36,6 @@ def runs_of(source: PlateSource, run: Path | None) -> tuple[RunTitle, ...]:
 
 def _title(run: RunSummary) -> str:
     name = run.pipeline.removesuffix(".py") or run.folder.name
-    status = "" if run.status is RunStatus.COMPLETE else f", {run.status}"
+    word = "stopped" if run.status is RunStatus.CANCELLED else run.status
+    status = "" if run.status is RunStatus.COMPLETE else f", {word}"
     return f"{local_time(run.begun_at)[:16]} {name}{status}"

@@ -145,6 +145,7 @@ class BatchEnd:
         failed: the names of the failed wells of each plate that has some, by the name of the plate.
         unfinished: the names of the plates whose runs failed, were stopped or were interrupted.
         seconds: how long all of it took.
+        stopped: the names of those of the unfinished plates that were stopped.
     """
 
     plates: tuple[str, ...]
@@ -152,6 +153,7 @@ class BatchEnd:
     failed: Mapping[str, tuple[str, ...]]
     unfinished: tuple[str, ...]
     seconds: float
+    stopped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ class BatchEnded:
 
 @dataclass(frozen=True, slots=True)
 class PlatesAdded:
-    """Plates were added, in this order, after the existing ones."""
+    """Plates were added, in this order: after the existing ones, or at the places that they had before."""
 
     rows: tuple[PlateRow, ...]
 

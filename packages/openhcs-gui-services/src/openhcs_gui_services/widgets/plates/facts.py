@@ -82,11 +82,12 @@ def plate_lines(row: PlateRow) -> list[str]:
 
 
 def costs_text(row: PlateRow, *, longest: int = 0) -> str:
-    """Return the time of each step over all wells, or of the ``longest`` ones: ``Segment 12 s, Measure 3 s``."""
+    """Return the time of each step over all wells, or of the ``longest`` ones: ``Segment 12 s of computing``."""
     costs = () if row.found is None else row.found.costs
     if longest:
         costs = tuple(sorted(costs, key=lambda cost: -cost.seconds)[:longest])
-    return ", ".join(f"{cost.step} {duration_text(cost.seconds)}" for cost in costs)
+    said = ", ".join(f"{cost.step} {duration_text(cost.seconds)}" for cost in costs)
+    return f"{said} of computing" if said else ""
 
 
 def _problems(row: PlateRow) -> Iterable[str]:

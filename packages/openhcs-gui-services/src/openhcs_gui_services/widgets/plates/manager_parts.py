@@ -147,7 +147,7 @@ class FilterBox(QLineEdit):
     def __init__(self) -> None:
         super().__init__()
         self.setPlaceholderText("Filter (Ctrl+F)")
-        self.setToolTip("Show only plates whose name, state or error has these words (Ctrl+F); Escape shows all")
+        self.setToolTip("Show only plates whose name, path or state has these words (Ctrl+F); Escape shows all")
         self.setClearButtonEnabled(True)
         self.setAccessibleName("Filter plates")
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
