@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from PyQt6.QtCore import QSettings, Qt
-from PyQt6.QtTest import QTest
 from PyQt6.QtWidgets import QLineEdit, QTreeWidget
 from pytestqt.qtbot import QtBot
 
@@ -163,6 +162,6 @@ def test_run_all_works_while_text_is_edited(qtbot: QtBot, tmp_path: Path) -> Non
     window.manager.actions_.run_all.triggered.disconnect()
     window.manager.actions_.run_all.triggered.connect(pressed.append)
     modifiers = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
-    QTest.keyClick(field, Qt.Key.Key_L, modifiers)
+    qtbot.keyClick(field, Qt.Key.Key_L, modifiers)
     assert pressed == [False]
     window.close()
