@@ -30,7 +30,7 @@ class LookLink(QObject):
         super().__init__(manager)
         self._window, self._manager, self._workspace, self._tasks = window, manager, workspace, tasks
         self._busy = ""
-        self._is_asking = False
+        self._is_asking = self._has_ended = False
         manager.current_changed.connect(self._on_current)
         window.installEventFilter(self)
         self._clock = QTimer(self)
@@ -51,15 +51,14 @@ class LookLink(QObject):
     def look(self) -> None:
         """Look at the current plate, unless that is going on."""
         current = self._manager.current
-        if current is not None and current.path != self._busy:
+        if not self._has_ended and current is not None and current.path != self._busy:
             self._tasks.start(self._look(current.path), "Looking at a plate")
 
     def end(self) -> None:
-        """Stop looking."""
+        """Stop looking. May be called twice."""
         self._clock.stop()
         self._server_clock.stop()
-        self._manager.current_changed.disconnect(self._on_current)
-        self._window.removeEventFilter(self)
+        self._has_ended = True
 
     def _on_current(self, _: str) -> None:
         self.look()

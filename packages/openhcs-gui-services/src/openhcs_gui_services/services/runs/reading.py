@@ -24,7 +24,8 @@ __all__ = ["PlateReading"]
 
 _LOOK_AGAIN_SECONDS: Final = 3.0
 """How often plates are looked for whose folders are away."""
-_AWAY: Final = "{} is not there just now: connect its drive, or remove the plate and add it from where it is now"
+_AWAY: Final = "no such plate: {} (name the folder that holds the images)"
+"""As the runtime says it, which a window translates."""
 
 
 class PlateReading:
