@@ -164,6 +164,23 @@ def test_what_is_offered_names_the_outlined_plate_or_the_selected_ones(
     assert manager.phase is RunPhase.IDLE
 
 
+def test_force_stop_is_not_offered_again_to_a_user_who_waits(
+    manager: PlateManagerWidget, host: SilentHost, qtbot: QtBot
+) -> None:
+    commands, messages = manager._commands, manager._parts.messages
+    host.turn("/0", PlateStatus.CANCELLING)
+    qtbot.waitUntil(lambda: "Force stop plate 0..." in offered(manager), timeout=5000)
+    commands._offer_kill()
+    assert "has not stopped yet" in messages.text()
+    commands.kill()
+    question = manager.findChild(StopQuestion)
+    assert question is not None
+    question.reject()
+    messages.forget()
+    commands._offer_kill()
+    assert messages.text() == ""
+
+
 def test_a_hidden_plate_is_neither_shown_nor_acted_on(
     manager: PlateManagerWidget, host: SilentHost, qtbot: QtBot
 ) -> None:

@@ -108,7 +108,7 @@ def test_no_time_is_left_while_the_tables_are_written() -> None:
             PlateStatus.RUNNING, percent=100, done_wells=3, total_wells=3, elapsed_seconds=60, remaining_seconds=2
         )
     )
-    assert (shown.percent, shown.detail, shown.timing) == (99, "writing the tables", "1 min")
+    assert (shown.percent, shown.detail, shown.timing) == (100, "writing the tables", "1 min")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Whatever a user does with a plate that has results, the window goes on showing them."""
 
 import asyncio
+import functools
+import json
 import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,20 +11,23 @@ from pathlib import Path
 import pytest
 
 from openhcs_gui_services.services.plates.outcome import PlateOutcome
+from openhcs_gui_services.services.plates.presenter import present_plate
 from openhcs_gui_services.services.plates.record import PlateRecord, StopLevel
 from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import FeedNews, PlateRow
 from openhcs_gui_services.services.runs.batches import RunJob
 from openhcs_gui_services.services.runs.workspace import PlateWorkspace
-from openhcs_gui_services.widgets.plates.facts import disk_text, results_text
+from openhcs_gui_services.widgets.plates.facts import disk_text, elsewhere_text, results_text
 from openhcs_runtime.config import ExecutionMode, GlobalConfig
 from openhcs_runtime.engine.orchestrator import PipelineOrchestrator
+from openhcs_runtime.outputs.runs import LOCK_NAME, PROVENANCE_NAME
 from openhcs_runtime.pipeline.source import load_pipeline
 from openhcs_runtime.plates import make_plate
 from openhcs_runtime.results import ResultStatus
 from openhcs_runtime.service.client import PlateExecution
 from openhcs_runtime.tasks import CompileReport
 from zmqruntime.execution import AxisProgress, AxisState
+from zmqruntime.lock import FileLock
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
 
 WELLS = ("A01", "A02", "A03")
@@ -227,6 +232,50 @@ def test_a_folder_that_is_back_is_read_again_and_results_that_are_away_are_named
                 while desk.row.snapshot.state is not PlateStatus.READY:
                     changed.clear()
                     await changed.wait()
+            assert not results_text(desk.row).endswith("(away)")
+        finally:
+            await desk.workspace.close()
+
+    asyncio.run(work())
+
+
+@pytest.mark.usefixtures("isolated_home")
+def test_what_other_programs_do_with_a_plate_is_noticed_when_it_is_looked_at(finished: Path, tmp_path: Path) -> None:
+    drive = tmp_path / "drive"
+    shutil.copytree(finished, drive / "p")
+    shutil.copytree(finished.with_name("p_results"), drive / "p_results", symlinks=True)
+
+    async def work() -> None:
+        desk = Desk(PlateWorkspace(7864, memory=tmp_path / "memory", default_pipeline=PIPELINE), drive / "p")
+        look = functools.partial(desk.workspace.look, str(desk.path))
+        try:
+            await desk.workspace.add([desk.path])
+            await desk.workspace.initialise([str(desk.path)])
+            earlier = desk.row.results
+            assert earlier is not None
+            folder = Path(earlier).with_name("of-another-program")
+            shutil.copytree(earlier, folder)
+            head = json.loads((folder / PROVENANCE_NAME).read_text()) | {"begun_at": "2999-01-01T00:00:00+00:00"}
+            lock = FileLock(folder / LOCK_NAME)
+            assert lock.acquire(0)
+            (folder / PROVENANCE_NAME).write_text(json.dumps(head | {"status": "running"}))
+            await look()
+            lock.release()
+            assert elsewhere_text(desk.row) == "Run by another program, 2 of 3 wells"
+            assert desk.row.results == earlier
+            (folder / PROVENANCE_NAME).write_text(json.dumps(head))
+            await look()
+            assert elsewhere_text(desk.row) == ""
+            assert desk.row.results == str(folder)
+            away = drive.rename(tmp_path / "away")
+            await look()
+            assert results_text(desk.row).endswith("(away)")
+            assert "connect its drive" in desk.row.snapshot.error
+            await desk.workspace.run([str(desk.path)])  # does not ask a server
+            assert present_plate(desk.row.snapshot).text == "Not found"
+            away.rename(drive)
+            await look()
+            assert desk.row.snapshot.state is PlateStatus.READY
             assert not results_text(desk.row).endswith("(away)")
         finally:
             await desk.workspace.close()

@@ -120,6 +120,22 @@ def test_a_window_is_remembered_and_only_by_the_next_one(tmp_path: Path) -> None
     second.close()
 
 
+def test_the_window_that_was_closed_last_is_taken_over_and_never_an_empty_one(tmp_path: Path) -> None:
+    first, second, third, fourth = (SessionStore(tmp_path) for _ in range(4))
+    first.save([])
+    second.save(PLATES[:1])
+    third.save(PLATES)
+    fourth.file.write_text("{")
+    os.utime(second.file, ns=(1, 1))
+    for window in (fourth, third, second, first):
+        window.close()
+    order = [SessionStore(tmp_path) for _ in range(4)]
+    assert [window.file for window in order] == [third.file, second.file, fourth.file, first.file]
+    assert [window.load() for window in order[:2]] == [PLATES, PLATES[:1]]
+    for window in order:
+        window.close()
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"plates": [{"path": "/a"}]}', '{"plates": [{}], "pipelines": [7]}', '{"version": 99}']
 )

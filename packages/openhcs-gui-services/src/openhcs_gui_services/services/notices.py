@@ -2,6 +2,7 @@
 
 import platform
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import msgspec
 
@@ -16,6 +17,8 @@ _NAMED = 20
 _MOST_TEXT = 200
 """Wells that are named in the lines of a plate, and characters of an error."""
 _COMPLETE, _FAILED = "complete", "failed"
+_WORDS = MappingProxyType({"cancelled": "stopped"})
+"""What users read instead of the state in the document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class PlateEnd:
     @property
     def line(self) -> str:
         """The plate in one line, with the names of the wells that failed."""
-        text = f"{self.name}: {self.state}"
+        text = f"{self.name}: {_WORDS.get(self.state, self.state)}"
         if self.wells_total:
             text += f", {self.wells_done} of {self.wells_total} wells done"
         if self.failed:
@@ -138,7 +141,7 @@ def _title(plates: tuple[PlateEnd, ...]) -> str:
     wells = sum(len(plate.failed) for plate in plates)
     failed = f", {wells} failed {'well' if wells == 1 else 'wells'}" if wells else ""
     if len(plates) == 1:
-        return f"{plates[0].name} {plates[0].state}{failed}"
+        return f"{plates[0].name} {_WORDS.get(plates[0].state, plates[0].state)}{failed}"
     good = sum(plate.state == _COMPLETE for plate in plates)
     text = f"{good} of {len(plates)} plates complete"
     if bad := sum(plate.state == _FAILED for plate in plates):

@@ -34,7 +34,8 @@ class ImagesLink(QObject):
     ) -> None:
         super().__init__(pane)
         self._pane, self._manager, self._workspace = pane, manager, workspace
-        self._shown: tuple[PlateSource, str | None] | None = None
+        self._shown: tuple[PlateSource, str | None, str | None] | None = None
+        """The plate, its results, and its last run that has ended, with which the list of its runs changes."""
         manager.current_changed.connect(lambda _: self.show_current())
         manager.well_changed.connect(self._show_well)
         pane.well_wanted.connect(lambda axis_id: manager.select_well(self._path, axis_id))
@@ -67,8 +68,9 @@ class ImagesLink(QObject):
     def _show_plate(self, row: PlateRow) -> None:
         settings = self._workspace.settings_of(row.path)
         source = PlateSource(row.path, settings.pattern, settings.plate_format, settings.pages)
-        if self._shown != (source, row.results):
-            self._shown = source, row.results
+        shown = source, row.results, row.execution_id if row.snapshot.state.has_ended else None
+        if self._shown != shown:
+            self._shown = shown
             self._pane.show_plate(source, None if row.results is None else Path(row.results))
 
     def _show_well(self, path: str, axis_id: str) -> None:

@@ -213,7 +213,7 @@ class MainWindow(QMainWindow):
         leave.setStatusTip("Close the window; runs continue")
         leave.triggered.connect(self.close)
         file.addAction(leave)
-        for each in (actions.compile, actions.run, actions.stop, actions.kill, actions.resume):
+        for each in (actions.compile, actions.run, actions.run_all, actions.stop, actions.kill, actions.resume):
             each.setShortcutContext(Qt.ShortcutContext.WindowShortcut)  # also from the panes
         plate = self._menu("&Plate")
         plate.addActions([action for action in actions.all if action is not actions.add])

@@ -10,6 +10,7 @@ from openhcs_gui_services.exceptions import NoticeError
 from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.notice_password import store_password
 from openhcs_gui_services.services.notices import BatchEnd
+from openhcs_gui_services.services.plates.wording import window_text
 from openhcs_gui_services.services.settings import WindowSettings
 from openhcs_gui_services.widgets.common.desktop_notice import DesktopNotices
 from openhcs_gui_services.widgets.settings.dialog import SettingsDialog
@@ -55,7 +56,7 @@ class NoticesLink(QObject):
         from openhcs_gui_services.services.notice_sending import send_notices  # noqa: PLC0415  loads mail libraries
 
         for problem in await send_notices(self._settings(), end, self._desktop.show):
-            self._say(f"Not all notices were sent: {problem}", True)
+            self._say(window_text(f"Not all notices were sent: {problem}"), True)
 
     async def _test(self, settings: WindowSettings, dialog: SettingsDialog) -> None:
         from openhcs_gui_services.services.notice_sending import EXAMPLE_END, send_notices  # noqa: PLC0415  as above

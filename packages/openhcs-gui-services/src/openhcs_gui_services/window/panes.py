@@ -32,6 +32,7 @@ from openhcs_gui_services.widgets.settings.dialog import SettingsDialog, load_se
 from openhcs_gui_services.window.docks import PaneSpec
 from openhcs_gui_services.window.first_numbers import FirstNumbers
 from openhcs_gui_services.window.history_client import WindowHistory
+from openhcs_gui_services.window.look_link import LookLink
 from openhcs_gui_services.window.look_memory import keep_look, restore_look
 from openhcs_gui_services.window.main_window import MainWindow
 from openhcs_gui_services.window.map_link import MapLink
@@ -125,6 +126,7 @@ class WindowPanes:
         self._first_numbers = FirstNumbers(manager, self._workspace)
         keep_look(manager.map, self._store)
         window.usable.connect(self._restore_look)
+        self._look = LookLink(window, manager, self._workspace, self._tasks)
         WelcomeLink(window.welcome, manager, self._workspace, self._store, self._tasks)
         self.notices = NoticesLink(lambda: self._settings, self._say, self._tasks, window.windowIcon(), window)
         window.settings_action.setVisible(True)
@@ -146,6 +148,7 @@ class WindowPanes:
         """Stop everything that the panes have started."""
         self._leave()
         self._first_numbers.end()
+        self._look.end()
         await self._tasks.close()
         for close in self._closers:
             await close()

@@ -29,7 +29,8 @@ class SideBySide(QObject):
     def __init__(self, window: MainWindow, docks: Docks, names: tuple[str, str], strip: TuningStrip) -> None:
         super().__init__(strip)
         self._window, self._docks, self._names, self._strip = window, docks, names, strip
-        self._laid_out = QTimer(self, singleShot=True, interval=0)
+        self._laid_out = QTimer(self)
+        self._laid_out.setSingleShot(True)
         self._laid_out.timeout.connect(self.update_offer)
         action = QAction("Images and pipeline side by side, or as tabs", strip)
         action.setShortcut(QKeySequence(_KEYS))

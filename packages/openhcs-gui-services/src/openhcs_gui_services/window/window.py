@@ -94,6 +94,7 @@ async def _open(window: MainWindow, workspace: PlateWorkspace, options: "Options
     await usable.wait()
     workspace.default_pipeline = await asyncio.to_thread(_first_pipeline)
     await workspace.reattach()
+    await workspace.look_at_server()
     resting = [row.path for row in workspace.rows() if row.snapshot.state in _READ_AGAIN]
     if options.pipeline is not None:
         built_in = builtin_text(options.pipeline)

@@ -140,6 +140,20 @@ class ZMQClientService:
             self._connecting = asyncio.create_task(self._connect(client))
         return await asyncio.shield(self._connecting)
 
+    async def connect_to_running(self) -> bool:
+        """Connect to a server on this machine if one is running, without starting one; return whether it is connected.
+
+        Raises:
+            ZMQRuntimeError: it is running, but can't be connected to.
+        """
+        if self.attached is not None:
+            return True
+        is_wanted = self._state is ServerState.DISCONNECTED and self.host is None and not self._is_closed
+        if not is_wanted or not await asyncio.to_thread(self._made().client.address.is_listening):
+            return False
+        await self.connect()
+        return True
+
     async def submit(self, request: ExecuteRequest) -> None:
         """Submit a request, even if the server is lost in the meantime; sending it again doesn't run it twice.
 

@@ -14,6 +14,7 @@ from openhcs_gui_services.services.plates.outcome import SubmittedPlate
 from openhcs_runtime.service.client import PlateExecution, environment_for
 from openhcs_runtime.tasks import PlateTask, TaskAction
 from zmqruntime.exceptions import RequestRefusedError, ZMQRuntimeError
+from zmqruntime.execution.events.result_files import lacks_result
 from zmqruntime.messages import (
     CancelResponse,
     ErrorCode,
@@ -192,4 +193,16 @@ class PlateExecutions:
             raise
 
     def _follow(self, execution_id: str) -> SubmittedPlate:
-        return SubmittedPlate(execution_id, self._tracker.follow(self._service.client, execution_id))
+        end = self._tracker.follow(self._service.client, execution_id)
+        return SubmittedPlate(execution_id, asyncio.ensure_future(self._with_result(end)))
+
+    async def _with_result(self, end: "asyncio.Future[ExecutionSnapshot]") -> ExecutionSnapshot:
+        """Return how an execution ended, with its result, which the event of the end lacks if it is large."""
+        snapshot = await asyncio.shield(end)
+        if not lacks_result(snapshot):
+            return snapshot
+        try:
+            return await self._poll(snapshot.execution_id) or snapshot
+        except ZMQRuntimeError as error:
+            _log.warning("the result of execution %s can't be had: %s", snapshot.execution_id, error)
+            return snapshot

@@ -44,5 +44,6 @@ def runs_of(source: PlateSource, run: Path | None) -> tuple[RunTitle, ...]:
 
 def _title(run: RunSummary, letters: int = _MINUTES) -> str:
     name = run.pipeline.removesuffix(".py") or run.folder.name
-    status = "" if run.status is RunStatus.COMPLETE else f", {run.status}"
+    word = "stopped" if run.status is RunStatus.CANCELLED else run.status
+    status = "" if run.status is RunStatus.COMPLETE else f", {word}"
     return f"{local_time(run.begun_at)[:letters]} {name}{status}"

@@ -35,7 +35,7 @@ class PlateCollection:
         self._folder = folder
         self._records: dict[str, PlateRecord] = {}
         self._rows: dict[str, PlateRow] = {}
-        self._removed: deque[list[PlateRecord]] = deque(maxlen=_MOST_REMOVALS)
+        self._removed: deque[list[tuple[int, PlateRecord]]] = deque(maxlen=_MOST_REMOVALS)
         self._is_lost = False
         self._memory: SessionStore | None = None
         self._left_over: dict[str, RememberedPlate] = {}
@@ -95,24 +95,29 @@ class PlateCollection:
 
     def remove(self, records: Sequence[PlateRecord]) -> None:
         """Remove plates."""
+        places = {path: place for place, path in enumerate(self._records)}
         for record in records:
             del self._records[record.path]
             self._rows.pop(record.path, None)
             self.events.forget(record.path)
         if records:
-            self._removed.append(list(records))
+            self._removed.append(sorted(((places[each.path], each) for each in records), key=lambda one: one[0]))
             self.events.emit(PlatesRemoved(tuple(record.path for record in records)))
             self._name()
             self.flush()
             self.save_soon()
 
     def take_back(self) -> list[PlateRecord]:
-        """Add the plates again that were removed last; empty if there are none to add."""
+        """Add the plates again that were removed last, at their places; empty if there are none to add."""
         while self._removed:
-            records = [record for record in self._removed.pop() if record.path not in self._records]
-            if records:
-                self.add(records)
-                return records
+            back = [(place, each) for place, each in self._removed.pop() if each.path not in self._records]
+            if back:
+                kept = list(self._records.values())
+                for place, record in back:
+                    kept.insert(place, record)
+                self._records = {record.path: record for record in kept}
+                self.add([record for _, record in back])
+                return [record for _, record in back]
         return []
 
     def _name(self) -> None:

@@ -4,6 +4,7 @@ Each run has its own folder, so checking, a failed check, a stopped run or a run
 """
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -16,7 +17,7 @@ from openhcs_runtime.outputs.runs import PROVENANCE_NAME, RunStatus, RunSummary,
 from openhcs_runtime.results import ResultStatus, StepCost
 from zmqruntime.execution import AxisProgress, AxisState
 
-__all__ = ["ResultsOnDisk", "clock_of", "read_results_in"]
+__all__ = ["PlateDisk", "ResultsOnDisk", "clock_of", "counts_of", "read_disk", "read_results_in"]
 
 _STATES = {
     ResultStatus.COMPLETE: AxisState.COMPLETE,
@@ -53,6 +54,14 @@ class ResultsOnDisk:
         return replace(self, is_away=True)
 
 
+@dataclass(frozen=True, slots=True)
+class PlateDisk:
+    """The folder of the runs of a plate: its results, if there are any, and the newest run if that is going on."""
+
+    found: ResultsOnDisk | None = None
+    running: RunSummary | None = None
+
+
 class _Well(msgspec.Struct):
     well: str
     status: str
@@ -73,9 +82,21 @@ def read_results_in(root: Path) -> ResultsOnDisk | None:
     Raises:
         OutputError: the folder cannot be listed.
     """
-    if not root.is_dir():
-        return None
-    runs = list_runs(root)
+    return read_disk(root).found
+
+
+def read_disk(root: Path) -> PlateDisk:
+    """Read a folder of runs; empty if there is no such folder.
+
+    Raises:
+        OutputError: the folder cannot be listed.
+    """
+    runs = list_runs(root) if root.is_dir() else ()
+    running = runs[0] if runs and runs[0].status is RunStatus.RUNNING else None
+    return PlateDisk(_found(runs), running)
+
+
+def _found(runs: Sequence[RunSummary]) -> ResultsOnDisk | None:
     with_wells = [run for run in runs if run.done]
     whole = (run for run in with_wells if run.status in (RunStatus.COMPLETE, RunStatus.FAILED))
     newest = next(whole, None) or next(iter(with_wells), None)
@@ -91,6 +112,26 @@ def read_results_in(root: Path) -> ResultsOnDisk | None:
         steps,
         step_totals(well.steps for well in ended.values() if well.steps),
     )
+
+
+def counts_of(run: RunSummary) -> Mapping[str, int]:
+    """Return the sum of each ``..._count`` column over the complete wells of a run; for a worker thread.
+
+    Empty if the record of a well can't be read: a sum without it would be wrong.
+    """
+    from openhcs_runtime.exceptions import OutputError  # noqa: PLC0415
+    from openhcs_runtime.outputs.wells import read_part  # noqa: PLC0415  loads numpy, which a window doesn't need yet
+
+    total: Counter[str] = Counter()
+    try:
+        for well in run.done:
+            part = read_part(run.folder, well)
+            if part is None:
+                return {}
+            total.update(part.counts)
+    except OutputError:
+        return {}
+    return dict(total)
 
 
 def clock_of(when: str) -> str:

@@ -3,30 +3,32 @@
 import asyncio
 from pathlib import Path
 
-from openhcs_gui_services.services.plates.on_disk import ResultsOnDisk, read_results_in
+from openhcs_gui_services.services.plates.on_disk import PlateDisk, ResultsOnDisk, read_disk
 from openhcs_gui_services.services.plates.plate_facts import folders_to_add, open_facts
 from openhcs_gui_services.services.plates.values import PlateFacts
 from openhcs_runtime.outputs.runs import results_root
 from openhcs_runtime.stores.path import as_path
 
-__all__ = ["find_plate_folders", "read_facts", "read_results", "read_wells", "results_folder"]
+__all__ = ["find_plate_folders", "read_facts", "read_plate_disk", "read_results", "read_wells", "results_folder"]
 
 
 async def read_results(path: str, results_dir: str | None = None) -> ResultsOnDisk | None:
-    """Return the results of a plate on disk: its newest complete run, else its newest run with finished wells.
+    """Return the results of a plate on disk; arguments and errors as of :func:`read_plate_disk`."""
+    return (await read_plate_disk(path, results_dir)).found
+
+
+async def read_plate_disk(path: str, results_dir: str | None = None) -> PlateDisk:
+    """Return what a plate has on disk: its newest complete run, else its newest run with finished wells.
 
     Args:
         path: the folder of the plate.
         results_dir: the folder of its runs [default: ``<plate>_results`` next to the plate].
 
-    Returns:
-        The results, or None if there are none.
-
     Raises:
         OutputError: that folder cannot be listed.
         PlateError: the path is a URL that can't be read.
     """
-    return await asyncio.to_thread(read_results_in, results_folder(path, results_dir))
+    return await asyncio.to_thread(read_disk, results_folder(path, results_dir))
 
 
 def results_folder(path: str, results_dir: str | None = None) -> Path:

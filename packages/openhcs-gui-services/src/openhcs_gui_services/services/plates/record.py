@@ -1,5 +1,6 @@
 """The state of one plate of a workspace, and its row."""
 
+import asyncio
 import enum
 import os
 import time
@@ -7,8 +8,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from openhcs_gui_services.services.plates.choice import WellChoice
+from openhcs_gui_services.services.plates.disk_stamp import DiskStamp
 from openhcs_gui_services.services.plates.names import folder_names
-from openhcs_gui_services.services.plates.on_disk import ResultsOnDisk
+from openhcs_gui_services.services.plates.on_disk import PlateDisk, ResultsOnDisk
 from openhcs_gui_services.services.plates.outcome import PlateOutcome
 from openhcs_gui_services.services.plates.presenter import PlateSnapshot, Trouble
 from openhcs_gui_services.services.plates.session import CompiledArtifact, RememberedPlate
@@ -18,6 +20,7 @@ from openhcs_gui_services.services.plates.status import PlateStatus, plate_statu
 from openhcs_gui_services.services.plates.values import FeedNews, PlateFacts, PlateRow
 from openhcs_gui_services.services.plates.wells import PlateWells
 from openhcs_gui_services.services.plates.wording import window_text
+from openhcs_runtime.outputs.runs import RunSummary
 from openhcs_runtime.results import PlateResult
 from openhcs_runtime.stores.path import is_url
 from openhcs_runtime.tasks import CompileReport, Refusal, RefusalKind
@@ -93,6 +96,12 @@ class PlateRecord:
         self.output: str | None = None
         self.found: ResultsOnDisk | None = None
         """The newest results of the plate on disk, of any run."""
+        self.elsewhere: RunSummary | None = None
+        """The newest run on disk if it is going on, whoever has started it."""
+        self.reading = asyncio.Lock()
+        """Held while its results are read."""
+        self.stamp: DiskStamp = ()
+        """What the folder of its runs looked like when it was read last."""
         self.facts: PlateFacts | None = None
         """What its folder has told."""
         self.well_names: tuple[str, ...] = ()
@@ -175,7 +184,6 @@ class PlateRecord:
             execution_id=self.execution_id,
             artifact_id=self.artifact.artifact_id if self.artifact else None,
             output=self.output,
-            on_disk=None if self.found is None else self.found.run,
             well_count=self.well_count,
             pipeline=self.pipeline,
             pipeline_file=self.pipeline_file,
@@ -187,6 +195,7 @@ class PlateRecord:
             can_resume=self.can_resume,
             rest=self._rest(),
             found=self.found,
+            elsewhere=self._elsewhere(),
         )
 
     def remembered(self) -> RememberedPlate:
@@ -250,6 +259,7 @@ class PlateRecord:
         """Queue it for a run and clear the previous one; a resumed run keeps complete wells."""
         self._settle_down()
         self._execution = None
+        self.output = None
         self.is_accepted = False
         self.is_scheduled = True
         self.choice = choice
@@ -272,15 +282,16 @@ class PlateRecord:
             self.wells.reset(facts.wells)
         return self.merge_wells()
 
-    def find(self, found: ResultsOnDisk | None, *, is_away: bool) -> tuple[AxisProgress, ...]:
-        """Apply the results on disk.
+    def find(self, disk: PlateDisk, *, is_away: bool) -> tuple[AxisProgress, ...]:
+        """Apply what is on disk.
 
         Args:
-            found: the results; None if there are none.
+            disk: the results, and the run that is going on.
             is_away: whether their folder can't be found just now, so that what was known of it stays.
         """
         known = self.found
-        self.found = known.away() if is_away and known is not None else found
+        self.found = known.away() if is_away and known is not None else disk.found
+        self.elsewhere = disk.running
         return self.merge_wells()
 
     def be_compiled(self, report: CompileReport) -> tuple[AxisProgress, ...]:
@@ -359,6 +370,12 @@ class PlateRecord:
         of_disk = () if self.found is None else self.found.steps
         is_of_run = self.state.is_working or (self.state.has_ended and self.wells.has_begun)
         return (self.steps if is_of_run else of_disk) or self.steps or of_disk
+
+    def _elsewhere(self) -> RunSummary | None:
+        """The run that another program is working on; None while the plate is busy here."""
+        running = self.elsewhere
+        is_own = running is not None and self.execution_id in running.executions
+        return None if self.is_busy or is_own else running
 
     def _rest(self) -> int:
         """The number of wells that are left to do after a run over chosen wells, or of one that was not finished."""

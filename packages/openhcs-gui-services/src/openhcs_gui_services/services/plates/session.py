@@ -1,8 +1,10 @@
 """The session of a window, saved on disk: its plates, their pipelines and its executions.
 
-Windows that are open at the same time use separate files; a new window takes over the file of a closed one.
+Windows that are open at the same time use separate files. A new window takes over the file with plates that was closed
+last; those of other closed windows are left for further ones.
 """
 
+import contextlib
 import itertools
 import logging
 from collections.abc import Sequence
@@ -63,12 +65,12 @@ class SessionStore:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        for number in itertools.count(1):
-            lock = FileLock(folder / f"window-{number}.lock")
+        for name in itertools.chain(_names_by_use(folder), (f"window-{number}" for number in itertools.count(1))):
+            lock = FileLock(folder / f"{name}.lock")
             if lock.acquire(timeout=0):
                 break
         self._lock = lock
-        self.file = folder / f"window-{number}.json"
+        self.file = folder / f"{name}.json"
 
     def load(self) -> list[RememberedPlate]:
         """Return the plates of the file's previous window, in order; empty if there was no such window.
@@ -76,9 +78,7 @@ class SessionStore:
         An invalid file is renamed to ``.broken``.
         """
         try:
-            document = msgspec.json.decode(self.file.read_bytes(), type=_Document)
-            if document.version != _VERSION:
-                raise ValueError(f"its version is {document.version}, expected {_VERSION}")
+            document = _read(self.file)
             sources = [document.sources[place] for place in document.pipelines]
             return [
                 msgspec.structs.replace(plate, pipeline=source)
@@ -110,3 +110,33 @@ class SessionStore:
     def close(self) -> None:
         """Release the file for the next window. May be called twice."""
         self._lock.release()
+
+
+def _read(file: Path) -> _Document:
+    """Return the document of a file.
+
+    Raises:
+        OSError: the file can't be read.
+        MsgspecError, ValueError: it is damaged, or of another version.
+    """
+    document = msgspec.json.decode(file.read_bytes(), type=_Document)
+    if document.version != _VERSION:
+        raise ValueError(f"its version is {document.version}, expected {_VERSION}")
+    return document
+
+
+def _names_by_use(folder: Path) -> list[str]:
+    """Return the names of the files to take over, the best first: with plates, the newest first, then damaged ones."""
+    found = []
+    for file in folder.glob("window-*.json"):
+        try:
+            if not _read(file).plates:
+                continue
+            is_damaged = False
+        except OSError:  # it was put aside by another window just now, or can't be used
+            continue
+        except (msgspec.MsgspecError, ValueError):
+            is_damaged = True
+        with contextlib.suppress(OSError):
+            found.append((is_damaged, -file.stat().st_mtime_ns, file.stem))
+    return [name for _, _, name in sorted(found)]

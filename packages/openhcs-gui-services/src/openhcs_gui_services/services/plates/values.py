@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from openhcs_gui_services.services.plates.on_disk import ResultsOnDisk
 from openhcs_gui_services.services.plates.presenter import PlateSnapshot
-from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_runtime.outputs.runs import RunSummary
 from zmqruntime.execution import AxisProgress
 from zmqruntime.messages import ExecutionSnapshot, LogLine
@@ -29,8 +28,6 @@ __all__ = [
     "WellsChanged",
     "WorkspaceEvent",
 ]
-
-_WITH_RESULTS = (PlateStatus.COMPLETE, PlateStatus.FAILED)
 
 
 class ServerState(enum.Enum):
@@ -86,8 +83,6 @@ class PlateRow:
     """The id of the compiled pipeline, while the server has it and nothing has changed since."""
     output: str | None = None
     """The result folder of the latest run of this window, once its execution has reported it."""
-    on_disk: RunSummary | None = None
-    """The newest results on disk, of any run; unaffected by a check, or by a run that waits or is stopped."""
     well_count: int | None = None
     """None until the plate has been read."""
     pipeline: str = ""
@@ -108,16 +103,22 @@ class PlateRow:
     rest: int = 0
     """Number of wells that are not done, on a plate of which some are; otherwise 0."""
     found: ResultsOnDisk | None = None
-    """The results on disk, well by well; ``on_disk`` is their run."""
+    """The newest results on disk, of any run; unaffected by a check, or by a run that waits or is stopped."""
+    elsewhere: RunSummary | None = None
+    """The run of this plate that another program is working on; its results are not on disk before it ends."""
+
+    @property
+    def on_disk(self) -> RunSummary | None:
+        """The run of the results on disk."""
+        return None if self.found is None else self.found.run
 
     @property
     def results(self) -> str | None:
-        """The folder of the latest run of this window if it has ended with results, or else of the newest on disk."""
-        plate = self.snapshot
-        if self.output is not None and plate.state in _WITH_RESULTS and plate.done_wells:
-            return self.output
-        is_on_disk = self.on_disk is not None and bool(self.on_disk.done)
-        return str(self.on_disk.folder) if self.on_disk is not None and is_on_disk else self.output
+        """The folder of the results that are shown, from which heading, map, numbers and images derive.
+
+        It is that of the results on disk; only while none have been found, that which the latest run has reported.
+        """
+        return self.output if self.found is None else str(self.found.run.folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,7 @@ class BatchEnd:
         failed: the names of the failed wells of each plate that has some, by the name of the plate.
         unfinished: the names of the plates whose runs failed, were stopped or were interrupted.
         seconds: how long all of it took.
+        stopped: the names of those of the unfinished plates that were stopped.
     """
 
     plates: tuple[str, ...]
@@ -156,6 +158,7 @@ class BatchEnd:
     failed: Mapping[str, tuple[str, ...]]
     unfinished: tuple[str, ...]
     seconds: float
+    stopped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,7 @@ class BatchEnded:
 
 @dataclass(frozen=True, slots=True)
 class PlatesAdded:
-    """Plates were added, in this order, after the existing ones."""
+    """Plates were added, in this order: after the existing ones, or at the places that they had before."""
 
     rows: tuple[PlateRow, ...]
 

@@ -11,6 +11,10 @@ _TRANSLATIONS: Final = (
         r"no such plate: \1; connect its drive, or remove the plate and add it again from where it is now",
     ),
     (
+        re.compile(r"(.+?\.(?:csv|tsv|xlsx?)) is a file, not a plate \(name the folder that holds the images\)", re.I),
+        r"\1 is a table, not a plate: add the folder that has the images; a plate map is opened in the pane Layout",
+    ),
+    (
         re.compile(r"(.+?) is a file, not a plate \(name the folder that holds the images\)"),
         r"\1 is a file: add the folder that has the images",
     ),
@@ -41,6 +45,7 @@ _TRANSLATIONS: Final = (
         re.compile(r"not a TIFF file:? \(?header=b(?:'.*?'|\".*?\")\)?"),
         "it is empty or not a TIFF image",
     ),
+    (re.compile(r"\[Errno -?\d+\] "), ""),
 )
 _TENS: Final = 100
 _TEENS: Final = range(11, 14)

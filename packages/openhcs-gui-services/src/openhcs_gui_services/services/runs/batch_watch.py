@@ -138,6 +138,9 @@ class BatchWatch:
                 name for name, record in zip(names, records, strict=True) if record.state is not PlateStatus.COMPLETE
             ),
             seconds=self._clock() - self._since,
+            stopped=tuple(
+                name for name, record in zip(names, records, strict=True) if record.state is PlateStatus.CANCELLED
+            ),
         )
 
 

@@ -1,6 +1,6 @@
 """The host of a workspace's batches: the one place where a plate's run begins and ends."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from openhcs_gui_services.services.connection.executions import PlateExecutions
@@ -16,7 +16,10 @@ from openhcs_gui_services.services.runs.stopper import PlateStopper
 from openhcs_runtime.tasks import CompileReport, PlateTask, TaskAction
 from zmqruntime.messages import ExecuteRequest
 
-__all__ = ["WorkspaceBatches"]
+__all__ = ["TellEnd", "WorkspaceBatches"]
+
+TellEnd = Callable[[Mapping[str, int]], None]
+"""Says how a run has ended, with the sum of each ``..._count`` column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,9 @@ class WorkspaceBatches:
         self._stopper = stopper
         self._paths: dict[str, str] = {}
         self._prepared: dict[str, _PreparedRun] = {}
-        self.on_run_ended: Callable[[PlateRecord], None] = lambda record: None
-        """Called after a run has ended, so that what it has left on disk is read."""
+        self.on_run_ended: Callable[[PlateRecord, TellEnd | None], None] = _tell_only
+        """Called after a run has ended, so that what it has left on disk is read; then the end is told, if it wasn't.
+        """
 
     def record_of(self, execution_id: str) -> PlateRecord | None:
         """Return the plate of an execution, if it is still in the window."""
@@ -162,8 +166,16 @@ class WorkspaceBatches:
         self._book.flush()
         self._book.save_soon()
         is_error = ending.state in (PlateStatus.FAILED, PlateStatus.INTERRUPTED)
-        self._book.events.say(ended_text(record, ending.execution), is_error=is_error, path=record.path)
-        self.on_run_ended(record)
+
+        def tell(counts: Mapping[str, int]) -> None:
+            if record.state is not ending.state:
+                return  # the next run has begun
+            self._book.events.say(ended_text(record, ending.execution, counts), is_error=is_error, path=record.path)
+
+        is_told = ending.execution is None or ending.execution.result is not None
+        if is_told:
+            tell({})
+        self.on_run_ended(record, None if is_told else tell)
 
     def _note(self, submitted: SubmittedPlate, path: str) -> SubmittedPlate:
         self._paths[submitted.execution_id] = path
@@ -173,3 +185,9 @@ class WorkspaceBatches:
     def _change(self, record: PlateRecord) -> None:
         self._book.change(record)
         self._book.flush()
+
+
+def _tell_only(record: PlateRecord, tell: TellEnd | None) -> None:
+    """Tell the end of a run where nobody reads the disk."""
+    if tell is not None:
+        tell({})

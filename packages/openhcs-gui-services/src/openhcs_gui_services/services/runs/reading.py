@@ -7,12 +7,15 @@ from typing import Any, Final
 
 from openhcs_gui_services.services.background import BackgroundTasks
 from openhcs_gui_services.services.plates.collection import PlateCollection
+from openhcs_gui_services.services.plates.disk_stamp import DiskStamp, stamp_of
+from openhcs_gui_services.services.plates.on_disk import counts_of
 from openhcs_gui_services.services.plates.presenter import Trouble
-from openhcs_gui_services.services.plates.reader import read_facts, read_results, results_folder
+from openhcs_gui_services.services.plates.reader import read_facts, read_plate_disk, results_folder
 from openhcs_gui_services.services.plates.record import PlateRecord
 from openhcs_gui_services.services.plates.settings import RunSettings
 from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import PlateFacts
+from openhcs_gui_services.services.runs.host import TellEnd
 from openhcs_runtime.exceptions import OpenHCSError
 from openhcs_runtime.stores.path import is_url
 from zmqruntime.execution import AxisProgress
@@ -21,6 +24,8 @@ __all__ = ["PlateReading"]
 
 _LOOK_AGAIN_SECONDS: Final = 3.0
 """How often plates are looked for whose folders are away."""
+_AWAY: Final = "no such plate: {} (name the folder that holds the images)"
+"""As the runtime says it, which a window translates."""
 
 
 class PlateReading:
@@ -69,9 +74,43 @@ class PlateReading:
         finally:
             await self.read_results(records)
 
-    def results_soon(self, record: PlateRecord) -> None:
-        """Look up the results of a plate in the background."""
-        self._tasks.start(self._read_results(record), "Reading results")
+    async def look(self, record: PlateRecord) -> None:
+        """Look whether its folder is there, and read its results again if a run has changed them."""
+        if record.is_busy:
+            return
+        is_gone = await asyncio.to_thread(_is_gone, record.path)
+        stamp = await asyncio.to_thread(_stamp, record.path, self._settings_of(record.path).output_dir)
+        if record.is_busy:
+            return
+        if is_gone and record.path not in self._away:
+            await self._be_away(record)
+        elif not is_gone and record.path in self._away:
+            self._away.discard(record.path)
+            await self._read_one(record)
+        elif stamp != record.stamp:
+            await self._read_results(record)
+
+    async def there(self, records: Sequence[PlateRecord]) -> list[PlateRecord]:
+        """Return the plates whose folders are there; the others fail, and are read again once they are back."""
+        found = []
+        for record in records:
+            if await asyncio.to_thread(_is_gone, record.path):
+                await self._be_away(record)
+            else:
+                found.append(record)
+        return found
+
+    def results_soon(self, record: PlateRecord, tell: TellEnd | None = None) -> None:
+        """Look up the results of a plate in the background, then tell how its run has ended, with its counts."""
+
+        async def work() -> None:
+            await self._read_results(record)
+            if tell is not None:
+                found = record.found
+                is_same = found is not None and record.execution_id in found.run.executions
+                tell(await asyncio.to_thread(counts_of, found.run) if found is not None and is_same else {})
+
+        self._tasks.start(work(), "Reading results")
 
     # --- parts -------------------------------------------------------------------------------------------------------
 
@@ -88,6 +127,15 @@ class PlateReading:
             record.rest()
             self._show(record, changed)
 
+    async def _be_away(self, record: PlateRecord) -> None:
+        """Show that the folder of a plate is not there just now."""
+        error = _AWAY.format(record.path)
+        changed = record.fail(error, Trouble.READ)
+        self._watch_for(record)
+        self._show(record, changed)
+        self._book.events.say(error, is_error=True, path=record.path)
+        await self._read_results(record)
+
     def _show(self, record: PlateRecord, changed: Sequence[AxisProgress]) -> None:
         self._book.change(record, (*changed, *record.merge_wells()))
         self._book.flush()
@@ -98,19 +146,24 @@ class PlateReading:
         return await read_facts(record.path, settings.pattern, settings.plate_format, settings.pages)
 
     async def _read_results(self, record: PlateRecord) -> None:
+        async with record.reading:  # the last to read must be the last to apply it
+            await self._read_disk(record)
+
+    async def _read_disk(self, record: PlateRecord) -> None:
         results_dir = self._settings_of(record.path).output_dir
         try:
-            found = await read_results(record.path, results_dir)
-            is_away = found is None and await asyncio.to_thread(_is_away, record.path, results_dir)
+            record.stamp = await asyncio.to_thread(_stamp, record.path, results_dir)
+            disk = await read_plate_disk(record.path, results_dir)
+            is_away = disk.found is None and await asyncio.to_thread(_is_away, record.path, results_dir)
         except OpenHCSError as error:
             self._book.events.say(str(error), is_error=True, path=record.path)
             return
-        self._book.change(record, record.find(found, is_away=is_away))
+        self._book.change(record, record.find(disk, is_away=is_away))
         self._book.flush()
 
     def _watch_for(self, record: PlateRecord) -> None:
         """Read a plate again once its folder is back; one whose folder is there has another problem."""
-        if is_url(record.path) or os.path.isdir(record.path):
+        if not _is_gone(record.path):
             return
         self._away.add(record.path)
         if not self._is_watching:
@@ -137,4 +190,13 @@ class PlateReading:
 
 def _is_away(path: str, results_dir: str | None) -> bool:
     """Return whether the place of a plate's results can't be found, as when a drive is not connected."""
-    return not results_folder(path, results_dir).parent.is_dir()
+    return not results_folder(path, results_dir).parent.is_dir() or _is_gone(path)
+
+
+def _is_gone(path: str) -> bool:
+    """Return whether the folder of a plate is not there."""
+    return not is_url(path) and not os.path.exists(path)
+
+
+def _stamp(path: str, results_dir: str | None) -> DiskStamp:
+    return stamp_of(results_folder(path, results_dir))

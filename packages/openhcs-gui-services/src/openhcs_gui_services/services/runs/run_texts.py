@@ -1,5 +1,6 @@
 """What a window says about the end of a check and of a run, in one line."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from openhcs_gui_services.services.durations import duration_text
@@ -32,22 +33,33 @@ def checked_text(record: PlateRecord, report: CompileReport) -> str:
     return f"{record.name} checked: {wells}, {steps}{missing}; nothing was written"
 
 
-def ended_text(record: PlateRecord, execution: PlateExecution | None) -> str:
-    """Return how a run ended: time, wells, counts, failed wells, and what was taken over."""
+def ended_text(record: PlateRecord, execution: PlateExecution | None, counts: Mapping[str, int]) -> str:
+    """Return how a run ended: time, wells, counts, failed wells, and what was taken over.
+
+    Args:
+        record: the plate.
+        execution: how its execution ended.
+        counts: the counts of the run on disk, for an execution that ended without a result; empty if not known.
+    """
     snapshot = record.row(is_lost=False).snapshot
     taken = f" after {duration_text(snapshot.elapsed_seconds)}" if snapshot.elapsed_seconds is not None else ""
     plate = None if execution is None or execution.refusal is not None else execution.plate
-    parts = [snapshot.error, *([] if plate is None else _result_parts(record, plate))]
+    of_disk = _well_parts(record, counts) if counts else []
+    parts = [snapshot.error, *(of_disk if plate is None else _result_parts(record, plate))]
     said = "; ".join(filter(None, parts))
     return f"{record.name} {_ENDINGS[record.state]}{taken}{': ' if said else ''}{said}"
 
 
 def _result_parts(record: PlateRecord, plate: PlateResult) -> list[str]:
+    return [*_well_parts(record, plate.counts), _taken_over(plate)]
+
+
+def _well_parts(record: PlateRecord, of_plate: Mapping[str, int]) -> list[str]:
     wells = record.wells
-    counts = ", ".join(f"{name.removesuffix(_COUNT)} {count:,}" for name, count in plate.counts.items())
+    counts = ", ".join(f"{name.removesuffix(_COUNT)} {count:,}" for name, count in of_plate.items())
     failed = wells.names_with(AxisState.FAILED)
     named = f"failed: {', '.join(failed[:_NAMED])}{f' and {len(failed) - _NAMED} more' if failed[_NAMED:] else ''}"
-    return [f"{wells.done} of {plural(len(wells), 'well')} done", counts, named if failed else "", _taken_over(plate)]
+    return [f"{wells.done} of {plural(len(wells), 'well')} done", counts, named if failed else ""]
 
 
 def _taken_over(plate: PlateResult) -> str:

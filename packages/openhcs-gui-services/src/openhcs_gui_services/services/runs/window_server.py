@@ -1,6 +1,7 @@
 """A window's connection to its server: server events update the plates, also after the server was away."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
@@ -22,10 +23,13 @@ from openhcs_gui_services.services.plates.wording import window_text
 from openhcs_gui_services.services.runs.batch_watch import BatchWatch
 from openhcs_gui_services.services.runs.host import WorkspaceBatches
 from openhcs_gui_services.services.runs.stopper import PlateStopper
+from zmqruntime.exceptions import ZMQRuntimeError
 from zmqruntime.execution import AxisProgress, AxisState
 from zmqruntime.messages import LogLine, StatusResponse
 
 __all__ = ["WindowServer"]
+
+_log = logging.getLogger(__name__)
 
 _TICK_SECONDS: Final = 1.0
 _IDLE: Final = "idle"
@@ -89,6 +93,14 @@ class WindowServer:
             ZMQRuntimeError: the server can't be asked.
         """
         self._on_status(await self.executions.status())
+
+    async def look(self) -> None:
+        """Show what a running server does, whoever has given it that; none is started."""
+        try:
+            if not self._has_ended and await self.service.connect_to_running():
+                await self.refresh()
+        except ZMQRuntimeError as error:
+            _log.info("the server can't be asked: %s", error)  # the next look tries again
 
     async def end(self) -> None:
         """Stop following the server; the connection stays open."""

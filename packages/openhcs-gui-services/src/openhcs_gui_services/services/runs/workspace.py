@@ -230,6 +230,16 @@ class PlateWorkspace:
         self._book.flush()
         await self._tasks.finish(self._reading.read(records))
 
+    async def look(self, path: str) -> None:
+        """Look again at a plate and its results, which other programs may have changed; cheap if they have not."""
+        record = self._book.get(path)
+        if record is not None:
+            await self._reading.look(record)
+
+    async def look_at_server(self) -> None:
+        """Show the state of a server that is running on this machine; none is started."""
+        await self._server.look()
+
     # --- executions --------------------------------------------------------------------------------------------------
 
     async def compile(self, paths: Iterable[str]) -> None:
@@ -239,8 +249,7 @@ class PlateWorkspace:
             record.pend(PlateStatus.COMPILE_PENDING)
             self._book.change(record)
         self._server.begin_work()
-        jobs = [CompileJob(record.path, self._task(record)) for record in records]
-        await self._tasks.finish(self._compile(jobs))
+        await self._tasks.finish(self._compile(records))
 
     async def run(self, paths: Iterable[str], choice: WellChoice | None = None) -> None:
         """Run these plates, checking them first if necessary; return when all have ended.
@@ -479,6 +488,7 @@ class PlateWorkspace:
 
         A check would wait for the server, too, and a plate that waits here would be lost with the window.
         """
+        records = await self._there(records)
         known = [each for each in records if each.artifact is not None and choice is None]
         ready = [RunJob(each.path, self._compiled(each)) for each in known]
         others = [each for each in records if each not in known]
@@ -504,12 +514,17 @@ class PlateWorkspace:
         except (TimeoutError, ZMQRuntimeError) as error:
             _log.warning("plates that were waiting in the window could not be queued: %s", error)
 
-    async def _compile(self, jobs: Sequence[CompileJob]) -> None:
-        await self._batches.compile(jobs)
+    async def _compile(self, records: Sequence[PlateRecord]) -> None:
+        records = await self._there(records)
+        await self._batches.compile([CompileJob(record.path, self._task(record)) for record in records])
+
+    async def _there(self, records: Sequence[PlateRecord]) -> Sequence[PlateRecord]:
+        """The plates whose folders are there; a server on another machine may have folders that this one lacks."""
+        return await self._reading.there(records) if self._server.service.host is None else records
 
     async def _resume(self, records: Sequence[PlateRecord]) -> None:
         ready, fresh = [], []
-        for record in records:
+        for record in await self._there(records):
             try:
                 task = await self._executions.task_of(record.execution_id) if record.execution_id else None
             except ZMQRuntimeError as error:

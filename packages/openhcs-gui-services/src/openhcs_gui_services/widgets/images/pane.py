@@ -432,10 +432,10 @@ class ImagesPane(QWidget):
         if run != self._run:
             self._run = run
             self.view.set_run(run)
-            if self._plate is not None and self._source is not None:
-                self._tasks.start(self._list_runs(self._source), "Listing the runs")
         else:
             self.reload_labels()
+        if self._plate is not None and self._source is not None:  # also how a known run has ended
+            self._tasks.start(self._list_runs(self._source), "Listing the runs")
 
     def _show_instead(self, is_on: bool) -> None:
         for view in self._views():

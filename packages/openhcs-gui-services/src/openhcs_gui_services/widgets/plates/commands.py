@@ -63,6 +63,8 @@ class PlateCommands(QObject):
         self._removals = 0
         self._question: StopQuestion | None = None
         self.kill_asked = False
+        self._will_wait = False
+        """Whether the user rather waits for what is stopping, so that Force stop is not offered again."""
         self._slow = QTimer(self)
         self._slow.setSingleShot(True)
         self._slow.setInterval(_SLOW_STOP_MS)
@@ -91,7 +93,7 @@ class PlateCommands(QObject):
 
     def settle(self) -> None:
         """Forget questions about a stop, as nothing is running any more."""
-        self.kill_asked = False
+        self.kill_asked = self._will_wait = False
         self._slow.stop()
         if self._question is not None:
             self._question.reject()
@@ -301,15 +303,16 @@ class PlateCommands(QObject):
         wells, seconds = self._clock.wells_of(paths), self._clock.seconds_of(paths)
         question = StopQuestion(wells, seconds, kills=kills, scope=scope, parent=self._owner)
         self._question = question
-        question.answered.connect(lambda answer: self._on_answer(answer, paths, scope))
+        question.answered.connect(lambda answer: self._on_answer(answer, paths, scope, kills=kills))
         question.open()
 
-    def _on_answer(self, answer: StopAnswer, paths: Sequence[str], scope: str) -> None:
+    def _on_answer(self, answer: StopAnswer, paths: Sequence[str], scope: str, *, kills: bool) -> None:
         self._question = None
-        self._take_answer(answer, paths, scope)
+        self._take_answer(answer, paths, scope, kills=kills)
 
-    def _take_answer(self, answer: StopAnswer, paths: Sequence[str], scope: str) -> None:
+    def _take_answer(self, answer: StopAnswer, paths: Sequence[str], scope: str, *, kills: bool = False) -> None:
         if answer is StopAnswer.KEEP_RUNNING:
+            self._will_wait = self._will_wait or kills
             return
         host, full = self._host, self._full
         match answer:
@@ -331,12 +334,12 @@ class PlateCommands(QObject):
     def _offer_kill(self) -> None:
         """Offer Force stop at another place than Stop, once a stop has taken long."""
         rows = [row for row in self._host.rows() if plates_for(PlateAction.KILL, [row])]
-        if not rows or self.kill_asked:
+        if not rows or self.kill_asked or self._will_wait or self._question is not None:
             return
         paths = [row.path for row in rows]
         offer = Offer(
             "Force stop...",
-            f"End the processes of {scope_text(rows)} at once (Ctrl+Shift+K)",
+            f"Stop {scope_text(rows)} at once; the work on unfinished wells is lost (Ctrl+Shift+K)",
             lambda: self._ask_how(paths, rows, kills=True),
         )
         self.say(f"{scope_text(rows)} has not stopped yet: it stops at the end of its image group", offer=offer)

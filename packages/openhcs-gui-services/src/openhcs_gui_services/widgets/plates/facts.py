@@ -9,7 +9,7 @@ from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import PlateRow
 from zmqruntime.execution.text import plural
 
-__all__ = ["costs_text", "disk_text", "pipeline_text", "plate_lines", "results_text", "run_text"]
+__all__ = ["costs_text", "disk_text", "elsewhere_text", "pipeline_text", "plate_lines", "results_text", "run_text"]
 
 _MOST_PROBLEMS = 5
 _NAMELESS = "pipeline"
@@ -29,6 +29,8 @@ def disk_text(row: PlateRow) -> str:
     """Return the results on disk in a sentence."""
     found = row.found
     if found is None:
+        if row.results is not None:
+            return f"Results in {row.results}"
         return "" if row.snapshot.state.is_working else "No results yet"
     failed = f", {found.run.wells_failed} failed" if found.run.wells_failed else ""
     name = found.run.pipeline.removesuffix(".py")
@@ -46,6 +48,12 @@ def run_text(row: PlateRow) -> str:
             return ""
         case _:
             return f"This run: {', '.join(filter(None, [shown.text, shown.bar_text, shown.timing]))}"
+
+
+def elsewhere_text(row: PlateRow) -> str:
+    """Return ``Run by another program, 12 of 24 wells``; empty if no other program runs the plate."""
+    run = row.elsewhere
+    return "" if run is None else f"Run by another program, {len(run.done)} of {plural(run.wells_planned, 'well')}"
 
 
 def pipeline_text(row: PlateRow) -> str:
@@ -74,11 +82,12 @@ def plate_lines(row: PlateRow) -> list[str]:
 
 
 def costs_text(row: PlateRow, *, longest: int = 0) -> str:
-    """Return the time of each step over all wells, or of the ``longest`` ones: ``Segment 12 s, Measure 3 s``."""
+    """Return the time of each step over all wells, or of the ``longest`` ones: ``Segment 12 s of computing``."""
     costs = () if row.found is None else row.found.costs
     if longest:
         costs = tuple(sorted(costs, key=lambda cost: -cost.seconds)[:longest])
-    return ", ".join(f"{cost.step} {duration_text(cost.seconds)}" for cost in costs)
+    said = ", ".join(f"{cost.step} {duration_text(cost.seconds)}" for cost in costs)
+    return f"{said} of computing" if said else ""
 
 
 def _problems(row: PlateRow) -> Iterable[str]:

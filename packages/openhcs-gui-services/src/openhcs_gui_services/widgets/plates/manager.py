@@ -9,7 +9,7 @@ from PyQt6.QtGui import QAction, QCursor, QDragEnterEvent, QDropEvent
 from PyQt6.QtWidgets import QMenu, QWidget
 
 from openhcs_gui_services.services.background import BackgroundTasks
-from openhcs_gui_services.services.plates.batch_text import batch_text
+from openhcs_gui_services.services.plates.batch_text import batch_end_text, batch_text
 from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import (
     BatchChanged,
@@ -196,6 +196,7 @@ class PlateManagerWidget(QWidget):
                 self._parts.show_server(state, text)
                 self.server_changed.emit(state, text)
             case BatchEnded(end):
+                self._parts.messages.say_end(batch_end_text(end), bool(end.failed or end.unfinished))
                 self.batch_ended.emit(end)
             case BatchChanged(batch):
                 self._parts.messages.show_batch(batch_text(batch))
@@ -207,6 +208,7 @@ class PlateManagerWidget(QWidget):
 
     def _add_rows(self, rows: Sequence[PlateRow]) -> None:
         self.table.plates.add_rows(rows)
+        self.table.plates.arrange([row.path for row in self._host.rows()])
         self._states.update((row.path, row.snapshot.state) for row in rows)
         if rows and self.table.current_path() is None:
             self.table.select_paths([], rows[0].path)

@@ -10,7 +10,7 @@ from openhcs_gui_services.services.plates.values import PlateRow, ServerState
 from openhcs_gui_services.widgets.common.elided_label import ElidedLabel
 from openhcs_gui_services.widgets.common.frame_pacer import FramePacer
 from openhcs_gui_services.widgets.plates.actions import PlateActions
-from openhcs_gui_services.widgets.plates.facts import disk_text, run_text
+from openhcs_gui_services.widgets.plates.facts import disk_text, elsewhere_text, run_text
 from openhcs_gui_services.widgets.plates.map import PlateMap
 from openhcs_gui_services.widgets.plates.map_bar import MapBar
 from openhcs_gui_services.widgets.plates.message_bar import MessageBar
@@ -56,7 +56,9 @@ class PlateManagerParts:
     def show_current(self, row: PlateRow | None) -> None:
         """Show above the map which plate it shows, what is on disk, and what the run does."""
         self._title.show_text(_NO_PLATE if row is None else row.name)
-        facts = "" if row is None else "  \u00b7  ".join(filter(None, [disk_text(row), run_text(row)]))
+        facts = (
+            "" if row is None else "  \u00b7  ".join(filter(None, [disk_text(row), elsewhere_text(row), run_text(row)]))
+        )
         self._facts.show_text(facts)
 
     def facts_text(self) -> str:
@@ -145,7 +147,7 @@ class FilterBox(QLineEdit):
     def __init__(self) -> None:
         super().__init__()
         self.setPlaceholderText("Filter (Ctrl+F)")
-        self.setToolTip("Show only plates whose name, state or error has these words (Ctrl+F); Escape shows all")
+        self.setToolTip("Show only plates whose name, path or state has these words (Ctrl+F); Escape shows all")
         self.setClearButtonEnabled(True)
         self.setAccessibleName("Filter plates")
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)

@@ -35,6 +35,7 @@ class MessageBar(QWidget):
         super().__init__()
         self._server: _Message | None = None
         self._said: _Message | None = None
+        self._summary: _Message | None = None
         self._label = ElidedLabel(mode=Qt.TextElideMode.ElideRight)
         self._offer = QPushButton()
         self._offer.setAutoDefault(False)
@@ -52,8 +53,13 @@ class MessageBar(QWidget):
 
     def text(self) -> str:
         """Return the shown message."""
-        shown = self._server or self._said
+        shown = self._shown()
         return "" if shown is None else shown.text
+
+    def say_end(self, text: str, is_error: bool) -> None:
+        """Show how several plates have ended, until something else is done; other messages follow it."""
+        self._summary = _Message(text, is_error, "") if text else None
+        self._show()
 
     def say(self, text: str, is_error: bool, path: str = "", offer: Offer | None = None) -> None:
         """Show a message about a plate, or about none."""
@@ -67,6 +73,9 @@ class MessageBar(QWidget):
 
     def forget(self, path: str | None = None) -> None:
         """Drop the message: any, or only one about this plate."""
+        if path is None and self._summary is not None:
+            self._summary = None
+            self._show()
         if self._said is not None and path in (None, self._said.path):
             self._said = None
             self._show()
@@ -85,8 +94,16 @@ class MessageBar(QWidget):
         """Return the shown progress of all running plates."""
         return self._batch.text()
 
+    def _shown(self) -> _Message | None:
+        end, said = self._summary, self._said
+        if self._server is not None or end is None:
+            return self._server or said
+        if said is None or said.path:  # what is said of a plate is in the summary
+            return end
+        return _Message(f"{end.text}  \u00b7  {said.text}", end.is_error or said.is_error, "")
+
     def _show(self) -> None:
-        shown = self._server or self._said
+        shown = self._shown()
         self._label.show_text("" if shown is None else shown.text, shown is not None and shown.is_error)
         offer = None if self._server is not None or self._said is None else self._said.offer
         self._offer.setVisible(offer is not None)

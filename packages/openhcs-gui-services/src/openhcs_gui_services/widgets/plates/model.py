@@ -3,7 +3,7 @@
 import enum
 import html
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -13,7 +13,7 @@ from openhcs_gui_services.services.plates.presenter import PlatePresentation, To
 from openhcs_gui_services.services.plates.status import PlateStatus
 from openhcs_gui_services.services.plates.values import PlateRow
 from openhcs_gui_services.widgets.common.frame_pacer import FramePacer
-from openhcs_gui_services.widgets.plates.facts import costs_text, disk_text, plate_lines, results_text
+from openhcs_gui_services.widgets.plates.facts import costs_text, disk_text, elsewhere_text, plate_lines, results_text
 from openhcs_runtime.text import natural_key
 from zmqruntime.execution.text import first_line
 
@@ -105,6 +105,15 @@ class PlateTableModel(QAbstractTableModel):
         if self._sorted_by is not None:
             self.sort(*self._sorted_by)
 
+    def arrange(self, paths: Sequence[str]) -> None:
+        """Put the plates in this order, which is shown unless the user has sorted; unknown paths are ignored."""
+        order = [path for path in paths if path in self._entries]
+        if order == list(self._entries) or len(order) != len(self._entries):
+            return
+        self._entries = {path: self._entries[path] for path in order}
+        if self._sorted_by is None:
+            self.sort(-1)
+
     def change_rows(self, rows: Iterable[PlateRow]) -> None:
         """Update plates; unknown ones are ignored."""
         for row in rows:
@@ -126,7 +135,7 @@ class PlateTableModel(QAbstractTableModel):
             self.endRemoveRows()
 
     def set_filter(self, text: str) -> None:
-        """Show only plates whose path, state or error contains every word of ``text``, ignoring case."""
+        """Show only plates whose name, path or state contains every word of ``text``, ignoring case."""
         self.beginResetModel()
         self._words = tuple(text.casefold().split())
         self._visible = [path for path in self._entries if self._matches(path)]
@@ -275,7 +284,7 @@ class PlateTableModel(QAbstractTableModel):
         if not self._words:
             return True
         entry = self._entries[path]
-        text = f"{path} {entry.row.name} {self._shown(entry).text} {entry.row.snapshot.error}".casefold()
+        text = f"{path} {entry.row.name} {self._shown(entry).text}".casefold()
         return all(word in text for word in self._words)
 
     def _sort_visible(self, column: PlateColumn, order: Qt.SortOrder) -> None:
@@ -302,7 +311,7 @@ class PlateTableModel(QAbstractTableModel):
                 shown = self._shown(entry)
                 return shown.bar_text or ("" if shown.percent is None else f"{shown.percent} %")
             case PlateColumn.DETAIL:
-                return first_line(self._shown(entry).detail) or _costs(entry.row)
+                return elsewhere_text(entry.row) or first_line(self._shown(entry).detail) or _costs(entry.row)
             case PlateColumn.TIME:
                 return self._shown(entry).timing
             case PlateColumn.WELLS:
@@ -360,8 +369,9 @@ def _failed(row: PlateRow) -> int:
 
 
 def _costs(row: PlateRow) -> str:
-    """What the steps have cost, for a plate that is not being worked on and has nothing else to say."""
-    return "" if row.snapshot.state.is_busy else costs_text(row, longest=_COSTS)
+    """What the steps of the shown run have cost, for a plate that has nothing else to say; never of another run."""
+    is_of_run = not row.snapshot.total_wells or (row.on_disk is not None and row.execution_id in row.on_disk.executions)
+    return "" if row.snapshot.state.is_busy or not is_of_run else costs_text(row, longest=_COSTS)
 
 
 def _lines(lines: Iterable[str]) -> str:

@@ -37,7 +37,8 @@ class StopQuestion(QMessageBox):
         self._answers: dict[QPushButton, StopAnswer] = {}
         if kills:
             self.setWindowTitle("Force stop")
-            self.setText(f"End the processes of {scope} at once?")
+            lose = "1 well" if wells == 1 else f"{wells} wells"
+            self.setText(f"Force stop {scope} and lose the work on {lose}?" if wells else f"Force stop {scope}?")
             self._offer("Force stop", StopAnswer.KILL, QMessageBox.ButtonRole.DestructiveRole)
             default = self._offer("Wait", StopAnswer.KEEP_RUNNING, QMessageBox.ButtonRole.RejectRole)
         else:

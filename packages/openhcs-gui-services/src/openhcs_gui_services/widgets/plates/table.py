@@ -42,6 +42,7 @@ from PyQt6.QtWidgets import (
 
 from openhcs_gui_services.services.plates.presenter import PlatePresentation, Tone
 from openhcs_gui_services.widgets.common.colours import blend, faint_text, readable_on, tone_colour
+from openhcs_gui_services.widgets.plates.facts import results_text
 from openhcs_gui_services.widgets.plates.model import PRESENTATION_ROLE, QUEUE_MIME, PlateColumn, PlateTableModel
 
 __all__ = ["PlateTable"]
@@ -106,14 +107,17 @@ class PlateTable(QTableView):
         self.setItemDelegateForColumn(PlateColumn.PROGRESS, self._bars)
         self.setItemDelegateForColumn(PlateColumn.PLATE, _NameDelegate(self))
         self._is_fitting = False
-        self._names_fit = True
-        """Whether the column of names takes the width that it needs; until the user changes it."""
+        self._results_width = 0
+        """The width that the results on disk need, of the rows that were measured."""
+        self._names_fit = self._results_fit = True
+        """Whether these columns take the width that they need; until the user changes it."""
         self._look()
         self._clock = self._timer(_TICK_MS, self.plates.tick)
         self._busy = self._timer(_BUSY_MS, self._move_busy_bars)
         self.plates.modelAboutToBeReset.connect(self._keep_selection)
         self.plates.modelReset.connect(self._restore_selection)
-        self.plates.rowsInserted.connect(lambda *_: self._fill())
+        self.plates.rowsInserted.connect(lambda _, first, last: self._measure(first, last, is_new=True))
+        self.plates.dataChanged.connect(lambda first, last: self._measure(first.row(), last.row()))
         selection = self.selectionModel()
         assert selection is not None
         selection.selectionChanged.connect(lambda *_: self.plates_selected.emit())
@@ -270,6 +274,16 @@ class PlateTable(QTableView):
     def _on_resized(self, column: int, *_: int) -> None:
         if not self._is_fitting and column != PlateColumn.DETAIL:
             self._names_fit = self._names_fit and column != PlateColumn.PLATE
+            self._results_fit = self._results_fit and column != PlateColumn.RESULTS
+            self._fill()
+
+    def _measure(self, first: int, last: int, *, is_new: bool = False) -> None:
+        """Make room for the results on disk of these rows, which names give way to."""
+        texts = (results_text(row) for row in self.plates.shown_rows[first : min(last + 1, first + _MEASURED)])
+        needed = max((self.fontMetrics().horizontalAdvance(text) for text in texts), default=0) + _NAME_MARGIN
+        is_wider = needed > self._results_width
+        self._results_width = max(needed, self._results_width)
+        if is_new or is_wider:
             self._fill()
 
     def _fill(self) -> None:
@@ -278,6 +292,8 @@ class PlateTable(QTableView):
         if header is None or viewport is None or self._is_fitting:
             return
         self._is_fitting = True
+        if self._results_fit:
+            header.resizeSection(PlateColumn.RESULTS, max(_WIDTHS[PlateColumn.RESULTS], self._results_width))
         if self._names_fit:
             header.resizeSection(PlateColumn.PLATE, self._name_width(viewport.width()))
         kept = self._kept_columns(viewport.width())

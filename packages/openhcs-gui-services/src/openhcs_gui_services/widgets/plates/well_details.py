@@ -211,7 +211,9 @@ class WellDetails(QWidget):
 def _rows(well: AxisProgress, names: Mapping[int, str], numbers: WellNumbers | None) -> list[StepLine]:
     """Return the lines of a well: its steps with what they have cost, then its counts."""
     costs = () if numbers is None else numbers.steps
-    rows = step_rows(well, names, costs) or [StepLine(_NO_STEPS, is_heading=True)]
+    rows = step_rows(well, names, costs)
+    if not rows and well.state is AxisState.WAITING:
+        rows = [StepLine(_NO_STEPS, is_heading=True)]
     if numbers is not None and numbers.counts:
         rows.append(StepLine("Counts", is_heading=True))
         rows += [

@@ -34,7 +34,7 @@ _WORDS = MappingProxyType(
         AxisState.RUNNING: "running",
         AxisState.COMPLETE: "complete",
         AxisState.FAILED: "failed",
-        AxisState.CANCELLED: "cancelled",
+        AxisState.CANCELLED: "stopped",
     }
 )
 
@@ -147,6 +147,11 @@ def step_rows(well: AxisProgress, names: Mapping[int, str], costs: Sequence[Step
         names: known step names by index, from 0.
         costs: what steps have cost; those of another pipeline, whose names differ, are left out.
     """
+    if not well.total_steps and well.state is AxisState.COMPLETE:  # its run was read from disk before its steps were
+        return [
+            StepLine(f"{index}. {cost.step}", _step_text(AxisState.COMPLETE, cost), str(cost), AxisState.COMPLETE)
+            for index, cost in enumerate(costs, 1)
+        ]
     known = {**names, well.step_index: well.step_name} if well.step_name else names
     of_name = {cost.step: cost for cost in costs} if len({cost.step for cost in costs}) == len(costs) else {}
     rows = []
@@ -154,9 +159,13 @@ def step_rows(well: AxisProgress, names: Mapping[int, str], costs: Sequence[Step
         title = f"{index + 1}. {known[index]}" if index in known else f"Step {index + 1}"
         cost = of_name.get(known.get(index, ""))
         state = well.state_of_step(index)
-        parts = [_step_word(state), *([f"{cost.seconds:.1f} s", cost.device] if cost else [])]
-        rows.append(StepLine(title, ", ".join(filter(None, parts)), str(cost) if cost else "", state))
+        rows.append(StepLine(title, _step_text(state, cost), str(cost) if cost else "", state))
     return rows
+
+
+def _step_text(state: AxisState, cost: StepCost | None) -> str:
+    parts = [_step_word(state), *([f"{cost.seconds:.1f} s", cost.device] if cost else [])]
+    return ", ".join(filter(None, parts))
 
 
 def _step_word(state: AxisState) -> str:
