@@ -349,7 +349,7 @@ def test_the_steps_in_the_terminal_view_and_in_the_window(case: Case) -> None:
         A.COMPLETE: ": done",
         A.RUNNING: ": running",
         A.FAILED: ": failed",
-        A.CANCELLED: ": cancelled",
+        A.CANCELLED: ": stopped",  # the window's word, after its button Stop
         A.WAITING: "",
     }
     for well in board(script).wells:

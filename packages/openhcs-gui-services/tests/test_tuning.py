@@ -164,6 +164,24 @@ class _Images(QObject):
         self.place_changed.emit(place)
 
 
+class _Pane(QObject):
+    """Has a text, and what its edits are compared with."""
+
+    source_changed = pyqtSignal(str)
+    file_changed = pyqtSignal(object)
+    path = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = self.reference = PIPELINE
+
+    def source(self) -> str:
+        return self.text
+
+    def keep_reference(self) -> None:
+        self.reference = self.text
+
+
 class _Tuner:
     """Answers when a test says so."""
 
@@ -184,9 +202,10 @@ class _Tuner:
 
 @pytest.mark.parametrize("change", ["well", "plate", "pipeline", "edit"])
 def test_nothing_of_an_earlier_request_is_shown_as_that_of_the_next(qtbot: Any, tmp_path: Path, change: str) -> None:
-    images, text = _Images(), [PIPELINE]
+    images, pane = _Images(), _Pane()
     store = QSettings(str(tmp_path / "window.ini"), QSettings.Format.IniFormat)
-    link = TuningLink(images, lambda: text[0], store, _Tuner)  # type: ignore[arg-type]
+    link = TuningLink(images, lambda: PIPELINE, store, _Tuner)  # type: ignore[arg-type]
+    link.set_pipeline_pane(pane)  # type: ignore[arg-type]
     tuner: Any = link.tuner
     strip = link.strip
     qtbot.addWidget(strip)
@@ -201,7 +220,7 @@ def test_nothing_of_an_earlier_request_is_shown_as_that_of_the_next(qtbot: Any, 
         assert not strip.message, "the plate is being read"
         images.go("/plates/q", PLACE)
     else:
-        text[0] = PIPELINE.replace("20.0", "10.0")
+        pane.text = PIPELINE.replace("20.0", "10.0")
         if change == "pipeline":
             link.set_before()
         else:

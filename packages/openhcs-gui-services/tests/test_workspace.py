@@ -200,7 +200,7 @@ def test_all_are_queued_at_once_and_one_that_fails_stops_no_other(plates: list[P
 
             assert shown.row(missing).snapshot.state is PlateStatus.FAILED
             assert "no such plate" in shown.row(missing).snapshot.error
-            assert shown.workspace.problems(str(missing))
+            assert not shown.workspace.problems(str(missing)), "its pipeline was not checked"
             assert shown.row(missing).execution_id is None
             failed = shown.row(broken).snapshot
             assert (failed.state, failed.failed_wells) == (PlateStatus.FAILED, 1)
