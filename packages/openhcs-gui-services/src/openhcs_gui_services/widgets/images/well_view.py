@@ -492,7 +492,7 @@ class WellView(QWidget):
     # --- parts ---------------------------------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        self._title.setElideMode(Qt.TextElideMode.ElideRight)
+        self._title.setElideMode(Qt.TextElideMode.ElideMiddle)
         self._title.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._note.setWordWrap(True)
         self._note.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
