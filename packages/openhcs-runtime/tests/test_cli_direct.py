@@ -88,6 +88,13 @@ def test_everything_else_is_left_to_typer(typed: list[str]) -> None:
     assert read_plainly(_COMMANDS["run"], ["demo"]) is not None
 
 
+def test_several_folders_are_one_list() -> None:
+    line = ["a", "--compare", "b c"]
+    plain = read_plainly(_COMMANDS["view"], line)
+    assert plain is not None
+    assert plain == with_typer(_COMMANDS["view"], line)
+
+
 def test_completion_is_left_to_typer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("_OPENHCS_RUNTIME_COMPLETE", "complete_bash")
     assert read_plainly(_COMMANDS["run"], ["demo"]) is None

@@ -2,7 +2,8 @@
 
 typer loads a validation library for that, which takes as long as all the rest of the command line. What is read here is
 what the declarations of the commands say: known options written out in full, with values that need no other conversion
-than the command's own. Anything else is left to typer: help, abbreviations, lists, completion, and every error.
+than the command's own. Anything else is left to typer: help, abbreviations, options that may be repeated, completion,
+and every error.
 """
 
 import inspect
@@ -34,6 +35,8 @@ class _Declared:
     info: ParameterInfo
     kind: type
     default: object
+    is_many: bool = False
+    """Whether it takes all the words that are left, in a list."""
 
     @property
     def is_flag(self) -> bool:
@@ -85,23 +88,34 @@ def _declared(parameter: inspect.Parameter) -> _Declared:
     if isinstance(kind, UnionType):
         kinds = [one for one in get_args(kind) if one is not NoneType]
         kind = kinds[0] if len(kinds) == 1 else object
+    is_many = get_origin(kind) is list and isinstance(info, ArgumentInfo)
+    if is_many:
+        kind = get_args(kind)[0]
     if any(
         getattr(info, name) for name in ("exists", "resolve_path", "click_type", "min", "max") if hasattr(info, name)
     ):
         kind = object
-    return _Declared(parameter.name, info, kind if get_origin(kind) is None else object, parameter.default)
+    kind = kind if get_origin(kind) is None else object
+    return _Declared(parameter.name, info, kind, parameter.default, is_many)
 
 
-def _assigned(declared: Sequence[_Declared], typed: Sequence[str]) -> dict[str, str | bool]:
+def _assigned(declared: Sequence[_Declared], typed: Sequence[str]) -> dict[str, str | bool | list[str]]:
     """Return what was typed for each parameter."""
     options = {word: one for one in declared if isinstance(one.info, OptionInfo) for word in one.words}
     places = [one for one in declared if isinstance(one.info, ArgumentInfo)]
-    found: dict[str, str | bool] = {}
+    found: dict[str, str | bool | list[str]] = {}
     words = iter(typed)
     for word in words:
         name, has_value, value = word.partition("=")
-        one = options.get(name) if word.startswith("-") else next((p for p in places if p.name not in found), None)
-        if one is None or one.name in found or (one.is_flag and has_value and word.startswith("-")):
+        free = (place for place in places if place.is_many or place.name not in found)
+        one = options.get(name) if word.startswith("-") else next(free, None)
+        if one is None or (one.is_flag and has_value and word.startswith("-")):
+            raise _NotPlainError
+        if one.is_many:
+            known = found.get(one.name)
+            found[one.name] = [*known, word] if isinstance(known, list) else [word]
+            continue
+        if one.name in found:
             raise _NotPlainError
         if not word.startswith("-"):
             found[one.name] = word
@@ -114,12 +128,17 @@ def _assigned(declared: Sequence[_Declared], typed: Sequence[str]) -> dict[str, 
     return found
 
 
-def _values(declared: Sequence[_Declared], found: Mapping[str, str | bool]) -> dict[str, Any]:
+def _values(declared: Sequence[_Declared], found: Mapping[str, str | bool | list[str]]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for one in declared:
         given = found.get(one.name)
         if given is None and one.default is inspect.Parameter.empty:
             raise _NotPlainError
-        value = one.default if given is None else given if isinstance(given, bool) else one.value_of(given)
-        values[one.name] = one.checked(value)
+        values[one.name] = one.checked(one.default if given is None else _converted(one, given))
     return values
+
+
+def _converted(one: _Declared, given: str | bool | list[str]) -> object:
+    if isinstance(given, list):
+        return [one.value_of(text) for text in given]
+    return given if isinstance(given, bool) else one.value_of(given)
