@@ -40,12 +40,12 @@ def server_ends(no_leaks: None, isolated_home: Path) -> Iterator[None]:
 
 async def click(window: MainWindow, widget: QWidget, place: QPoint | None = None) -> None:
     """Click where the widget is in the window, as the mouse does: what lies over it would get the click."""
-    at = widget.mapTo(window, widget.rect().center() if place is None else place)
     clicked = asyncio.Event()
 
     def press() -> None:
         handle = window.windowHandle()
         assert handle is not None
+        at = widget.mapTo(window, widget.rect().center() if place is None else place)
         QTest.mouseClick(handle, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)  # type: ignore[call-overload]
         clicked.set()
 

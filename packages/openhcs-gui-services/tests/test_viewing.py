@@ -1,6 +1,7 @@
 """Images of a plate in a viewer, as the window asks for them, with a real viewer on a real socket."""
 
 import asyncio
+import importlib.machinery
 import importlib.util
 import threading
 from collections.abc import Iterator
@@ -103,7 +104,8 @@ def test_a_viewer_that_is_not_installed_is_named_with_the_remedy(plate: Path, mo
     assert _ask(_request(plate, viewer="napari:7893")) == [(remedy, True)]
 
 
-def test_what_can_not_be_shown_is_said(tmp_path: Path) -> None:
+def test_what_can_not_be_shown_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: importlib.machinery.ModuleSpec(name, None))
     ((text, is_error),) = _ask(_request(tmp_path / "away", viewer="fiji:7894"))
     assert is_error
     assert text.startswith(f"{tmp_path / 'away'} has neither results nor images that can be shown: no such plate")
