@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ async def load_site(images: PlateImages, plate: OpenPlate, place: ImagePlace, ch
         PlateError: the folder is away.
     """
     read = (images.pyramid(plate.source, place, channel) for channel in channels)
-    found = await asyncio.gather(*map(_caught, read))
+    found = await _all_of(read)
     planes = {channel: one for channel, one in zip(channels, found, strict=True) if isinstance(one, Pyramid)}
     problems = [_sentence(one) for one in found if isinstance(one, ImageError)]
     shapes = {plane.plane.shape for plane in planes.values()}
@@ -92,7 +92,7 @@ async def load_all_sites(images: PlateImages, plate: OpenPlate, place: ImagePlac
         images.pyramid(plate.source, ImagePlace(place.well, site, place.z_index, place.timepoint), channel, plan.level)
         for site, channel in where
     )
-    found = dict(zip(where, await asyncio.gather(*map(_caught, read)), strict=True))
+    found = dict(zip(where, await _all_of(read), strict=True))
     planes = {}
     for channel in channels:
         tiles = {site: tile for site in sites if isinstance(tile := found[site, channel], Pyramid)}
@@ -113,7 +113,7 @@ async def load_labels(images: PlateImages, run: Path, place: ImagePlace) -> tupl
         files = await images.call(("labels", run, place), functools.partial(find_label_files, run, place))
     except OpenHCSError as error:
         return {}, _sentence(error)
-    found = await asyncio.gather(*(_caught(images.labels(one.file, one.digest)) for one in files))
+    found = await _all_of([images.labels(one.file, one.digest) for one in files])
     problems = [_sentence(one) for one in found if isinstance(one, ImageError)]
     read = [(file, one) for file, one in zip(files, found, strict=True) if not isinstance(one, ImageError)]
     names: Sequence[str] = [file.name for file, _ in read]
@@ -130,11 +130,13 @@ async def load_labels(images: PlateImages, run: Path, place: ImagePlace) -> tupl
     return sets, " ".join(problems)
 
 
-async def _caught(reading: Any) -> Any:
-    try:
-        return await reading
-    except ImageError as error:
-        return error
+async def _all_of(readings: Iterable[Coroutine[Any, Any, Any]]) -> list[Any]:
+    """Return what each reading gives, or the error of an image that can't be read."""
+    found = await asyncio.gather(*readings, return_exceptions=True)
+    for one in found:
+        if isinstance(one, BaseException) and not isinstance(one, ImageError):
+            raise one
+    return found
 
 
 def _sentence(error: OpenHCSError) -> str:
