@@ -14,8 +14,8 @@ from zmqruntime import LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
 from zmqruntime.codec import encode
 from zmqruntime.execution import InvalidProgressError, TaskCancelled, TaskLink, current_task, join_task, local_task
 from zmqruntime.execution.events.compaction import is_superseded_by_next, merge
-from zmqruntime.execution.task.hub import TaskHub
-from zmqruntime.execution.task.task import TaskReport
+from zmqruntime.execution.tasks.hub import TaskHub
+from zmqruntime.execution.tasks.task import TaskReport
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import LogLevel
 

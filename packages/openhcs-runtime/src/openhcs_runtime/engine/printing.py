@@ -10,7 +10,7 @@ from typing import TextIO
 from openhcs_runtime.text import writable
 from zmqruntime.execution import current_task
 from zmqruntime.execution.events.lines import LineSplitter
-from zmqruntime.execution.task.logging import TaskLogHandler
+from zmqruntime.execution.tasks.logging import TaskLogHandler
 from zmqruntime.messages import LogLevel
 
 PRINTED = ("stdout", "stderr")

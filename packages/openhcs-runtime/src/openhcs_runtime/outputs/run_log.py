@@ -6,7 +6,7 @@ from pathlib import Path
 
 from openhcs_runtime.results import ResultStatus, WellResult
 from zmqruntime.execution.events.log_files import LogFile
-from zmqruntime.execution.task.task import TaskReport
+from zmqruntime.execution.tasks.task import TaskReport
 from zmqruntime.messages import LogLevel, LogLine
 
 LOG_NAME = "run.log"

@@ -57,16 +57,16 @@ from .progress.values import (
 from .server.server import (
     ExecutionServer as ExecutionServer,
 )
-from .task.cancel import (
+from .tasks.cancel import (
     CancelHook as CancelHook,
 )
-from .task.hub import (
+from .tasks.hub import (
     local_task as local_task,
 )
-from .task.join import (
+from .tasks.join import (
     join_task as join_task,
 )
-from .task.task import (
+from .tasks.task import (
     Task as Task,
     TaskLink as TaskLink,
     current_task as current_task,

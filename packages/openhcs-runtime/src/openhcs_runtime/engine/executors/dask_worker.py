@@ -36,8 +36,8 @@ from openhcs_runtime.viewer_target import ViewCounts
 from openhcs_runtime.viewers.live import ViewerFeed
 from zmqruntime.codec import encode
 from zmqruntime.execution import Task
-from zmqruntime.execution.task.hub import TaskHub
-from zmqruntime.execution.task.task import TaskReport, entered
+from zmqruntime.execution.tasks.hub import TaskHub
+from zmqruntime.execution.tasks.task import TaskReport, entered
 from zmqruntime.execution.workers.usage import UsageMeter
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import LogLine, Message, ProgressUpdate

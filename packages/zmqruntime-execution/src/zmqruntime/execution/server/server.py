@@ -24,8 +24,8 @@ from zmqruntime.execution.server.executions import Ledger
 from zmqruntime.execution.server.queue import QUEUED_LISTED
 from zmqruntime.execution.server.scheduler import Runner
 from zmqruntime.execution.server.store import Record, Store, StoreError
-from zmqruntime.execution.task.hub import sweep_task_sockets
-from zmqruntime.execution.task.task import current_task
+from zmqruntime.execution.tasks.hub import sweep_task_sockets
+from zmqruntime.execution.tasks.task import current_task
 from zmqruntime.execution.workers.descriptor_reserve import DescriptorReserve
 from zmqruntime.execution.workers.orphans import adopt_orphans
 from zmqruntime.execution.workers.pool import WorkerHandle, WorkerKind, WorkerPool

@@ -9,7 +9,7 @@ import sys
 from typing import Final
 
 from zmqruntime.execution.events.lines import LineSplitter
-from zmqruntime.execution.task.logging import LineTaker
+from zmqruntime.execution.tasks.logging import LineTaker
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import LogLevel
 

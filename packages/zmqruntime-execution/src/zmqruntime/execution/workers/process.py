@@ -15,7 +15,7 @@ from zmqruntime.codec import Decoder, encode
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import MessageError
 from zmqruntime.execution.events.worker_messages import FROM_STDIN, Assign, CancelAssigned, Finished, FromWorker, Setup
-from zmqruntime.execution.task.hub import task_socket_pattern
+from zmqruntime.execution.tasks.hub import task_socket_pattern
 from zmqruntime.execution.workers.frames import FrameStream
 from zmqruntime.execution.workers.orphans import end_orphans, started_at
 from zmqruntime.execution.workers.pool import BadEnvironmentError, WorkerHandle, WorkerPool, WorkerState

@@ -23,8 +23,8 @@ from zmqruntime.execution.events.worker_messages import (
     TaskReports,
 )
 from zmqruntime.execution.exceptions import TaskCancelled, TaskFailed
-from zmqruntime.execution.task.hub import TaskHub
-from zmqruntime.execution.task.task import TaskReport, entered
+from zmqruntime.execution.tasks.hub import TaskHub
+from zmqruntime.execution.tasks.task import TaskReport, entered
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import ExecuteRequest, LogLine, PackedExecuteRequest
 from zmqruntime.shape import MAX_RESULT_ELEMENTS, problem_in

@@ -23,8 +23,8 @@ from zmqruntime.execution.events.worker_messages import (
     TaskReports,
     TaskReportsRaw,
 )
-from zmqruntime.execution.task.logging import TaskLogHandler
-from zmqruntime.execution.task.task import Task, is_current
+from zmqruntime.execution.tasks.logging import TaskLogHandler
+from zmqruntime.execution.tasks.task import Task, is_current
 from zmqruntime.execution.workers.pool import WorkerHandle, WorkerPool, WorkerState
 from zmqruntime.execution.workers.task_run import TaskRun
 from zmqruntime.loop import SocketLoop

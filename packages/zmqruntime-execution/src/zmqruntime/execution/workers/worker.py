@@ -21,7 +21,7 @@ from zmqruntime.execution.events.worker_messages import (
     Setup,
     ToWorker,
 )
-from zmqruntime.execution.task.logging import TaskLogHandler
+from zmqruntime.execution.tasks.logging import TaskLogHandler
 from zmqruntime.execution.workers.capture import OutputCapture
 from zmqruntime.execution.workers.frames import FrameStream
 from zmqruntime.execution.workers.loaded_code import LoadedModules

@@ -14,8 +14,8 @@ from zmqruntime.codec import clean_text, pack_given
 from zmqruntime.exceptions import UnsendableError
 from zmqruntime.execution.exceptions import TaskCancelled
 from zmqruntime.execution.progress.rules import sendable_progress, validate_progress
-from zmqruntime.execution.task.cancel import CancelFlags, CancelHook
-from zmqruntime.execution.task.logging import TaskLogHandler
+from zmqruntime.execution.tasks.cancel import CancelFlags, CancelHook
+from zmqruntime.execution.tasks.logging import TaskLogHandler
 from zmqruntime.messages import LogLevel, LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
 
 __all__ = [

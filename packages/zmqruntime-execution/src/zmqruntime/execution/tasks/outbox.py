@@ -5,7 +5,7 @@ import threading
 import msgspec
 
 from zmqruntime.execution.events.compaction import merge
-from zmqruntime.execution.task.task import TaskReport
+from zmqruntime.execution.tasks.task import TaskReport
 
 __all__ = ["PendingReports"]
 

@@ -21,9 +21,9 @@ from zmqruntime.codec import Decoder, encode
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import MessageError
 from zmqruntime.execution.callbacks import call_guarded
-from zmqruntime.execution.task.cancel import CancelFlags
-from zmqruntime.execution.task.outbox import PendingReports
-from zmqruntime.execution.task.task import Task, TaskLink, TaskReport, entered
+from zmqruntime.execution.tasks.cancel import CancelFlags
+from zmqruntime.execution.tasks.outbox import PendingReports
+from zmqruntime.execution.tasks.task import Task, TaskLink, TaskReport, entered
 from zmqruntime.loop import SocketLoop, receive_ready
 from zmqruntime.messages import LogLine, Message, ProgressUpdate
 from zmqruntime.transport import LOOPBACK, get_default_transport_mode, prepare_private_dir

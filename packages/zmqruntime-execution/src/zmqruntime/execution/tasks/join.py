@@ -10,10 +10,10 @@ import zmq
 
 from zmqruntime.codec import Decoder, encode
 from zmqruntime.exceptions import ConnectionFailedError
-from zmqruntime.execution.task.cancel import CancelFlags
-from zmqruntime.execution.task.hub import Cancel, Checkpoint, FromHub, Hello, Leave, Reports, ToHub, Welcome
-from zmqruntime.execution.task.outbox import PendingReports
-from zmqruntime.execution.task.task import Task, TaskLink, TaskReport, entered
+from zmqruntime.execution.tasks.cancel import CancelFlags
+from zmqruntime.execution.tasks.hub import Cancel, Checkpoint, FromHub, Hello, Leave, Reports, ToHub, Welcome
+from zmqruntime.execution.tasks.outbox import PendingReports
+from zmqruntime.execution.tasks.task import Task, TaskLink, TaskReport, entered
 from zmqruntime.loop import SocketLoop, receive_ready
 
 __all__ = ["join_task"]
