@@ -34,13 +34,14 @@ def make_client(isolated_home: Path) -> Iterator[Callable[..., ExecutionClient]]
         progress_callback: Callable[[ProgressUpdate], None] | None = None,
         persistent: bool = False,
         on_error: Callable[[InvalidProgressError], None] = log_invalid_progress,
+        config: ZMQConfig = QUICK,
     ) -> ExecutionClient:
         client = ExecutionClient(
             7777,
             server=f"{SERVERS}:{server}",
             progress_callback=progress_callback,
             persistent=persistent,
-            config=QUICK,
+            config=config,
             on_error=on_error,
         )
         made.append(client)

@@ -4,6 +4,7 @@ DAMAGE_SEEDS sets how many times a server meets random damage: few in the suite,
 """
 
 import contextlib
+import dataclasses
 import os
 import random
 import shutil
@@ -22,16 +23,20 @@ from zmqruntime import (
     LogLine,
     QueueAction,
     RequestRefusedError,
+    ServerLostError,
     ServerStartError,
     StateChange,
+    ZMQConfig,
 )
 from zmqruntime.execution import ExecutionClient
 from zmqruntime.execution.server.store import Store
 
+QUICK = ZMQConfig(heartbeat_interval=0.1, heartbeat_window=0.5)
 S = ExecutionStatus
 MakeClient = Callable[..., ExecutionClient]
 SEEDS = int(os.environ.get("DAMAGE_SEEDS", "1"))
 REFUSALS = {ErrorCode.STORAGE, ErrorCode.NOT_FOUND}
+BRIEF = dataclasses.replace(QUICK, successor_window=3.0)
 REMEDY = "stop the server and move the file away"
 OTHER_USER = 4321
 is_root = hasattr(os, "getuid") and os.getuid() == 0
@@ -56,9 +61,11 @@ def changed(client: ExecutionClient) -> Iterator[sqlite3.Connection]:
     client.connect()
 
 
-def filled(make_client: MakeClient, count: int) -> tuple[ExecutionClient, list[str], list[str]]:
+def filled(
+    make_client: MakeClient, count: int, config: ZMQConfig = QUICK
+) -> tuple[ExecutionClient, list[str], list[str]]:
     """A client of a server that has ended some executions and has queued others."""
-    client = make_client("TwoAtOnceServer")
+    client = make_client("TwoAtOnceServer", config=config)
     ended = [client.submit({"do": "steps", "count": 3, "size": 100}) for _ in range(count)]
     for execution_id in ended:
         client.wait(execution_id, 60)
@@ -71,7 +78,7 @@ def filled(make_client: MakeClient, count: int) -> tuple[ExecutionClient, list[s
 
 
 def test_whatever_is_damaged_a_server_answers_in_words_and_serves_the_rest(make_client: MakeClient) -> None:
-    client, ended, queued = filled(make_client, 12)
+    client, ended, queued = filled(make_client, 12, BRIEF)
     client.shutdown_server()
     folder = database_of(client).parent
     kept = folder.with_name("kept")
@@ -113,8 +120,8 @@ def ask_for_all(client: ExecutionClient, ended: list[str], queued: list[str]) ->
     for ask in (client.history, client.status, lambda: client.change_queue(QueueAction.RESUME)):
         is_answered(ask)
     for execution_id in queued:
-        is_answered(lambda execution_id=execution_id: client.wait(execution_id, 60))  # type: ignore[misc]
-    is_answered(lambda: client.wait(client.submit({"do": "nothing"}), 60))
+        is_answered(lambda execution_id=execution_id: client.wait(execution_id))  # type: ignore[misc]
+    is_answered(lambda: client.wait(client.submit({"do": "nothing"})))
     return count
 
 
@@ -130,6 +137,10 @@ def is_answered(call: Callable[[], object]) -> bool:
         call()
     except RequestRefusedError as error:
         if error.code not in REFUSALS:
+            raise
+        return False
+    except ServerLostError as error:
+        if REMEDY not in str(error):
             raise
         return False
     return True
@@ -193,6 +204,33 @@ def test_values_that_can_be_read_but_are_not_those_written_are_refused(make_clie
     client.change_queue(QueueAction.RESUME)
     assert "the payload" in (client.wait(queued[1], 60).error or "")
     assert [client.wait(each, 60).result for each in queued[2:]] == [2, 3, 4]
+    client.shutdown_server()
+
+
+def test_a_database_that_cannot_be_written_because_it_is_damaged_ends_the_server_in_words(
+    make_client: MakeClient,
+) -> None:
+    client, ended, queued = filled(make_client, 2, BRIEF)
+    client.shutdown_server()
+    path = database_of(client)
+    kept = path.read_bytes()
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'event_batches'").fetchone()
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+    client.connect()
+    assert client.wait(ended[0], 60).status is S.COMPLETE
+    client.change_queue(QueueAction.RESUME)
+    with pytest.raises(ServerLostError, match=REMEDY):
+        client.wait(queued[0])
+    with pytest.raises(ServerStartError, match=REMEDY):
+        client.connect()
+    path.write_bytes(kept)
+    client.connect()
+    client.change_queue(QueueAction.RESUME)
+    assert [client.wait(each, 60).result for each in queued] == [0, 1, 2, 3, 4]
     client.shutdown_server()
 
 

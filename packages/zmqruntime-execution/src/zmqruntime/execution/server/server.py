@@ -23,7 +23,7 @@ from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.server.executions import Ledger
 from zmqruntime.execution.server.queue import QUEUED_LISTED
 from zmqruntime.execution.server.scheduler import Runner
-from zmqruntime.execution.server.store import Record, Store, StoreError
+from zmqruntime.execution.server.store import DamagedStoreError, Record, Store, StoreError
 from zmqruntime.execution.tasks.hub import sweep_task_sockets
 from zmqruntime.execution.tasks.task import current_task
 from zmqruntime.execution.workers.descriptor_reserve import DescriptorReserve
@@ -482,6 +482,8 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         except StoreError as error:
             _log.error("%s", error)
             self._refuse_new(str(error))
+            if isinstance(error, DamagedStoreError):  # who waits for an end learns it, and why, from the next start
+                self.loop.stop()
             self._commit_timer = self.loop.call_later(_RETRY_WRITE_SECONDS, self._commit_again)
             self._runner.pause()
 

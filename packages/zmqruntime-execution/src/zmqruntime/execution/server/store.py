@@ -38,7 +38,7 @@ from zmqruntime.execution.server.schema import MIGRATIONS
 from zmqruntime.messages import ExecuteRequest, ExecutionStatus, PackedExecuteRequest, StateChange
 from zmqruntime.transport import prepare_private_file
 
-__all__ = ["Record", "Store", "StoreError", "Written"]
+__all__ = ["DamagedStoreError", "Record", "Store", "StoreError", "Written"]
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +60,10 @@ _Statement = tuple[str, tuple[object, ...]]
 
 class StoreError(Exception):
     """The database cannot be read, or could not be written; then nothing of the turn was written."""
+
+
+class DamagedStoreError(StoreError):
+    """The database is damaged where it would be written; trying again is of no use."""
 
 
 class Written(NamedTuple):
@@ -124,6 +128,7 @@ class Store:
         """Whether pending writes should not wait for further ones."""
         self._unwritten_bytes = 0
         self._opened_at = time.monotonic()
+        self._damage_mark = path.with_name(f"{path.name}-damaged")
         try:
             prepare_private_file(path)
             self._connection = sqlite3.connect(
@@ -143,6 +148,7 @@ class Store:
         run = self._connection.execute
         run("PRAGMA journal_mode = WAL")
         run("PRAGMA synchronous = NORMAL")
+        self._check_for_damage()
         self._checkpointer = Checkpointer(self.path, self._connection)
         (version,) = run("PRAGMA user_version").fetchone()
         if version > len(MIGRATIONS):
@@ -297,6 +303,7 @@ class Store:
         Raises:
             StoreError: None of them was carried out, for example because the disk is full. They are kept for the
                 next attempt unless :meth:`discard` is called.
+            DamagedStoreError: The same, and a next attempt would fail as well.
         """
         if not self._changes and not self._writes:
             return []
@@ -309,7 +316,7 @@ class Store:
                     self._connection.execute("ROLLBACK")
             if not isinstance(error, Exception):
                 raise
-            raise StoreError(f"cannot write {self.path}: {error}") from error
+            raise self._write_error(error) from error
         for change in self._changes.values():
             change.record.has_new_outcome = False
             change.record.written_count = change.record.event_count
@@ -351,6 +358,27 @@ class Store:
             run(statement, values)
         run("COMMIT")
         self._shorten_log(len(statements))
+
+    def _write_error(self, error: Exception) -> StoreError:
+        """Return the error of a failed commit; of a damaged file, the next server has to know before it starts."""
+        text = f"cannot write {self.path}: {error}"
+        if not isinstance(error, sqlite3.DatabaseError) or isinstance(error, sqlite3.OperationalError):
+            return StoreError(text)
+        with contextlib.suppress(OSError):
+            self._damage_mark.touch(0o600)
+        return DamagedStoreError(f"{text}; {_REMEDY}")
+
+    def _check_for_damage(self) -> None:
+        """Check the whole file if the last server could not write it.
+
+        Raises:
+            sqlite3.DatabaseError: It is damaged.
+        """
+        if self._damage_mark.exists():
+            (problem,) = self._connection.execute("PRAGMA integrity_check(1)").fetchone()
+            if problem != "ok":
+                raise sqlite3.DatabaseError(str(problem).replace("\n", " "))
+            self._damage_mark.unlink()
 
     def _shorten_log(self, statements: int) -> None:
         """Shorten the write-ahead log if necessary; the commit has succeeded even if this fails."""
