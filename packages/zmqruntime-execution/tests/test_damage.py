@@ -227,6 +227,8 @@ def test_a_database_that_cannot_be_written_because_it_is_damaged_ends_the_server
         client.wait(queued[0])
     with pytest.raises(ServerStartError, match=REMEDY):
         client.connect()
+    for rest in ("-wal", "-shm"):
+        path.with_name(path.name + rest).unlink(missing_ok=True)
     path.write_bytes(kept)
     client.connect()
     client.change_queue(QueueAction.RESUME)
