@@ -6,7 +6,7 @@ import functools
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from zmqruntime.client import ClientState, Standing, ZMQClient, checked
 from zmqruntime.config import TransportMode, ZMQConfig
@@ -15,6 +15,7 @@ from zmqruntime.exceptions import ClosedError, ConnectionFailedError, RequestRef
 from zmqruntime.execution.callbacks import CallbackThread
 from zmqruntime.execution.client.followers import CallbackSink, EndSink, Follower, IteratorSink, Sink
 from zmqruntime.execution.client.history_pages import collect_history
+from zmqruntime.execution.client.options import SubmitOptions
 from zmqruntime.execution.client.tolerant_decoder import InvalidEvents, TolerantDecoder
 from zmqruntime.execution.compat import EarlierClientCalls
 from zmqruntime.execution.events.event_batches import Reader
@@ -72,32 +73,6 @@ ResponseT = TypeVar("ResponseT", bound=Message)
 CALLBACK_SECONDS = 1.0
 _RECENT_ENDS = 4096
 _POSITIONS_AT_ONCE = 1000
-
-
-class SubmitOptions(TypedDict, total=False):
-    """How to run an execution: priority, limits, retries and environment. All times are in seconds.
-
-    Attributes:
-        plate_id: Label of what the task works on; part of its progress and status.
-        priority: Executions with a higher priority run earlier; 0 by default.
-        soft_time_limit: Time after which the task is asked to stop and fails.
-        time_limit: Time after which the task is killed and fails.
-        max_retries: How often to retry the task after a failure; 0 by default.
-        retry_delay: Pause before the first retry, doubled for each further one; 1 by default.
-        resumable: Whether the execution returns to the queue, with its checkpoints, if the server ends while it is
-            running.
-        environment: Environment to start the worker process with, for example ``TaskEnvironment.current()``; the
-            server's own environment by default. A worker that was started with an equal one is reused.
-    """
-
-    plate_id: str
-    priority: int
-    soft_time_limit: float | None
-    time_limit: float | None
-    max_retries: int
-    retry_delay: float
-    resumable: bool
-    environment: TaskEnvironment | None
 
 
 class ExecutionClient(EarlierClientCalls, ZMQClient):

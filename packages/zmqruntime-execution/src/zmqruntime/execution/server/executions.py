@@ -159,10 +159,10 @@ class Ledger:
         """Return the id of a request that was submitted before, or is included twice, with other content; else None."""
         seen: dict[str, bytes] = {}
         for request in requests:
-            execution_id, content = request.submission_id, encode(request)
+            execution_id, content = request.submission_id, _content(request)
             if execution_id not in seen:
                 record = self.find(execution_id)
-                seen[execution_id] = content if record is None else encode(self._store.request_of(record))
+                seen[execution_id] = content if record is None else _content(self._store.request_of(record))
             if seen[execution_id] != content:
                 return execution_id
         return None
@@ -336,3 +336,8 @@ class Ledger:
         except StoreError as error:  # its writes are kept for the next commit
             _log.warning("could not compact the events of execution %s yet: %s", record.execution_id, error)
         return size
+
+
+def _content(request: ExecuteRequest) -> bytes:
+    """Return what makes two submissions equal: all but the trace, which each attempt has of its own."""
+    return encode(msgspec.structs.replace(request, trace="") if request.trace else request)

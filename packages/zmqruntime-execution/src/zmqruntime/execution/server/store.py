@@ -26,6 +26,7 @@ from zmqruntime.execution.server.damage import (
     value_problem,
 )
 from zmqruntime.execution.server.environments import Environments
+from zmqruntime.execution.server.needs import needs_of
 from zmqruntime.execution.server.record import (
     COLUMNS,
     INSERT,
@@ -198,6 +199,9 @@ class Store:
             submitted_at=time.time(),
             environment=None if request.environment is None else self._environments.number_of(request.environment),
             has_checkpoints=False,
+            name=request.name,
+            queue=request.queue,
+            needs=needs_of(request),
         )
 
     def insert(self, record: Record, request: ExecuteRequest) -> None:
@@ -452,6 +456,9 @@ class Store:
             retry_delay=record.retry_delay,
             resumable=record.resumable,
             environment=self.environment_of(record),
+            name=record.name,
+            queue=record.queue,
+            **record.needs.fields(),
         )
 
     def environment_of(self, record: Record) -> TaskEnvironment | None:
