@@ -34,10 +34,12 @@ def make_client(isolated_home: Path) -> Iterator[Callable[..., ExecutionClient]]
         progress_callback: Callable[[ProgressUpdate], None] | None = None,
         persistent: bool = False,
         on_error: Callable[[InvalidProgressError], None] = log_invalid_progress,
+        **server_options: object,
     ) -> ExecutionClient:
         client = ExecutionClient(
             7777,
             server=f"{SERVERS}:{server}",
+            server_options=server_options,
             progress_callback=progress_callback,
             persistent=persistent,
             config=QUICK,

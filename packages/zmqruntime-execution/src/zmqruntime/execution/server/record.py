@@ -8,6 +8,7 @@ import msgspec
 
 from zmqruntime.codec import encode
 from zmqruntime.execution.server.damage import crc_of, is_intact, is_whole
+from zmqruntime.execution.server.lanes import Lane, lane_of
 from zmqruntime.execution.server.needs import NO_NEEDS, Needs
 from zmqruntime.messages import (
     Count,
@@ -134,6 +135,11 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
             queue=self.queue,
             waits_for=waits_for,
         )
+
+    @property
+    def lane(self) -> Lane:
+        """The lane in which it waits."""
+        return lane_of(self.queue, self.needs)
 
     @property
     def known_count(self) -> int:

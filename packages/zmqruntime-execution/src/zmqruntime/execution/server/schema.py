@@ -106,8 +106,7 @@ ALTER TABLE executions ADD COLUMN name TEXT;
 ALTER TABLE executions ADD COLUMN queue TEXT;
 ALTER TABLE executions ADD COLUMN needs BLOB;
 CREATE TABLE completed_dependencies (
-    execution_id TEXT PRIMARY KEY,
-    crc INTEGER
+    execution_id TEXT PRIMARY KEY
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE rate_starts (
     key TEXT NOT NULL,

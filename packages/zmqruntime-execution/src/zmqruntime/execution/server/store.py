@@ -261,6 +261,11 @@ class Store:
         self._writes.append(("DELETE FROM event_batches WHERE number = ?", (record.number,)))
         self._writes.extend((_INSERT_BATCH, (record.number, upto, batch)) for upto, batch in batches)
 
+    def write(self, statement: str, values: tuple[object, ...]) -> None:
+        """Carry out a statement with the next commit, durably."""
+        self._writes.append((statement, values))
+        self._durable = self.is_urgent = True
+
     def set_setting(self, name: str, value: bool) -> None:
         """Keep a switch of the queue; durable with the next commit."""
         self._writes.append(("INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, int(value))))
@@ -432,6 +437,36 @@ class Store:
         """Return a switch of the queue; off if it was never set."""
         row = self._one("SELECT value FROM settings WHERE name = ?", (name,))
         return bool(row and row[0])
+
+    def queue_rows(self) -> list[tuple[str, int, int | None]]:
+        """Return the settings of named queues; one whose settings are damaged counts as paused."""
+        found = []
+        for name, paused, most, crc in self._all("SELECT name, paused, most, crc FROM queues"):
+            if not is_intact(crc, name, paused, most):
+                _log.error("the settings of queue %r in %s are damaged: it is paused; resume it", name, self.path)
+                paused, most = 1, None
+            found.append((readable(name), paused, most))
+        return found
+
+    def rate_rows(self) -> list[tuple[str, int, float, float]]:
+        """Return the starts of executions with a rate limit, in order; a damaged one counts as one of just now."""
+        found = []
+        query = "SELECT key, sequence, at, until, crc FROM rate_starts ORDER BY key, sequence"
+        for key, sequence, at, until, crc in self._all(query):
+            if not is_intact(crc, key, sequence, at, until):
+                _log.error("a start with rate key %r in %s is damaged and counts as one of just now", key, self.path)
+                at = time.time()
+                until = max(at, until)
+            found.append((readable(key), sequence, at, until))
+        return found
+
+    def kept_dependencies(self) -> list[str]:
+        """Return the completed executions that others depend on although history has dropped them."""
+        return [row[0] for row in self._all("SELECT execution_id FROM completed_dependencies")]
+
+    def _all(self, query: str) -> list[tuple[Any, ...]]:
+        with self._reading():
+            return self._connection.execute(query).fetchall()
 
     def request_of(self, record: Record) -> PackedExecuteRequest:
         """Return the submission of an execution."""
