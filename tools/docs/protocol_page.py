@@ -17,6 +17,7 @@ import msgspec
 
 from zmqruntime import base_messages, execution_messages, messages, viewer_messages
 from zmqruntime.environment import TaskEnvironment
+from zmqruntime.execution_needs import Concurrency, QueueState, Rate, Schedule
 from zmqruntime.messages import PROTOCOL_VERSION, Message
 from zmqruntime.streaming import wire
 
@@ -56,7 +57,17 @@ SECTIONS = (
     ("Viewers: what became of it", messages.ImageAck),
 )
 
-VALUES = (messages.ExecutionSnapshot, TaskEnvironment, messages.Shape, wire.SegmentRef, wire.SegmentProbe)
+VALUES = (
+    messages.ExecutionSnapshot,
+    TaskEnvironment,
+    Concurrency,
+    Rate,
+    QueueState,
+    Schedule,
+    messages.Shape,
+    wire.SegmentRef,
+    wire.SegmentProbe,
+)
 
 VIEWERS = """Between a producer and the ROUTER of a viewer each message is one frame, without an empty frame before it.
 A connection begins with `stream_hello` and `stream_welcome`. A delivery with an array has one or two parts more: the

@@ -35,10 +35,12 @@ def make_client(isolated_home: Path) -> Iterator[Callable[..., ExecutionClient]]
         persistent: bool = False,
         on_error: Callable[[InvalidProgressError], None] = log_invalid_progress,
         config: ZMQConfig = QUICK,
+        **server_options: object,
     ) -> ExecutionClient:
         client = ExecutionClient(
             7777,
             server=f"{SERVERS}:{server}",
+            server_options=server_options,
             progress_callback=progress_callback,
             persistent=persistent,
             config=config,

@@ -57,13 +57,14 @@ def test_backlog_gives_them_in_its_order(drawn: list[tuple[int, str]]) -> None:
     held = {str(number) for number, (_, fate) in enumerate(drawn) if fate == "hold"}
     expected = [execution_id for execution_id in backlog.ordered() if execution_id not in held]
     given_out = []
-    while (execution_id := backlog.peek()) is not None:
+    while (first := backlog.first()) is not None:
+        execution_id = first[1]
         given_out.append(execution_id)
         backlog.remove(execution_id)
     assert given_out == expected
     for execution_id in held:
         backlog.release(execution_id)
-        assert backlog.peek() == execution_id
+        assert backlog.next_ones(1) == [execution_id]
         backlog.remove(execution_id)
     assert len(backlog) == 0
 

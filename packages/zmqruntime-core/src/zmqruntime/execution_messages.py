@@ -23,6 +23,7 @@ from zmqruntime.base_messages import (
 )
 from zmqruntime.compat import Mapped
 from zmqruntime.environment import TaskEnvironment
+from zmqruntime.execution_needs import Concurrency, QueueName, QueueState, Rate, Resources, Schedule, ScheduleName
 from zmqruntime.vocabulary import Vocabulary
 
 
@@ -42,6 +43,9 @@ class ControlMessageType(enum.StrEnum):
     HISTORY = "history"
     RESULT = "result"
     FIND = "find"
+    SCHEDULE = "schedule"
+    SCHEDULES = "schedules"
+    UNSCHEDULE = "unschedule"
 
 
 class ResponseType(enum.StrEnum):
@@ -60,6 +64,7 @@ class ResponseType(enum.StrEnum):
     QUEUE = "queue_report"
     RESULT = "result_report"
     FIND = "find_report"
+    SCHEDULES = "schedule_report"
 
 
 class ExecutionStatus(enum.StrEnum):
@@ -191,6 +196,13 @@ class ExecutionSnapshot(Mapped, msgspec.Struct, frozen=True, kw_only=True, forbi
     peak_memory_bytes: int | None = None
     run_seconds: float | None = None
     """Duration of the last run, by a monotonic clock; None until it has ended, or if the server ended first."""
+    name: str = ""
+    """Label of the task, such as the name of a function."""
+    queue: str = "default"
+    """Name of its queue."""
+    waits_for: str | None = None
+    """Why it cannot start, such as ``2 others first``, ``gpu``, ``rate`` or ``queue paused``; None if it can start as
+    soon as a worker is free, if it is not queued, and in events."""
 
 
 class StateChange(Message, frozen=True, kw_only=True, tag="state"):
@@ -254,6 +266,22 @@ class ExecuteRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.
     """Whether it returns to the queue, with its checkpoints, if the server ended while it was running."""
     environment: TaskEnvironment | None = None
     """Environment of the process that runs it; None for the server's own environment."""
+    name: Annotated[str, Meta(max_length=200)] = ""
+    """Label of the task, such as the name of a function."""
+    queue: QueueName = "default"
+    """Name of one of the server's queues; any name is a queue, which can be paused and limited."""
+    after: Annotated[list[SubmissionId], Meta(max_length=1000)] = msgspec.field(default_factory=list)
+    """Ids of executions that must be complete before it starts; if one ends otherwise, it fails. In a batch, they may
+    be those of earlier requests."""
+    resources: Resources = msgspec.field(default_factory=dict)
+    """Amounts of the server's resources that it takes while it runs, such as ``gpu``, ``memory`` (in bytes) and
+    ``threads``."""
+    concurrency: Concurrency | None = None
+    """Limits how many executions with the same key run at once."""
+    rate: Rate | None = None
+    """Limits how many executions with the same key start in a period."""
+    trace: Annotated[str, Meta(max_length=1024)] = ""
+    """Context of the trace that it belongs to, a W3C ``traceparent``; the server only passes it on."""
 
 
 class BatchRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.BATCH.value):
@@ -331,16 +359,23 @@ class QueueAction(enum.StrEnum):
     """Keep one execution in the queue until it is released."""
     RELEASE = "release"
     """Let a held execution run again when its turn comes."""
+    LIMIT = "limit"
+    """Run at most ``limit`` executions of the named ``queue`` at once; without ``limit``, remove that limit."""
 
 
 class QueueRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.QUEUE.value):
-    """Change the order of the queue, or whether it is running. The change survives a restart."""
+    """Change the order of the queue, or whether it is running. The change survives a restart.
+
+    ``pause`` and ``resume`` refer to one named ``queue``, or to all of them if it is None.
+    """
 
     may_repeat: ClassVar[bool] = True
 
     action: QueueAction
     execution_id: str | None = None
     position: Count = 0
+    queue: QueueName | None = None
+    limit: Count | None = None
 
 
 class HistoryRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.HISTORY.value):
@@ -374,6 +409,34 @@ class FindRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.FIN
     prefix: Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{1,64}$")]
 
 
+class ScheduleRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.SCHEDULE.value):
+    """Submit ``request`` again and again: ``every`` so often in seconds, or at the times of a ``cron`` text.
+
+    A schedule of the same name is replaced; an equal one is kept with its next due time. The ``submission_id`` of the
+    request is not used: each execution has an id that follows from the name and the due time.
+    """
+
+    may_repeat: ClassVar[bool] = True
+
+    name: ScheduleName
+    request: ExecuteRequest
+    every: Annotated[float, Meta(ge=1, le=366 * 86_400.0)] | None = None
+    cron: Annotated[str, Meta(max_length=200)] | None = None
+    timezone: Annotated[str, Meta(max_length=64)] | None = None
+
+
+class SchedulesRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.SCHEDULES.value):
+    """List all schedules by name."""
+
+    may_repeat: ClassVar[bool] = True
+
+
+class UnscheduleRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.UNSCHEDULE.value):
+    """Remove a schedule; executions that it has submitted are not affected."""
+
+    name: ScheduleName
+
+
 Request = (
     PingRequest
     | ShutdownRequest
@@ -388,6 +451,9 @@ Request = (
     | HistoryRequest
     | ResultRequest
     | FindRequest
+    | ScheduleRequest
+    | SchedulesRequest
+    | UnscheduleRequest
 )
 
 
@@ -401,6 +467,12 @@ class PackedBatchRequest(BatchRequest, frozen=True, kw_only=True, tag=ControlMes
     """A ``BatchRequest`` as decoded by a server."""
 
     requests: Annotated[list[PackedExecuteRequest], Meta(min_length=1, max_length=10_000)]  # type: ignore[assignment]
+
+
+class PackedScheduleRequest(ScheduleRequest, frozen=True, kw_only=True, tag=ControlMessageType.SCHEDULE.value):
+    """A ``ScheduleRequest`` as decoded by a server."""
+
+    request: PackedExecuteRequest
 
 
 # --- control channel: responses -----------------------------------------------------------------------------------
@@ -429,6 +501,8 @@ class QueueResponse(Message, frozen=True, kw_only=True, tag=ResponseType.QUEUE.v
     draining: bool
     queued: list[str]
     count: Count = 0
+    queues: list[QueueState] = msgspec.field(default_factory=list)
+    """The named queues that have executions or settings, by name."""
 
 
 class StatusResponse(Message, frozen=True, kw_only=True, tag=ResponseType.STATUS.value):
@@ -446,6 +520,10 @@ class StatusResponse(Message, frozen=True, kw_only=True, tag=ResponseType.STATUS
     """Whether there are more executions than the list contains."""
     trouble: str = ""
     """Why nothing is running although executions are queued, if known: for example, no worker can be started."""
+    queues: list[QueueState] = msgspec.field(default_factory=list)
+    """The named queues that have executions or settings, by name."""
+    schedules: list[Schedule] = msgspec.field(default_factory=list)
+    """The schedules, by name, the first 100 of them; only in the reply to a request without an id."""
 
 
 class CancelResponse(Message, frozen=True, kw_only=True, tag=ResponseType.CANCEL.value):
@@ -493,6 +571,12 @@ class FindResponse(Message, frozen=True, kw_only=True, tag=ResponseType.FIND.val
     more: bool
 
 
+class SchedulesResponse(Message, frozen=True, kw_only=True, tag=ResponseType.SCHEDULES.value):
+    """The schedules that the request was about: all, the new one, or the removed one."""
+
+    schedules: list[Schedule]
+
+
 Response = (
     PongResponse
     | OkResponse
@@ -507,6 +591,7 @@ Response = (
     | QueueResponse
     | ResultResponse
     | FindResponse
+    | SchedulesResponse
 )
 
 
@@ -523,6 +608,7 @@ _REPLIES = (
     QueueResponse,
     ResultResponse,
     FindResponse,
+    SchedulesResponse,
 )
 _PLAIN_REQUESTS = (
     StatusRequest,
@@ -534,14 +620,20 @@ _PLAIN_REQUESTS = (
     HistoryRequest,
     ResultRequest,
     FindRequest,
+    SchedulesRequest,
+    UnscheduleRequest,
 )
 
 EXECUTIONS = Vocabulary(
-    requests=(ExecuteRequest, BatchRequest, *_PLAIN_REQUESTS), replies=_REPLIES, events=(EventBatch,)
+    requests=(ExecuteRequest, BatchRequest, ScheduleRequest, *_PLAIN_REQUESTS),
+    replies=_REPLIES,
+    events=(EventBatch,),
 )
 """The vocabulary of a client of an execution server."""
 
 PACKED_EXECUTIONS = Vocabulary(
-    requests=(PackedExecuteRequest, PackedBatchRequest, *_PLAIN_REQUESTS), replies=_REPLIES, events=(EventBatch,)
+    requests=(PackedExecuteRequest, PackedBatchRequest, PackedScheduleRequest, *_PLAIN_REQUESTS),
+    replies=_REPLIES,
+    events=(EventBatch,),
 )
 """The vocabulary of an execution server, in which payloads stay encoded."""

@@ -3,8 +3,14 @@ from .client.aio import (
 )
 from .client.client import (
     ExecutionClient as ExecutionClient,
-    SubmitOptions as SubmitOptions,
     TaskEnvironment as TaskEnvironment,
+)
+from .client.options import (
+    Concurrency as Concurrency,
+    QueueState as QueueState,
+    Rate as Rate,
+    Schedule as Schedule,
+    SubmitOptions as SubmitOptions,
 )
 from .exceptions import (
     BatchFailedError as BatchFailedError,

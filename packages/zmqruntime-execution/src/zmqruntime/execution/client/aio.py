@@ -8,7 +8,7 @@ executor.
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, Unpack
 
 from zmqruntime.client import ClientState, checked
@@ -19,6 +19,7 @@ from zmqruntime.execution.client.control_aio import request_on_loop
 from zmqruntime.execution.client.followers import EndSink
 from zmqruntime.execution.client.history_pages import HistoryPages
 from zmqruntime.execution.client.loop_calls import LoopCalls
+from zmqruntime.execution.client.schedule_calls import AsyncScheduleCalls
 from zmqruntime.execution.events.result_files import ResultPieces, lacks_result
 from zmqruntime.execution.exceptions import InvalidProgressError
 from zmqruntime.execution.lifecycle import has_ended
@@ -58,7 +59,7 @@ ResponseT = TypeVar("ResponseT", bound=Message)
 _EVENTS_PER_TURN = 200
 
 
-class AsyncExecutionClient:
+class AsyncExecutionClient(AsyncScheduleCalls):
     """:class:`ExecutionClient` for one event loop: awaitable methods with the same names and meaning.
 
     Every call can be cancelled and cleans up after itself. A cancelled submission may still have been accepted.
@@ -70,6 +71,7 @@ class AsyncExecutionClient:
         config: Settings shared by the server and its clients.
         persistent: Whether a server that this client starts outlives the client.
         server: Server class to start when no server answers, as a class or as ``module:Class``.
+        server_options: Keyword arguments for that class; see :class:`ExecutionClient`.
         progress_callback: Called on the event loop with every progress update of the executions that this client
             submits, in order. It must return quickly; while the loop cannot keep up, superseded updates are skipped.
         on_error: Called in another thread with the error when an event violates the schema; see
@@ -88,6 +90,7 @@ class AsyncExecutionClient:
         config: ZMQConfig | None = None,
         persistent: bool = True,
         server: "str | type[ExecutionServer] | None" = None,
+        server_options: Mapping[str, Any] | None = None,
         progress_callback: Callable[[ProgressUpdate], None] | None = None,
         on_error: Callable[[InvalidProgressError], None] = log_invalid_progress,
     ) -> None:
@@ -101,6 +104,7 @@ class AsyncExecutionClient:
             server=server,
             progress_callback=None if self._calls is None else self._calls.give,
             on_error=on_error,
+            **({} if server_options is None else {"server_options": server_options}),
         )
 
     # --- life ----------------------------------------------------------------------------------------------------
@@ -224,10 +228,16 @@ class AsyncExecutionClient:
         return await self.request(request, CancelResponse)
 
     async def change_queue(
-        self, action: QueueAction, execution_id: str | None = None, position: int = 0
+        self,
+        action: QueueAction,
+        execution_id: str | None = None,
+        position: int = 0,
+        *,
+        queue: str | None = None,
+        limit: int | None = None,
     ) -> QueueResponse:
-        """Pause, resume or drain the queue, or move, hold or release; see :meth:`ExecutionClient.change_queue`."""
-        request = QueueRequest(action=action, execution_id=execution_id, position=position)
+        """Pause, resume, drain or limit a queue, or move, hold or release; see :meth:`ExecutionClient.change_queue`."""
+        request = QueueRequest(action=action, execution_id=execution_id, position=position, queue=queue, limit=limit)
         return await self.request(request, QueueResponse)
 
     async def events(self, execution_id: str, after: int = 0) -> AsyncGenerator[Event, None]:

@@ -5,8 +5,10 @@ import contextlib
 import functools
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
+
+import msgspec
 
 from zmqruntime.client import ClientState, Standing, ZMQClient, checked
 from zmqruntime.config import TransportMode, ZMQConfig
@@ -15,6 +17,8 @@ from zmqruntime.exceptions import ClosedError, ConnectionFailedError, RequestRef
 from zmqruntime.execution.callbacks import CallbackThread
 from zmqruntime.execution.client.followers import CallbackSink, EndSink, Follower, IteratorSink, Sink
 from zmqruntime.execution.client.history_pages import collect_history
+from zmqruntime.execution.client.options import SubmitOptions
+from zmqruntime.execution.client.schedule_calls import ScheduleCalls
 from zmqruntime.execution.client.tolerant_decoder import InvalidEvents, TolerantDecoder
 from zmqruntime.execution.compat import EarlierClientCalls
 from zmqruntime.execution.events.event_batches import Reader
@@ -74,33 +78,7 @@ _RECENT_ENDS = 4096
 _POSITIONS_AT_ONCE = 1000
 
 
-class SubmitOptions(TypedDict, total=False):
-    """How to run an execution: priority, limits, retries and environment. All times are in seconds.
-
-    Attributes:
-        plate_id: Label of what the task works on; part of its progress and status.
-        priority: Executions with a higher priority run earlier; 0 by default.
-        soft_time_limit: Time after which the task is asked to stop and fails.
-        time_limit: Time after which the task is killed and fails.
-        max_retries: How often to retry the task after a failure; 0 by default.
-        retry_delay: Pause before the first retry, doubled for each further one; 1 by default.
-        resumable: Whether the execution returns to the queue, with its checkpoints, if the server ends while it is
-            running.
-        environment: Environment to start the worker process with, for example ``TaskEnvironment.current()``; the
-            server's own environment by default. A worker that was started with an equal one is reused.
-    """
-
-    plate_id: str
-    priority: int
-    soft_time_limit: float | None
-    time_limit: float | None
-    max_retries: int
-    retry_delay: float
-    resumable: bool
-    environment: TaskEnvironment | None
-
-
-class ExecutionClient(EarlierClientCalls, ZMQClient):
+class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
     """Submits tasks to an :class:`ExecutionServer` and follows them.
 
     Args:
@@ -111,6 +89,8 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         persistent: Whether a server that this client starts outlives the client.
         server: Server class to start when no server answers, as a class or as ``module:Class``; overrides
             ``server_target``.
+        server_options: Keyword arguments for that class if this client starts the server, such as
+            ``{"max_concurrent": 4}``. A server that is running already keeps its own.
         progress_callback: Called with every progress update of the executions that this client submits, in order and
             in a separate thread. A slow callback only misses updates that newer ones have superseded, and does not
             delay anything else.
@@ -128,10 +108,12 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         config: ZMQConfig | None = None,
         persistent: bool = True,
         server: "str | type[ExecutionServer] | None" = None,
+        server_options: Mapping[str, Any] | None = None,
         progress_callback: Callable[[ProgressUpdate], None] | None = None,
         on_error: Callable[[InvalidProgressError], None] = log_invalid_progress,
     ) -> None:
         self._target = ServerSpec.target_of(server) if isinstance(server, type) else server or self.server_target
+        self._server_options = dict(server_options or {})
         super().__init__(port, host=host, transport_mode=transport_mode, config=config, persistent=persistent)
         self._progress_callback = progress_callback
         self._callbacks = CallbackThread(f"callbacks-{self.port}", self._on_callback_room)
@@ -154,7 +136,9 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
 
     def server_spec(self) -> ServerSpec | None:
         """Return the server to start when none answers, or None to never start one."""
-        return None if self._target is None else self.spec_for(self._target)
+        if self._target is None:
+            return None
+        return msgspec.structs.replace(self.spec_for(self._target), options=self._server_options)
 
     def default_port(self) -> int:
         """Return the data port to use when none is given: the default port of the server class."""
@@ -389,13 +373,28 @@ class ExecutionClient(EarlierClientCalls, ZMQClient):
         request = CancelRequest(execution_id=execution_id, axis_id=axis_id, grace_seconds=grace_seconds)
         return self.request(request, CancelResponse)
 
-    def change_queue(self, action: QueueAction, execution_id: str | None = None, position: int = 0) -> QueueResponse:
-        """Pause, resume or drain the queue; or move, hold or release one execution in it.
+    def change_queue(
+        self,
+        action: QueueAction,
+        execution_id: str | None = None,
+        position: int = 0,
+        *,
+        queue: str | None = None,
+        limit: int | None = None,
+    ) -> QueueResponse:
+        """Pause, resume or drain the queue; move, hold or release one execution in it; or limit a named queue.
+
+        Args:
+            action: What to do.
+            execution_id: The execution to move, hold or release.
+            position: Where to move it, among those of its priority.
+            queue: Name of the queue to pause, resume or limit; None for all of them.
+            limit: How many executions of ``queue`` may run at once; None for no limit of its own.
 
         Raises:
             RequestRefusedError: The execution is not in the queue.
         """
-        request = QueueRequest(action=action, execution_id=execution_id, position=position)
+        request = QueueRequest(action=action, execution_id=execution_id, position=position, queue=queue, limit=limit)
         return self.request(request, QueueResponse)
 
     def events(self, execution_id: str, after: int = 0) -> Iterator[Event]:

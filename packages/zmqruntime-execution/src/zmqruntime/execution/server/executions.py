@@ -18,6 +18,7 @@ from zmqruntime.exceptions import MessageError
 from zmqruntime.execution.events.event_batches import compact
 from zmqruntime.execution.events.worker_messages import TaskReportsRaw
 from zmqruntime.execution.lifecycle import advance, has_ended
+from zmqruntime.execution.server.admission import Admission
 from zmqruntime.execution.server.damage import whole_batches
 from zmqruntime.execution.server.queue import Backlog
 from zmqruntime.execution.server.store import Record, Store, StoreError
@@ -47,14 +48,20 @@ class Ledger:
         store: The database.
         publish: Sends an encoded batch of an execution to its followers.
         on_event: Called for each batch with the number of events the execution has now.
+        resources: What the server has; see :class:`Admission`.
     """
 
     def __init__(
-        self, store: Store, publish: Callable[[str, bytes], None], on_event: Callable[[str, int], None]
+        self,
+        store: Store,
+        publish: Callable[[str, bytes], None],
+        on_event: Callable[[str, int], None],
+        resources: dict[str, float] | None = None,
     ) -> None:
         self.active: dict[str, Record] = {}
         self._started: dict[str, Record] = {}
-        self.backlog = Backlog()
+        self.admission = Admission(store, self.find, resources)
+        self.backlog: Backlog = self.admission.backlog
         self.ended_counts: Counter[ExecutionStatus] = Counter()
         self.paused = store.setting("paused")
         self.draining = store.setting("draining")
@@ -140,6 +147,9 @@ class Ledger:
         records = self._store.open_records()
         self.active.update((record.execution_id, record) for record in records)
         self._started.update((r.execution_id, r) for r in records if r.status is not ExecutionStatus.QUEUED)
+        for record in records:
+            self.admission.add(record)
+        self.admission.dependencies.forget_unneeded()
         return records
 
     def accept(self, request: ExecuteRequest) -> AcceptedResponse:
@@ -150,6 +160,7 @@ class Ledger:
             record = self._store.create(request)
             self.active[record.execution_id] = record
             self._new[record.execution_id] = record
+            self.admission.add(record)
             self.enqueue(record)
             self._store.insert(record, request)
             self._tell_state(record)
@@ -159,17 +170,17 @@ class Ledger:
         """Return the id of a request that was submitted before, or is included twice, with other content; else None."""
         seen: dict[str, bytes] = {}
         for request in requests:
-            execution_id, content = request.submission_id, encode(request)
+            execution_id, content = request.submission_id, _content(request)
             if execution_id not in seen:
                 record = self.find(execution_id)
-                seen[execution_id] = content if record is None else encode(self._store.request_of(record))
+                seen[execution_id] = content if record is None else _content(self._store.request_of(record))
             if seen[execution_id] != content:
                 return execution_id
         return None
 
     def enqueue(self, record: Record) -> None:
         """Add a queued record to the backlog."""
-        self.backlog.add(record.execution_id, record.priority, record.rank, record.number, record.held)
+        self.admission.enqueue(record)
 
     def set_status(self, record: Record, status: ExecutionStatus) -> None:
         """Change the status of an execution.
@@ -180,6 +191,7 @@ class Ledger:
         record.status = advance(record.status, status)
         self.backlog.remove(record.execution_id)
         if status is ExecutionStatus.RUNNING:
+            self.admission.start(record)
             record.started_at = time.time()
             record.run_seconds = None
             record.attempts += 1
@@ -191,6 +203,7 @@ class Ledger:
             record.run_seconds = None if began is None else time.monotonic() - began
         if status is ExecutionStatus.QUEUED or has_ended(status, record.resumable):
             self._started.pop(record.execution_id, None)
+            self.admission.stop(record.execution_id)
         else:
             self._started[record.execution_id] = record
         if has_ended(status, record.resumable):
@@ -202,6 +215,7 @@ class Ledger:
             self._event_sizes.pop(record.execution_id, None)
             if status is not ExecutionStatus.INTERRUPTED:
                 self._store.forget_checkpoints(record)
+            self.admission.end(record, self.active.get)
         else:
             self.active[record.execution_id] = record
             self._just_ended.pop(record.execution_id, None)
@@ -217,7 +231,7 @@ class Ledger:
     def set_held(self, record: Record, held: bool) -> None:
         """Hold a queued execution, or release it."""
         record.held = held
-        (self.backlog.hold if held else self.backlog.release)(record.execution_id)
+        self.admission.set_held(record)
         self._tell_state(record)
 
     def set_paused(self, paused: bool) -> None:
@@ -247,7 +261,9 @@ class Ledger:
     def prune(self, keep: int, max_age_seconds: float) -> list[str]:
         """Delete some of the oldest ended executions beyond the limits of number and age; return their ids."""
         self._store.keep_uptime()
-        return self._store.prune(keep, max_age_seconds, _PRUNE_AT_ONCE)
+        pruned = self._store.prune(keep, max_age_seconds, _PRUNE_AT_ONCE)
+        self.admission.dependencies.keep(pruned)
+        return pruned
 
     # --- the end of a turn ---------------------------------------------------------------------------------------
 
@@ -284,7 +300,8 @@ class Ledger:
         """Remove the executions accepted since the last commit; return their ids."""
         dropped, self._new = self._new, {}
         for execution_id, record in dropped.items():
-            self.backlog.remove(execution_id)
+            if execution_id in self.active:
+                self.admission.drop(record)
             self.active.pop(execution_id, None)
             self._started.pop(execution_id, None)
             self._just_ended.pop(execution_id, None)
@@ -336,3 +353,8 @@ class Ledger:
         except StoreError as error:  # its writes are kept for the next commit
             _log.warning("could not compact the events of execution %s yet: %s", record.execution_id, error)
         return size
+
+
+def _content(request: ExecuteRequest) -> bytes:
+    """Return what makes two submissions equal: all but the trace, which each attempt has of its own."""
+    return encode(msgspec.structs.replace(request, trace="") if request.trace else request)

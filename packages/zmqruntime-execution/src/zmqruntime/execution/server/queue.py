@@ -2,26 +2,27 @@
 
 import bisect
 
+from zmqruntime.execution.server.lanes import PLAIN, Barrier, BarrierKind, Entry, Key, Lane, Lanes
+
 __all__ = ["QUEUED_LISTED", "Backlog"]
 
 QUEUED_LISTED = 200
 """Maximum number of queued executions in a list; their total is always given."""
 
-Key = tuple[int, float, int]
-_Entry = tuple[Key, str]
-
 
 class Backlog:
     """The ids of queued executions in order, without any other knowledge of them.
 
-    Uses two sorted lists: finding a place takes logarithmic time, and the entries after it are moved by the C library,
+    Uses sorted lists: finding a place takes logarithmic time, and the entries after it are moved by the C library,
     which takes a few hundredths of a millisecond for 100,000 entries.
     """
 
     def __init__(self) -> None:
         self._keys: dict[str, Key] = {}
-        self._all: list[_Entry] = []
-        self._ready: list[_Entry] = []
+        self._all: list[Entry] = []
+        self._lane_of: dict[str, Lane] = {}
+        """Of those that are not in the plain lane."""
+        self._ready = Lanes()
         """The same without held ones."""
 
     def __len__(self) -> int:
@@ -30,38 +31,48 @@ class Backlog:
     def __contains__(self, execution_id: str) -> bool:
         return execution_id in self._keys
 
-    def add(self, execution_id: str, priority: int, rank: float, number: int, held: bool = False) -> None:
+    def add(
+        self, execution_id: str, priority: int, rank: float, number: int, held: bool = False, lane: Lane = PLAIN
+    ) -> None:
         """Add an execution: higher priorities run first, then lower ranks, then lower numbers."""
         self.remove(execution_id)
+        if lane is not PLAIN:
+            self._lane_of[execution_id] = lane
         key = self._keys[execution_id] = (-priority, rank, number)
         bisect.insort(self._all, (key, execution_id))
         if not held:
-            bisect.insort(self._ready, (key, execution_id))
+            self._ready.add(lane, (key, execution_id))
 
     def remove(self, execution_id: str) -> None:
         """Remove an execution; does nothing if it is not queued."""
         key = self._keys.pop(execution_id, None)
         if key is not None:
             _take_out(self._all, (key, execution_id))
-            _take_out(self._ready, (key, execution_id))
+            self._ready.remove(self._lane_of.pop(execution_id, PLAIN), (key, execution_id))
 
     def hold(self, execution_id: str) -> None:
         """Keep an execution queued, but do not run it."""
-        _take_out(self._ready, (self._keys[execution_id], execution_id))
+        self._ready.remove(self._lane_of.get(execution_id, PLAIN), (self._keys[execution_id], execution_id))
 
     def release(self, execution_id: str) -> None:
         """Let a held execution run again in its turn."""
-        entry = (self._keys[execution_id], execution_id)
-        if not _has(self._ready, entry):
-            bisect.insort(self._ready, entry)
+        self._ready.add(self._lane_of.get(execution_id, PLAIN), (self._keys[execution_id], execution_id))
 
-    def peek(self) -> str | None:
-        """Return the id of the next execution to run, or None."""
-        return self._ready[0][1] if self._ready else None
+    def first(self) -> tuple[Lane, str] | None:
+        """Return the next execution to run and its lane, or None; it may turn out that it has to wait."""
+        return self._ready.first()
+
+    def stop_at(self, lane: Lane, barrier: Barrier) -> None:
+        """Let the lane of the next execution wait for something."""
+        self._ready.stop_at(lane, barrier)
+
+    def note_opened(self, kind: BarrierKind, key: object) -> None:
+        """Try again those that wait for something."""
+        self._ready.note_opened(kind, key)
 
     def next_ones(self, limit: int) -> list[str]:
-        """Return the ids of the next ``limit`` executions to run."""
-        return [execution_id for _, execution_id in self._ready[:limit]]
+        """Return the ids of the next ``limit`` executions to run, as far as it is known that they can."""
+        return self._ready.next_ones(limit)
 
     def place_of(self, execution_id: str) -> int | None:
         """Return how many executions are ahead of it, including held ones; None if it is not queued."""
@@ -93,16 +104,11 @@ class Backlog:
         return (rank_at(position - 1) + rank_at(position)) / 2
 
 
-def _priority(entry: _Entry) -> int:
+def _priority(entry: Entry) -> int:
     return entry[0][0]
 
 
-def _has(entries: list[_Entry], entry: _Entry) -> bool:
-    place = bisect.bisect_left(entries, entry)
-    return place < len(entries) and entries[place] == entry
-
-
-def _take_out(entries: list[_Entry], entry: _Entry) -> None:
+def _take_out(entries: list[Entry], entry: Entry) -> None:
     place = bisect.bisect_left(entries, entry)
     if place < len(entries) and entries[place] == entry:
         del entries[place]

@@ -1,13 +1,24 @@
 """The server's record of an execution, and its row in the database."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import msgspec
 
+from zmqruntime.codec import encode
 from zmqruntime.execution.server.damage import crc_of, is_intact, is_whole
-from zmqruntime.messages import Count, ExecutionSnapshot, ExecutionStatus, PositiveSeconds, Seconds, SubmissionId
+from zmqruntime.execution.server.lanes import Lane, lane_of
+from zmqruntime.execution.server.needs import NO_NEEDS, Needs
+from zmqruntime.messages import (
+    Count,
+    ExecutionSnapshot,
+    ExecutionStatus,
+    PositiveSeconds,
+    QueueName,
+    Seconds,
+    SubmissionId,
+)
 
 __all__ = ["COLUMNS", "INSERT", "UPDATE", "DamagedRowError", "Record", "read_rows"]
 
@@ -22,7 +33,8 @@ _CHANGING = (
     *("event_count", "state_count", "progress_count", "log_count"),
 )
 
-_NAMES = (*_FIXED, *_CHANGING, "crc")
+_LABELS = ("name", "queue", "needs")
+_NAMES = (*_FIXED, *_CHANGING, *_LABELS, "crc")
 COLUMNS = ", ".join(_NAMES)
 INSERT = f"INSERT INTO executions ({COLUMNS}) VALUES ({', '.join('?' * len(_NAMES))})"
 UPDATE = f"UPDATE executions SET {', '.join(f'{name} = ?' for name in (*_CHANGING, 'crc'))} WHERE number = ?"
@@ -53,6 +65,9 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
     submitted_at: float
     environment: int | None = None
     """Number of the stored environment of its processes; None for the server's own."""
+    name: str = ""
+    queue: QueueName = "default"
+    needs: Needs = NO_NEEDS
     started_at: float | None = None
     ended_at: float | None = None
     not_before: float | None = None
@@ -82,7 +97,12 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
     """Whether traceback and result still have to be written."""
 
     def snapshot(
-        self, queue_position: int | None = None, event_count: int | None = None, *, is_brief: bool = False
+        self,
+        queue_position: int | None = None,
+        event_count: int | None = None,
+        *,
+        is_brief: bool = False,
+        waits_for: str | None = None,
     ) -> ExecutionSnapshot:
         """Return the record as clients see it.
 
@@ -90,6 +110,7 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
             queue_position: Position in the queue.
             event_count: Number of events; None for the number on disk.
             is_brief: Whether to omit traceback and result, which can be large.
+            waits_for: Why it cannot start.
         """
         return ExecutionSnapshot(
             execution_id=self.execution_id,
@@ -110,7 +131,15 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
             cpu_seconds=self.cpu_seconds,
             peak_memory_bytes=self.peak_memory_bytes,
             run_seconds=self.run_seconds,
+            name=self.name,
+            queue=self.queue,
+            waits_for=waits_for,
         )
+
+    @property
+    def lane(self) -> Lane:
+        """The lane in which it waits."""
+        return lane_of(self.queue, self.needs)
 
     @property
     def known_count(self) -> int:
@@ -120,11 +149,11 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
     @property
     def brief_size(self) -> int:
         """Approximate size of the brief snapshot in bytes."""
-        return 700 + len(self.plate_id) + len(self.error or "")
+        return 800 + len(self.plate_id) + len(self.name) + len(self.error or "")
 
     def new_row(self) -> tuple[object, ...]:
         """Return the values for ``INSERT``."""
-        return (*self._fixed_values(), *self._changing_values(), self._crc())
+        return (*self._fixed_values(), *self._changing_values(), *self._labels(), self._crc())
 
     def changed_row(self) -> tuple[object, ...]:
         """Return the values for ``UPDATE``."""
@@ -136,8 +165,13 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
     def _changing_values(self) -> tuple[object, ...]:
         return tuple(str(self.status) if name == "status" else getattr(self, name) for name in _CHANGING)
 
+    def _labels(self) -> tuple[object, ...]:
+        queue = None if self.queue == "default" else self.queue
+        needs = None if self.needs is NO_NEEDS else encode(self.needs)
+        return (self.name or None, queue, needs)
+
     def _crc(self) -> int:
-        return crc_of(*self._fixed_values(), *self._changing_values())
+        return crc_of(*_checked((*self._fixed_values(), *self._changing_values(), *self._labels())))
 
 
 def read_rows(cursor: sqlite3.Cursor) -> Iterator[Record | DamagedRowError]:
@@ -147,12 +181,28 @@ def read_rows(cursor: sqlite3.Cursor) -> Iterator[Record | DamagedRowError]:
         fields = dict(zip(_NAMES, values, strict=False))
         fields.update(held=bool(fields["held"]), resumable=bool(fields["resumable"]))
         try:
+            _read_labels(fields)
             spoiled = [name for name, value in fields.items() if isinstance(value, str) and not is_whole(value)]
             if spoiled:
                 raise msgspec.ValidationError(f"{', '.join(spoiled)} cannot be read")
             record = msgspec.convert(fields, Record)
-            if not is_intact(crc, *values):
+            if not is_intact(crc, *_checked(values)):
                 raise msgspec.ValidationError("its values do not match their checksum")
             yield record
         except msgspec.ValidationError as error:
             yield DamagedRowError(f"the entry of execution {fields['execution_id']!r} is damaged: {error}")
+
+
+def _checked(values: Sequence[object]) -> Sequence[object]:
+    """Return the values that the checksum covers: without labels if it has none, as in rows of earlier releases."""
+    plain = len(_FIXED) + len(_CHANGING)
+    return values if any(value is not None for value in values[plain:]) else values[:plain]
+
+
+def _read_labels(fields: dict[str, object]) -> None:
+    """Decode what the submission stated, and drop what it left out."""
+    for name in _LABELS:
+        if fields[name] is None:
+            del fields[name]
+    if "needs" in fields:
+        fields["needs"] = Needs.read(fields["needs"])

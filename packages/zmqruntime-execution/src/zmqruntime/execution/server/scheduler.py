@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 _LONGEST_RETRY_SECONDS = 3600.0
 _POISON_DEATHS = 3
 _MOST_DECLINED = 5
+_DOOMED_AT_ONCE = 500
 
 _ENDINGS = {
     Outcome.COMPLETE: ExecutionStatus.COMPLETE,
@@ -75,7 +76,9 @@ class Runner:
         self._log_limit = log_limit
         self._result_dir = str(result_dir)
         self._result_limit = result_limit
+        self._loop = loop
         self._timers = ExecutionTimers(loop)
+        ledger.admission.loop = loop
         self._overdue: dict[str, str] = {}
         self._declined: Counter[str] = Counter()
         self._is_closing = False
@@ -119,8 +122,9 @@ class Runner:
 
     def dispatch(self) -> None:
         """Reserve idle workers for the next executions; they start as soon as that is written to disk."""
-        while not self._ledger.paused and (execution_id := self._ledger.backlog.peek()) is not None:
-            record = self._ledger.active[execution_id]
+        self._fail_doomed()
+        admission, active = self._ledger.admission, self._ledger.active
+        while not self._ledger.paused and (record := admission.next_one(active.__getitem__)) is not None:
             worker = self._pool.idle(self._environment_of(record))
             if worker is None:
                 break
@@ -128,6 +132,19 @@ class Runner:
         if not self._ledger.paused:
             following = self._ledger.backlog.next_ones(self._pool.size)
             self._pool.prepare([self._environment_of(self._ledger.active[each]) for each in following])
+
+    def _fail_doomed(self) -> None:
+        """Fail some of the executions whose dependency did not complete; the next turn continues."""
+        dependencies = self._ledger.admission.dependencies
+        for execution_id, reason in dependencies.take_doomed(_DOOMED_AT_ONCE):
+            record = self._ledger.active.get(execution_id)
+            if record is not None and record.status is ExecutionStatus.QUEUED:
+                self._timers.cancel(execution_id)
+                record.error = reason
+                self._ledger.set_status(record, ExecutionStatus.FAILED)
+                self._on_ended()
+        if dependencies.has_doomed:
+            self._loop.call_soon(lambda: None)
 
     def _hand_to(self, worker: WorkerHandle, record: Record) -> None:
         execution_id = record.execution_id

@@ -2,7 +2,8 @@
 
 Potentially large values (payload, traceback, result) are in separate tables, so that lists of executions do not have to
 read past them. A result larger than 64 KiB is a file next to the database. ``crc`` is the checksum of a row, see
-:func:`zmqruntime.execution.server.damage.crc_of`; rows of earlier releases have none.
+:func:`zmqruntime.execution.server.damage.crc_of`; rows of earlier releases have none. ``name``, ``queue`` and ``needs``
+of an execution are NULL where its submission left them out.
 """
 
 __all__ = ["MIGRATIONS"]
@@ -99,5 +100,32 @@ ALTER TABLE executions ADD COLUMN crc INTEGER;
 ALTER TABLE submissions ADD COLUMN crc INTEGER;
 ALTER TABLE outcomes ADD COLUMN crc INTEGER;
 ALTER TABLE checkpoints ADD COLUMN crc INTEGER;
+""",
+    """
+ALTER TABLE executions ADD COLUMN name TEXT;
+ALTER TABLE executions ADD COLUMN queue TEXT;
+ALTER TABLE executions ADD COLUMN needs BLOB;
+CREATE TABLE completed_dependencies (
+    execution_id TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+CREATE TABLE rate_starts (
+    key TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    at REAL NOT NULL,
+    until REAL NOT NULL,
+    crc INTEGER,
+    PRIMARY KEY (key, sequence)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE queues (
+    name TEXT PRIMARY KEY,
+    paused INTEGER NOT NULL,
+    most INTEGER,
+    crc INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE TABLE schedules (
+    name TEXT PRIMARY KEY,
+    content BLOB NOT NULL,
+    crc INTEGER
+) STRICT, WITHOUT ROWID;
 """,
 )

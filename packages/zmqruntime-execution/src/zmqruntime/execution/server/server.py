@@ -21,6 +21,8 @@ from zmqruntime.execution.events.log_files import log_dir, remove_logs
 from zmqruntime.execution.events.result_files import PIECE_BYTES, read_piece, remove_result, result_dir
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.server.executions import Ledger
+from zmqruntime.execution.server.gates import checked_resources
+from zmqruntime.execution.server.named_queues import MOST_QUEUES
 from zmqruntime.execution.server.queue import QUEUED_LISTED
 from zmqruntime.execution.server.scheduler import Runner
 from zmqruntime.execution.server.store import DamagedStoreError, Record, Store, StoreError
@@ -79,6 +81,7 @@ _PRUNE_SECONDS = 3600.0
 _MAX_QUEUED_SHOWN = 1_000
 _CLAIM_SECONDS = 1.0
 _IDS_SHOWN = 20
+_QUEUES_SHOWN = 100
 _REPORT_BYTES = 256 * 1024
 
 
@@ -102,6 +105,8 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         log_limit: Maximum size of an execution's log file in bytes; older lines are dropped.
         max_result_bytes: Maximum size of an encoded task result in bytes; a larger one fails the task. A result
             larger than 64 KiB is kept in a file next to the database and sent to clients in pieces.
+        resources: What executions can ask for with ``resources``, such as ``{"gpu": 2}``. Memory in bytes and
+            ``threads`` are those of the machine unless they are given here.
     """
 
     vocabulary = PACKED_EXECUTIONS
@@ -128,6 +133,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         keep_history_seconds: float = 90 * 86_400.0,
         log_limit: int = 10_000_000,
         max_result_bytes: int = 256 * 1024 * 1024,
+        resources: dict[str, float] | None = None,
     ) -> None:
         super().__init__(port, host=host, transport_mode=transport_mode, config=config)
         self.max_concurrent = max_concurrent
@@ -136,6 +142,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         self.keep_history_seconds = keep_history_seconds
         self.log_limit = log_limit
         self.max_result_bytes = max_result_bytes
+        self.resources = checked_resources(resources or {})
         self._changed: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self._commit_timer: Timer | None = None
         self._next_commit = 0.0
@@ -257,7 +264,9 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             return ErrorResponse(code=ErrorCode.QUEUE_FULL, message=text)
         problems = filter(None, (self._problem_of(request.environment) for request in requests))
         problem = next(problems, None)
-        return None if problem is None else ErrorResponse(code=ErrorCode.INVALID, message=problem)
+        if problem is not None:
+            return ErrorResponse(code=ErrorCode.INVALID, message=problem)
+        return self._ledger.admission.refusal(new)
 
     def _problem_of(self, environment: TaskEnvironment | None) -> str | None:
         """Why a task cannot run in this environment, as text; None if it can."""
@@ -291,7 +300,15 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         place_of = self._ledger.backlog.place_of
         shown = _fitting(records)
         return StatusResponse(
-            executions=[record.snapshot(place_of(record.execution_id), is_brief=is_brief) for record in shown],
+            executions=[
+                record.snapshot(
+                    place_of(record.execution_id),
+                    is_brief=is_brief,
+                    waits_for=self._ledger.admission.waits_for(record, self._ledger.paused),
+                )
+                for record in shown
+            ],
+            queues=self._ledger.admission.queue_states()[:_QUEUES_SHOWN],
             more=len(shown) < len(records),
             trouble=self._runner.trouble,
             queued=self._ledger.queued_count,
@@ -305,6 +322,12 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
     def _change_queue(self, request: QueueRequest) -> Message:
         ledger = self._ledger
         match request.action:
+            case QueueAction.LIMIT | QueueAction.PAUSE | QueueAction.RESUME if request.queue is not None:
+                if (refusal := self._change_named_queue(request, request.queue)) is not None:
+                    return refusal
+            case QueueAction.LIMIT:
+                text = "the request names no queue to limit: name one, such as 'default'"
+                return ErrorResponse(code=ErrorCode.INVALID, message=text)
             case QueueAction.PAUSE:
                 ledger.set_paused(True)
             case QueueAction.DRAIN:
@@ -327,7 +350,19 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             draining=ledger.draining,
             queued=ledger.backlog.ordered(_MAX_QUEUED_SHOWN),
             count=len(ledger.backlog),
+            queues=ledger.admission.queue_states(),
         )
+
+    def _change_named_queue(self, request: QueueRequest, name: str) -> ErrorResponse | None:
+        admission = self._ledger.admission
+        if name not in admission.queues and admission.queues.is_full:
+            text = f"{MOST_QUEUES} queues have settings already: resume those that are not used any more"
+            return ErrorResponse(code=ErrorCode.QUEUE_FULL, message=text)
+        if request.action is QueueAction.LIMIT:
+            admission.limit_queue(name, request.limit)
+        else:
+            admission.pause_queue(name, request.action is QueueAction.PAUSE)
+        return None
 
     def _cancel(self, record: Record, request: CancelRequest) -> Message:
         if has_ended(record.status, record.resumable):
@@ -372,7 +407,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         self._log_dir = log_dir(self.config, self.port)
         self._result_dir = result_dir(self.config, self.port)
         with _readable():
-            self._ledger = Ledger(store, self._publish_batch, self._note_events)
+            self._ledger = Ledger(store, self._publish_batch, self._note_events, self.resources)
         self._own_environment = _environment_here()
         self._reserve = DescriptorReserve()
         stack.callback(self._reserve.close)

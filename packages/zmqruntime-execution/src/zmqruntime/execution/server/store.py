@@ -26,6 +26,7 @@ from zmqruntime.execution.server.damage import (
     value_problem,
 )
 from zmqruntime.execution.server.environments import Environments
+from zmqruntime.execution.server.needs import needs_of
 from zmqruntime.execution.server.record import (
     COLUMNS,
     INSERT,
@@ -204,6 +205,9 @@ class Store:
             submitted_at=time.time(),
             environment=None if request.environment is None else self._environments.number_of(request.environment),
             has_checkpoints=False,
+            name=request.name,
+            queue=request.queue,
+            needs=needs_of(request),
         )
 
     def insert(self, record: Record, request: ExecuteRequest) -> None:
@@ -262,6 +266,11 @@ class Store:
         """Replace all stored batches by these, each given with the number of its last event."""
         self._writes.append(("DELETE FROM event_batches WHERE number = ?", (record.number,)))
         self._writes.extend((_INSERT_BATCH, (record.number, upto, batch)) for upto, batch in batches)
+
+    def write(self, statement: str, values: tuple[object, ...]) -> None:
+        """Carry out a statement with the next commit, durably."""
+        self._writes.append((statement, values))
+        self._durable = self.is_urgent = True
 
     def set_setting(self, name: str, value: bool) -> None:
         """Keep a switch of the queue; durable with the next commit."""
@@ -458,6 +467,36 @@ class Store:
         row = self._one("SELECT value FROM settings WHERE name = ?", (name,))
         return bool(row and row[0])
 
+    def queue_rows(self) -> list[tuple[str, int, int | None]]:
+        """Return the settings of named queues; one whose settings are damaged counts as paused."""
+        found = []
+        for name, paused, most, crc in self._all("SELECT name, paused, most, crc FROM queues"):
+            if not is_intact(crc, name, paused, most):
+                _log.error("the settings of queue %r in %s are damaged: it is paused; resume it", name, self.path)
+                paused, most = 1, None
+            found.append((readable(name), paused, most))
+        return found
+
+    def rate_rows(self) -> list[tuple[str, int, float, float]]:
+        """Return the starts of executions with a rate limit, in order; a damaged one counts as one of just now."""
+        found = []
+        query = "SELECT key, sequence, at, until, crc FROM rate_starts ORDER BY key, sequence"
+        for key, sequence, at, until, crc in self._all(query):
+            if not is_intact(crc, key, sequence, at, until):
+                _log.error("a start with rate key %r in %s is damaged and counts as one of just now", key, self.path)
+                at = time.time()
+                until = max(at, until)
+            found.append((readable(key), sequence, at, until))
+        return found
+
+    def kept_dependencies(self) -> list[str]:
+        """Return the completed executions that others depend on although history has dropped them."""
+        return [row[0] for row in self._all("SELECT execution_id FROM completed_dependencies")]
+
+    def _all(self, query: str) -> list[tuple[Any, ...]]:
+        with self._reading():
+            return self._connection.execute(query).fetchall()
+
     def request_of(self, record: Record) -> PackedExecuteRequest:
         """Return the submission of an execution."""
         change = self._changes.get(record.execution_id)
@@ -481,6 +520,9 @@ class Store:
             retry_delay=record.retry_delay,
             resumable=record.resumable,
             environment=self.environment_of(record),
+            name=record.name,
+            queue=record.queue,
+            **record.needs.fields(),
         )
 
     def environment_of(self, record: Record) -> TaskEnvironment | None:
