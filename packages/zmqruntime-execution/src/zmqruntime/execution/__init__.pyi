@@ -66,10 +66,17 @@ from .tasks.hub import (
 from .tasks.join import (
     join_task as join_task,
 )
+from .tasks.steps import (
+    Step as Step,
+)
 from .tasks.task import (
     Task as Task,
     TaskLink as TaskLink,
     current_task as current_task,
+)
+from .tasks.tracking import (
+    report as report,
+    track as track,
 )
 from .workers.parent_death import (
     die_with_parent as die_with_parent,
