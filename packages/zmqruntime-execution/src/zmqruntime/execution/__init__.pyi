@@ -57,6 +57,9 @@ from .progress.values import (
 from .server.server import (
     ExecutionServer as ExecutionServer,
 )
+from .tasks.bars import (
+    bars_as_progress as bars_as_progress,
+)
 from .tasks.cancel import (
     CancelHook as CancelHook,
 )

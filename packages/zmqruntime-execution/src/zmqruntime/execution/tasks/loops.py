@@ -21,6 +21,8 @@ class LoopRecord:
     def __init__(self) -> None:
         self.reported_at = -math.inf
         """Time of ``time.monotonic()`` of the latest report of any loop."""
+        self.bars_wanted = 0
+        """How many blocks that are open want the bars of other libraries as progress."""
         self._axes: set[str] = set()
 
     def axis_for(self, name: str) -> str:
@@ -73,6 +75,8 @@ class Place:
 class Meter(Protocol):
     """Shows an outermost loop somewhere, together with the loops inside of it."""
 
+    axis: str
+    """Axis of the task that the loop is; empty if it is none."""
     due: float
     """Time of ``time.monotonic()`` at which the next report is due."""
     asked: Collection[object]

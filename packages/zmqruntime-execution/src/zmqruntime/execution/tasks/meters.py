@@ -8,7 +8,7 @@ from typing import TextIO
 from msgspec.structs import replace
 
 from zmqruntime.execution.tasks.loops import REPORT_SECONDS, Place
-from zmqruntime.execution.tasks.task import Task, enter_axis
+from zmqruntime.execution.tasks.task import Task
 from zmqruntime.execution.text import timing
 from zmqruntime.messages import LogLevel, ProgressPhase, ProgressStatus, ProgressUpdate
 
@@ -33,27 +33,24 @@ class TaskMeter:
     def __init__(self, task: Task, name: str) -> None:
         self.asked: Collection[object] = task.cancel_requests
         self.due = 0.0
+        self.axis = task.present_axis
         self._task = task
         self._name = name
-        self._axis = ""
-        self._has_axis = False
         self._base: ProgressUpdate | None = None
         self._is_shown = False
         self._began = self._logs_at = 0.0
 
     def check(self) -> None:
         """Raise ``TaskCancelled`` if the task or the axis was asked to stop."""
-        self._task.check_cancelled(self._axis or self._task.present_axis or None)
+        self._task.check_cancelled(self.axis or None)
 
     def begin(self, place: Place) -> None:
         """Show the start, unless another loop was shown just before: it is only shown if it takes longer."""
         self._began = time.monotonic()
         self._logs_at = self._began + _LOG_EVERY_SECONDS
         self._base = self._task.latest_update()
-        if self._base is None and not self._task.present_axis:
-            self._axis = self._task.loops.axis_for(self._name)
-            self._has_axis = bool(self._axis)
-            enter_axis(self._axis)
+        if self._base is None and not self.axis:
+            self.axis = self._task.loops.axis_for(self._name)
         self.due = self._task.loops.reported_at + REPORT_SECONDS
         if self._began >= self.due:
             self.show(place)
@@ -78,8 +75,6 @@ class TaskMeter:
             self.show(place)
         if elapsed >= _LOGGED_SECONDS:
             self._log(place, elapsed)
-        if self._has_axis and self._task.present_axis == self._axis:
-            enter_axis("")
 
     def _update(self, place: Place) -> ProgressUpdate | None:
         if self._base is not None:
@@ -96,7 +91,7 @@ class TaskMeter:
         return ProgressUpdate(
             execution_id=self._task.execution_id,
             plate_id=self._task.plate_id,
-            axis_id=self._axis or self._task.present_axis,
+            axis_id=self.axis,
             step_name=place.innermost().name or place.name,
             step_index=0,
             total_steps=1,
@@ -111,7 +106,7 @@ class TaskMeter:
         )
 
     def _log(self, place: Place, elapsed: float) -> None:
-        self._task.send_line(LogLevel.INFO, "track", f"{place.words()} in {_timing(place, elapsed)}")
+        self._task.send_line(LogLevel.INFO, "track", f"{place.words()} in {_timing(place, elapsed)}", self.axis)
 
 
 class LineMeter:
@@ -122,6 +117,7 @@ class LineMeter:
     """
 
     def __init__(self, stream: TextIO) -> None:
+        self.axis = ""
         self.asked: Collection[object] = ()
         self.due = 0.0
         self._stream = stream

@@ -16,7 +16,8 @@ from zmqruntime.execution.exceptions import TaskCancelled
 from zmqruntime.execution.progress.rules import sendable_progress, validate_progress
 from zmqruntime.execution.tasks.cancel import CancelFlags, CancelHook
 from zmqruntime.execution.tasks.logging import TaskLogHandler
-from zmqruntime.execution.tasks.loops import LoopRecord
+from zmqruntime.execution.tasks.loops import LoopRecord, current_loop
+from zmqruntime.execution.tasks.owner import ProcessOwner
 from zmqruntime.execution.tasks.steps import ProgressFields, Step, fields_of, step_of
 from zmqruntime.messages import LogLevel, LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
 
@@ -26,9 +27,9 @@ __all__ = [
     "TaskLink",
     "TaskReport",
     "current_task",
-    "enter_axis",
     "entered",
     "is_current",
+    "owning_process",
 ]
 
 _MAX_LINE_CHARACTERS = 16 * 1024
@@ -199,7 +200,7 @@ class Task:
             level=level,
             logger=clean_text(logger, _MAX_NAME_CHARACTERS),
             text=clean_text(text, _MAX_LINE_CHARACTERS),
-            axis_id=clean_text(_axis.get() if axis_id is None else axis_id, _MAX_NAME_CHARACTERS),
+            axis_id=clean_text(self.present_axis if axis_id is None else axis_id, _MAX_NAME_CHARACTERS),
         )
         self._channel.report(line)
 
@@ -230,8 +231,12 @@ class Task:
 
     @property
     def present_axis(self) -> str:
-        """The axis that the calling code is working on, see :meth:`axis`; empty if there is none."""
-        return _axis.get()
+        """The axis that the calling code is working on: of :meth:`axis`, or a tracked loop; empty if there is none."""
+        axis_id = _axis.get()
+        if axis_id:
+            return axis_id
+        loop = current_loop()
+        return "" if loop is None else loop.meter.axis
 
     def latest_update(self) -> ProgressUpdate | None:
         """Return the latest update that the calling code, or code around it, has reported with all fields."""
@@ -344,13 +349,11 @@ def current_task() -> Task:
 
     Outside of a task, this is a detached one: it is never cancelled and its reports are discarded. So a function that
     reports progress also works when it is called directly.
+
+    A thread that a task starts in its worker process belongs to the task. In other processes, and on a server that runs
+    its tasks in threads, run the code of a thread in a copy of the context: ``contextvars.copy_context().run(...)``.
     """
-    return _current.get() or Task("", "", _Nowhere(), CancelFlags())
-
-
-def enter_axis(axis_id: str) -> None:
-    """Attribute log lines of the calling code to an axis from now on; empty for none."""
-    _axis.set(axis_id)
+    return _current.get() or _process.find() or Task("", "", _Nowhere(), CancelFlags())
 
 
 def is_current(task: Task) -> bool:
@@ -368,6 +371,12 @@ def entered(task: Task) -> Iterator[Task]:
         _current.reset(token)
 
 
+def owning_process(task: Task) -> contextlib.AbstractContextManager[None]:
+    """Make ``task`` the current one for all threads that are started in the block; for one task at a time."""
+    return _process.owned_by(task)
+
+
+_process: ProcessOwner[Task] = ProcessOwner()
 _current: contextvars.ContextVar[Task | None] = contextvars.ContextVar("zmqruntime_task", default=None)
 _axis: contextvars.ContextVar[str] = contextvars.ContextVar("zmqruntime_axis", default="")
 _latest: contextvars.ContextVar[ProgressUpdate | None] = contextvars.ContextVar("zmqruntime_latest", default=None)
