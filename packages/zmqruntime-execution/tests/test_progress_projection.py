@@ -386,3 +386,33 @@ def test_work_says_how_long_the_rest_takes() -> None:
     assert Work(done=0.0, left=0.0, since=100.0).remaining_seconds(160.0) is None
     assert Work(done=0.001, left=6.0, since=100.0).remaining_seconds(160.0) is None
     assert Work(done=2.0, left=6.0, since=100.0).remaining_seconds(101.0) is None
+
+
+def counted(axis_id: str, done: int, total: int, at: float, message: str | None = None) -> ProgressUpdate:
+    return ProgressUpdate(
+        execution_id="e", plate_id="", axis_id=axis_id, step_name=axis_id, step_index=0, total_steps=1,
+        phase=ProgressPhase.PATTERN_GROUP, status=ProgressStatus.RUNNING, completed=done, total=total,
+        percent=100.0 * done / total if total else 0.0, timestamp=at, message=message,
+    )  # fmt: skip
+
+
+def test_a_task_that_counts_is_as_far_as_the_loops_that_are_not_done() -> None:
+    running = EventScript().run().snapshot
+    load = [counted("load", 0, 10, 1000.0), counted("load", 10, 10, 1001.0)]
+    train = [counted("train", 0, 10, 1001.0), counted("train", 3, 10, 1031.0, "batch 5/9")]
+    plate = project_plate(load + train, running)
+    assert (plate.percent, plate.text) == (30.0, "train 3/10, batch 5/9")
+    assert plate.remaining_seconds(1031.0) == pytest.approx(70.0)
+    side_by_side = project_plate([*load, *train, counted("save", 1, 2, 1031.0)], running)
+    assert side_by_side.percent == 40.0
+    assert project_plate(load, running).percent == 100.0
+    unknown = project_plate([counted("", 0, 0, 1000.0, "5 done")], running)
+    assert (unknown.percent, unknown.text, unknown.remaining_seconds(1100.0)) == (0.0, "5 done", None)
+    again = project_plate([*load, counted("load", 1, 10, 2000.0)], running)
+    assert again.percent == 10.0
+
+
+def test_a_task_with_axes_that_are_started_is_more_than_its_loops() -> None:
+    plate = project_plate(EventScript().run().start("A01", "B01").finish("A01").work("B01", 2).updates)
+    assert plate.text == ""
+    assert plate.percent > 50.0

@@ -124,7 +124,8 @@ class ProgressUpdate(Message, frozen=True, kw_only=True, tag="progress"):
 
     ``completed`` and ``total`` are in units of the phase (pattern groups of a step, steps of an axis); ``timestamp`` is
     in seconds since the epoch; ``sequence`` counts the updates of one execution from 1 without gaps, and is 0 until the
-    receiver of an update has numbered it; ``worker`` is the id of the reporting process on its machine.
+    receiver of an update has numbered it; ``worker`` is the id of the reporting process on its machine. ``number`` is
+    its number among all events of the execution, see :class:`EventBatch`.
     """
 
     earlier_names: ClassVar[dict[str, str]] = {"well_id": "axis_id", "step": "step_name", "plate_path": "plate_id"}
@@ -148,12 +149,14 @@ class ProgressUpdate(Message, frozen=True, kw_only=True, tag="progress"):
     error: str | None = None
     traceback: str | None = None
     worker: Count | None = None
+    number: Count = 0
 
 
 class LogLine(Message, frozen=True, kw_only=True, tag="log"):
     """One line that a task logged or printed; ``sequence`` counts the lines of one execution from 1.
 
     ``axis_id`` is the axis that was being processed; empty for the task as a whole, or if the axis is unknown.
+    ``number`` is its number among all events of the execution, see :class:`EventBatch`.
     """
 
     execution_id: str
@@ -163,6 +166,7 @@ class LogLine(Message, frozen=True, kw_only=True, tag="log"):
     logger: str
     text: str
     axis_id: str = ""
+    number: Count = 0
 
 
 class ExecutionSnapshot(Mapped, msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -204,13 +208,22 @@ class ExecutionSnapshot(Mapped, msgspec.Struct, frozen=True, kw_only=True, forbi
     """Why it cannot start, such as ``2 others first``, ``gpu``, ``rate`` or ``queue paused``; None if it can start as
     soon as a worker is free, if it is not queued, and in events."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the snapshot as plain dicts, lists, strings and numbers."""
+        plain: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(bytes,))
+        return plain
+
 
 class StateChange(Message, frozen=True, kw_only=True, tag="state"):
-    """A change of an execution's status; ``sequence`` counts the changes of one execution from 1."""
+    """A change of an execution's status; ``sequence`` counts the changes of one execution from 1.
+
+    ``number`` is its number among all events of the execution, see :class:`EventBatch`.
+    """
 
     sequence: Sequence
     timestamp: float
     execution: ExecutionSnapshot
+    number: Count = 0
 
 
 Event = ProgressUpdate | LogLine | StateChange
@@ -224,14 +237,17 @@ SubmissionId = Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{8,64}$")]
 class EventBatch(Message, frozen=True, kw_only=True, tag="event_batch"):
     """The events of one execution numbered ``after + 1`` to ``upto``, in order; the topic is the execution's id.
 
-    If there are fewer events than numbers, superseded progress was merged. An empty batch gives the number of the
-    latest event: a subscriber that has seen fewer requests the rest with :class:`EventsRequest`.
+    If superseded progress was merged, there are fewer events than numbers, and ``numbers`` has the number of each
+    event; otherwise it is empty. The field ``number`` of an event is 0 here: the reader of the batch fills it in. An
+    empty batch gives the number of the latest event: a subscriber that has seen fewer requests the rest with
+    :class:`EventsRequest`.
     """
 
     execution_id: str
     after: Count
     upto: Count
     events: list[Event]
+    numbers: list[Count] = msgspec.field(default_factory=list)
 
 
 DataMessage = EventBatch | Heartbeat | Farewell

@@ -63,6 +63,9 @@ from .progress.values import (
 from .server.server import (
     ExecutionServer as ExecutionServer,
 )
+from .tasks.bars import (
+    bars_as_progress as bars_as_progress,
+)
 from .tasks.cancel import (
     CancelHook as CancelHook,
 )
@@ -72,10 +75,17 @@ from .tasks.hub import (
 from .tasks.join import (
     join_task as join_task,
 )
+from .tasks.steps import (
+    Step as Step,
+)
 from .tasks.task import (
     Task as Task,
     TaskLink as TaskLink,
     current_task as current_task,
+)
+from .tasks.tracking import (
+    report as report,
+    track as track,
 )
 from .workers.parent_death import (
     die_with_parent as die_with_parent,

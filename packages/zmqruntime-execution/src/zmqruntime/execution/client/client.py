@@ -400,8 +400,9 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
     def events(self, execution_id: str, after: int = 0) -> Iterator[Event]:
         """Iterate over all events of an execution after number ``after``, past and live, until it has ended.
 
-        The events are in order. Iteration continues without a gap while the server is silent and with its successor;
-        see :meth:`wait`.
+        The events are in order. Each has its number as ``event.number``: ``events(execution_id, event.number)``
+        continues exactly after it, also in another program. Iteration continues without a gap while the server is
+        silent and with its successor; see :meth:`wait`.
 
         Yields:
             Progress updates, log lines and state changes.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from zmqruntime.codec import Decoder
 from zmqruntime.exceptions import MessageError
 from zmqruntime.execution.callbacks import CallbackThread
-from zmqruntime.execution.events.event_batches import PackedBatch
+from zmqruntime.execution.events.event_batches import PackedBatch, numbers_of
 from zmqruntime.execution.exceptions import InvalidProgressError
 from zmqruntime.execution.progress.rules import check_progress
 from zmqruntime.messages import Event, EventBatch, EventsResponse, Message, ProgressUpdate, ResponseType
@@ -81,12 +81,16 @@ class TolerantDecoder(Decoder[Message]):
 
 def _salvaged(packed: PackedBatch, on_invalid: OnInvalid) -> EventBatch:
     events: list[Event] = []
-    for raw in packed.events:
+    numbers: list[int] = []
+    for number, raw in zip(numbers_of(packed), packed.events, strict=True):
         try:
             events.append(_decode_event(raw))
+            numbers.append(number)
         except MessageError as error:
             on_invalid(InvalidProgressError(f"an event of execution {packed.execution_id}: {error}"))
-    return EventBatch(execution_id=packed.execution_id, after=packed.after, upto=packed.upto, events=events)
+    return EventBatch(
+        execution_id=packed.execution_id, after=packed.after, upto=packed.upto, events=events, numbers=numbers
+    )
 
 
 _decode_packed: Decoder[PackedBatch | _PackedEvents] = Decoder(PackedBatch | _PackedEvents)

@@ -1,6 +1,7 @@
 """Numbered batches of events, packed by the server as they happen and unpacked in order by a client."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -9,7 +10,9 @@ from zmqruntime.exceptions import MessageError
 from zmqruntime.execution.events.compaction import Superseded
 from zmqruntime.messages import Event, EventBatch, LogLine, Message
 
-__all__ = ["Gap", "OpenBatch", "PackedBatch", "Reader", "compact", "empty_batch", "unpack"]
+__all__ = ["Gap", "OpenBatch", "PackedBatch", "Reader", "compact", "empty_batch", "numbers_of", "unpack"]
+
+EventT = TypeVar("EventT", bound=Event)
 
 _COMPACT_EVENTS = 500
 _FULL_BYTES = 64 * 1024
@@ -22,6 +25,7 @@ class PackedBatch(Message, frozen=True, kw_only=True, tag="event_batch"):
     after: int
     upto: int
     events: list[msgspec.Raw]
+    numbers: list[int] = msgspec.field(default_factory=list)
 
 
 unpack: Decoder[PackedBatch] = Decoder(PackedBatch)
@@ -74,17 +78,32 @@ def compact(newest_first: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
         The number of the last event of each new batch, and the encoded batch, from newest to oldest.
     """
     judge = Superseded()
-    kept: list[msgspec.Raw] = []
+    kept: list[tuple[int, msgspec.Raw]] = []
     upto = after = 0
     execution_id = ""
     for batch in map(unpack, newest_first):
         execution_id, after, upto = batch.execution_id, batch.after, upto or batch.upto
-        kept += [event for event in reversed(batch.events) if not _may_go(event, judge)]
+        numbered = list(zip(numbers_of(batch), batch.events, strict=True))
+        kept += [(number, event) for number, event in reversed(numbered) if not _may_go(event, judge)]
         if len(kept) >= _COMPACT_EVENTS:
-            yield upto, _pack(execution_id, after, upto, kept[::-1])
+            yield upto, _pack_numbered(execution_id, after, upto, kept[::-1])
             kept, upto = [], 0
     if upto:
-        yield upto, _pack(execution_id, after, upto, kept[::-1])
+        yield upto, _pack_numbered(execution_id, after, upto, kept[::-1])
+
+
+def numbers_of(batch: EventBatch | PackedBatch) -> Sequence[int]:
+    """Return the number of each event of a batch.
+
+    For a batch that an earlier version has merged, the numbers are not known: all but the last event then have the
+    number of the event before the batch, so that a reader that continues from there repeats some, but misses none.
+    """
+    count = len(batch.events)
+    if count == batch.upto - batch.after:
+        return range(batch.after + 1, batch.upto + 1)
+    if len(batch.numbers) == count:
+        return batch.numbers
+    return [*[batch.after] * (count - 1), batch.upto]
 
 
 def _may_go(event: msgspec.Raw, judge: Superseded) -> bool:
@@ -94,8 +113,13 @@ def _may_go(event: msgspec.Raw, judge: Superseded) -> bool:
         return False  # an event that violates the schema is kept, for readers to report
 
 
-def _pack(execution_id: str, after: int, upto: int, events: list[msgspec.Raw]) -> bytes:
-    return encode(PackedBatch(execution_id=execution_id, after=after, upto=upto, events=events))
+def _pack(execution_id: str, after: int, upto: int, events: list[msgspec.Raw], numbers: Sequence[int] = ()) -> bytes:
+    return encode(PackedBatch(execution_id=execution_id, after=after, upto=upto, events=events, numbers=list(numbers)))
+
+
+def _pack_numbered(execution_id: str, after: int, upto: int, numbered: list[tuple[int, msgspec.Raw]]) -> bytes:
+    numbers = [number for number, _ in numbered] if len(numbered) < upto - after else ()
+    return _pack(execution_id, after, upto, [event for _, event in numbered], numbers)
 
 
 class Gap(Exception):
@@ -141,9 +165,12 @@ class Reader:
             return []
         if batch.after > self.position:
             raise Gap
-        known = self.position - batch.after if len(batch.events) == batch.upto - batch.after else 0
-        self.position = batch.upto
-        return [event for event in batch.events[known:] if self._is_new(event)]
+        position, self.position = self.position, batch.upto
+        return [
+            _with_number(event, number)
+            for number, event in zip(numbers_of(batch), batch.events, strict=True)
+            if (number > position or number == batch.after) and self._is_new(event)
+        ]
 
     def _is_new(self, event: Event) -> bool:
         kind = type(event)
@@ -153,3 +180,9 @@ class Reader:
             return False
         self._sequences[kind] = event.sequence
         return True
+
+
+def _with_number(event: EventT, number: int) -> EventT:
+    """Fill in the number of an event that was just decoded; a copy of each would cost more than all the rest."""
+    msgspec.structs.force_setattr(event, "number", number)
+    return event

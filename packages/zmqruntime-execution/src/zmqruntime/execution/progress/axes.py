@@ -19,6 +19,7 @@ __all__ = [
     "AxisUpdates",
     "Order",
     "order_of",
+    "percent_of",
     "project_axis",
     "settle_axis",
 ]
@@ -307,7 +308,7 @@ def _axis(
         "" if step is None else step.step_name,
         0 if step is None else step.step_index,
         source.total_steps if step is None else step.total_steps,
-        100.0 if is_complete else 0.0 if step is None else _percent_of(step),
+        100.0 if is_complete else 0.0 if step is None else percent_of(step),
         (source.error or "") if source.status in BROKEN else "",
         step is not None and _is_done(step),
         source.worker if step is None else step.worker,
@@ -339,7 +340,8 @@ def _end_of(pipeline: ProgressUpdate) -> AxisState | None:
     return BROKEN.get(pipeline.status)
 
 
-def _percent_of(step: ProgressUpdate) -> float:
+def percent_of(step: ProgressUpdate) -> float:
+    """Return how much of its axis is done according to the update of a step, 0 to 100."""
     total = max(1, step.total_steps)
     done = min(step.step_index, total - 1) * 100.0 + (100.0 if _is_done(step) else step.percent)
     return min(100.0, done / total)

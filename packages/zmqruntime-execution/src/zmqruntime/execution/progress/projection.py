@@ -18,6 +18,7 @@ from zmqruntime.execution.progress.axes import (
     project_axis,
 )
 from zmqruntime.execution.progress.channels import ProgressChannel, channel_of, is_newer
+from zmqruntime.execution.progress.loops import CountedLoops
 from zmqruntime.execution.progress.values import AxisProgress, AxisState, BatchProgress, PlateProgress, PlateState
 from zmqruntime.messages import (
     Event,
@@ -52,6 +53,7 @@ class PlateProjection:
         self._axes = AxisTable()
         self._tracker = AxisTracker()
         self._preparation = _Preparation()
+        self._loops = CountedLoops()
         self._updates: dict[ProgressChannel, ProgressUpdate] = {}
         self._whole = AxisProgress("")
         self._ids = ("", "")
@@ -73,6 +75,7 @@ class PlateProjection:
         known = self._tracker.execution
         if known is not None and execution.status is ExecutionStatus.RUNNING is not known.status:
             self._preparation = _Preparation()
+            self._loops = CountedLoops()
             self._has_reported = False
         self._tracker.on_execution(execution, timestamp)
         self._ids = execution.execution_id, execution.plate_id
@@ -83,25 +86,31 @@ class PlateProjection:
         """Return the present state."""
         axes, execution = self._axes, self._tracker.execution
         axes.put(self._tracker.take_changes())
-        state, whole = self._state(execution), self._whole
+        state, loops = self._state(execution), self._loops
         return PlateProgress(
             execution_id=self._ids[0],
             plate_id=self._ids[1],
             state=state,
             has_ended=execution is not None and has_ended(execution.status, execution.resumable),
             has_reported=self._has_reported,
-            percent=100.0 if state is PlateState.COMPLETE else axes.percent if axes else _percent_of_whole(whole),
+            percent=100.0 if state is PlateState.COMPLETE else self._percent(),
             axes=axes.rows(),
             axes_total=len(axes),
             axes_running=axes.count(AxisState.RUNNING),
             axes_done=axes.count(AxisState.COMPLETE),
             axes_failed=axes.count(AxisState.FAILED),
             axes_cancelled=axes.count(AxisState.CANCELLED),
-            error=(execution.error if execution else None) or whole.error,
+            error=(execution.error if execution else None) or self._whole.error,
             started_at=self._tracker.started_at,
             ended_at=self._ended_at,
-            work=axes.work(self._tracker.working_since),
+            work=loops.work if loops.is_in_use else axes.work(self._tracker.working_since),
+            text=loops.text if state.is_working else "",
         )
+
+    def _percent(self) -> float:
+        if self._loops.is_in_use:
+            return self._loops.percent
+        return self._axes.percent if self._axes else _percent_of_whole(self._whole)
 
     def _on_progress(self, update: ProgressUpdate) -> None:
         self._has_reported = True
@@ -109,6 +118,7 @@ class PlateProjection:
             self._ids = update.execution_id, update.plate_id
         self._tracker.on_progress(update)
         self._preparation.on_progress(update)
+        self._loops.on_progress(update)
         channel = channel_of(update.phase)
         if not update.axis_id and is_newer(update, self._updates.get(channel)):
             self._updates[channel] = update

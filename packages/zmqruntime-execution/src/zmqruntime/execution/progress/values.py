@@ -107,7 +107,10 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlateProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution. ``percent`` covers all its axes, 0 to 100; ``axes`` are those known so far, in order."""
+    """One execution. ``percent`` covers all its axes, 0 to 100; ``axes`` are those known so far, in order.
+
+    Of a task that only counts loops, as with ``track``, ``percent`` and ``work`` are about those that are not done.
+    """
 
     execution_id: str
     plate_id: str
@@ -130,6 +133,9 @@ class PlateProgress(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: float | None = None
     """When it ended or was interrupted; None otherwise."""
     work: Work = Work()
+    text: str = ""
+    """What it says of its work, such as ``epoch 3/10, batch 17/90``; only of a task that is running and counts loops,
+    without axes that are started and ended."""
 
     @property
     def fraction(self) -> float:

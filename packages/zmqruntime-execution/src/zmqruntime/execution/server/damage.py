@@ -121,4 +121,4 @@ def _substitute(execution_id: str, after: int, upto: int) -> bytes:
         logger="zmqruntime",
         text=f"the database is damaged: events {after + 1} to {upto} of this execution cannot be read",
     )
-    return encode(EventBatch(execution_id=execution_id, after=after, upto=upto, events=[line]))
+    return encode(EventBatch(execution_id=execution_id, after=after, upto=upto, events=[line], numbers=[after + 1]))

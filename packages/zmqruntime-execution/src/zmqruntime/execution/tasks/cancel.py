@@ -43,33 +43,34 @@ class CancelFlags:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._asked: set[str | None] = set()
+        self.asked: set[str | None] = set()
+        """The axes that were asked to stop, None for the whole task; to be read only."""
         self._hooks: list[CancelHook] = []
 
     def set(self, axis_id: str | None) -> None:
         """Ask one axis, or everything (None), to stop; hooks are called in a separate thread, so none can block."""
         with self._lock:
-            is_new = axis_id not in self._asked
-            self._asked.add(axis_id)
+            is_new = axis_id not in self.asked
+            self.asked.add(axis_id)
             hooks = tuple(self._hooks) if is_new else ()
         if hooks:
             threading.Thread(target=_tell, args=(hooks, axis_id), name="on-cancel", daemon=True).start()
 
     def is_set(self, axis_id: str | None) -> bool:
         """Whether the whole task, or that axis, was asked to stop."""
-        return None in self._asked or axis_id in self._asked
+        return None in self.asked or axis_id in self.asked
 
     def axes(self) -> list[str]:
         """Return the axes that were asked to stop individually."""
         with self._lock:
-            return sorted(axis_id for axis_id in self._asked if axis_id is not None)
+            return sorted(axis_id for axis_id in self.asked if axis_id is not None)
 
     def add(self, callback: Callable[[str | None], object]) -> CancelHook:
         """Call ``callback`` for each flag that is set; for flags that are already set, now and in this thread."""
         hook = CancelHook(self, callback)
         with self._lock:
             self._hooks.append(hook)
-            asked = sorted(self._asked, key=lambda axis_id: axis_id or "")
+            asked = sorted(self.asked, key=lambda axis_id: axis_id or "")
         for axis_id in asked:
             hook.tell(axis_id)
         return hook

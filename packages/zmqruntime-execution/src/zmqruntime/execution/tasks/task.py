@@ -5,8 +5,8 @@ import contextvars
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, Protocol, Unpack, overload
 
 import msgspec
 
@@ -16,6 +16,9 @@ from zmqruntime.execution.exceptions import TaskCancelled
 from zmqruntime.execution.progress.rules import sendable_progress, validate_progress
 from zmqruntime.execution.tasks.cancel import CancelFlags, CancelHook
 from zmqruntime.execution.tasks.logging import TaskLogHandler
+from zmqruntime.execution.tasks.loops import LoopRecord, current_loop
+from zmqruntime.execution.tasks.owner import ProcessOwner
+from zmqruntime.execution.tasks.steps import ProgressFields, Step, fields_of, step_of
 from zmqruntime.messages import LogLevel, LogLine, ProgressPhase, ProgressStatus, ProgressUpdate
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "current_task",
     "entered",
     "is_current",
+    "owning_process",
 ]
 
 _MAX_LINE_CHARACTERS = 16 * 1024
@@ -85,11 +89,22 @@ class Task:
         self._flags = flags
         self._checkpoints = dict(checkpoints or {})
         self._listeners: list[Callable[[TaskReport], None]] = []
+        self.loops = LoopRecord()
         self.log = logging.Logger("task", logging.DEBUG)
         self.log.addHandler(TaskLogHandler(self.send_line))
 
+    @property
+    def is_detached(self) -> bool:
+        """Whether the calling code is outside of any task, so that its reports are discarded."""
+        return isinstance(self._channel, _Nowhere)
+
     # --- progress ------------------------------------------------------------------------------------------------
 
+    @overload
+    def report(self, done: int, total: int | None = None, text: str = "") -> None: ...
+    @overload
+    def report(self, done: Step) -> None: ...
+    @overload
     def report(
         self,
         *,
@@ -106,50 +121,58 @@ class Task:
         message: str | None = None,
         error: str | None = None,
         traceback: str | None = None,
+    ) -> None: ...
+    def report(
+        self, done: int | Step | None = None, total: int | None = None, text: str = "", **fields: Unpack[ProgressFields]
     ) -> None:
-        """Report the progress of one step of one axis. Never blocks.
+        """Report progress. Never blocks.
 
-        Percentage, time, process and ids are filled in.
+        ``report(3, 10)`` and ``report(3, 10, "training")`` say how much of the task is done, and ``report(3)`` if the
+        total is unknown. A :class:`Step` says it of one step of one axis. The keywords say everything that a progress
+        update contains; percentage, time, process and ids are filled in.
 
         Args:
-            axis_id: Axis the progress belongs to, such as a well.
-            step_name: Name of the step.
-            step_index: Index of the step, from 0.
-            total_steps: Number of steps.
-            phase: Phase of the work.
-            status: Status of the step in that phase.
-            completed: Number of completed units of work.
+            done: Number of completed units of work, or a step.
             total: Total number of units of work.
-            pattern: Image pattern being worked on.
-            component: Component, such as a channel, being worked on.
-            message: Text for the user.
-            error: Error message of a failure.
-            traceback: Traceback of a failure.
+            text: Text for the user.
+            fields: As an alternative to ``done`` and ``text``, all of these: ``axis_id``, the axis that the progress
+                belongs to, such as a well; ``step_name``; ``step_index``, from 0; ``total_steps``; ``phase`` of the
+                work; ``status`` of the step in that phase; ``completed`` units of work; and optionally ``pattern`` and
+                ``component`` that are being worked on, ``message``, ``error`` and ``traceback``.
 
         Raises:
-            InvalidProgressError: A value has the wrong type or is out of range, or ``completed`` exceeds ``total``.
+            InvalidProgressError: A value has the wrong type or is out of range, or ``done`` exceeds ``total``.
+            TypeError: A keyword is missing or unknown.
         """
-        self.send_progress(
-            ProgressUpdate(
-                execution_id=self.execution_id,
-                plate_id=self.plate_id,
-                axis_id=axis_id,
-                step_name=step_name,
-                step_index=step_index,
-                total_steps=total_steps,
-                phase=phase,
-                status=status,
-                completed=completed,
-                total=total,
-                percent=_percent(completed, total),
-                timestamp=time.time(),
-                pattern=pattern,
-                component=component,
-                message=message,
-                error=error,
-                traceback=traceback,
-                worker=os.getpid(),
-            )
+        if done is not None:
+            self.send_progress(self._update_for(done if isinstance(done, Step) else step_of(done, total, text)))
+            return
+        update = self._update(fields, total)
+        _latest.set(update)
+        self.send_progress(update)
+
+    def check_report(self, done: int, total: int | None = None, text: str = "") -> None:
+        """Check the arguments of :meth:`report` without reporting anything.
+
+        Raises:
+            InvalidProgressError: As in :meth:`report`.
+        """
+        sendable_progress(self._update_for(step_of(done, total, text)))
+
+    def _update_for(self, step: Step) -> ProgressUpdate:
+        return self._update(fields_of(step), step.total or 0)
+
+    def _update(self, fields: ProgressFields, total: int | None) -> ProgressUpdate:
+        if total is None:
+            raise TypeError("report() needs the number of units as total=..., or a short form such as report(3, 10)")
+        return ProgressUpdate(
+            execution_id=self.execution_id,
+            plate_id=self.plate_id,
+            total=total,
+            percent=_percent(fields.get("completed", 0), total),
+            timestamp=time.time(),
+            worker=os.getpid(),
+            **fields,
         )
 
     def send_progress(self, update: ProgressUpdate | Mapping[str, Any]) -> None:
@@ -177,7 +200,7 @@ class Task:
             level=level,
             logger=clean_text(logger, _MAX_NAME_CHARACTERS),
             text=clean_text(text, _MAX_LINE_CHARACTERS),
-            axis_id=clean_text(_axis.get() if axis_id is None else axis_id, _MAX_NAME_CHARACTERS),
+            axis_id=clean_text(self.present_axis if axis_id is None else axis_id, _MAX_NAME_CHARACTERS),
         )
         self._channel.report(line)
 
@@ -206,6 +229,20 @@ class Task:
         finally:
             self._listeners.remove(listener)
 
+    @property
+    def present_axis(self) -> str:
+        """The axis that the calling code is working on: of :meth:`axis`, or a tracked loop; empty if there is none."""
+        axis_id = _axis.get()
+        if axis_id:
+            return axis_id
+        loop = current_loop()
+        return "" if loop is None else loop.meter.axis
+
+    def latest_update(self) -> ProgressUpdate | None:
+        """Return the latest update that the calling code, or code around it, has reported with all fields."""
+        update = _latest.get()
+        return update if update is not None and update.execution_id == self.execution_id else None
+
     def pass_to_listeners(self, report: TaskReport) -> None:
         """Pass a report to the listeners; called by the hub."""
         for listener in list(self._listeners):
@@ -221,6 +258,11 @@ class Task:
     def is_cancelled(self, axis_id: str | None = None) -> bool:
         """Whether the task, or the axis, was asked to stop."""
         return self._flags.is_set(axis_id)
+
+    @property
+    def cancel_requests(self) -> Collection[object]:
+        """The axes that were asked to stop, None for the whole task; stays the same object as it grows."""
+        return self._flags.asked
 
     def check_cancelled(self, axis_id: str | None = None) -> None:
         """Stop here if a cancel was requested; call this wherever stopping is safe.
@@ -307,8 +349,11 @@ def current_task() -> Task:
 
     Outside of a task, this is a detached one: it is never cancelled and its reports are discarded. So a function that
     reports progress also works when it is called directly.
+
+    A thread that a task starts in its worker process belongs to the task. In other processes, and on a server that runs
+    its tasks in threads, run the code of a thread in a copy of the context: ``contextvars.copy_context().run(...)``.
     """
-    return _current.get() or Task("", "", _Nowhere(), CancelFlags())
+    return _current.get() or _process.find() or Task("", "", _Nowhere(), CancelFlags())
 
 
 def is_current(task: Task) -> bool:
@@ -326,8 +371,15 @@ def entered(task: Task) -> Iterator[Task]:
         _current.reset(token)
 
 
+def owning_process(task: Task) -> contextlib.AbstractContextManager[None]:
+    """Make ``task`` the current one for all threads that are started in the block; for one task at a time."""
+    return _process.owned_by(task)
+
+
+_process: ProcessOwner[Task] = ProcessOwner()
 _current: contextvars.ContextVar[Task | None] = contextvars.ContextVar("zmqruntime_task", default=None)
 _axis: contextvars.ContextVar[str] = contextvars.ContextVar("zmqruntime_axis", default="")
+_latest: contextvars.ContextVar[ProgressUpdate | None] = contextvars.ContextVar("zmqruntime_latest", default=None)
 
 
 class _Nowhere:

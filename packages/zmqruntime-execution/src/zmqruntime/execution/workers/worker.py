@@ -22,6 +22,7 @@ from zmqruntime.execution.events.worker_messages import (
     ToWorker,
 )
 from zmqruntime.execution.tasks.logging import TaskLogHandler
+from zmqruntime.execution.tasks.task import owning_process
 from zmqruntime.execution.workers.capture import OutputCapture
 from zmqruntime.execution.workers.frames import FrameStream
 from zmqruntime.execution.workers.loaded_code import LoadedModules
@@ -95,7 +96,8 @@ class Worker:
 
     def _run_task(self, server: "ExecutionServer", run: TaskRun) -> None:
         self._meter.begin()
-        finished = run.execute(server.execute_task)
+        with owning_process(run.hub.task):
+            finished = run.execute(server.execute_task)
         usage = self._meter.end()
         self._capture.flush()
         finished = msgspec.structs.replace(
