@@ -16,11 +16,26 @@ from .exceptions import (
     BatchFailedError as BatchFailedError,
     IllegalTransitionError as IllegalTransitionError,
     InvalidProgressError as InvalidProgressError,
+    KeyUsedError as KeyUsedError,
     SubmissionLostError as SubmissionLostError,
     SubmissionTimeoutError as SubmissionTimeoutError,
     TaskCancelled as TaskCancelled,
+    TaskError as TaskError,
     TaskFailed as TaskFailed,
     WaitTimeoutError as WaitTimeoutError,
+)
+from .executor.decorator import (
+    Function as Function,
+    task as task,
+)
+from .executor.executor import (
+    Executor as Executor,
+)
+from .executor.futures import (
+    TaskFuture as TaskFuture,
+)
+from .executor.options import (
+    TaskOptions as TaskOptions,
 )
 from .helpers.status_poller import (
     CallbackExecutionStatusPollPolicy as CallbackExecutionStatusPollPolicy,

@@ -4,8 +4,10 @@ zmqruntime.ZMQRuntimeError
 ├── BatchFailedError         a job failed in a batch that ends with its first failure; has the partial result
 ├── IllegalTransitionError   an execution cannot change from one status to the other
 ├── InvalidProgressError     a progress update violates the schema; raised where it is sent
+├── KeyUsedError             a key was submitted before, with another function or other arguments
 ├── SubmissionLostError      a ``ServerLostError``: a submission may or may not have been accepted; has its ids
 ├── SubmissionTimeoutError   a ``RequestTimeoutError``: the same, because no reply arrived in time
+├── TaskError                a function failed with an error that cannot be restored where its future is
 ├── WaitTimeoutError         the execution did not end before the deadline (also a ``TimeoutError``)
 └── TaskFailed               raised by a task that failed, with a message and an optional result
 TaskCancelled                raised inside a task that was asked to stop (a ``BaseException``)
@@ -22,9 +24,11 @@ __all__ = [
     "BatchFailedError",
     "IllegalTransitionError",
     "InvalidProgressError",
+    "KeyUsedError",
     "SubmissionLostError",
     "SubmissionTimeoutError",
     "TaskCancelled",
+    "TaskError",
     "TaskFailed",
     "WaitTimeoutError",
 ]
@@ -89,11 +93,35 @@ class TaskFailed(ZMQRuntimeError):
 
     Attributes:
         result: Value that msgpack can encode, sent along with the failure, for example a partial result.
+        may_retry: Whether the task may be tried again, if its submission allows for retries.
+        traceback: Traceback to keep with the failure; None for none.
     """
 
-    def __init__(self, message: str, result: Any = None) -> None:
+    def __init__(
+        self, message: str, result: Any = None, *, may_retry: bool = True, traceback: str | None = None
+    ) -> None:
         super().__init__(message)
         self.result = result
+        self.may_retry = may_retry
+        self.traceback = traceback
+
+
+class KeyUsedError(ZMQRuntimeError, ValueError):
+    """The key of a submission belongs to a call of another function, or with other arguments."""
+
+
+class TaskError(ZMQRuntimeError):
+    """A function failed with an error that cannot be restored here, or its worker did; raised by its future.
+
+    Attributes:
+        execution_id: Id of the execution.
+        type_name: Name of the type of the error; empty if the function did not raise one.
+    """
+
+    def __init__(self, message: str, execution_id: str = "", type_name: str = "") -> None:
+        super().__init__(message)
+        self.execution_id = execution_id
+        self.type_name = type_name
 
 
 class TaskCancelled(BaseException):

@@ -505,7 +505,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
 
     def _follow_own(self, execution_id: str) -> None:
         """Follow an execution before it is submitted, from its first event, number 1; from any thread."""
-        end = self._ends[execution_id] = EndSink()
+        end = self._ends[execution_id] = self.make_end(execution_id)
         sinks: list[Sink] = [end]
         if self._progress_callback is not None:
             sink = CallbackSink(self._callbacks, self._progress_callback, self._invalid.sift)
@@ -514,6 +514,10 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
             sinks.append(sink)
         followers = [Follower(execution_id, 0, sink, self._ask) for sink in sinks]
         self.call_soon(lambda: self._followers.__setitem__(execution_id, followers))
+
+    def make_end(self, execution_id: str) -> EndSink:
+        """Return the sink that waits for the end of an execution which this client is about to submit."""
+        return EndSink()
 
     def _forget_execution(self, execution_id: str) -> None:
         self._followers.pop(execution_id, None)

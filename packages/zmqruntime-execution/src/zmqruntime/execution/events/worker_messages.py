@@ -117,6 +117,8 @@ class Finished(OfTask, frozen=True, kw_only=True, tag="finished"):
     """Size of a result that was written to the file named in the assignment; None if it is in this message."""
     error: str | None = None
     traceback: str | None = None
+    may_retry: bool = True
+    """Whether the task may be tried again if it has failed and its submission allows for retries."""
     cpu_seconds: float | None = None
     peak_memory_bytes: int | None = None
     unclean: str | None = None

@@ -53,6 +53,7 @@ class Runner:
         log_limit: Maximum size of each log in bytes.
         result_dir: Folder for large results.
         result_limit: Maximum size of a result in bytes.
+        reruns_lost: Whether a resumable execution is run again after its worker process has died.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Runner:
         log_limit: int,
         result_dir: Path,
         result_limit: int,
+        reruns_lost: bool = False,
     ) -> None:
         self._ledger = ledger
         self._pool = pool
@@ -77,6 +79,7 @@ class Runner:
         self._result_dir = str(result_dir)
         self._result_limit = result_limit
         self._loop = loop
+        self._reruns_lost = reruns_lost
         self._timers = ExecutionTimers(loop)
         ledger.admission.loop = loop
         self._overdue: dict[str, str] = {}
@@ -253,7 +256,7 @@ class Runner:
             status = ExecutionStatus.FAILED
         elif status is ExecutionStatus.CANCELLED and record.status is ExecutionStatus.RUNNING:
             self._ledger.set_status(record, ExecutionStatus.CANCELLING)  # the task itself asked for it
-        self._end(record, status, finished.error)
+        self._end(record, status, finished.error, may_retry=finished.may_retry)
 
     def on_not_run(self, execution_id: str, reason: str) -> None:
         """Queue an execution again, as the next one, because its worker did not start it."""
@@ -275,7 +278,9 @@ class Runner:
         """Fail the execution whose worker ended while running it; no other one is affected."""
         record = self._ledger.active[execution_id]
         record.worker_deaths += 1
-        self._end(record, ExecutionStatus.FAILED, f"the worker process {how} while it was running the task")
+        text = f"the worker process {how} while it was running the task"
+        is_rerun = self._reruns_lost and record.resumable and execution_id not in self._overdue
+        self._end(record, ExecutionStatus.FAILED, text, is_rerun=is_rerun)
 
     def on_worker_ready(self) -> None:
         """Do nothing: the end of the turn dispatches."""
@@ -293,7 +298,15 @@ class Runner:
 
     # --- ending --------------------------------------------------------------------------------------------------
 
-    def _end(self, record: Record, status: ExecutionStatus, error: str | None) -> None:
+    def _end(
+        self,
+        record: Record,
+        status: ExecutionStatus,
+        error: str | None,
+        *,
+        may_retry: bool = True,
+        is_rerun: bool = False,
+    ) -> None:
         """End the run of an execution; every run ends here."""
         self._timers.cancel(record.execution_id)
         overdue = self._overdue.pop(record.execution_id, None)
@@ -301,7 +314,8 @@ class Runner:
         if record.status is ExecutionStatus.CANCELLING:
             status = ExecutionStatus.CANCELLED
         record.error = overdue if overdue is not None and status is ExecutionStatus.FAILED else error
-        if status is ExecutionStatus.FAILED and record.attempts <= record.max_retries and not self._is_poison(record):
+        is_tried_again = is_rerun or (may_retry and record.attempts <= record.max_retries)
+        if status is ExecutionStatus.FAILED and is_tried_again and not self._is_poison(record):
             delay = self._retry_pause(record)
             record.not_before = time.time() + delay
             self._ledger.set_status(record, ExecutionStatus.QUEUED)

@@ -116,6 +116,10 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
     refused and a hard time limit acts as a soft one. Only logged output is captured, from ``current_task().log`` or
     :mod:`logging` in its context, not printed output; its peak memory is unknown."""
 
+    reruns_lost_tasks: ClassVar[bool] = False
+    """Whether a resumable execution is run again after its worker process has died, up to three deaths; otherwise it
+    has failed."""
+
     thread_stop_seconds: ClassVar[float] = 8.0
     """How long a server that is shutting down waits for tasks in threads after it has asked them to stop; a task that
     is still running then is abandoned. Shorter than the time a client waits for a server to end."""
@@ -189,6 +193,13 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         variables, working folder and the like are restored anyway: override this for what else tasks leave behind.
         """
         return None
+
+    def own_environment(self) -> TaskEnvironment | None:
+        """Return the environment of executions that do not ask for another one; None to inherit that of this process.
+
+        Called once, when the server starts.
+        """
+        return _environment_here()
 
     # --- requests ------------------------------------------------------------------------------------------------
 
@@ -408,7 +419,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         self._result_dir = result_dir(self.config, self.port)
         with _readable():
             self._ledger = Ledger(store, self._publish_batch, self._note_events, self.resources)
-        self._own_environment = _environment_here()
+        self._own_environment = self.own_environment()
         self._reserve = DescriptorReserve()
         stack.callback(self._reserve.close)
         pool = WorkerPool(self.loop, self._worker_starter(), self.max_concurrent)
@@ -422,6 +433,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             log_limit=self.log_limit,
             result_dir=self._result_dir,
             result_limit=self.max_result_bytes,
+            reruns_lost=self.reruns_lost_tasks,
         )
         with _readable():
             self._runner.take_over()

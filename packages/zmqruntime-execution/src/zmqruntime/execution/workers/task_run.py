@@ -99,6 +99,7 @@ class TaskRun:
         result: Any = None,
         error: str | None = None,
         traceback: str | None = None,
+        may_retry: bool = True,
     ) -> Finished:
         packed, size = self._pack(result)
         return Finished(
@@ -109,6 +110,7 @@ class TaskRun:
             result_bytes=size,
             error=None if error is None else clean_text(error, _MAX_ERROR_CHARACTERS),
             traceback=traceback,
+            may_retry=may_retry,
         )
 
     def _pack(self, result: Any) -> tuple[msgspec.Raw, int | None]:
@@ -128,10 +130,16 @@ class TaskRun:
 
     def _failure_with_result(self, error: TaskFailed) -> Finished:
         try:
-            return self._finished(Outcome.FAILED, error=_text_of(error), result=error.result)
+            return self._finished(
+                Outcome.FAILED,
+                error=_text_of(error),
+                result=error.result,
+                traceback=error.traceback,
+                may_retry=error.may_retry,
+            )
         except BaseException as unpacked:  # noqa: BLE001 - encoding a value of the task can raise anything
             text = f"{_text_of(error)[:_HALF]} (its result cannot be sent: {describe_error(unpacked)[:_HALF]})"
-            return self._finished(Outcome.FAILED, error=text)
+            return self._finished(Outcome.FAILED, error=text, may_retry=error.may_retry)
 
     def is_in_its_folder(self) -> bool:
         """Whether this process is in the task's working folder, and the folder still exists."""

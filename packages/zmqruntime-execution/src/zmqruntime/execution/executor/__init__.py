@@ -1,0 +1,1 @@
+"""Functions as tasks: an executor whose futures outlive the program."""

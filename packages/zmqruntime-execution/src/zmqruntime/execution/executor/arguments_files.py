@@ -1,0 +1,94 @@
+"""Large arguments in files of the server's folder, until their execution has ended."""
+
+import contextlib
+import hashlib
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from zmqruntime.exceptions import UnsendableError
+from zmqruntime.execution.executor.calls import StoredArguments
+from zmqruntime.shape import MAX_RESULT_ELEMENTS, problem_in
+from zmqruntime.transport import prepare_private_dir
+
+__all__ = ["LARGEST_INLINE", "MOST_STORED", "arguments_dir", "read_arguments", "store_arguments"]
+
+LARGEST_INLINE: Final = 256 * 1024
+"""Arguments of more bytes go to a file."""
+MOST_STORED: Final = 8 * 1024**3
+"""How many bytes of arguments of open executions one server keeps."""
+_SUFFIX = ".arguments"
+
+
+def arguments_dir(server_dir: Path) -> Path:
+    """Return the folder of these files."""
+    return server_dir / "arguments"
+
+
+def store_arguments(server_dir: Path, execution_id: str, data: bytes) -> StoredArguments:
+    """Write the arguments of an execution to a file, completely or not at all.
+
+    Raises:
+        UnsendableError: The folder is full, or cannot be written.
+    """
+    folder = arguments_dir(server_dir)
+    try:
+        prepare_private_dir(folder)
+        taken = sum(path.stat().st_size for path in folder.glob(f"*{_SUFFIX}"))
+        if taken + len(data) > MOST_STORED:
+            raise UnsendableError(
+                f"arguments of {len(data):,} bytes do not fit: {taken:,} of {MOST_STORED:,} bytes are taken by "
+                "executions that have not ended; wait for some of them, or write files and pass their paths"
+            )
+        _write(folder / f"{execution_id}{_SUFFIX}", data)
+    except OSError as error:
+        raise UnsendableError(f"cannot write arguments of {len(data):,} bytes to {folder}: {error.strerror}") from error
+    return StoredArguments(name=f"{execution_id}{_SUFFIX}", length=len(data), digest=_digest(data))
+
+
+def read_arguments(server_dir: Path, stored: StoredArguments) -> tuple[list[Any], dict[str, Any]]:
+    """Return stored arguments.
+
+    Raises:
+        UnsendableError: The file is missing or damaged.
+    """
+    path = arguments_dir(server_dir) / Path(stored.name).name
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnsendableError(
+            f"the arguments in {path} cannot be read: {error.strerror}; submit the call again"
+        ) from None
+    problem = problem_in(data, max_elements=MAX_RESULT_ELEMENTS) if _digest(data) == stored.digest else "it is damaged"
+    if problem is not None:
+        raise UnsendableError(f"the arguments in {path} cannot be read: {problem}; submit the call again")
+    args, kwargs = msgspec.msgpack.decode(data)
+    return args, kwargs
+
+
+def stored_ids(server_dir: Path) -> list[str]:
+    """Return the ids of executions whose arguments are stored."""
+    with contextlib.suppress(OSError):
+        return [path.name.removesuffix(_SUFFIX) for path in arguments_dir(server_dir).glob(f"*{_SUFFIX}")]
+    return []
+
+
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()

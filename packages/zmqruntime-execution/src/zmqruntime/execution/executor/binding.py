@@ -1,0 +1,196 @@
+"""From a function and its arguments to a call: the arguments are checked where the function is submitted."""
+
+import functools
+import inspect
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from zmqruntime.exceptions import ConfigurationError, UnsendableError
+from zmqruntime.execution.executor.calls import Call, code_digest
+from zmqruntime.execution.executor.functions import NotImportableError, file_of, loading_script, reference_of
+from zmqruntime.execution.executor.guard import check_guard
+from zmqruntime.execution.executor.hints import Check, checks_of
+from zmqruntime.execution.executor.values import Pickler, Values
+
+__all__ = ["CallMaker", "name_of"]
+
+_NAME_LIMIT = 200
+_REMEDY = "move it to the top of a module, or send it by value with Executor(..., allow_pickle=True)"
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What is the same for each call of a function."""
+
+    name: str
+    reference: str
+    file: str
+    code: str
+    pickled: bytes | None
+    signature: inspect.Signature | None
+    checks: dict[str, Check]
+
+    def parameter(self, place: int) -> str:
+        """Return the name of a positional parameter."""
+        names = [] if self.signature is None else list(self.signature.parameters)
+        return names[min(place, len(names) - 1)] if names else str(place + 1)
+
+
+class CallMaker:
+    """Makes the calls of an executor.
+
+    Args:
+        pickler: Sends functions and arguments by value; None to refuse those that need it.
+    """
+
+    def __init__(self, pickler: Pickler | None) -> None:
+        self._pickler = pickler
+        self._values = Values(pickler)
+        self._targets: weakref.WeakKeyDictionary[Callable[..., Any], _Target] = weakref.WeakKeyDictionary()
+
+    def call(self, fn: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Call:
+        """Return the call of a function.
+
+        Raises:
+            TypeError: The function cannot be called with these arguments, or cannot be imported by another process.
+            UnsendableError: An argument cannot be sent.
+        """
+        fn, args, kwargs = _unwrapped(fn, tuple(args), kwargs)
+        target = self.target(fn)
+        args, kwargs = _bound(target, args, kwargs)
+        return Call(
+            function=target.reference,
+            file=target.file,
+            code=target.code,
+            pickled=target.pickled,
+            args=[self._wire(target, place, each) for place, each in enumerate(args)],
+            kwargs={key: self._wire(target, key, each) for key, each in kwargs.items()},
+        )
+
+    def many(self, calls: Sequence[Call]) -> Call:
+        """Return one call that makes all these calls of one function, one after the other."""
+        first = calls[0]
+        return Call(
+            function=first.function,
+            file=first.file,
+            code=first.code,
+            pickled=first.pickled,
+            args=[call.args for call in calls],
+            kwargs=first.kwargs,
+            is_many=True,
+        )
+
+    def _wire(self, target: _Target, which: int | str, value: Any) -> Any:
+        try:
+            return self._values.to_wire(value)
+        except UnsendableError as error:
+            name = which if isinstance(which, str) else target.parameter(which)
+            raise UnsendableError(f"argument {name!r} of {target.name}(): {error}") from error.__cause__
+
+    def target(self, fn: Callable[..., Any]) -> _Target:
+        """Return what is known of a function, found out once."""
+        try:
+            known = self._targets.get(fn)
+        except TypeError:  # cannot be referred to weakly, or not hashable
+            return self._find(fn)
+        if known is None:
+            known = self._find(fn)
+            try:
+                self._targets[fn] = known
+            except TypeError:
+                return known
+        return known
+
+    def _find(self, fn: Callable[..., Any]) -> _Target:
+        _check_kind(fn)
+        reference, pickled = self._reference(fn)
+        file = "" if pickled is not None else _source_of(fn, reference)
+        signature = _signature_of(fn)
+        return _Target(
+            name=name_of(fn),
+            reference=reference,
+            file=file,
+            code=code_digest(file),
+            pickled=pickled,
+            signature=signature,
+            checks={} if signature is None else checks_of(fn, signature),
+        )
+
+    def _reference(self, fn: Callable[..., Any]) -> tuple[str, bytes | None]:
+        if loading_script():
+            raise ConfigurationError(_inside_script(loading_script()))
+        try:
+            reference = reference_of(fn)
+        except NotImportableError as error:
+            if self._pickler is None:
+                raise NotImportableError(f"{name_of(fn)} cannot be submitted: {error}; {_REMEDY}") from None
+            return "", self._pickler.dumps(fn)
+        check_guard(fn, reference)
+        return reference, None
+
+
+def name_of(fn: Callable[..., Any]) -> str:
+    """Return the name of a function, for people."""
+    name = getattr(fn, "__qualname__", None) or getattr(fn, "__name__", None) or type(fn).__qualname__
+    return str(name)[:_NAME_LIMIT]
+
+
+def _unwrapped(
+    fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+    """Take a partial function apart."""
+    while isinstance(fn, functools.partial):
+        args, kwargs, fn = (*fn.args, *args), {**fn.keywords, **kwargs}, fn.func
+    return fn, args, kwargs
+
+
+def _check_kind(fn: Callable[..., Any]) -> None:
+    if not callable(fn):
+        raise TypeError(f"{fn!r} is not a function")
+    plain = inspect.unwrap(fn) if hasattr(fn, "__wrapped__") else fn
+    if inspect.iscoroutinefunction(plain) or inspect.isgeneratorfunction(plain) or inspect.isasyncgenfunction(plain):
+        raise TypeError(
+            f"{name_of(fn)} is a coroutine or generator function, whose result cannot be sent: submit a function that "
+            "runs it, for example with asyncio.run or list"
+        )
+
+
+def _source_of(fn: Callable[..., Any], reference: str) -> str:
+    place = reference.rpartition(":")[0]
+    return place if place.endswith(".py") else file_of(fn)
+
+
+def _signature_of(fn: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(fn)
+    except (ValueError, TypeError):  # some functions of C do not tell it
+        return None
+
+
+def _bound(target: _Target, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Check the arguments; return those that could be given by position by position.
+
+    Raises:
+        TypeError: They do not fit the function.
+    """
+    if target.signature is None:
+        return args, kwargs
+    try:
+        bound = target.signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{target.name}() {error}") from None
+    for name, check in target.checks.items():
+        if name in bound.arguments:
+            problem = check(bound.arguments[name])
+            if problem is not None:
+                raise TypeError(f"argument {name!r} of {target.name}() must be {problem}")
+    return bound.args, bound.kwargs
+
+
+def _inside_script(path: str) -> str:
+    return (
+        f"{path} submits functions while it is loaded to find a function in it: put what it does into a block "
+        'if __name__ == "__main__":, so that only its definitions are loaded'
+    )

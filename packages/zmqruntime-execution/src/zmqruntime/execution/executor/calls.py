@@ -1,0 +1,130 @@
+"""A call of a function as the payload of a submission; a client in another language can write the same map."""
+
+import functools
+import hashlib
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from zmqruntime.exceptions import UnsendableError
+from zmqruntime.execution.executor.functions import resolve
+from zmqruntime.execution.executor.values import Values
+
+__all__ = ["Call", "StoredArguments", "code_digest", "read_call"]
+
+_MOST_FUNCTIONS = 1024
+
+
+class StoredArguments(msgspec.Struct, frozen=True, kw_only=True):
+    """Arguments that are too large for a message, in a file in the server's folder.
+
+    Attributes:
+        name: Name of the file in that folder.
+        length: Its length in bytes.
+        digest: BLAKE2b digest of its content.
+    """
+
+    name: str
+    length: int
+    digest: str
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What to call with what.
+
+    Attributes:
+        function: ``module:name`` or ``file.py:name``; empty if it is pickled.
+        args: Positional arguments; of many calls, one list of them for each call.
+        kwargs: Keyword arguments.
+        is_many: Whether these are many calls, whose results are returned as a list.
+        file: Source file of the module in the program that submitted it.
+        code: Digest of that file; empty if it has none.
+        retry_on: Exceptions after which it may be tried again; None for any.
+        stored: Where the arguments are, if not in ``args`` and ``kwargs``.
+        pickled: The function, if it cannot be imported.
+        bars: Whether progress bars in the function become progress of the task.
+    """
+
+    function: str = ""
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    is_many: bool = msgspec.field(name="many", default=False)
+    file: str = ""
+    code: str = ""
+    retry_on: list[str] | None = None
+    stored: StoredArguments | None = None
+    pickled: bytes | None = None
+    bars: bool = False
+
+    @property
+    def content(self) -> tuple[object, ...]:
+        """What makes it the same call as another one: not how it is retried, nor the state of the source file."""
+        return self.function, self.pickled, self.is_many, self.stored and self.stored.digest, packed_arguments(self)
+
+
+def packed_arguments(call: Call) -> bytes:
+    """Return the arguments as bytes."""
+    return msgspec.msgpack.encode([call.args, call.kwargs])
+
+
+def read_call(payload: object) -> Call:
+    """Return the call that a payload describes.
+
+    Raises:
+        UnsendableError: It is not a call.
+    """
+    try:
+        return msgspec.convert(payload, Call)
+    except msgspec.ValidationError as error:
+        raise UnsendableError(
+            f'the payload is not a call of a function, {{"function": "module:name"}}: {error}'
+        ) from None
+
+
+@functools.lru_cache(maxsize=_MOST_FUNCTIONS)
+def _function_of(reference: str, file: str) -> Callable[..., Any]:
+    found = resolve(reference)
+    if not callable(found):
+        raise TypeError(f"{reference} is not a function")
+    _check_file(reference, file, found)
+    return found
+
+
+def _check_file(reference: str, file: str, found: object) -> None:
+    """Check that the module is the one that the submitting program has, and not another one of that name."""
+    place = reference.rpartition(":")[0]
+    if not file or place.endswith(".py"):
+        return
+    here = getattr(importlib.import_module(place), "__file__", None)
+    if isinstance(here, str) and Path(here).resolve() != Path(file) and Path(file).is_file():
+        raise ImportError(
+            f"the module {place} is {here} in the worker, but {file} in the program that submitted {reference}: "
+            "give one of the modules another name, or use another executor name"
+        )
+
+
+def load_function(call: Call, values: Values) -> Callable[..., Any]:
+    """Return the function to call.
+
+    Raises:
+        ImportError: It cannot be imported here.
+        UnsendableError: It is pickled, and this process does not read pickles.
+    """
+    if call.pickled is None:
+        return _function_of(call.function, call.file)
+    function: Callable[..., Any] = values.from_wire(msgspec.msgpack.Ext(_PICKLE, call.pickled))
+    return function
+
+
+def code_digest(file: str) -> str:
+    """Return the digest of a source file; empty if there is none."""
+    try:
+        return hashlib.blake2b(Path(file).read_bytes(), digest_size=8).hexdigest() if file else ""
+    except OSError:
+        return ""
+
+
+_PICKLE = 21

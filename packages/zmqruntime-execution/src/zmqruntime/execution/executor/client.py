@@ -1,0 +1,155 @@
+"""The client behind an executor: starts the server of a name, and brings the ends of executions to their futures."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.execution.client.client import ExecutionClient
+from zmqruntime.execution.client.followers import EndSink, find_end
+from zmqruntime.execution.executor.describing import FUNCTIONS_CLIENT, DescribeRequest, DescribeResponse
+from zmqruntime.execution.executor.futures import TaskFuture
+from zmqruntime.execution.lifecycle import has_ended
+from zmqruntime.launch import ServerSpec
+from zmqruntime.messages import (
+    AcceptedResponse,
+    Event,
+    ExecuteRequest,
+    ExecutionSnapshot,
+    ExecutionStatus,
+    StateChange,
+    StatusRequest,
+    StatusResponse,
+)
+
+__all__ = ["SERVER_TARGET", "FunctionClient"]
+
+SERVER_TARGET = "zmqruntime.execution.executor.server:FunctionServer"
+
+OnEnd = Callable[[TaskFuture[Any], ExecutionSnapshot | Exception], None]
+
+
+class FunctionClient(ExecutionClient):
+    """A client of a server of functions.
+
+    Args:
+        port: Data port of the server.
+        options: How to start the server, if it is not running.
+        on_end: Called on the I/O thread with each future whose execution has ended, or cannot be followed any more.
+        host: Host of a TCP server.
+        transport_mode: IPC or TCP.
+        config: Settings shared by the server and its clients.
+        persistent: Whether the server outlives this client.
+    """
+
+    vocabulary = FUNCTIONS_CLIENT
+    server_target = SERVER_TARGET
+
+    def __init__(
+        self,
+        port: int,
+        options: dict[str, Any],
+        on_end: OnEnd,
+        *,
+        host: str | None = None,
+        transport_mode: TransportMode | None = None,
+        config: ZMQConfig | None = None,
+        persistent: bool = True,
+    ) -> None:
+        super().__init__(port, host=host, transport_mode=transport_mode, config=config, persistent=persistent)
+        self._start_options = options
+        self._set_future = on_end
+        self._expected: dict[str, TaskFuture[Any]] = {}
+
+    def server_spec(self) -> ServerSpec:
+        """Return the server to start, with its options."""
+        return msgspec.structs.replace(self.spec_for(SERVER_TARGET), options=self._start_options)
+
+    def describe(self) -> DescribeResponse:
+        """Return the options of the server that is running.
+
+        Raises:
+            RequestRefusedError: It is not a server of functions.
+        """
+        return self.request(DescribeRequest(), DescribeResponse)
+
+    def may_replace_server(self) -> bool:
+        """Return whether the server was started by a client and has nothing to do, so that it can be restarted."""
+        return self.is_local and self._may_replace(self.server)
+
+    def keep_options(self, found: DescribeResponse) -> None:
+        """Start a successor, if that is ever needed, with the options of the server that was found."""
+        self._start_options = {
+            **self._start_options,
+            "max_workers": found.max_workers,
+            "allow_pickle": found.allow_pickle,
+        }
+
+    def expect(self, future: TaskFuture[Any]) -> None:
+        """Set this future at the end of the execution, which is about to be submitted."""
+        self._expected[future.execution_id] = future
+
+    def make_end(self, execution_id: str) -> EndSink:
+        """Return the sink that ends the future of the execution."""
+        future = self._expected.pop(execution_id, None)
+        return EndSink() if future is None else _FutureEnd(future, self._set_future)
+
+    def submit_once(self, request: ExecuteRequest) -> None:
+        """Submit an execution whose id may be known already; it is not followed.
+
+        Raises:
+            RequestRefusedError: The server does not accept it, or the id belongs to another submission.
+            OutdatedServerError: The server is running an older version of the code.
+            ServerLostError: The server has ended and no successor appeared.
+        """
+        self.check_code()
+        self.insist(request, AcceptedResponse, None)
+
+    def attach(self, future: TaskFuture[Any]) -> None:
+        """Set the future at the end of an execution that somebody has submitted, which may be over.
+
+        Raises:
+            RequestRefusedError: The server has no such execution.
+            ServerLostError: The server has ended and no successor appeared.
+        """
+        request = StatusRequest(execution_id=future.execution_id)
+        snapshot = self.insist(request, StatusResponse, None).executions[0]
+        future.name = future.name or getattr(snapshot, "name", "")
+        if has_ended(snapshot.status, snapshot.resumable):
+            self.call_soon(functools.partial(self._set_future, future, snapshot))
+            return
+        future.note_running(snapshot.status.is_working)
+        self._follow(future.execution_id, snapshot.event_count, _FutureEnd(future, self._set_future), False)
+
+
+class _FutureEnd(EndSink):
+    """Passes the end of an execution on to its future."""
+
+    def __init__(self, future: TaskFuture[Any], on_end: OnEnd) -> None:
+        super().__init__()
+        self._future = future
+        self._on_end = on_end
+
+    def put(self, events: list[Event]) -> None:
+        """Look for the start and the end among the events."""
+        end = find_end(events)
+        if end is not None:
+            self.is_done = True
+            self._on_end(self._future, end)
+            return
+        status = next((each.execution.status for each in reversed(events) if isinstance(each, StateChange)), None)
+        if status is not None:
+            self._future.note_running(status is not ExecutionStatus.QUEUED)
+
+    def fail(self, error: Exception) -> None:
+        """Pass on that the server is lost."""
+        if not self.is_done:
+            self.is_done = True
+            self._on_end(self._future, error)
+
+    @property
+    def is_small(self) -> bool:
+        """Never kept: the future has the result."""
+        return False

@@ -1,0 +1,174 @@
+"""Functions and types by import path: named in one process, found in another."""
+
+import contextlib
+import contextvars
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+__all__ = ["NotImportableError", "file_of", "loading_script", "reference_of", "resolve"]
+
+_SCRIPT_PREFIX = "zmqruntime_script_"
+_loading: contextvars.ContextVar[str] = contextvars.ContextVar("zmqruntime_loading_script", default="")
+
+
+class NotImportableError(TypeError):
+    """Another process cannot import the object; the message says why."""
+
+
+def reference_of(thing: object) -> str:
+    """Return the text by which another process finds a function or type: ``module:name`` or ``file.py:name``.
+
+    Raises:
+        NotImportableError: It is local to a function, a lambda, a bound method, or not what its name refers to.
+    """
+    name = getattr(thing, "__qualname__", None)
+    if not isinstance(name, str):
+        raise NotImportableError(f"{type(thing).__name__} object {_short(thing)} is not a function with a name")
+    if "<lambda>" in name:
+        raise NotImportableError("a lambda cannot be imported by another process")
+    if "<locals>" in name:
+        raise NotImportableError(f"{name} is defined inside a function, where another process cannot find it")
+    module = _module_of(thing)
+    _check_same(thing, module, name)
+    return f"{_place_of(module, name)}:{name}"
+
+
+def resolve(reference: str) -> object:
+    """Return the function or type that :func:`reference_of` has named.
+
+    Raises:
+        ImportError: Its module cannot be imported, or does not have it.
+    """
+    place, _, name = reference.rpartition(":")
+    found: object = _load(place)
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError as error:
+            raise ImportError(f"{place} has no {name}; was it renamed or removed after the submission?") from error
+    return found
+
+
+def file_of(thing: object) -> str:
+    """Return the source file of the module of a function, or an empty text."""
+    module = sys.modules.get(getattr(thing, "__module__", None) or "")
+    file = getattr(module, "__file__", None)
+    return str(Path(file).resolve()) if isinstance(file, str) else ""
+
+
+def loading_script() -> str:
+    """Return the script that is being loaded to find a function in it; empty if none is."""
+    return _loading.get()
+
+
+def _module_of(thing: object) -> ModuleType:
+    owner = getattr(thing, "__objclass__", thing)  # of a method of a built-in type
+    name = getattr(owner, "__module__", None)
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    if module is None:
+        raise NotImportableError(f"{_short(thing)} does not say which module it is from")
+    return module
+
+
+def _check_same(thing: object, module: ModuleType, name: str) -> None:
+    """Check that the name in the module refers to the object, or to what a decorator has made of it.
+
+    Raises:
+        NotImportableError: It does not.
+    """
+    found: object = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is thing or getattr(found, "__wrapped__", None) is thing:
+        return
+    owner = getattr(thing, "__self__", None)
+    if isinstance(owner, type) and found == thing:  # a class method
+        return
+    if owner is not None and not isinstance(owner, (type, ModuleType)):
+        raise NotImportableError(f"{name} is a method of an object, which another process does not have")
+    raise NotImportableError(f"{module.__name__}.{name} is not this object but {_short(found)}")
+
+
+def _place_of(module: ModuleType, name: str) -> str:
+    """Return the module's name, or its file if only that can be found by another process.
+
+    Raises:
+        NotImportableError: It has no file either.
+    """
+    if module.__name__ == "__main__":
+        spec = getattr(module, "__spec__", None)
+        if spec is not None and spec.name:
+            return str(spec.name)
+    elif not module.__name__.startswith(_SCRIPT_PREFIX) and _can_find(module):
+        return module.__name__
+    file = getattr(module, "__file__", None)
+    if not isinstance(file, str) or not file.endswith(".py") or not Path(file).is_file():
+        raise NotImportableError(
+            f"{name} was entered at a prompt, in a notebook or through a pipe, where another process cannot find it"
+        )
+    return str(Path(file).resolve())
+
+
+def _can_find(module: ModuleType) -> bool:
+    """Return whether a new process with this search path can import it; having it loaded here proves nothing."""
+    top = module.__name__.partition(".")[0]
+    if top in sys.builtin_module_names:
+        return True
+    finders = (finder for finder in sys.meta_path if hasattr(finder, "find_spec"))
+    return any(finder.find_spec(top, None) is not None for finder in finders)
+
+
+def _load(place: str) -> ModuleType:
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if place.endswith(".py"):
+        return main if _is_file(place, file) else _load_script(place)
+    if place in sys.modules:
+        return sys.modules[place]
+    if getattr(getattr(main, "__spec__", None), "name", None) == place:
+        return main
+    spec = importlib.util.find_spec(place) if "." not in place else None
+    if spec is not None and spec.origin is not None and _is_file(spec.origin, file):
+        return main
+    return importlib.import_module(place)
+
+
+def _load_script(path: str) -> ModuleType:
+    """Load a script, under a name of its own so that scripts with equal names in several folders do not meet."""
+    name = _SCRIPT_PREFIX + Path(path).stem + "_" + hashlib.blake2b(path.encode(), digest_size=4).hexdigest()
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not Path(path).is_file():
+        raise ImportError(f"the script {path} cannot be loaded; was it moved or removed after the submission?")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        with _noted(path):
+            spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+@contextlib.contextmanager
+def _noted(path: str) -> Iterator[None]:
+    token = _loading.set(path)
+    try:
+        yield
+    finally:
+        _loading.reset(token)
+
+
+def _is_file(path: str, other: object) -> bool:
+    return isinstance(other, str) and Path(path).resolve() == Path(other).resolve()
+
+
+def _short(thing: object) -> str:
+    text = repr(thing)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,88 @@
+"""``map``: calls are submitted in batches, and their results read in order."""
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+from zmqruntime.execution.executor.futures import TaskFuture
+
+__all__ = ["mapped"]
+
+_BATCH: Final = 500
+"""How many executions one request submits."""
+
+Chunk = Sequence[tuple[Any, ...]]
+SubmitBatch = Callable[[Sequence[Chunk]], list[TaskFuture[Any]]]
+
+
+def mapped(
+    submit: SubmitBatch,
+    iterables: Sequence[Iterable[Any]],
+    *,
+    timeout: float | None,
+    chunksize: int,
+    buffersize: int | None,
+) -> Iterator[Any]:
+    """Submit calls for the items of iterables and return an iterator over their results.
+
+    Args:
+        submit: Submits several executions at once.
+        iterables: Arguments of the calls.
+        timeout: Seconds from now within which each result must arrive; None for no limit.
+        chunksize: How many calls one execution makes.
+        buffersize: How many executions are submitted ahead; None for all.
+
+    Raises:
+        ValueError: A size is below 1.
+    """
+    if chunksize < 1:
+        raise ValueError(f"chunksize must be 1 or more, not {chunksize}")
+    if buffersize is not None and buffersize < 1:
+        raise ValueError(f"buffersize must be None or 1 or more, not {buffersize}")
+    deadline = None if timeout is None else time.monotonic() + timeout
+    items = zip(*iterables, strict=False)
+    chunks = iter(lambda: tuple(itertools.islice(items, chunksize)), ())
+    waiting: deque[TaskFuture[Any]] = deque()
+    _fill(submit, chunks, waiting, buffersize)
+    return _results(submit, chunks, waiting, deadline, chunksize, buffersize)
+
+
+def _fill(
+    submit: SubmitBatch, chunks: Iterator[Chunk], waiting: "deque[TaskFuture[Any]]", buffersize: int | None
+) -> None:
+    while buffersize is None or len(waiting) < buffersize:
+        room = _BATCH if buffersize is None else min(_BATCH, buffersize - len(waiting))
+        batch = list(itertools.islice(chunks, room))
+        if not batch:
+            return
+        waiting += submit(batch)
+
+
+def _results(
+    submit: SubmitBatch,
+    chunks: Iterator[Chunk],
+    waiting: "deque[TaskFuture[Any]]",
+    deadline: float | None,
+    chunksize: int,
+    buffersize: int | None,
+) -> Iterator[Any]:
+    try:
+        while waiting:
+            future = waiting.popleft()
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            try:
+                result = future.result(left)
+            except BaseException:
+                waiting.appendleft(future)
+                raise
+            if buffersize is not None:
+                _fill(submit, chunks, waiting, buffersize)
+            if chunksize == 1:
+                yield result
+            else:
+                yield from result
+    finally:
+        for future in waiting:
+            future.cancel()

@@ -1,0 +1,135 @@
+"""From calls to submissions: ids and keys, options, environment, and large arguments in files."""
+
+import hashlib
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from zmqruntime.exceptions import RequestRefusedError
+from zmqruntime.execution.exceptions import KeyUsedError
+from zmqruntime.execution.executor.binding import CallMaker, name_of
+from zmqruntime.execution.executor.calls import Call, read_call
+from zmqruntime.execution.executor.futures import TaskFuture
+from zmqruntime.execution.executor.link import ServerLink
+from zmqruntime.execution.executor.options import (
+    Declared,
+    TaskOptions,
+    retry_references,
+    submit_options,
+)
+from zmqruntime.execution.executor.values import Pickler
+from zmqruntime.messages import ErrorCode, ExecuteRequest
+
+__all__ = ["Submitter"]
+
+After = Sequence[TaskFuture[Any] | str]
+
+
+class Submitter:
+    """Submits the calls of an executor.
+
+    Args:
+        link: Connects to its server.
+        pickler: Sends what has no other way; None to refuse it.
+    """
+
+    def __init__(self, link: ServerLink, pickler: Pickler | None) -> None:
+        self.link = link
+        self._calls = CallMaker(pickler)
+
+    def submit(
+        self,
+        fn: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        options: TaskOptions,
+        *,
+        key: str | None = None,
+        after: After = (),
+    ) -> TaskFuture[Any]:
+        """Submit one call; see :meth:`Executor.submit`."""
+        self.link.check_open()
+        options = _with_own(fn, options)
+        call = self._calls.call(fn, args, kwargs)
+        if key is not None:
+            return self._submit_once(fn, call, options, key, after)
+        return self.link.submit([self._request(call, options, after)], name_of(fn))[0]
+
+    def batches(
+        self, fn: Callable[..., Any], options: TaskOptions, after: After, *, in_chunks: bool
+    ) -> Callable[[Sequence[Sequence[tuple[Any, ...]]]], list[TaskFuture[Any]]]:
+        """Return a function that submits several calls of ``fn`` at once, each for one or more tuples of arguments."""
+        name, options = name_of(fn), _with_own(fn, options)
+
+        def submit(chunks: Sequence[Sequence[tuple[Any, ...]]]) -> list[TaskFuture[Any]]:
+            self.link.check_open()
+            calls = [self._chunk(fn, each, in_chunks) for each in chunks]
+            return self.link.submit([self._request(call, options, after) for call in calls], name)
+
+        return submit
+
+    def check_no_clash(self, fn: Callable[..., Any], kwargs: dict[str, Any]) -> None:
+        """Check that ``key`` and ``after`` are not parameters of the function.
+
+        Raises:
+            TypeError: One of them is.
+        """
+        signature = self._calls.target(fn).signature
+        for word in ("key", "after"):
+            parameter = None if signature is None else signature.parameters.get(word)
+            if word in kwargs and parameter is not None and parameter.kind is not inspect.Parameter.POSITIONAL_ONLY:
+                raise TypeError(
+                    f"{name_of(fn)} has a parameter {word!r} of its own: pass it by position, "
+                    f"and what submit takes as executor.options({word}=...).submit(...)"
+                )
+
+    def _chunk(self, fn: Callable[..., Any], items: Sequence[tuple[Any, ...]], in_chunks: bool) -> Call:
+        calls = [self._calls.call(fn, item, {}) for item in items]
+        return self._calls.many(calls) if in_chunks else calls[0]
+
+    def _request(self, call: Call, options: TaskOptions, after: After, execution_id: str = "") -> ExecuteRequest:
+        if "retry_on" in options:
+            call = msgspec.structs.replace(call, retry_on=retry_references(options))
+        request = self.link.client.request_for(call, **submit_options(options, self.link.environment))
+        return request if not execution_id else msgspec.structs.replace(request, submission_id=execution_id)
+
+    def _submit_once(
+        self, fn: Callable[..., Any], call: Call, options: TaskOptions, key: str, after: After
+    ) -> TaskFuture[Any]:
+        """Submit a call unless its key was used before; return the future of the execution that has it."""
+        execution_id = _id_of(key)
+        try:
+            self.link.client.submit_once(self._request(call, options, after, execution_id))
+        except RequestRefusedError as error:
+            if error.code is not ErrorCode.CONFLICT:
+                raise
+            self._check_same(execution_id, key, call)
+        return self.link.attach(execution_id, name_of(fn))
+
+    def _check_same(self, execution_id: str, key: str, call: Call) -> None:
+        known = read_call(self.link.client.submission_of(execution_id).payload)
+        if known.content != call.content:
+            raise KeyUsedError(
+                f"key {key!r} belongs to a call of {_in_words(known)}, which is not this call of {_in_words(call)}: "
+                "use another key"
+            )
+
+
+def _with_own(fn: Callable[..., Any], options: TaskOptions) -> TaskOptions:
+    """Return the options of the function, and those of the executor, which come first."""
+    return TaskOptions(**{**fn.options, **options}) if isinstance(fn, Declared) else options
+
+
+def _id_of(key: str) -> str:
+    if not isinstance(key, str) or not key:
+        raise TypeError(f"key must be a text that is not empty, not {key!r}")
+    return f"key-{hashlib.blake2b(key.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
+
+
+def _in_words(call: Call) -> str:
+    name = call.function.rpartition(":")[2] or "a pickled function"
+    given = [repr(each) for each in call.args] + [f"{key}={each!r}" for key, each in call.kwargs.items()]
+    text = ", ".join(given)
+    return f"{name}({text if len(text) <= 120 else text[:117] + '...'})"
