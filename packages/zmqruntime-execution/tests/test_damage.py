@@ -181,6 +181,21 @@ def test_texts_and_values_that_are_none_cost_only_their_own_execution(make_clien
     client.shutdown_server()
 
 
+def test_values_that_can_be_read_but_are_not_those_written_are_refused(make_client: MakeClient) -> None:
+    client, ended, queued = filled(make_client, 2)
+    with changed(client) as database:
+        database.execute("UPDATE executions SET held = 1 WHERE execution_id = ?", (queued[0],))
+        database.execute("UPDATE outcomes SET result = X'07' WHERE number = 1")
+        database.execute("UPDATE submissions SET payload = X'07' WHERE number = 4")
+    for execution_id in (queued[0], ended[0]):
+        with pytest.raises(RequestRefusedError, match="checksum"):
+            client.poll_status(execution_id)
+    client.change_queue(QueueAction.RESUME)
+    assert "the payload" in (client.wait(queued[1], 60).error or "")
+    assert [client.wait(each, 60).result for each in queued[2:]] == [2, 3, 4]
+    client.shutdown_server()
+
+
 # --- what may not be written ----------------------------------------------------------------------------------------
 
 

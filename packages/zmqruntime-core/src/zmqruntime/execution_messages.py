@@ -203,6 +203,8 @@ class StateChange(Message, frozen=True, kw_only=True, tag="state"):
 
 Event = ProgressUpdate | LogLine | StateChange
 
+SubmissionId = Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{8,64}$")]
+
 
 # --- data channel: frames [topic, message] ------------------------------------------------------------------------
 
@@ -236,7 +238,7 @@ class ExecuteRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.
 
     may_repeat: ClassVar[bool] = True
 
-    submission_id: Annotated[str, Meta(pattern="^[0-9A-Za-z_-]{8,64}$")]
+    submission_id: SubmissionId
     payload: Any = None
     plate_id: Annotated[str, Meta(max_length=4096)] = ""
     priority: Annotated[int, Meta(ge=-1_000_000, le=1_000_000)] = 0

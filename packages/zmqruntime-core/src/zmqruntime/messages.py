@@ -65,6 +65,7 @@ from zmqruntime.execution_messages import (
     StateChange,
     StatusRequest,
     StatusResponse,
+    SubmissionId,
     SubmissionRequest,
     SubmissionResponse,
 )
@@ -134,6 +135,7 @@ __all__ = [
     "StateChange",
     "StatusRequest",
     "StatusResponse",
+    "SubmissionId",
     "SubmissionRequest",
     "SubmissionResponse",
 ]

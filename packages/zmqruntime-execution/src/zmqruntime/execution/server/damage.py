@@ -3,6 +3,7 @@
 import logging
 import sqlite3
 import time
+import zlib
 from collections.abc import Iterable
 
 import msgspec
@@ -12,7 +13,16 @@ from zmqruntime.exceptions import MessageError
 from zmqruntime.execution.events.event_batches import unpack
 from zmqruntime.messages import EventBatch, LogLevel, LogLine
 
-__all__ = ["DATABASE_ERRORS", "any_text", "is_whole", "readable", "value_problem", "whole_batches"]
+__all__ = [
+    "DATABASE_ERRORS",
+    "any_text",
+    "crc_of",
+    "is_intact",
+    "is_whole",
+    "readable",
+    "value_problem",
+    "whole_batches",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +48,30 @@ def is_whole(text: str) -> bool:
 def readable(text: str) -> str:
     """Return a string from :func:`any_text` with replacement characters for invalid bytes."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def crc_of(*values: object) -> int:
+    """Return the checksum to store with a row: CRC-32 of its values, in which a number counts as the float it equals.
+
+    SQLite keeps no checksums, and a flipped byte can turn one valid value into another: a held execution never runs,
+    another argument gives another result.
+    """
+    return zlib.crc32(encode([_plain(value) for value in values]))
+
+
+def _plain(value: object) -> object:
+    match value:
+        case int():
+            return float(value)
+        case str():
+            return value.encode("utf-8", "surrogateescape")
+        case _:
+            return value
+
+
+def is_intact(crc: object, *values: object) -> bool:
+    """Whether a row is as it was written; rows of earlier releases have no checksum and pass."""
+    return crc is None or crc == crc_of(*values)
 
 
 def value_problem(data: object) -> str | None:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-from zmqruntime.execution.server.damage import is_whole
-from zmqruntime.messages import Count, ExecutionSnapshot, ExecutionStatus, PositiveSeconds, Seconds
+from zmqruntime.execution.server.damage import crc_of, is_intact, is_whole
+from zmqruntime.messages import Count, ExecutionSnapshot, ExecutionStatus, PositiveSeconds, Seconds, SubmissionId
 
 __all__ = ["COLUMNS", "INSERT", "UPDATE", "DamagedRowError", "Record", "read_rows"]
 
@@ -22,9 +22,10 @@ _CHANGING = (
     *("event_count", "state_count", "progress_count", "log_count"),
 )
 
-COLUMNS = ", ".join([*_FIXED, *_CHANGING])
-INSERT = f"INSERT INTO executions ({COLUMNS}) VALUES ({', '.join('?' * len([*_FIXED, *_CHANGING]))})"
-UPDATE = f"UPDATE executions SET {', '.join(f'{name} = ?' for name in _CHANGING)} WHERE number = ?"
+_NAMES = (*_FIXED, *_CHANGING, "crc")
+COLUMNS = ", ".join(_NAMES)
+INSERT = f"INSERT INTO executions ({COLUMNS}) VALUES ({', '.join('?' * len(_NAMES))})"
+UPDATE = f"UPDATE executions SET {', '.join(f'{name} = ?' for name in (*_CHANGING, 'crc'))} WHERE number = ?"
 
 
 class DamagedRowError(Exception):
@@ -38,7 +39,7 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
     """
 
     number: int
-    execution_id: str
+    execution_id: SubmissionId
     plate_id: str
     priority: Annotated[int, msgspec.Meta(ge=-1_000_000, le=1_000_000)]
     rank: float
@@ -121,25 +122,37 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
         """Approximate size of the brief snapshot in bytes."""
         return 700 + len(self.plate_id) + len(self.error or "")
 
-    def fixed_values(self) -> tuple[object, ...]:
-        """Return the values of the columns that never change."""
+    def new_row(self) -> tuple[object, ...]:
+        """Return the values for ``INSERT``."""
+        return (*self._fixed_values(), *self._changing_values(), self._crc())
+
+    def changed_row(self) -> tuple[object, ...]:
+        """Return the values for ``UPDATE``."""
+        return (*self._changing_values(), self._crc(), self.number)
+
+    def _fixed_values(self) -> tuple[object, ...]:
         return tuple(getattr(self, name) for name in _FIXED)
 
-    def changing_values(self) -> tuple[object, ...]:
-        """Return the values of the other columns."""
+    def _changing_values(self) -> tuple[object, ...]:
         return tuple(str(self.status) if name == "status" else getattr(self, name) for name in _CHANGING)
+
+    def _crc(self) -> int:
+        return crc_of(*self._fixed_values(), *self._changing_values())
 
 
 def read_rows(cursor: sqlite3.Cursor) -> Iterator[Record | DamagedRowError]:
     """Read the rows of a query for ``COLUMNS``; a damaged row is replaced by an error that describes the damage."""
-    names = [*_FIXED, *_CHANGING]
     for row in cursor:
-        fields = dict(zip(names, row, strict=True))
+        *values, crc = row
+        fields = dict(zip(_NAMES, values, strict=False))
         fields.update(held=bool(fields["held"]), resumable=bool(fields["resumable"]))
         try:
             spoiled = [name for name, value in fields.items() if isinstance(value, str) and not is_whole(value)]
             if spoiled:
                 raise msgspec.ValidationError(f"{', '.join(spoiled)} cannot be read")
-            yield msgspec.convert(fields, Record)
+            record = msgspec.convert(fields, Record)
+            if not is_intact(crc, *values):
+                raise msgspec.ValidationError("its values do not match their checksum")
+            yield record
         except msgspec.ValidationError as error:
             yield DamagedRowError(f"the entry of execution {fields['execution_id']!r} is damaged: {error}")

@@ -1,7 +1,8 @@
 """The tables of a server's database, with a migration for each version.
 
 Potentially large values (payload, traceback, result) are in separate tables, so that lists of executions do not have to
-read past them. A result larger than 64 KiB is a file next to the database.
+read past them. A result larger than 64 KiB is a file next to the database. ``crc`` is the checksum of a row, see
+:func:`zmqruntime.execution.server.damage.crc_of`; rows of earlier releases have none.
 """
 
 __all__ = ["MIGRATIONS"]
@@ -92,5 +93,11 @@ ALTER TABLE executions DROP COLUMN traceback;
 ALTER TABLE executions DROP COLUMN result;
 CREATE UNIQUE INDEX executions_ended_order ON executions (ended_order) WHERE ended_order IS NOT NULL;
 CREATE INDEX executions_environment ON executions (environment) WHERE environment IS NOT NULL;
+""",
+    """
+ALTER TABLE executions ADD COLUMN crc INTEGER;
+ALTER TABLE submissions ADD COLUMN crc INTEGER;
+ALTER TABLE outcomes ADD COLUMN crc INTEGER;
+ALTER TABLE checkpoints ADD COLUMN crc INTEGER;
 """,
 )

@@ -16,7 +16,15 @@ from zmqruntime.exceptions import ConfigurationError
 from zmqruntime.execution.events.event_batches import OpenBatch
 from zmqruntime.execution.events.result_files import INLINE_RESULT_BYTES
 from zmqruntime.execution.server.checkpointing import Checkpointer
-from zmqruntime.execution.server.damage import DATABASE_ERRORS, any_text, is_whole, readable, value_problem
+from zmqruntime.execution.server.damage import (
+    DATABASE_ERRORS,
+    any_text,
+    crc_of,
+    is_intact,
+    is_whole,
+    readable,
+    value_problem,
+)
 from zmqruntime.execution.server.environments import Environments
 from zmqruntime.execution.server.record import (
     COLUMNS,
@@ -34,8 +42,8 @@ __all__ = ["Record", "Store", "StoreError", "Written"]
 
 _log = logging.getLogger(__name__)
 
-_OUTCOME = "INSERT OR REPLACE INTO outcomes (number, traceback, result) VALUES (?, ?, ?)"
-_SUBMISSION = "INSERT INTO submissions (number, payload) VALUES (?, ?)"
+_OUTCOME = "INSERT OR REPLACE INTO outcomes (number, traceback, result, crc) VALUES (?, ?, ?, ?)"
+_SUBMISSION = "INSERT INTO submissions (number, payload, crc) VALUES (?, ?, ?)"
 _INSERT_BATCH = "INSERT INTO event_batches (number, upto, batch) VALUES (?, ?, ?)"
 _TABLES = ("executions", "submissions", "outcomes", "event_batches", "checkpoints")
 _BUSY_SECONDS = 0.1  # no other process should write this file; one that does must not block the server
@@ -76,6 +84,14 @@ class _Change:
                 self.batches.append(OpenBatch(self.record.event_count))
             self.batches[-1].add([event])
             self.record.event_count += 1
+
+
+def _with_crc(number: int, *values: object) -> tuple[object, ...]:
+    return (number, *values, crc_of(number, *values))
+
+
+def _mismatch(crc: object, *values: object) -> str | None:
+    return None if is_intact(crc, *values) else "it does not match its checksum"
 
 
 def _packed(request: ExecuteRequest) -> PackedExecuteRequest:
@@ -225,9 +241,9 @@ class Store:
         """Keep a value for a resumed run; durable with the next commit."""
         record.has_checkpoints = True
         self._durable = self.is_urgent = True
-        statement = "INSERT OR REPLACE INTO checkpoints (number, key, value) VALUES (?, ?, ?)"
+        statement = "INSERT OR REPLACE INTO checkpoints (number, key, value, crc) VALUES (?, ?, ?, ?)"
         encoded = bytes(value)
-        self._writes.append((statement, (record.number, key, encoded)))
+        self._writes.append((statement, _with_crc(record.number, key, encoded)))
         self._new_checkpoints.setdefault(record.number, {})[key] = encoded
 
     def forget_checkpoints(self, record: Record) -> None:
@@ -312,12 +328,12 @@ class Store:
         for change in self._changes.values():
             record = change.record
             if change.request is None:
-                statements.append((UPDATE, (*record.changing_values(), record.number)))
+                statements.append((UPDATE, record.changed_row()))
             else:
-                statements.append((INSERT, (*record.fixed_values(), *record.changing_values())))
-                statements.append((_SUBMISSION, (record.number, encode(change.request.payload))))
+                statements.append((INSERT, record.new_row()))
+                statements.append((_SUBMISSION, _with_crc(record.number, encode(change.request.payload))))
             if record.has_new_outcome:
-                statements.append((_OUTCOME, (record.number, record.traceback, record.result)))
+                statements.append((_OUTCOME, _with_crc(record.number, record.traceback, record.result)))
             for open_batch in change.batches:
                 batch = open_batch.pack(record.execution_id)
                 statements.append((_INSERT_BATCH, (record.number, open_batch.upto, batch)))
@@ -369,14 +385,14 @@ class Store:
         if record.ended_order is None or record.has_new_outcome:
             return
         query = (
-            f"SELECT traceback, CASE WHEN length(result) <= {INLINE_RESULT_BYTES} THEN result END "
+            f"SELECT traceback, CASE WHEN length(result) <= {INLINE_RESULT_BYTES} THEN result END, crc "
             "FROM outcomes WHERE number = ?"
         )
         row = self._one(query, (record.number,))
         if row is not None:
-            text, result = row
+            text, result, crc = row
             record.traceback = None if text is None else readable(text)
-            problem = None if result is None else value_problem(result)
+            problem = None if result is None else value_problem(result) or _mismatch(crc, record.number, text, result)
             if problem is not None:
                 raise StoreError(f"the result of execution {record.execution_id} in {self.path} is damaged: {problem}")
             record.result = result
@@ -418,17 +434,18 @@ class Store:
         change = self._changes.get(record.execution_id)
         if change is not None and change.request is not None:
             return _packed(change.request)
-        row = self._one("SELECT payload FROM submissions WHERE number = ?", (record.number,))
+        row = self._one("SELECT payload, crc FROM submissions WHERE number = ?", (record.number,))
         if row is None:
             raise StoreError(f"the payload of execution {record.execution_id} is missing in {self.path}; {_REMEDY}")
-        problem = value_problem(row[0])
+        payload, crc = row
+        problem = value_problem(payload) or _mismatch(crc, record.number, payload)
         if problem is not None:
             raise StoreError(f"the payload of execution {record.execution_id} in {self.path} is damaged: {problem}")
         return PackedExecuteRequest(
             submission_id=record.execution_id,
             plate_id=record.plate_id,
             priority=record.priority,
-            payload=msgspec.Raw(row[0]),
+            payload=msgspec.Raw(payload),
             soft_time_limit=record.soft_time_limit,
             time_limit=record.time_limit,
             max_retries=record.max_retries,
@@ -448,14 +465,17 @@ class Store:
         """Return the checkpoints of an interrupted or failed run, also unwritten ones: a retry may be immediate."""
         if not record.has_checkpoints:
             return {}
-        query = "SELECT key, value FROM checkpoints WHERE number = ?"
+        query = "SELECT key, value, crc FROM checkpoints WHERE number = ?"
+        kept = {}
         with self._reading():
-            kept = dict(self._connection.execute(query, (record.number,)))
-        for key, value in kept.items():
+            rows = self._connection.execute(query, (record.number,)).fetchall()
+        for key, value, crc in rows:
             problem = value_problem(value) if is_whole(key) else "its name is not readable"
+            problem = problem or _mismatch(crc, record.number, key, value)
             if problem is not None:
                 text = f"checkpoint {key!r} of execution {record.execution_id} in {self.path} is damaged: {problem}"
                 raise StoreError(text)
+            kept[key] = value
         kept |= self._new_checkpoints.get(record.number, {})
         return {key: msgspec.Raw(value) for key, value in kept.items()}
 
