@@ -192,6 +192,11 @@ class ExecutionSnapshot(Mapped, msgspec.Struct, frozen=True, kw_only=True, forbi
     run_seconds: float | None = None
     """Duration of the last run, by a monotonic clock; None until it has ended, or if the server ended first."""
 
+    def _repr_html_(self) -> str:
+        from zmqruntime.snapshot_html import snapshot_html  # noqa: PLC0415  for notebooks only
+
+        return snapshot_html(self)
+
 
 class StateChange(Message, frozen=True, kw_only=True, tag="state"):
     """A change of an execution's status; ``sequence`` counts the changes of one execution from 1."""
