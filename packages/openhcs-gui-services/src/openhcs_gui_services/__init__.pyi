@@ -137,6 +137,9 @@ from .services.tuning.values import (
     TuningRequest as TuningRequest,
     TuningResult as TuningResult,
 )
+from .widgets.common.task_signals import (
+    TaskSignals as TaskSignals,
+)
 from .widgets.history.view import (
     HistoryView as HistoryView,
 )

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from openhcs_runtime.result_html import result_html
 from openhcs_runtime.viewer_target import ViewCounts
 
 
@@ -142,6 +143,9 @@ class PlateResult:
             f"step {step!r} asked for a GPU and ran on the CPU in {wells} {'well' if wells == 1 else 'wells'}: {why}"
             for (step, why), wells in found.items()
         )
+
+    def _repr_html_(self) -> str:
+        return result_html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain dicts, lists, strings and numbers, for JSON and msgpack."""

@@ -213,6 +213,11 @@ class ExecutionSnapshot(Mapped, msgspec.Struct, frozen=True, kw_only=True, forbi
         plain: dict[str, Any] = msgspec.to_builtins(self, builtin_types=(bytes,))
         return plain
 
+    def _repr_html_(self) -> str:
+        from zmqruntime.snapshot_html import snapshot_html  # noqa: PLC0415  for notebooks only
+
+        return snapshot_html(self)
+
 
 class StateChange(Message, frozen=True, kw_only=True, tag="state"):
     """A change of an execution's status; ``sequence`` counts the changes of one execution from 1.

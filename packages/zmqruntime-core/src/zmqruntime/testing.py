@@ -6,7 +6,6 @@ Import them in a ``conftest.py``; nothing imports this module at run time.
 import asyncio
 import gc
 import os
-import re
 import shutil
 import tempfile
 import threading
@@ -17,6 +16,8 @@ from pathlib import Path
 import psutil
 import pytest
 from zmq.utils.garbage import gc as _collector
+
+from zmqruntime.testing_segments import own_segments
 
 __all__ = ["isolated_home", "no_leaks", "until", "zero_copy_thread"]
 
@@ -51,9 +52,12 @@ def zero_copy_thread() -> None:
 
 @pytest.fixture
 def no_leaks() -> Iterator[None]:
-    """Fail a test that leaves a thread, a child process, a file descriptor or shared memory behind."""
+    """Fail a test that leaves a thread, a child process, a file descriptor or shared memory behind.
+
+    Only what this process and its descendants made counts, not what other programs are doing at the same time.
+    """
     gc.collect()
-    threads, children, shared = set(threading.enumerate()), _children(), _shared_memory()
+    threads, children, shared = set(threading.enumerate()), _children(), own_segments()
     descriptors = _descriptors()
     yield
     gc.collect()
@@ -82,35 +86,16 @@ def _children() -> list[psutil.Process]:
     return found
 
 
-def _shared_memory() -> set[str]:
-    folder = Path("/dev/shm")
-    # Semaphores of multiprocessing are there, too, of any process; only segments hold a significant amount of memory.
-    names = {path.name for path in folder.iterdir() if not path.name.startswith("sem.")} if folder.is_dir() else set()
-    return {name for name in names if not _is_of_others(name)}
-
-
 def _left_for_good(before: set[str]) -> set[str]:
-    """Return the segments that were created since and are not removed in time.
+    """Return the segments of this process tree that were created since and are not removed in time.
 
-    A segment of a killed process cannot be distinguished from ours: if tests are running in several processes, it may
-    belong to another test, which will remove it soon.
+    If tests are running in several processes, a segment whose maker was killed may belong to another test, which will
+    remove it soon.
     """
     deadline, pause = time.monotonic() + _END_SECONDS, threading.Event()
-    while (left := _shared_memory() - before) and time.monotonic() < deadline:
+    while (left := own_segments() - before) and time.monotonic() < deadline:
         pause.wait(_LOOK_SECONDS)
     return left
-
-
-def _is_of_others(name: str) -> bool:
-    """Return whether the segment is named after a running process that does not descend from this one."""
-    match = re.search(r"-(\d+)-", name)
-    if match is None:
-        return False
-    try:
-        owner = psutil.Process(int(match[1]))
-        return os.getpid() not in (owner.pid, *(parent.pid for parent in owner.parents()))
-    except psutil.Error:
-        return False
 
 
 def _descriptors() -> int:

@@ -1,3 +1,6 @@
+from .common.task_signals import (
+    TaskSignals as TaskSignals,
+)
 from .history.view import (
     HistoryView as HistoryView,
 )

@@ -110,6 +110,10 @@ class PlateExecution(Reply):
         """The error if it failed, otherwise the status."""
         return self.error or self.status.value
 
+    def _repr_html_(self) -> str:
+        plate = self.plate
+        return self.snapshot._repr_html_() if plate is None else plate._repr_html_()
+
     @property
     def plate(self) -> PlateResult | None:
         """How each well ended and where the results are; None if no well was processed."""

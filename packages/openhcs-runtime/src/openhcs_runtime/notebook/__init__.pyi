@@ -1,0 +1,4 @@
+from .live import (
+    run as run,
+    watch as watch,
+)

@@ -1,0 +1,133 @@
+"""Runs in notebooks: what a cell shows, in a real kernel, and what an interrupt of the cell does."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from jupyter_core.utils import ensure_async
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from openhcs_runtime import (
+    ExecutionMode,
+    GlobalConfig,
+    PipelineOrchestrator,
+    ResultStatus,
+    ZMQExecutionClient,
+    load_pipeline,
+)
+from openhcs_runtime.notebook import run, watch
+from openhcs_runtime.notebook.well_map import well_map
+from openhcs_runtime.testing import CommandLine, Gate
+from zmqruntime.execution import AxisProgress, AxisState
+from zmqruntime.execution.notebook.output import Content
+
+PIPELINE = """
+from openhcs_runtime import FunctionStep
+from openhcs_runtime.functions import segment_nuclei
+
+pipeline_steps = [FunctionStep({1: segment_nuclei}, group_by="channel", name="nuclei")]
+"""
+
+
+class Screen:
+    """Keeps what is shown on it."""
+
+    def __init__(self) -> None:
+        self.pictures: list[str] = []
+        self.last = ""
+
+    def show(self, content: Content, *, is_last: bool) -> None:
+        self.pictures.append(content.as_html())
+        if is_last:
+            self.last = content.as_text()
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Path:
+    file = tmp_path / "nuclei.py"
+    file.write_text(PIPELINE)
+    return file
+
+
+def test_a_run_shows_its_wells_and_why_one_failed(half_plate: Path) -> None:
+    screen = Screen()
+    with PipelineOrchestrator(
+        half_plate, load_pipeline(PIPELINE), GlobalConfig(mode=ExecutionMode.THREADS)
+    ) as orchestrator:
+        result = run(orchestrator, output=screen)
+    assert result.status is ResultStatus.FAILED
+    assert len(screen.pictures) >= 2
+    assert screen.pictures[-1].count("<rect") == 3
+    assert "1 well failed" in screen.pictures[-1]
+    assert re.search(r"A02 failed: image \S*_A02_\S* is damaged", screen.last)
+    assert result.output_dir in screen.last
+    assert result.output_dir in result._repr_html_()
+    assert "2 complete, 1 failed" in result._repr_html_()
+
+
+def test_a_run_on_a_server_is_shown_until_it_has_ended(
+    shared_home: CommandLine, half_plate: Path, pipeline: Path
+) -> None:
+    screen = Screen()
+    with ZMQExecutionClient(persistent=True) as client:
+        submitted = client.submit_pipeline(half_plate, pipeline)
+        execution = watch(client, submitted.execution_id, output=screen)
+        assert execution.plate is not None
+        assert "A02 failed" in screen.last
+        assert screen.pictures[-1].count("<rect") == 3
+        assert execution.plate.output_dir in execution._repr_html_()
+        again = Screen()
+        watch(client, submitted.execution_id, output=again)  # one that has ended
+        assert "3 of 3 wells, 1 failed" in again.last
+
+
+def test_the_map_has_room_for_each_format_and_escapes_errors() -> None:
+    wells = [AxisProgress("P24", AxisState.FAILED, error='<b>"no"</b>'), AxisProgress("A01"), AxisProgress("whole")]
+    picture = well_map(wells)
+    assert picture.count("<rect") == 2
+    assert "&lt;b&gt;" in picture
+    assert "<b>" not in picture
+    assert ">24</text>" in picture or ">23</text>" in picture
+    assert well_map([AxisProgress("whole")]) == ""
+
+
+@pytest.mark.usefixtures("isolated_home", "no_leaks")
+def test_a_cell_shows_a_run_and_an_interrupt_cancels_it(
+    new_plate: Callable[..., Path], gate: Gate, tmp_path: Path
+) -> None:
+    plate = new_plate(wells=2)
+    source = f"""
+from openhcs_runtime import GlobalConfig, PipelineOrchestrator, load_pipeline
+from openhcs_runtime.notebook import run
+pipeline = load_pipeline({gate.pipeline.read_text()!r})
+with PipelineOrchestrator({str(plate)!r}, pipeline, GlobalConfig(num_workers=1)) as orchestrator:
+    run(orchestrator)
+"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+
+    async def execute() -> None:
+        client = NotebookClient(notebook, timeout=200)
+        async with client.async_setup_kernel():
+            cell = asyncio.create_task(client.async_execute_cell(notebook.cells[0], 0))
+            well = asyncio.create_task(asyncio.to_thread(gate.wait_for_well))
+            await asyncio.wait({cell, well}, return_when=asyncio.FIRST_COMPLETED)
+            if cell.done():
+                gate.open()
+                await asyncio.wait({well})
+                await cell
+            assert client.km is not None
+            await ensure_async(client.km.interrupt_kernel())
+            with pytest.raises(CellExecutionError, match="KeyboardInterrupt"):
+                await cell
+
+    asyncio.run(execute())
+    shown = [output for output in notebook.cells[0].outputs if output.output_type == "display_data"]
+    assert len(shown) == 1, "one output, in place"
+    html = shown[0].data["text/html"]
+    assert "cancelled" in html
+    assert f"{plate.name}_results" in html
+    assert "0 of 2 wells" in shown[0].data["text/plain"]
