@@ -29,6 +29,7 @@ PAGES = [
 ]
 OWN = ("zmqruntime", "openhcs_runtime", "openhcs_gui_services")
 SECONDS = 400  # on an idle machine a page takes up to fifteen
+NO_NAPARI = "-p no:napari -p no:napari-plugin-engine -p no:npe2"  # plug-ins that load for seconds whatever is tested
 
 # Pages whose code other tests run, or that can't run in tests as they are written.
 ELSEWHERE = {
@@ -46,7 +47,7 @@ ELSEWHERE = {
     "docs/howto-slurm.md": "needs a cluster: test_howto_slurm.py and the tests of Dask",
     "README.md": "nox -s demo",
     "packages/openhcs-gui-services/README.md": "test_readmes.py",
-    "packages/zmqruntime-core/README.md": "test_readmes.py",
+    "packages/zmqruntime-core/README.md": "test_readme.py of the package",
     "packages/zmqruntime-execution/README.md": "test_readmes.py",
     "packages/zmqruntime-streaming/README.md": "test_readmes.py",
 }
@@ -98,6 +99,7 @@ def test_the_blocks_of_a_page_run_in_their_order(page: str, home: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment |= {"HOME": str(home), "PATH": path, "COLUMNS": "120", "QT_QPA_PLATFORM": "offscreen"}
+    environment["PYTEST_ADDOPTS"] = NO_NAPARI
     done = subprocess.run(
         ["bash", "-c", script(FOUND[page], work)],
         cwd=work,

@@ -10,7 +10,7 @@ import pytest
 from docs_blocks import Kind, blocks
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ["zmqruntime-core", "zmqruntime-execution", "zmqruntime-streaming", "openhcs-gui-services"]
+PACKAGES = ["zmqruntime-execution", "zmqruntime-streaming", "openhcs-gui-services"]
 
 pytestmark = pytest.mark.skipif(find_spec("openhcs_gui_services") is None, reason="not all packages are installed")
 

@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from zmqruntime import ZMQClient
+from zmqruntime import Address, ZMQClient, ZMQServer
 from zmqruntime.identity import ProcessIdentity
+from zmqruntime.launch import Lifetime, start_server
 
 PORT = 7704
 CLIENTS = int(os.environ.get("SPAWN_CLIENTS", "12"))
@@ -127,3 +129,14 @@ def test_ctrl_c_during_a_start_leaves_no_server(
                 os.kill(server.pid, signal.SIGKILL)
     with StartingClient(PORT, persistent=False) as next_one:  # nobody holds the port or the start any more
         assert next_one.server.pid != server.pid
+
+
+def test_a_server_from_a_terminal_that_was_faster_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter([False, False])
+    listens = Address.is_listening
+    with ZMQServer(PORT) as server, StartingClient(PORT) as client:
+        first = client.server.instance_id
+        monkeypatch.setattr(Address, "is_listening", lambda address: next(looks, None) is None and listens(address))
+        assert start_server(client.address, client.server_spec(), Lifetime.OWNED, time.monotonic() + 60) is None
+        assert first == server.instance_id
+        assert next(looks, None) is None

@@ -194,3 +194,17 @@ def test_two_types_of_one_name_are_refused() -> None:
         Vocabulary(requests=(Move, OtherMove))
     with pytest.raises(ConfigurationError, match="PingRequest and Ping are both called 'ping'"):
         PingingServer(PORT)
+
+
+def test_a_client_that_names_a_server_class_speaks_its_messages(isolated_home: object) -> None:
+    with StageServer(PORT, config=SMALL), ZMQClient(PORT, config=SMALL, server=StageServer) as client:
+        assert client.request(Move(x_um=1.5), Moved) == Moved(x_um=1.5)
+
+    class Other(Message, frozen=True, tag="moved"):
+        pass
+
+    class OtherClient(ZMQClient):
+        vocabulary = Vocabulary(replies=(Other,))
+
+    with pytest.raises(ConfigurationError, match=r"Other and Moved are both called 'moved'"):
+        OtherClient(PORT, server=StageServer)

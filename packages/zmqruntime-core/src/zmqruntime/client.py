@@ -14,10 +14,11 @@ from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.control_client import ControlClient, checked
 from zmqruntime.exceptions import OutdatedServerError
 from zmqruntime.launch import Lifetime, ServerSpec, let_go, start_server
+from zmqruntime.server import ZMQServer
 from zmqruntime.server_code import check_server, default_port_of
 from zmqruntime.standing import ClientState, Standing
 from zmqruntime.subscription import Subscription
-from zmqruntime.vocabulary import union_of
+from zmqruntime.vocabulary import Vocabulary, union_of
 
 __all__ = ["ClientState", "Standing", "ZMQClient", "checked"]
 
@@ -37,6 +38,12 @@ class ZMQClient(ControlClient):
         config: settings shared by the server and its clients.
         persistent: whether a server that this client starts outlives it; otherwise the server ends with the client,
             even if the client is killed.
+        server: the server to start if none is running, as a class or as ``module:Class`` [default: ``server_target``].
+            The messages in the ``vocabulary`` of a class are those of the client as well.
+
+    Raises:
+        ConfigurationError: another process cannot find the server class, or a message of its vocabulary has the name of
+            another one of the client.
     """
 
     server_target: ClassVar[str | None] = None
@@ -54,8 +61,12 @@ class ZMQClient(ControlClient):
         transport_mode: TransportMode | None = None,
         config: ZMQConfig | None = None,
         persistent: bool = True,
+        server: str | type[ZMQServer] | None = None,
     ) -> None:
+        self._server_target = ServerSpec.target_of(server) if isinstance(server, type) else server or self.server_target
         super().__init__(port, host=host, transport_mode=transport_mode, config=config)
+        if isinstance(server, type):
+            self._speaks = self._speaks.joined(Vocabulary.of(server))
         self.persistent = persistent
         self._process: subprocess.Popen[bytes] | None = None
         self._outdated: OutdatedServerError | None = None
@@ -113,11 +124,11 @@ class ZMQClient(ControlClient):
 
     def server_spec(self) -> ServerSpec | None:
         """Return the server to start if none is running, or None to never start one."""
-        return None if self.server_target is None else self.spec_for(self.server_target)
+        return None if self._server_target is None else self.spec_for(self._server_target)
 
     def default_port(self) -> int:
         """Return the data port to use if none is given."""
-        return default_port_of(self.server_target, self.config)
+        return default_port_of(self._server_target, self.config)
 
     def spec_for(self, target: str) -> ServerSpec:
         """Return the description of server class ``target`` with the port and settings of this client."""

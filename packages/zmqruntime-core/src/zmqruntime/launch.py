@@ -158,6 +158,10 @@ def start_server(
         raise ConnectionFailedError(f"another client is still starting the server on {address.url(address.port)}")
     try:
         return None if address.is_listening() else start_server_process(spec, lifetime, seconds_left(deadline))
+    except ServerStartError:
+        if address.is_listening():  # one from a terminal, which takes no start lock, was faster and holds the port
+            return None
+        raise
     finally:
         lock.release()
 

@@ -64,8 +64,16 @@ class Vocabulary:
             ConfigurationError: it contains a type whose tag is already taken.
         """
         named = [vars(each).get("vocabulary") for each in speaker.__mro__]
-        found = [cls(*_EVERY), *(each for each in reversed(named) if isinstance(each, cls))]
-        return cls(
+        return cls(*_EVERY).joined(*(each for each in reversed(named) if isinstance(each, cls)))
+
+    def joined(self, *others: Self) -> Self:
+        """Return the messages of this vocabulary and of others.
+
+        Raises:
+            ConfigurationError: two different types have the same tag.
+        """
+        found = (self, *others)
+        return type(self)(
             requests=_distinct(each for one in found for each in one.requests),
             replies=_distinct(each for one in found for each in one.replies),
             events=_distinct(each for one in found for each in one.events),
