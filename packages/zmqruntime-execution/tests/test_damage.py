@@ -227,10 +227,11 @@ def test_a_database_that_cannot_be_written_because_it_is_damaged_ends_the_server
         client.wait(queued[0])
     with pytest.raises(ServerStartError, match=REMEDY):
         client.connect()
+    client.disconnect()  # and with it its attempts to start a successor
     for rest in ("-wal", "-shm"):
         path.with_name(path.name + rest).unlink(missing_ok=True)
     path.write_bytes(kept)
-    client.connect()
+    client = make_client("TwoAtOnceServer")
     client.change_queue(QueueAction.RESUME)
     assert [client.wait(each, 60).result for each in queued] == [0, 1, 2, 3, 4]
     client.shutdown_server()
