@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from zmqruntime import ProgressUpdate, ZMQConfig
@@ -61,6 +62,19 @@ def make_client(isolated_home: Path) -> Iterator[Callable[..., ExecutionClient]]
 def client(make_client: Callable[..., ExecutionClient]) -> ExecutionClient:
     """A client with a server whose tasks do what the tests need."""
     return make_client()
+
+
+@pytest.fixture
+def kill_server() -> Callable[[ExecutionClient], None]:
+    """Kills the server of a client and waits until its process has ended."""
+
+    def kill(client: ExecutionClient) -> None:
+        assert client.server is not None
+        process = psutil.Process(client.server.pid)
+        process.kill()
+        process.wait(30)
+
+    return kill
 
 
 @pytest.fixture

@@ -1,11 +1,8 @@
 """Dependencies, resources, limits and named queues of a real server, also when it is killed."""
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from zmqruntime import ErrorCode, ExecutionSnapshot, ExecutionStatus, QueueAction, RequestRefusedError, StateChange
@@ -34,13 +31,6 @@ def ran_at(snapshot: ExecutionSnapshot) -> tuple[float, float]:
     assert snapshot.started_at is not None
     assert snapshot.ended_at is not None
     return snapshot.started_at, snapshot.ended_at
-
-
-def kill_server(client: ExecutionClient) -> None:
-    assert client.server is not None
-    process = psutil.Process(client.server.pid)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait(10)
 
 
 @pytest.fixture
@@ -113,7 +103,9 @@ def test_how_a_dependency_ends_is_passed_on(make_client: MakeClient, gate: Path)
         assert refused.value.code is code
 
 
-def test_order_and_limits_survive_a_kill(make_client: MakeClient, gate: Path) -> None:
+def test_order_and_limits_survive_a_kill(
+    make_client: MakeClient, kill_server: Callable[[ExecutionClient], None], gate: Path
+) -> None:
     client = make_client(persistent=True, max_concurrent=4)
     rate = Rate("api", 2, 3.0)
     early = [client.submit({}, rate=rate) for _ in range(2)]

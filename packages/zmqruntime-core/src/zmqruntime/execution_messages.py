@@ -387,7 +387,8 @@ class QueueAction(enum.StrEnum):
 class QueueRequest(Message, frozen=True, kw_only=True, tag=ControlMessageType.QUEUE.value):
     """Change the order of the queue, or whether it is running. The change survives a restart.
 
-    ``pause`` and ``resume`` refer to one named ``queue``, or to all of them if it is None.
+    ``pause`` and ``resume`` refer to one named ``queue``, or to the server as a whole if it is None; a queue that is
+    paused by name stays so until it is resumed by name.
     """
 
     may_repeat: ClassVar[bool] = True

@@ -388,7 +388,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
             action: What to do.
             execution_id: The execution to move, hold or release.
             position: Where to move it, among those of its priority.
-            queue: Name of the queue to pause, resume or limit; None for all of them.
+            queue: Name of the queue to pause, resume or limit; None to pause or resume the server as a whole.
             limit: How many executions of ``queue`` may run at once; None for no limit of its own.
 
         Raises:

@@ -25,6 +25,7 @@ from zmqruntime.execution.server.gates import checked_resources
 from zmqruntime.execution.server.named_queues import MOST_QUEUES
 from zmqruntime.execution.server.queue import QUEUED_LISTED
 from zmqruntime.execution.server.scheduler import Runner
+from zmqruntime.execution.server.schedules import Schedules
 from zmqruntime.execution.server.store import DamagedStoreError, Record, Store, StoreError
 from zmqruntime.execution.tasks.hub import sweep_task_sockets
 from zmqruntime.execution.tasks.task import current_task
@@ -62,10 +63,14 @@ from zmqruntime.messages import (
     QueueResponse,
     ResultRequest,
     ResultResponse,
+    ScheduleRequest,
+    SchedulesRequest,
+    SchedulesResponse,
     StatusRequest,
     StatusResponse,
     SubmissionRequest,
     SubmissionResponse,
+    UnscheduleRequest,
 )
 from zmqruntime.transport import make_private, prepare_private_dir
 
@@ -82,6 +87,7 @@ _MAX_QUEUED_SHOWN = 1_000
 _CLAIM_SECONDS = 1.0
 _IDS_SHOWN = 20
 _QUEUES_SHOWN = 100
+_SCHEDULES_SHOWN = 100
 _REPORT_BYTES = 256 * 1024
 
 
@@ -230,6 +236,8 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
                 return PositionsResponse(positions={r.execution_id: r.known_count for r in known if r is not None})
             case QueueRequest():
                 return self._change_queue(request)
+            case ScheduleRequest() | SchedulesRequest() | UnscheduleRequest():
+                return self._about_schedules(request)
             case StatusRequest() | CancelRequest() | EventsRequest() | SubmissionRequest() | ResultRequest():
                 record = self._ledger.find(request.execution_id or "")
                 if record is None:
@@ -328,6 +336,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             paused=self._ledger.paused,
             draining=self._ledger.draining,
             ended=dict(self._ledger.ended_counts),
+            schedules=self._schedules.listed()[:_SCHEDULES_SHOWN] if is_brief else [],
         )
 
     def _change_queue(self, request: QueueRequest) -> Message:
@@ -374,6 +383,26 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         else:
             admission.pause_queue(name, request.action is QueueAction.PAUSE)
         return None
+
+    def _about_schedules(self, request: ScheduleRequest | SchedulesRequest | UnscheduleRequest) -> Message:
+        match request:
+            case SchedulesRequest():
+                return SchedulesResponse(schedules=self._schedules.listed())
+            case UnscheduleRequest(name=name):
+                found = self._schedules.remove(name)
+            case ScheduleRequest(request=task):
+                found = self._ledger.admission.refusal([task]) or self._schedules.put(request)
+        return found if isinstance(found, ErrorResponse) else SchedulesResponse(schedules=[found])
+
+    def _submit_due(self, request: ExecuteRequest) -> ErrorResponse | None:
+        """Accept a submission of a schedule, or return why not."""
+        try:
+            refusal = self._refusal([request])
+            if refusal is None:
+                self._ledger.accept(request)
+        except StoreError as error:
+            return ErrorResponse(code=ErrorCode.STORAGE, message=str(error))
+        return refusal
 
     def _cancel(self, record: Record, request: CancelRequest) -> Message:
         if has_ended(record.status, record.resumable):
@@ -437,6 +466,9 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         )
         with _readable():
             self._runner.take_over()
+            rows = store.schedule_rows()
+        self._schedules = Schedules(rows, store.write, self._submit_due, self.loop)
+        self.loop.call_soon(self._schedules.run_due)
         stack.callback(self._commit_last)
         stack.callback(self._runner.close)
         self.loop.call_soon(pool.fill)
@@ -551,6 +583,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         """Refuse submissions that could not be written."""
         dropped = self._ledger.drop_new()
         self._runner.take_back(dropped)
+        self._schedules.take_back(dropped)
         refusal = ErrorResponse(code=ErrorCode.STORAGE, message=f"not accepted: {reason}")
         for place, (envelope, response) in enumerate(self.pending_replies):
             accepted = response.accepted if isinstance(response, BatchResponse) else [response]

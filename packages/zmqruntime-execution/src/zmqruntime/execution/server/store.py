@@ -493,6 +493,11 @@ class Store:
         """Return the completed executions that others depend on although history has dropped them."""
         return [row[0] for row in self._all("SELECT execution_id FROM completed_dependencies")]
 
+    def schedule_rows(self) -> list[tuple[str, bytes, int | None]]:
+        """Return the schedules as they were written."""
+        rows = self._all("SELECT name, content, crc FROM schedules")
+        return [(readable(name), content, crc) for name, content, crc in rows]
+
     def _all(self, query: str) -> list[tuple[Any, ...]]:
         with self._reading():
             return self._connection.execute(query).fetchall()
