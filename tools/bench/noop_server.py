@@ -42,3 +42,10 @@ class PausedServer(NoopServer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"max_concurrent": 0, **kwargs})
+
+
+class TwoWorkersServer(NoopServer):
+    """Runs two tasks at once."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"max_concurrent": 2, **kwargs})

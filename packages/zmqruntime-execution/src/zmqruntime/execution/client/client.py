@@ -655,7 +655,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
     def _send_submission(
         self,
         requests: list[ExecuteRequest],
-        message: ExecuteRequest | BatchRequest,
+        message: Message,
         expect: type[AcceptedResponse] | type[BatchResponse],
         timeout: float | None,
     ) -> None:

@@ -13,7 +13,15 @@ from zmqruntime.exceptions import UnsendableError
 from zmqruntime.execution.executor.functions import resolve
 from zmqruntime.execution.executor.values import Values
 
-__all__ = ["Call", "StoredArguments", "code_digest", "read_call"]
+__all__ = [
+    "Call",
+    "StoredArguments",
+    "code_digest",
+    "digest_of",
+    "load_function",
+    "packed_arguments",
+    "read_call",
+]
 
 _MOST_FUNCTIONS = 1024
 
@@ -59,15 +67,25 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pickled: bytes | None = None
     bars: bool = False
 
+    def without_arguments(self, stored: StoredArguments) -> "Call":
+        """Return the same call with its arguments in a file."""
+        return msgspec.structs.replace(self, args=[], kwargs={}, stored=stored)
+
     @property
     def content(self) -> tuple[object, ...]:
         """What makes it the same call as another one: not how it is retried, nor the state of the source file."""
-        return self.function, self.pickled, self.is_many, self.stored and self.stored.digest, packed_arguments(self)
+        digest = digest_of(packed_arguments(self)) if self.stored is None else self.stored.digest
+        return self.function, self.pickled, self.is_many, digest
 
 
 def packed_arguments(call: Call) -> bytes:
     """Return the arguments as bytes."""
     return msgspec.msgpack.encode([call.args, call.kwargs])
+
+
+def digest_of(data: bytes) -> str:
+    """Return the digest of packed arguments."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def read_call(payload: object) -> Call:
@@ -119,8 +137,12 @@ def load_function(call: Call, values: Values) -> Callable[..., Any]:
     return function
 
 
+@functools.lru_cache(maxsize=_MOST_FUNCTIONS)
 def code_digest(file: str) -> str:
-    """Return the digest of a source file; empty if there is none."""
+    """Return the digest of a source file, as it is when this process first asks; empty if there is none.
+
+    That is the code which is loaded: a worker ends when a file that it has loaded is edited.
+    """
     try:
         return hashlib.blake2b(Path(file).read_bytes(), digest_size=8).hexdigest() if file else ""
     except OSError:

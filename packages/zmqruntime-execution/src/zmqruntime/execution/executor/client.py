@@ -1,20 +1,23 @@
 """The client behind an executor: starts the server of a name, and brings the ends of executions to their futures."""
 
+import concurrent.futures
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.environment import TaskEnvironment
 from zmqruntime.execution.client.client import ExecutionClient
 from zmqruntime.execution.client.followers import EndSink, find_end
-from zmqruntime.execution.executor.describing import FUNCTIONS_CLIENT, DescribeRequest, DescribeResponse
 from zmqruntime.execution.executor.futures import TaskFuture
+from zmqruntime.execution.executor.messages import FUNCTIONS_CLIENT, CallsRequest, DescribeRequest, DescribeResponse
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.launch import ServerSpec
 from zmqruntime.messages import (
     AcceptedResponse,
+    BatchResponse,
     Event,
     ExecuteRequest,
     ExecutionSnapshot,
@@ -96,7 +99,18 @@ class FunctionClient(ExecutionClient):
         future = self._expected.pop(execution_id, None)
         return EndSink() if future is None else _FutureEnd(future, self._set_future)
 
-    def submit_once(self, request: ExecuteRequest) -> None:
+    def submit_calls(self, requests: list[ExecuteRequest], environment: TaskEnvironment | None) -> None:
+        """Submit executions that share an environment, all or none, and follow them.
+
+        Raises:
+            RequestRefusedError: The server does not accept them.
+            OutdatedServerError: The server is running an older version of the code.
+            SubmissionLostError: The server has ended and no successor appeared; they may have been accepted.
+        """
+        message = CallsRequest(requests=requests, environment=environment)
+        self._send_submission(requests, message, BatchResponse, None)
+
+    def submit_once(self, request: ExecuteRequest, environment: TaskEnvironment | None) -> None:
         """Submit an execution whose id may be known already; it is not followed.
 
         Raises:
@@ -105,7 +119,7 @@ class FunctionClient(ExecutionClient):
             ServerLostError: The server has ended and no successor appeared.
         """
         self.check_code()
-        self.insist(request, AcceptedResponse, None)
+        self.insist(msgspec.structs.replace(request, environment=environment), AcceptedResponse, None)
 
     def attach(self, future: TaskFuture[Any]) -> None:
         """Set the future at the end of an execution that somebody has submitted, which may be over.
@@ -128,7 +142,8 @@ class _FutureEnd(EndSink):
     """Passes the end of an execution on to its future."""
 
     def __init__(self, future: TaskFuture[Any], on_end: OnEnd) -> None:
-        super().__init__()
+        self.is_done = False
+        self.ended = cast("concurrent.futures.Future[ExecutionSnapshot]", future)  # nobody waits for it here
         self._future = future
         self._on_end = on_end
 
@@ -148,6 +163,11 @@ class _FutureEnd(EndSink):
         if not self.is_done:
             self.is_done = True
             self._on_end(self._future, error)
+
+    @property
+    def has_failed(self) -> bool:
+        """Always: what asks for the end once more has to ask the server."""
+        return True
 
     @property
     def is_small(self) -> bool:

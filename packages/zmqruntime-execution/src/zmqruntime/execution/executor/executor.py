@@ -11,7 +11,8 @@ from typing import Any, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 from zmqruntime.config import ZMQConfig
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.execution.executor.futures import TaskFuture
-from zmqruntime.execution.executor.link import ServerLink, ServerOptions
+from zmqruntime.execution.executor.inline import InlineLink
+from zmqruntime.execution.executor.link import Link, ServerLink, ServerOptions
 from zmqruntime.execution.executor.mapping import mapped
 from zmqruntime.execution.executor.options import TaskOptions, check_options
 from zmqruntime.execution.executor.pickling import CloudPickler
@@ -43,6 +44,8 @@ class Executor(concurrent.futures.Executor):
         port: Data port of the server; by default the one that belongs to ``name``.
         persistent: Whether a server that is started here outlives this program.
         cancel_on_interrupt: Whether Ctrl-C cancels what this executor has submitted; by default that goes on.
+        inline: Whether to call functions in this process, each at once in ``submit``, for tests and debuggers: without
+            a server, time limits and an environment, but with the same checks of arguments, results and errors.
 
     Raises:
         ConfigurationError: The name cannot be one, or an option does not fit the others.
@@ -61,6 +64,7 @@ class Executor(concurrent.futures.Executor):
         port: int | None = None,
         persistent: bool = True,
         cancel_on_interrupt: bool = False,
+        inline: bool = False,
     ) -> None:
         options = ServerOptions(
             name=name,
@@ -74,8 +78,9 @@ class Executor(concurrent.futures.Executor):
             persistent=persistent,
         )
         pickler = CloudPickler() if allow_pickle else None
-        self._submitter = Submitter(ServerLink(options, pickler), pickler)
-        self._link = self._submitter.link
+        self._link: Link = InlineLink(pickler) if inline else ServerLink(options, pickler)
+        self._submitter = Submitter(self._link, pickler)
+        self._name = name
         self._options: TaskOptions = {}
         self._key: str | None = None
         self._after: tuple[TaskFuture[Any] | str, ...] = ()
@@ -83,14 +88,14 @@ class Executor(concurrent.futures.Executor):
         self._root: Executor | None = None
         self._has_said_left = False
         on_interrupt = weakref.WeakMethod(self._on_interrupt)  # the executor must not live as long as its futures
-        self._link.on_interrupted = lambda: (method := on_interrupt()) and method()
+        self._link.on_interrupted = lambda: None if (method := on_interrupt()) is None else method()
         self._finalizer = weakref.finalize(self, self._link.shut)
         self._finalizer.atexit = False
 
     @property
     def name(self) -> str:
         """Name of the executor."""
-        return self._link.options.name
+        return self._name
 
     # --- submitting ----------------------------------------------------------------------------------------------
 
@@ -196,7 +201,7 @@ class Executor(concurrent.futures.Executor):
         Args:
             limit: How many ended ones at most.
         """
-        return list(self._link.client.status(limit=limit).executions)
+        return self._link.executions(limit)
 
     # --- ending ----------------------------------------------------------------------------------------------------
 

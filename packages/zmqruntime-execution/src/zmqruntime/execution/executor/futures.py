@@ -30,6 +30,9 @@ class FutureLink(Protocol):
     def cancel(self, execution_id: str) -> bool:
         """Ask it to stop; return whether it will, and has not ended already."""
 
+    def deliver(self, call: Callable[[], None]) -> None:
+        """Make a call soon, in the thread for what a program does with results."""
+
     def on_interrupt(self) -> None:
         """Called when Ctrl-C ends the wait for a result."""
 
@@ -51,6 +54,7 @@ class TaskFuture(concurrent.futures.Future[T]):
         self.name = name
         self._link = link
         self._is_running = False
+        self._has_callbacks = False
 
     def __repr__(self) -> str:
         return f"<TaskFuture {self.name or 'of an execution'} {self.execution_id} {self._word}>"
@@ -139,40 +143,51 @@ class TaskFuture(concurrent.futures.Future[T]):
         if super().cancel() and not self._is_notified():
             self.set_running_or_notify_cancel()
 
+    def _invoke_callbacks(self) -> None:
+        """Call the callbacks in a thread of their own: what they do must not hold up other futures' ends."""
+        invoke: Callable[[], None] = getattr(super(), "_invoke_callbacks")  # noqa: B009 - not in the typeshed
+        if self._has_callbacks:
+            self._link.deliver(invoke)
+
+    def add_done_callback(self, fn: Callable[[concurrent.futures.Future[T]], object]) -> None:
+        """Call ``fn`` with this future when it is done, in a thread for that, or now if it is done already."""
+        self._has_callbacks = True
+        super().add_done_callback(fn)
+
     def _is_notified(self) -> bool:
         return self._state == "CANCELLED_AND_NOTIFIED"
 
 
 class Delivery:
-    """A thread that sets the results of futures, because callbacks of a program may take their time."""
+    """A thread that sets the results of futures, because what a program does with them may take its time."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._is_closed = False
         self._lock = threading.Lock()
 
     def put(self, call: Callable[[], None]) -> None:
-        """Make a call soon, in order."""
-        self._calls.put(call)
-        if self._thread is None:
-            self._start()
+        """Make a call soon, in order; at once after the thread has ended."""
+        with self._lock:
+            if not self._is_closed:
+                self._calls.put(call)
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                    self._thread.start()
+                return
+        call()
 
     def close(self) -> None:
-        """End the thread after the calls so far; from that thread itself without waiting for it."""
+        """End the thread after the calls so far, and wait for that unless this is the thread. May be called twice."""
         with self._lock:
-            thread, self._thread = self._thread, None
-        if thread is None:
-            return
-        self._calls.put(None)
-        if thread is not threading.current_thread():
+            if not self._is_closed:
+                self._is_closed = True
+                self._calls.put(None)
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
             thread.join()
-
-    def _start(self) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-                self._thread.start()
 
     def _run(self) -> None:
         while (call := self._calls.get()) is not None:

@@ -3,20 +3,22 @@
 import functools
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal, Protocol
 
 from zmqruntime.config import ZMQConfig
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import ConfigurationError
-from zmqruntime.execution.events.result_files import with_result
+from zmqruntime.execution.events.result_files import lacks_result, with_result
 from zmqruntime.execution.exceptions import TaskError
+from zmqruntime.execution.executor.argument_files import store_arguments
+from zmqruntime.execution.executor.calls import StoredArguments
 from zmqruntime.execution.executor.client import FunctionClient
-from zmqruntime.execution.executor.describing import DescribeResponse
 from zmqruntime.execution.executor.environment import environment_here, search_path
 from zmqruntime.execution.executor.errors import error_of
-from zmqruntime.execution.executor.futures import Delivery, TaskFuture
+from zmqruntime.execution.executor.futures import Delivery, FutureLink, TaskFuture
+from zmqruntime.execution.executor.messages import DescribeResponse
 from zmqruntime.execution.executor.names import port_of
 from zmqruntime.execution.executor.values import Pickler, Values
 from zmqruntime.messages import (
@@ -27,10 +29,55 @@ from zmqruntime.messages import (
     LogLine,
 )
 
-__all__ = ["ServerLink", "ServerOptions"]
+__all__ = ["Link", "ServerLink", "ServerOptions", "set_future"]
 
 
 Outcome = ExecutionSnapshot | Exception
+
+
+class Link(FutureLink, Protocol):
+    """What an executor needs of what runs its functions."""
+
+    on_interrupted: Callable[[], None]
+
+    @property
+    def environment(self) -> TaskEnvironment | None:
+        """The environment of functions; None for the server's own."""
+
+    def check_open(self) -> None:
+        """Check that it was not shut down; raises ``RuntimeError`` if it was."""
+
+    def new_id(self) -> str:
+        """Return the id of an execution that is going to be submitted."""
+
+    def submit(
+        self, requests: list[ExecuteRequest], environment: TaskEnvironment | None, name: str
+    ) -> list[TaskFuture[Any]]:
+        """Submit executions with new ids, all or none, and return their futures."""
+
+    def submit_once(self, request: ExecuteRequest, environment: TaskEnvironment | None) -> None:
+        """Submit an execution whose id may be known already."""
+
+    def submission_of(self, execution_id: str) -> ExecuteRequest:
+        """Return what was submitted for an execution."""
+
+    def store(self, execution_id: str, data: bytes) -> StoredArguments | None:
+        """Store large arguments; None if they have to be part of the submission."""
+
+    def attach(self, execution_id: str, name: str = "") -> TaskFuture[Any]:
+        """Return a future of an execution that was submitted before."""
+
+    def executions(self, limit: int) -> list[ExecutionSnapshot]:
+        """Return the open executions, and up to ``limit`` that have ended."""
+
+    def open_futures(self) -> list[TaskFuture[Any]]:
+        """Return the futures that are not done."""
+
+    def shut(self) -> None:
+        """Accept no more submissions."""
+
+    def close(self) -> None:
+        """Release everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +107,8 @@ class ServerLink:
         self.options = options
         self._values = Values(pickler)
         self._delivery = Delivery(f"futures-{options.name}")
-        self._lock = threading.RLock()
+        self._connecting = threading.Lock()
+        self._lock = threading.Lock()
         self._client: FunctionClient | None = None
         self._open: dict[str, TaskFuture[Any]] = {}
         self._is_shut = False
@@ -76,7 +124,7 @@ class ServerLink:
             ConnectionFailedError: The server cannot be reached or started.
             ConfigurationError: The server was started with options that do not allow what is asked for.
         """
-        with self._lock:
+        with self._connecting:
             if self._client is None:
                 self._client = self._connect()
             return self._client
@@ -103,27 +151,52 @@ class ServerLink:
         if self._is_shut:
             raise RuntimeError("cannot schedule new futures after shutdown")
 
-    def submit(self, requests: Sequence[ExecuteRequest], name: str) -> list[TaskFuture[Any]]:
+    def submit(
+        self, requests: list[ExecuteRequest], environment: TaskEnvironment | None, name: str
+    ) -> list[TaskFuture[Any]]:
         """Submit executions with new ids, all or none, and return their futures.
 
         Raises:
             RequestRefusedError: The server does not accept them.
             RuntimeError: The executor was shut down.
         """
+        client = self.client
+        futures: list[TaskFuture[Any]] = [TaskFuture(self, each.submission_id, name) for each in requests]
         with self._lock:
             self.check_open()
-            client = self.client
-            futures: list[TaskFuture[Any]] = [TaskFuture(self, each.submission_id, name) for each in requests]
             self._open.update((future.execution_id, future) for future in futures)
         try:
             for future in futures:
                 client.expect(future)
-            client.submit_batch(list(requests))
+            client.submit_calls(requests, environment)
         except BaseException:
             for future in futures:
                 self._forget(future)
             raise
         return futures
+
+    def store(self, execution_id: str, data: bytes) -> StoredArguments | None:
+        """Store large arguments in a file of the server's folder; None if the server is on another machine.
+
+        Raises:
+            UnsendableError: They do not fit there.
+        """
+        client = self.client
+        if not client.is_local:
+            return None
+        return store_arguments(self.options.config.server_dir(client.port), execution_id, data)
+
+    def new_id(self) -> str:
+        """Return the id of an execution that is going to be submitted."""
+        return self.client.request_for(None).submission_id
+
+    def submit_once(self, request: ExecuteRequest, environment: TaskEnvironment | None) -> None:
+        """Submit an execution whose id may be known already; it is not followed."""
+        self.client.submit_once(request, environment)
+
+    def submission_of(self, execution_id: str) -> ExecuteRequest:
+        """Return what was submitted for an execution."""
+        return self.client.submission_of(execution_id)
 
     def attach(self, execution_id: str, name: str = "") -> TaskFuture[Any]:
         """Return a future of an execution that was submitted before, in any program.
@@ -132,12 +205,12 @@ class ServerLink:
             RequestRefusedError: The server has no such execution.
             RuntimeError: The executor was shut down.
         """
+        client = self.client
         with self._lock:
             self.check_open()
             known = self._open.get(execution_id)
             if known is not None:
                 return known
-            client = self.client
             future: TaskFuture[Any] = TaskFuture(self, execution_id, name)
             self._open[execution_id] = future
         try:
@@ -146,6 +219,10 @@ class ServerLink:
             self._forget(future)
             raise
         return future
+
+    def executions(self, limit: int) -> list[ExecutionSnapshot]:
+        """Return the running executions, up to 200 queued ones, and the latest ``limit`` that have ended."""
+        return list(self.client.status(limit).executions)
 
     # --- of one execution, see FutureLink -------------------------------------------------------------------------
 
@@ -165,6 +242,10 @@ class ServerLink:
         """Ask an execution to stop; return whether it will, and otherwise has ended already."""
         response = self.client.cancel(execution_id, grace_seconds=self.options.cancel_grace)
         return response.status == "ok" or response.execution_status is ExecutionStatus.CANCELLED
+
+    def deliver(self, call: Callable[[], None]) -> None:
+        """Make a call soon, in the thread for what a program does with results."""
+        self._delivery.put(call)
 
     def on_interrupt(self) -> None:
         """Called when Ctrl-C ends the wait for a result."""
@@ -203,34 +284,26 @@ class ServerLink:
         with self._lock:
             self._open.pop(future.execution_id, None)
             is_last = self._is_shut and not self._open
-        if is_last:
-            self._close_if_done()
+        if is_last:  # not here, which may be the thread that would have to end
+            self._delivery.put(self._close_if_done)
 
     def _on_end(self, future: TaskFuture[Any], outcome: Outcome) -> None:
-        """Pass an end on; called on the client's I/O thread."""
-        self._delivery.put(functools.partial(self._finish, future, outcome))
+        """Set the future; called on the client's I/O thread, which must not wait, nor import what a program has."""
+        if isinstance(outcome, ExecutionSnapshot) and _has_plain_result(outcome):
+            future.end_with(outcome.result)
+            self._forget(future)
+        else:
+            self._delivery.put(functools.partial(self._finish, future, outcome))
 
     def _finish(self, future: TaskFuture[Any], outcome: Outcome) -> None:
         try:
-            self._set(future, outcome)
+            if isinstance(outcome, ExecutionSnapshot):
+                set_future(future, self._in_full(outcome), self._values)
+            else:
+                future.end_with_error(outcome)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a result is what its future says
             future.end_with_error(error)
         self._forget(future)
-
-    def _set(self, future: TaskFuture[Any], outcome: Outcome) -> None:
-        if isinstance(outcome, Exception):
-            future.end_with_error(outcome)
-            return
-        match outcome.status:
-            case ExecutionStatus.COMPLETE:
-                future.end_with(self._values.from_wire(self._in_full(outcome).result))
-            case ExecutionStatus.CANCELLED:
-                future.end_cancelled()
-            case ExecutionStatus.FAILED:
-                future.end_with_error(error_of(self._in_full(outcome), self._values))
-            case _:
-                text = f"execution {outcome.execution_id} is {outcome.status}: {outcome.error or 'it did not end'}"
-                future.end_with_error(TaskError(text, outcome.execution_id))
 
     def _in_full(self, snapshot: ExecutionSnapshot) -> ExecutionSnapshot:
         """Return the snapshot with a large result."""
@@ -269,6 +342,34 @@ class ServerLink:
         if self.options.allow_pickle and not found.allow_pickle:
             raise ConfigurationError(text)
         warnings.warn(text, RuntimeWarning, stacklevel=6)
+
+
+def set_future(future: TaskFuture[Any], snapshot: ExecutionSnapshot, values: Values) -> None:
+    """Set the future of an execution that has ended.
+
+    Raises:
+        ImportError: A type in the result cannot be imported here.
+        UnsendableError: The result has no meaning here.
+    """
+    match snapshot.status:
+        case ExecutionStatus.COMPLETE:
+            future.end_with(values.from_wire(snapshot.result))
+        case ExecutionStatus.CANCELLED:
+            future.end_cancelled()
+        case ExecutionStatus.FAILED:
+            future.end_with_error(error_of(snapshot, values))
+        case _:
+            text = f"execution {snapshot.execution_id} is {snapshot.status}: {snapshot.error or 'it did not end'}"
+            future.end_with_error(TaskError(text, snapshot.execution_id))
+
+
+def _has_plain_result(snapshot: ExecutionSnapshot) -> bool:
+    """Return whether the snapshot has the whole result, as the value that the function has returned."""
+    is_complete = snapshot.status is ExecutionStatus.COMPLETE
+    return is_complete and type(snapshot.result) in _PLAIN and not lacks_result(snapshot)
+
+
+_PLAIN: Final = frozenset({type(None), bool, int, float, str, bytes})
 
 
 def _difference(options: ServerOptions, found: DescribeResponse) -> str:

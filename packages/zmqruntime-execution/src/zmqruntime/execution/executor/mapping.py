@@ -1,12 +1,15 @@
 """``map``: calls are submitted in batches, and their results read in order."""
 
+import concurrent.futures
 import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from zmqruntime.exceptions import RequestRefusedError
 from zmqruntime.execution.executor.futures import TaskFuture
+from zmqruntime.messages import ErrorCode
 
 __all__ = ["mapped"]
 
@@ -57,7 +60,19 @@ def _fill(
         batch = list(itertools.islice(chunks, room))
         if not batch:
             return
-        waiting += submit(batch)
+        waiting += _submitted(submit, batch, waiting)
+
+
+def _submitted(submit: SubmitBatch, batch: Sequence[Chunk], waiting: "deque[TaskFuture[Any]]") -> list[TaskFuture[Any]]:
+    """Submit a batch; while the queue is full, wait until some of the earlier ones are done."""
+    while True:
+        try:
+            return submit(batch)
+        except RequestRefusedError as error:
+            unfinished = [future for future in waiting if not future.done()]
+            if error.code is not ErrorCode.QUEUE_FULL or not unfinished:
+                raise
+            concurrent.futures.wait(unfinished[: len(batch)])
 
 
 def _results(

@@ -11,7 +11,7 @@ from zmqruntime.exceptions import ConfigurationError
 from zmqruntime.execution.client.client import SubmitOptions
 from zmqruntime.execution.executor.functions import NotImportableError, reference_of
 
-__all__ = ["Declared", "TaskOptions", "check_options", "retry_references", "submit_options"]
+__all__ = ["Declared", "TaskOptions", "check_options", "retry_references", "submit_options", "task_environment"]
 
 
 class Declared:
@@ -92,8 +92,8 @@ def retry_references(options: TaskOptions) -> list[str] | None:
     return references
 
 
-def submit_options(options: TaskOptions, base: TaskEnvironment | None) -> SubmitOptions:
-    """Return the options of a submission; ``base`` is the environment of tasks that change nothing in it."""
+def submit_options(options: TaskOptions) -> SubmitOptions:
+    """Return the options of a submission, without its environment."""
     return SubmitOptions(
         priority=options.get("priority", 0),
         time_limit=options.get("time_limit"),
@@ -101,11 +101,10 @@ def submit_options(options: TaskOptions, base: TaskEnvironment | None) -> Submit
         max_retries=options.get("retries", 0),
         retry_delay=options.get("backoff", 1.0),
         resumable=options.get("resumable", True),
-        environment=_environment(base, options),
     )
 
 
-def _environment(base: TaskEnvironment | None, options: TaskOptions) -> TaskEnvironment | None:
+def task_environment(base: TaskEnvironment | None, options: TaskOptions) -> TaskEnvironment | None:
     """Return the environment of a task: ``base`` with the changes that its options ask for."""
     env, cwd = options.get("env"), options.get("cwd")
     if env is None and cwd is None:

@@ -1,5 +1,6 @@
 """The server behind an executor: each task is a call of a function."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -10,19 +11,26 @@ import msgspec
 from zmqruntime.config import Security, TransportMode, ZMQConfig
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import ConfigurationError
-from zmqruntime.execution.executor.arguments_files import read_arguments
+from zmqruntime.execution.executor.argument_files import arguments_dir, read_arguments, remove_arguments, stored_ids
 from zmqruntime.execution.executor.calls import Call, read_call
-from zmqruntime.execution.executor.describing import FUNCTIONS_SERVER, DescribeRequest, DescribeResponse
 from zmqruntime.execution.executor.environment import with_search_path
+from zmqruntime.execution.executor.messages import (
+    FUNCTIONS_SERVER,
+    DescribeRequest,
+    DescribeResponse,
+    PackedCallsRequest,
+)
 from zmqruntime.execution.executor.pickling import CloudPickler
 from zmqruntime.execution.executor.running import run_call
 from zmqruntime.execution.executor.values import Values
+from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.server.server import ExecutionServer
-from zmqruntime.messages import ExecuteRequest, Message, PongResponse
+from zmqruntime.messages import ExecuteRequest, Message, PackedBatchRequest, PackedExecuteRequest, PongResponse
 
 __all__ = ["FunctionServer", "default_workers"]
 
 _MOST_WORKERS = 16
+_SWEEP_SECONDS = 1.0
 
 
 class FunctionServer(ExecutionServer):
@@ -81,15 +89,45 @@ class FunctionServer(ExecutionServer):
         return read_arguments(self.config.server_dir(self.port), call.stored)
 
     def handle_request(self, request: Message) -> Message:
-        """Answer requests about executions, and the request for this server's options."""
+        """Answer requests about executions, and those of an executor."""
+        if isinstance(request, PackedCallsRequest):
+            return super().handle_request(PackedBatchRequest(requests=_each_with_environment(request)))
         if isinstance(request, DescribeRequest):
             return DescribeResponse(name=self.name, max_workers=self.max_concurrent, allow_pickle=self.allow_pickle)
         return super().handle_request(request)
+
+    def on_open(self, stack: contextlib.ExitStack) -> None:
+        """Open the server, and look for stored arguments of executions that have ended in the meantime."""
+        self._has_sweep_due = False
+        super().on_open(stack)
+        self.loop.call_soon(self._sweep)
+
+    def _on_ended(self) -> None:
+        super()._on_ended()
+        if not self._has_sweep_due and arguments_dir(self.config.server_dir(self.port)).exists():
+            self._has_sweep_due = True
+            self.loop.call_later(_SWEEP_SECONDS, self._sweep)
+
+    def _sweep(self) -> None:
+        """Delete stored arguments of executions that have ended, or were never submitted."""
+        self._has_sweep_due = False
+        folder = self.config.server_dir(self.port)
+        for execution_id, is_new in stored_ids(folder):
+            record = self._ledger.find(execution_id)
+            is_over = not is_new if record is None else has_ended(record.status, record.resumable)
+            if is_over:
+                remove_arguments(folder, execution_id)
 
     def _pong(self) -> PongResponse:
         """Also tell the name of the executor, which ``zmqruntime list`` shows."""
         pong = super()._pong()
         return msgspec.structs.replace(pong, server=f"Executor {self.name}") if self.name else pong
+
+
+def _each_with_environment(request: PackedCallsRequest) -> list[PackedExecuteRequest]:
+    if request.environment is None:
+        return request.requests
+    return [msgspec.structs.replace(each, environment=request.environment) for each in request.requests]
 
 
 def default_workers() -> int:

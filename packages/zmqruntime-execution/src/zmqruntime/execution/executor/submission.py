@@ -8,21 +8,26 @@ from typing import Any
 import msgspec
 
 from zmqruntime.exceptions import RequestRefusedError
+from zmqruntime.execution.client.client import SubmitOptions
 from zmqruntime.execution.exceptions import KeyUsedError
+from zmqruntime.execution.executor.argument_files import LARGEST_INLINE
 from zmqruntime.execution.executor.binding import CallMaker, name_of
-from zmqruntime.execution.executor.calls import Call, read_call
+from zmqruntime.execution.executor.calls import Call, packed_arguments, read_call
 from zmqruntime.execution.executor.futures import TaskFuture
-from zmqruntime.execution.executor.link import ServerLink
+from zmqruntime.execution.executor.link import Link
 from zmqruntime.execution.executor.options import (
     Declared,
     TaskOptions,
     retry_references,
     submit_options,
+    task_environment,
 )
 from zmqruntime.execution.executor.values import Pickler
 from zmqruntime.messages import ErrorCode, ExecuteRequest
 
 __all__ = ["Submitter"]
+
+_BATCH_BYTES = 8 * 1024 * 1024
 
 After = Sequence[TaskFuture[Any] | str]
 
@@ -35,7 +40,7 @@ class Submitter:
         pickler: Sends what has no other way; None to refuse it.
     """
 
-    def __init__(self, link: ServerLink, pickler: Pickler | None) -> None:
+    def __init__(self, link: Link, pickler: Pickler | None) -> None:
         self.link = link
         self._calls = CallMaker(pickler)
 
@@ -55,7 +60,7 @@ class Submitter:
         call = self._calls.call(fn, args, kwargs)
         if key is not None:
             return self._submit_once(fn, call, options, key, after)
-        return self.link.submit([self._request(call, options, after)], name_of(fn))[0]
+        return self._send([call], name_of(fn), options, after)[0]
 
     def batches(
         self, fn: Callable[..., Any], options: TaskOptions, after: After, *, in_chunks: bool
@@ -66,7 +71,7 @@ class Submitter:
         def submit(chunks: Sequence[Sequence[tuple[Any, ...]]]) -> list[TaskFuture[Any]]:
             self.link.check_open()
             calls = [self._chunk(fn, each, in_chunks) for each in chunks]
-            return self.link.submit([self._request(call, options, after) for call in calls], name)
+            return self._send(calls, name, options, after)
 
         return submit
 
@@ -89,11 +94,33 @@ class Submitter:
         calls = [self._calls.call(fn, item, {}) for item in items]
         return self._calls.many(calls) if in_chunks else calls[0]
 
-    def _request(self, call: Call, options: TaskOptions, after: After, execution_id: str = "") -> ExecuteRequest:
-        if "retry_on" in options:
-            call = msgspec.structs.replace(call, retry_on=retry_references(options))
-        request = self.link.client.request_for(call, **submit_options(options, self.link.environment))
-        return request if not execution_id else msgspec.structs.replace(request, submission_id=execution_id)
+    def _send(self, calls: list[Call], name: str, options: TaskOptions, after: After) -> list[TaskFuture[Any]]:
+        given, environment = submit_options(options), task_environment(self.link.environment, options)
+        futures: list[TaskFuture[Any]] = []
+        some: list[ExecuteRequest] = []
+        size = 0
+        for call in calls:
+            request, length = self._request(call, options, given)
+            if some and size + length > _BATCH_BYTES:
+                futures += self.link.submit(some, environment, name)
+                some, size = [], 0
+            some.append(request)
+            size += length
+        return futures + self.link.submit(some, environment, name)
+
+    def _request(
+        self, call: Call, options: TaskOptions, given: SubmitOptions, execution_id: str = ""
+    ) -> tuple[ExecuteRequest, int]:
+        """Return a submission, whose arguments are in a file if they are large, and its approximate size."""
+        if "retry_on" in options or options.get("bars"):
+            call = msgspec.structs.replace(call, retry_on=retry_references(options), bars=options.get("bars", False))
+        request = ExecuteRequest(submission_id=execution_id or self.link.new_id(), payload=call, **given)
+        data = packed_arguments(call)
+        if len(data) > LARGEST_INLINE:
+            stored = self.link.store(request.submission_id, data)
+            if stored is not None:
+                return msgspec.structs.replace(request, payload=call.without_arguments(stored)), 0
+        return request, len(data)
 
     def _submit_once(
         self, fn: Callable[..., Any], call: Call, options: TaskOptions, key: str, after: After
@@ -101,7 +128,10 @@ class Submitter:
         """Submit a call unless its key was used before; return the future of the execution that has it."""
         execution_id = _id_of(key)
         try:
-            self.link.client.submit_once(self._request(call, options, after, execution_id))
+            self.link.submit_once(
+                self._request(call, options, submit_options(options), execution_id)[0],
+                task_environment(self.link.environment, options),
+            )
         except RequestRefusedError as error:
             if error.code is not ErrorCode.CONFLICT:
                 raise
@@ -109,7 +139,7 @@ class Submitter:
         return self.link.attach(execution_id, name_of(fn))
 
     def _check_same(self, execution_id: str, key: str, call: Call) -> None:
-        known = read_call(self.link.client.submission_of(execution_id).payload)
+        known = read_call(self.link.submission_of(execution_id).payload)
         if known.content != call.content:
             raise KeyUsedError(
                 f"key {key!r} belongs to a call of {_in_words(known)}, which is not this call of {_in_words(call)}: "

@@ -23,12 +23,18 @@ class Environments:
         self._connection = connection
         self._at_hand: OrderedDict[int, TaskEnvironment] = OrderedDict()
         self._unwritten: dict[bytes, tuple[int, TaskEnvironment]] = {}
+        self._latest: tuple[TaskEnvironment, int] | None = None
         self._forget_unused()
         (last,) = connection.execute("SELECT COALESCE(MAX(number), 0) FROM environments").fetchone()
         self._last_number: int = last
 
     def number_of(self, environment: TaskEnvironment) -> int:
         """Return the number of an environment; a new one is written by :meth:`write`."""
+        if self._latest is None or self._latest[0] is not environment:  # a batch has one object for all of its requests
+            self._latest = environment, self._find_number(environment)
+        return self._latest[1]
+
+    def _find_number(self, environment: TaskEnvironment) -> int:
         digest = _digest(environment)
         if digest in self._unwritten:
             return self._unwritten[digest][0]

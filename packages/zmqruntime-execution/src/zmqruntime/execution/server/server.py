@@ -281,7 +281,8 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             queued = len(self._ledger.backlog)
             text = f"{queued} executions are queued, and the maximum is {self.max_queued}; submit again later"
             return ErrorResponse(code=ErrorCode.QUEUE_FULL, message=text)
-        problems = filter(None, (self._problem_of(request.environment) for request in requests))
+        environments = {id(request.environment): request.environment for request in requests}
+        problems = filter(None, map(self._problem_of, environments.values()))
         problem = next(problems, None)
         if problem is not None:
             return ErrorResponse(code=ErrorCode.INVALID, message=problem)

@@ -9,9 +9,15 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import NamedTuple
 
+import zmqruntime
+from zmqruntime import execution
+
 __all__ = ["LoadedModules"]
 
 _Stamp = tuple[int, int]
+_OWN = tuple(
+    os.path.join(os.path.dirname(os.path.abspath(each)), "") for each in (zmqruntime.__file__, execution.__file__)
+)
 
 
 class _Moment(NamedTuple):
@@ -33,12 +39,14 @@ class _Moment(NamedTuple):
 class LoadedModules:
     """Notes the time and size of each module's file before it is read.
 
-    :meth:`watch` inserts it in front of all finders. Modules of the standard library are ignored, and so are modules
-    without a spec, whose code was not read from the file that they name.
+    :meth:`watch` inserts it in front of all finders. Modules of the standard library are ignored, and so are those of
+    this library, which a new worker must not load in another version than its server, and modules without a spec, whose
+    code was not read from the file that they name.
     """
 
     def __init__(self) -> None:
         self._stamps: dict[str, _Stamp | None] = {}
+        self._seen: set[str] = set()
         self._standard = os.path.join(sysconfig.get_path("stdlib"), "")
         self._site = tuple(os.path.join(sysconfig.get_path(kind), "") for kind in ("purelib", "platlib"))
         self._checked_at = _Moment.now()
@@ -76,7 +84,9 @@ class LoadedModules:
         """
         before, self._checked_at = self._checked_at, _Moment.now()
         earliest, latest = before.until(self._checked_at)
-        for module in list(sys.modules.values()):
+        new = sys.modules.keys() - self._seen
+        self._seen |= new
+        for module in [sys.modules.get(name) for name in new]:
             path = getattr(module, "__file__", None) if getattr(module, "__spec__", None) is not None else None
             if isinstance(path, str) and path not in self._stamps and self._is_watched(path):
                 stamp = self._stamps[path] = _stamp(path)
@@ -92,6 +102,8 @@ class LoadedModules:
             self._stamps[path] = _stamp(path)
 
     def _is_watched(self, path: str) -> bool:
+        if path.startswith(_OWN):
+            return False
         return not path.startswith(self._standard) or path.startswith(self._site)
 
 

@@ -1,25 +1,34 @@
 """Large arguments in files of the server's folder, until their execution has ended."""
 
 import contextlib
-import hashlib
 import os
+import time
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from zmqruntime.exceptions import UnsendableError
-from zmqruntime.execution.executor.calls import StoredArguments
+from zmqruntime.execution.executor.calls import StoredArguments, digest_of
 from zmqruntime.shape import MAX_RESULT_ELEMENTS, problem_in
 from zmqruntime.transport import prepare_private_dir
 
-__all__ = ["LARGEST_INLINE", "MOST_STORED", "arguments_dir", "read_arguments", "store_arguments"]
+__all__ = [
+    "LARGEST_INLINE",
+    "MOST_STORED",
+    "arguments_dir",
+    "read_arguments",
+    "remove_arguments",
+    "store_arguments",
+    "stored_ids",
+]
 
 LARGEST_INLINE: Final = 256 * 1024
 """Arguments of more bytes go to a file."""
 MOST_STORED: Final = 8 * 1024**3
 """How many bytes of arguments of open executions one server keeps."""
 _SUFFIX = ".arguments"
+_NEW_SECONDS = 600.0
 
 
 def arguments_dir(server_dir: Path) -> Path:
@@ -42,10 +51,12 @@ def store_arguments(server_dir: Path, execution_id: str, data: bytes) -> StoredA
                 f"arguments of {len(data):,} bytes do not fit: {taken:,} of {MOST_STORED:,} bytes are taken by "
                 "executions that have not ended; wait for some of them, or write files and pass their paths"
             )
-        _write(folder / f"{execution_id}{_SUFFIX}", data)
+        digest = digest_of(data)
+        name = f"{execution_id}.{digest[:8]}{_SUFFIX}"  # with a digest, as a key may be tried with other arguments
+        _write(folder / name, data)
     except OSError as error:
         raise UnsendableError(f"cannot write arguments of {len(data):,} bytes to {folder}: {error.strerror}") from error
-    return StoredArguments(name=f"{execution_id}{_SUFFIX}", length=len(data), digest=_digest(data))
+    return StoredArguments(name=name, length=len(data), digest=digest)
 
 
 def read_arguments(server_dir: Path, stored: StoredArguments) -> tuple[list[Any], dict[str, Any]]:
@@ -61,18 +72,29 @@ def read_arguments(server_dir: Path, stored: StoredArguments) -> tuple[list[Any]
         raise UnsendableError(
             f"the arguments in {path} cannot be read: {error.strerror}; submit the call again"
         ) from None
-    problem = problem_in(data, max_elements=MAX_RESULT_ELEMENTS) if _digest(data) == stored.digest else "it is damaged"
+    problem = (
+        problem_in(data, max_elements=MAX_RESULT_ELEMENTS) if digest_of(data) == stored.digest else "it is damaged"
+    )
     if problem is not None:
         raise UnsendableError(f"the arguments in {path} cannot be read: {problem}; submit the call again")
     args, kwargs = msgspec.msgpack.decode(data)
     return args, kwargs
 
 
-def stored_ids(server_dir: Path) -> list[str]:
-    """Return the ids of executions whose arguments are stored."""
+def stored_ids(server_dir: Path) -> list[tuple[str, bool]]:
+    """Return the ids of executions whose arguments are stored, and whether that was just now."""
+    found, now = [], time.time()
     with contextlib.suppress(OSError):
-        return [path.name.removesuffix(_SUFFIX) for path in arguments_dir(server_dir).glob(f"*{_SUFFIX}")]
-    return []
+        for path in arguments_dir(server_dir).iterdir():
+            found.append((path.name.partition(".")[0], abs(now - path.stat().st_mtime) < _NEW_SECONDS))
+    return found
+
+
+def remove_arguments(server_dir: Path, execution_id: str) -> None:
+    """Delete the stored arguments of an execution, also those that were not written completely."""
+    with contextlib.suppress(OSError):
+        for path in arguments_dir(server_dir).glob(f"{execution_id}.*"):
+            path.unlink(missing_ok=True)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -88,7 +110,3 @@ def _write(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
         raise
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
