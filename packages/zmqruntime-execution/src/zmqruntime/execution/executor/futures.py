@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any, Protocol, TypeVar
 
 from zmqruntime.execution.client.followers import IteratorSink
+from zmqruntime.execution.executor.event_stream import EventStream
 from zmqruntime.messages import Event, ExecutionSnapshot, LogLine
 
 __all__ = ["Delivery", "FutureLink", "TaskFuture"]
@@ -122,9 +123,17 @@ class TaskFuture(concurrent.futures.Future[T]):
         """Return the current state of the execution."""
         return self._link.snapshot(self.execution_id)
 
-    def events(self, after: int = 0) -> Iterator[Event]:
-        """Iterate over its progress, log lines and changes of state, past and live, until it has ended."""
-        return self._link.events(self.execution_id, after)
+    def events(self, after: int = 0) -> EventStream:
+        """Iterate over its progress, log lines and changes of state, past and live, until it has ended.
+
+        Use ``for`` in a thread and ``async for`` on an event loop.
+
+        Args:
+            after: Number of the last event that is known already.
+        """
+        return EventStream(
+            lambda: self._link.events(self.execution_id, after), lambda: self._link.opened(self.execution_id, after)
+        )
 
     def opened(self, after: int = 0) -> contextlib.AbstractContextManager[IteratorSink]:
         """Provide its events after number ``after`` as they arrive, without waiting for them; for views."""
