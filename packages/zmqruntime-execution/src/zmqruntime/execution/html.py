@@ -172,5 +172,7 @@ def _text(snapshot: ExecutionSnapshot, progress: PlateProgress | None) -> str:
     if progress is None or not snapshot.status.is_working:
         return ""
     running = [axis for axis in progress.axes if axis.state is AxisState.RUNNING]
-    texts = [" ".join(filter(None, (axis.axis_id, axis.step_name, axis.message))) for axis in running[:2]]
+    texts = [
+        " ".join(filter(None, dict.fromkeys((axis.axis_id, axis.step_name, axis.message)))) for axis in running[:2]
+    ]
     return ", ".join(filter(None, texts)) + (f" and {len(running) - 2:,} more" if len(running) > 2 else "")
