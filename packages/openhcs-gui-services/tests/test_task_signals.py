@@ -1,5 +1,6 @@
 """Signals of tasks: emitted in Qt's thread, in order, once, and not after the object is gone."""
 
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ from pytestqt.qtbot import QtBot
 
 from openhcs_gui_services import TaskSignals
 from zmqruntime import LogLine, ProgressUpdate
-from zmqruntime.execution import ExecutionClient
+from zmqruntime.execution import ExecutionClient, Executor
 
 pytestmark = pytest.mark.usefixtures("isolated_home", "no_leaks")
 
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 SERVER = """
 from zmqruntime.execution import ExecutionServer, TaskFailed, current_task
 
@@ -118,3 +120,23 @@ def test_a_deleted_object_follows_nothing_and_the_task_goes_on(qtbot: QtBot, cli
     client.cancel(execution_id)
     client.wait(execution_id, 60)
     assert "finished" not in ear.names
+
+
+def test_the_example_shows_a_task_and_cancels_another(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES)
+    qt_task = importlib.import_module("qt_task")
+    with Executor("cells", max_workers=1, persistent=False) as executor:
+        window = qt_task.TaskWindow(executor.submit(qt_task.count_cells, 5, 0.0))
+        qtbot.addWidget(window)
+        with qtbot.waitSignal(window.signals.finished, timeout=60_000):
+            pass
+        assert (window.label.text(), window.bar.value()) == ("95 cells", 5)
+        other = qt_task.TaskWindow(executor.submit(qt_task.count_cells, 1000, 0.02))
+        qtbot.addWidget(other)
+        other.show()
+        with qtbot.waitSignal(other.signals.progress, timeout=60_000):
+            pass
+        with qtbot.waitSignal(other.signals.finished, timeout=60_000):
+            other.button.click()
+        assert other.label.text() == "cancelled"
+        assert not other.button.isEnabled()

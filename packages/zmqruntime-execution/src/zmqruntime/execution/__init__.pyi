@@ -52,6 +52,9 @@ from .helpers.submit_and_wait import (
     JobOutcome as JobOutcome,
     JobState as JobState,
 )
+from .notebook.watch import (
+    watch as watch,
+)
 from .progress.axes import (
     project_axis as project_axis,
 )

@@ -1,10 +1,10 @@
-"""The notebook cell that is running, if this program is the kernel of a notebook; IPython itself is never imported."""
+"""The notebook in which this program is running, if it is the kernel of one; IPython itself is never imported."""
 
 import sys
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["CellEnd", "Shell", "current_cell", "in_notebook", "running_shell"]
+__all__ = ["CellEnd", "Shell", "in_notebook", "running_shell"]
 
 
 class CellEnd(Protocol):
@@ -14,31 +14,33 @@ class CellEnd(Protocol):
 
 
 class _Events(Protocol):
-    def register(self, event: str, function: Callable[[CellEnd], None]) -> None: ...
+    def register(self, event: str, function: Callable[..., None]) -> None: ...
 
-    def unregister(self, event: str, function: Callable[[CellEnd], None]) -> None: ...
+    def unregister(self, event: str, function: Callable[..., None]) -> None: ...
+
+
+class _Formatter(Protocol):
+    def for_type(self, kind: type, function: Callable[..., str | None]) -> object: ...
+
+
+class _Formatters(Protocol):
+    formatters: dict[str, _Formatter]
 
 
 class Shell(Protocol):
     """What is used of IPython's shell."""
 
-    execution_count: int
     events: _Events
+    display_formatter: _Formatters
 
 
 def running_shell() -> Shell | None:
-    """Return the IPython shell of this process, at a terminal or in a notebook; None in another program."""
+    """Return the shell of the notebook kernel that this process is; None in any other program."""
     ipython = sys.modules.get("IPython")
     shell: Shell | None = None if ipython is None else ipython.get_ipython()
-    return shell
+    return shell if getattr(shell, "kernel", None) is not None else None
 
 
 def in_notebook() -> bool:
     """Whether this process is the kernel of a notebook."""
-    return getattr(running_shell(), "kernel", None) is not None
-
-
-def current_cell() -> int | None:
-    """Return the number of the cell that is running; None outside of IPython."""
-    shell = running_shell()
-    return None if shell is None else shell.execution_count
+    return running_shell() is not None

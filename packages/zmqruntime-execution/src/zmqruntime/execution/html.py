@@ -10,11 +10,19 @@ from zmqruntime.execution.text import duration, first_line, table as text_table
 from zmqruntime.html import bar, code, shortened, status_badge, table
 from zmqruntime.messages import ExecutionSnapshot, ExecutionStatus
 
-__all__ = ["ROWS_SHOWN", "TaskRow", "counts_text", "task_row", "tasks_html", "tasks_text"]
+__all__ = [
+    "ROWS_SHOWN",
+    "ExecutionList",
+    "TaskRow",
+    "TasksContent",
+    "counts_text",
+    "task_row",
+    "tasks_html",
+    "tasks_text",
+]
 
 ROWS_SHOWN = 20
 """Number of rows of a table; how many more there are is said below it."""
-_SHORT_ID = 8
 _NAME_CHARACTERS = 60
 _HEADER = ("task", "execution", "status", "progress", "time", "")
 _FIRST = ("failed", "running", "cancelling", "interrupted", "queued", "cancelled", "complete")
@@ -31,6 +39,28 @@ class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
     """How long it has been running, or was; None before its start."""
     text: str = ""
     """What it is doing, what it waits for, or why it failed."""
+
+
+class TasksContent(msgspec.Struct, frozen=True, kw_only=True):
+    """A table of executions, in both forms."""
+
+    rows: Sequence[TaskRow]
+    counts: Counter[str]
+
+    def as_html(self) -> str:
+        """Return it as HTML."""
+        return tasks_html(self.rows, self.counts)
+
+    def as_text(self) -> str:
+        """Return it as aligned plain text."""
+        return tasks_text(self.rows, self.counts)
+
+
+class ExecutionList(list[ExecutionSnapshot]):
+    """Executions that a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        return tasks_html([task_row(snapshot) for snapshot in self])
 
 
 def task_row(
@@ -55,15 +85,20 @@ def task_row(
     )
 
 
+def error_text(error: BaseException | None) -> str:
+    """Return an error in one line, with its type."""
+    return "" if error is None else first_line(f"{type(error).__name__}: {error}")
+
+
 def tasks_html(rows: Sequence[TaskRow], counts: Counter[str] | None = None) -> str:
-    """Return a table of executions; those that failed or are running come first.
+    """Return a table of executions; if there are more than fit, those that failed or are running come first.
 
     Args:
         rows: the executions.
         counts: number of executions by status [default: those of ``rows`` are all there are].
     """
     counts = _counts(rows) if counts is None else counts
-    shown = _in_order(rows)[:ROWS_SHOWN]
+    shown = _shown(rows, counts)
     body = table(_HEADER, [_html_cells(row) for row in shown], counts_text(counts))
     more = counts.total() - len(shown)
     return body + (f"<div>… and {more:,} more</div>" if more > 0 else "")
@@ -72,7 +107,7 @@ def tasks_html(rows: Sequence[TaskRow], counts: Counter[str] | None = None) -> s
 def tasks_text(rows: Sequence[TaskRow], counts: Counter[str] | None = None) -> str:
     """Return the same as :func:`tasks_html` as aligned plain text."""
     counts = _counts(rows) if counts is None else counts
-    shown = _in_order(rows)[:ROWS_SHOWN]
+    shown = _shown(rows, counts)
     lines = [counts_text(counts), *text_table(_HEADER, [_text_cells(row) for row in shown])]
     more = counts.total() - len(shown)
     return "\n".join([*lines, *([f"... and {more:,} more"] if more > 0 else [])])
@@ -87,14 +122,16 @@ def _counts(rows: Sequence[TaskRow]) -> Counter[str]:
     return Counter(row.status for row in rows)
 
 
-def _in_order(rows: Sequence[TaskRow]) -> list[TaskRow]:
-    return sorted(rows, key=lambda row: _FIRST.index(row.status))
+def _shown(rows: Sequence[TaskRow], counts: Counter[str]) -> Sequence[TaskRow]:
+    if counts.total() <= ROWS_SHOWN:
+        return rows
+    return sorted(rows, key=lambda row: _FIRST.index(row.status))[:ROWS_SHOWN]
 
 
 def _html_cells(row: TaskRow) -> list[str]:
     return [
         code(row.name),
-        code(row.execution_id[-_SHORT_ID:]),
+        code(row.execution_id),
         status_badge(row.status),
         "" if row.percent is None else bar(row.percent, row.status),
         _time(row),
@@ -135,5 +172,7 @@ def _text(snapshot: ExecutionSnapshot, progress: PlateProgress | None) -> str:
     if progress is None or not snapshot.status.is_working:
         return ""
     running = [axis for axis in progress.axes if axis.state is AxisState.RUNNING]
-    texts = [" ".join(filter(None, (axis.axis_id, axis.step_name, axis.message))) for axis in running[:2]]
+    texts = [
+        " ".join(filter(None, dict.fromkeys((axis.axis_id, axis.step_name, axis.message)))) for axis in running[:2]
+    ]
     return ", ".join(filter(None, texts)) + (f" and {len(running) - 2:,} more" if len(running) > 2 else "")

@@ -1,8 +1,23 @@
-"""Events of made-up executions, for tests of views of their progress; nothing at run time imports this module."""
+"""For tests: servers in a temporary home, and events of made-up executions; nothing at run time imports this module.
 
-from collections.abc import Sequence
-from typing import Any
+The fixtures ``task_server`` and ``task_executor`` are in the pytest plug-in of this distribution.
+"""
 
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+
+from zmqruntime.config import ZMQConfig
+from zmqruntime.exceptions import ZMQRuntimeError
+from zmqruntime.execution.client.client import ExecutionClient
+from zmqruntime.execution.executor.executor import Executor
+from zmqruntime.execution.executor.names import known_names
 from zmqruntime.messages import (
     ExecutionSnapshot,
     ExecutionStatus,
@@ -12,7 +27,88 @@ from zmqruntime.messages import (
     StateChange,
 )
 
-__all__ = ["EventScript"]
+__all__ = ["EventScript", "TaskServer"]
+
+_STOP_SECONDS = 20.0
+_CANCEL_SECONDS = 30.0
+_HOMES = ("HOME", "USERPROFILE")
+_FOLDERS = ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME")
+
+
+class TaskServer:
+    """The servers of executors in a temporary home, apart from those of the user; for a ``with`` block.
+
+    A server is started when an executor first needs it. At the end of the block all processes of the home are ended
+    and the home is removed.
+
+    Attributes:
+        home: The temporary home.
+    """
+
+    def __init__(self) -> None:
+        # Paths of sockets are limited to about 100 bytes, which the folder for temporary files may need by itself.
+        self.home = Path(tempfile.mkdtemp(prefix="zrt", dir="/tmp" if os.name == "posix" else None))
+
+    @property
+    def environment(self) -> Mapping[str, str | None]:
+        """The environment variables of a process in this home; None for those that must not be set."""
+        return {**dict.fromkeys(_HOMES, str(self.home)), **dict.fromkeys(_FOLDERS)}
+
+    def executor(self, name: str = "tests", **options: Any) -> Executor:
+        """Return an executor; its server is started in this home if the environment is that of the home.
+
+        Args:
+            name: Name of the executor.
+            options: Those of :class:`zmqruntime.execution.Executor`.
+        """
+        return Executor(name, **options)
+
+    def cancel_all(self) -> None:
+        """End what is running or queued on the servers of this home, and wait for the end."""
+        for port in known_names(ZMQConfig()).values():
+            with contextlib.suppress(ZMQRuntimeError), _Visitor(port) as client:
+                client.cancel_all()
+
+    def processes(self) -> list[psutil.Process]:
+        """Return the processes whose home this is."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.pid != os.getpid() and process.environ().get("HOME") == str(self.home):
+                    found.append(process)
+        return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        try:
+            _end(self.processes())
+        finally:
+            shutil.rmtree(self.home, ignore_errors=True)
+
+
+class _Visitor(ExecutionClient):
+    """A client that starts no server."""
+
+    def cancel_all(self) -> None:
+        """Cancel every execution that has not ended and wait for the end."""
+        while active := [each for each in self.status(limit=0).executions if each.ended_at is None]:
+            for each in reversed(active):
+                self.cancel(each.execution_id, grace_seconds=0)
+            for each in active:
+                self.wait(each.execution_id, _CANCEL_SECONDS)
+
+
+def _end(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(processes, _STOP_SECONDS)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, _STOP_SECONDS)
 
 
 class EventScript:

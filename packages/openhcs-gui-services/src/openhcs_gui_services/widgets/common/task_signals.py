@@ -87,7 +87,7 @@ class TaskSignals(QObject):
         self._outcome: Outcome | None = None
         self._are_events_over = False
         self._is_posted = threading.Event()
-        self._arrived.connect(self._take, Qt.ConnectionType.QueuedConnection)
+        self._arrived.connect(self._take, Qt.ConnectionType.QueuedConnection)  # type: ignore[call-arg]  # PyQt's stubs lack it
         self._following = contextlib.ExitStack()
         self.destroyed.connect(_closing(self._following))
         self._wake = _waking(self)

@@ -6,8 +6,6 @@ executor.
 """
 
 import asyncio
-import contextlib
-import functools
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, Unpack
 
@@ -19,6 +17,7 @@ from zmqruntime.execution.client.control_aio import request_on_loop
 from zmqruntime.execution.client.followers import EndSink
 from zmqruntime.execution.client.history_pages import HistoryPages
 from zmqruntime.execution.client.loop_calls import LoopCalls
+from zmqruntime.execution.client.loop_events import events_on_loop
 from zmqruntime.execution.client.schedule_calls import AsyncScheduleCalls
 from zmqruntime.execution.events.result_files import ResultPieces, lacks_result
 from zmqruntime.execution.exceptions import InvalidProgressError
@@ -55,8 +54,6 @@ __all__ = ["AsyncExecutionClient"]
 
 T = TypeVar("T")
 ResponseT = TypeVar("ResponseT", bound=Message)
-
-_EVENTS_PER_TURN = 200
 
 
 class AsyncExecutionClient(AsyncScheduleCalls):
@@ -247,19 +244,10 @@ class AsyncExecutionClient(AsyncScheduleCalls):
         waiting for the garbage collector, use ``async with contextlib.aclosing(client.events(id)) as events``.
         """
         snapshot = (await self.insist(StatusRequest(execution_id=execution_id), StatusResponse)).executions[0]
-        arrived = asyncio.Event()
-        wake = functools.partial(_call_on, asyncio.get_running_loop(), arrived.set)
         is_over = has_ended(snapshot.status, snapshot.resumable)
         with self._client.opened(execution_id, after, is_over) as sink:
-            sink.on_change = wake
-            while (events := sink.take(_EVENTS_PER_TURN)) is not None:
-                for event in events:
-                    yield event
-                if events:
-                    await asyncio.sleep(0)  # there may be more; let other tasks on the loop run first
-                else:
-                    await arrived.wait()
-                    arrived.clear()
+            async for event in events_on_loop(sink):
+                yield event
 
     async def request(self, message: Message, expect: type[ResponseT], timeout: float | None = None) -> ResponseT:
         """Send a request and wait for its reply; see :meth:`zmqruntime.ZMQClient.request`."""
@@ -321,8 +309,3 @@ async def _through_losses(make: Callable[[], Coroutine[Any, Any, T]], timeout: f
         except ServerLostError:
             if timeout is None:
                 raise
-
-
-def _call_on(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop was closed without notice; nobody takes events any more
-        loop.call_soon_threadsafe(call)

@@ -6,10 +6,11 @@ import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Literal, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 
 from zmqruntime.config import ZMQConfig
 from zmqruntime.environment import TaskEnvironment
+from zmqruntime.execution.cells import running_shell
 from zmqruntime.execution.executor.futures import TaskFuture
 from zmqruntime.execution.executor.inline import InlineLink
 from zmqruntime.execution.executor.link import Link, ServerLink, ServerOptions
@@ -17,7 +18,10 @@ from zmqruntime.execution.executor.mapping import mapped
 from zmqruntime.execution.executor.options import TaskOptions, check_options
 from zmqruntime.execution.executor.pickling import CloudPickler
 from zmqruntime.execution.executor.submission import Submitter
-from zmqruntime.messages import ExecutionSnapshot
+from zmqruntime.execution.html import ExecutionList
+
+if TYPE_CHECKING:
+    from zmqruntime.execution.executor.cell_interrupts import CellInterrupts
 
 __all__ = ["Executor"]
 
@@ -43,7 +47,8 @@ class Executor(concurrent.futures.Executor):
         host: Host of a TCP server; needs ``port``, and never starts one.
         port: Data port of the server; by default the one that belongs to ``name``.
         persistent: Whether a server that is started here outlives this program.
-        cancel_on_interrupt: Whether Ctrl-C cancels what this executor has submitted; by default that goes on.
+        cancel_on_interrupt: Whether Ctrl-C cancels what this executor has submitted, in a notebook what the interrupted
+            cell has submitted; by default only in a notebook.
         inline: Whether to call functions in this process, each at once in ``submit``, for tests and debuggers: without
             a server, time limits and an environment, but with the same checks of arguments, results and errors.
 
@@ -63,7 +68,7 @@ class Executor(concurrent.futures.Executor):
         host: str | None = None,
         port: int | None = None,
         persistent: bool = True,
-        cancel_on_interrupt: bool = False,
+        cancel_on_interrupt: bool | None = None,
         inline: bool = False,
     ) -> None:
         options = ServerOptions(
@@ -84,13 +89,14 @@ class Executor(concurrent.futures.Executor):
         self._options: TaskOptions = {}
         self._key: str | None = None
         self._after: tuple[TaskFuture[Any] | str, ...] = ()
-        self._cancel_on_interrupt = cancel_on_interrupt
+        self._cancel_on_interrupt = bool(cancel_on_interrupt)
         self._root: Executor | None = None
         self._has_said_left = False
         on_interrupt = weakref.WeakMethod(self._on_interrupt)  # the executor must not live as long as its futures
         self._link.on_interrupted = lambda: None if (method := on_interrupt()) is None else method()
         self._finalizer = weakref.finalize(self, self._link.shut)
         self._finalizer.atexit = False
+        self._cell = None if inline else self._interrupts_of_cells(cancel_grace, cancel_on_interrupt)
 
     @property
     def name(self) -> str:
@@ -195,13 +201,13 @@ class Executor(concurrent.futures.Executor):
         """
         return self._link.attach(execution_id)
 
-    def executions(self, limit: int = 100) -> list[ExecutionSnapshot]:
+    def executions(self, limit: int = 100) -> ExecutionList:
         """Return the executions of this executor: running ones, up to 200 queued ones, and the latest that have ended.
 
         Args:
             limit: How many ended ones at most.
         """
-        return self._link.executions(limit)
+        return ExecutionList(self._link.executions(limit))
 
     # --- ending ----------------------------------------------------------------------------------------------------
 
@@ -230,8 +236,30 @@ class Executor(concurrent.futures.Executor):
         else:
             self.shutdown(wait=True)
 
+    def _interrupts_of_cells(self, grace_seconds: float, cancels: bool | None) -> "CellInterrupts | None":
+        """Return what handles interrupts of cells, if this program is a notebook."""
+        shell = running_shell()
+        if shell is None:
+            return None
+        from zmqruntime.execution.executor.cell_interrupts import CellInterrupts  # noqa: PLC0415  for notebooks only
+        from zmqruntime.execution.executor.future_lists import show_lists_of_futures  # noqa: PLC0415
+
+        show_lists_of_futures(shell)
+        name = self.name
+        cell = CellInterrupts(
+            shell,
+            grace_seconds,
+            lambda futures: print(_left_text(name, futures), file=sys.stderr),
+            cancels=cancels is not False,
+        )
+        self._link.on_submitted = cell.note
+        return cell
+
     def _on_interrupt(self) -> None:
         """Cancel what goes on, or say what it is."""
+        if self._cell is not None:
+            self._cell.interrupt()
+            return
         futures = self._link.open_futures()
         if self._has_said_left or not futures:
             return

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from typing import Any, Protocol, TypeVar
 
+from zmqruntime.execution.client.followers import IteratorSink
+from zmqruntime.execution.executor.event_stream import EventStream
 from zmqruntime.messages import Event, ExecutionSnapshot, LogLine
 
 __all__ = ["Delivery", "FutureLink", "TaskFuture"]
@@ -23,6 +25,12 @@ class FutureLink(Protocol):
 
     def events(self, execution_id: str, after: int) -> Iterator[Event]:
         """Iterate over the events of an execution."""
+
+    def opened(self, execution_id: str, after: int) -> contextlib.AbstractContextManager[IteratorSink]:
+        """Provide the events of an execution as they arrive."""
+
+    def past_events(self, execution_id: str) -> list[Event]:
+        """Return the events of an execution so far."""
 
     def logs(self, execution_id: str) -> list[LogLine]:
         """Return its log lines so far."""
@@ -57,10 +65,16 @@ class TaskFuture(concurrent.futures.Future[T]):
         self._has_callbacks = False
 
     def __repr__(self) -> str:
-        return f"<TaskFuture {self.name or 'of an execution'} {self.execution_id} {self._word}>"
+        return f"<TaskFuture {self.name or 'of an execution'} {self.execution_id} {self.status}>"
+
+    def _repr_html_(self) -> str:
+        from zmqruntime.execution.executor.future_html import future_html  # noqa: PLC0415  for notebooks only
+
+        return future_html(self)
 
     @property
-    def _word(self) -> str:
+    def status(self) -> str:
+        """``queued``, ``running``, ``complete``, ``failed`` or ``cancelled``, as far as this program knows."""
         if not self.done():
             return "running" if self._is_running else "queued"
         if self.cancelled():
@@ -102,16 +116,32 @@ class TaskFuture(concurrent.futures.Future[T]):
         try:
             return super().result(timeout)
         except KeyboardInterrupt:
-            self._link.on_interrupt()
+            self.note_interrupt()
             raise
 
     def snapshot(self) -> ExecutionSnapshot:
         """Return the current state of the execution."""
         return self._link.snapshot(self.execution_id)
 
-    def events(self, after: int = 0) -> Iterator[Event]:
-        """Iterate over its progress, log lines and changes of state, past and live, until it has ended."""
-        return self._link.events(self.execution_id, after)
+    def events(self, after: int = 0) -> EventStream:
+        """Iterate over its progress, log lines and changes of state, past and live, until it has ended.
+
+        Use ``for`` in a thread and ``async for`` on an event loop.
+
+        Args:
+            after: Number of the last event that is known already.
+        """
+        return EventStream(
+            lambda: self._link.events(self.execution_id, after), lambda: self._link.opened(self.execution_id, after)
+        )
+
+    def opened(self, after: int = 0) -> contextlib.AbstractContextManager[IteratorSink]:
+        """Provide its events after number ``after`` as they arrive, without waiting for them; for views."""
+        return self._link.opened(self.execution_id, after)
+
+    def past_events(self) -> list[Event]:
+        """Return its progress, log lines and changes of state so far."""
+        return self._link.past_events(self.execution_id)
 
     def logs(self) -> list[LogLine]:
         """Return the lines it has logged and printed so far."""
@@ -121,6 +151,10 @@ class TaskFuture(concurrent.futures.Future[T]):
         wrap_future = importlib.import_module("asyncio").wrap_future  # only programs that await have asyncio
         wrapped: Generator[Any, None, T] = wrap_future(self).__await__()
         return wrapped
+
+    def note_interrupt(self) -> None:
+        """Let the executor do what it does when Ctrl-C ends the wait for a result."""
+        self._link.on_interrupt()
 
     # --- called where its end arrives ----------------------------------------------------------------------------
 

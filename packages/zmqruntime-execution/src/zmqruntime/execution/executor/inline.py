@@ -1,9 +1,10 @@
 """Functions called in place: no server, the same checks of values, errors and retries."""
 
+import contextlib
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from zmqruntime.codec import encode, pack_given
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import RequestRefusedError, UnsendableError
+from zmqruntime.execution.client.followers import IteratorSink
 from zmqruntime.execution.exceptions import TaskCancelled, TaskFailed
 from zmqruntime.execution.executor.calls import Call, StoredArguments, read_call
 from zmqruntime.execution.executor.futures import TaskFuture
@@ -50,6 +52,7 @@ class InlineLink:
         self._done: OrderedDict[str, _Done] = OrderedDict()
         self._is_shut = False
         self.on_interrupted: Callable[[], None] = lambda: None
+        self.on_submitted: Callable[[Sequence[TaskFuture[Any]]], None] = lambda futures: None
 
     def check_open(self) -> None:
         """Check that it was not shut down.
@@ -110,6 +113,18 @@ class InlineLink:
     def events(self, execution_id: str, after: int) -> Iterator[Event]:
         """Iterate over its progress and log lines."""
         return iter(self._found(execution_id).events[after:])
+
+    @contextlib.contextmanager
+    def opened(self, execution_id: str, after: int) -> Iterator[IteratorSink]:
+        """Provide its progress and log lines, which are all there."""
+        sink = IteratorSink(lambda events: events)
+        sink.put(self.past_events(execution_id)[after:])
+        sink.end()
+        yield sink
+
+    def past_events(self, execution_id: str) -> list[Event]:
+        """Return its progress and log lines."""
+        return list(self._found(execution_id).events)
 
     def logs(self, execution_id: str) -> list[LogLine]:
         """Return its log lines."""

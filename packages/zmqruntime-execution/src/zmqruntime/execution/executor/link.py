@@ -3,13 +3,16 @@
 import functools
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
 from zmqruntime.config import ZMQConfig
 from zmqruntime.environment import TaskEnvironment
 from zmqruntime.exceptions import ConfigurationError
+from zmqruntime.execution.client.followers import IteratorSink
+from zmqruntime.execution.client.past_events import past_events
 from zmqruntime.execution.events.result_files import lacks_result, with_result
 from zmqruntime.execution.exceptions import TaskError
 from zmqruntime.execution.executor.argument_files import store_arguments
@@ -39,6 +42,7 @@ class Link(FutureLink, Protocol):
     """What an executor needs of what runs its functions."""
 
     on_interrupted: Callable[[], None]
+    on_submitted: Callable[[Sequence[TaskFuture[Any]]], None]
 
     @property
     def environment(self) -> TaskEnvironment | None:
@@ -115,6 +119,8 @@ class ServerLink:
         self._has_closed = False
         self.on_interrupted: Callable[[], None] = lambda: None
         """Called when Ctrl-C ends the wait for a result."""
+        self.on_submitted: Callable[[Sequence[TaskFuture[Any]]], None] = lambda futures: None
+        """Called with the futures of executions that were submitted."""
 
     @property
     def client(self) -> FunctionClient:
@@ -173,6 +179,7 @@ class ServerLink:
             for future in futures:
                 self._forget(future)
             raise
+        self.on_submitted(futures)
         return futures
 
     def store(self, execution_id: str, data: bytes) -> StoredArguments | None:
@@ -233,6 +240,14 @@ class ServerLink:
     def events(self, execution_id: str, after: int) -> Iterator[Event]:
         """Iterate over the events of an execution."""
         return self.client.events(execution_id, after)
+
+    def opened(self, execution_id: str, after: int) -> AbstractContextManager[IteratorSink]:
+        """Provide the events of an execution as they arrive."""
+        return self.client.opened(execution_id, after)
+
+    def past_events(self, execution_id: str) -> list[Event]:
+        """Return the events of an execution so far."""
+        return past_events(self.client, execution_id)
 
     def logs(self, execution_id: str) -> list[LogLine]:
         """Return its log lines so far."""

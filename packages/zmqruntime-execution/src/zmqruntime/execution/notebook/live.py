@@ -3,6 +3,7 @@
 import contextvars
 import logging
 import threading
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,7 @@ __all__ = ["LiveView"]
 _log = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 0.25
+_PAUSES_PER_DRAWING = 5.0  # a table that takes long to draw is drawn less often
 _CLOCK_SECONDS = 1.0
 
 
@@ -52,12 +54,15 @@ class LiveView:
         self._output.show(self._render(), is_last=True)
 
     def _draw_changes(self) -> None:
+        drawn = 0.0
         try:
             while not self._is_over.is_set():
                 self._changed.wait(_CLOCK_SECONDS)
                 self._changed.clear()
-                if self._is_over.wait(_PAUSE_SECONDS):
+                if self._is_over.wait(max(_PAUSE_SECONDS, _PAUSES_PER_DRAWING * drawn)):
                     return
+                begun = time.monotonic()
                 self._output.show(self._render(), is_last=False)
+                drawn = time.monotonic() - begun
         except Exception:  # noqa: BLE001  what is watched goes on without its picture
             _log.exception("the live view has stopped; the tasks go on")

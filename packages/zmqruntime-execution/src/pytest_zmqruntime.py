@@ -1,0 +1,47 @@
+"""Pytest plug-in with fixtures for tests of tasks: a server in a temporary home, and an executor on it.
+
+It is a module of its own, outside ``zmqruntime``, because pytest imports it in every test run of an environment: it
+imports nothing of the runtime until a fixture is used.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from zmqruntime.execution import Executor
+    from zmqruntime.execution.testing import TaskServer
+
+__all__ = ["task_executor", "task_server"]
+
+
+@pytest.fixture(scope="session")
+def _shared_task_server() -> "Iterator[TaskServer]":
+    from zmqruntime.execution.testing import TaskServer  # noqa: PLC0415  only for tests that use it
+
+    with TaskServer() as server:
+        yield server
+
+
+@pytest.fixture
+def task_server(_shared_task_server: "TaskServer", monkeypatch: pytest.MonkeyPatch) -> "Iterator[TaskServer]":
+    """Servers in a temporary home, which is that of the test, too; whatever the test leaves unfinished is cancelled.
+
+    The servers keep running between tests; they end with the session.
+    """
+    for name, value in _shared_task_server.environment.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    yield _shared_task_server
+    _shared_task_server.cancel_all()
+
+
+@pytest.fixture
+def task_executor(task_server: "TaskServer") -> "Iterator[Executor]":
+    """An executor whose server is in a temporary home."""
+    with task_server.executor() as executor:
+        yield executor
+        task_server.cancel_all()
