@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,47 @@ def test_without_room_in_shared_memory_a_block_is_private(monkeypatch: pytest.Mo
     block = BlockPool(10 * PAGE).acquire(PAGE, shared=True)
     assert block is not None
     assert block.segment is None
+
+
+def test_a_segment_that_cannot_be_removed_while_it_is_mapped_is_removed_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows, where a mapped file cannot be removed."""
+    unlink, held = Path.unlink, set[str]()
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path.name in held:
+            raise PermissionError(13, "the file is used by another process", str(path))
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    pool = BlockPool(budget=100_000)
+    block = pool.acquire(60_000, shared=True)
+    assert block is not None
+    assert block.segment is not None
+    path = segment_folder() / block.segment
+    held.add(path.name)
+    pool.give_back(block)
+    other = pool.acquire(90_000, shared=True)  # needs the room of the first one
+    assert other is not None
+    assert path.exists()
+    held.clear()
+    pool.close()
+    assert not path.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the only way there")
+def test_segments_are_files_in_the_folder_for_temporary_ones_where_there_is_no_shared_memory(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As on macOS and Windows."""
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    segment_folder.cache_clear()
+    try:
+        name, mapped = create_segment(5000)
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+        mapped[:5] = b"hello"
+        assert bytes(open_segment(name, 5)) == b"hello"
+        assert remove_segment(name)
+        assert not list(tmp_path.iterdir())
+    finally:
+        segment_folder.cache_clear()

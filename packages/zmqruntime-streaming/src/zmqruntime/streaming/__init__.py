@@ -1,6 +1,7 @@
-"""Shows arrays, shapes and points in another process.
+"""Sends arrays to another process, and shows arrays, shapes and points in one.
 
-A pipeline sends them with :class:`ImageStream`. A viewer is a :class:`StreamingVisualizerServer`, and
+``send(array, port)`` in one program, ``for array, meta in receive(port)`` in another. To show what a pipeline computes,
+it sends with :class:`ImageStream`; a viewer is a :class:`StreamingVisualizerServer`, and
 :class:`VisualizerProcessManager` manages its process.
 """
 
@@ -15,11 +16,17 @@ from zmqruntime.streaming.exceptions import (
     StreamingError,
     StreamTimeoutError,
     UnsupportedArrayError,
+    UnsupportedMetadataError,
     ViewerCommandError,
 )
 from zmqruntime.streaming.frames import ArrayHeader, MemoryOrder, decode_array, encode_array
+from zmqruntime.streaming.inbox import ReceiverCounts, SenderCounts
+from zmqruntime.streaming.metadata import Meta
 from zmqruntime.streaming.process_manager import VisualizerProcessManager
+from zmqruntime.streaming.receiver import Receiver, receive
 from zmqruntime.streaming.segments import sweep_segments
+from zmqruntime.streaming.sender import Sender
+from zmqruntime.streaming.sending import send
 from zmqruntime.streaming.server import StreamingVisualizerServer
 from zmqruntime.streaming.stream import ImageStream, StreamCounts
 from zmqruntime.streaming.wire import Position, ViewerPort
@@ -34,20 +41,28 @@ __all__ = [
     "ElementType",
     "ImageStream",
     "MemoryOrder",
+    "Meta",
     "Policy",
     "Position",
+    "Receiver",
+    "ReceiverCounts",
     "RecordField",
     "SegmentError",
+    "Sender",
+    "SenderCounts",
     "StreamCounts",
     "StreamTimeoutError",
     "StreamingError",
     "StreamingVisualizerServer",
     "UnsupportedArrayError",
+    "UnsupportedMetadataError",
     "ViewerCommandError",
     "ViewerPort",
     "VisualizerProcessManager",
     "decode_array",
     "encode_array",
+    "receive",
+    "send",
     "sweep_segments",
 ]
 

@@ -18,7 +18,7 @@ _JOIN_SECONDS = 5.0
 class DeferredAck:
     """The acknowledgement of one delivery, from any thread; only the first call of either method counts."""
 
-    def __init__(self, item: "DisplayItem", on_end: Callable[["DisplayItem", str | None], None]) -> None:
+    def __init__(self, item: "DisplayItem", on_end: Callable[["DisplayItem", str | None, bool], None]) -> None:
         self._item = item
         self._on_end = on_end
         self._lock = threading.Lock()
@@ -32,12 +32,16 @@ class DeferredAck:
         """Report that the item cannot be shown."""
         self._end(reason or "the viewer gave no reason")
 
-    def _end(self, error: str | None) -> None:
+    def superseded(self) -> None:
+        """Report that the item is not shown because something newer has arrived; it counts as skipped, not failed."""
+        self._end("superseded by something newer", is_superseded=True)
+
+    def _end(self, error: str | None, is_superseded: bool = False) -> None:
         with self._lock:
             if self._has_ended:
                 return
             self._has_ended = True
-        self._on_end(self._item, error)
+        self._on_end(self._item, error, is_superseded)
 
 
 @dataclass(slots=True, eq=False)

@@ -3,6 +3,7 @@
 ZMQRuntimeError
 └── StreamingError
     ├── UnsupportedArrayError   the array cannot be sent; says why, and what to send instead
+    │   └── UnsupportedMetadataError   its metadata would not arrive as it is
     ├── ArrayTooLargeError      the array is larger than the stream's memory budget allows
     ├── ArrayFramesError        received frames are not an array (also a ``MessageError``)
     ├── SegmentError            a shared memory segment of a peer cannot be opened
@@ -19,6 +20,7 @@ __all__ = [
     "StreamTimeoutError",
     "StreamingError",
     "UnsupportedArrayError",
+    "UnsupportedMetadataError",
     "ViewerCommandError",
 ]
 
@@ -29,6 +31,10 @@ class StreamingError(ZMQRuntimeError):
 
 class UnsupportedArrayError(StreamingError):
     """The elements of the array are not plain memory with the same meaning on every machine."""
+
+
+class UnsupportedMetadataError(UnsupportedArrayError):
+    """A value of the metadata would not arrive as it is, or there is too much of it."""
 
 
 class ArrayTooLargeError(StreamingError):

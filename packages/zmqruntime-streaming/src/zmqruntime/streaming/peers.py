@@ -65,6 +65,11 @@ class Peers:
         hello = self._hellos.get(peer)
         return None if hello is None else hello.ack_port
 
+    def stream_id(self, peer: bytes) -> str:
+        """Return the id of a producer, which it keeps when it connects again; empty if it has not introduced itself."""
+        hello = self._hellos.get(peer)
+        return "" if hello is None else hello.stream_id
+
     def close(self) -> None:
         """Remove all producers."""
         for peer in list(self._hellos):

@@ -25,10 +25,28 @@ class Block:
     reusable: bool = True
     owner_pid: int = field(default_factory=os.getpid)
 
-    def discard(self) -> None:
-        """Remove the segment's name; its memory is freed with the last array that uses it."""
-        if self.segment is not None and self.owner_pid == os.getpid():
-            remove_segment(self.segment)
+    def discard(self) -> bool:
+        """Remove the segment's name; its memory is freed with the last array that uses it.
+
+        Returns:
+            Whether the name is gone; False only on Windows, while the segment is still mapped.
+        """
+        if self.segment is None or self.owner_pid != os.getpid():
+            return True
+        return remove_segment(self.segment) or (self._unmap() and remove_segment(self.segment))
+
+    def _unmap(self) -> bool:
+        """End our own mapping, unless an array still uses it."""
+        try:
+            mapped = self.memory.obj
+            self.memory.release()
+            if isinstance(mapped, mmap.mmap):
+                mapped.close()
+        except BufferError:
+            return False
+        except ValueError:  # it was released before
+            return True
+        return True
 
 
 class BlockPool:
@@ -40,6 +58,8 @@ class BlockPool:
         self.segments = 0
         self._free: list[Block] = []
         self._all: set[Block] = set()
+        self._mapped: list[Block] = []
+        """Discarded ones whose segments could not be removed yet, on Windows."""
 
     def acquire(self, nbytes: int, shared: bool) -> Block | None:
         """Return a block of at least ``nbytes``, preferably a segment if ``shared``; None if there is no room."""
@@ -82,6 +102,7 @@ class BlockPool:
         for block in list(self._all):
             self._drop(block)
         self._free.clear()
+        self._remove_mapped()
 
     def _make(self, capacity: int, shared: bool) -> Block:
         if shared and self.segments < _MAX_SEGMENTS:
@@ -98,4 +119,9 @@ class BlockPool:
         self._all.discard(block)
         self.total -= block.capacity
         self.segments -= block.segment is not None
-        block.discard()
+        self._remove_mapped()
+        if not block.discard():
+            self._mapped.append(block)
+
+    def _remove_mapped(self) -> None:
+        self._mapped = [block for block in self._mapped if not block.discard()]

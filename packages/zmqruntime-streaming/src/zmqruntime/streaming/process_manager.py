@@ -48,6 +48,7 @@ _KEEP_MEMORY = MappingProxyType(
     }
 )
 _LOG_TAIL_BYTES = 4096
+_NEW_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # on Windows, so that Ctrl-C here does not end it
 _PING_SECONDS = 3.0
 _LOOK_AGAIN_SECONDS = 0.5  # to check whether a viewer that does not reply still exists
 _LOOK_SECONDS = 0.05  # there is no portable event for "it has replied or ended"
@@ -235,6 +236,7 @@ class VisualizerProcessManager(abc.ABC):
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
+                    creationflags=_NEW_GROUP,
                 )
             except OSError as error:
                 raise ServerStartError(f"cannot run {command[0]}: {error.strerror or error}") from error

@@ -5,7 +5,6 @@ contains the owner's pid and start time. The owner also holds a lock on it, so t
 where that pid has no meaning, does not consider it abandoned.
 """
 
-import contextlib
 import functools
 import mmap
 import os
@@ -88,10 +87,17 @@ def open_segment(name: str, nbytes: int) -> mmap.mmap:
         os.close(descriptor)
 
 
-def remove_segment(name: str) -> None:
-    """Remove a segment's name, if it exists; its memory is freed once it is no longer mapped."""
-    with contextlib.suppress(OSError):  # Windows refuses while a viewer maps it; a later sweep removes it
-        (segment_folder() / name).unlink()
+def remove_segment(name: str) -> bool:
+    """Remove a segment's name, if it exists; its memory is freed once it is no longer mapped.
+
+    Returns:
+        Whether it is gone. Windows refuses while any process maps it; then try again later.
+    """
+    try:
+        (segment_folder() / name).unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
 
 
 def sweep_segments(owner: ProcessIdentity | None = None) -> list[str]:
@@ -109,8 +115,8 @@ def sweep_segments(owner: ProcessIdentity | None = None) -> list[str]:
         if found is None:
             continue
         identity = ProcessIdentity(int(found[1]), float(found[2]))
-        if owner in (None, identity) and not identity.is_running() and _is_abandoned(path):
-            remove_segment(path.name)
+        is_wanted = owner in (None, identity)
+        if is_wanted and not identity.is_running() and _is_abandoned(path) and remove_segment(path.name):
             swept.append(path.name)
     return swept
 

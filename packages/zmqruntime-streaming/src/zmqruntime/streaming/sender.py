@@ -1,382 +1,218 @@
-"""The inside of a stream: its memory, its queue, and the thread that sends items when the viewer has room.
+"""The sending side of ``receive``: ``send(array, port)``, and an object for loops."""
 
-Any thread can add items, under one lock; only the loop's thread uses sockets.
-"""
-
-import concurrent.futures
-import contextlib
-import itertools
-import mmap
+import atexit
+import logging
 import os
-import threading
-import time
-import uuid
-from collections.abc import Callable, Sequence
-from typing import Any
+import socket
+from collections.abc import Sequence
+from typing import Any, Final, Self
 
-import zmq
+import numpy.typing as npt
 
-from zmqruntime.acks.listener import GlobalAckListener
-from zmqruntime.acks.tracker import GlobalQueueTrackerRegistry, QueueTracker
-from zmqruntime.address import Address
-from zmqruntime.codec import encode
-from zmqruntime.exceptions import ClosedError
-from zmqruntime.identity import ProcessIdentity
-from zmqruntime.loop import SocketLoop
-from zmqruntime.streaming.backlog import Backlog, Item, Policy
-from zmqruntime.streaming.compression import Compression, Gauge, compress, prepare
-from zmqruntime.streaming.exceptions import StreamTimeoutError, ViewerCommandError
-from zmqruntime.streaming.link import ViewerLink
-from zmqruntime.streaming.pool import Block, BlockPool
-from zmqruntime.streaming.segments import create_segment, remove_segment, sweep_segments
-from zmqruntime.streaming.wire import (
-    CommandReply,
-    Content,
-    Delivery,
-    FromViewer,
-    Packing,
-    SegmentProbe,
-    SegmentRef,
-    StreamHello,
-    StreamReport,
-    StreamWelcome,
-    ViewerAction,
-    ViewerCommand,
-)
+from zmqruntime.config import TransportMode, ZMQConfig
+from zmqruntime.streaming.array_input import as_array
+from zmqruntime.streaming.backlog import Policy
+from zmqruntime.streaming.compression import Compression
+from zmqruntime.streaming.exceptions import StreamingError, StreamTimeoutError
+from zmqruntime.streaming.metadata import plain_metadata
+from zmqruntime.streaming.stream import ImageStream, StreamCounts
+from zmqruntime.streaming.wire import ViewerPort
 
 __all__ = ["Sender"]
 
-Reply = concurrent.futures.Future[Sequence[zmq.Frame]]
+_log = logging.getLogger(__name__)
 
-_MIN_SHARED_BYTES = 64 * 1024  # below this, a frame is cheaper than opening a segment
-_LINE_BYTES = 16 * 1024 * 1024  # in flight at once; more doesn't fit into the caches. Two arrays are always allowed
-_SHARE = 2  # half of the budget may be in flight or kept by the viewer; the other half is for new arrays
+_BUDGET: Final = 512 * 1024 * 1024
+_TIMEOUT: Final = 10.0
+_REST_SECONDS: Final = 2.0
+_LONGEST_NAME: Final = 200
 
 
 class Sender:
-    """The implementation of :class:`zmqruntime.streaming.ImageStream`, with the same arguments."""
+    """Sends arrays to the receiver, or the viewer, on ``port``, now or whenever one is running. Thread-safe.
 
-    def __init__(self, address: Address, policy: Policy, budget: int, share: bool, compression: Compression) -> None:
-        self.address = address
-        self.changed = threading.Condition(threading.RLock())
-        self.pool = BlockPool(budget)
-        self.backlog = Backlog(policy, self.pool.give_back, self._note_skipped)
-        self.welcome: StreamWelcome | None = None
-        self.displayed = self.failed = self.put_count = 0
-        self._policy = policy
-        self._share = share
-        self._tickets = itertools.count(1)
-        self._commands: dict[int, Reply] = {}
-        self._gauge = Gauge()
-        self._compression = compression
-        if compression is Compression.ALWAYS or (compression is Compression.AUTO and not address.is_local):
-            self._packs = prepare()
-        else:
-            self._packs = False
-        self._sent: dict[int, tuple[float, int]] = {}
-        self._last_done = 0.0
-        self._tracker: QueueTracker | None = None
-        self._pid = os.getpid()
-        self._closed = False
-        self._hello = self._make_hello()
-        self._loop = SocketLoop(f"stream-{address.port}")
-        try:
-            self._link = ViewerLink(self._loop, address, self._greet, self._on_message, self._on_lost)
-        except BaseException:
-            self._loop.dispose()
-            self._release()
-            raise
-        self._loop.at_end = self._at_end
-        self._loop.start()
+    Every array is delivered once and in order. While the receiver is slower, absent or restarted, arrays wait here, in
+    at most ``memory_budget`` bytes; when that is full, ``send`` waits. With ``latest``, it never waits: only the newest
+    array is kept for a receiver that is behind, and what was dropped is counted.
 
-    # --- from any thread -------------------------------------------------------------------------------------------
+    Args:
+        port: port of the receiver.
+        host: host of a receiver on another machine; selects TCP.
+        name: name of this sender, which the receiver sees [default: host name and process id].
+        latest: whether to drop arrays for newer ones rather than wait.
+        timeout: seconds that ``send`` waits for room, and ``close`` for the delivery of the rest.
+        memory_budget: memory for arrays on their way, in bytes. A single array may use half of it.
+        transport_mode: IPC or TCP [default: IPC if the platform supports it and no host is given].
+        config: configuration shared by receiver and senders.
+        shared_memory: whether to use shared memory where the receiver is on the same machine.
+        compression: when to compress arrays between machines.
 
-    @property
-    def largest(self) -> int:
-        """The size of the largest array that can be sent, in bytes."""
-        return self.pool.budget // _SHARE // mmap.PAGESIZE * mmap.PAGESIZE
+    Raises:
+        ConfigurationError: the address is not valid, or the receiver's key is not known.
+        ValueError: the name is empty or longer than 200 characters.
+    """
 
-    def take_block(self, nbytes: int, deadline: float) -> Block | None:
-        """Return memory for an array; None if the array has to be skipped for lack of room."""
-        shared = self._share and nbytes >= _MIN_SHARED_BYTES
-        return self.make_room(lambda: self.pool.acquire(nbytes, shared), deadline)
-
-    def make_room(self, get: Callable[[], Block | None], deadline: float) -> Block | None:
-        """Return the result of ``get`` once there is room; None if the policy does not allow waiting.
-
-        Raises:
-            StreamTimeoutError: there was no room until the deadline.
-        """
-        with self.changed:
-            while (block := get()) is None:
-                self.check_open()
-                if self.backlog.forget_current():
-                    continue
-                may_skip = self._policy is Policy.LATEST or (self._policy is Policy.BLOCK and self.welcome is None)
-                if may_skip and self.backlog.skip_oldest():
-                    continue
-                if may_skip:
-                    return None
-                self._wait(deadline, "the memory budget of the stream is full")
-            return block
-
-    def wait_for_turn(self, deadline: float) -> None:
-        """With ``block``, wait until the viewer has room for another item, or there is no viewer."""
-        with self.changed:
-            while self._policy is Policy.BLOCK and self.welcome is not None and self._is_full(self.welcome):
-                self._wait(deadline, "the viewer does not accept more images")
-
-    def put(
+    def __init__(
         self,
-        content: Content,
-        key: tuple[object, ...],
-        block: Block,
-        nbytes: int,
-        header: bytes | None = None,
-        itemsize: int = 1,
+        port: int = ViewerPort.ARRAYS,
+        *,
+        host: str | None = None,
+        name: str | None = None,
+        latest: bool = False,
+        timeout: float = _TIMEOUT,
+        memory_budget: int = _BUDGET,
+        transport_mode: TransportMode | None = None,
+        config: ZMQConfig | None = None,
+        shared_memory: bool = True,
+        compression: Compression = Compression.AUTO,
     ) -> None:
-        """Queue an item, which is sent when the viewer has room."""
-        with self.changed:
-            self.check_open()
-            self.put_count += 1
-            self.backlog.put(Item(next(self._tickets), content, key, block, nbytes, header, itemsize=itemsize))
-        self._loop.call_soon(self._pump)
+        self.port = int(port)
+        self.name = f"{socket.gethostname()}-{os.getpid()}" if name is None else name
+        if not 0 < len(self.name) <= _LONGEST_NAME:
+            raise ValueError(f"a name must have 1 to {_LONGEST_NAME} characters, not {len(self.name)}")
+        self._latest = latest
+        self._timeout = timeout
+        self._is_closed = False
+        self._stream = ImageStream(
+            self.port,
+            host=host,
+            transport_mode=transport_mode,
+            config=config,
+            policy=Policy.LATEST if latest else Policy.ALL,
+            memory_budget=memory_budget,
+            timeout=timeout,
+            shared_memory=shared_memory,
+            compression=compression,
+            repeat=latest,
+        )
+        atexit.register(self._close_at_exit)
 
-    def skip(self) -> None:
-        """Count an item that was skipped before it was queued."""
-        with self.changed:
-            self.put_count += 1
-            self.backlog.skipped += 1
-
-    def give_back_later(self, block: Block) -> None:
-        """Release a block; can be called at any time, including by the garbage collector."""
-        self._loop.call_soon(lambda: self._give_back(block))
-
-    def command(self, action: ViewerAction, arguments: dict[str, Any], timeout: float) -> Sequence[zmq.Frame]:
-        """Send a command to the viewer.
+    def send(self, array: Any, /, **meta: Any) -> None:
+        """Send an array with metadata. It is copied, so you may change it afterwards, unless it is from ``allocate``.
 
         Args:
-            action: what to do.
-            arguments: arguments of the action.
-            timeout: seconds to wait for the reply.
-
-        Returns:
-            The further frames of the reply.
+            array: an array of NumPy, or of any library that has ``__dlpack__``: PyTorch, CuPy, JAX ...
+            **meta: what to say about it: None, booleans, numbers, text, bytes, and lists and dicts of those.
 
         Raises:
-            ViewerCommandError: there is no viewer, or the command failed.
-            StreamTimeoutError: the viewer did not reply in time.
+            UnsupportedArrayError: it is not an array of plain memory.
+            UnsupportedMetadataError: a value of the metadata would not arrive as it is.
+            ArrayTooLargeError: the array needs more than half of the memory budget.
+            StreamTimeoutError: there was no room for it in time. Never with ``latest``.
+            ClosedError: the sender is closed, or was created before a fork.
         """
-        self.check_open()
-        reply: Reply = concurrent.futures.Future()
-        self._loop.call_soon(lambda: self._send_command(action, arguments, reply))
+        found, plain = as_array(array), plain_metadata(meta)
         try:
-            return reply.result(timeout)
-        except TimeoutError as error:
+            self._stream.send(found, layer_name=self.name, metadata=plain)
+        except StreamTimeoutError as error:
+            why = "its receiver is slow or stuck" if self.is_connected else "no receiver is running there"
             raise StreamTimeoutError(
-                f"the viewer on port {self.address.port} did not reply to {action} within {timeout:g} s"
+                f"the memory for arrays on their way to port {self.port} was full for {self._timeout:g} s, as {why}; "
+                "start or check it, raise the timeout or the memory_budget, or use latest=True"
             ) from error
 
-    def wait_until(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait for a condition changed by the loop's thread; return False at the deadline."""
-        with self.changed:
-            return self.changed.wait_for(lambda: self._closed or condition(), timeout) and condition()
+    def allocate(self, shape: Sequence[int] | int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+        """Return an uninitialised array to be filled and sent without copying. Don't change it after it was sent.
 
-    def check_open(self) -> None:
-        """Check that the stream can be used.
+        Raises the errors of :meth:`send`.
+        """
+        return self._stream.allocate(shape, dtype)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed."""
+        return self._is_closed
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a receiver is connected."""
+        return self._stream.is_connected
+
+    def wait_connected(self, timeout: float | None = None) -> None:
+        """Wait for a receiver.
+
+        Args:
+            timeout: seconds to wait [default: the timeout of the sender].
 
         Raises:
-            ClosedError: it was closed, or this is a forked child process.
+            StreamTimeoutError: none is there in time.
         """
-        if self._closed or os.getpid() != self._pid:
-            raise ClosedError("this stream was closed, or created before a fork; create a new one")
+        seconds = self._timeout if timeout is None else timeout
+        if not self._stream.wait_connected(seconds):
+            raise StreamTimeoutError(
+                f"no receiver was found on port {self.port} within {seconds:g} s; start one, for example with "
+                f"receive({self.port}), or raise the timeout"
+            )
+
+    @property
+    def counts(self) -> StreamCounts:
+        """Counts of the arrays: ``displayed`` ones were taken by the receiving program, ``skipped`` ones dropped."""
+        return self._stream.counts
+
+    @property
+    def dropped(self) -> int:
+        """How many arrays were dropped for newer ones so far; 0 without ``latest``, unless the receiver drops them."""
+        return self._stream.counts.skipped
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until the receiving program has taken everything that was sent, or dropped it for something newer.
+
+        Raises:
+            StreamTimeoutError: it has not, within ``timeout`` seconds [default: the timeout of the sender].
+        """
+        seconds = self._timeout if timeout is None else timeout
+        try:
+            self._stream.settle(seconds)
+        except StreamTimeoutError as error:
+            counts = self._stream.counts
+            raise StreamTimeoutError(
+                f"{counts.waiting + counts.in_flight} of {counts.sent} arrays were not taken on port {self.port} "
+                f"within {seconds:g} s; check that the receiver is running and not stuck, or raise the timeout"
+            ) from error
 
     def close(self) -> None:
-        """End the thread and remove the segments; can be called more than once. Does nothing in a forked child."""
-        if os.getpid() != self._pid:
+        """Wait until everything was delivered, then close. With ``latest``, wait for a connected receiver only.
+
+        Can be called more than once.
+
+        Raises:
+            StreamTimeoutError: arrays were not taken in time, and are lost.
+            StreamingError: the receiver could not read some arrays.
+        """
+        if self._is_closed:
             return
-        with self.changed:
-            self._closed = True
-            self.changed.notify_all()
-        self._loop.stop()
-        self._loop.join()
+        if self._latest:
+            self._end(_REST_SECONDS)
+            return
+        try:
+            self.flush()
+            self._check_failed()
+        finally:
+            self._end(0.0)
 
-    def _wait(self, deadline: float, why: str) -> None:
-        left = deadline - time.monotonic()
-        if left <= 0 or not self.changed.wait(left):
-            raise StreamTimeoutError(
-                f"{why}, and the viewer on port {self.address.port} did not change that in time; check whether it "
-                "hangs, raise the timeout or the memory_budget, or use Policy.LATEST"
-            )
-        self.check_open()
+    def __enter__(self) -> Self:
+        return self
 
-    def _is_full(self, welcome: StreamWelcome) -> bool:
-        return bool(self.backlog.waiting) or len(self.backlog.in_flight) >= welcome.window
-
-    def _give_back(self, block: Block) -> None:
-        with self.changed:
-            self.pool.give_back(block)
-            self.changed.notify_all()
-
-    # --- on the loop's thread ---------------------------------------------------------------------------------------
-
-    def _make_hello(self) -> StreamHello:
-        sweep_segments()
-        owner = ProcessIdentity.current()
-        hello = StreamHello(stream_id=uuid.uuid4().hex, pid=owner.pid, process_start=owner.start)
-        self._probe: str | None = None
-        if self._share:
-            with contextlib.suppress(OSError):
-                content = os.urandom(16)
-                self._probe, mapped = create_segment(len(content))
-                mapped[:] = content
-                self._probe_memory = mapped
-                probe = SegmentProbe(self._probe, content)
-                return StreamHello(stream_id=hello.stream_id, pid=owner.pid, process_start=owner.start, probe=probe)
-        return hello
-
-    def _greet(self) -> StreamHello:
-        hello = self._hello
-        return StreamHello(
-            stream_id=hello.stream_id,
-            pid=hello.pid,
-            process_start=hello.process_start,
-            probe=hello.probe,
-            ack_port=GlobalAckListener().port,
-        )
-
-    def _pump(self) -> None:
-        with self.changed:
-            welcome = self.welcome
-            while welcome is not None and (item := self._next(welcome)) is not None:
-                self._send(item, welcome)
-            self.changed.notify_all()
-
-    def _next(self, welcome: StreamWelcome) -> Item | None:
-        limit = self.largest
-        if not welcome.shares_memory:
-            limit = min(limit, max(_LINE_BYTES, 2 * self.backlog.next_bytes))
-        return self.backlog.send_next(welcome.window, limit)
-
-    def _send(self, item: Item, welcome: StreamWelcome) -> None:
-        if self._tracker is not None and not item.is_repeat:
-            self._tracker.register_sent(item.content.image_id)
-        item.was_sent = True
-        segment = self._segment_for(item, welcome)
-        body: memoryview | bytes = item.block.memory[: item.nbytes]
-        packing = Packing.PLAIN
-        if segment is None and item.header is not None and self._is_worth_packing(item, welcome):
-            body, packing = compress(item.block.memory[: item.nbytes], item.itemsize), Packing.BLOSC2
-        delivery = encode(Delivery(ticket=item.ticket, content=item.content, segment=segment, packing=packing))
-        if item.header is None:
-            frames: list[bytes | memoryview] = [delivery]
-        elif segment is not None:
-            frames = [delivery, item.header]
+    def __exit__(self, kind: type[BaseException] | None, *exc_info: object) -> None:
+        if kind is None:
+            self.close()
         else:
-            frames = [delivery, item.header, *_pieces(body, self.address.config.max_message_bytes)]
-            self._sent[item.ticket] = (time.monotonic(), len(body))
-        self._link.send(frames)
+            self._end(_REST_SECONDS)
 
-    def _segment_for(self, item: Item, welcome: StreamWelcome) -> SegmentRef | None:
-        may_lend = self.backlog.lent_bytes + item.nbytes <= self.largest
-        if item.block.segment is None or not welcome.shares_memory or not may_lend:
-            return None
-        self.backlog.lend(item)
-        return SegmentRef(item.block.segment, item.nbytes)
+    def _check_failed(self) -> None:
+        failed = self._stream.counts.failed
+        if failed:
+            raise StreamingError(
+                f"the receiver on port {self.port} could not read {failed} arrays; the reason is in its log"
+            )
 
-    def _is_worth_packing(self, item: Item, welcome: StreamWelcome) -> bool:
-        if not self._packs or Packing.BLOSC2 not in welcome.packings or not item.nbytes:
-            return False
-        if self._compression is Compression.ALWAYS:
-            return True
-        return self._gauge.is_worth_it(item.block.memory[: item.nbytes], item.itemsize)
+    def _end(self, wait: float) -> None:
+        self._is_closed = True
+        self._stream.close(wait)
+        atexit.unregister(self._close_at_exit)
 
-    def _on_message(self, message: FromViewer, rest: Sequence[zmq.Frame]) -> None:
-        match message:
-            case StreamWelcome():
-                with self.changed:
-                    self.welcome = message
-                    self._share = message.shares_memory
-                    self._tracker = GlobalQueueTrackerRegistry().get_or_create_tracker(
-                        message.viewer_port, message.viewer_type
-                    )
-                self._pump()
-            case StreamReport():
-                self._take_report(message)
-            case CommandReply():
-                reply = self._commands.pop(message.number, None)
-                if reply is not None and reply.set_running_or_notify_cancel():
-                    if message.error is None:
-                        reply.set_result(rest)
-                    else:
-                        reply.set_exception(ViewerCommandError(message.error))
-
-    def _take_report(self, report: StreamReport) -> None:
-        listener = GlobalAckListener()
-        for ack in report.acks:
-            listener.take(ack)
-        failed = {ack.image_id for ack in report.acks if ack.error is not None}
-        with self.changed:
-            for ticket in report.done:
-                self._note_done(ticket, failed)
-            for ticket in report.released:
-                self.backlog.released(ticket)
-        self._pump()
-
-    def _note_done(self, ticket: int, failed: set[str]) -> None:
-        item = self.backlog.in_flight.get(ticket)
-        if item is None:
-            return
-        has_failed = item.content.image_id in failed
-        if not item.is_repeat:
-            self.failed += has_failed
-            self.displayed += not has_failed
-        self.backlog.done(ticket, keep=not has_failed)
-        sent = self._sent.pop(ticket, None)
-        if sent is not None:
-            now = time.monotonic()
-            self._gauge.note_sent(sent[1], now - max(sent[0], self._last_done))
-            self._last_done = now
-
-    def _note_skipped(self, item: Item) -> None:
-        if self._tracker is not None and item.was_sent and not item.is_repeat:
-            self._tracker.mark_failed(item.content.image_id, "the viewer closed before it was shown")
-
-    def _send_command(self, action: ViewerAction, arguments: dict[str, Any], reply: Reply) -> None:
-        if self.welcome is None:
-            reply.set_exception(ViewerCommandError(f"no viewer is running on port {self.address.port}; start one"))
-            return
-        number = next(self._tickets)
-        self._commands[number] = reply
-        reply.add_done_callback(lambda _: self._commands.pop(number, None))
-        self._link.send([encode(ViewerCommand(number=number, action=action, arguments=arguments))])
-
-    def _on_lost(self) -> None:
-        commands, self._commands = self._commands, {}
-        for reply in commands.values():
-            if reply.set_running_or_notify_cancel():
-                reply.set_exception(ViewerCommandError(f"the viewer on port {self.address.port} disconnected"))
-        self._sent.clear()
-        with self.changed:
-            self.welcome = None
-            self.backlog.lost()
-            self.changed.notify_all()
-
-    def _at_end(self) -> None:
-        self._link.close()
-        with self.changed:
-            if self._tracker is not None:
-                for item in self.backlog.in_flight.values():
-                    self._tracker.mark_failed(item.content.image_id, "the stream was closed before it was shown")
-            self._release()
-
-    def _release(self) -> None:
-        self.pool.close()
-        if self._probe is not None:
-            remove_segment(self._probe)
-
-
-def _pieces(body: memoryview | bytes, limit: int) -> list[memoryview]:
-    """Split the body into frames no longer than a viewer accepts; at least one, which may be empty."""
-    view = memoryview(body)
-    return [view[start : start + limit] for start in range(0, max(1, len(view)), limit)]
+    def _close_at_exit(self) -> None:
+        try:
+            self.close()
+        except StreamingError as error:
+            _log.warning("at the end of the program: %s", error)

@@ -6,7 +6,7 @@ import logging
 import time
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,15 @@ _LOOK_SECONDS = 1.0
 T = TypeVar("T")
 
 
+class _Stage(NamedTuple):
+    """A stage that an item has reached; with its ``ticket`` if it is done."""
+
+    peer: bytes
+    ack: ImageAck
+    ticket: int | None = None
+    is_superseded: bool = False
+
+
 class StreamingVisualizerServer(ZMQServer, abc.ABC):
     """Displays what producers send to its data port. Subclasses implement at least :meth:`display_image`.
 
@@ -94,9 +103,7 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         self._window = max(1, window)
         self._decode_stream: Decoder[FromProducer] = Decoder(FromProducer)
         self._queue = DisplayQueue()
-        self._acks: deque[tuple[bytes, ImageAck, int | None]] = (
-            deque()
-        )  # with the ticket of the item that is done, if any
+        self._stages: deque[_Stage] = deque()
         self._released: deque[tuple[bytes, int]] = deque()
         self._open_items: set[DisplayItem] = set()
         self._settling: list[tuple[DisplayItem, set[DisplayItem]]] = []
@@ -252,7 +259,7 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
                 self._released.append((peer, delivery.ticket))
             self._end(item, str(error))
             return
-        self._acks.append((peer, self._ack(item, AckStage.RECEIVED, None), None))
+        self._stages.append(_Stage(peer, self._ack(item, AckStage.RECEIVED, None)))
         self._put(item)
 
     def _put(self, item: DisplayItem) -> None:
@@ -274,12 +281,14 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
         """Report the outcome of deliveries to each producer."""
         self._is_report_due = False
         reports: defaultdict[bytes, StreamReport] = defaultdict(StreamReport)
-        for peer, ack, done in _drain(self._acks):
+        for peer, ack, done, is_superseded in _drain(self._stages):
             reports[peer].acks.append(ack)
             if done is not None:
                 reports[peer].done.append(done)
                 self.displayed += ack.error is None
-                self.failed += ack.error is not None
+                self.failed += ack.error is not None and not is_superseded
+            if done is not None and is_superseded:
+                reports[peer].superseded.append(done)
             # A producer that listens there itself gets it with the report.
             if self._peers.ack_port(peer) != self.ack_port:
                 self._push_ack(ack)
@@ -374,7 +383,7 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
                 self._open_items.discard(item)
                 self._reply(item, None)
 
-    def _end(self, item: DisplayItem, error: str | None) -> None:
+    def _end(self, item: DisplayItem, error: str | None, is_superseded: bool = False) -> None:
         """Report the outcome of an item, or reply to a command."""
         if item not in self._open_items:
             return
@@ -384,7 +393,7 @@ class StreamingVisualizerServer(ZMQServer, abc.ABC):
             self.loop.call_soon(lambda: self._reply(item, error))
             return
         stage = AckStage.DISPLAYED if error is None else AckStage.FAILED
-        self._acks.append((item.peer, self._ack(item, stage, error), item.ticket))
+        self._stages.append(_Stage(item.peer, self._ack(item, stage, error), item.ticket, is_superseded))
         self._report_soon()
 
     def _on_released(self, peer: bytes, ticket: int) -> None:

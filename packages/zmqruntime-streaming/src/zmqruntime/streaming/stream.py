@@ -18,11 +18,11 @@ from zmqruntime.exceptions import ConfigurationError
 from zmqruntime.messages import ROIMessage, Shape, ShapesMessage
 from zmqruntime.streaming.backlog import Policy
 from zmqruntime.streaming.compression import Compression
+from zmqruntime.streaming.engine import StreamEngine
 from zmqruntime.streaming.exceptions import ArrayTooLargeError, StreamTimeoutError, UnsupportedArrayError
 from zmqruntime.streaming.frames import check_array, decode_array, encode_array
 from zmqruntime.streaming.loans import Loans
 from zmqruntime.streaming.pool import Block
-from zmqruntime.streaming.sender import Sender
 from zmqruntime.streaming.wire import Content, ImageMessage, PointsMessage, Position, ViewerAction, ViewerPort
 
 __all__ = ["ImageStream", "StreamCounts"]
@@ -64,6 +64,7 @@ class ImageStream:
         timeout: default timeout of calls, in seconds.
         shared_memory: whether to use shared memory.
         compression: when to compress frames.
+        repeat: whether a viewer that is opened later, or again, gets the current arrays.
 
     Raises:
         ConfigurationError: the address is not valid, the viewer's key is not known, or the policy is unknown.
@@ -81,13 +82,14 @@ class ImageStream:
         timeout: float = _TIMEOUT,
         shared_memory: bool = True,
         compression: Compression = Compression.AUTO,
+        repeat: bool = True,
     ) -> None:
         address = Address.of(int(port), host, transport_mode, config)
         if policy not in set(Policy):
             raise ConfigurationError(f"unknown policy {policy!r}; choose latest, block or all")
         self.policy = Policy(policy)
         self._timeout = timeout
-        self._sender = Sender(address, self.policy, memory_budget, shared_memory, compression)
+        self._sender = StreamEngine(address, self.policy, memory_budget, shared_memory, compression, repeat)
         self._loans = Loans(self._sender.give_back_later)
         atexit.register(self.close)
 

@@ -28,6 +28,7 @@ __all__ = [
     "Position",
     "SegmentProbe",
     "SegmentRef",
+    "Stamp",
     "StreamBye",
     "StreamHello",
     "StreamReport",
@@ -46,6 +47,8 @@ class ViewerPort(enum.IntEnum):
 
     NAPARI = 5555
     FIJI = 5565
+    ARRAYS = 5580
+    """Of :func:`zmqruntime.streaming.send` and :func:`zmqruntime.streaming.receive`."""
 
 
 class Packing(enum.StrEnum):
@@ -56,6 +59,16 @@ class Packing(enum.StrEnum):
     """One Blosc2 chunk (Blosc2 chunk format, version 2)."""
 
 
+class Stamp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which of the items of its stream an image is, counted from 1, and when it was sent, in seconds since the epoch.
+
+    A receiver that misses a number knows that an item was skipped.
+    """
+
+    number: Count
+    time: float
+
+
 class ImageMessage(Message, frozen=True, kw_only=True, tag="image"):
     """An image for one layer of a viewer; its array follows."""
 
@@ -63,6 +76,7 @@ class ImageMessage(Message, frozen=True, kw_only=True, tag="image"):
     layer_name: str
     position: Position = msgspec.field(default_factory=dict)
     metadata: dict[str, Any] = msgspec.field(default_factory=dict)
+    stamp: Stamp | None = None
 
 
 class PointsMessage(Message, frozen=True, kw_only=True, tag="points"):
@@ -151,11 +165,15 @@ class StreamWelcome(Message, frozen=True, kw_only=True, tag="stream_welcome"):
 
 
 class StreamReport(Message, frozen=True, kw_only=True, tag="stream_report"):
-    """The outcome of deliveries: acknowledgements, tickets that are done, and tickets whose segments are released."""
+    """The outcome of deliveries: acknowledgements, tickets that are done, and tickets whose segments are released.
+
+    Tickets in ``superseded`` are done as well, but were not shown because something newer had arrived.
+    """
 
     acks: list[ImageAck] = msgspec.field(default_factory=list)
     done: list[int] = msgspec.field(default_factory=list)
     released: list[int] = msgspec.field(default_factory=list)
+    superseded: list[int] = msgspec.field(default_factory=list)
 
 
 class CommandReply(Message, frozen=True, kw_only=True, tag="command_reply"):
