@@ -167,9 +167,7 @@ def oldest(session: nox.Session, package: str) -> None:
     """One package's tests with the oldest dependencies, also of its extras, that it and its siblings declare."""
     siblings, of_tests = with_siblings(package), group(ROOT / "packages" / package, "tests")
     bounded = [line for line in of_tests if Requirement(line).specifier]  # the oldest of the others is too old to run
-    # PyQt6 works with the Qt of its own minor version only, and does not say so.
-    qt = ["PyQt6-Qt6==6.6.*"] if package == "openhcs-gui-services" else []
-    session.install("--resolution=lowest-direct", *declared(siblings, extras_of=package), *bounded, *qt)
+    session.install("--resolution=lowest-direct", *declared(siblings, extras_of=package), *bounded)
     session.install(*map(wheel, siblings), *of_tests)
     run_pytest(session, f"packages/{package}/tests")
 

@@ -27,7 +27,7 @@ INTRODUCTION = f"""# The wire protocol
 
 Version {PROTOCOL_VERSION}. This page is written by `tools/docs/protocol_page.py` from the types in
 `zmqruntime.messages` and `zmqruntime.streaming.wire`. [How the messages fit together](explain-wire-protocol.md)
-explains the idea, and [a client in JavaScript](howto-other-language.md) shows it in use.
+explains the idea, and [clients in JavaScript and C++](howto-other-language.md) show it in use.
 
 A server has two channels. **Control** is a ROUTER socket on port P + 1000: send a request from any REQ or DEALER
 socket, and exactly one reply comes back, even to a malformed request. From a DEALER, put an empty frame before the

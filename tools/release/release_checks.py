@@ -1,4 +1,4 @@
-"""What must be true of the checkout before a release: version, change log, pins, and nothing left uncommitted."""
+"""What must be true of the checkout before a release: version, change log, pins, address, and all of it committed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from address import address_of, address_of_remote
 
 PACKAGES = (
     "zmqruntime-core",
@@ -29,7 +31,13 @@ def version_of(root: Path) -> str:
 
 def problems(root: Path, tag: str | None = None) -> list[str]:
     """Why this can't be released, each with what to do; empty when it can."""
-    return [*version_problems(root, tag), *change_log_problems(root), *pin_problems(root), *tree_problems(root)]
+    return [
+        *version_problems(root, tag),
+        *change_log_problems(root),
+        *pin_problems(root),
+        *address_problems(root),
+        *tree_problems(root),
+    ]
 
 
 def version_problems(root: Path, tag: str | None) -> Iterator[str]:
@@ -69,6 +77,19 @@ def pin_problems(root: Path) -> Iterator[str]:
         for name, pin in _requirements([*project["dependencies"], *extras]):
             if name in PACKAGES and pin != wanted:
                 yield f"{package} needs {name}{pin}: the pin has to be {wanted}"
+
+
+def address_problems(root: Path) -> Iterator[str]:
+    """Links of the five packages to one repository, which is the one that this checkout comes from."""
+    address = address_of(root)
+    for package in PACKAGES:
+        urls: dict[str, str] = _project(root, package).get("urls", {})
+        if not urls or not all(f"{url}/".startswith(f"{address}/") for url in urls.values()):
+            yield f"the links of {package} are not all to {address}: see [project.urls] of its pyproject.toml"
+    remote = address_of_remote(_git(root, "remote", "get-url", "origin") or "")
+    if remote is not None and remote != address:
+        remedy = f"python3 tools/release/address.py {remote} changes them"
+        yield f"the packages link to {address}, and this checkout is from {remote}: {remedy}"
 
 
 def tree_problems(root: Path) -> Iterator[str]:

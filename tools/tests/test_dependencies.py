@@ -23,6 +23,8 @@ OWN = {"zmqruntime", "openhcs_runtime", "openhcs_gui_services"}
 def imported(folder: Path) -> Iterator[str]:
     """The top-level names that the package's sources import, wherever they do it."""
     for path in folder.glob("src/**/*.py"):
+        if path.name.startswith("hook-"):  # run by PyInstaller, within itself
+            continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 yield from (alias.name.partition(".")[0] for alias in node.names)

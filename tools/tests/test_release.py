@@ -1,10 +1,12 @@
 """What may be released: looked at on a copy of what the release tool reads, in a git repository of its own."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import address
 import pytest
 import release
 import release_checks
@@ -79,6 +81,16 @@ CHANGES: list[tuple[str, Callable[[Path], None], str]] = [
         ),
         "zmqruntime-core states a version",
     ),
+    (
+        "a link elsewhere",
+        lambda root: change(root, "packages/openhcs-runtime/pyproject.toml", "/issues", ".example.org/issues"),
+        "the links of openhcs-runtime are not all to",
+    ),
+    (
+        "a checkout from elsewhere",
+        lambda root: git(root, "remote", "add", "origin", "git@example.org:lab/runtime.git"),
+        "address.py https://example.org/lab/runtime changes them",
+    ),
     ("a new file", lambda root: (root / "notes.txt").touch(), "notes.txt among"),
 ]
 
@@ -87,6 +99,27 @@ CHANGES: list[tuple[str, Callable[[Path], None], str]] = [
 def test_it_says_why_not(copy: Path, what: str, spoil: Callable[[Path], None], told: str) -> None:
     spoil(copy)
     assert any(told in problem for problem in release_checks.problems(copy)), release_checks.problems(copy)
+
+
+def test_the_address_is_changed_in_all_files_that_name_it(copy: Path) -> None:
+    git(copy, "remote", "add", "origin", "https://example.org/lab/runtime.git")
+    (copy / "packages" / "openhcs-runtime" / "README.md").write_text(f"[d]({address.address_of(copy)}/blob/d.md)")
+    assert address.change(copy, "https://example.org/lab/runtime") == 5 * 5 + 1
+    assert (copy / "packages" / "openhcs-runtime" / "README.md").read_text() == (
+        "[d](https://example.org/lab/runtime/blob/d.md)"
+    )
+    commit(copy)
+    assert release_checks.problems(copy) == []
+
+
+def test_the_links_of_the_readmes_are_to_pages_that_exist() -> None:
+    base, found = f"{address.address_of(ROOT)}/blob/main/", 0
+    for readme in ROOT.glob("packages/*/README.md"):
+        links = re.findall(re.escape(base) + r"([^)#]+)", readme.read_text(encoding="utf-8"))
+        found += len(links)
+        assert [link for link in links if not (ROOT / link).is_file()] == []
+        assert links, f"{readme} links to no page"
+    assert found > 10
 
 
 def test_a_tag_has_to_be_that_of_the_version_and_of_this_commit(copy: Path) -> None:

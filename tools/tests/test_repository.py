@@ -70,3 +70,14 @@ def test_no_file_names_a_path_of_a_machine() -> None:
         if MACHINE_PATH.search(line) or any(name in line for name in own)
     ]
     assert found == []
+
+
+def test_actions_are_pinned_by_the_hash_of_their_commit() -> None:
+    used = [
+        line.strip()
+        for path in sorted(ROOT.glob(".github/workflows/*.yml"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if "uses:" in line
+    ]
+    assert used
+    assert [line for line in used if not re.fullmatch(r"- uses: [\w./-]+@[0-9a-f]{40} # v[\d.]+", line)] == []

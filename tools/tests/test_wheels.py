@@ -1,6 +1,7 @@
 """What is inside the five wheels of dist/."""
 
 import os
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from email.message import Message
@@ -76,6 +77,21 @@ def test_its_metadata_say_version_licence_and_what_it_is(package: str, wheel: zi
     assert (found["Name"], found["Version"], found["License-Expression"]) == (package, VERSION, "BSD-3-Clause")
     assert found["Metadata-Version"] == "2.4"  # what package indexes accept today
     assert found["Description-Content-Type"] == "text/markdown"
+    links = {link.partition(", ")[0] for link in found.get_all("Project-URL", [])}
+    assert links == {"Homepage", "Documentation", "Changelog", "Issues", "Source"}
+    classifiers = found.get_all("Classifier", [])
+    assert any(each.startswith("Topic :: ") for each in classifiers)
+    assert ("Framework :: napari" in classifiers) is (package == "openhcs-runtime")  # its hub lists plug-ins by that
+
+
+def test_the_source_archive_has_change_log_licence_and_security_policy(package: str) -> None:
+    name = f"{package.replace('-', '_')}-{VERSION}"
+    with tarfile.open(ROOT / "dist" / f"{name}.tar.gz") as archive:
+        for file, original in (("CHANGELOG", "docs/changelog"), ("SECURITY", ".github/SECURITY")):
+            packed = archive.extractfile(f"{name}/{file}.md")
+            assert packed is not None
+            assert packed.read() == (ROOT / f"{original}.md").read_bytes()
+        assert f"{name}/LICENSE" in archive.getnames()
 
 
 def test_the_licence_is_the_one_of_the_repository(wheel: zipfile.ZipFile) -> None:

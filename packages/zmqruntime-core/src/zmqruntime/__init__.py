@@ -42,6 +42,7 @@ from zmqruntime.exceptions import (
     WrongServerError,
     ZMQRuntimeError,
 )
+from zmqruntime.frozen import freeze_support
 from zmqruntime.messages import (
     AckStage,
     BatchRequest,
@@ -151,6 +152,7 @@ __all__ = [
     "ZMQConfig",
     "ZMQRuntimeError",
     "ZMQServer",
+    "freeze_support",
     "get_default_transport_mode",
     "get_ipc_socket_path",
     "get_zmq_transport_url",

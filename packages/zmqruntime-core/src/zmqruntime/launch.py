@@ -17,6 +17,7 @@ import msgspec
 from zmqruntime.address import Address, nobody_there
 from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ConfigurationError, ConnectionFailedError, ServerStartError
+from zmqruntime.frozen import is_frozen, module_command, module_environment
 from zmqruntime.process_log import log_tail, open_log
 from zmqruntime.server import ZMQServer
 from zmqruntime.server_code import target_of
@@ -72,7 +73,7 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
                 "move the class to the top of its module"
             )
         target = target_of(server_class)
-        if target.startswith("__main__:"):
+        if target.startswith("__main__:") and not is_frozen():
             raise ConfigurationError(
                 f"{server_class.__qualname__} was entered at a prompt, in a notebook or through a pipe, where a worker "
                 "process cannot find it; move the class to a module and import it"
@@ -118,7 +119,7 @@ def start_server_process(spec: ServerSpec, lifetime: Lifetime, timeout: float) -
     """
     log_path = spec.config.server_dir(spec.port) / "server.log"
     log = open_log(log_path, "the server")
-    command = [sys.executable, "-P", "-m", "zmqruntime.server_process", lifetime, msgspec.json.encode(spec).decode()]
+    command = [*module_command("zmqruntime.server_process"), lifetime, msgspec.json.encode(spec).decode()]
     with log:
         begin = log.tell()
         start = _Start(command, subprocess.PIPE if lifetime is Lifetime.OWNED else subprocess.DEVNULL, log)
@@ -233,7 +234,12 @@ class _Start:
     def _run(self) -> None:
         try:
             self.process = subprocess.Popen(
-                self._command, stdin=self._stdin, stdout=subprocess.PIPE, stderr=self._log, start_new_session=True
+                self._command,
+                stdin=self._stdin,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                env=module_environment(),
+                start_new_session=True,
             )
         except OSError as error:
             self._line.set_exception(error)

@@ -10,6 +10,7 @@ from pathlib import Path
 from zmqruntime.base_messages import PongResponse, ServerCode
 from zmqruntime.config import ZMQConfig
 from zmqruntime.exceptions import OutdatedServerError, WrongServerError
+from zmqruntime.frozen import is_frozen
 
 __all__ = ["check_server", "code_of", "default_port_of", "target_of"]
 
@@ -135,7 +136,8 @@ def _in_words(target: str, file: str) -> str:
 
 
 def _environment() -> str:
-    return str(Path(sys.prefix).resolve())
+    """Return the folder of the Python environment; of a frozen program the program, which may unpack itself anew."""
+    return str(Path(sys.executable if is_frozen() else sys.prefix).resolve())
 
 
 def _file_of_class(cls: type) -> str:
@@ -152,7 +154,7 @@ def _file_of_module(module: str) -> str:
         return str(Path(module).resolve())
     if module == "__main__":
         file = getattr(sys.modules.get("__main__"), "__file__", None)
-        return str(Path(file).resolve()) if file else ""
+        return str(Path(file).resolve()) if file and Path(file).is_file() else ""
     loaded = sys.modules.get(module)
     try:
         spec = getattr(loaded, "__spec__", None) if loaded is not None else importlib.util.find_spec(module)

@@ -1,7 +1,6 @@
 """Writes the report of a run in a separate process, so that a window stays responsive and stays light."""
 
 import asyncio
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import msgspec
 from openhcs_gui_services.exceptions import ReportFailedError
 from openhcs_gui_services.services.child import end_child
 from openhcs_runtime.report.lines import ReportLine
+from zmqruntime.frozen import module_command
 
 __all__ = ["report_path", "write_report"]
 
@@ -35,7 +35,7 @@ async def write_report(results: Path, target: Path, on_progress: Callable[[str],
         OSError: the process can't be started.
     """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "openhcs_runtime.report", str(results), str(target)),
+        *(*module_command("openhcs_runtime.report"), str(results), str(target)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -5,7 +5,6 @@ that is still sending stops, and the window never waits.
 """
 
 import asyncio
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from openhcs_gui_services.services.child import end_child
 from openhcs_gui_services.services.images.source import PlateSource
 from openhcs_runtime.exceptions import OpenHCSError, OutputError, ViewerError
 from openhcs_runtime.viewer_target import ViewTarget
+from zmqruntime.frozen import module_command
 
 if TYPE_CHECKING:
     from openhcs_runtime.viewers.results import Pictures
@@ -120,7 +120,7 @@ def _command(request: ViewRequest) -> list[str]:
     }
     given = [part for name, value in options.items() if value for part in (name, value)]
     path = request.results or source.path
-    return [sys.executable, "-m", "openhcs_runtime.cli", "view", path, "--view", request.viewer, *given]
+    return [*module_command("openhcs_runtime.cli"), "view", path, "--view", request.viewer, *given]
 
 
 def _useful_line(text: str) -> str:

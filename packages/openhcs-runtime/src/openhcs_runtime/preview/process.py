@@ -14,6 +14,7 @@ import psutil
 from numpy.typing import NDArray
 
 from openhcs_runtime.preview.messages import FROM_STDIN, Cancel, FromChild, Run, Wire
+from zmqruntime.frozen import module_command
 from zmqruntime.identity import exit_text, kill_tree
 
 __all__ = ["OnMessage", "PreviewProcess"]
@@ -108,7 +109,7 @@ class PreviewProcess:
 
 
 def _popen(theirs: socket.socket) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-P", "-m", "openhcs_runtime.preview"]
+    command = module_command("openhcs_runtime.preview")
     if sys.platform == "win32":
         process = subprocess.Popen([*command, FROM_STDIN], stdin=subprocess.PIPE)
         assert process.stdin is not None

@@ -2,5 +2,10 @@
 
 import lazy_loader
 
+import zmqruntime
+
+if getattr(zmqruntime, "__file__", None) is None:  # the folder of a namespace, without the core in it
+    raise ImportError("zmqruntime-execution needs zmqruntime-core, which is not installed: pip install zmqruntime-core")
+
 # Each name in the stub is imported when it is first used.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -5,6 +5,11 @@ it sends with :class:`ImageStream`; a viewer is a :class:`StreamingVisualizerSer
 :class:`VisualizerProcessManager` manages its process.
 """
 
+import zmqruntime
+
+if getattr(zmqruntime, "__file__", None) is None:  # the folder of a namespace, without the core in it
+    raise ImportError("zmqruntime-streaming needs zmqruntime-core, which is not installed: pip install zmqruntime-core")
+
 from zmqruntime.streaming.backlog import Policy
 from zmqruntime.streaming.compression import Compression
 from zmqruntime.streaming.display import DeferredAck, DisplayItem

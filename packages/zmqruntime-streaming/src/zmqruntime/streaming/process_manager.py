@@ -26,6 +26,7 @@ from zmqruntime.exceptions import (
     RequestTimeoutError,
     ServerStartError,
 )
+from zmqruntime.frozen import module_command, module_environment
 from zmqruntime.identity import ProcessIdentity
 from zmqruntime.launch import Lifetime, ServerSpec
 from zmqruntime.lock import FileLock
@@ -89,7 +90,7 @@ class VisualizerProcessManager(abc.ABC):
         They make it keep memory for the next image. By default it returns the memory of large arrays to the system,
         and the next array causes a page fault for each page: a third of the time it takes to send it over TCP.
         """
-        return {**_KEEP_MEMORY, **os.environ}
+        return {**_KEEP_MEMORY, **(module_environment() or os.environ)}
 
     def server_command(self, server: type[StreamingVisualizerServer] | str, **options: Any) -> list[str]:
         """Return a command that runs a server in its own process, for use in :meth:`get_launch_command`.
@@ -110,7 +111,7 @@ class VisualizerProcessManager(abc.ABC):
             sys_path=sys.path,
         )
         arguments = [Lifetime.PERSISTENT, msgspec.json.encode(spec).decode()]
-        return [sys.executable, "-P", "-m", "zmqruntime.server_process", *arguments]
+        return [*module_command("zmqruntime.server_process"), *arguments]
 
     @property
     def log_path(self) -> Path:

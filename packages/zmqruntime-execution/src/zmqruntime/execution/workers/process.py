@@ -19,6 +19,7 @@ from zmqruntime.execution.tasks.hub import task_socket_pattern
 from zmqruntime.execution.workers.frames import FrameStream
 from zmqruntime.execution.workers.orphans import end_orphans, started_at
 from zmqruntime.execution.workers.pool import BadEnvironmentError, WorkerHandle, WorkerPool, WorkerState
+from zmqruntime.frozen import module_command, module_environment
 from zmqruntime.identity import exit_text, kill_tree
 from zmqruntime.launch import ServerSpec
 
@@ -216,7 +217,8 @@ def _start_process(
 
 
 def _popen(theirs: socket.socket, variables: dict[str, str] | None, folder: str | None) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-P", "-m", "zmqruntime.execution.workers.main"]
+    command = module_command("zmqruntime.execution.workers.main")
+    variables = module_environment(variables)
     if sys.platform == "win32":
         process = subprocess.Popen([*command, FROM_STDIN], stdin=subprocess.PIPE, env=variables, cwd=folder)
         assert process.stdin is not None

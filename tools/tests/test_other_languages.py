@@ -1,4 +1,4 @@
-"""The JavaScript client of docs/examples against a real server: what the page of the protocol says is enough."""
+"""The clients of docs/examples against a real server: what the page of the protocol says is enough."""
 
 import json
 import os
@@ -29,6 +29,7 @@ if find_spec("zmqruntime") is not None:
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 CLIENT = DOCS / "examples" / "client.mjs"
+CPP_CLIENT = DOCS / "examples" / "client.cpp"
 PAGE = DOCS / "howto-other-language.md"
 PORT = 7940
 END_SECONDS = 60
@@ -81,13 +82,27 @@ def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class Walk:
-    """A server whose task makes a step for each file that appears, and the JavaScript client beside it."""
+@pytest.fixture(scope="module")
+def cpp_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program made of the client in C++."""
+    if shutil.which("g++") is None:
+        pytest.skip("g++ is not there")
+    folder = tmp_path_factory.mktemp("cpp")
+    headers = "#include <zmq.h>\n#include <nlohmann/json.hpp>\n"
+    found = subprocess.run(["g++", "-E", "-x", "c++", "-"], input=headers, capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        pytest.skip("libzmq3-dev or nlohmann-json3-dev is not there")
+    subprocess.run(["g++", "-std=c++17", "-Wall", "-Werror", CPP_CLIENT, "-o", folder / "client", "-lzmq"], check=True)
+    return folder
 
-    def __init__(self, folder: Path, node_folder: Path, resources: ExitStack) -> None:
+
+class Walk:
+    """A server whose task makes a step for each file that appears, and a client in another language."""
+
+    def __init__(self, folder: Path, program: Path, resources: ExitStack) -> None:
         self.folder = folder
         self.resources = resources
-        self.node_folder = node_folder
+        self.program = program
         (folder / "steps.py").write_text(SERVER, encoding="utf-8")
         self.python = self.connect()
 
@@ -106,12 +121,15 @@ class Walk:
         """Submit from Python."""
         return self.python.submit({"steps": steps, "folder": str(self.folder)}, **options)
 
-    def node(self, *arguments: str, script: str = "client.mjs") -> "subprocess.Popen[str]":
+    def client(self, *arguments: str, script: str = "client.mjs") -> "subprocess.Popen[str]":
         """The client with these arguments, killed at the end of the test at the latest."""
-        port = ["--port", str(PORT)] if script == "client.mjs" else []
+        is_cpp = (self.program / "client").exists()
+        command = ["./client", *arguments] if is_cpp else ["node", script, *arguments]
+        port = ["--port", str(PORT)] if script == "client.mjs" and not is_cpp else []
         process = subprocess.Popen(
-            ["node", script, *arguments, *port],
-            cwd=self.node_folder,
+            [*command, *port],
+            cwd=self.program,
+            env={**os.environ, "ZR_PORT": str(PORT)},
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -128,9 +146,15 @@ class Walk:
 
 
 @pytest.fixture
-def walk(node_folder: Path, isolated_home: Path, no_leaks: None, tmp_path: Path) -> Iterator[Walk]:
+def js_walk(node_folder: Path, isolated_home: Path, no_leaks: None, tmp_path: Path) -> Iterator[Walk]:
     with ExitStack() as resources:
         yield Walk(tmp_path, node_folder, resources)
+
+
+@pytest.fixture(params=["node_folder", "cpp_folder"])
+def walk(request: pytest.FixtureRequest, isolated_home: Path, no_leaks: None, tmp_path: Path) -> Iterator[Walk]:
+    with ExitStack() as resources:
+        yield Walk(tmp_path, request.getfixturevalue(request.param), resources)
 
 
 def seen_by_python(walk: Walk, execution_id: str) -> list[str]:
@@ -143,8 +167,8 @@ def seen_by_python(walk: Walk, execution_id: str) -> list[str]:
     ]
 
 
-def seen_by_node(events: list[dict[str, Any]]) -> list[str]:
-    """The same of what the JavaScript client printed."""
+def seen_by_client(events: list[dict[str, Any]]) -> list[str]:
+    """The same of what the client printed."""
     shown: dict[str, Callable[[dict[str, Any]], str]] = {
         "state": lambda event: event["execution"]["status"],
         "progress": lambda event: event["axis_id"],
@@ -157,21 +181,21 @@ def test_the_client_has_less_than_eighty_lines() -> None:
 
 
 def test_it_pings_and_is_told_why_not(walk: Walk) -> None:
-    (pong,) = walk.said(walk.node("ping"))
+    (pong,) = walk.said(walk.client("ping"))
     assert pong["pid"] == walk.python.server.pid
-    refused = walk.node("follow", "nosuch")
-    assert "not_found" in refused.communicate(timeout=END_SECONDS)[1]
+    refused = walk.client("follow", "nosuch")
+    assert "no execution" in refused.communicate(timeout=END_SECONDS)[1]
     assert refused.returncode == 1
 
 
 def test_it_submits_and_follows_to_the_end(walk: Walk) -> None:
     walk.go(0, 1, 2)
-    events = walk.said(walk.node("run", json.dumps({"steps": 3, "folder": str(walk.folder)})))
-    assert seen_by_node(events) == ["queued", "running", "A0", "A1", "A2", "complete"]
+    events = walk.said(walk.client("run", json.dumps({"steps": 3, "folder": str(walk.folder)})))
+    assert seen_by_client(events) == ["queued", "running", "A0", "A1", "A2", "complete"]
     end = events[-1]["execution"]
     assert end["result"] == 3
     assert [event["text"] for event in events if event["type"] == "log"] == ["step 0", "step 1", "step 2"]
-    assert seen_by_python(walk, end["execution_id"]) == seen_by_node(events)
+    assert seen_by_python(walk, end["execution_id"]) == seen_by_client(events)
 
 
 def test_who_comes_late_gets_what_it_missed(walk: Walk) -> None:
@@ -179,58 +203,58 @@ def test_who_comes_late_gets_what_it_missed(walk: Walk) -> None:
     walk.go(0, 1)
     live = walk.python.events(execution)
     assert any(isinstance(event, ProgressUpdate) and event.axis_id == "A1" for event in live)
-    late = walk.node("follow", execution)
+    late = walk.client("follow", execution)
     assert late.stdout is not None
     first = [json.loads(late.stdout.readline()) for _ in range(6)]  # two states, two steps, two log lines
     walk.go(2, 3)
     rest = walk.said(late)
-    assert seen_by_node(first + rest) == ["queued", "running", "A0", "A1", "A2", "A3", "complete"]
-    assert walk.said(walk.node("follow", execution)) == first + rest  # and all of it after the end
+    assert seen_by_client(first + rest) == ["queued", "running", "A0", "A1", "A2", "A3", "complete"]
+    assert walk.said(walk.client("follow", execution)) == first + rest  # and all of it after the end
 
 
 def test_it_goes_on_over_a_crash_of_the_server(walk: Walk) -> None:
     execution = walk.submit(3, resumable=True)
     walk.go(0)
-    follower = walk.node("follow", execution)
+    follower = walk.client("follow", execution)
     assert follower.stdout is not None
     lines = [json.loads(follower.stdout.readline()) for _ in range(4)]
     os.kill(walk.python.server.pid, signal.SIGKILL)
     walk.python = walk.connect()
     walk.go(1, 2)
-    seen = seen_by_node(lines + walk.said(follower))
+    seen = seen_by_client(lines + walk.said(follower))
     assert seen == ["queued", "running", "A0", "interrupted", "queued", "running", "A1", "A2", "complete"]
 
 
 def test_it_cancels(walk: Walk) -> None:
     execution = walk.submit(2)
-    follower = walk.node("follow", execution)
-    (reply,) = walk.said(walk.node("cancel", execution))
+    follower = walk.client("follow", execution)
+    (reply,) = walk.said(walk.client("cancel", execution))
     assert (reply["type"], reply["status"]) == ("cancel_report", "ok")
-    assert seen_by_node(walk.said(follower))[-1] == "cancelled"
+    assert seen_by_client(walk.said(follower))[-1] == "cancelled"
 
 
-def test_over_tcp_it_needs_a_key_that_the_server_knows(walk: Walk) -> None:
-    (walk.node_folder / "over_tcp.mjs").write_text(OVER_TCP, encoding="utf-8")
+def test_over_tcp_it_needs_a_key_that_the_server_knows(js_walk: Walk) -> None:
+    (js_walk.program / "over_tcp.mjs").write_text(OVER_TCP, encoding="utf-8")
     port = PORT + 1
-    server = walk.connect(port, TransportMode.TCP).server
+    server = js_walk.connect(port, TransportMode.TCP).server
     keys = KeyStore(ZMQConfig())
     own, stranger = keys.client(), zmq.curve_keypair()
     halves = [keys.server().public.decode(), own.public.decode(), own.secret.decode()]
-    pong, *events = walk.said(walk.node(str(port), *halves, script="over_tcp.mjs"))
+    pong, *events = js_walk.said(js_walk.client(str(port), *halves, script="over_tcp.mjs"))
     assert pong["pid"] == server.pid
-    assert seen_by_node(events) == ["queued", "running", "complete"]
+    assert seen_by_client(events) == ["queued", "running", "complete"]
     halves[1:] = [half.decode() for half in stranger]
-    refused = walk.node(str(port), *halves, script="over_tcp.mjs")
+    refused = js_walk.client(str(port), *halves, script="over_tcp.mjs")
     assert refused.communicate(timeout=END_SECONDS)[0] == ""
     assert refused.returncode == 1
 
 
-def test_the_module_of_the_page_runs(walk: Walk) -> None:
+def test_the_module_of_the_page_runs(js_walk: Walk) -> None:
     example = re.findall(r"^```js\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)[0]
-    payload = json.dumps({"steps": 2, "folder": str(walk.folder)})
+    payload = json.dumps({"steps": 2, "folder": str(js_walk.folder)})
     text = example.replace("7777", str(PORT)).replace('{ folder: "/tmp", frames: 8 }', payload)
     assert payload in text
-    (walk.node_folder / "module.mjs").write_text(text, encoding="utf-8")
-    walk.go(0, 1)
-    out, err = walk.node(script="module.mjs").communicate(timeout=END_SECONDS)
+    (js_walk.program / "module.mjs").write_text(text, encoding="utf-8")
+    js_walk.go(0, 1)
+    out, err = js_walk.client(script="module.mjs").communicate(timeout=END_SECONDS)
     assert out.splitlines() == ["queued null", "running null", "A0 100", "A1 100", "complete 2"], err
