@@ -80,11 +80,11 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
             )
         return target
 
-    def build(self) -> ZMQServer:
-        """Create the server object without starting it.
+    def server_class(self) -> type[ZMQServer]:
+        """Import the class that the target names.
 
         Raises:
-            ConfigurationError: the target cannot be imported, is not a server class, or does not accept the options.
+            ConfigurationError: the target cannot be imported, or is not a server class.
         """
         sys.path.extend(entry for entry in self.sys_path if entry not in sys.path)
         module_name, _, class_name = self.target.rpartition(":")
@@ -98,6 +98,15 @@ class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError(f"cannot find the server class {self.target}: {error}") from error
         if not (isinstance(found, type) and issubclass(found, ZMQServer)):
             raise ConfigurationError(f"{self.target} is not a server class")
+        return found
+
+    def build(self) -> ZMQServer:
+        """Create the server object without starting it.
+
+        Raises:
+            ConfigurationError: the target cannot be imported, is not a server class, or does not accept the options.
+        """
+        found = self.server_class()
         try:
             return found(
                 self.port, host=self.host, transport_mode=self.transport_mode, config=self.config, **self.options

@@ -63,7 +63,8 @@ def status_document(source: Source | None, report: StatusResponse | None) -> dic
         return {"server": None, "from_disk": False, "executions": []}
     counts = {name: getattr(report, name) for name in _COUNTS}
     executions = [brief(entry) for entry in report.executions]
-    return {"server": source.server, "from_disk": source.server is None, **counts, "executions": executions}
+    more = {"queues": report.queues, "schedules": report.schedules}
+    return {"server": source.server, "from_disk": source.server is None, **counts, **more, "executions": executions}
 
 
 def _running(client: ExecutionClient) -> list[ExecutionSnapshot]:

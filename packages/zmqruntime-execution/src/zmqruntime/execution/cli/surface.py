@@ -10,6 +10,7 @@ from zmqruntime.execution.cli.commands.doctor import examine
 from zmqruntime.execution.cli.commands.executions import cancel, show_history, show_status
 from zmqruntime.execution.cli.commands.keys import admit, forget, show_keys, trust
 from zmqruntime.execution.cli.commands.queue import change_queue
+from zmqruntime.execution.cli.commands.schedules import list_schedules, remove_schedule
 from zmqruntime.execution.cli.commands.servers import list_servers, stop
 from zmqruntime.execution.cli.commands.streams import follow_events, show_logs
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
@@ -27,10 +28,12 @@ Look at servers that run long tasks in the background, and at what they are runn
   zmqruntime status                 what the server on the default port is running
   zmqruntime status --app openhcs   the same for the server of another application
   zmqruntime logs -f 4f2a91         the log of an execution as it grows
+  zmqruntime submit jobs.py:train 3 call a function in the background
+  zmqruntime serve jobs.py:Server   run a server in this terminal
   zmqruntime doctor                 check this machine and say how to fix what is wrong
 
-Any unique prefix of an execution id works. No command starts a server. While no server is
-running, status, history and logs read what it has left on disk."""
+Any unique prefix of an execution id works. No command but submit starts a server in the
+background. While no server is running, status, history and logs read what it has left on disk."""
 
 _EXIT_CODES = "Exit codes: 0 success, 1 failure or a negative answer, 2 usage error, 130 interrupted with Ctrl-C."
 
@@ -61,6 +64,9 @@ def make_parser() -> argparse.ArgumentParser:
     _add_looking(commands)
     _add_changing(commands)
     _add_queue(commands)
+    _add_schedules(commands)
+    _add_submit(commands)
+    _add_serve(commands)
     _add_servers(commands)
     _add_keys(commands)
     return parser
@@ -178,7 +184,12 @@ def _add_queue(commands: _Surface) -> None:
         (QueueAction.RESUME, "accept and start executions again, after pause or drain"),
         (QueueAction.DRAIN, "accept nothing more; what is queued will still run"),
     ):
-        _add_change(changes, action, summary, "")
+        change = _add_change(changes, action, summary, "--queue slow" if action is not QueueAction.DRAIN else "")
+        if action is not QueueAction.DRAIN:
+            change.add_argument("--queue", metavar="NAME", help="only the queue of this name [default: all of them]")
+    limit = _add_change(changes, QueueAction.LIMIT, "limit how many executions of a named queue run at once", "slow 2")
+    limit.add_argument("queue", metavar="NAME", help="name of the queue, such as default")
+    limit.add_argument("limit", metavar="N", type=_limit, help="how many, or 'none' to remove the limit")
     for action, summary in (
         (QueueAction.HOLD, "keep an execution in the queue until it is released"),
         (QueueAction.RELEASE, "let a held execution run in its turn"),
@@ -192,9 +203,109 @@ def _add_queue(commands: _Surface) -> None:
 def _add_change(changes: _Surface, action: QueueAction, summary: str, example: str) -> argparse.ArgumentParser:
     def command(options: argparse.Namespace, output: Output) -> int:
         given_id, position = getattr(options, "id", None), getattr(options, "position", 0)
-        return change_queue(endpoint_of(options), action, given_id, position, output)
+        queue, limit = getattr(options, "queue", None), getattr(options, "limit", None)
+        return change_queue(endpoint_of(options), action, given_id, position, output, queue=queue, limit=limit)
 
     return changes.add_at_server(action, summary, example, command)
+
+
+def _limit(text: str) -> int | None:
+    return None if text == "none" else whole_number(0)(text)
+
+
+def _add_schedules(commands: _Surface) -> None:
+    parser = commands.add("schedules", "list or remove tasks that are submitted repeatedly", "list\nremove nightly")
+    changes = _Surface(parser)
+    changes.add_at_server(
+        "list",
+        "list the schedules of a server with their next times",
+        "\n--json",
+        lambda options, output: list_schedules(endpoint_of(options), output),
+    )
+    remove = changes.add_at_server(
+        "remove",
+        "remove a schedule; what it has submitted stays",
+        "nightly",
+        lambda options, output: remove_schedule(endpoint_of(options), options.name, output),
+    )
+    remove.add_argument("name", metavar="NAME", help="name of the schedule")
+
+
+def _add_submit(commands: _Surface) -> None:
+    parser = commands.add(
+        "submit",
+        "call a function in the background, in a server that is started if it is not running",
+        "jobs.py:train 0.1 20\npackage.module:train rate=0.1 --wait\njobs.py:report --after 4f2a91c0ffee --key monday",
+        _submit,
+    )
+    parser.add_argument("function", metavar="FUNCTION", help="MODULE:FUNCTION or FILE.py:FUNCTION")
+    parser.add_argument("values", metavar="VALUE", nargs="*", help="its arguments, as JSON or NAME=JSON")
+    parser.add_argument("--executor", default="default", metavar="NAME", help="name of the executor [default: default]")
+    parser.add_argument("--wait", action="store_true", help="wait for the result and print it")
+    parser.add_argument("--key", metavar="TEXT", help="the same execution for the same text [default: a new one]")
+    parser.add_argument(
+        "--after",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="run after this execution; can be repeated [default: none]",
+    )
+    parser.add_argument("--priority", type=int, metavar="N", help="higher ones run first [default: 0]")
+    add_app(parser.add_argument, "application")
+
+
+def _submit(options: argparse.Namespace, output: Output) -> int:
+    from zmqruntime.execution.cli.commands.submit import SubmitArguments, submit  # noqa: PLC0415 - slow to import
+
+    given = {"key": options.key, "after": options.after, "priority": options.priority}
+    named = {name: value for name, value in given.items() if value not in (None, [])}
+    arguments = SubmitArguments(options.values)
+    return submit(options.function, arguments, options.executor, options.app, named, options.wait, output)
+
+
+def _add_serve(commands: _Surface) -> None:
+    parser = commands.add(
+        "serve",
+        "run a server in this terminal, as a service or in a container, until it is stopped",
+        "jobs.py:Server\npackage.module:Server --port 7800 --max-concurrent 4 --resource gpu=2",
+        _serve,
+    )
+    parser.add_argument("target", metavar="CLASS", help="MODULE:CLASS or FILE.py:CLASS of an ExecutionServer")
+    parser.add_argument(
+        "--port", type=whole_number(1, 65535), metavar="P", help="its data port [default: the port of the class]"
+    )
+    parser.add_argument("--host", metavar="H", help="address to listen on, over TCP [default: a socket file]")
+    parser.add_argument(
+        "--max-concurrent", type=whole_number(1), metavar="N", help="executions at once [default: that of the class]"
+    )
+    parser.add_argument(
+        "--max-queued", type=whole_number(1), metavar="N", help="queued executions at most [default: that of the class]"
+    )
+    parser.add_argument(
+        "--resource",
+        action="append",
+        default=[],
+        metavar="NAME=AMOUNT",
+        help="what executions can ask for, such as gpu=2; can be repeated [default: memory and threads of the machine]",
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=JSON",
+        help="another argument of the class; can be repeated [default: none]",
+    )
+    add_app(parser.add_argument, "its application")
+
+
+def _serve(options: argparse.Namespace, output: Output) -> int:
+    from zmqruntime.execution.cli.commands.serve import option_of, resource_of, serve  # noqa: PLC0415 - as above
+
+    given: dict[str, object] = {"max_concurrent": options.max_concurrent, "max_queued": options.max_queued}
+    given["resources"] = dict(map(resource_of, options.resource)) or None
+    more = dict(map(option_of, options.option))
+    named = {**more, **{name: value for name, value in given.items() if value is not None}}
+    return serve(options.target, options.app, options.port, options.host, named, output)
 
 
 def _cancel(options: argparse.Namespace, output: Output) -> int:

@@ -18,6 +18,7 @@ from zmqruntime.messages import ExecutionSnapshot, StatusResponse
 __all__ = ["cancel", "show_history", "show_status"]
 
 _SHOWN_RESULT = 2_000
+_PLAIN_WORDS = 2
 
 
 def show_status(endpoint: Endpoint, given_id: str | None, output: Output) -> int:
@@ -71,6 +72,8 @@ def _print_overview(source: Source, report: StatusResponse, output: Output) -> N
         app, port = source.endpoint.app, server.port
         output.line(f"{server.server} {server.version} of {app} on port {port}, process {server.pid}")
         output.line(_load(report))
+    for line in _queue_lines(report):
+        output.line(line)
     if report.trouble:
         output.line(f"Nothing is being started: {one_line(report.trouble)}; it will be tried again.")
     _print_table(*shown(report), output)
@@ -85,19 +88,50 @@ def _load(report: StatusResponse) -> str:
     return ", ".join(words)
 
 
+def _queue_lines(report: StatusResponse) -> list[str]:
+    """What is worth saying about named queues and schedules."""
+    lines = []
+    for queue in report.queues:
+        words = [f"{queue.running} running", f"{queue.queued} queued"]
+        words += [] if queue.limit is None else [f"at most {queue.limit} at once"]
+        words += ["paused"] if queue.paused else []
+        if len(words) > _PLAIN_WORDS or len(report.queues) > 1:
+            lines.append(f"Queue {queue.name}: {', '.join(words)}")
+    if report.schedules:
+        following = min(report.schedules, key=lambda schedule: schedule.next_due)
+        count = plural(len(report.schedules), "schedule")
+        lines.append(f"{count}, next is {following.name} at {moment(following.next_due)}")
+    return lines
+
+
 def _print_table(executions: list[ExecutionSnapshot], left_out: int, output: Output) -> None:
     if not executions:
         output.line("No executions yet.")
         return
-    for line in table(("EXECUTION", "STATUS", "SUBMITTED", "TOOK", "ABOUT"), map(_row, executions)):
+    heads = ["EXECUTION", "STATUS", "SUBMITTED", "TOOK", "ABOUT"]
+    rows = [_row(execution) for execution in executions]
+    for head, texts in (
+        ("QUEUE", [entry.queue if entry.queue != "default" else "" for entry in executions]),
+        ("NAME", [entry.name for entry in executions]),
+    ):
+        if any(texts):  # a column only where it says something
+            heads.insert(1, head)
+            rows = [(row[0], text, *row[1:]) for row, text in zip(rows, texts, strict=True)]
+    for line in table(heads, rows):
         output.line(line)
     if left_out:
         output.line(f"{left_out:,} more are queued.")
 
 
 def _row(execution: ExecutionSnapshot) -> tuple[str, ...]:
-    status = f"{execution.status}, held" if execution.held else execution.status.value
-    return (execution.execution_id, status, moment(execution.submitted_at), _took(execution), execution.plate_id)
+    submitted, took = moment(execution.submitted_at), _took(execution)
+    return (execution.execution_id, _status(execution), submitted, took, execution.plate_id)
+
+
+def _status(execution: ExecutionSnapshot) -> str:
+    if execution.held:
+        return f"{execution.status}, held"
+    return f"{execution.status} ({execution.waits_for})" if execution.waits_for else execution.status.value
 
 
 def _took(execution: ExecutionSnapshot) -> str:
@@ -107,7 +141,9 @@ def _took(execution: ExecutionSnapshot) -> str:
 def _in_full(execution: ExecutionSnapshot) -> list[str]:
     entries: list[tuple[str, str | None]] = [
         ("Execution", execution.execution_id),
-        ("Status", execution.status + (", held" if execution.held else "")),
+        ("Name", execution.name or None),
+        ("Queue", execution.queue if execution.queue != "default" else None),
+        ("Status", _status(execution)),
         ("Before it", None if execution.queue_position is None else plural(execution.queue_position, "execution")),
         ("About", execution.plate_id or None),
         ("Submitted", moment(execution.submitted_at)),
