@@ -71,6 +71,8 @@ class Ledger:
         self._new: dict[str, Record] = {}
         self._run_began: dict[str, float] = {}
         self._just_ended: dict[str, Record] = {}
+        self.on_end: Callable[[Record], None] = lambda record: None
+        """Called for each execution once its end is on disk."""
         self._after_commit: list[tuple[str, Callable[[], None]]] = []
         self._event_sizes: dict[str, _EventSize] = {}
         self._to_compact: dict[str, Record] = {}
@@ -285,7 +287,9 @@ class Ledger:
         """
         written = self._store.commit()
         self._new.clear()
-        self._just_ended.clear()
+        ended, self._just_ended = self._just_ended, {}
+        for record in ended.values():
+            self.on_end(record)
         actions, self._after_commit = self._after_commit, []
         for _, action in actions:
             action()

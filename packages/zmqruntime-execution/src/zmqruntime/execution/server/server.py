@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -22,6 +22,7 @@ from zmqruntime.execution.events.result_files import PIECE_BYTES, read_piece, re
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.server.executions import Ledger
 from zmqruntime.execution.server.gates import checked_resources
+from zmqruntime.execution.server.hooks import EndHooks, EndNotices
 from zmqruntime.execution.server.named_queues import MOST_QUEUES
 from zmqruntime.execution.server.queue import QUEUED_LISTED
 from zmqruntime.execution.server.scheduler import Runner
@@ -113,6 +114,9 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             larger than 64 KiB is kept in a file next to the database and sent to clients in pieces.
         resources: What executions can ask for with ``resources``, such as ``{"gpu": 2}``. Memory in bytes and
             ``threads`` are those of the machine unless they are given here.
+        on_end_command: Command to run for each execution that has ended, with its snapshot as JSON on standard input;
+            by default that in the environment variable ``ZMQRUNTIME_ON_END_COMMAND``, if any.
+        on_end_webhook: HTTP address to post that JSON to; by default that in ``ZMQRUNTIME_ON_END_WEBHOOK``, if any.
     """
 
     vocabulary = PACKED_EXECUTIONS
@@ -144,6 +148,8 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         log_limit: int = 10_000_000,
         max_result_bytes: int = 256 * 1024 * 1024,
         resources: dict[str, float] | None = None,
+        on_end_command: str | Sequence[str] | None = None,
+        on_end_webhook: str | None = None,
     ) -> None:
         super().__init__(port, host=host, transport_mode=transport_mode, config=config)
         self.max_concurrent = max_concurrent
@@ -153,6 +159,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
         self.log_limit = log_limit
         self.max_result_bytes = max_result_bytes
         self.resources = checked_resources(resources or {})
+        self._notices = EndNotices.of(on_end_command, on_end_webhook)
         self._changed: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self._commit_timer: Timer | None = None
         self._next_commit = 0.0
@@ -470,6 +477,9 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
             rows = store.schedule_rows()
         self._schedules = Schedules(rows, store.write, self._submit_due, self.loop)
         self.loop.call_soon(self._schedules.run_due)
+        hooks = EndHooks(self._notices)
+        self._ledger.on_end = lambda record: hooks.note(record.snapshot())
+        stack.callback(hooks.close)
         stack.callback(self._commit_last)
         stack.callback(self._runner.close)
         self.loop.call_soon(pool.fill)
