@@ -539,6 +539,7 @@ class ExecutionServer(EarlierServerCalls, abc.ABC):
 
     def _prune_in_time(self) -> None:
         self._prune()
+        self._ledger.admission.rates.sweep()
         self.loop.call_later(_PRUNE_SECONDS, self._prune_in_time)
 
     def _on_ended(self) -> None:
