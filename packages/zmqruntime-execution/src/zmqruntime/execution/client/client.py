@@ -409,10 +409,14 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
 
         Raises:
             ServerLostError: The server has ended and no successor appeared; call again for the remaining events.
-            RequestRefusedError: The server has no such execution.
+            RequestRefusedError: By this call, not by the iteration: the server has no such execution.
         """
         snapshot = self.insist(StatusRequest(execution_id=execution_id), StatusResponse, None).executions[0]
-        with self.opened(execution_id, after, has_ended(snapshot.status, snapshot.resumable)) as sink:
+        return self._read_events(snapshot, after)
+
+    def _read_events(self, snapshot: ExecutionSnapshot, after: int) -> Iterator[Event]:
+        is_over = has_ended(snapshot.status, snapshot.resumable)
+        with self.opened(snapshot.execution_id, after, is_over) as sink:
             yield from sink
 
     def logs(self, execution_id: str) -> list[LogLine]:
