@@ -24,6 +24,7 @@ from zmqruntime.execution.events.result_files import ResultPieces, lacks_result
 from zmqruntime.execution.exceptions import InvalidProgressError
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.progress.rules import log_invalid_progress
+from zmqruntime.execution.tracing import traced_submission
 from zmqruntime.messages import (
     AcceptedResponse,
     BatchRequest,
@@ -302,10 +303,10 @@ class AsyncExecutionClient(AsyncScheduleCalls):
         timeout: float | None,
     ) -> None:
         self._client.check_code()
-        with self._client.submitting(requests):
+        with self._client.submitting(requests), traced_submission(message) as traced:
             try:
                 async with asyncio.timeout(timeout):
-                    await _through_losses(lambda: self.insist(message, expect), timeout)
+                    await _through_losses(lambda: self.insist(traced, expect), timeout)
             except (TimeoutError, ServerLostError) as error:
                 raise self._client.submission_error(requests, error, timeout) from error
 

@@ -31,6 +31,7 @@ from zmqruntime.execution.exceptions import (
 )
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.progress.rules import log_invalid_progress
+from zmqruntime.execution.tracing import traced_submission
 from zmqruntime.launch import Lifetime, ServerSpec
 from zmqruntime.loop import Timer
 from zmqruntime.messages import (
@@ -666,9 +667,9 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
         """Send until answered; the same id is always the same execution, so repeating it is safe."""
         self.check_code()
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self.submitting(requests):
+        with self.submitting(requests), traced_submission(message) as traced:
             try:
-                self.insist(message, expect, deadline)
+                self.insist(traced, expect, deadline)
             except (TimeoutError, ServerLostError) as error:
                 raise self.submission_error(requests, error, timeout) from error
 
