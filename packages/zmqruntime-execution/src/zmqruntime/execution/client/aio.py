@@ -251,9 +251,9 @@ class AsyncExecutionClient(AsyncScheduleCalls):
         async def ask() -> ExecutionSnapshot:
             return (await self.insist(StatusRequest(execution_id=execution_id), StatusResponse)).executions[0]
 
-        return EventStream(ask, functools.partial(self._read_events, after))
+        return EventStream(ask, lambda snapshot: self._read_events(snapshot, after))
 
-    async def _read_events(self, after: int, snapshot: ExecutionSnapshot) -> AsyncGenerator[Event, None]:
+    async def _read_events(self, snapshot: ExecutionSnapshot, after: int) -> AsyncGenerator[Event, None]:
         is_over = has_ended(snapshot.status, snapshot.resumable)
         with self._client.opened(snapshot.execution_id, after, is_over) as sink:
             async for event in events_on_loop(sink):
