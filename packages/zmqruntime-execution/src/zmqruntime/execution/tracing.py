@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from zmqruntime.execution.exceptions import TaskCancelled
-from zmqruntime.messages import BatchRequest, ExecuteRequest
+from zmqruntime.messages import ExecuteRequest, Message
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -43,16 +43,16 @@ def current_trace() -> str:
 
 
 @contextlib.contextmanager
-def traced_submission(message: ExecuteRequest | BatchRequest) -> Iterator[ExecuteRequest | BatchRequest]:
+def traced_submission(message: Message) -> Iterator[Message]:
     """Make a span of the submission in the block, and give its context to the requests that have none.
 
     Args:
-        message: What is submitted, one request or a batch.
+        message: What is submitted: one request, or a message with ``requests``.
 
     Yields:
         The message to send.
     """
-    requests = message.requests if isinstance(message, BatchRequest) else [message]
+    requests: list[ExecuteRequest] = [message] if isinstance(message, ExecuteRequest) else message.get("requests", [])
     api = sys.modules.get("opentelemetry.trace")
     if api is None or all(request.trace for request in requests):
         yield message
@@ -65,7 +65,7 @@ def traced_submission(message: ExecuteRequest | BatchRequest) -> Iterator[Execut
     ):
         trace = current_trace()
         traced = [request if request.trace else replace(request, trace=trace) for request in requests]
-        yield replace(message, requests=traced) if isinstance(message, BatchRequest) else traced[0]
+        yield traced[0] if isinstance(message, ExecuteRequest) else replace(message, requests=traced)
 
 
 @contextlib.contextmanager
