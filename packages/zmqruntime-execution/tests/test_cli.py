@@ -138,7 +138,7 @@ def test_ctrl_c_ends_a_stream_and_nothing_else(client: ExecutionClient, start_co
     streams = [start_command("events", execution_id), start_command("events", execution_id, "--json")]
     for stream in streams:
         assert stream.stdout is not None
-        while "pattern" not in stream.stdout.readline():
+        while "A01" not in stream.stdout.readline():
             pass
         stream.send_signal(signal.SIGINT)
     (stdout, stderr), (json_lines, nothing) = (stream.communicate(timeout=60) for stream in streams)
@@ -156,7 +156,7 @@ def test_a_stream_goes_on_with_the_successor_of_a_killed_server(
     execution_id = client.submit({"do": "wait"})
     stream = start_command("events", execution_id)
     assert stream.stdout is not None
-    while "pattern" not in stream.stdout.readline():
+    while "A01" not in stream.stdout.readline():
         pass
     os.kill(client.server.pid, signal.SIGKILL)
     stdout, stderr = stream.communicate(timeout=60)
@@ -173,7 +173,7 @@ def test_a_server_that_is_gone_for_good_ends_a_stream_with_an_error(
     pid, execution_id = client.server.pid, client.submit({"do": "wait"})
     stream = start_command("events", execution_id)
     assert stream.stdout is not None
-    while "pattern" not in stream.stdout.readline():
+    while "A01" not in stream.stdout.readline():
         pass
     client.disconnect()  # it would start a successor
     os.kill(pid, signal.SIGKILL)

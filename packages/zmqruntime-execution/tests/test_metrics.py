@@ -11,8 +11,9 @@ from collections.abc import Callable
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from zmqruntime.execution import ExecutionClient
+from zmqruntime.execution import ExecutionClient, metrics
 from zmqruntime.execution.metrics import MetricsExporter, ServerCollector
+from zmqruntime.messages import QueueState
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 StartCommand = Callable[..., "subprocess.Popen[str]"]
@@ -35,18 +36,29 @@ def test_the_figures_follow_the_server(client: ExecutionClient) -> None:
         for task in ({"do": "nothing"}, {"do": "nothing"}, {"do": "raise", "text": "no"}):
             client.wait(client.submit(task), 30)
         waiting = client.submit({"do": "wait"})
-        client.submit({"do": "nothing"})
+        client.submit({"do": "nothing"}, queue="images")
         next(client.events(waiting, after=1))
         after = fetch(exporter.url)
         assert after["zmqruntime_executions_ended_total,complete"] == 2
         assert after["zmqruntime_executions_ended_total,failed"] == 1
         assert (after["zmqruntime_executions_running"], after["zmqruntime_executions_queued"]) == (1, 1)
+        assert after["zmqruntime_named_queue_queued,images"] == 1
+        assert after["zmqruntime_named_queue_running,default"] == 1
+        assert after["zmqruntime_named_queue_paused,images"] == 0
         assert after["zmqruntime_workers"] == 1
         assert after["zmqruntime_memory_bytes,workers"] > 1e6
         assert after["zmqruntime_cpu_seconds_total"] >= before["zmqruntime_cpu_seconds_total"]
         client.shutdown_server()
         client.disconnect()
         assert fetch(exporter.url) == {"zmqruntime_up": 0}
+
+
+def test_many_queues_have_few_labels() -> None:
+    queues = [QueueState(name=f"{number:03}", queued=1, running=2) for number in range(150)]
+    queued, running, paused = metrics._queues(queues)
+    assert len(queued.samples) == len(running.samples) == 101
+    assert (queued.samples[-1].labels, queued.samples[-1].value) == ({"queue": "(others)"}, 50)
+    assert (running.samples[-1].value, len(paused.samples)) == (100, 100)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a POSIX signal")

@@ -12,7 +12,7 @@ from zmqruntime.exceptions import ConnectionFailedError, RequestTimeoutError
 from zmqruntime.execution.client.control import ExecutionControlClient
 from zmqruntime.execution.lifecycle import TERMINAL
 from zmqruntime.identity import ProcessIdentity
-from zmqruntime.messages import ExecutionStatus, PongResponse, StatusResponse
+from zmqruntime.messages import ExecutionStatus, PongResponse, QueueState, StatusResponse
 from zmqruntime.standing import ClientState
 
 try:
@@ -30,6 +30,8 @@ __all__ = ["MetricsExporter", "ServerCollector"]
 
 _PREFIX = "zmqruntime"
 _ATTACHED = (ClientState.CONNECTED, ClientState.SILENT)
+_MOST_QUEUES = 100
+_OTHERS = "(others)"
 _ENDINGS = sorted({*TERMINAL, ExecutionStatus.INTERRUPTED})
 
 
@@ -43,12 +45,16 @@ class ServerCollector(Collector):
     ``zmqruntime_executions_running``             gauge   running executions, including those being cancelled
     ``zmqruntime_executions_ended_total``         counter by ``status``, since the server started
     ``zmqruntime_workers``                        gauge   worker processes
-    ``zmqruntime_queue_paused``                   gauge   1 while the queue is paused
+    ``zmqruntime_queue_paused``                   gauge   1 while the server starts nothing
+    ``zmqruntime_named_queue_queued``             gauge   queued executions, by ``queue``
+    ``zmqruntime_named_queue_running``            gauge   running executions, by ``queue``
+    ``zmqruntime_named_queue_paused``             gauge   1 while the queue is paused, by ``queue``
     ``zmqruntime_cpu_seconds_total``              counter of the server and all its descendant processes
     ``zmqruntime_memory_bytes``                   gauge   resident size, by ``part``: ``server``, ``workers``
     ============================================= ======= ==========================================================
 
-    The last two are only available for a server on this machine. The collector keeps one connection to the server's
+    There is one label for each of the first 100 named queues by name, and ``(others)`` for the sum of the rest. The last
+    two are only available for a server on this machine. The collector keeps one connection to the server's
     control channel until :meth:`close`.
 
     Args:
@@ -161,8 +167,26 @@ def _executions(report: StatusResponse) -> list[Metric]:
         GaugeMetricFamily(f"{_PREFIX}_executions_running", "Running executions.", report.running),
         ended,
         GaugeMetricFamily(f"{_PREFIX}_workers", "Worker processes.", report.workers),
-        GaugeMetricFamily(f"{_PREFIX}_queue_paused", "Whether the queue is paused.", report.paused),
+        GaugeMetricFamily(f"{_PREFIX}_queue_paused", "Whether the server starts nothing.", report.paused),
+        *_queues(report.queues),
     ]
+
+
+def _queues(queues: list[QueueState]) -> list[Metric]:
+    """Return the metrics of named queues, with a limited number of labels."""
+    prefix = f"{_PREFIX}_named_queue"
+    queued = GaugeMetricFamily(f"{prefix}_queued", "Queued executions of a queue.", labels=["queue"])
+    running = GaugeMetricFamily(f"{prefix}_running", "Running executions of a queue.", labels=["queue"])
+    paused = GaugeMetricFamily(f"{prefix}_paused", "Whether the queue is paused.", labels=["queue"])
+    for queue in queues[:_MOST_QUEUES]:
+        queued.add_metric([queue.name], queue.queued)
+        running.add_metric([queue.name], queue.running)
+        paused.add_metric([queue.name], queue.paused)
+    others = queues[_MOST_QUEUES:]
+    if others:
+        queued.add_metric([_OTHERS], sum(queue.queued for queue in others))
+        running.add_metric([_OTHERS], sum(queue.running for queue in others))
+    return [queued, running, paused]
 
 
 def _processes(server: PongResponse) -> list[Metric]:

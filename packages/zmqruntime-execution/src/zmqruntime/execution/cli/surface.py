@@ -13,6 +13,7 @@ from zmqruntime.execution.cli.commands.queue import change_queue
 from zmqruntime.execution.cli.commands.schedules import list_schedules, remove_schedule
 from zmqruntime.execution.cli.commands.servers import list_servers, stop
 from zmqruntime.execution.cli.commands.streams import follow_events, show_logs
+from zmqruntime.execution.cli.commands.watch import watch
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.messages import QueueAction
@@ -27,6 +28,7 @@ Look at servers that run long tasks in the background, and at what they are runn
   zmqruntime list                   your servers on this machine
   zmqruntime status                 what the server on the default port is running
   zmqruntime status --app openhcs   the same for the server of another application
+  zmqruntime watch 4f2a91           the progress of an execution until it has ended
   zmqruntime logs -f 4f2a91         the log of an execution as it grows
   zmqruntime submit jobs.py:train 3 call a function in the background
   zmqruntime serve jobs.py:Server   run a server in this terminal
@@ -132,6 +134,13 @@ def _add_looking(commands: _Surface) -> None:
         metavar="N",
         help="skip the first N events, which 'status ID' counts [default: 0]",
     )
+    watching = commands.add_at_server(
+        "watch",
+        "show the progress of an execution until it has ended",
+        "4f2a91\n4f2a91 --json",
+        lambda options, output: watch(endpoint_of(options), options.id, output),
+    )
+    add_id(watching)
     logs = commands.add_at_server(
         "logs",
         "print the log of an execution, also while no server is running",

@@ -14,6 +14,7 @@ from zmqruntime.config import TransportMode, ZMQConfig
 from zmqruntime.exceptions import ServerLostError
 from zmqruntime.execution.client.client import CALLBACK_SECONDS, ExecutionClient, SubmitOptions, not_ended
 from zmqruntime.execution.client.control_aio import request_on_loop
+from zmqruntime.execution.client.event_stream import EventStream
 from zmqruntime.execution.client.followers import EndSink
 from zmqruntime.execution.client.history_pages import HistoryPages
 from zmqruntime.execution.client.loop_calls import LoopCalls
@@ -23,6 +24,7 @@ from zmqruntime.execution.events.result_files import ResultPieces, lacks_result
 from zmqruntime.execution.exceptions import InvalidProgressError
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.progress.rules import log_invalid_progress
+from zmqruntime.execution.tracing import traced_submission
 from zmqruntime.messages import (
     AcceptedResponse,
     BatchRequest,
@@ -237,15 +239,23 @@ class AsyncExecutionClient(AsyncScheduleCalls):
         request = QueueRequest(action=action, execution_id=execution_id, position=position, queue=queue, limit=limit)
         return await self.request(request, QueueResponse)
 
-    async def events(self, execution_id: str, after: int = 0) -> AsyncGenerator[Event, None]:
+    def events(self, execution_id: str, after: int = 0) -> EventStream:
         """Iterate over all events of an execution, in order, until it has ended; see :meth:`ExecutionClient.events`.
 
-        Events that are not consumed yet stay on the server. To leave the loop early and release the iterator without
-        waiting for the garbage collector, use ``async with contextlib.aclosing(client.events(id)) as events``.
+        ``events = await client.events(id)`` raises an error for an unknown id at once, before a response is begun for
+        example; see :class:`EventStream`. Events that are not consumed yet stay on the server. To leave the loop early
+        and release the iterator without waiting for the garbage collector, use
+        ``async with contextlib.aclosing(client.events(id)) as events``.
         """
-        snapshot = (await self.insist(StatusRequest(execution_id=execution_id), StatusResponse)).executions[0]
+
+        async def ask() -> ExecutionSnapshot:
+            return (await self.insist(StatusRequest(execution_id=execution_id), StatusResponse)).executions[0]
+
+        return EventStream(ask, lambda snapshot: self._read_events(snapshot, after))
+
+    async def _read_events(self, snapshot: ExecutionSnapshot, after: int) -> AsyncGenerator[Event, None]:
         is_over = has_ended(snapshot.status, snapshot.resumable)
-        with self._client.opened(execution_id, after, is_over) as sink:
+        with self._client.opened(snapshot.execution_id, after, is_over) as sink:
             async for event in events_on_loop(sink):
                 yield event
 
@@ -293,10 +303,10 @@ class AsyncExecutionClient(AsyncScheduleCalls):
         timeout: float | None,
     ) -> None:
         self._client.check_code()
-        with self._client.submitting(requests):
+        with self._client.submitting(requests), traced_submission(message) as traced:
             try:
                 async with asyncio.timeout(timeout):
-                    await _through_losses(lambda: self.insist(message, expect), timeout)
+                    await _through_losses(lambda: self.insist(traced, expect), timeout)
             except (TimeoutError, ServerLostError) as error:
                 raise self._client.submission_error(requests, error, timeout) from error
 

@@ -31,6 +31,7 @@ from zmqruntime.execution.exceptions import (
 )
 from zmqruntime.execution.lifecycle import has_ended
 from zmqruntime.execution.progress.rules import log_invalid_progress
+from zmqruntime.execution.tracing import traced_submission
 from zmqruntime.launch import Lifetime, ServerSpec
 from zmqruntime.loop import Timer
 from zmqruntime.messages import (
@@ -409,10 +410,14 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
 
         Raises:
             ServerLostError: The server has ended and no successor appeared; call again for the remaining events.
-            RequestRefusedError: The server has no such execution.
+            RequestRefusedError: By this call, not by the iteration: the server has no such execution.
         """
         snapshot = self.insist(StatusRequest(execution_id=execution_id), StatusResponse, None).executions[0]
-        with self.opened(execution_id, after, has_ended(snapshot.status, snapshot.resumable)) as sink:
+        return self._read_events(snapshot, after)
+
+    def _read_events(self, snapshot: ExecutionSnapshot, after: int) -> Iterator[Event]:
+        is_over = has_ended(snapshot.status, snapshot.resumable)
+        with self.opened(snapshot.execution_id, after, is_over) as sink:
             yield from sink
 
     def logs(self, execution_id: str) -> list[LogLine]:
@@ -662,9 +667,9 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
         """Send until answered; the same id is always the same execution, so repeating it is safe."""
         self.check_code()
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self.submitting(requests):
+        with self.submitting(requests), traced_submission(message) as traced:
             try:
-                self.insist(message, expect, deadline)
+                self.insist(traced, expect, deadline)
             except (TimeoutError, ServerLostError) as error:
                 raise self.submission_error(requests, error, timeout) from error
 

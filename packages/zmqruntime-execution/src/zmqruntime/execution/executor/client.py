@@ -14,6 +14,7 @@ from zmqruntime.execution.client.followers import EndSink, find_end
 from zmqruntime.execution.executor.futures import TaskFuture
 from zmqruntime.execution.executor.messages import FUNCTIONS_CLIENT, CallsRequest, DescribeRequest, DescribeResponse
 from zmqruntime.execution.lifecycle import has_ended
+from zmqruntime.execution.tracing import traced_submission
 from zmqruntime.launch import ServerSpec
 from zmqruntime.messages import (
     AcceptedResponse,
@@ -119,7 +120,8 @@ class FunctionClient(ExecutionClient):
             ServerLostError: The server has ended and no successor appeared.
         """
         self.check_code()
-        self.insist(msgspec.structs.replace(request, environment=environment), AcceptedResponse, None)
+        with traced_submission(msgspec.structs.replace(request, environment=environment)) as message:
+            self.insist(message, AcceptedResponse, None)
 
     def attach(self, future: TaskFuture[Any]) -> None:
         """Set the future at the end of an execution that somebody has submitted, which may be over.

@@ -20,6 +20,7 @@ from zmqruntime.execution.events.worker_messages import (
 from zmqruntime.execution.server.executions import Ledger
 from zmqruntime.execution.server.store import Record, StoreError
 from zmqruntime.execution.server.timers import ExecutionTimers
+from zmqruntime.execution.tracing import RunTraces
 from zmqruntime.execution.workers.pool import WorkerHandle, WorkerPool
 from zmqruntime.loop import SocketLoop
 from zmqruntime.messages import ExecutionStatus
@@ -84,6 +85,7 @@ class Runner:
         ledger.admission.loop = loop
         self._overdue: dict[str, str] = {}
         self._declined: Counter[str] = Counter()
+        self._traces = RunTraces()
         self._is_closing = False
         pool.listener = self
 
@@ -160,6 +162,7 @@ class Runner:
             return
         worker.reserve(execution_id)
         self._ledger.set_status(record, ExecutionStatus.RUNNING)
+        self._traces.on_start(request, record.submitted_at, record.attempts)
         assign = Assign(
             request=request,
             attempt=record.attempts,
@@ -279,6 +282,7 @@ class Runner:
         record = self._ledger.active[execution_id]
         record.worker_deaths += 1
         text = f"the worker process {how} while it was running the task"
+        self._traces.on_lost(execution_id, record.started_at, record.attempts, text)
         is_rerun = self._reruns_lost and record.resumable and execution_id not in self._overdue
         self._end(record, ExecutionStatus.FAILED, text, is_rerun=is_rerun)
 
@@ -319,9 +323,11 @@ class Runner:
             delay = self._retry_pause(record)
             record.not_before = time.time() + delay
             self._ledger.set_status(record, ExecutionStatus.QUEUED)
+            self._traces.on_end(record.execution_id, is_retried=True)
             self._enqueue_when_due(record)
             return
         self._ledger.set_status(record, status)
+        self._traces.on_end(record.execution_id, is_retried=False)
         self._on_ended()
 
     def _interrupt(self, record: Record, reason: str) -> None:

@@ -1,5 +1,8 @@
 """``status``, ``history`` and ``cancel``: executions of a server, one or all, and how to stop one."""
 
+import time
+
+from zmqruntime.execution.cli.commands.watch import progress_document, progress_of, progress_text, running_lines
 from zmqruntime.execution.cli.endpoint import Endpoint, attached
 from zmqruntime.execution.cli.executions import (
     SHOWN_EXECUTIONS,
@@ -12,6 +15,8 @@ from zmqruntime.execution.cli.failures import CommandError, ErrorKind, ExitCode
 from zmqruntime.execution.cli.ids import find_id
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.execution.cli.sources import Source, interrupted_in, reading, reading_or_none
+from zmqruntime.execution.client.client import ExecutionClient
+from zmqruntime.execution.progress.values import PlateProgress
 from zmqruntime.execution.text import duration, moment, one_line, plural, size, table
 from zmqruntime.messages import ExecutionSnapshot, StatusResponse
 
@@ -27,10 +32,13 @@ def show_status(endpoint: Endpoint, given_id: str | None, output: Output) -> int
         return _show_one(endpoint, given_id, output)
     with reading_or_none(endpoint) as source:
         report = None if source is None else source.executions.status(SHOWN_EXECUTIONS)
+        running = [] if source is None or report is None or output.as_json else _running(source, report)
     if source is None or report is None:
         output.line(f"N{endpoint.absence[1:]}; {endpoint.remedy}.")
     else:
         _print_overview(source, report, output)
+    for line in running:
+        output.line(line)
     return output.document(status_document(source, report))
 
 
@@ -57,10 +65,29 @@ def cancel(endpoint: Endpoint, given_id: str, axis_id: str | None, grace_seconds
 def _show_one(endpoint: Endpoint, given_id: str, output: Output) -> int:
     with reading(endpoint) as source:
         execution = source.executions.snapshot_of(source.find_id(given_id))
+        progress = _progress(source, execution)
+    now = time.time()
     output.note(source.note)
-    for line in _in_full(execution):
+    for line in [*_in_full(execution), *([] if progress is None else _progress_lines(progress, now))]:
         output.line(line)
-    return output.document({"server": source.server, "from_disk": source.server is None, "execution": execution})
+    document = {"server": source.server, "from_disk": source.server is None, "execution": execution}
+    return output.document({**document, "progress": None if progress is None else progress_document(progress, now)})
+
+
+def _running(source: Source, report: StatusResponse) -> list[str]:
+    client = source.executions
+    return running_lines(client, report.executions) if isinstance(client, ExecutionClient) else []
+
+
+def _progress(source: Source, execution: ExecutionSnapshot) -> PlateProgress | None:
+    if isinstance(source.executions, ExecutionClient) and execution.status.is_working:
+        return progress_of(source.executions, execution.execution_id)
+    return None
+
+
+def _progress_lines(progress: PlateProgress, now: float) -> list[str]:
+    lines = [f"{'Progress':<10} {progress_text(progress, now)}"]
+    return [*lines, f"{'Doing':<10} {one_line(progress.text)}"] if progress.text else lines
 
 
 def _print_overview(source: Source, report: StatusResponse, output: Output) -> None:

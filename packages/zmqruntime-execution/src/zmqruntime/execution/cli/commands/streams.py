@@ -5,7 +5,9 @@ from zmqruntime.execution.cli.ids import find_id
 from zmqruntime.execution.cli.output import Output
 from zmqruntime.execution.cli.sources import Source, reading
 from zmqruntime.execution.client.client import ExecutionClient
+from zmqruntime.execution.events.compaction import is_superseded_by_next
 from zmqruntime.execution.events.log_files import format_line
+from zmqruntime.execution.progress.loops import in_words
 from zmqruntime.execution.text import moment, one_line, speaker
 from zmqruntime.messages import Event, LogLine, ProgressUpdate, StateChange
 
@@ -52,6 +54,8 @@ def _in_words(event: Event) -> str:
             return f"{when}  {execution.status}{reason}"
         case LogLine():
             return f"{when}  {event.level} {speaker(event.axis_id, event.logger)}: {event.text}"
+        case ProgressUpdate() if is_superseded_by_next(event):
+            return f"{when}  {event.percent:.0f} %  {one_line(in_words(event))}".rstrip()
         case ProgressUpdate():
             words = [event.axis_id, event.step_name, event.phase.replace("_", " "), event.status]
             words += [f"{event.completed}/{event.total}", event.message or "", event.error or ""]
