@@ -51,6 +51,11 @@ class Browser:
         self._process.communicate("")
         assert self._process.returncode == 0 or error is not None
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
     def load(self, url: str) -> None:
         """Load a page."""
         self._do("load", url)

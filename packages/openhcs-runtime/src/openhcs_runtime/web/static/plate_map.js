@@ -4,6 +4,7 @@ const GRIDS = [[8, 12], [16, 24], [32, 48]];
 const WELL = /^([A-Z]|A[A-F])(\d{2})$/;
 // Viridis of matplotlib (public domain, CC0) at eleven places.
 const VIRIDIS = ["#440154", "#482475", "#414487", "#355f8d", "#2a788e", "#21918c", "#22a884", "#44bf70", "#7ad151", "#bddf26", "#fde725"];
+const ROUND_FROM = 14; // pixels of a square, from which on its corners are round
 const STATES = ["complete", "running", "failed", "cancelled", "waiting"];
 
 export function placeOf(well) {
@@ -195,12 +196,8 @@ export class PlateMap {
       this.fillSquare(pen, x, y, edge);
       const high = edge * Math.max(0.12, this.percents.get(well) / 100);
       pen.fillStyle = this.colours.running;
-      pen.save();
-      pen.beginPath();
-      pen.rect(x, y + edge - high, edge, high);
-      pen.clip();
-      this.fillSquare(pen, x, y, edge);
-      pen.restore();
+      if (edge < ROUND_FROM * this.ratio) pen.fillRect(x, y + edge - high, edge, high);
+      else this.fillFrom(pen, x, y, edge, high);
     } else {
       pen.fillStyle = this.colours[state] ?? this.colours.waiting;
       this.fillSquare(pen, x, y, edge);
@@ -210,13 +207,22 @@ export class PlateMap {
 
   // Rounding the corners of 1,536 wells would take longer than anybody could see.
   fillSquare(pen, x, y, edge) {
-    if (edge < 14 * this.ratio) {
+    if (edge < ROUND_FROM * this.ratio) {
       pen.fillRect(x, y, edge, edge);
       return;
     }
     pen.beginPath();
     pen.roundRect(x, y, edge, edge, Math.min(6 * this.ratio, edge * 0.18));
     pen.fill();
+  }
+
+  fillFrom(pen, x, y, edge, high) {
+    pen.save();
+    pen.beginPath();
+    pen.rect(x, y + edge - high, edge, high);
+    pen.clip();
+    this.fillSquare(pen, x, y, edge);
+    pen.restore();
   }
 
   drawCross(pen, x, y, edge, colour) {

@@ -26,7 +26,7 @@ from zmqruntime.messages import Event, ExecutionSnapshot, LogLine, ProgressUpdat
 
 __all__ = ["KEPT_LINES", "Follow"]
 
-KEPT_LINES = 1_000
+KEPT_LINES = 500
 """Log lines that are kept for pages; all of them are in the log file of the execution."""
 
 

@@ -74,9 +74,9 @@ export class ExecutionView {
       setHidden(this.trouble, false);
     }
     if (update.head) this.showHead(update.head);
-    if (update.log.length) this.log.add(update.log, update.skipped);
     if (this.panel && update.head) this.tellPanel(update);
     else if (this.panel === null && (update.axes.length || update.reset)) this.axesView.update(this.axes);
+    if (update.log.length) this.log.add(update.log, update.skipped); // last: to scroll to its end lays out the page
   }
 
   showHead(head) {

@@ -3,7 +3,7 @@
 import { el, setHidden, setText } from "./dom.js";
 import { clockTime } from "./format.js";
 
-const MOST = 1000;
+const MOST = 500;
 const NEAR_END = 40; // pixels
 
 export class LogView {
