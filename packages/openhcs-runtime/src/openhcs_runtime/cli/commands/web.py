@@ -22,7 +22,8 @@ def web(
         bool, typer.Option("--allow-actions", help="Let the page cancel, pause and retry; needs the token")
     ] = False,
     allow_host: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Further name of this machine in addresses of the page")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Further name of this machine in addresses of the page [default: its own]"),
     ] = None,
     opens: Annotated[bool, typer.Option("--open", help="Open it in a browser")] = False,
     as_json: Json = False,
