@@ -29,6 +29,7 @@ from openhcs_runtime.cli.commands.table import table
 from openhcs_runtime.cli.commands.tui import tui
 from openhcs_runtime.cli.commands.view import view
 from openhcs_runtime.cli.commands.watch import watch
+from openhcs_runtime.cli.commands.web import web
 from openhcs_runtime.cli.direct import read_plainly
 from openhcs_runtime.cli.interrupts import Interrupts
 
@@ -50,6 +51,7 @@ _COMMANDS: dict[str, Callable[..., int]] = {
     "stop": stop,
     "watch": watch,
     "tui": tui,
+    "web": web,
     "logs": logs,
     "history": history,
     "results": results,

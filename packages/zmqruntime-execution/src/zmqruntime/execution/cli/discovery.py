@@ -46,6 +46,7 @@ class FoundServer:
     work: StatusResponse | None = None
     host: str | None = None
     """Where it listens, if that is TCP."""
+    control_port_offset: int = _DEFAULT.control_port_offset
 
 
 def find_servers() -> list[FoundServer]:
@@ -115,17 +116,18 @@ def _sockets(folder: Path) -> list[Path]:
 def _ask(endpoint: Endpoint) -> FoundServer:
     app, port, host, config = endpoint.app, endpoint.port, endpoint.host, endpoint.config
     mode = TransportMode.IPC if host is None else TransportMode.TCP
-    ports = (port, port + config.control_port_offset)
+    offset = config.control_port_offset
+    ports = (port, port + offset)
     if not any(is_listening(each, host or LOOPBACK, mode, config) for each in ports):
-        return FoundServer(app, port, ServerState.STALE, host=host)
+        return FoundServer(app, port, ServerState.STALE, host=host, control_port_offset=offset)
     client = ExecutionControlClient(port, host=host, config=config)
     try:
         server = client.connect(_PING_SECONDS)
         work = client.status(0, _PING_SECONDS)
-        return FoundServer(app, port, ServerState.RUNNING, server, work, host=host)
+        return FoundServer(app, port, ServerState.RUNNING, server, work, host, offset)
     except RequestRefusedError:
-        return FoundServer(app, port, ServerState.RUNNING, client.server, host=host)
+        return FoundServer(app, port, ServerState.RUNNING, client.server, None, host, offset)
     except ZMQRuntimeError:
-        return FoundServer(app, port, ServerState.SILENT, host=host)
+        return FoundServer(app, port, ServerState.SILENT, host=host, control_port_offset=offset)
     finally:
         client.disconnect()

@@ -16,6 +16,7 @@ from zmqruntime.execution.cli.commands.streams import follow_events, show_logs
 from zmqruntime.execution.cli.commands.watch import watch
 from zmqruntime.execution.cli.failures import CommandError, ErrorKind
 from zmqruntime.execution.cli.output import Output
+from zmqruntime.execution.cli.web_options import SUMMARY, add_web_options, show_page
 from zmqruntime.messages import QueueAction
 
 __all__ = ["make_parser"]
@@ -358,6 +359,7 @@ def _add_servers(commands: _Surface) -> None:
         "--bind", default="127.0.0.1", metavar="ADDRESS", help="address to serve metrics on [default: 127.0.0.1]"
     )
     add_endpoint(metrics, "--server-port")
+    add_web_options(commands.add("web", SUMMARY, "\n--port 0 --open\n--bind 0.0.0.0 --allow-actions", show_page))
 
 
 def _add_keys(commands: _Surface) -> None:

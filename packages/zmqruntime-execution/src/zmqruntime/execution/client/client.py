@@ -466,6 +466,7 @@ class ExecutionClient(EarlierClientCalls, ZMQClient, ScheduleCalls):
         sink = IteratorSink(self._invalid.sift)
         with self.following(execution_id, after, sink, is_over) as follower:
             sink.on_room = lambda: self._io.call_soon(follower.catch_up)
+            sink.position = lambda: follower.position
             yield sink
 
     @contextlib.contextmanager

@@ -82,6 +82,11 @@ class Follower:
         self._heard_more = False
         self._has_ended = has_ended
 
+    @property
+    def position(self) -> int:
+        """Number of the last event that was put into the sink."""
+        return self._reader.position
+
     def on_batch(self, batch: EventBatch) -> None:
         """Handle a live batch."""
         if self._is_asking or not self.sink.has_room():
@@ -269,6 +274,7 @@ class IteratorSink:
     Attributes:
         on_change: Called on the I/O thread whenever there is something new to take.
         on_room: Called when there is room for events again.
+        position: Returns the number of the last event that was put here, taken or not.
     """
 
     def __init__(self, sift: Sift) -> None:
@@ -276,6 +282,7 @@ class IteratorSink:
         self._sift = sift
         self.on_room: Callable[[], None] = lambda: None
         self.on_change: Callable[[], None] = lambda: None
+        self.position: Callable[[], int] = lambda: 0
         self._events: deque[Event] = deque()
         self._error: Exception | None = None
         self._changed = threading.Condition()

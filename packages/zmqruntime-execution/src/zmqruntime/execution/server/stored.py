@@ -22,6 +22,7 @@ from zmqruntime.execution.server.record import COLUMNS, Record, read_rows
 from zmqruntime.execution.server.schema import MIGRATIONS
 from zmqruntime.messages import (
     ErrorCode,
+    Event,
     EventBatch,
     ExecutionSnapshot,
     ExecutionStatus,
@@ -114,14 +115,18 @@ class StoredExecutions:
 
     def logs(self, execution_id: str) -> list[LogLine]:
         """The log lines of an execution, the latest 2,000 of many."""
-        reader, lines = Reader(), list[LogLine]()
+        return [event for event in self.events(execution_id) if isinstance(event, LogLine)]
+
+    def events(self, execution_id: str) -> list[Event]:
+        """The events of an execution as far as they are kept, in order."""
+        reader, events = Reader(), list[Event]()
         decode = TolerantDecoder((EventBatch,), lambda error: None)
         for (data,) in self._database.rows(_BATCHES, self._record(execution_id).number):
             assert isinstance(data, bytes)
             batch = decode(data)
             assert isinstance(batch, EventBatch)
-            lines += [event for event in reader.read(batch) if isinstance(event, LogLine)]
-        return lines
+            events += reader.read(batch)
+        return events
 
     def _record(self, execution_id: str) -> Record:
         for record in self._records("execution_id = ?", execution_id):
