@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -95,24 +96,56 @@ def test_the_map_has_room_for_each_format_and_escapes_errors() -> None:
     assert well_map([AxisProgress("whole")]) == ""
 
 
-@pytest.mark.usefixtures("isolated_home", "no_leaks")
-def test_a_cell_shows_a_run_and_an_interrupt_cancels_it(
-    new_plate: Callable[..., Path], gate: Gate, tmp_path: Path
-) -> None:
-    plate = new_plate(wells=2)
-    source = f"""
-from openhcs_runtime import GlobalConfig, PipelineOrchestrator, load_pipeline
+IN_A_CELL = """
+from openhcs_runtime import *
 from openhcs_runtime.notebook import run
-pipeline = load_pipeline({gate.pipeline.read_text()!r})
-with PipelineOrchestrator({str(plate)!r}, pipeline, GlobalConfig(num_workers=1)) as orchestrator:
+
+def kept(stack):
+    return stack
+
+def tried(function, *modes):
+    try:
+        for mode in modes:
+            config = GlobalConfig(num_workers=1, mode=mode)
+            with PipelineOrchestrator(PLATE, [FunctionStep(function)], config) as orchestrator:
+                print(mode, orchestrator.run().status)
+    except CompileError as error:
+        print(error)
+    try:
+        with ZMQExecutionClient(persistent=False) as client:
+            print("server", client.execute_pipeline(PLATE, [FunctionStep(function)]).status)
+    except PipelineError as error:
+        print(error)
+
+tried(kept, "threads", "processes")
+"""
+REMEDY = """%%writefile steps.py
+from openhcs_runtime import per_plane
+
+@per_plane
+def brighten(plane):
+    return plane + 1
+"""
+RUN = """
+with PipelineOrchestrator(PLATE, load_pipeline(HOLD), GlobalConfig(num_workers=1)) as orchestrator:
     run(orchestrator)
 """
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source)])
+
+
+@pytest.mark.usefixtures("isolated_home", "no_leaks")
+def test_the_cells_of_a_notebook(new_plate: Callable[..., Path], gate: Gate, tmp_path: Path) -> None:
+    values = {"PLATE": repr(str(new_plate(wells=2))), "HOLD": repr(gate.pipeline.read_text())}
+    cells = [IN_A_CELL, REMEDY, "import steps; tried(steps.brighten, 'processes')", RUN]
+    for name, value in values.items():
+        cells = [cell.replace(name, value) for cell in cells]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
 
     async def execute() -> None:
-        client = NotebookClient(notebook, timeout=200)
+        client = NotebookClient(notebook, timeout=200, resources={"metadata": {"path": str(tmp_path)}})
         async with client.async_setup_kernel():
-            cell = asyncio.create_task(client.async_execute_cell(notebook.cells[0], 0))
+            for number in range(3):
+                await client.async_execute_cell(notebook.cells[number], number)
+            cell = asyncio.create_task(client.async_execute_cell(notebook.cells[3], 3))
             well = asyncio.create_task(asyncio.to_thread(gate.wait_for_well))
             await asyncio.wait({cell, well}, return_when=asyncio.FIRST_COMPLETED)
             if cell.done():
@@ -125,9 +158,27 @@ with PipelineOrchestrator({str(plate)!r}, pipeline, GlobalConfig(num_workers=1))
                 await cell
 
     asyncio.run(execute())
-    shown = [output for output in notebook.cells[0].outputs if output.output_type == "display_data"]
-    assert len(shown) == 1, "one output, in place"
+    refused, _, works, shown = (cell.outputs for cell in notebook.cells)
+    check_functions_of_cells(text_of(refused), text_of(works))
+    check_interrupted_run([output for output in shown if output.output_type == "display_data"])
+
+
+def text_of(outputs: Any) -> str:
+    return "".join(output.get("text", "") for output in outputs)
+
+
+def check_functions_of_cells(refused: str, works: str) -> None:
+    """A function of a cell is refused with a remedy that works in every mode."""
+    assert refused.splitlines()[0] == "threads complete"
+    assert refused.count("%%writefile steps.py") == 2
+    assert refused.count("or use mode 'threads'") == 1, "which is no remedy for a server"
+    assert works.splitlines() == ["processes complete", "server complete"]
+
+
+def check_interrupted_run(shown: Any) -> None:
+    """A run is one output that is replaced; an interrupt cancels it, and its wells are kept."""
+    assert len(shown) == 1
     html = shown[0].data["text/html"]
     assert "cancelled" in html
-    assert f"{plate.name}_results" in html
+    assert "plate_results" in html
     assert "0 of 2 wells" in shown[0].data["text/plain"]

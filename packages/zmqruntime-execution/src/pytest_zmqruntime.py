@@ -1,4 +1,4 @@
-"""Pytest plug-in with fixtures for tests of tasks: a server in a temporary home, and an executor on it.
+"""Pytest plug-in with fixtures for tests of tasks: a server in a temporary home, an executor on it, and one in place.
 
 It is a module of its own, outside ``zmqruntime``, because pytest imports it in every test run of an environment: it
 imports nothing of the runtime until a fixture is used.
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from zmqruntime.execution import Executor
     from zmqruntime.execution.testing import TaskServer
 
-__all__ = ["task_executor", "task_server"]
+__all__ = ["inline_executor", "task_executor", "task_server"]
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +45,12 @@ def task_executor(task_server: "TaskServer") -> "Iterator[Executor]":
     with task_server.executor() as executor:
         yield executor
         task_server.cancel_all()
+
+
+@pytest.fixture
+def inline_executor() -> "Iterator[Executor]":
+    """An executor that runs each function in place, without a server."""
+    from zmqruntime.execution import Executor  # noqa: PLC0415  only for tests that use it
+
+    with Executor(inline=True) as executor:
+        yield executor

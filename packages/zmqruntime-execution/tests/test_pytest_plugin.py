@@ -10,6 +10,7 @@ import psutil
 import task_functions
 
 TESTS = """
+import os
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,10 @@ def test_nothing_is_left_of_it(task_executor):
 def test_code_under_test_may_make_its_own_executor(task_server):
     with Executor("mine") as executor:
         assert executor.submit(functions.add, 5).result(60) == 6
+
+
+def test_a_task_runs_in_place(inline_executor):
+    assert inline_executor.submit(functions.pid).result(1) == os.getpid()
 """
 
 
@@ -67,7 +72,7 @@ def test_the_fixtures_in_a_test_run_of_a_user(isolated_home: Path, tmp_path: Pat
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=250, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 passed" in done.stdout
+    assert "6 passed" in done.stdout
     assert list(isolated_home.iterdir()) == [], "the home of the user is as it was"
     home = (tmp_path / "home").read_text()
     homes = [(process.info["environ"] or {}).get("HOME") for process in psutil.process_iter(["environ"])]

@@ -223,7 +223,8 @@ def _place_problems(plate: Plate, step: Step) -> Iterator[str]:
 
 def _import_problems(step: Step) -> list[str]:
     functions = {call.function: None for chain in step.branches().values() for call in chain}
-    return [problem for function in functions if (problem := import_problem(function))]
+    problems = (import_problem(function) for function in functions)
+    return [f"{problem}, or use mode 'threads'" for problem in problems if problem]
 
 
 def _labels(plate: Plate, wells: Sequence[str], name: str | None) -> tuple[dict[str, tuple[ImageRef, ...]], list[str]]:

@@ -169,7 +169,11 @@ def import_problem(function: StepFunction) -> str | None:
     if module_name == "__main__":
         main = sys.modules["__main__"]
         if getattr(main, "__file__", None) is None and getattr(main, "__spec__", None) is None:
-            return f"{name} is defined in an interactive session: move it to a module, or use mode 'threads'"
+            return (
+                f"{name} was entered in a notebook or at a prompt, where no other process can find it: write it to a "
+                "file (in a notebook with '%%writefile steps.py' as the first line of the cell) and import it from "
+                "there"
+            )
     try:
         module = importlib.import_module(module_name)
     except Exception as error:  # noqa: BLE001  importing runs the module

@@ -1,6 +1,6 @@
 """For tests: servers in a temporary home, and events of made-up executions; nothing at run time imports this module.
 
-The fixtures ``task_server`` and ``task_executor`` are in the pytest plug-in of this distribution.
+The fixtures ``task_server``, ``task_executor`` and ``inline_executor`` are in the pytest plug-in of this distribution.
 """
 
 import contextlib
